@@ -1,0 +1,50 @@
+# Needs Python 3.11 or newer with pip and venv, and nothing else. `make help` lists the targets.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+CODE   := $(wildcard api bench midstream shared simulator tests worker)
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+LOCK   := --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links
+
+NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint format lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## Set up .venv from the lock files
+
+$(STAMP): requirements.lock requirements-dev.lock pyproject.toml
+	@$(BIN)/python -c $(NEW_ENOUGH) 2>/dev/null || { \
+	  $(PYTHON) -c $(NEW_ENOUGH) || { echo "Midstream needs Python 3.11 or newer; try: make PYTHON=python3.12 install" >&2; exit 1; }; \
+	  $(PYTHON) -m venv --clear $(VENV) || { echo "$(PYTHON) cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }; }
+	$(PIP) --require-hashes -r requirements-dev.lock
+	$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: install ## Run Midstream on this machine; ARGS="--port 9000" adds options
+	@$(BIN)/midstream up $(ARGS)
+
+test: install ## Run the tests; ARGS="-k name" adds options
+	$(BIN)/pytest $(ARGS)
+
+lint: install ## Check style, types and imports
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy $(CODE)
+	$(BIN)/lint-imports
+
+format: install ## Format the code
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+lock: install ## Renew both lock files
+	$(BIN)/pip-compile $(LOCK) --upgrade -o requirements.lock pyproject.toml
+	$(BIN)/pip-compile $(LOCK) --upgrade --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+
+clean: ## Remove .venv and what tools left behind
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,42 @@
+"""What every test gets: an environment without settings, and a run that cannot hide a skip."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+# Read once: the tests themselves see none of our variables.
+FORBID_SKIPS = os.environ.get("MIDSTREAM_FORBID_SKIPS") == "1"
+OURS = ("MIDSTREAM_", "OPENAI_", "ANTHROPIC_")
+
+skipped: list[str] = []
+
+
+def pytest_configure() -> None:
+    """A developer's keys and settings change no test's outcome."""
+    for name in list(os.environ):
+        if name.startswith(OURS):
+            del os.environ[name]
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.skipped and not hasattr(report, "wasxfail"):
+        skipped.append(report.nodeid)
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    if report.skipped:
+        skipped.append(report.nodeid)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if FORBID_SKIPS and skipped and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if FORBID_SKIPS and skipped:
+        terminalreporter.section("skips are forbidden here (MIDSTREAM_FORBID_SKIPS=1)", red=True)
+        for nodeid in skipped:
+            terminalreporter.line(nodeid)

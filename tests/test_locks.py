@@ -1,0 +1,76 @@
+"""The lock files hold what every supported Python and platform needs, with hashes and without our paths."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import distribution
+from itertools import product
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+LOCKS = ["requirements.lock", "requirements-dev.lock"]
+
+PLATFORMS = [
+    {
+        "python_full_version": python,
+        "python_version": ".".join(python.split(".")[:2]),
+        "sys_platform": platform,
+        "platform_system": {"linux": "Linux", "darwin": "Darwin"}[platform],
+        "platform_machine": machine,
+        "platform_python_implementation": "CPython",
+        "implementation_name": "cpython",
+        "os_name": "posix",
+    }
+    for python, platform, machine in product(
+        ["3.11.0", "3.11.2", "3.11.9", "3.12.0", "3.13.0"],
+        ["linux", "darwin"],
+        ["x86_64", "aarch64", "arm64"],
+    )
+]
+
+
+def pinned(lock: str) -> dict[str, str]:
+    """Version of each package in a lock file."""
+    lines = re.findall(r"^(\S+?)==(\S+)", (ROOT / lock).read_text(), re.MULTILINE)
+    return {canonicalize_name(name): version for name, version in lines}
+
+
+def missing(lock: str, extra: str) -> list[str]:
+    """What packages of the lock require somewhere and the lock does not hold."""
+    held = pinned(lock)
+    found: list[str] = []
+    for name in held:
+        for text in distribution(name).requires or []:
+            requirement = Requirement(text)
+            needed = requirement.marker is None or any(
+                requirement.marker.evaluate(platform | {"extra": extra}) for platform in PLATFORMS
+            )
+            if needed and canonicalize_name(requirement.name) not in held:
+                found.append(f"{name} requires {text}")
+    return found
+
+
+def test_development_lock_holds_what_every_platform_needs() -> None:
+    assert missing("requirements-dev.lock", extra="") == []
+
+
+def test_runtime_lock_holds_what_every_platform_needs() -> None:
+    assert missing("requirements.lock", extra="") == []
+
+
+def test_both_locks_agree() -> None:
+    runtime, everything = pinned("requirements.lock"), pinned("requirements-dev.lock")
+    assert runtime == {name: everything.get(name) for name in runtime}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_has_a_hash_for_each_package_and_names_no_machine(lock: str) -> None:
+    text = (ROOT / lock).read_text()
+    packages = re.split(r"^(?=\S+==)", text, flags=re.MULTILINE)[1:]
+    assert len(packages) > 30
+    assert all("--hash=sha256:" in package for package in packages)
+    assert not re.search(r"https?:|file:/|--index|--find-links|(^|\s)/", text.replace("# via", ""))
