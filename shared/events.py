@@ -1,0 +1,199 @@
+"""The event model: a generation is a list of parts, each of which starts, grows by deltas and ends.
+
+Pure values. Identity (the event id) is the log's concern: a log entry is an event's type and its compact JSON.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal, NamedTuple, Self
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+AttemptReason = Literal["new", "worker_lost", "drained", "provider_error", "fallback"]
+PartKind = Literal["text", "reasoning", "refusal", "tool_call", "tool_result", "file"]
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "paused", "other"]
+
+
+class EventId(NamedTuple):
+    """`<token>-<seq>`: the Redis entry id, the SSE `id:` and the viewer's cursor at once.
+
+    `token` is the attempt's fencing token (ms since the epoch on Redis' clock), `seq` counts its events from 0.
+    """
+
+    token: int
+    seq: int
+
+    def __str__(self) -> str:
+        return f"{self.token}-{self.seq}"
+
+    @classmethod
+    def parse(cls, text: str | bytes) -> Self:
+        """Read an id in its one canonical form.
+
+        Raises ValueError for anything else: signs, spaces, leading zeros, more than 64 bits (Redis' stream id limits).
+        """
+        token_text, dash, seq_text = (text.decode("ascii") if isinstance(text, bytes) else text).partition("-")
+        if not (
+            dash and token_text.isdecimal() and seq_text.isdecimal() and len(token_text) <= 20 and len(seq_text) <= 20
+        ):
+            raise ValueError("an event id is <token>-<seq>")
+        event_id = cls(int(token_text), int(seq_text))
+        if str(event_id) != f"{token_text}-{seq_text}" or max(event_id) >= 1 << 64:
+            raise ValueError("an event id is <token>-<seq>")
+        return event_id
+
+
+ORIGIN = EventId(0, 0)
+"""Before every event: the cursor of a viewer that has seen nothing, and the last id of an empty log."""
+
+
+class Event(Struct, kw_only=True):
+    """What all events have. `t` is ms since the attempt's token, set by the appender."""
+
+    type: ClassVar[str]
+    t: int = 0
+
+
+class Usage(Struct, frozen=True):
+    """Token counts so far; `input_tokens` includes cached and cache-write ones, `output_tokens` the reasoning ones."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+class Cost(Struct, frozen=True):
+    """What the provider charges, as a decimal string so that no digit is lost."""
+
+    amount: str
+    currency: str = "USD"
+
+
+class Attempt(Event):
+    """First event of every attempt; unless `continues`, viewers drop what earlier attempts said."""
+
+    type: ClassVar[str] = "attempt"
+    number: int
+    reason: AttemptReason
+    model: str
+    provider: str
+    continues: bool = False
+
+
+class Part(Event):
+    """A part starts. `part` is its index in the attempt, from 0; the tool fields are there for tool kinds only."""
+
+    type: ClassVar[str] = "part"
+    part: int
+    kind: PartKind
+    call_id: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    executor: Literal["client", "provider"] | UnsetType = UNSET
+    summary: bool | UnsetType = UNSET
+
+
+class Delta(Event):
+    """A part grows. For a tool call the deltas are fragments of its arguments' JSON text."""
+
+    type: ClassVar[str] = "delta"
+    part: int
+    kind: PartKind
+    delta: str
+
+
+class Annotation(Event):
+    """A citation or similar, attached to a part; `fields` as the provider gave them."""
+
+    type: ClassVar[str] = "annotation"
+    part: int
+    fields: dict[str, Any]
+
+
+class PartEnd(Event):
+    """A part is complete. Signature and encrypted reasoning are opaque and go back only to `provider`."""
+
+    type: ClassVar[str] = "part_end"
+    part: int
+    signature: str | UnsetType = UNSET
+    encrypted: str | UnsetType = UNSET
+    provider: str | UnsetType = UNSET
+
+
+class UsageReport(Event):
+    """Token counts of this attempt so far: cumulative, the latest wins."""
+
+    type: ClassVar[str] = "usage"
+    usage: Usage
+
+
+class Completed(Event):
+    """Terminal: the provider ended the answer itself. `cost` is null where the price is unknown."""
+
+    type: ClassVar[str] = "completed"
+    finish_reason: FinishReason
+    raw_finish_reason: str | None = None
+    usage: Usage | None = None
+    cost: Cost | None = None
+    response_id: str | None = None
+
+
+class Failed(Event):
+    """Terminal: no (further) attempt can succeed. `message` is safe to show; `code` is stable."""
+
+    type: ClassVar[str] = "failed"
+    code: str
+    message: str
+    retryable: bool
+    usage: Usage | None = None
+
+
+class Cancelled(Event):
+    """Terminal: somebody cancelled it."""
+
+    type: ClassVar[str] = "cancelled"
+    usage: Usage | None = None
+
+
+AnyEvent = Attempt | Part | Delta | Annotation | PartEnd | UsageReport | Completed | Failed | Cancelled
+
+TERMINAL = frozenset({"completed", "failed", "cancelled"})
+
+_encoder = msgspec.json.Encoder()
+_decoders: dict[str, msgspec.json.Decoder[AnyEvent]] = {
+    event.type: msgspec.json.Decoder(event)
+    for event in (Attempt, Part, Delta, Annotation, PartEnd, UsageReport, Completed, Failed, Cancelled)
+}
+TYPES = frozenset(_decoders)
+
+
+def encode(event: Event) -> bytes:
+    """Compact JSON of one event, without its type. A lone surrogate, which UTF-8 cannot hold, becomes U+FFFD."""
+    try:
+        return _encoder.encode(event)
+    except UnicodeEncodeError:
+        return _encoder.encode(_scalar(msgspec.to_builtins(event)))
+
+
+def _scalar(value: Any) -> Any:
+    # UTF-16 joins the halves of a pair, which are two characters in a str, and shows what remains unpaired.
+    if isinstance(value, str):
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, dict):
+        return {_scalar(key): _scalar(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_scalar(item) for item in value]
+    return value
+
+
+def decode(type: str, data: bytes) -> AnyEvent:
+    """The event of a log entry.
+
+    Raises ValueError for an unknown type or data that does not fit it.
+    """
+    decoder = _decoders.get(type)
+    if decoder is None:
+        raise ValueError(f"unknown event type {type!r}")
+    return decoder.decode(data)

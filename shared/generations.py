@@ -1,0 +1,250 @@
+"""Generations: the record that says what was asked, in which state it is, and whose it is."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from base64 import b32encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from redis.asyncio import Redis
+
+from shared.events import Cancelled, EventId, encode
+from shared.log import Keys
+from shared.queue import Queue
+from shared.script import Script
+from shared.settings import Settings
+
+State = Literal["queued", "running", "completed", "failed", "cancelled"]
+End = Literal["gone", "sealed", "cancel"]
+
+SECRET_KEY = "midstream:secret"
+
+
+class Existence(StrEnum):
+    """What Redis holds under an id."""
+
+    RECORD = "record"
+    TOMBSTONE = "tombstone"
+    """It expired or was deleted."""
+    NOTHING = "nothing"
+
+
+class GoneError(Exception):
+    """The generation of this id has expired or was deleted."""
+
+
+class QueueFull(Exception):
+    """As many accepted generations wait or run as `max_pending` allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A generation's record as it stood when it was read."""
+
+    id: str
+    owner: str
+    model: str
+    request: bytes
+    """The request's JSON, as accepted."""
+    created_ms: int
+    state: State
+    attempts: int
+    seal: EventId | None
+    """Id of the terminal event; None while the log may grow."""
+    ended_ms: int | None
+    cancel_requested: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The answer to accept: `created` is False where the idempotency key was used before."""
+
+    id: str
+    state: State
+    created_ms: int
+    created: bool
+    same_request: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A look at an id: what is there, its owner where anything is, and the record where there is one."""
+
+    existence: Existence
+    owner: str | None = None
+    record: Record | None = None
+
+
+class Generations:
+    """Accepts, finds, lists, cancels and deletes. Methods raise redis.exceptions.RedisError."""
+
+    _create = Script("create")
+    _cancel = Script("cancel")
+    _delete = Script("delete")
+
+    def __init__(self, redis: Redis, queue: Queue, settings: Settings) -> None:
+        self.redis = redis
+        self.queue = queue
+        self.settings = settings
+        self._secret: bytes | None = None
+
+    async def new_id(self, owner: str, idempotency_key: str | None) -> str:
+        """160 random bits, or the same id for the same owner and key, which makes a repeated POST find its first."""
+        if idempotency_key is None:
+            digest = secrets.token_bytes(20)
+        else:
+            message = f"{len(owner)}:{owner}{idempotency_key}".encode()
+            digest = hmac.digest(await self._hmac_secret(), message, hashlib.sha256)[:20]
+        return "gen_" + b32encode(digest).decode().lower()
+
+    async def _hmac_secret(self) -> bytes:
+        # Made once by whichever API comes first. If Redis loses it, it has lost the generations too.
+        if self._secret is None:
+            await self.redis.set(SECRET_KEY, secrets.token_hex(32), nx=True)
+            self._secret = await self.redis.get(SECRET_KEY)
+            assert self._secret is not None
+        return self._secret
+
+    async def accept(
+        self,
+        generation_id: str,
+        *,
+        owner: str,
+        model: str,
+        request: bytes,
+        on_interrupt: str,
+        ttl_ms: int,
+    ) -> Accepted:
+        """Take a generation on: after this returned, it runs to its end whatever dies.
+
+        Pending index, record and job are written in this order. A crash between them leaves an index entry without a
+        record, or a record without a job: the sweeper removes the one and enqueues the other.
+
+        Raises QueueFull before anything is written, and GoneError where the id belongs to an expired or deleted
+        generation.
+        """
+        if not await self.queue.announce(generation_id, owner, self.settings.max_pending):
+            raise QueueFull
+        accepted = await self._write_record(generation_id, owner, model, request, on_interrupt, ttl_ms)
+        if accepted.state in ("queued", "running"):
+            await self.queue.enqueue(generation_id)
+        return accepted
+
+    async def _write_record(
+        self, generation_id: str, owner: str, model: str, request: bytes, on_interrupt: str, ttl_ms: int
+    ) -> Accepted:
+        keys = Keys(generation_id)
+        running_ms = int(self.settings.running_ttl * 1000)
+        tombstone_ms = int(self.settings.tombstone_ttl * 1000)
+        fingerprint = hashlib.sha256(request).hexdigest()
+        fields: dict[str, str | bytes | int] = {
+            "owner": owner, "model": model, "request": request, "on_interrupt": on_interrupt, "ttl": ttl_ms,
+            "tombstone_ttl": tombstone_ms, "max_attempts": self.settings.max_attempts,
+        }  # fmt: skip
+        raw = await self._create(
+            self.redis,
+            [keys.record, keys.tombstone],
+            [
+                running_ms,
+                running_ms + tombstone_ms,
+                fingerprint,
+                *(item for pair in fields.items() for item in pair),
+            ],
+        )
+        if raw[0] == b"CREATED":
+            return Accepted(generation_id, "queued", int(raw[1]), created=True)
+        if raw[0] == b"GONE":
+            raise GoneError
+        same = hmac.compare_digest(raw[2], fingerprint.encode())
+        return Accepted(generation_id, raw[3].decode(), int(raw[1]), created=False, same_request=same)
+
+    async def find(self, generation_id: str) -> Found:
+        """What is under an id, whoever asks; the caller compares the owner."""
+        keys = Keys(generation_id)
+        async with self.redis.pipeline(transaction=False) as pipe:
+            pipe.hgetall(keys.record)
+            pipe.get(keys.tombstone)
+            fields, tombstone = await pipe.execute()
+        if fields:
+            record = _record(generation_id, {name.decode(): value for name, value in fields.items()})
+            return Found(Existence.RECORD, record.owner, record)
+        if tombstone is not None:
+            return Found(Existence.TOMBSTONE, tombstone.decode())
+        return Found(Existence.NOTHING)
+
+    async def page(self, owner: str, *, before: str | None, limit: int) -> tuple[list[Record], str | None]:
+        """The owner's generations, newest first, and the id to continue from (None at the end).
+
+        Index entries whose record has expired are dropped on the way.
+        """
+        ids = await self.queue.owned(owner, before=before, limit=limit)
+        found = [await self.find(generation_id) for generation_id in ids]
+        following = ids[-1] if len(ids) == limit else None
+        # The id to continue from must stay in the index until then.
+        expired = [i for i, f in zip(ids, found, strict=True) if f.record is None and i != following]
+        await self.queue.forget(owner, expired)
+        return [f.record for f in found if f.record is not None], following
+
+    async def cancel(self, generation_id: str) -> State | None:
+        """Ask for the end. Gives the state now: `cancelled` or another end where it is sealed, `running` where a worker
+        has been told, None where there is nothing (any more).
+        """
+        keys = Keys(generation_id)
+        raw = await self._cancel(self.redis, [keys.record, keys.log, keys.tombstone], [encode(Cancelled())])
+        if raw[0] == b"GONE":
+            return None
+        if raw[0] == b"SEALED":
+            state: State = raw[1].decode()
+            return state
+        if raw[0] == b"CANCELLED":
+            return "cancelled"
+        await self.queue.interrupt(generation_id)
+        return "running"
+
+    async def delete(self, owner: str, generation_id: str) -> None:
+        """Remove the content at once; viewers are ended and a running worker stops. Idempotent."""
+        keys = Keys(generation_id)
+        await self._delete(self.redis, [keys.record, keys.log, keys.tombstone])
+        await self.queue.interrupt(generation_id)
+        await self.queue.forget(owner, [generation_id])
+
+    async def ends(self, generation_ids: Sequence[str]) -> list[End | None]:
+        """For each id whether somebody ended it: sealed, gone, or asked to be cancelled; None where it may go on."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for generation_id in generation_ids:
+                pipe.hmget(Keys(generation_id).record, ["token", "seal", "cancel"])
+            rows = await pipe.execute()
+        return [_end(token, seal, cancel) for token, seal, cancel in rows]
+
+    async def renew(self, generation_id: str) -> None:
+        """Keep a record that still waits for a worker."""
+        await self.redis.pexpire(Keys(generation_id).record, int(self.settings.running_ttl * 1000))
+
+
+def _end(token: bytes | None, seal: bytes | None, cancel: bytes | None) -> End | None:
+    if token is None:
+        return "gone"
+    if seal is not None:
+        return "sealed"
+    return "cancel" if cancel is not None else None
+
+
+def _record(generation_id: str, fields: dict[str, bytes]) -> Record:
+    state: State = fields["state"].decode()  # type: ignore[assignment]  # written by our scripts only
+    return Record(
+        id=generation_id,
+        owner=fields["owner"].decode(),
+        model=fields["model"].decode(),
+        request=fields["request"],
+        created_ms=int(fields["created"]),
+        state=state,
+        attempts=int(fields["attempts"]),
+        seal=EventId.parse(fields["seal"]) if "seal" in fields else None,
+        ended_ms=int(fields["ended"]) if "ended" in fields else None,
+        cancel_requested="cancel" in fields,
+    )

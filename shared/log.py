@@ -1,0 +1,241 @@
+"""The log: a generation's events in one Redis Stream, and the only place that decides who may write.
+
+Every write is one Lua script that checks the record (sealed? whose token?) and the log's last id, so that a write is
+either exactly the continuation of what is there, or nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+
+from shared.events import ORIGIN, TERMINAL, AttemptReason, EventId
+from shared.script import Script
+
+PAGE = 500
+"""Entries that one read gives at most."""
+
+
+class Keys:
+    """Names in Redis. A generation's share the hash tag `{id}`: one cluster slot, so that one script may touch them."""
+
+    def __init__(self, generation_id: str) -> None:
+        self.record = f"midstream:{{{generation_id}}}:record"
+        self.log = f"midstream:{{{generation_id}}}:log"
+        self.tombstone = f"midstream:{{{generation_id}}}:tombstone"
+
+    @property
+    def channel(self) -> str:
+        """Where the append script publishes what it wrote: named as the log."""
+        return self.log
+
+
+class Entry(NamedTuple):
+    """One event as it stands in the log."""
+
+    id: EventId
+    type: str
+    data: bytes
+
+
+class Outcome(StrEnum):
+    """What the log answered to a write."""
+
+    OK = "OK"
+    FENCED = "FENCED"
+    """A later attempt owns the log: stop, and say nothing more."""
+    SEALED = "SEALED"
+    """The generation has ended; nothing can be added."""
+    GONE = "GONE"
+    """No record: expired or deleted."""
+    MISMATCH = "MISMATCH"
+    """The log ends elsewhere than this batch begins: a reply was lost, or Redis came back older."""
+
+
+class Start(StrEnum):
+    """What the log answered to a claim."""
+
+    CLAIMED = "CLAIMED"
+    CANCELLED = "CANCELLED"
+    """Owned, to write `cancelled`: somebody asked for it before this attempt."""
+    EXHAUSTED = "EXHAUSTED"
+    """Owned, to write `failed`: `max_attempts` attempts have failed."""
+    INTERRUPTED = "INTERRUPTED"
+    """Owned, to write `failed`: the worker was lost and the request says `on_interrupt: fail`."""
+    SEALED = "SEALED"
+    FENCED = "FENCED"
+    GONE = "GONE"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to write: token, attempt number, and the id after which this attempt's events begin."""
+
+    start: Start
+    token: int = 0
+    number: int = 0
+    last: EventId = ORIGIN
+    first: bytes = b""
+    """JSON of the attempt event that the claim wrote; empty where it wrote none."""
+    elapsed_ms: int = 0
+    """Since the first attempt began."""
+
+    @property
+    def owned(self) -> bool:
+        return self.start in _OWNED
+
+
+_OWNED = frozenset({Start.CLAIMED, Start.CANCELLED, Start.EXHAUSTED, Start.INTERRUPTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Consecutive events of one attempt, on their way to the log; ids are `<token>-<first>` and on."""
+
+    generation_id: str
+    token: int
+    number: int
+    previous: EventId
+    first: int
+    events: Sequence[tuple[str, bytes]]
+    renew_ms: int = 0
+    """TTL to set on record and log; 0 leaves it."""
+
+    @property
+    def last(self) -> EventId:
+        return EventId(self.token, self.first + len(self.events) - 1)
+
+    def arguments(self) -> list[str | bytes | int]:
+        state = self.events[-1][0] if self.events[-1][0] in TERMINAL else ""
+        arguments: list[str | bytes | int] = [
+            self.token, str(self.previous), self.first, self.number, state, self.renew_ms
+        ]  # fmt: skip
+        for event in self.events:
+            arguments += event
+        return arguments
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The log's answer to a batch. `last` is the log's last id on MISMATCH, the terminal event's on SEALED."""
+
+    outcome: Outcome
+    last: EventId = ORIGIN
+    cancel: bool = False
+
+    @classmethod
+    def parse(cls, raw: Sequence[bytes]) -> Reply:
+        outcome = Outcome(raw[0].decode())
+        if outcome is Outcome.OK:
+            return cls(outcome, cancel=raw[1] == b"1")
+        if outcome in (Outcome.MISMATCH, Outcome.SEALED):
+            return cls(outcome, last=EventId.parse(raw[1]))
+        return cls(outcome)
+
+
+class Publication(NamedTuple):
+    """What a write published: the batch, and the id it follows. The log is the truth; this is the news of it."""
+
+    previous: EventId
+    entries: list[Entry]
+
+    @classmethod
+    def parse(cls, message: bytes) -> Publication | None:
+        """A published batch, or None for the news that the generation was deleted."""
+        if message == b"deleted":
+            return None
+        header, *lines = message.split(b"\n")
+        previous, first = header.split(b" ")
+        token, seq = EventId.parse(first)
+        entries = [
+            Entry(EventId(token, seq + index), type.decode(), data)
+            for index, (type, data) in enumerate(zip(lines[::2], lines[1::2], strict=True))
+        ]
+        return cls(EventId.parse(previous), entries)
+
+
+class Log:
+    """Reads and guarded writes of every generation's log. Methods raise redis.exceptions.RedisError."""
+
+    _claim = Script("claim")
+    _append = Script("append")
+    _hand_over = Script("hand_over")
+
+    def __init__(self, redis: Redis) -> None:
+        self.redis = redis
+
+    async def claim(
+        self,
+        generation_id: str,
+        *,
+        model: str,
+        provider: str,
+        ttl_ms: int,
+        continues: bool = False,
+        token: int | None = None,
+        reason: AttemptReason | None = None,
+    ) -> Claim:
+        """Start an attempt; from the moment it is CLAIMED every older one is fenced.
+
+        `token` and `reason` are for the worker that owns the log already and tries again: the claim then counts its
+        last attempt as failed, and is FENCED where it has lost the log. `ttl_ms` is how long record and log are kept
+        unless renewed.
+        """
+        keys = Keys(generation_id)
+        # Number and reason are known only inside the script, which completes the event's JSON with them.
+        rest = msgspec.json.encode({"model": model, "provider": provider, "continues": continues, "t": 0})[1:]
+        raw = await self._claim(
+            self.redis, [keys.record, keys.log], ["" if token is None else token, reason or "", rest, ttl_ms]
+        )
+        start = Start(raw[0].decode())
+        if start not in _OWNED:
+            return Claim(start)
+        first = b'{"number":%b,"reason":"%b",%b' % (raw[2], raw[4], rest) if start is Start.CLAIMED else b""
+        return Claim(start, int(raw[1]), int(raw[2]), EventId.parse(raw[3]), first, int(raw[5]))
+
+    async def append(self, batch: Batch) -> Reply:
+        """Write a batch, and seal if it ends in a terminal event."""
+        keys = Keys(batch.generation_id)
+        return Reply.parse(await self._append(self.redis, [keys.record, keys.log, keys.tombstone], batch.arguments()))
+
+    def queue_append(self, pipe: Pipeline, batch: Batch) -> None:
+        """Add the write to a pipeline; `Reply.parse` reads its reply. NoScriptError: `load`, then queue it again."""
+        keys = Keys(batch.generation_id)
+        self._append.queue(pipe, [keys.record, keys.log, keys.tombstone], batch.arguments())
+
+    async def load(self) -> None:
+        """Make Redis know the append script, which pipelines run by its hash."""
+        await self._append.load(self.redis)
+
+    async def hand_over(self, generation_id: str, token: int, reason: AttemptReason) -> Outcome:
+        """Let the next attempt begin without counting this one as failed."""
+        raw = await self._hand_over(self.redis, [Keys(generation_id).record], [token, reason])
+        return Outcome(raw[0].decode())
+
+    async def read(self, generation_id: str, after: EventId = ORIGIN, *, count: int = PAGE) -> list[Entry]:
+        """The events after a cursor, in order, at most `count`."""
+        start = "-" if after == ORIGIN else f"({after}"
+        raw: list[tuple[bytes, dict[bytes, bytes]]] = await self.redis.xrange(
+            Keys(generation_id).log, min=start, max="+", count=count
+        )
+        return [_entry(entry) for entry in raw]
+
+    async def last(self, generation_id: str) -> Entry | None:
+        """The newest event, None in an empty log."""
+        raw = await self.redis.xrevrange(Keys(generation_id).log, count=1)
+        return _entry(raw[0]) if raw else None
+
+    async def holds(self, generation_id: str, event_id: EventId) -> bool:
+        """Whether the log has (still) this event."""
+        return bool(await self.redis.xrange(Keys(generation_id).log, min=str(event_id), max=str(event_id), count=1))
+
+
+def _entry(raw: tuple[bytes, dict[bytes, bytes]]) -> Entry:
+    ((type, data),) = raw[1].items()
+    return Entry(EventId.parse(raw[0]), type.decode(), data)

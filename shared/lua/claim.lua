@@ -1,0 +1,63 @@
+-- Start an attempt: take the token, fence every older attempt, write the attempt's first event.
+-- KEYS  record, log
+-- ARGV  token that must still be the record's ('' at the start of a job), reason ('' lets the record say),
+--       rest of the attempt event's JSON, TTL while running in ms
+-- Gives CLAIMED, CANCELLED, EXHAUSTED or INTERRUPTED, each with token, number, last id, reason and the
+--       ms since the first attempt began
+--       | SEALED seal | FENCED token | GONE
+-- After CANCELLED, EXHAUSTED and INTERRUPTED the caller owns the log too, but only to write the terminal event.
+local record, log = KEYS[1], KEYS[2]
+local r = redis.call('HMGET', record, 'token', 'seal', 'state', 'attempts', 'failures', 'max_attempts',
+  'on_interrupt', 'handover', 'cancel')
+if not r[1] then
+  return {'GONE'}
+end
+if r[2] then
+  return {'SEALED', r[2]}
+end
+if ARGV[1] ~= '' and ARGV[1] ~= r[1] then
+  return {'FENCED', r[1]}
+end
+
+local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
+local last = newest and newest[1] or '0-0'
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local token = string.format('%.0f', math.max(now, r[1] + 1, string.match(last, '^%d+') + 1))
+
+local number, failures = tonumber(r[4]), tonumber(r[5])
+local reason = ARGV[2]
+local lost = false
+if reason ~= '' then
+  failures = failures + 1
+elseif r[3] == 'running' then
+  -- A new job while the record still says running: nobody handed that attempt over, so its worker is lost.
+  reason, lost, failures = 'worker_lost', true, failures + 1
+elseif r[8] then
+  reason = r[8]
+else
+  reason = 'new'
+end
+
+local outcome = 'CLAIMED'
+if r[9] then
+  outcome = 'CANCELLED'
+elseif failures >= tonumber(r[6]) then
+  outcome = 'EXHAUSTED'
+elseif lost and r[7] == 'fail' then
+  outcome = 'INTERRUPTED'
+else
+  number = number + 1
+end
+
+redis.call('HSETNX', record, 'started', string.format('%.0f', now))
+redis.call('HSET', record, 'token', token, 'state', 'running', 'attempts', number, 'failures', failures)
+redis.call('HDEL', record, 'handover')
+redis.call('PEXPIRE', record, ARGV[4])
+if outcome == 'CLAIMED' then
+  local event = '{"number":' .. number .. ',"reason":"' .. reason .. '",' .. ARGV[3]
+  redis.call('XADD', log, token .. '-0', 'attempt', event)
+  redis.call('PUBLISH', log, last .. ' ' .. token .. '-0\nattempt\n' .. event)
+end
+redis.call('PEXPIRE', log, ARGV[4])
+return {outcome, token, tostring(number), last, reason, string.format('%.0f', now - redis.call('HGET', record, 'started'))}

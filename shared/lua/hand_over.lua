@@ -1,0 +1,16 @@
+-- Give a running generation back, so that the next attempt does not count this one as failed.
+-- KEYS  record
+-- ARGV  token, reason that the next attempt will show
+-- Gives OK | FENCED token | SEALED seal | GONE
+local r = redis.call('HMGET', KEYS[1], 'token', 'seal')
+if not r[1] then
+  return {'GONE'}
+end
+if r[2] then
+  return {'SEALED', r[2]}
+end
+if r[1] ~= ARGV[1] then
+  return {'FENCED', r[1]}
+end
+redis.call('HSET', KEYS[1], 'state', 'queued', 'handover', ARGV[2])
+return {'OK'}

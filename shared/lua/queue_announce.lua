@@ -1,0 +1,15 @@
+-- Note a generation before its record is written, so that the sweeper finds what a crash leaves half-accepted.
+-- KEYS  pending index, the owner's index
+-- ARGV  generation id, most pending generations
+-- Gives 1, or 0 if the queue is full
+if redis.call('ZSCORE', KEYS[1], ARGV[1]) then
+  return 1
+end
+if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) then
+  return 0
+end
+local clock = redis.call('TIME')
+local now = string.format('%.0f', clock[1] * 1000 + math.floor(clock[2] / 1000))
+redis.call('ZADD', KEYS[1], 'NX', now, ARGV[1])
+redis.call('ZADD', KEYS[2], 'NX', now, ARGV[1])
+return 1

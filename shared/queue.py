@@ -1,0 +1,170 @@
+"""The queue: when an attempt starts. arq's job format, with enqueue, take, renew and finish of our own in Lua.
+
+An entry's score is the time (ms, Redis' clock) from which it may be taken, and taking it moves the score ahead by the
+lease, as Amazon SQS does with its visibility timeout: an expired lease is simply visible again, so nothing reaps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+from arq.constants import job_key_prefix, retry_key_prefix
+from arq.jobs import serialize_job
+from redis.asyncio import Redis
+
+from shared.script import Script
+from shared.settings import Settings
+
+JOB = "generate"
+"""The one job name; its only argument is the generation id, which is also the job id."""
+
+QUEUE = "midstream:queue"
+LEASES = "midstream:queue:leases"
+WAKE = "midstream:queue:wake"
+PENDING = "midstream:pending"
+INTERRUPTS = "midstream:interrupts"
+"""Channel on which workers hear which generations to look at at once: cancelled or deleted."""
+
+
+def _owner_index(owner: str) -> str:
+    return f"midstream:owner:{owner}"
+
+
+def encode_job(fields: dict[str, Any]) -> bytes:
+    """arq's job serializer. JSON, as a pickle from whoever can write to Redis would run code in the worker."""
+    return msgspec.json.encode(fields, enc_hook=lambda value: type(value).__name__)
+
+
+def decode_job(data: bytes) -> dict[str, Any]:
+    """arq's job deserializer. Raises msgspec.DecodeError for anything but the JSON of one of our jobs."""
+    fields = msgspec.json.decode(data, type=dict[str, Any])
+    if fields.get("f") != JOB:
+        raise msgspec.ValidationError("not a Midstream job")
+    return fields
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Jobs that a worker leases now, with their scores, and when to look again."""
+
+    jobs: list[tuple[str, int]]
+    now_ms: int
+    next_ms: int | None
+    """ms until the next leased entry becomes visible; None where nothing is leased."""
+
+
+class Queue:
+    """The queue and the indexes that span generations, on one Redis. Methods raise redis.exceptions.RedisError."""
+
+    _announce = Script("queue_announce")
+    _enqueue = Script("queue_enqueue")
+    _take = Script("queue_take")
+    _renew = Script("queue_renew")
+    _finish = Script("queue_finish")
+
+    def __init__(self, redis: Redis, settings: Settings) -> None:
+        self.redis = redis
+        self.lease_ms = int(settings.lease * 1000)
+        self.job_ttl_ms = int(settings.running_ttl * 1000)
+
+    async def announce(self, generation_id: str, owner: str, most: int) -> bool:
+        """Note a generation that is about to be accepted; False where `most` are pending."""
+        return bool(await self._announce(self.redis, [PENDING, _owner_index(owner)], [generation_id, most]))
+
+    async def enqueue(self, generation_id: str) -> bool:
+        """Make it visible to workers and wake one; False where it is queued or leased already."""
+        job = serialize_job(JOB, (generation_id,), {}, None, 0, serializer=encode_job)
+        return bool(
+            await self._enqueue(
+                self.redis,
+                [QUEUE, WAKE, PENDING],
+                [generation_id, job_key_prefix + generation_id, job, self.job_ttl_ms],
+            )
+        )
+
+    async def take(self, worker: str, *, most: int, since_ms: int | None = None) -> Taken:
+        """Lease up to `most` visible jobs, oldest first; with `since_ms` only those enqueued since then."""
+        raw = await self._take(
+            self.redis,
+            [QUEUE, LEASES],
+            [worker, self.lease_ms, most, "-inf" if since_ms is None else since_ms],
+        )
+        jobs = [(job.decode(), int(float(score))) for job, score in zip(raw[2::2], raw[3::2], strict=True)]
+        ahead = int(raw[1])
+        return Taken(jobs, int(raw[0]), ahead if ahead >= 0 else None)
+
+    async def renew(self, worker: str, job_ids: Sequence[str]) -> list[str]:
+        """Renew leases in one step; gives the ids that another worker holds."""
+        raw = await self._renew(self.redis, [QUEUE, LEASES], [worker, self.lease_ms, *job_ids])
+        return [job_id.decode() for job_id in raw]
+
+    async def finish(self, worker: str, job_id: str, end: Literal["done", "back"]) -> bool:
+        """End a job or give it back; False where another worker holds it."""
+        return bool(
+            await self._finish(
+                self.redis,
+                [QUEUE, LEASES, WAKE],
+                [worker, job_id, job_key_prefix + job_id, retry_key_prefix + job_id, end],
+            )
+        )
+
+    async def wait(self, seconds: float) -> bool:
+        """Block until a job is enqueued or given back, at most `seconds`. Needs a connection with a longer timeout."""
+        blpop: Any = self.redis.blpop  # typed for whole seconds; Redis takes fractions since 6.0
+        return await blpop([WAKE], timeout=seconds) is not None
+
+    async def position(self, generation_id: str) -> int | None:
+        """Place in line, 1 for the next; None once a worker has it."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            pipe.zscore(QUEUE, generation_id)
+            pipe.time()
+            score, (seconds, microseconds) = await pipe.execute()
+        if score is None or score > seconds * 1000 + microseconds / 1000:
+            return None
+        return int(await self.redis.zcount(QUEUE, "-inf", f"({score:.0f}")) + 1
+
+    async def interrupt(self, generation_id: str) -> None:
+        """Make the worker that runs it look at its record now."""
+        await self.redis.publish(INTERRUPTS, generation_id)
+
+    async def pending(self, *, count: int, offset: int = 0, before_ms: int) -> list[tuple[str, int, bool]]:
+        """Accepted generations without a known end: id, ms when announced, and whether the queue has it."""
+        raw = await self.redis.zrangebyscore(PENDING, "-inf", before_ms, start=offset, num=count, withscores=True)
+        if not raw:
+            return []
+        queued = await self.redis.zmscore(QUEUE, [generation_id for generation_id, _ in raw])
+        return [(i.decode(), int(score), q is not None) for (i, score), q in zip(raw, queued, strict=True)]
+
+    async def settle(self, generation_ids: Sequence[str]) -> None:
+        """Take generations that have ended, or never began, out of the pending index."""
+        if generation_ids:
+            await self.redis.zrem(PENDING, *generation_ids)
+
+    async def alone(self, task: str, seconds: float) -> bool:
+        """Whether this process may run a task that one worker is enough for, for so many seconds."""
+        return bool(await self.redis.set(f"midstream:alone:{task}", "1", nx=True, px=int(seconds * 1000)))
+
+    async def clock(self) -> tuple[int, int]:
+        """Redis' time in ms, and for how many ms it has been up."""
+        seconds, microseconds = await self.redis.time()
+        info = await self.redis.info("server")
+        return seconds * 1000 + microseconds // 1000, int(info["uptime_in_seconds"]) * 1000
+
+    async def owned(self, owner: str, *, before: str | None, limit: int) -> list[str]:
+        """Ids of the owner's generations, newest first, after the id `before`."""
+        index = _owner_index(owner)
+        start = 0
+        if before is not None:
+            rank = await self.redis.zrevrank(index, before)
+            if rank is None:
+                return []
+            start = int(rank) + 1
+        return [i.decode() for i in await self.redis.zrevrange(index, start, start + limit - 1)]
+
+    async def forget(self, owner: str, generation_ids: Sequence[str]) -> None:
+        """Drop ids from the owner's index."""
+        if generation_ids:
+            await self.redis.zrem(_owner_index(owner), *generation_ids)

@@ -1,0 +1,75 @@
+"""Connections to Redis: redis-py has no timeouts and no retries unless told, and costs three times what it must."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import ConnectionError, RedisError, TimeoutError
+
+__all__ = ["RedisError", "connect"]
+
+
+class _Direct(AbstractConnection):
+    """Without a task for each write and a wait for each look whether the connection is clean (bench/round_trip.py)."""
+
+    async def send_packed_command(
+        self, command: bytes | str | Iterable[bytes], check_health: bool = True
+    ) -> None:
+        """Write a command; where the last one is still being written, as redis-py does, which waits with a timeout."""
+        writer = self._writer
+        if (
+            writer is None
+            or isinstance(command, bytes | str)
+            or self.health_check_interval
+            or writer.transport.is_closing()
+            or writer.transport.get_write_buffer_size()
+        ):
+            await super().send_packed_command(command, check_health)
+        else:
+            # Nothing to wait for: what the socket does not take at once, the transport holds, and the wait for the
+            # reply has a timeout.
+            writer.writelines(command)
+
+    async def can_read_destructive(self) -> bool:
+        """Whether it has closed, or has something to read that nobody asked for; either way it must not be used."""
+        reader = self._reader
+        # redis-py reads with a timeout of 0. What arrived is in this buffer, for which asyncio has no public name.
+        return reader is None or reader.exception() is not None or reader.at_eof() or bool(reader._buffer)  # type: ignore[attr-defined]
+
+
+class _Tcp(_Direct, Connection):
+    pass
+
+
+class _Tls(_Direct, SSLConnection):
+    pass
+
+
+class _Unix(_Direct, UnixDomainSocketConnection):
+    pass
+
+
+def connect(url: str, *, timeout: float, connections: int = 32, retries: int = 2) -> Redis:
+    """A client whose every command ends: in a reply, or in a RedisError.
+
+    `timeout` is the seconds for one try, `connections` the most that are open at once, `retries` how often a command
+    is sent again after a broken connection; every script of ours can be run twice.
+    """
+    options: dict[str, bool] = {} if url.startswith("unix://") else {"socket_keepalive": True}
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=connections,
+        timeout=timeout,
+        socket_timeout=timeout,
+        socket_connect_timeout=timeout,
+        retry=Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.5), retries),
+        retry_on_error=[ConnectionError, TimeoutError],
+        **options,
+    )
+    # After the fact, as the class that the address stands for wins over one that is given.
+    pool.connection_class = {"unix": _Unix, "rediss": _Tls}.get(url.partition("://")[0], _Tcp)
+    return Redis.from_pool(pool)

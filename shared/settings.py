@@ -1,0 +1,323 @@
+"""Configuration: the command line wins over the environment, and that over `midstream.toml`.
+
+Every field says its unit and ends with its default. Durations are in seconds, sizes in bytes.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+Protocol = Literal["openai-chat", "anthropic"]
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+CLIENT_VARIABLES = frozenset({"MIDSTREAM_URL", "MIDSTREAM_KEY"})
+"""Where the client commands find the API; of no meaning to the programs themselves."""
+
+
+class SettingsError(Exception):
+    """A setting is wrong or missing; the text is one line that names it and the remedy."""
+
+
+class ProviderSettings(BaseModel):
+    """One upstream endpoint: `[providers.NAME]` in `midstream.toml`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    protocol: Protocol = Field(description="Wire protocol: `openai-chat` or `anthropic`.")
+    base_url: str | None = Field(
+        default=None,
+        description="Root of the endpoint, as the protocol's SDK takes it. Defaults to the SDK's.",
+    )
+    api_key_env: str | None = Field(
+        default=None,
+        description="Name of the environment variable with the API key. Defaults to none: no key is sent.",
+    )
+
+    def api_key(self) -> str:
+        """The key from the environment; a placeholder where there is none, as the SDKs refuse an empty one."""
+        return os.environ.get(self.api_key_env or "", "") or "none"
+
+
+class Settings(BaseSettings):
+    """All settings of the API, the worker and the command line. Environment names are `MIDSTREAM_` + the field's."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MIDSTREAM_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        env_ignore_empty=True,
+        validate_default=True,
+    )
+    config_file: ClassVar[Path | None] = None
+
+    redis_url: str = Field(
+        default="redis://127.0.0.1:6379/0",
+        description="Redis that holds records and logs (`redis://`, `rediss://` or `unix://`). "
+        "Defaults to redis://127.0.0.1:6379/0; `midstream up` sets it to the embedded Valkey.",
+    )
+    queue_url: str | None = Field(
+        default=None, description="Redis that holds the queue and the indexes. Defaults to `redis_url`."
+    )
+    redis_timeout: float = Field(
+        default=5.0,
+        gt=0,
+        description="Seconds that one Redis command may take before it is retried. Defaults to 5.",
+    )
+
+    host: str = Field(
+        default="127.0.0.1",
+        description="Address the API listens on; any but loopback needs `api_keys`. Defaults to 127.0.0.1.",
+    )
+    port: int = Field(default=8000, ge=0, le=65535, description="TCP port of the API. Defaults to 8000.")
+    api_keys: SecretStr = Field(
+        default=SecretStr(""),
+        description="Comma-separated `owner:key` pairs; a caller sends the key as `Authorization: Bearer`. "
+        "Defaults to none: every caller is the owner `local`.",
+    )
+    max_body: int = Field(
+        default=8_000_000, gt=0, description="Bytes of the largest request body. Defaults to 8,000,000."
+    )
+    max_pending: int = Field(
+        default=100_000,
+        gt=0,
+        description="Accepted generations that have not ended, over all owners; past it a POST answers 429. "
+        "Defaults to 100,000.",
+    )
+    heartbeat: float = Field(
+        default=15.0,
+        gt=0,
+        description="Seconds without an event after which a viewer gets a comment. Defaults to 15.",
+    )
+    viewer_stall: float = Field(
+        default=30.0,
+        gt=0,
+        description="Seconds a viewer's full socket is waited for before it is cut. Defaults to 30.",
+    )
+    send_buffer: int = Field(
+        default=65_536,
+        gt=0,
+        description="Bytes of the kernel's send buffer for each viewer (SO_SNDBUF). Defaults to 65,536.",
+    )
+
+    concurrency: int = Field(
+        default=500, gt=0, description="Generations that one worker process runs at a time. Defaults to 500."
+    )
+    lease: float = Field(
+        default=5.0,
+        ge=0.2,
+        description="Seconds a worker owns a queue entry without renewing it; a killed worker's generations start "
+        "again after it. Defaults to 5.",
+    )
+    max_attempts: int = Field(
+        default=3,
+        ge=1,
+        description="Failed attempts after which a generation ends as `failed`. Defaults to 3.",
+    )
+    drain_timeout: float = Field(
+        default=20.0,
+        ge=0,
+        description="Seconds a stopping worker lets its generations finish before it hands them over. Defaults to 20.",
+    )
+    idle_timeout: float = Field(
+        default=30.0,
+        gt=0,
+        description="Seconds a provider may send no event before the call is ended. Defaults to 30.",
+    )
+    deadline: float = Field(
+        default=1800.0,
+        gt=0,
+        description="Seconds one generation may run over all its attempts. Defaults to 1,800.",
+    )
+    max_log: int = Field(
+        default=32_000_000,
+        gt=0,
+        description="Bytes of event data in one attempt; past it the generation fails. Defaults to 32,000,000.",
+    )
+    retries: int = Field(
+        default=2,
+        ge=0,
+        description="Times a provider call is tried again before its first event. Defaults to 2.",
+    )
+    retry_after: float = Field(
+        default=20.0,
+        gt=0,
+        description="Seconds at most that a provider's `Retry-After` is obeyed. Defaults to 20.",
+    )
+
+    running_ttl: float = Field(
+        default=7 * 86_400.0,
+        gt=0,
+        description="Seconds a record without an end is kept, renewed meanwhile. Defaults to 604,800 (7 days).",
+    )
+    ttl: float = Field(
+        default=86_400.0, gt=0, description="Seconds a log is kept after its end. Defaults to 86,400 (24 h)."
+    )
+    tombstone_ttl: float = Field(
+        default=604_800.0,
+        gt=0,
+        description="Seconds after expiry or deletion during which the answer is 410 and not 404. Defaults to 604,800.",
+    )
+
+    providers: dict[str, ProviderSettings] = Field(
+        default_factory=dict,
+        description="Endpoints by name. `openai` and `anthropic` are there when their keys are in the environment, "
+        "`simulator` and `simulator-anthropic` when `simulator_url` is set.",
+    )
+    models: dict[str, str] = Field(
+        default_factory=dict, description="Aliases: name to `provider/model`. Defaults to none."
+    )
+    default_model: str | None = Field(
+        default=None,
+        description="Model or alias that the chat page and `midstream chat` use. Defaults to the first provider's.",
+    )
+    simulator_url: str | None = Field(
+        default=None, description="Root of a running simulator. Defaults to none; `midstream up` sets it."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severity that is logged. Defaults to info."
+    )
+
+    @field_validator("redis_url", "queue_url")
+    @classmethod
+    def _redis_scheme(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must begin with redis://, rediss:// or unix://")
+        return url
+
+    @field_validator("simulator_url")
+    @classmethod
+    def _no_slash(cls, url: str | None) -> str | None:
+        return url.rstrip("/") if url else None
+
+    @field_validator("providers")
+    @classmethod
+    def _provider_names(cls, providers: dict[str, ProviderSettings]) -> dict[str, ProviderSettings]:
+        for name in providers:
+            if not name or "/" in name:
+                raise ValueError(f"provider name {name!r} must not be empty or hold a slash")
+        return providers
+
+    @model_validator(mode="after")
+    def _aliases_resolve(self) -> Settings:
+        known = self.endpoints()
+        for alias, target in self.models.items():
+            if target.partition("/")[0] not in known:
+                raise ValueError(
+                    f"models.{alias}: {target!r} names no provider; known are {', '.join(known) or 'none'}"
+                )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Command line over environment over file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=cls.config_file)
+
+    def endpoints(self) -> dict[str, ProviderSettings]:
+        """Every provider a request may name: the built-in ones that have what they need, and the configured ones."""
+        found: dict[str, ProviderSettings] = {}
+        for name, protocol, prefix in (
+            ("openai", "openai-chat", "OPENAI"),
+            ("anthropic", "anthropic", "ANTHROPIC"),
+        ):
+            base_url = os.environ.get(f"{prefix}_BASE_URL") or None
+            if os.environ.get(f"{prefix}_API_KEY") or base_url:
+                found[name] = ProviderSettings.model_validate(
+                    {"protocol": protocol, "base_url": base_url, "api_key_env": f"{prefix}_API_KEY"}
+                )
+        if self.simulator_url:
+            found["simulator"] = ProviderSettings(protocol="openai-chat", base_url=f"{self.simulator_url}/v1")
+            found["simulator-anthropic"] = ProviderSettings(protocol="anthropic", base_url=self.simulator_url)
+        return found | self.providers
+
+    def owners(self) -> dict[str, str]:
+        """API key to owner; empty where no keys are set.
+
+        Raises SettingsError where an entry is not `owner:key` or a key is given twice.
+        """
+        owners: dict[str, str] = {}
+        for entry in filter(None, (part.strip() for part in self.api_keys.get_secret_value().split(","))):
+            owner, colon, key = entry.partition(":")
+            if not (owner and colon and key):
+                raise SettingsError("MIDSTREAM_API_KEYS: every entry must be owner:key, separated by commas")
+            if key in owners:
+                raise SettingsError(
+                    f"MIDSTREAM_API_KEYS: the key of {owner!r} is also that of {owners[key]!r}; give each its own"
+                )
+            owners[key] = owner
+        return owners
+
+
+def load(**overrides: Any) -> Settings:
+    """Settings of this process; `overrides` (None means: not given) win over everything.
+
+    The file is `MIDSTREAM_CONFIG`, else `midstream.toml` in the current folder where there is one.
+    Raises SettingsError with one line for the first thing that is wrong.
+    """
+    _refuse_unknown_variables()
+    named = os.environ.get("MIDSTREAM_CONFIG")
+    path = Path(named or "midstream.toml")
+    if named and not path.is_file():
+        raise SettingsError(f"MIDSTREAM_CONFIG: no file at {named}; correct the path or unset it")
+
+    class FileSettings(Settings):
+        config_file: ClassVar[Path | None] = path
+
+    try:
+        settings = FileSettings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        raise SettingsError(_one_line(error, path)) from None
+    except ValueError as error:
+        raise SettingsError(f"{path}: {str(error).splitlines()[0]}") from None
+    settings.owners()
+    if settings.host not in LOOPBACK and not settings.owners():
+        raise SettingsError(
+            f"MIDSTREAM_API_KEYS: must be set (owner:key,…) to listen on {settings.host}; without keys use 127.0.0.1"
+        )
+    return settings
+
+
+def _refuse_unknown_variables() -> None:
+    # A misspelt variable would otherwise be a setting that silently has no effect.
+    known = {f"MIDSTREAM_{field.upper()}" for field in Settings.model_fields} | CLIENT_VARIABLES
+    known.add("MIDSTREAM_CONFIG")
+    for name in os.environ:
+        if name.startswith("MIDSTREAM_") and name.partition("__")[0] not in known:
+            raise SettingsError(f"{name}: no such setting; check its spelling against docs/configuration.md")
+
+
+def _one_line(error: ValidationError, path: Path) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    message = str(first["msg"]).removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        return f"{where}: no such setting; check its spelling in {path} against docs/configuration.md"
+    if not where:
+        return message
+    variable = f"MIDSTREAM_{where.upper().replace('.', '__')}"
+    return f"{where}: {message}; correct {variable} or {where} in {path}"

@@ -1,0 +1,246 @@
+"""The log's contract: what may be written, by whom, and what is there afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from redis.asyncio import Redis
+
+from shared.events import ORIGIN, EventId
+from shared.generations import Existence, Generations
+from shared.log import Keys, Log, Outcome, Publication, Start
+from tests.contract.accepting import accept, batch, claim, completed, delta
+
+
+async def test_an_attempt_is_dense_from_its_first_event_to_the_seal(generations: Generations, log: Log) -> None:
+    generation_id = await accept(generations)
+    attempt = await claim(log, generation_id)
+    assert attempt.start is Start.CLAIMED
+    reply = await log.append(batch(generation_id, attempt, 1, [delta("a"), delta("b")]))
+    assert reply.outcome is Outcome.OK
+    assert (await log.append(batch(generation_id, attempt, 3, [completed()]))).outcome is Outcome.OK
+
+    entries = await log.read(generation_id)
+    assert [entry.id for entry in entries] == [EventId(attempt.token, seq) for seq in range(4)]
+    assert [entry.type for entry in entries] == ["attempt", "delta", "delta", "completed"]
+    assert entries[0].data == attempt.first
+    first = json.loads(entries[0].data)
+    assert first == {"number": 1, "reason": "new", "model": "m", "provider": "p", "continues": False, "t": 0}
+    record = (await generations.find(generation_id)).record
+    assert record is not None
+    assert (record.state, record.seal) == ("completed", EventId(attempt.token, 3))
+
+
+async def test_the_token_is_redis_time_and_always_grows(generations: Generations, log: Log, redis: Redis) -> None:
+    generation_id = await accept(generations)
+    seconds, _ = await redis.time()
+    tokens = [(await claim(log, generation_id)).token for _ in range(3)]
+    assert tokens == sorted(set(tokens))
+    assert abs(tokens[0] - seconds * 1000) < 5_000
+
+    # Even a clock that went back gives a later token than the log has.
+    ahead = tokens[-1] + 1_000_000
+    await redis.xadd(Keys(generation_id).log, {"delta": "{}"}, id=f"{ahead}-0")
+    assert (await claim(log, generation_id)).token == ahead + 1
+
+
+async def test_a_claim_fences_every_older_attempt(generations: Generations, log: Log) -> None:
+    generation_id = await accept(generations)
+    old = await claim(log, generation_id)
+    new = await claim(log, generation_id)
+    assert (await log.append(batch(generation_id, old, 1, [delta("late")]))).outcome is Outcome.FENCED
+    assert (await log.append(batch(generation_id, old, 1, [completed()]))).outcome is Outcome.FENCED
+    assert (await log.append(batch(generation_id, new, 1, [delta("ok")]))).outcome is Outcome.OK
+    assert [json.loads(e.data)["delta"] for e in await log.read(generation_id) if e.type == "delta"] == ["ok"]
+
+
+async def test_nothing_follows_the_seal(generations: Generations, log: Log) -> None:
+    generation_id = await accept(generations)
+    attempt = await claim(log, generation_id)
+    await log.append(batch(generation_id, attempt, 1, [completed()]))
+    reply = await log.append(batch(generation_id, attempt, 2, [delta("more")]))
+    assert (reply.outcome, reply.last) == (Outcome.SEALED, EventId(attempt.token, 1))
+    assert (await claim(log, generation_id)).start is Start.SEALED
+    assert len(await log.read(generation_id)) == 2
+
+
+async def test_holes_and_repetitions_are_refused_with_the_logs_end(generations: Generations, log: Log) -> None:
+    generation_id = await accept(generations)
+    attempt = await claim(log, generation_id)
+    hole = await log.append(batch(generation_id, attempt, 2, [delta("hole")]))
+    assert (hole.outcome, hole.last) == (Outcome.MISMATCH, EventId(attempt.token, 0))
+    again = batch(generation_id, attempt, 1, [delta("a"), delta("b")])
+    assert (await log.append(again)).outcome is Outcome.OK
+    repeated = await log.append(again)
+    assert (repeated.outcome, repeated.last) == (Outcome.MISMATCH, EventId(attempt.token, 2))
+    assert len(await log.read(generation_id)) == 3
+
+
+async def test_a_write_never_recreates_what_is_gone(generations: Generations, log: Log) -> None:
+    generation_id = await accept(generations)
+    attempt = await claim(log, generation_id)
+    await generations.delete("local", generation_id)
+    assert (await log.append(batch(generation_id, attempt, 1, [delta("x")]))).outcome is Outcome.GONE
+    assert (await claim(log, generation_id)).start is Start.GONE
+    assert await log.read(generation_id) == []
+    assert (await generations.find(generation_id)).existence is Existence.TOMBSTONE
+
+
+async def test_a_log_deleted_under_its_writer_is_a_mismatch_and_not_a_new_log(
+    generations: Generations, log: Log, redis: Redis
+) -> None:
+    generation_id = await accept(generations)
+    attempt = await claim(log, generation_id)
+    await redis.delete(Keys(generation_id).log)
+    reply = await log.append(batch(generation_id, attempt, 1, [delta("x")]))
+    assert (reply.outcome, reply.last) == (Outcome.MISMATCH, ORIGIN)
+
+
+async def test_a_lost_claim_is_restored_only_from_its_first_event(
+    generations: Generations, log: Log, redis: Redis
+) -> None:
+    generation_id = await accept(generations)
+    attempt = await claim(log, generation_id)
+    # Redis came back without the second in which the claim was made.
+    await redis.hset(Keys(generation_id).record, mapping={"token": "0", "state": "queued", "attempts": "0"})
+    await redis.delete(Keys(generation_id).log)
+    later = batch(generation_id, attempt, 1, [delta("x")])
+    assert (await log.append(later)).outcome is Outcome.MISMATCH
+    whole = later.__class__(
+        generation_id, attempt.token, attempt.number, ORIGIN, 0, [("attempt", attempt.first), *later.events]
+    )
+    assert (await log.append(whole)).outcome is Outcome.OK
+    record = (await generations.find(generation_id)).record
+    assert record is not None
+    assert (record.state, record.attempts) == ("running", 1)
+    assert [entry.id.seq for entry in await log.read(generation_id)] == [0, 1]
+
+
+async def test_publications_carry_the_batch_and_what_it_follows(
+    generations: Generations, log: Log, redis: Redis
+) -> None:
+    generation_id = await accept(generations)
+    async with redis.pubsub(ignore_subscribe_messages=False) as channel:
+        await channel.subscribe(Keys(generation_id).channel)
+        assert (await channel.get_message(timeout=5))["type"] == "subscribe"
+        attempt = await claim(log, generation_id)
+        await log.append(batch(generation_id, attempt, 7, [delta("refused")]))
+        await log.append(batch(generation_id, attempt, 1, [delta("a\nb"), completed()]))
+        await generations.delete("local", generation_id)
+        heard = [Publication.parse((await channel.get_message(timeout=5))["data"]) for _ in range(3)]
+    first, second, deleted = heard
+    assert first is not None
+    assert second is not None
+    assert (first.previous, [entry.id.seq for entry in first.entries]) == (ORIGIN, [0])
+    assert (second.previous, [entry.id.seq for entry in second.entries]) == (
+        EventId(attempt.token, 0),
+        [1, 2],
+    )
+    assert [entry.type for entry in second.entries] == ["delta", "completed"]
+    assert json.loads(second.entries[0].data)["delta"] == "a\nb"
+    assert deleted is None
+
+
+async def test_reads_page_from_any_cursor(generations: Generations, log: Log) -> None:
+    generation_id = await accept(generations)
+    attempt = await claim(log, generation_id)
+    await log.append(batch(generation_id, attempt, 1, [delta(str(n)) for n in range(20)]))
+    whole = await log.read(generation_id, count=100)
+    assert len(whole) == 21
+    for index, entry in enumerate(whole):
+        assert await log.read(generation_id, entry.id, count=100) == whole[index + 1 :]
+        assert await log.holds(generation_id, entry.id)
+    assert await log.read(generation_id, count=5) == whole[:5]
+    assert await log.last(generation_id) == whole[-1]
+    assert not await log.holds(generation_id, EventId(attempt.token, 21))
+
+
+class TestCancel:
+    async def test_queued_is_sealed_at_once(self, generations: Generations, log: Log) -> None:
+        generation_id = await accept(generations)
+        assert await generations.cancel(generation_id) == "cancelled"
+        assert [entry.type for entry in await log.read(generation_id)] == ["cancelled"]
+        assert (await claim(log, generation_id)).start is Start.SEALED
+
+    async def test_running_is_told_by_the_next_append_and_the_next_claim(
+        self, generations: Generations, log: Log
+    ) -> None:
+        generation_id = await accept(generations)
+        attempt = await claim(log, generation_id)
+        assert await generations.cancel(generation_id) == "running"
+        assert (await log.append(batch(generation_id, attempt, 1, [delta("x")]))).cancel
+        assert await generations.ends([generation_id, "gen_none"]) == ["cancel", "gone"]
+        assert (await claim(log, generation_id)).start is Start.CANCELLED
+
+    async def test_against_completion_the_first_seal_wins(self, generations: Generations, log: Log) -> None:
+        generation_id = await accept(generations)
+        attempt = await claim(log, generation_id)
+        await generations.cancel(generation_id)
+        await log.append(batch(generation_id, attempt, 1, [completed()]))
+        assert await generations.cancel(generation_id) == "completed"
+
+    async def test_unknown(self, generations: Generations) -> None:
+        assert await generations.cancel("gen_none") is None
+
+
+class TestAttempts:
+    async def test_lost_attempts_are_counted_and_exhausted(self, generations: Generations, log: Log) -> None:
+        generation_id = await accept(generations)
+        starts = [await claim(log, generation_id) for _ in range(4)]
+        assert [start.start for start in starts] == [Start.CLAIMED] * 3 + [Start.EXHAUSTED]
+        reasons = [json.loads(entry.data)["reason"] for entry in await log.read(generation_id)]
+        assert reasons == ["new", "worker_lost", "worker_lost"]
+        # The exhausted claim owns the log, to say so.
+        reply = await log.append(batch(generation_id, starts[-1], 0, [completed()]))
+        assert reply.outcome is Outcome.OK
+
+    async def test_a_handed_over_attempt_does_not_count(self, generations: Generations, log: Log) -> None:
+        generation_id = await accept(generations)
+        for number in range(1, 6):
+            attempt = await claim(log, generation_id)
+            assert (attempt.start, attempt.number) == (Start.CLAIMED, number)
+            assert await log.hand_over(generation_id, attempt.token, "drained") is Outcome.OK
+        assert json.loads((await log.read(generation_id))[-1].data)["reason"] == "drained"
+        assert await log.hand_over(generation_id, attempt.token - 1, "drained") is Outcome.FENCED
+
+    async def test_on_interrupt_fail_ends_it(self, generations: Generations, log: Log) -> None:
+        generation_id = await accept(generations, on_interrupt="fail")
+        await claim(log, generation_id)
+        assert (await claim(log, generation_id)).start is Start.INTERRUPTED
+
+    async def test_the_same_worker_tries_again_only_while_it_owns_the_log(
+        self, generations: Generations, log: Log
+    ) -> None:
+        generation_id = await accept(generations)
+        first = await claim(log, generation_id)
+        second = await log.claim(
+            generation_id, model="m", provider="p", ttl_ms=60_000, token=first.token, reason="provider_error"
+        )
+        assert (second.start, second.number) == (Start.CLAIMED, 2)
+        stale = await log.claim(
+            generation_id, model="m", provider="p", ttl_ms=60_000, token=first.token, reason="provider_error"
+        )
+        assert stale.start is Start.FENCED
+
+
+async def test_an_ended_log_expires_and_leaves_a_tombstone(generations: Generations, log: Log, redis: Redis) -> None:
+    generation_id = await accept(generations, ttl_ms=50)
+    attempt = await claim(log, generation_id)
+    await log.append(batch(generation_id, attempt, 1, [completed()]))
+    async with asyncio.timeout(5):
+        while (await generations.find(generation_id)).existence is Existence.RECORD:
+            await asyncio.sleep(0.01)
+    found = await generations.find(generation_id)
+    assert (found.existence, found.owner) == (Existence.TOMBSTONE, "local")
+    assert await log.read(generation_id) == []
+    assert await redis.pttl(Keys(generation_id).tombstone) > 0
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1", "1-", "-1", "+1-0", "01-0", "1-00", "1-0-0", "1-0 ", "\u0661-0", f"{1 << 64}-0", "a-b"]
+)
+def test_malformed_event_ids(text: str) -> None:
+    with pytest.raises(ValueError, match="event id"):
+        EventId.parse(text)

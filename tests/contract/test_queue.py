@@ -1,0 +1,153 @@
+"""The queue's contract: leases, owners, wake-ups, and what a lost lease means."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+
+from shared.queue import INTERRUPTS, LEASES, PENDING, QUEUE, Queue, decode_job, encode_job
+
+
+async def test_jobs_are_taken_once_and_in_order(queue: Queue) -> None:
+    for name in "abc":
+        assert await queue.enqueue(name)
+        await asyncio.sleep(0.002)
+    assert not await queue.enqueue("a")
+    first = await queue.take("w1", most=2)
+    second = await queue.take("w2", most=2)
+    assert [job for job, _ in first.jobs] == ["a", "b"]
+    assert [job for job, _ in second.jobs] == ["c"]
+    assert (await queue.take("w3", most=2)).jobs == []
+
+
+async def test_position_in_line(queue: Queue) -> None:
+    for name in "abc":
+        await queue.enqueue(name)
+        await asyncio.sleep(0.002)
+    assert [await queue.position(name) for name in "abc"] == [1, 2, 3]
+    await queue.take("w", most=1)
+    assert [await queue.position(name) for name in "abcd"] == [None, 1, 2, None]
+
+
+async def test_an_expired_lease_is_visible_again_and_its_owner_has_lost_it(queue: Queue) -> None:
+    await queue.enqueue("a")
+    taken = await queue.take("w1", most=1)
+    waiting = await queue.take("w2", most=1)
+    assert waiting.next_ms is not None
+    assert 0 < waiting.next_ms <= queue.lease_ms
+    async with asyncio.timeout(5):
+        while not (again := await queue.take("w2", most=1)).jobs:
+            await asyncio.sleep(0.01)
+    assert again.now_ms >= taken.now_ms + queue.lease_ms
+    assert await queue.renew("w1", ["a"]) == ["a"]
+    assert not await queue.finish("w1", "a", "done")
+    assert not await queue.finish("w1", "a", "back")
+    assert await queue.finish("w2", "a", "done")
+    assert await queue.redis.zcard(QUEUE) == 0
+    assert await queue.redis.hlen(LEASES) == 0
+
+
+async def test_a_renewed_lease_stays(queue: Queue) -> None:
+    await queue.enqueue("a")
+    taken = await queue.take("w1", most=1)
+    now = taken.now_ms
+    while now < taken.now_ms + 2 * queue.lease_ms:
+        assert await queue.renew("w1", ["a"]) == []
+        look = await queue.take("w2", most=1)
+        assert look.jobs == []
+        now = look.now_ms
+
+
+async def test_a_forgotten_lease_is_taken_back_by_its_worker(queue: Queue, redis: Redis) -> None:
+    await queue.enqueue("a")
+    await queue.take("w1", most=1)
+    await redis.delete(QUEUE, LEASES)
+    assert await queue.renew("w1", ["a"]) == []
+    assert (await queue.take("w2", most=1)).jobs == []
+    assert await queue.renew("w2", ["a"]) == ["a"]
+
+
+async def test_held_off_takes_only_what_is_new(queue: Queue, redis: Redis) -> None:
+    await queue.enqueue("old")
+    await queue.enqueue("leased")
+    await asyncio.sleep(0.005)
+    since_ms = (await queue.take("nobody", most=0)).now_ms
+    await asyncio.sleep(0.005)
+    await queue.enqueue("new")
+    # Somebody's lease, which has just run out.
+    await redis.hset(LEASES, "leased", "w1")
+    await redis.zadd(QUEUE, {"leased": since_ms + 1})
+    await asyncio.sleep(0.005)
+    assert [job for job, _ in (await queue.take("w2", most=9, since_ms=since_ms)).jobs] == ["new"]
+    assert {job for job, _ in (await queue.take("w2", most=9)).jobs} == {"old", "leased"}
+
+
+async def test_a_job_given_back_is_taken_at_once_by_another(queue: Queue) -> None:
+    await queue.enqueue("a")
+    await queue.take("w1", most=1)
+    while await queue.wait(0.01):
+        pass
+    assert await queue.finish("w1", "a", "back")
+    assert await queue.wait(1)
+    assert [job for job, _ in (await queue.take("w2", most=1)).jobs] == ["a"]
+
+
+async def test_enqueue_wakes_a_blocked_worker(queue: Queue) -> None:
+    waiting = asyncio.create_task(queue.wait(5))
+    await asyncio.sleep(0.05)
+    await queue.enqueue("a")
+    assert await asyncio.wait_for(waiting, 4)
+    assert not await queue.wait(0.01)
+
+
+async def test_the_pending_index_keeps_what_has_no_end(queue: Queue) -> None:
+    assert await queue.announce("a", "me", most=1)
+    assert await queue.announce("a", "me", most=1)
+    assert not await queue.announce("b", "me", most=1)
+    far = 1 << 50
+    assert [(i, queued) for i, _, queued in await queue.pending(count=9, before_ms=far)] == [("a", False)]
+    await queue.enqueue("a")
+    await queue.take("w", most=1)
+    await queue.finish("w", "a", "done")
+    assert [(i, queued) for i, _, queued in await queue.pending(count=9, before_ms=far)] == [("a", False)]
+    await queue.settle(["a"])
+    assert await queue.redis.zcard(PENDING) == 0
+
+
+async def test_owners_lists_are_newest_first_and_paged(queue: Queue) -> None:
+    for name in "abcde":
+        await queue.announce(name, "me", most=99)
+        await asyncio.sleep(0.002)
+    await queue.announce("x", "you", most=99)
+    assert await queue.owned("me", before=None, limit=3) == ["e", "d", "c"]
+    assert await queue.owned("me", before="c", limit=3) == ["b", "a"]
+    assert await queue.owned("me", before="nope", limit=3) == []
+    await queue.forget("me", ["e", "d"])
+    assert await queue.owned("me", before=None, limit=1) == ["c"]
+
+
+async def test_interrupts_are_heard(queue: Queue, redis: Redis) -> None:
+    async with redis.pubsub(ignore_subscribe_messages=False) as channel:
+        await channel.subscribe(INTERRUPTS)
+        assert (await channel.get_message(timeout=5))["type"] == "subscribe"
+        await queue.interrupt("a")
+        assert (await channel.get_message(timeout=5))["data"] == b"a"
+
+
+async def test_one_process_is_alone_for_a_while(queue: Queue) -> None:
+    assert await queue.alone("sweep", 0.05)
+    assert not await queue.alone("sweep", 0.05)
+    async with asyncio.timeout(5):
+        while not await queue.alone("sweep", 0.05):
+            await asyncio.sleep(0.01)
+
+
+def test_only_our_json_is_a_job() -> None:
+    assert decode_job(encode_job({"f": "generate", "a": ("x",)})) == {"f": "generate", "a": ["x"]}
+    for forged in (pickle.dumps({"f": "generate"}), b'{"f":"os.system"}', b"[]", b""):
+        with pytest.raises(msgspec.DecodeError):
+            decode_job(forged)
