@@ -1,0 +1,152 @@
+"""The grammar of model names: `<script>?<parameter>=<value>&…` says what the simulator answers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from simulator.faults import Fault, parse_fault
+
+MAX_DELTAS: Final = 1_000_000
+MAX_BYTES: Final = 16 * 1024 * 1024
+
+NAMES: Final = ("lorem", "echo", "reasoning", "tools", "refusal", "clock")
+
+
+class UnknownScript(ValueError):
+    """The model name names no script."""
+
+
+class BadParameter(ValueError):
+    """A parameter of the model name is unknown or malformed; `parameter` is its name."""
+
+    def __init__(self, parameter: str, message: str) -> None:
+        super().__init__(f"parameter '{parameter}' {message}")
+        self.parameter = parameter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """One parsed model name. Immutable, so that what it says can be cached by it."""
+
+    model: str
+    """The whole model name as requested."""
+    name: str
+    rate: float = 50.0
+    """Deltas per second; 0 sends as fast as the client reads."""
+    ttft: float = 0.0
+    """Milliseconds from the request to the first delta."""
+    deltas: int | None = None
+    """Number of deltas; None leaves it to the script."""
+    seed: int = 0
+    chunk: int | None = None
+    """Characters per delta (`lorem`, `echo`)."""
+    bytes: int | None = None
+    """UTF-8 length of the whole text, about (`lorem`)."""
+    unicode: bool = False
+    surrogates: bool = False
+    cached: int | None = None
+    """Prompt tokens reported as read from a cache; None reports a quarter of the prompt."""
+    fault: Fault | None = None
+    times: int | None = None
+    """The fault strikes only the first `times` requests of this model name; None strikes all."""
+    retry_after: str | None = None
+    """Value of the `retry-after` header of an HTTP status fault, in seconds."""
+    key: str = ""
+    """Names the request in the journal, and separates counts of `times`."""
+
+
+def _number(low: float, high: float) -> Callable[[str], float]:
+    def read(value: str) -> float:
+        number = float(value)
+        if not isfinite(number) or not low <= number <= high:
+            raise ValueError(f"must be a number from {low:g} to {high:g}")
+        return number
+
+    return read
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def read(value: str) -> int:
+        if not (value.isascii() and value.lstrip("-").isdigit()) or not low <= int(value[:20]) <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return int(value)
+
+    return read
+
+
+def _flag(value: str) -> bool:
+    if value not in ("0", "1"):
+        raise ValueError("must be 0 or 1")
+    return value == "1"
+
+
+def _seconds(value: str) -> str:
+    _number(0, 86_400)(value)
+    return value
+
+
+_PARAMETERS: Final[dict[str, Callable[[str], object]]] = {
+    "rate": _number(0, 1_000_000),
+    "ttft": _number(0, 3_600_000),
+    "deltas": _whole(0, MAX_DELTAS),
+    "seed": _whole(0, 2**63 - 1),
+    "chunk": _whole(1, 65_536),
+    "bytes": _whole(0, MAX_BYTES),
+    "unicode": _flag,
+    "surrogates": _flag,
+    "cached": _whole(0, 2**31 - 1),
+    "fault": parse_fault,
+    "times": _whole(1, 2**31 - 1),
+    "retry_after": _seconds,
+    "key": str,
+}
+
+_ONLY_FOR: Final = {
+    "chunk": ("lorem", "echo"),
+    "bytes": ("lorem",),
+    "unicode": ("lorem",),
+    "surrogates": ("lorem",),
+}
+
+
+def parse_script(model: str) -> Script:
+    """Read a model name. Raises `UnknownScript` or `BadParameter`."""
+    name, _, query = model.partition("?")
+    if name not in NAMES:
+        raise UnknownScript(name)
+    values: dict[str, Any] = {}
+    for parameter, value in parse_qsl(query, keep_blank_values=True):
+        read = _PARAMETERS.get(parameter)
+        if read is None or name not in _ONLY_FOR.get(parameter, NAMES):
+            raise BadParameter(parameter, f"is not one that '{name}' has")
+        if parameter in values:
+            raise BadParameter(parameter, "is given twice")
+        try:
+            values[parameter] = read(value)
+        except ValueError as error:
+            reason = str(error) if str(error).startswith("must") else "must be a number"
+            raise BadParameter(parameter, reason) from None
+    script = Script(model=model, name=name, **values)
+    _check(script)
+    return script
+
+
+def _check(script: Script) -> None:
+    """Refuse combinations that could not be honoured; ignoring one would hide a mistake in a test."""
+    for parameter in ("times", "retry_after"):
+        if getattr(script, parameter) is not None and script.fault is None:
+            raise BadParameter(parameter, "needs 'fault'")
+    if script.retry_after is not None and script.fault is not None and script.fault.status is None:
+        raise BadParameter("retry_after", "needs a fault that is an HTTP status")
+    if script.name == "tools" and script.deltas is not None and script.deltas < 2:
+        raise BadParameter("deltas", "must be at least 2 for 'tools'")
+    if script.surrogates and script.deltas is not None and script.deltas < 10:
+        raise BadParameter("deltas", "must be at least 10 with 'surrogates'")
+    if script.surrogates and script.bytes is not None and script.bytes < 40 * (script.chunk or 4):
+        raise BadParameter("bytes", "is too small for 'surrogates'")
+    if script.bytes is not None and script.deltas is not None and script.chunk is not None:
+        raise BadParameter("chunk", "follows from 'bytes' and 'deltas': leave one out")
+    if script.chunk is not None and script.deltas is not None and script.chunk * script.deltas > MAX_BYTES:
+        raise BadParameter("chunk", f"times 'deltas' must be at most {MAX_BYTES}")

@@ -1,0 +1,165 @@
+"""Answering one accepted request: the deltas at their pace, and the fault where it strikes."""
+
+import asyncio
+from typing import Final
+
+from simulator.answer import Answer
+from simulator.connection import Connection
+from simulator.faults import Fault
+from simulator.journal import Entry, How, now_us
+from simulator.pace import Pace
+from simulator.wire import Writer
+
+EVENT_STREAM: Final = [(b"content-type", b"text/event-stream; charset=utf-8")]
+JSON: Final = [(b"content-type", b"application/json")]
+
+KEEPALIVE_SECONDS: Final = 0.05
+
+
+class Stream:
+    """One answer on its way to one client; writes the journal's entry as it goes."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        writer: Writer,
+        answer: Answer,
+        pace: Pace,
+        fault: Fault | None,
+        entry: Entry,
+    ) -> None:
+        self._connection = connection
+        self._writer = writer
+        self._pace = pace
+        self._fault = fault
+        self._entry = entry
+        self._written = 0
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._total = len(answer.deltas)
+        self._stop = self._total if fault is None else fault.position(self._total)
+
+    async def events(self) -> How:
+        """Answer with server-sent events."""
+        connection, writer = self._connection, self._writer
+        await connection.start(200, [*EVENT_STREAM, *writer.headers])
+        await connection.write(writer.opening())
+        await self._pour()
+        if connection.left:
+            return "client_left"
+        if self._fault is not None:
+            return await self._strike(self._fault)
+        await connection.finish(writer.closing())
+        return "complete"
+
+    async def _pour(self) -> None:
+        """Write the deltas before the fault, or all; return early when the client leaves."""
+        connection, pace = self._connection, self._pace
+        while self._written < self._stop and not connection.left:
+            due = min(pace.due(self._written), self._stop)
+            if due > self._written:
+                await connection.write(self._take(due))
+                # Behind, or without a limit: the other connections have their turn first.
+                await asyncio.sleep(0)
+            else:
+                self._arm()
+                await connection.wait()
+                self._disarm()
+        if self._fault is not None:
+            await self._wait_until_due(self._stop)
+
+    def _take(self, due: int) -> bytes:
+        events = self._writer.deltas(self._written, due)
+        if self._written == 0:
+            self._entry.first_write_us = now_us()
+        self._written = self._entry.deltas = due
+        return events
+
+    def _arm(self) -> None:
+        self._timer = self._loop.call_later(self._pace.delay(self._written), self._tick)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _tick(self) -> None:
+        """Write what is due and sleep again, without waking the task: half the cost of a delta on time."""
+        due = min(self._pace.due(self._written), self._stop)
+        if due > self._written and self._connection.writable:
+            self._connection.put(self._take(due))
+            due = self._written
+        if self._written < self._stop and due == self._written:
+            self._arm()
+        else:
+            self._connection.wake()
+
+    async def _wait_until_due(self, delta: int) -> None:
+        while delta < self._total and self._pace.due(delta) == delta and not self._connection.left:
+            await self._connection.wait(self._pace.delay(delta))
+
+    async def _strike(self, fault: Fault) -> How:
+        connection, writer = self._connection, self._writer
+        match fault.kind:
+            case "reset":
+                await connection.reset()
+            case "eof":
+                await connection.finish()
+            case "half":
+                await connection.finish(_cut(self._next_event()))
+            case "badjson":
+                await connection.finish(writer.broken())
+            case "error":
+                await connection.finish(writer.error())
+            case "keepalive":
+                while not connection.left:
+                    await connection.write(writer.keepalive())
+                    await connection.wait(KEEPALIVE_SECONDS)
+                return "client_left"
+            case _:
+                await connection.wait()
+                return "client_left"
+        return "fault"
+
+    def _next_event(self) -> bytes:
+        if self._stop < self._total:
+            return self._writer.deltas(self._stop, self._stop + 1)
+        return self._writer.closing()
+
+    async def document(self) -> How:
+        """Answer with one JSON document, when its last delta would have been due."""
+        connection, fault = self._connection, self._fault
+        if self._stop:
+            await self._wait_until_due(self._stop - 1)
+        if connection.left:
+            return "client_left"
+        if fault is not None:
+            return await self._break_document(fault)
+        whole = self._writer.whole()
+        length = (b"content-length", str(len(whole)).encode())
+        await connection.start(200, [*JSON, length, *self._writer.headers])
+        self._entry.first_write_us = now_us()
+        await connection.finish(whole)
+        self._entry.deltas = self._total
+        return "complete"
+
+    async def _break_document(self, fault: Fault) -> How:
+        connection = self._connection
+        if fault.kind not in ("reset", "stall"):
+            await connection.start(200, [*JSON, *self._writer.headers])
+        if fault.kind in ("half", "badjson"):
+            whole = self._writer.whole()
+            await connection.finish(whole[: len(whole) // 2])
+            return "fault"
+        if fault.kind == "keepalive":
+            while not connection.left:
+                # Blank space before a JSON document keeps the connection alive and means nothing.
+                await connection.write(b"\n")
+                await connection.wait(KEEPALIVE_SECONDS)
+            return "client_left"
+        return await self._strike(fault)
+
+
+def _cut(events: bytes) -> bytes:
+    """All but the second half of the last event."""
+    last = events.rstrip(b"\n").rfind(b"\n\n") + 2 if b"\n\n" in events.rstrip(b"\n") else 0
+    return events[: last + (len(events) - last) // 2]

@@ -1,0 +1,90 @@
+import pytest
+
+from simulator.faults import Fault, FaultCounter, parse_fault
+from simulator.script import BadParameter, UnknownScript, parse_script
+
+
+def test_defaults() -> None:
+    script = parse_script("clock")
+    assert (script.name, script.rate, script.ttft, script.deltas, script.seed) == ("clock", 50, 0, None, 0)
+    assert script.fault is None
+    assert script.key == ""
+
+
+def test_every_parameter() -> None:
+    script = parse_script(
+        "lorem?rate=0.5&ttft=250&deltas=30&seed=7&bytes=4000&unicode=1&surrogates=1&cached=3"
+        "&fault=429&times=2&retry_after=1.5&key=a%20b"
+    )
+    assert (script.rate, script.ttft, script.deltas, script.seed, script.bytes) == (0.5, 250, 30, 7, 4000)
+    assert (script.unicode, script.surrogates, script.cached) == (True, True, 3)
+    assert (script.fault, script.times, script.retry_after) == (Fault("429"), 2, "1.5")
+    assert script.key == "a b"
+
+
+@pytest.mark.parametrize(
+    ("model", "parameter"),
+    [
+        ("clock?speed=1", "speed"),
+        ("clock?rate=fast", "rate"),
+        ("clock?rate=-1", "rate"),
+        ("clock?rate=nan", "rate"),
+        ("clock?deltas=1.5", "deltas"),
+        ("clock?deltas=1000001", "deltas"),
+        ("clock?deltas=", "deltas"),
+        ("clock?deltas=--1", "deltas"),
+        ("clock?seed=\u0661", "seed"),
+        ("clock?seed=1&seed=1", "seed"),
+        ("clock?chunk=3", "chunk"),
+        ("lorem?chunk=0", "chunk"),
+        ("lorem?unicode=yes", "unicode"),
+        ("lorem?fault=explode", "fault"),
+        ("lorem?fault=eof@", "fault"),
+        ("lorem?fault=eof@-1", "fault"),
+        ("lorem?fault=429@5", "fault"),
+        ("lorem?times=1", "times"),
+        ("lorem?fault=eof&retry_after=1", "retry_after"),
+        ("lorem?fault=429&retry_after=soon", "retry_after"),
+        ("lorem?surrogates=1&deltas=9", "deltas"),
+        ("lorem?bytes=100&deltas=5&chunk=2", "chunk"),
+        ("tools?deltas=1", "deltas"),
+    ],
+)
+def test_a_bad_parameter_is_named(model: str, parameter: str) -> None:
+    with pytest.raises(BadParameter, match=f"parameter '{parameter}'") as caught:
+        parse_script(model)
+    assert caught.value.parameter == parameter
+
+
+@pytest.mark.parametrize("model", ["", "gpt-4o", "LOREM", "?rate=1"])
+def test_an_unknown_script(model: str) -> None:
+    with pytest.raises(UnknownScript):
+        parse_script(model)
+
+
+@pytest.mark.parametrize(
+    ("fault", "total", "position"),
+    [("eof", 9, 0), ("eof@4", 9, 4), ("eof@last", 9, 8), ("eof@last", 0, 0), ("eof@50", 9, 9)],
+)
+def test_where_a_fault_strikes(fault: str, total: int, position: int) -> None:
+    assert parse_fault(fault).position(total) == position
+
+
+def test_times_counts_each_model_name() -> None:
+    counter = FaultCounter()
+    once = parse_script("lorem?fault=eof&times=2&key=a")
+    other = parse_script("lorem?fault=eof&times=2&key=b")
+    assert [counter.due(once) is not None for _ in range(4)] == [True, True, False, False]
+    assert counter.due(other) is not None
+    assert all(counter.due(parse_script("lorem?fault=eof")) is not None for _ in range(3))
+
+
+def test_the_counter_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulator.faults.MAX_COUNTED", 2)
+    counter = FaultCounter()
+    first, *others = (parse_script(f"lorem?fault=eof&times=1&key={n}") for n in range(3))
+    counter.due(first)
+    assert counter.due(first) is None
+    for other in others:
+        counter.due(other)
+    assert counter.due(first) is not None, "the oldest name should have been forgotten"
