@@ -1,0 +1,157 @@
+"""A worker on this test's loop, on an embedded Valkey, with the simulator as its provider."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import httpx2
+import pytest
+from redis.asyncio import Redis
+
+from midstream.valkey import Valkey
+from shared.events import TERMINAL, AnyEvent, decode
+from shared.generations import Generations
+from shared.log import Entry, Log
+from shared.queue import Queue
+from shared.redis_client import connect
+from shared.requests import GenerationRequest
+from shared.settings import Settings
+from tests.simulator.conftest import started
+from worker.main import serve
+
+MakeWorker = Callable[[], "asyncio.Task[None]"]
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    server = Valkey(tmp_path_factory.mktemp("valkey"))
+    asyncio.run(server.start())
+    yield server
+    asyncio.run(server.stop())
+
+
+@pytest.fixture(scope="session")
+def simulator_url() -> Iterator[str]:
+    with started("--port", "0") as (_, address):
+        yield address
+
+
+@pytest.fixture
+def settings(valkey: Valkey, simulator_url: str) -> Settings:
+    return Settings(redis_url=valkey.url, simulator_url=simulator_url, lease=0.6, drain_timeout=0.2, retries=1)
+
+
+@pytest.fixture
+async def redis(valkey: Valkey) -> AsyncIterator[Redis]:
+    client = connect(valkey.url, timeout=5)
+    await client.flushall()
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+def queue(redis: Redis, settings: Settings) -> Queue:
+    return Queue(redis, settings)
+
+
+@pytest.fixture
+def generations(redis: Redis, queue: Queue, settings: Settings) -> Generations:
+    return Generations(redis, queue, settings)
+
+
+@pytest.fixture
+def log(redis: Redis) -> Log:
+    return Log(redis)
+
+
+@asynccontextmanager
+async def working(settings: Settings) -> AsyncIterator[asyncio.Task[None]]:
+    """A worker that runs inside; it is cut off at the end, without a drain."""
+    task = asyncio.create_task(serve(settings))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+class Midstream:
+    """Accepts generations as the API does, and waits for what the log says of them."""
+
+    def __init__(self, generations: Generations, log: Log, simulator_url: str) -> None:
+        self.generations = generations
+        self.log = log
+        self.simulator_url = simulator_url
+
+    async def ask(self, model: str, **fields: Any) -> str:
+        """Accept a generation; gives its id."""
+        body = {"model": model, "messages": [{"role": "user", "content": "Hello."}], **fields}
+        request = GenerationRequest.model_validate(body)
+        generation_id = await self.generations.new_id("local", None)
+        await self.generations.accept(
+            generation_id,
+            owner="local",
+            model=model,
+            request=request.model_dump_json(exclude_none=True).encode(),
+            on_interrupt=request.on_interrupt,
+            ttl_ms=60_000,
+        )
+        return generation_id
+
+    async def until(self, generation_id: str, done: Callable[[list[Entry]], bool], seconds: float = 20) -> list[Entry]:
+        """The log, once the condition holds."""
+        async with asyncio.timeout(seconds):
+            while not done(entries := await self.log.read(generation_id, count=100_000)):
+                await asyncio.sleep(0.01)
+        return entries
+
+    async def ended(self, generation_id: str, seconds: float = 20) -> list[AnyEvent]:
+        """The events of a generation that has ended."""
+        entries = await self.until(generation_id, lambda es: bool(es) and es[-1].type in TERMINAL, seconds)
+        return [decode(entry.type, entry.data) for entry in entries]
+
+    async def requests(self, key: str, done: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
+        """The simulator's journal of the requests with this `key=`, once the condition holds."""
+        async with asyncio.timeout(10), httpx2.AsyncClient(timeout=5) as http:
+            while True:
+                journal = (await http.get(f"{self.simulator_url}/journal", params={"key": key})).json()
+                if done(journal):
+                    found: list[dict[str, Any]] = journal
+                    return found
+                await asyncio.sleep(0.02)
+
+
+def said_something(entries: list[Entry]) -> bool:
+    """For `until`: the answer has begun."""
+    return any(entry.type == "delta" for entry in entries)
+
+
+@pytest.fixture
+def midstream(generations: Generations, log: Log, simulator_url: str) -> Midstream:
+    return Midstream(generations, log, simulator_url)
+
+
+@pytest.fixture
+def key() -> str:
+    """Names this test's requests in the simulator's journal."""
+    return uuid.uuid4().hex
+
+
+Eventually = Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]
+
+
+@pytest.fixture
+def eventually() -> Eventually:
+    """Waits until a condition holds, at most 10 s."""
+
+    async def wait(condition: Callable[[], Awaitable[bool]]) -> None:
+        async with asyncio.timeout(10):
+            while not await condition():
+                await asyncio.sleep(0.02)
+
+    return wait

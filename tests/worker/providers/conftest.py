@@ -1,0 +1,64 @@
+"""Upstreams for the adapters: the simulator as a process of its own, and a server of given bytes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from shared.requests import GenerationRequest
+from shared.settings import Protocol, ProviderSettings
+from tests.worker.providers.upstream import Upstream
+from worker.providers.provider import Provider
+from worker.providers.registry import Registry
+
+Adapter = Callable[[Protocol, str], Provider]
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    server = Upstream()
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture(scope="session")
+def simulator() -> Iterator[str]:
+    """The root URL of a running simulator."""
+    command = [sys.executable, "-m", "simulator", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().split()[-1]
+        finally:
+            process.terminate()
+
+
+@pytest.fixture
+async def adapter() -> AsyncIterator[Adapter]:
+    """Makes the adapter of a protocol for a root URL."""
+    registries: list[Registry] = []
+
+    def make(protocol: Protocol, url: str) -> Provider:
+        base_url = f"{url}/v1" if protocol == "openai-chat" else url
+        registries.append(Registry({"acme": ProviderSettings(protocol=protocol, base_url=base_url)}))
+        return registries[-1].get("acme")
+
+    yield make
+    for registry in registries:
+        await registry.aclose()
+
+
+@pytest.fixture
+def ask() -> Callable[..., GenerationRequest]:
+    """Makes a request; a question of one user message unless `messages` are given."""
+
+    def make(**fields: Any) -> GenerationRequest:
+        fields.setdefault("messages", [{"role": "user", "content": "Why is the sky blue?"}])
+        return GenerationRequest.model_validate({"model": "acme/m", **fields})
+
+    return make

@@ -1,0 +1,265 @@
+"""What the network does to an answer: cuts, breaks, silence, and readers that leave."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import httpx2
+import pytest
+
+from shared.requests import GenerationRequest
+from shared.settings import Protocol, ProviderSettings
+from tests.worker.providers.test_anthropic_reader import RICH as MESSAGES
+from tests.worker.providers.test_openai_chat_reader import RICH as CHAT
+from tests.worker.providers.upstream import Outcome, Reply, Upstream, outcome
+from worker.providers import stream
+from worker.providers.anthropic_reader import MessagesReader
+from worker.providers.openai_chat_reader import ChatReader
+from worker.providers.provider import Provider, ProviderError, ProviderEvent
+from worker.providers.registry import Registry
+
+Adapter = Callable[[Protocol, str], Provider]
+Ask = Callable[..., GenerationRequest]
+
+BODIES: dict[Protocol, bytes] = {"openai-chat": CHAT, "anthropic": MESSAGES}
+
+pytestmark = pytest.mark.parametrize("protocol", list(BODIES))
+
+
+async def served(pieces: list[bytes], protocol: Protocol) -> Outcome:
+    """What comes of these pieces without a socket, for the many cuts that would take too many requests."""
+
+    @asynccontextmanager
+    async def create() -> AsyncIterator[Any]:
+        async def content() -> AsyncIterator[bytes]:
+            for piece in pieces:
+                yield piece
+
+        response = httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=content())
+        yield SimpleNamespace(http_response=response)
+        await response.aclose()
+
+    reader = ChatReader("acme") if protocol == "openai-chat" else MessagesReader("acme")
+    batches: list[list[ProviderEvent]] = []
+    try:
+        async for events in stream.follow("acme", create, reader):
+            batches.append(events)
+    except ProviderError as error:
+        return Outcome(batches, error)
+    return Outcome(batches, None)
+
+
+async def test_every_cut_gives_the_same_events(protocol: Protocol) -> None:
+    body = BODIES[protocol]
+    whole = await served([body], protocol)
+    assert whole.error is None
+    for place in range(1, len(body)):
+        assert (await served([body[:place], body[place:]], protocol)).events == whole.events
+
+
+async def test_every_early_end_is_an_error_that_keeps_what_was_said(protocol: Protocol) -> None:
+    body = BODIES[protocol]
+    whole = await served([body], protocol)
+    # For Chat the answer is whole with its finish reason; what follows that may be missing.
+    last = body.index(b'"finish_reason": "tool_calls"') if protocol == "openai-chat" else len(body) - 1
+    for length in range(last):
+        got = await served([body[:length]], protocol)
+        assert got.failure.code == "incomplete_stream"
+        assert got.events == whole.events[: len(got.events)]
+
+
+async def test_byte_by_byte_over_http(upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol) -> None:
+    body = BODIES[protocol]
+    provider = adapter(protocol, upstream.url)
+    upstream.reply = Reply([body])
+    whole = await outcome(provider, ask())
+    upstream.reply = Reply([body[i : i + 1] for i in range(len(body))])
+    bytewise = await outcome(provider, ask())
+    assert bytewise.events == whole.events
+    assert len(bytewise.batches) > len(whole.batches)
+
+
+async def test_a_compressed_answer_is_read_though_none_was_asked_for(
+    upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol
+) -> None:
+    provider = adapter(protocol, upstream.url)
+    upstream.reply = Reply([BODIES[protocol]])
+    plain = await outcome(provider, ask())
+    headers = {**upstream.reply.headers, "content-encoding": "gzip"}
+    upstream.reply = Reply([gzip.compress(BODIES[protocol])], headers=headers)
+    assert (await outcome(provider, ask())).events == plain.events
+    assert upstream.calls[0].headers["accept-encoding"] == "identity"
+    upstream.reply = Reply([b"not gzip"], headers=headers)
+    assert (await outcome(provider, ask())).failure.code == "invalid_response"
+
+
+async def test_the_connection_serves_the_next_request(
+    upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol
+) -> None:
+    provider = adapter(protocol, upstream.url)
+    # The end of the body is a piece of its own, behind the terminal marker.
+    upstream.reply = Reply([BODIES[protocol], b": bye\n\n"])
+    for _ in range(3):
+        assert (await outcome(provider, ask())).error is None
+    assert {call.connection for call in upstream.calls} == {1}
+
+
+async def test_a_server_that_never_closes_the_body_delays_nothing(
+    upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol
+) -> None:
+    upstream.reply = Reply([BODIES[protocol]], end="hang")
+    async with asyncio.timeout(5):
+        assert (await outcome(adapter(protocol, upstream.url), ask())).error is None
+        await upstream.calls[0].left.wait()
+
+
+async def test_closing_the_generator_closes_the_connection(
+    upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol
+) -> None:
+    upstream.reply = Reply([BODIES[protocol][:-40]], end="hang")
+    answer = adapter(protocol, upstream.url).stream(ask(), "m")
+    assert await anext(answer)
+    assert not upstream.calls[0].left.is_set()
+    await answer.aclose()
+    async with asyncio.timeout(1):
+        await upstream.calls[0].left.wait()
+
+
+@pytest.mark.parametrize("pieces", [1, 0], ids=["in the stream", "before the first byte"])
+async def test_cancelling_the_reader_closes_the_connection(
+    upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol, pieces: int
+) -> None:
+    upstream.reply = Reply([BODIES[protocol][:-40]] * pieces, end="hang")
+    heard = asyncio.Event()
+    provider = adapter(protocol, upstream.url)
+
+    async def listen() -> None:
+        async for _ in provider.stream(ask(), "m"):
+            heard.set()
+
+    task = asyncio.create_task(listen())
+    async with asyncio.timeout(5):
+        while not (heard.is_set() if pieces else upstream.calls):
+            await asyncio.sleep(0.005)
+    assert not upstream.calls[0].left.is_set()
+    task.cancel()
+    async with asyncio.timeout(1):
+        await upstream.calls[0].left.wait()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_connection_that_breaks(upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol) -> None:
+    upstream.reply = Reply([BODIES[protocol][:-40]], end="abort")
+    got = await outcome(adapter(protocol, upstream.url), ask())
+    assert (got.failure.code, got.failure.retryable) == ("connection", True)
+    assert got.events
+
+
+async def test_no_connection(adapter: Adapter, ask: Ask, protocol: Protocol) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    got = await outcome(adapter(protocol, f"http://127.0.0.1:{port}"), ask())
+    assert (got.failure.code, got.failure.retryable) == ("connection", True)
+
+
+async def test_silence_longer_than_the_read_timeout(
+    upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = httpx2.Timeout(connect=10, read=0.05, write=10, pool=10)
+    for module in ("openai_chat", "anthropic"):
+        monkeypatch.setattr(f"worker.providers.{module}.TIMEOUT", short)
+    provider = adapter(protocol, upstream.url)
+    upstream.reply = Reply([BODIES[protocol][:-40]], end="hang")
+    got = await outcome(provider, ask())
+    assert (got.failure.code, got.failure.retryable) == ("provider_timeout", True)
+    assert got.events
+
+
+async def test_timeouts_have_ends(protocol: Protocol) -> None:
+    assert all(seconds is not None and seconds <= 900 for seconds in stream.TIMEOUT.as_dict().values())
+
+
+async def test_keep_alives_give_nothing(upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol) -> None:
+    ping = b'event: ping\ndata: {"type":"ping"}\n\n' if protocol == "anthropic" else b"data:\n\n"
+    upstream.reply = Reply([b": keep-alive\n\n", ping] * 50 + [BODIES[protocol]])
+    got = await outcome(adapter(protocol, upstream.url), ask())
+    assert got.error is None
+    assert len(got.batches) == 1
+
+
+async def test_what_comes_after_the_end_is_ignored(
+    upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol
+) -> None:
+    provider = adapter(protocol, upstream.url)
+    upstream.reply = Reply([BODIES[protocol]])
+    whole = await outcome(provider, ask())
+    upstream.reply = Reply([BODIES[protocol] + b"data: nonsense\n\n" + BODIES[protocol]])
+    assert (await outcome(provider, ask())).events == whole.events
+
+
+@pytest.mark.parametrize("media_type", ["text/html; charset=utf-8", "application/json"])
+async def test_a_page_instead_of_a_stream(
+    upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol, media_type: str
+) -> None:
+    upstream.reply = Reply([b"<html>"], headers={"content-type": media_type})
+    got = await outcome(adapter(protocol, upstream.url), ask())
+    assert (got.failure.code, got.failure.retryable) == ("invalid_response", False)
+    assert "check base_url" in got.failure.message
+
+
+async def test_an_endless_event(upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol) -> None:
+    upstream.reply = Reply([BODIES[protocol][:600], *([b"x" * 1_000_000] * 20)], end="hang")
+    got = await outcome(adapter(protocol, upstream.url), ask())
+    assert got.failure.code == "invalid_response"
+    assert got.events
+    async with asyncio.timeout(5):
+        await upstream.calls[0].left.wait()
+
+
+@pytest.mark.parametrize("key", ["k\u201d", "k\n1"], ids=["quote", "line"])
+async def test_a_key_that_no_header_can_hold(
+    upstream: Upstream, ask: Ask, protocol: Protocol, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACME_KEY", key)
+    settings = ProviderSettings(protocol=protocol, base_url=upstream.url, api_key_env="ACME_KEY")
+    registry = Registry({"acme": settings})
+    got = await outcome(registry.get("acme"), ask())
+    await registry.aclose()
+    assert (got.failure.code, got.failure.retryable) == ("bad_request", False)
+    assert key not in got.failure.message
+    assert got.failure.__suppress_context__
+
+
+async def test_a_redirect_is_not_followed(upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol) -> None:
+    upstream.reply = Reply(status=307, headers={"location": f"{upstream.url}/elsewhere"})
+    got = await outcome(adapter(protocol, upstream.url), ask())
+    assert (got.failure.code, got.failure.retryable) == ("provider_error", False)
+    assert len(upstream.calls) == 1
+
+
+async def test_nothing_is_tried_twice(upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol) -> None:
+    upstream.reply = Reply(status=500, headers={"content-type": "application/json", "x-should-retry": "true"})
+    got = await outcome(adapter(protocol, upstream.url), ask())
+    assert (got.failure.code, got.failure.retryable) == ("provider_error", True)
+    assert len(upstream.calls) == 1
+
+
+async def test_an_error_says_nothing_of_what_was_asked(
+    upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    error = {"type": "invalid_request_error", "code": "bad value: SECRET", "message": "You said: SECRET"}
+    upstream.reply = Reply([json.dumps({"error": error}).encode()], status=400)
+    got = await outcome(adapter(protocol, upstream.url), ask(messages=[{"role": "user", "content": "SECRET"}]))
+    assert got.failure.code == "bad_request"
+    assert "invalid_request_error" in got.failure.message
+    assert "SECRET" not in got.failure.message + caplog.text
+    assert got.failure.__suppress_context__

@@ -1,0 +1,235 @@
+"""A generation from the queue to its seal, through the real SDKs, a real provider process and a real Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from itertools import pairwise
+
+import pytest
+from redis.asyncio import Redis
+
+from shared.events import Attempt, Cancelled, Completed, Delta, Failed, Part
+from shared.generations import Generations
+from shared.log import Keys
+from shared.queue import PENDING, QUEUE
+from shared.settings import Settings
+from tests.worker.conftest import Eventually, Midstream, said_something, working
+
+
+def text(events: list[object]) -> str:
+    """What the last attempt said."""
+    last = max(i for i, event in enumerate(events) if isinstance(event, Attempt))
+    return "".join(e.delta for e in events[last:] if isinstance(e, Delta) and e.kind == "text")
+
+
+@pytest.mark.parametrize("provider", ["simulator", "simulator-anthropic"])
+async def test_an_answer_reaches_the_log_whole(settings: Settings, midstream: Midstream, provider: str) -> None:
+    async with working(settings):
+        generation_id = await midstream.ask(
+            f"{provider}/echo?rate=0", messages=[{"role": "user", "content": "ab\n❤ c"}]
+        )
+        events = await midstream.ended(generation_id)
+    assert isinstance(events[0], Attempt)
+    assert (events[0].number, events[0].reason, events[0].provider) == (1, "new", provider)
+    assert text(list(events)) == "ab\n❤ c"
+    end = events[-1]
+    assert isinstance(end, Completed)
+    assert end.finish_reason == "stop"
+    assert end.usage is not None
+    assert end.usage.output_tokens > 0
+    assert all(a.t <= b.t for a, b in pairwise(events))
+
+
+async def test_the_end_leaves_the_queue_and_the_index_empty(
+    settings: Settings, midstream: Midstream, redis: Redis, eventually: Eventually
+) -> None:
+    async with working(settings):
+        await midstream.ended(await midstream.ask("simulator/lorem?deltas=3&rate=0"))
+
+        async def empty() -> bool:
+            return await redis.zcard(QUEUE) == 0 and await redis.zcard(PENDING) == 0
+
+        await eventually(empty)
+    assert [key async for key in redis.scan_iter("arq:*")] == []
+
+
+async def test_many_generations_run_at_once(settings: Settings, midstream: Midstream) -> None:
+    async with working(settings):
+        ids = [await midstream.ask(f"simulator/lorem?deltas=40&rate=40&seed={seed}") for seed in range(50)]
+        ended = await asyncio.gather(*(midstream.ended(generation_id, 30) for generation_id in ids))
+    assert all(isinstance(events[-1], Completed) for events in ended)
+    assert len({text(list(events)) for events in ended}) == 50
+
+
+class TestFailures:
+    @pytest.mark.parametrize("provider", ["simulator", "simulator-anthropic"])
+    async def test_before_the_first_event_the_call_is_tried_again_unseen(
+        self, settings: Settings, midstream: Midstream, key: str, provider: str
+    ) -> None:
+        model = f"{provider}/lorem?deltas=3&rate=0&fault=529&times=1&key={key}"
+        async with working(settings):
+            events = await midstream.ended(await midstream.ask(model))
+        assert isinstance(events[-1], Completed)
+        assert sum(isinstance(event, Attempt) for event in events) == 1
+        assert len(await midstream.requests(key, lambda rows: len(rows) >= 2)) == 2
+
+    async def test_the_last_retry_fails_it(self, settings: Settings, midstream: Midstream, key: str) -> None:
+        async with working(settings):
+            events = await midstream.ended(await midstream.ask(f"simulator/lorem?fault=429&key={key}"))
+        end = events[-1]
+        assert isinstance(end, Failed)
+        assert (end.code, end.retryable, len(events)) == ("rate_limit", True, 2)
+
+    @pytest.mark.parametrize("provider", ["simulator", "simulator-anthropic"])
+    @pytest.mark.parametrize("fault", ["reset", "eof", "half", "badjson", "error"])
+    async def test_after_the_first_event_the_answer_starts_over(
+        self, settings: Settings, midstream: Midstream, key: str, provider: str, fault: str
+    ) -> None:
+        model = f"{provider}/lorem?deltas=9&rate=0&fault={fault}@4&times=1&key={key}"
+        async with working(settings):
+            events = await midstream.ended(await midstream.ask(model))
+        attempts = [event for event in events if isinstance(event, Attempt)]
+        assert [(a.number, a.reason, a.continues) for a in attempts] == [
+            (1, "new", False),
+            (2, "provider_error", False),
+        ]
+        assert isinstance(events[-1], Completed)
+        assert sum(isinstance(event, Part) for event in events) == 2
+
+    async def test_on_interrupt_fail_keeps_what_was_said(self, settings: Settings, midstream: Midstream) -> None:
+        async with working(settings):
+            events = await midstream.ended(
+                await midstream.ask("simulator/lorem?deltas=9&rate=0&fault=eof@4", on_interrupt="fail")
+            )
+        end = events[-1]
+        assert isinstance(end, Failed)
+        assert (end.code, end.retryable) == ("incomplete_stream", True)
+        assert text(list(events)) != ""
+
+    async def test_attempts_are_bounded_and_the_last_error_is_told(
+        self, settings: Settings, midstream: Midstream
+    ) -> None:
+        async with working(settings):
+            events = await midstream.ended(await midstream.ask("simulator/lorem?deltas=9&rate=0&fault=eof@4"))
+        end = events[-1]
+        assert isinstance(end, Failed)
+        assert end.code == "incomplete_stream"
+        assert sum(isinstance(event, Attempt) for event in events) == settings.max_attempts
+
+    @pytest.mark.parametrize("fault", ["stall", "keepalive"])
+    @pytest.mark.parametrize("provider", ["simulator", "simulator-anthropic"])
+    async def test_silence_is_noticed_even_behind_keep_alives(
+        self, settings: Settings, midstream: Midstream, key: str, provider: str, fault: str
+    ) -> None:
+        async with working(settings):
+            events = await midstream.ended(
+                await midstream.ask(
+                    f"{provider}/lorem?deltas=9&rate=0&fault={fault}@4&key={key}", idle_timeout=0.5, on_interrupt="fail"
+                )
+            )
+            end = events[-1]
+            assert isinstance(end, Failed)
+            assert end.code == "provider_timeout"
+            rows = await midstream.requests(key, lambda rows: rows[0]["how"] is not None)
+        assert rows[0]["how"] == "client_left"
+
+    async def test_the_deadline_bounds_the_whole_generation(self, settings: Settings, midstream: Midstream) -> None:
+        async with working(settings):
+            events = await midstream.ended(await midstream.ask("simulator/lorem?deltas=999&rate=20", deadline=0.6))
+        end = events[-1]
+        assert isinstance(end, Failed)
+        assert (end.code, end.retryable) == ("deadline_exceeded", False)
+
+    async def test_an_answer_past_the_bound_fails(self, settings: Settings, midstream: Midstream) -> None:
+        async with working(settings.model_copy(update={"max_log": 2_000})):
+            events = await midstream.ended(await midstream.ask("simulator/lorem?bytes=10000&rate=0"))
+        end = events[-1]
+        assert isinstance(end, Failed)
+        assert end.code == "too_long"
+
+    async def test_a_provider_that_only_the_api_knows(self, settings: Settings, midstream: Midstream) -> None:
+        async with working(settings):
+            events = await midstream.ended(await midstream.ask("elsewhere/model"))
+        end = events[-1]
+        assert isinstance(end, Failed)
+        assert end.code == "unknown_provider"
+
+
+class TestCancel:
+    @pytest.mark.parametrize("script", ["lorem?deltas=9999&rate=50", "lorem?deltas=9&rate=0&fault=stall@4"])
+    async def test_the_provider_is_left_and_the_log_says_so(
+        self, settings: Settings, midstream: Midstream, generations: Generations, key: str, script: str
+    ) -> None:
+        async with working(settings):
+            generation_id = await midstream.ask(f"simulator/{script}&key={key}")
+            await midstream.until(generation_id, said_something)
+            assert await generations.cancel(generation_id) == "running"
+            events = await midstream.ended(generation_id, 5)
+            assert isinstance(events[-1], Cancelled)
+            rows = await midstream.requests(key, lambda rows: rows[0]["how"] is not None)
+        assert rows[0]["how"] == "client_left"
+
+    async def test_a_lost_wake_up_is_made_good(
+        self, settings: Settings, midstream: Midstream, redis: Redis, key: str
+    ) -> None:
+        async with working(settings):
+            generation_id = await midstream.ask("simulator/lorem?deltas=9&rate=0&fault=stall@4")
+            await midstream.until(generation_id, said_something)
+            await redis.hset(Keys(generation_id).record, "cancel", "1")
+            assert isinstance((await midstream.ended(generation_id, 5))[-1], Cancelled)
+
+    async def test_deleted_while_running(
+        self, settings: Settings, midstream: Midstream, generations: Generations, key: str
+    ) -> None:
+        async with working(settings):
+            generation_id = await midstream.ask(f"simulator/lorem?deltas=9999&rate=50&key={key}")
+            await midstream.until(generation_id, said_something)
+            await generations.delete("local", generation_id)
+            rows = await midstream.requests(key, lambda rows: rows[0]["how"] is not None)
+            assert rows[0]["how"] == "client_left"
+        assert await midstream.log.read(generation_id) == []
+
+
+class TestLeaving:
+    async def test_a_short_answer_is_finished(self, settings: Settings, midstream: Midstream) -> None:
+        async with working(settings.model_copy(update={"drain_timeout": 10.0})) as worker:
+            generation_id = await midstream.ask("simulator/lorem?deltas=30&rate=30")
+            await midstream.until(generation_id, said_something)
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.wait_for(worker, 20)
+        events = await midstream.ended(generation_id, 1)
+        assert isinstance(events[-1], Completed)
+        assert sum(isinstance(event, Attempt) for event in events) == 1
+
+    async def test_a_long_one_is_handed_over_at_once_and_counts_no_failure(
+        self, settings: Settings, midstream: Midstream, queue: object
+    ) -> None:
+        slow = settings.model_copy(update={"lease": 30.0})
+        generation_id = await midstream.ask("simulator/lorem?deltas=60&rate=30")
+        for number in range(1, 5):
+            async with working(slow) as worker:
+                await midstream.until(
+                    generation_id,
+                    lambda entries, n=number: sum(e.type == "attempt" for e in entries) == n,  # type: ignore[misc]
+                )
+                os.kill(os.getpid(), signal.SIGTERM)
+                await asyncio.wait_for(worker, 20)
+        async with working(slow):
+            events = await midstream.ended(generation_id)
+        attempts = [event for event in events if isinstance(event, Attempt)]
+        assert [attempt.reason for attempt in attempts] == ["new"] + ["drained"] * 4
+        assert isinstance(events[-1], Completed)
+
+    async def test_a_lost_worker_is_replaced_when_its_lease_runs_out(
+        self, settings: Settings, midstream: Midstream
+    ) -> None:
+        async with working(settings):
+            generation_id = await midstream.ask("simulator/lorem?deltas=40&rate=30&seed=5")
+            await midstream.until(generation_id, said_something)
+        async with working(settings):
+            events = await midstream.ended(generation_id)
+        attempts = [event for event in events if isinstance(event, Attempt)]
+        assert [(a.number, a.reason) for a in attempts] == [(1, "new"), (2, "worker_lost")]
+        assert isinstance(events[-1], Completed)

@@ -1,0 +1,128 @@
+"""The queue's end in the worker: forged jobs, lost wake-ups, and a Redis that restarts while idle and while busy."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+from arq.constants import job_key_prefix
+from redis.asyncio import Redis
+
+from midstream.valkey import Valkey
+from shared.events import Attempt, Completed
+from shared.generations import Generations
+from shared.log import Log
+from shared.queue import LEASES, PENDING, QUEUE, WAKE, Queue
+from shared.redis_client import connect
+from shared.settings import Settings
+from tests.worker.conftest import Eventually, Midstream, said_something, working
+
+
+class Evil:
+    """Unpickled, it would leave a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+async def test_a_forged_pickle_has_no_effect(
+    settings: Settings, midstream: Midstream, redis: Redis, tmp_path: Path, eventually: Eventually
+) -> None:
+    trap = tmp_path / "trap"
+    forged = pickle.dumps({"f": "generate", "a": (Evil(trap),), "k": {}, "t": 1, "et": 1})
+    await redis.set(job_key_prefix + "evil", forged)
+    await redis.zadd(QUEUE, {"evil": 1})
+    async with working(settings):
+
+        async def dropped() -> bool:
+            return await redis.zscore(QUEUE, "evil") is None
+
+        await eventually(dropped)
+        assert isinstance(
+            (await midstream.ended(await midstream.ask("simulator/lorem?deltas=2&rate=0")))[-1], Completed
+        )
+    assert not trap.exists()
+    assert pickle.loads(forged)  # it would have worked
+    assert trap.exists()
+
+
+async def test_a_forged_payload_does_not_lose_the_generation_it_names(
+    settings: Settings, midstream: Midstream, redis: Redis
+) -> None:
+    generation_id = await midstream.ask("simulator/lorem?deltas=2&rate=0")
+    await redis.set(job_key_prefix + generation_id, b"\x80garbage")
+    async with working(settings):
+        assert isinstance((await midstream.ended(generation_id))[-1], Completed)
+
+
+async def test_arguments_never_reach_the_log_lines(
+    settings: Settings, midstream: Midstream, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("arq").setLevel(logging.WARNING)
+    async with working(settings):
+        prompt = "a-secret-prompt"
+        await midstream.ended(await midstream.ask("simulator/echo", messages=[{"role": "user", "content": prompt}]))
+        await midstream.ended(await midstream.ask("simulator/lorem?fault=badjson@1&deltas=3"))
+    assert "secret" not in "".join(
+        record.getMessage() for record in caplog.records if record.name.partition(".")[0] in ("midstream", "arq")
+    )
+
+
+async def test_no_wake_up_is_needed(settings: Settings, midstream: Midstream, redis: Redis) -> None:
+    async with working(settings):
+        await midstream.ended(await midstream.ask("simulator/lorem?deltas=2&rate=0"))
+        generation_id = await midstream.ask("simulator/lorem?deltas=2&rate=0")
+        await redis.delete(WAKE)
+        assert isinstance((await midstream.ended(generation_id, 10))[-1], Completed)
+
+
+async def test_no_more_than_its_concurrency(settings: Settings, midstream: Midstream, redis: Redis) -> None:
+    async with working(settings.model_copy(update={"concurrency": 2})):
+        ids = [await midstream.ask("simulator/lorem?deltas=10&rate=20") for _ in range(5)]
+        most = 0
+        while (left := await redis.zcard(QUEUE)) > 0:
+            most = max(most, await redis.hlen(LEASES))
+            await asyncio.sleep(0.02)
+        assert (most, left) == (2, 0)
+        for generation_id in ids:
+            assert isinstance((await midstream.ended(generation_id))[-1], Completed)
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
+async def test_a_redis_restart_is_survived(
+    settings: Settings, simulator_url: str, tmp_path: Path, busy: bool, eventually: Eventually
+) -> None:
+    async with Valkey(tmp_path / "data", config={"appendfsync": "always"}) as valkey:
+        own = settings.model_copy(update={"redis_url": valkey.url})
+        redis = connect(valkey.url, timeout=5)
+        queue = Queue(redis, own)
+        midstream = Midstream(Generations(redis, queue, own), Log(redis), simulator_url)
+        async with working(own):
+            before = await midstream.ask(
+                "simulator/lorem?deltas=120&rate=40&seed=3" if busy else "simulator/lorem?rate=0"
+            )
+            await midstream.until(before, said_something)
+            if not busy:
+                await midstream.ended(before)
+            await valkey.kill()
+            await asyncio.sleep(0.5)
+            await valkey.start()
+            events = await midstream.ended(before)
+            assert isinstance(events[-1], Completed)
+            assert sum(isinstance(event, Attempt) for event in events) == 1
+            after = await midstream.ask("simulator/lorem?deltas=2&rate=0")
+            assert isinstance((await midstream.ended(after))[-1], Completed)
+
+            async def empty() -> bool:
+                return await redis.zcard(QUEUE) == 0 and await redis.zcard(PENDING) == 0
+
+            await eventually(empty)
+        await redis.aclose()

@@ -1,0 +1,78 @@
+"""What a crash leaves between the writes of accepting is finished or removed."""
+
+from __future__ import annotations
+
+import pytest
+from redis.asyncio import Redis
+
+from shared.generations import Existence, Generations
+from shared.log import Keys, Log
+from shared.queue import LEASES, PENDING, QUEUE, Queue
+from shared.settings import Settings
+from tests.contract.accepting import accept
+from tests.worker.conftest import Midstream, working
+from worker.sweeper import HALF_ACCEPTED, Sweeper
+
+LONG_AGO = 10 * HALF_ACCEPTED
+
+
+@pytest.fixture
+async def sweeper(queue: Queue, generations: Generations, settings: Settings) -> Sweeper:
+    return Sweeper(queue, generations, settings)
+
+
+async def age(redis: Redis, generation_id: str, ms: int) -> None:
+    await redis.zincrby(PENDING, -ms, generation_id)
+
+
+async def test_announced_but_never_recorded(sweeper: Sweeper, queue: Queue, redis: Redis) -> None:
+    await queue.announce("gen_a", "local", most=9)
+    await age(redis, "gen_a", HALF_ACCEPTED // 2)
+    assert await sweeper.sweep() == 0
+    assert await redis.zcard(PENDING) == 1
+    await age(redis, "gen_a", LONG_AGO)
+    assert await sweeper.sweep() == 0
+    assert await redis.zcard(PENDING) == 0
+
+
+async def test_recorded_but_never_enqueued(sweeper: Sweeper, generations: Generations, redis: Redis) -> None:
+    generation_id = await accept(generations)
+    await redis.delete(QUEUE)
+    assert await sweeper.sweep() == 0, "it may be in the middle of being accepted"
+    await age(redis, generation_id, LONG_AGO)
+    assert await sweeper.sweep() == 1
+    assert await redis.zscore(QUEUE, generation_id) is not None
+    assert await sweeper.sweep() == 0
+
+
+async def test_sealed_is_settled_and_leased_is_left(
+    sweeper: Sweeper, generations: Generations, queue: Queue, redis: Redis
+) -> None:
+    sealed, leased = await accept(generations), await accept(generations)
+    await queue.take("w", most=9)
+    await generations.cancel(sealed)
+    await queue.finish("w", sealed, "done")
+    for generation_id in (sealed, leased):
+        await age(redis, generation_id, LONG_AGO)
+    assert await sweeper.sweep() == 0
+    assert await redis.zrange(PENDING, 0, -1) == [leased.encode()]
+    assert await redis.hget(LEASES, leased) == b"w"
+
+
+async def test_a_long_wait_does_not_expire_the_record(
+    sweeper: Sweeper, generations: Generations, settings: Settings, redis: Redis
+) -> None:
+    generation_id = await accept(generations)
+    await redis.pexpire(Keys(generation_id).record, 60_000)
+    await age(redis, generation_id, int(settings.running_ttl * 600))
+    await sweeper.sweep()
+    assert await redis.pttl(Keys(generation_id).record) > 60_000
+    assert (await generations.find(generation_id)).existence is Existence.RECORD
+
+
+async def test_the_worker_sweeps(settings: Settings, midstream: Midstream, redis: Redis, log: Log) -> None:
+    generation_id = await midstream.ask("simulator/lorem?deltas=2&rate=0")
+    await redis.delete(QUEUE)
+    await age(redis, generation_id, LONG_AGO)
+    async with working(settings):
+        assert (await midstream.ended(generation_id, 10))[-1].type == "completed"

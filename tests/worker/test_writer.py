@@ -1,0 +1,168 @@
+"""What leaves the writer: merged deltas, whole characters, bounds, and the same bytes again after a loss."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.events import ORIGIN, Completed, Delta, EventId, Part, PartEnd, decode
+from shared.log import Batch, Claim, Outcome, Reply, Start
+from worker.writer import LogFull, Writer
+
+CLAIM = Claim(Start.CLAIMED, token=7, number=1, last=EventId(5, 3), first=b"{}")
+
+
+def writer(*, max_log: int = 1_000_000) -> Writer:
+    return Writer("gen_x", CLAIM, max_log=max_log, dirty=lambda _: None)
+
+
+def delta(text: str, part: int = 0) -> Delta:
+    return Delta(part=part, kind="text", delta=text)
+
+
+def sent(batch: Batch | None) -> list[str]:
+    assert batch is not None
+    return [event.delta for event in (decode(*e) for e in batch.events) if isinstance(event, Delta)]
+
+
+def test_the_first_event_is_not_held_back_and_later_ones_merge() -> None:
+    one = writer()
+    one.put(delta("a"))
+    first = one.batch(0)
+    assert first is not None
+    assert (first.previous, first.first, sent(first)) == (EventId(7, 0), 1, ["a"])
+    for text in "bcd":
+        one.put(delta(text))
+    one.put(delta("x", part=1))
+    one.put(delta("e"))
+    one.settle(first, Reply(Outcome.OK))
+    second = one.batch(0)
+    assert second is not None
+    assert (second.previous, second.first, sent(second)) == (EventId(7, 1), 2, ["bcd", "x", "e"])
+
+
+def test_an_event_in_flight_never_changes() -> None:
+    one = writer()
+    one.put(delta("a"))
+    first = one.batch(0)
+    one.put(delta("b"))
+    again = one.batch(0)
+    assert first is not None
+    assert again is not None
+    assert again.events[0] == first.events[0]
+    assert sent(again) == ["a", "b"]
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1), st.data())
+def test_text_cut_between_surrogate_halves_is_whole_again(text: str, data: st.DataObject) -> None:
+    units = text.encode("utf-16-le")
+    one = writer()
+    one.put(Part(part=0, kind="text"))
+    at = 0
+    while at < len(units):
+        size = 2 * data.draw(st.integers(1, 3))
+        one.put(delta(units[at : at + size].decode("utf-16-le", "surrogatepass")))
+        at += size
+    one.put(PartEnd(part=0))
+    assert "".join(sent(one.batch(0))) == text
+
+
+@pytest.mark.parametrize(
+    ("pieces", "text"), [(["a\ud83d", "b"], "a\ufffdb"), (["\ud83d"], "\ufffd"), (["\ude00x"], "\ufffdx")]
+)
+def test_a_lone_surrogate_becomes_u_fffd(pieces: list[str], text: str) -> None:
+    one = writer()
+    for piece in pieces:
+        one.put(delta(piece))
+    one.put(PartEnd(part=0))
+    assert "".join(sent(one.batch(0))) == text
+
+
+def test_ahead_the_reply_was_lost() -> None:
+    one = writer()
+    one.put(delta("a"))
+    batch = one.batch(0)
+    assert batch is not None
+    one.settle(batch, Reply(Outcome.MISMATCH, last=EventId(7, 1)))
+    assert one.behind == 0
+    assert one.batch(0) is None
+
+
+def test_behind_the_missing_events_are_sent_again_as_they_were() -> None:
+    one = writer()
+    batches = []
+    for text in "abc":
+        one.put(delta(text))
+        batch = one.batch(0)
+        assert batch is not None
+        one.settle(batch, Reply(Outcome.OK))
+        batches.append(batch)
+    one.put(delta("d"))
+    refused = one.batch(0)
+    assert refused is not None
+    one.settle(refused, Reply(Outcome.MISMATCH, last=EventId(7, 1)))
+    again = one.batch(0)
+    assert again is not None
+    assert (again.previous, again.first) == (EventId(7, 1), 2)
+    assert list(again.events) == [*batches[1].events, *batches[2].events, *refused.events]
+
+    one.settle(again, Reply(Outcome.MISMATCH, last=EventId(4, 9)))
+    whole = one.batch(0)
+    assert whole is not None
+    assert (whole.previous, whole.first, whole.events[0]) == (EventId(4, 9), 0, ("attempt", b"{}"))
+
+
+@pytest.mark.parametrize(
+    ("reply", "outcome"),
+    [
+        (Reply(Outcome.FENCED), Outcome.FENCED),
+        (Reply(Outcome.GONE), Outcome.GONE),
+        (Reply(Outcome.SEALED, last=EventId(9, 0)), Outcome.SEALED),
+        (Reply(Outcome.MISMATCH, last=EventId(9, 0)), Outcome.FENCED),
+    ],
+)
+def test_a_log_that_is_anothers_is_left_alone(reply: Reply, outcome: Outcome) -> None:
+    one = writer()
+    one.put(delta("a"))
+    batch = one.batch(0)
+    assert batch is not None
+    one.settle(batch, reply)
+    assert one.outcome is outcome
+    assert one.batch(0) is None
+
+
+async def test_the_seal_is_looked_at_again_and_healed() -> None:
+    one = writer()
+    one.put(Completed(finish_reason="stop"))
+    batch = one.batch(0)
+    assert batch is not None
+    one.settle(batch, Reply(Outcome.OK))
+    assert one.outcome is Outcome.OK
+    await one.caught_up()
+
+    one.recheck()
+    look = one.batch(0)
+    assert look is not None
+    assert look.events == batch.events
+    one.settle(look, Reply(Outcome.SEALED, last=EventId(7, 1)))
+    assert one.behind == 0
+
+    one.recheck()
+    look = one.batch(0)
+    assert look is not None
+    one.settle(look, Reply(Outcome.MISMATCH, last=ORIGIN))
+    whole = one.batch(0)
+    assert whole is not None
+    assert (whole.first, len(whole.events)) == (0, 2)
+
+
+def test_the_bound_stops_everything_but_the_end() -> None:
+    one = writer(max_log=10)
+    one.put(delta("123456"))
+    with pytest.raises(LogFull):
+        one.put(delta("7890123"))
+    one.put(Completed(finish_reason="stop"))
+    batch = one.batch(0)
+    assert batch is not None
+    assert [type for type, _ in batch.events] == ["delta", "completed"]

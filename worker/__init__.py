@@ -1,0 +1,1 @@
+"""Takes generations from the queue, streams from providers, and appends to the log."""

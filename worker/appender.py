@@ -1,0 +1,147 @@
+"""The appender: all writers' events to Redis, many generations in one round trip.
+
+The first event leaves at once; while a round trip is under way, later ones gather, and adjacent deltas merge. So there
+is no timer on the way of the first token, and under load the batches grow while their number does not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+from shared.log import Batch, Claim, Log, Outcome, Reply
+from worker.writer import Writer
+
+logger = logging.getLogger("midstream.worker")
+
+LINGER = 2.0
+"""Seconds for which a sealed attempt is remembered: longer than Redis takes to sync its file (1 s)."""
+RECHECK_LIMIT = 60.0
+"""Seconds after which a sealed attempt is forgotten even if Redis cannot be asked whether it has it."""
+RENEW = 3600.0
+"""Seconds between renewals of a running generation's TTL."""
+
+
+class Appender:
+    """Owns the round trips; `run` is its one task. `settled` hears which generations are sealed and on disk."""
+
+    def __init__(
+        self, log: Log, *, max_log: int, running_ttl: float, settled: Callable[[list[str]], Awaitable[None]]
+    ) -> None:
+        self.log = log
+        self.max_log = max_log
+        self.running_ttl_ms = int(running_ttl * 1000)
+        self._settled = settled
+        self._dirty: dict[int, Writer] = {}
+        self._renewed: dict[int, float] = {}
+        self._lingering: deque[tuple[float, Writer]] = deque()
+        self._rechecking: dict[int, tuple[float, Writer]] = {}
+        self._wake = asyncio.Event()
+        self._drained = asyncio.Event()
+
+    def open(self, generation_id: str, claim: Claim) -> Writer:
+        """A writer for a claimed attempt."""
+        writer = Writer(generation_id, claim, max_log=self.max_log, dirty=self._mark)
+        self._renewed[id(writer)] = time.monotonic()
+        return writer
+
+    def close(self, writer: Writer) -> None:
+        """Stop a writer. One that sealed its log is remembered for LINGER seconds, and then looks once more."""
+        if writer.outcome is Outcome.OK:
+            self._lingering.append((time.monotonic() + LINGER, writer))
+            self._wake.set()
+        else:
+            writer.lose(Outcome.FENCED)
+            self._forget(writer)
+
+    async def run(self) -> None:
+        """Send what is put, until cancelled."""
+        failures = 0
+        while True:
+            await self._something_to_do()
+            writers, self._dirty = list(self._dirty.values()), {}
+            work = [(writer, batch) for writer in writers if (batch := writer.batch(self._renew_ms(writer)))]
+            try:
+                if work:
+                    await self._round_trip(work)
+                failures = 0
+            except RedisError as error:
+                for writer, _ in work:
+                    self._mark(writer)
+                failures += 1
+                logger.warning("append failed (%s), sending again", type(error).__name__)
+                await asyncio.sleep(min(0.02 * 2.0**failures, 1.0) * random.uniform(0.5, 1.0))
+            await self._forget_settled()
+
+    async def drained(self) -> None:
+        """Wait until every sealed attempt is known to be on disk."""
+        while self._lingering or self._rechecking:
+            self._drained.clear()
+            await self._drained.wait()
+
+    def _mark(self, writer: Writer) -> None:
+        self._dirty[id(writer)] = writer
+        self._wake.set()
+
+    def _forget(self, writer: Writer) -> None:
+        self._dirty.pop(id(writer), None)
+        self._renewed.pop(id(writer), None)
+
+    async def _something_to_do(self) -> None:
+        due = self._lingering[0][0] - time.monotonic() if self._lingering else None
+        if self._rechecking:
+            due = min(1.0, due) if due is not None else 1.0
+        try:
+            async with asyncio.timeout(due):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        now = time.monotonic()
+        while self._lingering and self._lingering[0][0] <= now:
+            _, writer = self._lingering.popleft()
+            self._rechecking[id(writer)] = (now, writer)
+            writer.recheck()
+        self._wake.clear()
+
+    def _renew_ms(self, writer: Writer) -> int:
+        now = time.monotonic()
+        if now - self._renewed[id(writer)] < RENEW:
+            return 0
+        self._renewed[id(writer)] = now
+        return self.running_ttl_ms
+
+    async def _round_trip(self, work: list[tuple[Writer, Batch]]) -> None:
+        async with self.log.redis.pipeline(transaction=False) as pipe:
+            for _, batch in work:
+                self.log.queue_append(pipe, batch)
+            replies = await pipe.execute(raise_on_error=False)
+        refused: ResponseError | None = None
+        for (writer, batch), reply in zip(work, replies, strict=True):
+            if isinstance(reply, ResponseError):
+                refused = reply
+            else:
+                writer.settle(batch, Reply.parse(reply))
+            if writer.behind:
+                self._mark(writer)
+        if isinstance(refused, NoScriptError):
+            await self.log.load()  # a Redis that has just started does not know it
+        elif refused is not None:
+            raise refused
+
+    async def _forget_settled(self) -> None:
+        done = []
+        for since, writer in list(self._rechecking.values()):
+            if writer.behind == 0 or time.monotonic() - since > RECHECK_LIMIT:
+                del self._rechecking[id(writer)]
+                self._forget(writer)
+                done.append(writer.generation_id)
+        if done:
+            await self._settled(done)
+        if not (self._lingering or self._rechecking):
+            self._drained.set()

@@ -1,0 +1,207 @@
+"""One generation on this worker: claim the log, stream from the provider, seal; again where an attempt fails."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from enum import Enum
+from typing import Literal
+
+from pydantic import ValidationError
+from redis.exceptions import RedisError
+
+from shared.events import AttemptReason, Cancelled, Completed, Failed
+from shared.generations import Generations, Record
+from shared.log import Claim, Log, Outcome, Start
+from shared.requests import GenerationRequest
+from shared.settings import Settings
+from worker.appender import Appender
+from worker.attempt import stream
+from worker.providers.registry import Registry
+from worker.writer import Writer
+
+logger = logging.getLogger("midstream.worker")
+
+HAND_OVER = 2.0
+"""Seconds that a leaving worker waits for the log to have what was said so far."""
+
+Stop = Literal["cancel", "gone", "lease", "drain"]
+"""Why a generation is stopped from outside: cancelled, deleted, another worker's by now, this worker leaves."""
+
+
+class JobEnd(Enum):
+    """What becomes of the job in the queue."""
+
+    DONE = "done"
+    BACK = "back"
+    """Another worker may take it at once."""
+    LEFT = "left"
+    """Neither: it is another's, or the lease runs out and with it comes the next try."""
+
+
+class Generator:
+    """Runs generations, many at a time; `stop` and `stop_all` end them from outside."""
+
+    def __init__(
+        self, settings: Settings, generations: Generations, log: Log, appender: Appender, providers: Registry
+    ) -> None:
+        self.settings = settings
+        self.generations = generations
+        self.log = log
+        self.appender = appender
+        self.providers = providers
+        self.running: dict[str, Run] = {}
+
+    async def run(self, generation_id: str, still_leased: Callable[[], bool]) -> JobEnd:
+        """Run a generation to its end, or to the end of what this worker may do for it.
+
+        `still_leased` is asked just before the claim: a worker that was paused since it took the job must not fence the
+        one that has it now. Raises redis.exceptions.RedisError where the record or the claim cannot be had.
+        """
+        record = (await self.generations.find(generation_id)).record
+        if record is None or record.seal is not None:
+            await self.generations.queue.settle([generation_id])
+            return JobEnd.DONE
+        if not still_leased():
+            return JobEnd.LEFT
+        run = self.running[generation_id] = Run(self, record)
+        try:
+            return await run.to_the_end()
+        finally:
+            del self.running[generation_id]
+
+    def stop(self, generation_id: str, why: Stop) -> None:
+        """End one, if it runs here."""
+        if run := self.running.get(generation_id):
+            run.stop(why)
+
+    def stop_all(self, why: Stop) -> None:
+        """End all that run here."""
+        for run in list(self.running.values()):
+            run.stop(why)
+
+
+class Run:
+    """One generation's attempts on this worker."""
+
+    def __init__(self, generator: Generator, record: Record) -> None:
+        self.record = record
+        self.writer: Writer | None = None
+        self._generator = generator
+        self._provider, _, self._model = record.model.partition("/")
+        self._why: Stop | None = None
+        self._sealing = False
+        self._task: asyncio.Task[JobEnd] | None = None
+
+    def stop(self, why: Stop) -> None:
+        """End it, unless it is ending; the first reason counts."""
+        if self._why is None and not self._sealing and self._task is not None:
+            self._why = why
+            self._task.cancel()
+
+    async def to_the_end(self) -> JobEnd:
+        """Attempts until the log is sealed, or until this is stopped."""
+        self._task = asyncio.create_task(self._attempts())
+        try:
+            await asyncio.wait({self._task})
+            return await self._stopped() if self._task.cancelled() else self._task.result()
+        except RedisError:
+            raise
+        except Exception as error:
+            # Its text may hold a prompt or an answer, so only its kind and place are logged.
+            place = error.__traceback__ and _innermost(error)
+            logger.error("%s: %s at %s", self.record.id, type(error).__name__, place)
+            failed = Failed(code="internal_error", message="Midstream failed, which is a defect.", retryable=False)
+            return await self._seal(failed)
+        finally:
+            self._task.cancel()
+            if self.writer is not None:
+                self._generator.appender.close(self.writer)
+
+    async def _attempts(self) -> JobEnd:
+        lost = "The worker that ran it was lost, too often or as it must not start over."
+        failure = Failed(code="worker_lost", message=lost, retryable=True)
+        claim = await self._claim()
+        while claim.owned:
+            if self.writer is not None:
+                self._generator.appender.close(self.writer)
+            self.writer = self._generator.appender.open(self.record.id, claim)
+            if claim.start is Start.CANCELLED:
+                return await self._seal(Cancelled())
+            if claim.start is not Start.CLAIMED:
+                return await self._seal(failure)
+            end, again = await self._attempt(claim, self.writer)
+            if not again or isinstance(end, Completed):
+                return await self._seal(end)
+            failure = end
+            await self.writer.caught_up()
+            claim = await self._claim(token=claim.token, reason="provider_error")
+        return JobEnd.LEFT if claim.start is Start.FENCED else JobEnd.DONE
+
+    async def _claim(self, token: int | None = None, reason: AttemptReason | None = None) -> Claim:
+        ttl_ms = int(self._generator.settings.running_ttl * 1000)
+        return await self._generator.log.claim(
+            self.record.id,
+            model=self._model,
+            provider=self._provider,
+            ttl_ms=ttl_ms,
+            token=token,
+            reason=reason,
+        )
+
+    async def _attempt(self, claim: Claim, writer: Writer) -> tuple[Completed | Failed, bool]:
+        """The end of one attempt, and whether another may follow it."""
+        settings = self._generator.settings
+        try:
+            request = GenerationRequest.model_validate_json(self.record.request)
+            provider = self._generator.providers.get(self._provider)
+        except ValidationError:
+            return Failed(code="internal_error", message="The stored request cannot be read.", retryable=False), False
+        except KeyError:
+            message = f"The worker has no provider named {self._provider}: its configuration differs from the API's."
+            return Failed(code="unknown_provider", message=message, retryable=False), False
+        seconds = (request.deadline or settings.deadline) - claim.elapsed_ms / 1000
+        end = await stream(provider, request, self._model, writer, settings, seconds=seconds)
+        again = (
+            isinstance(end, Failed)
+            and end.retryable
+            and writer.said_something
+            and writer.outcome is None
+            and request.on_interrupt == "restart"
+        )
+        return end, again
+
+    async def _seal(self, end: Completed | Failed | Cancelled) -> JobEnd:
+        """Write the terminal event, and wait until the log has it."""
+        if self.writer is None:
+            return JobEnd.LEFT
+        self._sealing = True
+        end.usage = end.usage or self.writer.usage
+        self.writer.put(end)
+        await self.writer.caught_up()
+        return JobEnd.LEFT if self.writer.outcome is Outcome.FENCED else JobEnd.DONE
+
+    async def _stopped(self) -> JobEnd:
+        if self._why == "gone":
+            return JobEnd.DONE
+        if self._why == "lease":
+            return JobEnd.LEFT
+        if self.writer is None:
+            return JobEnd.BACK
+        if self._why == "cancel":
+            return await self._seal(Cancelled())
+        try:
+            async with asyncio.timeout(HAND_OVER):
+                await self.writer.caught_up()
+                outcome = await self._generator.log.hand_over(self.record.id, self.writer.token, "drained")
+        except (TimeoutError, RedisError):
+            return JobEnd.LEFT
+        return JobEnd.BACK if outcome is Outcome.OK else JobEnd.DONE
+
+
+def _innermost(error: Exception) -> str:
+    traceback = error.__traceback__
+    while traceback and traceback.tb_next:
+        traceback = traceback.tb_next
+    return f"{traceback.tb_frame.f_code.co_name}:{traceback.tb_lineno}" if traceback else "?"

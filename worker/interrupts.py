@@ -1,0 +1,61 @@
+"""Interrupts: how a running generation hears that it was cancelled or deleted, even while its provider is silent."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from shared.generations import Generations
+from shared.queue import INTERRUPTS
+from worker.generate import Generator
+
+logger = logging.getLogger("midstream.worker")
+
+QUIET = 1.0
+"""Seconds without an append after which the record is looked at; an append's reply says it by itself."""
+
+
+class Interrupts:
+    """Listens on the interrupts channel, and looks at the records of what is quiet. `run` is its one task."""
+
+    def __init__(self, redis: Redis, generations: Generations, generator: Generator) -> None:
+        self.redis = redis
+        self.generations = generations
+        self.generator = generator
+
+    async def run(self) -> None:
+        """Stop what was ended, until cancelled; a lost connection is made again."""
+        failures = 0
+        while True:
+            try:
+                async with self.redis.pubsub(ignore_subscribe_messages=True) as channel:
+                    await channel.subscribe(INTERRUPTS)
+                    while True:
+                        message = await channel.get_message(timeout=QUIET)
+                        failures = 0
+                        await self._look_at([message["data"].decode()] if message else self._quiet())
+            except (RedisError, OSError) as error:
+                failures += 1
+                logger.warning("interrupts not heard (%s)", type(error).__name__)
+                await asyncio.sleep(min(0.05 * 2.0**failures, 1.0) * random.uniform(0.5, 1.0))
+
+    def _quiet(self) -> list[str]:
+        now = time.monotonic()
+        return [
+            run.record.id
+            for run in self.generator.running.values()
+            if run.writer is not None and (run.writer.cancel_requested or now - run.writer.appended_at > QUIET)
+        ]
+
+    async def _look_at(self, generation_ids: list[str]) -> None:
+        running = [generation_id for generation_id in generation_ids if generation_id in self.generator.running]
+        if not running:
+            return
+        for generation_id, end in zip(running, await self.generations.ends(running), strict=True):
+            if end is not None:
+                self.generator.stop(generation_id, "cancel" if end == "cancel" else "gone")

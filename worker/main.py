@@ -1,0 +1,89 @@
+"""The worker process: takes generations from the queue and runs them, until SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import socket
+from contextlib import suppress
+
+import uvloop
+from redis.exceptions import RedisError
+
+from shared.generations import Generations
+from shared.log import Log
+from shared.queue import Queue
+from shared.redis_client import connect
+from shared.settings import Settings
+from shared.telemetry import configure_logging
+from worker.appender import Appender
+from worker.generate import Generator
+from worker.interrupts import Interrupts
+from worker.providers.registry import Registry
+from worker.queue_worker import WAIT, QueueWorker
+from worker.sweeper import Sweeper
+
+logger = logging.getLogger("midstream.worker")
+
+
+def run(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT; then finish or hand over what runs. A second signal ends it at once."""
+    configure_logging(settings.log_level)
+    # arq's own lines show arguments and results.
+    logging.getLogger("arq").setLevel(logging.WARNING)
+    uvloop.run(serve(settings))
+
+
+async def serve(settings: Settings) -> None:
+    """The worker's tasks on the running loop; a task that fails ends all of them, and the process."""
+    queue_url = settings.queue_url or settings.redis_url
+    redis = connect(settings.redis_url, timeout=settings.redis_timeout)
+    queue_redis = connect(queue_url, timeout=settings.redis_timeout)
+    # Blocking pops hold a connection each, and subscriptions too: on a pool of their own, with time to block.
+    blocking_redis = connect(queue_url, timeout=settings.redis_timeout + WAIT, connections=4, retries=0)
+    queue = Queue(queue_redis, settings)
+    generations = Generations(redis, queue, settings)
+    log = Log(redis)
+
+    async def settled(generation_ids: list[str]) -> None:
+        with suppress(RedisError):  # the sweeper sees to it
+            await queue.settle(generation_ids)
+
+    appender = Appender(log, max_log=settings.max_log, running_ttl=settings.running_ttl, settled=settled)
+    providers = Registry(settings.endpoints())
+    generator = Generator(settings, generations, log, appender, providers)
+    name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    worker = QueueWorker(name, queue, Queue(blocking_redis, settings), generator, settings)
+    interrupts = Interrupts(blocking_redis, generations, generator)
+    sweeper = Sweeper(queue, generations, settings)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            background = [tasks.create_task(task) for task in (appender.run(), interrupts.run(), sweeper.run())]
+            _drain_on_signal(tasks, worker, settings.drain_timeout)
+            logger.info("worker %s takes up to %d generations", name, settings.concurrency)
+            await worker.main()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(5):
+                    await appender.drained()
+            for task in background:
+                task.cancel()
+    finally:
+        await providers.aclose()
+        for client in (redis, queue_redis, blocking_redis):
+            await client.aclose()
+
+
+def _drain_on_signal(tasks: asyncio.TaskGroup, worker: QueueWorker, seconds: float) -> None:
+    loop = asyncio.get_running_loop()
+
+    def drain(number: int) -> None:
+        logger.info("%s: draining", signal.Signals(number).name)
+        for again in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(again, os._exit, 1)
+        tasks.create_task(worker.drain(seconds))
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, drain, number)

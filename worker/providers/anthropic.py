@@ -1,0 +1,39 @@
+"""Anthropic Messages (API reference: "Create a Message")."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+from anthropic import AsyncAnthropic
+
+from shared.requests import GenerationRequest
+from shared.settings import ProviderSettings
+from worker.providers.anthropic_reader import MessagesReader
+from worker.providers.anthropic_request import body
+from worker.providers.provider import ProviderEvent
+from worker.providers.stream import TIMEOUT, follow, http_client
+
+
+class Anthropic:
+    """One Messages endpoint."""
+
+    def __init__(self, name: str, settings: ProviderSettings) -> None:
+        self.name = name
+        self._client = AsyncAnthropic(
+            api_key=settings.api_key(),
+            base_url=settings.base_url,
+            max_retries=0,
+            timeout=TIMEOUT,
+            http_client=http_client(),
+            # Its spans can carry prompts, by an environment variable of the SDK's own.
+            open_telemetry=False,
+        )
+
+    def stream(self, request: GenerationRequest, model: str) -> AsyncGenerator[list[ProviderEvent], None]:
+        """See `Provider.stream`."""
+        create = self._client.messages.with_streaming_response.create
+        return follow(self.name, lambda: create(**body(request, model)), MessagesReader(self.name))
+
+    async def aclose(self) -> None:
+        """See `Provider.aclose`."""
+        await self._client.close()

@@ -1,0 +1,183 @@
+"""What went wrong at a provider, as a ProviderError.
+
+Messages are our own sentences. A provider's text may repeat the prompt, so it helps to classify and is never
+shown; only its error code is, where it looks like one.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx2
+
+from worker.providers.provider import ErrorCode, ProviderError
+
+_RETRYABLE: frozenset[ErrorCode] = frozenset(
+    {
+        "rate_limit",
+        "overloaded",
+        "provider_error",
+        "provider_timeout",
+        "connection",
+        "invalid_response",
+        "incomplete_stream",
+    }
+)
+
+_SENTENCES: dict[ErrorCode, str] = {
+    "authentication": "the provider refused the API key",
+    "permission": "the API key may not do this, or its account has no credit",
+    "not_found": "the provider does not know this model or address",
+    "bad_request": "the provider refused the request",
+    "context_length": "the request is longer than the model's context",
+    "content_filter": "the provider's content filter refused the request",
+    "rate_limit": "the provider's rate limit or quota is used up",
+    "overloaded": "the provider is overloaded",
+    "provider_error": "the provider failed",
+    "provider_timeout": "the provider took too long",
+    "connection": "the connection to the provider failed",
+    "invalid_response": "the provider's answer is not what its protocol says",
+    "incomplete_stream": "the provider's stream ended before the answer was complete",
+}
+
+_STATUSES: dict[int, ErrorCode] = {
+    401: "authentication",
+    402: "permission",
+    403: "permission",
+    404: "not_found",
+    408: "provider_timeout",
+    409: "provider_error",
+    429: "rate_limit",
+    503: "overloaded",
+    504: "provider_timeout",
+    529: "overloaded",
+}
+
+_NARROWER: dict[str, ErrorCode] = {
+    "context_length_exceeded": "context_length",
+    "exceed_context_size_error": "context_length",
+    "content_filter": "content_filter",
+    "content_policy_violation": "content_filter",
+}
+"""Codes that say more than the HTTP status they come with."""
+
+_WORDS: dict[str, ErrorCode] = _NARROWER | {
+    "authentication_error": "authentication",
+    "billing_error": "permission",
+    "insufficient_quota": "rate_limit",
+    "invalid_api_key": "authentication",
+    "invalid_request_error": "bad_request",
+    "BadRequestError": "bad_request",
+    "model_not_found": "not_found",
+    "not_found_error": "not_found",
+    "overloaded": "overloaded",
+    "overloaded_error": "overloaded",
+    "permission_error": "permission",
+    "rate_limit_error": "rate_limit",
+    "rate_limit_exceeded": "rate_limit",
+    "request_too_large": "bad_request",
+    "timeout_error": "provider_timeout",
+}
+"""Error types and codes of OpenAI and Anthropic, for errors inside a stream, where no status says it."""
+
+_TOO_LONG = re.compile(r"prompt is too long|maximum context length", re.IGNORECASE)
+_WORD = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+TRANSPORT_ERRORS = (httpx2.RequestError, httpx2.StreamError, OSError)
+"""What reading a body raises; the Anthropic SDK lets all of it through."""
+
+
+def problem(
+    name: str,
+    code: ErrorCode,
+    detail: str = "",
+    *,
+    retryable: bool | None = None,
+    retry_after: float | None = None,
+) -> ProviderError:
+    """The error of provider `name`; whether it is retryable follows from its code unless given."""
+    sentence = f"{name}: {_SENTENCES[code]}" + (f" ({detail})" if detail else "")
+    return ProviderError(
+        code,
+        sentence,
+        retryable=code in _RETRYABLE if retryable is None else retryable,
+        retry_after=retry_after,
+    )
+
+
+def from_status(name: str, status: int, headers: Mapping[str, str], body: object) -> ProviderError:
+    """An HTTP status other than 2xx."""
+    error = _error_of(body)
+    words = _words(error)
+    usual: ErrorCode = "bad_request" if 400 <= status < 500 else "provider_error"
+    narrower = (_NARROWER[word] for word in words if word in _NARROWER)
+    code: ErrorCode = next(narrower, _STATUSES.get(status, usual))
+    if code == "bad_request" and _TOO_LONG.search(str(error.get("message"))):
+        code = "context_length"
+    # A redirect is not followed: the key and the prompt would go to an address that nobody configured.
+    retryable: bool | None = False if status < 400 or "insufficient_quota" in words else None
+    if (wish := headers.get("x-should-retry")) in ("true", "false"):
+        retryable = wish == "true"
+    detail = ", ".join([f"HTTP {status}", *words[:1]])
+    return problem(name, code, detail, retryable=retryable, retry_after=retry_after(headers))
+
+
+def from_event(name: str, error: object) -> ProviderError:
+    """An error that the stream itself reports, after a 200."""
+    fields = _error_of(error)
+    words = _words(fields)
+    status = next((int(word) for word in words if len(word) == 3 and word.isdigit()), None)
+    if status is not None and 400 <= status < 600:
+        return from_status(name, status, {}, fields)
+    known = (_WORDS[word] for word in words if word in _WORDS)
+    code: ErrorCode = next(known, "provider_error")
+    if code == "bad_request" and _TOO_LONG.search(str(fields.get("message"))):
+        code = "context_length"
+    retryable = False if "insufficient_quota" in words else None
+    return problem(name, code, ", ".join(["in the stream", *words[:1]]), retryable=retryable)
+
+
+def from_transport(name: str, error: BaseException | None) -> ProviderError:
+    """No connection, or one that broke."""
+    if isinstance(error, httpx2.ReadTimeout | httpx2.WriteTimeout):
+        return problem(name, "provider_timeout")
+    if isinstance(error, httpx2.DecodingError):
+        return problem(name, "invalid_response", "content encoding")
+    return problem(name, "connection", type(error).__name__ if error else "")
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds: `retry-after-ms` (OpenAI), else `retry-after` in seconds or as a date (RFC 9110, 10.2.3)."""
+    for header, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
+        try:
+            seconds = float(headers.get(header, "")) / unit
+        except ValueError:
+            continue
+        if math.isfinite(seconds) and seconds >= 0:
+            return seconds
+    try:
+        date = parsedate_to_datetime(headers.get("retry-after", ""))
+    except (ValueError, TypeError):
+        return None
+    return max(0.0, date.timestamp() - time.time())
+
+
+def _error_of(body: object) -> dict[str, Any]:
+    """The fields of an error, which the protocols wrap in `error` or not."""
+    if not isinstance(body, dict):
+        return {"message": body}
+    inner = body.get("error", body)
+    return inner if isinstance(inner, dict) else {"message": inner}
+
+
+def _words(error: dict[str, Any]) -> list[str]:
+    """The codes an error gives itself, most precise first."""
+    details = error.get("details")
+    cause = details.get("error_code") if isinstance(details, dict) else None
+    candidates = (error.get("code"), cause, error.get("type"))
+    return [str(word) for word in candidates if isinstance(word, str | int) and _WORD.fullmatch(str(word))]

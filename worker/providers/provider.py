@@ -1,0 +1,51 @@
+"""What every provider adapter is: one upstream protocol turned into our events, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Literal, Protocol
+
+from shared.events import Annotation, Completed, Delta, Part, PartEnd, UsageReport
+from shared.requests import GenerationRequest
+
+ProviderEvent = Part | Delta | Annotation | PartEnd | UsageReport | Completed
+
+ErrorCode = Literal[
+    "authentication", "permission", "not_found", "bad_request", "context_length", "content_filter",
+    "rate_limit", "overloaded", "provider_error", "provider_timeout", "connection", "invalid_response",
+    "incomplete_stream",
+]  # fmt: skip
+
+
+class ProviderError(Exception):
+    """The provider's answer is an error, or no answer. Its text is safe to show: no key, prompt or answer.
+
+    `retryable`: the same request may succeed later. `retry_after`: seconds the provider asked for, None if it
+    did not.
+    """
+
+    def __init__(self, code: ErrorCode, message: str, *, retryable: bool, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.code: ErrorCode = code
+        self.message = message
+        self.retryable = retryable
+        self.retry_after = retry_after
+
+
+class Provider(Protocol):
+    """An adapter to one endpoint."""
+
+    name: str
+
+    def stream(self, request: GenerationRequest, model: str) -> AsyncGenerator[list[ProviderEvent], None]:
+        """The answer: non-empty lists of events, one for each piece the network gave; `Completed` last.
+
+        Keep-alives give nothing. Closing the generator, or cancelling the task that reads it, closes the
+        connection; reading on after `Completed`, at most 0.1 s, keeps it for the next request.
+        Raises ProviderError, also where the stream ends without the protocol's terminal marker.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close idle connections."""
+        ...

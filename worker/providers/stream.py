@@ -1,0 +1,163 @@
+"""From an open response to events: what the protocols have in common.
+
+The SDKs build the request, authenticate and send it. Their typed streams are not used: they take a clean end
+for a complete answer, leak transport errors, and cost several times as much a chunk (bench/providers.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import ssl
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from functools import cache
+from typing import Protocol, TypeVar
+
+import anthropic
+import httpx2
+import msgspec
+import openai
+
+from shared.sse import Decoder
+from worker.providers.errors import TRANSPORT_ERRORS, from_status, from_transport, problem
+from worker.providers.provider import ProviderError, ProviderEvent
+
+TIMEOUT = httpx2.Timeout(connect=10.0, read=900.0, write=60.0, pool=10.0)
+"""Seconds. `read` only has to end what the worker's watchdog, at most 600 s, has not ended before."""
+
+LIMITS = httpx2.Limits(max_connections=10_000, max_keepalive_connections=256, keepalive_expiry=30.0)
+"""Far above any worker's `concurrency`, the limit that counts: no call waits for another's connection."""
+
+_DRAIN_SECONDS = 0.1
+
+T = TypeVar("T")
+
+
+class Reader(Protocol):
+    """Reads one answer: our side of a protocol. It keeps the state of the answer and never waits."""
+
+    ended: bool
+    """The protocol's terminal marker was read; `Completed` has been given."""
+
+    def read(self, data: bytes, events: list[ProviderEvent]) -> None:
+        """Add what one server-sent event says to `events`. Raises ProviderError."""
+        ...
+
+    def finish(self, unfinished: bytes, events: list[ProviderEvent]) -> None:
+        """The body ended without a terminal marker, with these bytes left over. Raises ProviderError."""
+        ...
+
+
+class Response(Protocol):
+    """What both SDKs give for `with_streaming_response`."""
+
+    @property
+    def http_response(self) -> httpx2.Response: ...
+
+
+def http_client() -> httpx2.AsyncClient:
+    """The client that an SDK sends with. It follows no redirects, as these would carry the key elsewhere.
+
+    No compression: a proxy that compresses holds events back until it has a block full of them.
+    """
+    return httpx2.AsyncClient(
+        timeout=TIMEOUT, limits=LIMITS, headers={"Accept-Encoding": "identity"}, verify=_certificates()
+    )
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    # Reading them takes a tenth of a second, in which no other answer would go on.
+    return httpx2.create_ssl_context()
+
+
+async def follow(
+    name: str, create: Callable[[], AbstractAsyncContextManager[Response]], reader: Reader
+) -> AsyncGenerator[list[ProviderEvent], None]:
+    """Send the request and give the answer's events, one non-empty list for each piece the network gave.
+
+    Raises ProviderError. Every error is raised `from None`: what the SDKs raise quotes the provider's text.
+    """
+    async with AsyncExitStack() as stack:
+        response = await _open(name, stack, create)
+        pieces = await stack.enter_async_context(aclosing(response.aiter_bytes()))
+        decoder = Decoder()
+        while not reader.ended:
+            events: list[ProviderEvent] = []
+            failure: ProviderError | None = None
+            try:
+                piece = await anext(pieces, None)
+                if piece is None:
+                    reader.finish(decoder.unfinished, events)
+                else:
+                    for event in decoder.feed(piece):
+                        reader.read(event.data, events)
+            except ProviderError as error:
+                failure = error
+            except TRANSPORT_ERRORS as error:
+                failure = from_transport(name, error)
+            except ValueError:
+                failure = problem(name, "invalid_response", "an event is too large")
+            if events:
+                # Also before a failure: how the network cuts the stream must not decide what of it is seen.
+                yield events
+            if failure is not None:
+                raise failure from None
+        await _drain(pieces)
+
+
+async def _open(
+    name: str, stack: AsyncExitStack, create: Callable[[], AbstractAsyncContextManager[Response]]
+) -> httpx2.Response:
+    try:
+        response = (await stack.enter_async_context(create())).http_response
+    except (openai.APIStatusError, anthropic.APIStatusError) as error:
+        failure = from_status(name, error.status_code, error.response.headers, error.body)
+    except (openai.APIConnectionError, anthropic.APIConnectionError) as error:
+        failure = _unsent(name, error.__cause__)
+    except TRANSPORT_ERRORS as error:
+        failure = from_transport(name, error)
+    except UnicodeEncodeError:
+        failure = problem(name, "bad_request", "the API key or the request has characters that cannot be sent")
+    else:
+        media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type not in ("application/json", "text/html"):
+            return response
+        detail = f"{media_type} instead of an event stream: check base_url"
+        failure = problem(name, "invalid_response", detail, retryable=False)
+    raise failure from None
+
+
+def _unsent(name: str, error: BaseException | None) -> ProviderError:
+    if isinstance(error, UnicodeEncodeError | httpx2.LocalProtocolError):
+        detail = "the API key or the request has characters that cannot be sent"
+        return problem(name, "bad_request", detail)
+    return from_transport(name, error)
+
+
+async def _drain(pieces: AsyncGenerator[bytes, None]) -> None:
+    """Read to the end of the body, so that the connection can serve the next request."""
+    with contextlib.suppress(TimeoutError, *TRANSPORT_ERRORS):
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            async for _ in pieces:
+                pass
+
+
+def parse(name: str, decoder: msgspec.json.Decoder[T], data: bytes) -> T:
+    """One event's JSON.
+
+    msgspec refuses what some providers send: lone surrogate escapes, when an emoji is cut in two, bytes
+    that are not UTF-8, and numbers as text. Raises ProviderError `invalid_response` for what is not JSON, or
+    has another shape.
+    """
+    try:
+        return decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    try:
+        value = json.loads(data.decode("utf-8", "replace"))
+        return msgspec.convert(value, decoder.type, strict=False)
+    except (ValueError, RecursionError, msgspec.ValidationError):
+        raise problem(name, "invalid_response", "an event that is not the protocol's JSON") from None

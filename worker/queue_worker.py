@@ -1,0 +1,228 @@
+"""The queue's end in a worker: arq's worker, its job format, `run_job` and hooks, with leases instead of polling.
+
+As it comes, arq polls, and learns of a killed worker only after the longest job timeout: right for short jobs, not for
+streams of minutes. So taking, renewing and finishing are the queue's Lua scripts, and a blocking pop wakes the worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import sys
+import time
+from collections.abc import Awaitable
+from typing import Any
+
+from arq.connections import ArqRedis
+from arq.worker import Retry, Worker, func
+from redis.exceptions import RedisError, ResponseError
+
+from shared.queue import JOB, QUEUE, Queue, decode_job, encode_job
+from shared.settings import Settings
+from worker.generate import Generator, JobEnd
+
+logger = logging.getLogger("midstream.worker")
+
+WAIT = 1.0
+"""Seconds of one blocking pop; after each the queue is looked at anyway, as a wake-up is only a hint."""
+WEEK = 604_800
+LOST_AFTER = 3
+"""Leases without a renewal after which a worker stops its provider calls.
+
+Not one: most failed renewals are a Redis that restarts, for everybody, and then the text so far is worth keeping. The
+log fences whoever is wrong about that.
+"""
+
+
+class QueueWorker(Worker):
+    """Takes jobs as there is room, renews all their leases by one command, finishes them only while it owns them."""
+
+    def __init__(self, name: str, queue: Queue, blocking: Queue, generator: Generator, settings: Settings) -> None:
+        super().__init__(
+            functions=[func(self._generate, name=JOB, timeout=WEEK, max_tries=sys.maxsize, keep_result=0)],
+            redis_pool=ArqRedis(
+                queue.redis.connection_pool,
+                job_serializer=encode_job,
+                job_deserializer=decode_job,
+                default_queue_name=QUEUE,
+            ),
+            queue_name=QUEUE,
+            handle_signals=False,
+            max_jobs=settings.concurrency,
+            keep_result=0,
+            job_serializer=encode_job,
+            job_deserializer=decode_job,
+            log_results=False,
+        )
+        self.name = name
+        self.queue = queue
+        self.blocking = blocking
+        self.generator = generator
+        self.lease = settings.lease
+        self._leased_until: dict[str, float] = {}
+        self._left: set[str] = set()
+        self._room = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._idle = False
+        self._hold: tuple[float, int] | None = None
+        self._failures = 0
+
+    async def _generate(self, ctx: dict[str, Any], generation_id: str) -> None:
+        def still_leased() -> bool:
+            return time.monotonic() < self._leased_until.get(generation_id, 0.0)
+
+        try:
+            end = await self.generator.run(generation_id, still_leased)
+        except RedisError as error:
+            logger.warning("%s: %s, tried again when the lease has run out", generation_id, type(error).__name__)
+            end = JobEnd.LEFT
+        if end is JobEnd.BACK:
+            raise Retry
+        if end is JobEnd.LEFT:
+            self._left.add(generation_id)
+
+    async def finish_job(self, job_id: str, finish: bool, *_: Any) -> None:
+        """arq's last step of a job: ours, as only the lease's owner may."""
+        left = job_id in self._left
+        self._left.discard(job_id)
+        self._leased_until.pop(job_id, None)
+        if left:
+            return
+        for delay in (0.1, 0.5, None):
+            try:
+                await self.queue.finish(self.name, job_id, "done" if finish else "back")
+                return
+            except RedisError as error:
+                if delay is None:
+                    # The lease runs out, and whoever takes the job then finds the log sealed.
+                    logger.warning("%s: not finished in the queue (%s)", job_id, type(error).__name__)
+                else:
+                    await asyncio.sleep(delay * random.uniform(0.5, 1.0))
+
+    async def finish_failed_job(self, job_id: str, result_data: bytes | None) -> None:
+        """arq's end of a job that it cannot run (no or unreadable payload). What is pending, the sweeper enqueues."""
+        await self.finish_job(job_id, True)
+
+    async def main(self) -> None:
+        """Take jobs and renew leases until `drain`."""
+        await self._hold_off_after_restart()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                renewing = tasks.create_task(self._renew())
+                taking = tasks.create_task(self._take())
+                await self._stopping.wait()
+                if self._idle:
+                    taking.cancel()  # never in the middle of taking: those jobs would wait for their leases to run out
+                await asyncio.wait({taking})
+                while self.tasks:
+                    await asyncio.wait(self.tasks.values())
+                renewing.cancel()
+        finally:
+            for task in self.tasks.values():
+                task.cancel()
+            await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+
+    async def drain(self, seconds: float) -> None:
+        """Take nothing more, let generations finish for so many seconds, then hand the rest over."""
+        self._stopping.set()
+        deadline = time.monotonic() + seconds
+        while self.tasks and (left := deadline - time.monotonic()) > 0:
+            await asyncio.wait(self.tasks.values(), timeout=left)
+        self.generator.stop_all("drain")
+
+    async def _take(self) -> None:
+        while not self._stopping.is_set():
+            room = self.max_jobs - len(self.tasks)
+            if room <= 0:
+                await self._idly(self._has_room())
+                continue
+            try:
+                started = time.monotonic()
+                taken = await self.queue.take(self.name, most=min(room, 100), since_ms=self._since_ms())
+                for job_id, score in taken.jobs:
+                    self._start(job_id, score, started + self.lease)
+                if not taken.jobs:
+                    await self._idly(self.blocking.wait(min(WAIT, max(0.01, (taken.next_ms or 1000) / 1000))))
+                self._failures = 0
+            except RedisError as error:
+                await self._recover(error)
+
+    async def _idly(self, wait: Awaitable[object]) -> None:
+        self._idle = True
+        try:
+            await wait
+        finally:
+            self._idle = False
+
+    async def _has_room(self) -> None:
+        self._room.clear()
+        await self._room.wait()
+
+    def _start(self, job_id: str, score: int, leased_until: float) -> None:
+        if job_id in self.tasks:
+            return  # our own lease had run out, and we have it again
+        self._leased_until[job_id] = leased_until
+        task = self.tasks[job_id] = self.loop.create_task(self.run_job(job_id, score))
+        task.add_done_callback(lambda task: self._ended(job_id, task))
+
+    def _ended(self, job_id: str, task: asyncio.Task[Any]) -> None:
+        self.tasks.pop(job_id, None)
+        self._leased_until.pop(job_id, None)
+        self._room.set()
+        if not task.cancelled() and (error := task.exception()):
+            logger.warning("%s: job ended by %s, tried again when the lease has run out", job_id, type(error).__name__)
+
+    async def _renew(self) -> None:
+        renewed = time.monotonic()
+        pause = self.lease / 3
+        while True:
+            await asyncio.sleep(pause)
+            mine = list(self._leased_until)
+            started = time.monotonic()
+            try:
+                lost = await self.queue.renew(self.name, mine) if mine else []
+            except RedisError as error:
+                logger.warning("leases not renewed (%s)", type(error).__name__)
+                pause = min(0.2, self.lease / 10)  # at once when it is back, before anyone takes them
+                if started - renewed > LOST_AFTER * self.lease:
+                    self.generator.stop_all("lease")
+                continue
+            pause = self.lease / 3
+            renewed = started
+            for job_id in mine:
+                if job_id in self._leased_until:
+                    self._leased_until[job_id] = started + self.lease
+            for job_id in lost:
+                self._leased_until.pop(job_id, None)
+                self.generator.stop(job_id, "lease")
+
+    async def _recover(self, error: RedisError) -> None:
+        """Back off, then hold off: for one lease take only what is enqueued from now on.
+
+        What was there before may be leased by a worker whose lease Redis has forgotten; it takes it back in that time.
+        """
+        self._failures += 1
+        logger.warning("queue unreachable (%s)", type(error).__name__)
+        await asyncio.sleep(min(0.05 * 2.0**self._failures, 1.0) * random.uniform(0.5, 1.0))
+        try:
+            now_ms, _ = await self.queue.clock()
+        except RedisError:
+            return
+        self._hold = (time.monotonic() + self.lease, now_ms)
+
+    async def _hold_off_after_restart(self) -> None:
+        try:
+            now_ms, up_ms = await self.queue.clock()
+        except ResponseError:
+            return  # a Redis without INFO
+        except RedisError as error:
+            await self._recover(error)
+            return
+        if up_ms < self.lease * 1000:
+            self._hold = (time.monotonic() + self.lease - up_ms / 1000, now_ms - up_ms)
+
+    def _since_ms(self) -> int | None:
+        if self._hold is not None and time.monotonic() > self._hold[0]:
+            self._hold = None
+        return self._hold[1] if self._hold else None

@@ -1,0 +1,67 @@
+"""The sweeper: what was accepted, but is neither queued, leased nor sealed, is enqueued again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+
+from redis.exceptions import RedisError
+
+from shared.generations import Generations
+from shared.queue import Queue
+from shared.settings import Settings
+
+logger = logging.getLogger("midstream.worker")
+
+PAGE = 200
+HALF_ACCEPTED = 60_000
+"""ms after which an index entry without a record is taken for what a crash left of an unanswered POST."""
+
+
+class Sweeper:
+    """One of all workers sweeps at a time. `run` is its one task."""
+
+    def __init__(self, queue: Queue, generations: Generations, settings: Settings) -> None:
+        self.queue = queue
+        self.generations = generations
+        self.interval = settings.lease
+        self.renew_ms = settings.running_ttl * 1000 / 2
+
+    async def run(self) -> None:
+        """Sweep once a lease, until cancelled."""
+        while True:
+            await asyncio.sleep(self.interval * random.uniform(0.8, 1.2))
+            try:
+                if await self.queue.alone("sweep", self.interval * 0.7):
+                    await self.sweep()
+            except RedisError as error:
+                logger.warning("not swept (%s)", type(error).__name__)
+
+    async def sweep(self) -> int:
+        """One pass over the pending index; gives how many generations it enqueued."""
+        now_ms, up_ms = await self.queue.clock()
+        if up_ms < self.interval * 1000:
+            return 0  # workers are taking their leases back: what looks unqueued may be running
+        enqueued = kept = 0
+        # Younger entries may be in the middle of being accepted, or have just been sealed.
+        before_ms = now_ms - int(self.interval * 1000)
+        while page := await self.queue.pending(count=PAGE, offset=kept, before_ms=before_ms):
+            unqueued = [generation_id for generation_id, _, queued in page if not queued]
+            ends = dict(zip(unqueued, await self.generations.ends(unqueued), strict=True)) if unqueued else {}
+            over = []
+            for generation_id, since_ms, queued in page:
+                if queued or ends[generation_id] in (None, "cancel"):
+                    kept += 1
+                    if now_ms - since_ms > self.renew_ms:
+                        await self.generations.renew(generation_id)
+                    if not queued:
+                        enqueued += await self.queue.enqueue(generation_id)
+                elif ends[generation_id] == "sealed" or now_ms - since_ms > HALF_ACCEPTED:
+                    over.append(generation_id)
+                else:
+                    kept += 1
+            await self.queue.settle(over)
+        if enqueued:
+            logger.info("enqueued %d generations that nobody had", enqueued)
+        return enqueued

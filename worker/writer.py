@@ -1,0 +1,149 @@
+"""One attempt's way into the log: gives events their ids, remembers them, and knows how far the log has them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from shared.events import TERMINAL, Delta, Event, EventId, PartEnd, Usage, UsageReport, encode
+from shared.log import Batch, Claim, Outcome, Reply
+
+MERGE = 16_384
+"""Characters up to which waiting deltas of one part are merged into one event."""
+BATCH_EVENTS = 256
+BATCH_BYTES = 262_144
+ROOM = 1024
+"""Events that may be on their way to the log before the provider is read more slowly."""
+
+
+class LogFull(Exception):
+    """The attempt said more than `max_log` bytes."""
+
+
+class Writer:
+    """Keeps every event of the attempt: a Redis that comes back without its last second is given them again.
+
+    Ids are dense, `<token>-0` and on, and an event never changes once it has one, so that a second write is the same.
+    """
+
+    def __init__(self, generation_id: str, claim: Claim, *, max_log: int, dirty: Callable[[Writer], None]) -> None:
+        self.generation_id = generation_id
+        self.token = claim.token
+        self.number = claim.number
+        self.usage: Usage | None = None
+        self.said_something = False
+        """Whether anything was put: before that a provider call can be tried again unseen."""
+        self.cancel_requested = False
+        self.outcome: Outcome | None = None
+        """OK once the log has the terminal event; another one where the log is no longer this attempt's."""
+        self.changed = asyncio.Event()
+        """Set at every answer of the log; who waits for something clears it and looks again."""
+        self.appended_at = self._started = time.monotonic()
+        self._base = claim.last
+        self._events: list[tuple[str, bytes]] = [("attempt", claim.first)] if claim.first else []
+        self._acked = len(self._events)
+        self._waiting: list[Event] = []
+        self._halves: dict[int, Delta] = {}
+        self._size = len(claim.first)
+        self._max_log = max_log
+        self._dirty = dirty
+
+    def put(self, event: Event) -> None:
+        """Take an event on; it leaves with the next append.
+
+        Raises LogFull past the bound, which a terminal event may pass.
+        """
+        if isinstance(event, Delta):
+            if not self._whole(event):
+                return
+            self._size += len(event.delta)
+        elif isinstance(event, PartEnd) and (half := self._halves.pop(event.part, None)):
+            self._take(half)
+        elif isinstance(event, UsageReport):
+            self.usage = event.usage
+        if self._size > self._max_log and event.type not in TERMINAL:
+            raise LogFull
+        self.said_something = True
+        self._take(event)
+
+    def _whole(self, event: Delta) -> bool:
+        # Some providers cut between the halves of a surrogate pair: the first half waits for the second.
+        if half := self._halves.pop(event.part, None):
+            event.delta = half.delta + event.delta
+        if event.delta and "\ud800" <= event.delta[-1] <= "\udbff":
+            self._halves[event.part] = Delta(part=event.part, kind=event.kind, delta=event.delta[-1])
+            event.delta = event.delta[:-1]
+        return event.delta != ""
+
+    def _take(self, event: Event) -> None:
+        newest = self._waiting[-1] if self._waiting else None
+        if (
+            isinstance(event, Delta)
+            and isinstance(newest, Delta)
+            and (newest.part, newest.kind) == (event.part, event.kind)
+            and len(newest.delta) < MERGE
+        ):
+            newest.delta += event.delta
+        else:
+            event.t = int((time.monotonic() - self._started) * 1000)
+            self._waiting.append(event)
+        self._dirty(self)
+
+    @property
+    def behind(self) -> int:
+        """Events that the log does not have yet."""
+        return len(self._events) - self._acked + len(self._waiting)
+
+    async def caught_up(self, within: int = 0) -> None:
+        """Wait until the log is at most `within` events behind, or no longer ours."""
+        while self.behind > within and self.outcome is None:
+            self.changed.clear()
+            await self.changed.wait()
+
+    def batch(self, renew_ms: int) -> Batch | None:
+        """What to send next; None where the log has everything."""
+        self._events += [(event.type, encode(event)) for event in self._waiting]
+        self._waiting.clear()
+        if self._acked == len(self._events):
+            return None
+        stop, size = self._acked, 0
+        while stop < len(self._events) and stop - self._acked < BATCH_EVENTS and size < BATCH_BYTES:
+            size += len(self._events[stop][1])
+            stop += 1
+        previous = EventId(self.token, self._acked - 1) if self._acked else self._base
+        events = self._events[self._acked : stop]
+        return Batch(self.generation_id, self.token, self.number, previous, self._acked, events, renew_ms)
+
+    def settle(self, batch: Batch, reply: Reply) -> None:
+        """Learn what the log answered."""
+        seal = EventId(self.token, len(self._events) - 1)
+        if reply.outcome is Outcome.OK:
+            self.appended_at = time.monotonic()
+            self.cancel_requested = reply.cancel
+            self._acked = batch.first + len(batch.events)
+        elif reply.outcome is Outcome.SEALED and reply.last == seal:
+            # Our own seal: the first reply to it was lost, or this was the look whether it is still there.
+            self._acked = len(self._events)
+        elif reply.outcome is Outcome.MISMATCH and reply.last.token == self.token:
+            # Ahead of what we knew: a reply was lost. Behind: Redis came back without its last second.
+            self._acked = reply.last.seq + 1
+        elif reply.outcome is Outcome.MISMATCH and reply.last.token < self.token:
+            self._base, self._acked = reply.last, 0
+        else:
+            self.lose(Outcome.FENCED if reply.outcome is Outcome.MISMATCH else reply.outcome)
+        if self.behind == 0 and self._events[-1][0] in TERMINAL and self.outcome is None:
+            self.outcome = Outcome.OK
+        self.changed.set()
+
+    def recheck(self) -> None:
+        """Send the terminal event once more: the log answers that it has it, or is healed."""
+        self._acked = len(self._events) - 1
+        self._dirty(self)
+
+    def lose(self, outcome: Outcome) -> None:
+        """Write no more: the log is another's, or nobody's."""
+        self.outcome = outcome
+        self._waiting.clear()
+        self._acked = len(self._events)
+        self.changed.set()
