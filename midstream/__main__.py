@@ -1,0 +1,5 @@
+"""`python -m midstream`: the same as the `midstream` script."""
+
+from midstream.main import main
+
+main()

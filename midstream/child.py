@@ -1,0 +1,147 @@
+"""Processes of our own: each is started, its output named, restarted when it dies and ended in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from midstream.errors import StartError
+from midstream.tether import tethered
+
+FIRST_PAUSE = 0.2
+LAST_PAUSE = 10.0
+# A process that ran this long had come up: its next death is news and not one more of a series.
+STEADY = 10.0
+# Longest line that is relayed in one piece, in bytes.
+LINE_LIMIT = 65_536
+CONFIGURATION_ERROR = 2
+
+
+class Member(Protocol):
+    """What a supervisor keeps running."""
+
+    name: str
+
+    async def start(self) -> None: ...
+    async def wait(self) -> int: ...
+    async def stop(self) -> None: ...
+
+
+class Child:
+    """One command as a child process. It ends with us; its output goes to stderr, each line with its name.
+
+    `stop_timeout` is the seconds between SIGTERM and SIGKILL.
+    """
+
+    def __init__(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], *, stop_timeout: float = 5.0
+    ) -> None:
+        self.name = name
+        self._command = tethered(command)
+        self._environment = dict(environment)
+        self._stop_timeout = stop_timeout
+        self._process: asyncio.subprocess.Process | None = None
+        self._relay: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Process id of the latest start. Raises RuntimeError where there was none."""
+        if self._process is None:
+            raise RuntimeError(f"{self.name} was not started")
+        return self._process.pid
+
+    async def start(self) -> None:
+        """Start the process; returns at once. Raises StartError where the machine refuses."""
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                env=self._environment,
+                # Ctrl-C in a terminal reaches the whole group; who ends when is for the supervisor to say.
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise StartError(f"cannot start {self.name}: {error.strerror}; free memory or processes") from None
+        assert self._process.stdout is not None
+        self._relay = asyncio.create_task(self._relay_lines(self._process.stdout))
+
+    async def wait(self) -> int:
+        """The exit status, when the process ends; negative is the signal that ended it."""
+        assert self._process is not None, "wait() comes after start()"
+        assert self._relay is not None
+        status = await self._process.wait()
+        # The last lines say why it died. A child of its own may hold the pipe open, so not for ever.
+        await asyncio.wait([self._relay], timeout=1.0)
+        self._relay.cancel()
+        return status
+
+    async def stop(self) -> None:
+        """SIGTERM, then SIGKILL after `stop_timeout`; returns when the process is gone."""
+        if self._process is None or self._process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            self._process.terminate()
+        try:
+            async with asyncio.timeout(self._stop_timeout):
+                await self.wait()
+        except TimeoutError:
+            say(f"{self.name} did not end within {self._stop_timeout:.0f} s and is killed")
+            self.kill()
+            await self.wait()
+
+    def kill(self) -> None:
+        """SIGKILL, where it still runs."""
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
+    async def _relay_lines(self, output: asyncio.StreamReader) -> None:
+        rest = b""
+        while chunk := await output.read(LINE_LIMIT):
+            *lines, rest = (rest + chunk).split(b"\n")
+            if len(rest) > LINE_LIMIT:
+                lines, rest = [*lines, rest], b""
+            for line in lines:
+                say(line.decode(errors="replace"), self.name)
+        if rest:
+            say(rest.decode(errors="replace"), self.name)
+
+
+async def keep(member: Member) -> None:
+    """Start a started member again whenever it dies, with back-off and jitter, until cancelled.
+
+    Raises StartError where it ended with the exit code of a configuration error, which no restart heals.
+    """
+    pause = FIRST_PAUSE
+    while True:
+        began = time.monotonic()
+        end = f"ended with status {(status := await member.wait())}"
+        if status == CONFIGURATION_ERROR:
+            raise StartError(f"{member.name} refused its configuration; its last line says what to correct")
+        if time.monotonic() - began > STEADY:
+            pause = FIRST_PAUSE
+        while True:
+            wait = pause * random.uniform(0.5, 1.0)
+            pause = min(pause * 2, LAST_PAUSE)
+            say(f"{member.name} {end}; starting it again in {wait:.1f} s")
+            await asyncio.sleep(wait)
+            try:
+                await member.start()
+            except StartError as error:
+                end = f"did not start: {error}"
+            else:
+                break
+
+
+def say(line: str, name: str = "up") -> None:
+    """One line on stderr, with the name of who speaks."""
+    # A closed stderr must not end what we supervise.
+    with contextlib.suppress(OSError, ValueError):
+        print(f"{name:>9} | {line}", file=sys.stderr, flush=True)

@@ -1,0 +1,186 @@
+"""`midstream doctor`: what Midstream needs, whether it is there, and what to do where it is not."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import httpx2
+import redis
+from rich.console import Console
+from rich.text import Text
+
+from midstream.errors import StartError
+from midstream.up import base_url, free_port
+from midstream.valkey import Valkey, find_binary
+from shared.settings import Settings
+
+TIMEOUT = 3.0
+# Streams, functions and script flags that the log relies on came with Redis 7; Valkey began at 7.2.
+OLDEST_REDIS = (7, 0)
+# Seconds. Leases and tokens use Redis' clock alone, so a difference confuses only who reads the logs.
+CLOCK_DIFFERENCE = 2.0
+
+Level = Literal["ok", "warn", "fail"]
+COLOURS: dict[Level, str] = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report: `advice` says what to do, and is empty where nothing is wrong."""
+
+    level: Level
+    subject: str
+    state: str
+    advice: str = ""
+
+
+def run(settings: Settings, data_dir: Path) -> int:
+    """Print the findings on stdout; 1 if any is a failure, else 0."""
+    console = Console(soft_wrap=True, highlight=False)
+    failed = False
+    for finding in examine(settings, data_dir):
+        failed |= finding.level == "fail"
+        line = Text(f"{finding.level:<5}", COLOURS[finding.level])
+        rest = f"{finding.subject}: {finding.state}" + (f": {finding.advice}" if finding.advice else "")
+        console.print(line.append(rest, "default"))
+    return int(failed)
+
+
+def examine(settings: Settings, data_dir: Path) -> Iterator[Finding]:
+    """All findings, in the order in which one would repair them."""
+    yield Finding("ok", "Python", sys.version.split()[0])
+    configured = "redis_url" in settings.model_fields_set
+    embedded = Valkey(data_dir)
+    if configured:
+        yield from _redis("Redis", settings.redis_url)
+        if settings.queue_url not in (None, settings.redis_url):
+            yield from _redis("queue's Redis", str(settings.queue_url))
+    elif embedded.socket.exists():
+        yield from _redis("embedded server", embedded.url)
+    else:
+        yield _binary()
+    yield from _providers(settings)
+    yield _port(settings)
+
+
+def _binary() -> Finding:
+    try:
+        return Finding("ok", "embedded server", f"{find_binary()}, not running; `midstream up` starts it")
+    except StartError as error:
+        return Finding("fail", "embedded server", *str(error).split(": ", 1))
+
+
+def _redis(subject: str, url: str) -> Iterator[Finding]:
+    client = redis.Redis.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT)
+    try:
+        info: Any = client.info()
+        directives = _directives(client)
+        clock: Any = client.time()
+        difference = abs(time.time() - clock[0] - clock[1] / 1e6)
+    except redis.AuthenticationError:
+        yield Finding("fail", subject, "refuses our credentials", "correct the user and password in its URL")
+        return
+    except redis.RedisError as error:
+        advice = "start it, or correct MIDSTREAM_REDIS_URL"
+        yield Finding("fail", subject, f"no answer at {_shown(url)} ({type(error).__name__})", advice)
+        return
+    finally:
+        client.close()
+    yield _version(subject, info)
+    yield _persistence(subject, info, directives)
+    yield _policy(subject, info)
+    yield _clock(subject, difference)
+
+
+def _directives(client: redis.Redis) -> dict[str, str]:
+    """The directives that matter to us; empty where CONFIG is closed, as managed services do."""
+    try:
+        found: Any = client.config_get("append*")
+    except redis.ResponseError:
+        return {}
+    return dict(found)
+
+
+def _version(subject: str, info: dict[str, Any]) -> Finding:
+    # Valkey says 7.2.4 in `redis_version` for clients that know Redis only.
+    if "valkey_version" in info:
+        return Finding("ok", subject, f"Valkey {info['valkey_version']}")
+    version = str(info["redis_version"])
+    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_REDIS:
+        return Finding("fail", subject, f"Redis {version}", "use Redis 7.0 or newer, or Valkey")
+    return Finding("ok", subject, f"Redis {version}")
+
+
+def _persistence(subject: str, info: dict[str, Any], directives: dict[str, str]) -> Finding:
+    subject = f"{subject}, persistence"
+    if not info["aof_enabled"]:
+        advice = "set `appendonly yes`; without it a restart of the server loses accepted generations"
+        return Finding("fail", subject, "off (appendonly no)", advice)
+    if info.get("aof_last_write_status", "ok") != "ok":
+        return Finding("fail", subject, "the last write failed", "look for a full or broken disk")
+    sync = directives.get("appendfsync")
+    if sync is None:
+        advice = "it hides CONFIG: make sure that appendfsync is everysec or always"
+        return Finding("warn", subject, "on, how often is unknown", advice)
+    if sync not in ("everysec", "always"):
+        return Finding("fail", subject, f"on, appendfsync {sync}", "set `appendfsync everysec`")
+    return Finding("ok", subject, f"on, appendfsync {sync}")
+
+
+def _policy(subject: str, info: dict[str, Any]) -> Finding:
+    subject, policy = f"{subject}, eviction", info["maxmemory_policy"]
+    if policy == "noeviction":
+        return Finding("ok", subject, policy)
+    level: Level = "fail" if info["maxmemory"] else "warn"
+    advice = "set `maxmemory-policy noeviction`; any other deletes logs while they are being written"
+    return Finding(level, subject, policy, advice)
+
+
+def _clock(subject: str, difference: float) -> Finding:
+    state = f"{difference * 1000:.0f} ms from this machine's"
+    if difference > CLOCK_DIFFERENCE:
+        return Finding("warn", f"{subject}, clock", state, "run NTP on both machines")
+    return Finding("ok", f"{subject}, clock", state)
+
+
+def _providers(settings: Settings) -> Iterator[Finding]:
+    endpoints = settings.endpoints()
+    if not endpoints:
+        advice = "set OPENAI_API_KEY or ANTHROPIC_API_KEY for a real model; until then the simulator answers"
+        yield Finding("warn", "providers", "no key is set", advice)
+    for name, endpoint in endpoints.items():
+        variable = endpoint.api_key_env
+        if variable and not os.environ.get(variable):
+            # An endpoint of one's own often takes no key; the real one always does.
+            level: Level = "warn" if endpoint.base_url else "fail"
+            yield Finding(level, f"provider {name}", f"{variable} is not set", f"set {variable}")
+        else:
+            yield Finding("ok", f"provider {name}", f"{variable} is set" if variable else "takes no key")
+
+
+def _port(settings: Settings) -> Finding:
+    subject = f"API port {settings.port}"
+    try:
+        free_port(settings.host, settings.port)
+    except StartError as error:
+        with contextlib.suppress(httpx2.HTTPError):
+            url = f"{base_url(settings.host, settings.port)}/livez"
+            if httpx2.get(url, timeout=TIMEOUT, trust_env=False).status_code == 200:
+                return Finding("ok", subject, "an API is running there")
+        state, _, advice = str(error).partition(": ")
+        return Finding("fail", subject, state, advice)
+    return Finding("ok", subject, f"free on {settings.host}")
+
+
+def _shown(url: str) -> str:
+    """The address without its credentials."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -1,0 +1,102 @@
+"""The `midstream` command and its subcommands.
+
+Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 not found or expired, 4 authentication, 5 unreachable,
+130 interrupted. Each program is imported by its own command only, so that `--help` is quick and the API never
+loads a provider's SDK.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from midstream import chat, show
+from midstream.errors import ClientError, StartError
+from shared.settings import SettingsError, load
+
+app = typer.Typer(
+    name="midstream",
+    help="LLM answers that survive reloads, lost networks and restarts.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+Host = Annotated[
+    str | None,
+    typer.Option(help="Address of the API; any but loopback needs MIDSTREAM_API_KEYS. [127.0.0.1]"),
+]
+Port = Annotated[int | None, typer.Option(min=0, max=65535, help="TCP port of the API; 0 for a free one. [8000]")]
+DataDir = Annotated[Path, typer.Option(file_okay=False, help="Folder of the embedded server's data.")]
+
+
+@app.command()
+def up(
+    port: Port = None,
+    host: Host = None,
+    data_dir: DataDir = Path(".midstream"),
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 1,
+) -> None:
+    """Run everything on this machine: embedded server, API, workers and, without keys, the simulator."""
+    from midstream import up
+
+    raise typer.Exit(up.run(load(host=host, port=port), data_dir, workers))
+
+
+@app.command()
+def api(port: Port = None, host: Host = None) -> None:
+    """Run the HTTP API against MIDSTREAM_REDIS_URL."""
+    settings = load(host=host, port=port)
+    from api.app import run
+
+    run(settings)
+
+
+@app.command()
+def worker() -> None:
+    """Run one worker against MIDSTREAM_REDIS_URL."""
+    settings = load()
+    from worker.main import run
+
+    run(settings)
+
+
+@app.command()
+def simulator(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 for a free one.")] = 8090,
+    host: Annotated[str, typer.Option(help="Address; it asks for no key, so keep it private.")] = "127.0.0.1",
+) -> None:
+    """Run a provider server on this machine that answers as OpenAI Chat and Anthropic Messages do."""
+    from simulator.main import run
+
+    run(port=port, host=host)
+
+
+@app.command()
+def doctor(data_dir: DataDir = Path(".midstream")) -> None:
+    """Check what Midstream needs, and say what to do about each thing that is wrong."""
+    from midstream import doctor
+
+    raise typer.Exit(doctor.run(load(), data_dir))
+
+
+app.command(epilog=chat.EXIT_CODES)(chat.chat)
+app.command(epilog=chat.EXIT_CODES)(chat.tail)
+app.command()(show.cancel)
+app.command()(show.show)
+app.command("list")(show.list_generations)
+
+
+def main() -> None:
+    """Entry point of the `midstream` script; a wrong setting ends it with one line and exit code 2."""
+    try:
+        app(prog_name="midstream")
+    except (SettingsError, StartError) as error:
+        print(f"midstream: {error}", file=sys.stderr)
+        sys.exit(2)
+    except ClientError as error:
+        print(f"midstream: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

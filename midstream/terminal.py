@@ -1,0 +1,32 @@
+"""What may be written to a terminal, and how."""
+
+from __future__ import annotations
+
+import os
+from typing import TextIO
+
+# A model's text is input from outside: escape sequences in it could retitle, clear or forge the screen.
+# Control characters are shown as their pictures instead. A carriage return is dropped, as CRLF is a line end.
+_PICTURES: dict[int, str | None] = {
+    **{code: chr(0x2400 + code) for code in range(0x20)},
+    **dict.fromkeys(range(0x80, 0xA0), "\ufffd"),
+    0x7F: "\u2421",
+    0x09: "\t",
+    0x0A: "\n",
+    0x0D: None,
+}
+
+
+def printable(text: str) -> str:
+    """The text without what a terminal would obey; newlines and tabs stay."""
+    return text if text.isprintable() else text.translate(_PICTURES)
+
+
+def one_line(text: str) -> str:
+    """Printable, and with newlines and tabs turned into spaces."""
+    return " ".join(printable(text).split())
+
+
+def dimmed(text: str, stream: TextIO) -> str:
+    """Faint on a terminal that may be coloured (https://no-color.org), plain elsewhere."""
+    return f"\x1b[2m{text}\x1b[0m" if stream.isatty() and not os.environ.get("NO_COLOR") else text

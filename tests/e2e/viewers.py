@@ -1,0 +1,97 @@
+"""Viewers made of a socket: what comes over it is compared byte for byte."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+
+DEADLINE = 40.0
+
+
+class Response:
+    """The body of one response as it comes, its transfer coding undone (RFC 9112, section 7.1)."""
+
+    def __init__(self, status: int, reader: asyncio.StreamReader) -> None:
+        self.status = status
+        self.body = bytearray()
+        self._reader = reader
+
+    async def more(self) -> bool:
+        """Read one chunk; False at the end."""
+        size = int(await self._reader.readline(), 16)
+        self.body += (await self._reader.readexactly(size + 2))[:-2]
+        return size > 0
+
+    async def until(self, size: int) -> None:
+        """Read at least this many bytes; raises AssertionError where the body ends before."""
+        while len(self.body) < size:
+            assert await self.more(), f"the body ended after {len(self.body)} bytes"
+
+    async def rest(self) -> bytes:
+        """Read to the end; the whole body."""
+        while await self.more():
+            pass
+        return bytes(self.body)
+
+
+@contextlib.asynccontextmanager
+async def connect(api: str, generation_id: str, cursor: str = "") -> AsyncIterator[Response]:
+    """One connection to a generation's events; leaving the block cuts it. Fails after 40 s."""
+    url = httpx2.URL(api)
+    async with asyncio.timeout(DEADLINE):
+        reader, writer = await asyncio.open_connection(url.host, url.port)
+        try:
+            resume = f"Last-Event-ID: {cursor}\r\n" if cursor else ""
+            writer.write(f"GET /v1/generations/{generation_id}/events HTTP/1.1\r\nHost: test\r\n{resume}\r\n".encode())
+            head = await reader.readuntil(b"\r\n\r\n")
+            yield Response(int(head.split()[1]), reader)
+        finally:
+            writer.transport.abort()
+
+
+async def watch(api: str, generation_id: str, cursor: str = "") -> bytes:
+    """The body of one connection, to its end."""
+    async with connect(api, generation_id, cursor) as response:
+        assert response.status == 200
+        return await response.rest()
+
+
+def blocks(body: bytes) -> list[bytes]:
+    """The complete blocks that have an id, each with its blank line; what a cut left half is dropped."""
+    *complete, _ = bytes(body).split(b"\n\n")
+    return [block + b"\n\n" for block in complete if block.startswith(b"id: ")]
+
+
+def cursor_of(block: bytes) -> str:
+    """The id of a block."""
+    return block.partition(b"\n")[0].removeprefix(b"id: ").decode()
+
+
+def parse(body: bytes) -> list[tuple[str, str, dict[str, Any]]]:
+    """Id, event and data of each block, which must be three lines in this order."""
+    events = []
+    for block in blocks(body):
+        first, second, third, *blank = block.decode().split("\n")
+        assert first.startswith("id: ") and second.startswith("event: ") and third.startswith("data: "), block
+        assert blank == ["", ""], block
+        events.append((first[4:], second[7:], json.loads(third[6:])))
+    return events
+
+
+def text_of(body: bytes, kind: str = "text") -> str:
+    """What the deltas of one kind say."""
+    return "".join(data["delta"] for _, event, data in parse(body) if event == "delta" and data["kind"] == kind)
+
+
+async def ask(http: httpx2.AsyncClient, api: str, model: str, content: str = "Go.", **fields: Any) -> str:
+    """Start a generation; its id."""
+    body = {"model": model, "messages": [{"role": "user", "content": content}]} | fields
+    response = await http.post(f"{api}/v1/generations", json=body)
+    assert response.status_code == 202, response.text
+    generation_id: str = response.json()["id"]
+    return generation_id

@@ -1,0 +1,140 @@
+"""What is written where: the text on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+
+from midstream.answer import Answer, JsonLines
+from midstream.follower import ViewerEvent
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def event(type: str, /, event_id: str | None = "1-0", **data: Any) -> ViewerEvent:
+    return ViewerEvent(event_id, type, data)
+
+
+def attempt(number: int, continues: bool = False) -> ViewerEvent:
+    return event("attempt", number=number, reason="worker_lost", model="m", provider="p", continues=continues)
+
+
+def text(delta: str, kind: str = "text") -> ViewerEvent:
+    return event("delta", part=0, kind=kind, delta=delta)
+
+
+COMPLETED = event("completed", finish_reason="stop")
+
+
+def written(*events: ViewerEvent, terminal: bool = False, **options: bool) -> tuple[str, str]:
+    out, err = (Terminal(), Terminal()) if terminal else (io.StringIO(), io.StringIO())
+    answer = Answer(out, err, **options)
+    for one in events:
+        answer.write(one)
+    return out.getvalue(), err.getvalue()
+
+
+def test_a_pipe_gets_exactly_the_text() -> None:
+    raw = "a\x1b[2J\x00\r\n\u2028🌍"
+    assert written(attempt(1), text(raw), text(" b"), COMPLETED) == (raw + " b", "")
+
+
+def test_a_terminal_gets_nothing_that_it_would_obey() -> None:
+    out, _ = written(text("a\x1b[2J\x9b2J\x07\r\n\tb"), COMPLETED, terminal=True)
+    assert out == "a␛[2J\ufffd2J␇\n\tb\n"
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_new_attempt_starts_over(terminal: bool) -> None:
+    out, err = written(attempt(1), text("half a wo"), attempt(2), text("whole"), COMPLETED, terminal=terminal)
+    assert out == "half a wo\nwhole" + "\n" * terminal
+    assert "attempt 2 (worker_lost, m): the answer starts over, what came before no longer stands" in err
+
+
+def test_an_attempt_that_continues_does_not() -> None:
+    out, err = written(attempt(1), text("half a "), attempt(2, continues=True), text("word"), COMPLETED)
+    assert out == "half a word"
+    assert "continues" in err
+    assert "starts over" not in err
+
+
+def test_reset_starts_over() -> None:
+    out, err = written(
+        text("abc"),
+        event("reset", event_id=None, reason="unknown_cursor"),
+        attempt(1),
+        text("abcd"),
+        COMPLETED,
+    )
+    assert out == "abc\nabcd"
+    assert err.count("starts over") == 1
+
+
+def test_final_writes_only_what_stands() -> None:
+    events = [attempt(1), text("half"), attempt(2), text("who"), text("le")]
+    assert written(*events, final=True)[0] == ""
+    assert written(*events, COMPLETED, final=True)[0] == "whole"
+    assert written(*events, event("failed", code="x", message="y"), final=True)[0] == ""
+
+
+def test_reasoning_only_when_asked_for() -> None:
+    events = [text("hmm", "reasoning"), text("yes"), COMPLETED]
+    assert written(*events) == ("yes", "")
+    assert written(*events, reasoning=True) == ("yes", "hmm\n")
+    assert written(*events, reasoning=True, terminal=True) == ("yes\n", "\x1b[2mhmm\x1b[0m\n")
+
+
+def test_tool_calls_are_one_line_each() -> None:
+    def part(index: int, name: str) -> ViewerEvent:
+        return event("part", part=index, kind="tool_call", name=name, call_id="c")
+
+    def arguments(index: int, delta: str) -> ViewerEvent:
+        return event("delta", part=index, kind="tool_call", delta=delta)
+
+    _, err = written(
+        part(0, "weather"),
+        part(1, "time\x1b"),
+        arguments(0, '{"city":\n'),
+        arguments(1, "{}"),
+        arguments(0, '"Bonn"}'),
+        event("part_end", part=0),
+        event("completed", finish_reason="tool_calls"),
+    )
+    assert err == 'tool call weather {"city": "Bonn"}\ntool call time␛ {}\nended with tool_calls\n'
+
+
+def test_refusal_is_the_answer() -> None:
+    assert written(text("I will not.", "refusal"), COMPLETED)[0] == "I will not."
+
+
+def test_ends_are_told() -> None:
+    failed = event("failed", code="worker_lost", message="all attempts\nfailed")
+    assert written(text("a"), failed) == ("a", "failed (worker_lost): all attempts failed\n")
+    assert written(text("a"), event("cancelled"), terminal=True) == ("a\n", "\x1b[2mcancelled\x1b[0m\n")
+
+
+def test_no_colour_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert written(event("cancelled"), terminal=True)[1] == "cancelled\n"
+
+
+def test_json_lines() -> None:
+    out, err = io.BytesIO(), io.StringIO()
+    lines = JsonLines(out, err)
+    lines.write(event("queued", event_id=None, id="gen_x", position=1))
+    lines.write(text("\u2028\n🌍"))
+    assert lines.outcome is None
+    lines.write(COMPLETED)
+    assert lines.outcome == "completed"
+    assert [json.loads(line) for line in out.getvalue().split(b"\n")[:-1]] == [
+        {"id": None, "event": "queued", "data": {"id": "gen_x", "position": 1}},
+        {"id": "1-0", "event": "delta", "data": {"part": 0, "kind": "text", "delta": "\u2028\n🌍"}},
+        {"id": "1-0", "event": "completed", "data": {"finish_reason": "stop"}},
+    ]
+    assert err.getvalue() == ""

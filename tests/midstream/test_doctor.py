@@ -1,0 +1,141 @@
+"""The doctor on servers that are right and on servers that are wrong in one thing each."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+import redis.asyncio
+
+from midstream import doctor
+from midstream.doctor import Finding
+from midstream.valkey import Valkey
+from shared.settings import Settings, load
+from tests.midstream.conftest import RunPython
+
+SECRET = "sk-this-must-not-be-shown"
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
+    """No file, no environment, and a port that is free."""
+    monkeypatch.chdir(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    return load(port=port)
+
+
+def on(url: str, settings: Settings) -> Settings:
+    return load(port=settings.port, redis_url=url)
+
+
+def wrong(findings: list[Finding]) -> dict[str, str]:
+    return {finding.subject: finding.level for finding in findings if finding.level != "ok"}
+
+
+async def test_finds_nothing_wrong_with_what_up_starts(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    async with Valkey(tmp_path / "data"):
+        findings = list(doctor.examine(settings, tmp_path / "data"))
+    assert wrong(findings) == {}
+    said = {finding.subject: finding.state for finding in findings}
+    assert said["embedded server"].startswith("Valkey ")
+    assert said["embedded server, persistence"] == "on, appendfsync everysec"
+    assert said["embedded server, eviction"] == "noeviction"
+    assert said["provider openai"] == "OPENAI_API_KEY is set"
+    assert SECRET not in repr(findings)
+
+
+@pytest.mark.parametrize(
+    ("directives", "expected"),
+    [
+        ({"appendonly": "no"}, {"Redis, persistence": "fail"}),
+        ({"appendfsync": "no"}, {"Redis, persistence": "fail"}),
+        ({"maxmemory-policy": "allkeys-lru", "maxmemory": "100mb"}, {"Redis, eviction": "fail"}),
+        ({"maxmemory-policy": "allkeys-lru"}, {"Redis, eviction": "warn"}),
+    ],
+)
+async def test_names_what_is_wrong_with_a_server(
+    settings: Settings, tmp_path: Path, directives: dict[str, str], expected: dict[str, str]
+) -> None:
+    async with Valkey(tmp_path / "data", config=directives) as server:
+        findings = list(doctor.examine(on(server.url, settings), tmp_path / "data"))
+    assert wrong(findings) == expected | {"providers": "warn"}
+    assert all(finding.advice for finding in findings if finding.level != "ok")
+
+
+async def test_says_what_a_managed_server_hides(settings: Settings, tmp_path: Path) -> None:
+    async with Valkey(tmp_path / "data") as server:
+        async with redis.asyncio.Redis.from_url(server.url) as client:
+            await client.acl_setuser("default", enabled=True, nopass=True, commands=["-config"])
+        findings = list(doctor.examine(on(server.url, settings), tmp_path / "data"))
+    assert wrong(findings) == {"Redis, persistence": "warn", "providers": "warn"}
+
+
+async def test_sees_a_clock_that_is_off(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "CLOCK_DIFFERENCE", -1.0)
+    async with Valkey(tmp_path / "data"):
+        findings = list(doctor.examine(settings, tmp_path / "data"))
+    assert wrong(findings)["embedded server, clock"] == "warn"
+
+
+@pytest.mark.parametrize(
+    ("version", "level"), [("6.2.14", "fail"), ("7.0.15", "ok"), ("8.2.1", "ok"), ("10.0.0", "ok")]
+)
+def test_knows_versions_that_are_too_old(version: str, level: str) -> None:
+    assert doctor._version("Redis", {"redis_version": version}).level == level
+
+
+def test_says_that_a_server_does_not_answer_without_its_password(settings: Settings, tmp_path: Path) -> None:
+    url = f"redis://user:{SECRET}@127.0.0.1:{settings.port}/0"
+    findings = list(doctor.examine(on(url, settings), tmp_path))
+    assert wrong(findings) == {"Redis": "fail", "providers": "warn"}
+    assert f"redis://127.0.0.1:{settings.port}/0" in repr(findings)
+    assert SECRET not in repr(findings)
+
+
+async def test_says_that_a_password_is_wrong(settings: Settings, tmp_path: Path) -> None:
+    async with Valkey(tmp_path / "data", config={"requirepass": SECRET}) as server:
+        findings = list(doctor.examine(on(server.url, settings), tmp_path / "data"))
+    assert [finding.state for finding in findings if finding.level == "fail"] == ["refuses our credentials"]
+
+
+def test_says_that_the_port_is_taken(settings: Settings, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", settings.port)):
+        findings = list(doctor.examine(settings, tmp_path))
+    assert wrong(findings) == {f"API port {settings.port}": "fail", "providers": "warn"}
+
+
+def test_says_which_key_is_missing(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("midstream.toml").write_text(
+        """
+        [providers.groq]
+        protocol = "openai-chat"
+        base_url = "http://127.0.0.1:9/v1"
+        api_key_env = "GROQ_KEY"
+
+        [providers.ollama]
+        protocol = "openai-chat"
+        base_url = "http://127.0.0.1:9/v1"
+        """
+    )
+    findings = list(doctor.examine(load(port=settings.port), tmp_path))
+    assert wrong(findings) == {"provider groq": "warn"}
+    monkeypatch.setenv("GROQ_KEY", SECRET)
+    findings = list(doctor.examine(load(port=settings.port), tmp_path))
+    assert wrong(findings) == {}
+    assert SECRET not in repr(findings)
+
+
+async def test_exit_codes_of_the_command(settings: Settings, tmp_path: Path, run_python: RunPython) -> None:
+    well = run_python("-m", "midstream", "doctor", MIDSTREAM_PORT=str(settings.port))
+    out, err = well.communicate(timeout=30)
+    assert (well.returncode, err) == (0, "")
+    assert "ok   embedded server" in out
+    ill = run_python("-m", "midstream", "doctor", MIDSTREAM_REDIS_URL=f"unix://{tmp_path}/none.sock")
+    out, _ = ill.communicate(timeout=30)
+    assert ill.returncode == 1
+    assert "fail Redis: no answer" in out

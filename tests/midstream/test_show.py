@@ -1,0 +1,85 @@
+"""`show`, `list` and `cancel` as real processes against a real HTTP server."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.midstream.conftest import RunPython
+from tests.midstream.scripted_api import Answer, ScriptedApi
+
+SNAPSHOT = {
+    "id": "gen_abc",
+    "state": "completed",
+    "model": "simulator/lorem",
+    "created": "2026-01-02T03:04:05.678Z",
+    "text": "Hello [bold]wörld[/bold]\n" + "long " * 80,
+    "parts": [{"kind": "tool_call", "name": "weather", "call_id": "c", "arguments": '{"city":"Bonn"}'}],
+    "attempts": [{"number": 2, "reason": "worker_lost", "model": "lorem", "provider": "simulator"}],
+    "usage": {"input_tokens": 3, "output_tokens": 99},
+    "cost": None,
+    "finish_reason": "stop",
+    "last_event_id": "1000-7",
+}
+
+
+def run(run_python: RunPython, api: ScriptedApi, *arguments: str) -> tuple[int, str, str]:
+    process = run_python("-m", "midstream", *arguments, MIDSTREAM_URL=api.url, PYTHONIOENCODING="utf-8")
+    out, err = process.communicate(timeout=30)
+    return process.returncode, out, err
+
+
+def test_show(scripted_api: ScriptedApi, run_python: RunPython) -> None:
+    scripted_api.answers.append(Answer(200, SNAPSHOT))
+    code, out, _ = run(run_python, scripted_api, "show", "gen_abc")
+    assert code == 0
+    assert str(SNAPSHOT["text"]) in out
+    for told in (
+        "gen_abc",
+        "completed",
+        "2 (worker_lost) lorem",
+        "output_tokens 99",
+        'weather {"city":"Bonn"}',
+        "1000-7",
+    ):
+        assert told in out
+    assert "cost" not in out
+    assert scripted_api.received[0].path == "/v1/generations/gen_abc"
+
+
+def test_show_json_is_the_snapshot(scripted_api: ScriptedApi, run_python: RunPython) -> None:
+    scripted_api.answers.append(Answer(200, SNAPSHOT))
+    code, out, _ = run(run_python, scripted_api, "show", "gen_abc", "--json")
+    assert code == 0
+    assert json.loads(out) == SNAPSHOT
+
+
+def test_list(scripted_api: ScriptedApi, run_python: RunPython) -> None:
+    ids = [f"gen_{letter * 32}" for letter in "abc"]
+    data = [{"id": one, "state": "running", "model": "simulator/clock?deltas=500", "created": "x"} for one in ids]
+    page = {"data": data, "next": ids[-1]}
+    scripted_api.answers.append(Answer(200, page))
+    code, out, err = run(run_python, scripted_api, "list", "--limit", "3", "--before", "gen_z")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == ["ID", *ids]
+    assert f"midstream list --before {ids[-1]}" in err
+    assert scripted_api.received[0].path == "/v1/generations?limit=3&before=gen_z"
+    scripted_api.answers.append(Answer(200, page))
+    _, out, _ = run(run_python, scripted_api, "list", "--json")
+    assert [json.loads(line) for line in out.splitlines()] == data
+
+
+def test_cancel_prints_the_state(scripted_api: ScriptedApi, run_python: RunPython) -> None:
+    scripted_api.answers.append(Answer(200, {"id": "gen_abc", "state": "completed"}))
+    assert run(run_python, scripted_api, "cancel", "gen_abc") == (0, "completed\n", "")
+    assert [(got.method, got.path) for got in scripted_api.received] == [("POST", "/v1/generations/gen_abc/cancel")]
+
+
+@pytest.mark.parametrize("command", ["show", "cancel"])
+@pytest.mark.parametrize(("status", "code"), [(404, 3), (410, 3), (401, 4), (422, 2)])
+def test_exit_codes(scripted_api: ScriptedApi, run_python: RunPython, command: str, status: int, code: int) -> None:
+    scripted_api.answers.append(Answer(status, {"title": "told"}))
+    got, out, err = run(run_python, scripted_api, command, "gen_abc")
+    assert (got, out) == (code, "")
+    assert "told" in err

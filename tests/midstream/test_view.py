@@ -1,0 +1,68 @@
+"""Ctrl-C at the worst moment leaves a cursor that is exact."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import signal
+
+import pytest
+
+from midstream.answer import Answer
+from midstream.client import Client
+from midstream.follower import Follower, ViewerEvent
+from midstream.view import View
+from tests.midstream.scripted_api import ScriptedApi
+
+
+class Interrupted(Answer):
+    """Gets Ctrl-C, `times` times, when the text is out and the event is not yet done with."""
+
+    def __init__(self, at: str, times: int) -> None:
+        super().__init__(io.StringIO(), io.StringIO())
+        self.at, self.times = at, times
+        self.notes: list[str] = []
+
+    def write(self, event: ViewerEvent) -> None:
+        super().write(event)
+        if event.data.get("delta") == self.at:
+            for _ in range(self.times):
+                os.kill(os.getpid(), signal.SIGINT)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+@pytest.mark.parametrize(("times", "rejoins_at"), [(1, 3), (2, 2)])
+def test_the_event_in_hand_is_finished(
+    scripted_api: ScriptedApi, capfd: pytest.CaptureFixture[str], times: int, rejoins_at: int
+) -> None:
+    scripted_api.says("a", "b", "c")
+    output = Interrupted("b", times)
+    before = signal.getsignal(signal.SIGINT)
+    with Client(scripted_api.url) as client:
+        code = View(Follower(client, generation_id="gen_x"), output, []).run(announce=False)
+    assert code == 130
+    assert isinstance(output.out, io.StringIO)
+    assert output.out.getvalue() == "ab"
+    assert output.notes == ["detached; the generation goes on. Rejoin it with:"]
+    # A second Ctrl-C does not wait: the event that was being written is written again on rejoining.
+    assert f"tail gen_x --after {scripted_api.log[rejoins_at][0]} " in capfd.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_an_output_that_is_full_says_so(
+    scripted_api: ScriptedApi, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted_api.says("a")
+    output = Interrupted("", 0)
+    output.out = open("/dev/full", "w")  # noqa: SIM115
+    with Client(scripted_api.url) as client:
+        code = View(Follower(client, generation_id="gen_x"), output, []).run(announce=False)
+    with pytest.raises(OSError, match="No space"):
+        output.out.close()
+    assert code == 1
+    assert re.match(r"cannot write \(No space left on device\)", output.notes[0])
+    assert f"tail gen_x --after {scripted_api.log[1][0]} " in capfd.readouterr().err
