@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -99,7 +100,7 @@ async def test_a_log_deleted_under_its_writer_is_a_mismatch_and_not_a_new_log(
 
 
 async def test_a_lost_claim_is_restored_only_from_its_first_event(
-    generations: Generations, log: Log, redis: Redis
+    generations: Generations, log: Log, redis: Any
 ) -> None:
     generation_id = await accept(generations)
     attempt = await claim(log, generation_id)

@@ -16,7 +16,10 @@ LEASE = 2.0
 
 async def test_kill_9_of_a_worker_under_twenty_generations(tmp_path: Path) -> None:
     environment = {"MIDSTREAM_LEASE": str(LEASE)}
-    async with Stack(tmp_path, workers=2, environment=environment) as stack, httpx2.AsyncClient(timeout=DEADLINE) as http:
+    async with (
+        Stack(tmp_path, workers=2, environment=environment) as stack,
+        httpx2.AsyncClient(timeout=DEADLINE) as http,
+    ):
         api = stack.apis[0].url
         victim, heir = stack.workers
         heir.pause()  # so that all twenty run on the other
@@ -76,7 +79,7 @@ async def _persistent(api: str, generation_id: str) -> list[bytes]:
             assert response.status == 200
             await _to_its_end(response)
             assert b"event: reset" not in response.body
-            seen += blocks(response.body)
+            seen += blocks(bytes(response.body))
 
 
 async def _to_its_end(response: Response) -> None:

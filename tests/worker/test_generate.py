@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -49,7 +50,7 @@ async def test_the_end_leaves_the_queue_and_the_index_empty(
         await midstream.ended(await midstream.ask("simulator/lorem?deltas=3&rate=0"))
 
         async def empty() -> bool:
-            return await redis.zcard(QUEUE) == 0 and await redis.zcard(PENDING) == 0
+            return not await redis.exists(QUEUE, PENDING)
 
         await eventually(empty)
     assert [key async for key in redis.scan_iter("arq:*")] == []
@@ -177,7 +178,8 @@ class TestCancel:
         async with working(settings):
             generation_id = await midstream.ask("simulator/lorem?deltas=9&rate=0&fault=stall@4")
             await midstream.until(generation_id, said_something)
-            await redis.hset(Keys(generation_id).record, "cancel", "1")
+            hset: Any = redis.hset
+            await hset(Keys(generation_id).record, "cancel", "1")
             assert isinstance((await midstream.ended(generation_id, 5))[-1], Cancelled)
 
     async def test_deleted_while_running(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from redis.asyncio import Redis
 
@@ -46,7 +48,7 @@ async def test_recorded_but_never_enqueued(sweeper: Sweeper, generations: Genera
 
 
 async def test_sealed_is_settled_and_leased_is_left(
-    sweeper: Sweeper, generations: Generations, queue: Queue, redis: Redis
+    sweeper: Sweeper, generations: Generations, queue: Queue, redis: Any
 ) -> None:
     sealed, leased = await accept(generations), await accept(generations)
     await queue.take("w", most=9)
