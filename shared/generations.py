@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+import sys
 from base64 import b32encode
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ from shared.script import Script
 from shared.settings import Settings
 
 State = Literal["queued", "running", "completed", "failed", "cancelled"]
-End = Literal["gone", "sealed", "cancel"]
+End = Literal["gone", "lost", "sealed", "cancel"]
+"""Why a generation does not go on: deleted or expired, forgotten by a Redis that came back older, sealed, cancelled."""
 
 SECRET_KEY = "midstream:secret"
 
@@ -51,6 +53,8 @@ class Record:
     model: str
     request: bytes
     """The request's JSON, as accepted."""
+    on_interrupt: str
+    ttl_ms: int
     created_ms: int
     state: State
     attempts: int
@@ -214,21 +218,44 @@ class Generations:
         await self.queue.forget(owner, [generation_id])
 
     async def ends(self, generation_ids: Sequence[str]) -> list[End | None]:
-        """For each id whether somebody ended it: sealed, gone, or asked to be cancelled; None where it may go on."""
+        """For each id why it does not go on; None where it may."""
         async with self.redis.pipeline(transaction=False) as pipe:
             for generation_id in generation_ids:
                 pipe.hmget(Keys(generation_id).record, ["token", "seal", "cancel"])
-            rows = await pipe.execute()
-        return [_end(token, seal, cancel) for token, seal, cancel in rows]
+                pipe.exists(Keys(generation_id).tombstone)
+            raw = await pipe.execute()
+        return [
+            _end(token, seal, cancel, buried) for (token, seal, cancel), buried in zip(raw[::2], raw[1::2], strict=True)
+        ]
 
     async def renew(self, generation_id: str) -> None:
         """Keep a record that still waits for a worker."""
-        await self.redis.pexpire(Keys(generation_id).record, int(self.settings.running_ttl * 1000))
+        keys = Keys(generation_id)
+        running_ms = int(self.settings.running_ttl * 1000)
+        await self.redis.pexpire(keys.record, running_ms)
+        await self.redis.pexpire(keys.tombstone, running_ms + int(self.settings.tombstone_ttl * 1000))
+
+    async def restore(self, record: Record) -> bool:
+        """Write a record again that a Redis which came back older has forgotten; the log is its writer's to restore.
+
+        Gives False where it was deleted or has expired: that leaves a tombstone, a lost record leaves nothing.
+        """
+        found = await self.find(record.id)
+        if found.existence is not Existence.NOTHING:
+            return found.existence is Existence.RECORD
+        await self.queue.announce(record.id, record.owner, sys.maxsize)
+        try:
+            await self._write_record(
+                record.id, record.owner, record.model, record.request, record.on_interrupt, record.ttl_ms
+            )
+        except GoneError:
+            return False
+        return True
 
 
-def _end(token: bytes | None, seal: bytes | None, cancel: bytes | None) -> End | None:
+def _end(token: bytes | None, seal: bytes | None, cancel: bytes | None, buried: int) -> End | None:
     if token is None:
-        return "gone"
+        return "gone" if buried else "lost"
     if seal is not None:
         return "sealed"
     return "cancel" if cancel is not None else None
@@ -241,6 +268,8 @@ def _record(generation_id: str, fields: dict[str, bytes]) -> Record:
         owner=fields["owner"].decode(),
         model=fields["model"].decode(),
         request=fields["request"],
+        on_interrupt=fields["on_interrupt"].decode(),
+        ttl_ms=int(fields["ttl"]),
         created_ms=int(fields["created"]),
         state=state,
         attempts=int(fields["attempts"]),

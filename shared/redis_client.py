@@ -1,4 +1,4 @@
-"""Connections to Redis: redis-py has no timeouts and no retries unless told, and costs three times what it must."""
+"""Connections to Redis: redis-py has no timeouts and no retries unless told, and waits where there is nothing to wait for."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ __all__ = ["RedisError", "connect"]
 
 
 class _Direct(AbstractConnection):
-    """Without a task for each write and a wait for each look whether the connection is clean (bench/round_trip.py)."""
+    """Without redis-py's task for each write and wait before each command: a third less of a round trip's time.
 
-    async def send_packed_command(
-        self, command: bytes | str | Iterable[bytes], check_health: bool = True
-    ) -> None:
+    Measured by bench/round_trip.py.
+    """
+
+    async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
         """Write a command; where the last one is still being written, as redis-py does, which waits with a timeout."""
         writer = self._writer
         if (

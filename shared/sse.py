@@ -10,6 +10,10 @@ MAX_EVENT = 16_000_000
 _BOM = b"\xef\xbb\xbf"
 
 
+class EventTooLarge(ValueError):
+    """One event of the stream is larger than the reader's bound."""
+
+
 class ServerSentEvent(Struct, frozen=True, gc=False):
     """One dispatched event. `data` is as received, its lines joined by LF; `id` is the last id seen."""
 
@@ -42,7 +46,7 @@ class Decoder:
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """The events that this chunk completes.
 
-        Raises ValueError when one event is larger than the bound; the decoder is of no use after that.
+        Raises EventTooLarge when one event passes the bound; the decoder is of no use after that.
         """
         if not self._started:
             chunk = self._without_bom(chunk)
@@ -100,7 +104,7 @@ class Decoder:
     def _check(self, size: int) -> None:
         # Of what is pending, one byte less: the last may be the first half of the blank line.
         if size > self._max_event:
-            raise ValueError(f"an event of the stream is larger than {self._max_event} bytes")
+            raise EventTooLarge(f"an event of the stream is larger than {self._max_event} bytes")
 
     def _read(self, block: bytes, events: list[ServerSentEvent]) -> None:
         event = ""

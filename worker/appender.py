@@ -13,10 +13,10 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError, ResponseError
 
 from shared.log import Batch, Claim, Log, Outcome, Reply
-from worker.writer import Writer
+from worker.writer import StopReason, Writer
 
 logger = logging.getLogger("midstream.worker")
 
@@ -45,9 +45,16 @@ class Appender:
         self._wake = asyncio.Event()
         self._drained = asyncio.Event()
 
-    def open(self, generation_id: str, claim: Claim) -> Writer:
-        """A writer for a claimed attempt."""
-        writer = Writer(generation_id, claim, max_log=self.max_log, dirty=self._mark)
+    def open(
+        self,
+        generation_id: str,
+        claim: Claim,
+        *,
+        restore: Callable[[], Awaitable[bool]],
+        stop: Callable[[StopReason], None],
+    ) -> Writer:
+        """A writer for a claimed attempt; `restore` and `stop` as the Writer has them."""
+        writer = Writer(generation_id, claim, max_log=self.max_log, dirty=self._mark, restore=restore, stop=stop)
         self._renewed[id(writer)] = time.monotonic()
         return writer
 
@@ -57,7 +64,7 @@ class Appender:
             self._lingering.append((time.monotonic() + LINGER, writer))
             self._wake.set()
         else:
-            writer.lose(Outcome.FENCED)
+            writer.abandon()
             self._forget(writer)
 
     async def run(self) -> None:
@@ -125,8 +132,12 @@ class Appender:
         for (writer, batch), reply in zip(work, replies, strict=True):
             if isinstance(reply, ResponseError):
                 refused = reply
+                if isinstance(reply, OutOfMemoryError):
+                    writer.refuse()
+            elif (parsed := Reply.parse(reply)).outcome is Outcome.GONE and await writer.restore():
+                writer.begin_again()
             else:
-                writer.settle(batch, Reply.parse(reply))
+                writer.settle(batch, parsed)
             if writer.behind:
                 self._mark(writer)
         if isinstance(refused, NoScriptError):

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from enum import Enum
+from functools import partial
 from typing import Literal
 
 from pydantic import ValidationError
@@ -19,15 +20,15 @@ from shared.settings import Settings
 from worker.appender import Appender
 from worker.attempt import stream
 from worker.providers.registry import Registry
-from worker.writer import Writer
+from worker.writer import StopReason, Writer
 
 logger = logging.getLogger("midstream.worker")
 
 HAND_OVER = 2.0
 """Seconds that a leaving worker waits for the log to have what was said so far."""
 
-Stop = Literal["cancel", "gone", "lease", "drain"]
-"""Why a generation is stopped from outside: cancelled, deleted, another worker's by now, this worker leaves."""
+Stop = Literal["cancel", "drain"] | StopReason
+"""Why a generation is stopped: cancelled, this worker leaves, or the log wants no more."""
 
 
 class JobEnd(Enum):
@@ -126,7 +127,9 @@ class Run:
         while claim.owned:
             if self.writer is not None:
                 self._generator.appender.close(self.writer)
-            self.writer = self._generator.appender.open(self.record.id, claim)
+            self.writer = self._generator.appender.open(
+                self.record.id, claim, restore=partial(self._generator.generations.restore, self.record), stop=self.stop
+            )
             if claim.start is Start.CANCELLED:
                 return await self._seal(Cancelled())
             if claim.start is not Start.CLAIMED:
@@ -191,6 +194,9 @@ class Run:
             return JobEnd.BACK
         if self._why == "cancel":
             return await self._seal(Cancelled())
+        if self._why == "full":
+            message = "Redis has no memory for more (maxmemory)."
+            return await self._seal(Failed(code="storage_full", message=message, retryable=True))
         try:
             async with asyncio.timeout(HAND_OVER):
                 await self.writer.caught_up()

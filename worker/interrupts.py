@@ -57,5 +57,10 @@ class Interrupts:
         if not running:
             return
         for generation_id, end in zip(running, await self.generations.ends(running), strict=True):
-            if end is not None:
-                self.generator.stop(generation_id, "cancel" if end == "cancel" else "gone")
+            run = self.generator.running.get(generation_id)
+            if run is None or end is None:
+                continue
+            if end == "lost" and run.writer is not None:
+                run.writer.recheck()  # the next append finds it gone, and restores it
+            else:
+                run.stop("cancel" if end == "cancel" else "gone")

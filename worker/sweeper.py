@@ -57,7 +57,7 @@ class Sweeper:
                         await self.generations.renew(generation_id)
                     if not queued:
                         enqueued += await self.queue.enqueue(generation_id)
-                elif ends[generation_id] == "sealed" or now_ms - since_ms > HALF_ACCEPTED:
+                elif ends[generation_id] != "lost" or now_ms - since_ms > HALF_ACCEPTED:
                     over.append(generation_id)
                 else:
                     kept += 1

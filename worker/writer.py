@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Literal
 
-from shared.events import TERMINAL, Delta, Event, EventId, PartEnd, Usage, UsageReport, encode
+from shared.events import ORIGIN, TERMINAL, Delta, Event, EventId, PartEnd, Usage, UsageReport, encode
 from shared.log import Batch, Claim, Outcome, Reply
 
 MERGE = 16_384
 """Characters up to which waiting deltas of one part are merged into one event."""
 BATCH_EVENTS = 256
 BATCH_BYTES = 262_144
+FULL = 3.0
+"""Seconds of a Redis without memory after which the generation is ended."""
 ROOM = 1024
 """Events that may be on their way to the log before the provider is read more slowly."""
+
+StopReason = Literal["lease", "gone", "full"]
+"""Why the log wants no more: another attempt has it, it has ended or is no more, Redis has no memory."""
 
 
 class LogFull(Exception):
@@ -27,7 +33,16 @@ class Writer:
     Ids are dense, `<token>-0` and on, and an event never changes once it has one, so that a second write is the same.
     """
 
-    def __init__(self, generation_id: str, claim: Claim, *, max_log: int, dirty: Callable[[Writer], None]) -> None:
+    def __init__(
+        self,
+        generation_id: str,
+        claim: Claim,
+        *,
+        max_log: int,
+        dirty: Callable[[Writer], None],
+        restore: Callable[[], Awaitable[bool]],
+        stop: Callable[[StopReason], None],
+    ) -> None:
         self.generation_id = generation_id
         self.token = claim.token
         self.number = claim.number
@@ -48,12 +63,19 @@ class Writer:
         self._size = len(claim.first)
         self._max_log = max_log
         self._dirty = dirty
+        self._stop = stop
+        self._refused_at: float | None = None
+        self._full = False
+        self.restore = restore
+        """Writes the record again where Redis has forgotten it; False where it was deleted or has expired."""
 
     def put(self, event: Event) -> None:
-        """Take an event on; it leaves with the next append.
+        """Take an event on; it leaves with the next append. After the log was lost, nothing is taken on.
 
         Raises LogFull past the bound, which a terminal event may pass.
         """
+        if self.outcome is not None or (self._full and event.type not in TERMINAL):
+            return
         if isinstance(event, Delta):
             if not self._whole(event):
                 return
@@ -121,6 +143,7 @@ class Writer:
         if reply.outcome is Outcome.OK:
             self.appended_at = time.monotonic()
             self.cancel_requested = reply.cancel
+            self._refused_at = None
             self._acked = batch.first + len(batch.events)
         elif reply.outcome is Outcome.SEALED and reply.last == seal:
             # Our own seal: the first reply to it was lost, or this was the look whether it is still there.
@@ -129,7 +152,7 @@ class Writer:
             # Ahead of what we knew: a reply was lost. Behind: Redis came back without its last second.
             self._acked = reply.last.seq + 1
         elif reply.outcome is Outcome.MISMATCH and reply.last.token < self.token:
-            self._base, self._acked = reply.last, 0
+            self.begin_again(reply.last)
         else:
             self.lose(Outcome.FENCED if reply.outcome is Outcome.MISMATCH else reply.outcome)
         if self.behind == 0 and self._events[-1][0] in TERMINAL and self.outcome is None:
@@ -137,12 +160,34 @@ class Writer:
         self.changed.set()
 
     def recheck(self) -> None:
-        """Send the terminal event once more: the log answers that it has it, or is healed."""
-        self._acked = len(self._events) - 1
+        """Send the newest event once more: the log answers that it has it, or is healed."""
+        if self.behind == 0:
+            self._acked = len(self._events) - 1
         self._dirty(self)
+
+    def begin_again(self, base: EventId = ORIGIN) -> None:
+        """Send the whole attempt, as continuation of what the log has from before."""
+        self._base, self._acked = base, 0
+        self._dirty(self)
+
+    def refuse(self) -> None:
+        """Redis has no memory for the batch. After a while of that, what it has not taken is dropped, and the end,
+        which it always takes, is asked for.
+        """
+        self._refused_at = self._refused_at or time.monotonic()
+        if not self._full and time.monotonic() - self._refused_at > FULL:
+            self._full = True
+            del self._events[self._acked :]
+            self._waiting.clear()
+            self._stop("full")
 
     def lose(self, outcome: Outcome) -> None:
         """Write no more: the log is another's, or nobody's."""
+        self.abandon(outcome)
+        self._stop("lease" if outcome is Outcome.FENCED else "gone")
+
+    def abandon(self, outcome: Outcome = Outcome.FENCED) -> None:
+        """Write no more: the attempt is over."""
         self.outcome = outcome
         self._waiting.clear()
         self._acked = len(self._events)

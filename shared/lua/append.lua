@@ -23,6 +23,18 @@ local restore = r[1] ~= token
 if last ~= previous or (restore and first ~= 0) then
   return {'MISMATCH', last}
 end
+
+local sealing, renewing = ARGV[5] ~= '', ARGV[6] ~= '0'
+local keep = (sealing or renewing) and redis.call('HMGET', record, 'ttl', 'tombstone_ttl')
+if sealing then
+  -- First of all writes: Redis at maxmemory refuses a script's first write if that needs memory, but none after one
+  -- that does not. An end is always written.
+  redis.call('PEXPIRE', record, keep[1])
+  redis.call('PEXPIRE', KEYS[3], keep[1] + keep[2])
+elseif renewing then
+  redis.call('PEXPIRE', record, ARGV[6])
+  redis.call('PEXPIRE', KEYS[3], ARGV[6] + keep[2])
+end
 if restore then
   redis.call('HSET', record, 'token', token, 'state', 'running', 'attempts', ARGV[4])
   redis.call('HDEL', record, 'handover')
@@ -32,17 +44,13 @@ local count = (#ARGV - 6) / 2
 for i = 0, count - 1 do
   redis.call('XADD', log, token .. '-' .. string.format('%.0f', first + i), ARGV[7 + 2 * i], ARGV[8 + 2 * i])
 end
-if ARGV[5] ~= '' then
+if sealing then
   local clock = redis.call('TIME')
   local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
   redis.call('HSET', record, 'state', ARGV[5], 'seal', token .. '-' .. string.format('%.0f', first + count - 1),
     'ended', string.format('%.0f', now))
-  local keep = redis.call('HMGET', record, 'ttl', 'tombstone_ttl')
-  redis.call('PEXPIRE', record, keep[1])
   redis.call('PEXPIRE', log, keep[1])
-  redis.call('PEXPIRE', KEYS[3], keep[1] + keep[2])
-elseif ARGV[6] ~= '0' then
-  redis.call('PEXPIRE', record, ARGV[6])
+elseif renewing then
   redis.call('PEXPIRE', log, ARGV[6])
 end
 redis.call('PUBLISH', log, previous .. ' ' .. token .. '-' .. ARGV[3] .. '\n' .. table.concat(ARGV, '\n', 7))

@@ -10,6 +10,7 @@ end
 if r[2] then
   return {'SEALED', r[3]}
 end
+redis.call('PEXPIRE', KEYS[3], redis.call('PTTL', KEYS[3])) -- see append.lua: no write is refused for want of memory
 redis.call('HSET', record, 'cancel', '1')
 if r[3] ~= 'queued' then
   return {'REQUESTED'}

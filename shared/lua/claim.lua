@@ -50,10 +50,11 @@ else
   number = number + 1
 end
 
+-- Before what needs memory: see append.lua. A generation can always be ended.
+redis.call('PEXPIRE', record, ARGV[4])
 redis.call('HSETNX', record, 'started', string.format('%.0f', now))
 redis.call('HSET', record, 'token', token, 'state', 'running', 'attempts', number, 'failures', failures)
 redis.call('HDEL', record, 'handover')
-redis.call('PEXPIRE', record, ARGV[4])
 if outcome == 'CLAIMED' then
   local event = '{"number":' .. number .. ',"reason":"' .. reason .. '",' .. ARGV[3]
   redis.call('XADD', log, token .. '-0', 'attempt', event)

@@ -12,5 +12,6 @@ end
 if r[1] ~= ARGV[1] then
   return {'FENCED', r[1]}
 end
+redis.call('HDEL', KEYS[1], 'handover') -- see append.lua: no write is refused for want of memory
 redis.call('HSET', KEYS[1], 'state', 'queued', 'handover', ARGV[2])
 return {'OK'}

@@ -7,6 +7,7 @@ local holder = redis.call('HGET', KEYS[2], ARGV[2])
 if holder and holder ~= ARGV[1] then
   return 0
 end
+redis.call('PERSIST', KEYS[1]) -- see append.lua: what runs is never refused for want of memory
 redis.call('HDEL', KEYS[2], ARGV[2])
 redis.call('DEL', ARGV[4])
 if ARGV[5] == 'done' then

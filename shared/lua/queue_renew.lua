@@ -4,6 +4,7 @@
 -- ARGV  worker, lease in ms, job id, …
 -- Gives the ids that another worker holds
 local clock = redis.call('TIME')
+redis.call('PERSIST', KEYS[1]) -- see append.lua: what runs is never refused for want of memory
 local till = string.format('%.0f', clock[1] * 1000 + math.floor(clock[2] / 1000) + ARGV[2])
 local lost = {}
 for i = 3, #ARGV do

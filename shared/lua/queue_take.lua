@@ -6,6 +6,7 @@
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local jobs = redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[4], string.format('%.0f', now), 'WITHSCORES', 'LIMIT', 0, ARGV[3])
+redis.call('PERSIST', KEYS[1]) -- see append.lua: what runs is never refused for want of memory
 local till = string.format('%.0f', now + ARGV[2])
 local taken = {}
 for i = 1, #jobs, 2 do

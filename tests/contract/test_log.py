@@ -172,8 +172,10 @@ class TestCancel:
         attempt = await claim(log, generation_id)
         assert await generations.cancel(generation_id) == "running"
         assert (await log.append(batch(generation_id, attempt, 1, [delta("x")]))).cancel
-        assert await generations.ends([generation_id, "gen_none"]) == ["cancel", "gone"]
+        assert await generations.ends([generation_id, "gen_none"]) == ["cancel", "lost"]
         assert (await claim(log, generation_id)).start is Start.CANCELLED
+        await generations.delete("local", generation_id)
+        assert await generations.ends([generation_id]) == ["gone"]
 
     async def test_against_completion_the_first_seal_wins(self, generations: Generations, log: Log) -> None:
         generation_id = await accept(generations)

@@ -28,6 +28,10 @@ T = TypeVar("T")
 PICK = st.integers(min_value=0, max_value=1_000_000)
 
 
+async def restored() -> bool:
+    return True
+
+
 class Viewer:
     """Reads the log from its cursor, as the API does."""
 
@@ -45,7 +49,7 @@ class LogMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
-        self.redis = FakeAsyncRedis(version=(7, 0))
+        self.redis: Any = FakeAsyncRedis(version=(7, 0))
         defaults = Settings(max_attempts=1000)
         self.log = Log(self.redis)
         self.generations = Generations(self.redis, Queue(self.redis, defaults), defaults)
@@ -88,7 +92,9 @@ class LogMachine(RuleBasedStateMachine):
             # Not one that the rolled-back Redis gave before, either.
             assert all(claim.token > writer.token for writer in self.writers)
             self.newest = claim.token
-            self.writers.append(Writer(self.id, claim, max_log=1_000_000, dirty=lambda _: None))
+            self.writers.append(
+                Writer(self.id, claim, max_log=1_000_000, dirty=lambda _: None, restore=restored, stop=lambda _: None)
+            )
         self.changed()
 
     @precondition(lambda self: self.writers and self.steps > 10)

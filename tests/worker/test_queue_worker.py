@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from arq.constants import job_key_prefix
 from redis.asyncio import Redis
+from redis.exceptions import OutOfMemoryError
 
 from midstream.valkey import Valkey
-from shared.events import Attempt, Completed
+from shared.events import Attempt, Completed, Failed
 from shared.generations import Generations
 from shared.log import Log
 from shared.queue import LEASES, PENDING, QUEUE, WAKE, Queue
@@ -125,4 +126,45 @@ async def test_a_redis_restart_is_survived(
                 return not await redis.exists(QUEUE, PENDING)
 
             await eventually(empty)
+        await redis.aclose()
+
+
+async def test_what_redis_forgot_as_a_whole_is_restored_by_its_worker(
+    settings: Settings, midstream: Midstream, redis: Redis, eventually: Eventually
+) -> None:
+    async with working(settings):
+        running = await midstream.ask("simulator/lorem?deltas=80&rate=40")
+        quiet = await midstream.ask("simulator/lorem?deltas=9&rate=0&fault=stall@4", idle_timeout=5, on_interrupt="fail")
+        before = [await midstream.until(generation_id, said_something) for generation_id in (running, quiet)]
+        await redis.flushall()
+        events = await midstream.ended(running)
+        assert isinstance(events[-1], Completed)
+        assert sum(isinstance(event, Attempt) for event in events) == 1
+        silent = await midstream.until(quiet, said_something)
+        assert silent[: len(before[1])] == before[1]
+        assert (await midstream.generations.find(running)).owner == "local"
+
+
+async def test_a_redis_without_memory_ends_what_runs_and_takes_it_again_later(
+    settings: Settings, simulator_url: str, tmp_path: Path
+) -> None:
+    async with Valkey(tmp_path / "data") as valkey:
+        own = settings.model_copy(update={"redis_url": valkey.url})
+        redis = connect(valkey.url, timeout=5)
+        midstream = Midstream(Generations(redis, Queue(redis, own), own), Log(redis), simulator_url)
+        async with working(own):
+            long = await midstream.ask("simulator/lorem?deltas=9999&rate=40")
+            short = await midstream.ask("simulator/lorem?deltas=40&rate=40")
+            for generation_id in (long, short):
+                await midstream.until(generation_id, said_something)
+            await redis.config_set("maxmemory", "1")
+            with pytest.raises(OutOfMemoryError):
+                await midstream.ask("simulator/lorem")
+            failed = (await midstream.ended(long))[-1]
+            assert isinstance(failed, Failed)
+            assert failed.code == "storage_full"
+            assert isinstance((await midstream.ended(short))[-1], Completed)
+            await redis.config_set("maxmemory", "0")
+            again = await midstream.ask("simulator/lorem?deltas=2&rate=0")
+            assert isinstance((await midstream.ended(again))[-1], Completed)
         await redis.aclose()

@@ -13,8 +13,12 @@ from worker.writer import LogFull, Writer
 CLAIM = Claim(Start.CLAIMED, token=7, number=1, last=EventId(5, 3), first=b"{}")
 
 
+async def restored() -> bool:
+    return True
+
+
 def writer(*, max_log: int = 1_000_000) -> Writer:
-    return Writer("gen_x", CLAIM, max_log=max_log, dirty=lambda _: None)
+    return Writer("gen_x", CLAIM, max_log=max_log, dirty=lambda _: None, restore=restored, stop=lambda _: None)
 
 
 def delta(text: str, part: int = 0) -> Delta:

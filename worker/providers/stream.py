@@ -20,7 +20,7 @@ import httpx2
 import msgspec
 import openai
 
-from shared.sse import Decoder
+from shared.sse import Decoder, EventTooLarge
 from worker.providers.errors import TRANSPORT_ERRORS, from_status, from_transport, problem
 from worker.providers.provider import ProviderError, ProviderEvent
 
@@ -78,7 +78,8 @@ async def follow(
 ) -> AsyncGenerator[list[ProviderEvent], None]:
     """Send the request and give the answer's events, one non-empty list for each piece the network gave.
 
-    Raises ProviderError. Every error is raised `from None`: what the SDKs raise quotes the provider's text.
+    Raises ProviderError, always outside the handler of what caused it: the SDKs' errors quote the provider's
+    text, which must not reach a log as a traceback's first half.
     """
     async with AsyncExitStack() as stack:
         response = await _open(name, stack, create)
@@ -98,13 +99,13 @@ async def follow(
                 failure = error
             except TRANSPORT_ERRORS as error:
                 failure = from_transport(name, error)
-            except ValueError:
+            except EventTooLarge:
                 failure = problem(name, "invalid_response", "an event is too large")
             if events:
                 # Also before a failure: how the network cuts the stream must not decide what of it is seen.
                 yield events
             if failure is not None:
-                raise failure from None
+                raise failure
         await _drain(pieces)
 
 
@@ -117,17 +118,15 @@ async def _open(
         failure = from_status(name, error.status_code, error.response.headers, error.body)
     except (openai.APIConnectionError, anthropic.APIConnectionError) as error:
         failure = _unsent(name, error.__cause__)
-    except TRANSPORT_ERRORS as error:
-        failure = from_transport(name, error)
-    except UnicodeEncodeError:
-        failure = problem(name, "bad_request", "the API key or the request has characters that cannot be sent")
+    except (*TRANSPORT_ERRORS, UnicodeEncodeError) as error:
+        failure = _unsent(name, error)
     else:
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type not in ("application/json", "text/html"):
             return response
         detail = f"{media_type} instead of an event stream: check base_url"
         failure = problem(name, "invalid_response", detail, retryable=False)
-    raise failure from None
+    raise failure
 
 
 def _unsent(name: str, error: BaseException | None) -> ProviderError:

@@ -90,6 +90,16 @@ async def test_the_key_comes_from_its_variable_and_openai_identities_stay_at_ope
     assert not {"openai-organization", "openai-project"} & set(call.headers)
 
 
+async def test_a_key_with_a_curly_quote(upstream: Upstream, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACME_KEY", "\u201csk")
+    settings = ProviderSettings(protocol="openai-chat", base_url=upstream.url, api_key_env="ACME_KEY")
+    provider = OpenAIChat("acme", settings)
+    got = await outcome(provider, ask())
+    await provider.aclose()
+    assert (got.failure.code, got.failure.retryable) == ("bad_request", False)
+    assert "sk" not in got.failure.message
+
+
 async def test_a_thousand_calls_at_a_time(
     upstream: Upstream, adapter: Callable[[Protocol, str], Provider], ask: Ask
 ) -> None:

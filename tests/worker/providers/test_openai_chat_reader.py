@@ -178,6 +178,11 @@ async def test_text_arrives_as_it_is(read: Read) -> None:
     assert got.parts()[0]["text"] == text
 
 
+async def test_bytes_that_are_not_utf_8_are_replaced(read: Read) -> None:
+    got = await read(b'data: {"choices":[{"delta":{"content":"a\xffb"}}]}\n\n' + STOP)
+    assert got.parts()[0]["text"] == "a\ufffdb"
+
+
 @pytest.mark.parametrize(
     "tail",
     [
