@@ -1,0 +1,60 @@
+"""The application, put together."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import FastAPI
+
+from api import openapi, problems
+from api.auth import Keys
+from api.hub import Hub
+from api.routes import events, generations, health, models, page
+from api.server import serve
+from api.services import Services
+from shared.generations import Generations
+from shared.log import Log
+from shared.queue import Queue
+from shared.redis_client import connect
+from shared.settings import Settings
+
+DESCRIPTION = (
+    "LLM answers that survive reloads, lost networks and restarts: a generation runs to its end whoever "
+    "watches, and any viewer resumes its events after the last id it saw."
+)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The app; its lifespan opens and closes what it needs. Raises SettingsError for malformed keys."""
+    redis = connect(settings.redis_url, timeout=settings.redis_timeout)
+    queue_redis = connect(settings.queue_url or settings.redis_url, timeout=settings.redis_timeout)
+    log = Log(redis)
+    store = Generations(redis, Queue(queue_redis, settings), settings)
+    hub = Hub(log, store, settings)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(redis.aclose)
+            stack.push_async_callback(queue_redis.aclose)
+            await stack.enter_async_context(hub.running())
+            yield
+
+    app = FastAPI(title="Midstream", version="0.1.0", description=DESCRIPTION, lifespan=lifespan, redoc_url=None)
+    app.state.keys = Keys(settings)
+    app.state.services = Services(settings, log, store, hub)
+    problems.install(app)
+    for module in (generations, events, models, health, page):
+        app.include_router(module.router)
+    describe: Any = functools.partial(openapi.describe, app, keys=app.state.keys.required)
+    app.openapi = describe  # type: ignore[method-assign]
+    return app
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises SettingsError where the port is in use."""
+    app = create_app(settings)
+    serve(app, app.state.services.hub, settings)

@@ -1,0 +1,61 @@
+"""Who asks: an API key as a Bearer token (RFC 6750) names an owner; without keys all are `local`."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api.problems import Problem
+from shared.settings import Settings
+
+LOCAL = "local"
+
+
+class Keys:
+    """The API keys, by digest: comparing digests of one length takes the same time whatever the key."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._owners = {_digest(key): owner for key, owner in settings.owners().items()}
+
+    @property
+    def required(self) -> bool:
+        """Whether callers must have a key."""
+        return bool(self._owners)
+
+    def owner(self, authorization: str | None) -> str | None:
+        """The owner of an `Authorization` header's key; None where it is not one of ours."""
+        if not self._owners:
+            return LOCAL
+        scheme, _, key = (authorization or "").partition(" ")
+        digest = _digest(key.strip())
+        found = None
+        for known, owner in self._owners.items():
+            if hmac.compare_digest(known, digest):
+                found = owner
+        return found if scheme.lower() == "bearer" else None
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+
+
+async def _owner(request: Request) -> str:
+    keys: Keys = request.app.state.keys
+    authorization = request.headers.get("authorization")
+    owner = keys.owner(authorization)
+    if owner is None:
+        challenge = 'Bearer realm="midstream"' + (', error="invalid_token"' if authorization else "")
+        raise Problem(
+            401,
+            "unauthorized",
+            "An API key is needed",
+            "Send one of the server's keys as `Authorization: Bearer <key>`.",
+            headers={"WWW-Authenticate": challenge},
+        )
+    return owner
+
+
+Owner = Annotated[str, Depends(_owner)]

@@ -1,0 +1,117 @@
+"""The hub: one tail for each watched generation, one subscriber connection and one clock for all viewers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Iterator
+
+from api.subscriber import Subscriber
+from api.supervisor import supervise
+from api.tail import Tail
+from api.viewer import Viewer
+from shared.generations import Generations
+from shared.log import Keys, Log
+from shared.settings import Settings
+
+logger = logging.getLogger("midstream.api")
+
+
+class Hub:
+    """Lends out tails; a tail lives as long as somebody watches it."""
+
+    def __init__(self, log: Log, generations: Generations, settings: Settings) -> None:
+        self.log = log
+        self.generations = generations
+        self.settings = settings
+        self.viewers: set[Viewer] = set()
+        self._subscriber = Subscriber(log.redis, timeout=settings.redis_timeout)
+        self._tails: dict[str, Tail] = {}
+        self._watchers: dict[Tail, int] = {}
+        self._runs: dict[Tail, asyncio.Task[None]] = {}
+        self._draining = False
+
+    @property
+    def tails(self) -> int:
+        """How many generations are being watched."""
+        return len(self._runs)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run the subscriber and the clock."""
+        tasks = [
+            asyncio.create_task(supervise("subscriber", self._subscriber.run)),
+            asyncio.create_task(supervise("viewers' clock", self._tick)),
+        ]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def watches(self, generation_id: str) -> bool:
+        """Whether this generation has a tail."""
+        return generation_id in self._tails
+
+    @contextlib.contextmanager
+    def watch(self, generation_id: str) -> Iterator[Tail]:
+        """The generation's tail, shared by all who are inside; it may not have been loaded yet."""
+        tail = self._tails.get(generation_id)
+        if tail is None or tail.gone:
+            tail = self._open(generation_id)
+        self._watchers[tail] = self._watchers.get(tail, 0) + 1
+        try:
+            yield tail
+        finally:
+            self._watchers[tail] -= 1
+            if not self._watchers[tail]:
+                self._close(tail)
+
+    def _open(self, generation_id: str) -> Tail:
+        tail = Tail(generation_id, self.log, self.generations, check=self.settings.heartbeat)
+        self._tails[generation_id] = tail
+        self._runs[tail] = asyncio.create_task(tail.run())
+        self._subscriber.subscribe(Keys(generation_id).channel, tail)
+        return tail
+
+    def _close(self, tail: Tail) -> None:
+        del self._watchers[tail]
+        self._runs.pop(tail).cancel()
+        self._subscriber.unsubscribe(Keys(tail.generation_id).channel, tail)
+        if self._tails.get(tail.generation_id) is tail:
+            del self._tails[tail.generation_id]
+
+    @contextlib.contextmanager
+    def attend(self, viewer: Viewer) -> Iterator[None]:
+        """Heartbeats, the stall limit and the drain reach the viewer while inside."""
+        self.viewers.add(viewer)
+        viewer.draining = self._draining
+        try:
+            with viewer.attended():
+                yield
+        finally:
+            self.viewers.discard(viewer)
+
+    def drain(self) -> None:
+        """This node is going away: every viewer is told so, and its stream ends."""
+        if self.viewers:
+            logger.info("sending %d viewers elsewhere", len(self.viewers))
+        self._draining = True
+        for viewer in self.viewers:
+            viewer.drain()
+
+    def cut(self) -> None:
+        """Abort the viewers that are still here."""
+        for viewer in list(self.viewers):
+            viewer.cut()
+
+    async def _tick(self) -> None:
+        interval = min(1.0, self.settings.heartbeat / 4, self.settings.viewer_stall / 4)
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(interval)
+            now = loop.time()
+            for viewer in list(self.viewers):
+                viewer.tick(now)

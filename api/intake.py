@@ -1,0 +1,174 @@
+"""From the bytes of a POST to a valid request for a known model, or the problem that says what is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import difflib
+import itertools
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails, from_json
+from starlette.requests import ClientDisconnect, Request
+
+from api.problems import FieldError, Problem, unprocessable
+from shared.requests import MAX_DEPTH, GenerationRequest
+from shared.settings import Settings
+
+DISCARD = 2.0
+"""Seconds in which the rest of a body that is too large may come, before the connection is closed."""
+MAX_ERRORS = 20
+"""Fields that one answer names at most."""
+
+CHUNK = 65_536
+_DEPTH = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_NOT_BRACKETS = bytes(set(range(256)) - _DEPTH.keys())
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The body, of `limit` bytes at most. Raises Problem 413 for a longer one, and 400 for one that breaks off."""
+    announced = request.headers.get("content-length", "")
+    too_large = announced.isdecimal() and int(announced) > limit
+    body = bytearray()
+    chunks = request.stream()
+    try:
+        while not too_large and (chunk := await anext(chunks, None)) is not None:
+            body += chunk
+            too_large = len(body) > limit
+        if too_large:
+            del body
+            await _discard(chunks, limit)
+            raise _too_large(limit)
+    except ClientDisconnect:
+        detail = "The connection was closed before its end."
+        raise Problem(400, "incomplete_body", "The body is incomplete", detail) from None
+    return bytes(body)
+
+
+async def _discard(chunks: AsyncIterator[bytes], most: int) -> None:
+    # Closing a connection with unread bytes resets it, and the client would never see why. Not for ever, though.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DISCARD):
+            while most > 0 and (chunk := await anext(chunks, None)) is not None:
+                most -= len(chunk)
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem(
+        413,
+        "body_too_large",
+        "The body is too large",
+        f"The limit is {limit} bytes. Send less, or have the operator raise MIDSTREAM_MAX_BODY.",
+        # What has not been read would otherwise be taken for the next request.
+        headers={"Connection": "close"},
+    )
+
+
+def nested_deeper(body: bytes, limit: int) -> bool:
+    """Whether JSON text nests deeper than `limit`, found without building a value.
+
+    In pieces, so that in a thread it lets others run.
+    """
+    # An escaped quote ends no string. Outside of strings a backslash is no JSON, and the parser will say so.
+    plain = body.replace(rb"\\", b"").replace(rb"\"", b"")
+    inside, depth = 0, 0
+    for at in range(0, len(plain), CHUNK):
+        pieces = plain[at : at + CHUNK].split(b'"')
+        brackets = b"".join(pieces[inside::2]).translate(None, _NOT_BRACKETS)
+        inside ^= (len(pieces) - 1) & 1
+        for reached in itertools.accumulate(map(_DEPTH.__getitem__, brackets), initial=depth):
+            if reached > limit:
+                return True
+            depth = reached
+    return False
+
+
+def parse(body: bytes) -> GenerationRequest:
+    """The request in a body. Raises Problem: 400 where it is no JSON, 422 where it is not a request."""
+    if nested_deeper(body, MAX_DEPTH):
+        message = f"is nested deeper than {MAX_DEPTH} levels; flatten it"
+        raise unprocessable([FieldError(pointer="", message=message)], "too_deep")
+    try:
+        return GenerationRequest.model_validate_json(body)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+    if details[0]["type"] == "json_invalid":
+        reason = str(details[0].get("ctx", {}).get("error", "syntax error"))
+        detail = f"Send the request as a JSON object in UTF-8: {reason}."
+        raise Problem(400, "invalid_json", "The body is not JSON", detail)
+    raise unprocessable(list(_explain(details, body)))
+
+
+def resolve(request: GenerationRequest, settings: Settings) -> GenerationRequest:
+    """The request with its alias replaced by `provider/model`.
+
+    Raises Problem 422 for a model that no provider serves, and for fields that its protocol cannot honour.
+    """
+    model = settings.models.get(request.model, request.model)
+    endpoints = settings.endpoints()
+    provider, slash, name = model.partition("/")
+    if provider not in endpoints or not slash or not name:
+        known = [f"{endpoint}/…" for endpoint in endpoints] + list(settings.models)
+        remedy = f"use one of: {', '.join(known)}" if known else "the server has none; set a provider's key"
+        message = f"names no known provider or alias; {remedy}"
+        raise unprocessable([FieldError(pointer="/model", message=message)], "unknown_model")
+    protocol = endpoints[provider].protocol
+    if cannot := request.cannot(protocol):
+        message = f"cannot be honoured by a provider of protocol {protocol}; leave it out"
+        raise unprocessable([FieldError(pointer=f"/{field}", message=message) for field in cannot], "unsupported_field")
+    return request.model_copy(update={"model": model})
+
+
+def canonical(request: GenerationRequest) -> bytes:
+    """The request as the record keeps it and as idempotency compares it: fields in order, no defaults."""
+    return request.model_dump_json(exclude_defaults=True).encode()
+
+
+def _explain(details: Iterable[ErrorDetails], body: bytes) -> Iterable[FieldError]:
+    messages: dict[str, list[str]] = {}
+    root: Any = from_json(body)
+    for item in details:
+        said = messages.setdefault(_pointer(item["loc"], root, item["type"]), [])
+        if (message := _message(item)) not in said:
+            said.append(message)
+    for pointer, said in list(messages.items())[:MAX_ERRORS]:
+        # A value that fits none of a union's kinds fails once for each.
+        yield FieldError(pointer=pointer, message=", or ".join(said))
+
+
+def _pointer(location: tuple[int | str, ...], value: Any, kind: str) -> str:
+    """Where in the body; pydantic's location also names the kinds of a union, which are not in it."""
+    pointer = ""
+    for index, part in enumerate(location):
+        found = False
+        if isinstance(value, dict) and isinstance(part, str):
+            found = part in value
+        elif isinstance(value, list) and isinstance(part, int):
+            found = part < len(value)
+        if found:
+            value = value[part]
+        elif not (kind == "missing" and index == len(location) - 1):
+            continue
+        pointer += "/" + str(part).replace("~", "~0").replace("/", "~1")
+    return pointer
+
+
+def _message(item: ErrorDetails) -> str:
+    context = item.get("ctx", {})
+    match item["type"]:
+        case "extra_forbidden":
+            near = difflib.get_close_matches(str(item["loc"][-1]), GenerationRequest.model_fields, n=1)
+            return "is not a known field; " + (f"did you mean {near[0]}?" if near else "leave it out")
+        case "missing":
+            return "is required; add it"
+        case "union_tag_invalid":
+            # pydantic's own message quotes what was sent.
+            return f"{context['discriminator']} must be one of {context['expected_tags']}"
+        case "union_tag_not_found":
+            return f"needs {context['discriminator']}"
+        case "value_error":
+            return str(context["error"])
+        case _:
+            return str(item["msg"]).replace("Input should", "must", 1)

@@ -1,0 +1,42 @@
+"""The OpenAPI description: what FastAPI derives, with the request's schema and the key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from api.problems import ProblemDetails
+from shared.requests import GenerationRequest
+
+_REF = "#/components/schemas/{model}"
+_OPEN = ("/livez", "/readyz")
+
+
+def describe(app: FastAPI, *, keys: bool) -> dict[str, Any]:
+    """The description of an app; with `keys`, routes other than the health checks need one."""
+    if app.openapi_schema is not None:
+        return app.openapi_schema
+    description = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    components = description.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    for model in (GenerationRequest, ProblemDetails):
+        schema = model.model_json_schema(ref_template=_REF)
+        schemas.update(schema.pop("$defs", {}))
+        schemas[model.__name__] = schema
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    if keys:
+        components["securitySchemes"] = {
+            "key": {"type": "http", "scheme": "bearer", "description": "An API key of this server."}
+        }
+    for path, item in description["paths"].items():
+        for operation in item.values():
+            # FastAPI's own account of a wrong parameter; where one can be wrong, the route documents ours.
+            if "application/json" in operation["responses"].get("422", {}).get("content", {}):
+                del operation["responses"]["422"]
+            if keys and path not in _OPEN:
+                operation["security"] = [{"key": []}]
+    app.openapi_schema = description
+    return description

@@ -1,0 +1,70 @@
+"""Follow a generation's log."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from redis.exceptions import RedisError
+
+from api.admission import Refusal, Start, admit, read_cursor
+from api.auth import Owner
+from api.event_stream import EventStream
+from api.problems import documented, gone, not_found
+from api.services import GenerationId, Services, Use
+
+router = APIRouter(prefix="/v1/generations", tags=["generations"])
+
+ASK = 2.0
+"""Seconds in which Redis must say what is under an id; after them the stream is opened without knowing."""
+
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Server-sent events; the `id:` of each is the cursor that resumes after it.",
+        "content": {
+            "text/event-stream": {
+                "example": 'retry: 2000\n\nid: 1767225600000-1\nevent: part\ndata: {"part":0,"kind":"text","t":412}\n\n'
+            }
+        },
+    },
+    204: {"description": "The cursor is at the end: there is nothing more, ever."},
+    **documented(401, 404, 410),
+}
+
+
+@router.get("/{id}/events", response_class=Response, responses=_RESPONSES)
+@router.head("/{id}/events", response_class=Response, include_in_schema=False)
+async def events(
+    id: GenerationId,
+    owner: Owner,
+    use: Use,
+    request: Request,
+    last_event_id: Annotated[str, Header(description="Cursor: id of the last event that was seen.")] = "",
+    query: Annotated[
+        str, Query(alias="last_event_id", description="The same, for clients without the header, which wins.")
+    ] = "",
+) -> Response:
+    """Replay the log after a cursor, follow it, and end after its terminal event."""
+    start = read_cursor(last_event_id or query)
+    decision = await _decide(use, id, owner, start)
+    if decision is None:
+        # An EventSource gives up at a 5xx, so the stream is opened and waits for Redis.
+        return EventStream(use.hub, id, owner, start, admitted=False)
+    match decision:
+        case Start():
+            return EventStream(use.hub, id, owner, decision)
+        case "not_found":
+            raise not_found()
+        case "gone":
+            raise gone()
+        case "over":
+            return Response(status_code=204, headers={"Cache-Control": "no-store"})
+
+
+async def _decide(use: Services, generation_id: str, owner: str, start: Start) -> Start | Refusal | None:
+    try:
+        async with asyncio.timeout(ASK):
+            return await admit(use.log, use.generations, generation_id, owner, start)
+    except (RedisError, TimeoutError):
+        return None

@@ -1,0 +1,189 @@
+"""Accept, list, show, cancel and delete generations."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import JSONResponse
+from redis.exceptions import RedisError
+
+from api import answers, intake, sse
+from api.admission import Start, refusal
+from api.answers import AcceptedGeneration, Generation, GenerationList, GenerationSnapshot, Outcome
+from api.auth import Owner
+from api.event_stream import EventStream
+from api.problems import FieldError, Problem, documented, gone, not_found, unprocessable
+from api.services import GenerationId, Services, Use
+from shared.events import ORIGIN
+from shared.generations import Accepted, GoneError, QueueFull
+from shared.log import PAGE
+from shared.requests import GenerationRequest
+from shared.snapshots import Snapshot
+
+router = APIRouter(prefix="/v1/generations", tags=["generations"])
+
+CANCEL_WAIT = 3.0
+"""Seconds a cancel waits for the end that it asked for."""
+LARGE = 262_144
+"""Bytes of a body from which it is checked in a thread, as that takes milliseconds."""
+
+_KEY = re.compile(r"[\x20-\x7e]{1,255}")
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/GenerationRequest"}}},
+    }
+}
+_LOCATION = {"Location": {"description": "Address of the generation.", "schema": {"type": "string"}}}
+_STREAM = {"description": "The events as they come.", "content": {"text/event-stream": {}}}
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=AcceptedGeneration,
+    openapi_extra=_BODY,
+    responses={
+        200: {**_STREAM, "description": "With `Accept: text/event-stream`: `queued`, then the events."},
+        202: {"description": "Accepted; it now runs to its end.", "headers": _LOCATION},
+        **documented(400, 401, 410, 413, 422, 429, 503),
+    },
+)
+async def create(
+    request: Request,
+    owner: Owner,
+    use: Use,
+    idempotency_key: Annotated[
+        str | None,
+        Header(description="1 to 255 printable ASCII characters; the same key and body give the same generation."),
+    ] = None,
+) -> Response:
+    """Ask a model. The answer is written to a log that can be followed, left and resumed."""
+    if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
+        detail = "Idempotency-Key must be 1 to 255 printable ASCII characters."
+        raise Problem(400, "invalid_idempotency_key", "The idempotency key is malformed", detail)
+    body = await intake.read_body(request, use.settings.max_body)
+    parsed = await asyncio.to_thread(intake.parse, body) if len(body) > LARGE else intake.parse(body)
+    asked = intake.resolve(parsed, use.settings)
+    accepted = await _accept(use, owner, asked, idempotency_key)
+    headers = {"Location": f"/v1/generations/{accepted.id}", "Cache-Control": "no-store"}
+    if not accepted.created:
+        headers["Idempotent-Replayed"] = "true"
+    if not _wants_stream(request):
+        record = AcceptedGeneration(
+            id=accepted.id,
+            state=accepted.state,
+            model=asked.model,
+            created=answers.timestamp(accepted.created_ms),
+            links=answers.links(accepted.id),
+        )
+        return JSONResponse(record.model_dump(), 202, headers)
+    del headers["Cache-Control"]
+    start = Start(sealed=accepted.state not in ("queued", "running"))
+    first = sse.queued(accepted.id, await _position(use, accepted))
+    return EventStream(use.hub, accepted.id, owner, start, first=first, headers=headers)
+
+
+async def _accept(use: Services, owner: str, asked: GenerationRequest, key: str | None) -> Accepted:
+    ttl = asked.ttl if asked.ttl is not None else use.settings.ttl
+    try:
+        accepted = await use.generations.accept(
+            await use.generations.new_id(owner, key),
+            owner=owner,
+            model=asked.model,
+            request=intake.canonical(asked),
+            on_interrupt=asked.on_interrupt,
+            ttl_ms=int(ttl * 1000),
+        )
+    except QueueFull:
+        detail = "As many generations wait or run as this server allows. Try again later."
+        raise Problem(429, "queue_full", "The queue is full", detail, headers={"Retry-After": "5"}) from None
+    except GoneError:
+        raise gone() from None
+    if not accepted.same_request:
+        message = "another request was sent with this key before; use a new key for a new request"
+        raise unprocessable([FieldError(pointer="Idempotency-Key", message=message)], "idempotency_key_reused")
+    return accepted
+
+
+async def _position(use: Services, accepted: Accepted) -> int | None:
+    try:
+        return await use.generations.queue.position(accepted.id) if accepted.state == "queued" else None
+    except RedisError:
+        return None
+
+
+def _wants_stream(request: Request) -> bool:
+    kinds = (part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "").split(","))
+    return "text/event-stream" in kinds
+
+
+@router.get("", response_model=GenerationList, responses=documented(401, 422, 503))
+async def list_generations(
+    owner: Owner,
+    use: Use,
+    limit: Annotated[int, Query(ge=1, le=100, description="Generations on a page.")] = 20,
+    before: Annotated[str | None, Query(description="`next` of the page before.", max_length=64)] = None,
+) -> GenerationList:
+    """Your generations, newest first."""
+    records, following = await use.generations.page(owner, before=before, limit=limit)
+    return GenerationList(
+        data=[Generation.model_validate(answers.summary(record)) for record in records], next=following
+    )
+
+
+@router.get("/{id}", response_model=GenerationSnapshot, responses=documented(401, 404, 410, 503))
+async def show(id: GenerationId, owner: Owner, use: Use) -> GenerationSnapshot:
+    """A generation as it stands, with its text so far."""
+    record = await use.record(id, owner)
+    said, cursor = Snapshot(), ORIGIN
+    while True:
+        page = await use.log.read(id, cursor)
+        for entry in page:
+            said.apply(*entry)
+        if len(page) < PAGE:
+            break
+        cursor = page[-1].id
+    if said.end is not None and record.ended_ms is None:
+        # It ended while we were reading.
+        record = await use.record(id, owner)
+    return answers.snapshot(record, said)
+
+
+@router.post(
+    "/{id}/cancel",
+    response_model=Outcome,
+    responses={
+        202: {"description": "Asked for; it has not ended yet.", "model": Outcome},
+        **documented(401, 404, 410, 503),
+    },
+)
+async def cancel(id: GenerationId, owner: Owner, use: Use, response: Response) -> Outcome:
+    """End a generation, and say how it ended. Idempotent; completion may win."""
+    await use.record(id, owner)
+    with use.hub.watch(id) as tail:
+        state = await use.generations.cancel(id)
+        if state is None:
+            raise gone()
+        if state in ("queued", "running"):
+            try:
+                async with asyncio.timeout(CANCEL_WAIT):
+                    await tail.ended.wait()
+            except TimeoutError:
+                response.status_code = 202
+            if tail.gone:
+                raise gone()
+            state = tail.state or state
+    return Outcome(id=id, state=state)
+
+
+@router.delete("/{id}", status_code=204, responses=documented(401, 404, 503))
+async def delete(id: GenerationId, owner: Owner, use: Use) -> Response:
+    """Remove a generation's content at once; its viewers are ended and its worker stops. Idempotent."""
+    if refusal(await use.generations.find(id), owner) == "not_found":
+        raise not_found()
+    await use.generations.delete(owner, id)
+    return Response(status_code=204)

@@ -1,0 +1,48 @@
+"""Which models have a name here."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from api.answers import Model, ModelList, Provider
+from api.auth import Owner
+from api.problems import documented
+from api.services import Use
+from shared.settings import Settings
+
+router = APIRouter(prefix="/v1/models", tags=["models"])
+
+_FIRST = {"openai": "openai/gpt-5-mini", "anthropic": "anthropic/claude-haiku-4-5"}
+_SIMULATED = ("lorem", "echo", "reasoning", "tools", "clock")
+
+
+@router.get("", response_model=ModelList, responses=documented(401))
+async def models(owner: Owner, use: Use) -> ModelList:
+    """Aliases, the default model, and the providers."""
+    return listing(use.settings)
+
+
+def listing(settings: Settings) -> ModelList:
+    """What the settings name; the default is `default_model`, else an alias, else the first provider's."""
+    endpoints = settings.endpoints()
+    named: dict[str, list[str]] = {}
+    for alias, target in settings.models.items():
+        named.setdefault(target, []).append(alias)
+    for provider in endpoints:
+        names = [_FIRST[provider]] if provider in _FIRST else []
+        if provider.startswith("simulator"):
+            names = [f"{provider}/{name}" for name in _SIMULATED]
+        for name in names:
+            named.setdefault(name, [])
+    default = settings.models.get(settings.default_model or "", settings.default_model)
+    if default is not None:
+        named.setdefault(default, [])
+    default = default or next(iter(named), None)
+    return ModelList(
+        data=[
+            Model(id=name, provider=name.partition("/")[0], aliases=aliases, default=name == default)
+            for name, aliases in named.items()
+        ],
+        providers=[Provider(name=name, protocol=entry.protocol) for name, entry in endpoints.items()],
+        simulated=(default or "").startswith("simulator"),
+    )

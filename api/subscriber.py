@@ -1,0 +1,121 @@
+"""The one subscriber connection of this process: hears what every watched log publishes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any, Protocol
+
+from redis.asyncio import Redis
+from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from api.supervisor import Backoff
+
+logger = logging.getLogger("midstream.api")
+
+
+class Listener(Protocol):
+    """Who hears a channel."""
+
+    def subscribed(self) -> None:
+        """From now on every publication arrives; what was published before this moment may be missed.
+
+        Called again after each reconnect.
+        """
+
+    def published(self, message: bytes) -> None:
+        """One publication."""
+
+
+class Subscriber:
+    """Channels and their listeners, over one connection that is replaced when it breaks.
+
+    A connection of its own, without redis-py's PubSub: that one reconnects behind the caller's back, and a
+    listener must know when it may have missed something. `timeout` is the seconds of silence after which the
+    connection is pinged, and after as many more without a reply given up, so that a half-open one is found.
+    """
+
+    def __init__(self, redis: Redis, *, timeout: float) -> None:
+        self._pool = redis.connection_pool
+        self._timeout = timeout
+        self._listeners: dict[bytes, Listener] = {}
+        self._changed: set[bytes] = set()
+        self._wake = asyncio.Event()
+
+    def subscribe(self, channel: str, listener: Listener) -> None:
+        """Make `listener` the one that hears `channel`; it is told when that has begun."""
+        self._listeners[channel.encode()] = listener
+        self._changed.add(channel.encode())
+        self._wake.set()
+
+    def unsubscribe(self, channel: str, listener: Listener) -> None:
+        """Stop hearing `channel`, unless it has another listener by now."""
+        if self._listeners.get(channel.encode()) is listener:
+            del self._listeners[channel.encode()]
+            self._changed.add(channel.encode())
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Hold the connection, for ever."""
+        backoff = Backoff()
+        while True:
+            try:
+                await self._session(backoff)
+            except (RedisError, OSError) as error:
+                pause = next(backoff)
+                logger.warning("subscriber: %s; again in %.2f s", type(error).__name__, pause)
+                await asyncio.sleep(pause)
+
+    async def _session(self, backoff: Backoff) -> None:
+        connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+        connection.retry = Retry(NoBackoff(), 0)
+        writer: asyncio.Task[None] | None = None
+        try:
+            await connection.connect()  # type: ignore[no-untyped-call]
+            self._changed = set(self._listeners)
+            self._wake.set()
+            writer = asyncio.create_task(self._write(connection))
+            await self._read(connection, backoff)
+        finally:
+            if writer is not None:
+                writer.cancel()
+                await asyncio.gather(writer, return_exceptions=True)
+            await connection.disconnect(nowait=True)
+
+    async def _write(self, connection: AbstractConnection) -> None:
+        """Bring the server's subscriptions in line with the listeners, all that changed in one command."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            changed, self._changed = self._changed, set()
+            for command, channels in (
+                ("SUBSCRIBE", changed & self._listeners.keys()),
+                ("UNSUBSCRIBE", changed - self._listeners.keys()),
+            ):
+                # On a broken connection send_command would connect again, unseen by the reader.
+                if channels and connection.is_connected:
+                    await connection.send_command(command, *channels, check_health=False)
+
+    async def _read(self, connection: AbstractConnection, backoff: Backoff) -> None:
+        pinged = False
+        while True:
+            reply: Any = await connection.read_response(timeout=self._timeout, disconnect_on_error=False)
+            if reply is None:
+                if pinged:
+                    raise RedisTimeoutError("no reply to PING")
+                await connection.send_command("PING", check_health=False)
+            pinged = reply is None
+            if not isinstance(reply, list):
+                continue
+            listener = self._listeners.get(reply[1])
+            if listener is None:
+                continue
+            if reply[0] == b"message":
+                listener.published(reply[2])
+            elif reply[0] == b"subscribe":
+                backoff.reset()
+                listener.subscribed()

@@ -1,0 +1,47 @@
+"""Keeps a background task alive."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import traceback
+from collections.abc import Awaitable, Callable
+from typing import NoReturn
+
+logger = logging.getLogger("midstream.api")
+
+
+class Backoff:
+    """Seconds to wait before the next try: doubling, with full jitter, capped."""
+
+    def __init__(self, first: float = 0.05, cap: float = 2.0) -> None:
+        self._first, self._cap, self._next = first, cap, first
+
+    def reset(self) -> None:
+        self._next = self._first
+
+    def __next__(self) -> float:
+        pause, self._next = self._next, min(self._next * 2, self._cap)
+        return random.uniform(pause / 2, pause)
+
+
+async def supervise(name: str, run: Callable[[], Awaitable[None]]) -> NoReturn:
+    """Run it for ever: when it ends or fails, log that and start it again."""
+    backoff = Backoff(first=0.2, cap=10.0)
+    while True:
+        began = asyncio.get_running_loop().time()
+        try:
+            await run()
+            logger.error("%s ended; starting it again", name)
+        except Exception as error:
+            logger.error("%s failed and is started again: %s", name, where(error))
+        if asyncio.get_running_loop().time() - began > 60:
+            backoff.reset()
+        await asyncio.sleep(next(backoff))
+
+
+def where(error: BaseException) -> str:
+    """What an unexpected error is and where it came from, without its message, which may quote a request."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__} at " + " < ".join(f"{f.name}:{f.lineno}" for f in reversed(frames[-6:]))

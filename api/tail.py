@@ -1,0 +1,271 @@
+"""A tail: one generation's log, read once, as ready-made frames that all its viewers share."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from typing import Protocol, cast
+
+from redis.exceptions import RedisError
+
+from api import sse
+from api.supervisor import Backoff, where
+from shared.events import ORIGIN, TERMINAL, EventId
+from shared.generations import Generations, State
+from shared.log import PAGE, Entry, Log, Publication
+
+logger = logging.getLogger("midstream.api")
+
+MAX_WRITE = 262_144
+"""Bytes after which no further frame is joined to a write."""
+MAX_EARLY = 256
+"""Publications that are kept while the log is being read; with more, it is read once more instead."""
+QUEUE_POLL = 1.0
+"""Seconds between two looks at the place in line."""
+
+
+class Follower(Protocol):
+    """Who follows a tail: `position` is the number of frames it has had, None while that is undecided."""
+
+    position: int | None
+
+    def wake(self) -> None:
+        """There is news."""
+
+    def rewind(self) -> None:
+        """What it has had is no longer in the log: begin again at 0."""
+
+
+class Tail:
+    """Subscribes, reads the log, then goes live; closes gaps from the log, which alone is the truth.
+
+    `check` is the seconds without news after which it looks at the log all the same.
+    """
+
+    def __init__(self, generation_id: str, log: Log, generations: Generations, *, check: float) -> None:
+        self.generation_id = generation_id
+        self.frames: list[bytes] = []
+        self.last = ORIGIN
+        self.loaded = False
+        """Whether the log has been read to its end at least once."""
+        self.state: State | None = None
+        """Type of the terminal event; None while there is none."""
+        self.gone = False
+        """There is nothing (any more) to follow: deleted, or expired."""
+        self.queued: bytes | None = None
+        """Frame with the place in line, while the log is empty."""
+        self.ended = asyncio.Event()
+        """Set with `state` and with `gone`."""
+        self.followers: set[Follower] = set()
+        self._log, self._generations, self._check = log, generations, check
+        # Ids are dense within a token: where its seq 0 stands in `frames`, and how many there are.
+        self._runs: dict[int, tuple[int, int]] = {}
+        self._subscribed = False
+        self._reading = False
+        self._rebuild = False
+        self._early: list[Publication] = []
+        self._due = asyncio.Event()
+        self._chunk: tuple[int, int, bytes] = (0, 0, b"")
+
+    def position(self, cursor: EventId) -> int | None:
+        """Number of frames up to and with this event; None where the log has no such event."""
+        if cursor == ORIGIN:
+            return 0
+        start, count = self._runs.get(cursor.token, (0, 0))
+        return start + cursor.seq + 1 if cursor.seq < count else None
+
+    def chunk(self, position: int) -> tuple[bytes, int]:
+        """The frames from a position on as one piece of about MAX_WRITE bytes, and the position after it."""
+        # Viewers that keep up ask for the same piece.
+        start, known, piece = self._chunk
+        if start == position and known == len(self.frames):
+            return piece, known
+        size, end = 0, position
+        while end < len(self.frames) and size < MAX_WRITE:
+            size += len(self.frames[end])
+            end += 1
+        piece = b"".join(self.frames[position:end])
+        if end == len(self.frames):
+            self._chunk = (position, end, piece)
+        return piece, end
+
+    def subscribed(self) -> None:
+        """The subscription stands: whatever came before is read from the log now."""
+        self._subscribed = True
+        self._due.set()
+
+    def published(self, message: bytes) -> None:
+        """News of a write."""
+        try:
+            publication = Publication.parse(message)
+        except ValueError:
+            logger.error("unreadable publication for %s; reading the log instead", self.generation_id)
+            self._due.set()
+            return
+        if publication is None:
+            self._end_gone()
+        elif not self._reading:
+            self._apply(publication)
+        elif len(self._early) < MAX_EARLY:
+            self._early.append(publication)
+        else:
+            self._due.set()
+
+    async def run(self) -> None:
+        """Read the log whenever that is due, until cancelled or gone."""
+        try:
+            await self._keep_reading()
+        except Exception as error:
+            logger.error("tail of %s failed, its viewers are ended: %s", self.generation_id, where(error))
+            self._end_gone()
+
+    async def _keep_reading(self) -> None:
+        backoff = Backoff()
+        while not self.gone:
+            try:
+                async with asyncio.timeout(self._patience()):
+                    await self._due.wait()
+            except TimeoutError:
+                pass
+            self._due.clear()
+            # Before the subscription stands, a gap could follow what is read, and nobody would announce it.
+            if not self._subscribed or self.state is not None:
+                continue
+            try:
+                await self._read()
+                backoff.reset()
+            except RedisError as error:
+                pause = next(backoff)
+                name = type(error).__name__
+                logger.warning("reading %s: %s; again in %.2f s", self.generation_id, name, pause)
+                await asyncio.sleep(pause)
+                self._due.set()
+
+    def _patience(self) -> float | None:
+        if not self._subscribed or self.state is not None:
+            return None
+        return min(QUEUE_POLL, self._check) if not self.frames else self._check
+
+    async def _read(self) -> None:
+        self._reading = True
+        try:
+            if self._rebuild or not await self._refill():
+                await self._read_anew()
+                self._rebuild = False
+        finally:
+            self._reading = False
+            early, self._early = self._early, []
+        for publication in early:
+            self._apply(publication)
+        self.loaded = True
+        self._wake()
+        if not self.frames and not self.gone:
+            await self._look_at_line()
+            self._wake()
+
+    async def _refill(self) -> bool:
+        """Read on from the last event; False where what we have is not what the log says."""
+        while True:
+            # The last event is read again: if it is not there, Redis came back older and an attempt began.
+            entries = await self._log.read(self.generation_id, _before(self.last))
+            if self.last == ORIGIN:
+                fresh = entries
+            elif entries and entries[0].id == self.last:
+                fresh = entries[1:]
+            elif entries:
+                return False
+            else:
+                return await self._behind()
+            self._extend(fresh)
+            if len(entries) < PAGE:
+                return True
+
+    async def _behind(self) -> bool:
+        """The log ends before our last event: the worker will send the rest, or it went another way."""
+        record = (await self._generations.find(self.generation_id)).record
+        newest = await self._log.last(self.generation_id)
+        if record is None or (record.seal is not None and newest is None):
+            self._end_gone()
+            return True
+        return record.seal is None and (newest is None or self.position(newest.id) is not None)
+
+    async def _read_anew(self) -> None:
+        """Replace all we have by what the log says; who has seen more than both share starts over."""
+        entries: list[Entry] = []
+        while True:
+            page = await self._log.read(self.generation_id, entries[-1].id if entries else ORIGIN)
+            entries += page
+            if len(page) < PAGE:
+                break
+        same = 0
+        while same < len(entries) and self.position(entries[same].id) == same + 1:
+            same += 1
+        logger.warning("the log of %s is not as it was after event %d; read anew", self.generation_id, same)
+        self.frames, self.last, self._runs, self.state = [], ORIGIN, {}, None
+        self._chunk = (0, 0, b"")
+        self.ended.clear()
+        self._extend(entries)
+        for follower in self.followers:
+            if follower.position is not None and follower.position > same:
+                follower.rewind()
+
+    async def _look_at_line(self) -> None:
+        found = await self._generations.find(self.generation_id)
+        if found.record is None or found.record.seal is not None:
+            # Sealed means that there were events: either written since we read, or lost.
+            if found.record is not None and await self._log.last(self.generation_id) is not None:
+                self._due.set()
+            else:
+                self._end_gone()
+            return
+        position = await self._generations.queue.position(self.generation_id)
+        self.queued = sse.queued(self.generation_id, position)
+
+    def _apply(self, publication: Publication) -> None:
+        previous, entries = publication
+        if self.state is not None:
+            return
+        if previous != self.last:
+            fresh = [entry for entry in entries if self.position(entry.id) is None]
+            if not fresh:
+                return
+            if len(fresh) < len(entries):
+                previous = _before(fresh[0].id)
+            entries = fresh
+        if previous == self.last:
+            self._extend(entries)
+            self._wake()
+        else:
+            # Ahead of us: a publication was lost. Behind: Redis came back older and another attempt writes.
+            self._rebuild = self._rebuild or previous < self.last
+            self._due.set()
+
+    def _extend(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            token, seq = entry.id
+            start, _ = self._runs.get(token, (len(self.frames) - seq, 0))
+            self._runs[token] = (start, seq + 1)
+            self.frames.append(sse.frame(entry))
+            self.last = entry.id
+            if entry.type in TERMINAL:
+                self.state = cast(State, entry.type)
+                self.ended.set()
+
+    def _end_gone(self) -> None:
+        self.gone = True
+        self.ended.set()
+        self._due.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        for follower in self.followers:
+            follower.wake()
+
+
+def _before(event_id: EventId) -> EventId:
+    """The id just before one, in the order of Redis' stream ids."""
+    if event_id == ORIGIN:
+        return ORIGIN
+    token, seq = event_id
+    return EventId(token, seq - 1) if seq else EventId(token - 1, (1 << 64) - 1)

@@ -1,0 +1,102 @@
+"""What surrounds the routes: problems for every error, the description, the page, models."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from pydantic import TypeAdapter
+
+from shared.requests import GenerationRequest
+from shared.settings import ProviderSettings
+from tests.api.harness import Api, MakeApi
+
+ROUTES = {
+    ("/v1/generations", "post"),
+    ("/v1/generations", "get"),
+    ("/v1/generations/{id}", "get"),
+    ("/v1/generations/{id}", "delete"),
+    ("/v1/generations/{id}/events", "get"),
+    ("/v1/generations/{id}/cancel", "post"),
+    ("/v1/models", "get"),
+    ("/livez", "get"),
+    ("/readyz", "get"),
+}
+
+
+@pytest.mark.parametrize("keys", ["", "ann:a"])
+async def test_description(make_api: MakeApi, redis_url: str, keys: str) -> None:
+    api = await make_api(redis_url, api_keys=keys)
+    description = (await api.client.get("/openapi.json")).json()
+    operations = {
+        (path, method): operation for path, item in description["paths"].items() for method, operation in item.items()
+    }
+    assert operations.keys() == ROUTES
+    schemas = description["components"]["schemas"]
+    for reference in set(re.findall(r"#/components/schemas/(\w+)", str(description))):
+        assert reference in schemas
+    for (path, _), operation in operations.items():
+        assert operation["description"]
+        errors = {status: answer for status, answer in operation["responses"].items() if status >= "400"}
+        assert all("application/problem+json" in answer["content"] for answer in errors.values())
+        needs_key = bool(keys) and path.startswith("/v1/")
+        assert ("security" in operation) is needs_key
+        assert path.startswith("/v1/") is ("401" in errors)
+    post = operations["/v1/generations", "post"]
+    assert post["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/GenerationRequest")
+    assert {"200", "202", "400", "413", "422", "429", "503"} <= post["responses"].keys()
+    examples = schemas["GenerationRequest"]["examples"]
+    assert TypeAdapter(list[GenerationRequest]).validate_python(examples)
+
+
+async def test_unknown_route_and_method(api: Api) -> None:
+    for method, path, status, code in (
+        ("GET", "/v2/x", 404, "no_such_route"),
+        ("PUT", "/v1/generations", 405, "method_not_allowed"),
+    ):
+        response = await api.client.request(method, path)
+        assert (response.status_code, response.json()["code"]) == (status, code)
+        assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["allow"]
+
+
+async def test_page(api: Api) -> None:
+    page = await api.client.get("/")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    # What the policy forbids is not there: inline code and styles, and anything from elsewhere.
+    assert not re.search(r"<script(?![^>]*src=)|\sstyle=|\son\w+=|https?://", page.text)
+    for address in re.findall(r'(?:src|href)="([^"]+)"', page.text):
+        asset = await api.client.get(address)
+        assert asset.status_code == 200
+        assert "https://" not in asset.text
+        assert asset.headers["content-security-policy"] == policy
+    script = (await api.client.get("/app.js")).text
+    for name in re.findall(r'byId\("([\w-]+)"\)', script):
+        assert f'id="{name}"' in page.text
+
+
+async def test_models(make_api: MakeApi, redis_url: str) -> None:
+    api = await make_api(
+        redis_url,
+        providers={"local": ProviderSettings(protocol="openai-chat", base_url="http://127.0.0.1:9/v1")},
+        models={"small": "local/tiny", "little": "local/tiny"},
+        default_model="little",
+    )
+    listing = (await api.client.get("/v1/models")).json()
+    assert listing["object"] == "list"
+    tiny = listing["data"][0]
+    assert (tiny["id"], tiny["provider"], tiny["default"]) == ("local/tiny", "local", True)
+    assert tiny["aliases"] == ["small", "little"]
+    assert [model["id"] for model in listing["data"] if model["default"]] == ["local/tiny"]
+    assert {"name": "simulator-anthropic", "protocol": "anthropic"} in listing["providers"]
+    assert listing["simulated"] is False
+
+
+async def test_default_model_of_a_bare_server_is_simulated(api: Api) -> None:
+    listing = (await api.client.get("/v1/models")).json()
+    assert listing["simulated"] is True
+    (default,) = (model["id"] for model in listing["data"] if model["default"])
+    await api.post({"model": default, "messages": [{"role": "user", "content": "x"}]})

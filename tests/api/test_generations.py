@@ -1,0 +1,328 @@
+"""Accepting, listing, showing, cancelling and deleting generations; and what is said to bad input."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import httpx2
+import pytest
+from redis import Redis
+
+from midstream.valkey import Valkey
+from shared.events import Delta, Part, PartEnd, Usage, UsageReport
+from shared.log import Keys
+from shared.requests import GenerationRequest
+from tests.api.harness import BODY, MODEL, Api, MakeApi, Producer, Viewing, until, whole
+
+UNKNOWN = "gen_" + "a" * 32
+
+
+def user(text: str) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": text}]
+
+
+async def test_accept(api: Api) -> None:
+    response = await api.client.post("/v1/generations", json=BODY)
+    assert response.status_code == 202
+    body = response.json()
+    assert response.headers["location"] == body["links"]["self"] == f"/v1/generations/{body['id']}"
+    assert (body["state"], body["model"]) == ("queued", MODEL)
+    record = (await api.generations.find(body["id"])).record
+    assert record is not None
+    assert record.owner == "local"
+    assert GenerationRequest.model_validate_json(record.request).messages[0].content == "Go."
+    assert [job for job, _ in (await api.generations.queue.take("w", most=5)).jobs] == [body["id"]]
+
+
+async def test_accept_keeps_nulls_inside_a_schema(api: Api) -> None:
+    parameters = {"type": "object", "properties": {"x": {"enum": [None, 1], "default": None}}}
+    tools = [{"type": "function", "function": {"name": "f", "parameters": parameters}}]
+    generation_id = await api.post(BODY | {"tools": tools})
+    record = (await api.generations.find(generation_id)).record
+    assert record is not None
+    assert json.loads(record.request)["tools"][0]["function"]["parameters"] == parameters
+
+
+async def test_post_that_is_the_stream(api: Api) -> None:
+    async with api.client.stream(
+        "POST", "/v1/generations", json=BODY, headers={"Accept": "text/event-stream"}
+    ) as response:
+        assert response.status_code == 200
+        viewing = Viewing(response)
+        queued = await viewing.next()
+        assert (queued.id, queued.event) == (None, "queued")
+        data = json.loads(queued.data)
+        assert response.headers["location"] == f"/v1/generations/{data['id']}"
+        assert data["position"] == 1
+        producer = await Producer.start(api.log, data["id"])
+        await producer.say("hello")
+        await producer.complete()
+        assert await viewing.rest() == await whole(api.log, data["id"])
+
+
+async def test_alias(make_api: MakeApi, redis_url: str) -> None:
+    api = await make_api(redis_url, models={"quick": "simulator/echo?x=1"})
+    response = await api.client.post("/v1/generations", json=BODY | {"model": "quick"})
+    assert response.json()["model"] == "simulator/echo?x=1"
+
+
+async def test_idempotency(api: Api) -> None:
+    key = {"Idempotency-Key": "k 1"}
+    first = await api.client.post("/v1/generations", json=BODY, headers=key)
+    # The same request, written otherwise.
+    again = await api.client.post(
+        "/v1/generations", json={"temperature": None} | dict(reversed(BODY.items())), headers=key
+    )
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert first.json()["id"] == again.json()["id"]
+    assert "idempotent-replayed" not in first.headers
+    assert again.headers["idempotent-replayed"] == "true"
+    other = await api.client.post("/v1/generations", json=BODY | {"seed": 1}, headers=key)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    assert other.json()["errors"][0]["pointer"] == "Idempotency-Key"
+    assert len((await api.client.get("/v1/generations")).json()["data"]) == 1
+    await api.client.delete(f"/v1/generations/{first.json()['id']}")
+    gone = await api.client.post("/v1/generations", json=BODY, headers=key)
+    assert (gone.status_code, gone.json()["code"]) == (410, "gone")
+
+
+@pytest.mark.parametrize("key", [b"", b"x" * 256, "é".encode(), b"a\tb"])
+async def test_malformed_idempotency_key(api: Api, key: bytes) -> None:
+    response = await api.client.post("/v1/generations", json=BODY, headers=httpx2.Headers({b"Idempotency-Key": key}))
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_idempotency_key")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code", "pointer", "says"),
+    [
+        (BODY | {"model": "nobody/x"}, 422, "unknown_model", "/model", "simulator/…"),
+        (BODY | {"model": "simulator/"}, 422, "unknown_model", "/model", "use one of"),
+        (BODY | {"messages": []}, 422, "invalid_request", "/messages", "at least 1"),
+        ({"messages": BODY["messages"]}, 422, "invalid_request", "/model", "is required"),
+        (BODY | {"temperature": "hot"}, 422, "invalid_request", "/temperature", "must be a valid number"),
+        (BODY | {"temprature": 1}, 422, "invalid_request", "/temprature", "did you mean temperature?"),
+        (BODY | {"a/b~c": 1}, 422, "invalid_request", "/a~1b~0c", "leave it out"),
+        (BODY | {"messages": [{"role": "x"}]}, 422, "invalid_request", "/messages/0", "role"),
+        (BODY | {"messages": user(5)}, 422, "invalid_request", "/messages/0/content", "valid string"),  # type: ignore[arg-type]
+        (
+            {"model": "simulator-anthropic/lorem", "messages": user("x"), "seed": 1},
+            422, "unsupported_field", "/seed", "leave it out",
+        ),
+        ([1], 422, "invalid_request", "", "must be an object"),
+    ],
+)  # fmt: skip
+async def test_bad_field(api: Api, body: object, status: int, code: str, pointer: str, says: str) -> None:
+    response = await api.client.post("/v1/generations", json=body)
+    problem = response.json()
+    assert response.headers["content-type"] == "application/problem+json"
+    assert (response.status_code, problem["code"], problem["status"]) == (status, code, status)
+    assert problem["errors"][0]["pointer"] == pointer
+    assert says in problem["errors"][0]["message"]
+    assert "hot" not in response.text
+    # Nothing was accepted.
+    assert (await api.client.get("/v1/generations")).json()["data"] == []
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'{"model": "\\ud800"}', b"[" * 60])
+async def test_not_json(api: Api, body: bytes) -> None:
+    response = await api.client.post("/v1/generations", content=body)
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_json")
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"a":' * 65 + b"1" + b"}" * 65, b'{"\\"[":' + b"[" * 70])
+async def test_nested_too_deep(api: Api, body: bytes) -> None:
+    response = await api.client.post("/v1/generations", content=body)
+    assert (response.status_code, response.json()["code"]) == (422, "too_deep")
+    assert "64" in response.json()["errors"][0]["message"]
+
+
+async def test_brackets_in_a_string_are_no_nesting(api: Api) -> None:
+    response = await api.client.post("/v1/generations", json=BODY | {"messages": user('\\"[{' * 50_000)})
+    assert response.status_code == 202
+
+
+@pytest.mark.parametrize("announced", [True, False])
+async def test_body_over_the_limit(make_api: MakeApi, redis_url: str, announced: bool) -> None:
+    api = await make_api(redis_url, max_body=1000)
+    body = json.dumps(BODY | {"messages": user("x" * 2000)}).encode()
+
+    async def chunks() -> Any:
+        for at in range(0, len(body), 100):
+            yield body[at : at + 100]
+
+    response = await api.client.post("/v1/generations", content=body if announced else chunks())
+    assert (response.status_code, response.json()["code"]) == (413, "body_too_large")
+    assert "1000 bytes" in response.json()["detail"]
+    assert (await api.client.post("/v1/generations", json=BODY)).status_code == 202
+
+
+async def test_queue_full(make_api: MakeApi, redis_url: str) -> None:
+    api = await make_api(redis_url, max_pending=1)
+    await api.post()
+    response = await api.client.post("/v1/generations", json=BODY)
+    assert (response.status_code, response.json()["code"]) == (429, "queue_full")
+    assert int(response.headers["retry-after"]) > 0
+
+
+async def test_list(api: Api) -> None:
+    ids = []
+    for _ in range(5):
+        ids.append(await api.post())
+        await asyncio.sleep(0.002)
+    await api.client.post(f"/v1/generations/{ids[2]}/cancel")
+    first = (await api.client.get("/v1/generations", params={"limit": 3})).json()
+    assert [item["id"] for item in first["data"]] == ids[:1:-1]
+    assert [item["state"] for item in first["data"]] == ["queued", "queued", "cancelled"]
+    assert first["data"][2]["ended"].endswith("Z")
+    # The page's last one expires meanwhile: the rest is still there.
+    await api.log.redis.delete(Keys(first["next"]).record)
+    second = (await api.client.get("/v1/generations", params={"limit": 3, "before": first["next"]})).json()
+    assert [item["id"] for item in second["data"]] == ids[1::-1]
+    assert second["next"] is None
+    for limit in ("0", "101", "x"):
+        bad = await api.client.get("/v1/generations", params={"limit": limit})
+        assert (bad.status_code, bad.json()["code"]) == (422, "invalid_request")
+
+
+async def test_snapshot(api: Api) -> None:
+    generation_id = await api.post(BODY | {"metadata": {"k": "v"}})
+    first = await Producer.start(api.log, generation_id)
+    await first.say("abandoned ")
+    producer = await Producer.start(api.log, generation_id)
+    await producer.say("Hello ", "world")
+    await producer.write(
+        PartEnd(part=0),
+        Part(part=1, kind="tool_call", call_id="c1", name="clock"),
+        Delta(part=1, kind="tool_call", delta='{"zone":'),
+        UsageReport(usage=Usage(input_tokens=1, output_tokens=2)),
+    )
+    path = f"/v1/generations/{generation_id}"
+    body = (await api.client.get(path)).json()
+    assert (body["state"], body["text"], body["metadata"]) == ("running", "Hello world", {"k": "v"})
+    assert body["parts"][1]["arguments"] == '{"zone":'
+    assert (body["parts"][1]["name"], body["parts"][1]["complete"]) == ("clock", False)
+    assert [attempt["reason"] for attempt in body["attempts"]] == ["new", "worker_lost"]
+    assert body["usage"]["output_tokens"] == 2
+    assert body["last_event_id"] == str(producer.last)
+    assert body["ended"] is None
+    await producer.complete()
+    body = (await api.client.get(path)).json()
+    assert (body["state"], body["finish_reason"], body["usage"]["output_tokens"]) == ("completed", "stop", 7)
+    assert body["ended"] >= body["created"]
+
+
+async def test_snapshot_of_a_failure(api: Api, running: Producer) -> None:
+    await running.fail()
+    body = (await api.client.get(f"/v1/generations/{running.generation_id}")).json()
+    assert body["state"] == "failed"
+    assert body["error"]["code"] == "provider_error"
+
+
+async def test_cancel_while_queued(api: Api) -> None:
+    generation_id = await api.post()
+    for _ in range(2):
+        response = await api.client.post(f"/v1/generations/{generation_id}/cancel")
+        assert (response.status_code, response.json()) == (200, {"id": generation_id, "state": "cancelled"})
+
+
+@pytest.mark.parametrize("winner", ["cancelled", "completed"])
+async def test_cancel_while_running_says_who_won(api: Api, running: Producer, winner: str) -> None:
+    cancelling = asyncio.create_task(api.client.post(f"/v1/generations/{running.generation_id}/cancel"))
+    await until(lambda: api.hub.tails == 1, "the cancel to watch")
+    # What a worker does: it hears of the wish with its next write at the latest.
+    async with asyncio.timeout(5):
+        while not (await api.generations.find(running.generation_id)).record.cancel_requested:
+            await asyncio.sleep(0.005)
+    await (running.cancel() if winner == "cancelled" else running.complete())
+    response = await cancelling
+    assert (response.status_code, response.json()["state"]) == (200, winner)
+    await until(lambda: api.hub.tails == 0, "the tail to be closed")
+
+
+async def test_cancel_that_takes_longer(api: Api, running: Producer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.routes.generations.CANCEL_WAIT", 0.1)
+    response = await api.client.post(f"/v1/generations/{running.generation_id}/cancel")
+    assert (response.status_code, response.json()["state"]) == (202, "running")
+
+
+async def test_delete_is_idempotent(api: Api, running: Producer) -> None:
+    path = f"/v1/generations/{running.generation_id}"
+    for _ in range(2):
+        assert (await api.client.delete(path)).status_code == 204
+    for method, address in (("GET", path), ("POST", f"{path}/cancel")):
+        assert (await api.client.request(method, address)).status_code == 410
+    assert not await api.log.redis.exists(Keys(running.generation_id).log)
+    for method, address in (("GET", ""), ("DELETE", ""), ("POST", "/cancel")):
+        response = await api.client.request(method, f"/v1/generations/{UNKNOWN}{address}")
+        assert (response.status_code, response.json()["code"]) == (404, "not_found")
+
+
+async def test_redis_down(make_api: MakeApi, own_valkey: Valkey) -> None:
+    api = await make_api(own_valkey.url, redis_timeout=0.3)
+    assert (await api.client.get("/readyz")).status_code == 200
+    await own_valkey.kill()
+    for method, path in (
+        ("POST", "/v1/generations"),
+        ("GET", "/v1/generations"),
+        ("GET", f"/v1/generations/{UNKNOWN}"),
+    ):
+        response = await api.client.request(method, path, json=BODY if method == "POST" else None)
+        assert (response.status_code, response.json()["code"]) == (503, "unavailable")
+        assert response.headers["retry-after"] == "2"
+    assert (await api.client.get("/readyz")).status_code == 503
+    assert (await api.client.get("/livez")).status_code == 200
+    await own_valkey.start()
+    assert (await api.client.get("/readyz")).status_code == 200
+
+
+async def test_owners_see_their_own_only(make_api: MakeApi, redis_url: str) -> None:
+    api = await make_api(redis_url, api_keys="ann:secret-a,bob:secret-b")
+    ann, bob = ({"Authorization": f"Bearer secret-{name}"} for name in "ab")
+    generation_id = await api.post(headers=ann)
+    producer = await Producer.start(api.log, generation_id)
+    await producer.complete()
+    path = f"/v1/generations/{generation_id}"
+    addresses = [("GET", path), ("GET", f"{path}/events"), ("POST", f"{path}/cancel"), ("DELETE", path)]
+    for method, address in addresses:
+        assert (await api.client.request(method, address, headers=bob)).status_code == 404
+        for wrong in ({}, {"Authorization": "Bearer secret-c"}, {"Authorization": "Basic secret-a"}):
+            response = await api.client.request(method, address, headers=wrong)
+            assert (response.status_code, response.json()["code"]) == (401, "unauthorized")
+            assert response.headers["www-authenticate"].startswith("Bearer")
+    assert (await api.client.get("/v1/generations", headers=bob)).json()["data"] == []
+    for method, address in addresses:
+        assert (await api.client.request(method, address, headers=ann)).status_code in (200, 204)
+    # A tombstone has an owner, too.
+    assert (await api.client.get(path, headers=ann)).status_code == 410
+    assert (await api.client.get(path, headers=bob)).status_code == 404
+
+
+async def test_same_idempotency_key_of_two_owners(make_api: MakeApi, redis_url: str) -> None:
+    api = await make_api(redis_url, api_keys="ann:a,bob:b")
+    ids = {
+        await api.post(headers={"Authorization": f"Bearer {key}", "Idempotency-Key": "same"}) for key in ("a", "b", "a")
+    }
+    assert len(ids) == 2
+
+
+async def test_nothing_of_a_request_is_logged(
+    api: Api, redis_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level("DEBUG")
+    await api.post(BODY | {"messages": user("TOPSECRET")})
+    await api.client.post("/v1/generations", json=BODY | {"messages": user("x"), "TOPSECRET": 1})
+
+    async def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("TOPSECRET")
+
+    monkeypatch.setattr(api.generations, "accept", broken)
+    response = await api.client.post("/v1/generations", json=BODY | {"messages": user("TOPSECRET")})
+    assert (response.status_code, response.json()["code"]) == (500, "internal_error")
+    assert "TOPSECRET" not in response.text
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith(("midstream", "uvicorn"))]
+    assert any("RuntimeError" in line for line in ours)
+    assert not any("TOPSECRET" in line for line in ours)
+    with Redis.from_url(redis_url) as redis:
+        assert redis.ping()

@@ -1,0 +1,110 @@
+"""The hub's contract: one tail for each watched generation, shared, and gone with its last watcher."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+
+import pytest
+
+from api.hub import Hub
+from api.subscriber import Subscriber
+from shared.redis_client import connect
+from tests.api.harness import Api, Producer, until
+
+
+async def test_watchers_share_a_tail_that_ends_with_the_last(api: Api, running: Producer) -> None:
+    hub: Hub = api.hub
+    with hub.watch(running.generation_id) as first:
+        with hub.watch(running.generation_id) as second:
+            assert first is second
+            assert hub.tails == 1
+            await until(lambda: first.loaded, "the log to be read")
+            await running.say("a")
+            await until(lambda: len(first.frames) == 3, "the live events")
+        assert hub.tails == 1
+    assert hub.tails == 0
+    async with asyncio.timeout(5):
+        while await api.log.redis.pubsub_channels():
+            await asyncio.sleep(0.01)
+    # Watched again at once, it is another one, and complete.
+    with hub.watch(running.generation_id) as third:
+        assert third is not first
+        await until(lambda: len(third.frames) == 3, "the log to be read again")
+    assert not hub.watches(running.generation_id)
+
+
+async def test_quick_turns_lose_nothing(api: Api, running: Producer) -> None:
+    for _ in range(50):
+        with api.hub.watch(running.generation_id):
+            await asyncio.sleep(0)
+    with api.hub.watch(running.generation_id) as tail:
+        await running.say("a", "b")
+        await until(lambda: len(tail.frames) == 4, "all events")
+
+
+async def test_all_tails_use_one_connection(api: Api) -> None:
+    ids = [await api.post() for _ in range(30)]
+    producers = [await Producer.start(api.log, generation_id) for generation_id in ids]
+    with ExitStack() as stack:
+        tails = [stack.enter_context(api.hub.watch(generation_id)) for generation_id in ids]
+        await until(lambda: all(tail.loaded for tail in tails), "all logs to be read")
+        clients = await api.log.redis.client_list(_type="pubsub")
+        assert len(clients) == 1
+        for producer in producers:
+            await producer.complete()
+        await until(lambda: all(tail.state == "completed" for tail in tails), "all to end")
+
+
+async def test_positions_over_several_attempts(api: Api, running: Producer) -> None:
+    await running.say("a")
+    second = await Producer.start(api.log, running.generation_id)
+    await second.say("b", "c")
+    with api.hub.watch(running.generation_id) as tail:
+        await until(lambda: tail.loaded, "the log to be read")
+        entries = await api.log.read(running.generation_id)
+        assert [tail.position(entry.id) for entry in entries] == list(range(1, len(entries) + 1))
+        for never in (running.last._replace(seq=3), second.last._replace(seq=9), (5, 0)):
+            assert tail.position(type(running.last)(*never)) is None
+
+
+class Silent:
+    """A server that accepts, says yes to the handshake's commands, and then falls silent: a half-open connection."""
+
+    def __init__(self) -> None:
+        self.connections = self.open = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self.open += 1
+        silent = False
+        while data := await reader.read(65_536):
+            silent = silent or b"SUBSCRIBE" in data
+            if silent:
+                continue
+            writer.write(b"+OK\r\n" * data.count(b"*"))
+        writer.close()
+        await writer.wait_closed()
+        self.open -= 1
+
+
+async def test_half_open_connection_is_found(caplog: pytest.LogCaptureFixture) -> None:
+    silent = Silent()
+    async with await asyncio.start_server(silent.serve, "127.0.0.1", 0) as listener:
+        port = listener.sockets[0].getsockname()[1]
+        redis = connect(f"redis://127.0.0.1:{port}/0", timeout=1)
+        subscriber = Subscriber(redis, timeout=0.1)
+        running = asyncio.create_task(subscriber.run())
+        await until(lambda: silent.connections >= 1, "the first connection")
+
+        class Nobody:
+            def subscribed(self) -> None: ...
+            def published(self, message: bytes) -> None: ...
+
+        subscriber.subscribe("channel", Nobody())
+        await until(lambda: silent.connections >= 2, "a new connection")
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await redis.aclose()
+        await until(lambda: not silent.open, "the connections to be closed")
+    assert "TimeoutError" in caplog.text

@@ -1,0 +1,112 @@
+"""The server as a process: its end, its socket, its log lines."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from api.server import listen
+from shared.log import Log
+from shared.redis_client import connect
+from shared.settings import SettingsError
+from tests.api.harness import BODY, Producer, Viewing
+
+ROOT = Path(__file__).parents[2]
+SERVE = "from api.app import run; from shared.settings import load; run(load())"
+
+
+@pytest.fixture
+def process(redis_url: str, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """`api.app.run` with uvloop, as in production."""
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "MIDSTREAM_REDIS_URL": redis_url,
+        "MIDSTREAM_PORT": "0",
+        "MIDSTREAM_SIMULATOR_URL": "http://127.0.0.1:9",
+    }
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVE], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
+    ) as child:
+        yield child
+        child.kill()
+
+
+def port_of(process: subprocess.Popen[str]) -> int:
+    assert process.stderr is not None
+    for line in process.stderr:
+        if found := re.search(r"listening on \S+ port (\d+)", line):
+            return int(found[1])
+    raise AssertionError("it ended before it listened")
+
+
+async def test_sigterm_drains_and_ends_in_order(process: subprocess.Popen[str], redis_url: str) -> None:
+    port = await asyncio.to_thread(port_of, process)
+    redis = connect(redis_url, timeout=2)
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+        generation_id = (await client.post("/v1/generations", json=BODY)).json()["id"]
+        producer = await Producer.start(Log(redis), generation_id)
+        path = f"/v1/generations/{generation_id}/events?last_event_id=&private=1"
+        async with client.stream("GET", path) as response:
+            viewing = Viewing(response)
+            assert (await viewing.next()).event == "attempt"
+            await producer.say("x")
+            await viewing.take(2)
+            process.send_signal(signal.SIGTERM)
+            assert [message.event for message in await viewing.rest()] == ["drain"]
+    _, log = await asyncio.to_thread(process.communicate, timeout=15)
+    assert process.returncode == 0
+    assert f"GET /v1/generations/{generation_id}/events HTTP" in log
+    assert "private" not in log
+    assert "Traceback" not in log
+    await redis.aclose()
+
+
+async def test_sigterm_ends_although_a_viewer_does_not_read(process: subprocess.Popen[str], redis_url: str) -> None:
+    port = await asyncio.to_thread(port_of, process)
+    redis = connect(redis_url, timeout=2)
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+        generation_id = (await client.post("/v1/generations", json=BODY)).json()["id"]
+    producer = await Producer.start(Log(redis), generation_id)
+    for _ in range(5):
+        await producer.say("x" * 1_000_000)
+    with socket.socket() as stuck:
+        stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stuck.connect(("127.0.0.1", port))
+        stuck.sendall(f"GET /v1/generations/{generation_id}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert await asyncio.to_thread(stuck.recv, 10)
+        process.send_signal(signal.SIGTERM)
+        await asyncio.to_thread(process.communicate, timeout=8)
+    assert process.returncode == 0
+    await redis.aclose()
+
+
+def test_port_in_use_is_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SettingsError, match=rf"^MIDSTREAM_PORT: .* port {port}: .*--port$"):
+            listen("127.0.0.1", port, 65_536)
+
+
+def test_unknown_host_is_one_line() -> None:
+    with pytest.raises(SettingsError, match=r"^MIDSTREAM_HOST: cannot listen on 127\.0\.0\.1\.5"):
+        listen("127.0.0.1.5", 0, 65_536)
+
+
+def test_connections_inherit_the_bounded_send_buffer() -> None:
+    with listen("127.0.0.1", 0, 16_384) as listener:
+        listener.setblocking(True)
+        with socket.create_connection(listener.getsockname()):
+            connection, _ = listener.accept()
+            with connection:
+                # Linux reports twice what was asked for: it counts its own bookkeeping.
+                assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) <= 2 * 16_384
