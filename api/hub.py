@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 
 from api.subscriber import Subscriber
-from api.supervisor import supervise
+from api.supervisor import supervised
 from api.tail import Tail
 from api.viewer import Viewer
 from shared.generations import Generations
@@ -40,16 +40,8 @@ class Hub:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run the subscriber and the clock."""
-        tasks = [
-            asyncio.create_task(supervise("subscriber", self._subscriber.run)),
-            asyncio.create_task(supervise("viewers' clock", self._tick)),
-        ]
-        try:
+        async with supervised("subscriber", self._subscriber.run), supervised("viewers' clock", self._tick):
             yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
 
     def watches(self, generation_id: str) -> bool:
         """Whether this generation has a tail."""

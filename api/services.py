@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Request
 
+from api.acceptances import Acceptances
 from api.admission import refusal
 from api.answers import ID_EXAMPLE
 from api.hub import Hub
@@ -27,6 +28,7 @@ class Services:
     log: Log
     generations: Generations
     hub: Hub
+    acceptances: Acceptances
 
     async def record(self, generation_id: str, owner: str) -> Record:
         """The owner's record. Raises Problem 404 or 410, and redis.exceptions.RedisError."""

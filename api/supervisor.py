@@ -6,7 +6,8 @@ import asyncio
 import logging
 import random
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import NoReturn
 
 logger = logging.getLogger("midstream.api")
@@ -39,6 +40,17 @@ async def supervise(name: str, run: Callable[[], Awaitable[None]]) -> NoReturn:
         if asyncio.get_running_loop().time() - began > 60:
             backoff.reset()
         await asyncio.sleep(next(backoff))
+
+
+@asynccontextmanager
+async def supervised(name: str, run: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Supervise it while inside."""
+    task = asyncio.create_task(supervise(name, run))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def where(error: BaseException) -> str:

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from api import sse
 from api.supervisor import Backoff, where
 from shared.events import ORIGIN, TERMINAL, EventId
-from shared.generations import Generations, State
+from shared.generations import Existence, Generations, State
 from shared.log import PAGE, Entry, Log, Publication
 
 logger = logging.getLogger("midstream.api")
@@ -21,6 +21,8 @@ MAX_WRITE = 262_144
 """Bytes after which no further frame is joined to a write."""
 MAX_EARLY = 256
 """Publications that are kept while the log is being read; with more, it is read once more instead."""
+RESTORATION = 10.0
+"""Seconds in which a worker writes again what a Redis that came back older has lost altogether."""
 QUEUE_POLL = 1.0
 """Seconds between two looks at the place in line."""
 
@@ -65,6 +67,7 @@ class Tail:
         self._reading = False
         self._rebuild = False
         self._early: list[Publication] = []
+        self._forgotten_at: float | None = None
         self._due = asyncio.Event()
         self._chunk: tuple[int, int, bytes] = (0, 0, b"")
 
@@ -145,6 +148,8 @@ class Tail:
     def _patience(self) -> float | None:
         if not self._subscribed or self.state is not None:
             return None
+        if self._forgotten_at is not None:
+            return RESTORATION / 10
         return min(QUEUE_POLL, self._check) if not self.frames else self._check
 
     async def _read(self) -> None:
@@ -183,12 +188,24 @@ class Tail:
 
     async def _behind(self) -> bool:
         """The log ends before our last event: the worker will send the rest, or it went another way."""
-        record = (await self._generations.find(self.generation_id)).record
+        found = await self._generations.find(self.generation_id)
+        if self._awaits_restoration(found.existence):
+            return True
+        record = found.record
         newest = await self._log.last(self.generation_id)
         if record is None or (record.seal is not None and newest is None):
             self._end_gone()
             return True
         return record.seal is None and (newest is None or self.position(newest.id) is not None)
+
+    def _awaits_restoration(self, existence: Existence) -> bool:
+        """Whether Redis came back without this generation and its worker has had no time yet to write it again."""
+        now = asyncio.get_running_loop().time()
+        if existence is not Existence.NOTHING:
+            self._forgotten_at = None
+        elif self._forgotten_at is None:
+            self._forgotten_at = now
+        return self._forgotten_at is not None and now - self._forgotten_at < RESTORATION
 
     async def _read_anew(self) -> None:
         """Replace all we have by what the log says; who has seen more than both share starts over."""

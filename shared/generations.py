@@ -44,17 +44,25 @@ class QueueFull(Exception):
     """As many accepted generations wait or run as `max_pending` allows."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A generation's record as it stood when it was read."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acceptance:
+    """What is known of a generation from the start, and never changes."""
 
     id: str
     owner: str
     model: str
+    """`provider/model`."""
     request: bytes
-    """The request's JSON, as accepted."""
+    """The request's JSON."""
     on_interrupt: str
     ttl_ms: int
+    """How long the log is kept after its end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record(Acceptance):
+    """A generation's record as it stood when it was read."""
+
     created_ms: int
     state: State
     attempts: int
@@ -114,16 +122,7 @@ class Generations:
             assert self._secret is not None
         return self._secret
 
-    async def accept(
-        self,
-        generation_id: str,
-        *,
-        owner: str,
-        model: str,
-        request: bytes,
-        on_interrupt: str,
-        ttl_ms: int,
-    ) -> Accepted:
+    async def accept(self, asked: Acceptance) -> Accepted:
         """Take a generation on: after this returned, it runs to its end whatever dies.
 
         Pending index, record and job are written in this order. A crash between them leaves an index entry without a
@@ -132,40 +131,33 @@ class Generations:
         Raises QueueFull before anything is written, and GoneError where the id belongs to an expired or deleted
         generation.
         """
-        if not await self.queue.announce(generation_id, owner, self.settings.max_pending):
+        if not await self.queue.announce(asked.id, asked.owner, self.settings.max_pending):
             raise QueueFull
-        accepted = await self._write_record(generation_id, owner, model, request, on_interrupt, ttl_ms)
+        accepted = await self._write_record(asked)
         if accepted.state in ("queued", "running"):
-            await self.queue.enqueue(generation_id)
+            await self.queue.enqueue(asked.id)
         return accepted
 
-    async def _write_record(
-        self, generation_id: str, owner: str, model: str, request: bytes, on_interrupt: str, ttl_ms: int
-    ) -> Accepted:
-        keys = Keys(generation_id)
+    async def _write_record(self, asked: Acceptance) -> Accepted:
+        keys = Keys(asked.id)
         running_ms = int(self.settings.running_ttl * 1000)
         tombstone_ms = int(self.settings.tombstone_ttl * 1000)
-        fingerprint = hashlib.sha256(request).hexdigest()
+        fingerprint = hashlib.sha256(asked.request).hexdigest()
         fields: dict[str, str | bytes | int] = {
-            "owner": owner, "model": model, "request": request, "on_interrupt": on_interrupt, "ttl": ttl_ms,
-            "tombstone_ttl": tombstone_ms, "max_attempts": self.settings.max_attempts,
+            "owner": asked.owner, "model": asked.model, "request": asked.request, "on_interrupt": asked.on_interrupt,
+            "ttl": asked.ttl_ms, "tombstone_ttl": tombstone_ms, "max_attempts": self.settings.max_attempts,
         }  # fmt: skip
         raw = await self._create(
             self.redis,
             [keys.record, keys.tombstone],
-            [
-                running_ms,
-                running_ms + tombstone_ms,
-                fingerprint,
-                *(item for pair in fields.items() for item in pair),
-            ],
+            [running_ms, running_ms + tombstone_ms, fingerprint, *(item for pair in fields.items() for item in pair)],
         )
         if raw[0] == b"CREATED":
-            return Accepted(generation_id, "queued", int(raw[1]), created=True)
+            return Accepted(asked.id, "queued", int(raw[1]), created=True)
         if raw[0] == b"GONE":
             raise GoneError
         same = hmac.compare_digest(raw[2], fingerprint.encode())
-        return Accepted(generation_id, raw[3].decode(), int(raw[1]), created=False, same_request=same)
+        return Accepted(asked.id, raw[3].decode(), int(raw[1]), created=False, same_request=same)
 
     async def find(self, generation_id: str) -> Found:
         """What is under an id, whoever asks; the caller compares the owner."""
@@ -235,22 +227,25 @@ class Generations:
         await self.redis.pexpire(keys.record, running_ms)
         await self.redis.pexpire(keys.tombstone, running_ms + int(self.settings.tombstone_ttl * 1000))
 
-    async def restore(self, record: Record) -> bool:
+    async def restore(self, asked: Acceptance) -> bool:
         """Write a record again that a Redis which came back older has forgotten; the log is its writer's to restore.
 
         Gives False where it was deleted or has expired: that leaves a tombstone, a lost record leaves nothing.
         """
-        found = await self.find(record.id)
-        if found.existence is not Existence.NOTHING:
-            return found.existence is Existence.RECORD
-        await self.queue.announce(record.id, record.owner, sys.maxsize)
+        await self.queue.announce(asked.id, asked.owner, sys.maxsize)
         try:
-            await self._write_record(
-                record.id, record.owner, record.model, record.request, record.on_interrupt, record.ttl_ms
-            )
+            await self._write_record(asked)
         except GoneError:
             return False
         return True
+
+    async def accept_again(self, asked: Sequence[Acceptance]) -> int:
+        """Look whether Redis still has what was accepted, and accept anew what it lost; gives how many those were."""
+        lost = [a for a, end in zip(asked, await self.ends([a.id for a in asked]), strict=True) if end == "lost"]
+        for acceptance in lost:
+            if await self.restore(acceptance):
+                await self.queue.enqueue(acceptance.id)
+        return len(lost)
 
 
 def _end(token: bytes | None, seal: bytes | None, cancel: bytes | None, buried: int) -> End | None:

@@ -1,4 +1,4 @@
-"""Connections to Redis: redis-py has no timeouts and no retries unless told, and waits where there is nothing to wait for."""
+"""Connections to Redis: redis-py has no timeouts and no retries unless told, and waits where it need not."""
 
 from __future__ import annotations
 

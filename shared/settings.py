@@ -163,6 +163,12 @@ class Settings(BaseSettings):
         description="Seconds at most that a provider's `Retry-After` is obeyed. Defaults to 20.",
     )
 
+    append_journal: Path | None = Field(
+        default=None,
+        description="For fault tests: file to which every append and the log's answer is written, ids and a hash of "
+        "the bytes, never texts. Defaults to none.",
+    )
+
     running_ttl: float = Field(
         default=7 * 86_400.0,
         gt=0,

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError, ResponseError
 
 from shared.log import Batch, Claim, Log, Outcome, Reply
+from worker.journal import Silence
 from worker.writer import StopReason, Writer
 
 logger = logging.getLogger("midstream.worker")
@@ -32,9 +33,16 @@ class Appender:
     """Owns the round trips; `run` is its one task. `settled` hears which generations are sealed and on disk."""
 
     def __init__(
-        self, log: Log, *, max_log: int, running_ttl: float, settled: Callable[[list[str]], Awaitable[None]]
+        self,
+        log: Log,
+        *,
+        max_log: int,
+        running_ttl: float,
+        settled: Callable[[list[str]], Awaitable[None]],
+        journal: Silence,
     ) -> None:
         self.log = log
+        self.journal = journal
         self.max_log = max_log
         self.running_ttl_ms = int(running_ttl * 1000)
         self._settled = settled
@@ -55,6 +63,7 @@ class Appender:
     ) -> Writer:
         """A writer for a claimed attempt; `restore` and `stop` as the Writer has them."""
         writer = Writer(generation_id, claim, max_log=self.max_log, dirty=self._mark, restore=restore, stop=stop)
+        self.journal.claimed(generation_id, claim)
         self._renewed[id(writer)] = time.monotonic()
         return writer
 
@@ -124,6 +133,7 @@ class Appender:
         return self.running_ttl_ms
 
     async def _round_trip(self, work: list[tuple[Writer, Batch]]) -> None:
+        sent = time.time()
         async with self.log.redis.pipeline(transaction=False) as pipe:
             for _, batch in work:
                 self.log.queue_append(pipe, batch)
@@ -134,16 +144,21 @@ class Appender:
                 refused = reply
                 if isinstance(reply, OutOfMemoryError):
                     writer.refuse()
-            elif (parsed := Reply.parse(reply)).outcome is Outcome.GONE and await writer.restore():
-                writer.begin_again()
             else:
-                writer.settle(batch, parsed)
+                await self._settle(writer, batch, Reply.parse(reply), sent)
             if writer.behind:
                 self._mark(writer)
         if isinstance(refused, NoScriptError):
             await self.log.load()  # a Redis that has just started does not know it
         elif refused is not None:
             raise refused
+
+    async def _settle(self, writer: Writer, batch: Batch, reply: Reply, sent: float) -> None:
+        self.journal.answered(batch, reply, sent)
+        if reply.outcome is Outcome.GONE and await writer.restore():
+            writer.begin_again()
+        else:
+            writer.settle(batch, reply)
 
     async def _forget_settled(self) -> None:
         done = []

@@ -69,6 +69,7 @@ async def _with_retries(
 async def _call(provider: Provider, request: GenerationRequest, model: str, writer: Writer, idle: float) -> Completed:
     loop = asyncio.get_running_loop()
     watchdog = asyncio.timeout(idle)
+    completed: Completed | None = None
     try:
         # Entered outside of the stream: it is this task that is cancelled, and with it the provider's connection.
         async with watchdog, aclosing(provider.stream(request, model)) as pieces:
@@ -76,8 +77,9 @@ async def _call(provider: Provider, request: GenerationRequest, model: str, writ
                 watchdog.reschedule(loop.time() + idle)
                 for event in events:
                     if isinstance(event, Completed):
-                        return event
-                    writer.put(event)
+                        completed = event  # the body is read to its end, so that its connection can be used again
+                    else:
+                        writer.put(event)
                 if writer.behind > ROOM:
                     watchdog.reschedule(None)  # it is the log that is slow now
                     await writer.caught_up(within=ROOM)
@@ -88,4 +90,6 @@ async def _call(provider: Provider, request: GenerationRequest, model: str, writ
                 "provider_timeout", f"{provider.name} sent no event for {idle:g} s.", retryable=True
             ) from None
         raise
+    if completed is not None:
+        return completed
     raise ProviderError("incomplete_stream", f"{provider.name} ended without an end.", retryable=True)

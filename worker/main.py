@@ -22,6 +22,7 @@ from shared.telemetry import configure_logging
 from worker.appender import Appender
 from worker.generate import Generator
 from worker.interrupts import Interrupts
+from worker.journal import open_journal
 from worker.providers.registry import Registry
 from worker.queue_worker import WAIT, QueueWorker
 from worker.sweeper import Sweeper
@@ -52,7 +53,10 @@ async def serve(settings: Settings) -> None:
         with suppress(RedisError):  # the sweeper sees to it
             await queue.settle(generation_ids)
 
-    appender = Appender(log, max_log=settings.max_log, running_ttl=settings.running_ttl, settled=settled)
+    journal = open_journal(settings.append_journal)
+    appender = Appender(
+        log, max_log=settings.max_log, running_ttl=settings.running_ttl, settled=settled, journal=journal
+    )
     providers = Registry(settings.endpoints())
     generator = Generator(settings, generations, log, appender, providers)
     name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"

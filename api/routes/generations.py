@@ -18,7 +18,7 @@ from api.event_stream import EventStream
 from api.problems import FieldError, Problem, documented, gone, not_found, unprocessable
 from api.services import GenerationId, Services, Use
 from shared.events import ORIGIN
-from shared.generations import Accepted, GoneError, QueueFull
+from shared.generations import Acceptance, Accepted, GoneError, QueueFull
 from shared.log import PAGE
 from shared.requests import GenerationRequest
 from shared.snapshots import Snapshot
@@ -89,20 +89,23 @@ async def create(
 
 async def _accept(use: Services, owner: str, asked: GenerationRequest, key: str | None) -> Accepted:
     ttl = asked.ttl if asked.ttl is not None else use.settings.ttl
+    acceptance = Acceptance(
+        id=await use.generations.new_id(owner, key),
+        owner=owner,
+        model=asked.model,
+        request=intake.canonical(asked),
+        on_interrupt=asked.on_interrupt,
+        ttl_ms=int(ttl * 1000),
+    )
     try:
-        accepted = await use.generations.accept(
-            await use.generations.new_id(owner, key),
-            owner=owner,
-            model=asked.model,
-            request=intake.canonical(asked),
-            on_interrupt=asked.on_interrupt,
-            ttl_ms=int(ttl * 1000),
-        )
+        accepted = await use.generations.accept(acceptance)
     except QueueFull:
         detail = "As many generations wait or run as this server allows. Try again later."
         raise Problem(429, "queue_full", "The queue is full", detail, headers={"Retry-After": "5"}) from None
     except GoneError:
         raise gone() from None
+    if accepted.created:
+        use.acceptances.remember(acceptance)
     if not accepted.same_request:
         message = "another request was sent with this key before; use a new key for a new request"
         raise unprocessable([FieldError(pointer="Idempotency-Key", message=message)], "idempotency_key_reused")

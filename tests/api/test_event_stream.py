@@ -10,12 +10,13 @@ import socket
 import pytest
 from redis import Redis
 
-from api import event_stream
+from api import event_stream, tail
 from midstream.valkey import Valkey
 from shared.events import EventId
+from shared.generations import Acceptance
 from shared.log import Keys
 from shared.sse import Decoder
-from tests.api.harness import Api, MakeApi, Message, Producer, until, whole
+from tests.api.harness import DEADLINE, Api, MakeApi, Message, Producer, until, whole
 
 UNKNOWN = "gen_" + "a" * 32
 
@@ -359,15 +360,39 @@ async def test_redis_that_came_back_older(make_api: MakeApi, redis_url: str) -> 
     assert rest == expected
 
 
-async def test_redis_that_came_back_empty(make_api: MakeApi, redis_url: str) -> None:
+async def test_redis_that_came_back_empty(make_api: MakeApi, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody will ever write again: the viewer is not left hanging."""
+    monkeypatch.setattr(tail, "RESTORATION", 0.5)
     api = await make_api(redis_url, heartbeat=0.2)
-    running = await Producer.start(api.log, await api.post())
+    generation_id = await api.hub.generations.new_id("local", None)
+    asked = Acceptance(
+        id=generation_id, owner="local", model="p/m", request=b"{}", on_interrupt="restart", ttl_ms=60_000
+    )
+    await api.hub.generations.accept(asked)
+    running = await Producer.start(api.log, generation_id)
     async with api.view(running.generation_id) as viewing:
         await viewing.next()
         await api.log.redis.flushall()
         assert await viewing.rest() == []
     assert await api.status(running.generation_id) == 404
+
+
+async def test_redis_that_came_back_without_a_generation_this_node_has_just_accepted(
+    make_api: MakeApi, redis_url: str
+) -> None:
+    """It is accepted again, and its next attempt starts over, which the viewer is told."""
+    api = await make_api(redis_url, heartbeat=0.2)
+    running = await Producer.start(api.log, await api.post())
+    async with api.view(running.generation_id) as viewing:
+        await viewing.next()
+        await api.log.redis.flushall()
+        async with asyncio.timeout(DEADLINE):
+            while await api.status(running.generation_id) == 404:
+                await asyncio.sleep(0.05)
+        again = await Producer.start(api.log, running.generation_id)
+        await again.complete()
+        rest = await viewing.rest()
+    assert [message.event for message in rest] == ["reset", "attempt", "part_end", "completed"]
 
 
 async def test_viewer_that_never_reads_is_cut(make_api: MakeApi, redis_url: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shared.events import Completed, Delta, Event, EventId, encode
-from shared.generations import Generations
+from shared.generations import Acceptance, Generations
 from shared.log import Batch, Claim, Log
 
 REQUEST = b'{"model":"p/m","messages":[{"role":"user","content":"hi"}]}'
@@ -17,7 +17,9 @@ async def accept(
     """A new generation's id."""
     generation_id = await generations.new_id(owner, None)
     await generations.accept(
-        generation_id, owner=owner, model="p/m", request=REQUEST, on_interrupt=on_interrupt, ttl_ms=ttl_ms
+        Acceptance(
+            id=generation_id, owner=owner, model="p/m", request=REQUEST, on_interrupt=on_interrupt, ttl_ms=ttl_ms
+        )
     )
     return generation_id
 

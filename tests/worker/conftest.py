@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from midstream.valkey import Valkey
 from shared.events import TERMINAL, AnyEvent, decode
-from shared.generations import Generations
+from shared.generations import Acceptance, Generations
 from shared.log import Entry, Log
 from shared.queue import Queue
 from shared.redis_client import connect
@@ -94,12 +94,14 @@ class Midstream:
         request = GenerationRequest.model_validate(body)
         generation_id = await self.generations.new_id("local", None)
         await self.generations.accept(
-            generation_id,
-            owner="local",
-            model=model,
-            request=request.model_dump_json(exclude_none=True).encode(),
-            on_interrupt=request.on_interrupt,
-            ttl_ms=60_000,
+            Acceptance(
+                id=generation_id,
+                owner="local",
+                model=model,
+                request=request.model_dump_json(exclude_none=True).encode(),
+                on_interrupt=request.on_interrupt,
+                ttl_ms=60_000,
+            )
         )
         return generation_id
 

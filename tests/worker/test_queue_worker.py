@@ -134,7 +134,9 @@ async def test_what_redis_forgot_as_a_whole_is_restored_by_its_worker(
 ) -> None:
     async with working(settings):
         running = await midstream.ask("simulator/lorem?deltas=80&rate=40")
-        quiet = await midstream.ask("simulator/lorem?deltas=9&rate=0&fault=stall@4", idle_timeout=5, on_interrupt="fail")
+        quiet = await midstream.ask(
+            "simulator/lorem?deltas=9&rate=0&fault=stall@4", idle_timeout=5, on_interrupt="fail"
+        )
         before = [await midstream.until(generation_id, said_something) for generation_id in (running, quiet)]
         await redis.flushall()
         events = await midstream.ended(running)
