@@ -1,0 +1,253 @@
+"""What the documents say is so: commands run, links lead somewhere, and no setting, code or event is left out."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import os
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import get_args
+
+import httpx2
+import pytest
+import pytest_asyncio
+from msgspec.structs import fields as fields_of
+
+from shared import events
+from shared.settings import ProviderSettings, Settings, load
+from tests.processes import ROOT, Process
+from worker.providers.provider import ErrorCode
+
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PACKAGES = ("api", "midstream", "shared", "simulator", "worker")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PROTOCOL = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
+CONFIGURATION = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+ARCHITECTURE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+DEADLINE = 40.0
+
+
+def code_blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def row(text: str, name: str) -> str:
+    """The table row that begins with this name."""
+    found = re.search(rf"^\| `{name}` \|.*$", text, re.MULTILINE)
+    assert found, f"no row begins with `{name}`"
+    return found[0]
+
+
+class TestLinks:
+    @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+    def test_they_lead_somewhere(self, document: Path) -> None:
+        # A fence's content is no Markdown.
+        text = re.sub(r"^```.*?^```", "", document.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+        for label, target in re.findall(r"\[([^\]]+)\]\(([^)\s]+)\)", text):
+            if target.startswith("http"):
+                continue
+            name, _, anchor = target.partition("#")
+            path = (document.parent / name).resolve() if name else document
+            assert path.exists(), f"{target} is not there"
+            if anchor:
+                assert anchor in headings(path), f"{name} has no heading for #{anchor}"
+            if test := re.fullmatch(r"`(test_\w+)`", label):
+                assert re.search(rf"def {test[1]}\(", path.read_text(encoding="utf-8")), f"{name} has no {test[1]}"
+
+    def test_each_promise_has_a_test(self) -> None:
+        promises = re.findall(r"^\d\. .*?(?=^\d\. |^\"Exactly)", README, re.DOTALL | re.MULTILINE)
+        assert len(promises) == 7
+        assert all(re.search(r"\[`test_\w+`\]\(tests/", promise) for promise in promises)
+
+
+def headings(path: Path) -> set[str]:
+    lines = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines}
+
+
+class TestConfiguration:
+    @pytest.mark.parametrize("model", [Settings, ProviderSettings])
+    def test_each_field_has_its_row(self, model: type[Settings | ProviderSettings]) -> None:
+        for name, field in model.model_fields.items():
+            assert f"| `{name}` | {field.description} |" in CONFIGURATION, f"the row of {name} is missing or old"
+
+    def test_each_default_is_stated(self) -> None:
+        for name, field in Settings.model_fields.items():
+            default = field.default
+            if not isinstance(default, (int, float, str)):
+                continue
+            stated = str(field.description).partition("Defaults to ")[2]
+            number = re.sub(r"(?<=\d),(?=\d)", "", stated)
+            expected = default if isinstance(default, str) else f"{default:.15g}"
+            assert re.match(rf"{re.escape(expected)}(?!\d)", number), name
+
+    def test_examples_are_valid(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        examples = code_blocks(README, "toml") + code_blocks(CONFIGURATION, "toml")
+        assert len(examples) == 2
+        for example in examples:
+            Path("midstream.toml").write_text(example, encoding="utf-8")
+            settings = load()
+            assert settings.models["fast"].partition("/")[0] in settings.providers
+        Path("midstream.toml").unlink()
+        (exports,) = (block for block in code_blocks(CONFIGURATION, "sh") if block.startswith("export"))
+        for line in exports.splitlines():
+            name, _, value = shlex.split(line)[1].partition("=")
+            monkeypatch.setenv(name, value)
+        settings = load()
+        assert settings.models == {"home": "local/qwen3"}
+        assert settings.providers["local"].base_url == "http://127.0.0.1:11434/v1"
+        assert settings.ttl == 3600
+
+
+class TestProtocol:
+    def test_frames_are_what_the_code_writes(self) -> None:
+        frames = re.findall(r"^event: (\w+)\ndata: (.*)$", PROTOCOL, re.MULTILINE)
+        for type, data in frames:
+            assert events.encode(events.decode(type, data.encode())).decode() == data
+        assert {type for type, _ in frames} == events.TYPES
+
+    def test_each_field_of_an_event_is_told(self) -> None:
+        types = [kind for kind in get_args(events.AnyEvent) if kind.type in events.TYPES]
+        assert len(types) == len(events.TYPES)
+        for kind in types:
+            told = row(PROTOCOL, kind.type)
+            assert [f.name for f in fields_of(kind) if f.name != "t" and f"`{f.name}`" not in told] == [], told
+        usage = PROTOCOL.partition("`usage` is an object:")[2]
+        assert all(f"`{field.name}`" in usage for field in fields_of(events.Usage))
+        for value in get_args(events.AttemptReason):
+            assert f"`{value}`" in row(PROTOCOL, "attempt")
+        for value in get_args(events.PartKind):
+            assert f"`{value}`" in row(PROTOCOL, "part")
+        for value in get_args(events.FinishReason):
+            assert f"`{value}`" in row(PROTOCOL, "completed")
+
+    def test_each_error_code_is_told(self) -> None:
+        codes = {(ast.unparse(call.args[0]), code) for call, code in coded("api", "Problem", 1)}
+        assert len(codes) > 8
+        for status, code in codes:
+            assert f"| {status} | `{code}` |" in PROTOCOL, code
+        refused = {code for _, code in coded("api", "unprocessable", 1)} | {"invalid_request"}
+        assert len(refused) > 4
+        for code in refused:
+            assert f"| 422 | `{code}` |" in PROTOCOL, code
+
+    def test_each_code_of_a_failure_is_told(self) -> None:
+        table = PROTOCOL.partition("### Codes of `failed`")[2].partition("\n## ")[0]
+        codes = {code for _, code in coded("worker", "Failed", "code")}
+        assert {"worker_lost", "too_long"} <= codes
+        for code in codes | set(get_args(ErrorCode)):
+            assert f"`{code}`" in table, code
+
+
+def coded(package: str, name: str, argument: int | str) -> Iterator[tuple[ast.Call, str]]:
+    """Calls of `name` in a package whose argument, by place or by name, is a text as it stands."""
+    for path in (ROOT / package).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name):
+                continue
+            if isinstance(argument, int):
+                values = node.args[argument : argument + 1]
+            else:
+                values = [keyword.value for keyword in node.keywords if keyword.arg == argument]
+            for value in values:
+                if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                    yield node, value.value
+
+
+def test_each_module_is_in_the_tree() -> None:
+    tree = ARCHITECTURE.partition("## Modules")[2]
+    for package in PACKAGES:
+        start = re.search(rf"^{package}/ .*?(?=^\w+/ )", tree, re.DOTALL | re.MULTILINE)
+        assert start, package
+        paths = [path for path in (ROOT / package).rglob("*.py") if not path.name.startswith("__")]
+        missing = [path.name for path in paths if path.name not in start[0] and f" {path.stem}" not in start[0]]
+        assert missing == [], package
+
+
+def test_targets_of_make_are_there() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for text in (README, ARCHITECTURE):
+        for target in re.findall(r"\bmake (\w+)$|`make (\w+)`", text, re.MULTILINE):
+            assert re.search(rf"^{target[0] or target[1]}:", makefile, re.MULTILINE), target
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def base(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """Where a `midstream up` listens."""
+    folder = tmp_path_factory.mktemp("up")
+    command = [sys.executable, "-m", "midstream", "up", "--port", "0", "--data-dir", str(folder / "data")]
+    up = Process("up", command, r"ready at http://\S+", folder, {})
+    await up.start()
+    try:
+        yield (await up.said(r"ready at (http://\S+)"))[1]
+    finally:
+        await up.stop()
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.timeout(120)
+class TestReadme:
+    """Its commands, as they stand; only the port is another one, and Midstream is the one under test."""
+
+    pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+    async def test_a_stream(self, base: str, tmp_path: Path) -> None:
+        out = await run("stream", base, tmp_path)
+        assert types_of(out)[0] == "queued"
+        assert types_of(out)[-1] == "completed"
+
+    async def test_a_viewer_that_comes_back(self, base: str, tmp_path: Path) -> None:
+        out = await run("resume", base, tmp_path)
+        seen = re.findall(r"^id: (\d+)-(\d+)$", out, re.MULTILINE)
+        assert [int(seq) for _, seq in seen] == list(range(len(seen)))
+        assert len({token for token, _ in seen}) == 1
+        assert len(types_of((tmp_path / "first.txt").read_text())) == 10 < len(seen)
+        assert types_of(out)[-1] == "completed"
+        assert out.count("retry: ") == 2, "it was one connection"
+
+    async def test_the_command_line(self, base: str, tmp_path: Path) -> None:
+        answer, *table = (await run("cli", base, tmp_path)).splitlines()
+        assert "completed" in table[0] + table[1]
+        async with httpx2.AsyncClient(base_url=base, timeout=DEADLINE, trust_env=False) as client:
+            newest = (await client.get("/v1/generations", params={"limit": 1})).json()["data"][0]["id"]
+            assert answer.startswith((await client.get(f"/v1/generations/{newest}")).json()["text"])
+        assert any(line.endswith("an API is running there") for line in table)
+
+
+def test_no_command_is_left_out() -> None:
+    marked = re.findall(r"<!-- test: (\w+) -->\n```sh\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    assert [name for name, _ in marked] == ["stream", "resume", "cli"]
+    for block in code_blocks(README, "sh"):
+        assert block in dict(marked).values() or re.fullmatch(r"((\w+=\S+ )?make \w+\n)+", block), block
+
+
+def types_of(stream: str) -> list[str]:
+    return re.findall(r"^event: (\w+)$", stream, re.MULTILINE)
+
+
+async def run(name: str, base: str, folder: Path) -> str:
+    """Do what the marked block says; what it printed. Fails where it ends with an error, or after 40 s."""
+    found = re.search(rf"<!-- test: {name} -->\n```sh\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    assert found
+    command = f"{shlex.quote(sys.executable)} -m midstream"
+    script = found[1].replace("http://127.0.0.1:8000", base).replace(".venv/bin/midstream", command)
+    port = base.rpartition(":")[2]
+    environment = {"PYTHONPATH": str(ROOT), "MIDSTREAM_URL": base, "MIDSTREAM_PORT": port, "no_proxy": "*"}
+    shell = await asyncio.create_subprocess_exec(
+        "bash", "-eu", "-c", script, cwd=folder, env=os.environ | environment, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(DEADLINE):
+            out, _ = await shell.communicate()
+    finally:
+        if shell.returncode is None:
+            shell.kill()
+            await shell.wait()
+    assert shell.returncode == 0
+    return out.decode()
