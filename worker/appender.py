@@ -163,9 +163,11 @@ class Appender:
     async def _forget_settled(self) -> None:
         done = []
         for since, writer in list(self._rechecking.values()):
-            if writer.behind == 0 or time.monotonic() - since > RECHECK_LIMIT:
+            confirmed = writer.behind == 0
+            if confirmed or time.monotonic() - since > RECHECK_LIMIT:
                 del self._rechecking[id(writer)]
                 self._forget(writer)
+            if confirmed:  # else it stays pending, and the sweeper looks after it
                 done.append(writer.generation_id)
         if done:
             await self._settled(done)

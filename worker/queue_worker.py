@@ -26,6 +26,8 @@ logger = logging.getLogger("midstream.worker")
 
 WAIT = 1.0
 """Seconds of one blocking pop; after each the queue is looked at anyway, as a wake-up is only a hint."""
+MOST = 100
+"""Jobs that are taken in one step."""
 WEEK = 604_800
 LOST_AFTER = 3
 """Leases without a renewal after which a worker stops its provider calls.
@@ -65,6 +67,8 @@ class QueueWorker(Worker):
         self._room = asyncio.Event()
         self._stopping = asyncio.Event()
         self._idle = False
+        self._not_renewing = asyncio.Event()
+        self._not_renewing.set()
         self._hold: tuple[float, int] | None = None
         self._failures = 0
 
@@ -91,6 +95,8 @@ class QueueWorker(Worker):
             return
         for delay in (0.1, 0.5, None):
             try:
+                # A renewal under way names this job, and would take back the lease that is given up here.
+                await self._not_renewing.wait()
                 await self.queue.finish(self.name, job_id, "done" if finish else "back")
                 return
             except RedisError as error:
@@ -139,10 +145,11 @@ class QueueWorker(Worker):
                 continue
             try:
                 started = time.monotonic()
-                taken = await self.queue.take(self.name, most=min(room, 100), since_ms=self._since_ms())
+                most = min(room, MOST)
+                taken = await self.queue.take(self.name, most=most, since_ms=self._since_ms())
                 for job_id, score in taken.jobs:
                     self._start(job_id, score, started + self.lease)
-                if not taken.jobs:
+                if len(taken.jobs) < most:
                     await self._idly(self.blocking.wait(min(WAIT, max(0.01, (taken.next_ms or 1000) / 1000))))
                 self._failures = 0
             except RedisError as error:
@@ -160,9 +167,9 @@ class QueueWorker(Worker):
         await self._room.wait()
 
     def _start(self, job_id: str, score: int, leased_until: float) -> None:
+        self._leased_until[job_id] = leased_until
         if job_id in self.tasks:
             return  # our own lease had run out, and we have it again
-        self._leased_until[job_id] = leased_until
         task = self.tasks[job_id] = self.loop.create_task(self.run_job(job_id, score))
         task.add_done_callback(lambda task: self._ended(job_id, task))
 
@@ -180,6 +187,7 @@ class QueueWorker(Worker):
             await asyncio.sleep(pause)
             mine = list(self._leased_until)
             started = time.monotonic()
+            self._not_renewing.clear()
             try:
                 lost = await self.queue.renew(self.name, mine) if mine else []
             except RedisError as error:
@@ -188,6 +196,8 @@ class QueueWorker(Worker):
                 if started - renewed > LOST_AFTER * self.lease:
                     self.generator.stop_all("lease")
                 continue
+            finally:
+                self._not_renewing.set()
             pause = self.lease / 3
             renewed = started
             for job_id in mine:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
-from anthropic import AsyncAnthropic
+import httpx2
+from anthropic import AsyncAnthropic, AsyncStream
 
 from shared.requests import GenerationRequest
 from shared.settings import ProviderSettings
@@ -31,8 +32,14 @@ class Anthropic:
 
     def stream(self, request: GenerationRequest, model: str) -> AsyncGenerator[list[ProviderEvent], None]:
         """See `Provider.stream`."""
-        create = self._client.messages.with_streaming_response.create
-        return follow(self.name, lambda: create(**body(request, model)), MessagesReader(self.name))
+        return follow(self.name, lambda: self._send(request, model), MessagesReader(self.name))
+
+    async def _send(self, request: GenerationRequest, model: str) -> httpx2.Response:
+        # Not `messages.create`, which walks through its parameters type by type.
+        answer = await self._client.post(
+            "/v1/messages", cast_to=object, body=body(request, model), stream=True, stream_cls=AsyncStream[object]
+        )
+        return answer.response
 
     async def aclose(self) -> None:
         """See `Provider.aclose`."""

@@ -54,8 +54,7 @@ def body(request: GenerationRequest, model: str) -> dict[str, Any]:
     if sampling := request.given("temperature", "top_p"):
         if (request.temperature or 0) > 1:
             raise _refused("temperature must be at most 1 for this provider")
-        # The SDK has no parameters for these any more: the newest models refuse them, the older ones do not.
-        fields["extra_body"] = sampling
+        fields |= sampling
     return fields
 
 

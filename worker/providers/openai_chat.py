@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from openai import AsyncOpenAI
+import httpx2
+from openai import AsyncOpenAI, AsyncStream
 
 from shared.requests import AssistantMessage, GenerationRequest, Message, SystemMessage
 from shared.settings import ProviderSettings
 from worker.providers.openai_chat_reader import ChatReader
 from worker.providers.provider import ProviderEvent
-from worker.providers.stream import TIMEOUT, Response, follow, http_client
+from worker.providers.stream import TIMEOUT, follow, http_client
 
 _SAME = (
     "tools", "tool_choice", "parallel_tool_calls", "response_format", "temperature", "top_p", "stop", "seed",
@@ -41,15 +41,16 @@ class OpenAIChat:
 
     def stream(self, request: GenerationRequest, model: str) -> AsyncGenerator[list[ProviderEvent], None]:
         """See `Provider.stream`."""
-        create = self._client.chat.completions.with_streaming_response.create
+        return follow(self.name, lambda: self._send(request, model), ChatReader(self.name))
 
-        def send() -> AbstractAsyncContextManager[Response]:
-            fields = body(request, model, official=self._official)
-            # As `extra_body`, which replaces the rest: the SDK walks through its own parameters type by type,
-            # which holds the event loop for many milliseconds when the conversation is long.
-            return create(model=model, messages=[], stream=True, extra_body=fields)
-
-        return follow(self.name, send, ChatReader(self.name))
+    async def _send(self, request: GenerationRequest, model: str) -> httpx2.Response:
+        # Not `chat.completions.create`: that walks through its parameters type by type, which holds the event loop for
+        # many milliseconds when the conversation is long, and for half of one when it is short (bench/dispatch.py).
+        fields = body(request, model, official=self._official)
+        answer = await self._client.post(
+            "/chat/completions", cast_to=object, body=fields, stream=True, stream_cls=AsyncStream[object]
+        )
+        return answer.response
 
     async def aclose(self) -> None:
         """See `Provider.aclose`."""

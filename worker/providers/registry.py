@@ -16,22 +16,16 @@ ADAPTERS: dict[Protocol, Callable[[str, ProviderSettings], Provider]] = {
 
 
 class Registry:
-    """One adapter, and so one connection pool, for each endpoint; made when it is first used."""
+    """One adapter, and so one connection pool, for each endpoint; made at once: the first takes a fifth of a second."""
 
     def __init__(self, endpoints: Mapping[str, ProviderSettings]) -> None:
-        self._endpoints = endpoints
-        self._made: dict[str, Provider] = {}
+        self._adapters = {name: ADAPTERS[settings.protocol](name, settings) for name, settings in endpoints.items()}
 
     def get(self, name: str) -> Provider:
         """The adapter of this endpoint. Raises KeyError where no endpoint has the name."""
-        provider = self._made.get(name)
-        if provider is None:
-            settings = self._endpoints[name]
-            provider = self._made[name] = ADAPTERS[settings.protocol](name, settings)
-        return provider
+        return self._adapters[name]
 
     async def aclose(self) -> None:
         """Close every adapter's connections."""
-        while self._made:
-            _, provider = self._made.popitem()
+        for provider in self._adapters.values():
             await provider.aclose()

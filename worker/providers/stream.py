@@ -10,8 +10,8 @@ import asyncio
 import contextlib
 import json
 import ssl
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, aclosing
 from functools import cache
 from typing import Protocol, TypeVar
 
@@ -50,13 +50,6 @@ class Reader(Protocol):
         ...
 
 
-class Response(Protocol):
-    """What both SDKs give for `with_streaming_response`."""
-
-    @property
-    def http_response(self) -> httpx2.Response: ...
-
-
 def http_client() -> httpx2.AsyncClient:
     """The client that an SDK sends with. It follows no redirects, as these would carry the key elsewhere.
 
@@ -74,7 +67,7 @@ def _certificates() -> ssl.SSLContext:
 
 
 async def follow(
-    name: str, create: Callable[[], AbstractAsyncContextManager[Response]], reader: Reader
+    name: str, send: Callable[[], Awaitable[httpx2.Response]], reader: Reader
 ) -> AsyncGenerator[list[ProviderEvent], None]:
     """Send the request and give the answer's events, one non-empty list for each piece the network gave.
 
@@ -82,7 +75,8 @@ async def follow(
     text, which must not reach a log as a traceback's first half.
     """
     async with AsyncExitStack() as stack:
-        response = await _open(name, stack, create)
+        response = await _open(name, send)
+        stack.push_async_callback(response.aclose)
         pieces = await stack.enter_async_context(aclosing(response.aiter_bytes()))
         decoder = Decoder()
         while not reader.ended:
@@ -109,11 +103,9 @@ async def follow(
         await _drain(pieces)
 
 
-async def _open(
-    name: str, stack: AsyncExitStack, create: Callable[[], AbstractAsyncContextManager[Response]]
-) -> httpx2.Response:
+async def _open(name: str, send: Callable[[], Awaitable[httpx2.Response]]) -> httpx2.Response:
     try:
-        response = (await stack.enter_async_context(create())).http_response
+        response = await send()
     except (openai.APIStatusError, anthropic.APIStatusError) as error:
         failure = from_status(name, error.status_code, error.response.headers, error.body)
     except (openai.APIConnectionError, anthropic.APIConnectionError) as error:
@@ -124,6 +116,7 @@ async def _open(
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type not in ("application/json", "text/html"):
             return response
+        await response.aclose()
         detail = f"{media_type} instead of an event stream: check base_url"
         failure = problem(name, "invalid_response", detail, retryable=False)
     raise failure

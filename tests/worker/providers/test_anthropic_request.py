@@ -118,9 +118,10 @@ def test_stop(ask: Ask, stop: Any, expected: list[str]) -> None:
     assert body(ask(stop=stop), "m")["stop_sequences"] == expected
 
 
-def test_sampling_goes_past_the_sdk(ask: Ask) -> None:
-    assert body(ask(temperature=1, top_p=0.5), "m")["extra_body"] == {"temperature": 1, "top_p": 0.5}
-    assert "extra_body" not in body(ask(), "m")
+def test_sampling(ask: Ask) -> None:
+    fields = body(ask(temperature=1, top_p=0.5), "m")
+    assert (fields["temperature"], fields["top_p"]) == (1, 0.5)
+    assert not {"temperature", "top_p"} & body(ask(), "m").keys()
 
 
 OLD, NEW = "claude-sonnet-4-5-20250929", "claude-opus-4-7"

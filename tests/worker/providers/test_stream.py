@@ -8,9 +8,6 @@ import json
 import socket
 import traceback
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from types import SimpleNamespace
-from typing import Any
 
 import httpx2
 import pytest
@@ -37,20 +34,17 @@ pytestmark = pytest.mark.parametrize("protocol", list(BODIES))
 async def served(pieces: list[bytes], protocol: Protocol) -> Outcome:
     """What comes of these pieces without a socket, for the many cuts that would take too many requests."""
 
-    @asynccontextmanager
-    async def create() -> AsyncIterator[Any]:
+    async def send() -> httpx2.Response:
         async def content() -> AsyncIterator[bytes]:
             for piece in pieces:
                 yield piece
 
-        response = httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=content())
-        yield SimpleNamespace(http_response=response)
-        await response.aclose()
+        return httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=content())
 
     reader = ChatReader("acme") if protocol == "openai-chat" else MessagesReader("acme")
     batches: list[list[ProviderEvent]] = []
     try:
-        async for events in stream.follow("acme", create, reader):
+        async for events in stream.follow("acme", send, reader):
             batches.append(events)
     except ProviderError as error:
         return Outcome(batches, error)
