@@ -1,16 +1,10 @@
-"""What can be made to go wrong, where it strikes, and for how many requests."""
+"""What can be made to go wrong, and where it strikes."""
 
-from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from simulator.script import Script
+from typing import Final
 
 STATUSES: Final = {"429": 429, "500": 500, "529": 529}
 KINDS: Final = ("reset", "eof", "half", "badjson", "error", "stall", "keepalive", *STATUSES)
-
-MAX_COUNTED: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +40,3 @@ def parse_fault(value: str) -> Fault:
     if fault.status is not None and fault.at != 0:
         raise ValueError(f"must be '{kind}' or '{kind}@0': a status comes before the first delta")
     return fault
-
-
-class FaultCounter:
-    """Counts the requests of each model name that limits its fault by `times`; forgets the oldest names."""
-
-    def __init__(self) -> None:
-        self._seen: OrderedDict[str, int] = OrderedDict()
-
-    def due(self, script: "Script") -> Fault | None:
-        """The fault that this request suffers, if any; a call counts one request."""
-        if script.fault is None or script.times is None:
-            return script.fault
-        seen = self._seen.get(script.model, 0)
-        self._seen[script.model] = seen + 1
-        self._seen.move_to_end(script.model)
-        if len(self._seen) > MAX_COUNTED:
-            self._seen.popitem(last=False)
-        return script.fault if seen < script.times else None

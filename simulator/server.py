@@ -8,7 +8,8 @@ from urllib.parse import parse_qs
 from simulator.answer import compose
 from simulator.anthropic_messages import AnthropicMessages
 from simulator.connection import Connection, Receive, Scope, Send
-from simulator.faults import Fault, FaultCounter
+from simulator.fault_counter import FaultCounter
+from simulator.faults import Fault
 from simulator.journal import Entry, Journal
 from simulator.openai_chat import OpenAIChat
 from simulator.pace import Pace

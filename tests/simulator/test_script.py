@@ -1,6 +1,7 @@
 import pytest
 
-from simulator.faults import Fault, FaultCounter, parse_fault
+from simulator.fault_counter import FaultCounter
+from simulator.faults import Fault, parse_fault
 from simulator.script import BadParameter, UnknownScript, parse_script
 
 
@@ -80,7 +81,7 @@ def test_times_counts_each_model_name() -> None:
 
 
 def test_the_counter_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simulator.faults.MAX_COUNTED", 2)
+    monkeypatch.setattr("simulator.fault_counter.MAX_COUNTED", 2)
     counter = FaultCounter()
     first, *others = (parse_script(f"lorem?fault=eof&times=1&key={n}") for n in range(3))
     counter.due(first)

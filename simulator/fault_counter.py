@@ -1,0 +1,27 @@
+"""For how many requests a fault strikes."""
+
+from collections import OrderedDict
+from typing import Final
+
+from simulator.faults import Fault
+from simulator.script import Script
+
+MAX_COUNTED: Final = 10_000
+
+
+class FaultCounter:
+    """Counts the requests of each model name that limits its fault by `times`; forgets the oldest names."""
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[str, int] = OrderedDict()
+
+    def due(self, script: Script) -> Fault | None:
+        """The fault that this request suffers, if any; a call counts one request."""
+        if script.fault is None or script.times is None:
+            return script.fault
+        seen = self._seen.get(script.model, 0)
+        self._seen[script.model] = seen + 1
+        self._seen.move_to_end(script.model)
+        if len(self._seen) > MAX_COUNTED:
+            self._seen.popitem(last=False)
+        return script.fault if seen < script.times else None
