@@ -3,17 +3,17 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-CODE   := $(wildcard api bench midstream shared simulator tests worker)
+CODE   := $(wildcard api bench judges midstream shared simulator tests worker)
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCK   := --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links
 
 NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint format lock clean
+.PHONY: help install run test lint format lock clean bench chaos judge-llama
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Set up .venv from the lock files
 
@@ -30,6 +30,17 @@ run: install ## Run Midstream on this machine; ARGS="--port 9000" adds options
 
 test: install ## Run the tests; ARGS="-k name" adds options
 	$(BIN)/pytest $(ARGS)
+
+chaos: install ## Break real processes for a while and check every promise; SECONDS=300 SEED=1 ARGS="--workers 3"
+	$(BIN)/python -m tests.faults.chaos --seconds $(or $(SECONDS),60) --seed $(or $(SEED),1) $(ARGS)
+
+bench: install ## Measure dispatch, provider parsing and the event codec on this machine
+	$(BIN)/python -m bench.dispatch
+	$(BIN)/python -m bench.providers
+	$(BIN)/python -m bench.events
+
+judge-llama: install ## Build llama.cpp's server and compare Midstream with it (20 minutes, once)
+	$(BIN)/python -m judges.llama $(ARGS)
 
 lint: install ## Check style, types and imports
 	$(BIN)/ruff check $(CODE)

@@ -29,7 +29,11 @@ class _Direct(AbstractConnection):
             or writer.transport.is_closing()
             or writer.transport.get_write_buffer_size()
         ):
-            await super().send_packed_command(command, check_health)
+            try:
+                await super().send_packed_command(command, check_health)
+            except RuntimeError as error:
+                # uvloop's word for a connection that was reset before this write; redis-py knows OSError only.
+                raise ConnectionError(f"the connection was closed: {type(error).__name__}") from None
         else:
             # Nothing to wait for: what the socket does not take at once, the transport holds, and the wait for the
             # reply has a timeout.

@@ -8,6 +8,7 @@ import pytest
 
 # Read once: the tests themselves see none of our variables.
 FORBID_SKIPS = os.environ.get("MIDSTREAM_FORBID_SKIPS") == "1"
+CHAOS_SECONDS = float(os.environ.get("MIDSTREAM_CHAOS_SECONDS", "30"))
 OURS = ("MIDSTREAM_", "OPENAI_", "ANTHROPIC_")
 
 skipped: list[str] = []
@@ -18,6 +19,12 @@ def pytest_configure() -> None:
     for name in list(os.environ):
         if name.startswith(OURS):
             del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def chaos_seconds() -> float:
+    """For how long tests/faults/test_chaos.py breaks things."""
+    return CHAOS_SECONDS
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

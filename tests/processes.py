@@ -22,7 +22,7 @@ from midstream.waiting import POLL, until
 ROOT = Path(__file__).parents[1]
 START_TIMEOUT = 40.0
 STOP_TIMEOUT = 15.0
-SHOWN = 100
+SHOWN = 40
 
 
 class Process:
@@ -55,17 +55,7 @@ class Process:
     async def start(self) -> None:
         """Start it, again if it has ended; returns when it is ready."""
         assert not self.running, f"{self.name} is running"
-        with self.output.open("ab") as output:
-            self._start = output.tell()
-            self._popen = subprocess.Popen(
-                tethered(self._command),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                cwd=self._folder,
-                env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"} | self.environment,
-                start_new_session=True,
-            )
+        self._popen = self._spawn()
         await self.said(self._ready)
 
     async def said(self, pattern: str) -> re.Match[str]:
@@ -118,6 +108,19 @@ class Process:
         for line in lines[-SHOWN:]:
             print(f"{self.name:>10} | {line}", file=sys.stderr)
 
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        with self.output.open("ab") as output:
+            self._start = output.tell()
+            return subprocess.Popen(
+                tethered(self._command),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=self._folder,
+                env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"} | self.environment,
+                start_new_session=True,
+            )
+
     def _since(self, position: int) -> str:
         if not self.output.exists():
             return ""
@@ -153,6 +156,8 @@ class ApiProcess(Process):
 
 class Stack:
     """A whole Midstream on a folder of the test's own: `async with` starts it and ends all of it.
+
+    What the processes said is printed where the block ends with an exception.
 
     `environment` is what the APIs and workers get beside the addresses; `redis` are directives of the
     embedded server. Without `simulator` there is none, and the environment must name a provider.
@@ -190,9 +195,10 @@ class Stack:
             raise
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: object, *_: object) -> None:
         await self._stop()
-        self.show()
+        if kind is not None:
+            self.show()
 
     @property
     def processes(self) -> list[Process]:
@@ -208,6 +214,10 @@ class Stack:
         """SIGKILL, as a crash would, and start again on the same data."""
         await self.valkey.kill()
         await self.valkey.start()
+
+    async def routes(self, process: Process) -> dict[str, str]:
+        """Variables of one process only: where something stands between it and what it speaks to."""
+        return {}
 
     def show(self) -> None:
         """Print what each process said since the last time."""
@@ -225,7 +235,7 @@ class Stack:
             await self.simulator.start()
             self.environment["MIDSTREAM_SIMULATOR_URL"] = (await self.simulator.said(r"listening on (\S+)"))[1]
         for process in (*self.apis, *self.workers):
-            process.environment |= self.environment
+            process.environment |= self.environment | await self.routes(process)
         async with asyncio.TaskGroup() as group:
             for process in (*self.apis, *self.workers):
                 group.create_task(process.start())

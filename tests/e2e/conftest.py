@@ -30,7 +30,9 @@ class Node(NamedTuple):
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """Two APIs and two workers on one Redis, and the simulator."""
-    async with Stack(tmp_path_factory.mktemp("stack"), apis=2, workers=2) as running:
+    # 100 generations at a time are more than one worker may take.
+    limit = {"MIDSTREAM_CONCURRENCY": "60"}
+    async with Stack(tmp_path_factory.mktemp("stack"), apis=2, workers=2, environment=limit) as running:
         yield running
 
 

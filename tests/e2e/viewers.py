@@ -61,7 +61,7 @@ async def watch(api: str, generation_id: str, cursor: str = "") -> bytes:
         return await response.rest()
 
 
-def blocks(body: bytes) -> list[bytes]:
+def blocks(body: bytes | bytearray) -> list[bytes]:
     """The complete blocks that have an id, each with its blank line; what a cut left half is dropped."""
     *complete, _ = bytes(body).split(b"\n\n")
     return [block + b"\n\n" for block in complete if block.startswith(b"id: ")]
@@ -76,10 +76,9 @@ def parse(body: bytes) -> list[tuple[str, str, dict[str, Any]]]:
     """Id, event and data of each block, which must be three lines in this order."""
     events = []
     for block in blocks(body):
-        first, second, third, *blank = block.decode().split("\n")
-        assert first.startswith("id: ") and second.startswith("event: ") and third.startswith("data: "), block
-        assert blank == ["", ""], block
-        events.append((first[4:], second[7:], json.loads(third[6:])))
+        names, values = zip(*(line.partition(": ")[::2] for line in block.decode().split("\n")), strict=True)
+        assert names == ("id", "event", "data", "", ""), block
+        events.append((values[0], values[1], json.loads(values[2])))
     return events
 
 
