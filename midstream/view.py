@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import sys
@@ -64,7 +65,9 @@ class View:
             self._say_how_to_rejoin("detached")
             return 130
         except BrokenPipeError:
-            # Nobody reads any more.
+            # Nobody reads any more. What Python flushes at its exit must not fail again (documentation of `signal`,
+            # "Note on SIGPIPE").
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         except OSError as error:
             self._say_how_to_rejoin(f"cannot write ({error.strerror})")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
 import time
@@ -32,7 +33,7 @@ from midstream.up import supervise
 PROGRAM = '''
 import os, signal, sys, time
 def end(*_):
-    print("ends", flush=True)
+    print("ends", time.monotonic_ns(), flush=True)
     sys.exit()
 signal.signal(signal.SIGTERM, {handler})
 signal.signal(signal.SIGUSR1, lambda *_: sys.exit(2))
@@ -161,7 +162,9 @@ async def test_a_signal_ends_all_in_stages(number: signal.Signals, tmp_path: Pat
     out, err = await asyncio.wait_for(supervisor.communicate(), 15)
     assert supervisor.returncode == 0
     assert out == b"ready\n"
-    order = [line.split("|")[0].strip() for line in err.decode().splitlines() if line.endswith("| ends")]
+    # By the children's own clock: their lines come over pipes of their own, in any order.
+    ends = re.findall(r"^ *(\S+) \| ends (\d+)$", err.decode(), re.MULTILINE)
+    order = [name for name, _ in sorted(ends, key=lambda end: int(end[1]))]
     assert sorted(order[:2]) == ["front-1", "front-2"]
     assert order[2:] == ["back", "server"]
     assert all(ended(pid) for pid in pids.values())
