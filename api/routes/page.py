@@ -1,4 +1,4 @@
-"""The chat page: three files of ours and nothing from elsewhere."""
+"""The chat page: a few files of ours and nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -34,3 +34,4 @@ def _serve(path: str, name: str, media_type: str) -> None:
 _serve("/", "index.html", "text/html")
 _serve("/app.js", "app.js", "text/javascript")
 _serve("/style.css", "style.css", "text/css")
+_serve("/icon.svg", "icon.svg", "image/svg+xml")
