@@ -41,12 +41,15 @@ class Acceptances:
                 self._recent.popleft()
             while due := self._due(loop.time() - SETTLED):
                 try:
-                    if lost := await self._generations.accept_again([acceptance for _, acceptance in due]):
-                        logger.warning("Redis came back without %d accepted generations; accepted them again", lost)
+                    lost = await self._generations.accept_again([acceptance for _, acceptance in due])
                 except RedisError as error:
                     self._recent.extendleft(reversed(due))
                     logger.warning("acceptances not looked at (%s)", type(error).__name__)
                     break
+                if lost:
+                    logger.warning("Redis came back without %d accepted generations; accepted them again", len(lost))
+                for acceptance in lost:
+                    self.remember(acceptance)  # that is not on disk yet either
 
     def _due(self, before: float) -> list[tuple[float, Acceptance]]:
         due: list[tuple[float, Acceptance]] = []

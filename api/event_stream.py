@@ -13,9 +13,9 @@ from api import sse
 from api.admission import Start, admit
 from api.hub import Hub
 from api.supervisor import Backoff
-from api.tail import MAX_WRITE, Tail
+from api.tail import MAX_WRITE, RESTORATION, Tail
 from api.viewer import Viewer
-from shared.events import TERMINAL, EventId
+from shared.events import ORIGIN, TERMINAL, EventId
 from shared.log import PAGE, Entry
 
 logger = logging.getLogger("midstream.api")
@@ -84,13 +84,21 @@ class EventStream(Response):
                 tail.followers.discard(viewer)
 
     async def _admit_late(self, viewer: Viewer) -> Start | None:
+        """Decide once Redis can be asked; what a restarted one has lost, it is given time to have again."""
+        loop = asyncio.get_running_loop()
         backoff = Backoff()
+        patience = loop.time() + RESTORATION
         while viewer.open:
             try:
                 decision = await admit(self._hub.log, self._hub.generations, self._id, self._owner, self._start)
-                return decision if isinstance(decision, Start) else None
             except RedisError:
-                await viewer.pause(next(backoff))
+                patience = loop.time() + RESTORATION
+            else:
+                if isinstance(decision, Start):
+                    return decision
+                if decision != "not_found" or self._start.cursor == ORIGIN or loop.time() > patience:
+                    return None
+            await viewer.pause(next(backoff))
         return None
 
     async def _replay(self, viewer: Viewer, start: Start) -> None:

@@ -76,7 +76,9 @@ class Tail:
         if cursor == ORIGIN:
             return 0
         start, count = self._runs.get(cursor.token, (0, 0))
-        return start + cursor.seq + 1 if cursor.seq < count else None
+        # Below 0 where the log was trimmed beyond the cursor; 0 where what was trimmed ends with it.
+        position = start + cursor.seq + 1
+        return position if cursor.seq < count and position >= 0 else None
 
     def chunk(self, position: int) -> tuple[bytes, int]:
         """The frames from a position on as one piece of about MAX_WRITE bytes, and the position after it."""

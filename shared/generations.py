@@ -25,6 +25,8 @@ End = Literal["gone", "lost", "sealed", "cancel"]
 """Why a generation does not go on: deleted or expired, forgotten by a Redis that came back older, sealed, cancelled."""
 
 SECRET_KEY = "midstream:secret"
+RESTORATION_MS = 4000
+"""ms in which a worker has written again what a Redis that came back has forgotten: it looks 2 s after an end."""
 
 
 class Existence(StrEnum):
@@ -176,14 +178,14 @@ class Generations:
     async def page(self, owner: str, *, before: str | None, limit: int) -> tuple[list[Record], str | None]:
         """The owner's generations, newest first, and the id to continue from (None at the end).
 
-        Index entries whose record has expired are dropped on the way.
+        Index entries whose record has expired are dropped on the way; one that has none yet is being accepted.
         """
         ids = await self.queue.owned(owner, before=before, limit=limit)
         found = [await self.find(generation_id) for generation_id in ids]
         following = ids[-1] if len(ids) == limit else None
         # The id to continue from must stay in the index until then.
         expired = [i for i, f in zip(ids, found, strict=True) if f.record is None and i != following]
-        await self.queue.forget(owner, expired)
+        await self.queue.forget(owner, await self.queue.not_pending(expired))
         return [f.record for f in found if f.record is not None], following
 
     async def cancel(self, generation_id: str) -> State | None:
@@ -239,13 +241,14 @@ class Generations:
             return False
         return True
 
-    async def accept_again(self, asked: Sequence[Acceptance]) -> int:
-        """Look whether Redis still has what was accepted, and accept anew what it lost; gives how many those were."""
+    async def accept_again(self, asked: Sequence[Acceptance]) -> list[Acceptance]:
+        """Look whether Redis still has what was accepted, and accept anew what it lost; gives what that was."""
         lost = [a for a, end in zip(asked, await self.ends([a.id for a in asked]), strict=True) if end == "lost"]
         for acceptance in lost:
             if await self.restore(acceptance):
-                await self.queue.enqueue(acceptance.id)
-        return len(lost)
+                # A worker may have run it, even to its end: it has this time to write its log and its lease again.
+                await self.queue.enqueue(acceptance.id, max(self.queue.lease_ms, RESTORATION_MS))
+        return lost
 
 
 def _end(token: bytes | None, seal: bytes | None, cancel: bytes | None, buried: int) -> End | None:

@@ -231,6 +231,11 @@ class Log:
         raw = await self.redis.xrevrange(Keys(generation_id).log, count=1)
         return _entry(raw[0]) if raw else None
 
+    async def up_seconds(self) -> int:
+        """How long Redis has been up: one that has just restarted may be without its last second for a while."""
+        info = await self.redis.info("server")
+        return int(info["uptime_in_seconds"])
+
     async def holds(self, generation_id: str, event_id: EventId) -> bool:
         """Whether the log has (still) this event."""
         return bool(await self.redis.xrange(Keys(generation_id).log, min=str(event_id), max=str(event_id), count=1))

@@ -74,24 +74,25 @@ class Queue:
         """Note a generation that is about to be accepted; False where `most` are pending."""
         return bool(await self._announce(self.redis, [PENDING, _owner_index(owner)], [generation_id, most]))
 
-    async def enqueue(self, generation_id: str) -> bool:
-        """Make it visible to workers and wake one; False where it is queued or leased already."""
+    async def enqueue(self, generation_id: str, after_ms: int = 0) -> bool:
+        """Make it visible to workers, in so many ms, and wake one; False where it is queued or leased already."""
         job = serialize_job(JOB, (generation_id,), {}, None, 0, serializer=encode_job)
         return bool(
             await self._enqueue(
                 self.redis,
                 [QUEUE, WAKE, PENDING],
-                [generation_id, job_key_prefix + generation_id, job, self.job_ttl_ms],
+                [generation_id, job_key_prefix + generation_id, job, self.job_ttl_ms, after_ms],
             )
         )
 
-    async def take(self, worker: str, *, most: int, since_ms: int | None = None) -> Taken:
-        """Lease up to `most` visible jobs, oldest first; with `since_ms` only those enqueued since then."""
-        raw = await self._take(
-            self.redis,
-            [QUEUE, LEASES],
-            [worker, self.lease_ms, most, "-inf" if since_ms is None else since_ms],
-        )
+    async def take(self, worker: str, *, most: int, since_ms: int | None = None, until_ms: int | None = None) -> Taken:
+        """Lease up to `most` visible jobs, oldest first; with `since_ms` only those enqueued since then.
+
+        After `until_ms` (Redis' clock) it does nothing: a Redis that was paused still gets what was sent meanwhile, and
+        nobody would know of these leases.
+        """
+        since, until = ("-inf" if since_ms is None else since_ms), ("" if until_ms is None else until_ms)
+        raw = await self._take(self.redis, [QUEUE, LEASES], [worker, self.lease_ms, most, since, until])
         jobs = [(job.decode(), int(float(score))) for job, score in zip(raw[2::2], raw[3::2], strict=True)]
         ahead = int(raw[1])
         return Taken(jobs, int(raw[0]), ahead if ahead >= 0 else None)
@@ -137,6 +138,13 @@ class Queue:
             return []
         queued = await self.redis.zmscore(QUEUE, [generation_id for generation_id, _ in raw])
         return [(i.decode(), int(score), q is not None) for (i, score), q in zip(raw, queued, strict=True)]
+
+    async def not_pending(self, generation_ids: Sequence[str]) -> list[str]:
+        """Those of them that the pending index does not have."""
+        if not generation_ids:
+            return []
+        scores = await self.redis.zmscore(PENDING, list(generation_ids))
+        return [i for i, score in zip(generation_ids, scores, strict=True) if score is None]
 
     async def settle(self, generation_ids: Sequence[str]) -> None:
         """Take generations that have ended, or never began, out of the pending index."""

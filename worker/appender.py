@@ -92,7 +92,7 @@ class Appender:
                     self._mark(writer)
                 failures += 1
                 logger.warning("append failed (%s), sending again", type(error).__name__)
-                await asyncio.sleep(min(0.02 * 2.0**failures, 1.0) * random.uniform(0.5, 1.0))
+                await asyncio.sleep(min(0.02 * 2.0 ** min(failures, 6), 1.0) * random.uniform(0.5, 1.0))
             await self._forget_settled()
 
     async def drained(self) -> None:
@@ -162,9 +162,15 @@ class Appender:
 
     async def _forget_settled(self) -> None:
         done = []
+        now = time.monotonic()
         for since, writer in list(self._rechecking.values()):
+            if writer.behind == 0 and now - writer.appended_at < LINGER:
+                # It had to be written again, and that is not on disk yet either.
+                del self._rechecking[id(writer)]
+                self._lingering.append((now + LINGER, writer))
+                continue
             confirmed = writer.behind == 0
-            if confirmed or time.monotonic() - since > RECHECK_LIMIT:
+            if confirmed or now - since > RECHECK_LIMIT:
                 del self._rechecking[id(writer)]
                 self._forget(writer)
             if confirmed:  # else it stays pending, and the sweeper looks after it

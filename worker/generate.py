@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
+import time
 from collections.abc import Callable
 from enum import Enum
 from functools import partial
@@ -24,6 +26,8 @@ from worker.writer import StopReason, Writer
 
 logger = logging.getLogger("midstream.worker")
 
+PATIENCE = 3
+"""Leases for which a Redis that is away is waited for between two attempts."""
 HAND_OVER = 2.0
 """Seconds that a leaving worker waits for the log to have what was said so far."""
 
@@ -139,7 +143,7 @@ class Run:
                 return await self._seal(end)
             failure = end
             await self.writer.caught_up()
-            claim = await self._claim(token=claim.token, reason="provider_error")
+            claim = await self._claim_again(claim.token)
         return JobEnd.LEFT if claim.start is Start.FENCED else JobEnd.DONE
 
     async def _claim(self, token: int | None = None, reason: AttemptReason | None = None) -> Claim:
@@ -152,6 +156,25 @@ class Run:
             token=token,
             reason=reason,
         )
+
+    async def _claim_again(self, token: int) -> Claim:
+        """The next attempt's claim; a Redis that is away is waited for, as what was said so far is only here.
+
+        Raises redis.exceptions.RedisError where it stays away for several leases.
+        """
+        patience = time.monotonic() + PATIENCE * self._generator.settings.lease
+        failures = 0
+        while True:
+            try:
+                claim = await self._claim(token=token, reason="provider_error")
+                if claim.start is Start.GONE and await self._generator.generations.restore(self.record):
+                    claim = await self._claim()
+                return claim
+            except RedisError:
+                if time.monotonic() > patience:
+                    raise
+            failures += 1
+            await asyncio.sleep(min(0.05 * 2.0 ** min(failures, 5), 1.0) * random.uniform(0.5, 1.0))
 
     async def _attempt(self, claim: Claim, writer: Writer) -> tuple[Completed | Failed, bool]:
         """The end of one attempt, and whether another may follow it."""

@@ -42,7 +42,7 @@ class Interrupts:
             except (RedisError, OSError) as error:
                 failures += 1
                 logger.warning("interrupts not heard (%s)", type(error).__name__)
-                await asyncio.sleep(min(0.05 * 2.0**failures, 1.0) * random.uniform(0.5, 1.0))
+                await asyncio.sleep(min(0.05 * 2.0 ** min(failures, 5), 1.0) * random.uniform(0.5, 1.0))
 
     def _quiet(self) -> list[str]:
         now = time.monotonic()

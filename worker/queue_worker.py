@@ -70,6 +70,9 @@ class QueueWorker(Worker):
         self._not_renewing = asyncio.Event()
         self._not_renewing.set()
         self._hold: tuple[float, int] | None = None
+        # A Redis that was silent for this long may have kept other workers from renewing.
+        self._patience = min(settings.redis_timeout, settings.lease / 3)
+        self._ahead_ms: float | None = None
         self._failures = 0
 
     async def _generate(self, ctx: dict[str, Any], generation_id: str) -> None:
@@ -146,14 +149,24 @@ class QueueWorker(Worker):
             try:
                 started = time.monotonic()
                 most = min(room, MOST)
-                taken = await self.queue.take(self.name, most=most, since_ms=self._since_ms())
+                taken = await self.queue.take(
+                    self.name, most=most, since_ms=self._since_ms(), until_ms=self._until_ms(started)
+                )
+                self._ahead_ms = taken.now_ms - time.monotonic() * 1000
                 for job_id, score in taken.jobs:
                     self._start(job_id, score, started + self.lease)
                 if len(taken.jobs) < most:
-                    await self._idly(self.blocking.wait(min(WAIT, max(0.01, (taken.next_ms or 1000) / 1000))))
+                    await self._wait(min(WAIT, max(0.01, (taken.next_ms or 1000) / 1000)))
                 self._failures = 0
             except RedisError as error:
                 await self._recover(error)
+
+    async def _wait(self, seconds: float) -> None:
+        began = time.monotonic()
+        await self._idly(self.blocking.wait(seconds))
+        if time.monotonic() - began > seconds + self._patience and self._ahead_ms is not None:
+            # Redis was paused, or we were: leases may have run out that nobody could renew.
+            self._hold = (time.monotonic() + self.lease, int(time.monotonic() * 1000 + self._ahead_ms))
 
     async def _idly(self, wait: Awaitable[object]) -> None:
         self._idle = True
@@ -208,18 +221,23 @@ class QueueWorker(Worker):
                 self.generator.stop(job_id, "lease")
 
     async def _recover(self, error: RedisError) -> None:
-        """Back off, then hold off: for one lease take only what is enqueued from now on.
+        """Back off until Redis answers, then hold off: for one lease take only what is enqueued from now on.
 
-        What was there before may be leased by a worker whose lease Redis has forgotten; it takes it back in that time.
+        What was there before may be leased by a worker whose lease Redis has forgotten, or which had no way to renew
+        it; it takes it back in that time. Nothing is taken before Redis has answered: one that was paused would run
+        the take first of all.
         """
-        self._failures += 1
-        logger.warning("queue unreachable (%s)", type(error).__name__)
-        await asyncio.sleep(min(0.05 * 2.0**self._failures, 1.0) * random.uniform(0.5, 1.0))
-        try:
-            now_ms, _ = await self.queue.clock()
-        except RedisError:
-            return
-        self._hold = (time.monotonic() + self.lease, now_ms)
+        while not self._stopping.is_set():
+            self._failures += 1
+            logger.warning("queue unreachable (%s)", type(error).__name__)
+            await asyncio.sleep(min(0.05 * 2.0 ** min(self._failures, 5), 1.0) * random.uniform(0.5, 1.0))
+            try:
+                now_ms, _ = await self.queue.clock()
+            except RedisError as again:
+                error = again
+            else:
+                self._hold = (time.monotonic() + self.lease, now_ms)
+                return
 
     async def _hold_off_after_restart(self) -> None:
         try:
@@ -231,6 +249,10 @@ class QueueWorker(Worker):
             return
         if up_ms < self.lease * 1000:
             self._hold = (time.monotonic() + self.lease - up_ms / 1000, now_ms - up_ms)
+
+    def _until_ms(self, sent: float) -> int | None:
+        """When Redis' clock says that nobody waits for an answer to what is sent now (time.monotonic)."""
+        return int((sent + self._patience) * 1000 + self._ahead_ms) if self._ahead_ms is not None else None
 
     def _since_ms(self) -> int | None:
         if self._hold is not None and time.monotonic() > self._hold[0]:

@@ -13,6 +13,8 @@ from api.auth import Owner
 from api.event_stream import EventStream
 from api.problems import documented, gone, not_found
 from api.services import GenerationId, Services, Use
+from api.tail import RESTORATION
+from shared.events import ORIGIN
 
 router = APIRouter(prefix="/v1/generations", tags=["generations"])
 
@@ -65,6 +67,9 @@ async def events(
 async def _decide(use: Services, generation_id: str, owner: str, start: Start) -> Start | Refusal | None:
     try:
         async with asyncio.timeout(ASK):
-            return await admit(use.log, use.generations, generation_id, owner, start)
+            decision = await admit(use.log, use.generations, generation_id, owner, start)
+            if decision == "not_found" and start.cursor != ORIGIN and await use.log.up_seconds() < RESTORATION:
+                return None  # who has seen an event may be right: its worker is about to write it again
+            return decision
     except (RedisError, TimeoutError):
         return None

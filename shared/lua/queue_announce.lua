@@ -2,10 +2,8 @@
 -- KEYS  pending index, the owner's index
 -- ARGV  generation id, most pending generations
 -- Gives 1, or 0 if the queue is full
-if redis.call('ZSCORE', KEYS[1], ARGV[1]) then
-  return 1
-end
-if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) then
+local announced = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if not announced and redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) then
   return 0
 end
 local clock = redis.call('TIME')

@@ -1,12 +1,12 @@
 -- Put a job into the queue and wake one worker; a job that is queued or leased stays as it is.
 -- KEYS  queue, wake list, pending index
--- ARGV  job id, job key, job (arq's format), TTL of the job key in ms
+-- ARGV  job id, job key, job (arq's format), TTL of the job key in ms, ms until it is visible
 -- Gives 1 if it was added, else 0
 local clock = redis.call('TIME')
 local now = string.format('%.0f', clock[1] * 1000 + math.floor(clock[2] / 1000))
 redis.call('ZADD', KEYS[3], 'NX', now, ARGV[1])
 redis.call('SET', ARGV[2], ARGV[3], 'PX', ARGV[4])
-if redis.call('ZADD', KEYS[1], 'NX', now, ARGV[1]) == 0 then
+if redis.call('ZADD', KEYS[1], 'NX', string.format('%.0f', now + ARGV[5]), ARGV[1]) == 0 then
   return 0
 end
 redis.call('LPUSH', KEYS[2], '1')

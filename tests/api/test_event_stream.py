@@ -12,9 +12,9 @@ from redis import Redis
 
 from api import event_stream, tail
 from midstream.valkey import Valkey
-from shared.events import EventId
+from shared.events import ORIGIN, EventId
 from shared.generations import Acceptance
-from shared.log import Keys
+from shared.log import Batch, Keys, Outcome
 from shared.sse import Decoder
 from tests.api.harness import DEADLINE, Api, MakeApi, Message, Producer, until, whole
 
@@ -393,6 +393,33 @@ async def test_redis_that_came_back_without_a_generation_this_node_has_just_acce
         await again.complete()
         rest = await viewing.rest()
     assert [message.event for message in rest] == ["reset", "attempt", "part_end", "completed"]
+
+
+async def test_reconnect_to_a_restarted_redis_that_has_not_got_the_generation_back_yet(
+    make_api: MakeApi, own_valkey: Valkey
+) -> None:
+    """Who has seen an event is not told 404, at which an EventSource gives up for good, but kept until it is back."""
+    api = await make_api(own_valkey.url, heartbeat=0.2)
+    generation_id = await api.hub.generations.new_id("local", None)
+    asked = Acceptance(
+        id=generation_id, owner="local", model="p/m", request=b"{}", on_interrupt="restart", ttl_ms=60_000
+    )
+    await api.hub.generations.accept(asked)
+    before = await Producer.start(api.log, generation_id)
+    await before.say("a")
+    await api.log.redis.flushall()
+    assert await api.log.up_seconds() < tail.RESTORATION, "the server is a fresh one"
+    assert await api.status(generation_id) == 404
+    async with api.view(generation_id, str(before.last)) as viewing:
+        assert viewing.response.status_code == 200
+        assert await api.hub.generations.restore(asked)
+        whole_again = Batch(
+            generation_id, before.claim.token, 1, ORIGIN, 0, [("attempt", before.claim.first), *before.written]
+        )
+        assert (await api.log.append(whole_again)).outcome is Outcome.OK
+        await before.complete()
+        rest = await viewing.rest()
+    assert [message.event for message in rest] == ["part_end", "completed"]
 
 
 async def test_viewer_that_never_reads_is_cut(make_api: MakeApi, redis_url: str) -> None:
