@@ -1,0 +1,158 @@
+"""The figures of a run: what was done to it, and what came of it."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+
+from tests.faults.checker import Checker
+from tests.faults.evidence import Evidence
+from tests.faults.history import Claimed, Resources, View
+
+OWNED = ("CLAIMED", "CANCELLED", "EXHAUSTED", "INTERRUPTED")
+
+
+def summary(evidence: Evidence, checker: Checker) -> list[tuple[str, str]]:
+    """Name and value of each figure."""
+    assert evidence.setup is not None
+    faults, counts = Counter(fault.what for fault in evidence.faults), checker.counts
+    taken, disturbed = takeovers(evidence)
+    without_one = {v.id for v in checker.violations if v.rule in ("terminal", "ended")}
+    rows = [
+        ("seed", str(evidence.setup.seed)),
+        ("faults", ", ".join(f"{n} {what}" for what, n in sorted(faults.items())) or "none"),
+        ("generations", _of(counts, "generations", "completed", "failed", "cancelled")),
+        ("events", _of(counts, "events", "lost", "duplicated", "reordered")),
+        ("viewers", _of(counts, "viewers", "reconnects", "resets") + f", wrong viewers {len(checker.wrong_viewers)}"),
+        ("generations without exactly one terminal event", str(len(without_one))),
+        ("accepted minus ended", str(counts["not ended"])),
+        ("zombie appends tried → accepted", f"{counts['zombie appends']} → {counts['zombie appends accepted']}"),
+        (
+            "takeover p50 / p99 / max",
+            f"{_spread(taken)} (lease + 1 s is {evidence.setup.lease + 1:g} s; n={len(taken)})",
+        ),
+        ("takeovers while something else was broken", f"{_spread(disturbed)} (n={len(disturbed)})"),
+        ("attempts taken from a worker that nothing was done to", str(len(needless(evidence)))),
+        (
+            "longest viewer stall over a Redis restart",
+            "{:.1f} s, {:.1f} s where more was broken".format(*longest_stall(evidence)),
+        ),
+    ]
+    for excuse in ("told what a killed Redis forgot", "lost with both its node and Redis"):
+        if counts[excuse]:
+            rows.append((excuse, str(counts[excuse])))
+    return rows + _resources(evidence.resources)
+
+
+def takeovers(evidence: Evidence) -> tuple[list[float], list[float]]:
+    """Seconds from a worker's death to the next attempt of each generation it ran: undisturbed, and the others."""
+    assert evidence.setup is not None
+    undisturbed: list[float] = []
+    disturbed: list[float] = []
+    limit = evidence.setup.lease + 1
+    for fault in evidence.faults:
+        if fault.what not in ("worker_kill", "worker_pause"):
+            continue
+        alone = _helpers(evidence, fault.target, fault.at, fault.at + limit) == 0
+        other = any(
+            o is not fault and o.what.startswith(("redis", "way")) and "viewers" not in o.target
+            and o.at < fault.at + limit and (o.until or o.at) > fault.at - limit
+            for o in evidence.faults
+        )  # fmt: skip
+        for seconds in _taken_from(evidence, fault.target, fault.at):
+            (disturbed if alone or other else undisturbed).append(seconds)
+    return undisturbed, disturbed
+
+
+def _taken_from(evidence: Evidence, worker: str, at: float) -> list[float]:
+    seconds = []
+    for generation_id, claims in evidence.claims.items():
+        before = [claim for claim in claims if claim.at < at and claim.start in OWNED]
+        after = [claim for claim in claims if claim.token / 1000 > at]
+        log = evidence.log(generation_id)
+        if not before or before[-1].worker != worker or not after:
+            continue
+        # Where its last attempt had sealed the log or handed it over, nobody would have come.
+        if log and not log[-1].id.startswith(f"{before[-1].token}-"):
+            seconds.append(after[0].token / 1000 - at)
+    return seconds
+
+
+def _helpers(evidence: Evidence, but: str, since: float, until: float) -> int:
+    assert evidence.setup is not None
+    others = set(evidence.setup.workers) - {but}
+    for fault in evidence.faults:
+        if fault.at < until and (fault.until or fault.at) > since:
+            others.discard(fault.target)
+    return len(others)
+
+
+def needless(evidence: Evidence) -> list[Claimed]:
+    """Attempts that took a generation from a worker to which nothing had been done since it claimed."""
+    found = []
+    for claims in evidence.claims.values():
+        for before, claim in itertools.pairwise(claims):
+            if claim.worker == before.worker or claim.start not in OWNED:
+                continue
+            struck = any(
+                fault.target.split(" ")[0] == before.worker
+                and fault.at < claim.at
+                and (fault.until or fault.at) > before.at - 1
+                for fault in evidence.faults
+            )
+            if not struck:
+                found.append(claim)
+    return found
+
+
+def longest_stall(evidence: Evidence) -> tuple[float, float]:
+    """The longest time in s that a viewer heard no event, with a kill of Redis in it: of those in which nothing else
+    was broken, and of all.
+    """
+    alone = everything = 0.0
+    for views in evidence.viewers.values():
+        for before, after in _gaps(views):
+            broken = {f.what for f in evidence.faults if f.at < after and (f.until or f.at) > before}
+            if "redis_kill" in broken:
+                everything = max(everything, after - before)
+                if broken == {"redis_kill"}:
+                    alone = max(alone, after - before)
+    return alone, everything
+
+
+def _gaps(views: Sequence[View]) -> list[tuple[float, float]]:
+    times = [event.at for view in views for event in view.events if event.id]
+    return list(itertools.pairwise(times))
+
+
+def _of(counts: Counter[str], *names: str) -> str:
+    return ", ".join(f"{name} {counts[name]}" for name in names)
+
+
+def _spread(seconds: list[float]) -> str:
+    if not seconds:
+        return "none"
+    ordered = sorted(seconds)
+    p99 = ordered[min(len(ordered) - 1, round(0.99 * (len(ordered) - 1)))]
+    return f"{statistics.median(ordered):.2f} / {p99:.2f} / {ordered[-1]:.2f} s"
+
+
+def _resources(samples: list[Resources]) -> list[tuple[str, str]]:
+    rows = []
+    for process in sorted({sample.process for sample in samples}):
+        mine = sorted((s for s in samples if s.process == process), key=lambda s: s.at)
+        # A process that was started again begins anew: what grows shows within one life.
+        lives = [[s for s in mine if s.pid == pid] for pid in dict.fromkeys(s.pid for s in mine)]
+        life = max(lives, key=lambda life: life[-1].at - life[0].at)
+        first, last = life[0], life[-1]
+        keys = f", keys {first.keys} → {last.keys}" if last.keys is not None else ""
+        rows.append(
+            (
+                f"{process} over {last.at - first.at:.0f} s",
+                f"memory {first.memory_kb // 1024} → {last.memory_kb // 1024} MB, "
+                f"descriptors {first.descriptors} → {last.descriptors}{keys}",
+            )
+        )
+    return rows

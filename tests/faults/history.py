@@ -1,0 +1,210 @@
+"""What happened in a run, as JSON lines: recorded while it runs, judged when it is over.
+
+Times are seconds since the epoch, on the one clock that all processes of a run share. Events are ids, types and
+hashes; nothing that a model said is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+OWN = "history.jsonl"
+JOURNAL = "-appends.jsonl"
+
+
+class Seen(NamedTuple):
+    """An event as somebody saw it. `id` is empty for `queued`, `reset` and `drain`, which have none."""
+
+    id: str
+    type: str
+    hash: str
+    at: float = 0.0
+
+
+class Line(Struct, tag_field="kind", kw_only=True):
+    """One line of a history."""
+
+    at: float
+    """When it was known."""
+
+
+class Setup(Line, tag="setup"):
+    """With what the run was made. `lease` is in seconds."""
+
+    seed: int
+    lease: float
+    workers: list[str]
+    apis: list[str]
+
+
+class Post(Line, tag="post"):
+    """A POST and its answer; `status` is None where none came. `text` is the hash of what must be said in the end."""
+
+    key: str
+    api: str
+    sent: float
+    text: str
+    status: int | None = None
+    id: str | None = None
+    retry_after: bool = False
+
+
+class Cancel(Line, tag="cancel"):
+    """A cancel and its answer: `state` is how the generation stood."""
+
+    id: str
+    api: str
+    sent: float
+    status: int | None = None
+    state: str | None = None
+
+
+class Delete(Line, tag="delete"):
+    """A DELETE and its answer."""
+
+    id: str
+    api: str
+    sent: float
+    status: int | None = None
+
+
+class View(Line, tag="view"):
+    """One connection of a viewer, from its request (`sent`) to its end (`at`).
+
+    `how` it ended: `end` (the server finished the body), `cut` (the connection broke), `left` (the viewer's wish),
+    `silent` (not even a heartbeat came), `refused` (no answer, or a status other than 200), `hung` (it was given up).
+    """
+
+    viewer: str
+    connection: int
+    id: str
+    api: str
+    cursor: str
+    sent: float
+    status: int | None = None
+    how: str = "refused"
+    invented: bool = False
+    """Whether the cursor is one that this log never had."""
+    events: list[Seen] = []
+
+
+class Fault(Line, tag="fault"):
+    """Something done to the system, from `at` to `until` (None: it is over at once, or was never undone)."""
+
+    what: str
+    target: str
+    until: float | None = None
+    detail: str = ""
+
+
+class Died(Line, tag="died"):
+    """A process ended that nobody had ended."""
+
+    process: str
+    status: int
+
+
+class Stored(Line, tag="stored"):
+    """What Redis held of a generation. `state` is None where it had no record."""
+
+    id: str
+    state: str | None = None
+    seal: str = ""
+    events: list[Seen] = []
+    text: str = ""
+    """Hash of what the deltas of the last attempt say."""
+
+
+class Reported(Line, tag="reported"):
+    """What the API said of a generation."""
+
+    id: str
+    api: str
+    status: int
+    state: str | None = None
+    last: str | None = None
+
+
+class Resources(Line, tag="resources"):
+    """What a process used. For Redis, `keys` too."""
+
+    process: str
+    pid: int
+    memory_kb: int
+    descriptors: int
+    keys: int | None = None
+
+
+class Claimed(Line, tag="claim"):
+    """Journal of a worker: an attempt began there, after the event `last`."""
+
+    id: str
+    start: str
+    token: int
+    number: int
+    last: str
+    worker: str = ""
+
+
+class Appended(Line, tag="append"):
+    """Journal of a worker: a write, and what the log answered."""
+
+    id: str
+    sent: float
+    token: int
+    previous: str
+    first: int
+    events: list[tuple[str, str]]
+    outcome: str
+    last: str
+    worker: str = ""
+
+
+AnyLine = Setup | Post | Cancel | Delete | View | Fault | Died | Stored | Reported | Resources | Claimed | Appended
+
+_decoder: msgspec.json.Decoder[AnyLine] = msgspec.json.Decoder(AnyLine)
+
+
+def hashed(data: bytes) -> str:
+    """Stands for an event's bytes; as the workers' journals have it."""
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+class History:
+    """Writes a run's lines into a folder, beside the workers' journals."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._file = (folder / OWN).open("ab", buffering=0)
+
+    def add(self, line: AnyLine) -> None:
+        """Write one line."""
+        self._file.write(msgspec.json.encode(line) + b"\n")
+
+    def journal(self, worker: str) -> Path:
+        """Where a worker keeps its journal."""
+        return self.folder / f"{worker}{JOURNAL}"
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def read(folder: Path) -> Iterator[AnyLine]:
+    """All lines of a run: its own, then each worker's journal. A journal's last line may be half written."""
+    yield from map(_decoder.decode, (folder / OWN).read_bytes().splitlines())
+    for path in sorted(folder.glob(f"*{JOURNAL}")):
+        *lines, rest = path.read_bytes().split(b"\n")
+        for text in lines:
+            line = _decoder.decode(text)
+            assert isinstance(line, Claimed | Appended), f"{path} has a line that is no worker's"
+            line.worker = path.name.removesuffix(JOURNAL)
+            yield line
+        if rest:
+            print(f"{path.name}: the last line is half written")

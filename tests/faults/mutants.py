@@ -1,0 +1,415 @@
+"""Are the tests able to fail? Removes one guard at a time from a copy of the tree, and sees who notices.
+
+`python -m tests.faults.mutants [NAME …]` prints a table: mutant, and the first stage that caught it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from midstream.tether import tethered
+
+ROOT = Path(__file__).parents[2]
+COPIED = ("api", "bench", "midstream", "shared", "simulator", "tests", "worker", "pyproject.toml")
+TIMEOUT = 400.0
+
+PYTEST = ("-m", "pytest", "-x", "-q", "-rfE", "-p", "no:cacheprovider")
+NAMED = ("worker_faults", "redis_faults", "api_faults")
+CHAOS = ("-m", "tests.faults.chaos", "--lease", "2", "--pace", "2", "--running", "8")
+STAGES: dict[str, tuple[str, ...]] = {
+    "contract": (*PYTEST, "tests/contract", "-k", "not redis7"),
+    "writer": (*PYTEST, "tests/worker/test_writer.py"),
+    "machine": (*PYTEST, "tests/shared/test_log_machine.py"),
+    "guards": (*PYTEST, "tests/faults/test_guards.py"),
+    "worker": (*PYTEST, "tests/worker"),
+    "api": (*PYTEST, "tests/api"),
+    "named": (*PYTEST, *(f"tests/faults/test_{name}.py" for name in ("smoke", *NAMED))),
+    "chaos": (*CHAOS, "--seconds", "45", "--seed", "1"),
+    "chaos outage": (*CHAOS, "--seconds", "30", "--seed", "3", "--faults", "redis_kill", "--needless", "0"),
+    "chaos tail": (*CHAOS, "--seconds", "45", "--seed", "5", "--faults", "redis_kill", "--cut-aof"),
+    "chaos pause": (*CHAOS, "--seconds", "45", "--seed", "7", "--faults", "worker_pause,way_black_hole"),
+}
+"""Cheapest first. A stage that fails has caught the mutant."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Text of one file that stands there exactly once, and what stands there instead."""
+
+    file: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """Midstream without one guard; `stages` are tried first, then all others."""
+
+    name: str
+    edits: tuple[Edit, ...]
+    stages: tuple[str, ...] = ("contract", "writer", "machine")
+
+
+def _one(name: str, file: str, old: str, new: str, *stages: str) -> Mutant:
+    return Mutant(name, (Edit(file, old, new),), stages or Mutant.stages)
+
+
+APPEND, CLAIM = "shared/lua/append.lua", "shared/lua/claim.lua"
+
+MUTANTS = (
+    _one("an older token may append", APPEND, "if tonumber(r[1]) > tonumber(token) then", "if false then"),
+    _one(
+        "an append need not continue the log",
+        APPEND,
+        "if last ~= previous or (restore and first ~= 0) then",
+        "if restore and first ~= 0 then",
+    ),
+    _one("a sealed log may grow", APPEND, "if r[2] then", "if false then"),
+    _one("an append recreates what is gone", APPEND, "if not r[1] then", "r[1] = r[1] or '0'\nif false then"),
+    Mutant(
+        "terminal event and seal are two writes",
+        (
+            Edit(APPEND, "'state', ARGV[5], 'seal',", "'state', ARGV[5], 'unsealed',"),
+            Edit(
+                "worker/writer.py",
+                "        self.changed.set()\n\n    def recheck(self)",
+                "        self.changed.set()\n        self.sealed_late()\n\n    def sealed_late(self) -> None:\n"
+                "        return\n\n    def recheck(self)",
+            ),
+            Edit(
+                "worker/appender.py",
+                "            writer.settle(batch, reply)\n",
+                "            writer.settle(batch, reply)\n"
+                "            if batch.events[-1][0] in ('completed', 'failed', 'cancelled'):\n"
+                "                from shared.log import Keys\n"
+                "                key = Keys(batch.generation_id).record\n"
+                "                await self.log.redis.hset(key, 'seal', str(batch.last))\n",
+            ),
+        ),
+    ),
+    _one(
+        "it is published before it is checked",
+        APPEND,
+        "local r = redis.call('HMGET', record, 'token', 'seal', 'cancel')",
+        "redis.call('PUBLISH', log, previous .. ' ' .. token .. '-' .. ARGV[3] .. '\\n' .. "
+        "table.concat(ARGV, '\\n', 7))\nlocal r = redis.call('HMGET', record, 'token', 'seal', 'cancel')",
+    ),
+    _one(
+        "nothing is published",
+        APPEND,
+        "redis.call('PUBLISH', log, previous .. ' ' .. token .. '-' .. ARGV[3] .. '\\n' .. "
+        "table.concat(ARGV, '\\n', 7))\n",
+        "",
+    ),
+    _one("a claim does not look at the seal", CLAIM, "if r[2] then", "if false then"),
+    _one(
+        "a retry does not look whether the log is still its own",
+        CLAIM,
+        "if ARGV[1] ~= '' and ARGV[1] ~= r[1] then",
+        "if false then",
+    ),
+    _one(
+        "a token is a count, not a time",
+        CLAIM,
+        "math.max(now, r[1] + 1, string.match(last, '^%d+') + 1)",
+        "math.max(r[1] + 1, string.match(last, '^%d+') + 1)",
+    ),
+    _one("attempts are not counted", CLAIM, "failures >= tonumber(r[6])", "false"),
+    _one("a claim does not look at the cancel flag", CLAIM, "if r[9] then", "if false then"),
+    _one("hand over without the token", "shared/lua/hand_over.lua", "if r[1] ~= ARGV[1] then", "if false then"),
+    _one(
+        "finish without looking at the owner",
+        "shared/lua/queue_finish.lua",
+        "if holder and holder ~= ARGV[1] then",
+        "if false then",
+    ),
+    _one(
+        "renew without looking at the owner",
+        "shared/lua/queue_renew.lua",
+        "if holder and holder ~= ARGV[1] then",
+        "if false then",
+    ),
+    _one(
+        "a forgotten lease is not taken back",
+        "shared/lua/queue_renew.lua",
+        "    redis.call('ZADD', KEYS[1], till, ARGV[i])",
+        "    redis.call('ZADD', KEYS[1], 'XX', till, ARGV[i])",
+        "guards",
+    ),
+    _one(
+        "no hold-off after an outage",
+        "worker/queue_worker.py",
+        "        return self._hold[1] if self._hold else None",
+        "        return None",
+        "guards",
+        "named",
+        "chaos outage",
+    ),
+    _one(
+        "a lease is not looked at before the claim",
+        "worker/generate.py",
+        "        if not still_leased():\n",
+        "        if False:\n",
+        "guards",
+        "worker",
+        "named",
+        "chaos pause",
+    ),
+    _one(
+        "no look after the seal",
+        "worker/appender.py",
+        "            writer.recheck()\n",
+        "",
+        "writer",
+        "guards",
+        "worker",
+        "chaos tail",
+    ),
+    _one(
+        "what was written again is not looked at again",
+        "worker/appender.py",
+        "            if writer.behind == 0 and now - writer.appended_at < LINGER:\n",
+        "            if False:\n",
+        "guards",
+    ),
+    _one(
+        "what was accepted again is not looked at again",
+        "api/acceptances.py",
+        "                    self.remember(acceptance)  # that is not on disk yet either\n",
+        "                    pass\n",
+        "guards",
+    ),
+    _one(
+        "a mismatch is the end of an attempt",
+        "worker/writer.py",
+        "elif reply.outcome is Outcome.MISMATCH and reply.last.token == self.token:",
+        "elif reply.outcome is Outcome.MISMATCH and reply.last.token == -1:",
+    ),
+    _one(
+        "a lost claim is not restored",
+        "worker/writer.py",
+        "            self.begin_again(reply.last)\n",
+        "            self.lose(Outcome.FENCED)\n",
+    ),
+    _one(
+        "a forgotten record is not restored",
+        "worker/appender.py",
+        "if reply.outcome is Outcome.GONE and await writer.restore():",
+        "if False:",
+        "guards",
+        "worker",
+        "named",
+        "chaos tail",
+    ),
+    _one(
+        "an event changes while it is under way",
+        "worker/writer.py",
+        "        self._waiting.clear()\n        if self._acked == len(self._events):",
+        "        if self._acked == len(self._events):",
+        "writer",
+    ),
+    _one(
+        "a stream without its end marker is complete",
+        "worker/providers/openai_chat_reader.py",
+        "        if self._finish is None:\n            raise",
+        "        if False:\n            raise",
+        "worker",
+        "chaos",
+    ),
+    _one(
+        "the sweeper enqueues nothing",
+        "worker/sweeper.py",
+        "                        enqueued += await self.queue.enqueue(generation_id)\n",
+        "                        pass\n",
+        "worker",
+    ),
+    _one(
+        "what is queued or leased is enqueued once more",
+        "shared/lua/queue_enqueue.lua",
+        "if redis.call('ZADD', KEYS[1], 'NX', string.format('%.0f', now + ARGV[5]), ARGV[1]) == 0 then",
+        "if redis.call('ZADD', KEYS[1], string.format('%.0f', now + ARGV[5]), ARGV[1]) == 2 then",
+        "contract",
+    ),
+    Mutant(
+        "the log is read before the subscription stands",
+        (
+            Edit(
+                "api/tail.py",
+                "        self._subscribed = True\n        self._due.set()\n",
+                "        self._subscribed = True\n",
+            ),
+            Edit("api/tail.py", "        self._subscribed = False\n", "        self._subscribed = True\n"),
+            Edit(
+                "api/tail.py",
+                "        self._due = asyncio.Event()\n",
+                "        self._due = asyncio.Event()\n        self._due.set()\n",
+            ),
+        ),
+        ("guards", "api"),
+    ),
+    _one(
+        "a tail takes what does not follow",
+        "api/tail.py",
+        "        if previous == self.last:\n            self._extend(entries)",
+        "        if True:\n            self._extend(entries)",
+        "api",
+        "guards",
+        "chaos",
+    ),
+    _one(
+        "a tail that reads on does not look where it was",
+        "api/tail.py",
+        "            elif entries and entries[0].id == self.last:",
+        "            elif entries:",
+        "api",
+        "guards",
+        "chaos tail",
+    ),
+    _one(
+        "a viewer is not told that it starts over",
+        "api/tail.py",
+        "                follower.rewind()\n",
+        "                follower.position = same\n",
+        "api",
+        "guards",
+        "chaos tail",
+    ),
+    _one(
+        "a cursor is not looked up in an ended log",
+        "api/admission.py",
+        "if start.cursor != ORIGIN and not await log.holds(generation_id, start.cursor):",
+        "if False:",
+        "api",
+    ),
+    _one(
+        "a resumed viewer gets its last event again",
+        "api/tail.py",
+        "        position = start + cursor.seq + 1\n",
+        "        position = start + cursor.seq\n",
+        "api",
+    ),
+    _one(
+        "the API answers before it has enqueued",
+        "shared/generations.py",
+        "            await self.queue.enqueue(asked.id)\n        return accepted",
+        "            pass\n        return accepted",
+        "worker",
+        "api",
+        "guards",
+        "named",
+    ),
+    _one(
+        "the API does not look again at what it accepted",
+        "api/acceptances.py",
+        "                    lost = await self._generations.accept_again([acceptance for _, acceptance in due])\n",
+        "                    lost: list[Acceptance] = []\n",
+        "api",
+        "guards",
+        "named",
+        "chaos tail",
+    ),
+)
+
+
+def copied(folder: Path) -> Path:
+    """The tree as it stands, without what tools left in it."""
+    ignored = shutil.ignore_patterns("__pycache__", "node_modules", ".*")
+    for name in COPIED:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+        elif (ROOT / name).exists():
+            shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def mutate(folder: Path, mutant: Mutant) -> None:
+    """Apply a mutant's edits to a copy. Raises ValueError where the text is not there, or more than once."""
+    for edit in mutant.edits:
+        path = folder / edit.file
+        text = path.read_text(encoding="utf-8")
+        if text.count(edit.old) != 1:
+            raise ValueError(f"{mutant.name}: {edit.file} has {text.count(edit.old)} times what is to be replaced")
+        path.write_text(text.replace(edit.old, edit.new), encoding="utf-8")
+
+
+def passes(folder: Path, stage: str) -> bool:
+    """Run one stage in a copy. What it prints is kept in the copy; a stage that hangs has not passed."""
+    words = STAGES[stage]
+    if not all((folder / word).exists() for word in words if word.startswith("tests/")):
+        return True
+    with (folder / f"{stage.replace(' ', '-')}.log").open("wb") as output:
+        process = subprocess.Popen(
+            tethered([sys.executable, *words]),
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": str(folder), "TMPDIR": str(folder)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+        try:
+            return process.wait(TIMEOUT) == 0
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            return False
+
+
+def caught_by(mutant: Mutant, stages: Sequence[str]) -> tuple[str, str] | None:
+    """The first stage that fails without the guard, and what failed in it; None where all pass."""
+    with tempfile.TemporaryDirectory(prefix="midstream-mutant-") as name:
+        folder = copied(Path(name))
+        mutate(folder, mutant)
+        return next(((stage, said(folder, stage)) for stage in stages if not passes(folder, stage)), None)
+
+
+def said(folder: Path, stage: str) -> str:
+    """Which test failed, or which rules were broken, in a stage that did not pass."""
+    output = (folder / f"{stage.replace(' ', '-')}.log").read_text(errors="replace")
+    found = re.findall(r"^(?:FAILED|ERROR) \S*?::(\S+)|^(\d+ violations: .*)|^(attempts taken .*)", output, re.M)
+    return next((text for groups in found for text in groups if text), "no answer in time, or no result")
+
+
+def healthy(stages: Sequence[str]) -> list[str]:
+    """The stages that fail although nothing was removed: they would prove nothing."""
+    with tempfile.TemporaryDirectory(prefix="midstream-mutant-") as name:
+        folder = copied(Path(name))
+        return [stage for stage in stages if not passes(folder, stage)]
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Try the mutants, all or those named; gives 1 where one survives."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.mutants", description=__doc__)
+    parser.add_argument("names", nargs="*", help="words that a mutant's name has; all mutants without any")
+    parser.add_argument("--own", action="store_true", help="only the stages that a mutant names, not all that follow")
+    parser.add_argument("--trust", action="store_true", help="do not run each stage on the healthy tree first")
+    asked = parser.parse_args(words)
+    chosen = [m for m in MUTANTS if not asked.names or any(name in m.name for name in asked.names)]
+    if not asked.trust:
+        needed = [s for s in STAGES if not asked.own or any(s in mutant.stages for mutant in chosen)]
+        if sick := healthy(needed):
+            print(f"these fail with every guard in place, so they would prove nothing: {', '.join(sick)}")
+            return 2
+    survivors = 0
+    for mutant in chosen:
+        rest = () if asked.own else tuple(stage for stage in STAGES if stage not in mutant.stages)
+        began = time.monotonic()
+        caught = caught_by(mutant, (*mutant.stages, *rest))
+        survivors += caught is None
+        stage, why = caught or ("SURVIVED", "")
+        print(f"| {mutant.name} | {stage} | `{why}` | {time.monotonic() - began:.0f} s |", flush=True)
+    print(f"{len(chosen)} mutants, {survivors} survived")
+    return int(survivors > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,248 @@
+"""Guards that only bad luck would test: each is given its bad luck here, in one process and in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from fakeredis import FakeAsyncRedis
+from redis.asyncio import Redis
+
+from api import acceptances as acceptances_module
+from api.acceptances import Acceptances
+from api.tail import Tail
+from shared.events import TERMINAL
+from shared.generations import Acceptance, Generations
+from shared.log import Keys, Log, Outcome, Publication, Start
+from shared.queue import LEASES, QUEUE, Queue
+from shared.settings import Settings
+from tests.contract.accepting import accept, batch, claim, completed, delta
+from worker import appender as appender_module
+from worker.appender import Appender
+from worker.generate import Generator, JobEnd
+from worker.journal import Silence
+from worker.providers.registry import Registry
+from worker.writer import Writer
+
+
+@pytest.fixture
+async def redis() -> AsyncIterator[Redis]:
+    client = FakeAsyncRedis(version=(7, 0))
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings(simulator_url="http://127.0.0.1:9")
+
+
+@pytest.fixture
+def generations(redis: Redis, settings: Settings) -> Generations:
+    return Generations(redis, Queue(redis, settings), settings)
+
+
+@pytest.fixture
+def log(redis: Redis) -> Log:
+    return Log(redis)
+
+
+@pytest.fixture
+async def appender(log: Log, generations: Generations) -> AsyncIterator[Appender]:
+    """A running appender."""
+    appender = Appender(
+        log, max_log=1_000_000, running_ttl=60, settled=generations.queue.settle, journal=Silence()
+    )  # fmt: skip
+    task = asyncio.create_task(appender.run())
+    yield appender
+    task.cancel()
+    await asyncio.wait([task])
+
+
+@pytest.fixture
+async def generator(
+    settings: Settings, generations: Generations, log: Log, appender: Appender
+) -> AsyncIterator[Generator]:
+    registry = Registry(settings.endpoints())
+    yield Generator(settings, generations, log, appender, registry)
+    await registry.aclose()
+
+
+async def open_writer(appender: Appender, log: Log, generations: Generations, generation_id: str) -> Writer:
+    record = (await generations.find(generation_id)).record
+    assert record is not None
+    return appender.open(
+        generation_id, await claim(log, generation_id), restore=lambda: generations.restore(record), stop=lambda _: None
+    )
+
+
+async def state(redis: Any, generation_id: str) -> tuple[dict[bytes, bytes], list[Any]]:
+    keys = Keys(generation_id)
+    return await redis.hgetall(keys.record), await redis.xrange(keys.log)
+
+
+async def roll_back(redis: Any, generation_id: str, older: tuple[dict[bytes, bytes], list[Any]]) -> None:
+    keys = Keys(generation_id)
+    await redis.delete(keys.record, keys.log)
+    if older[0]:
+        await redis.hset(keys.record, mapping=older[0])
+    for entry_id, fields in older[1]:
+        await redis.xadd(keys.log, fields, id=entry_id)
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def test_a_worker_that_was_paused_before_its_claim_leaves_the_log_alone(
+    generator: Generator, generations: Generations, log: Log
+) -> None:
+    generation_id = await accept(generations)
+    running = await claim(log, generation_id)
+    assert await generator.run(generation_id, lambda: False) is JobEnd.LEFT
+    assert (await log.append(batch(generation_id, running, 1, [delta("x")]))).outcome is Outcome.OK
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["the end is lost", "the record is lost"])
+async def test_what_redis_forgot_after_the_end_is_written_again(
+    appender: Appender, generations: Generations, log: Log, redis: Redis, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    monkeypatch.setattr(appender_module, "LINGER", 0.05)
+    generation_id = await accept(generations)
+    nothing: tuple[dict[bytes, bytes], list[Any]] = ({}, [])
+    writer = await open_writer(appender, log, generations, generation_id)
+    writer.put(delta("a"))
+    await writer.caught_up()
+    older = nothing if whole else await state(redis, generation_id)
+    writer.put(delta("b"))
+    writer.put(completed())
+    await writer.caught_up()
+    sealed = await log.read(generation_id)
+    assert sealed[-1].type in TERMINAL
+    await roll_back(redis, generation_id, older)
+    if whole:
+        await redis.delete(Keys(generation_id).tombstone)
+    appender.close(writer)
+    async with asyncio.timeout(10):
+        await appender.drained()
+    assert await log.read(generation_id) == sealed
+    record = (await generations.find(generation_id)).record
+    assert record is not None
+    assert (record.state, record.seal) == ("completed", sealed[-1].id)
+    assert (await claim(log, generation_id)).start is Start.SEALED
+
+
+async def test_what_redis_forgot_twice_is_written_again_twice(
+    appender: Appender, generations: Generations, log: Log, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(appender_module, "LINGER", 0.3)
+    generation_id = await accept(generations)
+    writer = await open_writer(appender, log, generations, generation_id)
+    older = await state(redis, generation_id)
+    writer.put(completed())
+    await writer.caught_up()
+    sealed = await log.read(generation_id)
+    appender.close(writer)
+    for _ in range(2):
+        await roll_back(redis, generation_id, older)
+        async with asyncio.timeout(10):
+            while await log.read(generation_id) != sealed:
+                await asyncio.sleep(0.005)
+    async with asyncio.timeout(10):
+        await appender.drained()
+
+
+async def test_what_redis_forgot_twice_is_accepted_again_twice(
+    generations: Generations, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acceptances_module, "SETTLED", 0.2)
+    subject = Acceptances(generations)
+    acceptance = Acceptance(id="gen_x", owner="me", model="p/m", request=b"{}", on_interrupt="restart", ttl_ms=60_000)
+    await generations.accept(acceptance)
+    subject.remember(acceptance)
+    task = asyncio.create_task(subject.run())
+    for _ in range(2):
+        await redis.flushall()
+        async with asyncio.timeout(10):
+            while (await generations.find("gen_x")).record is None:
+                await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_a_tail_reads_the_log_only_once_it_would_hear_what_follows(
+    generations: Generations, log: Log, redis: Redis
+) -> None:
+    generation_id = await accept(generations)
+    running = await claim(log, generation_id)
+    # It looks at the log again only after an hour: what it misses now, it misses.
+    tail = Tail(generation_id, log, generations, check=3600.0)
+    task = asyncio.create_task(tail.run())
+    for _ in range(20):
+        await asyncio.sleep(0.005)
+    # Nobody hears this: the subscription does not stand yet.
+    await log.append(batch(generation_id, running, 1, [delta("a"), completed()]))
+    tail.subscribed()
+    await eventually(lambda: tail.state is not None or tail.gone)
+    assert (tail.state, len(tail.frames)) == ("completed", 3)
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_a_publication_between_two_reads_of_a_tail_is_kept(generations: Generations, log: Log) -> None:
+    generation_id = await accept(generations)
+    running = await claim(log, generation_id)
+    tail = Tail(generation_id, log, generations, check=3600.0)
+    task = asyncio.create_task(tail.run())
+    tail.subscribed()
+    await eventually(lambda: tail.loaded)
+    lost = batch(generation_id, running, 1, [delta("a")])
+    heard = batch(generation_id, running, 2, [delta("b"), completed()])
+    await log.append(lost)
+    await log.append(heard)
+    entries = (await log.read(generation_id))[2:]
+    header = f"{heard.previous} {entries[0].id}".encode()
+    message = b"\n".join([header, *(part for entry in entries for part in (entry.type.encode(), entry.data))])
+    assert Publication.parse(message) is not None
+    tail.published(message)
+    await eventually(lambda: tail.state is not None)
+    assert len(tail.frames) == 4
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_a_tail_sees_that_the_log_went_another_way_although_it_heard_nothing(
+    generations: Generations, log: Log, redis: Redis
+) -> None:
+    generation_id = await accept(generations)
+    first = await claim(log, generation_id)
+    older = await state(redis, generation_id)
+    await log.append(batch(generation_id, first, 1, [delta("a"), delta("b")]))
+    tail = Tail(generation_id, log, generations, check=3600.0)
+    task = asyncio.create_task(tail.run())
+    tail.subscribed()
+    await eventually(lambda: len(tail.frames) == 3)
+    await roll_back(redis, generation_id, older)
+    second = await claim(log, generation_id)
+    await log.append(batch(generation_id, second, 1, [delta("c"), completed()]))
+    tail.subscribed()
+    await eventually(lambda: tail.state is not None)
+    assert len(tail.frames) == len(await log.read(generation_id)) == 4
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_a_lease_that_redis_forgot_is_in_the_queue_again_once_it_is_renewed(
+    generations: Generations, redis: Redis
+) -> None:
+    queue = generations.queue
+    generation_id = await accept(generations)
+    assert [job for job, _ in (await queue.take("w1", most=1)).jobs] == [generation_id]
+    await redis.delete(QUEUE, LEASES)
+    assert await queue.renew("w1", [generation_id]) == []
+    # What is not queued, the sweeper would enqueue for a second worker while the first one runs it.
+    assert [(i, queued) for i, _, queued in await queue.pending(count=9, before_ms=1 << 50)] == [(generation_id, True)]

@@ -1,0 +1,40 @@
+"""The mutants fit the tree as it is, and the tests notice: a few here, all by `python -m tests.faults.mutants`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.mutants import MUTANTS, STAGES, Mutant, caught_by, copied, mutate
+
+QUICK = {"a mismatch is the end of an attempt": "writer", "a lease is not looked at before the claim": "guards"}
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copied(tmp_path_factory.mktemp("tree"))
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.name for mutant in MUTANTS])
+def test_every_mutant_can_be_made(tree: Path, mutant: Mutant) -> None:
+    assert set(mutant.stages) <= set(STAGES)
+    before = {edit.file: (tree / edit.file).read_text() for edit in mutant.edits}
+    mutate(tree, mutant)
+    for file, text in before.items():
+        assert (tree / file).read_text() != text
+        (tree / file).write_text(text)
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize(("name", "stage"), QUICK.items())
+def test_a_missing_guard_is_noticed(name: str, stage: str) -> None:
+    (mutant,) = (mutant for mutant in MUTANTS if mutant.name == name)
+    caught = caught_by(mutant, [stage])
+    assert caught is not None
+    assert caught[1].startswith("test_")
+
+
+@pytest.mark.timeout(200)
+def test_nothing_is_noticed_where_nothing_is_missing() -> None:
+    assert caught_by(Mutant("none", ()), list(QUICK.values())) is None
