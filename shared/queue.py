@@ -54,6 +54,8 @@ class Taken:
     now_ms: int
     next_ms: int | None
     """ms until the next leased entry becomes visible; None where nothing is leased."""
+    late: bool = False
+    """Redis got to it after `until_ms`, and did nothing."""
 
 
 class Queue:
@@ -95,7 +97,7 @@ class Queue:
         raw = await self._take(self.redis, [QUEUE, LEASES], [worker, self.lease_ms, most, since, until])
         jobs = [(job.decode(), int(float(score))) for job, score in zip(raw[2::2], raw[3::2], strict=True)]
         ahead = int(raw[1])
-        return Taken(jobs, int(raw[0]), ahead if ahead >= 0 else None)
+        return Taken(jobs, int(raw[0]), ahead if ahead >= 0 else None, late=ahead == -2)
 
     async def renew(self, worker: str, job_ids: Sequence[str]) -> list[str]:
         """Renew leases in one step; gives the ids that another worker holds."""

@@ -155,7 +155,9 @@ class QueueWorker(Worker):
                 self._ahead_ms = taken.now_ms - time.monotonic() * 1000
                 for job_id, score in taken.jobs:
                     self._start(job_id, score, started + self.lease)
-                if len(taken.jobs) < most:
+                if taken.late:
+                    self._hold = (time.monotonic() + self.lease, taken.now_ms)
+                elif len(taken.jobs) < most:
                     await self._wait(min(WAIT, max(0.01, (taken.next_ms or 1000) / 1000)))
                 self._failures = 0
             except RedisError as error:

@@ -3,11 +3,11 @@
 -- ARGV  worker, lease in ms, most jobs, least score in ms or '-inf'. With a least score, entries that somebody leased
 --       are left alone too: their workers may not yet have been able to renew them. Last ms at which this may run or
 --       '': what a Redis that was paused finds in its sockets is from workers that no longer wait for it.
--- Gives now in ms, ms until the next entry becomes visible or -1, then id, score for each job
+-- Gives now in ms, ms until the next entry becomes visible or -1, then id, score for each job; now and -2 if too late
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 if ARGV[5] ~= '' and now > tonumber(ARGV[5]) then
-  return {string.format('%.0f', now), '-1'}
+  return {string.format('%.0f', now), '-2'}
 end
 local jobs = redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[4], string.format('%.0f', now), 'WITHSCORES', 'LIMIT', 0, ARGV[3])
 redis.call('PERSIST', KEYS[1]) -- see append.lua: what runs is never refused for want of memory

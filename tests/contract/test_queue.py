@@ -87,6 +87,14 @@ async def test_held_off_takes_only_what_is_new(queue: Queue, redis: Any) -> None
     assert {job for job, _ in (await queue.take("w2", most=9)).jobs} == {"old", "leased"}
 
 
+async def test_a_take_that_redis_gets_to_too_late_does_nothing(queue: Queue) -> None:
+    await queue.enqueue("a")
+    now_ms = (await queue.take("nobody", most=0)).now_ms
+    late = await queue.take("w", most=1, until_ms=now_ms - 1)
+    assert (late.late, late.jobs) == (True, [])
+    assert [job for job, _ in (await queue.take("w", most=1, until_ms=now_ms + 5_000)).jobs] == ["a"]
+
+
 async def test_a_job_given_back_is_taken_at_once_by_another(queue: Queue) -> None:
     await queue.enqueue("a")
     await queue.take("w1", most=1)
