@@ -237,7 +237,8 @@ async def test_a_poison_job_ends_and_work_goes_on(stack: Breakable, http: httpx2
         assert parse(other)[-1][1] == "completed"
 
 
-@pytest.mark.xfail(reason="what runs beside a poison job on every worker that it kills is blamed as well")
+# Not strict: who is killed beside it depends on which worker takes whom.
+@pytest.mark.xfail(reason="what runs beside a poison job on every worker that it kills is blamed as well", strict=False)
 async def test_a_poison_job_does_not_harm_what_runs_beside_it(stack: Breakable, http: httpx2.AsyncClient) -> None:
     """Generations that share each of its workers with a poison job end as they would have without it."""
     api = stack.apis[0].url
