@@ -34,7 +34,7 @@ PROGRAM = '''
 import os, signal, sys, time
 def end(*_):
     # Not print, which fails where the signal comes in the middle of the print below.
-    os.write(1, b"ends %d\\n" % time.monotonic_ns())
+    os.write(1, f"ends {{time.monotonic_ns()}}{{os.linesep}}".encode())
     sys.exit()
 signal.signal(signal.SIGTERM, {handler})
 signal.signal(signal.SIGUSR1, lambda *_: sys.exit(2))
