@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails, from_json
 from starlette.requests import ClientDisconnect, Request
 
 from api.problems import FieldError, Problem, unprocessable
+from shared.capabilities import lacks
 from shared.requests import MAX_DEPTH, GenerationRequest
 from shared.settings import Settings
 
@@ -115,9 +116,10 @@ def resolve(request: GenerationRequest, settings: Settings) -> GenerationRequest
         message = f"names no known provider or alias; {remedy}"
         raise unprocessable([FieldError(pointer="/model", message=message)], "unknown_model")
     protocol = endpoints[provider].protocol
-    if cannot := request.cannot(protocol):
-        message = f"cannot be honoured by a provider of protocol {protocol}; leave it out"
-        raise unprocessable([FieldError(pointer=f"/{field}", message=message) for field in cannot], "unsupported_field")
+    if missing := lacks(request, protocol):
+        raise unprocessable(
+            [FieldError(pointer=lack.pointer, message=lack.remedy) for lack in missing], "unsupported_field"
+        )
     return request.model_copy(update={"model": model})
 
 

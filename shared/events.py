@@ -5,7 +5,7 @@ Pure values. Identity (the event id) is the log's concern: a log entry is an eve
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self, get_args
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -49,10 +49,15 @@ ORIGIN = EventId(0, 0)
 
 
 class Event(Struct, kw_only=True):
-    """What all events have. `t` is ms since the attempt's token, set by the appender."""
+    """What all events have. `t` is ms since the attempt's token, set by the appender.
+
+    `sequence_number` is the provider's own number of the event that this came from, where the protocol has one:
+    after it another attempt can go on. Of merged deltas it is the last one's.
+    """
 
     type: ClassVar[str]
     t: int = 0
+    sequence_number: int | UnsetType = UNSET
 
 
 class Usage(Struct, frozen=True):
@@ -83,16 +88,35 @@ class Attempt(Event):
     continues: bool = False
 
 
+class Response(Event):
+    """What the provider calls this answer; it may come again, and then the latest counts."""
+
+    type: ClassVar[str] = "response"
+    response_id: str | UnsetType = UNSET
+    request_id: str | UnsetType = UNSET
+    """Of the HTTP request, for the provider's support."""
+    model: str | UnsetType = UNSET
+    """The model that answers, as the provider names it."""
+
+
 class Part(Event):
-    """A part starts. `part` is its index in the attempt, from 0; the tool fields are there for tool kinds only."""
+    """A part starts. `part` is its index in the attempt, from 0; other fields are there for the kinds they are of.
+
+    A file's deltas are its content in Base64 (RFC 4648), unless it has a `url`.
+    """
 
     type: ClassVar[str] = "part"
     part: int
     kind: PartKind
+    item_id: str | UnsetType = UNSET
+    """The provider's own id of it, which it may want back in the next request."""
     call_id: str | UnsetType = UNSET
     name: str | UnsetType = UNSET
     executor: Literal["client", "provider"] | UnsetType = UNSET
     summary: bool | UnsetType = UNSET
+    """Whether reasoning is the provider's summary of it."""
+    media_type: str | UnsetType = UNSET
+    url: str | UnsetType = UNSET
 
 
 class Delta(Event):
@@ -120,6 +144,15 @@ class PartEnd(Event):
     signature: str | UnsetType = UNSET
     encrypted: str | UnsetType = UNSET
     provider: str | UnsetType = UNSET
+
+
+class Raw(Event):
+    """Something the provider said that has no place in this model: kept whole, and never shown as an answer."""
+
+    type: ClassVar[str] = "raw"
+    protocol: str
+    data: Any
+    """The provider's event, as its JSON has it."""
 
 
 class UsageReport(Event):
@@ -157,14 +190,13 @@ class Cancelled(Event):
     usage: Usage | None = None
 
 
-AnyEvent = Attempt | Part | Delta | Annotation | PartEnd | UsageReport | Completed | Failed | Cancelled
+AnyEvent = Attempt | Response | Part | Delta | Annotation | PartEnd | Raw | UsageReport | Completed | Failed | Cancelled
 
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
 
 _encoder = msgspec.json.Encoder()
 _decoders: dict[str, msgspec.json.Decoder[AnyEvent]] = {
-    event.type: msgspec.json.Decoder(event)
-    for event in (Attempt, Part, Delta, Annotation, PartEnd, UsageReport, Completed, Failed, Cancelled)
+    event.type: msgspec.json.Decoder(event) for event in get_args(AnyEvent)
 }
 TYPES = frozenset(_decoders)
 

@@ -6,8 +6,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
-from shared.settings import Protocol
-
 MAX_MESSAGES = 10_000
 MAX_DEPTH = 64
 """JSON nesting that a request may have; deeper ones are refused before they are parsed into values."""
@@ -184,16 +182,6 @@ class GenerationRequest(_Strict):
         description="Up to 16 strings of your own; given back, never used.",
     )
 
-    def cannot(self, protocol: Protocol) -> list[str]:
-        """Fields of this request that a provider of this protocol has no way to honour."""
-        return [name for name in _CANNOT[protocol] if getattr(self, name) is not None]
-
     def given(self, *names: str) -> dict[str, Any]:
         """Those of the named fields that the caller set, as plain values."""
         return self.model_dump(include=set(names), exclude_none=True)
-
-
-_CANNOT: dict[Protocol, tuple[str, ...]] = {
-    "openai-chat": (),
-    "anthropic": ("response_format", "seed", "frequency_penalty", "presence_penalty"),
-}

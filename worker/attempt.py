@@ -7,10 +7,10 @@ import logging
 import random
 from contextlib import aclosing
 
-from shared.events import Completed, Failed
+from shared.events import Completed, Failed, Part, Raw, Response, UsageReport
 from shared.requests import GenerationRequest
 from shared.settings import Settings
-from worker.providers.provider import Provider, ProviderError
+from worker.providers.provider import Provider, ProviderError, ProviderEvent
 from worker.writer import ROOM, LogFull, Writer
 
 logger = logging.getLogger("midstream.worker")
@@ -70,6 +70,8 @@ async def _call(provider: Provider, request: GenerationRequest, model: str, writ
     loop = asyncio.get_running_loop()
     watchdog = asyncio.timeout(idle)
     completed: Completed | None = None
+    # Until it has said something the call may be made again, and what only begins would then have begun twice.
+    begun: list[ProviderEvent] = []
     try:
         # Entered outside of the stream: it is this task that is cancelled, and with it the provider's connection.
         async with watchdog, aclosing(provider.stream(request, model)) as pieces:
@@ -79,7 +81,7 @@ async def _call(provider: Provider, request: GenerationRequest, model: str, writ
                     if isinstance(event, Completed):
                         completed = event  # the body is read to its end, so that its connection can be used again
                     else:
-                        writer.put(event)
+                        _put(writer, event, begun)
                 if writer.behind > ROOM:
                     watchdog.reschedule(None)  # it is the log that is slow now
                     await writer.caught_up(within=ROOM)
@@ -91,5 +93,18 @@ async def _call(provider: Provider, request: GenerationRequest, model: str, writ
             ) from None
         raise
     if completed is not None:
+        for event in begun:
+            writer.put(event)
         return completed
     raise ProviderError("incomplete_stream", f"{provider.name} ended without an end.", retryable=True)
+
+
+def _put(writer: Writer, event: ProviderEvent, begun: list[ProviderEvent]) -> None:
+    if isinstance(event, Response | UsageReport):
+        writer.put(event)
+        return
+    begun.append(event)
+    if writer.said_something or not isinstance(event, Part | Raw):
+        for held in begun:
+            writer.put(held)
+        begun.clear()

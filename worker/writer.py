@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
-from shared.events import ORIGIN, TERMINAL, Delta, Event, EventId, PartEnd, Usage, UsageReport, encode
+from shared.events import ORIGIN, TERMINAL, Delta, Event, EventId, PartEnd, Response, Usage, UsageReport, encode
 from shared.log import Batch, Claim, Outcome, Reply
 
 MERGE = 16_384
@@ -48,7 +48,7 @@ class Writer:
         self.number = claim.number
         self.usage: Usage | None = None
         self.said_something = False
-        """Whether anything was put: before that a provider call can be tried again unseen."""
+        """Whether any of the answer was put: before that a provider call can be tried again unseen."""
         self.cancel_requested = False
         self.outcome: Outcome | None = None
         """OK once the log has the terminal event; another one where the log is no longer this attempt's."""
@@ -86,7 +86,7 @@ class Writer:
             self.usage = event.usage
         if self._size > self._max_log and event.type not in TERMINAL:
             raise LogFull
-        self.said_something = True
+        self.said_something = self.said_something or not isinstance(event, Response | UsageReport)
         self._take(event)
 
     def _whole(self, event: Delta) -> bool:
@@ -107,6 +107,7 @@ class Writer:
             and len(newest.delta) < MERGE
         ):
             newest.delta += event.delta
+            newest.sequence_number = event.sequence_number
         else:
             event.t = int((time.monotonic() - self._started) * 1000)
             self._waiting.append(event)

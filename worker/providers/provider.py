@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Literal, Protocol
 
-from shared.events import Annotation, Completed, Delta, Part, PartEnd, UsageReport
+from shared.events import Annotation, Completed, Delta, Part, PartEnd, Raw, Response, UsageReport
 from shared.requests import GenerationRequest
 
-ProviderEvent = Part | Delta | Annotation | PartEnd | UsageReport | Completed
+ProviderEvent = Response | Part | Delta | Annotation | PartEnd | Raw | UsageReport | Completed
 
 ErrorCode = Literal[
     "authentication", "permission", "not_found", "bad_request", "context_length", "content_filter",
