@@ -54,7 +54,7 @@ async def admit(log: Log, generations: Generations, generation_id: str, owner: s
     seal = found.record.seal
     if seal is None:
         return start
-    if start.cursor >= seal:
+    if start.cursor == seal:
         return "over"
     if start.cursor != ORIGIN and not await log.holds(generation_id, start.cursor):
         return Start(reset="unknown_cursor", sealed=True)

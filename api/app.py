@@ -10,9 +10,9 @@ from typing import Any
 from fastapi import FastAPI
 
 from api import openapi, problems
-from api.acceptances import Acceptances
 from api.auth import Keys
 from api.hub import Hub
+from api.promises import Promises
 from api.routes import events, generations, health, models, page
 from api.server import serve
 from api.services import Services
@@ -36,7 +36,7 @@ def create_app(settings: Settings) -> FastAPI:
     log = Log(redis)
     store = Generations(redis, Queue(queue_redis, settings), settings)
     hub = Hub(log, store, settings)
-    acceptances = Acceptances(store)
+    promises = Promises(store)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -44,12 +44,12 @@ def create_app(settings: Settings) -> FastAPI:
             stack.push_async_callback(redis.aclose)
             stack.push_async_callback(queue_redis.aclose)
             await stack.enter_async_context(hub.running())
-            async with supervised("acceptances", acceptances.run):
+            async with supervised("promises", promises.run):
                 yield
 
     app = FastAPI(title="Midstream", version="0.1.0", description=DESCRIPTION, lifespan=lifespan, redoc_url=None)
     app.state.keys = Keys(settings)
-    app.state.services = Services(settings, log, store, hub, acceptances)
+    app.state.services = Services(settings, log, store, hub, promises)
     problems.install(app)
     for module in (generations, events, models, health, page):
         app.include_router(module.router)

@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from api.hub import Hub
 from api.viewer import TRANSPORT
 from shared.settings import Settings, SettingsError
-from shared.telemetry import configure_logging
+from shared.telemetry import configure_logging, count_tasks_on_signal
 
 GRACE = 5
 """Seconds from the signal to the end at most."""
@@ -41,6 +41,11 @@ class DrainingServer(Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGTERM and SIGINT: an orderly end is no failure, so the signal is not raised again after it."""
         self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin."""
+        count_tasks_on_signal()
+        await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Send the viewers elsewhere, and end."""

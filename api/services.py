@@ -8,11 +8,11 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Request
 
-from api.acceptances import Acceptances
 from api.admission import refusal
 from api.answers import ID_EXAMPLE
 from api.hub import Hub
 from api.problems import gone, not_found
+from api.promises import Promises
 from shared.generations import Generations, Record
 from shared.log import Log
 from shared.settings import Settings
@@ -28,7 +28,7 @@ class Services:
     log: Log
     generations: Generations
     hub: Hub
-    acceptances: Acceptances
+    promises: Promises
 
     async def record(self, generation_id: str, owner: str) -> Record:
         """The owner's record. Raises Problem 404 or 410, and redis.exceptions.RedisError."""

@@ -17,14 +17,20 @@ from redis.asyncio import Redis
 from shared.events import Cancelled, EventId, encode
 from shared.log import Keys
 from shared.queue import Queue
+from shared.redis_client import read_clock
 from shared.script import Script
 from shared.settings import Settings
 
 State = Literal["queued", "running", "completed", "failed", "cancelled"]
-End = Literal["gone", "lost", "sealed", "cancel"]
-"""Why a generation does not go on: deleted or expired, forgotten by a Redis that came back older, sealed, cancelled."""
+End = Literal["gone", "lost", "sealed", "ending", "cancel"]
+"""Why a generation does not go on: deleted or expired, forgotten by a Redis that came back older, sealed, cancelled.
+
+`ending` is gone or sealed, but not for SYNCED_MS: a Redis that crashes now may not know it when it is back.
+"""
 
 SECRET_KEY = "midstream:secret"
+SYNCED_MS = 2000
+"""ms after which what Redis said is on its disk: it syncs each second."""
 RESTORATION_MS = 4000
 """ms in which a worker has written again what a Redis that came back has forgotten: it looks 2 s after an end."""
 
@@ -72,6 +78,9 @@ class Record(Acceptance):
     """Id of the terminal event; None while the log may grow."""
     ended_ms: int | None
     cancel_requested: bool
+    failures: int
+    """Attempts that count against `max_attempts`; that of a lost worker counts at the next claim."""
+    max_attempts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +101,8 @@ class Found:
     existence: Existence
     owner: str | None = None
     record: Record | None = None
+    now_ms: int = 0
+    """Redis' clock when it looked."""
 
 
 class Generations:
@@ -167,10 +178,12 @@ class Generations:
         async with self.redis.pipeline(transaction=False) as pipe:
             pipe.hgetall(keys.record)
             pipe.get(keys.tombstone)
-            fields, tombstone = await pipe.execute()
+            pipe.time()
+            fields, tombstone, clock = await pipe.execute()
+        now_ms = clock[0] * 1000 + clock[1] // 1000
         if fields:
             record = _record(generation_id, {name.decode(): value for name, value in fields.items()})
-            return Found(Existence.RECORD, record.owner, record)
+            return Found(Existence.RECORD, record.owner, record, now_ms)
         if tombstone is not None:
             return Found(Existence.TOMBSTONE, tombstone.decode())
         return Found(Existence.NOTHING)
@@ -191,9 +204,13 @@ class Generations:
     async def cancel(self, generation_id: str) -> State | None:
         """Ask for the end. Gives the state now: `cancelled` or another end where it is sealed, `running` where a worker
         has been told, None where there is nothing (any more).
+
+        While Redis has been up for less than a lease, nothing is sealed here; ask again later.
         """
         keys = Keys(generation_id)
-        raw = await self._cancel(self.redis, [keys.record, keys.log, keys.tombstone], [encode(Cancelled())])
+        _, up_ms = await read_clock(self.redis)
+        seals = "1" if up_ms >= self.queue.lease_ms else ""
+        raw = await self._cancel(self.redis, [keys.record, keys.log, keys.tombstone], [encode(Cancelled()), seals])
         if raw[0] == b"GONE":
             return None
         if raw[0] == b"SEALED":
@@ -214,13 +231,25 @@ class Generations:
     async def ends(self, generation_ids: Sequence[str]) -> list[End | None]:
         """For each id why it does not go on; None where it may."""
         async with self.redis.pipeline(transaction=False) as pipe:
+            pipe.time()
             for generation_id in generation_ids:
-                pipe.hmget(Keys(generation_id).record, ["token", "seal", "cancel"])
-                pipe.exists(Keys(generation_id).tombstone)
-            raw = await pipe.execute()
-        return [
-            _end(token, seal, cancel, buried) for (token, seal, cancel), buried in zip(raw[::2], raw[1::2], strict=True)
-        ]
+                pipe.hmget(Keys(generation_id).record, ["token", "seal", "ended", "cancel"])
+                pipe.pttl(Keys(generation_id).tombstone)
+            (seconds, microseconds), *raw = await pipe.execute()
+        synced_ms = seconds * 1000 + microseconds // 1000 - SYNCED_MS
+        buried_ms = int(self.settings.tombstone_ttl * 1000) - SYNCED_MS
+        ends: list[End | None] = []
+        for (token, seal, ended, cancel), left_ms in zip(raw[::2], raw[1::2], strict=True):
+            if token is None and left_ms < 0:
+                ends.append("lost")
+            elif token is None:
+                # A tombstone's time begins when the content goes.
+                ends.append("gone" if left_ms <= buried_ms else "ending")
+            elif seal is not None:
+                ends.append("sealed" if int(ended) <= synced_ms else "ending")
+            else:
+                ends.append("cancel" if cancel is not None else None)
+        return ends
 
     async def renew(self, generation_id: str) -> None:
         """Keep a record that still waits for a worker."""
@@ -251,14 +280,6 @@ class Generations:
         return lost
 
 
-def _end(token: bytes | None, seal: bytes | None, cancel: bytes | None, buried: int) -> End | None:
-    if token is None:
-        return "gone" if buried else "lost"
-    if seal is not None:
-        return "sealed"
-    return "cancel" if cancel is not None else None
-
-
 def _record(generation_id: str, fields: dict[str, bytes]) -> Record:
     state: State = fields["state"].decode()  # type: ignore[assignment]  # written by our scripts only
     return Record(
@@ -274,4 +295,6 @@ def _record(generation_id: str, fields: dict[str, bytes]) -> Record:
         seal=EventId.parse(fields["seal"]) if "seal" in fields else None,
         ended_ms=int(fields["ended"]) if "ended" in fields else None,
         cancel_requested="cancel" in fields,
+        failures=int(fields["failures"]),
+        max_attempts=int(fields["max_attempts"]),
     )

@@ -71,6 +71,8 @@ class Start(StrEnum):
     SEALED = "SEALED"
     FENCED = "FENCED"
     GONE = "GONE"
+    LATE = "LATE"
+    """The lease had run out: another worker may have the job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,19 +182,19 @@ class Log:
         continues: bool = False,
         token: int | None = None,
         reason: AttemptReason | None = None,
+        until_ms: int | None = None,
     ) -> Claim:
         """Start an attempt; from the moment it is CLAIMED every older one is fenced.
 
         `token` and `reason` are for the worker that owns the log already and tries again: the claim then counts its
         last attempt as failed, and is FENCED where it has lost the log. `ttl_ms` is how long record and log are kept
-        unless renewed.
+        unless renewed. After `until_ms` (Redis' clock), the end of the job's lease, it does nothing.
         """
         keys = Keys(generation_id)
         # Number and reason are known only inside the script, which completes the event's JSON with them.
         rest = msgspec.json.encode({"model": model, "provider": provider, "continues": continues, "t": 0})[1:]
-        raw = await self._claim(
-            self.redis, [keys.record, keys.log], ["" if token is None else token, reason or "", rest, ttl_ms]
-        )
+        owned, until = ("" if token is None else token), ("" if until_ms is None else until_ms)
+        raw = await self._claim(self.redis, [keys.record, keys.log], [owned, reason or "", rest, ttl_ms, until])
         start = Start(raw[0].decode())
         if start not in _OWNED:
             return Claim(start)
@@ -230,11 +232,6 @@ class Log:
         """The newest event, None in an empty log."""
         raw = await self.redis.xrevrange(Keys(generation_id).log, count=1)
         return _entry(raw[0]) if raw else None
-
-    async def up_seconds(self) -> int:
-        """How long Redis has been up: one that has just restarted may be without its last second for a while."""
-        info = await self.redis.info("server")
-        return int(info["uptime_in_seconds"])
 
     async def holds(self, generation_id: str, event_id: EventId) -> bool:
         """Whether the log has (still) this event."""

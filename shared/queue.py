@@ -15,6 +15,8 @@ from arq.constants import job_key_prefix, retry_key_prefix
 from arq.jobs import serialize_job
 from redis.asyncio import Redis
 
+from shared.redis_client import read_clock
+from shared.requests import MAX_TTL
 from shared.script import Script
 from shared.settings import Settings
 
@@ -71,10 +73,12 @@ class Queue:
         self.redis = redis
         self.lease_ms = int(settings.lease * 1000)
         self.job_ttl_ms = int(settings.running_ttl * 1000)
+        self.longest_ms = int((settings.running_ttl + MAX_TTL) * 1000)
 
     async def announce(self, generation_id: str, owner: str, most: int) -> bool:
         """Note a generation that is about to be accepted; False where `most` are pending."""
-        return bool(await self._announce(self.redis, [PENDING, _owner_index(owner)], [generation_id, most]))
+        keys = [PENDING, _owner_index(owner)]
+        return bool(await self._announce(self.redis, keys, [generation_id, most, self.longest_ms]))
 
     async def enqueue(self, generation_id: str, after_ms: int = 0) -> bool:
         """Make it visible to workers, in so many ms, and wake one; False where it is queued or leased already."""
@@ -159,9 +163,7 @@ class Queue:
 
     async def clock(self) -> tuple[int, int]:
         """Redis' time in ms, and for how many ms it has been up."""
-        seconds, microseconds = await self.redis.time()
-        info = await self.redis.info("server")
-        return seconds * 1000 + microseconds // 1000, int(info["uptime_in_seconds"]) * 1000
+        return await read_clock(self.redis)
 
     async def owned(self, owner: str, *, before: str | None, limit: int) -> list[str]:
         """Ids of the owner's generations, newest first, after the id `before`."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 
 from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
-from redis.exceptions import ConnectionError, RedisError, TimeoutError
+from redis.exceptions import ConnectionError, RedisError, ResponseError, TimeoutError
 
-__all__ = ["RedisError", "connect"]
+__all__ = ["RedisError", "connect", "read_clock"]
 
 
 class _Direct(AbstractConnection):
@@ -78,3 +79,13 @@ def connect(url: str, *, timeout: float, connections: int = 32, retries: int = 2
     # After the fact, as the class that the address stands for wins over one that is given.
     pool.connection_class = {"unix": _Unix, "rediss": _Tls}.get(url.partition("://")[0], _Tcp)
     return Redis.from_pool(pool)
+
+
+async def read_clock(redis: Redis) -> tuple[int, int]:
+    """The server's time in ms, and for how many ms it has been up; for ever, where it has no INFO."""
+    seconds, microseconds = await redis.time()
+    try:
+        up_ms = int((await redis.info("server"))["uptime_in_seconds"]) * 1000
+    except ResponseError:
+        up_ms = sys.maxsize
+    return seconds * 1000 + microseconds // 1000, up_ms

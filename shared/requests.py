@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 MAX_MESSAGES = 10_000
+MAX_TTL = 2_592_000
+"""Seconds (30 days) for which a log is kept at most."""
 MAX_DEPTH = 64
 """JSON nesting that a request may have; deeper ones are refused before they are parsed into values."""
 
@@ -173,7 +175,7 @@ class GenerationRequest(_Strict):
         default=None, gt=0, le=600, description="Seconds without a provider event that end the call."
     )
     deadline: float | None = Field(default=None, gt=0, le=86_400, description="Seconds the whole generation may run.")
-    ttl: float | None = Field(default=None, ge=1, le=2_592_000, description="Seconds the log is kept after the end.")
+    ttl: float | None = Field(default=None, ge=1, le=MAX_TTL, description="Seconds the log is kept after the end.")
     metadata: dict[
         Annotated[str, StringConstraints(max_length=64)], Annotated[str, StringConstraints(max_length=512)]
     ] = Field(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import signal
 import sys
 
 
@@ -17,3 +19,12 @@ def configure_logging(level: str) -> None:
     # Libraries that log request lines would show what was asked.
     for name in ("httpx", "httpx2", "httpcore", "openai", "anthropic", "asyncio"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def count_tasks_on_signal() -> None:
+    """From now on SIGUSR1 makes this process log how many tasks its loop has: one that keeps growing leaks them."""
+
+    def count() -> None:
+        logging.getLogger("midstream").info("%d tasks", len(asyncio.all_tasks()))
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, count)

@@ -40,6 +40,8 @@ class Process:
         self._command, self._ready, self._folder = list(command), ready, folder
         self._popen: subprocess.Popen[bytes] | None = None
         self._start = self._shown = 0
+        self.ready = False
+        """Whether the latest start has come to do its work."""
 
     @property
     def popen(self) -> subprocess.Popen[bytes]:
@@ -55,8 +57,10 @@ class Process:
     async def start(self) -> None:
         """Start it, again if it has ended; returns when it is ready."""
         assert not self.running, f"{self.name} is running"
+        self.ready = False
         self._popen = self._spawn()
         await self.said(self._ready)
+        self.ready = True
 
     async def said(self, pattern: str) -> re.Match[str]:
         """Wait until its output since the latest start has the pattern. Fails after 40 s or when it has ended."""
@@ -101,6 +105,13 @@ class Process:
         await until(lambda: not self.running)
         return self.popen.wait()
 
+    def tasks(self) -> int | None:
+        """How many tasks its loop had when it was last asked; asks again, for the next time."""
+        found = re.findall(r"midstream: (\d+) tasks", self._since(self._start))
+        if self.ready and self.running:
+            self.popen.send_signal(signal.SIGUSR1)
+        return int(found[-1]) if found else None
+
     def show(self) -> None:
         """Print what it said since the last time; pytest shows that where a test fails."""
         lines = self._since(self._shown).splitlines()
@@ -137,11 +148,13 @@ class ApiProcess(Process):
     async def start(self) -> None:
         self.environment["MIDSTREAM_PORT"] = str(self.port)
         await super().start()
+        self.ready = False
         self.port = int((await self.said(self._ready))[1])
         async with asyncio.timeout(START_TIMEOUT), httpx2.AsyncClient(trust_env=False, timeout=5) as client:
             while not await self._answers(client):
                 assert self.running, f"{self.name} ended"
                 await asyncio.sleep(POLL)
+        self.ready = True
 
     @property
     def url(self) -> str:

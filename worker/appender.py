@@ -30,7 +30,10 @@ RENEW = 3600.0
 
 
 class Appender:
-    """Owns the round trips; `run` is its one task. `settled` hears which generations are sealed and on disk."""
+    """Owns the round trips; `run` is its one task.
+
+    `settled` hears which generations are sealed and on disk; `beat` is called before each round trip (Pulse).
+    """
 
     def __init__(
         self,
@@ -40,12 +43,14 @@ class Appender:
         running_ttl: float,
         settled: Callable[[list[str]], Awaitable[None]],
         journal: Silence,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self.log = log
         self.journal = journal
         self.max_log = max_log
         self.running_ttl_ms = int(running_ttl * 1000)
         self._settled = settled
+        self._beat = beat
         self._dirty: dict[int, Writer] = {}
         self._renewed: dict[int, float] = {}
         self._lingering: deque[tuple[float, Writer]] = deque()
@@ -81,6 +86,7 @@ class Appender:
         failures = 0
         while True:
             await self._something_to_do()
+            self._beat()
             writers, self._dirty = list(self._dirty.values()), {}
             work = [(writer, batch) for writer in writers if (batch := writer.batch(self._renew_ms(writer)))]
             try:
@@ -169,11 +175,12 @@ class Appender:
                 del self._rechecking[id(writer)]
                 self._lingering.append((now + LINGER, writer))
                 continue
-            confirmed = writer.behind == 0
-            if confirmed or now - since > RECHECK_LIMIT:
+            over = writer.behind == 0
+            if over or now - since > RECHECK_LIMIT:
                 del self._rechecking[id(writer)]
                 self._forget(writer)
-            if confirmed:  # else it stays pending, and the sweeper looks after it
+            # Where it is not known to be on disk, or another attempt's end is, it stays pending: the sweeper's.
+            if over and writer.outcome is Outcome.OK:
                 done.append(writer.generation_id)
         if done:
             await self._settled(done)

@@ -57,20 +57,21 @@ class Generator:
         self.appender = appender
         self.providers = providers
         self.running: dict[str, Run] = {}
+        self.trial = asyncio.Lock()
+        """Held by the one generation on trial that may run here now."""
 
-    async def run(self, generation_id: str, still_leased: Callable[[], bool]) -> JobEnd:
+    async def run(self, generation_id: str, leased_until: Callable[[], float]) -> JobEnd:
         """Run a generation to its end, or to the end of what this worker may do for it.
 
-        `still_leased` is asked just before the claim: a worker that was paused since it took the job must not fence the
-        one that has it now. Raises redis.exceptions.RedisError where the record or the claim cannot be had.
+        `leased_until` (time.monotonic) is when the job's lease ends: by then, the claim must have been made. Raises
+        redis.exceptions.RedisError where the record or the claim cannot be had.
         """
-        record = (await self.generations.find(generation_id)).record
+        found = await self.generations.find(generation_id)
+        ahead_ms = found.now_ms - time.monotonic() * 1000
+        record = found.record
         if record is None or record.seal is not None:
-            await self.generations.queue.settle([generation_id])
-            return JobEnd.DONE
-        if not still_leased():
-            return JobEnd.LEFT
-        run = self.running[generation_id] = Run(self, record)
+            return JobEnd.DONE  # it stays pending until the sweeper knows that this end is on disk
+        run = self.running[generation_id] = Run(self, record, lambda: int(leased_until() * 1000 + ahead_ms))
         try:
             return await run.to_the_end()
         finally:
@@ -86,12 +87,20 @@ class Generator:
         for run in list(self.running.values()):
             run.stop(why)
 
+    def give_up(self, generation_id: str) -> None:
+        """End one whose lease has run out unnoticed, before it writes another byte."""
+        if run := self.running.get(generation_id):
+            if run.writer is not None and run.writer.outcome is None:
+                run.writer.lose(Outcome.FENCED)
+            run.stop("lease")
+
 
 class Run:
-    """One generation's attempts on this worker."""
+    """One generation's attempts on this worker. `until_ms` is the end of its lease on Redis' clock."""
 
-    def __init__(self, generator: Generator, record: Record) -> None:
+    def __init__(self, generator: Generator, record: Record, until_ms: Callable[[], int]) -> None:
         self.record = record
+        self._until_ms = until_ms
         self.writer: Writer | None = None
         self._generator = generator
         self._provider, _, self._model = record.model.partition("/")
@@ -107,7 +116,7 @@ class Run:
 
     async def to_the_end(self) -> JobEnd:
         """Attempts until the log is sealed, or until this is stopped."""
-        self._task = asyncio.create_task(self._attempts())
+        self._task = asyncio.create_task(self._on_trial() if self._is_suspect else self._attempts())
         try:
             await asyncio.wait({self._task})
             return await self._stopped() if self._task.cancelled() else self._task.result()
@@ -123,6 +132,17 @@ class Run:
             self._task.cancel()
             if self.writer is not None:
                 self._generator.appender.close(self.writer)
+
+    @property
+    def _is_suspect(self) -> bool:
+        """Whether it has lost its worker so often that one more time ends it: it may be what they died of."""
+        failures = self.record.failures + (self.record.state == "running")
+        return 0 < failures == self.record.max_attempts - 1 and not self.record.cancel_requested
+
+    async def _on_trial(self) -> JobEnd:
+        # One at a time: if this one kills the worker again, no other that ran beside it has lost its last attempt.
+        async with self._generator.trial:
+            return await self._attempts()
 
     async def _attempts(self) -> JobEnd:
         lost = "The worker that ran it was lost, too often or as it must not start over."
@@ -144,7 +164,7 @@ class Run:
             failure = end
             await self.writer.caught_up()
             claim = await self._claim_again(claim.token)
-        return JobEnd.LEFT if claim.start is Start.FENCED else JobEnd.DONE
+        return JobEnd.LEFT if claim.start in (Start.FENCED, Start.LATE) else JobEnd.DONE
 
     async def _claim(self, token: int | None = None, reason: AttemptReason | None = None) -> Claim:
         ttl_ms = int(self._generator.settings.running_ttl * 1000)
@@ -155,6 +175,7 @@ class Run:
             ttl_ms=ttl_ms,
             token=token,
             reason=reason,
+            until_ms=self._until_ms() if token is None else None,
         )
 
     async def _claim_again(self, token: int) -> Claim:

@@ -49,7 +49,7 @@ class Interrupts:
         return [
             run.record.id
             for run in self.generator.running.values()
-            if run.writer is not None and (run.writer.cancel_requested or now - run.writer.appended_at > QUIET)
+            if run.writer is None or run.writer.cancel_requested or now - run.writer.appended_at > QUIET
         ]
 
     async def _look_at(self, generation_ids: list[str]) -> None:

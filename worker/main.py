@@ -18,12 +18,13 @@ from shared.log import Log
 from shared.queue import Queue
 from shared.redis_client import connect
 from shared.settings import Settings
-from shared.telemetry import configure_logging
+from shared.telemetry import configure_logging, count_tasks_on_signal
 from worker.appender import Appender
 from worker.generate import Generator
 from worker.interrupts import Interrupts
 from worker.journal import open_journal
 from worker.providers.registry import Registry
+from worker.pulse import Pulse
 from worker.queue_worker import WAIT, QueueWorker
 from worker.sweeper import Sweeper
 
@@ -54,8 +55,14 @@ async def serve(settings: Settings) -> None:
             await queue.settle(generation_ids)
 
     journal = open_journal(settings.append_journal)
+    pulse = Pulse(settings.lease, lambda: worker.give_up_expired())
     appender = Appender(
-        log, max_log=settings.max_log, running_ttl=settings.running_ttl, settled=settled, journal=journal
+        log,
+        max_log=settings.max_log,
+        running_ttl=settings.running_ttl,
+        settled=settled,
+        journal=journal,
+        beat=pulse.beat,
     )
     providers = Registry(settings.endpoints())
     generator = Generator(settings, generations, log, appender, providers)
@@ -65,8 +72,10 @@ async def serve(settings: Settings) -> None:
     sweeper = Sweeper(queue, generations, settings)
     try:
         async with asyncio.TaskGroup() as tasks:
-            background = [tasks.create_task(task) for task in (appender.run(), interrupts.run(), sweeper.run())]
+            running = (appender.run(), pulse.run(), interrupts.run(), sweeper.run())
+            background = [tasks.create_task(task) for task in running]
             _drain_on_signal(tasks, worker, settings.drain_timeout)
+            count_tasks_on_signal()
             logger.info("worker %s takes up to %d generations", name, settings.concurrency)
             await worker.main()
             with suppress(TimeoutError):

@@ -16,7 +16,7 @@ from typing import Any
 
 from arq.connections import ArqRedis
 from arq.worker import Retry, Worker, func
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from shared.queue import JOB, QUEUE, Queue, decode_job, encode_job
 from shared.settings import Settings
@@ -76,11 +76,8 @@ class QueueWorker(Worker):
         self._failures = 0
 
     async def _generate(self, ctx: dict[str, Any], generation_id: str) -> None:
-        def still_leased() -> bool:
-            return time.monotonic() < self._leased_until.get(generation_id, 0.0)
-
         try:
-            end = await self.generator.run(generation_id, still_leased)
+            end = await self.generator.run(generation_id, lambda: self._leased_until.get(generation_id, 0.0))
         except RedisError as error:
             logger.warning("%s: %s, tried again when the lease has run out", generation_id, type(error).__name__)
             end = JobEnd.LEFT
@@ -222,6 +219,13 @@ class QueueWorker(Worker):
                 self._leased_until.pop(job_id, None)
                 self.generator.stop(job_id, "lease")
 
+    def give_up_expired(self) -> None:
+        """Stop what this worker no longer leases by its own clock; it was paused, and may be the last to know."""
+        now = time.monotonic()
+        for job_id, until in list(self._leased_until.items()):
+            if now > until:
+                self.generator.give_up(job_id)
+
     async def _recover(self, error: RedisError) -> None:
         """Back off until Redis answers, then hold off: for one lease take only what is enqueued from now on.
 
@@ -244,8 +248,6 @@ class QueueWorker(Worker):
     async def _hold_off_after_restart(self) -> None:
         try:
             now_ms, up_ms = await self.queue.clock()
-        except ResponseError:
-            return  # a Redis without INFO
         except RedisError as error:
             await self._recover(error)
             return

@@ -8,7 +8,7 @@ import random
 
 from redis.exceptions import RedisError
 
-from shared.generations import Generations
+from shared.generations import SYNCED_MS, Generations
 from shared.queue import Queue
 from shared.settings import Settings
 
@@ -41,7 +41,7 @@ class Sweeper:
     async def sweep(self) -> int:
         """One pass over the pending index; gives how many generations it enqueued."""
         now_ms, up_ms = await self.queue.clock()
-        if up_ms < self.interval * 1000:
+        if up_ms < max(self.interval * 1000, SYNCED_MS):
             return 0  # workers are taking their leases back: what looks unqueued may be running
         enqueued = kept = 0
         # Younger entries may be in the middle of being accepted, or have just been sealed.
@@ -51,13 +51,14 @@ class Sweeper:
             ends = dict(zip(unqueued, await self.generations.ends(unqueued), strict=True)) if unqueued else {}
             over = []
             for generation_id, since_ms, queued in page:
-                if queued or ends[generation_id] in (None, "cancel"):
+                end = ends.get(generation_id)
+                if queued or end in (None, "cancel"):
                     kept += 1
                     if now_ms - since_ms > self.renew_ms:
                         await self.generations.renew(generation_id)
                     if not queued:
                         enqueued += await self.queue.enqueue(generation_id)
-                elif ends[generation_id] != "lost" or now_ms - since_ms > HALF_ACCEPTED:
+                elif end in ("gone", "sealed") or (end == "lost" and now_ms - since_ms > HALF_ACCEPTED):
                     over.append(generation_id)
                 else:
                     kept += 1

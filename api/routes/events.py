@@ -6,6 +6,7 @@ import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from api.admission import Refusal, Start, admit, read_cursor
@@ -15,6 +16,7 @@ from api.problems import documented, gone, not_found
 from api.services import GenerationId, Services, Use
 from api.tail import RESTORATION
 from shared.events import ORIGIN
+from shared.redis_client import read_clock
 
 router = APIRouter(prefix="/v1/generations", tags=["generations"])
 
@@ -68,8 +70,13 @@ async def _decide(use: Services, generation_id: str, owner: str, start: Start) -
     try:
         async with asyncio.timeout(ASK):
             decision = await admit(use.log, use.generations, generation_id, owner, start)
-            if decision == "not_found" and start.cursor != ORIGIN and await use.log.up_seconds() < RESTORATION:
+            if decision == "not_found" and start.cursor != ORIGIN and await _just_restarted(use.log.redis):
                 return None  # who has seen an event may be right: its worker is about to write it again
             return decision
     except (RedisError, TimeoutError):
         return None
+
+
+async def _just_restarted(redis: Redis) -> bool:
+    _, up_ms = await read_clock(redis)
+    return up_ms < RESTORATION * 1000

@@ -16,6 +16,7 @@ from api.answers import AcceptedGeneration, Generation, GenerationList, Generati
 from api.auth import Owner
 from api.event_stream import EventStream
 from api.problems import FieldError, Problem, documented, gone, not_found, unprocessable
+from api.promises import Ending
 from api.services import GenerationId, Services, Use
 from shared.events import ORIGIN
 from shared.generations import Acceptance, Accepted, GoneError, QueueFull
@@ -105,7 +106,7 @@ async def _accept(use: Services, owner: str, asked: GenerationRequest, key: str 
     except GoneError:
         raise gone() from None
     if accepted.created:
-        use.acceptances.remember(acceptance)
+        use.promises.remember(acceptance)
     if not accepted.same_request:
         message = "another request was sent with this key before; use a new key for a new request"
         raise unprocessable([FieldError(pointer="Idempotency-Key", message=message)], "idempotency_key_reused")
@@ -171,6 +172,7 @@ async def cancel(id: GenerationId, owner: Owner, use: Use, response: Response) -
         state = await use.generations.cancel(id)
         if state is None:
             raise gone()
+        use.promises.remember(Ending("cancel", id, owner))
         if state in ("queued", "running"):
             try:
                 async with asyncio.timeout(CANCEL_WAIT):
@@ -189,4 +191,5 @@ async def delete(id: GenerationId, owner: Owner, use: Use) -> Response:
     if refusal(await use.generations.find(id), owner) == "not_found":
         raise not_found()
     await use.generations.delete(owner, id)
+    use.promises.remember(Ending("delete", id, owner))
     return Response(status_code=204)

@@ -1,6 +1,7 @@
 -- Ask for the end of a generation; one that no worker holds is sealed here and now.
 -- KEYS  record, log, tombstone
--- ARGV  data of the cancelled event
+-- ARGV  data of the cancelled event; '1' to seal it here, or '' where Redis has just restarted: what looks queued may be
+--       running or even completed, on a worker that is about to write that again
 -- Gives CANCELLED seal | REQUESTED | SEALED state | GONE
 local record, log = KEYS[1], KEYS[2]
 local r = redis.call('HMGET', record, 'token', 'seal', 'state', 'ttl', 'tombstone_ttl')
@@ -12,7 +13,7 @@ if r[2] then
 end
 redis.call('PEXPIRE', KEYS[3], redis.call('PTTL', KEYS[3])) -- see append.lua: no write is refused for want of memory
 redis.call('HSET', record, 'cancel', '1')
-if r[3] ~= 'queued' then
+if r[3] ~= 'queued' or ARGV[2] == '' then
   return {'REQUESTED'}
 end
 local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]

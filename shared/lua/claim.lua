@@ -1,10 +1,11 @@
 -- Start an attempt: take the token, fence every older attempt, write the attempt's first event.
 -- KEYS  record, log
 -- ARGV  token that must still be the record's ('' at the start of a job), reason ('' lets the record say),
---       rest of the attempt event's JSON, TTL while running in ms
+--       rest of the attempt event's JSON, TTL while running in ms, last ms at which this may run or '': the claim of a
+--       worker that was paused since it took the job must not fence the one that has it now
 -- Gives CLAIMED, CANCELLED, EXHAUSTED or INTERRUPTED, each with token, number, last id, reason and the
 --       ms since the first attempt began
---       | SEALED seal | FENCED token | GONE
+--       | SEALED seal | FENCED token | GONE | LATE
 -- After CANCELLED, EXHAUSTED and INTERRUPTED the caller owns the log too, but only to write the terminal event.
 local record, log = KEYS[1], KEYS[2]
 local r = redis.call('HMGET', record, 'token', 'seal', 'state', 'attempts', 'failures', 'max_attempts',
@@ -19,10 +20,13 @@ if ARGV[1] ~= '' and ARGV[1] ~= r[1] then
   return {'FENCED', r[1]}
 end
 
-local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
-local last = newest and newest[1] or '0-0'
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+if ARGV[5] ~= '' and now > tonumber(ARGV[5]) then
+  return {'LATE'}
+end
+local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
+local last = newest and newest[1] or '0-0'
 local token = string.format('%.0f', math.max(now, r[1] + 1, string.match(last, '^%d+') + 1))
 
 local number, failures = tonumber(r[4]), tonumber(r[5])

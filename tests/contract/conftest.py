@@ -16,7 +16,7 @@ from midstream.valkey import Valkey
 from shared.generations import Generations
 from shared.log import Log
 from shared.queue import Queue
-from shared.redis_client import connect
+from shared.redis_client import connect, read_clock
 from shared.settings import Settings
 
 BACKENDS = ["fakeredis", "valkey", pytest.param("redis7", marks=pytest.mark.redis7)]
@@ -55,6 +55,8 @@ async def redis(
             await server.start()
             servers[request.param] = server
         client = connect(servers[request.param].url, timeout=5)
+        while (await read_clock(client))[1] < 1000:  # as one that has just restarted, it would seal no cancel
+            await asyncio.sleep(0.05)
     await client.flushall()
     yield client
     await client.aclose()

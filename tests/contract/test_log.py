@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from shared.events import ORIGIN, EventId
-from shared.generations import Existence, Generations
+from shared.generations import SYNCED_MS, Existence, Generations
 from shared.log import Keys, Log, Outcome, Publication, Start
 from tests.contract.accepting import accept, batch, claim, completed, delta
 
@@ -175,6 +175,10 @@ class TestCancel:
         assert await generations.ends([generation_id, "gen_none"]) == ["cancel", "lost"]
         assert (await claim(log, generation_id)).start is Start.CANCELLED
         await generations.delete("local", generation_id)
+        assert await generations.ends([generation_id]) == ["ending"], "a Redis that crashes now may not know it"
+        await log.redis.pexpire(
+            Keys(generation_id).tombstone, int(generations.settings.tombstone_ttl * 1000) - SYNCED_MS
+        )
         assert await generations.ends([generation_id]) == ["gone"]
 
     async def test_against_completion_the_first_seal_wins(self, generations: Generations, log: Log) -> None:

@@ -160,3 +160,11 @@ def test_only_our_json_is_a_job() -> None:
     for forged in (pickle.dumps({"f": "generate"}), b'{"f":"os.system"}', b"[]", b""):
         with pytest.raises(msgspec.DecodeError):
             decode_job(forged)
+
+
+async def test_the_owners_list_forgets_what_nothing_can_be_left_of(queue: Queue, redis: Any) -> None:
+    for name in "ab":
+        await queue.announce(name, "me", most=9)
+    await redis.zincrby("midstream:owner:me", -queue.longest_ms - 1, "a")
+    await queue.announce("c", "me", most=9)
+    assert await queue.owned("me", before=None, limit=9) == ["c", "b"]

@@ -56,6 +56,7 @@ async def run(plan: Plan, folder: Path) -> None:
         "MIDSTREAM_HEARTBEAT": "2",
         "MIDSTREAM_REDIS_TIMEOUT": "2",
         "MIDSTREAM_VIEWER_STALL": "10",
+        "MIDSTREAM_TOMBSTONE_TTL": f"{max(plan.ttl, 300):g}",
     }
     async with Rig(folder, history, workers=plan.workers, apis=plan.apis, environment=environment) as rig:
         names = [process.name for process in rig.workers], [process.name for process in rig.apis]

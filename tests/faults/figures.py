@@ -146,13 +146,18 @@ def _resources(samples: list[Resources]) -> list[tuple[str, str]]:
         # A process that was started again begins anew: what grows shows within one life.
         lives = [[s for s in mine if s.pid == pid] for pid in dict.fromkeys(s.pid for s in mine)]
         life = max(lives, key=lambda life: life[-1].at - life[0].at)
-        first, last = life[0], life[-1]
-        keys = f", keys {first.keys} → {last.keys}" if last.keys is not None else ""
+        last = life[-1]
+        # After the first fifth everything has been there once: what grows from then on does not stop.
+        first = life[len(life) // 5]
+        more = f", keys {first.keys} → {last.keys}" if last.keys is not None else ""
+        if last.tasks is not None:
+            asked = [sample for sample in life if sample.tasks is not None]
+            more = f", tasks {asked[len(asked) // 5].tasks} → {last.tasks}"
         rows.append(
             (
                 f"{process} over {last.at - first.at:.0f} s",
                 f"memory {first.memory_kb // 1024} → {last.memory_kb // 1024} MB, "
-                f"descriptors {first.descriptors} → {last.descriptors}{keys}",
+                f"descriptors {first.descriptors} → {last.descriptors}{more}",
             )
         )
     return rows

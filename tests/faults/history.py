@@ -132,13 +132,14 @@ class Reported(Line, tag="reported"):
 
 
 class Resources(Line, tag="resources"):
-    """What a process used. For Redis, `keys` too."""
+    """What a process used. For Redis `keys` too, for APIs and workers the tasks of their loop when last asked."""
 
     process: str
     pid: int
     memory_kb: int
     descriptors: int
     keys: int | None = None
+    tasks: int | None = None
 
 
 class Claimed(Line, tag="claim"):

@@ -72,8 +72,11 @@ class Rig(Stack):
 
     def used(self, keys: int) -> list[Resources]:
         """What each process uses now, as /proc says (proc(5)); empty for one that is not there."""
-        pids = {process.name: process.popen.pid for process in self.processes if process.running}
-        found = [usage for name, pid in pids.items() if (usage := _usage(name, pid))]
+        found = []
+        for process in self.processes:
+            if process.running and (usage := _usage(process.name, process.popen.pid)):
+                usage.tasks = process.tasks() if process is not self.simulator else None
+                found.append(usage)
         if redis := _usage("redis", self.valkey.pid):
             redis.keys = keys
             found.append(redis)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -10,13 +11,14 @@ import pytest
 from fakeredis import FakeAsyncRedis
 from redis.asyncio import Redis
 
-from api import acceptances as acceptances_module
-from api.acceptances import Acceptances
+from api import promises as promises_module
+from api.promises import Promises
 from api.tail import Tail
+from shared import generations as generations_module
 from shared.events import TERMINAL
 from shared.generations import Acceptance, Generations
 from shared.log import Keys, Log, Outcome, Publication, Start
-from shared.queue import LEASES, QUEUE, Queue
+from shared.queue import LEASES, PENDING, QUEUE, Queue
 from shared.settings import Settings
 from tests.contract.accepting import accept, batch, claim, completed, delta
 from worker import appender as appender_module
@@ -103,8 +105,52 @@ async def test_a_worker_that_was_paused_before_its_claim_leaves_the_log_alone(
 ) -> None:
     generation_id = await accept(generations)
     running = await claim(log, generation_id)
-    assert await generator.run(generation_id, lambda: False) is JobEnd.LEFT
+    assert await generator.run(generation_id, lambda: 0.0) is JobEnd.LEFT
     assert (await log.append(batch(generation_id, running, 1, [delta("x")]))).outcome is Outcome.OK
+
+
+async def test_a_seal_that_a_worker_only_finds_leaves_the_generation_pending(
+    generator: Generator, generations: Generations, log: Log, redis: Redis
+) -> None:
+    """Redis may crash without it, and then the pending index is all that remembers the generation."""
+    generation_id = await accept(generations)
+    await generations.cancel(generation_id)
+    assert await generator.run(generation_id, lambda: time.monotonic() + 9) is JobEnd.DONE
+    assert await redis.zscore(PENDING, generation_id) is not None
+
+
+async def test_the_end_of_another_attempt_does_not_settle_a_generation(
+    appender: Appender, generations: Generations, log: Log, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis forgot the seal, and another attempt has sealed since: that one may not be on disk either."""
+    monkeypatch.setattr(appender_module, "LINGER", 0.05)
+    generation_id = await accept(generations)
+    writer = await open_writer(appender, log, generations, generation_id)
+    older = await state(redis, generation_id)
+    writer.put(completed())
+    await writer.caught_up()
+    await roll_back(redis, generation_id, older)
+    heir = await claim(log, generation_id)
+    await log.append(batch(generation_id, heir, 1, [completed()]))
+    appender.close(writer)
+    async with asyncio.timeout(10):
+        await appender.drained()
+    assert await redis.zscore(PENDING, generation_id) is not None
+
+
+async def test_no_cancel_is_sealed_while_redis_may_have_forgotten_who_runs_it(
+    generations: Generations, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What looks queued may be running or complete; the flag stands, and whoever claims it next ends it."""
+    generation_id = await accept(generations)
+
+    async def just_restarted(redis: Redis) -> tuple[int, int]:
+        return int(time.time() * 1000), 0
+
+    monkeypatch.setattr(generations_module, "read_clock", just_restarted)
+    assert await generations.cancel(generation_id) == "running"
+    assert await generations.ends([generation_id]) == ["cancel"]
+    assert (await claim(log, generation_id)).start is Start.CANCELLED
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["the end is lost", "the record is lost"])
@@ -159,8 +205,8 @@ async def test_what_redis_forgot_twice_is_written_again_twice(
 async def test_what_redis_forgot_twice_is_accepted_again_twice(
     generations: Generations, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(acceptances_module, "SETTLED", 0.2)
-    subject = Acceptances(generations)
+    monkeypatch.setattr(promises_module, "SETTLED", 0.2)
+    subject = Promises(generations)
     acceptance = Acceptance(id="gen_x", owner="me", model="p/m", request=b"{}", on_interrupt="restart", ttl_ms=60_000)
     await generations.accept(acceptance)
     subject.remember(acceptance)

@@ -21,8 +21,8 @@
  *          -DDRAIN -DRETRY: hand-over and provider errors, each spends one of FAULTS
  * Mutants  -DNO_TOKEN_CHECK -DNO_LAST_ID_CHECK -DNO_SEAL_CHECK -DNO_RESTORE_CHECK -DNO_OWNER_CHECK -DNO_HOLD_OFF
  *          -DNO_RECHECK -DNO_SWEEPER -DNO_TOKEN_CLOCK -DNO_GAP_CHECK -DPLAIN_XADD: the protocol without that guard
- * Gaps     -DGAP_CLAIM -DGAP_ZOMBIE -DGAP_SETTLE -DGAP_CANCEL -DGAP_CURSOR -DGAP_RESTORE: where the code falls short of
- *          the protocol that passes, each as the code is; docs/model.md tells what follows from it
+ *          -DNO_CLAIM_DEADLINE -DNO_PULSE -DNO_SETTLE_CHECK -DNO_CANCEL_CHECK -DPAST_IS_OVER: guards that this model asked for
+ * Gap      -DGAP_RESTORE: where the code falls short of the protocol that passes; docs/model.md tells what follows from it
  * Checks   -DLOG_ONLY: without the viewer    -DLIVENESS: that it ends, under weak fairness (pan -a -f)
  */
 
@@ -82,8 +82,8 @@
 #define PARTIAL (r.token != mine && known != 0)
 #endif
 
-/* The code settles in this case too, which P3 refuses; see -DGAP_SETTLE. */
-#ifdef GAP_SETTLE
+/* The end of another attempt: whether that is on disk, its own worker looks, or the sweeper. */
+#ifdef NO_SETTLE_CHECK
 #define LOSE_LINGER w[i].lingers = SETTLES; w[i].crashed = 0
 #else
 #define LOSE_LINGER unlinger(i)
@@ -96,34 +96,34 @@
 #endif
 #define APART (RECKLESS || !hold)
 
-/* Whether the claim itself looks at the end of the lease; the code looks just before, and may be paused in between. */
-#ifdef GAP_CLAIM
+/* Whether the claim itself looks at the end of the lease: a worker that looks just before may be paused in between. */
+#ifdef NO_CLAIM_DEADLINE
 #define IN_TIME true
 #else
 #define IN_TIME w[i].leased
 #endif
 
 /* Whether a worker that slept past its lease writes before it has learned that; the log fences it, if that remembers. */
-#ifdef GAP_ZOMBIE
+#ifdef NO_PULSE
 #define STANDS true
 #else
 #define STANDS w[i].leased
 #endif
 
-#ifdef GAP_SETTLE
+#ifdef NO_SETTLE_CHECK
 #define ON_DISK true
 #else
 #define ON_DISK SAFE(r.seal)
 #endif
 
 /* What is queued after a crash may be running: a later claim was lost. */
-#ifdef GAP_CANCEL
+#ifdef NO_CANCEL_CHECK
 #define WAITS_OUT false
 #else
 #define WAITS_OUT hold
 #endif
 
-#ifdef GAP_CURSOR
+#ifdef PAST_IS_OVER
 #define PAST_END >=
 #else
 #define PAST_END ==
@@ -593,7 +593,7 @@ end:
        spend(); printf("worker %d: provider error\n", i); w[i].pc = AGAIN }
 #endif
 
-#ifndef GAP_ZOMBIE
+#ifndef NO_PULSE
   :: atomic { (w[i].pc == RUN || w[i].pc == AGAIN) && !w[i].paused && !w[i].leased -> leave(i) }
 #endif
   :: atomic { w[i].pc == RUN && !w[i].paused && STANDS && w[i].acked < w[i].count ->
@@ -762,7 +762,7 @@ end:
           terminal = terminal | BIT(FIRST(clock));
           xadd(FIRST(clock));
           r.token = clock; r.seal = FIRST(clock);
-#ifndef GAP_CANCEL
+#ifndef NO_CANCEL_CHECK
           on_disk();
 #endif
           publish(before, BIT(FIRST(r.token)), FIRST(r.token));

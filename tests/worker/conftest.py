@@ -14,10 +14,10 @@ from redis.asyncio import Redis
 
 from midstream.valkey import Valkey
 from shared.events import TERMINAL, AnyEvent, decode
-from shared.generations import Acceptance, Generations
+from shared.generations import SYNCED_MS, Acceptance, Generations
 from shared.log import Entry, Log
 from shared.queue import Queue
-from shared.redis_client import connect
+from shared.redis_client import connect, read_clock
 from shared.requests import GenerationRequest
 from shared.settings import Settings
 from tests.simulator.conftest import started
@@ -30,8 +30,18 @@ MakeWorker = Callable[[], "asyncio.Task[None]"]
 def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
     server = Valkey(tmp_path_factory.mktemp("valkey"))
     asyncio.run(server.start())
+    asyncio.run(_no_longer_fresh(server))
     yield server
     asyncio.run(server.stop())
+
+
+async def _no_longer_fresh(server: Valkey) -> None:
+    # One that may just have restarted seals no cancel, and is not swept.
+    client = connect(server.url, timeout=5)
+    async with asyncio.timeout(20):
+        while (await read_clock(client))[1] < SYNCED_MS:
+            await asyncio.sleep(0.05)
+    await client.aclose()
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from itertools import pairwise
 from typing import Any
 
@@ -235,3 +236,50 @@ class TestLeaving:
         attempts = [event for event in events if isinstance(event, Attempt)]
         assert [(a.number, a.reason) for a in attempts] == [(1, "new"), (2, "worker_lost")]
         assert isinstance(events[-1], Completed)
+
+
+async def test_a_worker_that_was_paused_for_a_lease_gives_up_what_it_ran(
+    settings: Settings, midstream: Midstream
+) -> None:
+    """Another may have had it since, and Redis may have forgotten that: not one more event of the old attempt."""
+    async with working(settings):
+        generation_id = await midstream.ask("simulator/lorem?deltas=30&rate=40")
+        before = await midstream.until(generation_id, said_something)
+        # Nothing of this process runs, as under SIGSTOP.
+        time.sleep(settings.lease * 1.1)  # noqa: ASYNC251
+        events = await midstream.ended(generation_id)
+    attempts = [event.reason for event in events if isinstance(event, Attempt)]
+    assert attempts == ["new", "worker_lost"]
+    assert len([e for e in await midstream.log.read(generation_id) if e.id.token == before[0].id.token]) <= len(before)
+
+
+class TestTrial:
+    """A generation that lost its worker so often that one more time ends it runs beside no other such."""
+
+    async def ask(self, midstream: Midstream, redis: Any, model: str) -> str:
+        generation_id = await midstream.ask(model)
+        # As a killed worker's second attempt leaves it.
+        await redis.hset(Keys(generation_id).record, mapping={"state": "running", "attempts": 2, "failures": 1})
+        return generation_id
+
+    async def test_one_at_a_time_beside_all_others(self, settings: Settings, midstream: Midstream, redis: Any) -> None:
+        suspects = [await self.ask(midstream, redis, "simulator/lorem?deltas=15&rate=20") for _ in range(3)]
+        plain = [await midstream.ask("simulator/lorem?deltas=15&rate=20") for _ in range(3)]
+        async with working(settings):
+            for generation_id in suspects + plain:
+                assert isinstance((await midstream.ended(generation_id))[-1], Completed)
+        logs = [await midstream.log.read(generation_id) for generation_id in suspects]
+        ends = [(await midstream.generations.find(generation_id)).record for generation_id in suspects]
+        spans = sorted((log[0].id.token, end.ended_ms or 0) for log, end in zip(logs, ends, strict=True) if end)
+        assert all(ended <= begun for (_, ended), (begun, _) in pairwise(spans))
+        first = min(span[1] for span in spans)
+        assert all([(await midstream.log.read(i, count=1))[0].id.token < first for i in plain])
+
+    async def test_who_waits_can_be_cancelled(self, settings: Settings, midstream: Midstream, redis: Any) -> None:
+        running = await self.ask(midstream, redis, "simulator/lorem?deltas=100&rate=20")
+        async with working(settings):
+            await midstream.until(running, said_something)
+            waiting = await self.ask(midstream, redis, "simulator/lorem")
+            await midstream.generations.cancel(waiting)
+            assert isinstance((await midstream.ended(waiting, 5))[-1], Cancelled)
+            assert (await midstream.generations.ends([running])) == [None]

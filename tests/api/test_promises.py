@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from fakeredis import FakeAsyncRedis
 
-from api import acceptances
-from api.acceptances import Acceptances
+from api import promises
+from api.promises import Ending, Promises
 from shared.generations import Acceptance, Existence, Generations
+from shared.log import Keys
 from shared.queue import Queue
 from shared.settings import Settings
 
@@ -27,9 +29,9 @@ async def generations() -> AsyncIterator[Generations]:
 @pytest.fixture
 async def remembered(
     generations: Generations, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[tuple[Acceptances, Acceptance]]:
-    monkeypatch.setattr(acceptances, "SETTLED", 0.2)
-    subject = Acceptances(generations)
+) -> AsyncIterator[tuple[Promises, Acceptance]]:
+    monkeypatch.setattr(promises, "SETTLED", 0.2)
+    subject = Promises(generations)
     task = asyncio.create_task(subject.run())
     acceptance = Acceptance(id="gen_x", owner="me", model="p/m", request=b"{}", on_interrupt="restart", ttl_ms=60_000)
     await generations.accept(acceptance)
@@ -45,7 +47,7 @@ async def _existence(generations: Generations) -> Existence:
 
 
 async def test_what_was_lost_is_accepted_again(
-    generations: Generations, remembered: tuple[Acceptances, Acceptance]
+    generations: Generations, remembered: tuple[Promises, Acceptance]
 ) -> None:
     await generations.redis.flushall()
     assert await _existence(generations) is Existence.NOTHING
@@ -58,7 +60,7 @@ async def test_what_was_lost_is_accepted_again(
 
 
 async def test_what_was_deleted_stays_deleted(
-    generations: Generations, remembered: tuple[Acceptances, Acceptance]
+    generations: Generations, remembered: tuple[Promises, Acceptance]
 ) -> None:
     subject, _ = remembered
     await generations.delete("me", "gen_x")
@@ -67,3 +69,36 @@ async def test_what_was_deleted_stays_deleted(
             await asyncio.sleep(0.02)
     await asyncio.sleep(0)
     assert await _existence(generations) is Existence.TOMBSTONE
+
+
+async def test_what_was_cancelled_is_cancelled_again(
+    generations: Generations, remembered: tuple[Promises, Acceptance]
+) -> None:
+    """Redis came back without the cancel."""
+    subject, _ = remembered
+    assert await generations.cancel("gen_x") == "cancelled"
+    subject.remember(Ending("cancel", "gen_x", "me"))
+    redis: Any = generations.redis
+    await redis.hdel(Keys("gen_x").record, "cancel", "seal", "ended")
+    await redis.hset(Keys("gen_x").record, "state", "queued")
+    await redis.delete(Keys("gen_x").log)
+    async with asyncio.timeout(10):
+        while await generations.ends(["gen_x"]) not in (["ending"], ["sealed"]):
+            await asyncio.sleep(0.02)
+    found = (await generations.find("gen_x")).record
+    assert found is not None
+    assert found.state == "cancelled"
+
+
+async def test_what_was_deleted_is_deleted_again(
+    generations: Generations, remembered: tuple[Promises, Acceptance]
+) -> None:
+    """Redis came back without the deletion."""
+    subject, acceptance = remembered
+    await generations.delete("me", "gen_x")
+    subject.remember(Ending("delete", "gen_x", "me"))
+    await generations.redis.delete(Keys("gen_x").tombstone)
+    await generations.accept(acceptance)
+    async with asyncio.timeout(10):
+        while await _existence(generations) is not Existence.TOMBSTONE:
+            await asyncio.sleep(0.02)
