@@ -103,24 +103,30 @@ def parse(body: bytes) -> GenerationRequest:
 
 
 def resolve(request: GenerationRequest, settings: Settings) -> GenerationRequest:
-    """The request with its alias replaced by `provider/model`.
+    """The request with each alias replaced by `provider/model`.
 
     Raises Problem 422 for a model that no provider serves, and for fields that its protocol cannot honour.
     """
-    model = settings.models.get(request.model, request.model)
+    model = _served(request, request.model, "/model", settings)
+    fallback = [_served(request, name, f"/fallback/{n}", settings) for n, name in enumerate(request.fallback or [])]
+    return request.model_copy(update={"model": model, "fallback": fallback or None})
+
+
+def _served(request: GenerationRequest, asked: str, pointer: str, settings: Settings) -> str:
+    model = settings.models.get(asked, asked)
     endpoints = settings.endpoints()
     provider, slash, name = model.partition("/")
     if provider not in endpoints or not slash or not name:
         known = [f"{endpoint}/…" for endpoint in endpoints] + list(settings.models)
         remedy = f"use one of: {', '.join(known)}" if known else "the server has none; set a provider's key"
         message = f"names no known provider or alias; {remedy}"
-        raise unprocessable([FieldError(pointer="/model", message=message)], "unknown_model")
-    protocol = endpoints[provider].protocol
-    if missing := lacks(request, protocol):
-        raise unprocessable(
-            [FieldError(pointer=lack.pointer, message=lack.remedy) for lack in missing], "unsupported_field"
-        )
-    return request.model_copy(update={"model": model})
+        raise unprocessable([FieldError(pointer=pointer, message=message)], "unknown_model")
+    if missing := lacks(request, endpoints[provider].protocol):
+        # Of a fallback, what is at fault is the field that its protocol lacks, or its place in the list.
+        which = "" if pointer == "/model" else f" (asked of {asked}, {pointer})"
+        errors = [FieldError(pointer=lack.pointer, message=lack.remedy + which) for lack in missing]
+        raise unprocessable(errors, "unsupported_field")
+    return model
 
 
 def canonical(request: GenerationRequest) -> bytes:

@@ -81,6 +81,8 @@ class Record(Acceptance):
     failures: int
     """Attempts that count against `max_attempts`; that of a lost worker counts at the next claim."""
     max_attempts: int
+    choice: int
+    """Place of its model among those that the request allows: 0 its own, 1 the first fallback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,4 +299,5 @@ def _record(generation_id: str, fields: dict[str, bytes]) -> Record:
         cancel_requested="cancel" in fields,
         failures=int(fields["failures"]),
         max_attempts=int(fields["max_attempts"]),
+        choice=int(fields.get("choice", 0)),
     )

@@ -183,18 +183,20 @@ class Log:
         token: int | None = None,
         reason: AttemptReason | None = None,
         until_ms: int | None = None,
+        choice: int = 0,
     ) -> Claim:
         """Start an attempt; from the moment it is CLAIMED every older one is fenced.
 
         `token` and `reason` are for the worker that owns the log already and tries again: the claim then counts its
         last attempt as failed, and is FENCED where it has lost the log. `ttl_ms` is how long record and log are kept
-        unless renewed. After `until_ms` (Redis' clock), the end of the job's lease, it does nothing.
+        unless renewed. After `until_ms` (Redis' clock), the end of the job's lease, it does nothing. `choice` is the
+        place of the model among those that the request allows.
         """
         keys = Keys(generation_id)
         # Number and reason are known only inside the script, which completes the event's JSON with them.
         rest = msgspec.json.encode({"model": model, "provider": provider, "continues": continues, "t": 0})[1:]
         owned, until = ("" if token is None else token), ("" if until_ms is None else until_ms)
-        raw = await self._claim(self.redis, [keys.record, keys.log], [owned, reason or "", rest, ttl_ms, until])
+        raw = await self._claim(self.redis, [keys.record, keys.log], [owned, reason or "", rest, ttl_ms, until, choice])
         start = Start(raw[0].decode())
         if start not in _OWNED:
             return Claim(start)

@@ -166,6 +166,11 @@ class GenerationRequest(_Strict):
     presence_penalty: float | None = Field(default=None, ge=-2, le=2)
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = Field(default=None)
 
+    fallback: list[Annotated[str, StringConstraints(min_length=1, max_length=512)]] | None = Field(
+        default=None,
+        max_length=8,
+        description="Models to try in turn where the one before fails; `provider/model` or an alias.",
+    )
     on_interrupt: Literal["restart", "fail"] = Field(
         default="restart",
         description="When the worker or the provider's connection is lost after the answer has begun: start over, "

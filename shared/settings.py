@@ -163,6 +163,19 @@ class Settings(BaseSettings):
         description="Seconds at most that a provider's `Retry-After` is obeyed. Defaults to 20.",
     )
 
+    circuit_failures: int = Field(
+        default=5,
+        gt=0,
+        description="Failures of a model in a row, within 60 s, after which it is skipped where a request has a "
+        "fallback. Defaults to 5.",
+    )
+    circuit_pause: float = Field(
+        default=15.0,
+        gt=0,
+        description="Seconds for which a failing model is skipped before it is probed; doubled at each failed probe, "
+        "to 300 at most. Defaults to 15.",
+    )
+
     append_journal: Path | None = Field(
         default=None,
         description="For fault tests: file to which every append and the log's answer is written, ids and a hash of "

@@ -11,6 +11,7 @@ from enum import Enum
 from functools import partial
 from typing import Literal
 
+import msgspec
 from pydantic import ValidationError
 from redis.exceptions import RedisError
 
@@ -21,6 +22,7 @@ from shared.requests import GenerationRequest
 from shared.settings import Settings
 from worker.appender import Appender
 from worker.attempt import stream
+from worker.circuits import Circuits
 from worker.providers.registry import Registry
 from worker.writer import StopReason, Writer
 
@@ -31,8 +33,22 @@ PATIENCE = 3
 HAND_OVER = 2.0
 """Seconds that a leaving worker waits for the log to have what was said so far."""
 
+FINAL = frozenset({"deadline_exceeded", "too_long"})
+"""Codes of failures that another model would not mend."""
+
 Stop = Literal["cancel", "drain"] | StopReason
 """Why a generation is stopped: cancelled, this worker leaves, or the log wants no more."""
+
+
+class _Request(msgspec.Struct):
+    fallback: list[str] = []
+
+
+def _fallback(request: bytes) -> list[str]:
+    try:
+        return msgspec.json.decode(request, type=_Request).fallback
+    except msgspec.MsgspecError:
+        return []  # the attempt will find that it cannot be read, and say so
 
 
 class JobEnd(Enum):
@@ -49,13 +65,20 @@ class Generator:
     """Runs generations, many at a time; `stop` and `stop_all` end them from outside."""
 
     def __init__(
-        self, settings: Settings, generations: Generations, log: Log, appender: Appender, providers: Registry
+        self,
+        settings: Settings,
+        generations: Generations,
+        log: Log,
+        appender: Appender,
+        providers: Registry,
+        circuits: Circuits,
     ) -> None:
         self.settings = settings
         self.generations = generations
         self.log = log
         self.appender = appender
         self.providers = providers
+        self.circuits = circuits
         self.running: dict[str, Run] = {}
         self.trial = asyncio.Lock()
         """Held by the one generation on trial that may run here now."""
@@ -103,7 +126,8 @@ class Run:
         self._until_ms = until_ms
         self.writer: Writer | None = None
         self._generator = generator
-        self._provider, _, self._model = record.model.partition("/")
+        self._models = [record.model, *_fallback(record.request)]
+        self._choice = 0
         self._why: Stop | None = None
         self._sealing = False
         self._task: asyncio.Task[JobEnd] | None = None
@@ -147,6 +171,7 @@ class Run:
     async def _attempts(self) -> JobEnd:
         lost = "The worker that ran it was lost, too often or as it must not start over."
         failure = Failed(code="worker_lost", message=lost, retryable=True)
+        self._choice = await self._generator.circuits.choose(self._models, self.record.choice)
         claim = await self._claim()
         while claim.owned:
             if self.writer is not None:
@@ -159,26 +184,27 @@ class Run:
             if claim.start is not Start.CLAIMED:
                 return await self._seal(failure)
             end, again = await self._attempt(claim, self.writer)
-            if not again or isinstance(end, Completed):
+            if again is None or isinstance(end, Completed):
                 return await self._seal(end)
             failure = end
             await self.writer.caught_up()
-            claim = await self._claim_again(claim.token)
+            claim = await self._claim_again(claim.token, again)
         return JobEnd.LEFT if claim.start in (Start.FENCED, Start.LATE) else JobEnd.DONE
 
     async def _claim(self, token: int | None = None, reason: AttemptReason | None = None) -> Claim:
-        ttl_ms = int(self._generator.settings.running_ttl * 1000)
+        provider, _, model = self._models[self._choice].partition("/")
         return await self._generator.log.claim(
             self.record.id,
-            model=self._model,
-            provider=self._provider,
-            ttl_ms=ttl_ms,
+            model=model,
+            provider=provider,
+            ttl_ms=int(self._generator.settings.running_ttl * 1000),
             token=token,
             reason=reason,
             until_ms=self._until_ms() if token is None else None,
+            choice=self._choice,
         )
 
-    async def _claim_again(self, token: int) -> Claim:
+    async def _claim_again(self, token: int, reason: AttemptReason) -> Claim:
         """The next attempt's claim; a Redis that is away is waited for, as what was said so far is only here.
 
         Raises redis.exceptions.RedisError where it stays away for several leases.
@@ -187,7 +213,7 @@ class Run:
         failures = 0
         while True:
             try:
-                claim = await self._claim(token=token, reason="provider_error")
+                claim = await self._claim(token=token, reason=reason)
                 if claim.start is Start.GONE and await self._generator.generations.restore(self.record):
                     claim = await self._claim()
                 return claim
@@ -197,27 +223,30 @@ class Run:
             failures += 1
             await asyncio.sleep(min(0.05 * 2.0 ** min(failures, 5), 1.0) * random.uniform(0.5, 1.0))
 
-    async def _attempt(self, claim: Claim, writer: Writer) -> tuple[Completed | Failed, bool]:
-        """The end of one attempt, and whether another may follow it."""
+    async def _attempt(self, claim: Claim, writer: Writer) -> tuple[Completed | Failed, AttemptReason | None]:
+        """The end of one attempt, and why another one follows it, if one does."""
         settings = self._generator.settings
+        name, _, model = self._models[self._choice].partition("/")
         try:
             request = GenerationRequest.model_validate_json(self.record.request)
-            provider = self._generator.providers.get(self._provider)
+            provider = self._generator.providers.get(name)
         except ValidationError:
-            return Failed(code="internal_error", message="The stored request cannot be read.", retryable=False), False
+            return Failed(code="internal_error", message="The stored request cannot be read.", retryable=False), None
         except KeyError:
-            message = f"The worker has no provider named {self._provider}: its configuration differs from the API's."
-            return Failed(code="unknown_provider", message=message, retryable=False), False
+            message = f"The worker has no provider named {name}: its configuration differs from the API's."
+            return Failed(code="unknown_provider", message=message, retryable=False), None
         seconds = (request.deadline or settings.deadline) - claim.elapsed_ms / 1000
-        end = await stream(provider, request, self._model, writer, settings, seconds=seconds)
-        again = (
-            isinstance(end, Failed)
-            and end.retryable
-            and writer.said_something
-            and writer.outcome is None
-            and request.on_interrupt == "restart"
-        )
-        return end, again
+        end = await stream(provider, request, model, writer, settings, seconds=seconds)
+        failed = end if isinstance(end, Failed) else None
+        await self._generator.circuits.report(self._models[self._choice], failed.code if failed else None)
+        if failed is None or writer.outcome is not None or failed.code in FINAL:
+            return end, None
+        if writer.said_something and request.on_interrupt == "fail":
+            return end, None
+        if self._choice + 1 < len(self._models):
+            self._choice = await self._generator.circuits.choose(self._models, self._choice + 1)
+            return end, "fallback"
+        return end, "provider_error" if failed.retryable and writer.said_something else None
 
     async def _seal(self, end: Completed | Failed | Cancelled) -> JobEnd:
         """Write the terminal event, and wait until the log has it."""

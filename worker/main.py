@@ -20,6 +20,7 @@ from shared.redis_client import connect
 from shared.settings import Settings
 from shared.telemetry import configure_logging, count_tasks_on_signal
 from worker.appender import Appender
+from worker.circuits import Circuits
 from worker.generate import Generator
 from worker.interrupts import Interrupts
 from worker.journal import open_journal
@@ -65,7 +66,7 @@ async def serve(settings: Settings) -> None:
         beat=pulse.beat,
     )
     providers = Registry(settings.endpoints())
-    generator = Generator(settings, generations, log, appender, providers)
+    generator = Generator(settings, generations, log, appender, providers, Circuits(queue_redis, settings))
     name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     worker = QueueWorker(name, queue, Queue(blocking_redis, settings), generator, settings)
     interrupts = Interrupts(blocking_redis, generations, generator)

@@ -2,7 +2,8 @@
 -- KEYS  record, log
 -- ARGV  token that must still be the record's ('' at the start of a job), reason ('' lets the record say),
 --       rest of the attempt event's JSON, TTL while running in ms, last ms at which this may run or '': the claim of a
---       worker that was paused since it took the job must not fence the one that has it now
+--       worker that was paused since it took the job must not fence the one that has it now; place of the model in the
+--       request's list, 0 for its own and 1 for the first fallback
 -- Gives CLAIMED, CANCELLED, EXHAUSTED or INTERRUPTED, each with token, number, last id, reason and the
 --       ms since the first attempt began
 --       | SEALED seal | FENCED token | GONE | LATE
@@ -32,7 +33,9 @@ local token = string.format('%.0f', math.max(now, r[1] + 1, string.match(last, '
 local number, failures = tonumber(r[4]), tonumber(r[5])
 local reason = ARGV[2]
 local lost = false
-if reason ~= '' then
+if reason == 'fallback' then
+  lost = false -- the list of models is its own bound
+elseif reason ~= '' then
   failures = failures + 1
 elseif r[3] == 'running' then
   -- A new job while the record still says running: nobody handed that attempt over, so its worker is lost.
@@ -40,7 +43,8 @@ elseif r[3] == 'running' then
 elseif r[8] then
   reason = r[8]
 else
-  reason = 'new'
+  -- The first attempt is a fallback already where the circuits of the models before it are open.
+  reason = ARGV[6] == '0' and 'new' or 'fallback'
 end
 
 local outcome = 'CLAIMED'
@@ -57,7 +61,8 @@ end
 -- Before what needs memory: see append.lua. A generation can always be ended.
 redis.call('PEXPIRE', record, ARGV[4])
 redis.call('HSETNX', record, 'started', string.format('%.0f', now))
-redis.call('HSET', record, 'token', token, 'state', 'running', 'attempts', number, 'failures', failures)
+redis.call('HSET', record, 'token', token, 'state', 'running', 'attempts', number, 'failures', failures,
+  'choice', ARGV[6])
 redis.call('HDEL', record, 'handover')
 if outcome == 'CLAIMED' then
   local event = '{"number":' .. number .. ',"reason":"' .. reason .. '",' .. ARGV[3]

@@ -23,6 +23,7 @@ from shared.settings import Settings
 from tests.contract.accepting import accept, batch, claim, completed, delta
 from worker import appender as appender_module
 from worker.appender import Appender
+from worker.circuits import Circuits
 from worker.generate import Generator, JobEnd
 from worker.journal import Silence
 from worker.providers.registry import Registry
@@ -68,7 +69,7 @@ async def generator(
     settings: Settings, generations: Generations, log: Log, appender: Appender
 ) -> AsyncIterator[Generator]:
     registry = Registry(settings.endpoints())
-    yield Generator(settings, generations, log, appender, registry)
+    yield Generator(settings, generations, log, appender, registry, Circuits(generations.redis, settings))
     await registry.aclose()
 
 

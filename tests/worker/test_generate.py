@@ -283,3 +283,63 @@ class TestTrial:
             await midstream.generations.cancel(waiting)
             assert isinstance((await midstream.ended(waiting, 5))[-1], Cancelled)
             assert (await midstream.generations.ends([running])) == [None]
+
+
+class TestFallback:
+    DEAD = "simulator/lorem?deltas=5&fault=500&seed=1"
+
+    async def test_the_next_model_answers_and_viewers_see_both(self, settings: Settings, midstream: Midstream) -> None:
+        async with working(settings.model_copy(update={"retries": 0})):
+            generation_id = await midstream.ask(
+                self.DEAD, fallback=["simulator/lorem?deltas=5&fault=529", "simulator-anthropic/echo"]
+            )
+            events = await midstream.ended(generation_id)
+        attempts = [(e.number, e.reason, e.provider, e.continues) for e in events if isinstance(e, Attempt)]
+        assert attempts == [
+            (1, "new", "simulator", False),
+            (2, "fallback", "simulator", False),
+            (3, "fallback", "simulator-anthropic", False),
+        ]
+        assert text(list(events)) == "Hello."
+        assert isinstance(events[-1], Completed)
+
+    async def test_more_models_than_attempts_are_all_tried(self, settings: Settings, midstream: Midstream) -> None:
+        dead = [f"simulator/lorem?fault=500&seed={n}" for n in range(5)]
+        async with working(settings.model_copy(update={"retries": 0})):
+            events = await midstream.ended(await midstream.ask(self.DEAD, fallback=dead))
+        assert len([event for event in events if isinstance(event, Attempt)]) == 6
+        assert isinstance(events[-1], Failed)
+        assert events[-1].code == "provider_error"
+
+    async def test_a_broken_answer_starts_over_with_the_next(self, settings: Settings, midstream: Midstream) -> None:
+        async with working(settings):
+            generation_id = await midstream.ask("simulator/lorem?deltas=9&fault=reset@5", fallback=["simulator/echo"])
+            events = await midstream.ended(generation_id)
+        assert [e.reason for e in events if isinstance(e, Attempt)] == ["new", "fallback"]
+        assert text(list(events)) == "Hello."
+
+    async def test_not_where_it_must_not_start_over(self, settings: Settings, midstream: Midstream) -> None:
+        async with working(settings):
+            generation_id = await midstream.ask(
+                "simulator/lorem?deltas=9&fault=reset@5", fallback=["simulator/echo"], on_interrupt="fail"
+            )
+            events = await midstream.ended(generation_id)
+        assert [e.reason for e in events if isinstance(e, Attempt)] == ["new"]
+        assert isinstance(events[-1], Failed)
+
+    async def test_an_open_circuit_is_skipped(self, settings: Settings, midstream: Midstream, redis: Redis) -> None:
+        async with working(settings.model_copy(update={"retries": 0, "circuit_failures": 2})):
+            for _ in range(2):
+                await midstream.ended(await midstream.ask(self.DEAD))
+            events = await midstream.ended(await midstream.ask(self.DEAD, fallback=["simulator/echo"]))
+        assert [(e.reason, e.model) for e in events if isinstance(e, Attempt)] == [("fallback", "echo")]
+
+    async def test_who_takes_over_goes_on_with_the_same_model(self, settings: Settings, midstream: Midstream) -> None:
+        slow = "simulator/lorem?deltas=40&rate=20"
+        async with working(settings.model_copy(update={"retries": 0})):
+            generation_id = await midstream.ask(self.DEAD, fallback=[slow])
+            await midstream.until(generation_id, said_something)
+        async with working(settings):
+            events = await midstream.ended(generation_id)
+        attempts = [(e.reason, e.model) for e in events if isinstance(e, Attempt)]
+        assert attempts[1:] == [("fallback", "lorem?deltas=40&rate=20"), ("worker_lost", "lorem?deltas=40&rate=20")]

@@ -1,0 +1,84 @@
+"""Circuits: which models are known to fail now, shared by all workers, so that a dead one is skipped and probed.
+
+The pattern of that name (M. Nygard, "Release It!"): closed while calls succeed, open after a row of failures, and then
+one caller at a time may probe whether it works again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from shared.script import Script
+from shared.settings import Settings
+
+logger = logging.getLogger("midstream.worker")
+
+WINDOW_MS = 60_000
+"""ms within which failures are a row."""
+LONGEST_MS = 300_000
+"""ms for which a circuit is open at most before the next probe."""
+PROBE_MS = 60_000
+"""ms after which a probe that nobody has reported is given up."""
+MOST = 10_000
+"""Models that a worker remembers as doubtful."""
+
+NOT_ITS_FAULT = frozenset({"bad_request", "context_length", "content_filter", "deadline_exceeded", "too_long"})
+"""Codes of failures that say nothing about the next request to the same model."""
+
+
+class Circuits:
+    """One for each `provider/model`, in Redis. What Redis does not answer counts as closed."""
+
+    _ask = Script("circuit_ask")
+    _report = Script("circuit_report")
+
+    def __init__(self, redis: Redis, settings: Settings) -> None:
+        self._redis = redis
+        self._failures = settings.circuit_failures
+        self._pause_ms = int(settings.circuit_pause * 1000)
+        self._doubtful: set[str] = set()
+
+    async def choose(self, models: Sequence[str], choice: int) -> int:
+        """The first place from `choice` on whose circuit is not open; `choice` itself where all are, or it is the last.
+
+        A model without an alternative is always called: a failure says more than a refusal.
+        """
+        if choice + 1 >= len(models):
+            return choice
+        try:
+            for place in range(choice, len(models)):
+                answer = await self._ask(self._redis, [_key(models[place])], [PROBE_MS])
+                if answer != b"closed":
+                    self._doubtful.add(models[place])
+                if answer != b"open":
+                    return place
+        except RedisError as error:
+            logger.warning("circuits not asked (%s)", type(error).__name__)
+        return choice
+
+    async def report(self, model: str, failure: str | None) -> None:
+        """How a call ended: the failure's code, or None for an answer."""
+        if failure is None and model not in self._doubtful:
+            return
+        if failure in NOT_ITS_FAULT:
+            return
+        arguments = ["" if failure else "1", self._failures, WINDOW_MS, self._pause_ms, LONGEST_MS]
+        try:
+            opened_ms = int(await self._report(self._redis, [_key(model)], arguments))
+        except RedisError as error:
+            logger.warning("circuit not told (%s)", type(error).__name__)
+            return
+        if failure is None:
+            self._doubtful.discard(model)
+        elif len(self._doubtful) < MOST:
+            self._doubtful.add(model)
+        if opened_ms:
+            logger.warning("circuit of %s opened for %.0f s (%s)", model.partition("?")[0], opened_ms / 1000, failure)
+
+
+def _key(model: str) -> str:
+    return f"midstream:circuit:{model}"
