@@ -1,87 +1,21 @@
-"""One generation on this worker: claim the log, stream from the provider, seal; again where an attempt fails."""
+"""The generations on this worker: run from the queue, stopped from outside."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import random
 import time
 from collections.abc import Callable
-from enum import Enum
-from functools import partial
-from typing import Literal
 
-import msgspec
-from pydantic import ValidationError
-from redis.exceptions import RedisError
-
-from shared.events import AttemptReason, Cancelled, Completed, Failed
-from shared.generations import Generations, Record
-from shared.log import Claim, Log, Outcome, Start
-from shared.requests import GenerationRequest
-from shared.settings import Settings
-from worker.appender import Appender
-from worker.attempt import stream
-from worker.circuits import Circuits
-from worker.providers.registry import Registry
-from worker.writer import StopReason, Writer
-
-logger = logging.getLogger("midstream.worker")
-
-PATIENCE = 3
-"""Leases for which a Redis that is away is waited for between two attempts."""
-HAND_OVER = 2.0
-"""Seconds that a leaving worker waits for the log to have what was said so far."""
-
-FINAL = frozenset({"deadline_exceeded", "too_long"})
-"""Codes of failures that another model would not mend."""
-
-Stop = Literal["cancel", "drain"] | StopReason
-"""Why a generation is stopped: cancelled, this worker leaves, or the log wants no more."""
-
-
-class _Request(msgspec.Struct):
-    fallback: list[str] = []
-
-
-def _fallback(request: bytes) -> list[str]:
-    try:
-        return msgspec.json.decode(request, type=_Request).fallback
-    except msgspec.MsgspecError:
-        return []  # the attempt will find that it cannot be read, and say so
-
-
-class JobEnd(Enum):
-    """What becomes of the job in the queue."""
-
-    DONE = "done"
-    BACK = "back"
-    """Another worker may take it at once."""
-    LEFT = "left"
-    """Neither: it is another's, or the lease runs out and with it comes the next try."""
+from shared.log import Outcome
+from worker.run import JobEnd, Run, Stop
+from worker.services import Services
 
 
 class Generator:
     """Runs generations, many at a time; `stop` and `stop_all` end them from outside."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        generations: Generations,
-        log: Log,
-        appender: Appender,
-        providers: Registry,
-        circuits: Circuits,
-    ) -> None:
-        self.settings = settings
-        self.generations = generations
-        self.log = log
-        self.appender = appender
-        self.providers = providers
-        self.circuits = circuits
+    def __init__(self, services: Services) -> None:
+        self.services = services
         self.running: dict[str, Run] = {}
-        self.trial = asyncio.Lock()
-        """Held by the one generation on trial that may run here now."""
 
     async def run(self, generation_id: str, leased_until: Callable[[], float]) -> JobEnd:
         """Run a generation to its end, or to the end of what this worker may do for it.
@@ -89,12 +23,12 @@ class Generator:
         `leased_until` (time.monotonic) is when the job's lease ends: by then, the claim must have been made. Raises
         redis.exceptions.RedisError where the record or the claim cannot be had.
         """
-        found = await self.generations.find(generation_id)
+        found = await self.services.generations.find(generation_id)
         ahead_ms = found.now_ms - time.monotonic() * 1000
         record = found.record
         if record is None or record.seal is not None:
             return JobEnd.DONE  # it stays pending until the sweeper knows that this end is on disk
-        run = self.running[generation_id] = Run(self, record, lambda: int(leased_until() * 1000 + ahead_ms))
+        run = self.running[generation_id] = Run(self.services, record, lambda: int(leased_until() * 1000 + ahead_ms))
         try:
             return await run.to_the_end()
         finally:
@@ -116,171 +50,3 @@ class Generator:
             if run.writer is not None and run.writer.outcome is None:
                 run.writer.lose(Outcome.FENCED)
             run.stop("lease")
-
-
-class Run:
-    """One generation's attempts on this worker. `until_ms` is the end of its lease on Redis' clock."""
-
-    def __init__(self, generator: Generator, record: Record, until_ms: Callable[[], int]) -> None:
-        self.record = record
-        self._until_ms = until_ms
-        self.writer: Writer | None = None
-        self._generator = generator
-        self._models = [record.model, *_fallback(record.request)]
-        self._choice = 0
-        self._why: Stop | None = None
-        self._sealing = False
-        self._task: asyncio.Task[JobEnd] | None = None
-
-    def stop(self, why: Stop) -> None:
-        """End it, unless it is ending; the first reason counts."""
-        if self._why is None and not self._sealing and self._task is not None:
-            self._why = why
-            self._task.cancel()
-
-    async def to_the_end(self) -> JobEnd:
-        """Attempts until the log is sealed, or until this is stopped."""
-        self._task = asyncio.create_task(self._on_trial() if self._is_suspect else self._attempts())
-        try:
-            await asyncio.wait({self._task})
-            return await self._stopped() if self._task.cancelled() else self._task.result()
-        except RedisError:
-            raise
-        except Exception as error:
-            # Its text may hold a prompt or an answer, so only its kind and place are logged.
-            place = error.__traceback__ and _innermost(error)
-            logger.error("%s: %s at %s", self.record.id, type(error).__name__, place)
-            failed = Failed(code="internal_error", message="Midstream failed, which is a defect.", retryable=False)
-            return await self._seal(failed)
-        finally:
-            self._task.cancel()
-            if self.writer is not None:
-                self._generator.appender.close(self.writer)
-
-    @property
-    def _is_suspect(self) -> bool:
-        """Whether it has lost its worker so often that one more time ends it: it may be what they died of."""
-        failures = self.record.failures + (self.record.state == "running")
-        return 0 < failures == self.record.max_attempts - 1 and not self.record.cancel_requested
-
-    async def _on_trial(self) -> JobEnd:
-        # One at a time: if this one kills the worker again, no other that ran beside it has lost its last attempt.
-        async with self._generator.trial:
-            return await self._attempts()
-
-    async def _attempts(self) -> JobEnd:
-        lost = "The worker that ran it was lost, too often or as it must not start over."
-        failure = Failed(code="worker_lost", message=lost, retryable=True)
-        self._choice = await self._generator.circuits.choose(self._models, self.record.choice)
-        claim = await self._claim()
-        while claim.owned:
-            if self.writer is not None:
-                self._generator.appender.close(self.writer)
-            self.writer = self._generator.appender.open(
-                self.record.id, claim, restore=partial(self._generator.generations.restore, self.record), stop=self.stop
-            )
-            if claim.start is Start.CANCELLED:
-                return await self._seal(Cancelled())
-            if claim.start is not Start.CLAIMED:
-                return await self._seal(failure)
-            end, again = await self._attempt(claim, self.writer)
-            if again is None or isinstance(end, Completed):
-                return await self._seal(end)
-            failure = end
-            await self.writer.caught_up()
-            claim = await self._claim_again(claim.token, again)
-        return JobEnd.LEFT if claim.start in (Start.FENCED, Start.LATE) else JobEnd.DONE
-
-    async def _claim(self, token: int | None = None, reason: AttemptReason | None = None) -> Claim:
-        provider, _, model = self._models[self._choice].partition("/")
-        return await self._generator.log.claim(
-            self.record.id,
-            model=model,
-            provider=provider,
-            ttl_ms=int(self._generator.settings.running_ttl * 1000),
-            token=token,
-            reason=reason,
-            until_ms=self._until_ms() if token is None else None,
-            choice=self._choice,
-        )
-
-    async def _claim_again(self, token: int, reason: AttemptReason) -> Claim:
-        """The next attempt's claim; a Redis that is away is waited for, as what was said so far is only here.
-
-        Raises redis.exceptions.RedisError where it stays away for several leases.
-        """
-        patience = time.monotonic() + PATIENCE * self._generator.settings.lease
-        failures = 0
-        while True:
-            try:
-                claim = await self._claim(token=token, reason=reason)
-                if claim.start is Start.GONE and await self._generator.generations.restore(self.record):
-                    claim = await self._claim()
-                return claim
-            except RedisError:
-                if time.monotonic() > patience:
-                    raise
-            failures += 1
-            await asyncio.sleep(min(0.05 * 2.0 ** min(failures, 5), 1.0) * random.uniform(0.5, 1.0))
-
-    async def _attempt(self, claim: Claim, writer: Writer) -> tuple[Completed | Failed, AttemptReason | None]:
-        """The end of one attempt, and why another one follows it, if one does."""
-        settings = self._generator.settings
-        name, _, model = self._models[self._choice].partition("/")
-        try:
-            request = GenerationRequest.model_validate_json(self.record.request)
-            provider = self._generator.providers.get(name)
-        except ValidationError:
-            return Failed(code="internal_error", message="The stored request cannot be read.", retryable=False), None
-        except KeyError:
-            message = f"The worker has no provider named {name}: its configuration differs from the API's."
-            return Failed(code="unknown_provider", message=message, retryable=False), None
-        seconds = (request.deadline or settings.deadline) - claim.elapsed_ms / 1000
-        end = await stream(provider, request, model, writer, settings, seconds=seconds)
-        failed = end if isinstance(end, Failed) else None
-        await self._generator.circuits.report(self._models[self._choice], failed.code if failed else None)
-        if failed is None or writer.outcome is not None or failed.code in FINAL:
-            return end, None
-        if writer.said_something and request.on_interrupt == "fail":
-            return end, None
-        if self._choice + 1 < len(self._models):
-            self._choice = await self._generator.circuits.choose(self._models, self._choice + 1)
-            return end, "fallback"
-        return end, "provider_error" if failed.retryable and writer.said_something else None
-
-    async def _seal(self, end: Completed | Failed | Cancelled) -> JobEnd:
-        """Write the terminal event, and wait until the log has it."""
-        if self.writer is None:
-            return JobEnd.LEFT
-        self._sealing = True
-        end.usage = end.usage or self.writer.usage
-        self.writer.put(end)
-        await self.writer.caught_up()
-        return JobEnd.LEFT if self.writer.outcome is Outcome.FENCED else JobEnd.DONE
-
-    async def _stopped(self) -> JobEnd:
-        if self._why == "gone":
-            return JobEnd.DONE
-        if self._why == "lease":
-            return JobEnd.LEFT
-        if self.writer is None:
-            return JobEnd.BACK
-        if self._why == "cancel":
-            return await self._seal(Cancelled())
-        if self._why == "full":
-            message = "Redis has no memory for more (maxmemory)."
-            return await self._seal(Failed(code="storage_full", message=message, retryable=True))
-        try:
-            async with asyncio.timeout(HAND_OVER):
-                await self.writer.caught_up()
-                outcome = await self._generator.log.hand_over(self.record.id, self.writer.token, "drained")
-        except (TimeoutError, RedisError):
-            return JobEnd.LEFT
-        return JobEnd.BACK if outcome is Outcome.OK else JobEnd.DONE
-
-
-def _innermost(error: Exception) -> str:
-    traceback = error.__traceback__
-    while traceback and traceback.tb_next:
-        traceback = traceback.tb_next
-    return f"{traceback.tb_frame.f_code.co_name}:{traceback.tb_lineno}" if traceback else "?"

@@ -27,6 +27,7 @@ from worker.journal import open_journal
 from worker.providers.registry import Registry
 from worker.pulse import Pulse
 from worker.queue_worker import WAIT, QueueWorker
+from worker.services import Services
 from worker.sweeper import Sweeper
 
 logger = logging.getLogger("midstream.worker")
@@ -66,7 +67,7 @@ async def serve(settings: Settings) -> None:
         beat=pulse.beat,
     )
     providers = Registry(settings.endpoints())
-    generator = Generator(settings, generations, log, appender, providers, Circuits(queue_redis, settings))
+    generator = Generator(Services(settings, generations, log, appender, providers, Circuits(queue_redis, settings)))
     name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     worker = QueueWorker(name, queue, Queue(blocking_redis, settings), generator, settings)
     interrupts = Interrupts(blocking_redis, generations, generator)

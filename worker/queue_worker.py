@@ -20,7 +20,8 @@ from redis.exceptions import RedisError
 
 from shared.queue import JOB, QUEUE, Queue, decode_job, encode_job
 from shared.settings import Settings
-from worker.generate import Generator, JobEnd
+from worker.generate import Generator
+from worker.run import JobEnd
 
 logger = logging.getLogger("midstream.worker")
 

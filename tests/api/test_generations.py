@@ -100,7 +100,7 @@ async def test_malformed_idempotency_key(api: Api, key: bytes) -> None:
         (BODY | {"model": "nobody/x"}, 422, "unknown_model", "/model", "simulator/…"),
         (BODY | {"model": "simulator/"}, 422, "unknown_model", "/model", "use one of"),
         (BODY | {"fallback": ["simulator/lorem", "nobody/x"]}, 422, "unknown_model", "/fallback/1", "simulator/…"),
-        (BODY | {"seed": 1, "fallback": ["simulator-anthropic/lorem"]}, 422, "unsupported_field", "/seed", "/fallback/0"),
+        (BODY | {"seed": 1, "fallback": ["simulator-anthropic/x"]}, 422, "unsupported_field", "/seed", "/fallback/0"),
         (BODY | {"messages": []}, 422, "invalid_request", "/messages", "at least 1"),
         ({"messages": BODY["messages"]}, 422, "invalid_request", "/model", "is required"),
         (BODY | {"temperature": "hot"}, 422, "invalid_request", "/temperature", "must be a valid number"),

@@ -200,7 +200,7 @@ MUTANTS = (
         "a generation is settled by whoever finds a seal",
         "worker/generate.py",
         "            return JobEnd.DONE  # it stays pending until the sweeper knows that this end is on disk\n",
-        "            await self.generations.queue.settle([generation_id])\n            return JobEnd.DONE\n",
+        "            await self.services.generations.queue.settle([generation_id])\n            return JobEnd.DONE\n",
         "guards",
     ),
     _one(
@@ -240,7 +240,7 @@ MUTANTS = (
     ),
     _one(
         "suspects run side by side",
-        "worker/generate.py",
+        "worker/run.py",
         "self._on_trial() if self._is_suspect else self._attempts()",
         "self._attempts()",
         "worker",

@@ -24,9 +24,11 @@ from tests.contract.accepting import accept, batch, claim, completed, delta
 from worker import appender as appender_module
 from worker.appender import Appender
 from worker.circuits import Circuits
-from worker.generate import Generator, JobEnd
+from worker.generate import Generator
 from worker.journal import Silence
 from worker.providers.registry import Registry
+from worker.run import JobEnd
+from worker.services import Services
 from worker.writer import Writer
 
 
@@ -69,7 +71,8 @@ async def generator(
     settings: Settings, generations: Generations, log: Log, appender: Appender
 ) -> AsyncIterator[Generator]:
     registry = Registry(settings.endpoints())
-    yield Generator(settings, generations, log, appender, registry, Circuits(generations.redis, settings))
+    circuits = Circuits(generations.redis, settings)
+    yield Generator(Services(settings, generations, log, appender, registry, circuits))
     await registry.aclose()
 
 

@@ -1,0 +1,27 @@
+"""What a generation needs of its worker."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from shared.generations import Generations
+from shared.log import Log
+from shared.settings import Settings
+from worker.appender import Appender
+from worker.circuits import Circuits
+from worker.providers.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One of each for the whole worker."""
+
+    settings: Settings
+    generations: Generations
+    log: Log
+    appender: Appender
+    providers: Registry
+    circuits: Circuits
+    trial: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by the one generation on trial that may run here now."""
