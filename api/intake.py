@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import difflib
 import itertools
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from api.problems import FieldError, Problem, unprocessable
 from shared.capabilities import lacks
-from shared.requests import MAX_DEPTH, GenerationRequest
+from shared.requests import MAX_DEPTH, RESERVED, GenerationRequest
 from shared.settings import Settings
 
 DISCARD = 2.0
@@ -86,6 +86,11 @@ def nested_deeper(body: bytes, limit: int) -> bool:
     return False
 
 
+def read(body: bytes, settings: Settings) -> GenerationRequest:
+    """The request in a body, for a known model. Raises Problem, as `parse` and `resolve` do."""
+    return resolve(parse(body), settings)
+
+
 def parse(body: bytes) -> GenerationRequest:
     """The request in a body. Raises Problem: 400 where it is no JSON, 422 where it is not a request."""
     if nested_deeper(body, MAX_DEPTH):
@@ -109,6 +114,8 @@ def resolve(request: GenerationRequest, settings: Settings) -> GenerationRequest
     """
     model = _served(request, request.model, "/model", settings)
     fallback = [_served(request, name, f"/fallback/{n}", settings) for n, name in enumerate(request.fallback or [])]
+    if misplaced := list(itertools.islice(_misplaced(request, settings.endpoints()), MAX_ERRORS)):
+        raise unprocessable(misplaced, "unsupported_field")
     return request.model_copy(update={"model": model, "fallback": fallback or None})
 
 
@@ -121,12 +128,23 @@ def _served(request: GenerationRequest, asked: str, pointer: str, settings: Sett
         remedy = f"use one of: {', '.join(known)}" if known else "the server has none; set a provider's key"
         message = f"names no known provider or alias; {remedy}"
         raise unprocessable([FieldError(pointer=pointer, message=message)], "unknown_model")
-    if missing := lacks(request, endpoints[provider].protocol):
+    entry = endpoints[provider]
+    if missing := lacks(request.model_copy(update={"model": model}), entry.protocol, entry):
         # Of a fallback, what is at fault is the field that its protocol lacks, or its place in the list.
         which = "" if pointer == "/model" else f" (asked of {asked}, {pointer})"
-        errors = [FieldError(pointer=lack.pointer, message=lack.remedy + which) for lack in missing]
+        errors = [FieldError(pointer=lack.pointer, message=lack.remedy + which) for lack in missing[:MAX_ERRORS]]
         raise unprocessable(errors, "unsupported_field")
     return model
+
+
+def _misplaced(request: GenerationRequest, endpoints: Collection[str]) -> Iterator[FieldError]:
+    """What `extra` has for providers that are not there, or must not have."""
+    for name, fields in request.extra.items():
+        pointer = "/extra/" + _escaped(name)
+        if name not in endpoints:
+            yield FieldError(pointer=pointer, message=f"names no known provider; use one of: {', '.join(endpoints)}")
+        for field in sorted(RESERVED & fields.keys()):
+            yield FieldError(pointer=f"{pointer}/{field}", message="cannot be overridden; leave it out")
 
 
 def canonical(request: GenerationRequest) -> bytes:
@@ -159,8 +177,13 @@ def _pointer(location: tuple[int | str, ...], value: Any, kind: str) -> str:
             value = value[part]
         elif not (kind == "missing" and index == len(location) - 1):
             continue
-        pointer += "/" + str(part).replace("~", "~0").replace("/", "~1")
+        pointer += "/" + _escaped(str(part))
     return pointer
+
+
+def _escaped(name: str) -> str:
+    """A member's name in a pointer (RFC 6901, 3)."""
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 def _message(item: ErrorDetails) -> str:

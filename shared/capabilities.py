@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from shared.requests import GenerationRequest
-from shared.settings import Protocol
+from shared.requests import (
+    AssistantMessage,
+    FilePart,
+    GenerationRequest,
+    ImagePart,
+    NamedTool,
+    ObjectFormat,
+    SystemMessage,
+    ToolMessage,
+    UserMessage,
+    is_data,
+)
+from shared.settings import Protocol, ProviderSettings
+
+MIN_THINKING = 1024
+"""Tokens: the smallest budget of reasoning that Anthropic takes."""
+
+IMAGES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+"""Media types of images that Anthropic takes (API reference: "Vision")."""
+
+_CLAUDE = re.compile(r"claude-[a-z]+-(\d+)(?:[-.](\d{1,2}))?(?!\d)")
+_NO_BUDGET = (4, 7)
+"""From here on Claude refuses a budget of thinking, and decides by itself (API reference: "Adaptive thinking")."""
 
 
 class Lack(NamedTuple):
@@ -18,12 +42,106 @@ class Lack(NamedTuple):
 
 _FIELDS: dict[Protocol, tuple[str, ...]] = {
     "openai-chat": (),
-    "anthropic": ("response_format", "seed", "frequency_penalty", "presence_penalty"),
+    "anthropic": ("seed", "frequency_penalty", "presence_penalty"),
 }
 """Fields that a protocol does not have at all."""
 
 
-def lacks(request: GenerationRequest, protocol: Protocol) -> list[Lack]:
-    """What a provider of this protocol has no way to honour."""
+def lacks(request: GenerationRequest, protocol: Protocol, endpoint: ProviderSettings | None = None) -> list[Lack]:
+    """What a provider of this protocol, or this very endpoint, has no way to honour."""
     remedy = f"cannot be honoured by a provider of protocol {protocol}; leave it out"
-    return [Lack(f"/{name}", remedy) for name in _FIELDS[protocol] if getattr(request, name) is not None]
+    missing = [Lack(f"/{name}", remedy) for name in _FIELDS[protocol] if getattr(request, name) is not None]
+    values = _VALUES.get(protocol)
+    return missing + list(values(request, endpoint)) if values else missing
+
+
+def claude_version(model: str) -> tuple[int, int] | None:
+    """The version in a model's name, as in `claude-opus-4-7`; None where there is none, as in older and other names."""
+    match = _CLAUDE.search(model)
+    return (int(match[1]), int(match[2] or 0)) if match else None
+
+
+def media_type(url: str) -> str:
+    """Of a `data:` URL."""
+    return url[5:].partition(",")[0].partition(";")[0].lower()
+
+
+def _chat(request: GenerationRequest, endpoint: ProviderSettings | None) -> Iterator[Lack]:
+    if request.reasoning_budget is not None and (endpoint is None or endpoint.reasoning != "openrouter"):
+        yield Lack("/reasoning_budget", "this provider takes no number; give reasoning_effort instead")
+    for pointer, part in request.pieces():
+        message = request.messages[int(pointer.split("/")[2])]
+        if isinstance(message, ToolMessage) and isinstance(part, ImagePart):
+            yield Lack(pointer, "a tool's result can only be text for this provider; send the image in a user message")
+        if isinstance(part, FilePart) and part.file.file_url is not None:
+            yield Lack(f"{pointer}/file/file_url", "this provider fetches no files; send the content in file_data")
+
+
+def _anthropic(request: GenerationRequest, endpoint: ProviderSettings | None) -> Iterator[Lack]:
+    del endpoint
+    if isinstance(request.response_format, ObjectFormat):
+        yield Lack("/response_format/type", "this provider needs a schema; use json_schema")
+    if (request.temperature or 0) > 1:
+        yield Lack("/temperature", "must be at most 1 for this provider")
+    if not request.tools and (request.tool_choice == "required" or isinstance(request.tool_choice, NamedTool)):
+        yield Lack("/tool_choice", "needs tools to choose from")
+    yield from _budget(request)
+    if not any(_says_something(message) for message in request.messages if not isinstance(message, SystemMessage)):
+        yield Lack("/messages", "this provider needs a message that is neither system nor empty")
+    for at, message in enumerate(request.messages):
+        if not isinstance(message, ToolMessage) and message.name is not None:
+            yield Lack(f"/messages/{at}/name", "this provider knows no names; write it into the content")
+        if isinstance(message, AssistantMessage):
+            for index, call in enumerate(message.tool_calls or ()):
+                if not _is_object(call.function.arguments):
+                    pointer = f"/messages/{at}/tool_calls/{index}/function/arguments"
+                    yield Lack(pointer, "must be a JSON object for this provider")
+    for pointer, part in request.pieces():
+        if isinstance(part, ImagePart):
+            yield from _image(f"{pointer}/image_url", part)
+        elif isinstance(part, FilePart) and part.file.file_data is not None:
+            kind = media_type(part.file.file_data)
+            if kind != "application/pdf" and not kind.startswith("text/"):
+                yield Lack(f"{pointer}/file/file_data", "must be application/pdf or text for this provider")
+
+
+def _budget(request: GenerationRequest) -> Iterator[Lack]:
+    budget = request.reasoning_budget
+    if budget is None:
+        return
+    if (claude_version(request.model) or (0, 0)) >= _NO_BUDGET:
+        yield Lack("/reasoning_budget", "this model decides by itself; give reasoning_effort instead")
+    elif budget < MIN_THINKING:
+        yield Lack("/reasoning_budget", f"must be at least {MIN_THINKING} for this provider")
+    elif request.max_tokens is not None and budget >= request.max_tokens:
+        yield Lack("/reasoning_budget", "must be less than max_tokens, which counts reasoning too for this provider")
+
+
+def _image(pointer: str, part: ImagePart) -> Iterator[Lack]:
+    url = part.image_url.url
+    if is_data(url) and media_type(url) not in IMAGES:
+        yield Lack(f"{pointer}/url", f"must be one of {', '.join(sorted(IMAGES))} for this provider")
+    if part.image_url.detail not in (None, "auto"):
+        yield Lack(f"{pointer}/detail", "this provider knows no detail; leave it out")
+
+
+def _says_something(message: UserMessage | AssistantMessage | ToolMessage) -> bool:
+    return bool(
+        isinstance(message, ToolMessage)
+        or message.content
+        or (isinstance(message, AssistantMessage) and (message.refusal or message.tool_calls))
+    )
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text or "{}"), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+_VALUES: dict[Protocol, Callable[[GenerationRequest, ProviderSettings | None], Iterator[Lack]]] = {
+    "openai-chat": _chat,
+    "anthropic": _anthropic,
+}
+"""Values that a protocol has no way to say, although it has the field."""

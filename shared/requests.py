@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import base64
+import binascii
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, NamedTuple
+from urllib.parse import unquote_to_bytes
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 MAX_MESSAGES = 10_000
 MAX_TTL = 2_592_000
@@ -13,8 +17,61 @@ MAX_DEPTH = 64
 """JSON nesting that a request may have; deeper ones are refused before they are parsed into values."""
 
 
+RESERVED = frozenset({"model", "stream", "messages", "input", "contents"})
+"""Fields of a provider's request that `extra` cannot set: they say what is asked, and how it is answered."""
+
+
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
+
+
+class Data(NamedTuple):
+    """What a `data:` URL holds."""
+
+    media_type: str
+    content: bytes
+
+    @property
+    def base64(self) -> str:
+        """The content in Base64 (RFC 4648)."""
+        return base64.b64encode(self.content).decode()
+
+
+def is_data(url: str) -> bool:
+    """Whether a URL holds its content itself."""
+    return url[:5].lower() == "data:"
+
+
+def data_of(url: str) -> Data:
+    """Read a `data:` URL (RFC 2397), whose media type must be there. Raises ValueError where it is none."""
+    header, comma, payload = url[5:].partition(",")
+    media_type, *parameters = header.split(";")
+    if not (is_data(url) and comma and media_type):
+        raise ValueError("must be data:<media type>;base64,<data>")
+    content = unquote_to_bytes(payload)
+    if "base64" in parameters:
+        try:
+            content = base64.b64decode(content, validate=True)
+        except binascii.Error:
+            raise ValueError("holds no valid base64") from None
+    return Data(media_type.lower(), content)
+
+
+def _readable(url: str) -> str:
+    if is_data(url):
+        data_of(url)
+    return url
+
+
+def _holds_data(url: str) -> str:
+    data_of(url)
+    return url
+
+
+def _an_address(url: str) -> str:
+    if not url.lower().startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://; what is sent along goes into file_data")
+    return url
 
 
 class TextPart(_Strict):
@@ -27,7 +84,7 @@ class TextPart(_Strict):
 class ImageUrl(_Strict):
     """An image by address or as a `data:` URL."""
 
-    url: str = Field(min_length=1)
+    url: Annotated[str, AfterValidator(_readable)] = Field(min_length=1)
     detail: Literal["auto", "low", "high"] | None = None
 
 
@@ -38,7 +95,29 @@ class ImagePart(_Strict):
     image_url: ImageUrl
 
 
-ContentPart = Annotated[TextPart | ImagePart, Field(discriminator="type")]
+class File(_Strict):
+    """A file as a `data:` URL or by address."""
+
+    file_data: Annotated[str, AfterValidator(_holds_data)] | None = None
+    file_url: Annotated[str, AfterValidator(_an_address)] | None = None
+    filename: str | None = Field(default=None, min_length=1, max_length=255)
+
+    @model_validator(mode="after")
+    def _is_one(self) -> File:
+        if (self.file_data is None) == (self.file_url is None):
+            raise ValueError("needs file_data or file_url, and not both")
+        return self
+
+
+class FilePart(_Strict):
+    """A file inside a message."""
+
+    type: Literal["file"]
+    file: File
+
+
+ContentPart = Annotated[TextPart | ImagePart | FilePart, Field(discriminator="type")]
+ResultPart = Annotated[TextPart | ImagePart, Field(discriminator="type")]
 
 
 class FunctionCall(_Strict):
@@ -54,6 +133,29 @@ class ToolCall(_Strict):
     id: str = Field(min_length=1)
     type: Literal["function"] = "function"
     function: FunctionCall
+
+
+class Reasoning(_Strict):
+    """How an assistant came to an earlier answer, as the events of that answer had it.
+
+    Opaque fields go back only to `provider`, whose they are; without one it is plain text, which only the endpoints
+    get that ask for it.
+    """
+
+    text: str = ""
+    summary: bool | None = None
+    signature: str | None = None
+    encrypted: str | None = None
+    item_id: str | None = None
+    provider: str | None = None
+
+    @model_validator(mode="after")
+    def _is_whose(self) -> Reasoning:
+        if (self.signature or self.encrypted) and not self.provider:
+            raise ValueError("needs provider, as part_end named it: a signature is worth something there only")
+        if not (self.text or self.signature or self.encrypted):
+            raise ValueError("needs text, signature or encrypted")
+        return self
 
 
 class SystemMessage(_Strict):
@@ -80,6 +182,7 @@ class AssistantMessage(_Strict):
     refusal: str | None = None
     name: str | None = None
     tool_calls: list[ToolCall] | None = None
+    reasoning: list[Reasoning] | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> AssistantMessage:
@@ -92,7 +195,7 @@ class ToolMessage(_Strict):
     """A tool's result."""
 
     role: Literal["tool"]
-    content: str | list[TextPart]
+    content: str | list[ResultPart]
     tool_call_id: str = Field(min_length=1)
 
 
@@ -128,12 +231,45 @@ class NamedTool(_Strict):
     function: NamedFunction
 
 
+class TextFormat(_Strict):
+    """The answer is text."""
+
+    type: Literal["text"]
+
+
+class ObjectFormat(_Strict):
+    """The answer is a JSON object."""
+
+    type: Literal["json_object"]
+
+
+class JsonSchema(_Strict):
+    """A JSON Schema with a name."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    description: str | None = None
+    # `schema` is a method of pydantic's.
+    schema_: dict[str, JsonValue] = Field(alias="schema")
+    strict: bool | None = None
+
+
+class SchemaFormat(_Strict):
+    """The answer is JSON of this schema."""
+
+    type: Literal["json_schema"]
+    json_schema: JsonSchema
+
+
+ResponseFormat = Annotated[TextFormat | ObjectFormat | SchemaFormat, Field(discriminator="type")]
+
+
 class GenerationRequest(_Strict):
     """One request to a model. Durations are in seconds, limits in tokens."""
 
     model_config = ConfigDict(
         extra="forbid",
         frozen=True,
+        serialize_by_alias=True,
         json_schema_extra={
             "examples": [
                 {
@@ -156,7 +292,9 @@ class GenerationRequest(_Strict):
     tools: list[Tool] | None = Field(default=None, max_length=1024, description="Functions the model may call.")
     tool_choice: Literal["none", "auto", "required"] | NamedTool | None = Field(default=None)
     parallel_tool_calls: bool | None = Field(default=None)
-    response_format: dict[str, JsonValue] | None = Field(default=None, description="As in OpenAI Chat.")
+    response_format: ResponseFormat | None = Field(
+        default=None, description="Text, a JSON object, or JSON of a schema."
+    )
     max_tokens: int | None = Field(default=None, ge=1, description="Most tokens of output.")
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, ge=0, le=1)
@@ -165,6 +303,14 @@ class GenerationRequest(_Strict):
     frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
     presence_penalty: float | None = Field(default=None, ge=-2, le=2)
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = Field(default=None)
+    reasoning_budget: int | None = Field(
+        default=None, ge=1, description="Most tokens of reasoning, where the model takes a number; else an effort."
+    )
+    extra: dict[str, dict[str, JsonValue]] = Field(
+        default_factory=dict,
+        description="By provider's name, fields that only this provider knows: they are added to its request last. A "
+        "list is appended to ours, anything else replaces it.",
+    )
 
     fallback: list[Annotated[str, StringConstraints(min_length=1, max_length=512)]] | None = Field(
         default=None,
@@ -189,6 +335,26 @@ class GenerationRequest(_Strict):
         description="Up to 16 strings of your own; given back, never used.",
     )
 
+    @model_validator(mode="after")
+    def _reasons_one_way(self) -> GenerationRequest:
+        if self.reasoning_effort is not None and self.reasoning_budget is not None:
+            raise ValueError("reasoning_effort and reasoning_budget exclude each other; give one")
+        return self
+
     def given(self, *names: str) -> dict[str, Any]:
         """Those of the named fields that the caller set, as plain values."""
         return self.model_dump(include=set(names), exclude_none=True)
+
+    def with_extra(self, provider: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The body that this provider is sent, with what `extra` holds for it."""
+        for name, value in self.extra.get(provider, {}).items():
+            ours = body.get(name)
+            body[name] = [*ours, *value] if isinstance(ours, list) and isinstance(value, list) else value
+        return body
+
+    def pieces(self) -> Iterator[tuple[str, TextPart | ImagePart | FilePart]]:
+        """Every content part of the messages, with where it is (JSON Pointer, RFC 6901)."""
+        for at, message in enumerate(self.messages):
+            if isinstance(message.content, list):
+                for index, part in enumerate(message.content):
+                    yield f"/messages/{at}/content/{index}", part

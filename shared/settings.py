@@ -25,6 +25,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from shared.presets import PRESETS
+
 Protocol = Literal["openai-chat", "anthropic"]
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -42,6 +44,11 @@ class ProviderSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    preset: str | None = Field(
+        default=None,
+        description="A known endpoint, by its name in [providers](providers.md#endpoints): what is not given here is "
+        "as with it. Defaults to none.",
+    )
     protocol: Protocol = Field(description="Wire protocol: `openai-chat` or `anthropic`.")
     base_url: str | None = Field(
         default=None,
@@ -51,6 +58,41 @@ class ProviderSettings(BaseModel):
         default=None,
         description="Name of the environment variable with the API key. Defaults to none: no key is sent.",
     )
+
+    stream_options: bool = Field(
+        default=True,
+        description="Chat only: whether it takes `stream_options`. One that refuses it is asked again without. "
+        "Defaults to true.",
+    )
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = Field(
+        default=None,
+        description="Chat only: its name of `max_tokens`. Defaults to `max_completion_tokens` at OpenAI, `max_tokens` "
+        "elsewhere.",
+    )
+    seed_field: Literal["seed", "random_seed"] = Field(
+        default="seed", description="Chat only: its name of `seed`. Defaults to `seed`."
+    )
+    developer_role: bool | None = Field(
+        default=None,
+        description="Chat only: whether it knows the role `developer`, which is else sent as `system`. Defaults to "
+        "true at OpenAI, false elsewhere.",
+    )
+    reasoning: Literal["effort", "reasoning_content", "openrouter", "litellm"] = Field(
+        default="effort",
+        description="Chat only: how it takes reasoning. All take `reasoning_effort`; `reasoning_content` and `litellm` "
+        "also an earlier answer's reasoning, `openrouter` that and a budget, in fields of their own. Defaults to "
+        "`effort`.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_preset(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or data.get("preset") is None:
+            return data
+        preset = PRESETS.get(data["preset"])
+        if preset is None:
+            raise ValueError(f"no preset {data['preset']!r}; there are {', '.join(PRESETS)}")
+        return preset.settings(os.environ) | data
 
     def api_key(self) -> str:
         """The key from the environment; a placeholder where there is none, as the SDKs refuse an empty one."""
@@ -198,8 +240,8 @@ class Settings(BaseSettings):
 
     providers: dict[str, ProviderSettings] = Field(
         default_factory=dict,
-        description="Endpoints by name. `openai` and `anthropic` are there when their keys are in the environment, "
-        "`simulator` and `simulator-anthropic` when `simulator_url` is set.",
+        description="Endpoints by name. `openai`, `anthropic` and the presets are there when their keys are in the "
+        "environment, `simulator` and `simulator-anthropic` when `simulator_url` is set.",
     )
     models: dict[str, str] = Field(
         default_factory=dict, description="Aliases: name to `provider/model`. Defaults to none."
@@ -269,6 +311,9 @@ class Settings(BaseSettings):
                 found[name] = ProviderSettings.model_validate(
                     {"protocol": protocol, "base_url": base_url, "api_key_env": f"{prefix}_API_KEY"}
                 )
+        for name, preset in PRESETS.items():
+            if preset.active(os.environ):
+                found[name] = ProviderSettings.model_validate({"preset": name})
         if self.simulator_url:
             found["simulator"] = ProviderSettings(protocol="openai-chat", base_url=f"{self.simulator_url}/v1")
             found["simulator-anthropic"] = ProviderSettings(protocol="anthropic", base_url=self.simulator_url)

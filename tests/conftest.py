@@ -6,10 +6,12 @@ import os
 
 import pytest
 
+from shared.presets import PRESETS
+
 # Read once: the tests themselves see none of our variables.
 FORBID_SKIPS = os.environ.get("MIDSTREAM_FORBID_SKIPS") == "1"
 CHAOS_SECONDS = float(os.environ.get("MIDSTREAM_CHAOS_SECONDS", "30"))
-OURS = ("MIDSTREAM_", "OPENAI_", "ANTHROPIC_")
+OURS = ("MIDSTREAM_", "OPENAI_", "ANTHROPIC_", *(f"{preset.prefix}_" for preset in PRESETS.values()))
 
 skipped: list[str] = []
 

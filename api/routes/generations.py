@@ -67,8 +67,11 @@ async def create(
         detail = "Idempotency-Key must be 1 to 255 printable ASCII characters."
         raise Problem(400, "invalid_idempotency_key", "The idempotency key is malformed", detail)
     body = await intake.read_body(request, use.settings.max_body)
-    parsed = await asyncio.to_thread(intake.parse, body) if len(body) > LARGE else intake.parse(body)
-    asked = intake.resolve(parsed, use.settings)
+    asked = (
+        await asyncio.to_thread(intake.read, body, use.settings)
+        if len(body) > LARGE
+        else intake.read(body, use.settings)
+    )
     accepted = await _accept(use, owner, asked, idempotency_key)
     headers = {"Location": f"/v1/generations/{accepted.id}", "Cache-Control": "no-store"}
     if not accepted.created:

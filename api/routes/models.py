@@ -8,11 +8,13 @@ from api.answers import Model, ModelList, Provider
 from api.auth import Owner
 from api.problems import documented
 from api.services import Use
+from shared.presets import PRESETS
 from shared.settings import Settings
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
 _FIRST = {"openai": "openai/gpt-5-mini", "anthropic": "anthropic/claude-haiku-4-5"}
+_FIRST |= {name: preset.first_model for name, preset in PRESETS.items() if preset.first_model}
 _SIMULATED = ("lorem", "echo", "reasoning", "tools", "clock")
 
 

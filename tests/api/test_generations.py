@@ -112,6 +112,16 @@ async def test_malformed_idempotency_key(api: Api, key: bytes) -> None:
             {"model": "simulator-anthropic/lorem", "messages": user("x"), "seed": 1},
             422, "unsupported_field", "/seed", "leave it out",
         ),
+        (
+            BODY | {"messages": user([{"type": "file", "file": {"file_url": "https://example.com/a.pdf"}}])},  # type: ignore[arg-type]
+            422, "unsupported_field", "/messages/0/content/0/file/file_url", "file_data",
+        ),
+        (BODY | {"extra": {"no/body": {}}}, 422, "unsupported_field", "/extra/no~1body", "names no known provider"),
+        (
+            BODY | {"extra": {"simulator": {"stream": False}}},
+            422, "unsupported_field", "/extra/simulator/stream", "overridden",
+        ),
+        (BODY | {"response_format": {"type": "yaml"}}, 422, "invalid_request", "/response_format", "json_schema"),
         ([1], 422, "invalid_request", "", "must be an object"),
     ],
 )  # fmt: skip

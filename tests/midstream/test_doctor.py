@@ -38,6 +38,8 @@ async def test_finds_nothing_wrong_with_what_up_starts(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    monkeypatch.setenv("GROQ_API_KEY", SECRET)
+    monkeypatch.setenv("OLLAMA_BASE_URL", "http://127.0.0.1:11434/v1")
     async with Valkey(tmp_path / "data"):
         findings = list(doctor.examine(settings, tmp_path / "data"))
     assert wrong(findings) == {}
@@ -46,6 +48,8 @@ async def test_finds_nothing_wrong_with_what_up_starts(
     assert said["embedded server, persistence"] == "on, appendfsync everysec"
     assert said["embedded server, eviction"] == "noeviction"
     assert said["provider openai"] == "OPENAI_API_KEY is set"
+    assert said["provider groq"] == "GROQ_API_KEY is set"
+    assert said["provider ollama"] == "takes no key"
     assert SECRET not in repr(findings)
 
 

@@ -36,8 +36,9 @@ class Anthropic:
 
     async def _send(self, request: GenerationRequest, model: str) -> httpx2.Response:
         # Not `messages.create`, which walks through its parameters type by type.
+        fields = request.with_extra(self.name, body(request, model))
         answer = await self._client.post(
-            "/v1/messages", cast_to=object, body=body(request, model), stream=True, stream_cls=AsyncStream[object]
+            "/v1/messages", cast_to=object, body=fields, stream=True, stream_cls=AsyncStream[object]
         )
         return answer.response
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from shared.events import (
     Annotation,
@@ -16,9 +16,12 @@ from shared.events import (
     Part,
     PartEnd,
     PartKind,
+    Raw,
+    Response,
     Usage,
     UsageReport,
 )
+from worker.providers.anthropic_usage import Counted
 from worker.providers.errors import from_event, problem
 from worker.providers.provider import ProviderEvent
 from worker.providers.stream import parse
@@ -33,28 +36,20 @@ FINISH: dict[str, FinishReason] = {
     "pause_turn": "paused",
 }
 
+PROTOCOL = "anthropic"
 ORIGIN = "anthropic"
 """Whose signatures and encrypted reasoning these are: they are worth something at this provider only."""
 
 
-class _OutputDetails(Struct, gc=False):
-    thinking_tokens: int | None = None
-
-
-class _Usage(Struct, gc=False):
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-    output_tokens_details: _OutputDetails | None = None
-
-
 class _Message(Struct, gc=False):
     id: str | None = None
-    usage: _Usage | None = None
+    model: str | None = None
+    usage: dict[str, Any] | None = None
+    container: Any = None
+    diagnostics: Any = None
 
 
-class _Delta(Struct, gc=False):
+class _Delta(Struct, gc=False, forbid_unknown_fields=True):
     type: str = ""
     text: str | None = None
     thinking: str | None = None
@@ -62,16 +57,20 @@ class _Delta(Struct, gc=False):
     signature: str | None = None
     citation: dict[str, Any] | None = None
     stop_reason: str | None = None
+    stop_sequence: Any = None
+    stop_details: Any = None
+    container: Any = None
 
 
-class _Event(Struct, gc=False):
+class _Event(Struct, gc=False, forbid_unknown_fields=True):
     type: str = ""
     index: int = -1
     delta: _Delta | None = None
     message: _Message | None = None
     content_block: dict[str, Any] | None = None
-    usage: _Usage | None = None
+    usage: dict[str, Any] | None = None
     error: Any = None
+    request_id: Any = None
 
 
 class _Block(Struct):
@@ -86,19 +85,38 @@ class _Block(Struct):
 
 
 _GROWTH = frozenset({"text_delta", "thinking_delta", "input_json_delta"})
+_DELTAS = _GROWTH | {"signature_delta", "citations_delta"}
+_CALLS = ("tool_use", "server_tool_use", "mcp_tool_use")
+_RESULT = "_tool_result"
+
+_READ: dict[str, frozenset[str]] = {
+    "text": frozenset({"text", "citations"}),
+    "thinking": frozenset({"thinking", "signature"}),
+    "redacted_thinking": frozenset({"data"}),
+    "container_upload": frozenset({"file_id"}),
+    **dict.fromkeys(_CALLS, frozenset({"id", "name", "input"})),
+}
+"""What of a content block is in our events; of a tool's result it is `tool_use_id` and `content`."""
+
+_DIRECT = {"type": "direct"}
+_KNOWN = frozenset(
+    {"message_start", "message_delta", "message_stop", "content_block_start", "content_block_stop", "ping", "error"}
+)  # fmt: skip
 
 _events = msgspec.json.Decoder(_Event)
+_anything = msgspec.json.Decoder(dict[str, Any])
 
 
 class MessagesReader:
-    """The state of one answer. Content blocks are parts one to one; those of unknown types are left out."""
+    """The state of one answer. Content blocks are parts one to one; what is of an unknown type is a raw event."""
 
     def __init__(self, name: str) -> None:
         self.ended = False
+        self.request_id: str | UnsetType = UNSET
         self._name = name
         self._parts = 0
         self._open: dict[int, _Block] = {}
-        self._counted = _Usage()
+        self._counted = Counted()
         self._usage: Usage | None = None
         self._stop_reason: str | None = None
         self._id: str | None = None
@@ -107,31 +125,79 @@ class MessagesReader:
         """See `Reader.read`."""
         if self.ended or not data:
             return
-        event = parse(self._name, _events, data)
+        try:
+            event = _events.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            event = self._unusual(data, events)
         match event.type:
             case "content_block_delta":
-                if event.delta is not None and (block := self._open.get(event.index)) is not None:
-                    _grow(block, event.delta, events)
+                self._grow(event, data, events)
             case "content_block_start":
                 self._start(event.index, event.content_block or {}, events)
             case "content_block_stop":
-                self._stop(event.index, events)
+                self._stop(event, data, events)
             case "message_start" if event.message is not None:
-                self._id = event.message.id
-                self._count(event.message.usage, events)
+                self._begin(event.message, events)
             case "message_delta":
                 if event.delta is not None:
-                    self._stop_reason = event.delta.stop_reason or self._stop_reason
+                    self._turn(event.delta, events)
                 self._count(event.usage, events)
             case "message_stop":
                 self._end(events)
             case "error":
                 raise from_event(self._name, event.error)
+            case "ping":
+                pass
+            case _:
+                self._keep(data, events)
 
     def finish(self, unfinished: bytes, events: list[ProviderEvent]) -> None:
         """See `Reader.finish`: only `message_stop` ends an answer."""
         detail = "half an event" if unfinished.strip() else "no message_stop"
         raise problem(self._name, "incomplete_stream", detail)
+
+    def _unusual(self, data: bytes, events: list[ProviderEvent]) -> _Event:
+        """An event with fields that we do not know, which are kept, or one that is none."""
+        value = parse(self._name, _anything, data)
+        unknown = _cut(value, _Event)
+        if isinstance(delta := value.get("delta"), dict) and (fields := _cut(delta, _Delta)):
+            unknown["delta"] = {"type": delta.get("type"), **fields}
+        try:
+            event = msgspec.convert(value, _Event, strict=False)
+        except msgspec.ValidationError:
+            raise problem(self._name, "invalid_response", "an event that is not the protocol's JSON") from None
+        if unknown and self._understands(event):
+            place = {name: value[name] for name in ("type", "index") if name in value}
+            events.append(Raw(protocol=PROTOCOL, data=place | unknown))
+        return event
+
+    def _understands(self, event: _Event) -> bool:
+        """Whether it is read at all: what is not is kept whole."""
+        if event.type == "content_block_delta":
+            return event.index in self._open and event.delta is not None and event.delta.type in _DELTAS
+        return event.type in _KNOWN and (event.type != "content_block_stop" or event.index in self._open)
+
+    def _keep(self, data: bytes, events: list[ProviderEvent]) -> None:
+        events.append(Raw(protocol=PROTOCOL, data=parse(self._name, _anything, data)))
+
+    def _begin(self, message: _Message, events: list[ProviderEvent]) -> None:
+        self._id = message.id
+        names = Response(response_id=message.id or UNSET, model=message.model or UNSET, request_id=self.request_id)
+        events.append(names)
+        self._remark(
+            "message_start", "message", {"container": message.container, "diagnostics": message.diagnostics}, events
+        )
+        self._count(message.usage, events)
+
+    def _turn(self, delta: _Delta, events: list[ProviderEvent]) -> None:
+        self._stop_reason = delta.stop_reason or self._stop_reason
+        said = {"stop_sequence": delta.stop_sequence, "stop_details": delta.stop_details, "container": delta.container}
+        self._remark("message_delta", "delta", said, events)
+
+    def _remark(self, kind: str, place: str, fields: dict[str, Any], events: list[ProviderEvent]) -> None:
+        """Keep what is said of the whole answer and has no place in our events."""
+        if said := {name: value for name, value in fields.items() if value is not None}:
+            events.append(Raw(protocol=PROTOCOL, data={"type": kind, place: said}))
 
     def _start(self, index: int, content: dict[str, Any], events: list[ProviderEvent]) -> None:
         kind = str(content.get("type"))
@@ -144,19 +210,23 @@ class MessagesReader:
             block.given = str(content.get("thinking") or "")
             block.signature = str(content.get("signature") or "")
             block.encrypted = str(content.get("data") or "")
-        elif kind in ("tool_use", "server_tool_use"):
+        elif kind in _CALLS:
             part.kind = "tool_call"
             part.call_id = str(content.get("id") or f"call_{part.part}")
             part.name = str(content.get("name") or "")
             part.executor = "client" if kind == "tool_use" else "provider"
             block.given = json.dumps(content.get("input") or {}, ensure_ascii=False)
-        elif kind.endswith("_tool_result"):
+        elif kind.endswith(_RESULT):
             part.kind = "tool_result"
             part.call_id = str(content.get("tool_use_id") or "")
-            part.name = kind.removesuffix("_tool_result")
+            part.name = kind.removesuffix(_RESULT)
             part.executor = "provider"
             block.given = json.dumps(content.get("content"), ensure_ascii=False)
+        elif kind == "container_upload":
+            part.kind = "file"
+            part.item_id = str(content.get("file_id") or "")
         else:
+            events.append(_start_of(index, content))
             return
         block.kind = part.kind
         self._parts += 1
@@ -167,44 +237,45 @@ class MessagesReader:
         if block.kind == "text":
             for citation in content.get("citations") or ():
                 events.append(Annotation(part=block.part, fields=citation))
+        if rest := _rest(kind, content):
+            events.append(_start_of(index, {"type": kind, **rest}))
 
-    def _stop(self, index: int, events: list[ProviderEvent]) -> None:
-        block = self._open.pop(index, None)
-        if block is None:
-            return
-        if block.kind in ("tool_call", "tool_result") and not block.grown:
-            # A call without arguments has empty fragments; results, and some endpoints' calls, come whole.
-            events.append(Delta(part=block.part, kind=block.kind, delta=block.given))
-        end = PartEnd(part=block.part, signature=block.signature or UNSET, encrypted=block.encrypted or UNSET)
-        if block.signature or block.encrypted:
-            end.provider = ORIGIN
-        events.append(end)
+    def _grow(self, event: _Event, data: bytes, events: list[ProviderEvent]) -> None:
+        block, delta = self._open.get(event.index), event.delta
+        if block is None or delta is None:
+            self._keep(data, events)
+        elif delta.type in _GROWTH:
+            if text := delta.text or delta.thinking or delta.partial_json:
+                block.grown = True
+                events.append(Delta(part=block.part, kind=block.kind, delta=text))
+        elif delta.type == "signature_delta":
+            block.signature = delta.signature or ""
+        elif delta.type == "citations_delta" and delta.citation is not None:
+            events.append(Annotation(part=block.part, fields=delta.citation))
+        else:
+            self._keep(data, events)
 
-    def _count(self, counted: _Usage | None, events: list[ProviderEvent]) -> None:
+    def _stop(self, event: _Event, data: bytes, events: list[ProviderEvent]) -> None:
+        if (block := self._open.pop(event.index, None)) is not None:
+            _close(block, events)
+        else:
+            self._keep(data, events)
+
+    def _count(self, counted: dict[str, Any] | None, events: list[ProviderEvent]) -> None:
         """Counts are cumulative, and one that is missing has not changed."""
         if counted is None:
             return
-        known = self._counted
-        for field in _Usage.__struct_fields__:
-            if (value := getattr(counted, field)) is not None:
-                setattr(known, field, value)
-        cached, written = known.cache_read_input_tokens or 0, known.cache_creation_input_tokens or 0
-        usage = Usage(
-            # Unlike ours, the protocol's count leaves out what was read from the cache or written to it.
-            input_tokens=(known.input_tokens or 0) + cached + written,
-            output_tokens=known.output_tokens or 0,
-            cached_tokens=cached,
-            cache_write_tokens=written,
-            reasoning_tokens=(known.output_tokens_details or _OutputDetails()).thinking_tokens or 0,
-        )
+        usage = self._counted.add(self._name, counted)
         if self._usage is None or self._usage.input_tokens != usage.input_tokens:
             events.append(UsageReport(usage=usage))
         self._usage = usage
 
     def _end(self, events: list[ProviderEvent]) -> None:
         self.ended = True
-        for index in list(self._open):
-            self._stop(index, events)
+        for block in self._open.values():
+            _close(block, events)
+        if unmapped := self._counted.unmapped():
+            events.append(Raw(protocol=PROTOCOL, data={"usage": unmapped}))
         events.append(
             Completed(
                 finish_reason=FINISH.get(self._stop_reason or "", "other"),
@@ -215,11 +286,30 @@ class MessagesReader:
         )
 
 
-def _grow(block: _Block, delta: _Delta, events: list[ProviderEvent]) -> None:
-    if (text := delta.text or delta.thinking or delta.partial_json) and delta.type in _GROWTH:
-        block.grown = True
-        events.append(Delta(part=block.part, kind=block.kind, delta=text))
-    elif delta.type == "signature_delta":
-        block.signature = delta.signature or ""
-    elif delta.type == "citations_delta" and delta.citation is not None:
-        events.append(Annotation(part=block.part, fields=delta.citation))
+def _close(block: _Block, events: list[ProviderEvent]) -> None:
+    if block.kind in ("tool_call", "tool_result") and not block.grown:
+        # A call without arguments has empty fragments; results, and some endpoints' calls, come whole.
+        events.append(Delta(part=block.part, kind=block.kind, delta=block.given))
+    end = PartEnd(part=block.part, signature=block.signature or UNSET, encrypted=block.encrypted or UNSET)
+    if block.signature or block.encrypted:
+        end.provider = ORIGIN
+    events.append(end)
+
+
+def _start_of(index: int, content: dict[str, Any]) -> Raw:
+    return Raw(protocol=PROTOCOL, data={"type": "content_block_start", "index": index, "content_block": content})
+
+
+def _rest(kind: str, content: dict[str, Any]) -> dict[str, Any]:
+    """What a block says beside what is in our events; that it calls a tool itself is the rule."""
+    read = _READ.get(kind, frozenset({"tool_use_id", "content"})) | {"type"}
+    rest = {name: value for name, value in content.items() if name not in read and value is not None}
+    if rest.get("caller") == _DIRECT:
+        del rest["caller"]
+    return rest
+
+
+def _cut(value: dict[str, Any], kind: type[Struct]) -> dict[str, Any]:
+    """Take out the fields that this kind does not have; gives those that are not null."""
+    unknown = {field: value.pop(field) for field in list(value) if field not in kind.__struct_fields__}
+    return {field: said for field, said in unknown.items() if said is not None}

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
-import re
+from collections.abc import Sequence
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
+from shared.capabilities import MIN_THINKING, claude_version, lacks
 from shared.requests import (
     AssistantMessage,
+    File,
+    FilePart,
     GenerationRequest,
     ImagePart,
     NamedTool,
+    Reasoning,
+    SchemaFormat,
     SystemMessage,
     TextPart,
     Tool,
     ToolMessage,
     UserMessage,
+    data_of,
+    is_data,
 )
+from worker.providers.anthropic_reader import ORIGIN
 from worker.providers.provider import ProviderError
 
 DEFAULT_MAX_TOKENS = 4096
@@ -28,17 +33,22 @@ DEFAULT_MAX_TOKENS = 4096
 THINKING_TOKENS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 32_768}
 """Tokens of thinking for each `reasoning_effort`, on models with a budget; added to the default limit."""
 
-_MIN_THINKING = 1024
+_ADAPTIVE = (4, 6)
+"""From here on Claude decides by itself how much to think, within an effort."""
 
-_VERSION = re.compile(r"claude-[a-z]+-(\d+)(?:[-.](\d{1,2}))?(?!\d)")
+_EFFORTS = {"minimal": "low"}
+"""Efforts that the protocol calls otherwise."""
 
 
 def body(request: GenerationRequest, model: str) -> dict[str, Any]:
     """The request as the SDK's `messages.create` takes it.
 
-    System and developer messages become the system prompt, wherever they stand. Raises ProviderError
-    `bad_request` for what the protocol cannot say.
+    System and developer messages become the system prompt, wherever they stand. Of an earlier answer's reasoning only
+    what is this protocol's own is sent. Raises ProviderError `bad_request` for what the protocol cannot say, which the
+    API refuses before.
     """
+    if missing := lacks(request.model_copy(update={"model": model}), "anthropic"):
+        raise ProviderError("bad_request", f"{missing[0].pointer} {missing[0].remedy}", retryable=False)
     fields: dict[str, Any] = {"model": model, "stream": True, "messages": _messages(request)}
     instructions = [message for message in request.messages if isinstance(message, SystemMessage)]
     system = [block for message in instructions for block in _texts(message.content)]
@@ -51,15 +61,17 @@ def body(request: GenerationRequest, model: str) -> dict[str, Any]:
         if (choice := _tool_choice(request)) is not None:
             fields["tool_choice"] = choice
     fields |= _limits(request, model)
-    if sampling := request.given("temperature", "top_p"):
-        if (request.temperature or 0) > 1:
-            raise _refused("temperature must be at most 1 for this provider")
-        fields |= sampling
-    return fields
+    if isinstance(request.response_format, SchemaFormat):
+        fields.setdefault("output_config", {})["format"] = _format(request.response_format)
+    return fields | request.given("temperature", "top_p")
 
 
-def _refused(sentence: str) -> ProviderError:
-    return ProviderError("bad_request", sentence, retryable=False)
+def _format(asked: SchemaFormat) -> dict[str, Any]:
+    """Structured output (API reference: "Structured outputs"); always strict, and the schema's name is only for us."""
+    schema = dict(asked.json_schema.schema_)
+    if asked.json_schema.description is not None:
+        schema.setdefault("description", asked.json_schema.description)
+    return {"type": "json_schema", "schema": schema}
 
 
 def _limits(request: GenerationRequest, model: str) -> dict[str, Any]:
@@ -69,25 +81,22 @@ def _limits(request: GenerationRequest, model: str) -> dict[str, Any]:
     budget: at most half of the request's limit, and none where that leaves less than the 1,024 tokens that a
     budget must have.
     """
+    if request.reasoning_budget is not None:
+        limit = request.max_tokens or DEFAULT_MAX_TOKENS + request.reasoning_budget
+        return {"max_tokens": limit, "thinking": {"type": "enabled", "budget_tokens": request.reasoning_budget}}
     effort = request.reasoning_effort
     if effort is None or effort == "none":
         return {"max_tokens": request.max_tokens or DEFAULT_MAX_TOKENS}
     thinking = THINKING_TOKENS[effort]
     limit = request.max_tokens or DEFAULT_MAX_TOKENS + thinking
-    if _decides_itself(model):
+    if (claude_version(model) or (0, 0)) >= _ADAPTIVE:
         # What viewers see of it; without this the newest models send an empty part.
         thinks = {"type": "adaptive", "display": "summarized"}
-        level = "low" if effort == "minimal" else effort
-        return {"max_tokens": limit, "thinking": thinks, "output_config": {"effort": level}}
+        return {"max_tokens": limit, "thinking": thinks, "output_config": {"effort": _EFFORTS.get(effort, effort)}}
     budget = min(thinking, limit // 2) if request.max_tokens else thinking
-    if budget < _MIN_THINKING:
+    if budget < MIN_THINKING:
         return {"max_tokens": limit}
     return {"max_tokens": limit, "thinking": {"type": "enabled", "budget_tokens": budget}}
-
-
-def _decides_itself(model: str) -> bool:
-    match = _VERSION.search(model)
-    return match is not None and (int(match[1]), int(match[2] or 0)) >= (4, 6)
 
 
 def _tool(tool: Tool) -> dict[str, Any]:
@@ -121,24 +130,29 @@ def _messages(request: GenerationRequest) -> list[dict[str, Any]]:
             messages[-1]["content"] += blocks
         else:
             messages.append({"role": role, "content": blocks})
-    if not messages:
-        raise _refused("this provider needs a message that is neither system nor empty")
     return messages
 
 
 def _blocks(message: UserMessage | AssistantMessage | ToolMessage) -> list[dict[str, Any]]:
     if isinstance(message, ToolMessage):
-        result = _texts(message.content)
-        return [{"type": "tool_result", "tool_use_id": message.tool_call_id, "content": result}]
+        return [{"type": "tool_result", "tool_use_id": message.tool_call_id, "content": _content(message.content)}]
     if isinstance(message, UserMessage):
-        if isinstance(message.content, str):
-            return _texts(message.content)
-        return [block for part in message.content for block in _part(part)]
-    blocks = _texts(message.content or message.refusal or "")
+        return _content(message.content)
+    blocks = [block for item in message.reasoning or () for block in _thought(item)]
+    blocks += _texts(message.content or "") + _texts(message.refusal or "")
     for call in message.tool_calls or ():
-        arguments = _arguments(call.function.arguments)
+        arguments = json.loads(call.function.arguments or "{}")
         blocks.append({"type": "tool_use", "id": call.id, "name": call.function.name, "input": arguments})
     return blocks
+
+
+def _thought(item: Reasoning) -> list[dict[str, Any]]:
+    """Thinking as it came, signed; what is not signed by Anthropic it would refuse."""
+    if item.provider != ORIGIN:
+        return []
+    if item.encrypted:
+        return [{"type": "redacted_thinking", "data": item.encrypted}]
+    return [{"type": "thinking", "thinking": item.text, "signature": item.signature}] if item.signature else []
 
 
 def _texts(content: str | list[TextPart]) -> list[dict[str, Any]]:
@@ -147,34 +161,31 @@ def _texts(content: str | list[TextPart]) -> list[dict[str, Any]]:
     return [{"type": "text", "text": text} for text in texts if text]
 
 
-def _part(part: TextPart | ImagePart) -> list[dict[str, Any]]:
-    if isinstance(part, TextPart):
-        return _texts([part])
-    url = part.image_url.url
-    source = _data_source(url) if url[:5].lower() == "data:" else {"type": "url", "url": url}
-    return [{"type": "image", "source": source}]
+def _content(content: str | Sequence[TextPart | ImagePart | FilePart]) -> list[dict[str, Any]]:
+    if isinstance(content, str):
+        return _texts(content)
+    blocks: list[dict[str, Any]] = []
+    for part in content:
+        if isinstance(part, TextPart):
+            blocks += _texts([part])
+        elif isinstance(part, ImagePart):
+            blocks.append({"type": "image", "source": _source(part.image_url.url)})
+        else:
+            blocks.append(_document(part.file))
+    return blocks
 
 
-def _data_source(url: str) -> dict[str, Any]:
-    """A `data:` URL (RFC 2397) as a base64 source."""
-    header, comma, payload = url[5:].partition(",")
-    media_type, *parameters = header.split(";")
-    if not (comma and media_type):
-        raise _refused("an image's data: URL must be data:<media type>;base64,<data>")
-    raw = unquote_to_bytes(payload)
-    if "base64" in parameters:
-        try:
-            raw = base64.b64decode(raw, validate=True)
-        except binascii.Error:
-            raise _refused("an image's data: URL holds no valid base64") from None
-    return {"type": "base64", "media_type": media_type.lower(), "data": base64.b64encode(raw).decode()}
+def _source(url: str) -> dict[str, Any]:
+    if not is_data(url):
+        return {"type": "url", "url": url}
+    data = data_of(url)
+    return {"type": "base64", "media_type": data.media_type, "data": data.base64}
 
 
-def _arguments(text: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text or "{}")
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise _refused("the arguments of an earlier tool call must be a JSON object for this provider")
-    return value
+def _document(file: File) -> dict[str, Any]:
+    """A PDF, or text of any kind, which the protocol calls plain text."""
+    source = _source(file.file_url or file.file_data or "")
+    if source.get("media_type", "").startswith("text/"):
+        text = data_of(file.file_data or "").content.decode("utf-8", "replace")
+        source = {"type": "text", "media_type": "text/plain", "data": text}
+    return {"type": "document", "source": source} | ({"title": file.filename} if file.filename else {})

@@ -6,19 +6,16 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import httpx2
-from openai import AsyncOpenAI, AsyncStream
+from openai import APIStatusError, AsyncOpenAI, AsyncStream
 
-from shared.requests import AssistantMessage, GenerationRequest, Message, SystemMessage
+from shared.requests import GenerationRequest
 from shared.settings import ProviderSettings
 from worker.providers.openai_chat_reader import ChatReader
+from worker.providers.openai_chat_request import body
 from worker.providers.provider import ProviderEvent
 from worker.providers.stream import TIMEOUT, follow, http_client
 
-_SAME = (
-    "tools", "tool_choice", "parallel_tool_calls", "response_format", "temperature", "top_p", "stop", "seed",
-    "frequency_penalty", "presence_penalty", "reasoning_effort",
-)  # fmt: skip
-"""Fields that are the same in our requests and in the protocol."""
+_REFUSALS = (400, 422)
 
 
 class OpenAIChat:
@@ -26,6 +23,7 @@ class OpenAIChat:
 
     def __init__(self, name: str, settings: ProviderSettings) -> None:
         self.name = name
+        self._settings = settings
         self._client = AsyncOpenAI(
             api_key=settings.api_key(),
             base_url=settings.base_url,
@@ -44,9 +42,22 @@ class OpenAIChat:
         return follow(self.name, lambda: self._send(request, model), ChatReader(self.name))
 
     async def _send(self, request: GenerationRequest, model: str) -> httpx2.Response:
+        fields = request.with_extra(self.name, body(request, model, self._settings, official=self._official))
+        try:
+            return await self._post(fields)
+        except APIStatusError as error:
+            asked = request.extra.get(self.name, {})
+            if "stream_options" not in fields.keys() - asked.keys() or not _blames(error, "stream_options"):
+                raise
+        del fields["stream_options"]
+        response = await self._post(fields)
+        # From now on it is not asked first.
+        self._settings = self._settings.model_copy(update={"stream_options": False})
+        return response
+
+    async def _post(self, fields: dict[str, Any]) -> httpx2.Response:
         # Not `chat.completions.create`: that walks through its parameters type by type, which holds the event loop for
         # many milliseconds when the conversation is long, and for half of one when it is short (bench/dispatch.py).
-        fields = body(request, model, official=self._official)
         answer = await self._client.post(
             "/chat/completions", cast_to=object, body=fields, stream=True, stream_cls=AsyncStream[object]
         )
@@ -57,29 +68,6 @@ class OpenAIChat:
         await self._client.close()
 
 
-def body(request: GenerationRequest, model: str, *, official: bool) -> dict[str, Any]:
-    """The request as the protocol has it.
-
-    OpenAI's own endpoints want `max_completion_tokens`, as reasoning models refuse `max_tokens`, and know the
-    role `developer`; compatible ones know `max_tokens` and `system`, which all have had from the start.
-    """
-    fields = request.given(*_SAME)
-    if request.max_tokens is not None:
-        fields["max_completion_tokens" if official else "max_tokens"] = request.max_tokens
-    return {
-        "model": model,
-        "messages": [_message(message, official) for message in request.messages],
-        "stream": True,
-        "stream_options": {"include_usage": True},
-        **fields,
-    }
-
-
-def _message(message: Message, official: bool) -> dict[str, Any]:
-    fields = message.model_dump(exclude_none=True)
-    if isinstance(message, SystemMessage) and not official:
-        fields["role"] = "system"
-    if isinstance(message, AssistantMessage):
-        # Some endpoints fail on a message of tool calls alone unless its content is null.
-        fields.setdefault("content", None)
-    return fields
+def _blames(error: APIStatusError, field: str) -> bool:
+    """Whether the endpoint refused the request because of a field; its words for that are its own."""
+    return error.status_code in _REFUSALS and field in str(error.body)

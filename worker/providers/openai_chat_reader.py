@@ -5,111 +5,80 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, UnsetType
 
-from shared.events import Completed, Delta, FinishReason, Part, PartEnd, PartKind, Usage, UsageReport
+from shared.events import Completed, FinishReason, Raw, Response, Usage, UsageReport
+from worker.providers import openai_chat_usage
 from worker.providers.errors import from_event, problem
+from worker.providers.openai_chat_chunk import Chunk, Delta, ToolCall, read_chunk
+from worker.providers.openai_chat_parts import ChatParts
+from worker.providers.openai_chat_reasoning import Thought, read_block, read_detail
 from worker.providers.provider import ProviderEvent
-from worker.providers.stream import parse
 
 FINISH: dict[str, FinishReason] = {
     "stop": "stop",
+    "eos": "stop",
     "length": "length",
+    "model_length": "length",
     "tool_calls": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "content_filter",
 }
 
-
-class _Function(Struct, gc=False):
-    name: str | None = None
-    arguments: str | None = None
-
-
-class _ToolCall(Struct, gc=False):
-    index: int | None = None
-    id: str | None = None
-    function: _Function | None = None
-
-
-class _Delta(Struct, gc=False):
-    content: str | None = None
-    reasoning_content: str | None = None
-    reasoning: Any = None
-    refusal: str | None = None
-    tool_calls: list[_ToolCall] | None = None
-    function_call: _Function | None = None
-
-
-class _Choice(Struct, gc=False):
-    index: int | None = None
-    delta: _Delta | None = None
-    finish_reason: str | None = None
-
-
-class _Details(Struct, gc=False):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-    reasoning_tokens: int | None = None
-
-
-class _Usage(Struct, gc=False):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    prompt_tokens_details: _Details | None = None
-    completion_tokens_details: _Details | None = None
-
-
-class _Chunk(Struct, gc=False):
-    id: str | None = None
-    choices: list[_Choice] | None = None
-    usage: _Usage | None = None
-    error: Any = None
-
-
-_chunks = msgspec.json.Decoder(_Chunk)
+PROTOCOL = "openai-chat"
 
 
 class ChatReader:
     """The state of one answer.
 
-    A part of text, reasoning or refusal is open until another kind begins; tool calls are open until the end,
-    because parallel ones interleave.
+    What is unknown in a message is a raw event each time, what is unknown about it only when it changes.
     """
 
     def __init__(self, name: str) -> None:
         self.ended = False
+        self.request_id: str | UnsetType = UNSET
         self._name = name
-        self._parts = 0
-        self._said: tuple[PartKind, int] | None = None
-        self._calls: dict[int, tuple[str | None, int]] = {}
-        self._open_calls: list[int] = []
+        self._parts = ChatParts()
+        self._response = Response()
         self._finish: str | None = None
         self._usage: Usage | None = None
-        self._id: str | None = None
+        self._unmapped_usage: dict[str, Any] = {}
+        self._about: dict[str, Any] = {}
 
     def read(self, data: bytes, events: list[ProviderEvent]) -> None:
         """See `Reader.read`."""
         if self.ended or not data:
             return
+        self._parts.events = events
         if data.startswith(b"[DONE]"):
             self._end(events)
             return
-        chunk = parse(self._name, _chunks, data)
-        if chunk.error is not None:
-            raise from_event(self._name, chunk.error)
-        if chunk.id and self._id is None:
-            self._id = chunk.id
+        chunk, said, about = read_chunk(self._name, data)
+        if (error := chunk.failure()) is not None:
+            raise from_event(self._name, error)
+        if chunk.object == "error":
+            raise from_event(self._name, about)
+        self._announce(chunk, events)
         for choice in chunk.choices or ():
             if choice.index:
+                self._raw(choices=[msgspec.to_builtins(choice)])
                 continue
             if choice.delta is not None:
-                self._grow(choice.delta, events)
+                self._grow(choice.delta)
+            if choice.finish_reason == "error":
+                raise problem(self._name, "provider_error", "in the stream, finish_reason error")
             # Some endpoints send an empty reason with every chunk.
             if choice.finish_reason:
                 self._finish = choice.finish_reason
-        if chunk.usage is not None:
-            self._count(chunk.usage, events)
+            about |= choice.about()
+        if said:
+            self._raw(delta=said)
+        about |= chunk.about()
+        if changed := {name: value for name, value in about.items() if self._about.get(name) != value}:
+            self._about |= changed
+            self._raw(**changed)
+        if (counted := chunk.counted()) is not None:
+            self._count(counted, events)
 
     def finish(self, unfinished: bytes, events: list[ProviderEvent]) -> None:
         """See `Reader.finish`.
@@ -120,72 +89,122 @@ class ChatReader:
         rest = unfinished.strip()
         if rest and rest.removeprefix(b"data:").strip() != b"[DONE]":
             raise problem(self._name, "incomplete_stream", "half an event")
+        self._parts.events = events
         self._end(events)
 
-    def _grow(self, delta: _Delta, events: list[ProviderEvent]) -> None:
-        reasoning = delta.reasoning_content or delta.reasoning
-        if reasoning and isinstance(reasoning, str):
-            self._say("reasoning", reasoning, events)
-        if delta.content:
-            self._say("text", delta.content, events)
-        if delta.refusal:
-            self._say("refusal", delta.refusal, events)
-        for call in delta.tool_calls or ():
-            self._call(call, events)
-        if delta.function_call is not None:
-            self._call(_ToolCall(index=-1, function=delta.function_call), events)
-
-    def _say(self, kind: PartKind, text: str, events: list[ProviderEvent]) -> None:
-        if self._said is None or self._said[0] != kind:
-            self._hush(events)
-            self._said = (kind, self._start())
-            events.append(Part(part=self._said[1], kind=kind))
-        events.append(Delta(part=self._said[1], kind=kind, delta=text))
-
-    def _hush(self, events: list[ProviderEvent]) -> None:
-        if self._said is not None:
-            events.append(PartEnd(part=self._said[1]))
-            self._said = None
-
-    def _start(self) -> int:
-        self._parts += 1
-        return self._parts - 1
-
-    def _call(self, call: _ToolCall, events: list[ProviderEvent]) -> None:
-        function = call.function or _Function()
-        index = self._index_of(call)
-        known = self._calls.get(index)
-        if known is None or (call.id and known[0] and call.id != known[0]):
-            # Also where the index repeats: some endpoints give every call index 0 and an id of its own.
-            self._hush(events)
-            part = self._start()
-            self._calls[index] = known = (call.id, part)
-            self._open_calls.append(part)
-            call_id = call.id or f"call_{part}"
-            name = function.name or ""
-            events.append(Part(part=part, kind="tool_call", call_id=call_id, name=name, executor="client"))
-        if function.arguments:
-            events.append(Delta(part=known[1], kind="tool_call", delta=function.arguments))
-
-    def _index_of(self, call: _ToolCall) -> int:
-        """The call's index; where the endpoint leaves it out, a new id means the next call, none the last."""
-        if call.index is not None:
-            return call.index
-        for index, (call_id, _) in self._calls.items():
-            if call.id and call.id == call_id:
-                return index
-        latest = max(self._calls, default=-1)
-        return latest + 1 if call.id or latest < 0 else latest
-
-    def _count(self, counted: _Usage, events: list[ProviderEvent]) -> None:
-        details = counted.prompt_tokens_details or _Details()
-        usage = Usage(
-            input_tokens=counted.prompt_tokens or 0,
-            output_tokens=counted.completion_tokens or 0,
-            cached_tokens=details.cached_tokens or 0,
-            cache_write_tokens=details.cache_write_tokens or 0,
-            reasoning_tokens=(counted.completion_tokens_details or _Details()).reasoning_tokens or 0,
+    def _announce(self, chunk: Chunk, events: list[ProviderEvent]) -> None:
+        """What the first chunk that says it calls the answer: some have another id in each."""
+        known = self._response
+        if known.response_id and known.model:
+            return
+        latest = Response(
+            response_id=known.response_id or chunk.id or UNSET,
+            model=known.model or chunk.model or UNSET,
+            request_id=self.request_id or (chunk.x_groq and chunk.x_groq.id) or known.request_id,
         )
+        if latest != known:
+            self._response = latest
+            events.append(latest)
+
+    def _raw(self, **data: Any) -> None:
+        self._parts.events.append(Raw(protocol=PROTOCOL, data=data))
+
+    def _grow(self, delta: Delta) -> None:
+        parts = self._parts
+        if delta.reasoning_content or delta.reasoning or delta.reasoning_details or delta.thinking_blocks:
+            self._reason(delta)
+        if delta.content:
+            if isinstance(delta.content, str):
+                parts.say("text", delta.content)
+            else:
+                for item in delta.content:
+                    self._read_typed(item)
+        if delta.refusal:
+            parts.say("refusal", delta.refusal)
+        for call in delta.tool_calls or ():
+            parts.call(call)
+        if delta.function_call is not None:
+            parts.call(ToolCall(index=-1, function=delta.function_call))
+        for fields in delta.annotations or ():
+            if isinstance(fields, dict):
+                parts.annotate(fields)
+            else:
+                self._raw(delta={"annotations": [fields]})
+        for image in delta.images or ():
+            self._show(image)
+        if delta.audio is not None:
+            self._hear(delta.audio)
+
+    def _reason(self, delta: Delta) -> None:
+        """Gateways send reasoning twice: as text, and in a list with what its maker wants back."""
+        thoughts: list[Thought] = []
+        for field, items, read in (
+            ("reasoning_details", delta.reasoning_details, read_detail),
+            ("thinking_blocks", delta.thinking_blocks, read_block),
+        ):
+            for item in items or ():
+                if (thought := read(item)) is not None:
+                    thoughts.append(thought)
+                else:
+                    self._raw(delta={field: [item]})
+        text = delta.reasoning_content or delta.reasoning
+        if text and not any(thought.text for thought in thoughts):
+            if isinstance(text, str):
+                self._parts.say("reasoning", text)
+            else:
+                self._raw(delta={"reasoning": text})
+        for thought in thoughts:
+            self._parts.think(thought)
+
+    def _read_typed(self, item: Any) -> None:
+        """One chunk of a content that is a list (Mistral's API reference: `ContentChunk`)."""
+        match item:
+            case {"type": "text", "text": str(text)}:
+                if text:
+                    self._parts.say("text", text)
+            case {"type": "thinking", "thinking": list(pieces)}:
+                for piece in pieces:
+                    match piece:
+                        case {"type": "text", "text": str(text)}:
+                            if text:
+                                self._parts.say("reasoning", text)
+                        case _:
+                            self._raw(delta={"content": [{"type": "thinking", "thinking": [piece]}]})
+            case {"type": "reference"}:
+                self._parts.annotate(item)
+            case {"type": "image_url"}:
+                self._show(item)
+            case _:
+                self._raw(delta={"content": [item]})
+
+    def _show(self, image: Any) -> None:
+        match image:
+            case {"image_url": {"url": str(url)}} | {"image_url": str(url)} if url:
+                try:
+                    self._parts.show(url)
+                except ValueError:
+                    raise problem(self._name, "invalid_response", "an image that is no data: URL") from None
+            case _:
+                self._raw(delta={"images": [image]})
+
+    def _hear(self, audio: dict[str, Any]) -> None:
+        """Sound is a file, and what is said in it text."""
+        match audio:
+            case {"data": str(piece)}:
+                item_id = audio.get("id")
+                try:
+                    self._parts.sound(item_id if isinstance(item_id, str) else None, piece)
+                except ValueError:
+                    raise problem(self._name, "invalid_response", "sound that is no Base64") from None
+        match audio:
+            case {"transcript": str(text)} if text:
+                self._parts.say("text", text)
+        known = ("id", "data", "transcript")
+        if rest := {name: value for name, value in audio.items() if name not in known and value is not None}:
+            self._raw(delta={"audio": rest})
+
+    def _count(self, counted: dict[str, Any], events: list[ProviderEvent]) -> None:
+        usage, self._unmapped_usage = openai_chat_usage.read(self._name, counted)
         # Some endpoints count in every chunk: a report for each would double the log.
         if self._usage is None or self._usage.input_tokens != usage.input_tokens:
             events.append(UsageReport(usage=usage))
@@ -194,14 +213,23 @@ class ChatReader:
     def _end(self, events: list[ProviderEvent]) -> None:
         if self._finish is None:
             raise problem(self._name, "incomplete_stream", "no finish_reason")
+        try:
+            self._parts.end()
+        except ValueError:
+            raise problem(self._name, "incomplete_stream", "half of the sound") from None
         self.ended = True
-        self._hush(events)
-        events += [PartEnd(part=part) for part in self._open_calls]
+        if self._unmapped_usage:
+            self._raw(usage=self._unmapped_usage)
+        reason = FINISH.get(self._finish, "other")
+        if reason == "stop" and self._parts.called:
+            # Of a forced call OpenAI says so, and of any call some others.
+            reason = "tool_calls"
+        response_id = self._response.response_id
         events.append(
             Completed(
-                finish_reason=FINISH.get(self._finish, "other"),
+                finish_reason=reason,
                 raw_finish_reason=self._finish,
                 usage=self._usage,
-                response_id=self._id,
+                response_id=None if response_id is UNSET else response_id,
             )
         )

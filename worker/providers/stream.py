@@ -19,6 +19,7 @@ import anthropic
 import httpx2
 import msgspec
 import openai
+from msgspec import UNSET, UnsetType
 
 from shared.sse import Decoder, EventTooLarge
 from worker.providers.errors import TRANSPORT_ERRORS, from_status, from_transport, problem
@@ -31,6 +32,7 @@ LIMITS = httpx2.Limits(max_connections=10_000, max_keepalive_connections=256, ke
 """Far above any worker's `concurrency`, the limit that counts: no call waits for another's connection."""
 
 _DRAIN_SECONDS = 0.1
+_MAX_REQUEST_ID = 256
 
 T = TypeVar("T")
 
@@ -40,6 +42,8 @@ class Reader(Protocol):
 
     ended: bool
     """The protocol's terminal marker was read; `Completed` has been given."""
+    request_id: str | UnsetType
+    """What the provider's answer calls the HTTP request; set before anything is read."""
 
     def read(self, data: bytes, events: list[ProviderEvent]) -> None:
         """Add what one server-sent event says to `events`. Raises ProviderError."""
@@ -77,6 +81,7 @@ async def follow(
     async with AsyncExitStack() as stack:
         response = await _open(name, send)
         stack.push_async_callback(response.aclose)
+        reader.request_id = _request_id(response.headers)
         pieces = await stack.enter_async_context(aclosing(response.aiter_bytes()))
         decoder = Decoder()
         while not reader.ended:
@@ -120,6 +125,12 @@ async def _open(name: str, send: Callable[[], Awaitable[httpx2.Response]]) -> ht
         detail = f"{media_type} instead of an event stream: check base_url"
         failure = problem(name, "invalid_response", detail, retryable=False)
     raise failure
+
+
+def _request_id(headers: httpx2.Headers) -> str | UnsetType:
+    """OpenAI's name of the header, which most have, else Anthropic's; nothing that is too long to be one."""
+    value = headers.get("x-request-id") or headers.get("request-id") or UNSET
+    return value if value is UNSET or len(value) <= _MAX_REQUEST_ID else UNSET
 
 
 def _unsent(name: str, error: BaseException | None) -> ProviderError:

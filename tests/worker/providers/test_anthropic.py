@@ -36,6 +36,20 @@ async def test_the_request_on_the_wire(
     }
 
 
+async def test_extra_is_merged_last(upstream: Upstream, ask: Callable[..., GenerationRequest]) -> None:
+    provider = Anthropic("acme", ProviderSettings(protocol="anthropic", base_url=upstream.url))
+    upstream.reply = Reply([RICH])
+    search = {"type": "web_search_20260318", "name": "web_search"}
+    extra = {"acme": {"tools": [search], "max_tokens": 7, "service_tier": "auto"}, "other": {"top_k": 1}}
+    tools = [{"type": "function", "function": {"name": "rain"}}]
+    assert (await outcome(provider, ask(tools=tools, extra=extra, max_tokens=9))).error is None
+    await provider.aclose()
+    body = upstream.calls[0].body
+    assert body["tools"] == [{"name": "rain", "input_schema": {"type": "object"}}, search]
+    assert (body["max_tokens"], body["service_tier"]) == (7, "auto")
+    assert "top_k" not in body
+
+
 async def test_what_the_protocol_cannot_say_is_refused_before_it_is_sent(
     upstream: Upstream, ask: Callable[..., GenerationRequest]
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from anthropic import AsyncAnthropic
 
-from shared.events import Delta, Usage, UsageReport
+from shared.events import Delta, Response, Usage, UsageReport
 from shared.requests import GenerationRequest
 from shared.settings import Protocol
 from tests.worker.providers.upstream import Outcome, Reply, Upstream, outcome
@@ -145,21 +145,90 @@ async def test_citations_are_annotations(read: Read) -> None:
     assert got.parts() == [{"kind": "text", "text": "Blue", "annotations": [{"type": "page_location"}, citation]}]
 
 
-async def test_what_is_unknown_is_left_out(read: Read) -> None:
+async def test_what_is_unknown_is_kept(read: Read) -> None:
     got = await read(
         START
         + event("unheard_of", index=0)
         + start(0, "hologram", data="x")
         + grow(0, "hologram_delta", text="no", hologram={})
         + stop(0)
-        + start(1, "text", text="")
+        + start(1, "text", text="", sparkle=1, nothing=None)
         + grow(1, "shimmer_delta", text="no")
-        + grow(1, "text_delta", text="yes")
+        + event("content_block_delta", index=1, delta={"type": "text_delta", "text": "yes", "mood": "good"}, extra=1)
         + grow(7, "text_delta", text="no")
         + stop(1)
         + end()
     )
     assert got.parts() == [{"kind": "text", "text": "yes"}]
+    assert got.raw() == [
+        {"type": "unheard_of", "index": 0},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "hologram", "data": "x"}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "hologram_delta", "text": "no", "hologram": {}}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "content_block_start", "index": 1, "content_block": {"type": "text", "sparkle": 1}},
+        {"type": "content_block_delta", "index": 1, "delta": {"type": "shimmer_delta", "text": "no"}},
+        {"type": "content_block_delta", "index": 1, "extra": 1, "delta": {"type": "text_delta", "mood": "good"}},
+        {"type": "content_block_delta", "index": 7, "delta": {"type": "text_delta", "text": "no"}},
+    ]
+
+
+async def test_what_the_answer_is_called(read: Read) -> None:
+    got = await read(START + end(), headers={"content-type": "text/event-stream", "request-id": "req_1"})
+    assert got.response == Response(response_id="msg_1", model="m", request_id="req_1")
+
+
+async def test_a_container_and_its_file(read: Read) -> None:
+    container = {"id": "container_1", "expires_at": "2026-11-21T00:00:00Z"}
+    delta = {"stop_reason": "end_turn", "stop_sequence": None, "container": container, "stop_details": None}
+    got = await read(
+        event("message_start", message={**_MESSAGE, "usage": {"input_tokens": 1}, "container": container})
+        + start(0, "container_upload", file_id="file_1")
+        + stop(0)
+        + event("message_delta", delta=delta, usage={"output_tokens": 1})
+        + event("message_stop")
+    )
+    assert got.parts() == [{"kind": "file", "text": "", "item_id": "file_1"}]
+    assert got.raw() == [
+        {"type": "message_start", "message": {"container": container}},
+        {"type": "message_delta", "delta": {"container": container}},
+    ]
+
+
+async def test_why_it_stopped_is_kept(read: Read) -> None:
+    delta = {"stop_reason": "refusal", "stop_details": {"type": "refusal", "category": "bio"}}
+    got = await read(START + event("message_delta", delta=delta, usage={"output_tokens": 1}) + event("message_stop"))
+    assert got.completed.finish_reason == "content_filter"
+    assert got.raw() == [{"type": "message_delta", "delta": {"stop_details": delta["stop_details"]}}]
+    delta = {"stop_reason": "stop_sequence", "stop_sequence": "END"}
+    got = await read(START + event("message_delta", delta=delta, usage={"output_tokens": 1}) + event("message_stop"))
+    assert got.raw() == [{"type": "message_delta", "delta": {"stop_sequence": "END"}}]
+
+
+async def test_who_called_a_tool_is_kept_unless_it_is_the_model(read: Read) -> None:
+    code = {"type": "code_execution_20260120", "tool_id": "s"}
+    got = await read(
+        START
+        + start(0, "tool_use", id="a", name="rain", input={}, caller={"type": "direct"})
+        + stop(0)
+        + start(1, "tool_use", id="b", name="rain", input={}, caller=code)
+        + stop(1)
+        + start(2, "mcp_tool_use", id="c", name="find", server_name="files", input={"q": 1})
+        + stop(2)
+        + start(3, "mcp_tool_result", tool_use_id="c", is_error=False, content=[])
+        + stop(3)
+        + end("tool_use")
+    )
+    assert [(part["kind"], part["name"], part["executor"]) for part in got.parts()] == [
+        ("tool_call", "rain", "client"),
+        ("tool_call", "rain", "client"),
+        ("tool_call", "find", "provider"),
+        ("tool_result", "mcp", "provider"),
+    ]
+    assert [raw["content_block"] for raw in got.raw()] == [
+        {"type": "tool_use", "caller": code},
+        {"type": "mcp_tool_use", "server_name": "files"},
+        {"type": "mcp_tool_result", "is_error": False},
+    ]
 
 
 async def test_a_block_that_is_not_stopped_ends_before_the_answer(read: Read) -> None:
@@ -177,6 +246,46 @@ async def test_input_tokens_include_the_cache(read: Read) -> None:
     )
     assert [e.usage for e in got.events if isinstance(e, UsageReport)] == [Usage(124, 1, 100, 20)]
     assert got.completed.usage == Usage(124, 9, 100, 20, 3)
+
+
+@pytest.mark.parametrize(
+    ("counted", "expected", "kept"),
+    [
+        pytest.param(
+            {"cache_creation": {"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 0}},
+            Usage(24, 2, 0, 20),
+            [],
+            id="by time to live alone",
+        ),
+        pytest.param(
+            {
+                "cache_creation_input_tokens": 30,
+                "cache_creation": {"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 10},
+                "service_tier": "standard",
+            },
+            Usage(34, 2, 0, 30),
+            [{"usage": {"cache_creation": {"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 10}}}],
+            id="the dearer cache",
+        ),
+        pytest.param(
+            {"server_tool_use": {"web_search_requests": 2}},
+            Usage(4, 2),
+            [{"usage": {"server_tool_use": {"web_search_requests": 2}}}],
+            id="server tools",
+        ),
+        pytest.param({"server_tool_use": {"web_search_requests": 0}}, Usage(4, 2), [], id="no server tools"),
+    ],
+)
+async def test_details_of_usage(read: Read, counted: dict[str, Any], expected: Usage, kept: list[Any]) -> None:
+    usage = {"input_tokens": 4, "output_tokens": 1, **counted}
+    got = await read(event("message_start", message={**_MESSAGE, "usage": usage}) + text(0, "x") + end())
+    assert got.completed.usage == expected
+    assert got.raw() == kept
+
+
+async def test_usage_that_counts_nothing_we_know(read: Read) -> None:
+    got = await read(event("message_start", message={**_MESSAGE, "usage": {"input_tokens": "many"}}) + end())
+    assert got.failure.code == "invalid_response"
 
 
 async def test_counts_are_cumulative(read: Read) -> None:
@@ -248,6 +357,8 @@ async def test_an_event_that_is_no_json(read: Read) -> None:
     assert got.parts() == [{"kind": "text", "text": "x"}]
 
 
+FOUND = {"type": "web_search_result", "url": "https://example.com/", "title": "\u00e9", "encrypted_content": "x"}
+
 RICH = (
     START
     + b": comment\n\n"
@@ -263,28 +374,54 @@ RICH = (
     + start(3, "tool_use", id="b", name="wind", input={})
     + grow(3, "input_json_delta", partial_json="")
     + stop(3)
+    + start(4, "redacted_thinking", data="b3BhcXVl")
+    + stop(4)
+    + start(5, "server_tool_use", id="s", name="web_search", input={}, caller={"type": "direct"})
+    + grow(5, "input_json_delta", partial_json='{"query":"\u00e9"}')
+    + stop(5)
+    + start(6, "web_search_tool_result", tool_use_id="s", content=[FOUND])
+    + stop(6)
+    + start(7, "text", text="")
+    + grow(7, "text_delta", text="Blue")
+    + grow(7, "citations_delta", citation={"type": "char_location", "cited_text": "\u00e9"})
+    + stop(7)
+    + start(8, "container_upload", file_id="file_1", sparkle="\u00e9")
+    + stop(8)
+    + event("unheard_of", text="\u00e9")
     + end("tool_use", output_tokens=40, cache_read_input_tokens=5)
 )
 
 
 def as_parts(message: Any) -> list[dict[str, Any]]:
-    """What the SDK accumulated, as parts; tool arguments as values, since it keeps no text of them."""
+    """What the SDK accumulated, as parts; what is JSON as values, since it keeps no text of them."""
     parts: list[dict[str, Any]] = []
     for block in message.content:
         match block.type:
             case "text":
                 parts.append({"kind": "text", "text": block.text})
+                if block.citations:
+                    parts[-1]["annotations"] = [citation.to_dict() for citation in block.citations]
+            case "redacted_thinking":
+                parts.append({"kind": "reasoning", "text": "", "encrypted": block.data, "provider": "anthropic"})
             case "thinking":
                 signed = {"signature": block.signature, "provider": "anthropic"}
                 parts.append({"kind": "reasoning", "text": block.thinking, **signed})
-            case "tool_use":
-                named = {"call_id": block.id, "name": block.name, "executor": "client"}
+            case "tool_use" | "server_tool_use":
+                named = {"call_id": block.id, "name": block.name}
+                named["executor"] = "client" if block.type == "tool_use" else "provider"
                 parts.append({"kind": "tool_call", "text": block.input, **named})
+            case "web_search_tool_result":
+                result = [found.to_dict() for found in block.content]
+                named = {"call_id": block.tool_use_id, "name": "web_search", "executor": "provider"}
+                parts.append({"kind": "tool_result", "text": result, **named})
+            case "container_upload":
+                parts.append({"kind": "file", "text": "", "item_id": block.file_id})
     return parts
 
 
 def with_values(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [part | {"text": json.loads(part["text"])} if part["kind"] == "tool_call" else part for part in parts]
+    json_kinds = ("tool_call", "tool_result")
+    return [part | {"text": json.loads(part["text"])} if part["kind"] in json_kinds else part for part in parts]
 
 
 async def accumulated(url: str, model: str) -> Any:

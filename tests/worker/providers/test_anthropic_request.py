@@ -76,9 +76,69 @@ def test_a_conversation(ask: Ask) -> None:
 )
 def test_images(ask: Ask, url: str, source: dict[str, str]) -> None:
     assert base64.b64decode("aGk=") == b"hi"
-    content = [{"type": "image_url", "image_url": {"url": url, "detail": "low"}}]
+    content = [{"type": "image_url", "image_url": {"url": url, "detail": "auto"}}]
     fields = body(ask(messages=[{"role": "user", "content": content}]), "m")
     assert fields["messages"][0]["content"] == [{"type": "image", "source": source}]
+
+
+def test_files(ask: Ask) -> None:
+    files = [
+        {"file_data": "data:application/pdf;base64,aGk=", "filename": "a.pdf"},
+        {"file_data": "data:text/csv;base64,YSxiCg=="},
+        {"file_url": "https://example.com/b.pdf"},
+    ]
+    content = [{"type": "file", "file": file} for file in files]
+    fields = body(ask(messages=[{"role": "user", "content": content}]), "m")
+    assert fields["messages"][0]["content"] == [
+        {
+            "type": "document",
+            "source": {"type": "base64", "media_type": "application/pdf", "data": "aGk="},
+            "title": "a.pdf",
+        },
+        {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "a,b\n"}},
+        {"type": "document", "source": {"type": "url", "url": "https://example.com/b.pdf"}},
+    ]
+
+
+def test_a_tool_result_with_an_image(ask: Ask) -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
+    messages = [
+        {"role": "user", "content": "Look."},
+        {"role": "assistant", "tool_calls": [tool_call("a", "{}")]},
+        {"role": "tool", "tool_call_id": "a", "content": [{"type": "text", "text": "Here."}, image]},
+    ]
+    (result,) = body(ask(messages=messages), "m")["messages"][2]["content"]
+    source = {"type": "base64", "media_type": "image/png", "data": "aGk="}
+    assert result["content"] == [*said("Here."), {"type": "image", "source": source}]
+
+
+def test_reasoning_goes_back_signed_and_first(ask: Ask) -> None:
+    reasoning = [
+        {"text": "Hm.", "signature": "c2ln", "provider": "anthropic"},
+        {"encrypted": "b3BhcXVl", "provider": "anthropic"},
+        {"text": "unsigned", "provider": "anthropic"},
+        {"text": "plain"},
+        {"encrypted": "theirs", "provider": "openai"},
+    ]
+    answer = {"role": "assistant", "content": "Yes.", "refusal": "No.", "reasoning": reasoning}
+    answer["tool_calls"] = [tool_call("a", "{}")]
+    fields = body(ask(messages=[{"role": "user", "content": "?"}, answer]), "m")
+    assert fields["messages"][1]["content"] == [
+        {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"},
+        {"type": "redacted_thinking", "data": "b3BhcXVl"},
+        *said("Yes."),
+        *said("No."),
+        {"type": "tool_use", "id": "a", "name": "rain", "input": {}},
+    ]
+
+
+def test_json_of_a_schema(ask: Ask) -> None:
+    schema = {"type": "object", "properties": {}, "additionalProperties": False}
+    asked = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema, "description": "An x."}}
+    fields = body(ask(response_format=asked, reasoning_effort="low"), NEW)
+    expected = {"type": "json_schema", "schema": {**schema, "description": "An x."}}
+    assert fields["output_config"] == {"effort": "low", "format": expected}
+    assert "output_config" not in body(ask(response_format={"type": "text"}), NEW)
 
 
 def test_tools(ask: Ask) -> None:
@@ -110,7 +170,7 @@ def test_tool_choice(ask: Ask, choice: Any, parallel: bool | None, expected: dic
     tools = [{"type": "function", "function": {"name": "rain"}}]
     fields = body(ask(tools=tools, tool_choice=choice, parallel_tool_calls=parallel), "m")
     assert fields["tool_choice"] == expected
-    assert "tool_choice" not in body(ask(tool_choice=choice, parallel_tool_calls=parallel), "m")
+    assert "tool_choice" not in body(ask(parallel_tool_calls=parallel), "m")
 
 
 @pytest.mark.parametrize(("stop", "expected"), [("a", ["a"]), (["a", "b"], ["a", "b"])])
@@ -143,6 +203,13 @@ def test_thinking_by_budget(ask: Ask, model: str, effort: Any, limit: int | None
     assert {name: fields[name] for name in fields if name not in ("model", "stream", "messages")} == expected
 
 
+@pytest.mark.parametrize(("limit", "expected"), [(None, 4096 + 2000), (2001, 2001)])
+def test_a_budget_of_reasoning(ask: Ask, limit: int | None, expected: int) -> None:
+    fields = body(ask(reasoning_budget=2000, max_tokens=limit), OLD)
+    assert fields["thinking"] == {"type": "enabled", "budget_tokens": 2000}
+    assert fields["max_tokens"] == expected
+
+
 @pytest.mark.parametrize(
     ("model", "decides_itself"),
     [
@@ -168,10 +235,8 @@ def test_newer_models_take_an_effort(ask: Ask, model: str, decides_itself: bool)
             {"messages": [{"role": "assistant", "tool_calls": [tool_call("a", arguments)]}]}
             for arguments in ("{", "[]", "null", "[" * 100_000)
         ),
-        *(
-            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]}
-            for url in ("data:image/png", "data:;base64,aGk=", "data:image/png;base64,a")
-        ),
+        {"response_format": {"type": "json_object"}},
+        {"reasoning_budget": 1023},
     ],
 )
 def test_what_the_protocol_cannot_say(ask: Ask, fields: dict[str, Any]) -> None:

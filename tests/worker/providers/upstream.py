@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Literal
 
 import httpx2
 
-from shared.events import Annotation, Completed, Delta, Part, PartEnd, UsageReport
+from shared.events import Annotation, Completed, Delta, Part, PartEnd, Raw, Response, UsageReport
 from worker.providers.provider import Provider, ProviderError, ProviderEvent
 
 EVENT_STREAM = {"content-type": "text/event-stream; charset=utf-8"}
@@ -45,6 +45,8 @@ class Upstream:
 
     def __init__(self) -> None:
         self.reply = Reply()
+        self.answer: Callable[[Any], Reply] | None = None
+        """Gives the reply to a body, where it is not the same for all."""
         self.calls: list[Call] = []
         self._connections = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -85,7 +87,7 @@ class Upstream:
             body = await reader.readexactly(int(headers.get("content-length", "0")))
             call = Call(head[0].split()[1], headers, json.loads(body or b"null"), connection)
             self.calls.append(call)
-            reply = self.reply
+            reply = self.answer(call.body) if self.answer else self.reply
             status = (
                 f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}"
                 if reply.status != 529
@@ -143,7 +145,8 @@ class Outcome:
                 case Part():
                     assert event.part == len(parts)
                     open_parts.add(event.part)
-                    fields = {name: getattr(event, name) for name in ("call_id", "name", "executor")}
+                    names = ("item_id", "call_id", "name", "executor", "summary", "media_type", "url")
+                    fields = {name: getattr(event, name) for name in names}
                     parts.append({"kind": event.kind, "text": "", **{k: v for k, v in fields.items() if v}})
                 case Delta():
                     assert event.part in open_parts
@@ -160,9 +163,19 @@ class Outcome:
                 case Completed():
                     assert not open_parts
                     assert event is self.events[-1]
-                case UsageReport():
+                case UsageReport() | Response() | Raw():
                     pass
         return parts
+
+    def raw(self) -> list[Any]:
+        """What was kept as it came."""
+        return [event.data for event in self.events if isinstance(event, Raw)]
+
+    @property
+    def response(self) -> Response:
+        """What the answer is called, of which there is one event."""
+        (response,) = [event for event in self.events if isinstance(event, Response)]
+        return response
 
 
 async def outcome(provider: Provider, request: Any, model: str = "m") -> Outcome:
