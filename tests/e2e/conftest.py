@@ -12,11 +12,13 @@ import httpx2
 import pytest
 import pytest_asyncio
 
+from tests.conftest import LITELLM
 from tests.e2e.viewers import DEADLINE
-from tests.processes import Stack
+from tests.processes import Process, Stack
 
 FOLDER = Path(__file__).parent / "node"
 NODE = (20, 15)
+AIMOCK_KEY = "key-of-the-operator"
 UNREACHABLE = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENETUNREACH", "EHOSTUNREACH")
 
 
@@ -49,6 +51,32 @@ async def http() -> AsyncIterator[httpx2.AsyncClient]:
     limits = httpx2.Limits(max_connections=None)
     async with httpx2.AsyncClient(timeout=DEADLINE, trust_env=False, limits=limits) as client:
         yield client
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def aimock(node: Node, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Process]:
+    """The server; it asks for a key, and refuses what no fixture matches."""
+    cli = node.folder / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
+    options = ["--port", "0", "--fixtures", str(node.folder / "fixtures.json"), "--strict", "--validate-on-load"]
+    process = Process(
+        "aimock",
+        [str(node.program), str(cli), *options],
+        r"listening on (\S+)",
+        tmp_path_factory.mktemp("aimock"),
+        {"AIMOCK_API_KEYS": AIMOCK_KEY},
+    )
+    await process.start()
+    yield process
+    await process.stop()
+
+
+@pytest.fixture(scope="session")
+def litellm() -> str:
+    """LiteLLM's command; skips where it is not installed: it is too heavy to be one of our dependencies."""
+    program = LITELLM or shutil.which("litellm")
+    if program is None:
+        pytest.skip('no litellm on the PATH; pip install "litellm[proxy]" elsewhere and set MIDSTREAM_LITELLM to it')
+    return program
 
 
 @pytest.fixture(scope="session")

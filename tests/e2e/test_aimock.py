@@ -14,6 +14,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 
+from tests.e2e.conftest import AIMOCK_KEY as KEY
 from tests.e2e.conftest import Node
 from tests.e2e.viewers import DEADLINE, ask, blocks, connect, cursor_of, parse, text_of, watch
 from tests.processes import Process, Stack
@@ -25,25 +26,7 @@ pytestmark = [
     pytest.mark.usefixtures("shown"),
 ]
 
-KEY = "key-of-the-operator"
 MODELS = ("openai/gpt-5", "anthropic/claude-sonnet-4-5")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def aimock(node: Node, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Process]:
-    """The server; it asks for a key, and refuses what no fixture matches."""
-    cli = node.folder / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
-    options = ["--port", "0", "--fixtures", str(node.folder / "fixtures.json"), "--strict", "--validate-on-load"]
-    process = Process(
-        "aimock",
-        [str(node.program), str(cli), *options],
-        r"listening on (\S+)",
-        tmp_path_factory.mktemp("aimock"),
-        {"AIMOCK_API_KEYS": KEY},
-    )
-    await process.start()
-    yield process
-    await process.stop()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

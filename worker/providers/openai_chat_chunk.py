@@ -43,6 +43,8 @@ class Delta(Struct, gc=False, forbid_unknown_fields=True):
     """OpenRouter."""
     thinking_blocks: list[Any] | None = None
     """LiteLLM, beside `reasoning_content`: Anthropic's blocks with their signatures."""
+    provider_specific_fields: Any = None
+    """LiteLLM, much of it said beside it too."""
     refusal: str | None = None
     tool_calls: list[ToolCall] | None = None
     function_call: Function | None = None
@@ -50,6 +52,14 @@ class Delta(Struct, gc=False, forbid_unknown_fields=True):
     audio: dict[str, Any] | None = None
     images: list[Any] | None = None
     """OpenRouter, LiteLLM."""
+
+    def specific(self) -> dict[str, Any]:
+        """What only `provider_specific_fields` says."""
+        fields = self.provider_specific_fields
+        if not isinstance(fields, dict):
+            return {}
+        said = {name: value for name, value in fields.items() if value is not None}
+        return {name: value for name, value in said.items() if value != getattr(self, name, None)}
 
 
 class Choice(Struct, gc=False, forbid_unknown_fields=True):

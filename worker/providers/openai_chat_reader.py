@@ -134,6 +134,8 @@ class ChatReader:
             self._show(image)
         if delta.audio is not None:
             self._hear(delta.audio)
+        if delta.provider_specific_fields and (rest := delta.specific()):
+            self._raw(delta={"provider_specific_fields": rest})
 
     def _reason(self, delta: Delta) -> None:
         """Gateways send reasoning twice: as text, and in a list with what its maker wants back."""

@@ -269,9 +269,12 @@ async def test_litellm_reasoning_has_its_signature(read: Read) -> None:
     def block(text: str, signature: str | None = None) -> dict[str, Any]:
         return {"type": "thinking", "thinking": text, "signature": signature}
 
+    def again(block: dict[str, Any], **fields: Any) -> dict[str, Any]:
+        return {"provider_specific_fields": {"thinking_blocks": [block], "nothing": None, **fields}}
+
     got = await read(
-        chunk({"reasoning_content": "Hm", "thinking_blocks": [block("Hm")]})
-        + chunk({"reasoning_content": "m.", "thinking_blocks": [block("m.")]})
+        chunk({"reasoning_content": "Hm", "thinking_blocks": [block("Hm")], **again(block("Hm"))})
+        + chunk({"reasoning_content": "m.", "thinking_blocks": [block("m.")], **again(block("m."), citation={"a": 1})})
         + chunk({"reasoning_content": "", "thinking_blocks": [block("", "c2ln")]})
         + chunk({"thinking_blocks": [{"type": "redacted_thinking", "data": "cmVk"}, {"type": "nap"}]})
         + chunk({"content": "So."})
@@ -282,7 +285,10 @@ async def test_litellm_reasoning_has_its_signature(read: Read) -> None:
         {"kind": "reasoning", "text": "", "encrypted": "cmVk", "provider": "litellm"},
         {"kind": "text", "text": "So."},
     ]
-    assert got.raw() == [{"delta": {"thinking_blocks": [{"type": "nap"}]}}]
+    assert got.raw() == [
+        {"delta": {"provider_specific_fields": {"citation": {"a": 1}}}},
+        {"delta": {"thinking_blocks": [{"type": "nap"}]}},
+    ]
 
 
 async def test_what_is_read_goes_back_as_it_came(read: Read, ask: Callable[..., GenerationRequest]) -> None:
