@@ -455,6 +455,7 @@ async def test_the_simulator_says_the_same_to_the_sdk(
     got = await outcome(adapter("anthropic", simulator), ask(), model)
     message = await accumulated(simulator, model)
     assert with_values(got.parts()) == as_parts(message)
+    assert got.completed.raw_finish_reason == message.stop_reason
     assert got.completed.usage is not None
     assert got.completed.usage.input_tokens == message.usage.input_tokens + 2
     assert got.completed.usage.cached_tokens == 2

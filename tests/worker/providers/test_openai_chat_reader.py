@@ -611,7 +611,9 @@ async def test_the_simulator_says_the_same_to_the_sdk(
     got = await outcome(adapter("openai-chat", simulator), ask(), model)
     async with AsyncOpenAI(api_key="k", base_url=f"{simulator}/v1", max_retries=0) as client:
         asked: dict[str, Any] = {"messages": [{"role": "user", "content": "Why is the sky blue?"}]}
-        completion = await client.chat.completions.create(model=model, **asked)
+        options: dict[str, Any] = {"stream_options": {"include_usage": True}}
+        async with client.chat.completions.stream(model=model, **asked, **options) as stream:
+            completion = await stream.get_final_completion()
     message = completion.choices[0].message.model_dump()
     expected = [
         {"kind": kind, "text": message[field]}
@@ -623,6 +625,7 @@ async def test_the_simulator_says_the_same_to_the_sdk(
         expected.append({"kind": "tool_call", "text": function["arguments"], "call_id": made["id"]})
         expected[-1] |= {"name": function["name"], "executor": "client"}
     assert got.parts() == expected
+    assert got.completed.raw_finish_reason == completion.choices[0].finish_reason
     assert completion.usage is not None
     assert completion.usage.completion_tokens_details is not None
     reasoning = completion.usage.completion_tokens_details.reasoning_tokens or 0

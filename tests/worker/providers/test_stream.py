@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import itertools
 import json
 import socket
 import traceback
@@ -11,6 +12,8 @@ from collections.abc import AsyncIterator, Callable
 
 import httpx2
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from shared.requests import GenerationRequest
 from shared.settings import Protocol, ProviderSettings
@@ -255,3 +258,18 @@ async def test_an_error_says_nothing_of_what_was_asked(
     assert got.failure.code == "bad_request"
     assert "invalid_request_error" in got.failure.message
     assert "SECRET" not in "".join(traceback.format_exception(got.failure)) + caplog.text
+
+
+@given(cuts=st.lists(st.integers(min_value=1, max_value=400), min_size=1, max_size=60))
+@settings(max_examples=60, deadline=None)
+def test_any_cutting_gives_the_same_events(protocol: Protocol, cuts: list[int]) -> None:
+    """Into pieces of these sizes, and again from the first size on until the body is used up."""
+    body = BODIES[protocol]
+    pieces: list[bytes] = []
+    sizes = itertools.cycle(cuts)
+    place = 0
+    while place < len(body):
+        size = next(sizes)
+        pieces.append(body[place : place + size])
+        place += size
+    assert asyncio.run(served(pieces, protocol)).events == asyncio.run(served([body], protocol)).events
