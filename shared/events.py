@@ -117,6 +117,8 @@ class Part(Event):
     """Whether reasoning is the provider's summary of it."""
     media_type: str | UnsetType = UNSET
     url: str | UnsetType = UNSET
+    resumes: bool | UnsetType = UNSET
+    """It goes on where the newest part of this kind and `item_id` broke off, in what this attempt continues."""
 
 
 class Delta(Event):

@@ -73,6 +73,8 @@ class Start(StrEnum):
     GONE = "GONE"
     LATE = "LATE"
     """The lease had run out: another worker may have the job."""
+    MOVED = "MOVED"
+    """The log no longer ends with the event that this attempt would have continued from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ class Claim:
     """JSON of the attempt event that the claim wrote; empty where it wrote none."""
     elapsed_ms: int = 0
     """Since the first attempt began."""
+    continues: bool = False
+    """It adds to what earlier attempts said."""
 
     @property
     def owned(self) -> bool:
@@ -184,24 +188,28 @@ class Log:
         reason: AttemptReason | None = None,
         until_ms: int | None = None,
         choice: int = 0,
+        after: EventId | None = None,
     ) -> Claim:
         """Start an attempt; from the moment it is CLAIMED every older one is fenced.
 
         `token` and `reason` are for the worker that owns the log already and tries again: the claim then counts its
         last attempt as failed, and is FENCED where it has lost the log. `ttl_ms` is how long record and log are kept
         unless renewed. After `until_ms` (Redis' clock), the end of the job's lease, it does nothing. `choice` is the
-        place of the model among those that the request allows.
+        place of the model among those that the request allows. With `after` it does nothing unless the log ends there.
         """
         keys = Keys(generation_id)
         # Number and reason are known only inside the script, which completes the event's JSON with them.
         rest = msgspec.json.encode({"model": model, "provider": provider, "continues": continues, "t": 0})[1:]
         owned, until = ("" if token is None else token), ("" if until_ms is None else until_ms)
-        raw = await self._claim(self.redis, [keys.record, keys.log], [owned, reason or "", rest, ttl_ms, until, choice])
+        last = "" if after is None else str(after)
+        raw = await self._claim(
+            self.redis, [keys.record, keys.log], [owned, reason or "", rest, ttl_ms, until, choice, last]
+        )
         start = Start(raw[0].decode())
         if start not in _OWNED:
             return Claim(start)
         first = b'{"number":%b,"reason":"%b",%b' % (raw[2], raw[4], rest) if start is Start.CLAIMED else b""
-        return Claim(start, int(raw[1]), int(raw[2]), EventId.parse(raw[3]), first, int(raw[5]))
+        return Claim(start, int(raw[1]), int(raw[2]), EventId.parse(raw[3]), first, int(raw[5]), continues)
 
     async def append(self, batch: Batch) -> Reply:
         """Write a batch, and seal if it ends in a terminal event."""

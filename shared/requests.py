@@ -317,10 +317,10 @@ class GenerationRequest(_Strict):
         max_length=8,
         description="Models to try in turn where the one before fails; `provider/model` or an alias.",
     )
-    on_interrupt: Literal["restart", "fail"] = Field(
+    on_interrupt: Literal["restart", "continue", "fail"] = Field(
         default="restart",
         description="When the worker or the provider's connection is lost after the answer has begun: start over, "
-        "which viewers are told, or end as failed.",
+        "which viewers are told; go on where it broke off, if the provider can, else start over; or end as failed.",
     )
     idle_timeout: float | None = Field(
         default=None, gt=0, le=600, description="Seconds without a provider event that end the call."

@@ -28,6 +28,7 @@ class PartSoFar:
     kind: events.PartKind
     call_id: str | None = None
     name: str | None = None
+    item_id: str | None = None
     ended: bool = False
     pieces: list[str] = field(default_factory=list)
 
@@ -48,7 +49,11 @@ class Snapshot:
         self.parts: list[PartSoFar] = []
         self.usage: Usage | None = None
         self.end: events.Completed | events.Failed | events.Cancelled | None = None
-        self._first = 0
+        self.response_id: str | None = None
+        """The provider's id of the answer."""
+        self.sequence_number: int | None = None
+        """The provider's number of its event that was read last, where it counts them."""
+        self._places: list[PartSoFar] = []
 
     @property
     def text(self) -> str:
@@ -60,27 +65,35 @@ class Snapshot:
         self.last = event_id
         if type not in events.TYPES:
             return
-        match events.decode(type, data):
+        event = events.decode(type, data)
+        if event.sequence_number is not UNSET:
+            self.sequence_number = event.sequence_number
+        match event:
             case events.Attempt() as event:
                 if not event.continues:
-                    self.parts, self.usage = [], None
+                    self.parts, self.usage, self.response_id, self.sequence_number = [], None, None, None
                 # A part's index counts within its attempt.
-                self._first = len(self.parts)
+                self._places = []
                 self.attempts.append(
                     AttemptLine(event.number, event.reason, event.model, event.provider, event.continues)
                 )
+            case events.Response() as event:
+                if event.response_id is not UNSET:
+                    self.response_id = event.response_id
             case events.Part() as event:
-                self._grow(event.part, event.kind)
-                part = self.parts[self._first + event.part]
+                if event.resumes is True and (part := self._broken_off(event)) is not None:
+                    self._places.append(part)
+                    return
+                part = self._place(event.part, event.kind)
                 part.kind = event.kind
                 part.call_id = None if event.call_id is UNSET else event.call_id
                 part.name = None if event.name is UNSET else event.name
+                part.item_id = None if event.item_id is UNSET else event.item_id
             case events.Delta() as event:
-                self._grow(event.part, event.kind)
-                self.parts[self._first + event.part].pieces.append(event.delta)
+                self._place(event.part, event.kind).pieces.append(event.delta)
             case events.PartEnd() as event:
-                if self._first + event.part < len(self.parts):
-                    self.parts[self._first + event.part].ended = True
+                if event.part < len(self._places):
+                    self._places[event.part].ended = True
             case events.UsageReport() as event:
                 self.usage = event.usage
             case (events.Completed() | events.Failed() | events.Cancelled()) as event:
@@ -90,9 +103,17 @@ class Snapshot:
             case _:
                 pass
 
-    def _grow(self, index: int, kind: events.PartKind) -> None:
+    def _place(self, index: int, kind: events.PartKind) -> PartSoFar:
         # Indexes are dense; one far beyond the end is a broken log, and must not become a list of that size.
-        if not 0 <= index <= len(self.parts) - self._first:
-            raise ValueError(f"part {index} does not follow part {len(self.parts) - self._first - 1}")
-        if self._first + index == len(self.parts):
-            self.parts.append(PartSoFar(kind))
+        if not 0 <= index <= len(self._places):
+            raise ValueError(f"part {index} does not follow part {len(self._places) - 1}")
+        if index == len(self._places):
+            part = PartSoFar(kind)
+            self._places.append(part)
+            self.parts.append(part)
+        return self._places[index]
+
+    def _broken_off(self, event: events.Part) -> PartSoFar | None:
+        item_id = None if event.item_id is UNSET else event.item_id
+        found = (p for p in reversed(self.parts) if p.kind == event.kind and p.item_id == item_id)
+        return next(found, None) if event.part == len(self._places) else None

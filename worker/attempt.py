@@ -6,10 +6,12 @@ import asyncio
 import logging
 import random
 from contextlib import aclosing
+from dataclasses import dataclass
 
 from shared.events import Completed, Failed, Part, Raw, Response, UsageReport
 from shared.requests import GenerationRequest
 from shared.settings import Settings
+from shared.snapshots import Snapshot
 from worker.providers.provider import Provider, ProviderError, ProviderEvent
 from worker.writer import ROOM, LogFull, Writer
 
@@ -19,15 +21,17 @@ FIRST_DELAY = 0.5
 """Seconds before the first retry; doubled at each, half of it random."""
 
 
-async def stream(
-    provider: Provider,
-    request: GenerationRequest,
-    model: str,
-    writer: Writer,
-    settings: Settings,
-    *,
-    seconds: float,
-) -> Completed | Failed:
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is asked of which provider; with `so_far`, what follows it."""
+
+    provider: Provider
+    request: GenerationRequest
+    model: str
+    so_far: Snapshot | None = None
+
+
+async def stream(call: Call, writer: Writer, settings: Settings, *, seconds: float) -> Completed | Failed:
     """What the provider says, into the writer; gives the terminal event, which is the caller's to write.
 
     `seconds` is what is left of the generation's deadline. A failure whose `retryable` is set may be followed by
@@ -35,7 +39,7 @@ async def stream(
     """
     try:
         async with asyncio.timeout(seconds):
-            return await _with_retries(provider, request, model, writer, settings)
+            return await _with_retries(call, writer, settings)
     except TimeoutError:
         return Failed(
             code="deadline_exceeded", message="The generation took longer than its deadline.", retryable=False
@@ -48,13 +52,11 @@ async def stream(
         return Failed(code=error.code, message=error.message, retryable=error.retryable)
 
 
-async def _with_retries(
-    provider: Provider, request: GenerationRequest, model: str, writer: Writer, settings: Settings
-) -> Completed:
-    idle = request.idle_timeout or settings.idle_timeout
+async def _with_retries(call: Call, writer: Writer, settings: Settings) -> Completed:
+    idle = call.request.idle_timeout or settings.idle_timeout
     for retry in range(settings.retries + 1):
         try:
-            return await _call(provider, request, model, writer, idle)
+            return await _make(call, writer, idle)
         except ProviderError as error:
             if writer.said_something or not error.retryable or retry == settings.retries:
                 raise
@@ -66,7 +68,8 @@ async def _with_retries(
     raise AssertionError("the last retry returns or raises")
 
 
-async def _call(provider: Provider, request: GenerationRequest, model: str, writer: Writer, idle: float) -> Completed:
+async def _make(call: Call, writer: Writer, idle: float) -> Completed:
+    name = call.provider.name
     loop = asyncio.get_running_loop()
     watchdog = asyncio.timeout(idle)
     completed: Completed | None = None
@@ -74,7 +77,8 @@ async def _call(provider: Provider, request: GenerationRequest, model: str, writ
     begun: list[ProviderEvent] = []
     try:
         # Entered outside of the stream: it is this task that is cancelled, and with it the provider's connection.
-        async with watchdog, aclosing(provider.stream(request, model)) as pieces:
+        answer = call.provider.stream(call.request, call.model, call.so_far)
+        async with watchdog, aclosing(answer) as pieces:
             async for events in pieces:
                 watchdog.reschedule(loop.time() + idle)
                 for event in events:
@@ -88,15 +92,14 @@ async def _call(provider: Provider, request: GenerationRequest, model: str, writ
                     watchdog.reschedule(loop.time() + idle)
     except TimeoutError:
         if watchdog.expired():
-            raise ProviderError(
-                "provider_timeout", f"{provider.name} sent no event for {idle:g} s.", retryable=True
-            ) from None
+            message = f"{name} sent no event for {idle:g} s."
+            raise ProviderError("provider_timeout", message, retryable=True) from None
         raise
     if completed is not None:
         for event in begun:
             writer.put(event)
         return completed
-    raise ProviderError("incomplete_stream", f"{provider.name} ended without an end.", retryable=True)
+    raise ProviderError("incomplete_stream", f"{name} ended without an end.", retryable=True)
 
 
 def _put(writer: Writer, event: ProviderEvent, begun: list[ProviderEvent]) -> None:

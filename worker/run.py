@@ -15,11 +15,12 @@ import msgspec
 from pydantic import ValidationError
 from redis.exceptions import RedisError
 
-from shared.events import AttemptReason, Cancelled, Completed, Failed
+from shared.events import ORIGIN, AttemptReason, Cancelled, Completed, Failed
 from shared.generations import Record
 from shared.log import Claim, Outcome, Start
 from shared.requests import GenerationRequest
-from worker.attempt import stream
+from shared.snapshots import Snapshot
+from worker.attempt import Call, stream
 from worker.services import Services
 from worker.writer import StopReason, Writer
 
@@ -57,6 +58,9 @@ class Run:
         self._until_ms = until_ms
         self._models = [record.model, *_fallback(record.request)]
         self._choice = 0
+        self._so_far: Snapshot | None = None
+        self._starts_over = False
+        """What it would continue from is of no use."""
         self._why: Stop | None = None
         self._sealing = False
         self._task: asyncio.Task[JobEnd] | None = None
@@ -122,16 +126,40 @@ class Run:
 
     async def _claim(self, token: int | None = None, reason: AttemptReason | None = None) -> Claim:
         provider, _, model = self._models[self._choice].partition("/")
-        return await self._services.log.claim(
-            self.record.id,
-            model=model,
-            provider=provider,
-            ttl_ms=int(self._services.settings.running_ttl * 1000),
-            token=token,
-            reason=reason,
-            until_ms=self._until_ms() if token is None else None,
-            choice=self._choice,
-        )
+        while True:
+            self._so_far = await self._to_continue(provider, model)
+            claim = await self._services.log.claim(
+                self.record.id,
+                model=model,
+                provider=provider,
+                ttl_ms=int(self._services.settings.running_ttl * 1000),
+                token=token,
+                reason=reason,
+                until_ms=self._until_ms() if token is None else None,
+                choice=self._choice,
+                continues=self._so_far is not None,
+                after=self._so_far.last if self._so_far else None,
+            )
+            if claim.start is not Start.MOVED:
+                return claim
+            # An older attempt still writes, but not for long: its lease is over.
+
+    async def _to_continue(self, provider: str, model: str) -> Snapshot | None:
+        """What earlier attempts have said, if the next one is to go on from there."""
+        if self.record.on_interrupt != "continue" or self._starts_over:
+            return None
+        so_far, cursor = Snapshot(), ORIGIN
+        while page := await self._services.log.read(self.record.id, cursor):
+            for entry in page:
+                so_far.apply(*entry)
+            cursor = page[-1].id
+        if not so_far.attempts or (so_far.attempts[-1].provider, so_far.attempts[-1].model) != (provider, model):
+            return None
+        try:
+            request = GenerationRequest.model_validate_json(self.record.request)
+            return so_far if self._services.providers.get(provider).continues(request, model, so_far) else None
+        except (ValidationError, KeyError):
+            return None  # the attempt will say so
 
     async def _claim_again(self, token: int, reason: AttemptReason) -> Claim:
         """The next attempt's claim; a Redis that is away is waited for, as what was said so far is only here.
@@ -165,13 +193,18 @@ class Run:
             message = f"The worker has no provider named {name}: its configuration differs from the API's."
             return Failed(code="unknown_provider", message=message, retryable=False), None
         seconds = (request.deadline or settings.deadline) - claim.elapsed_ms / 1000
-        end = await stream(provider, request, model, writer, settings, seconds=seconds)
+        end = await stream(Call(provider, request, model, self._so_far), writer, settings, seconds=seconds)
         failed = end if isinstance(end, Failed) else None
         await self._services.circuits.report(self._models[self._choice], failed.code if failed else None)
         if failed is None or writer.outcome is not None or failed.code in FINAL:
             return end, None
         if writer.said_something and request.on_interrupt == "fail":
             return end, None
+        if self._so_far is not None and not writer.said_something:
+            self._starts_over = True  # the provider no longer has it, or takes no beginning of an answer after all
+            return end, "provider_error"
+        if writer.said_something and request.on_interrupt == "continue" and failed.retryable:
+            return end, "provider_error"
         if self._choice + 1 < len(self._models):
             self._choice = await self._services.circuits.choose(self._models, self._choice + 1)
             return end, "fallback"

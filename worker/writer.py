@@ -56,6 +56,7 @@ class Writer:
         """Set at every answer of the log; who waits for something clears it and looks again."""
         self.appended_at = self._started = time.monotonic()
         self._base = claim.last
+        self._continues = claim.continues
         self._events: list[tuple[str, bytes]] = [("attempt", claim.first)] if claim.first else []
         self._acked = len(self._events)
         self._waiting: list[Event] = []
@@ -167,7 +168,13 @@ class Writer:
         self._dirty(self)
 
     def begin_again(self, base: EventId = ORIGIN) -> None:
-        """Send the whole attempt, as continuation of what the log has from before."""
+        """Send the whole attempt, as continuation of what the log has from before.
+
+        One that continues an earlier attempt, of which Redis lost a part, is given up: another will go on there.
+        """
+        if self._continues and base != self._base:
+            self.lose(Outcome.FENCED)
+            return
         self._base, self._acked = base, 0
         self._dirty(self)
 

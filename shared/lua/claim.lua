@@ -3,10 +3,10 @@
 -- ARGV  token that must still be the record's ('' at the start of a job), reason ('' lets the record say),
 --       rest of the attempt event's JSON, TTL while running in ms, last ms at which this may run or '': the claim of a
 --       worker that was paused since it took the job must not fence the one that has it now; place of the model in the
---       request's list, 0 for its own and 1 for the first fallback
+--       request's list, 0 for its own and 1 for the first fallback; id that the log must still end with, or ''
 -- Gives CLAIMED, CANCELLED, EXHAUSTED or INTERRUPTED, each with token, number, last id, reason and the
 --       ms since the first attempt began
---       | SEALED seal | FENCED token | GONE | LATE
+--       | SEALED seal | FENCED token | GONE | LATE | MOVED
 -- After CANCELLED, EXHAUSTED and INTERRUPTED the caller owns the log too, but only to write the terminal event.
 local record, log = KEYS[1], KEYS[2]
 local r = redis.call('HMGET', record, 'token', 'seal', 'state', 'attempts', 'failures', 'max_attempts',
@@ -28,6 +28,9 @@ if ARGV[5] ~= '' and now > tonumber(ARGV[5]) then
 end
 local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
 local last = newest and newest[1] or '0-0'
+if ARGV[7] ~= '' and ARGV[7] ~= last then
+  return {'MOVED'}
+end
 local token = string.format('%.0f', math.max(now, r[1] + 1, string.match(last, '^%d+') + 1))
 
 local number, failures = tonumber(r[4]), tonumber(r[5])

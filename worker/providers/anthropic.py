@@ -9,6 +9,7 @@ from anthropic import AsyncAnthropic, AsyncStream
 
 from shared.requests import GenerationRequest
 from shared.settings import ProviderSettings
+from shared.snapshots import Snapshot
 from worker.providers.anthropic_reader import MessagesReader
 from worker.providers.anthropic_request import body
 from worker.providers.provider import ProviderEvent
@@ -30,7 +31,13 @@ class Anthropic:
             open_telemetry=False,
         )
 
-    def stream(self, request: GenerationRequest, model: str) -> AsyncGenerator[list[ProviderEvent], None]:
+    def continues(self, request: GenerationRequest, model: str, so_far: Snapshot) -> bool:
+        """See `Provider.continues`."""
+        return False
+
+    def stream(
+        self, request: GenerationRequest, model: str, so_far: Snapshot | None = None
+    ) -> AsyncGenerator[list[ProviderEvent], None]:
         """See `Provider.stream`."""
         return follow(self.name, lambda: self._send(request, model), MessagesReader(self.name))
 

@@ -10,6 +10,7 @@ from openai import APIStatusError, AsyncOpenAI, AsyncStream
 
 from shared.requests import GenerationRequest
 from shared.settings import ProviderSettings
+from shared.snapshots import Snapshot
 from worker.providers.openai_chat_reader import ChatReader
 from worker.providers.openai_chat_request import body
 from worker.providers.provider import ProviderEvent
@@ -37,7 +38,13 @@ class OpenAIChat:
             # The SDK takes these from the environment for any address; they are nobody else's business.
             self._client.organization = self._client.project = None
 
-    def stream(self, request: GenerationRequest, model: str) -> AsyncGenerator[list[ProviderEvent], None]:
+    def continues(self, request: GenerationRequest, model: str, so_far: Snapshot) -> bool:
+        """See `Provider.continues`."""
+        return False
+
+    def stream(
+        self, request: GenerationRequest, model: str, so_far: Snapshot | None = None
+    ) -> AsyncGenerator[list[ProviderEvent], None]:
         """See `Provider.stream`."""
         return follow(self.name, lambda: self._send(request, model), ChatReader(self.name))
 

@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 from shared.events import Annotation, Completed, Delta, Part, PartEnd, Raw, Response, UsageReport
 from shared.requests import GenerationRequest
+from shared.snapshots import Snapshot
 
 ProviderEvent = Response | Part | Delta | Annotation | PartEnd | Raw | UsageReport | Completed
 
@@ -37,11 +38,17 @@ class Provider(Protocol):
 
     name: str
 
-    def stream(self, request: GenerationRequest, model: str) -> AsyncGenerator[list[ProviderEvent], None]:
-        """The answer: non-empty lists of events, one for each piece the network gave; `Completed` last.
+    def continues(self, request: GenerationRequest, model: str, so_far: Snapshot) -> bool:
+        """Whether an answer that broke off after `so_far` can go on there."""
+        ...
 
-        Keep-alives give nothing. Closing the generator, or cancelling the task that reads it, closes the
-        connection; reading on after `Completed`, at most 0.1 s, keeps it for the next request.
+    def stream(
+        self, request: GenerationRequest, model: str, so_far: Snapshot | None = None
+    ) -> AsyncGenerator[list[ProviderEvent], None]:
+        """The answer, or what follows `so_far` of it: non-empty lists of events, one for each piece of the network's.
+
+        `Completed` comes last. Keep-alives give nothing. Closing the generator, or cancelling the task that reads it,
+        closes the connection; reading on after `Completed`, at most 0.1 s, keeps it for the next request.
         Raises ProviderError, also where the stream ends without the protocol's terminal marker.
         """
         ...
