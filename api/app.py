@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 from collections.abc import AsyncIterator
@@ -22,6 +23,9 @@ from shared.log import Log
 from shared.queue import Queue
 from shared.redis_client import connect
 from shared.settings import Settings
+
+KEEP = 4.0
+"""Seconds that a node which goes waits until Redis has on disk what it promised last."""
 
 DESCRIPTION = (
     "LLM answers that survive reloads, lost networks and restarts: a generation runs to its end whoever "
@@ -46,6 +50,9 @@ def create_app(settings: Settings) -> FastAPI:
             await stack.enter_async_context(hub.running())
             async with supervised("promises", promises.run):
                 yield
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(KEEP):
+                        await promises.kept()
 
     app = FastAPI(title="Midstream", version="0.1.0", description=DESCRIPTION, lifespan=lifespan, redoc_url=None)
     app.state.keys = Keys(settings)

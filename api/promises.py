@@ -68,6 +68,11 @@ class Promises:
                     logger.warning("promises not looked at (%s)", type(error).__name__)
                     break
 
+    async def kept(self) -> None:
+        """Wait until nothing is left to look at: a node that goes takes its memory along."""
+        while self._recent:
+            await asyncio.sleep(SETTLED / 20)
+
     def _due(self, now: float) -> list[_Given]:
         due: list[_Given] = []
         while self._recent and self._recent[0].at <= now - SETTLED and len(due) < PAGE:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Path, Request
@@ -11,10 +12,12 @@ from fastapi import Depends, Path, Request
 from api.admission import refusal
 from api.answers import ID_EXAMPLE
 from api.hub import Hub
-from api.problems import gone, not_found
+from api.problems import gone, not_found, unavailable
 from api.promises import Promises
+from api.tail import RESTORATION
 from shared.generations import Generations, Record
 from shared.log import Log
+from shared.redis_client import read_clock
 from shared.settings import Settings
 
 _ID = re.compile(r"gen_[a-z2-7]{32}")
@@ -29,12 +32,24 @@ class Services:
     generations: Generations
     hub: Hub
     promises: Promises
+    started: float = field(default_factory=time.monotonic)
+
+    async def just_restarted(self, *, sure: bool) -> bool:
+        """Whether Redis may lack what a worker or an API node is about to write again.
+
+        `sure` asks whether it restarted under this process; one that was there before is not thought to have forgotten.
+        """
+        _, up_ms = await read_clock(self.log.redis)
+        age_ms = (time.monotonic() - self.started) * 1000
+        return up_ms < RESTORATION * 1000 and not (sure and up_ms + 2000 > age_ms)
 
     async def record(self, generation_id: str, owner: str) -> Record:
-        """The owner's record. Raises Problem 404 or 410, and redis.exceptions.RedisError."""
+        """The owner's record. Raises Problem 404, 410 or 503, and redis.exceptions.RedisError."""
         found = await self.generations.find(generation_id)
         match refusal(found, owner):
             case "not_found":
+                if await self.just_restarted(sure=True):
+                    raise unavailable()
                 raise not_found()
             case "gone":
                 raise gone()

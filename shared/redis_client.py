@@ -82,10 +82,13 @@ def connect(url: str, *, timeout: float, connections: int = 32, retries: int = 2
 
 
 async def read_clock(redis: Redis) -> tuple[int, int]:
-    """The server's time in ms, and for how many ms it has been up; for ever, where it has no INFO."""
+    """The server's time in ms, and for how many ms it has been up at least; for ever, where it has no INFO.
+
+    It counts whole seconds, by the clock's and not from its start: of up to one of them, nothing has passed yet.
+    """
     seconds, microseconds = await redis.time()
     try:
-        up_ms = int((await redis.info("server"))["uptime_in_seconds"]) * 1000
+        up_ms = max(0, int((await redis.info("server"))["uptime_in_seconds"]) - 1) * 1000
     except ResponseError:
         up_ms = sys.maxsize
     return seconds * 1000 + microseconds // 1000, up_ms

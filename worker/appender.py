@@ -108,8 +108,9 @@ class Appender:
             await self._drained.wait()
 
     def _mark(self, writer: Writer) -> None:
-        self._dirty[id(writer)] = writer
-        self._wake.set()
+        if id(writer) in self._renewed:  # else it was closed, and somebody still asks it to look at the log
+            self._dirty[id(writer)] = writer
+            self._wake.set()
 
     def _forget(self, writer: Writer) -> None:
         self._dirty.pop(id(writer), None)

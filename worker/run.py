@@ -7,6 +7,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum
 from functools import partial
 from typing import Literal
@@ -30,6 +31,9 @@ PATIENCE = 3
 """Leases for which a Redis that is away is waited for between two attempts."""
 HAND_OVER = 2.0
 """Seconds that a leaving worker waits for the log to have what was said so far."""
+
+TRIAL = 10.0
+"""Seconds after which a suspect that has not said anything yet no longer keeps others waiting."""
 
 FINAL = frozenset({"deadline_exceeded", "too_long"})
 """Codes of failures that another model would not mend."""
@@ -98,8 +102,20 @@ class Run:
 
     async def _on_trial(self) -> JobEnd:
         # One at a time: if this one kills the worker again, no other that ran beside it has lost its last attempt.
-        async with self._services.trial:
+        await self._services.trial.acquire()
+        speaking = asyncio.create_task(self._has_spoken())
+        speaking.add_done_callback(lambda _: self._services.trial.release())
+        try:
             return await self._attempts()
+        finally:
+            speaking.cancel()
+
+    async def _has_spoken(self) -> None:
+        """Wait until the log has some of the answer, at most TRIAL seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TRIAL):
+                while self.writer is None or not self.writer.said_something or self.writer.behind:
+                    await asyncio.sleep(TRIAL / 500)
 
     async def _attempts(self) -> JobEnd:
         lost = "The worker that ran it was lost, too often or as it must not start over."

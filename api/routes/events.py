@@ -6,7 +6,6 @@ import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from api.admission import Refusal, Start, admit, read_cursor
@@ -14,9 +13,7 @@ from api.auth import Owner
 from api.event_stream import EventStream
 from api.problems import documented, gone, not_found
 from api.services import GenerationId, Services, Use
-from api.tail import RESTORATION
 from shared.events import ORIGIN
-from shared.redis_client import read_clock
 
 router = APIRouter(prefix="/v1/generations", tags=["generations"])
 
@@ -70,13 +67,8 @@ async def _decide(use: Services, generation_id: str, owner: str, start: Start) -
     try:
         async with asyncio.timeout(ASK):
             decision = await admit(use.log, use.generations, generation_id, owner, start)
-            if decision == "not_found" and start.cursor != ORIGIN and await _just_restarted(use.log.redis):
-                return None  # who has seen an event may be right: its worker is about to write it again
+            if decision == "not_found" and await use.just_restarted(sure=start.cursor == ORIGIN):
+                return None  # who asks may be right: it is about to be written again
             return decision
     except (RedisError, TimeoutError):
         return None
-
-
-async def _just_restarted(redis: Redis) -> bool:
-    _, up_ms = await read_clock(redis)
-    return up_ms < RESTORATION * 1000

@@ -108,7 +108,8 @@ async def _accept(use: Services, owner: str, asked: GenerationRequest, key: str 
         raise Problem(429, "queue_full", "The queue is full", detail, headers={"Retry-After": "5"}) from None
     except GoneError:
         raise gone() from None
-    if accepted.created:
+    if accepted.state in ("queued", "running"):
+        # Also where it was there before: this may be the second try of a write whose reply was lost.
         use.promises.remember(acceptance)
     if not accepted.same_request:
         message = "another request was sent with this key before; use a new key for a new request"

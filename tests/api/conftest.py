@@ -16,6 +16,12 @@ from shared.settings import Settings
 from tests.api.harness import Api, MakeApi, Producer
 
 
+@pytest.fixture(autouse=True)
+def _forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A node that goes waits until what it promised last is on disk: seconds, in each test.
+    monkeypatch.setattr("api.app.KEEP", 0.0)
+
+
 @pytest.fixture(scope="session")
 def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """One server for all tests that leave it alive."""

@@ -51,16 +51,26 @@ class Plan:
 async def run(plan: Plan, folder: Path) -> None:
     """Start everything, load it and break it; the history is in `folder`/history."""
     history = History(folder / "history")
+    tombstone = max(plan.ttl, 300.0)
     environment = {
         "MIDSTREAM_LEASE": f"{plan.lease:g}",
         "MIDSTREAM_HEARTBEAT": "2",
         "MIDSTREAM_REDIS_TIMEOUT": "2",
         "MIDSTREAM_VIEWER_STALL": "10",
-        "MIDSTREAM_TOMBSTONE_TTL": f"{max(plan.ttl, 300):g}",
+        "MIDSTREAM_TOMBSTONE_TTL": f"{tombstone:g}",
     }
     async with Rig(folder, history, workers=plan.workers, apis=plan.apis, environment=environment) as rig:
         names = [process.name for process in rig.workers], [process.name for process in rig.apis]
-        history.add(Setup(at=time.time(), seed=plan.seed, lease=plan.lease, workers=names[0], apis=names[1]))
+        history.add(
+            Setup(
+                at=time.time(),
+                seed=plan.seed,
+                lease=plan.lease,
+                workers=names[0],
+                apis=names[1],
+                known=plan.ttl + tombstone,
+            )
+        )
         load = Load(
             rig, history, plan.seed, running=plan.running, viewers=plan.viewers, ttl=plan.ttl, most=plan.most
         )  # fmt: skip

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from shared.events import TERMINAL, EventId
 from tests.faults.evidence import LATE, LOSS, Evidence
-from tests.faults.history import Post, Seen, Stored, View, read
+from tests.faults.history import Post, Reported, Seen, Stored, View, read
 
 UNREAD = 20
 """Violations that are shown in words."""
@@ -218,13 +218,18 @@ class Checker:
         """What the API says in the end is what the log says."""
         for report in self.evidence.reported:
             log = self.evidence.log(report.id)
-            expired = report.status == 410 and self.evidence.stored[report.id][-1].state is None
+            expired = report.status in self._when_expired(report) and self.evidence.stored[report.id][-1].state is None
             # What Redis has forgotten, it is told again a moment later.
             forgotten = self.evidence.killed(report.at - LATE, report.at + LOSS)
             if report.id in self.evidence.deletes or not log or expired or forgotten:
                 continue
             if (report.status, report.state, report.last) != (200, log[-1].type, log[-1].id):
                 self._wrong("report", report.id, f"the API says {report}, the log {log[-1]}")
+
+    def _when_expired(self, report: Reported) -> tuple[int, ...]:
+        assert self.evidence.setup is not None
+        began = EventId.parse(self.evidence.log(report.id)[-1].id).token / 1000 if self.evidence.log(report.id) else 0
+        return (404, 410) if report.at > began + self.evidence.setup.known else (410,)
 
     def _cancels(self) -> None:
         """The end that a cancel was told is the end that the log has."""
@@ -277,7 +282,10 @@ class Checker:
         asked = [delete.sent for delete in self.evidence.deletes.get(view.id, ())]
         if view.status in (404, 410):
             # Without a DELETE: until it is restored, a record that Redis has lost is unknown.
-            if not any(sent <= view.at for sent in asked) and not self.evidence.killed(view.at - LATE, view.at):
+            post = self.evidence.accepted.get(view.id)
+            lost = post is not None and not self.evidence.log(view.id) and self._lost_with_its_node(view.id, post)
+            killed = self.evidence.killed(view.at - LATE, view.at)
+            if not lost and not killed and not any(sent <= view.at for sent in asked):
                 self._wrong("status", view.id, f"{view.viewer} was told {view.status} of a generation that is there")
         elif view.status == 204:
             log = self.evidence.log(view.id)

@@ -35,12 +35,13 @@ class Line(Struct, tag_field="kind", kw_only=True):
 
 
 class Setup(Line, tag="setup"):
-    """With what the run was made. `lease` is in seconds."""
+    """With what the run was made. Seconds: `lease`, and `known`, for which an ended generation is not 404."""
 
     seed: int
     lease: float
     workers: list[str]
     apis: list[str]
+    known: float = 86_400.0
 
 
 class Post(Line, tag="post"):

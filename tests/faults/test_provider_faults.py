@@ -108,8 +108,8 @@ async def test_a_fault_at_every_place(
         assert isinstance(events[-1], Completed)
         assert text(events) == whole
         reasons = [event.reason for event in events if isinstance(event, Attempt)]
-        # Anthropic's protocol says something before the first delta; OpenAI's does not, and is asked again unseen.
-        unseen = (place, protocol) == ("first", "simulator")
+        # Before the first delta nothing was said, and it is asked again unseen.
+        unseen = place == "first"
         assert reasons == (["new"] if unseen else ["new", "provider_error"]), place
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from shared.events import Attempt, Cancelled, Completed, Delta, Failed, Part
+from shared.events import Attempt, Cancelled, Completed, Delta, Failed, Part, decode
 from shared.generations import Generations
 from shared.log import Keys
 from shared.queue import PENDING, QUEUE
@@ -263,22 +263,23 @@ class TestTrial:
         return generation_id
 
     async def test_one_at_a_time_beside_all_others(self, settings: Settings, midstream: Midstream, redis: Any) -> None:
-        suspects = [await self.ask(midstream, redis, "simulator/lorem?deltas=15&rate=20") for _ in range(3)]
+        slow = "simulator/lorem?deltas=15&rate=20&ttft=400"
+        suspects = [await self.ask(midstream, redis, slow) for _ in range(3)]
         plain = [await midstream.ask("simulator/lorem?deltas=15&rate=20") for _ in range(3)]
         async with working(settings):
             for generation_id in suspects + plain:
                 assert isinstance((await midstream.ended(generation_id))[-1], Completed)
         logs = [await midstream.log.read(generation_id) for generation_id in suspects]
-        ends = [(await midstream.generations.find(generation_id)).record for generation_id in suspects]
-        spans = sorted((log[0].id.token, end.ended_ms or 0) for log, end in zip(logs, ends, strict=True) if end)
-        assert all(ended <= begun for (_, ended), (begun, _) in pairwise(spans))
-        first = min(span[1] for span in spans)
+        # From the claim to the first delta: until then, no other begins.
+        silent = sorted((log[0].id.token, log[0].id.token + decode(*log[2][1:]).t) for log in logs)
+        assert all(spoke <= begun for (_, spoke), (begun, _) in pairwise(silent))
+        first = silent[0][1]
         assert all([(await midstream.log.read(i, count=1))[0].id.token < first for i in plain])
 
     async def test_who_waits_can_be_cancelled(self, settings: Settings, midstream: Midstream, redis: Any) -> None:
-        running = await self.ask(midstream, redis, "simulator/lorem?deltas=100&rate=20")
+        running = await self.ask(midstream, redis, "simulator/lorem?deltas=100&rate=20&ttft=5000")
         async with working(settings):
-            await midstream.until(running, said_something)
+            await midstream.until(running, bool)
             waiting = await self.ask(midstream, redis, "simulator/lorem")
             await midstream.generations.cancel(waiting)
             assert isinstance((await midstream.ended(waiting, 5))[-1], Cancelled)
