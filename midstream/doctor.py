@@ -154,7 +154,9 @@ def _clock(subject: str, difference: float) -> Finding:
 def _providers(settings: Settings) -> Iterator[Finding]:
     endpoints = settings.endpoints()
     if not endpoints:
-        advice = "set OPENAI_API_KEY or ANTHROPIC_API_KEY for a real model; until then the simulator answers"
+        advice = (
+            "set OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY for a real model; until then the simulator answers"
+        )
         yield Finding("warn", "providers", "no key is set", advice)
     for name, endpoint in endpoints.items():
         variable = endpoint.api_key_env

@@ -142,7 +142,9 @@ async def _greet(settings: Settings, base: str, data_dir: Path, simulated: bool)
         model = await _default_model(client, settings)
     lines = [f"Midstream is ready at {base}  (data in {data_dir}, Ctrl-C ends it)"]
     if simulated:
-        lines.append("No provider key is set, so the simulator answers: set OPENAI_API_KEY or ANTHROPIC_API_KEY.")
+        lines.append(
+            "No provider key is set, so the simulator answers: set OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY."
+        )
     lines += ["", "See an answer stream:", f"  {_curl(settings, base, model)}"]
     print("\n".join(lines), flush=True)
 

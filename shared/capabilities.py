@@ -31,6 +31,13 @@ _CLAUDE = re.compile(r"claude-[a-z]+-(\d+)(?:[-.](\d{1,2}))?(?!\d)")
 _NO_BUDGET = (4, 7)
 """From here on Claude refuses a budget of thinking, and decides by itself (API reference: "Adaptive thinking")."""
 
+MAX_STOPS = 5
+"""Stop sequences that Gemini takes (API reference: `GenerationConfig`)."""
+
+_GEMINI = re.compile(r"gemini-(\d+)(?:\.(\d+))?")
+_GEMINI_3 = (3, 0)
+"""From here on Gemini always thinks, and takes images in a tool's result (API reference: "Gemini 3")."""
+
 
 class Lack(NamedTuple):
     """Something that a protocol has no way to say."""
@@ -43,6 +50,7 @@ class Lack(NamedTuple):
 _FIELDS: dict[Protocol, tuple[str, ...]] = {
     "openai-chat": (),
     "anthropic": ("seed", "frequency_penalty", "presence_penalty"),
+    "gemini": (),
 }
 """Fields that a protocol does not have at all."""
 
@@ -58,6 +66,12 @@ def lacks(request: GenerationRequest, protocol: Protocol, endpoint: ProviderSett
 def claude_version(model: str) -> tuple[int, int] | None:
     """The version in a model's name, as in `claude-opus-4-7`; None where there is none, as in older and other names."""
     match = _CLAUDE.search(model)
+    return (int(match[1]), int(match[2] or 0)) if match else None
+
+
+def gemini_version(model: str) -> tuple[int, int] | None:
+    """The version in a model's name, as in `gemini-2.5-pro`; None where there is none, as in `gemini-flash-latest`."""
+    match = _GEMINI.search(model)
     return (int(match[1]), int(match[2] or 0)) if match else None
 
 
@@ -125,6 +139,45 @@ def _image(pointer: str, part: ImagePart) -> Iterator[Lack]:
         yield Lack(f"{pointer}/detail", "this provider knows no detail; leave it out")
 
 
+def _gemini(request: GenerationRequest, endpoint: ProviderSettings | None) -> Iterator[Lack]:
+    del endpoint
+    version = gemini_version(request.model)
+    if request.parallel_tool_calls is False:
+        yield Lack("/parallel_tool_calls", "this provider decides by itself; leave it out")
+    always = version is not None and (version >= _GEMINI_3 or (version == (2, 5) and "pro" in request.model))
+    if request.reasoning_effort == "none" and always:
+        yield Lack("/reasoning_effort", "this model cannot be kept from thinking; use minimal")
+    if isinstance(request.stop, list) and len(request.stop) > MAX_STOPS:
+        yield Lack("/stop", f"must be at most {MAX_STOPS} for this provider")
+    if request.seed is not None and not -(1 << 31) <= request.seed < 1 << 31:
+        yield Lack("/seed", "must fit into 32 bits for this provider")
+    if not request.tools and (request.tool_choice == "required" or isinstance(request.tool_choice, NamedTool)):
+        yield Lack("/tool_choice", "needs tools to choose from")
+    if not any(_says_something(message) for message in request.messages if not isinstance(message, SystemMessage)):
+        yield Lack("/messages", "this provider needs a message that is neither system nor empty")
+    called: set[str] = set()
+    for at, message in enumerate(request.messages):
+        if not isinstance(message, ToolMessage) and message.name is not None:
+            yield Lack(f"/messages/{at}/name", "this provider knows no names; write it into the content")
+        if isinstance(message, AssistantMessage):
+            for index, call in enumerate(message.tool_calls or ()):
+                called.add(call.id)
+                if not _is_object(call.function.arguments):
+                    pointer = f"/messages/{at}/tool_calls/{index}/function/arguments"
+                    yield Lack(pointer, "must be a JSON object for this provider")
+        elif isinstance(message, ToolMessage) and message.tool_call_id not in called:
+            pointer = f"/messages/{at}/tool_call_id"
+            yield Lack(pointer, "this provider needs the function's name: no message before it made this call")
+    for pointer, part in request.pieces():
+        if not isinstance(part, ImagePart):
+            continue
+        if part.image_url.detail not in (None, "auto"):
+            yield Lack(f"{pointer}/image_url/detail", "this provider knows no detail; leave it out")
+        result = isinstance(request.messages[int(pointer.split("/")[2])], ToolMessage)
+        if result and version is not None and version < _GEMINI_3:
+            yield Lack(pointer, "a tool's result can only be text for this model; send the image in a user message")
+
+
 def _says_something(message: UserMessage | AssistantMessage | ToolMessage) -> bool:
     return bool(
         isinstance(message, ToolMessage)
@@ -143,5 +196,6 @@ def _is_object(text: str) -> bool:
 _VALUES: dict[Protocol, Callable[[GenerationRequest, ProviderSettings | None], Iterator[Lack]]] = {
     "openai-chat": _chat,
     "anthropic": _anthropic,
+    "gemini": _gemini,
 }
 """Values that a protocol has no way to say, although it has the field."""

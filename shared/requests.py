@@ -128,11 +128,22 @@ class FunctionCall(_Strict):
 
 
 class ToolCall(_Strict):
-    """A tool call of an earlier assistant message."""
+    """A tool call of an earlier assistant message.
+
+    `signature` is what the event of its end had, and goes back only to `provider`, whose it is.
+    """
 
     id: str = Field(min_length=1)
     type: Literal["function"] = "function"
     function: FunctionCall
+    signature: str | None = None
+    provider: str | None = None
+
+    @model_validator(mode="after")
+    def _is_whose(self) -> ToolCall:
+        if self.signature and not self.provider:
+            raise ValueError("needs provider, as part_end named it: a signature is worth something there only")
+        return self
 
 
 class Reasoning(_Strict):

@@ -27,7 +27,7 @@ from pydantic_settings import (
 
 from shared.presets import PRESETS
 
-Protocol = Literal["openai-chat", "anthropic"]
+Protocol = Literal["openai-chat", "anthropic", "gemini"]
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -49,7 +49,7 @@ class ProviderSettings(BaseModel):
         description="A known endpoint, by its name in [providers](providers.md#endpoints): what is not given here is "
         "as with it. Defaults to none.",
     )
-    protocol: Protocol = Field(description="Wire protocol: `openai-chat` or `anthropic`.")
+    protocol: Protocol = Field(description="Wire protocol: `openai-chat`, `anthropic` or `gemini`.")
     base_url: str | None = Field(
         default=None,
         description="Root of the endpoint, as the protocol's SDK takes it. Defaults to the SDK's.",
@@ -240,8 +240,8 @@ class Settings(BaseSettings):
 
     providers: dict[str, ProviderSettings] = Field(
         default_factory=dict,
-        description="Endpoints by name. `openai`, `anthropic` and the presets are there when their keys are in the "
-        "environment, `simulator` and `simulator-anthropic` when `simulator_url` is set.",
+        description="Endpoints by name. `openai`, `anthropic`, `gemini` and the presets are there when their keys are "
+        "in the environment, `simulator`, `simulator-anthropic` and `simulator-gemini` when `simulator_url` is set.",
     )
     models: dict[str, str] = Field(
         default_factory=dict, description="Aliases: name to `provider/model`. Defaults to none."
@@ -305,6 +305,7 @@ class Settings(BaseSettings):
         for name, protocol, prefix in (
             ("openai", "openai-chat", "OPENAI"),
             ("anthropic", "anthropic", "ANTHROPIC"),
+            ("gemini", "gemini", "GEMINI"),
         ):
             base_url = os.environ.get(f"{prefix}_BASE_URL") or None
             if os.environ.get(f"{prefix}_API_KEY") or base_url:
@@ -317,6 +318,7 @@ class Settings(BaseSettings):
         if self.simulator_url:
             found["simulator"] = ProviderSettings(protocol="openai-chat", base_url=f"{self.simulator_url}/v1")
             found["simulator-anthropic"] = ProviderSettings(protocol="anthropic", base_url=self.simulator_url)
+            found["simulator-gemini"] = ProviderSettings(protocol="gemini", base_url=self.simulator_url)
         return found | self.providers
 
     def owners(self) -> dict[str, str]:

@@ -47,8 +47,11 @@ class Answer:
         return "".join(d.text or "" for d in self.deltas if d.kind == kind and d.call == call)
 
 
-def compose(script: Script, request: Request, *, interleave: bool) -> Answer:
-    """The answer of `script` to `request`; parallel tool calls alternate by fragment if `interleave`."""
+def compose(script: Script, request: Request, *, interleave: bool, fragments: bool = True) -> Answer:
+    """The answer of `script` to `request`.
+
+    Without `fragments` a tool call is one delta; with them, those of parallel calls alternate if `interleave`.
+    """
     random = Random(script.seed)
     signature = f"{random.getrandbits(512):0128x}"
     calls: tuple[Call, ...] = ()
@@ -59,7 +62,7 @@ def compose(script: Script, request: Request, *, interleave: bool) -> Answer:
     elif script.name == "tools":
         names = (*request.tools, *request.tools)[:2] or DEFAULT_TOOLS
         calls = tuple(Call(f"{random.getrandbits(96):024x}", name) for name in names)
-        deltas = _tools(script, interleave)
+        deltas = _tools(script, interleave, fragments)
         finish = "tool_calls"
     else:
         deltas = _spoken(script)
@@ -110,9 +113,9 @@ def _echo(script: Script, text: str) -> list[str]:
     return chunks(text, script.chunk or DEFAULT_CHUNK)[: script.deltas]
 
 
-def _tools(script: Script, interleave: bool) -> list[Delta]:
+def _tools(script: Script, interleave: bool, fragmented: bool) -> list[Delta]:
     count = _count(script)
-    fragments = max(1, min(count // 4, 8))
+    fragments = max(1, min(count // 4, 8)) if fragmented else 1
     arguments = []
     for call in (0, 1):
         word, place = words(script.seed + call + 1, 2)

@@ -52,6 +52,7 @@ def _error(kind: str, message: str, request_id: str) -> dict[str, Any]:
 class AnthropicMessages:
     name = "anthropic_messages"
     interleaves = False
+    fragments = True
 
     def read(self, body: dict[str, Any]) -> Request:
         messages = messages_of(body)

@@ -41,6 +41,7 @@ def _error(message: str, kind: str, param: str | None, code: str | None) -> byte
 class OpenAIChat:
     name = "openai_chat"
     interleaves = True
+    fragments = True
 
     def read(self, body: dict[str, Any]) -> Request:
         messages = messages_of(body)

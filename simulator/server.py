@@ -10,6 +10,7 @@ from simulator.anthropic_messages import AnthropicMessages
 from simulator.connection import Connection, Receive, Scope, Send
 from simulator.fault_counter import FaultCounter
 from simulator.faults import Fault
+from simulator.gemini import Gemini, gemini_at
 from simulator.journal import Entry, Journal
 from simulator.openai_chat import OpenAIChat
 from simulator.pace import Pace
@@ -20,6 +21,7 @@ from simulator.wire import Headers, WireFormat
 
 CHAT: Final = OpenAIChat()
 MESSAGES: Final = AnthropicMessages()
+GEMINI: Final = Gemini()
 FORMATS: Final[dict[str, WireFormat]] = {"/v1/chat/completions": CHAT, "/v1/messages": MESSAGES}
 
 _FAULT_MESSAGES: Final = {
@@ -30,7 +32,7 @@ _FAULT_MESSAGES: Final = {
 
 
 class Simulator:
-    """Serves Chat Completions and Messages; `require_key` refuses requests that carry another key."""
+    """Serves Chat Completions, Messages and Gemini; `require_key` refuses requests that carry another key."""
 
     def __init__(self, require_key: str | None = None) -> None:
         self.journal = Journal()
@@ -55,13 +57,13 @@ class Simulator:
 
     async def _route(self, connection: Connection, scope: Scope) -> None:
         method, path = scope["method"], scope["path"]
-        wire = FORMATS.get(path)
+        wire = FORMATS.get(path) or gemini_at(path)
         headers = dict(scope["headers"])
         if wire is not None and method == "POST":
             await self._generate(connection, wire, headers)
-        elif path == "/v1/models" and method == "GET":
+        elif path in ("/v1/models", "/v1beta/models") and method == "GET":
             listing: WireFormat = MESSAGES if b"anthropic-version" in headers else CHAT
-            await self._models(connection, listing, headers)
+            await self._models(connection, GEMINI if b"x-goog-api-key" in headers else listing, headers)
         elif path == "/journal" and method in ("GET", "DELETE"):
             await self._journal(connection, method, scope["query_string"])
         elif path == "/livez" and method == "GET":
@@ -121,7 +123,7 @@ async def _answer(
     fault: Fault | None,
     entry: Entry,
 ) -> None:
-    answer = compose(script, request, interleave=wire.interleaves)
+    answer = compose(script, request, interleave=wire.interleaves, fragments=wire.fragments)
     writer = wire.write(request, answer)
     pace = Pace(script.rate, script.ttft)
     if fault is not None and fault.kind == "error" and not request.stream:

@@ -1,4 +1,4 @@
-"""What the two wire formats have in common: the contract of a protocol and of one answer in it."""
+"""What the wire formats have in common: the contract of a protocol and of one answer in it."""
 
 import json
 from collections.abc import Sequence
@@ -56,6 +56,8 @@ class WireFormat(Protocol):
     name: str
     interleaves: bool
     """Whether fragments of parallel tool calls alternate."""
+    fragments: bool
+    """Whether a tool call comes in fragments at all."""
 
     def read(self, body: dict[str, Any]) -> Request:
         """Raises `Refused` where the body is not a request of this protocol."""

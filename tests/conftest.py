@@ -12,7 +12,14 @@ from shared.presets import PRESETS
 FORBID_SKIPS = os.environ.get("MIDSTREAM_FORBID_SKIPS") == "1"
 LITELLM = os.environ.get("MIDSTREAM_LITELLM")
 CHAOS_SECONDS = float(os.environ.get("MIDSTREAM_CHAOS_SECONDS", "30"))
-OURS = ("MIDSTREAM_", "OPENAI_", "ANTHROPIC_", *(f"{preset.prefix}_" for preset in PRESETS.values()))
+OURS = (
+    "MIDSTREAM_",
+    "OPENAI_",
+    "ANTHROPIC_",
+    "GEMINI_",
+    "GOOGLE_",
+    *(f"{preset.prefix}_" for preset in PRESETS.values()),
+)
 
 skipped: list[str] = []
 

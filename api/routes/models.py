@@ -13,7 +13,11 @@ from shared.settings import Settings
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
-_FIRST = {"openai": "openai/gpt-5-mini", "anthropic": "anthropic/claude-haiku-4-5"}
+_FIRST = {
+    "openai": "openai/gpt-5-mini",
+    "anthropic": "anthropic/claude-haiku-4-5",
+    "gemini": "gemini/gemini-2.5-flash",
+}
 _FIRST |= {name: preset.first_model for name, preset in PRESETS.items() if preset.first_model}
 _SIMULATED = ("lorem", "echo", "reasoning", "tools", "clock")
 

@@ -52,6 +52,7 @@ _STATUSES: dict[int, ErrorCode] = {
     404: "not_found",
     408: "provider_timeout",
     409: "provider_error",
+    499: "provider_error",
     429: "rate_limit",
     503: "overloaded",
     504: "provider_timeout",
@@ -63,6 +64,9 @@ _NARROWER: dict[str, ErrorCode] = {
     "exceed_context_size_error": "context_length",
     "content_filter": "content_filter",
     "content_policy_violation": "content_filter",
+    "API_KEY_INVALID": "authentication",
+    # Google's words for a country or an account that it does not serve.
+    "FAILED_PRECONDITION": "permission",
 }
 """Codes that say more than the HTTP status they come with."""
 
@@ -82,10 +86,20 @@ _WORDS: dict[str, ErrorCode] = _NARROWER | {
     "rate_limit_exceeded": "rate_limit",
     "request_too_large": "bad_request",
     "timeout_error": "provider_timeout",
+    "INVALID_ARGUMENT": "bad_request",
+    "OUT_OF_RANGE": "bad_request",
+    "UNAUTHENTICATED": "authentication",
+    "PERMISSION_DENIED": "permission",
+    "NOT_FOUND": "not_found",
+    "RESOURCE_EXHAUSTED": "rate_limit",
+    "UNAVAILABLE": "overloaded",
+    "DEADLINE_EXCEEDED": "provider_timeout",
 }
-"""Error types and codes of OpenAI and Anthropic, for errors inside a stream, where no status says it."""
+"""Error types and codes of OpenAI, Anthropic and Google (google.rpc.Code), for errors inside a stream, where no
+status says it."""
 
-_TOO_LONG = re.compile(r"prompt is too long|maximum context length", re.IGNORECASE)
+_TOO_LONG = re.compile(r"prompt is too long|maximum context length|input token count .{0,40}exceeds", re.IGNORECASE)
+_DELAY = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 _WORD = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 TRANSPORT_ERRORS = (httpx2.RequestError, httpx2.StreamError, OSError)
@@ -124,7 +138,10 @@ def from_status(name: str, status: int, headers: Mapping[str, str], body: object
     if (wish := headers.get("x-should-retry")) in ("true", "false"):
         retryable = wish == "true"
     detail = ", ".join([f"HTTP {status}", *words[:1]])
-    return problem(name, code, detail, retryable=retryable, retry_after=retry_after(headers))
+    wish_in_seconds = retry_after(headers)
+    if wish_in_seconds is None:
+        wish_in_seconds = _retry_delay(error)
+    return problem(name, code, detail, retryable=retryable, retry_after=wish_in_seconds)
 
 
 def from_event(name: str, error: object) -> ProviderError:
@@ -175,9 +192,24 @@ def _error_of(body: object) -> dict[str, Any]:
     return inner if isinstance(inner, dict) else {"message": inner}
 
 
+def _details(error: dict[str, Any]) -> list[dict[str, Any]]:
+    """What Google says about an error (google.rpc.ErrorInfo, RetryInfo and others)."""
+    details = error.get("details")
+    return [detail for detail in details if isinstance(detail, dict)] if isinstance(details, list) else []
+
+
+def _retry_delay(error: dict[str, Any]) -> float | None:
+    """Seconds, which Google puts into the error (google.rpc.RetryInfo) and not into a header."""
+    for detail in _details(error):
+        if match := _DELAY.fullmatch(str(detail.get("retryDelay"))):
+            return float(match[1])
+    return None
+
+
 def _words(error: dict[str, Any]) -> list[str]:
     """The codes an error gives itself, most precise first."""
     details = error.get("details")
     cause = details.get("error_code") if isinstance(details, dict) else None
-    candidates = (error.get("code"), cause, error.get("type"))
+    reasons = [detail.get("reason") for detail in _details(error)]
+    candidates = (*reasons, error.get("status"), error.get("code"), cause, error.get("type"))
     return [str(word) for word in candidates if isinstance(word, str | int) and _WORD.fullmatch(str(word))]

@@ -17,6 +17,10 @@ _SAME = (
 """Fields that are the same in our requests and in the protocol."""
 
 
+_FOREIGN: dict[str, Any] = {"reasoning": True, "tool_calls": {"__all__": {"signature", "provider"}}}
+"""Of an earlier answer, what goes back only to where it came from."""
+
+
 def body(request: GenerationRequest, model: str, endpoint: ProviderSettings, *, official: bool) -> dict[str, Any]:
     """The request as the endpoint takes it.
 
@@ -50,7 +54,7 @@ def _reasoning(request: GenerationRequest, endpoint: ProviderSettings) -> dict[s
 
 
 def _message(message: Message, endpoint: ProviderSettings, developer: bool) -> dict[str, Any]:
-    fields = message.model_dump(exclude_none=True, exclude={"reasoning"})
+    fields = message.model_dump(exclude_none=True, exclude=_FOREIGN if isinstance(message, AssistantMessage) else None)
     if isinstance(message, SystemMessage) and not developer:
         fields["role"] = "system"
     if isinstance(message, AssistantMessage):

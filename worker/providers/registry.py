@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 
 from shared.settings import Protocol, ProviderSettings
 from worker.providers.anthropic import Anthropic
+from worker.providers.gemini import Gemini
 from worker.providers.openai_chat import OpenAIChat
 from worker.providers.provider import Provider
 
 ADAPTERS: dict[Protocol, Callable[[str, ProviderSettings], Provider]] = {
     "openai-chat": OpenAIChat,
     "anthropic": Anthropic,
+    "gemini": Gemini,
 }
 
 
