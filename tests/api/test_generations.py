@@ -116,6 +116,10 @@ async def test_malformed_idempotency_key(api: Api, key: bytes) -> None:
             BODY | {"messages": user([{"type": "file", "file": {"file_url": "https://example.com/a.pdf"}}])},  # type: ignore[arg-type]
             422, "unsupported_field", "/messages/0/content/0/file/file_url", "file_data",
         ),
+        (
+            {"model": "simulator-gemini/lorem", "messages": user("x"), "parallel_tool_calls": False},
+            422, "unsupported_field", "/parallel_tool_calls", "leave it out",
+        ),
         (BODY | {"extra": {"no/body": {}}}, 422, "unsupported_field", "/extra/no~1body", "names no known provider"),
         (
             BODY | {"extra": {"simulator": {"stream": False}}},

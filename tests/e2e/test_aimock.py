@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.usefixtures("shown"),
 ]
 
-MODELS = ("openai/gpt-5", "anthropic/claude-sonnet-4-5")
+MODELS = ("openai/gpt-5", "anthropic/claude-sonnet-4-5", "gemini/gemini-2.5-flash")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -38,6 +38,8 @@ async def stack(aimock: Process, tmp_path_factory: pytest.TempPathFactory) -> As
         "OPENAI_API_KEY": KEY,
         "ANTHROPIC_BASE_URL": url,
         "ANTHROPIC_API_KEY": KEY,
+        "GEMINI_BASE_URL": url,
+        "GEMINI_API_KEY": KEY,
         "MIDSTREAM_RETRIES": "1",
     }
     folder = tmp_path_factory.mktemp("stack")

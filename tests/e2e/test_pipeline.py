@@ -17,7 +17,7 @@ from tests.processes import Stack
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("shown"), pytest.mark.timeout(150)]
 
-PROTOCOLS = ("simulator", "simulator-anthropic")
+PROTOCOLS = ("simulator", "simulator-anthropic", "simulator-gemini")
 
 
 async def said(http: httpx2.AsyncClient, stack: Stack, model: str) -> str:
@@ -32,7 +32,9 @@ async def said(http: httpx2.AsyncClient, stack: Stack, model: str) -> str:
 async def test_100_generations_on_two_workers_and_two_apis(stack: Stack, http: httpx2.AsyncClient) -> None:
     front, other = (api.url for api in stack.apis)
     models = [f"lorem?deltas=30&rate=15&unicode=1&seed={seed}" for seed in range(100)]
-    ids = await asyncio.gather(*(ask(http, front, f"{PROTOCOLS[n % 2]}/{model}") for n, model in enumerate(models)))
+    ids = await asyncio.gather(
+        *(ask(http, front, f"{PROTOCOLS[n % len(PROTOCOLS)]}/{model}") for n, model in enumerate(models))
+    )
     viewing = asyncio.gather(*(watch(other, generation_id) for generation_id in ids))
     owners: set[bytes] = set()
     async with Redis.from_url(stack.valkey.url, socket_timeout=5) as redis:

@@ -22,7 +22,7 @@ from shared.settings import Settings
 from tests.simulator.conftest import started
 from tests.worker.conftest import Midstream, working
 
-PROTOCOLS = ("simulator", "simulator-anthropic")
+PROTOCOLS = ("simulator", "simulator-anthropic", "simulator-gemini")
 DELTAS = 9
 PLACES = {"first": "0", "middle": "4", "last": "last", "end": str(DELTAS)}
 """Before which delta the fault strikes; the end is after the last one, before the terminal marker."""
@@ -36,8 +36,10 @@ CODES = {
     "stall": "provider_timeout",
     "keepalive": "provider_timeout",
 }
-OVERLOADED = ("error", "simulator-anthropic")
-"""What the simulator says inside a stream is `server_error` in OpenAI's protocol, `overloaded_error` in Anthropic's."""
+OVERLOADED = {("error", "simulator-anthropic"), ("error", "simulator-gemini")}
+"""What the simulator says inside a stream is `server_error` in OpenAI's protocol, overload in the others."""
+CLOSED_WITHIN = 1.0
+"""Seconds after the end in which the provider's connections are closed."""
 IDLE = 1.0
 
 
@@ -90,9 +92,11 @@ async def test_a_fault_at_every_place(
         asked = await midstream.ask(model, idle_timeout=IDLE, on_interrupt=on_interrupt)
         return await midstream.ended(asked, 30)
 
-    code = "overloaded" if (fault, protocol) == OVERLOADED else CODES[fault]
+    code = "overloaded" if (fault, protocol) in OVERLOADED else CODES[fault]
     whole = text(await midstream.ended(await midstream.ask(f"{protocol}/lorem?deltas={DELTAS}&rate=0")))
     failed = await asyncio.gather(*(run(place, on_interrupt="fail") for place in PLACES))
+    async with asyncio.timeout(CLOSED_WITHIN):
+        await midstream.requests(key, lambda rows: all(row["how"] for row in rows))
     for place, events in zip(PLACES, failed, strict=True):
         assert ends(events) == events[-1:], place
         end = events[-1]

@@ -15,6 +15,8 @@ import anthropic
 import httpx2
 import openai
 import pytest
+from google import genai
+from google.genai.types import HttpOptions
 
 Started = tuple[subprocess.Popen[bytes], str]
 Entries = Callable[[str], Awaitable[list[dict[str, Any]]]]
@@ -62,6 +64,16 @@ async def chat(simulator: str) -> AsyncIterator[openai.AsyncOpenAI]:
 async def messages(simulator: str) -> AsyncIterator[anthropic.AsyncAnthropic]:
     async with anthropic.AsyncAnthropic(base_url=simulator, api_key="any", max_retries=0, timeout=20) as client:
         yield client
+
+
+@pytest.fixture
+async def gemini(simulator: str) -> AsyncIterator[genai.Client]:
+    async with httpx2.AsyncClient(timeout=20) as http:
+        # The SDK sends no timeout of its own then, and no retries are asked for.
+        options = HttpOptions(base_url=simulator, timeout=20_000, httpx_async_client=http)
+        client = genai.Client(vertexai=False, api_key="any", http_options=options)
+        yield client
+        client.close()
 
 
 @pytest.fixture

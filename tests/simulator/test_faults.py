@@ -1,13 +1,16 @@
-"""Each fault as the official SDKs show it, in both protocols."""
+"""Each fault as the official SDKs show it, in every protocol."""
 
 import json
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote
 
 import anthropic
 import httpx2
 import openai
 import pytest
+from google import genai
+from google.genai.errors import ServerError, UnknownApiResponseError
 
 from .conftest import Entries
 
@@ -52,15 +55,41 @@ async def message_texts(client: anthropic.AsyncAnthropic, model: str) -> tuple[l
     return texts, finished
 
 
-@pytest.fixture(params=["chat", "messages"])
+async def gemini_texts(client: genai.Client, model: str) -> tuple[list[str], bool]:
+    """The text deltas, and whether the finish reason came."""
+    texts: list[str] = []
+    finished = False
+    try:
+        # The name goes into a path, and the SDK takes none that must be quoted for it.
+        async for chunk in await client.aio.models.generate_content_stream(
+            model=quote(model, safe=""), contents="hello"
+        ):
+            assert chunk.candidates
+            if chunk.text:
+                texts.append(chunk.text)
+            finished = finished or chunk.candidates[0].finish_reason is not None
+    except Exception as error:
+        if isinstance(error, UnknownApiResponseError) and "fault=half" in model:
+            # It takes what is left at the end for an event.
+            return texts, False
+        raise Interrupted(texts, error) from error
+    return texts, finished
+
+
+@pytest.fixture(params=["chat", "messages", "gemini"])
 async def read(
-    request: pytest.FixtureRequest, chat: openai.AsyncOpenAI, messages: anthropic.AsyncAnthropic
+    request: pytest.FixtureRequest,
+    chat: openai.AsyncOpenAI,
+    messages: anthropic.AsyncAnthropic,
+    gemini: genai.Client,
 ) -> AsyncIterator[Any]:
-    """Reads a stream of either protocol: `await read(model)`."""
+    """Reads a stream of any protocol: `await read(model)`."""
     if request.param == "chat":
         yield lambda model: chat_texts(chat, model)
-    else:
+    elif request.param == "messages":
         yield lambda model: message_texts(messages, model)
+    else:
+        yield lambda model: gemini_texts(gemini, model)
 
 
 @pytest.mark.parametrize(("rate", "at"), [(200, 0), (200, 7), (0, 1), (0, 900)])
@@ -103,7 +132,7 @@ async def test_badjson(read: Any) -> None:
     with pytest.raises(Interrupted) as caught:
         await read("lorem?deltas=9&rate=0&fault=badjson@2")
     assert len(caught.value.texts) == 2
-    assert isinstance(caught.value.error, json.JSONDecodeError)
+    assert isinstance(caught.value.error, json.JSONDecodeError | UnknownApiResponseError)
 
 
 async def test_the_error_in_a_chat_stream(chat: openai.AsyncOpenAI) -> None:
@@ -122,6 +151,15 @@ async def test_the_error_in_a_messages_stream(messages: anthropic.AsyncAnthropic
     error = caught.value.error
     assert isinstance(error, anthropic.APIStatusError)
     assert error.type == "overloaded_error"
+
+
+async def test_the_error_in_a_gemini_stream(gemini: genai.Client) -> None:
+    with pytest.raises(Interrupted) as caught:
+        await gemini_texts(gemini, "lorem?deltas=9&rate=0&fault=error@2")
+    assert len(caught.value.texts) == 2
+    error = caught.value.error
+    assert isinstance(error, ServerError)
+    assert (error.code, error.status) == (503, "UNAVAILABLE")
 
 
 async def test_stall_is_silence(chat: openai.AsyncOpenAI, ended: Entries, key: str) -> None:

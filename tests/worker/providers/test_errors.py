@@ -98,7 +98,55 @@ def test_retry_after_as_a_date() -> None:
     assert 50 < seconds <= 60
 
 
-@pytest.mark.parametrize("protocol", ["openai-chat", "anthropic"])
+def google(status: str, message: str = "", *details: dict[str, str]) -> dict[str, Any]:
+    return {"code": 400, "status": status, "message": message, "details": list(details)}
+
+
+BAD_KEY = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID", "domain": "googleapis.com"}
+TOO_LONG = "The input token count (1200000) exceeds the maximum number of tokens allowed (1048575)."
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "code", "shown"),
+    [
+        (400, google("INVALID_ARGUMENT"), "bad_request", "INVALID_ARGUMENT"),
+        (400, google("INVALID_ARGUMENT", "API key not valid.", BAD_KEY), "authentication", "API_KEY_INVALID"),
+        (400, google("INVALID_ARGUMENT", TOO_LONG), "context_length", "INVALID_ARGUMENT"),
+        (400, google("FAILED_PRECONDITION"), "permission", "FAILED_PRECONDITION"),
+        (401, google("UNAUTHENTICATED"), "authentication", "UNAUTHENTICATED"),
+        (403, google("PERMISSION_DENIED"), "permission", "PERMISSION_DENIED"),
+        (404, google("NOT_FOUND"), "not_found", "NOT_FOUND"),
+        (429, google("RESOURCE_EXHAUSTED"), "rate_limit", "RESOURCE_EXHAUSTED"),
+        (499, google("CANCELLED"), "provider_error", "CANCELLED"),
+        (500, google("INTERNAL"), "provider_error", "INTERNAL"),
+        (503, google("UNAVAILABLE"), "overloaded", "UNAVAILABLE"),
+        (504, google("DEADLINE_EXCEEDED"), "provider_timeout", "DEADLINE_EXCEEDED"),
+    ],
+)
+def test_the_statuses_of_google(status: int, error: dict[str, Any], code: str, shown: str) -> None:
+    got = from_status("acme", status, {}, {"error": error})
+    assert got.code == code
+    assert f"(HTTP {status}, {shown})" in got.message
+
+
+@pytest.mark.parametrize(
+    ("delay", "header", "seconds"),
+    [
+        ("34.074824224s", {}, 34.074824224),
+        ("3s", {"retry-after": "5"}, 5),
+        ("soon", {}, None),
+        ("-1s", {}, None),
+        ("1e9s", {}, None),
+        (None, {}, None),
+    ],
+)
+def test_google_says_in_the_error_when_to_try_again(delay: Any, header: dict[str, str], seconds: float | None) -> None:
+    info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}
+    error = {"error": google("RESOURCE_EXHAUSTED", "", {"@type": "other"}, info)}
+    assert from_status("acme", 429, header, error).retry_after == seconds
+
+
+@pytest.mark.parametrize("protocol", ["openai-chat", "anthropic", "gemini"])
 async def test_the_headers_come_through_the_sdk(
     protocol: Protocol,
     upstream: Upstream,

@@ -18,10 +18,12 @@ from hypothesis import strategies as st
 from shared.requests import GenerationRequest
 from shared.settings import Protocol, ProviderSettings
 from tests.worker.providers.test_anthropic_reader import RICH as MESSAGES
+from tests.worker.providers.test_gemini_reader import RICH as GEMINI
 from tests.worker.providers.test_openai_chat_reader import RICH as CHAT
 from tests.worker.providers.upstream import Outcome, Reply, Upstream, outcome
 from worker.providers import stream
 from worker.providers.anthropic_reader import MessagesReader
+from worker.providers.gemini_reader import GeminiReader
 from worker.providers.openai_chat_reader import ChatReader
 from worker.providers.provider import Provider, ProviderError, ProviderEvent
 from worker.providers.registry import Registry
@@ -29,7 +31,12 @@ from worker.providers.registry import Registry
 Adapter = Callable[[Protocol, str], Provider]
 Ask = Callable[..., GenerationRequest]
 
-BODIES: dict[Protocol, bytes] = {"openai-chat": CHAT, "anthropic": MESSAGES}
+BODIES: dict[Protocol, bytes] = {"openai-chat": CHAT, "anthropic": MESSAGES, "gemini": GEMINI}
+READERS: dict[Protocol, Callable[[str], stream.Reader]] = {
+    "openai-chat": ChatReader,
+    "anthropic": MessagesReader,
+    "gemini": GeminiReader,
+}
 
 pytestmark = pytest.mark.parametrize("protocol", list(BODIES))
 
@@ -44,7 +51,7 @@ async def served(pieces: list[bytes], protocol: Protocol) -> Outcome:
 
         return httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=content())
 
-    reader = ChatReader("acme") if protocol == "openai-chat" else MessagesReader("acme")
+    reader = READERS[protocol]("acme")
     batches: list[list[ProviderEvent]] = []
     try:
         async for events in stream.follow("acme", send, reader):
@@ -172,7 +179,7 @@ async def test_silence_longer_than_the_read_timeout(
     upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short = httpx2.Timeout(connect=10, read=0.05, write=10, pool=10)
-    for module in ("openai_chat", "anthropic"):
+    for module in ("openai_chat", "anthropic", "gemini"):
         monkeypatch.setattr(f"worker.providers.{module}.TIMEOUT", short)
     provider = adapter(protocol, upstream.url)
     upstream.reply = Reply([BODIES[protocol][:-40]], end="hang")

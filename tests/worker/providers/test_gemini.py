@@ -1,0 +1,120 @@
+"""What a Gemini endpoint is sent, on the wire, and when its SDK is loaded."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from shared.requests import GenerationRequest
+from shared.settings import ProviderSettings
+from tests.worker.providers.test_gemini_reader import RICH
+from tests.worker.providers.upstream import Reply, Upstream, outcome
+from worker.providers.gemini import MAX_ERROR, Gemini, resource
+
+
+async def test_the_request_on_the_wire(
+    upstream: Upstream, ask: Callable[..., GenerationRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACME_KEY", "k-123")
+    monkeypatch.setenv("GOOGLE_API_KEY", "another")
+    monkeypatch.setenv("GOOGLE_GENAI_USE_VERTEXAI", "true")
+    monkeypatch.setenv("GOOGLE_GENAI_API_VERSION", "v1")
+    settings = ProviderSettings(protocol="gemini", base_url=f"{upstream.url}/root/", api_key_env="ACME_KEY")
+    provider = Gemini("acme", settings)
+    upstream.reply = Reply([RICH])
+    extra = {"acme": {"safetySettings": [], "generationConfig": {"topK": 3}}, "other": {"no": 1}}
+    request = ask(max_tokens=9, metadata={"mine": "x"}, extra=extra)
+    assert (await outcome(provider, request, "gemini-x")).error is None
+    await provider.aclose()
+    call = upstream.calls[0]
+    assert call.target == "/root/v1beta/models/gemini-x:streamGenerateContent?alt=sse"
+    assert call.headers["x-goog-api-key"] == "k-123"
+    assert call.headers["user-agent"].startswith("google-genai-sdk/")
+    assert call.headers["content-type"] == "application/json"
+    assert "authorization" not in call.headers
+    assert call.body == {
+        "contents": [{"role": "user", "parts": [{"text": "Why is the sky blue?"}]}],
+        "generationConfig": {"topK": 3},
+        "safetySettings": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "path"),
+    [
+        ("gemini-2.5-flash", "models/gemini-2.5-flash"),
+        ("models/gemini-2.5-flash", "models/gemini-2.5-flash"),
+        ("tunedModels/mine", "tunedModels/mine"),
+        ("clock?deltas=5&rate=0", "models/clock%3Fdeltas%3D5%26rate%3D0"),
+        ("../../v1/files", "models/..%2F..%2Fv1%2Ffiles"),
+        ("x:delete?a=#", "models/x%3Adelete%3Fa%3D%23"),
+        ("models/", "models/models%2F"),
+    ],
+)
+def test_no_model_name_leads_elsewhere(model: str, path: str) -> None:
+    assert resource(model) == path
+
+
+async def test_a_model_name_arrives_as_it_is(upstream: Upstream, ask: Callable[..., GenerationRequest]) -> None:
+    provider = Gemini("acme", ProviderSettings(protocol="gemini", base_url=upstream.url))
+    upstream.reply = Reply([RICH])
+    assert (await outcome(provider, ask(), "../a?b=c&d")).error is None
+    await provider.aclose()
+    assert upstream.calls[0].target == "/v1beta/models/..%2Fa%3Fb%3Dc%26d:streamGenerateContent?alt=sse"
+
+
+async def test_what_the_protocol_cannot_say_is_refused_before_it_is_sent(
+    upstream: Upstream, ask: Callable[..., GenerationRequest]
+) -> None:
+    provider = Gemini("acme", ProviderSettings(protocol="gemini", base_url=upstream.url))
+    got = await outcome(provider, ask(parallel_tool_calls=False))
+    await provider.aclose()
+    assert (got.failure.code, got.failure.retryable) == ("bad_request", False)
+    assert upstream.calls == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"<html>SECRET", b"", b"[", b"[]", b"x" * (MAX_ERROR + 100_000)],
+    ids=["html", "none", "cut", "list", "huge"],
+)
+async def test_a_refusal_that_is_no_error_document(
+    upstream: Upstream, ask: Callable[..., GenerationRequest], body: bytes
+) -> None:
+    provider = Gemini("acme", ProviderSettings(protocol="gemini", base_url=upstream.url))
+    upstream.reply = Reply([body], status=503, headers={"content-type": "text/html"})
+    got = await outcome(provider, ask())
+    await provider.aclose()
+    assert (got.failure.code, got.failure.retryable) == ("overloaded", True)
+    assert "SECRET" not in got.failure.message
+
+
+async def test_an_error_in_a_list_of_one(upstream: Upstream, ask: Callable[..., GenerationRequest]) -> None:
+    provider = Gemini("acme", ProviderSettings(protocol="gemini", base_url=upstream.url))
+    error = {"error": {"code": 400, "status": "FAILED_PRECONDITION", "message": "SECRET"}}
+    upstream.reply = Reply([json.dumps([error]).encode()], status=400, headers={"content-type": "application/json"})
+    got = await outcome(provider, ask())
+    await provider.aclose()
+    assert got.failure.code == "permission"
+    assert "FAILED_PRECONDITION" in got.failure.message
+
+
+LAZY = """
+import sys
+from shared.settings import ProviderSettings
+from worker.providers.registry import Registry
+loaded = []
+for protocol in ("anthropic", "gemini"):
+    Registry({"acme": ProviderSettings(protocol=protocol, base_url="http://127.0.0.1:9")})
+    loaded.append("google.genai" in sys.modules)
+print(loaded)
+"""
+
+
+def test_the_sdk_is_loaded_only_for_an_endpoint_that_needs_it() -> None:
+    done = subprocess.run([sys.executable, "-c", LAZY], capture_output=True, text=True, timeout=50, check=True)
+    assert done.stdout.split("\n")[0] == "[False, True]"
