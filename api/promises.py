@@ -49,6 +49,7 @@ class Promises:
     def __init__(self, generations: Generations) -> None:
         self._generations = generations
         self._recent: deque[_Given] = deque(maxlen=MOST)
+        self._looked = asyncio.Event()
 
     def remember(self, promise: Promise) -> None:
         """Look at it again in SETTLED seconds."""
@@ -59,6 +60,7 @@ class Promises:
         """Look at what is due, for ever."""
         loop = asyncio.get_running_loop()
         while True:
+            self._looked.set()
             await asyncio.sleep(SETTLED / 4)
             while due := self._due(loop.time()):
                 try:
@@ -71,7 +73,8 @@ class Promises:
     async def kept(self) -> None:
         """Wait until nothing is left to look at: a node that goes takes its memory along."""
         while self._recent:
-            await asyncio.sleep(SETTLED / 20)
+            self._looked.clear()
+            await self._looked.wait()
 
     def _due(self, now: float) -> list[_Given]:
         due: list[_Given] = []

@@ -58,6 +58,7 @@ class Run:
     def __init__(self, services: Services, record: Record, until_ms: Callable[[], int]) -> None:
         self.record = record
         self.writer: Writer | None = None
+        self._opened = asyncio.Event()
         self._services = services
         self._until_ms = until_ms
         self._models = [record.model, *_fallback(record.request)]
@@ -114,8 +115,10 @@ class Run:
         """Wait until the log has some of the answer, at most TRIAL seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(TRIAL):
-                while self.writer is None or not self.writer.said_something or self.writer.behind:
-                    await asyncio.sleep(TRIAL / 500)
+                await self._opened.wait()
+                while self.writer is not None and (not self.writer.said_something or self.writer.behind):
+                    self.writer.changed.clear()
+                    await self.writer.changed.wait()
 
     async def _attempts(self) -> JobEnd:
         lost = "The worker that ran it was lost, too often or as it must not start over."
@@ -128,6 +131,7 @@ class Run:
             self.writer = self._services.appender.open(
                 self.record.id, claim, restore=partial(self._services.generations.restore, self.record), stop=self.stop
             )
+            self._opened.set()
             if claim.start is Start.CANCELLED:
                 return await self._seal(Cancelled())
             if claim.start is not Start.CLAIMED:
