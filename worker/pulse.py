@@ -33,6 +33,7 @@ class Pulse:
 
     async def run(self) -> None:
         """Beat, until cancelled."""
+        self._last = time.monotonic()  # what came before, a start, is no pause
         while True:
             await asyncio.sleep(self._gap / 4)
             self.beat()

@@ -3,7 +3,7 @@
 import { EventSource } from "eventsource";
 
 const TYPES = [
-  "message", "attempt", "part", "delta", "annotation", "part_end", "usage",
+  "message", "attempt", "response", "part", "delta", "annotation", "part_end", "raw", "usage",
   "completed", "failed", "cancelled", "queued", "reset", "drain",
 ];
 
