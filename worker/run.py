@@ -7,7 +7,6 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from enum import Enum
 from functools import partial
 from typing import Literal
@@ -32,9 +31,6 @@ PATIENCE = 3
 HAND_OVER = 2.0
 """Seconds that a leaving worker waits for the log to have what was said so far."""
 
-TRIAL = 10.0
-"""Seconds after which a suspect that has not said anything yet no longer keeps others waiting."""
-
 FINAL = frozenset({"deadline_exceeded", "too_long"})
 """Codes of failures that another model would not mend."""
 
@@ -58,7 +54,6 @@ class Run:
     def __init__(self, services: Services, record: Record, until_ms: Callable[[], int]) -> None:
         self.record = record
         self.writer: Writer | None = None
-        self._opened = asyncio.Event()
         self._services = services
         self._until_ms = until_ms
         self._models = [record.model, *_fallback(record.request)]
@@ -103,22 +98,8 @@ class Run:
 
     async def _on_trial(self) -> JobEnd:
         # One at a time: if this one kills the worker again, no other that ran beside it has lost its last attempt.
-        await self._services.trial.acquire()
-        speaking = asyncio.create_task(self._has_spoken())
-        speaking.add_done_callback(lambda _: self._services.trial.release())
-        try:
+        async with self._services.trial:
             return await self._attempts()
-        finally:
-            speaking.cancel()
-
-    async def _has_spoken(self) -> None:
-        """Wait until the log has some of the answer, at most TRIAL seconds."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(TRIAL):
-                await self._opened.wait()
-                while self.writer is not None and (not self.writer.said_something or self.writer.behind):
-                    self.writer.changed.clear()
-                    await self.writer.changed.wait()
 
     async def _attempts(self) -> JobEnd:
         lost = "The worker that ran it was lost, too often or as it must not start over."
@@ -131,7 +112,6 @@ class Run:
             self.writer = self._services.appender.open(
                 self.record.id, claim, restore=partial(self._services.generations.restore, self.record), stop=self.stop
             )
-            self._opened.set()
             if claim.start is Start.CANCELLED:
                 return await self._seal(Cancelled())
             if claim.start is not Start.CLAIMED:

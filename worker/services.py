@@ -24,4 +24,4 @@ class Services:
     providers: Registry
     circuits: Circuits
     trial: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held by the one generation on trial that may run here now."""
+    """Held by the one generation on its last attempt that may run here now."""
