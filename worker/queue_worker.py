@@ -65,6 +65,7 @@ class QueueWorker(Worker):
         self.lease = settings.lease
         self._leased_until: dict[str, float] = {}
         self._left: set[str] = set()
+        self._finishing: set[asyncio.Task[Any]] = set()
         self._room = asyncio.Event()
         self._stopping = asyncio.Event()
         self._idle = False
@@ -89,6 +90,9 @@ class QueueWorker(Worker):
 
     async def finish_job(self, job_id: str, finish: bool, *_: Any) -> None:
         """arq's last step of a job: ours, as only the lease's owner may."""
+        if task := asyncio.current_task():
+            self._finishing.add(task)
+            task.add_done_callback(self._finishing.discard)
         left = job_id in self._left
         self._left.discard(job_id)
         self._leased_until.pop(job_id, None)
@@ -129,6 +133,8 @@ class QueueWorker(Worker):
             for task in self.tasks.values():
                 task.cancel()
             await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+            # arq shields the last step of a job, which goes on without the job's task.
+            await asyncio.gather(*self._finishing, return_exceptions=True)
 
     async def drain(self, seconds: float) -> None:
         """Take nothing more, let generations finish for so many seconds, then hand the rest over."""

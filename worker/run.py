@@ -87,6 +87,7 @@ class Run:
             return await self._seal(failed)
         finally:
             self._task.cancel()
+            await asyncio.wait({self._task})
             if self.writer is not None:
                 self._services.appender.close(self.writer)
 

@@ -77,6 +77,29 @@ async def test_arguments_never_reach_the_log_lines(
     )
 
 
+async def test_a_worker_ends_only_after_the_last_step_of_its_jobs(
+    settings: Settings, midstream: Midstream, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which arq shields; it would connect to Redis again after the worker has closed its connections."""
+    finishing, go_on, finish = asyncio.Event(), asyncio.Event(), Queue.finish
+
+    async def later(*args: Any) -> None:
+        finishing.set()
+        await go_on.wait()
+        await finish(*args)
+
+    monkeypatch.setattr(Queue, "finish", later)
+    async with working(settings) as worker:
+        generation_id = await midstream.ask("simulator/lorem?deltas=2&rate=0")
+        await finishing.wait()
+        worker.cancel()
+        ended, _ = await asyncio.wait({worker}, timeout=0.2)
+        go_on.set()
+        await asyncio.wait({worker})
+    assert not ended
+    assert not await redis.hexists(LEASES, generation_id)  # type: ignore[misc]  # redis-py: for both of its clients
+
+
 async def test_no_wake_up_is_needed(settings: Settings, midstream: Midstream, redis: Redis) -> None:
     async with working(settings):
         await midstream.ended(await midstream.ask("simulator/lorem?deltas=2&rate=0"))
