@@ -7,7 +7,7 @@ import hmac
 import secrets
 import sys
 from base64 import b32encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -81,6 +81,10 @@ class Record(Acceptance):
     failures: int
     """Attempts that count against `max_attempts`; that of a lost worker counts at the next claim."""
     max_attempts: int
+    beside: bool
+    """Whether another on its last attempt ran on the same worker: if that was lost, it does not count."""
+    pardons: int
+    """Lost attempts that did not count for this reason; `max_attempts` are pardoned."""
     choice: int
     """Place of its model among those that the request allows: 0 its own, 1 the first fallback."""
 
@@ -113,6 +117,7 @@ class Generations:
     _create = Script("create")
     _cancel = Script("cancel")
     _delete = Script("delete")
+    _beside = Script("beside")
 
     def __init__(self, redis: Redis, queue: Queue, settings: Settings) -> None:
         self.redis = redis
@@ -260,6 +265,11 @@ class Generations:
         await self.redis.pexpire(keys.record, running_ms)
         await self.redis.pexpire(keys.tombstone, running_ms + int(self.settings.tombstone_ttl * 1000))
 
+    async def note_beside(self, generation_ids: Iterable[str]) -> None:
+        """Note in each record that it runs its last attempt beside another: see `Record.beside`."""
+        for generation_id in generation_ids:
+            await self._beside(self.redis, [Keys(generation_id).record])
+
     async def restore(self, asked: Acceptance) -> bool:
         """Write a record again that a Redis which came back older has forgotten; the log is its writer's to restore.
 
@@ -299,5 +309,7 @@ def _record(generation_id: str, fields: dict[str, bytes]) -> Record:
         cancel_requested="cancel" in fields,
         failures=int(fields["failures"]),
         max_attempts=int(fields["max_attempts"]),
+        beside="beside" in fields,
+        pardons=int(fields.get("pardons", 0)),
         choice=int(fields.get("choice", 0)),
     )

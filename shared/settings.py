@@ -172,7 +172,8 @@ class Settings(BaseSettings):
     max_attempts: int = Field(
         default=3,
         ge=1,
-        description="Failed attempts after which a generation ends as `failed`. Defaults to 3.",
+        description="Failed attempts after which a generation ends as `failed`; a lost worker that another generation "
+        "may be to blame for does not count, as often. Defaults to 3.",
     )
     drain_timeout: float = Field(
         default=20.0,

@@ -29,6 +29,7 @@ from worker.pulse import Pulse
 from worker.queue_worker import WAIT, QueueWorker
 from worker.services import Services
 from worker.sweeper import Sweeper
+from worker.trials import Trials
 
 logger = logging.getLogger("midstream.worker")
 
@@ -67,7 +68,8 @@ async def serve(settings: Settings) -> None:
         beat=pulse.beat,
     )
     providers = Registry(settings.endpoints())
-    generator = Generator(Services(settings, generations, log, appender, providers, Circuits(queue_redis, settings)))
+    circuits, trials = Circuits(queue_redis, settings), Trials(generations)
+    generator = Generator(Services(settings, generations, log, appender, providers, circuits, trials))
     name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     worker = QueueWorker(name, queue, Queue(blocking_redis, settings), generator, settings)
     interrupts = Interrupts(blocking_redis, generations, generator)

@@ -94,12 +94,19 @@ class Run:
     @property
     def _is_suspect(self) -> bool:
         """Whether it has lost its worker so often that one more time ends it: it may be what they died of."""
-        failures = self.record.failures + (self.record.state == "running")
-        return 0 < failures == self.record.max_attempts - 1 and not self.record.cancel_requested
+        record = self.record
+        failures = record.failures + (record.state == "running" and not self._is_pardoned)
+        return 0 < failures == record.max_attempts - 1 and not record.cancel_requested
+
+    @property
+    def _is_pardoned(self) -> bool:
+        """Whether the attempt that was lost will not count, as the next claim decides."""
+        record = self.record
+        return record.state == "running" and record.beside and record.pardons < record.max_attempts
 
     async def _on_trial(self) -> JobEnd:
-        # One at a time: if this one kills the worker again, no other that ran beside it has lost its last attempt.
-        async with self._services.trial:
+        alone = self.record.pardons + self._is_pardoned >= self.record.max_attempts
+        async with self._services.trials.on_trial(self.record.id, alone=alone):
             return await self._attempts()
 
     async def _attempts(self) -> JobEnd:
@@ -117,6 +124,7 @@ class Run:
                 return await self._seal(Cancelled())
             if claim.start is not Start.CLAIMED:
                 return await self._seal(failure)
+            await self._services.trials.began(self.record.id)
             end, again = await self._attempt(claim, self.writer)
             if again is None or isinstance(end, Completed):
                 return await self._seal(end)

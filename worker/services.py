@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from shared.generations import Generations
 from shared.log import Log
@@ -11,6 +10,7 @@ from shared.settings import Settings
 from worker.appender import Appender
 from worker.circuits import Circuits
 from worker.providers.registry import Registry
+from worker.trials import Trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,5 +23,4 @@ class Services:
     appender: Appender
     providers: Registry
     circuits: Circuits
-    trial: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held by the one generation on its last attempt that may run here now."""
+    trials: Trials

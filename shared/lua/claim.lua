@@ -10,7 +10,7 @@
 -- After CANCELLED, EXHAUSTED and INTERRUPTED the caller owns the log too, but only to write the terminal event.
 local record, log = KEYS[1], KEYS[2]
 local r = redis.call('HMGET', record, 'token', 'seal', 'state', 'attempts', 'failures', 'max_attempts',
-  'on_interrupt', 'handover', 'cancel')
+  'on_interrupt', 'handover', 'cancel', 'beside', 'pardons')
 if not r[1] then
   return {'GONE'}
 end
@@ -35,14 +35,19 @@ local token = string.format('%.0f', math.max(now, r[1] + 1, string.match(last, '
 
 local number, failures = tonumber(r[4]), tonumber(r[5])
 local reason = ARGV[2]
-local lost = false
+local lost, pardons = false, tonumber(r[11] or 0)
 if reason == 'fallback' then
   lost = false -- the list of models is its own bound
 elseif reason ~= '' then
   failures = failures + 1
 elseif r[3] == 'running' then
   -- A new job while the record still says running: nobody handed that attempt over, so its worker is lost.
-  reason, lost, failures = 'worker_lost', true, failures + 1
+  reason, lost = 'worker_lost', true
+  if r[10] and pardons < tonumber(r[6]) then
+    pardons = pardons + 1 -- it ran beside another that may be to blame
+  else
+    failures = failures + 1
+  end
 elseif r[8] then
   reason = r[8]
 else
@@ -66,7 +71,10 @@ redis.call('PEXPIRE', record, ARGV[4])
 redis.call('HSETNX', record, 'started', string.format('%.0f', now))
 redis.call('HSET', record, 'token', token, 'state', 'running', 'attempts', number, 'failures', failures,
   'choice', ARGV[6])
-redis.call('HDEL', record, 'handover')
+redis.call('HDEL', record, 'handover', 'beside')
+if pardons > 0 then
+  redis.call('HSET', record, 'pardons', pardons)
+end
 if outcome == 'CLAIMED' then
   local event = '{"number":' .. number .. ',"reason":"' .. reason .. '",' .. ARGV[3]
   redis.call('XADD', log, token .. '-0', 'attempt', event)

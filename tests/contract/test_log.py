@@ -212,6 +212,20 @@ class TestAttempts:
         assert json.loads((await log.read(generation_id))[-1].data)["reason"] == "drained"
         assert await log.hand_over(generation_id, attempt.token - 1, "drained") is Outcome.FENCED
 
+    async def test_a_lost_attempt_beside_another_on_its_last_is_pardoned(
+        self, generations: Generations, log: Log
+    ) -> None:
+        """As often as attempts may fail, and only where a note was made after the claim."""
+        generation_id = await accept(generations)
+        for _ in range(6):
+            assert (await claim(log, generation_id)).start is Start.CLAIMED
+            await generations.note_beside([generation_id, "gen_none"])
+        record = (await generations.find(generation_id)).record
+        assert record is not None
+        assert (record.beside, record.failures, record.pardons, record.attempts) == (True, 2, 3, 6)
+        assert (await claim(log, generation_id)).start is Start.EXHAUSTED
+        assert await generations.ends(["gen_none"]) == ["lost"], "a note makes no record"
+
     async def test_on_interrupt_fail_ends_it(self, generations: Generations, log: Log) -> None:
         generation_id = await accept(generations, on_interrupt="fail")
         await claim(log, generation_id)

@@ -239,10 +239,17 @@ MUTANTS = (
         "api",
     ),
     _one(
-        "suspects run side by side",
-        "worker/run.py",
-        "self._on_trial() if self._is_suspect else self._attempts()",
-        "self._attempts()",
+        "a lost worker is everyone's fault",
+        "shared/lua/claim.lua",
+        "if r[10] and pardons < tonumber(r[6]) then",
+        "if false then",
+        "worker",
+    ),
+    _one(
+        "suspects run side by side for ever",
+        "worker/trials.py",
+        "await self._until(lambda: not self._running if alone else not self._alone)",
+        "pass",
         "worker",
     ),
     _one(

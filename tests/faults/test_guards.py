@@ -29,6 +29,7 @@ from worker.journal import Silence
 from worker.providers.registry import Registry
 from worker.run import JobEnd
 from worker.services import Services
+from worker.trials import Trials
 from worker.writer import Writer
 
 
@@ -72,7 +73,7 @@ async def generator(
 ) -> AsyncIterator[Generator]:
     registry = Registry(settings.endpoints())
     circuits = Circuits(generations.redis, settings)
-    yield Generator(Services(settings, generations, log, appender, registry, circuits))
+    yield Generator(Services(settings, generations, log, appender, registry, circuits, Trials(generations)))
     await registry.aclose()
 
 

@@ -254,17 +254,45 @@ async def test_a_worker_that_was_paused_for_a_lease_gives_up_what_it_ran(
 
 
 class TestTrial:
-    """A generation that lost its worker so often that one more time ends it runs beside no other such."""
+    """A generation that lost its worker so often that one more time ends it may be what the worker died of."""
 
-    async def ask(self, midstream: Midstream, redis: Any, model: str) -> str:
+    async def ask(self, midstream: Midstream, redis: Any, model: str, pardons: int = 0) -> str:
         generation_id = await midstream.ask(model)
         # As a killed worker's second attempt leaves it.
-        await redis.hset(Keys(generation_id).record, mapping={"state": "running", "attempts": 2, "failures": 1})
+        lost = {"state": "running", "attempts": 2, "failures": 1, "pardons": pardons}
+        await redis.hset(Keys(generation_id).record, mapping=lost)
         return generation_id
 
-    async def test_one_at_a_time_beside_all_others(self, settings: Settings, midstream: Midstream, redis: Any) -> None:
-        slow = "simulator/lorem?deltas=15&rate=20&ttft=400"
+    async def test_alone_it_is_to_blame(self, settings: Settings, midstream: Midstream, redis: Any) -> None:
+        suspect = await self.ask(midstream, redis, "simulator/lorem?deltas=100&rate=20")
+        plain = await midstream.ask("simulator/lorem?deltas=100&rate=20")
+        async with working(settings):
+            for generation_id in (suspect, plain):
+                await midstream.until(generation_id, said_something)
+        async with working(settings):
+            end = (await midstream.ended(suspect))[-1]
+        assert isinstance(end, Failed)
+        assert end.code == "worker_lost"
+
+    async def test_beside_each_other_nobody_knows(self, settings: Settings, midstream: Midstream, redis: Any) -> None:
+        slow = "simulator/lorem?deltas=30&rate=20"
         suspects = [await self.ask(midstream, redis, slow) for _ in range(3)]
+        async with working(settings):
+            for generation_id in suspects:
+                await midstream.until(generation_id, said_something)
+        async with working(settings):
+            for generation_id in suspects:
+                events = await midstream.ended(generation_id)
+                assert [e.number for e in events if isinstance(e, Attempt)] == [3, 4]
+                assert isinstance(events[-1], Completed)
+                record = (await midstream.generations.find(generation_id)).record
+                assert record is not None
+                assert (record.failures, record.pardons) == (2, 1)
+
+    async def test_in_the_end_one_at_a_time(self, settings: Settings, midstream: Midstream, redis: Any) -> None:
+        """Beside all others, but alone among those whose pardons are used up."""
+        slow = "simulator/lorem?deltas=15&rate=20&ttft=400"
+        suspects = [await self.ask(midstream, redis, slow, pardons=settings.max_attempts) for _ in range(3)]
         plain = [await midstream.ask("simulator/lorem?deltas=15&rate=20") for _ in range(3)]
         async with working(settings):
             for generation_id in suspects + plain:
@@ -277,7 +305,7 @@ class TestTrial:
         assert all([(await midstream.log.read(i, count=1))[0].id.token < first for i in plain])
 
     async def test_who_waits_can_be_cancelled(self, settings: Settings, midstream: Midstream, redis: Any) -> None:
-        running = await self.ask(midstream, redis, "simulator/lorem?deltas=100&rate=20&ttft=5000")
+        running = await self.ask(midstream, redis, "simulator/lorem?deltas=100&rate=20&ttft=5000", 3)
         async with working(settings):
             await midstream.until(running, bool)
             waiting = await self.ask(midstream, redis, "simulator/lorem")

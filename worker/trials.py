@@ -1,0 +1,53 @@
+"""Trials: the generations that run their last attempt here, as they have lost all workers before."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from shared.generations import Generations
+
+
+class Trials:
+    """One of them may be what those workers died of, and must not take the others with it.
+
+    They run beside each other, and their records say so: if this worker dies too, no one can know by whom, and it
+    counts for none. Once that has happened `max_attempts` times to one, it runs alone.
+    """
+
+    def __init__(self, generations: Generations) -> None:
+        self._generations = generations
+        self._running: set[str] = set()
+        self._noted: set[str] = set()
+        self._alone = 0
+        self._changed = asyncio.Event()
+
+    @asynccontextmanager
+    async def on_trial(self, generation_id: str, *, alone: bool) -> AsyncIterator[None]:
+        """Inside, it may run; alone, beside no other on trial."""
+        self._alone += alone
+        try:
+            await self._until(lambda: not self._running if alone else not self._alone)
+            self._running.add(generation_id)
+            yield
+        finally:
+            self._running.discard(generation_id)
+            self._noted.discard(generation_id)
+            self._alone -= alone
+            self._changed.set()
+
+    async def began(self, generation_id: str) -> None:
+        """Its attempt is claimed, which wipes its note, and its provider not yet asked.
+
+        Raises redis.exceptions.RedisError.
+        """
+        if generation_id in self._running and len(self._running) > 1:
+            unnoted = self._running - self._noted | {generation_id}
+            await self._generations.note_beside(unnoted)
+            self._noted |= unnoted & self._running
+
+    async def _until(self, free: Callable[[], bool]) -> None:
+        while not free():
+            self._changed.clear()
+            await self._changed.wait()
