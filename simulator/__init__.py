@@ -1,1 +1,1 @@
-"""A provider server for demos, tests and benchmarks: OpenAI Chat, Anthropic Messages and Gemini on the wire."""
+"""A provider server for demos, tests and benchmarks: OpenAI Chat and Responses, Anthropic Messages and Gemini."""

@@ -41,6 +41,7 @@ class Answer:
     signature: str
     """Opaque proof of the reasoning, as Messages carries it."""
     cached_tokens: int
+    extras: bool = False
 
     def text(self, kind: Kind, call: int = 0) -> str:
         """Everything that the deltas of one kind (and tool call) say together."""
@@ -70,7 +71,7 @@ def compose(script: Script, request: Request, *, interleave: bool, fragments: bo
     if request.max_tokens is not None and request.max_tokens < len(deltas):
         deltas, finish = deltas[: request.max_tokens], "length"
     cached = request.prompt_tokens // 4 if script.cached is None else script.cached
-    return Answer(deltas, calls, finish, signature, min(cached, request.prompt_tokens))
+    return Answer(deltas, calls, finish, signature, min(cached, request.prompt_tokens), script.extras)
 
 
 def _count(script: Script) -> int:

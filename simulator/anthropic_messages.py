@@ -53,6 +53,7 @@ class AnthropicMessages:
     name = "anthropic_messages"
     interleaves = False
     fragments = True
+    extras = False
 
     def read(self, body: dict[str, Any]) -> Request:
         messages = messages_of(body)

@@ -47,6 +47,7 @@ class Gemini:
     name = "gemini"
     interleaves = False
     fragments = False
+    extras = False
 
     def __init__(self, model: str = "", *, stream: bool = False) -> None:
         self._model = model

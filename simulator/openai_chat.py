@@ -34,7 +34,7 @@ _PROBLEMS: Final[dict[int, tuple[str, str | None]]] = {
 }
 
 
-def _error(message: str, kind: str, param: str | None, code: str | None) -> bytes:
+def error_document(message: str, kind: str, param: str | None, code: str | None) -> bytes:
     return document({"error": {"message": message, "type": kind, "param": param, "code": code}})
 
 
@@ -42,6 +42,7 @@ class OpenAIChat:
     name = "openai_chat"
     interleaves = True
     fragments = True
+    extras = False
 
     def read(self, body: dict[str, Any]) -> Request:
         messages = messages_of(body)
@@ -65,20 +66,22 @@ class OpenAIChat:
 
     def problem(self, refused: Refused) -> tuple[bytes, Headers]:
         kind, code = _PROBLEMS.get(refused.status, ("server_error", None))
-        return _error(refused.message, kind, refused.param, code), _request_headers()
+        if refused.status == 404 and refused.param != "model":
+            code = None
+        return error_document(refused.message, kind, refused.param, refused.code or code), request_headers()
 
     def models(self, names: Sequence[str]) -> bytes:
         rows = [{"id": name, "object": "model", "created": 0, "owned_by": "simulator"} for name in names]
         return document({"object": "list", "data": rows})
 
 
-def _request_headers() -> list[tuple[bytes, bytes]]:
+def request_headers() -> list[tuple[bytes, bytes]]:
     return [(b"x-request-id", b"req_" + secrets.token_hex(16).encode())]
 
 
 class ChatWriter:
     def __init__(self, request: Request, answer: Answer) -> None:
-        self.headers: Headers = _request_headers()
+        self.headers: Headers = request_headers()
         self._request = request
         self._answer = answer
         self._begun: set[int] = set()
@@ -161,7 +164,7 @@ class ChatWriter:
 
     def error(self) -> bytes:
         message = "The server had an error while processing your request."
-        return b"data: " + _error(message, "server_error", None, None) + b"\n\n"
+        return b"data: " + error_document(message, "server_error", None, None) + b"\n\n"
 
     def broken(self) -> bytes:
         return self._open + b'"content":"\n\n'

@@ -1,6 +1,7 @@
 """What a client asked for, whatever the protocol, and how a request is refused."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -18,16 +19,31 @@ class Request:
     tools: tuple[str, ...]
     """Names of the tools offered, in order."""
     include_usage: bool = True
+    background: bool = False
+    """Whether the run goes on when the connection dies (Responses)."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What an answer repeats of its request, in the protocol's own form (Responses)."""
+    include: tuple[str, ...] = ()
+    """What else the answer is to have (Responses)."""
 
 
 class Refused(Exception):
     """The request is answered with this HTTP status and the protocol's error document."""
 
-    def __init__(self, status: int, message: str, *, param: str | None = None, retry_after: str | None = None):
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after: str | None = None,
+    ):
         super().__init__(message)
         self.status = status
         self.message = message
         self.param = param
+        self.code = code
         self.retry_after = retry_after
 
 

@@ -44,6 +44,8 @@ class Script:
     """Characters per delta (`lorem`, `echo`)."""
     bytes: int | None = None
     """UTF-8 length of the whole text, about (`lorem`)."""
+    extras: bool = False
+    """A server-side tool, an annotation and an event of unknown type come too (Responses)."""
     unicode: bool = False
     surrogates: bool = False
     cached: int | None = None
@@ -94,6 +96,7 @@ _PARAMETERS: Final[dict[str, Callable[[str], object]]] = {
     "seed": _whole(0, 2**63 - 1),
     "chunk": _whole(1, 65_536),
     "bytes": _whole(0, MAX_BYTES),
+    "extras": _flag,
     "unicode": _flag,
     "surrogates": _flag,
     "cached": _whole(0, 2**31 - 1),

@@ -13,6 +13,7 @@ from simulator.faults import Fault
 from simulator.gemini import Gemini, gemini_at
 from simulator.journal import Entry, Journal
 from simulator.openai_chat import OpenAIChat
+from simulator.openai_responses import OpenAIResponses
 from simulator.pace import Pace
 from simulator.request import Refused, Request
 from simulator.script import NAMES, BadParameter, Script, UnknownScript, parse_script
@@ -21,8 +22,13 @@ from simulator.wire import Headers, WireFormat
 
 CHAT: Final = OpenAIChat()
 MESSAGES: Final = AnthropicMessages()
+RESPONSES: Final = OpenAIResponses()
 GEMINI: Final = Gemini()
-FORMATS: Final[dict[str, WireFormat]] = {"/v1/chat/completions": CHAT, "/v1/messages": MESSAGES}
+FORMATS: Final[dict[str, WireFormat]] = {
+    "/v1/chat/completions": CHAT,
+    "/v1/responses": RESPONSES,
+    "/v1/messages": MESSAGES,
+}
 
 _FAULT_MESSAGES: Final = {
     429: "Rate limit reached. Please try again later.",
@@ -32,7 +38,7 @@ _FAULT_MESSAGES: Final = {
 
 
 class Simulator:
-    """Serves Chat Completions, Messages and Gemini; `require_key` refuses requests that carry another key."""
+    """Serves Chat Completions, Responses, Messages and Gemini; `require_key` refuses requests that carry another key."""
 
     def __init__(self, require_key: str | None = None) -> None:
         self.journal = Journal()
@@ -101,7 +107,7 @@ class Simulator:
                 return
             self._check_key(wire, headers)
             request = wire.read(_parse(raw))
-            script = _script(request.model)
+            script = _script(request.model, wire)
         except Refused as refused:
             await _refuse(connection, wire, refused)
             return
@@ -145,14 +151,17 @@ def _parse(raw: bytes) -> dict[str, Any]:
     return body
 
 
-def _script(model: str) -> Script:
+def _script(model: str, wire: WireFormat) -> Script:
     try:
-        return parse_script(model)
+        script = parse_script(model)
     except UnknownScript as unknown:
         known = ", ".join(NAMES)
         raise Refused(404, f"The model '{unknown}' does not exist (known: {known}).", param="model") from None
     except BadParameter as bad:
         raise Refused(400, f"model: {bad}", param="model") from None
+    if script.extras and not wire.extras:
+        raise Refused(400, "model: parameter 'extras' is for Responses only", param="model")
+    return script
 
 
 async def _refuse(connection: Connection, wire: WireFormat, refused: Refused) -> None:

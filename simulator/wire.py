@@ -58,6 +58,8 @@ class WireFormat(Protocol):
     """Whether fragments of parallel tool calls alternate."""
     fragments: bool
     """Whether a tool call comes in fragments at all."""
+    extras: bool
+    """Whether the script's `extras` mean something in it."""
 
     def read(self, body: dict[str, Any]) -> Request:
         """Raises `Refused` where the body is not a request of this protocol."""

@@ -55,6 +55,21 @@ async def message_texts(client: anthropic.AsyncAnthropic, model: str) -> tuple[l
     return texts, finished
 
 
+async def response_texts(client: openai.AsyncOpenAI, model: str) -> tuple[list[str], bool]:
+    """The text deltas, and whether `response.completed` came."""
+    stream = await client.responses.create(model=model, input="hello", stream=True)
+    texts: list[str] = []
+    finished = False
+    try:
+        async for event in stream:
+            if event.type == "response.output_text.delta":
+                texts.append(event.delta)
+            finished = finished or event.type == "response.completed"
+    except Exception as error:
+        raise Interrupted(texts, error) from error
+    return texts, finished
+
+
 async def gemini_texts(client: genai.Client, model: str) -> tuple[list[str], bool]:
     """The text deltas, and whether the finish reason came."""
     texts: list[str] = []
@@ -76,7 +91,7 @@ async def gemini_texts(client: genai.Client, model: str) -> tuple[list[str], boo
     return texts, finished
 
 
-@pytest.fixture(params=["chat", "messages", "gemini"])
+@pytest.fixture(params=["chat", "responses", "messages", "gemini"])
 async def read(
     request: pytest.FixtureRequest,
     chat: openai.AsyncOpenAI,
@@ -86,6 +101,8 @@ async def read(
     """Reads a stream of any protocol: `await read(model)`."""
     if request.param == "chat":
         yield lambda model: chat_texts(chat, model)
+    elif request.param == "responses":
+        yield lambda model: response_texts(chat, model)
     elif request.param == "messages":
         yield lambda model: message_texts(messages, model)
     else:
