@@ -3,8 +3,16 @@
 from dataclasses import dataclass
 from typing import Final
 
+from simulator.request import Refused
+
 STATUSES: Final = {"429": 429, "500": 500, "529": 529}
 KINDS: Final = ("reset", "eof", "half", "badjson", "error", "stall", "keepalive", *STATUSES)
+
+_MESSAGES: Final = {
+    429: "Rate limit reached. Please try again later.",
+    500: "The server had an error while processing your request.",
+    529: "Overloaded",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +27,22 @@ class Fault:
         """The HTTP status, for the faults that are answered instead of a stream."""
         return STATUSES.get(self.kind)
 
+    @property
+    def hits_connection(self) -> bool:
+        """Whether it breaks the connection alone, and not what a provider makes for it."""
+        return self.kind != "error" and self.status is None
+
     def position(self, total: int) -> int:
         """How many of `total` deltas are written first.
 
         A place past the end strikes after the last delta, before the terminal marker.
         """
         return max(total - 1, 0) if self.at < 0 else min(self.at, total)
+
+
+def refusal(status: int, retry_after: str | None = None) -> Refused:
+    """What a fault that is an HTTP status answers."""
+    return Refused(status, _MESSAGES[status], retry_after=retry_after)
 
 
 def parse_fault(value: str) -> Fault:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
 How = Literal["complete", "fault", "client_left"]
+Action = Literal["generate", "retrieve", "cancel", "delete"]
 
 MAX_ENTRIES: Final = 10_000
 
@@ -31,6 +32,11 @@ class Entry:
     """Deltas written."""
     ended_us: int | None = None
     how: How | None = None
+    action: Action = "generate"
+    response_id: str | None = None
+    """Of a background response; None for other requests."""
+    generated: int | None = None
+    """Deltas made so far by the background run that this request began; None where it began none."""
 
     def end(self, how: How) -> None:
         self.ended_us = now_us()
@@ -44,9 +50,11 @@ class Journal:
         self._entries: deque[Entry] = deque(maxlen=MAX_ENTRIES)
         self._count = 0
 
-    def open(self, protocol: str, model: str, key: str) -> Entry:
+    def open(
+        self, protocol: str, model: str, key: str, action: Action = "generate", response_id: str | None = None
+    ) -> Entry:
         self._count += 1
-        entry = Entry(self._count, protocol, model, key, now_us())
+        entry = Entry(self._count, protocol, model, key, now_us(), action=action, response_id=response_id)
         self._entries.append(entry)
         return entry
 

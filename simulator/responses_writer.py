@@ -114,6 +114,7 @@ class ResponsesWriter:
 
     def error(self) -> bytes:
         self.status = "failed"
+        self._completed = None
         self._interrupt()
         return self.event("error", {**FAILURE, "param": None}) + self._lifecycle("failed")
 

@@ -7,18 +7,23 @@ from urllib.parse import parse_qs
 
 from simulator.answer import compose
 from simulator.anthropic_messages import AnthropicMessages
+from simulator.background import Responses
 from simulator.connection import Connection, Receive, Scope, Send
 from simulator.fault_counter import FaultCounter
-from simulator.faults import Fault
+from simulator.faults import Fault, refusal
+from simulator.follower import Follower
 from simulator.gemini import Gemini, gemini_at
 from simulator.journal import Entry, Journal
 from simulator.openai_chat import OpenAIChat
 from simulator.openai_responses import OpenAIResponses
 from simulator.pace import Pace
+from simulator.reply import refuse, reply
 from simulator.request import Refused, Request
+from simulator.retrieval import Retrieval
 from simulator.script import NAMES, BadParameter, Script, UnknownScript, parse_script
-from simulator.stream import JSON, Stream
-from simulator.wire import Headers, WireFormat
+from simulator.stream import Stream
+from simulator.strike import strike_document
+from simulator.wire import WireFormat, document
 
 CHAT: Final = OpenAIChat()
 MESSAGES: Final = AnthropicMessages()
@@ -30,20 +35,16 @@ FORMATS: Final[dict[str, WireFormat]] = {
     "/v1/messages": MESSAGES,
 }
 
-_FAULT_MESSAGES: Final = {
-    429: "Rate limit reached. Please try again later.",
-    500: "The server had an error while processing your request.",
-    529: "Overloaded",
-}
-
 
 class Simulator:
-    """Serves Chat Completions, Responses, Messages and Gemini; `require_key` refuses requests that carry another key."""
+    """Serves all protocols; `require_key` refuses requests that carry another key."""
 
     def __init__(self, require_key: str | None = None) -> None:
         self.journal = Journal()
         self._require_key = require_key
         self._faults = FaultCounter()
+        self._responses = Responses()
+        self._retrieval = Retrieval(self._responses, self._faults, self.journal)
         self._open: set[Connection] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,6 +59,7 @@ class Simulator:
 
     def abort(self) -> None:
         """Cut every open connection, as the end of a provider's process would."""
+        self._responses.abort()
         for connection in list(self._open):
             connection.abort()
 
@@ -67,16 +69,18 @@ class Simulator:
         headers = dict(scope["headers"])
         if wire is not None and method == "POST":
             await self._generate(connection, wire, headers)
+        elif self._retrieval.serves(path):
+            await self._retrieve(connection, scope, headers)
         elif path in ("/v1/models", "/v1beta/models") and method == "GET":
             listing: WireFormat = MESSAGES if b"anthropic-version" in headers else CHAT
             await self._models(connection, GEMINI if b"x-goog-api-key" in headers else listing, headers)
         elif path == "/journal" and method in ("GET", "DELETE"):
             await self._journal(connection, method, scope["query_string"])
         elif path == "/livez" and method == "GET":
-            await _reply(connection, 200, b'{"status":"ok"}')
+            await reply(connection, 200, b'{"status":"ok"}')
         else:
             message = f"Unknown request: {method} {path}"
-            await _refuse(connection, wire or CHAT, Refused(405 if wire else 404, message))
+            await refuse(connection, wire or CHAT, Refused(405 if wire else 404, message))
 
     def _check_key(self, wire: WireFormat, headers: dict[bytes, bytes]) -> None:
         if self._require_key is None:
@@ -88,17 +92,17 @@ class Simulator:
         try:
             self._check_key(wire, headers)
         except Refused as refused:
-            await _refuse(connection, wire, refused)
+            await refuse(connection, wire, refused)
         else:
-            await _reply(connection, 200, wire.models(NAMES))
+            await reply(connection, 200, wire.models(NAMES))
 
     async def _journal(self, connection: Connection, method: str, query: bytes) -> None:
         key = parse_qs(query.decode("latin-1"), keep_blank_values=True).get("key", [None])[0]
         if method == "GET":
-            await _reply(connection, 200, json.dumps(self.journal.rows(key)).encode())
+            await reply(connection, 200, json.dumps(self.journal.rows(key)).encode())
         else:
             self.journal.clear(key)
-            await _reply(connection, 200, b"[]")
+            await reply(connection, 200, b"[]")
 
     async def _generate(self, connection: Connection, wire: WireFormat, headers: dict[bytes, bytes]) -> None:
         try:
@@ -109,16 +113,47 @@ class Simulator:
             request = wire.read(_parse(raw))
             script = _script(request.model, wire)
         except Refused as refused:
-            await _refuse(connection, wire, refused)
+            await refuse(connection, wire, refused)
             return
         entry = self.journal.open(wire.name, request.model, script.key)
         fault = self._faults.due(script)
         if fault is not None and fault.status is not None:
-            message = _FAULT_MESSAGES[fault.status]
-            await _refuse(connection, wire, Refused(fault.status, message, retry_after=script.retry_after))
+            await refuse(connection, wire, refusal(fault.status, script.retry_after))
             entry.end("fault")
             return
-        await _answer(connection, wire, request, script, fault, entry)
+        if request.background:
+            await self._begin(connection, request, script, fault, entry)
+        else:
+            await _answer(connection, wire, request, script, fault, entry)
+
+    async def _begin(
+        self, connection: Connection, request: Request, script: Script, fault: Fault | None, entry: Entry
+    ) -> None:
+        """A response that goes on without its connection, which is all that most faults hit."""
+        answer = compose(script, request, interleave=RESPONSES.interleaves, fragments=RESPONSES.fragments)
+        own, hit = (None, fault) if fault is None or fault.hits_connection else (fault, None)
+        try:
+            run = self._responses.start(request, script, answer, own, entry)
+        except Refused as refused:
+            await refuse(connection, RESPONSES, refused)
+            entry.end("fault")
+            return
+        body = document(run.writer.response())
+        if request.stream:
+            entry.end(await Follower(connection, run, -1, hit, entry).events(run.writer.headers))
+        elif hit is not None:
+            entry.end(await strike_document(connection, run.writer, hit, lambda: body))
+        else:
+            await reply(connection, 200, body, run.writer.headers)
+            entry.end("complete")
+
+    async def _retrieve(self, connection: Connection, scope: Scope, headers: dict[bytes, bytes]) -> None:
+        try:
+            await connection.body()
+            self._check_key(RESPONSES, headers)
+            await self._retrieval.answer(connection, scope["method"], scope["path"], scope["query_string"])
+        except Refused as refused:
+            await refuse(connection, RESPONSES, refused)
 
 
 async def _answer(
@@ -134,7 +169,7 @@ async def _answer(
     pace = Pace(script.rate, script.ttft)
     if fault is not None and fault.kind == "error" and not request.stream:
         await connection.wait(pace.delay(0))
-        await _refuse(connection, wire, Refused(529, _FAULT_MESSAGES[529]))
+        await refuse(connection, wire, refusal(529))
         entry.end("fault")
         return
     stream = Stream(connection, writer, answer, pace, fault, entry)
@@ -162,15 +197,3 @@ def _script(model: str, wire: WireFormat) -> Script:
     if script.extras and not wire.extras:
         raise Refused(400, "model: parameter 'extras' is for Responses only", param="model")
     return script
-
-
-async def _refuse(connection: Connection, wire: WireFormat, refused: Refused) -> None:
-    body, headers = wire.problem(refused)
-    if refused.retry_after is not None:
-        headers = [*headers, (b"retry-after", refused.retry_after.encode())]
-    await _reply(connection, refused.status, body, headers)
-
-
-async def _reply(connection: Connection, status: int, body: bytes, headers: Headers = ()) -> None:
-    await connection.start(status, [*JSON, (b"content-length", str(len(body)).encode()), *headers])
-    await connection.finish(body)

@@ -8,12 +8,11 @@ from simulator.connection import Connection
 from simulator.faults import Fault
 from simulator.journal import Entry, How, now_us
 from simulator.pace import Pace
+from simulator.reply import JSON
+from simulator.strike import strike, strike_document
 from simulator.wire import Writer
 
 EVENT_STREAM: Final = [(b"content-type", b"text/event-stream; charset=utf-8")]
-JSON: Final = [(b"content-type", b"application/json")]
-
-KEEPALIVE_SECONDS: Final = 0.05
 
 
 class Stream:
@@ -48,7 +47,7 @@ class Stream:
         if connection.left:
             return "client_left"
         if self._fault is not None:
-            return await self._strike(self._fault)
+            return await strike(connection, writer, self._fault, self._next_event)
         await connection.finish(writer.closing())
         return "complete"
 
@@ -97,29 +96,6 @@ class Stream:
         while delta < self._total and self._pace.due(delta) == delta and not self._connection.left:
             await self._connection.wait(self._pace.delay(delta))
 
-    async def _strike(self, fault: Fault) -> How:
-        connection, writer = self._connection, self._writer
-        match fault.kind:
-            case "reset":
-                await connection.reset()
-            case "eof":
-                await connection.finish()
-            case "half":
-                await connection.finish(_cut(self._next_event()))
-            case "badjson":
-                await connection.finish(writer.broken())
-            case "error":
-                await connection.finish(writer.error())
-            case "keepalive":
-                while not connection.left:
-                    await connection.write(writer.keepalive())
-                    await connection.wait(KEEPALIVE_SECONDS)
-                return "client_left"
-            case _:
-                await connection.wait()
-                return "client_left"
-        return "fault"
-
     def _next_event(self) -> bytes:
         if self._stop < self._total:
             return self._writer.deltas(self._stop, self._stop + 1)
@@ -133,7 +109,7 @@ class Stream:
         if connection.left:
             return "client_left"
         if fault is not None:
-            return await self._break_document(fault)
+            return await strike_document(connection, self._writer, fault, self._writer.whole)
         whole = self._writer.whole()
         length = (b"content-length", str(len(whole)).encode())
         await connection.start(200, [*JSON, length, *self._writer.headers])
@@ -141,25 +117,3 @@ class Stream:
         await connection.finish(whole)
         self._entry.deltas = self._total
         return "complete"
-
-    async def _break_document(self, fault: Fault) -> How:
-        connection = self._connection
-        if fault.kind not in ("reset", "stall"):
-            await connection.start(200, [*JSON, *self._writer.headers])
-        if fault.kind in ("half", "badjson"):
-            whole = self._writer.whole()
-            await connection.finish(whole[: len(whole) // 2])
-            return "fault"
-        if fault.kind == "keepalive":
-            while not connection.left:
-                # Blank space before a JSON document keeps the connection alive and means nothing.
-                await connection.write(b"\n")
-                await connection.wait(KEEPALIVE_SECONDS)
-            return "client_left"
-        return await self._strike(fault)
-
-
-def _cut(events: bytes) -> bytes:
-    """All but the second half of the last event."""
-    last = events.rstrip(b"\n").rfind(b"\n\n") + 2 if b"\n\n" in events.rstrip(b"\n") else 0
-    return events[: last + (len(events) - last) // 2]
