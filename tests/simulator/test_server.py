@@ -176,10 +176,11 @@ async def test_required_keys(launch: Callable[..., Any]) -> None:
                     chat.chat.completions.create(model="lorem?rate=0", messages=USER),
                     messages.messages.create(model="lorem?rate=0", messages=USER, max_tokens=9),
                     chat.models.list(),
+                    chat.responses.retrieve("resp_of_nobody"),
                 ]
                 answers = await asyncio.gather(*asked, return_exceptions=True)
                 refusals = [isinstance(a, openai.AuthenticationError | anthropic.AuthenticationError) for a in answers]
-                assert refusals == [not accepted] * 3, answers
+                assert refusals == [not accepted] * 4, answers
         refused = answers[1]
         assert isinstance(refused, anthropic.AuthenticationError)
         assert refused.type == "authentication_error"
