@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.events import AttemptReason, FinishReason, PartKind
+from api.parts import PartAnswer, document, fields_of
+from shared.events import AttemptReason, Completed, Failed, FinishReason
 from shared.generations import Record, State
-from shared.requests import GenerationRequest
 from shared.snapshots import Snapshot
 
 ID_EXAMPLE = "gen_mfrggzdfmztwq2lknnwg23tpobyxe43u"
@@ -64,15 +65,26 @@ class GenerationList(BaseModel):
     next: str | None = Field(description="Value of `before` for the next page; null at the end.")
 
 
-class PartAnswer(BaseModel):
-    """One part: text, reasoning or refusal with `text`, a tool call with name, id and arguments."""
+class ResponseAnswer(BaseModel):
+    """What the provider calls this answer."""
 
-    kind: PartKind
-    text: str | None = None
-    call_id: str | None = None
-    name: str | None = None
-    arguments: str | None = Field(default=None, description="JSON text; complete once `complete`.")
-    complete: bool = Field(description="Whether the part has ended.")
+    response_id: str | None
+    request_id: str | None = Field(description="Of the HTTP request, for the provider's support.")
+    model: str | None = Field(description="The model that answered, as the provider names it.")
+
+
+class RawEvent(BaseModel):
+    """Something that the provider said and that has no other place here."""
+
+    protocol: str
+    data: Any
+
+
+class RawAnswer(BaseModel):
+    """The `raw` events: how many there are, and the first of them, 50 and 65,536 bytes at most."""
+
+    count: int
+    events: list[RawEvent]
 
 
 class AttemptAnswer(BaseModel):
@@ -114,7 +126,16 @@ class GenerationSnapshot(Generation):
     """A generation with what it has said so far; what an abandoned attempt said is left out."""
 
     text: str = Field(description="The answer's text so far.")
+    json_: Any = Field(
+        default=None,
+        alias="json",
+        description="The document, once it has ended, where `response_format` asked for JSON. Not checked against the "
+        "schema.",
+    )
+    json_error: str | None = Field(default=None, description="Why there is none.")
     parts: list[PartAnswer]
+    response: ResponseAnswer | None
+    raw: RawAnswer
     usage: UsageAnswer | None
     cost: CostAnswer | None
     attempts: list[AttemptAnswer]
@@ -187,35 +208,48 @@ def summary(record: Record) -> dict[str, Any]:
     }
 
 
+class _Format(msgspec.Struct):
+    type: str
+
+
+class _Asked(msgspec.Struct):
+    """What a snapshot needs of the request, which may be long."""
+
+    response_format: _Format | None = None
+    metadata: dict[str, str] = {}
+
+
+_read_asked = msgspec.json.Decoder(_Asked).decode
+
+
 def snapshot(record: Record, said: Snapshot) -> GenerationSnapshot:
     """A record and the fold of its log."""
     end = said.end
-    completed = end if end is not None and end.type == "completed" else None
-    failed = end if end is not None and end.type == "failed" else None
+    completed = end if isinstance(end, Completed) else None
+    failed = end if isinstance(end, Failed) else None
     fields = summary(record)
     if end is not None:
         fields["state"] = end.type
+    asked = _read_asked(record.request)
+    wants_json = asked.response_format is not None and asked.response_format.type != "text"
+    value, error = document(said) if wants_json and end is not None else (None, None)
+    names = {"response_id": said.response_id, "request_id": said.request_id, "model": said.model}
     return GenerationSnapshot.model_validate(
         fields
         | {
             "text": said.text,
-            "parts": [
-                {
-                    "kind": part.kind,
-                    "complete": part.ended,
-                    "call_id": part.call_id,
-                    "name": part.name,
-                    "arguments" if part.kind == "tool_call" else "text": part.text,
-                }
-                for part in said.parts
-            ],
+            "json": value,
+            "json_error": error,
+            "parts": [fields_of(part, over=end is not None) for part in said.parts],
+            "response": names if any(names.values()) else None,
+            "raw": {"count": said.raw_count, "events": said.raw},
             "usage": said.usage,
-            "cost": getattr(completed, "cost", None),
+            "cost": completed and completed.cost,
             "attempts": said.attempts,
-            "finish_reason": getattr(completed, "finish_reason", None),
+            "finish_reason": completed and completed.finish_reason,
             "error": failed,
             "last_event_id": str(said.last) if said.last.token else None,
-            "metadata": GenerationRequest.model_validate_json(record.request).metadata,
+            "metadata": asked.metadata,
         },
         from_attributes=True,
     )

@@ -26,7 +26,7 @@ def show(
     url: Url = DEFAULT_URL,
     key: Key = None,
 ) -> None:
-    """Show a generation as it stands: state, attempts, usage and the text so far."""
+    """Show a generation as it stands: state, attempts, usage, tool calls and the text so far."""
     from midstream.client import Client
 
     with Client(url, key) as client:
@@ -105,19 +105,39 @@ def _print_snapshot(console: Console, snapshot: dict[str, Any]) -> None:
     for attempt in _list(snapshot, "attempts"):
         told = f"{_field(attempt, 'number')} ({_field(attempt, 'reason')}) {_field(attempt, 'model')}"
         table.add_row("attempt", Text(told))
-    for name in ("usage", "cost", "error", "metadata"):
+    for name in ("response", "usage", "cost", "error", "metadata"):
         if isinstance(fields := snapshot.get(name), dict) and fields:
-            told = ", ".join(f"{one_line(str(key))} {one_line(str(value))}" for key, value in fields.items())
+            known = {key: value for key, value in fields.items() if value is not None}
+            told = ", ".join(f"{one_line(str(key))} {one_line(str(value))}" for key, value in known.items())
             table.add_row(name, Text(told))
+    if snapshot.get("json_error") is not None:
+        table.add_row("no JSON", Text(_field(snapshot, "json_error")))
+    if isinstance(raw := snapshot.get("raw"), dict) and raw.get("count"):
+        table.add_row("raw events", Text(_field(raw, "count")))
     console.print(table)
     for part in _list(snapshot, "parts"):
-        if part.get("kind") == "tool_call":
-            line = f"tool call {_field(part, 'name')} {one_line(str(part.get('arguments', '')))}"
+        if line := _line(part):
             console.print(Text(line), style="dim")
     if text := snapshot.get("text"):
         console.print()
         # As it is, so that it can be copied: no wrapping, no markup.
         console.print(Text(printable(str(text))), soft_wrap=True)
+
+
+def _line(part: dict[str, Any]) -> str | None:
+    """A part that is not among the text, in one line; None for one that is, and for reasoning."""
+    kind, name = part.get("kind"), _field(part, "name")
+    if kind == "tool_call":
+        if "arguments_text" in part:
+            error = f" ({_field(part, 'arguments_error')})" if "arguments_error" in part else " (not complete)"
+            return f"tool call {name} {_field(part, 'arguments_text')}{error}"
+        return f"tool call {name} {one_line(json_text.dumps(part.get('arguments'), ensure_ascii=False))}"
+    if kind == "tool_result":
+        return f"tool result {name} {_field(part, 'text')}"
+    if kind == "file":
+        size = f"{_field(part, 'size')} bytes" if "size" in part else ""
+        return " ".join(told for told in ("file", _field(part, "media_type"), size, _field(part, "url")) if told)
+    return f"refusal {_field(part, 'text')}" if kind == "refusal" else None
 
 
 def _console() -> Console:

@@ -143,9 +143,14 @@ async def list_generations(
     )
 
 
-@router.get("/{id}", response_model=GenerationSnapshot, responses=documented(401, 404, 410, 503))
+@router.get(
+    "/{id}",
+    response_model=GenerationSnapshot,
+    response_model_exclude_unset=True,
+    responses=documented(401, 404, 410, 503),
+)
 async def show(id: GenerationId, owner: Owner, use: Use) -> GenerationSnapshot:
-    """A generation as it stands, with its text so far."""
+    """A generation as it stands: its text so far, its parts put together, tool calls and JSON parsed."""
     record = await use.record(id, owner)
     said, cursor = Snapshot(), ORIGIN
     while True:

@@ -15,7 +15,18 @@ SNAPSHOT = {
     "model": "simulator/lorem",
     "created": "2026-01-02T03:04:05.678Z",
     "text": "Hello [bold]wörld[/bold]\n" + "long " * 80,
-    "parts": [{"kind": "tool_call", "name": "weather", "call_id": "c", "arguments": '{"city":"Bonn"}'}],
+    "json_error": "is not JSON",
+    "parts": [
+        {"kind": "tool_call", "name": "weather", "call_id": "c", "arguments": {"city": "Kö\u0007ln"}},
+        {"kind": "tool_call", "name": "wind", "arguments_text": "{\n", "arguments_error": "ends too early"},
+        {"kind": "tool_call", "name": "rain", "arguments_text": "{"},
+        {"kind": "tool_result", "name": "search", "text": "found\u0007"},
+        {"kind": "refusal", "text": "I will not."},
+        {"kind": "reasoning", "text": "hidden here"},
+        {"kind": "file", "media_type": "image/png", "data": "iVBORw==", "size": 4},
+    ],
+    "response": {"response_id": "resp_1", "request_id": None, "model": None},
+    "raw": {"count": 3, "events": []},
     "attempts": [{"number": 2, "reason": "worker_lost", "model": "lorem", "provider": "simulator"}],
     "usage": {"input_tokens": 3, "output_tokens": 99},
     "cost": None,
@@ -40,11 +51,21 @@ def test_show(scripted_api: ScriptedApi, run_python: RunPython) -> None:
         "completed",
         "2 (worker_lost) lorem",
         "output_tokens 99",
-        'weather {"city":"Bonn"}',
+        'tool call weather {"city": "Kö',
+        "tool call wind {",
+        "(ends too early)",
+        "tool call rain { (not complete)",
+        "tool result search found",
+        "refusal I will not.",
+        "file image/png 4 bytes",
+        "no JSON",
+        "response_id resp_1",
         "1000-7",
     ):
         assert told in out
     assert "cost" not in out
+    assert not any(hidden in out for hidden in ("hidden here", "request_id")), out
+    assert "\u0007" not in out
     assert scripted_api.received[0].path == "/v1/generations/gen_abc"
 
 

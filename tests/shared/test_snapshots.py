@@ -6,7 +6,7 @@ import pytest
 
 from shared import events
 from shared.events import EventId, encode
-from shared.snapshots import Snapshot
+from shared.snapshots import RAW_BYTES, RAW_LISTED, Snapshot
 
 
 def fold(*said: events.Event) -> Snapshot:
@@ -67,3 +67,41 @@ def test_unknown_types_are_passed_over_and_broken_data_is_not() -> None:
     assert snapshot.last == EventId(7, 1)
     with pytest.raises(ValueError, match="does not follow"):
         snapshot.apply(EventId(7, 2), "delta", b'{"part":1000000000,"kind":"text","delta":"x"}')
+
+
+def test_a_part_that_resumes_goes_on_in_its_place() -> None:
+    snapshot = fold(
+        attempt(1),
+        events.Response(response_id="r", request_id="q"),
+        events.Part(part=0, kind="tool_call", item_id="i", call_id="c", name="f"),
+        events.Delta(part=0, kind="tool_call", delta='{"a":'),
+        *text(1, "x"),
+        attempt(2, continues=True),
+        events.Response(request_id="q2"),
+        events.Part(part=0, kind="tool_call", item_id="i", resumes=True, executor="client"),
+        events.Delta(part=0, kind="tool_call", delta="1}"),
+        events.Annotation(part=0, fields={"n": 1}),
+        events.PartEnd(part=0, signature="s", provider="p"),
+        events.PartEnd(part=7),
+    )
+    call, said = snapshot.parts
+    assert (call.text, call.call_id, call.name, call.executor, call.ended) == ('{"a":1}', "c", "f", "client", True)
+    assert (call.signature, call.provider, call.annotations) == ("s", "p", [{"n": 1}])
+    assert (said.text, said.ended, said.annotations) == ("x", False, [])
+    assert (snapshot.response_id, snapshot.request_id) == ("r", "q2")
+
+
+def test_raw_events_are_counted_and_listed_as_far_as_the_bounds_go() -> None:
+    deep: object = 1
+    for _ in range(200):
+        deep = [deep]
+    raws = [events.Raw(protocol="p", data=data) for data in (deep, "x" * RAW_BYTES, *range(RAW_LISTED + 1))]
+    begun = [attempt(1), *text(0, "x"), events.Annotation(part=0, fields={"deep": deep})]
+    snapshot = fold(*begun, *raws)
+    assert snapshot.raw_count == len(raws)
+    assert [raw.data for raw in snapshot.raw] == list(range(RAW_LISTED))
+    assert snapshot.parts[0].annotations == []
+    snapshot = fold(*begun, *(events.Raw(protocol="p", data="x" * (RAW_BYTES // 2)) for _ in range(9)))
+    assert (snapshot.raw_count, len(snapshot.raw)) == (9, 1)
+    snapshot = fold(attempt(1), *raws, attempt(2))
+    assert (snapshot.raw_count, snapshot.raw) == (0, [])
