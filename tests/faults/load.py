@@ -24,6 +24,7 @@ from tests.processes import ApiProcess
 TEXTS = [(40, 3), (80, 5), (120, 7), (200, 11)]
 """Deltas and seed of what is asked for: few, so that what must be said is asked of the simulator once."""
 FAULTS = ("reset@10", "eof@20", "half@5", "badjson@3", "error@15", "stall@8", "429", "500", "529", "keepalive@6")
+PROVIDERS = ("simulator", "simulator-anthropic", "simulator-gemini")
 IDLE_TIMEOUT = 3.0
 PATIENCE = 5.0
 """Seconds for a request that is not a stream."""
@@ -135,7 +136,7 @@ class Load:
 
     def _question(self, number: int, chance: random.Random) -> tuple[Post, dict[str, object]]:
         deltas, seed = chance.choice(TEXTS)
-        provider = chance.choice(("simulator", "simulator-anthropic"))
+        provider = chance.choice(PROVIDERS)
         model = f"{provider}/lorem?deltas={deltas}&seed={seed}&rate={chance.choice((20, 40, 80))}&key={number}"
         if chance.random() < 0.2:
             model += f"&fault={chance.choice(FAULTS)}&times=1"
