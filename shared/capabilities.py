@@ -27,9 +27,22 @@ MIN_THINKING = 1024
 IMAGES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 """Media types of images that Anthropic takes (API reference: "Vision")."""
 
-_CLAUDE = re.compile(r"claude-[a-z]+-(\d+)(?:[-.](\d{1,2}))?(?!\d)")
+_CLAUDE = re.compile(r"claude-([a-z]+)-(\d+)(?:[-.](\d{1,2}))?(?!\d)")
 _NO_BUDGET = (4, 7)
-"""From here on Claude refuses a budget of thinking, and decides by itself (API reference: "Adaptive thinking")."""
+"""From here on Claude refuses a budget of thinking: Opus 4.7 and 4.8, all of Claude 5; there was no other 4.7
+(platform.claude.com: "Troubleshooting thinking")."""
+
+NO_SAMPLING = (4, 7)
+"""From here on Claude refuses any `temperature` and `top_p` but the default (platform.claude.com: migration guides)."""
+
+_ONE_SAMPLING = (4, 0)
+"""From here on Claude takes one of them, not both (platform.claude.com: "Migration guide")."""
+
+_ALWAYS_THINKS = {"fable": (5, 0), "mythos": (5, 0), "opus": (5, 5)}
+"""From here on `thinking` cannot be disabled (platform.claude.com: migration guides of Fable 5 and Opus 5.5)."""
+
+_NEVER_FORCED = {"fable": (5, 1), "mythos": (5, 1), "opus": (5, 5), "sonnet": (5, 5)}
+"""From here on no tool can be forced (platform.claude.com: migration guides of Opus 5.5 and Sonnet 5.5)."""
 
 MAX_STOPS = 5
 """Stop sequences that Gemini takes (API reference: `GenerationConfig`)."""
@@ -66,7 +79,13 @@ def lacks(request: GenerationRequest, protocol: Protocol, endpoint: ProviderSett
 def claude_version(model: str) -> tuple[int, int] | None:
     """The version in a model's name, as in `claude-opus-4-7`; None where there is none, as in older and other names."""
     match = _CLAUDE.search(model)
-    return (int(match[1]), int(match[2] or 0)) if match else None
+    return (int(match[2]), int(match[3] or 0)) if match else None
+
+
+def claude_is(model: str, since: dict[str, tuple[int, int]]) -> bool:
+    """Whether a model is one of these families of Claude, and at least as new."""
+    match = _CLAUDE.search(model)
+    return match is not None and match[1] in since and (claude_version(model) or (0, 0)) >= since[match[1]]
 
 
 def gemini_version(model: str) -> tuple[int, int] | None:
@@ -97,8 +116,14 @@ def _anthropic(request: GenerationRequest, endpoint: ProviderSettings | None) ->
         yield Lack("/response_format/type", "this provider needs a schema; use json_schema")
     if (request.temperature or 0) > 1:
         yield Lack("/temperature", "must be at most 1 for this provider")
-    if not request.tools and (request.tool_choice == "required" or isinstance(request.tool_choice, NamedTool)):
+    forced = request.tool_choice == "required" or isinstance(request.tool_choice, NamedTool)
+    if forced and not request.tools:
         yield Lack("/tool_choice", "needs tools to choose from")
+    elif forced and claude_is(request.model, _NEVER_FORCED):
+        yield Lack("/tool_choice", "this model cannot be forced to call a tool; use auto, and say so in a message")
+    if request.reasoning_effort == "none" and claude_is(request.model, _ALWAYS_THINKS):
+        yield Lack("/reasoning_effort", "this model cannot be kept from thinking; use minimal")
+    yield from _sampling(request)
     yield from _budget(request)
     if not any(_says_something(message) for message in request.messages if not isinstance(message, SystemMessage)):
         yield Lack("/messages", "this provider needs a message that is neither system nor empty")
@@ -117,6 +142,17 @@ def _anthropic(request: GenerationRequest, endpoint: ProviderSettings | None) ->
             kind = media_type(part.file.file_data)
             if kind != "application/pdf" and not kind.startswith("text/"):
                 yield Lack(f"{pointer}/file/file_data", "must be application/pdf or text for this provider")
+
+
+def _sampling(request: GenerationRequest) -> Iterator[Lack]:
+    version = claude_version(request.model) or (0, 0)
+    values = {"temperature": request.temperature, "top_p": request.top_p}
+    if version >= NO_SAMPLING:
+        for name, value in values.items():
+            if value not in (None, 1):
+                yield Lack(f"/{name}", "this model samples in its own way; leave it out, or ask for it in a message")
+    elif version >= _ONE_SAMPLING and None not in values.values():
+        yield Lack("/top_p", "this model takes temperature or top_p, not both; leave one out")
 
 
 def _budget(request: GenerationRequest) -> Iterator[Lack]:

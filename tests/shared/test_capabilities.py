@@ -36,6 +36,7 @@ def pointers(protocol: Protocol, fields: dict[str, Any], endpoint: ProviderSetti
     return [lack.pointer for lack in lacks(request, protocol, endpoint)]
 
 
+TOOLS = [{"type": "function", "function": {"name": "rain"}}]
 TOOL = {"role": "tool", "tool_call_id": "a", "content": [{"type": "text", "text": "x"}, IMAGE]}
 
 
@@ -57,7 +58,28 @@ TOOL = {"role": "tool", "tool_call_id": "a", "content": [{"type": "text", "text"
         ("anthropic", {"tool_choice": "required"}, "/tool_choice"),
         ("anthropic", {"reasoning_budget": 1023}, "/reasoning_budget"),
         ("anthropic", {"reasoning_budget": 2000, "max_tokens": 2000}, "/reasoning_budget"),
-        ("anthropic", {"reasoning_budget": 2000, "model": "a/claude-opus-4-7"}, "/reasoning_budget"),
+        *(
+            ("anthropic", {"reasoning_budget": 2000, "model": f"a/{model}"}, "/reasoning_budget")
+            for model in (
+                "claude-opus-4-7",
+                "claude-opus-4-8",
+                "claude-sonnet-5",
+                "claude-fable-5-1",
+                "claude-haiku-5-5",
+            )
+        ),
+        ("anthropic", {"temperature": 0.9, "model": "a/claude-opus-4-7"}, "/temperature"),
+        ("anthropic", {"top_p": 0.9, "model": "a/claude-sonnet-5"}, "/top_p"),
+        ("anthropic", {"temperature": 1, "top_p": 1}, "/top_p"),
+        *(
+            ("anthropic", {"reasoning_effort": "none", "model": f"a/{model}"}, "/reasoning_effort")
+            for model in ("claude-opus-5-5", "claude-fable-5", "claude-mythos-5-1")
+        ),
+        *(
+            ("anthropic", {"tools": TOOLS, "tool_choice": choice, "model": f"a/{model}"}, "/tool_choice")
+            for choice in ("required", {"type": "function", "function": {"name": "rain"}})
+            for model in ("claude-opus-5-5", "claude-sonnet-5-5", "claude-fable-5-1")
+        ),
         ("anthropic", {"messages": [{"role": "system", "content": "x"}]}, "/messages"),
         ("anthropic", {"messages": [{"role": "user", "content": ""}]}, "/messages"),
         ("anthropic", {"messages": user(name="ada")}, "/messages/0/name"),
@@ -94,6 +116,10 @@ def test_it_is_named(protocol: Protocol, fields: dict[str, Any], expected: str) 
         ("openai-chat", {"response_format": {"type": "json_object"}}, None),
         ("anthropic", {"reasoning_budget": 1999, "max_tokens": 2000, "temperature": 1.0}, None),
         ("anthropic", {"messages": [*user(), called(""), TOOL]}, None),
+        ("anthropic", {"reasoning_budget": 2000, "model": "a/claude-sonnet-4-6", "temperature": 0.5}, None),
+        ("anthropic", {"temperature": 1, "top_p": 1, "reasoning_effort": "none", "model": "a/claude-opus-5"}, None),
+        ("anthropic", {"temperature": 0.5, "top_p": 0.5, "model": "a/glm-5"}, None),
+        ("anthropic", {"tools": TOOLS, "tool_choice": "required", "model": "a/claude-fable-5"}, None),
         ("anthropic", {"messages": user(file(file_url="https://example.com/a.pdf"), IMAGE)}, None),
         ("anthropic", {"messages": user(file(file_data="data:text/markdown,x"))}, None),
     ],

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from shared.capabilities import MIN_THINKING, claude_version, lacks
+from shared.capabilities import MIN_THINKING, NO_SAMPLING, claude_is, claude_version, lacks
 from shared.requests import (
     AssistantMessage,
     File,
@@ -36,8 +36,17 @@ THINKING_TOKENS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16_384,
 _ADAPTIVE = (4, 6)
 """From here on Claude decides by itself how much to think, within an effort."""
 
+_THINKS = (5, 0)
+"""From here on Claude thinks unless it is kept from it (platform.claude.com: "Troubleshooting thinking")."""
+
+_BETWEEN_TOOLS = {"sonnet": (5, 5)}
+"""From here on this is the word for not thinking (platform.claude.com: "Migrating to Claude Sonnet 5.5")."""
+
 _EFFORTS = {"minimal": "low"}
 """Efforts that the protocol calls otherwise."""
+
+_XHIGH = (4, 7)
+"""From here on there is `xhigh`; before it `max` is next above `high` (platform.claude.com: "Migration guide")."""
 
 
 def body(request: GenerationRequest, model: str) -> dict[str, Any]:
@@ -63,7 +72,9 @@ def body(request: GenerationRequest, model: str) -> dict[str, Any]:
     fields |= _limits(request, model)
     if isinstance(request.response_format, SchemaFormat):
         fields.setdefault("output_config", {})["format"] = _format(request.response_format)
-    return fields | request.given("temperature", "top_p")
+    if (claude_version(model) or (0, 0)) < NO_SAMPLING:
+        fields |= request.given("temperature", "top_p")
+    return fields
 
 
 def _format(asked: SchemaFormat) -> dict[str, Any]:
@@ -77,26 +88,35 @@ def _format(asked: SchemaFormat) -> dict[str, Any]:
 def _limits(request: GenerationRequest, model: str) -> dict[str, Any]:
     """`max_tokens`, which counts thinking and answer together, and how much to think.
 
-    Claude from 4.6 on decides by itself, within an effort. The models before it, and compatible ones, take a
-    budget: at most half of the request's limit, and none where that leaves less than the 1,024 tokens that a
-    budget must have.
+    Claude from 4.6 on decides by itself, within an effort, and from 5 on also without one. The models before it, and
+    compatible ones, take a budget: at most half of the request's limit, and none where that leaves less than the
+    1,024 tokens that a budget must have.
     """
     if request.reasoning_budget is not None:
         limit = request.max_tokens or DEFAULT_MAX_TOKENS + request.reasoning_budget
         return {"max_tokens": limit, "thinking": {"type": "enabled", "budget_tokens": request.reasoning_budget}}
     effort = request.reasoning_effort
+    version = claude_version(model) or (0, 0)
     if effort is None or effort == "none":
-        return {"max_tokens": request.max_tokens or DEFAULT_MAX_TOKENS}
+        limit = request.max_tokens or DEFAULT_MAX_TOKENS
+        if effort is None or version < _THINKS:
+            return {"max_tokens": limit}
+        return {"max_tokens": limit, "thinking": {"type": _off(model)}}
     thinking = THINKING_TOKENS[effort]
     limit = request.max_tokens or DEFAULT_MAX_TOKENS + thinking
-    if (claude_version(model) or (0, 0)) >= _ADAPTIVE:
+    if version >= _ADAPTIVE:
         # What viewers see of it; without this the newest models send an empty part.
         thinks = {"type": "adaptive", "display": "summarized"}
-        return {"max_tokens": limit, "thinking": thinks, "output_config": {"effort": _EFFORTS.get(effort, effort)}}
+        word = "max" if effort == "xhigh" and version < _XHIGH else _EFFORTS.get(effort, effort)
+        return {"max_tokens": limit, "thinking": thinks, "output_config": {"effort": word}}
     budget = min(thinking, limit // 2) if request.max_tokens else thinking
     if budget < MIN_THINKING:
         return {"max_tokens": limit}
     return {"max_tokens": limit, "thinking": {"type": "enabled", "budget_tokens": budget}}
+
+
+def _off(model: str) -> str:
+    return "between_tools" if claude_is(model, _BETWEEN_TOOLS) else "disabled"
 
 
 def _tool(tool: Tool) -> dict[str, Any]:

@@ -36,7 +36,8 @@ MAX_THINKING = {"pro": 32_768, "flash": 24_576}
 """Most tokens that a model's budget may have ("Gemini thinking")."""
 
 UNSIGNED = "skip_thought_signature_validator"
-"""In place of a signature, for calls of another model: Gemini 3 refuses those without ("Thought signatures")."""
+"""In place of a signature, for calls of another model: Gemini 3 refuses a step whose first call has none. It is sent as
+it stands, not in Base64 (ai.google.dev: "Thought Signatures", FAQs; Vertex AI's page of that name has it too)."""
 
 _SAMPLING = {
     "temperature": "temperature",

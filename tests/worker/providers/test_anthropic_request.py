@@ -182,6 +182,8 @@ def test_sampling(ask: Ask) -> None:
     fields = body(ask(temperature=1, top_p=0.5), "m")
     assert (fields["temperature"], fields["top_p"]) == (1, 0.5)
     assert not {"temperature", "top_p"} & body(ask(), "m").keys()
+    # What is the default anyway; said, it may be refused.
+    assert not {"temperature", "top_p"} & body(ask(temperature=1, top_p=1), NEW).keys()
 
 
 OLD, NEW = "claude-sonnet-4-5-20250929", "claude-opus-4-7"
@@ -196,9 +198,15 @@ OLD, NEW = "claude-sonnet-4-5-20250929", "claude-opus-4-7"
         (OLD, "xhigh", 10_000, {"max_tokens": 10_000, "thinking": {"type": "enabled", "budget_tokens": 5000}}),
         (OLD, "high", 2047, {"max_tokens": 2047}),
         (NEW, "none", None, {"max_tokens": 4096}),
+        ("claude-sonnet-5", None, None, {"max_tokens": 4096}),
+        ("claude-sonnet-5", "none", 100, {"max_tokens": 100, "thinking": {"type": "disabled"}}),
+        ("claude-haiku-5-5", "none", 100, {"max_tokens": 100, "thinking": {"type": "disabled"}}),
+        ("claude-sonnet-5-5", "none", 100, {"max_tokens": 100, "thinking": {"type": "between_tools"}}),
     ],
 )
-def test_thinking_by_budget(ask: Ask, model: str, effort: Any, limit: int | None, expected: dict[str, Any]) -> None:
+def test_thinking_by_budget_or_none(
+    ask: Ask, model: str, effort: Any, limit: int | None, expected: dict[str, Any]
+) -> None:
     fields = body(ask(reasoning_effort=effort, max_tokens=limit), model)
     assert {name: fields[name] for name in fields if name not in ("model", "stream", "messages")} == expected
 
@@ -223,6 +231,11 @@ def test_newer_models_take_an_effort(ask: Ask, model: str, decides_itself: bool)
     fields = body(ask(reasoning_effort="minimal"), model)
     assert fields["thinking"]["type"] == ("adaptive" if decides_itself else "enabled")
     assert fields.get("output_config") == ({"effort": "low"} if decides_itself else None)
+
+
+@pytest.mark.parametrize(("model", "word"), [("claude-opus-4-6", "max"), (NEW, "xhigh"), ("claude-opus-5", "xhigh")])
+def test_the_highest_effort(ask: Ask, model: str, word: str) -> None:
+    assert body(ask(reasoning_effort="xhigh"), model)["output_config"] == {"effort": word}
 
 
 @pytest.mark.parametrize(
