@@ -54,7 +54,10 @@ def create_app(settings: Settings) -> FastAPI:
                     async with asyncio.timeout(KEEP):
                         await promises.kept()
 
-    app = FastAPI(title="Midstream", version="0.1.0", description=DESCRIPTION, lifespan=lifespan, redoc_url=None)
+    # FastAPI's pages for people load a script from a host of somebody else. The description itself needs none.
+    app = FastAPI(
+        title="Midstream", version="0.1.0", description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
+    )
     app.state.keys = Keys(settings)
     app.state.services = Services(settings, log, store, hub, promises)
     problems.install(app)

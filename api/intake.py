@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails, from_json
 from starlette.requests import ClientDisconnect, Request
 
+from api import mistakes
 from api.problems import FieldError, Problem, unprocessable
 from shared.capabilities import lacks
 from shared.requests import MAX_DEPTH, RESERVED, GenerationRequest
@@ -22,6 +23,8 @@ DISCARD = 2.0
 """Seconds in which the rest of a body that is too large may come, before the connection is closed."""
 MAX_ERRORS = 20
 """Fields that one answer names at most."""
+LOOKED_AT = 1000
+"""Errors among which those are: a large body can have a million, and each costs."""
 
 CHUNK = 65_536
 _DEPTH = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
@@ -99,7 +102,7 @@ def parse(body: bytes) -> GenerationRequest:
     try:
         return GenerationRequest.model_validate_json(body)
     except ValidationError as error:
-        details = error.errors(include_url=False)
+        details = error.errors(include_url=False, include_input=False)[:LOOKED_AT]
     if details[0]["type"] == "json_invalid":
         reason = str(details[0].get("ctx", {}).get("error", "syntax error"))
         detail = f"Send the request as a JSON object in UTF-8: {reason}."
@@ -153,15 +156,26 @@ def canonical(request: GenerationRequest) -> bytes:
 
 
 def _explain(details: Iterable[ErrorDetails], body: bytes) -> Iterable[FieldError]:
-    messages: dict[str, list[str]] = {}
     root: Any = from_json(body)
-    for item in details:
-        said = messages.setdefault(_pointer(item["loc"], root, item["type"]), [])
+    told = [(_pointer(item["loc"], root, item["type"]), item) for item in details]
+    outer = {parent for pointer, _ in told for parent in _parents(pointer)}
+    messages: dict[str, list[str]] = {}
+    for pointer, item in told:
+        # A value that fits none of a union's kinds fails once for each. Where it is one of them with a mistake inside,
+        # that is what counts, and not that it is none of the others.
+        if pointer in outer and item["type"] in mistakes.KINDS:
+            continue
+        said = messages.setdefault(pointer, [])
         if (message := _message(item)) not in said:
             said.append(message)
     for pointer, said in list(messages.items())[:MAX_ERRORS]:
-        # A value that fits none of a union's kinds fails once for each.
         yield FieldError(pointer=pointer, message=", or ".join(said))
+
+
+def _parents(pointer: str) -> Iterator[str]:
+    while pointer:
+        pointer = pointer.rpartition("/")[0]
+        yield pointer
 
 
 def _pointer(location: tuple[int | str, ...], value: Any, kind: str) -> str:
@@ -187,19 +201,7 @@ def _escaped(name: str) -> str:
 
 
 def _message(item: ErrorDetails) -> str:
-    context = item.get("ctx", {})
-    match item["type"]:
-        case "extra_forbidden":
-            near = difflib.get_close_matches(str(item["loc"][-1]), GenerationRequest.model_fields, n=1)
-            return "is not a known field; " + (f"did you mean {near[0]}?" if near else "leave it out")
-        case "missing":
-            return "is required; add it"
-        case "union_tag_invalid":
-            # pydantic's own message quotes what was sent.
-            return f"{context['discriminator']} must be one of {context['expected_tags']}"
-        case "union_tag_not_found":
-            return f"needs {context['discriminator']}"
-        case "value_error":
-            return str(context["error"])
-        case _:
-            return str(item["msg"]).replace("Input should", "must", 1)
+    if item["type"] != "extra_forbidden":
+        return mistakes.say(item)
+    near = difflib.get_close_matches(str(item["loc"][-1]), GenerationRequest.model_fields, n=1)
+    return "is not a known field; " + (f"did you mean {near[0]}?" if near else "leave it out")

@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api import mistakes
 from api.supervisor import where
 
 logger = logging.getLogger("midstream.api")
@@ -155,15 +156,9 @@ def _of_http(request: Request, error: Exception) -> JSONResponse:
 
 def _of_parameters(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    fields = [
-        FieldError(pointer=".".join(str(part) for part in item["loc"]), message=_must(str(item["msg"])))
-        for item in error.errors()
-    ]
-    return unprocessable(fields).response()
-
-
-def _must(message: str) -> str:
-    return message.replace("Input should", "must", 1)
+    return unprocessable(
+        [FieldError(pointer=str(item["loc"][-1]), message=mistakes.say(item)) for item in error.errors()]
+    ).response()
 
 
 class Guard:

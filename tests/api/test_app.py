@@ -52,6 +52,9 @@ async def test_description(make_api: MakeApi, redis_url: str, keys: str) -> None
 async def test_unknown_route_and_method(api: Api) -> None:
     for method, path, status, code in (
         ("GET", "/v2/x", 404, "no_such_route"),
+        # Pages that would load their scripts from elsewhere.
+        ("GET", "/docs", 404, "no_such_route"),
+        ("GET", "/redoc", 404, "no_such_route"),
         ("PUT", "/v1/generations", 405, "method_not_allowed"),
     ):
         response = await api.client.request(method, path)

@@ -15,6 +15,7 @@ from shared.events import Delta, Part, PartEnd, Usage, UsageReport
 from shared.log import Keys
 from shared.requests import GenerationRequest
 from tests.api.harness import BODY, MODEL, Api, MakeApi, Producer, Viewing, until, whole
+from tests.processes import ROOT
 
 UNKNOWN = "gen_" + "a" * 32
 
@@ -101,13 +102,13 @@ async def test_malformed_idempotency_key(api: Api, key: bytes) -> None:
         (BODY | {"model": "simulator/"}, 422, "unknown_model", "/model", "use one of"),
         (BODY | {"fallback": ["simulator/lorem", "nobody/x"]}, 422, "unknown_model", "/fallback/1", "simulator/…"),
         (BODY | {"seed": 1, "fallback": ["simulator-anthropic/x"]}, 422, "unsupported_field", "/seed", "/fallback/0"),
-        (BODY | {"messages": []}, 422, "invalid_request", "/messages", "at least 1"),
+        (BODY | {"messages": []}, 422, "invalid_request", "/messages", "must not be empty; give at least 1"),
         ({"messages": BODY["messages"]}, 422, "invalid_request", "/model", "is required"),
-        (BODY | {"temperature": "hot"}, 422, "invalid_request", "/temperature", "must be a valid number"),
+        (BODY | {"temperature": "hot"}, 422, "invalid_request", "/temperature", "must be a number, such as 0.7"),
         (BODY | {"temprature": 1}, 422, "invalid_request", "/temprature", "did you mean temperature?"),
         (BODY | {"a/b~c": 1}, 422, "invalid_request", "/a~1b~0c", "leave it out"),
         (BODY | {"messages": [{"role": "x"}]}, 422, "invalid_request", "/messages/0", "role"),
-        (BODY | {"messages": user(5)}, 422, "invalid_request", "/messages/0/content", "valid string"),  # type: ignore[arg-type]
+        (BODY | {"messages": user(5)}, 422, "invalid_request", "/messages/0/content", "must be text"),  # type: ignore[arg-type]
         (
             {"model": "simulator-anthropic/lorem", "messages": user("x"), "seed": 1},
             422, "unsupported_field", "/seed", "leave it out",
@@ -139,6 +140,13 @@ async def test_bad_field(api: Api, body: object, status: int, code: str, pointer
     assert "hot" not in response.text
     # Nothing was accepted.
     assert (await api.client.get("/v1/generations")).json()["data"] == []
+
+
+async def test_the_example_of_the_documentation(api: Api) -> None:
+    body = {"model": MODEL, "mesages": BODY["messages"], "temperature": "hot"}
+    problem = (await api.client.post("/v1/generations", json=body)).json()
+    section = (ROOT / "docs/protocol.md").read_text(encoding="utf-8").partition("\n## Errors")[2]
+    assert problem == json.loads(section.partition("```json")[2].partition("```")[0])
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'{"model": "\\ud800"}', b"[" * 60])
@@ -197,9 +205,16 @@ async def test_list(api: Api) -> None:
     second = (await api.client.get("/v1/generations", params={"limit": 3, "before": first["next"]})).json()
     assert [item["id"] for item in second["data"]] == ids[1::-1]
     assert second["next"] is None
-    for limit in ("0", "101", "x"):
+    for limit, says in (
+        ("0", "must be at least 1; raise it"),
+        ("101", "must be at most 100; lower it"),
+        ("x", "must be a whole number, such as 20"),
+    ):
         bad = await api.client.get("/v1/generations", params={"limit": limit})
         assert (bad.status_code, bad.json()["code"]) == (422, "invalid_request")
+        (error,) = bad.json()["errors"]
+        assert error["pointer"] == "limit"
+        assert error["message"] == says
 
 
 async def test_snapshot(api: Api) -> None:
