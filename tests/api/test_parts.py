@@ -58,7 +58,7 @@ def recorded(**request: Any) -> Record:
     return Record(
         id="gen_x", owner="", model="p/m", request=json.dumps(body).encode(), on_interrupt="restart", ttl_ms=1,
         created_ms=0, state="running", attempts=1, seal=None, ended_ms=None, cancel_requested=False, failures=0,
-        max_attempts=3, choice=0,
+        max_attempts=3, beside=False, pardons=0, choice=0,
     )  # fmt: skip
 
 

@@ -227,7 +227,7 @@ async def test_a_poison_job_ends_and_work_goes_on(stack: Breakable, http: httpx2
         for worker in stack.workers:
             worker.resume()
         viewer = asyncio.create_task(watch(api, poison))
-        others = []
+        others: list[bytes] = []
         while not viewer.done() or len(others) < 4:
             others.append(await watch(api, await ask(http, api, "simulator/lorem?deltas=20&rate=0")))
         body = await viewer
