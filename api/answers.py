@@ -95,6 +95,7 @@ class AttemptAnswer(BaseModel):
     model: str
     provider: str
     continues: bool
+    cached: bool = Field(default=False, description="Whether it copies another generation's answer.")
 
 
 class UsageAnswer(BaseModel):

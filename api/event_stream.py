@@ -12,9 +12,9 @@ from starlette.types import Receive, Scope, Send
 from api import sse
 from api.admission import Start, admit
 from api.hub import Hub
-from api.supervisor import Backoff
 from api.tail import MAX_WRITE, RESTORATION, Tail
 from api.viewer import Viewer
+from shared.backoff import Backoff
 from shared.events import ORIGIN, TERMINAL, EventId
 from shared.log import PAGE, Entry
 

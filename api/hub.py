@@ -7,13 +7,13 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Iterator
 
-from api.subscriber import Subscriber
 from api.supervisor import supervised
 from api.tail import Tail
 from api.viewer import Viewer
 from shared.generations import Generations
 from shared.log import Keys, Log
 from shared.settings import Settings
+from shared.subscriber import Subscriber
 
 logger = logging.getLogger("midstream.api")
 

@@ -4,27 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import NoReturn
 
+from shared.backoff import Backoff
+
 logger = logging.getLogger("midstream.api")
-
-
-class Backoff:
-    """Seconds to wait before the next try: doubling, with full jitter, capped."""
-
-    def __init__(self, first: float = 0.05, cap: float = 2.0) -> None:
-        self._first, self._cap, self._next = first, cap, first
-
-    def reset(self) -> None:
-        self._next = self._first
-
-    def __next__(self) -> float:
-        pause, self._next = self._next, min(self._next * 2, self._cap)
-        return random.uniform(pause / 2, pause)
 
 
 async def supervise(name: str, run: Callable[[], Awaitable[None]]) -> NoReturn:

@@ -10,7 +10,8 @@ from typing import Protocol, cast
 from redis.exceptions import RedisError
 
 from api import sse
-from api.supervisor import Backoff, where
+from api.supervisor import where
+from shared.backoff import Backoff
 from shared.events import ORIGIN, TERMINAL, EventId
 from shared.generations import Existence, Generations, State
 from shared.log import PAGE, Entry, Log, Publication

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self, get_args
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-AttemptReason = Literal["new", "worker_lost", "drained", "provider_error", "fallback"]
+AttemptReason = Literal["new", "worker_lost", "drained", "provider_error", "fallback", "source_lost"]
 PartKind = Literal["text", "reasoning", "refusal", "tool_call", "tool_result", "file"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "paused", "other"]
 
@@ -86,6 +86,8 @@ class Attempt(Event):
     model: str
     provider: str
     continues: bool = False
+    cached: bool | UnsetType = UNSET
+    """It copies another generation's answer; absent where the provider was called."""
 
 
 class Response(Event):

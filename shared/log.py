@@ -189,6 +189,7 @@ class Log:
         until_ms: int | None = None,
         choice: int = 0,
         after: EventId | None = None,
+        cached: bool = False,
     ) -> Claim:
         """Start an attempt; from the moment it is CLAIMED every older one is fenced.
 
@@ -196,10 +197,12 @@ class Log:
         last attempt as failed, and is FENCED where it has lost the log. `ttl_ms` is how long record and log are kept
         unless renewed. After `until_ms` (Redis' clock), the end of the job's lease, it does nothing. `choice` is the
         place of the model among those that the request allows. With `after` it does nothing unless the log ends there.
+        `cached` tells viewers that the answer is another generation's.
         """
         keys = Keys(generation_id)
         # Number and reason are known only inside the script, which completes the event's JSON with them.
-        rest = msgspec.json.encode({"model": model, "provider": provider, "continues": continues, "t": 0})[1:]
+        told = {"model": model, "provider": provider, "continues": continues} | ({"cached": True} if cached else {})
+        rest = msgspec.json.encode(told | {"t": 0})[1:]
         owned, until = ("" if token is None else token), ("" if until_ms is None else until_ms)
         last = "" if after is None else str(after)
         raw = await self._claim(

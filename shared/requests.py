@@ -274,6 +274,17 @@ class SchemaFormat(_Strict):
 ResponseFormat = Annotated[TextFormat | ObjectFormat | SchemaFormat, Field(discriminator="type")]
 
 
+class Caching(_Strict):
+    """Whether the answer of an identical request of the same owner will do."""
+
+    ttl: float = Field(
+        ge=0, le=MAX_TTL, description="Seconds for which a completed answer is good; 0 shares only what still runs."
+    )
+    pace: Literal["full", "original"] = Field(
+        default="full", description="Whether the answer comes at once, or as it came from the provider."
+    )
+
+
 class GenerationRequest(_Strict):
     """One request to a model. Durations are in seconds, limits in tokens."""
 
@@ -291,6 +302,11 @@ class GenerationRequest(_Strict):
                     "model": "simulator/lorem?deltas=200",
                     "messages": [{"role": "user", "content": "Go."}],
                     "ttl": 3600,
+                },
+                {
+                    "model": "openai/gpt-5-mini",
+                    "messages": [{"role": "user", "content": "Why is the sky blue?"}],
+                    "cache": {"ttl": 600, "pace": "original"},
                 },
             ]
         },
@@ -338,6 +354,11 @@ class GenerationRequest(_Strict):
     )
     deadline: float | None = Field(default=None, gt=0, le=86_400, description="Seconds the whole generation may run.")
     ttl: float | None = Field(default=None, ge=1, le=MAX_TTL, description="Seconds the log is kept after the end.")
+    cache: Caching | None = Field(
+        default=None,
+        description="Take the answer of an identical request, finished or still running, instead of asking the "
+        "provider again; let others take this one.",
+    )
     metadata: dict[
         Annotated[str, StringConstraints(max_length=64)], Annotated[str, StringConstraints(max_length=512)]
     ] = Field(

@@ -29,6 +29,7 @@ class AttemptLine:
     model: str
     provider: str
     continues: bool
+    cached: bool = False
 
 
 @dataclass(slots=True)
@@ -135,7 +136,8 @@ class Snapshot:
             self.raw, self.raw_count, self._raw_bytes = [], 0, 0
         # A part's index counts within its attempt.
         self._places = []
-        self.attempts.append(AttemptLine(event.number, event.reason, event.model, event.provider, event.continues))
+        line = AttemptLine(event.number, event.reason, event.model, event.provider, event.continues, event.cached is True)
+        self.attempts.append(line)
 
     def _open(self, event: events.Part) -> None:
         part = self._broken_off(event) if event.resumes is True else None

@@ -18,12 +18,15 @@ from shared.log import Log
 from shared.queue import Queue
 from shared.redis_client import connect
 from shared.settings import Settings
+from shared.subscriber import Subscriber
 from shared.telemetry import configure_logging, count_tasks_on_signal
 from worker.appender import Appender
+from worker.cache import Cache
 from worker.circuits import Circuits
 from worker.generate import Generator
 from worker.interrupts import Interrupts
 from worker.journal import open_journal
+from worker.news import News
 from worker.providers.registry import Registry
 from worker.pulse import Pulse
 from worker.queue_worker import WAIT, QueueWorker
@@ -68,15 +71,17 @@ async def serve(settings: Settings) -> None:
         beat=pulse.beat,
     )
     providers = Registry(settings.endpoints())
+    subscriber = Subscriber(redis, timeout=settings.redis_timeout)
+    cache = Cache(redis, log, generations, News(subscriber), settings)
     circuits, trials = Circuits(queue_redis, settings), Trials(generations)
-    generator = Generator(Services(settings, generations, log, appender, providers, circuits, trials))
+    generator = Generator(Services(settings, generations, log, appender, providers, circuits, trials, cache))
     name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     worker = QueueWorker(name, queue, Queue(blocking_redis, settings), generator, settings)
     interrupts = Interrupts(blocking_redis, generations, generator)
     sweeper = Sweeper(queue, generations, settings)
     try:
         async with asyncio.TaskGroup() as tasks:
-            running = (appender.run(), pulse.run(), interrupts.run(), sweeper.run())
+            running = (appender.run(), pulse.run(), interrupts.run(), sweeper.run(), subscriber.run())
             background = [tasks.create_task(task) for task in running]
             _drain_on_signal(tasks, worker, settings.drain_timeout)
             count_tasks_on_signal()

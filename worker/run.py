@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from enum import Enum
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from pydantic import ValidationError
@@ -21,6 +21,8 @@ from shared.log import Claim, Outcome, Start
 from shared.requests import GenerationRequest
 from shared.snapshots import Snapshot
 from worker.attempt import Call, stream
+from worker.providers.provider import Provider
+from worker.replay import Replay
 from worker.services import Services
 from worker.writer import StopReason, Writer
 
@@ -56,8 +58,12 @@ class Run:
         self.writer: Writer | None = None
         self._services = services
         self._until_ms = until_ms
-        self._models = [record.model, *_fallback(record.request)]
-        self._choice = 0
+        asked = _asked(record.request)
+        self._models = [record.model, *(asked.fallback or ())]
+        self._choice = record.choice
+        self._lookup = services.cache.lookup(record) if asked.cache and not record.cancel_requested else None
+        self._replay: Replay | None = None
+        """Whose answer is copied, instead of asking the provider."""
         self._so_far: Snapshot | None = None
         self._starts_over = False
         """What it would continue from is of no use."""
@@ -112,7 +118,6 @@ class Run:
     async def _attempts(self) -> JobEnd:
         lost = "The worker that ran it was lost, too often or as it must not start over."
         failure = Failed(code="worker_lost", message=lost, retryable=True)
-        self._choice = await self._services.circuits.choose(self._models, self.record.choice)
         claim = await self._claim()
         while claim.owned:
             if self.writer is not None:
@@ -133,10 +138,24 @@ class Run:
             claim = await self._claim_again(claim.token, again)
         return JobEnd.LEFT if claim.start in (Start.FENCED, Start.LATE) else JobEnd.DONE
 
+    async def _choose(self) -> None:
+        """Whom to ask: another generation's log where that will do, else the first model that is not known to fail."""
+        self._replay = None
+        if self._lookup is not None:
+            provider, _, model = self._models[self._choice].partition("/")
+            if await self._to_continue(provider, model) is None:
+                self._replay = await self._lookup.replay()
+        if self._replay is None:
+            self._choice = await self._services.circuits.choose(self._models, self._choice)
+
     async def _claim(self, token: int | None = None, reason: AttemptReason | None = None) -> Claim:
+        if token is None or reason == "source_lost":
+            await self._choose()
         provider, _, model = self._models[self._choice].partition("/")
+        if self._replay is not None:
+            provider, model = self._replay.name, self._replay.model
         while True:
-            self._so_far = await self._to_continue(provider, model)
+            self._so_far = None if self._replay else await self._to_continue(provider, model)
             claim = await self._services.log.claim(
                 self.record.id,
                 model=model,
@@ -148,6 +167,7 @@ class Run:
                 choice=self._choice,
                 continues=self._so_far is not None,
                 after=self._so_far.last if self._so_far else None,
+                cached=self._replay is not None,
             )
             if claim.start is not Start.MOVED:
                 return claim
@@ -164,6 +184,8 @@ class Run:
             cursor = page[-1].id
         if not so_far.attempts or (so_far.attempts[-1].provider, so_far.attempts[-1].model) != (provider, model):
             return None
+        if so_far.attempts[-1].cached:
+            return None  # that provider was asked by another
         try:
             request = GenerationRequest.model_validate_json(self.record.request)
             return so_far if self._services.providers.get(provider).continues(request, model, so_far) else None
@@ -175,7 +197,7 @@ class Run:
 
         Raises redis.exceptions.RedisError where it stays away for several leases.
         """
-        patience = time.monotonic() + PATIENCE * self._services.settings.lease
+        patience = 0.0
         failures = 0
         while True:
             try:
@@ -184,7 +206,9 @@ class Run:
                     claim = await self._claim()
                 return claim
             except RedisError:
-                if time.monotonic() > patience:
+                if not failures:
+                    patience = time.monotonic() + PATIENCE * self._services.settings.lease
+                elif time.monotonic() > patience:
                     raise
             failures += 1
             await asyncio.sleep(min(0.05 * 2.0 ** min(failures, 5), 1.0) * random.uniform(0.5, 1.0))
@@ -195,7 +219,7 @@ class Run:
         name, _, model = self._models[self._choice].partition("/")
         try:
             request = GenerationRequest.model_validate_json(self.record.request)
-            provider = self._services.providers.get(name)
+            provider: Provider = self._replay or self._services.providers.get(name)
         except ValidationError:
             return Failed(code="internal_error", message="The stored request cannot be read.", retryable=False), None
         except KeyError:
@@ -204,6 +228,10 @@ class Run:
         seconds = (request.deadline or settings.deadline) - claim.elapsed_ms / 1000
         end = await stream(Call(provider, request, model, self._so_far), writer, settings, seconds=seconds)
         failed = end if isinstance(end, Failed) else None
+        if self._replay is not None:
+            over = failed is None or writer.outcome is not None or failed.code in FINAL
+            must_not = writer.said_something and request.on_interrupt == "fail"
+            return end, None if over or must_not else "source_lost"
         await self._services.circuits.report(self._models[self._choice], failed.code if failed else None)
         if failed is None or writer.outcome is not None or failed.code in FINAL:
             return end, None
@@ -258,11 +286,12 @@ def _innermost(error: Exception) -> str:
 
 
 class _Request(msgspec.Struct):
-    fallback: list[str] = []
+    fallback: list[str] | None = None
+    cache: dict[str, Any] | None = None
 
 
-def _fallback(request: bytes) -> list[str]:
+def _asked(request: bytes) -> _Request:
     try:
-        return msgspec.json.decode(request, type=_Request).fallback
+        return msgspec.json.decode(request, type=_Request)
     except msgspec.MsgspecError:
-        return []  # the attempt will find that it cannot be read, and say so
+        return _Request()  # the attempt will find that it cannot be read, and say so

@@ -8,6 +8,7 @@ from shared.generations import Generations
 from shared.log import Log
 from shared.settings import Settings
 from worker.appender import Appender
+from worker.cache import Cache
 from worker.circuits import Circuits
 from worker.providers.registry import Registry
 from worker.trials import Trials
@@ -24,3 +25,4 @@ class Services:
     providers: Registry
     circuits: Circuits
     trials: Trials
+    cache: Cache

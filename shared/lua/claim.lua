@@ -36,8 +36,8 @@ local token = string.format('%.0f', math.max(now, r[1] + 1, string.match(last, '
 local number, failures = tonumber(r[4]), tonumber(r[5])
 local reason = ARGV[2]
 local lost, pardons = false, tonumber(r[11] or 0)
-if reason == 'fallback' then
-  lost = false -- the list of models is its own bound
+if reason == 'fallback' or reason == 'source_lost' then
+  lost = false -- the list of models, and how often a run looks for a source, are bounds of their own
 elseif reason ~= '' then
   failures = failures + 1
 elseif r[3] == 'running' then

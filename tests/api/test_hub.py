@@ -8,8 +8,8 @@ from contextlib import ExitStack
 import pytest
 
 from api.hub import Hub
-from api.subscriber import Subscriber
 from shared.redis_client import connect
+from shared.subscriber import Subscriber
 from tests.api.harness import Api, Producer, until
 
 

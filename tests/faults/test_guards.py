@@ -20,12 +20,15 @@ from shared.generations import Acceptance, Generations
 from shared.log import Keys, Log, Outcome, Publication, Start
 from shared.queue import LEASES, PENDING, QUEUE, Queue
 from shared.settings import Settings
+from shared.subscriber import Subscriber
 from tests.contract.accepting import accept, batch, claim, completed, delta
 from worker import appender as appender_module
 from worker.appender import Appender
+from worker.cache import Cache
 from worker.circuits import Circuits
 from worker.generate import Generator
 from worker.journal import Silence
+from worker.news import News
 from worker.providers.registry import Registry
 from worker.run import JobEnd
 from worker.services import Services
@@ -73,7 +76,9 @@ async def generator(
 ) -> AsyncIterator[Generator]:
     registry = Registry(settings.endpoints())
     circuits = Circuits(generations.redis, settings)
-    yield Generator(Services(settings, generations, log, appender, registry, circuits, Trials(generations)))
+    cache = Cache(log.redis, log, generations, News(Subscriber(log.redis, timeout=5)), settings)
+    trials = Trials(generations)
+    yield Generator(Services(settings, generations, log, appender, registry, circuits, trials, cache))
     await registry.aclose()
 
 

@@ -98,15 +98,15 @@ class Midstream:
         self.log = log
         self.simulator_url = simulator_url
 
-    async def ask(self, model: str, **fields: Any) -> str:
+    async def ask(self, model: str, owner: str = "local", **fields: Any) -> str:
         """Accept a generation; gives its id."""
         body = {"model": model, "messages": [{"role": "user", "content": "Hello."}], **fields}
         request = GenerationRequest.model_validate(body)
-        generation_id = await self.generations.new_id("local", None)
+        generation_id = await self.generations.new_id(owner, None)
         await self.generations.accept(
             Acceptance(
                 id=generation_id,
-                owner="local",
+                owner=owner,
                 model=model,
                 request=request.model_dump_json(exclude_none=True).encode(),
                 on_interrupt=request.on_interrupt,

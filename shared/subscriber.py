@@ -1,4 +1,4 @@
-"""The one subscriber connection of this process: hears what every watched log publishes."""
+"""The one subscriber connection of this process: hears what every followed log publishes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from api.supervisor import Backoff
+from shared.backoff import Backoff
 
-logger = logging.getLogger("midstream.api")
+logger = logging.getLogger("midstream")
 
 
 class Listener(Protocol):

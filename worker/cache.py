@@ -1,0 +1,118 @@
+"""The cache: which generation answers all identical requests of an owner, finished or still running."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+
+from pydantic import ValidationError
+from redis.asyncio import Redis
+from redis.exceptions import OutOfMemoryError
+
+from shared.generations import Generations, Record
+from shared.log import Log
+from shared.requests import GenerationRequest
+from shared.script import Script
+from shared.settings import Settings
+from worker.news import News
+from worker.replay import Replay
+from worker.source import Beginning, Source, SourceLost
+
+logger = logging.getLogger("midstream.worker")
+
+SOURCES = 3
+"""Generations at most that one waits for and copies from; then it asks the provider by itself, unshared."""
+
+IMMATERIAL = frozenset({"on_interrupt", "idle_timeout", "deadline", "ttl", "metadata", "cache"})
+"""Fields that do not change what a model is asked. A new field counts, unless it is named here."""
+
+
+def canonical(request: GenerationRequest) -> str:
+    """JSON of all that matters for the answer: members in order, without defaults."""
+    fields = request.model_dump(mode="json", exclude=set(IMMATERIAL), exclude_defaults=True)
+    return json.dumps(fields, sort_keys=True, separators=(",", ":"))
+
+
+def digest(owner: str, request: GenerationRequest) -> str:
+    """SHA-256 of owner and canonical request, in hexadecimal."""
+    return hashlib.sha256(f"{len(owner)}:{owner}{canonical(request)}".encode()).hexdigest()
+
+
+class Cache:
+    """Entries in the log's Redis: from a digest to the generation that answers. Logs hold the answers."""
+
+    _lead = Script("cache_lead")
+
+    def __init__(self, redis: Redis, log: Log, generations: Generations, news: News, settings: Settings) -> None:
+        self.settings = settings
+        self._redis = redis
+        self._log = log
+        self._generations = generations
+        self._news = news
+
+    async def lead(self, owner: str, request: GenerationRequest, asking: str, *, useless: str, keep_ms: int) -> str:
+        """Id of the generation to copy; `asking` itself where it is to ask the provider, and others copy it.
+
+        `useless` is a generation that was found to have no answer: one of those who say so replaces it. The entry is
+        kept for `keep_ms`. Raises redis.exceptions.RedisError.
+        """
+        key = f"midstream:cache:{digest(owner, request)}"
+        raw: bytes = await self._lead(self._redis, [key], [asking, useless, keep_ms])
+        return raw.decode()
+
+    def source(self, generation_id: str, owner: str) -> Source:
+        """A generation to copy for this owner."""
+        return Source(generation_id, owner, self._log, self._generations, self._news)
+
+    def lookup(self, record: Record) -> Lookup:
+        """The look for an answer on behalf of one generation."""
+        return Lookup(self, record)
+
+
+class Lookup:
+    """One generation's search for an answer that is there, or on its way."""
+
+    def __init__(self, cache: Cache, record: Record) -> None:
+        self._cache = cache
+        self._record = record
+        self._left = SOURCES
+        self._copied: tuple[str, Beginning] | None = None
+
+    async def replay(self) -> Replay | None:
+        """The answer of another generation, once there is some of it; None where the provider is to be asked.
+
+        Called again where a replay came to no end. Raises redis.exceptions.RedisError.
+        """
+        record, settings = self._record, self._cache.settings
+        try:
+            request = GenerationRequest.model_validate_json(record.request)
+        except ValidationError:
+            return None  # the attempt will say so
+        if request.cache is None:
+            return None
+        idle, deadline = request.idle_timeout or settings.idle_timeout, request.deadline or settings.deadline
+        # While it may run, and then for as long as its log is there to be copied.
+        keep_ms = int(deadline * 1000) + record.ttl_ms
+        useless = ""
+        while self._left:
+            try:
+                leader = await self._cache.lead(record.owner, request, record.id, useless=useless, keep_ms=keep_ms)
+            except OutOfMemoryError:
+                return None
+            if leader == record.id:
+                return None
+            self._left -= 1
+            source = self._cache.source(leader, record.owner)
+            try:
+                found = await source.beginning(ttl=request.cache.ttl, idle=idle, seconds=deadline)
+            except SourceLost:
+                useless = leader
+                continue
+            if self._copied == (leader, found):
+                useless = leader  # the very answer that broke off for us: it was silent, or cannot be read
+                continue
+            self._copied = leader, found
+            logger.info("%s: copies %s", record.id, leader)
+            return Replay(source, found, pace=request.cache.pace, longest=idle / 2)
+        return None
