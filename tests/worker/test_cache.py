@@ -1,0 +1,374 @@
+"""Identical requests are asked once: what is finished is said again, what runs is shared, what failed is not."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import AsyncExitStack
+from itertools import accumulate
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from redis.asyncio import Redis
+
+from shared.events import AnyEvent, Attempt, Cancelled, Completed, Cost, Delta
+from shared.generations import Generations
+from shared.log import Keys
+from shared.requests import GenerationRequest
+from shared.settings import Settings
+from shared.snapshots import Snapshot
+from tests.worker.conftest import Midstream, said_something, working
+from worker.cache import IMMATERIAL, canonical, digest
+
+CACHE = {"ttl": 600}
+MATERIAL: dict[str, tuple[Any, Any]] = {
+    "model": ("a/b", "a/c"),
+    "messages": ([{"role": "user", "content": "?"}], [{"role": "user", "content": "!"}]),
+    "tools": (None, [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "a": {"b": 1}}}}]),
+    "tool_choice": (None, "required"),
+    "parallel_tool_calls": (None, False),
+    "response_format": (None, {"type": "json_schema", "json_schema": {"name": "x", "schema": {"b": 1, "a": 2}}}),
+    "max_tokens": (None, 9),
+    "temperature": (None, 0.0),
+    "top_p": (None, 0.5),
+    "stop": (None, ["x"]),
+    "seed": (None, 0),
+    "frequency_penalty": (None, 0.0),
+    "presence_penalty": (None, 0.0),
+    "reasoning_effort": (None, "none"),
+    "reasoning_budget": (None, 2048),
+    "extra": ({}, {"p": {"b": {"d": 1, "c": [2, {"z": 1, "y": 2}]}, "a": 1}}),
+    "fallback": (None, ["a/d"]),
+}
+IGNORED: dict[str, Any] = {
+    "on_interrupt": "fail",
+    "idle_timeout": 5.0,
+    "deadline": 5.0,
+    "ttl": 5.0,
+    "metadata": {"a": "b"},
+    "cache": {"ttl": 5},
+}
+
+
+class TestCanonicalForm:
+    def test_every_field_is_classified(self) -> None:
+        assert GenerationRequest.model_fields.keys() == MATERIAL.keys() | IMMATERIAL
+        assert IGNORED.keys() == IMMATERIAL
+
+    @given(
+        st.sets(st.sampled_from(sorted(set(MATERIAL) - {"reasoning_budget"}))),
+        st.sets(st.sampled_from(sorted(IGNORED))),
+        st.booleans(),
+        st.randoms(use_true_random=False),
+    )
+    def test_it_tells_apart_what_matters_and_nothing_else(
+        self, changed: set[str], ignored: set[str], spelt_out: bool, random: Any
+    ) -> None:
+        """Two requests have the same form exactly if they have the same values in the fields that matter."""
+        plain = {name: MATERIAL[name][name in changed] for name in MATERIAL if name in changed | {"model", "messages"}}
+        body = {name: MATERIAL[name][name in changed] for name in MATERIAL} if spelt_out else dict(plain)
+        body |= {name: IGNORED[name] for name in ignored}
+        request = GenerationRequest.model_validate(shuffled(body, random))
+        assert canonical(request) == canonical(GenerationRequest.model_validate(plain))
+        other = random.choice(sorted(set(MATERIAL) - {"reasoning_budget", "reasoning_effort"}))
+        toggled = body | {other: MATERIAL[other][other not in changed]}
+        assert canonical(GenerationRequest.model_validate(toggled)) != canonical(request)
+
+    @pytest.mark.parametrize("name", ["reasoning_budget", "reasoning_effort"])
+    def test_of_two_fields_that_exclude_each_other(self, name: str) -> None:
+        plain = {name: values[0] for name, values in MATERIAL.items()}
+        forms = {canonical(GenerationRequest.model_validate(plain | {name: value})) for value in MATERIAL[name]}
+        assert len(forms) == 2
+
+    def test_owner_and_request_cannot_be_confused(self) -> None:
+        request = GenerationRequest.model_validate({name: values[0] for name, values in MATERIAL.items()})
+        assert digest("a", request) != digest("a1:", request)
+
+
+def shuffled(value: Any, random: Any) -> Any:
+    """The same JSON with the members of its objects in another order."""
+    if isinstance(value, dict):
+        members = [(name, shuffled(item, random)) for name, item in value.items()]
+        random.shuffle(members)
+        return dict(members)
+    return [shuffled(item, random) for item in value] if isinstance(value, list) else value
+
+
+def attempts(events: list[AnyEvent]) -> list[tuple[str, bool]]:
+    return [(event.reason, event.cached is True) for event in events if isinstance(event, Attempt)]
+
+
+async def snapshot(midstream: Midstream, generation_id: str) -> Snapshot:
+    found = Snapshot()
+    for entry in await midstream.log.read(generation_id, count=100_000):
+        found.apply(*entry)
+    return found
+
+
+def entry(owner: str, model: str) -> str:
+    """Key of the cache entry for what `Midstream.ask` asks."""
+    body = {"model": model, "messages": [{"role": "user", "content": "Hello."}]}
+    return f"midstream:cache:{digest(owner, GenerationRequest.model_validate(body))}"
+
+
+async def calls(midstream: Midstream, key: str, most: int = 1) -> int:
+    return len(await midstream.requests(key, lambda rows: len(rows) >= most))
+
+
+async def state(generations: Generations, generation_id: str) -> str:
+    record = (await generations.find(generation_id)).record
+    assert record is not None
+    return record.state
+
+
+class TestFinished:
+    @pytest.mark.parametrize("script", ["reasoning?rate=0", "tools?rate=0&deltas=30", "refusal?rate=0"])
+    async def test_it_is_said_again_under_a_new_id_for_nothing(
+        self, settings: Settings, midstream: Midstream, key: str, script: str
+    ) -> None:
+        model = f"simulator-anthropic/{script}&key={key}"
+        async with working(settings):
+            first = await midstream.ask(model, cache=CACHE)
+            await midstream.ended(first)
+            second = await midstream.ask(model, cache=CACHE, metadata={"other": "x"}, ttl=90)
+            events = await midstream.ended(second)
+            await midstream.ended(await midstream.ask(model))
+        assert await calls(midstream, key, 2) == 2, "one for the source, and one without a cache"
+        original, copy = await snapshot(midstream, first), await snapshot(midstream, second)
+        assert copy.parts == original.parts != []
+        assert (copy.usage, copy.response_id) == (original.usage, original.response_id)
+        assert attempts(events) == [("new", True)]
+        assert isinstance(events[0], Attempt)
+        assert f"{events[0].provider}/{events[0].model}" == model
+        assert isinstance(events[-1], Completed)
+        assert events[-1].cost == Cost("0")
+
+    async def test_the_original_pace_has_the_original_gaps(
+        self, settings: Settings, midstream: Midstream, key: str
+    ) -> None:
+        model = f"simulator/lorem?deltas=12&rate=20&key={key}"
+
+        def times(events: list[AnyEvent]) -> list[tuple[int, int]]:
+            """How much of the text was there when."""
+            said = [event for event in events if isinstance(event, Delta)]
+            return list(zip(accumulate(len(event.delta) for event in said), (event.t for event in said), strict=True))
+
+        async with working(settings):
+            original = await midstream.ended(await midstream.ask(model, cache=CACHE))
+            paced = await midstream.ended(await midstream.ask(model, cache=CACHE | {"pace": "original"}))
+            full = await midstream.ended(await midstream.ask(model, cache=CACHE))
+        assert await calls(midstream, key) == 1
+        due = dict(times(original))
+        assert original[-1].t > 500
+        # Its times are whole ms, each rounded down.
+        assert all(t >= due[length] - 2 for length, t in times(paced) if length in due)
+        assert len(due.keys() & dict(times(paced)).keys()) > 5
+        assert paced[-1].t >= original[-1].t - 2
+        assert full[-1].t < original[-1].t / 2
+
+    async def test_it_is_good_for_as_long_as_the_asking_request_says(
+        self, settings: Settings, midstream: Midstream, key: str
+    ) -> None:
+        model = f"simulator/clock?deltas=3&rate=0&key={key}"
+        async with working(settings):
+            for ttl, cached in ((600, False), (0, False), (600, True)):
+                events = await midstream.ended(await midstream.ask(model, cache={"ttl": ttl}))
+                assert attempts(events) == [("new", cached)]
+        assert await calls(midstream, key, 2) == 2
+
+    @pytest.mark.parametrize("how", ["failed", "cancelled", "deleted", "expired"])
+    async def test_what_is_no_answer_any_more_is_not_copied(
+        self, settings: Settings, midstream: Midstream, generations: Generations, redis: Redis, key: str, how: str
+    ) -> None:
+        fault = "&fault=eof@4&times=1" if how == "failed" else ""
+        model = f"simulator/lorem?deltas=9&rate={0 if how != 'cancelled' else 5}&key={key}{fault}"
+        async with working(settings):
+            first = await midstream.ask(model, cache=CACHE, on_interrupt="fail")
+            if how == "cancelled":
+                await midstream.until(first, said_something)
+                await generations.cancel(first)
+            await midstream.ended(first)
+            if how == "deleted":
+                await generations.delete("local", first)
+            elif how == "expired":
+                await redis.delete(Keys(first).log)
+            second = await midstream.ask(model, cache=CACHE)
+            assert attempts(await midstream.ended(second)) == [("new", False)]
+            assert attempts(await midstream.ended(await midstream.ask(model, cache=CACHE))) == [("new", True)]
+        assert await calls(midstream, key, 2) == 2
+
+
+class TestOwners:
+    async def test_they_never_share(self, settings: Settings, midstream: Midstream, redis: Redis, key: str) -> None:
+        model = f"simulator/lorem?deltas=5&rate=10&key={key}"
+        async with working(settings):
+            ids = [await midstream.ask(model, owner=owner, cache=CACHE) for owner in ("a", "b", "a")]
+            ended = [await midstream.ended(generation_id) for generation_id in ids]
+        assert [cached for events in ended for _, cached in attempts(events)].count(False) == 2
+        assert attempts(ended[1]) == [("new", False)]
+        assert await calls(midstream, key, 2) == 2
+        assert len([name async for name in redis.scan_iter("midstream:cache:*")]) == 2
+
+    async def test_an_entry_that_names_anothers_generation_is_refused(
+        self, settings: Settings, midstream: Midstream, redis: Redis, key: str
+    ) -> None:
+        model = f"simulator/clock?deltas=3&rate=0&key={key}"
+        async with working(settings):
+            theirs = await midstream.ask(model, owner="a", cache=CACHE)
+            await midstream.ended(theirs)
+            assert await redis.get(entry("a", model)) == theirs.encode()
+            await redis.set(entry("b", model), theirs)
+            events = await midstream.ended(await midstream.ask(model, owner="b", cache=CACHE))
+        assert attempts(events) == [("new", False)]
+        assert await calls(midstream, key, 2) == 2
+
+    async def test_no_key_and_no_line_has_a_prompt(
+        self, settings: Settings, midstream: Midstream, redis: Redis, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.DEBUG, logger="midstream")
+        messages = [{"role": "user", "content": "a-secret-prompt"}]
+        async with working(settings):
+            for _ in range(2):
+                await midstream.ended(await midstream.ask("simulator/echo?rate=0", messages=messages, cache=CACHE))
+        assert "copies" in caplog.text
+        assert "secret" not in "".join(r.getMessage() for r in caplog.records if r.name.startswith("midstream"))
+        assert not any([b"secret" in name async for name in redis.scan_iter()])
+
+
+class TestInFlight:
+    MANY = 8
+
+    async def test_they_share_one_call_and_all_hear_it_live(
+        self, settings: Settings, midstream: Midstream, generations: Generations, key: str
+    ) -> None:
+        model = f"simulator/clock?deltas=20&rate=20&key={key}"
+        async with working(settings):
+            ids = [await midstream.ask(model, cache=CACHE) for _ in range(self.MANY)]
+            for generation_id in ids:
+                await midstream.until(generation_id, said_something)
+            assert {await state(generations, generation_id) for generation_id in ids} == {"running"}
+            ended = [await midstream.ended(generation_id) for generation_id in ids]
+        assert await calls(midstream, key) == 1
+        assert sorted(cached for events in ended for _, cached in attempts(events)) == [False] + [True] * (
+            self.MANY - 1
+        )
+        assert len({(await snapshot(midstream, generation_id)).text for generation_id in ids}) == 1
+        assert all(isinstance(events[-1], Completed) for events in ended)
+
+    async def test_a_source_that_fails_is_replaced_by_exactly_one(
+        self, settings: Settings, midstream: Midstream, generations: Generations, key: str
+    ) -> None:
+        model = f"simulator/clock?deltas=12&rate=20&fault=eof@8&times=1&key={key}"
+        async with working(settings):
+            source = await midstream.ask(model, cache=CACHE, on_interrupt="fail")
+            await midstream.until(source, said_something)
+            ids = [await midstream.ask(model, cache=CACHE) for _ in range(self.MANY)]
+            ended = [await midstream.ended(generation_id) for generation_id in ids]
+            assert (await midstream.ended(source))[-1].type == "failed"
+        assert await calls(midstream, key, 2) == 2
+        assert all(isinstance(events[-1], Completed) for events in ended)
+        assert all(attempts(events)[0] == ("new", True) for events in ended)
+        assert sorted(attempts(events)[1:] for events in ended) == sorted(
+            [[("source_lost", False)]] + [[("source_lost", True)]] * (self.MANY - 1)
+        )
+        assert len({(await snapshot(midstream, generation_id)).text for generation_id in ids}) == 1
+        records = [(await generations.find(generation_id)).record for generation_id in ids]
+        assert all(record is not None and record.failures == 0 for record in records)
+
+    async def test_a_source_that_starts_over_is_followed(
+        self, settings: Settings, midstream: Midstream, key: str
+    ) -> None:
+        model = f"simulator/clock?deltas=12&rate=20&fault=eof@8&times=1&key={key}"
+        async with working(settings):
+            source = await midstream.ask(model, cache=CACHE)
+            await midstream.until(source, said_something)
+            follower = await midstream.ask(model, cache=CACHE)
+            assert attempts(await midstream.ended(follower)) == [("new", True), ("source_lost", True)]
+        assert (await snapshot(midstream, follower)).text == (await snapshot(midstream, source)).text
+        assert await calls(midstream, key, 2) == 2
+
+    async def test_who_must_not_start_over_fails(self, settings: Settings, midstream: Midstream, key: str) -> None:
+        model = f"simulator/clock?deltas=12&rate=20&fault=eof@8&key={key}"
+        async with working(settings):
+            source = await midstream.ask(model, cache=CACHE, on_interrupt="fail")
+            await midstream.until(source, said_something)
+            events = await midstream.ended(await midstream.ask(model, cache=CACHE, on_interrupt="fail"))
+        assert attempts(events) == [("new", True)]
+        assert events[-1].type == "failed"
+        assert await calls(midstream, key) == 1
+
+    @pytest.mark.parametrize("end", ["cancel", "delete"])
+    async def test_each_is_ended_by_its_own_owner_only(
+        self, settings: Settings, midstream: Midstream, generations: Generations, key: str, end: str
+    ) -> None:
+        model = f"simulator/clock?deltas=20&rate=20&key={key}"
+        async with working(settings):
+            source = await midstream.ask(model, cache=CACHE)
+            await midstream.until(source, said_something)
+            leaving, staying = [await midstream.ask(model, cache=CACHE) for _ in range(2)]
+            for generation_id in (leaving, staying):
+                await midstream.until(generation_id, said_something)
+            await generations.cancel(leaving)
+            assert isinstance((await midstream.ended(leaving))[-1], Cancelled)
+            assert await state(generations, source) == await state(generations, staying) == "running"
+            if end == "cancel":
+                await generations.cancel(source)
+                assert isinstance((await midstream.ended(source))[-1], Cancelled)
+            else:
+                await generations.delete("local", source)
+            events = await midstream.ended(staying)
+        assert attempts(events) == [("new", True), ("source_lost", False)]
+        assert isinstance(events[-1], Completed)
+        assert await calls(midstream, key, 2) == 2
+
+    async def test_a_silent_source_is_left_after_the_followers_own_patience(
+        self, settings: Settings, midstream: Midstream, key: str
+    ) -> None:
+        model = f"simulator/clock?deltas=6&rate=50&fault=stall@4&times=1&key={key}"
+        async with working(settings):
+            source = await midstream.ask(model, cache=CACHE, idle_timeout=600)
+            await midstream.until(source, said_something)
+            events = await midstream.ended(await midstream.ask(model, cache=CACHE, idle_timeout=0.5))
+            assert attempts(events) == [("new", True), ("source_lost", False)]
+            assert isinstance(events[-1], Completed)
+        assert await calls(midstream, key, 2) == 2
+
+
+class TestPlaces:
+    """A follower holds a worker's place, which its source may need."""
+
+    async def test_a_source_that_waits_behind_its_follower_is_replaced(
+        self, settings: Settings, midstream: Midstream, redis: Redis, key: str
+    ) -> None:
+        model = f"simulator/clock?deltas=4&rate=0&key={key}"
+        follower = await midstream.ask(model, cache=CACHE)
+        source = await midstream.ask(model, cache=CACHE)
+        await redis.set(entry("local", model), source)  # as a worker leaves it that is killed before its claim
+        async with working(settings.model_copy(update={"concurrency": 1})):
+            ended = [await midstream.ended(generation_id) for generation_id in (follower, source)]
+        assert [attempts(events) for events in ended] == [[("new", False)], [("new", True)]]
+        assert await calls(midstream, key) == 1
+
+    @pytest.mark.parametrize("places", [1, 500])
+    async def test_a_source_whose_worker_was_killed(
+        self, settings: Settings, midstream: Midstream, key: str, places: int
+    ) -> None:
+        """It is taken over as any other, if a worker has room; else one of its followers goes on in its place."""
+        model = f"simulator/clock?deltas=20&rate=20&key={key}"
+        async with AsyncExitStack() as first, AsyncExitStack() as second:
+            await first.enter_async_context(working(settings.model_copy(update={"concurrency": 1})))
+            source = await midstream.ask(model, cache=CACHE)
+            await midstream.until(source, said_something)
+            await second.enter_async_context(working(settings.model_copy(update={"concurrency": places})))
+            followers = [await midstream.ask(model, cache=CACHE) for _ in range(min(places, 3))]
+            for generation_id in followers:
+                await midstream.until(generation_id, said_something)
+            await first.aclose()
+            ids = [source, *followers]
+            ended = [await midstream.ended(generation_id) for generation_id in ids]
+        assert await calls(midstream, key, 2) == 2, "one was cut, and one shared by all"
+        assert all(isinstance(events[-1], Completed) for events in ended)
+        assert len({(await snapshot(midstream, generation_id)).text for generation_id in ids}) == 1
+        assert [reason for reason, _ in attempts(ended[0])] == ["new", "worker_lost"]
+        assert all([reason for reason, _ in attempts(events)] == ["new", "source_lost"] for events in ended[1:])
