@@ -64,8 +64,9 @@ def answers(draw: st.DrawFn) -> list[AnyEvent]:
                     Delta(part=part.part, kind=part.kind, delta=draw(st.sampled_from(["a", "❤b"])), sequence_number=1)
                 )
             elif step == "end":
-                events.append(PartEnd(part=draw(st.sampled_from(alive)).part, signature="s", provider="p"))
-                ended.add(events[-1].part)
+                part = draw(st.sampled_from(alive))
+                events.append(PartEnd(part=part.part, signature="s", provider="p"))
+                ended.add(part.part)
             else:
                 events.append(UsageReport(usage=Usage(output_tokens=draw(st.integers(0, 9)))))
                 events.append(Response(response_id="r", request_id="q"))
