@@ -136,8 +136,10 @@ class Snapshot:
             self.raw, self.raw_count, self._raw_bytes = [], 0, 0
         # A part's index counts within its attempt.
         self._places = []
-        line = AttemptLine(event.number, event.reason, event.model, event.provider, event.continues, event.cached is True)
-        self.attempts.append(line)
+        cached = event.cached is True
+        self.attempts.append(
+            AttemptLine(event.number, event.reason, event.model, event.provider, event.continues, cached)
+        )
 
     def _open(self, event: events.Part) -> None:
         part = self._broken_off(event) if event.resumes is True else None
