@@ -18,8 +18,8 @@ from worker.news import News
 
 QUIET = 1.0
 """Seconds without news after which the log is read, and the record looked at, all the same."""
-IN_LINE = QUIET / 2
-"""Seconds for which a source may wait for a worker: in that time one takes what has become visible, if any has room."""
+IN_LINE = 1.5 * QUIET
+"""Seconds in line after which a source is not waited for: a worker with room has long taken what became visible."""
 
 _SAYS = frozenset({"delta", "annotation", "part_end"})
 
