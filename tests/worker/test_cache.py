@@ -14,17 +14,18 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from shared.events import AnyEvent, Attempt, Cancelled, Completed, Cost, Delta, Failed
+from shared.events import AnyEvent, Attempt, Cancelled, Completed, Cost, Delta, Failed, Part, PartEnd
 from shared.generations import Generations
 from shared.log import Keys
 from shared.requests import GenerationRequest
 from shared.settings import Settings
 from shared.snapshots import PartSoFar, Snapshot
-from tests.contract.accepting import batch
+from tests.contract.accepting import batch, completed, delta
 from tests.worker.conftest import Midstream, said_something, working
 from worker.cache import IMMATERIAL, canonical, digest
 
 CACHE = {"ttl": 600}
+FAILED = Failed(code="provider_error", message="", retryable=True)
 MATERIAL: dict[str, tuple[Any, Any]] = {
     "model": ("a/b", "a/c"),
     "messages": ([{"role": "user", "content": "?"}], [{"role": "user", "content": "!"}]),
@@ -119,6 +120,12 @@ async def snapshot(midstream: Midstream, generation_id: str) -> Snapshot:
 def whole(snapshot: Snapshot) -> list[PartSoFar]:
     """Its parts, however they were cut into deltas."""
     return [dataclasses.replace(part, pieces=[part.text]) for part in snapshot.parts]
+
+
+async def write_on(midstream: Midstream, generation_id: str, events: list[Any], *, continues: bool) -> None:
+    """Another worker takes the log over, and writes this."""
+    claim = await midstream.log.claim(generation_id, model="m", provider="p", ttl_ms=60_000, continues=continues)
+    await midstream.log.append(batch(generation_id, claim, 1, events))
 
 
 def entry(owner: str, model: str) -> str:
@@ -257,7 +264,7 @@ class TestInFlight:
     async def test_they_share_one_call_and_all_hear_it_live(
         self, settings: Settings, midstream: Midstream, generations: Generations, key: str
     ) -> None:
-        model = f"simulator/clock?deltas=40&rate=20&key={key}"
+        model = f"simulator/clock?deltas=60&rate=20&key={key}"
         async with working(settings):
             ids = [await midstream.ask(model, cache=CACHE) for _ in range(self.MANY)]
             for generation_id in ids:
@@ -285,9 +292,7 @@ class TestInFlight:
             if end == "cancelled":
                 await generations.cancel(source)
             else:
-                later = await midstream.log.claim(source, model="m", provider="p", ttl_ms=60_000, continues=True)
-                failed = Failed(code="provider_error", message="", retryable=True)
-                await midstream.log.append(batch(source, later, 1, [failed]))
+                await write_on(midstream, source, [FAILED], continues=True)
             assert (await midstream.ended(source))[-1].type == end
             ended = [await midstream.ended(generation_id) for generation_id in ids]
         assert await calls(midstream, key, 2) == 2
@@ -303,30 +308,54 @@ class TestInFlight:
     async def test_a_source_that_starts_over_is_followed(
         self, settings: Settings, midstream: Midstream, key: str
     ) -> None:
-        model = f"simulator/clock?deltas=40&rate=20&fault=eof@30&times=1&key={key}"
+        model = f"simulator/clock?deltas=12&rate=20&fault=stall@8&key={key}"
         async with working(settings):
             source = await midstream.ask(model, cache=CACHE)
             await midstream.until(source, said_something)
             follower = await midstream.ask(model, cache=CACHE)
+            await midstream.until(follower, said_something)
+            anew = [Part(part=0, kind="text"), delta("anew"), PartEnd(part=0), completed()]
+            await write_on(midstream, source, anew, continues=False)
             assert attempts(await midstream.ended(follower)) == [("new", True), ("source_lost", True)]
-        assert (await snapshot(midstream, follower)).text == (await snapshot(midstream, source)).text
-        assert await calls(midstream, key, 2) == 2
+        assert (await snapshot(midstream, follower)).text == "anew"
+        assert await calls(midstream, key) == 1
+
+    async def test_a_source_that_continues_is_followed_in_one_attempt(
+        self, settings: Settings, midstream: Midstream, key: str
+    ) -> None:
+        model = f"simulator/clock?deltas=12&rate=20&fault=stall@8&key={key}"
+        async with working(settings):
+            source = await midstream.ask(model, cache=CACHE)
+            await midstream.until(source, said_something)
+            follower = await midstream.ask(model, cache=CACHE)
+            await midstream.until(follower, said_something)
+            rest = [Part(part=0, kind="text", resumes=True), delta("and on"), PartEnd(part=0), completed()]
+            await write_on(midstream, source, rest, continues=True)
+            assert attempts(await midstream.ended(follower)) == [("new", True)]
+        original, copy = await snapshot(midstream, source), await snapshot(midstream, follower)
+        assert whole(copy) == whole(original)
+        assert len(copy.text) > len("and on")
+        assert copy.text.endswith("and on")
 
     async def test_who_must_not_start_over_fails(self, settings: Settings, midstream: Midstream, key: str) -> None:
-        model = f"simulator/clock?deltas=40&rate=20&fault=eof@30&key={key}"
+        model = f"simulator/clock?deltas=12&rate=20&fault=stall@8&key={key}"
         async with working(settings):
-            source = await midstream.ask(model, cache=CACHE, on_interrupt="fail")
+            source = await midstream.ask(model, cache=CACHE)
             await midstream.until(source, said_something)
-            events = await midstream.ended(await midstream.ask(model, cache=CACHE, on_interrupt="fail"))
+            follower = await midstream.ask(model, cache=CACHE, on_interrupt="fail")
+            await midstream.until(follower, said_something)
+            await write_on(midstream, source, [FAILED], continues=True)
+            events = await midstream.ended(follower)
         assert attempts(events) == [("new", True)]
-        assert events[-1].type == "failed"
+        assert isinstance(events[-1], Failed)
+        assert (events[-1].code, events[-1].retryable) == ("incomplete_stream", True)
         assert await calls(midstream, key) == 1
 
     @pytest.mark.parametrize("end", ["cancel", "delete"])
     async def test_each_is_ended_by_its_own_owner_only(
         self, settings: Settings, midstream: Midstream, generations: Generations, key: str, end: str
     ) -> None:
-        model = f"simulator/clock?deltas=40&rate=20&key={key}"
+        model = f"simulator/clock?deltas=20&rate=20&fault=stall@10&times=1&key={key}"
         async with working(settings):
             source = await midstream.ask(model, cache=CACHE)
             await midstream.until(source, said_something)
@@ -380,7 +409,7 @@ class TestPlaces:
     ) -> None:
         """It is taken over as any other, if a worker has room; else one of its followers goes on in its place."""
         settings = settings.model_copy(update={"lease": 3.0})
-        model = f"simulator/clock?deltas=40&rate=20&key={key}"
+        model = f"simulator/clock?deltas=20&rate=20&fault=stall@10&times=1&key={key}"
         async with AsyncExitStack() as first, AsyncExitStack() as second:
             await first.enter_async_context(working(settings.model_copy(update={"concurrency": 1})))
             source = await midstream.ask(model, cache=CACHE)
