@@ -81,12 +81,15 @@ class Queue:
         return bool(await self._announce(self.redis, keys, [generation_id, most, self.longest_ms]))
 
     async def enqueue(self, generation_id: str, after_ms: int = 0) -> bool:
-        """Make it visible to workers, in so many ms, and wake one; False where it is queued or leased already."""
+        """Make it visible to workers, and wake one; False where it is queued or leased already.
+
+        With `after_ms` it is leased by nobody until then: a worker that has it can still take it back.
+        """
         job = serialize_job(JOB, (generation_id,), {}, None, 0, serializer=encode_job)
         return bool(
             await self._enqueue(
                 self.redis,
-                [QUEUE, WAKE, PENDING],
+                [QUEUE, WAKE, PENDING, LEASES],
                 [generation_id, job_key_prefix + generation_id, job, self.job_ttl_ms, after_ms],
             )
         )

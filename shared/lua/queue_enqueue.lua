@@ -1,5 +1,7 @@
 -- Put a job into the queue and wake one worker; a job that is queued or leased stays as it is.
--- KEYS  queue, wake list, pending index
+-- One that is not visible at once is leased, by nobody: some worker may still have it, and has that time to take it
+-- back. A worker that holds off after a restart of Redis leaves it alone like any lease (queue_take.lua).
+-- KEYS  queue, wake list, pending index, leases
 -- ARGV  job id, job key, job (arq's format), TTL of the job key in ms, ms until it is visible
 -- Gives 1 if it was added, else 0
 local clock = redis.call('TIME')
@@ -8,6 +10,9 @@ redis.call('ZADD', KEYS[3], 'NX', now, ARGV[1])
 redis.call('SET', ARGV[2], ARGV[3], 'PX', ARGV[4])
 if redis.call('ZADD', KEYS[1], 'NX', string.format('%.0f', now + ARGV[5]), ARGV[1]) == 0 then
   return 0
+end
+if tonumber(ARGV[5]) > 0 then
+  redis.call('HSET', KEYS[4], ARGV[1], '')
 end
 redis.call('LPUSH', KEYS[2], '1')
 -- A wake-up is a hint, and a worker takes all it can at each: a few are as good as one for each job.

@@ -4,7 +4,7 @@
 -- ARGV  worker, job id, job key, retry key, 'done' or 'back'
 -- Gives 1, or 0 if another worker holds it
 local holder = redis.call('HGET', KEYS[2], ARGV[2])
-if holder and holder ~= ARGV[1] then
+if holder and holder ~= '' and holder ~= ARGV[1] then
   return 0
 end
 redis.call('PERSIST', KEYS[1]) -- see append.lua: what runs is never refused for want of memory

@@ -9,10 +9,10 @@ local till = string.format('%.0f', clock[1] * 1000 + math.floor(clock[2] / 1000)
 local lost = {}
 for i = 3, #ARGV do
   local holder = redis.call('HGET', KEYS[2], ARGV[i])
-  if holder and holder ~= ARGV[1] then
+  if holder and holder ~= '' and holder ~= ARGV[1] then
     lost[#lost + 1] = ARGV[i]
   else
-    if not holder then
+    if holder ~= ARGV[1] then
       redis.call('HSET', KEYS[2], ARGV[i], ARGV[1])
     end
     redis.call('ZADD', KEYS[1], till, ARGV[i])

@@ -75,6 +75,7 @@ async def test_a_forgotten_lease_is_taken_back_by_its_worker(queue: Queue, redis
 async def test_held_off_takes_only_what_is_new(queue: Queue, redis: Any) -> None:
     await queue.enqueue("old")
     await queue.enqueue("leased")
+    await queue.enqueue("delayed", 20)
     await asyncio.sleep(0.005)
     since_ms = (await queue.take("nobody", most=0)).now_ms
     await asyncio.sleep(0.005)
@@ -82,9 +83,20 @@ async def test_held_off_takes_only_what_is_new(queue: Queue, redis: Any) -> None
     # Somebody's lease, which has just run out.
     await redis.hset(LEASES, "leased", "w1")
     await redis.zadd(QUEUE, {"leased": since_ms + 1})
-    await asyncio.sleep(0.005)
+    await asyncio.sleep(0.025)
     assert [job for job, _ in (await queue.take("w2", most=9, since_ms=since_ms)).jobs] == ["new"]
-    assert {job for job, _ in (await queue.take("w2", most=9)).jobs} == {"old", "leased"}
+    assert {job for job, _ in (await queue.take("w2", most=9)).jobs} == {"old", "leased", "delayed"}
+
+
+async def test_a_delayed_job_can_be_taken_back(queue: Queue) -> None:
+    """By the worker that has had it all the time; whoever finishes it has had it too."""
+    for job in ("renewed", "finished"):
+        await queue.enqueue(job, 60_000)
+        assert await queue.position(job) is None
+    assert await queue.renew("w1", ["renewed"]) == []
+    assert await queue.renew("w2", ["renewed"]) == ["renewed"]
+    assert await queue.finish("w1", "finished", "done")
+    assert await queue.enqueue("finished")
 
 
 async def test_a_take_that_redis_gets_to_too_late_does_nothing(queue: Queue) -> None:

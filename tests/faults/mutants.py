@@ -130,13 +130,20 @@ MUTANTS = (
     _one(
         "finish without looking at the owner",
         "shared/lua/queue_finish.lua",
-        "if holder and holder ~= ARGV[1] then",
+        "if holder and holder ~= '' and holder ~= ARGV[1] then",
         "if false then",
+    ),
+    _one(
+        "a delayed job is as good as a new one",
+        "shared/lua/queue_enqueue.lua",
+        "  redis.call('HSET', KEYS[4], ARGV[1], '')",
+        "  local _ = 0",
+        "contract",
     ),
     _one(
         "renew without looking at the owner",
         "shared/lua/queue_renew.lua",
-        "if holder and holder ~= ARGV[1] then",
+        "if holder and holder ~= '' and holder ~= ARGV[1] then",
         "if false then",
     ),
     _one(
