@@ -62,6 +62,7 @@ class Lack(NamedTuple):
 
 _FIELDS: dict[Protocol, tuple[str, ...]] = {
     "openai-chat": (),
+    "openai-responses": ("stop", "seed", "frequency_penalty", "presence_penalty", "reasoning_budget"),
     "anthropic": ("seed", "frequency_penalty", "presence_penalty"),
     "gemini": (),
 }
@@ -108,6 +109,13 @@ def _chat(request: GenerationRequest, endpoint: ProviderSettings | None) -> Iter
             yield Lack(pointer, "a tool's result can only be text for this provider; send the image in a user message")
         if isinstance(part, FilePart) and part.file.file_url is not None:
             yield Lack(f"{pointer}/file/file_url", "this provider fetches no files; send the content in file_data")
+
+
+def _responses(request: GenerationRequest, endpoint: ProviderSettings | None) -> Iterator[Lack]:
+    del endpoint
+    for at, message in enumerate(request.messages):
+        if not isinstance(message, ToolMessage) and message.name is not None:
+            yield Lack(f"/messages/{at}/name", "this provider knows no names; write it into the content")
 
 
 def _anthropic(request: GenerationRequest, endpoint: ProviderSettings | None) -> Iterator[Lack]:
@@ -231,6 +239,7 @@ def _is_object(text: str) -> bool:
 
 _VALUES: dict[Protocol, Callable[[GenerationRequest, ProviderSettings | None], Iterator[Lack]]] = {
     "openai-chat": _chat,
+    "openai-responses": _responses,
     "anthropic": _anthropic,
     "gemini": _gemini,
 }

@@ -27,7 +27,7 @@ from pydantic_settings import (
 
 from shared.presets import PRESETS
 
-Protocol = Literal["openai-chat", "anthropic", "gemini"]
+Protocol = Literal["openai-chat", "openai-responses", "anthropic", "gemini"]
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -49,7 +49,7 @@ class ProviderSettings(BaseModel):
         description="A known endpoint, by its name in [providers](providers.md#endpoints): what is not given here is "
         "as with it. Defaults to none.",
     )
-    protocol: Protocol = Field(description="Wire protocol: `openai-chat`, `anthropic` or `gemini`.")
+    protocol: Protocol = Field(description="Wire protocol: `openai-chat`, `openai-responses`, `anthropic` or `gemini`.")
     base_url: str | None = Field(
         default=None,
         description="Root of the endpoint, as the protocol's SDK takes it. Defaults to the SDK's.",
@@ -82,6 +82,12 @@ class ProviderSettings(BaseModel):
         description="Chat only: how it takes reasoning. All take `reasoning_effort`; `reasoning_content` and `litellm` "
         "also an earlier answer's reasoning, `openrouter` that and a budget, in fields of their own. Defaults to "
         "`effort`.",
+    )
+
+    background: bool = Field(
+        default=True,
+        description="Responses only: whether it runs answers in the background, so that `on_interrupt: continue` can "
+        "go on. One that refuses it is asked again without. Defaults to true.",
     )
 
     @model_validator(mode="before")
@@ -241,8 +247,9 @@ class Settings(BaseSettings):
 
     providers: dict[str, ProviderSettings] = Field(
         default_factory=dict,
-        description="Endpoints by name. `openai`, `anthropic`, `gemini` and the presets are there when their keys are "
-        "in the environment, `simulator`, `simulator-anthropic` and `simulator-gemini` when `simulator_url` is set.",
+        description="Endpoints by name. `openai`, `openai-responses`, `anthropic`, `gemini` and the presets are there "
+        "when their keys are in the environment, `simulator`, `simulator-responses`, `simulator-anthropic` and "
+        "`simulator-gemini` when `simulator_url` is set.",
     )
     models: dict[str, str] = Field(
         default_factory=dict, description="Aliases: name to `provider/model`. Defaults to none."
@@ -305,6 +312,7 @@ class Settings(BaseSettings):
         found: dict[str, ProviderSettings] = {}
         for name, protocol, prefix in (
             ("openai", "openai-chat", "OPENAI"),
+            ("openai-responses", "openai-responses", "OPENAI"),
             ("anthropic", "anthropic", "ANTHROPIC"),
             ("gemini", "gemini", "GEMINI"),
         ):
@@ -318,6 +326,9 @@ class Settings(BaseSettings):
                 found[name] = ProviderSettings.model_validate({"preset": name})
         if self.simulator_url:
             found["simulator"] = ProviderSettings(protocol="openai-chat", base_url=f"{self.simulator_url}/v1")
+            found["simulator-responses"] = ProviderSettings(
+                protocol="openai-responses", base_url=f"{self.simulator_url}/v1"
+            )
             found["simulator-anthropic"] = ProviderSettings(protocol="anthropic", base_url=self.simulator_url)
             found["simulator-gemini"] = ProviderSettings(protocol="gemini", base_url=self.simulator_url)
         return found | self.providers

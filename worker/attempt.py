@@ -6,7 +6,9 @@ import asyncio
 import logging
 import random
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from msgspec import UNSET
 
 from shared.events import Completed, Failed, Part, Raw, Response, UsageReport
 from shared.requests import GenerationRequest
@@ -30,6 +32,15 @@ class Call:
     model: str
     so_far: Snapshot | None = None
 
+    def from_there(self, response: Response | None) -> Call:
+        """The call for the rest of an answer of which only the name has come, where it outlives its connection."""
+        if self.so_far is not None or response is None or response.response_id is UNSET:
+            return self
+        begun = Snapshot()
+        begun.response_id = response.response_id
+        begun.sequence_number = None if response.sequence_number is UNSET else response.sequence_number
+        return replace(self, so_far=begun) if self.provider.continues(self.request, self.model, begun) else self
+
 
 async def stream(call: Call, writer: Writer, settings: Settings, *, seconds: float) -> Completed | Failed:
     """What the provider says, into the writer; gives the terminal event, which is the caller's to write.
@@ -49,23 +60,39 @@ async def stream(call: Call, writer: Writer, settings: Settings, *, seconds: flo
             code="too_long", message=f"The answer is longer than {settings.max_log} bytes (max_log).", retryable=False
         )  # fmt: skip
     except ProviderError as error:
+        writer.over = error.over
         return Failed(code=error.code, message=error.message, retryable=error.retryable)
 
 
 async def _with_retries(call: Call, writer: Writer, settings: Settings) -> Completed:
     idle = call.request.idle_timeout or settings.idle_timeout
+    first = call
     for retry in range(settings.retries + 1):
         try:
             return await _make(call, writer, idle)
         except ProviderError as error:
-            if writer.said_something or not error.retryable or retry == settings.retries:
+            again = await _next(first, call, writer, error)
+            if again is None or writer.said_something or retry == settings.retries:
                 raise
             delay = FIRST_DELAY * 2**retry * random.uniform(0.5, 1.0)
             if error.retry_after is not None:
                 delay = min(max(delay, error.retry_after), settings.retry_after)
             logger.info("%s: %s before the first event, retry in %.1f s", writer.generation_id, error.code, delay)
         await asyncio.sleep(delay)
+        call = again
     raise AssertionError("the last retry returns or raises")
+
+
+async def _next(first: Call, call: Call, writer: Writer, error: ProviderError) -> Call | None:
+    """The call to make after one that failed before it said anything; None where none may help."""
+    if error.retryable and not error.over:
+        return first.from_there(writer.response) if call is first else call
+    if call is first and (first.so_far is not None or not error.retryable):
+        return None
+    if writer.response is not None and writer.response.response_id is not UNSET:
+        await first.provider.cancel(first.request, writer.response.response_id)
+        writer.response = None
+    return first
 
 
 async def _make(call: Call, writer: Writer, idle: float) -> Completed:

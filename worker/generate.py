@@ -26,6 +26,9 @@ class Generator:
         found = await self.services.generations.find(generation_id)
         ahead_ms = found.now_ms - time.monotonic() * 1000
         record = found.record
+        if record is not None and record.state == "cancelled" and record.on_interrupt == "continue":
+            # Between two attempts, by the API, which talks to no provider.
+            await Run(self.services, record, lambda: 0).let_go_of_earlier()
         if record is None or record.seal is not None:
             return JobEnd.DONE  # it stays pending until the sweeper knows that this end is on disk
         run = self.running[generation_id] = Run(self.services, record, lambda: int(leased_until() * 1000 + ahead_ms))

@@ -30,6 +30,8 @@ logger = logging.getLogger("midstream.worker")
 
 PATIENCE = 3
 """Leases for which a Redis that is away is waited for between two attempts."""
+CANCEL = 5.0
+"""Seconds that a provider may take to end an answer that goes on by itself."""
 HAND_OVER = 2.0
 """Seconds that a leaving worker waits for the log to have what was said so far."""
 
@@ -67,6 +69,9 @@ class Run:
         self._so_far: Snapshot | None = None
         self._starts_over = False
         """What it would continue from is of no use."""
+        self._earlier: Snapshot | None = None
+        """What earlier attempts have said, where the answer may have outlived their connection to it."""
+        self._endings: list[asyncio.Task[None]] = []
         self._why: Stop | None = None
         self._sealing = False
         self._task: asyncio.Task[JobEnd] | None = None
@@ -96,6 +101,14 @@ class Run:
             await asyncio.wait({self._task})
             if self.writer is not None:
                 self._services.appender.close(self.writer)
+            if self._endings:
+                await asyncio.wait(self._endings)
+
+    async def let_go_of_earlier(self) -> None:
+        """End what an attempt has left running at its provider, where the log was sealed before the next."""
+        await self._to_continue("", "")
+        self._let_go_of_earlier()
+        await asyncio.gather(*self._endings)
 
     @property
     def _is_suspect(self) -> bool:
@@ -169,20 +182,26 @@ class Run:
                 after=self._so_far.last if self._so_far else None,
                 cached=self._replay is not None,
             )
+            if claim.start is Start.CLAIMED and self._so_far is None:
+                self._starts_over = False
+                self._let_go_of_earlier()
             if claim.start is not Start.MOVED:
                 return claim
             # An older attempt still writes, but not for long: its lease is over.
 
     async def _to_continue(self, provider: str, model: str) -> Snapshot | None:
         """What earlier attempts have said, if the next one is to go on from there."""
-        if self.record.on_interrupt != "continue" or self._starts_over:
+        if self.record.on_interrupt != "continue":
             return None
         so_far, cursor = Snapshot(), ORIGIN
         while page := await self._services.log.read(self.record.id, cursor):
             for entry in page:
                 so_far.apply(*entry)
             cursor = page[-1].id
-        if not so_far.attempts or (so_far.attempts[-1].provider, so_far.attempts[-1].model) != (provider, model):
+        self._earlier = so_far if so_far.attempts else None
+        if self._starts_over or self._earlier is None:
+            return None
+        if (so_far.attempts[-1].provider, so_far.attempts[-1].model) != (provider, model):
             return None
         if so_far.attempts[-1].cached:
             return None  # that provider was asked by another
@@ -237,6 +256,7 @@ class Run:
             return end, None
         if writer.said_something and request.on_interrupt == "fail":
             return end, None
+        self._starts_over = writer.over
         if self._so_far is not None and not writer.said_something:
             self._starts_over = True  # the provider no longer has it, or takes no beginning of an answer after all
             return end, "provider_error"
@@ -255,10 +275,39 @@ class Run:
         end.usage = end.usage or self.writer.usage
         self.writer.put(end)
         await self.writer.caught_up()
-        return JobEnd.LEFT if self.writer.outcome is Outcome.FENCED else JobEnd.DONE
+        if self.writer.outcome is Outcome.FENCED:
+            return JobEnd.LEFT
+        if not isinstance(end, Completed):
+            self._let_go()
+        return JobEnd.DONE
+
+    def _let_go(self) -> None:
+        """End what goes on at the provider, now that nobody will read on."""
+        if self.writer is not None and self.writer.response is not None:
+            self._end_at(self._models[self._choice].partition("/")[0], self.writer.response.response_id)
+        else:
+            self._let_go_of_earlier()
+
+    def _let_go_of_earlier(self) -> None:
+        if self._earlier is not None:
+            self._end_at(self._earlier.attempts[-1].provider, self._earlier.response_id)
+            self._earlier = None
+
+    def _end_at(self, name: str, response_id: object) -> None:
+        if self.record.on_interrupt == "continue" and isinstance(response_id, str):
+            self._endings.append(asyncio.create_task(self._end_there(name, response_id)))
+
+    async def _end_there(self, name: str, response_id: str) -> None:
+        try:
+            request = GenerationRequest.model_validate_json(self.record.request)
+            async with asyncio.timeout(CANCEL):
+                await self._services.providers.get(name).cancel(request, response_id)
+        except (ValidationError, KeyError, TimeoutError) as error:
+            logger.info("%s: left running at %s (%s)", self.record.id, name, type(error).__name__)
 
     async def _stopped(self) -> JobEnd:
         if self._why == "gone":
+            self._let_go()
             return JobEnd.DONE
         if self._why == "lease":
             return JobEnd.LEFT

@@ -7,6 +7,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
+from msgspec import UNSET
+
 from shared.events import ORIGIN, TERMINAL, Delta, Event, EventId, PartEnd, Response, Usage, UsageReport, encode
 from shared.log import Batch, Claim, Outcome, Reply
 
@@ -47,6 +49,10 @@ class Writer:
         self.token = claim.token
         self.number = claim.number
         self.usage: Usage | None = None
+        self.response: Response | None = None
+        """What the provider calls the answer that this attempt reads."""
+        self.over = False
+        """The answer has failed, and not only the connection to it: it has no more to say."""
         self.said_something = False
         """Whether any of the answer was put: before that a provider call can be tried again unseen."""
         self.cancel_requested = False
@@ -78,25 +84,30 @@ class Writer:
         if self.outcome is not None or (self._full and event.type not in TERMINAL):
             return
         if isinstance(event, Delta):
+            self._size += len(event.delta)
             if not self._whole(event):
                 return
-            self._size += len(event.delta)
         elif isinstance(event, PartEnd) and (half := self._halves.pop(event.part, None)):
             self._take(half)
         elif isinstance(event, UsageReport):
             self.usage = event.usage
+        elif isinstance(event, Response):
+            self.response = event
         if self._size > self._max_log and event.type not in TERMINAL:
             raise LogFull
         self.said_something = self.said_something or not isinstance(event, Response | UsageReport)
         self._take(event)
 
     def _whole(self, event: Delta) -> bool:
-        # Some providers cut between the halves of a surrogate pair: the first half waits for the second.
+        # Some providers cut between the halves of a surrogate pair. What ends in the first waits for the second, all of
+        # it: its number must not be in the log before the last of its characters.
         if half := self._halves.pop(event.part, None):
             event.delta = half.delta + event.delta
+            if event.sequence_number is UNSET:
+                event.sequence_number = half.sequence_number
         if event.delta and "\ud800" <= event.delta[-1] <= "\udbff":
-            self._halves[event.part] = Delta(part=event.part, kind=event.kind, delta=event.delta[-1])
-            event.delta = event.delta[:-1]
+            self._halves[event.part] = event
+            return False
         return event.delta != ""
 
     def _take(self, event: Event) -> None:
@@ -108,7 +119,8 @@ class Writer:
             and len(newest.delta) < MERGE
         ):
             newest.delta += event.delta
-            newest.sequence_number = event.sequence_number
+            if event.sequence_number is not UNSET:
+                newest.sequence_number = event.sequence_number
         else:
             event.t = int((time.monotonic() - self._started) * 1000)
             self._waiting.append(event)

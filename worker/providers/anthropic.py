@@ -49,6 +49,9 @@ class Anthropic:
         )
         return answer.response
 
+    async def cancel(self, request: GenerationRequest, response_id: str) -> None:
+        """See `Provider.cancel`: no answer outlives its connection here."""
+
     async def aclose(self) -> None:
         """See `Provider.aclose`."""
         await self._client.close()

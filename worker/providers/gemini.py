@@ -84,6 +84,9 @@ class Gemini:
         error = document[0] if isinstance(document, list) and document else document
         return from_status(self.name, response.status_code, response.headers, error)
 
+    async def cancel(self, request: GenerationRequest, response_id: str) -> None:
+        """See `Provider.cancel`: no answer outlives its connection here."""
+
     async def aclose(self) -> None:
         """See `Provider.aclose`."""
         await self._http.aclose()

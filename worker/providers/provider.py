@@ -22,8 +22,10 @@ class ProviderError(Exception):
     """The provider's answer is an error, or no answer. Its text is safe to show: no key, prompt or answer.
 
     `retryable`: the same request may succeed later. `retry_after`: seconds the provider asked for, None if it
-    did not.
+    did not. `over`: it is the answer that has failed and not the connection, so there is nothing to go on with.
     """
+
+    over = False
 
     def __init__(self, code: ErrorCode, message: str, *, retryable: bool, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -50,6 +52,13 @@ class Provider(Protocol):
         `Completed` comes last. Keep-alives give nothing. Closing the generator, or cancelling the task that reads it,
         closes the connection; reading on after `Completed`, at most 0.1 s, keeps it for the next request.
         Raises ProviderError, also where the stream ends without the protocol's terminal marker.
+        """
+        ...
+
+    async def cancel(self, request: GenerationRequest, response_id: str) -> None:
+        """End an answer to this request that goes on although its connection was closed; nothing where none does.
+
+        It is a try, of 5 s at most, which does not say whether it succeeded.
         """
         ...
 

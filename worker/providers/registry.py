@@ -8,10 +8,12 @@ from shared.settings import Protocol, ProviderSettings
 from worker.providers.anthropic import Anthropic
 from worker.providers.gemini import Gemini
 from worker.providers.openai_chat import OpenAIChat
+from worker.providers.openai_responses import OpenAIResponses
 from worker.providers.provider import Provider
 
 ADAPTERS: dict[Protocol, Callable[[str, ProviderSettings], Provider]] = {
     "openai-chat": OpenAIChat,
+    "openai-responses": OpenAIResponses,
     "anthropic": Anthropic,
     "gemini": Gemini,
 }

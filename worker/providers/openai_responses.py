@@ -1,0 +1,124 @@
+"""OpenAI Responses, and every endpoint that speaks it (API reference: "Create a model response").
+
+Where a request asks to `continue`, the answer runs in the provider's background (guide "Background mode"): it outlives
+its connection, and another attempt reads on after the last event that the log has.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator
+from typing import Any
+from urllib.parse import quote
+
+import httpx2
+from openai import APIError, APIStatusError, AsyncOpenAI, AsyncStream
+
+from shared.requests import GenerationRequest
+from shared.settings import ProviderSettings
+from shared.snapshots import Snapshot
+from worker.providers.openai_responses_reader import ResponsesReader
+from worker.providers.openai_responses_request import body
+from worker.providers.provider import ProviderEvent
+from worker.providers.stream import TIMEOUT, follow, http_client
+
+logger = logging.getLogger("midstream.worker")
+
+CANCEL_TIMEOUT = 5.0
+"""Seconds for the request that ends an answer in the background."""
+
+_REFUSALS = (400, 422)
+_MAX_PLAIN = 1000
+
+
+class OpenAIResponses:
+    """One Responses endpoint."""
+
+    def __init__(self, name: str, settings: ProviderSettings) -> None:
+        self.name = name
+        self._background = settings.background
+        self._plain: set[str] = set()
+        """Models that have no encrypted reasoning, and refuse to be asked for it."""
+        self._client = AsyncOpenAI(
+            api_key=settings.api_key(),
+            base_url=settings.base_url,
+            max_retries=0,
+            timeout=TIMEOUT,
+            http_client=http_client(),
+        )
+        host = self._client.base_url.host
+        if not (host == "api.openai.com" or host.endswith((".api.openai.com", ".openai.azure.com"))):
+            # The SDK takes these from the environment for any address; they are nobody else's business.
+            self._client.organization = self._client.project = None
+
+    def continues(self, request: GenerationRequest, model: str, so_far: Snapshot) -> bool:
+        """See `Provider.continues`: where it runs in the background, and what broke off can be found again."""
+        del model
+        known = so_far.response_id is not None and so_far.sequence_number is not None
+        return known and self._outlives(request) and all(part.ended or part.item_id for part in so_far.parts)
+
+    def stream(
+        self, request: GenerationRequest, model: str, so_far: Snapshot | None = None
+    ) -> AsyncGenerator[list[ProviderEvent], None]:
+        """See `Provider.stream`."""
+        if so_far is not None and so_far.response_id is not None:
+            response_id, after = so_far.response_id, so_far.sequence_number
+            return follow(self.name, lambda: self._attach(response_id, after), ResponsesReader(self.name, so_far))
+        return follow(self.name, lambda: self._send(request, model), ResponsesReader(self.name))
+
+    async def cancel(self, request: GenerationRequest, response_id: str) -> None:
+        """See `Provider.cancel` (API reference: "Cancel a response")."""
+        if not self._outlives(request):
+            return
+        path = f"/responses/{quote(response_id, safe='')}/cancel"
+        try:
+            await self._client.post(path, cast_to=object, options={"timeout": CANCEL_TIMEOUT})
+        except (APIError, httpx2.HTTPError) as error:
+            # Its text may repeat the prompt. What has ended by itself is refused too.
+            logger.info("%s: an answer in the background was not cancelled (%s)", self.name, type(error).__name__)
+
+    def _outlives(self, request: GenerationRequest) -> bool:
+        return self._background and request.on_interrupt == "continue"
+
+    async def _send(self, request: GenerationRequest, model: str) -> httpx2.Response:
+        while True:
+            background, encrypted = self._outlives(request), model not in self._plain
+            asked = body(request, model, background=background, encrypted=encrypted)
+            try:
+                return await self._post(request.with_extra(self.name, asked))
+            except APIStatusError as error:
+                if background and _blames(error, "background"):
+                    self._background = False  # from now on it is not asked for it
+                elif "include" in asked and encrypted and _blames(error, "encrypted"):
+                    if len(self._plain) >= _MAX_PLAIN:
+                        self._plain.clear()
+                    self._plain.add(model)
+                else:
+                    raise
+
+    async def _post(self, fields: dict[str, Any]) -> httpx2.Response:
+        # Not `responses.create`, which walks through its parameters type by type (bench/dispatch.py).
+        answer = await self._client.post(
+            "/responses", cast_to=object, body=fields, stream=True, stream_cls=AsyncStream[object]
+        )
+        return answer.response
+
+    async def _attach(self, response_id: str, after: int | None) -> httpx2.Response:
+        """What follows an event of an answer that runs or has run (API reference: "Get a model response")."""
+        answer = await self._client.get(
+            f"/responses/{quote(response_id, safe='')}",
+            cast_to=object,
+            options={"params": {"stream": "true", "starting_after": after}},
+            stream=True,
+            stream_cls=AsyncStream[object],
+        )
+        return answer.response
+
+    async def aclose(self) -> None:
+        """See `Provider.aclose`."""
+        await self._client.close()
+
+
+def _blames(error: APIStatusError, word: str) -> bool:
+    """Whether the endpoint refused the request because of a field; its words for that are its own."""
+    return error.status_code in _REFUSALS and word in str(error.body).lower()
