@@ -11,7 +11,7 @@ from shared.events import Annotation, Delta, Part, PartEnd, PartKind
 from shared.snapshots import PartSoFar
 from worker.providers.errors import problem
 from worker.providers.openai_responses_event import ORIGIN, Place, Slot
-from worker.providers.provider import ProviderEvent
+from worker.providers.provider import ProviderError, ProviderEvent
 
 
 class Said(Struct):
@@ -28,6 +28,11 @@ class Said(Struct):
     cited: int = 0
     summary: bool | UnsetType = UNSET
 
+    @property
+    def is_broken_off(self) -> bool:
+        """It is still to go on."""
+        return self.earlier is not None and not self.ended
+
 
 class Item(Struct):
     """One output item: a message, a call, a chain of thought."""
@@ -35,6 +40,8 @@ class Item(Struct):
     id: str
     known: bool = False
     """Its beginning was read, here or in an earlier attempt."""
+    resumed: bool = False
+    """It has parts from earlier attempts."""
     parts: dict[tuple[Slot, int], Said] = field(default_factory=dict)
 
 
@@ -55,12 +62,13 @@ class Items:
         return bool(self._items or self._earlier)
 
     def _restore(self, part: PartSoFar) -> None:
-        item = self._earlier.setdefault(part.item_id or "", Item(part.item_id or "", known=True))
+        item = self._earlier.setdefault(part.item_id or "", Item(part.item_id or "", known=True, resumed=True))
         slot: Slot = "summary" if part.summary else _SLOTS[part.kind]
         index = sum(known == slot for known, _ in item.parts)
-        item.parts[slot, index] = Said(
-            part.kind, pieces=[part.text], earlier=part, ended=part.ended, summary=part.summary or UNSET
-        )
+        item.parts[slot, index] = said = Said(part.kind, earlier=part, ended=part.ended)
+        said.summary = part.summary or UNSET
+        if part.text:
+            said.pieces.append(part.text)
 
     def find(self, output_index: int | None, item_id: str | None, *, begins: bool = False) -> Item:
         """The item that an event is about, by its place in the output; some servers change its id on the way.
@@ -79,18 +87,22 @@ class Items:
         place: Place,
         index: int = 0,
         *,
-        grows: bool = True,
+        begins: bool = False,
+        grows: bool = False,
         call_id: str | None = None,
         name: str | None = None,
         executor: Literal["client", "provider"] = "provider",
         media_type: str | None = None,
     ) -> Said:
-        """The part there, begun if none is open; one that has ended only serves where it does not grow."""
+        """The part there, begun if there is none; one that has ended does not serve where it grows.
+
+        Raises ProviderError `invalid_response` for one that did not begin, where another broke off.
+        """
         said = item.parts.get((place.slot, index))
-        if said is None or said.ended:
-            said = _broken_off(item, place) or (None if grows else said)
-        if said is not None:
+        if said is not None and not (said.ended and grows):
             return said
+        if not begins and any(s == place.slot and p.is_broken_off for (s, _), p in item.parts.items()):
+            raise self.misfit()
         for (slot, _), other in item.parts.items():
             if slot == place.slot:
                 self.end(other)  # the contents of an item come one after the other
@@ -129,10 +141,14 @@ class Items:
             self.say(item, said, whole[len(text) :])
             return True
         if said.earlier is not None:
-            failure = problem(self._name, "invalid_response", "a piece is missing where the answer was continued")
-            failure.over = True
-            raise failure
+            raise self.misfit()
         return False
+
+    def misfit(self) -> ProviderError:
+        """What follows does not fit what broke off, and never will."""
+        failure = problem(self._name, "invalid_response", "what is continued is not what broke off")
+        failure.over = True
+        return failure
 
     def cite(self, item: Item, said: Said, fields: dict[str, Any]) -> None:
         """A citation in it."""
@@ -187,14 +203,6 @@ _SLOTS: dict[PartKind, Slot] = {
     "tool_result": "result",
     "file": "file",
 }
-
-
-def _broken_off(item: Item, place: Place) -> Said | None:
-    """The part of an earlier attempt that may be meant, wherever it stands: what is raw has a place but is no part."""
-    for (slot, _), said in item.parts.items():
-        if slot == place.slot and said.kind == place.kind and said.earlier is not None and not said.ended:
-            return said
-    return None
 
 
 def _scalar(text: str) -> str:

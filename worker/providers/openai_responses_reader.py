@@ -92,7 +92,7 @@ class ResponsesReader:
                 self._content(event, event.part or {}, data)
             case "response.reasoning_summary_part.added":
                 item = self._items.find(event.output_index, event.item_id)
-                said = self._items.part(item, _SUMMARY, event.summary_index, grows=False)
+                said = self._items.part(item, _SUMMARY, event.summary_index, begins=True)
                 self._items.complete(item, said, (event.part or {}).get("text"))
                 said.whole = False
             case "response.reasoning_summary_part.done":
@@ -123,24 +123,22 @@ class ResponsesReader:
             self._keep({"type": event.type, "item_id": event.item_id, "logprobs": event.logprobs})
         item = self._items.find(event.output_index, event.item_id)
         if self._resumes and not (item.known or item.parts):
-            failure = problem(self._name, "invalid_response", "what is continued is not what broke off")
-            failure.over = True
-            raise failure
-        said = self._items.part(item, place, _index(place, event))
+            raise self._items.misfit()
+        said = self._items.part(item, place, _index(place, event), grows=True)
         text = event.delta or ""
         if event.type == CODE_DELTA:
             # Its arguments are JSON, of which code is a string.
-            text = escaped(text) if said.pieces and said.pieces[0] else _CODE + escaped(text)
+            text = escaped(text) if said.pieces else _CODE + escaped(text)
         self._items.say(item, said, text)
 
     def _settle(self, place: Place, event: ResponsesEvent, said_in_all: str | None, data: bytes) -> Said:
         """What grew is said once more, whole. It does not end with that: its citations may follow."""
         item = self._items.find(event.output_index, event.item_id)
-        said = self._items.part(item, place, _index(place, event), grows=False)
-        if event.type == CODE_DONE:
-            said_in_all = _CODE + escaped(said_in_all or "")
-        self._check(item, said, said_in_all, data)
-        if event.type == CODE_DONE:
+        said = self._items.part(item, place, _index(place, event))
+        if event.type != CODE_DONE:
+            self._check(item, said, said_in_all, data)
+        elif not "".join(said.pieces).startswith(code := _CODE + escaped(said_in_all or "")):
+            self._check(item, said, code, data)
             said.whole = False  # the rest of its arguments is to come
         return said
 
@@ -163,7 +161,7 @@ class ResponsesReader:
                 self._items.end(said)
             return
         item = self._items.find(event.output_index, event.item_id)
-        said = self._items.part(item, place, event.content_index, grows=False)
+        said = self._items.part(item, place, event.content_index, begins=True)
         self._items.complete(item, said, content.get(field))
         said.whole = False
 
@@ -195,7 +193,6 @@ class ResponsesReader:
         return self._items.part(
             item,
             _CALL,
-            grows=False,
             call_id=_text(fields, "call_id"),
             name=_text(fields, "name") if ours or kind == "mcp_call" else TOOLS[kind].name,
             executor="client" if ours else "provider",
@@ -225,7 +222,9 @@ class ResponsesReader:
             kind, field = CONTENTS.get(str(content.get("type")), (None, ""))
             if kind is None:
                 continue  # its own event had it, and is kept
-            said = self._items.part(item, Place("content", kind), index, grows=False)
+            if item.resumed and ("content", index) not in item.parts:
+                continue  # some that are raw count here, and not among the parts of an earlier attempt
+            said = self._items.part(item, Place("content", kind), index)
             self._check(item, said, content.get(field), data)
             if ends:
                 self._cite_rest(item, said, content.get("annotations"))
@@ -233,7 +232,7 @@ class ResponsesReader:
 
     def _finish_reasoning(self, item: Item, fields: dict[str, Any], data: bytes) -> None:
         for index, summary in enumerate(_objects(fields.get("summary"))):
-            said = self._items.part(item, _SUMMARY, index, grows=False)
+            said = self._items.part(item, _SUMMARY, index)
             self._check(item, said, summary.get("text"), data)
         self._finish_contents(item, fields.get("content"), data, ends=False)
         encrypted = _text(fields, "encrypted_content")
@@ -247,12 +246,12 @@ class ResponsesReader:
         if kind == "image_generation_call" and (image := _text(fields, "result")):
             format = _text(fields, "output_format") or "png"
             media_type = "image/svg+xml" if format == "svg" else f"image/{format}"
-            file = self._items.part(item, _FILE, grows=False, media_type=media_type)
+            file = self._items.part(item, _FILE, media_type=media_type)
             self._check(item, file, image, data)
             self._items.end(file)
         if kind in TOOLS and (result := result_of(kind, fields)) is not None:
             name = _text(fields, "name") if kind == "mcp_call" else TOOLS[kind].name
-            answered = self._items.part(item, _RESULT, grows=False, name=name)
+            answered = self._items.part(item, _RESULT, name=name)
             self._check(item, answered, result, data)
             self._items.end(answered)
 

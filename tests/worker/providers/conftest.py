@@ -44,7 +44,7 @@ async def adapter() -> AsyncIterator[Adapter]:
     registries: list[Registry] = []
 
     def make(protocol: Protocol, url: str) -> Provider:
-        base_url = f"{url}/v1" if protocol == "openai-chat" else url
+        base_url = f"{url}/v1" if protocol.startswith("openai") else url
         registries.append(Registry({"acme": ProviderSettings(protocol=protocol, base_url=base_url)}))
         return registries[-1].get("acme")
 
