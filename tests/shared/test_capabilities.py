@@ -50,6 +50,17 @@ TOOL = {"role": "tool", "tool_call_id": "a", "content": [{"type": "text", "text"
             "/messages/0/content/1/file/file_url",
         ),
         ("openai-chat", {"reasoning_budget": 2048}, "/reasoning_budget"),
+        *(
+            ("openai-responses", {name: value}, f"/{name}")
+            for name, value in {
+                "stop": "x",
+                "seed": 0,
+                "frequency_penalty": 0.0,
+                "presence_penalty": 0.0,
+                "reasoning_budget": 2048,
+            }.items()
+        ),
+        ("openai-responses", {"messages": user(name="a")}, "/messages/0/name"),
         ("anthropic", {"seed": 0}, "/seed"),
         ("anthropic", {"frequency_penalty": 0.0}, "/frequency_penalty"),
         ("anthropic", {"presence_penalty": 0.0}, "/presence_penalty"),
@@ -114,6 +125,12 @@ def test_it_is_named(protocol: Protocol, fields: dict[str, Any], expected: str) 
         ("openai-chat", {"messages": user(file(file_data="data:application/pdf;base64,aGk="), IMAGE)}, None),
         ("openai-chat", {"reasoning_budget": 1, "temperature": 2.0, "seed": 1}, OPENROUTER),
         ("openai-chat", {"response_format": {"type": "json_object"}}, None),
+        (
+            "openai-responses",
+            {"messages": [*user(file(file_url="https://example.com/a.pdf")), called("{"), TOOL]},
+            None,
+        ),
+        ("openai-responses", {"response_format": {"type": "json_object"}, "temperature": 2.0}, None),
         ("anthropic", {"reasoning_budget": 1999, "max_tokens": 2000, "temperature": 1.0}, None),
         ("anthropic", {"messages": [*user(), called(""), TOOL]}, None),
         ("anthropic", {"reasoning_budget": 2000, "model": "a/claude-sonnet-4-6", "temperature": 0.5}, None),

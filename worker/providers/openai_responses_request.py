@@ -99,7 +99,8 @@ def _answer(message: AssistantMessage) -> list[dict[str, Any]]:
     if message.refusal:
         contents.append({"type": "refusal", "refusal": message.refusal})
     if contents:
-        items.append({"type": "message", "role": "assistant", "content": contents})
+        alone = contents[0]["text"] if len(contents) == 1 and not message.refusal else None
+        items.append({"type": "message", "role": "assistant", "content": alone or contents})
     for call in message.tool_calls or ():
         made = {"call_id": call.id, "name": call.function.name, "arguments": call.function.arguments}
         items.append({"type": "function_call", **made})

@@ -45,17 +45,10 @@ class Script:
         return {
             "id": "resp_1",
             "object": "response",
-            "created_at": 1,
             "status": status,
             "model": "gpt-x-001",
             "output": [],
-            "parallel_tool_calls": True,
-            "tool_choice": "auto",
-            "tools": [],
             "temperature": 1.0,
-            "error": None,
-            "incomplete_details": None,
-            "usage": None,
             **fields,
         }
 
@@ -163,4 +156,12 @@ def rich(*, unknown: bool = True) -> Script:
     return script.end()
 
 
+def short() -> Script:
+    """A little of most, for what is done at every byte of it."""
+    script = Script().begin().reasoning("Ö", encrypted="ZW5j").message(output_text("a😀\r\n"), cut=2)
+    script.events.append(b": comment\n\n")
+    return script.call("f", '{"x": "é"}').add("response.hologram").end()
+
+
 RICH = rich().body
+SHORT = short().body

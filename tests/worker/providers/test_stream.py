@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from shared.requests import GenerationRequest
 from shared.settings import Protocol, ProviderSettings
+from tests.worker.providers.responses_stream import SHORT as RESPONSES
 from tests.worker.providers.test_anthropic_reader import RICH as MESSAGES
 from tests.worker.providers.test_gemini_reader import RICH as GEMINI
 from tests.worker.providers.test_openai_chat_reader import RICH as CHAT
@@ -25,15 +26,22 @@ from worker.providers import stream
 from worker.providers.anthropic_reader import MessagesReader
 from worker.providers.gemini_reader import GeminiReader
 from worker.providers.openai_chat_reader import ChatReader
+from worker.providers.openai_responses_reader import ResponsesReader
 from worker.providers.provider import Provider, ProviderError, ProviderEvent
 from worker.providers.registry import Registry
 
 Adapter = Callable[[Protocol, str], Provider]
 Ask = Callable[..., GenerationRequest]
 
-BODIES: dict[Protocol, bytes] = {"openai-chat": CHAT, "anthropic": MESSAGES, "gemini": GEMINI}
+BODIES: dict[Protocol, bytes] = {
+    "openai-chat": CHAT,
+    "openai-responses": RESPONSES,
+    "anthropic": MESSAGES,
+    "gemini": GEMINI,
+}
 READERS: dict[Protocol, Callable[[str], stream.Reader]] = {
     "openai-chat": ChatReader,
+    "openai-responses": ResponsesReader,
     "anthropic": MessagesReader,
     "gemini": GeminiReader,
 }
@@ -179,7 +187,7 @@ async def test_silence_longer_than_the_read_timeout(
     upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short = httpx2.Timeout(connect=10, read=0.05, write=10, pool=10)
-    for module in ("openai_chat", "anthropic", "gemini"):
+    for module in ("openai_chat", "openai_responses", "anthropic", "gemini"):
         monkeypatch.setattr(f"worker.providers.{module}.TIMEOUT", short)
     provider = adapter(protocol, upstream.url)
     upstream.reply = Reply([BODIES[protocol][:-40]], end="hang")
