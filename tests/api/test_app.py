@@ -95,6 +95,7 @@ async def test_models(make_api: MakeApi, redis_url: str) -> None:
     assert tiny["aliases"] == ["small", "little"]
     assert [model["id"] for model in listing["data"] if model["default"]] == ["local/tiny"]
     assert {"name": "simulator-anthropic", "protocol": "anthropic"} in listing["providers"]
+    assert {"name": "simulator-responses", "protocol": "openai-responses"} in listing["providers"]
     assert {"name": "simulator-gemini", "protocol": "gemini"} in listing["providers"]
     assert listing["simulated"] is False
 

@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.usefixtures("shown"),
 ]
 
-MODELS = ("openai/gpt-5", "anthropic/claude-sonnet-4-5", "gemini/gemini-2.5-flash")
+MODELS = ("openai/gpt-5", "openai-responses/gpt-5", "anthropic/claude-sonnet-4-5", "gemini/gemini-2.5-flash")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -17,7 +17,7 @@ from tests.processes import Stack
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("shown"), pytest.mark.timeout(150)]
 
-PROTOCOLS = ("simulator", "simulator-anthropic", "simulator-gemini")
+PROTOCOLS = ("simulator", "simulator-responses", "simulator-anthropic", "simulator-gemini")
 
 
 async def said(http: httpx2.AsyncClient, stack: Stack, model: str) -> str:

@@ -24,7 +24,7 @@ from tests.processes import ApiProcess
 TEXTS = [(40, 3), (80, 5), (120, 7), (200, 11)]
 """Deltas and seed of what is asked for: few, so that what must be said is asked of the simulator once."""
 FAULTS = ("reset@10", "eof@20", "half@5", "badjson@3", "error@15", "stall@8", "429", "500", "529", "keepalive@6")
-PROVIDERS = ("simulator", "simulator-anthropic", "simulator-gemini")
+PROVIDERS = ("simulator", "simulator-responses", "simulator-anthropic", "simulator-gemini")
 IDLE_TIMEOUT = 3.0
 PATIENCE = 5.0
 """Seconds for a request that is not a stream."""

@@ -22,7 +22,7 @@ from shared.settings import Settings
 from tests.simulator.conftest import started
 from tests.worker.conftest import Midstream, working
 
-PROTOCOLS = ("simulator", "simulator-anthropic", "simulator-gemini")
+PROTOCOLS = ("simulator", "simulator-responses", "simulator-anthropic", "simulator-gemini")
 DELTAS = 9
 PLACES = {"first": "0", "middle": "4", "last": "last", "end": str(DELTAS)}
 """Before which delta the fault strikes; the end is after the last one, before the terminal marker."""

@@ -19,6 +19,8 @@ from shared.queue import PENDING, QUEUE
 from shared.settings import Settings
 from tests.worker.conftest import Eventually, Midstream, said_something, working
 
+PROVIDERS = ("simulator", "simulator-responses", "simulator-anthropic", "simulator-gemini")
+
 
 def text(events: list[object]) -> str:
     """What the last attempt said."""
@@ -26,7 +28,7 @@ def text(events: list[object]) -> str:
     return "".join(e.delta for e in events[last:] if isinstance(e, Delta) and e.kind == "text")
 
 
-@pytest.mark.parametrize("provider", ["simulator", "simulator-anthropic", "simulator-gemini"])
+@pytest.mark.parametrize("provider", PROVIDERS)
 async def test_an_answer_reaches_the_log_whole(settings: Settings, midstream: Midstream, provider: str) -> None:
     async with working(settings):
         generation_id = await midstream.ask(
@@ -66,7 +68,7 @@ async def test_many_generations_run_at_once(settings: Settings, midstream: Midst
 
 
 class TestFailures:
-    @pytest.mark.parametrize("provider", ["simulator", "simulator-anthropic", "simulator-gemini"])
+    @pytest.mark.parametrize("provider", PROVIDERS)
     async def test_before_the_first_event_the_call_is_tried_again_unseen(
         self, settings: Settings, midstream: Midstream, key: str, provider: str
     ) -> None:
@@ -84,7 +86,7 @@ class TestFailures:
         assert isinstance(end, Failed)
         assert (end.code, end.retryable, len(events)) == ("rate_limit", True, 2)
 
-    @pytest.mark.parametrize("provider", ["simulator", "simulator-anthropic", "simulator-gemini"])
+    @pytest.mark.parametrize("provider", PROVIDERS)
     @pytest.mark.parametrize("fault", ["reset", "eof", "half", "badjson", "error"])
     async def test_after_the_first_event_the_answer_starts_over(
         self, settings: Settings, midstream: Midstream, key: str, provider: str, fault: str
@@ -121,7 +123,7 @@ class TestFailures:
         assert sum(isinstance(event, Attempt) for event in events) == settings.max_attempts
 
     @pytest.mark.parametrize("fault", ["stall", "keepalive"])
-    @pytest.mark.parametrize("provider", ["simulator", "simulator-anthropic", "simulator-gemini"])
+    @pytest.mark.parametrize("provider", PROVIDERS)
     async def test_silence_is_noticed_even_behind_keep_alives(
         self, settings: Settings, midstream: Midstream, key: str, provider: str, fault: str
     ) -> None:

@@ -66,7 +66,7 @@ class Items:
         slot: Slot = "summary" if part.summary else _SLOTS[part.kind]
         index = sum(known == slot for known, _ in item.parts)
         item.parts[slot, index] = said = Said(part.kind, earlier=part, ended=part.ended)
-        said.summary = part.summary or UNSET
+        said.summary, said.cited = part.summary or UNSET, len(part.annotations)
         if part.text:
             said.pieces.append(part.text)
 

@@ -53,7 +53,8 @@ class ResponsesReader:
         self._resumes = so_far is not None
         self._response: Response | None = None
         self._id = so_far.response_id if so_far else None
-        self._called = False
+        earlier = so_far.parts if so_far else ()
+        self._called = any(part.kind == "tool_call" and part.executor == "client" for part in earlier)
         self._events: list[ProviderEvent] = []
 
     def read(self, data: bytes, events: list[ProviderEvent]) -> None:
@@ -110,7 +111,9 @@ class ResponsesReader:
                 self._end(event.type, event.response or {})
             case "error":
                 error = whole(self._name, data)
-                raise from_event(self._name, error.get("error") or {**error, "type": None})
+                failure = from_event(self._name, error.get("error") or {**error, "type": None})
+                failure.over = event.sequence_number is not None  # it is among the answer's events
+                raise failure
             case "" if event.error is not None:
                 raise from_event(self._name, event.error)
             case "keepalive":
@@ -174,8 +177,8 @@ class ResponsesReader:
         self._items.cite(item, self._items.part(item, place, event.content_index), event.annotation)
 
     def _cite_rest(self, item: Item, said: Said, annotations: object) -> None:
-        """Citations that only the end has; of a part that was continued, nobody knows which came before."""
-        if isinstance(annotations, list) and said.earlier is None and not said.ended:
+        """Citations that only the end has."""
+        if isinstance(annotations, list) and not said.ended:
             for fields in _objects(annotations[said.cited :]):
                 self._items.cite(item, said, fields)
 
