@@ -59,6 +59,7 @@ async def readers(url: str) -> AsyncIterator[dict[str, tuple[Read, Read]]]:
     registry = Registry(
         {
             "openai-chat": ProviderSettings(protocol="openai-chat", base_url=f"{url}/v1"),
+            "openai-responses": ProviderSettings(protocol="openai-responses", base_url=f"{url}/v1"),
             "anthropic": ProviderSettings(protocol="anthropic", base_url=url),
             "gemini": ProviderSettings(protocol="gemini", base_url=url),
         }
@@ -66,6 +67,7 @@ async def readers(url: str) -> AsyncIterator[dict[str, tuple[Read, Read]]]:
     try:
         yield {
             "openai-chat": (ours(registry, "openai-chat"), typed_chat(chat)),
+            "openai-responses": (ours(registry, "openai-responses"), typed_responses(chat)),
             "anthropic": (ours(registry, "anthropic"), typed_messages(messages)),
             "gemini": (ours(registry, "gemini"), typed_gemini(gemini)),
         }
@@ -92,6 +94,14 @@ def typed_chat(client: AsyncOpenAI) -> Read:
     async def read(model: str) -> int:
         asked: dict[str, Any] = {"messages": [{"role": "user", "content": PROMPT}], "stream": True}
         return sum([1 async for _ in await client.chat.completions.create(model=model, **asked)])
+
+    return read
+
+
+def typed_responses(client: AsyncOpenAI) -> Read:
+    async def read(model: str) -> int:
+        stream = await client.responses.create(model=model, input=PROMPT, stream=True, store=False)
+        return sum([1 async for _ in stream])
 
     return read
 

@@ -294,7 +294,8 @@ class ResponsesReader:
         self.ended = True
         details = response.get("incomplete_details")
         why = details.get("reason") if isinstance(details, dict) else None
-        raw = "completed" if kind == "response.completed" else str(why or "incomplete")
+        cut = kind == "response.incomplete" or status == "incomplete"
+        raw = str(why or "incomplete") if cut else "completed"
         reason = FINISH.get(raw, "other")
         called = self._called or any(item.get("type") in CALLS for item in output)
         self._events.append(

@@ -298,11 +298,18 @@ async def test_usage(read: Read) -> None:
         ("incomplete", {"reason": "content_filter"}, ("content_filter", "content_filter")),
         ("incomplete", {"reason": "max_messages"}, ("other", "max_messages")),
         ("incomplete", None, ("other", "incomplete")),
+        ("completed", {"reason": "max_output_tokens"}, ("stop", "completed")),
     ],
 )
 async def test_finish_reasons(read: Read, kind: str, details: Any, expected: tuple[str, str]) -> None:
     completed = (await read(begun().message(output_text("x")).end(kind, incomplete_details=details))).completed
     assert (completed.finish_reason, completed.raw_finish_reason) == expected
+
+
+async def test_an_answer_that_is_cut_by_its_status(read: Read) -> None:
+    """As aimock sends it."""
+    got = await read(begun().add("response.completed", response={"status": "incomplete"}))
+    assert (got.completed.finish_reason, got.completed.raw_finish_reason) == ("other", "incomplete")
 
 
 async def test_a_call_does_not_hide_why_it_ended(read: Read) -> None:
