@@ -24,6 +24,12 @@ LONG = f"{PROVIDER}/lorem?deltas=9999&rate=50"
 
 
 @pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """A lease that no busy machine outlasts: an attempt more or less matters here."""
+    return settings.model_copy(update={"lease": 3.0})
+
+
+@pytest.fixture
 async def upstream() -> AsyncIterator[Upstream]:
     server = Upstream()
     await server.start()
