@@ -137,6 +137,10 @@ class Replay:
         message = "The generation whose answer this one shared started over, or came to no answer."
         raise ProviderError("incomplete_stream", message, retryable=True)
 
+    async def cancel(self, request: GenerationRequest, response_id: str) -> None:
+        """Nothing: what runs at the provider is the source's."""
+        del request, response_id
+
     async def aclose(self) -> None:
         """It has no connections of its own."""
 

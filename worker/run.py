@@ -238,7 +238,7 @@ class Run:
         name, _, model = self._models[self._choice].partition("/")
         try:
             request = GenerationRequest.model_validate_json(self.record.request)
-            provider: Provider = self._replay or self._services.providers.get(name)
+            provider: Provider = self._services.providers.get(name) if self._replay is None else self._replay
         except ValidationError:
             return Failed(code="internal_error", message="The stored request cannot be read.", retryable=False), None
         except KeyError:
@@ -283,13 +283,15 @@ class Run:
 
     def _let_go(self) -> None:
         """End what goes on at the provider, now that nobody will read on."""
+        if self._replay is not None:
+            return  # what runs there is its source's
         if self.writer is not None and self.writer.response is not None:
             self._end_at(self._models[self._choice].partition("/")[0], self.writer.response.response_id)
         else:
             self._let_go_of_earlier()
 
     def _let_go_of_earlier(self) -> None:
-        if self._earlier is not None:
+        if self._earlier is not None and not self._earlier.attempts[-1].cached:
             self._end_at(self._earlier.attempts[-1].provider, self._earlier.response_id)
             self._earlier = None
 
