@@ -84,6 +84,8 @@ class Answer:
     def _attempt(self, data: dict[str, Any]) -> None:
         number, why = data.get("number", 1), f"{data.get('reason')}, {data.get('model')}"
         if data.get("continues"):
+            # Its parts count from 0 again; a call that it does not resume is one that nobody can make.
+            self._tools.clear()
             self._note(f"attempt {number} continues ({why})")
         elif number > 1:
             self._start_over(f"attempt {number} ({why})")

@@ -44,6 +44,13 @@ _ALWAYS_THINKS = {"fable": (5, 0), "mythos": (5, 0), "opus": (5, 5)}
 _NEVER_FORCED = {"fable": (5, 1), "mythos": (5, 1), "opus": (5, 5), "sonnet": (5, 5)}
 """From here on no tool can be forced (platform.claude.com: migration guides of Opus 5.5 and Sonnet 5.5)."""
 
+_NO_PREFILL = (4, 6)
+"""From here on Claude refuses the beginning of an answer (API reference: "Errors", "Prefill not supported")."""
+_OLD_CLAUDE = re.compile(r"claude-(?:v?\d|instant)")
+_ANSWERS_ANEW = re.compile(r"gemini|\b(?:chat)?gpt-|\bo\d\b")
+"""Models that refuse the beginning of an answer, or answer it: Gemini ("Latest models": "Prefilling model turns is no
+longer supported") and OpenAI's, through whichever gateway."""
+
 MAX_STOPS = 5
 """Stop sequences that Gemini takes (API reference: `GenerationConfig`)."""
 
@@ -93,6 +100,14 @@ def gemini_version(model: str) -> tuple[int, int] | None:
     """The version in a model's name, as in `gemini-2.5-pro`; None where there is none, as in `gemini-flash-latest`."""
     match = _GEMINI.search(model)
     return (int(match[1]), int(match[2] or 0)) if match else None
+
+
+def takes_prefill(model: str) -> bool:
+    """Whether a model may go on from the beginning of an answer, as far as its name tells; the endpoint must too."""
+    if "claude" not in model:
+        return _ANSWERS_ANEW.search(model) is None
+    version = claude_version(model)
+    return _OLD_CLAUDE.search(model) is not None if version is None else version < _NO_PREFILL
 
 
 def media_type(url: str) -> str:

@@ -190,6 +190,7 @@ class Log:
         choice: int = 0,
         after: EventId | None = None,
         cached: bool = False,
+        counts: bool = True,
     ) -> Claim:
         """Start an attempt; from the moment it is CLAIMED every older one is fenced.
 
@@ -198,6 +199,7 @@ class Log:
         unless renewed. After `until_ms` (Redis' clock), the end of the job's lease, it does nothing. `choice` is the
         place of the model among those that the request allows. With `after` it does nothing unless the log ends there.
         `cached` tells viewers that the answer is another generation's.
+        Unless it `counts`, the last attempt is not one of those that may fail.
         """
         keys = Keys(generation_id)
         # Number and reason are known only inside the script, which completes the event's JSON with them.
@@ -206,7 +208,9 @@ class Log:
         owned, until = ("" if token is None else token), ("" if until_ms is None else until_ms)
         last = "" if after is None else str(after)
         raw = await self._claim(
-            self.redis, [keys.record, keys.log], [owned, reason or "", rest, ttl_ms, until, choice, last]
+            self.redis,
+            [keys.record, keys.log],
+            [owned, reason or "", rest, ttl_ms, until, choice, last, "" if counts else "1"],
         )
         start = Start(raw[0].decode())
         if start not in _OWNED:

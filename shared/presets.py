@@ -53,13 +53,13 @@ PRESETS: dict[str, Preset] = {
         "GROQ",
         "https://api.groq.com/openai/v1",
         first_model="groq/openai/gpt-oss-120b",
-        quirks={"max_tokens_field": "max_completion_tokens"},
+        quirks={"max_tokens_field": "max_completion_tokens", "prefill": "assistant"},
     ),
     "deepseek": Preset(
         "DEEPSEEK",
         "https://api.deepseek.com",
         first_model="deepseek/deepseek-v4-flash",
-        quirks={"reasoning": "reasoning_content"},
+        quirks={"reasoning": "reasoning_content", "prefill": "deepseek"},
     ),
     "openrouter": Preset(
         "OPENROUTER",
@@ -72,11 +72,17 @@ PRESETS: dict[str, Preset] = {
         "https://api.mistral.ai/v1",
         first_model="mistral/mistral-small-latest",
         # Refused as an unknown field; the last chunk has the usage in any case.
-        quirks={"stream_options": False, "seed_field": "random_seed"},
+        quirks={"stream_options": False, "seed_field": "random_seed", "prefill": "mistral"},
     ),
     "together": Preset("TOGETHER", "https://api.together.xyz/v1", first_model="together/openai/gpt-oss-120b"),
-    "vllm": Preset("VLLM", "http://127.0.0.1:8000/v1", local=True),
+    "vllm": Preset("VLLM", "http://127.0.0.1:8000/v1", local=True, quirks={"prefill": "vllm"}),
     "ollama": Preset("OLLAMA", "http://127.0.0.1:11434/v1", local=True),
-    "llamacpp": Preset("LLAMACPP", "http://127.0.0.1:8080/v1", local=True, quirks={"reasoning": "reasoning_content"}),
+    "llamacpp": Preset(
+        "LLAMACPP",
+        "http://127.0.0.1:8080/v1",
+        local=True,
+        # With vLLM's field; without it, it goes on too, and repeats what it was given.
+        quirks={"reasoning": "reasoning_content", "prefill": "vllm"},
+    ),
     "litellm": Preset("LITELLM", "http://127.0.0.1:4000/v1", local=True, quirks={"reasoning": "litellm"}),
 }

@@ -29,6 +29,11 @@ from shared.presets import PRESETS
 
 Protocol = Literal["openai-chat", "openai-responses", "anthropic", "gemini"]
 
+_PREFILLS: dict[Protocol, tuple[str, ...]] = {
+    "openai-chat": ("none", "assistant", "prefix", "mistral", "deepseek", "vllm"),
+    "anthropic": ("none", "assistant"),
+}
+
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 CLIENT_VARIABLES = frozenset({"MIDSTREAM_URL", "MIDSTREAM_KEY"})
@@ -89,6 +94,14 @@ class ProviderSettings(BaseModel):
         description="Responses only: whether it runs answers in the background, so that `on_interrupt: continue` can "
         "go on. One that refuses it is asked again without. Defaults to true.",
     )
+    prefill: Literal["none", "assistant", "prefix", "mistral", "deepseek", "vllm"] = Field(
+        default="none",
+        description="Chat and Messages: how it is given the beginning of an answer, to go on from there "
+        "(`on_interrupt` `continue`). All but `none` send it as the last message: `assistant` as it is, `prefix` with "
+        "`prefix: true`, `mistral` as `prefix`, and the answer repeats it, `deepseek` as `prefix`, at `/beta` and with "
+        "the reasoning, `vllm` with `continue_final_message: true`. Messages has `assistant` only. "
+        "Defaults to `none`.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -99,6 +112,12 @@ class ProviderSettings(BaseModel):
         if preset is None:
             raise ValueError(f"no preset {data['preset']!r}; there are {', '.join(PRESETS)}")
         return preset.settings(os.environ) | data
+
+    @model_validator(mode="after")
+    def _prefills_as_its_protocol(self) -> ProviderSettings:
+        if self.prefill not in _PREFILLS.get(self.protocol, ("none",)):
+            raise ValueError(f"prefill {self.prefill!r} is not one that the protocol {self.protocol} has")
+        return self
 
     def api_key(self) -> str:
         """The key from the environment; a placeholder where there is none, as the SDKs refuse an empty one."""
@@ -318,18 +337,23 @@ class Settings(BaseSettings):
         ):
             base_url = os.environ.get(f"{prefix}_BASE_URL") or None
             if os.environ.get(f"{prefix}_API_KEY") or base_url:
-                found[name] = ProviderSettings.model_validate(
-                    {"protocol": protocol, "base_url": base_url, "api_key_env": f"{prefix}_API_KEY"}
-                )
+                fields = {"protocol": protocol, "base_url": base_url, "api_key_env": f"{prefix}_API_KEY"}
+                # The models of OpenAI and Google answer the beginning of an answer, or refuse it.
+                prefill = "assistant" if protocol == "anthropic" else "none"
+                found[name] = ProviderSettings.model_validate(fields | {"prefill": prefill})
         for name, preset in PRESETS.items():
             if preset.active(os.environ):
                 found[name] = ProviderSettings.model_validate({"preset": name})
         if self.simulator_url:
-            found["simulator"] = ProviderSettings(protocol="openai-chat", base_url=f"{self.simulator_url}/v1")
+            found["simulator"] = ProviderSettings(
+                protocol="openai-chat", base_url=f"{self.simulator_url}/v1", prefill="assistant"
+            )
             found["simulator-responses"] = ProviderSettings(
                 protocol="openai-responses", base_url=f"{self.simulator_url}/v1"
             )
-            found["simulator-anthropic"] = ProviderSettings(protocol="anthropic", base_url=self.simulator_url)
+            found["simulator-anthropic"] = ProviderSettings(
+                protocol="anthropic", base_url=self.simulator_url, prefill="assistant"
+            )
             found["simulator-gemini"] = ProviderSettings(protocol="gemini", base_url=self.simulator_url)
         return found | self.providers
 

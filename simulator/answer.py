@@ -49,7 +49,7 @@ class Answer:
 
 
 def compose(script: Script, request: Request, *, interleave: bool, fragments: bool = True) -> Answer:
-    """The answer of `script` to `request`.
+    """The answer of `script` to `request`; the whole one where the request has a prefix.
 
     Without `fragments` a tool call is one delta; with them, those of parallel calls alternate if `interleave`.
     """
@@ -68,7 +68,7 @@ def compose(script: Script, request: Request, *, interleave: bool, fragments: bo
     else:
         deltas = _spoken(script)
         finish = "refusal" if script.name == "refusal" else "stop"
-    if request.max_tokens is not None and request.max_tokens < len(deltas):
+    if not request.prefix and request.max_tokens is not None and request.max_tokens < len(deltas):
         deltas, finish = deltas[: request.max_tokens], "length"
     cached = request.prompt_tokens // 4 if script.cached is None else script.cached
     return Answer(deltas, calls, finish, signature, min(cached, request.prompt_tokens), script.extras)

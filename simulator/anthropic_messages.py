@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from simulator.answer import Answer, Delta
 from simulator.journal import now_us
+from simulator.prefill import prefix_of
 from simulator.request import (
     Refused,
     Request,
@@ -69,6 +70,7 @@ class AnthropicMessages:
             prompt_tokens=count_tokens(texts),
             max_tokens=limit,
             tools=tuple(str(tool["name"]) for tool in tools if "name" in tool),
+            prefix=_prefix(body, messages),
         )
 
     def key(self, headers: dict[bytes, bytes]) -> str:
@@ -96,6 +98,17 @@ class AnthropicMessages:
         ]
         edges = {"first_id": names[0], "last_id": names[-1]}
         return document({"data": rows, "has_more": False, **edges})
+
+
+def _prefix(body: dict[str, Any], messages: list[dict[str, Any]]) -> str:
+    """Raises `Refused` (400) as the service does: it takes none with thinking, and none that ends in white space."""
+    prefix = prefix_of(messages)
+    if prefix != prefix.rstrip():
+        raise Refused(400, "messages: final assistant content cannot end with trailing whitespace")
+    thinking = body.get("thinking")
+    if prefix and isinstance(thinking, dict) and thinking.get("type") != "disabled":
+        raise Refused(400, "messages: an assistant message cannot be last when thinking is enabled")
+    return prefix
 
 
 class MessagesWriter:

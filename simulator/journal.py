@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
-How = Literal["complete", "fault", "client_left"]
+How = Literal["complete", "fault", "client_left", "refused"]
 Action = Literal["generate", "retrieve", "cancel", "delete"]
 
 MAX_ENTRIES: Final = 10_000
@@ -30,6 +30,8 @@ class Entry:
     """When the first delta was written."""
     deltas: int = 0
     """Deltas written."""
+    prefix: int = 0
+    """Characters of the answer that the request began with, and that were not generated again."""
     ended_us: int | None = None
     how: How | None = None
     action: Action = "generate"

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from simulator.answer import Answer, Delta
 from simulator.journal import now_us
+from simulator.prefill import prefix_of
 from simulator.request import (
     Refused,
     Request,
@@ -55,6 +56,7 @@ class OpenAIChat:
             prompt_tokens=count_tokens([text_of(message.get("content")) for message in messages]),
             max_tokens=token_limit(body, "max_completion_tokens", "max_tokens"),
             tools=tuple(str(f["name"]) for f in functions if isinstance(f, dict) and "name" in f),
+            prefix=prefix_of(messages),
             include_usage=isinstance(options, dict) and options.get("include_usage") is True,
         )
 

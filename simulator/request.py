@@ -25,6 +25,8 @@ class Request:
     """What an answer repeats of its request, in the protocol's own form (Responses)."""
     include: tuple[str, ...] = ()
     """What else the answer is to have (Responses)."""
+    prefix: str = ""
+    """The beginning of the answer, which is to go on from there."""
 
 
 class Refused(Exception):

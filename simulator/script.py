@@ -48,6 +48,8 @@ class Script:
     """A server-side tool, an annotation and an event of unknown type come too (Responses)."""
     unicode: bool = False
     surrogates: bool = False
+    echo_prefix: bool = False
+    """An answer that goes on from the request's prefix repeats it first, as some servers do."""
     cached: int | None = None
     """Prompt tokens reported as read from a cache; None reports a quarter of the prompt."""
     fault: Fault | None = None
@@ -99,6 +101,7 @@ _PARAMETERS: Final[dict[str, Callable[[str], object]]] = {
     "extras": _flag,
     "unicode": _flag,
     "surrogates": _flag,
+    "echo_prefix": _flag,
     "cached": _whole(0, 2**31 - 1),
     "fault": parse_fault,
     "times": _whole(1, 2**31 - 1),

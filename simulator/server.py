@@ -17,6 +17,7 @@ from simulator.journal import Entry, Journal
 from simulator.openai_chat import OpenAIChat
 from simulator.openai_responses import OpenAIResponses
 from simulator.pace import Pace
+from simulator.prefill import go_on
 from simulator.reply import refuse, reply
 from simulator.request import Refused, Request
 from simulator.retrieval import Retrieval
@@ -165,6 +166,14 @@ async def _answer(
     entry: Entry,
 ) -> None:
     answer = compose(script, request, interleave=wire.interleaves, fragments=wire.fragments)
+    if request.prefix:
+        entry.prefix = len(request.prefix)
+        try:
+            answer = go_on(answer, request, script)
+        except Refused as refused:
+            await refuse(connection, wire, refused)
+            entry.end("refused")
+            return
     writer = wire.write(request, answer)
     pace = Pace(script.rate, script.ttft)
     if fault is not None and fault.kind == "error" and not request.stream:

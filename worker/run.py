@@ -9,15 +9,16 @@ import time
 from collections.abc import Callable
 from enum import Enum
 from functools import partial
+from itertools import count
 from typing import Any, Literal
 
 import msgspec
 from pydantic import ValidationError
 from redis.exceptions import RedisError
 
-from shared.events import ORIGIN, AttemptReason, Cancelled, Completed, Failed
+from shared.events import AttemptReason, Cancelled, Completed, EventId, Failed
 from shared.generations import Record
-from shared.log import Claim, Outcome, Start
+from shared.log import PAGE, Claim, Outcome, Start
 from shared.requests import GenerationRequest
 from shared.snapshots import Snapshot
 from worker.attempt import Call, stream
@@ -35,8 +36,15 @@ CANCEL = 5.0
 HAND_OVER = 2.0
 """Seconds that a leaving worker waits for the log to have what was said so far."""
 
+MOVES = 4
+"""Times that the log may grow while it is read to go on from its end; after them the attempt starts over."""
+
 FINAL = frozenset({"deadline_exceeded", "too_long"})
 """Codes of failures that another model would not mend."""
+AWAY = frozenset({"connection", "overloaded", "rate_limit", "provider_timeout"})
+"""Codes of failures of a provider that may go on with the answer when it is back."""
+DENIED = frozenset({"authentication", "permission"})
+"""Codes of failures that starting over would not mend either."""
 
 Stop = Literal["cancel", "drain"] | StopReason
 """Why a generation is stopped: cancelled, this worker leaves, or the log wants no more."""
@@ -72,6 +80,8 @@ class Run:
         self._earlier: Snapshot | None = None
         """What earlier attempts have said, where the answer may have outlived their connection to it."""
         self._endings: list[asyncio.Task[None]] = []
+        self._refused = False
+        """The provider has just refused to continue: that was no failed attempt."""
         self._why: Stop | None = None
         self._sealing = False
         self._task: asyncio.Task[JobEnd] | None = None
@@ -167,8 +177,9 @@ class Run:
         provider, _, model = self._models[self._choice].partition("/")
         if self._replay is not None:
             provider, model = self._replay.name, self._replay.model
-        while True:
-            self._so_far = None if self._replay else await self._to_continue(provider, model)
+        for move in count(1):
+            goes_on = self._replay is None and move <= MOVES
+            self._so_far = await self._to_continue(provider, model) if goes_on else None
             claim = await self._services.log.claim(
                 self.record.id,
                 model=model,
@@ -181,25 +192,25 @@ class Run:
                 continues=self._so_far is not None,
                 after=self._so_far.last if self._so_far else None,
                 cached=self._replay is not None,
+                counts=not self._refused,
             )
             if claim.start is Start.CLAIMED and self._so_far is None:
                 self._starts_over = False
                 self._let_go_of_earlier()
             if claim.start is not Start.MOVED:
+                self._refused = False
                 return claim
-            # An older attempt still writes, but not for long: its lease is over.
+            # An older attempt still writes: its lease is over, and soon it knows.
+            await asyncio.sleep(0.05 * 2.0**move * random.uniform(0.5, 1.0))
+        raise AssertionError("a claim that continues nothing cannot find the log moved")
 
     async def _to_continue(self, provider: str, model: str) -> Snapshot | None:
         """What earlier attempts have said, if the next one is to go on from there."""
         if self.record.on_interrupt != "continue":
             return None
-        so_far, cursor = Snapshot(), ORIGIN
-        while page := await self._services.log.read(self.record.id, cursor):
-            for entry in page:
-                so_far.apply(*entry)
-            cursor = page[-1].id
-        self._earlier = so_far if so_far.attempts else None
-        if self._starts_over or self._earlier is None:
+        so_far = await self._read_log()
+        self._earlier = so_far if so_far is not None and so_far.attempts else None
+        if self._starts_over or so_far is None or self._earlier is None:
             return None
         if (so_far.attempts[-1].provider, so_far.attempts[-1].model) != (provider, model):
             return None
@@ -210,6 +221,21 @@ class Run:
             return so_far if self._services.providers.get(provider).continues(request, model, so_far) else None
         except (ValidationError, KeyError):
             return None  # the attempt will say so
+
+    async def _read_log(self) -> Snapshot | None:
+        """All that the log has; None where a part of it is missing or cannot be read: what is joined must be whole."""
+        so_far, page = Snapshot(), None
+        # Not until there is no more: an older attempt that still writes would keep it here.
+        while page is None or len(page) == PAGE:
+            page = await self._services.log.read(self.record.id, so_far.last)
+            for entry in page:
+                if entry.id not in (EventId(so_far.last.token, so_far.last.seq + 1), EventId(entry.id.token, 0)):
+                    return None
+                try:
+                    so_far.apply(*entry)
+                except ValueError:
+                    return None
+        return so_far
 
     async def _claim_again(self, token: int, reason: AttemptReason) -> Claim:
         """The next attempt's claim; a Redis that is away is waited for, as what was said so far is only here.
@@ -257,15 +283,27 @@ class Run:
         if writer.said_something and request.on_interrupt == "fail":
             return end, None
         self._starts_over = writer.over
-        if self._so_far is not None and not writer.said_something:
-            self._starts_over = True  # the provider no longer has it, or takes no beginning of an answer after all
+        unheard = self._so_far is not None and not writer.said_something
+        if unheard and failed.code not in AWAY | DENIED:
+            # The provider no longer has it, or takes no beginning of an answer after all.
+            self._starts_over = self._refused = True
             return end, "provider_error"
-        if writer.said_something and request.on_interrupt == "continue" and failed.retryable:
-            return end, "provider_error"
-        if self._choice + 1 < len(self._models):
+        if self._choice + 1 < len(self._models) and not (
+            failed.retryable and writer.said_something and await self._may_go_on(writer, name, model)
+        ):
             self._choice = await self._services.circuits.choose(self._models, self._choice + 1)
             return end, "fallback"
-        return end, "provider_error" if failed.retryable and writer.said_something else None
+        return end, "provider_error" if failed.retryable and (writer.said_something or unheard) else None
+
+    async def _may_go_on(self, writer: Writer, provider: str, model: str) -> bool:
+        """Whether the next attempt with this model would continue, and so comes before another model."""
+        if self.record.on_interrupt != "continue":
+            return False
+        await writer.caught_up()
+        try:
+            return await self._to_continue(provider, model) is not None
+        except RedisError:
+            return True  # the claim waits for it, and looks again
 
     async def _seal(self, end: Completed | Failed | Cancelled) -> JobEnd:
         """Write the terminal event, and wait until the log has it."""

@@ -68,23 +68,24 @@ function apply(turn, message) {
   if (message.retry) turn.retry = Number(message.retry);
   if (!message.data) return;
   const data = JSON.parse(message.data);
+  turn.places ??= turn.parts.map((_, at) => at); // stored by an older page
   switch (message.event) {
     case "queued":
       turn.note = data.position ? `In line: ${data.position}` : "Starting…";
       break;
     case "reset":
-      Object.assign(turn, { parts: [], base: 0, cursor: "", note: "The log has changed; starting over." });
+      Object.assign(turn, { parts: [], places: [], cursor: "", note: "The log has changed; starting over." });
       break;
     case "attempt":
       if (!data.continues) turn.parts = [];
-      turn.base = turn.parts.length;
+      turn.places = [];
       turn.note = data.number > 1 ? `Attempt ${data.number} (${data.reason.replace("_", " ")})` : "";
       break;
     case "part":
-      turn.parts[turn.base + data.part] = { kind: data.kind, name: data.name, text: "" };
+      turn.places[data.part] = placeOf(turn, data);
       break;
     case "delta":
-      turn.parts[turn.base + data.part].text += data.delta;
+      turn.parts[turn.places[data.part]].text += data.delta;
       break;
     case "completed":
       turn.state = "completed";
@@ -99,6 +100,13 @@ function apply(turn, message) {
       turn.note = "Cancelled.";
       break;
   }
+}
+
+// Where a part is among the turn's parts: a new one, or the newest that it resumes.
+function placeOf(turn, { kind, name, item_id, resumes }) {
+  const broken = turn.parts.findLastIndex((part) => part.kind === kind && part.item_id === item_id);
+  if (resumes && broken >= 0) return broken;
+  return turn.parts.push({ kind, name, item_id, text: "" }) - 1;
 }
 
 function summary(data) {
@@ -215,7 +223,7 @@ function history() {
 }
 
 async function ask(prompt, model) {
-  const turn = { key: `turn-${crypto.randomUUID?.() ?? Date.now()}`, prompt, parts: [], base: 0, cursor: "", state: "" };
+  const turn = { key: `turn-${crypto.randomUUID?.() ?? Date.now()}`, prompt, parts: [], places: [], cursor: "", state: "" };
   const messages = [...history(), { role: "user", content: prompt }];
   busy(turn);
   status.textContent = "Sending…";

@@ -3,7 +3,8 @@
 -- ARGV  token that must still be the record's ('' at the start of a job), reason ('' lets the record say),
 --       rest of the attempt event's JSON, TTL while running in ms, last ms at which this may run or '': the claim of a
 --       worker that was paused since it took the job must not fence the one that has it now; place of the model in the
---       request's list, 0 for its own and 1 for the first fallback; id that the log must still end with, or ''
+--       request's list, 0 for its own and 1 for the first fallback; id that the log must still end with, or '';
+--       '1' where the last attempt does not count as failed, as the provider only refused to continue
 -- Gives CLAIMED, CANCELLED, EXHAUSTED or INTERRUPTED, each with token, number, last id, reason and the
 --       ms since the first attempt began
 --       | SEALED seal | FENCED token | GONE | LATE | MOVED
@@ -39,7 +40,7 @@ local lost, pardons = false, tonumber(r[11] or 0)
 if reason == 'fallback' or reason == 'source_lost' then
   lost = false -- the list of models, and how often a run looks for a source, are bounds of their own
 elseif reason ~= '' then
-  failures = failures + 1
+  failures = failures + (ARGV[8] == '1' and 0 or 1)
 elseif r[3] == 'running' then
   -- A new job while the record still says running: nobody handed that attempt over, so its worker is lost.
   reason, lost = 'worker_lost', true

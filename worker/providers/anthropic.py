@@ -11,7 +11,8 @@ from shared.requests import GenerationRequest
 from shared.settings import ProviderSettings
 from shared.snapshots import Snapshot
 from worker.providers.anthropic_reader import MessagesReader
-from worker.providers.anthropic_request import body
+from worker.providers.anthropic_request import body, thinks
+from worker.providers.prefill import Beginning, beginning, rest
 from worker.providers.provider import ProviderEvent
 from worker.providers.stream import TIMEOUT, follow, http_client
 
@@ -21,6 +22,7 @@ class Anthropic:
 
     def __init__(self, name: str, settings: ProviderSettings) -> None:
         self.name = name
+        self._prefill = settings.prefill != "none"
         self._client = AsyncAnthropic(
             api_key=settings.api_key(),
             base_url=settings.base_url,
@@ -33,17 +35,29 @@ class Anthropic:
 
     def continues(self, request: GenerationRequest, model: str, so_far: Snapshot) -> bool:
         """See `Provider.continues`."""
-        return False
+        return self._beginning(request, model, so_far) is not None
+
+    def _beginning(self, request: GenerationRequest, model: str, so_far: Snapshot) -> Beginning | None:
+        """What the answer goes on from; thinking is refused together with it ("Extended thinking")."""
+        if not self._prefill or thinks(request, model) or "thinking" in request.extra.get(self.name, {}):
+            return None
+        return beginning(request, model, so_far, reasoning=False)
 
     def stream(
         self, request: GenerationRequest, model: str, so_far: Snapshot | None = None
     ) -> AsyncGenerator[list[ProviderEvent], None]:
         """See `Provider.stream`."""
-        return follow(self.name, lambda: self._send(request, model), MessagesReader(self.name))
+        begun = None if so_far is None else self._beginning(request, model, so_far)
+        answer = follow(self.name, lambda: self._send(request, model, begun), MessagesReader(self.name))
+        return answer if begun is None else rest(answer, begun, repeats=False)
 
-    async def _send(self, request: GenerationRequest, model: str) -> httpx2.Response:
+    async def _send(self, request: GenerationRequest, model: str, begun: Beginning | None) -> httpx2.Response:
+        fields = body(request, model)
+        if begun is not None:
+            # "If the final message uses the assistant role, the response content will continue immediately from it."
+            fields["messages"].append({"role": "assistant", "content": [{"type": "text", "text": begun.sent}]})
         # Not `messages.create`, which walks through its parameters type by type.
-        fields = request.with_extra(self.name, body(request, model))
+        fields = request.with_extra(self.name, fields)
         answer = await self._client.post(
             "/v1/messages", cast_to=object, body=fields, stream=True, stream_cls=AsyncStream[object]
         )

@@ -77,6 +77,11 @@ def body(request: GenerationRequest, model: str) -> dict[str, Any]:
     return fields
 
 
+def thinks(request: GenerationRequest, model: str) -> bool:
+    """Whether the request turns thinking on."""
+    return "thinking" in _limits(request, model)
+
+
 def _format(asked: SchemaFormat) -> dict[str, Any]:
     """Structured output (API reference: "Structured outputs"); always strict, and the schema's name is only for us."""
     schema = dict(asked.json_schema.schema_)

@@ -12,7 +12,8 @@ from shared.requests import GenerationRequest
 from shared.settings import ProviderSettings
 from shared.snapshots import Snapshot
 from worker.providers.openai_chat_reader import ChatReader
-from worker.providers.openai_chat_request import body
+from worker.providers.openai_chat_request import body, prefill
+from worker.providers.prefill import Beginning, beginning, rest
 from worker.providers.provider import ProviderEvent
 from worker.providers.stream import TIMEOUT, follow, http_client
 
@@ -40,34 +41,52 @@ class OpenAIChat:
 
     def continues(self, request: GenerationRequest, model: str, so_far: Snapshot) -> bool:
         """See `Provider.continues`."""
-        return False
+        return self._beginning(request, model, so_far) is not None
+
+    def _beginning(self, request: GenerationRequest, model: str, so_far: Snapshot) -> Beginning | None:
+        # OpenAI's own models answer it anew, whatever the settings say.
+        if self._settings.prefill == "none" or self._official:
+            return None
+        return beginning(request, model, so_far, reasoning=self._settings.prefill == "deepseek")
 
     def stream(
         self, request: GenerationRequest, model: str, so_far: Snapshot | None = None
     ) -> AsyncGenerator[list[ProviderEvent], None]:
         """See `Provider.stream`."""
-        return follow(self.name, lambda: self._send(request, model), ChatReader(self.name))
+        begun = None if so_far is None else self._beginning(request, model, so_far)
+        answer = follow(self.name, lambda: self._send(request, model, begun), ChatReader(self.name))
+        return answer if begun is None else rest(answer, begun, repeats=self._settings.prefill == "mistral")
 
-    async def _send(self, request: GenerationRequest, model: str) -> httpx2.Response:
-        fields = request.with_extra(self.name, body(request, model, self._settings, official=self._official))
+    async def _send(self, request: GenerationRequest, model: str, begun: Beginning | None) -> httpx2.Response:
+        fields = body(request, model, self._settings, official=self._official)
+        path = "/chat/completions"
+        if begun is not None:
+            prefill(fields, begun, self._settings)
+            if self._settings.prefill == "deepseek":
+                path = self._beta + path
+        fields = request.with_extra(self.name, fields)
         try:
-            return await self._post(fields)
+            return await self._post(path, fields)
         except APIStatusError as error:
             asked = request.extra.get(self.name, {})
             if "stream_options" not in fields.keys() - asked.keys() or not _blames(error, "stream_options"):
                 raise
         del fields["stream_options"]
-        response = await self._post(fields)
+        response = await self._post(path, fields)
         # From now on it is not asked first.
         self._settings = self._settings.model_copy(update={"stream_options": False})
         return response
 
-    async def _post(self, fields: dict[str, Any]) -> httpx2.Response:
+    @property
+    def _beta(self) -> str:
+        """DeepSeek's root for prefixes ("Chat Prefix Completion (Beta)"), beside the usual one, with or without v1."""
+        root = str(self._client.base_url).rstrip("/")
+        return f"{root.removesuffix('/v1').removesuffix('/beta')}/beta"
+
+    async def _post(self, path: str, fields: dict[str, Any]) -> httpx2.Response:
         # Not `chat.completions.create`: that walks through its parameters type by type, which holds the event loop for
         # many milliseconds when the conversation is long, and for half of one when it is short (bench/dispatch.py).
-        answer = await self._client.post(
-            "/chat/completions", cast_to=object, body=fields, stream=True, stream_cls=AsyncStream[object]
-        )
+        answer = await self._client.post(path, cast_to=object, body=fields, stream=True, stream_cls=AsyncStream[object])
         return answer.response
 
     async def cancel(self, request: GenerationRequest, response_id: str) -> None:

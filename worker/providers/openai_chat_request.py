@@ -8,6 +8,7 @@ from shared.capabilities import lacks
 from shared.requests import AssistantMessage, GenerationRequest, Message, SystemMessage
 from shared.settings import ProviderSettings
 from worker.providers import openai_chat_reasoning
+from worker.providers.prefill import Beginning
 from worker.providers.provider import ProviderError
 
 _SAME = (
@@ -42,6 +43,23 @@ def body(request: GenerationRequest, model: str, endpoint: ProviderSettings, *, 
         fields["stream_options"] = {"include_usage": True}
     messages = [_message(message, endpoint, developer) for message in request.messages]
     return {"model": model, "messages": messages, "stream": True, **fields}
+
+
+def prefill(fields: dict[str, Any], begun: Beginning, endpoint: ProviderSettings) -> None:
+    """Let the request's answer go on from its beginning, in the way of the endpoint.
+
+    The last message is the assistant's: alone (Groq's "Assistant Message Prefilling"), with `prefix` (Mistral's API
+    reference, `AssistantMessage`; DeepSeek's "Chat Prefix Completion (Beta)", which takes the reasoning too; LiteLLM's
+    "Pre-fix Assistant Messages"), or named as unfinished (vLLM's "Extra parameters", which llama.cpp knows as well).
+    """
+    message: dict[str, Any] = {"role": "assistant", "content": begun.sent}
+    if endpoint.prefill in ("prefix", "mistral", "deepseek"):
+        message["prefix"] = True
+    if endpoint.prefill == "vllm":
+        fields |= {"continue_final_message": True, "add_generation_prompt": False}
+    if begun.reasoning:
+        message["reasoning_content"] = begun.reasoning
+    fields["messages"].append(message)
 
 
 def _reasoning(request: GenerationRequest, endpoint: ProviderSettings) -> dict[str, Any]:
