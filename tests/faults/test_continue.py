@@ -1,0 +1,151 @@
+"""Answers that go on where they broke off, while workers are killed and provider connections reset at random points."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import pytest
+import pytest_asyncio
+
+from tests.e2e.viewers import DEADLINE, ask, blocks, connect, cursor_of, parse, text_of, watch
+from tests.processes import Stack
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
+
+PROTOCOLS = ("simulator", "simulator-anthropic")
+DELTAS = 120
+KILLS = 4
+SEED = int(os.environ.get("MIDSTREAM_TEST_SEED") or random.SystemRandom().randrange(1_000_000))
+"""Of the random points; a failure names it."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """Two workers; every interruption counts as a failed attempt, and there are more of them than usual."""
+    environment = {
+        "MIDSTREAM_LEASE": "1.5", "MIDSTREAM_MAX_ATTEMPTS": "20",
+    }  # fmt: skip
+    async with Stack(tmp_path_factory.mktemp("continue"), workers=2, environment=environment) as running:
+        yield running
+        running.show()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def http() -> AsyncIterator[httpx2.AsyncClient]:
+    async with httpx2.AsyncClient(timeout=DEADLINE, trust_env=False) as client:
+        yield client
+
+
+async def resuming(api: str, generation_id: str, dice: random.Random) -> list[tuple[str, str, dict[str, Any]]]:
+    """The events of a viewer whose connection is cut after random numbers of bytes."""
+    seen: list[bytes] = []
+    while not seen or parse(seen[-1])[0][1] not in ("completed", "failed", "cancelled"):
+        async with connect(api, generation_id, cursor_of(seen[-1]) if seen else "") as response:
+            assert response.status == 200
+            budget = dice.randrange(200, 6_000)
+            while len(response.body) < budget and await response.more():
+                pass
+            seen += blocks(response.body)
+    return parse(b"".join(seen))
+
+
+def joined(events: list[tuple[str, str, dict[str, Any]]]) -> list[tuple[str, str]]:
+    """Kind and text of each part, as docs/protocol.md tells a viewer to put them together."""
+    parts: list[dict[str, Any]] = []
+    places: list[dict[str, Any]] = []
+    for _, event, data in events:
+        if event == "attempt":
+            places = []
+            if not data["continues"]:
+                parts = []
+        elif event == "part":
+            newest = [p for p in parts if (p["kind"], p["item_id"]) == (data["kind"], data.get("item_id"))]
+            if not data.get("resumes"):
+                newest = [{"kind": data["kind"], "item_id": data.get("item_id"), "text": ""}]
+                parts += newest
+            assert len(places) == data["part"]
+            places.append(newest[-1])
+        elif event == "delta":
+            places[data["part"]]["text"] += data["delta"]
+    return [(part["kind"], part["text"]) for part in parts]
+
+
+def said_before(events: list[tuple[str, str, dict[str, Any]]]) -> list[int]:
+    """Characters of text, white space at its end left out, that each continuing attempt found."""
+    text, found = "", []
+    for _, event, data in events:
+        if event == "attempt":
+            if data["continues"]:
+                found.append(len(text.rstrip()))
+            else:
+                text = ""
+        elif event == "delta" and data["kind"] == "text":
+            text += data["delta"]
+    return found
+
+
+async def kill_now_and_then(stack: Stack, dice: random.Random) -> None:
+    """SIGKILL for one of the workers, whatever it is at, and another in its place, as a supervisor does."""
+    for _ in range(KILLS):
+        await asyncio.sleep(dice.uniform(0.2, 1.2))
+        victim = dice.choice(stack.workers)
+        await victim.kill()
+        await victim.start()
+
+
+async def test_killed_and_reset_at_random_points(stack: Stack, http: httpx2.AsyncClient) -> None:
+    """The joined text is the uncut one, and what the log had was not generated again."""
+    dice, api = random.Random(SEED), stack.apis[0].url
+    scripts = [f"{protocol}/lorem?deltas={DELTAS}&seed={seed}&unicode=1" for protocol in PROTOCOLS for seed in range(4)]
+    keys = [uuid.uuid4().hex for _ in scripts]
+    models = [
+        f"{script}&rate={dice.randrange(30, 80)}&fault=reset@{dice.randrange(5, 50)}&times=2&key={key}"
+        for script, key in zip(scripts, keys, strict=True)
+    ]
+    ids = [await ask(http, api, model, on_interrupt="continue") for model in models]
+    viewers = [asyncio.create_task(resuming(api, generation_id, random.Random(SEED))) for generation_id in ids]
+    await kill_now_and_then(stack, dice)
+    for script, key, generation_id, viewer in zip(scripts, keys, ids, viewers, strict=True):
+        why = f"{script}, MIDSTREAM_TEST_SEED={SEED}"
+        events = await viewer
+        assert events[-1][1] == "completed", why
+        uncut = text_of(await watch(api, await ask(http, api, f"{script}&rate=0")))
+        assert joined(events) == [("text", uncut)], why
+        snapshot = (await http.get(f"{api}/v1/generations/{generation_id}")).json()
+        assert snapshot["text"] == uncut, why
+        assert [part["complete"] for part in snapshot["parts"]] == [True], why
+        started = [data for _, event, data in events if event == "attempt"]
+        assert len(started) >= 3, why
+        # Only one that has said nothing yet begins anew.
+        lost = next((at for at, data in enumerate(started) if data["continues"]), len(started))
+        assert all(data["continues"] for data in started[lost:]), why
+        rows = (await http.get(f"{stack.simulator_url}/journal", params={"key": key})).json()
+        assert sorted({row["prefix"] for row in rows} - {0}) == sorted(set(said_before(events))), why
+        # Of one delta the beginning may have a part; what follows is not more than was left.
+        assert all(row["deltas"] <= DELTAS - row["prefix"] * DELTAS // len(uncut) + DELTAS // 4 for row in rows), why
+
+
+@pytest.mark.parametrize("provider", PROTOCOLS)
+async def test_where_the_provider_cannot(stack: Stack, http: httpx2.AsyncClient, provider: str) -> None:
+    """A killed worker's answer starts over, and says so, where its text cannot be gone on with."""
+    api, key = stack.apis[0].url, uuid.uuid4().hex
+    model = f"{provider}/clock?deltas=20&rate=0&fault=stall@5&times=1&key={key}"
+    generation_id = await ask(http, api, model, on_interrupt="continue")
+    async with connect(api, generation_id) as response:
+        while not text_of(response.body):
+            assert await response.more()
+    for worker in stack.workers:
+        await worker.kill()
+        await worker.start()
+    events = parse(await watch(api, generation_id))
+    assert events[-1][1] == "completed"
+    started = [(data["reason"], data["continues"]) for _, event, data in events if event == "attempt"]
+    assert started == [("new", False), ("worker_lost", True), ("provider_error", False)]
+    ((_, text),) = joined(events)
+    assert text.count(";") == 20
