@@ -106,8 +106,9 @@ def run(command: list[str]) -> None:
 class Judge:
     """llama-server and a Midstream that has it as a provider by its configuration file."""
 
-    def __init__(self, server: str, api: str, http: httpx2.AsyncClient) -> None:
-        self.server, self.api, self.http = server, api, http
+    def __init__(self, server: str, stack: Stack, http: httpx2.AsyncClient) -> None:
+        self.server, self.stack, self.http = server, stack, http
+        self.api = stack.apis[0].url
 
     async def ask(self, **fields: Any) -> str:
         """A generation's id."""
@@ -169,6 +170,28 @@ class Judge:
         said = sum(event == "delta" for _, event, _ in events)
         return f"{took * 1000:.0f} ms, after {said} deltas of an answer of up to {CONTEXT} tokens"
 
+    async def continued(self) -> str:
+        """A worker killed in mid-answer: the next goes on with what llama-server says after that text"""
+        options = {"temperature": 0, "max_tokens": 300}
+        generation_id = await self.ask(**options, on_interrupt="continue")
+        async with connect(self.api, generation_id) as response:
+            await response.until(3_000)
+        (worker,) = self.stack.workers
+        await worker.kill()
+        await worker.start()
+        body = await watch(self.api, generation_id)
+        first, _, second = body.rpartition(b"event: attempt\n")
+        assert b'"continues":true' in second.partition(b"\n\n")[0], "it started over"
+        before = text_of(first[: first.rindex(b"id: ")])
+        last = {"role": "assistant", "content": before.rstrip()}
+        prefilled = {"continue_final_message": True, "add_generation_prompt": False}
+        body_sent = {"model": "tiny", "messages": [{"role": "user", "content": PROMPT}, last]} | options | prefilled
+        direct = (await self.http.post(f"{self.server}/v1/chat/completions", json=body_sent)).raise_for_status().json()
+        said = direct["choices"][0]["message"]["content"]
+        # Its documents repeat the text that they go on from; its streams do not.
+        assert text_of(body) == said
+        return f"{len(before)} + {len(said) - len(before)} characters"
+
     async def too_long(self) -> str:
         """A prompt longer than the context is refused, and not tried again"""
         generation_id = await ask(self.http, self.api, "llama/tiny", "x " * CONTEXT)
@@ -185,7 +208,7 @@ class Judge:
     @property
     def checks(self) -> list[Callable[[], Awaitable[str]]]:
         """In the order of the table."""
-        return [self.greedy, self.sampled, self.resumed, self.cancelled, self.too_long]
+        return [self.greedy, self.sampled, self.resumed, self.cancelled, self.continued, self.too_long]
 
 
 async def judge(program: Path, model: Path) -> int:
@@ -199,13 +222,14 @@ async def judge(program: Path, model: Path) -> int:
             url = (await server.said(r"listening on (http://\S+)"))[1]
             await server.said("model loaded")
             configuration = folder / "midstream.toml"
-            configuration.write_text(f'[providers.llama]\nprotocol = "openai-chat"\nbase_url = "{url}/v1"\n')
+            endpoint = f'protocol = "openai-chat"\nbase_url = "{url}/v1"\nprefill = "vllm"\n'
+            configuration.write_text(f"[providers.llama]\n{endpoint}")
             async with (
                 Stack(folder, simulator=False, environment={"MIDSTREAM_CONFIG": str(configuration)}) as stack,
                 httpx2.AsyncClient(timeout=120, trust_env=False) as http,
             ):
                 props = (await http.get(f"{url}/props")).raise_for_status().json()
-                status = await report(Judge(url, stack.apis[0].url, http), props["build_info"])
+                status = await report(Judge(url, stack, http), props["build_info"])
                 if status:
                     server.show()
                     stack.show()

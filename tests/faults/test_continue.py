@@ -138,10 +138,11 @@ async def test_where_the_provider_cannot(stack: Stack, http: httpx2.AsyncClient,
     model = f"{provider}/clock?deltas=20&rate=0&fault=stall@5&times=1&key={key}"
     generation_id = await ask(http, api, model, on_interrupt="continue")
     async with connect(api, generation_id) as response:
-        while not text_of(response.body):
+        while not text_of(bytes(response.body)):
             assert await response.more()
     for worker in stack.workers:
         await worker.kill()
+    for worker in stack.workers:
         await worker.start()
     events = parse(await watch(api, generation_id))
     assert events[-1][1] == "completed"

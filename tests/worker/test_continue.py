@@ -116,7 +116,7 @@ async def test_a_repeated_beginning(settings: Settings, midstream: Midstream, ke
 async def test_where_it_cannot_it_starts_over(
     settings: Settings, midstream: Midstream, key: str, model: str, expected: list[bool]
 ) -> None:
-    settings.max_attempts = 2
+    settings.max_attempts, settings.lease = 2, 5.0
     settings.providers["plain"] = ProviderSettings(protocol="openai-chat", base_url=f"{settings.simulator_url}/v1")
     async with working(settings):
         events = await midstream.ended(await midstream.ask(f"{model}&key={key}", **CONTINUE))
