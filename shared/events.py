@@ -77,6 +77,15 @@ class Cost(Struct, frozen=True):
     currency: str = "USD"
 
 
+class Spent(Struct, frozen=True):
+    """What one attempt used of a model, and what that costs; null where the price is unknown."""
+
+    model: str
+    """`provider/model`, as it was asked for."""
+    usage: Usage
+    cost: Cost | None = None
+
+
 class Attempt(Event):
     """First event of every attempt; unless `continues`, viewers drop what earlier attempts said."""
 
@@ -166,32 +175,38 @@ class UsageReport(Event):
     usage: Usage
 
 
-class Completed(Event):
-    """Terminal: the provider ended the answer itself. `cost` is null where the price is unknown."""
+class End(Event, kw_only=True):
+    """What terminal events have. `cost` is what all attempts cost, as far as known; null where a price is unknown."""
+
+    usage: Usage | None = None
+    """Of the last attempt."""
+    cost: Cost | None = None
+    spent: list[Spent] | UnsetType = UNSET
+    """What was paid, attempt by attempt; left out where that is `usage` and `cost` of the last one."""
+
+
+class Completed(End):
+    """Terminal: the provider ended the answer itself."""
 
     type: ClassVar[str] = "completed"
     finish_reason: FinishReason
     raw_finish_reason: str | None = None
-    usage: Usage | None = None
-    cost: Cost | None = None
     response_id: str | None = None
 
 
-class Failed(Event):
+class Failed(End):
     """Terminal: no (further) attempt can succeed. `message` is safe to show; `code` is stable."""
 
     type: ClassVar[str] = "failed"
     code: str
     message: str
     retryable: bool
-    usage: Usage | None = None
 
 
-class Cancelled(Event):
+class Cancelled(End):
     """Terminal: somebody cancelled it."""
 
     type: ClassVar[str] = "cancelled"
-    usage: Usage | None = None
 
 
 AnyEvent = Attempt | Response | Part | Delta | Annotation | PartEnd | Raw | UsageReport | Completed | Failed | Cancelled

@@ -8,6 +8,7 @@ import secrets
 import sys
 from base64 import b32encode
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -15,11 +16,12 @@ from typing import Literal
 from redis.asyncio import Redis
 
 from shared.events import Cancelled, EventId, encode
-from shared.log import Keys
+from shared.log import Keys, Log
 from shared.queue import Queue
 from shared.redis_client import read_clock
 from shared.script import Script
 from shared.settings import Settings
+from shared.totals import read_ended
 
 State = Literal["queued", "running", "completed", "failed", "cancelled"]
 End = Literal["gone", "lost", "sealed", "ending", "cancel"]
@@ -229,8 +231,17 @@ class Generations:
         return "running"
 
     async def delete(self, owner: str, generation_id: str) -> None:
-        """Remove the content at once; viewers are ended and a running worker stops. Idempotent."""
+        """Remove the content at once; viewers are ended and a running worker stops. Idempotent.
+
+        What it used stays in its owner's totals.
+        """
         keys = Keys(generation_id)
+        record = (await self.find(generation_id)).record
+        if record is not None and record.seal is not None:
+            # Before it is gone: the worker that ended it may not have lived to count it.
+            with suppress(ValueError):
+                end = await read_ended(Log(self.redis), record)
+                await self.queue.settle([], [end] if end else [])
         await self._delete(self.redis, [keys.record, keys.log, keys.tombstone])
         await self.queue.interrupt(generation_id)
         await self.queue.forget(owner, [generation_id])

@@ -19,6 +19,7 @@ from shared.redis_client import read_clock
 from shared.requests import MAX_TTL
 from shared.script import Script
 from shared.settings import Settings
+from shared.totals import COUNTED, MODELS, OTHER, Ended
 
 JOB = "generate"
 """The one job name; its only argument is the generation id, which is also the job id."""
@@ -29,6 +30,10 @@ WAKE = "midstream:queue:wake"
 PENDING = "midstream:pending"
 INTERRUPTS = "midstream:interrupts"
 """Channel on which workers hear which generations to look at at once: cancelled or deleted."""
+
+
+SETTLED = 100
+"""Generations that are settled in one step."""
 
 
 def _owner_index(owner: str) -> str:
@@ -68,12 +73,14 @@ class Queue:
     _take = Script("queue_take")
     _renew = Script("queue_renew")
     _finish = Script("queue_finish")
+    _settle = Script("queue_settle")
 
     def __init__(self, redis: Redis, settings: Settings) -> None:
         self.redis = redis
         self.lease_ms = int(settings.lease * 1000)
         self.job_ttl_ms = int(settings.running_ttl * 1000)
         self.longest_ms = int((settings.running_ttl + MAX_TTL) * 1000)
+        self.usage_ttl = settings.usage_ttl * 86_400
 
     async def announce(self, generation_id: str, owner: str, most: int) -> bool:
         """Note a generation that is about to be accepted; False where `most` are pending."""
@@ -155,10 +162,22 @@ class Queue:
         scores = await self.redis.zmscore(PENDING, list(generation_ids))
         return [i for i, score in zip(generation_ids, scores, strict=True) if score is None]
 
-    async def settle(self, generation_ids: Sequence[str]) -> None:
-        """Take generations that have ended, or never began, out of the pending index."""
-        if generation_ids:
-            await self.redis.zrem(PENDING, *generation_ids)
+    async def settle(self, generation_ids: Sequence[str], ended: Sequence[Ended] = ()) -> int:
+        """Take generations that have ended, or never began, out of the pending index, and count what they used.
+
+        `ended` says what to count: each generation once, whoever says so how often. Gives how many were counted now.
+        """
+        counted = 0
+        for start in range(0, max(len(generation_ids), len(ended)), SETTLED):
+            ids, ends = generation_ids[start : start + SETTLED], ended[start : start + SETTLED]
+            arguments: list[str | int] = [len(ids), *ids, self.usage_ttl, MODELS, OTHER]
+            for end in ends:
+                counts = [(model, *count) for model, counter in end.counts().items() for count in counter.items()]
+                arguments += [end.id, end.keep_ms, len(counts)]
+                for count in counts:
+                    arguments += count
+            counted += await self._settle(self.redis, [PENDING, COUNTED, *(end.key for end in ends)], arguments)
+        return counted
 
     async def alone(self, task: str, seconds: float) -> bool:
         """Whether this process may run a task that one worker is enough for, for so many seconds."""

@@ -6,8 +6,9 @@ Every field says its unit and ends with its default. Durations are in seconds, s
 from __future__ import annotations
 
 import os
+from decimal import Decimal
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -122,6 +123,25 @@ class ProviderSettings(BaseModel):
     def api_key(self) -> str:
         """The key from the environment; a placeholder where there is none, as the SDKs refuse an empty one."""
         return os.environ.get(self.api_key_env or "", "") or "none"
+
+
+Price = Annotated[Decimal, Field(ge=0, le=100_000, max_digits=12, decimal_places=6, allow_inf_nan=False)]
+"""USD for a million tokens."""
+
+
+class PriceSettings(BaseModel):
+    """What a model costs: `[prices."PROVIDER/MODEL"]` in `midstream.toml`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    input: Price = Field(description="USD for a million tokens of input, as text so that no digit is lost.")
+    output: Price = Field(description="USD for a million tokens of output, reasoning included.")
+    cached: Price | None = Field(
+        default=None, description="USD for a million tokens read from a cache. Defaults to `input`."
+    )
+    cache_write: Price | None = Field(
+        default=None, description="USD for a million tokens written to a cache. Defaults to `input`."
+    )
 
 
 class Settings(BaseSettings):
@@ -264,6 +284,10 @@ class Settings(BaseSettings):
         description="Seconds after expiry or deletion during which the answer is 410 and not 404. Defaults to 604,800.",
     )
 
+    usage_ttl: int = Field(
+        default=400, gt=0, le=3650, description="Days for which totals of usage are kept. Defaults to 400."
+    )
+
     providers: dict[str, ProviderSettings] = Field(
         default_factory=dict,
         description="Endpoints by name. `openai`, `openai-responses`, `anthropic`, `gemini` and the presets are there "
@@ -272,6 +296,11 @@ class Settings(BaseSettings):
     )
     models: dict[str, str] = Field(
         default_factory=dict, description="Aliases: name to `provider/model`. Defaults to none."
+    )
+    prices: dict[str, PriceSettings] = Field(
+        default_factory=dict,
+        description="Prices by `provider/model`, or `provider/*` for all its models; they win over those that come "
+        "with Midstream. Defaults to none.",
     )
     default_model: str | None = Field(
         default=None,
@@ -303,6 +332,15 @@ class Settings(BaseSettings):
             if not name or "/" in name:
                 raise ValueError(f"provider name {name!r} must not be empty or hold a slash")
         return providers
+
+    @field_validator("prices")
+    @classmethod
+    def _priced_names(cls, prices: dict[str, PriceSettings]) -> dict[str, PriceSettings]:
+        for name in prices:
+            provider, slash, model = name.partition("/")
+            if not (provider and slash and model):
+                raise ValueError(f"{name!r} must be provider/model, or provider/* for all its models")
+        return prices
 
     @model_validator(mode="after")
     def _aliases_resolve(self) -> Settings:

@@ -19,7 +19,7 @@ import pytest_asyncio
 from msgspec.structs import fields as fields_of
 
 from shared import events
-from shared.settings import ProviderSettings, Settings, load
+from shared.settings import PriceSettings, ProviderSettings, Settings, load
 from tests.processes import ROOT, Process
 from worker.providers.provider import ErrorCode
 
@@ -71,8 +71,8 @@ def headings(path: Path) -> set[str]:
 
 
 class TestConfiguration:
-    @pytest.mark.parametrize("model", [Settings, ProviderSettings])
-    def test_each_field_has_its_row(self, model: type[Settings | ProviderSettings]) -> None:
+    @pytest.mark.parametrize("model", [Settings, ProviderSettings, PriceSettings])
+    def test_each_field_has_its_row(self, model: type[Settings | ProviderSettings | PriceSettings]) -> None:
         for name, field in model.model_fields.items():
             assert f"| `{name}` | {field.description} |" in CONFIGURATION, f"the row of {name} is missing or old"
 
@@ -120,6 +120,7 @@ class TestProtocol:
             assert [
                 f.name for f in fields_of(kind) if f.name not in ("t", "sequence_number") and f"`{f.name}`" not in told
             ] == [], told
+        assert all(f"`{field.name}`" in PROTOCOL for field in fields_of(events.Spent))
         usage = PROTOCOL.partition("`usage` is an object:")[2]
         assert all(f"`{field.name}`" in usage for field in fields_of(events.Usage))
         for value in get_args(events.AttemptReason):

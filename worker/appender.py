@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError, ResponseError
 
 from shared.log import Batch, Claim, Log, Outcome, Reply
+from shared.totals import Ended
 from worker.journal import Silence
 from worker.writer import StopReason, Writer
 
@@ -32,7 +33,8 @@ RENEW = 3600.0
 class Appender:
     """Owns the round trips; `run` is its one task.
 
-    `settled` hears which generations are sealed and on disk; `beat` is called before each round trip (Pulse).
+    `settled` hears which generations are sealed and on disk, and what to count of those and of such as were deleted
+    since; `beat` is called before each round trip (Pulse).
     """
 
     def __init__(
@@ -41,7 +43,7 @@ class Appender:
         *,
         max_log: int,
         running_ttl: float,
-        settled: Callable[[list[str]], Awaitable[None]],
+        settled: Callable[[list[str], list[Ended]], Awaitable[object]],
         journal: Silence,
         beat: Callable[[], None] = lambda: None,
     ) -> None:
@@ -168,7 +170,8 @@ class Appender:
             writer.settle(batch, reply)
 
     async def _forget_settled(self) -> None:
-        done = []
+        done: list[str] = []
+        ended: list[Ended] = []
         now = time.monotonic()
         for since, writer in list(self._rechecking.values()):
             if writer.behind == 0 and now - writer.appended_at < LINGER:
@@ -183,7 +186,9 @@ class Appender:
             # Where it is not known to be on disk, or another attempt's end is, it stays pending: the sweeper's.
             if over and writer.outcome is Outcome.OK:
                 done.append(writer.generation_id)
-        if done:
-            await self._settled(done)
+            if over and writer.outcome in (Outcome.OK, Outcome.GONE) and writer.ended is not None:
+                ended.append(writer.ended)
+        if done or ended:
+            await self._settled(done, ended)
         if not (self._lingering or self._rechecking):
             self._drained.set()

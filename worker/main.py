@@ -20,6 +20,7 @@ from shared.redis_client import connect
 from shared.settings import Settings
 from shared.subscriber import Subscriber
 from shared.telemetry import configure_logging, count_tasks_on_signal
+from shared.totals import Ended
 from worker.appender import Appender
 from worker.cache import Cache
 from worker.circuits import Circuits
@@ -27,6 +28,7 @@ from worker.generate import Generator
 from worker.interrupts import Interrupts
 from worker.journal import open_journal
 from worker.news import News
+from worker.prices import Prices
 from worker.providers.registry import Registry
 from worker.pulse import Pulse
 from worker.queue_worker import WAIT, QueueWorker
@@ -56,9 +58,9 @@ async def serve(settings: Settings) -> None:
     generations = Generations(redis, queue, settings)
     log = Log(redis)
 
-    async def settled(generation_ids: list[str]) -> None:
+    async def settled(generation_ids: list[str], ended: list[Ended]) -> None:
         with suppress(RedisError):  # the sweeper sees to it
-            await queue.settle(generation_ids)
+            await queue.settle(generation_ids, ended)
 
     journal = open_journal(settings.append_journal)
     pulse = Pulse(settings.lease, lambda: worker.give_up_expired())
@@ -73,12 +75,13 @@ async def serve(settings: Settings) -> None:
     providers = Registry(settings.endpoints())
     subscriber = Subscriber(redis, timeout=settings.redis_timeout)
     cache = Cache(redis, log, generations, News(subscriber), settings)
+    prices = Prices(settings)
     circuits, trials = Circuits(queue_redis, settings), Trials(generations)
-    generator = Generator(Services(settings, generations, log, appender, providers, circuits, trials, cache))
+    generator = Generator(Services(settings, generations, log, appender, providers, circuits, trials, cache, prices))
     name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     worker = QueueWorker(name, queue, Queue(blocking_redis, settings), generator, settings)
     interrupts = Interrupts(blocking_redis, generations, generator)
-    sweeper = Sweeper(queue, generations, settings)
+    sweeper = Sweeper(queue, generations, settings, prices)
     try:
         async with asyncio.TaskGroup() as tasks:
             running = (appender.run(), pulse.run(), interrupts.run(), sweeper.run(), subscriber.run())

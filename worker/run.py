@@ -7,6 +7,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum
 from functools import partial
 from itertools import count
@@ -17,11 +18,13 @@ from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from shared.events import AttemptReason, Cancelled, Completed, EventId, Failed
-from shared.generations import Record
+from shared.generations import Existence, Record
 from shared.log import PAGE, Claim, Outcome, Start
 from shared.requests import GenerationRequest
 from shared.snapshots import Snapshot
+from shared.totals import ended
 from worker.attempt import Call, stream
+from worker.bill import Bill
 from worker.providers.provider import Provider
 from worker.replay import Replay
 from worker.services import Services
@@ -311,10 +314,14 @@ class Run:
             return JobEnd.LEFT
         self._sealing = True
         end.usage = end.usage or self.writer.usage
+        await Bill(self._services.prices).close(end, self.writer, self._services.log)
         self.writer.put(end)
+        self.writer.ended = ended(self.record, self.writer.first, self.writer.token, end)
         await self.writer.caught_up()
         if self.writer.outcome is Outcome.FENCED:
             return JobEnd.LEFT
+        if self.writer.outcome is Outcome.GONE:
+            await self._count_deleted(self.writer)
         if not isinstance(end, Completed):
             self._let_go()
         return JobEnd.DONE
@@ -348,6 +355,8 @@ class Run:
     async def _stopped(self) -> JobEnd:
         if self._why == "gone":
             self._let_go()
+            if self.writer is not None:
+                await self._count_deleted(self.writer)
             return JobEnd.DONE
         if self._why == "lease":
             return JobEnd.LEFT
@@ -365,6 +374,17 @@ class Run:
         except (TimeoutError, RedisError):
             return JobEnd.LEFT
         return JobEnd.BACK if outcome is Outcome.OK else JobEnd.DONE
+
+    async def _count_deleted(self, writer: Writer) -> None:
+        """What was used until it was deleted, unless an end was counted; one that another worker has ended is its."""
+        generations = self._services.generations
+        end = Cancelled(usage=writer.usage)
+        with suppress(RedisError):
+            if (await generations.find(self.record.id)).existence is not Existence.TOMBSTONE:
+                return
+            await Bill(self._services.prices).close(end, writer, self._services.log)
+            end.t = writer.elapsed_ms
+            await generations.queue.settle([], [ended(self.record, writer.first, writer.token, end, deleted=True)])
 
 
 def _innermost(error: Exception) -> str:

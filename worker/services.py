@@ -10,6 +10,7 @@ from shared.settings import Settings
 from worker.appender import Appender
 from worker.cache import Cache
 from worker.circuits import Circuits
+from worker.prices import Prices
 from worker.providers.registry import Registry
 from worker.trials import Trials
 
@@ -26,3 +27,4 @@ class Services:
     circuits: Circuits
     trials: Trials
     cache: Cache
+    prices: Prices

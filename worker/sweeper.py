@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from dataclasses import replace
 
 from redis.exceptions import RedisError
 
 from shared.generations import SYNCED_MS, Generations
+from shared.log import Log
 from shared.queue import Queue
 from shared.settings import Settings
+from shared.totals import Ended, read_ended
+from worker.bill import Bill
+from worker.prices import Prices
 
 logger = logging.getLogger("midstream.worker")
 
@@ -22,9 +27,11 @@ HALF_ACCEPTED = 60_000
 class Sweeper:
     """One of all workers sweeps at a time. `run` is its one task."""
 
-    def __init__(self, queue: Queue, generations: Generations, settings: Settings) -> None:
+    def __init__(self, queue: Queue, generations: Generations, settings: Settings, prices: Prices) -> None:
         self.queue = queue
         self.generations = generations
+        self.log = Log(generations.redis)
+        self.prices = prices
         self.interval = settings.lease
         self.renew_ms = settings.running_ttl * 1000 / 2
 
@@ -49,7 +56,7 @@ class Sweeper:
         while page := await self.queue.pending(count=PAGE, offset=kept, before_ms=before_ms):
             unqueued = [generation_id for generation_id, _, queued in page if not queued]
             ends = dict(zip(unqueued, await self.generations.ends(unqueued), strict=True)) if unqueued else {}
-            over = []
+            over, sealed = [], []
             for generation_id, since_ms, queued in page:
                 end = ends.get(generation_id)
                 if queued or end in (None, "cancel"):
@@ -60,9 +67,28 @@ class Sweeper:
                         enqueued += await self.queue.enqueue(generation_id)
                 elif end in ("gone", "sealed") or (end == "lost" and now_ms - since_ms > HALF_ACCEPTED):
                     over.append(generation_id)
+                    if end == "sealed":
+                        sealed.append(generation_id)
                 else:
                     kept += 1
-            await self.queue.settle(over)
+            await self.queue.settle(over, [counted for i in sealed if (counted := await self._ended(i)) is not None])
         if enqueued:
             logger.info("enqueued %d generations that nobody had", enqueued)
         return enqueued
+
+    async def _ended(self, generation_id: str) -> Ended | None:
+        """What to count of it: what a dead worker left, or the API ended."""
+        record = (await self.generations.find(generation_id)).record
+        if record is None:
+            return None
+        try:
+            end = await read_ended(self.log, record)
+            if end is not None and not end.spent and record.attempts and not end.cached:
+                # The API does not know what the attempts used that were handed over before its cancel.
+                bill = Bill(self.prices)
+                await bill.read(self.log, generation_id)
+                end = replace(end, spent=list(bill.spent()))
+        except ValueError:
+            logger.warning("%s: not counted, as its log cannot be read", generation_id)
+            return None
+        return end

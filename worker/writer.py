@@ -11,6 +11,7 @@ from msgspec import UNSET
 
 from shared.events import ORIGIN, TERMINAL, Delta, Event, EventId, PartEnd, Response, Usage, UsageReport, encode
 from shared.log import Batch, Claim, Outcome, Reply
+from shared.totals import Ended
 
 MERGE = 16_384
 """Characters up to which waiting deltas of one part are merged into one event."""
@@ -48,11 +49,17 @@ class Writer:
         self.generation_id = generation_id
         self.token = claim.token
         self.number = claim.number
+        self.first = claim.first
+        """The attempt's first event, which the claim wrote; empty where it wrote none."""
+        self.after = claim.last
+        """The log's last event when this attempt began."""
         self.usage: Usage | None = None
         self.response: Response | None = None
         """What the provider calls the answer that this attempt reads."""
         self.over = False
         """The answer has failed, and not only the connection to it: it has no more to say."""
+        self.ended: Ended | None = None
+        """What is to be counted once the terminal event is known to be on disk."""
         self.said_something = False
         """Whether any of the answer was put: before that a provider call can be tried again unseen."""
         self.cancel_requested = False
@@ -122,9 +129,14 @@ class Writer:
             if event.sequence_number is not UNSET:
                 newest.sequence_number = event.sequence_number
         else:
-            event.t = int((time.monotonic() - self._started) * 1000)
+            event.t = self.elapsed_ms
             self._waiting.append(event)
         self._dirty(self)
+
+    @property
+    def elapsed_ms(self) -> int:
+        """Since the attempt's token, by this worker's clock."""
+        return int((time.monotonic() - self._started) * 1000)
 
     @property
     def behind(self) -> int:

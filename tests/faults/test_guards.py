@@ -29,6 +29,7 @@ from worker.circuits import Circuits
 from worker.generate import Generator
 from worker.journal import Silence
 from worker.news import News
+from worker.prices import Prices
 from worker.providers.registry import Registry
 from worker.run import JobEnd
 from worker.services import Services
@@ -78,7 +79,8 @@ async def generator(
     circuits = Circuits(generations.redis, settings)
     cache = Cache(log.redis, log, generations, News(Subscriber(log.redis, timeout=5)), settings)
     trials = Trials(generations)
-    yield Generator(Services(settings, generations, log, appender, registry, circuits, trials, cache))
+    prices = Prices(settings)
+    yield Generator(Services(settings, generations, log, appender, registry, circuits, trials, cache, prices))
     await registry.aclose()
 
 

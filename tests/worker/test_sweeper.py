@@ -13,6 +13,7 @@ from shared.queue import LEASES, PENDING, QUEUE, Queue
 from shared.settings import Settings
 from tests.contract.accepting import accept
 from tests.worker.conftest import Midstream, working
+from worker.prices import Prices
 from worker.sweeper import HALF_ACCEPTED, Sweeper
 
 LONG_AGO = 10 * HALF_ACCEPTED
@@ -20,7 +21,7 @@ LONG_AGO = 10 * HALF_ACCEPTED
 
 @pytest.fixture
 async def sweeper(queue: Queue, generations: Generations, settings: Settings) -> Sweeper:
-    return Sweeper(queue, generations, settings)
+    return Sweeper(queue, generations, settings, Prices(settings))
 
 
 async def age(redis: Redis, generation_id: str, ms: int) -> None:

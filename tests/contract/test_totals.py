@@ -1,0 +1,183 @@
+"""Totals: each generation counts once, whatever dies between its seal and the count, and nothing is rounded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from redis.asyncio import Redis
+
+from shared.events import Cancelled, Completed, Cost, Event, Failed, Spent, Usage
+from shared.generations import SYNCED_MS, Generations
+from shared.log import Keys, Log, Outcome
+from shared.queue import PENDING, QUEUE, Queue
+from shared.redis_client import read_clock
+from shared.settings import Settings
+from shared.totals import COUNTED, MODELS, OTHER, TOKENS, Ended, Totals, ended, read_ended
+from tests.contract.accepting import accept, batch, claim
+from worker.prices import Prices
+from worker.sweeper import Sweeper
+
+DAY_MS = 86_400_000
+FIRST, LAST = date(2026, 1, 1), date(2026, 1, 3)
+START_MS = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp() * 1000)
+
+
+def of(identity: str = "gen_a", *, owner: str = "me", model: str = "p/m", day: int = 0, **more: Any) -> Ended:
+    fields: dict[str, Any] = {"state": "completed", "ended_ms": START_MS + day * DAY_MS, "keep_ms": 60_000}
+    return Ended(**(fields | {"id": identity, "owner": owner, "model": model} | more))
+
+
+def paid(amount: str | None, model: str = "p/m", **tokens: int) -> Spent:
+    return Spent(model, Usage(**tokens), None if amount is None else Cost(amount))
+
+
+async def test_counts_by_day_and_by_model(queue: Queue, redis: Redis) -> None:
+    lines = [
+        paid("0.000000000001", input_tokens=5, output_tokens=2, cached_tokens=3),
+        paid(None, "q/n", output_tokens=9),
+    ]
+    assert await queue.settle([], [of("a", spent=lines), of("b", day=1, state="failed"), of("c", owner="you")]) == 3
+    totals = Totals(redis)
+    by_day = await totals.read("me", FIRST, LAST, "day")
+    assert list(by_day) == ["2026-01-01", "2026-01-02"]
+    assert dict(by_day["2026-01-01"].counts) == {
+        "completed": 1, "unpriced": 1, "cost:USD": 1, "input_tokens": 5, "output_tokens": 11, "cached_tokens": 3,
+        "cache_write_tokens": 0, "reasoning_tokens": 0,
+    }  # fmt: skip
+    assert by_day["2026-01-01"].costs == {"USD": Decimal("1e-12")}
+    assert dict(by_day["2026-01-02"].counts) == {"failed": 1}
+    by_model = await totals.read("me", FIRST, LAST, "model")
+    assert [(name, total.counts["output_tokens"]) for name, total in by_model.items()] == [("p/m", 2), ("q/n", 9)]
+    assert dict((await totals.read("you", FIRST, LAST, "model"))["p/m"].counts) == {"completed": 1, "unpriced": 1}
+    assert await totals.read("me", date(2025, 1, 1), date(2025, 12, 31), "day") == {}
+
+
+async def test_a_repeated_post_is_not_counted_again(queue: Queue, redis: Any) -> None:
+    for _ in range(3):
+        # It puts the id into the pending index, also that of a generation which has ended and was settled.
+        await queue.announce("gen_a", "me", most=9)
+        await queue.settle(["gen_a"], [of()])
+        assert await redis.zcard(PENDING) == 0
+    assert (await Totals(redis).read("me", FIRST, LAST, "model"))["p/m"].counts["completed"] == 1
+
+
+async def test_what_was_counted_is_forgotten_in_time(queue: Queue, redis: Any) -> None:
+    await queue.settle([], [of("a", keep_ms=1), of("b")])
+    await asyncio.sleep(0.005)
+    await queue.settle(["x"])
+    assert await redis.zrange(COUNTED, 0, -1) == [b"b"]
+    assert 0 < await redis.ttl("midstream:usage:me:2026-01-01") <= queue.usage_ttl
+
+
+async def test_a_day_is_bounded(queue: Queue, redis: Any) -> None:
+    await queue.settle([], [of(f"gen_{i}", model=f"p/{i}") for i in range(MODELS + 5)])
+    await queue.settle([], [of("gen_known", model="p/0"), of("gen_more", model="p/more?seed=1")])
+    found = await Totals(redis).read("me", FIRST, LAST, "model")
+    assert len(found) == MODELS + 1
+    assert (found["p/0"].counts["completed"], found[OTHER].counts["completed"]) == (2, 6)
+
+
+async def test_a_number_that_is_too_large_keeps_nobody_else_from_being_counted(queue: Queue, redis: Any) -> None:
+    await queue.announce("gen_a", "me", most=9)
+    await queue.settle(["gen_a"], [of("gen_a", spent=[paid("1", output_tokens=1 << 70, input_tokens=4)]), of("gen_b")])
+    counts = (await Totals(redis).read("me", FIRST, LAST, "model"))["p/m"].counts
+    assert (counts["completed"], counts["input_tokens"], counts["output_tokens"]) == (2, 4, 0)
+    assert await redis.zcard(PENDING) == 0
+
+
+async def test_without_memory_it_is_counted_too(queue: Queue, redis: Any) -> None:
+    if redis.__class__.__name__.startswith("Fake"):
+        return  # it has no maxmemory
+    await queue.announce("gen_a", "me", most=9)
+    await redis.config_set("maxmemory", 1)
+    try:
+        assert await queue.settle(["gen_a"], [of()]) == 1
+    finally:
+        await redis.config_set("maxmemory", 0)
+    assert await redis.zcard(PENDING) == 0
+
+
+MODEL_NAMES = st.sampled_from(["p/m", "p/n", "q/m"])
+COUNT = st.integers(min_value=0, max_value=10**6)
+USAGES = st.builds(Usage, **dict.fromkeys(TOKENS, COUNT))
+COSTS = st.none() | st.builds(
+    Cost, st.decimals(min_value=0, max_value=1000, places=12).map(lambda amount: f"{amount:f}")
+)  # fmt: skip
+LINES = st.lists(st.builds(Spent, MODEL_NAMES, USAGES, COSTS), max_size=3)
+ENDS: st.SearchStrategy[Event] = st.one_of(
+    st.builds(lambda spent: Completed(finish_reason="stop", spent=spent), LINES),
+    st.builds(lambda spent: Failed(code="x", message="x", retryable=False, spent=spent), LINES),
+    st.builds(lambda spent: Cancelled(spent=spent), LINES),
+)
+WHAT_HAPPENS = st.lists(
+    st.sampled_from(["settled", "settled twice", "worker dies", "worker dies, deleted", "settled, posted again"]),
+    min_size=1,
+    max_size=6,
+)
+
+
+@hypothesis_settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(happenings=WHAT_HAPPENS, data=st.data())
+async def test_totals_are_the_sum_over_generations_whatever_dies(
+    redis: Any, queue: Queue, generations: Generations, log: Log, settings: Settings, happenings: list[str], data: Any
+) -> None:
+    while (await read_clock(redis))[1] < SYNCED_MS:
+        await asyncio.sleep(0.05)  # such a young one is not swept
+    await redis.flushall()
+    sweeper = Sweeper(queue, generations, settings, Prices(Settings(simulator_url="http://127.0.0.1:9")))
+    expected: dict[str, Counter[str]] = {}
+    for number, happening in enumerate(happenings):
+        owner = data.draw(st.sampled_from(["me", "you"]))
+        identity = await accept(generations, owner=owner)
+        record = (await generations.find(identity)).record
+        assert record is not None
+        claimed = await claim(log, identity)
+        end = data.draw(ENDS)
+        assert (await log.append(batch(identity, claimed, 1, [end]))).outcome is Outcome.OK
+        await redis.zrem(QUEUE, identity)
+        await redis.hincrby(Keys(identity).record, "ended", -SYNCED_MS)
+        mine = ended(record, claimed.first, claimed.token, end)
+        assert mine == await read_ended(log, record), "worker and sweeper would count otherwise"
+        match happening:
+            case "settled" | "settled, posted again":
+                await queue.settle([identity], [mine])
+            case "settled twice":
+                await queue.settle([identity], [mine, mine])
+                await queue.settle([identity], [mine])
+            case "worker dies, deleted":
+                await generations.delete(owner, identity)
+        if happening == "settled, posted again":
+            await queue.announce(identity, owner, 99)
+        for name, counts in mine.counts().items():
+            expected.setdefault(f"{owner} {name}", Counter()).update(counts)
+        if number % 2:
+            await swept(sweeper, redis)
+    await swept(sweeper, redis)
+    assert await redis.zrange(PENDING, 0, -1) == [] or "worker dies, deleted" in happenings
+    today = await Totals(redis).today()
+    for by in ("model", "day"):
+        for owner in ("me", "you"):
+            found = await Totals(redis).read(owner, date.fromordinal(today.toordinal() - 1), today, by)
+            got = sum((total.counts for total in found.values()), Counter())
+            assert +got == +sum((c for name, c in expected.items() if name.startswith(owner)), Counter())
+            if by == "model":
+                assert {f"{owner} {name}" for name in found} == {n for n in expected if n.startswith(owner)}
+
+
+async def swept(sweeper: Sweeper, redis: Any) -> None:
+    for identity in await redis.zrange(PENDING, 0, -1):
+        await redis.zincrby(PENDING, -60_000, identity)
+    await sweeper.sweep()
+
+
+def test_every_count_of_usage_is_totalled() -> None:
+    assert set(TOKENS) == set(Usage.__struct_fields__)
