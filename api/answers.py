@@ -245,7 +245,7 @@ def snapshot(record: Record, said: Snapshot) -> GenerationSnapshot:
             "response": names if any(names.values()) else None,
             "raw": {"count": said.raw_count, "events": said.raw},
             "usage": said.usage,
-            "cost": completed and completed.cost,
+            "cost": end and end.cost,
             "attempts": said.attempts,
             "finish_reason": completed and completed.finish_reason,
             "error": failed,

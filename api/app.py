@@ -14,7 +14,7 @@ from api import openapi, problems
 from api.auth import Keys
 from api.hub import Hub
 from api.promises import Promises
-from api.routes import events, generations, health, models, page
+from api.routes import events, generations, health, models, page, usage
 from api.server import serve
 from api.services import Services
 from api.supervisor import supervised
@@ -61,7 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.keys = Keys(settings)
     app.state.services = Services(settings, log, store, hub, promises)
     problems.install(app)
-    for module in (generations, events, models, health, page):
+    for module in (generations, events, models, usage, health, page):
         app.include_router(module.router)
     describe: Any = functools.partial(openapi.describe, app, keys=app.state.keys.required)
     app.openapi = describe  # type: ignore[method-assign]

@@ -79,6 +79,11 @@ class Client:
         """A generation as it stands."""
         return self._json("GET", path_of(generation_id))
 
+    def usage(self, by: str, since: str | None, until: str | None) -> dict[str, Any]:
+        """The caller's totals by `day` or `model`; days are ISO 8601, None for the API's default."""
+        given = {"by": by, "from": since, "to": until}
+        return self._json("GET", "/v1/usage", {name: value for name, value in given.items() if value is not None})
+
     def cancel(self, generation_id: str) -> dict[str, Any]:
         """Ask for the end; the answer's `state` says how far that is."""
         return self._json("POST", f"{path_of(generation_id)}/cancel")

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from midstream import chat, show
+from midstream import chat, show, usage
 from midstream.errors import ClientError, StartError
 from shared.settings import SettingsError, load
 
@@ -88,6 +88,7 @@ app.command(epilog=chat.EXIT_CODES)(chat.tail)
 app.command()(show.cancel)
 app.command()(show.show)
 app.command("list")(show.list_generations)
+app.command()(usage.usage)
 
 
 def main() -> None:

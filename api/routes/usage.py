@@ -1,0 +1,75 @@
+"""What an owner's generations have used."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from datetime import date, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from api.auth import Owner
+from api.problems import FieldError, Problem, documented, unprocessable
+from api.services import Use
+from api.totals import UsageTotals, answer
+from shared.totals import MOST_DAYS, By, Total, Totals
+
+router = APIRouter(prefix="/v1/usage", tags=["usage"])
+
+SPAN = 30
+"""Days that are told of where nobody says from when."""
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_FORMAT: dict[str, Any] = {"format": "date"}
+
+
+@router.get("", response_model=UsageTotals, responses=documented(401, 422, 503))
+async def usage(
+    owner: Owner,
+    use: Use,
+    first: Annotated[
+        str | None,
+        Query(
+            alias="from", description="First day, in UTC. Defaults to 29 days before `to`.", json_schema_extra=_FORMAT
+        ),
+    ] = None,
+    last: Annotated[
+        str | None,
+        Query(alias="to", description="Last day, included. Defaults to today.", json_schema_extra=_FORMAT),
+    ] = None,
+    by: Annotated[By, Query(description="What to tell apart.")] = "model",
+) -> UsageTotals:
+    """Your generations, tokens and cost, by day or by model. What ended in the last seconds may not be counted yet."""
+    totals = Totals(use.generations.queue.redis)
+    until = await totals.today() if last is None else _day("to", last)
+    since = _before(until) if first is None else _day("from", first)
+    if since > until:
+        raise _wrong("from", "must not be after `to`")
+    if (until - since).days >= MOST_DAYS:
+        raise _wrong("from", f"must be less than {MOST_DAYS} days before `to`; ask for less at a time")
+    found = await totals.read(owner, since, until, by)
+    every = Total(sum((total.counts for total in found.values()), Counter()))
+    return UsageTotals(
+        first=since.isoformat(),
+        last=until.isoformat(),
+        by=by,
+        data=[answer(total, **{by: name}) for name, total in found.items()],
+        total=answer(every),
+    )
+
+
+def _day(name: str, text: str) -> date:
+    try:
+        # It takes more forms than the one that we tell of.
+        return date.fromisoformat(text if _DAY.fullmatch(text) else "")
+    except ValueError:
+        raise _wrong(name, "must be a day as YYYY-MM-DD") from None
+
+
+def _before(until: date) -> date:
+    return until - min(timedelta(days=SPAN - 1), until - date.min)
+
+
+def _wrong(name: str, message: str) -> Problem:
+    return unprocessable([FieldError(pointer=name, message=message)])
