@@ -75,7 +75,7 @@ class Ended:
         mine: Counter[str] = Counter()
         mine[self.state] = 1
         by_model = {_name(self.model): mine}
-        if self.cached:
+        if self.state == "completed" and self.cached:
             mine["cached"] = 1
         elif self.state == "completed" and not self.spent:
             mine["unpriced"] = 1

@@ -83,7 +83,7 @@ async def test_by_day(api: Api, today: date) -> None:
         ({"to": "1767225600"}, "to"),
         ({"from": "2026-01-02", "to": "2026-01-01"}, "from"),
         ({"from": "2024-01-01", "to": "2026-01-01"}, "from"),
-        ({"by": "hour"}, "query.by"),
+        ({"by": "hour"}, "by"),
     ],
 )
 async def test_wrong_questions(api: Api, params: dict[str, str], pointer: str) -> None:
