@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import zip_longest
 
 import msgspec
 from msgspec import UNSET, Struct
@@ -16,6 +18,8 @@ from shared.events import ORIGIN, Cancelled, Completed, Cost, Failed, Response, 
 from shared.log import Log
 from worker.prices import CURRENCY, Prices
 from worker.writer import Writer
+
+logger = logging.getLogger("midstream.worker")
 
 TRIES = 5
 """Times that the log is asked for what earlier attempts used; then the bill is without them."""
@@ -82,7 +86,16 @@ class Bill:
         self._calls = calls
 
     async def close(self, end: Completed | Failed | Cancelled, writer: Writer, log: Log) -> None:
-        """Give the terminal event of this attempt its cost, unless it has one, and what else was paid."""
+        """Give the terminal event of this attempt its cost, unless it has one, and what else was paid.
+
+        Raises nothing: an end is written whatever becomes of its bill.
+        """
+        try:
+            await self._close(end, writer, log)
+        except Exception as error:
+            logger.error("%s: ended without a bill (%s)", writer.generation_id, type(error).__name__)
+
+    async def _close(self, end: Completed | Failed | Cancelled, writer: Writer, log: Log) -> None:
         if writer.after != ORIGIN:
             await self._read_patiently(log, writer)
         implied: list[Spent] = []
@@ -112,7 +125,7 @@ class Bill:
 
     def spent(self) -> Iterator[Spent]:
         """What was paid, in order: each call that was counted, with its price."""
-        for call, following in zip(self._calls, [*self._calls[1:], None], strict=True):
+        for call, following in zip_longest(self._calls, self._calls[1:]):
             if call.usage is None or call.begun.cached:
                 continue
             if following is not None and following.usage is not None and following.goes_on(call):

@@ -113,6 +113,23 @@ async def test_an_end_without_an_attempt_has_the_earlier_ones(log: Log) -> None:
     assert end.spent == [Spent("p/m", used(4), Cost("0.000004"))]
 
 
+async def test_nothing_was_asked_and_nothing_is_paid(log: Log) -> None:
+    end = Failed(code="worker_lost", message="x", retryable=True)
+    await bill().close(end, writer(2, b"", EventId(0, 0)), log)
+    assert (end.cost, end.spent) == (None, UNSET)
+    assert list(bill().spent()) == []
+
+
+async def test_an_end_is_written_whatever_becomes_of_its_bill(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ArithmeticError
+
+    monkeypatch.setattr(Prices, "cost", broken)
+    end = Completed(finish_reason="stop", usage=used(1))
+    await bill().close(end, writer(2, attempt(), EventId(0, 0)), log)
+    assert end.cost is None
+
+
 async def test_a_completed_one_without_counts_has_no_cost(log: Log) -> None:
     end = Completed(finish_reason="stop")
     await bill().close(end, writer(2, attempt(), EventId(0, 0)), log)
