@@ -107,8 +107,7 @@ class Bill:
             end.cost = _total(spent)
         if begun is not None and end.usage is not None:
             implied.append(Spent(begun.name, end.usage, end.cost))
-        if spent != implied:
-            end.spent = spent
+        end.spent = spent if spent != implied else UNSET  # a replay's end has what its source spent
 
     async def _read_patiently(self, log: Log, writer: Writer) -> None:
         # The end has to wait for a Redis that is away in any case.

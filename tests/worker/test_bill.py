@@ -95,6 +95,9 @@ async def test_a_replay_is_not_paid(log: Log) -> None:
     await bill().close(end, writer(2, attempt(cached=True), EventId(0, 0)), log)
     assert end.cost == Cost("0")
     assert end.spent == []
+    told = Completed(finish_reason="stop", cost=Cost("0"), spent=[Spent("p/m", used(3), Cost("0.000003"))])
+    await bill().close(told, writer(2, attempt(cached=True), EventId(0, 0)), log)
+    assert (told.cost, told.spent) == (Cost("0"), UNSET)
 
 
 async def test_one_unknown_price_makes_the_whole_unknown(log: Log) -> None:

@@ -91,6 +91,24 @@ async def test_a_fallback_is_counted_by_model(settings: Settings, midstream: Mid
     assert found["simulator-anthropic/lorem"]["completed"] == 0
 
 
+async def test_a_replay_is_counted_without_its_tokens(settings: Settings, midstream: Midstream, redis: Redis) -> None:
+    async with working(settings):
+        ask: dict[str, Any] = {"model": "simulator-anthropic/lorem?deltas=3&rate=0", "cache": {"ttl": 60}}
+        first = (await midstream.ended(await midstream.ask(**ask)))[-1]
+        again = (await midstream.ended(await midstream.ask(**ask)))[-1]
+        found = await counted(redis, 2)
+    assert isinstance(first, Completed)
+    assert isinstance(again, Completed)
+    assert again.cost == Cost("0")
+    assert first.cost is not None
+    assert first.usage is not None
+    assert first.usage == again.usage
+    counts = found["simulator-anthropic/lorem"]
+    assert (counts["completed"], counts["cached"]) == (2, 1)
+    assert counts["output_tokens"] == first.usage.output_tokens
+    assert counts["cost:USD"] == int(Decimal(first.cost.amount).scaleb(12))
+
+
 async def test_a_worker_that_dies_after_the_seal_leaves_it_to_another_to_count(
     settings: Settings, midstream: Midstream, redis: Redis
 ) -> None:
