@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from datetime import date, timedelta
 from typing import Annotated, Any
 
@@ -49,7 +48,9 @@ async def usage(
     if (until - since).days >= MOST_DAYS:
         raise _wrong("from", f"must be less than {MOST_DAYS} days before `to`; ask for less at a time")
     found = await totals.read(owner, since, until, by)
-    every = Total(sum((total.counts for total in found.values()), Counter()))
+    every = Total()
+    for total in found.values():
+        every.counts.update(total.counts)  # and no `+`, which would drop a cost of 0
     return UsageTotals(
         first=since.isoformat(),
         last=until.isoformat(),

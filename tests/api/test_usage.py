@@ -118,3 +118,11 @@ async def test_it_is_described_with_an_example(api: Api) -> None:
     # FastAPI leaves out of examples what is null.
     properties = described["components"]["schemas"]["TotalAnswer"]["properties"]
     assert set(example["total"]) | {"day", "model"} == set(properties)
+
+
+async def test_what_was_free_cost_nothing(api: Api) -> None:
+    queue = api.generations.queue
+    spent = [Spent("p/m", Usage(input_tokens=1), Cost("0"))]
+    await queue.settle([], [ended("a", await Totals(queue.redis).today(), spent=spent)])
+    got = await ask(api)
+    assert got["data"][0]["cost"] == got["total"]["cost"] == [{"amount": "0", "currency": "USD"}]
