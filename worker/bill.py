@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import zip_longest
@@ -15,8 +16,11 @@ from msgspec import UNSET, Struct
 from redis.exceptions import RedisError
 
 from shared.events import ORIGIN, Cancelled, Completed, Cost, Failed, Response, Spent, Usage, UsageReport, decode
+from shared.generations import Existence, Record
 from shared.log import Log
+from shared.totals import ended
 from worker.prices import CURRENCY, Prices
+from worker.services import Services
 from worker.writer import Writer
 
 logger = logging.getLogger("midstream.worker")
@@ -133,6 +137,17 @@ class Bill:
             named = call.response.model if call.response is not None and call.response.model is not UNSET else None
             cost = self._prices.cost(begun.provider, (named, begun.model), call.usage, call.at_ms)
             yield Spent(begun.name, call.usage, cost)
+
+
+async def count_deleted(record: Record, writer: Writer, services: Services) -> None:
+    """Count what was used until it was deleted, unless an end was counted; one that another has ended is its."""
+    end = Cancelled(usage=writer.usage)
+    with suppress(RedisError):
+        if (await services.generations.find(record.id)).existence is not Existence.TOMBSTONE:
+            return
+        await Bill(services.prices).close(end, writer, services.log)
+        end.t = writer.elapsed_ms
+        await services.generations.queue.settle([], [ended(record, writer.first, writer.token, end, deleted=True)])
 
 
 def _total(spent: list[Spent]) -> Cost | None:

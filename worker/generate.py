@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from shared.log import Outcome
+from worker.earlier import Earlier
 from worker.run import JobEnd, Run, Stop
 from worker.services import Services
 
@@ -28,7 +29,10 @@ class Generator:
         record = found.record
         if record is not None and record.state == "cancelled" and record.on_interrupt == "continue":
             # Between two attempts, by the API, which talks to no provider.
-            await Run(self.services, record, lambda: 0).let_go_of_earlier()
+            earlier = Earlier(self.services, record)
+            await earlier.to_continue("", "")
+            earlier.let_go()
+            await earlier.ended()
         if record is None or record.seal is not None:
             return JobEnd.DONE  # it stays pending until the sweeper knows that this end is on disk
         run = self.running[generation_id] = Run(self.services, record, lambda: int(leased_until() * 1000 + ahead_ms))

@@ -7,7 +7,6 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from enum import Enum
 from functools import partial
 from itertools import count
@@ -17,14 +16,15 @@ import msgspec
 from pydantic import ValidationError
 from redis.exceptions import RedisError
 
-from shared.events import AttemptReason, Cancelled, Completed, EventId, Failed
-from shared.generations import Existence, Record
-from shared.log import PAGE, Claim, Outcome, Start
+from shared.events import AttemptReason, Cancelled, Completed, Failed
+from shared.generations import Record
+from shared.log import Claim, Outcome, Start
 from shared.requests import GenerationRequest
 from shared.snapshots import Snapshot
 from shared.totals import ended
 from worker.attempt import Call, stream
-from worker.bill import Bill
+from worker.bill import Bill, count_deleted
+from worker.earlier import Earlier
 from worker.providers.provider import Provider
 from worker.replay import Replay
 from worker.services import Services
@@ -34,8 +34,6 @@ logger = logging.getLogger("midstream.worker")
 
 PATIENCE = 3
 """Leases for which a Redis that is away is waited for between two attempts."""
-CANCEL = 5.0
-"""Seconds that a provider may take to end an answer that goes on by itself."""
 HAND_OVER = 2.0
 """Seconds that a leaving worker waits for the log to have what was said so far."""
 
@@ -78,11 +76,8 @@ class Run:
         self._replay: Replay | None = None
         """Whose answer is copied, instead of asking the provider."""
         self._so_far: Snapshot | None = None
-        self._starts_over = False
-        """What it would continue from is of no use."""
-        self._earlier: Snapshot | None = None
-        """What earlier attempts have said, where the answer may have outlived their connection to it."""
-        self._endings: list[asyncio.Task[None]] = []
+        """What earlier attempts have said, if this one goes on from there."""
+        self._earlier = Earlier(services, record)
         self._refused = False
         """The provider has just refused to continue: that was no failed attempt."""
         self._why: Stop | None = None
@@ -97,7 +92,7 @@ class Run:
 
     async def to_the_end(self) -> JobEnd:
         """Attempts until the log is sealed, or until this is stopped."""
-        self._task = asyncio.create_task(self._on_trial() if self._is_suspect else self._attempts())
+        self._task = asyncio.create_task(self._on_trial())
         try:
             await asyncio.wait({self._task})
             return await self._stopped() if self._task.cancelled() else self._task.result()
@@ -114,31 +109,10 @@ class Run:
             await asyncio.wait({self._task})
             if self.writer is not None:
                 self._services.appender.close(self.writer)
-            if self._endings:
-                await asyncio.wait(self._endings)
-
-    async def let_go_of_earlier(self) -> None:
-        """End what an attempt has left running at its provider, where the log was sealed before the next."""
-        await self._to_continue("", "")
-        self._let_go_of_earlier()
-        await asyncio.gather(*self._endings)
-
-    @property
-    def _is_suspect(self) -> bool:
-        """Whether it has lost its worker so often that one more time ends it: it may be what they died of."""
-        record = self.record
-        failures = record.failures + (record.state == "running" and not self._is_pardoned)
-        return 0 < failures == record.max_attempts - 1 and not record.cancel_requested
-
-    @property
-    def _is_pardoned(self) -> bool:
-        """Whether the attempt that was lost will not count, as the next claim decides."""
-        record = self.record
-        return record.state == "running" and record.beside and record.pardons < record.max_attempts
+            await self._earlier.ended()
 
     async def _on_trial(self) -> JobEnd:
-        alone = self.record.pardons + self._is_pardoned >= self.record.max_attempts
-        async with self._services.trials.on_trial(self.record.id, alone=alone):
+        async with self._services.trials.on_trial(self.record):
             return await self._attempts()
 
     async def _attempts(self) -> JobEnd:
@@ -169,7 +143,7 @@ class Run:
         self._replay = None
         if self._lookup is not None:
             provider, _, model = self._models[self._choice].partition("/")
-            if await self._to_continue(provider, model) is None:
+            if await self._earlier.to_continue(provider, model) is None:
                 self._replay = await self._lookup.replay()
         if self._replay is None:
             self._choice = await self._services.circuits.choose(self._models, self._choice)
@@ -182,7 +156,7 @@ class Run:
             provider, model = self._replay.name, self._replay.model
         for move in count(1):
             goes_on = self._replay is None and move <= MOVES
-            self._so_far = await self._to_continue(provider, model) if goes_on else None
+            self._so_far = await self._earlier.to_continue(provider, model) if goes_on else None
             claim = await self._services.log.claim(
                 self.record.id,
                 model=model,
@@ -198,47 +172,14 @@ class Run:
                 counts=not self._refused,
             )
             if claim.start is Start.CLAIMED and self._so_far is None:
-                self._starts_over = False
-                self._let_go_of_earlier()
+                self._earlier.useless = False
+                self._earlier.let_go()
             if claim.start is not Start.MOVED:
                 self._refused = False
                 return claim
             # An older attempt still writes: its lease is over, and soon it knows.
             await asyncio.sleep(0.05 * 2.0**move * random.uniform(0.5, 1.0))
         raise AssertionError("a claim that continues nothing cannot find the log moved")
-
-    async def _to_continue(self, provider: str, model: str) -> Snapshot | None:
-        """What earlier attempts have said, if the next one is to go on from there."""
-        if self.record.on_interrupt != "continue":
-            return None
-        so_far = await self._read_log()
-        self._earlier = so_far if so_far is not None and so_far.attempts else None
-        if self._starts_over or so_far is None or self._earlier is None:
-            return None
-        if (so_far.attempts[-1].provider, so_far.attempts[-1].model) != (provider, model):
-            return None
-        if so_far.attempts[-1].cached:
-            return None  # that provider was asked by another
-        try:
-            request = GenerationRequest.model_validate_json(self.record.request)
-            return so_far if self._services.providers.get(provider).continues(request, model, so_far) else None
-        except (ValidationError, KeyError):
-            return None  # the attempt will say so
-
-    async def _read_log(self) -> Snapshot | None:
-        """All that the log has; None where a part of it is missing or cannot be read: what is joined must be whole."""
-        so_far, page = Snapshot(), None
-        # Not until there is no more: an older attempt that still writes would keep it here.
-        while page is None or len(page) == PAGE:
-            page = await self._services.log.read(self.record.id, so_far.last)
-            for entry in page:
-                if entry.id not in (EventId(so_far.last.token, so_far.last.seq + 1), EventId(entry.id.token, 0)):
-                    return None
-                try:
-                    so_far.apply(*entry)
-                except ValueError:
-                    return None
-        return so_far
 
     async def _claim_again(self, token: int, reason: AttemptReason) -> Claim:
         """The next attempt's claim; a Redis that is away is waited for, as what was said so far is only here.
@@ -285,11 +226,11 @@ class Run:
             return end, None
         if writer.said_something and request.on_interrupt == "fail":
             return end, None
-        self._starts_over = writer.over
+        self._earlier.useless = writer.over
         unheard = self._so_far is not None and not writer.said_something
         if unheard and failed.code not in AWAY | DENIED:
             # The provider no longer has it, or takes no beginning of an answer after all.
-            self._starts_over = self._refused = True
+            self._earlier.useless = self._refused = True
             return end, "provider_error"
         if self._choice + 1 < len(self._models) and not (
             failed.retryable and writer.said_something and await self._may_go_on(writer, name, model)
@@ -304,7 +245,7 @@ class Run:
             return False
         await writer.caught_up()
         try:
-            return await self._to_continue(provider, model) is not None
+            return await self._earlier.to_continue(provider, model) is not None
         except RedisError:
             return True  # the claim waits for it, and looks again
 
@@ -321,7 +262,7 @@ class Run:
         if self.writer.outcome is Outcome.FENCED:
             return JobEnd.LEFT
         if self.writer.outcome is Outcome.GONE:
-            await self._count_deleted(self.writer)
+            await count_deleted(self.record, self.writer, self._services)
         if not isinstance(end, Completed):
             self._let_go()
         return JobEnd.DONE
@@ -331,32 +272,15 @@ class Run:
         if self._replay is not None:
             return  # what runs there is its source's
         if self.writer is not None and self.writer.response is not None:
-            self._end_at(self._models[self._choice].partition("/")[0], self.writer.response.response_id)
+            self._earlier.end(self._models[self._choice].partition("/")[0], self.writer.response.response_id)
         else:
-            self._let_go_of_earlier()
-
-    def _let_go_of_earlier(self) -> None:
-        if self._earlier is not None and not self._earlier.attempts[-1].cached:
-            self._end_at(self._earlier.attempts[-1].provider, self._earlier.response_id)
-            self._earlier = None
-
-    def _end_at(self, name: str, response_id: object) -> None:
-        if self.record.on_interrupt == "continue" and isinstance(response_id, str):
-            self._endings.append(asyncio.create_task(self._end_there(name, response_id)))
-
-    async def _end_there(self, name: str, response_id: str) -> None:
-        try:
-            request = GenerationRequest.model_validate_json(self.record.request)
-            async with asyncio.timeout(CANCEL):
-                await self._services.providers.get(name).cancel(request, response_id)
-        except (ValidationError, KeyError, TimeoutError) as error:
-            logger.info("%s: left running at %s (%s)", self.record.id, name, type(error).__name__)
+            self._earlier.let_go()
 
     async def _stopped(self) -> JobEnd:
         if self._why == "gone":
             self._let_go()
             if self.writer is not None:
-                await self._count_deleted(self.writer)
+                await count_deleted(self.record, self.writer, self._services)
             return JobEnd.DONE
         if self._why == "lease":
             return JobEnd.LEFT
@@ -374,17 +298,6 @@ class Run:
         except (TimeoutError, RedisError):
             return JobEnd.LEFT
         return JobEnd.BACK if outcome is Outcome.OK else JobEnd.DONE
-
-    async def _count_deleted(self, writer: Writer) -> None:
-        """What was used until it was deleted, unless an end was counted; one that another worker has ended is its."""
-        generations = self._services.generations
-        end = Cancelled(usage=writer.usage)
-        with suppress(RedisError):
-            if (await generations.find(self.record.id)).existence is not Existence.TOMBSTONE:
-                return
-            await Bill(self._services.prices).close(end, writer, self._services.log)
-            end.t = writer.elapsed_ms
-            await generations.queue.settle([], [ended(self.record, writer.first, writer.token, end, deleted=True)])
 
 
 def _innermost(error: Exception) -> str:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from shared.generations import Generations
+from shared.generations import Generations, Record
 
 
 class Trials:
@@ -24,16 +24,20 @@ class Trials:
         self._changed = asyncio.Event()
 
     @asynccontextmanager
-    async def on_trial(self, generation_id: str, *, alone: bool) -> AsyncIterator[None]:
-        """Inside, it may run; alone, beside no other on trial."""
+    async def on_trial(self, record: Record) -> AsyncIterator[None]:
+        """Inside, it may run; one that is on trial alone, beside no other on trial."""
+        if not _is_suspect(record):
+            yield
+            return
+        alone = record.pardons + _is_pardoned(record) >= record.max_attempts
         self._alone += alone
         try:
             await self._until(lambda: not self._running if alone else not self._alone)
-            self._running.add(generation_id)
+            self._running.add(record.id)
             yield
         finally:
-            self._running.discard(generation_id)
-            self._noted.discard(generation_id)
+            self._running.discard(record.id)
+            self._noted.discard(record.id)
             self._alone -= alone
             self._changed.set()
 
@@ -51,3 +55,14 @@ class Trials:
         while not free():
             self._changed.clear()
             await self._changed.wait()
+
+
+def _is_suspect(record: Record) -> bool:
+    """Whether it has lost its worker so often that one more time ends it: it may be what they died of."""
+    failures = record.failures + (record.state == "running" and not _is_pardoned(record))
+    return 0 < failures == record.max_attempts - 1 and not record.cancel_requested
+
+
+def _is_pardoned(record: Record) -> bool:
+    """Whether the attempt that was lost will not count, as the next claim decides."""
+    return record.state == "running" and record.beside and record.pardons < record.max_attempts
