@@ -24,6 +24,7 @@ import httpx2
 from rich.console import Console
 from rich.table import Table
 
+from judges import direct
 from tests.e2e.viewers import ask, blocks, connect, cursor_of, parse, text_of, watch
 from tests.processes import Process, Stack
 
@@ -57,6 +58,22 @@ SERVER = [
     *("--parallel", "1", "--threads", "1", "--no-cache-prompt"),
     *("--no-ui", "--no-warmup", "--offline", "--jinja", "--log-colors", "off"),
 ]
+
+PROVIDERS = """
+[providers.llama]
+protocol = "openai-chat"
+base_url = "$URL/v1"
+prefill = "vllm"
+
+[providers.llama-responses]
+protocol = "openai-responses"
+base_url = "$URL/v1"
+
+[providers.llama-messages]
+protocol = "anthropic"
+base_url = "$URL"
+"""
+DIRECT = {"llama": direct.chat, "llama-responses": direct.responses, "llama-messages": direct.messages}
 
 
 def build(folder: Path, jobs: int) -> Path:
@@ -106,32 +123,37 @@ def run(command: list[str]) -> None:
 class Judge:
     """llama-server and a Midstream that has it as a provider by its configuration file."""
 
-    def __init__(self, server: str, stack: Stack, http: httpx2.AsyncClient) -> None:
-        self.server, self.stack, self.http = server, stack, http
+    def __init__(self, server: str, stack: Stack, http: httpx2.AsyncClient, log: Path) -> None:
+        self.server, self.stack, self.http, self.log = server, stack, http, log
         self.api = stack.apis[0].url
 
-    async def ask(self, **fields: Any) -> str:
+    async def ask(self, provider: str = "llama", **fields: Any) -> str:
         """A generation's id."""
-        return await ask(self.http, self.api, "llama/tiny", PROMPT, **fields)
+        return await ask(self.http, self.api, f"{provider}/tiny", PROMPT, **fields)
 
-    async def compare(self, **fields: Any) -> str:
+    async def compare(self, provider: str = "llama", **fields: Any) -> str:
         """One request to both: the same text, the same counts."""
-        body = {"model": "tiny", "messages": [{"role": "user", "content": PROMPT}]} | fields
-        direct = (await self.http.post(f"{self.server}/v1/chat/completions", json=body)).raise_for_status().json()
-        streamed = await watch(self.api, await self.ask(**fields))
-        said = direct["choices"][0]["message"]["content"]
-        assert len(said) > fields["max_tokens"] // 2, f"the model said next to nothing: {said!r}"
-        assert text_of(streamed) == said
+        said = await DIRECT[provider](self.http, self.server, PROMPT, **fields)
+        streamed = await watch(self.api, await self.ask(provider, **fields))
+        assert len(said.text) > fields["max_tokens"] // 2, f"the model said next to nothing: {said.text!r}"
+        assert text_of(streamed) == said.text
         _, event, end = parse(streamed)[-1]
         assert event == "completed", end
-        assert end["raw_finish_reason"] == direct["choices"][0]["finish_reason"] == "length"
-        counted = (end["usage"]["input_tokens"], end["usage"]["output_tokens"])
-        assert counted == (direct["usage"]["prompt_tokens"], direct["usage"]["completion_tokens"])
-        return f"{len(said)} characters, {counted[0]} + {counted[1]} tokens"
+        assert said.reason is None or (end["finish_reason"], end["raw_finish_reason"]) == ("length", said.reason)
+        assert (end["usage"]["input_tokens"], end["usage"]["output_tokens"]) == (said.input_tokens, said.output_tokens)
+        return f"{len(said.text)} characters, {said.input_tokens} + {said.output_tokens} tokens"
 
     async def greedy(self) -> str:
         """Text and usage at temperature 0 are llama-server's own"""
         return await self.compare(temperature=0, max_tokens=300)
+
+    async def greedy_responses(self) -> str:
+        """The same over Responses"""
+        return await self.compare("llama-responses", temperature=0, max_tokens=300)
+
+    async def greedy_messages(self) -> str:
+        """The same over Messages"""
+        return await self.compare("llama-messages", temperature=0, max_tokens=300)
 
     async def sampled(self) -> str:
         """Text and usage at temperature 1 with a seed are llama-server's own"""
@@ -149,9 +171,10 @@ class Judge:
             assert first + rest == blocks(await uncut.rest())
         return f"{len(first)} + {len(rest)} events"
 
-    async def cancelled(self) -> str:
+    async def cancelled(self, provider: str = "llama") -> str:
         """Cancel stops llama-server within 1 s"""
-        generation_id = await self.ask(temperature=1, seed=7, max_tokens=CONTEXT)
+        log = self.log.stat().st_size
+        generation_id = await self.ask(provider, temperature=1, max_tokens=CONTEXT)
         async with connect(self.api, generation_id) as response:
             await response.until(5_000)
             assert (await self.slot())["is_processing"]
@@ -165,14 +188,23 @@ class Judge:
             events = parse(await response.rest())
         assert events[-1][1] == "cancelled"
         assert took < CANCELLED_WITHIN, f"it took {took:.2f} s"
+        assert b"cancel task" in self.log.read_bytes()[log:], "llama-server's log shows no cancel"
         # Another answer at once: the only slot is free again.
         await self.compare(temperature=0, max_tokens=20)
         said = sum(event == "delta" for _, event, _ in events)
         return f"{took * 1000:.0f} ms, after {said} deltas of an answer of up to {CONTEXT} tokens"
 
+    async def cancelled_responses(self) -> str:
+        """The same over Responses"""
+        return await self.cancelled("llama-responses")
+
+    async def cancelled_messages(self) -> str:
+        """The same over Messages"""
+        return await self.cancelled("llama-messages")
+
     async def continued(self) -> str:
         """A worker killed in mid-answer: the next goes on with what llama-server says after that text"""
-        options = {"temperature": 0, "max_tokens": 300}
+        options: dict[str, Any] = {"temperature": 0, "max_tokens": 300}
         generation_id = await self.ask(**options, on_interrupt="continue")
         async with connect(self.api, generation_id) as response:
             await response.until(3_000)
@@ -208,7 +240,9 @@ class Judge:
     @property
     def checks(self) -> list[Callable[[], Awaitable[str]]]:
         """In the order of the table."""
-        return [self.greedy, self.sampled, self.resumed, self.cancelled, self.continued, self.too_long]
+        same = [self.greedy, self.greedy_responses, self.greedy_messages, self.sampled, self.resumed]
+        cancelled = [self.cancelled, self.cancelled_responses, self.cancelled_messages]
+        return [*same, *cancelled, self.continued, self.too_long]
 
 
 async def judge(program: Path, model: Path) -> int:
@@ -222,14 +256,13 @@ async def judge(program: Path, model: Path) -> int:
             url = (await server.said(r"listening on (http://\S+)"))[1]
             await server.said("model loaded")
             configuration = folder / "midstream.toml"
-            endpoint = f'protocol = "openai-chat"\nbase_url = "{url}/v1"\nprefill = "vllm"\n'
-            configuration.write_text(f"[providers.llama]\n{endpoint}")
+            configuration.write_text(PROVIDERS.replace("$URL", url))
             async with (
                 Stack(folder, simulator=False, environment={"MIDSTREAM_CONFIG": str(configuration)}) as stack,
                 httpx2.AsyncClient(timeout=120, trust_env=False) as http,
             ):
                 props = (await http.get(f"{url}/props")).raise_for_status().json()
-                status = await report(Judge(url, stack, http), props["build_info"])
+                status = await report(Judge(url, stack, http, server.output), props["build_info"])
                 if status:
                     server.show()
                     stack.show()
