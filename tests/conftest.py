@@ -11,6 +11,8 @@ from shared.presets import PRESETS
 # Read once: the tests themselves see none of our variables.
 FORBID_SKIPS = os.environ.get("MIDSTREAM_FORBID_SKIPS") == "1"
 LITELLM = os.environ.get("MIDSTREAM_LITELLM")
+TEST_SEED = int(seed) if (seed := os.environ.get("MIDSTREAM_TEST_SEED")) else None
+"""Of tests that draw random points: a failure names its seed."""
 CHAOS_SECONDS = float(os.environ.get("MIDSTREAM_CHAOS_SECONDS", "30"))
 OURS = (
     "MIDSTREAM_",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import uuid
 from collections.abc import AsyncIterator
@@ -13,6 +12,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 
+from tests.conftest import TEST_SEED
 from tests.e2e.viewers import DEADLINE, ask, blocks, connect, cursor_of, parse, text_of, watch
 from tests.processes import Stack
 
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)
 PROTOCOLS = ("simulator", "simulator-anthropic")
 DELTAS = 120
 KILLS = 4
-SEED = int(os.environ.get("MIDSTREAM_TEST_SEED") or random.SystemRandom().randrange(1_000_000))
+SEED = random.SystemRandom().randrange(1_000_000) if TEST_SEED is None else TEST_SEED
 """Of the random points; a failure names it."""
 
 
@@ -90,6 +90,12 @@ def said_before(events: list[tuple[str, str, dict[str, Any]]]) -> list[int]:
     return found
 
 
+async def parts(http: httpx2.AsyncClient, api: str, generation_id: str) -> list[tuple[Any, ...]]:
+    """The snapshot's, but for ids."""
+    snapshot = (await http.get(f"{api}/v1/generations/{generation_id}")).json()
+    return [(part["kind"], part["complete"], part["text"], part["arguments"]) for part in snapshot["parts"]]
+
+
 async def kill_now_and_then(stack: Stack, dice: random.Random) -> None:
     """SIGKILL for one of the workers, whatever it is at, and another in its place, as a supervisor does."""
     for _ in range(KILLS):
@@ -129,6 +135,36 @@ async def test_killed_and_reset_at_random_points(stack: Stack, http: httpx2.Asyn
         assert sorted({row["prefix"] for row in rows} - {0}) == sorted(set(said_before(events))), why
         # Of one delta the beginning may have a part; what follows is not more than was left.
         assert all(row["deltas"] <= DELTAS - row["prefix"] * DELTAS // len(uncut) + DELTAS // 4 for row in rows), why
+
+
+async def test_killed_and_reset_while_it_goes_on_in_the_background(stack: Stack, http: httpx2.AsyncClient) -> None:
+    """Over Responses the joined answer is the uncut one, and was made once: nothing is said twice or paid twice."""
+    dice, api = random.Random(SEED), stack.apis[0].url
+    kinds = ("lorem?unicode=1", "reasoning?", "tools?")
+    scripts = [f"simulator-responses/{kind}&deltas={DELTAS}&seed={seed}" for kind in kinds for seed in (1, 2)]
+    keys = [uuid.uuid4().hex for _ in scripts]
+    models = [
+        f"{script}&rate={dice.randrange(30, 60)}&fault=reset@{dice.randrange(5, 50)}&times=1&key={key}"
+        for script, key in zip(scripts, keys, strict=True)
+    ]
+    ids = [await ask(http, api, model, on_interrupt="continue") for model in models]
+    viewers = [asyncio.create_task(resuming(api, generation_id, random.Random(SEED))) for generation_id in ids]
+    await kill_now_and_then(stack, dice)
+    for script, key, generation_id, viewer in zip(scripts, keys, ids, viewers, strict=True):
+        why = f"{script}, MIDSTREAM_TEST_SEED={SEED}"
+        events = await viewer
+        assert events[-1][1] == "completed", why
+        uncut = await ask(http, api, f"{script}&rate=0")
+        assert joined(events) == joined(parse(await watch(api, uncut))), why
+        assert await parts(http, api, generation_id) == await parts(http, api, uncut), why
+        rows = (await http.get(f"{stack.simulator_url}/journal", params={"key": key})).json()
+        started = [data for _, event, data in events if event == "attempt"]
+        made = [row["generated"] for row in rows if row["action"] == "generate"]
+        assert made.count(DELTAS) == 1, why
+        # Begun anew is only what lost its worker before the log had its id.
+        assert len(made) <= sum(not data["continues"] for data in started), why
+        assert any(data["continues"] for data in started), why
+        assert any(row["action"] == "retrieve" for row in rows), why
 
 
 @pytest.mark.parametrize("provider", PROTOCOLS)
