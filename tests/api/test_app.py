@@ -19,6 +19,7 @@ ROUTES = {
     ("/v1/generations/{id}/events", "get"),
     ("/v1/generations/{id}/cancel", "post"),
     ("/v1/models", "get"),
+    ("/v1/usage", "get"),
     ("/livez", "get"),
     ("/readyz", "get"),
 }
