@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Self
@@ -16,6 +17,9 @@ from tests.processes import Process, Stack
 
 PATIENCE = 30.0
 """Seconds in which a trap must spring."""
+
+RUN = re.compile(rb"\r\n\$\d+\r\nEVAL(?:SHA)?\r\n")
+"""Where a script's run begins among the commands that are sent together."""
 
 
 class Trap:
@@ -39,8 +43,11 @@ class Trap:
     def over(self) -> bool:
         return self.sprung >= self._times
 
-    def at(self, command: bytes) -> bool:
-        """Whether this is the command, run by its hash or by its text."""
+    def at(self, commands: bytes) -> bool:
+        """Whether one of these is the command, run by its hash or by its text."""
+        return any(map(self._is, RUN.split(commands)))
+
+    def _is(self, command: bytes) -> bool:
         named = self._script.sha.encode() in command or self._script.text.encode() in command
         return named and all(word in command for word in self._words)
 
