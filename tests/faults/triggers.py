@@ -164,11 +164,12 @@ class Breakable(Stack):
         for way in self.ways.values():
             way.traps.clear()
             way.restore()
-        for process in self.processes:
-            if process.running:
-                process.resume()
-            else:
-                await process.start()
+        async with asyncio.TaskGroup() as group:
+            for process in self.processes:
+                if process.running:
+                    process.resume()
+                else:
+                    group.create_task(process.start())
 
     async def requests(self, http: httpx2.AsyncClient, key: str) -> int:
         """How often the provider was asked with this `key=` in the model's name."""
