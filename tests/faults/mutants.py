@@ -20,7 +20,7 @@ from pathlib import Path
 from midstream.tether import tethered
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("api", "bench", "midstream", "shared", "simulator", "tests", "worker", "pyproject.toml")
+COPIED = ("api", "bench", "docs", "midstream", "shared", "simulator", "tests", "worker", "pyproject.toml")
 TIMEOUT = 400.0
 
 PYTEST = ("-m", "pytest", "-x", "-q", "-rfE", "-p", "no:cacheprovider")
@@ -413,7 +413,10 @@ def mutate(folder: Path, mutant: Mutant) -> None:
 
 
 def passes(folder: Path, stage: str) -> bool:
-    """Run one stage in a copy. What it prints is kept in the copy; a stage that hangs has not passed."""
+    """Run one stage in a copy. What it prints is kept in the copy; a stage that hangs has not passed.
+
+    Raises ChildProcessError for one that cannot run: it would catch whatever it is given.
+    """
     words = STAGES[stage]
     if not all((folder / word).exists() for word in words if word.startswith("tests/")):
         return True
@@ -427,11 +430,14 @@ def passes(folder: Path, stage: str) -> bool:
             stderr=output,
         )
         try:
-            return process.wait(TIMEOUT) == 0
+            status = process.wait(TIMEOUT)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
             return False
+    if status not in (0, 1):  # pytest's and ours where something failed; all else is that nothing was tried
+        raise ChildProcessError(f"{stage} ended with status {status}")
+    return status == 0
 
 
 def caught_by(mutant: Mutant, stages: Sequence[str]) -> tuple[str, str] | None:

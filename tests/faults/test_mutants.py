@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
+from subprocess import run
 
 import pytest
 
-from tests.faults.mutants import MUTANTS, STAGES, Mutant, caught_by, copied, mutate
+from tests.faults.mutants import MUTANTS, STAGES, Mutant, caught_by, copied, mutate, passes
 
 QUICK = {"a mismatch is the end of an attempt": "writer", "a lease is not looked at before the claim": "guards"}
 
@@ -38,3 +41,24 @@ def test_a_missing_guard_is_noticed(name: str, stage: str) -> None:
 @pytest.mark.timeout(200)
 def test_nothing_is_noticed_where_nothing_is_missing() -> None:
     assert caught_by(Mutant("none", ()), list(QUICK.values())) is None
+
+
+@pytest.mark.timeout(200)
+def test_every_stage_of_tests_can_run(tree: Path) -> None:
+    """A stage that cannot even be collected would catch any mutant."""
+    folders = sorted({word for words in STAGES.values() for word in words if word.startswith("tests/")})
+    process = run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *folders],
+        cwd=tree,
+        env=os.environ | {"PYTHONPATH": str(tree)},
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 0, process.stdout[-2000:]
+
+
+def test_a_stage_that_cannot_run_catches_nothing(tmp_path: Path) -> None:
+    folder = copied(tmp_path / "tree")
+    (folder / "tests/worker/test_writer.py").write_text("raise ImportError\n")
+    with pytest.raises(ChildProcessError):
+        passes(folder, "writer")
