@@ -6,18 +6,17 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import httpx2
-from openai import APIStatusError, AsyncOpenAI, AsyncStream
+from openai import APIStatusError, AsyncStream
 
 from shared.requests import GenerationRequest
 from shared.settings import ProviderSettings
 from shared.snapshots import Snapshot
 from worker.providers.openai_chat_reader import ChatReader
 from worker.providers.openai_chat_request import body, prefill
+from worker.providers.openai_client import blames, connect, is_official
 from worker.providers.prefill import Beginning, beginning, rest
 from worker.providers.provider import ProviderEvent
-from worker.providers.stream import TIMEOUT, follow, http_client
-
-_REFUSALS = (400, 422)
+from worker.providers.stream import follow
 
 
 class OpenAIChat:
@@ -26,18 +25,8 @@ class OpenAIChat:
     def __init__(self, name: str, settings: ProviderSettings) -> None:
         self.name = name
         self._settings = settings
-        self._client = AsyncOpenAI(
-            api_key=settings.api_key(),
-            base_url=settings.base_url,
-            max_retries=0,
-            timeout=TIMEOUT,
-            http_client=http_client(),
-        )
-        host = self._client.base_url.host
-        self._official = host == "api.openai.com" or host.endswith((".api.openai.com", ".openai.azure.com"))
-        if not self._official:
-            # The SDK takes these from the environment for any address; they are nobody else's business.
-            self._client.organization = self._client.project = None
+        self._client = connect(settings)
+        self._official = is_official(self._client)
 
     def continues(self, request: GenerationRequest, model: str, so_far: Snapshot) -> bool:
         """See `Provider.continues`."""
@@ -69,7 +58,7 @@ class OpenAIChat:
             return await self._post(path, fields)
         except APIStatusError as error:
             asked = request.extra.get(self.name, {})
-            if "stream_options" not in fields.keys() - asked.keys() or not _blames(error, "stream_options"):
+            if "stream_options" not in fields.keys() - asked.keys() or not blames(error, "stream_options"):
                 raise
         del fields["stream_options"]
         response = await self._post(path, fields)
@@ -95,8 +84,3 @@ class OpenAIChat:
     async def aclose(self) -> None:
         """See `Provider.aclose`."""
         await self._client.close()
-
-
-def _blames(error: APIStatusError, field: str) -> bool:
-    """Whether the endpoint refused the request because of a field; its words for that are its own."""
-    return error.status_code in _REFUSALS and field in str(error.body)

@@ -12,22 +12,22 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx2
-from openai import APIError, APIStatusError, AsyncOpenAI, AsyncStream
+from openai import APIError, APIStatusError, AsyncStream
 
 from shared.requests import GenerationRequest
 from shared.settings import ProviderSettings
 from shared.snapshots import Snapshot
+from worker.providers.openai_client import blames, connect
 from worker.providers.openai_responses_reader import ResponsesReader
 from worker.providers.openai_responses_request import body
 from worker.providers.provider import ProviderEvent
-from worker.providers.stream import TIMEOUT, follow, http_client
+from worker.providers.stream import follow
 
 logger = logging.getLogger("midstream.worker")
 
 CANCEL_TIMEOUT = 5.0
 """Seconds for the request that ends an answer in the background."""
 
-_REFUSALS = (400, 422)
 _MAX_PLAIN = 1000
 
 
@@ -39,17 +39,7 @@ class OpenAIResponses:
         self._background = settings.background
         self._plain: set[str] = set()
         """Models that have no encrypted reasoning, and refuse to be asked for it."""
-        self._client = AsyncOpenAI(
-            api_key=settings.api_key(),
-            base_url=settings.base_url,
-            max_retries=0,
-            timeout=TIMEOUT,
-            http_client=http_client(),
-        )
-        host = self._client.base_url.host
-        if not (host == "api.openai.com" or host.endswith((".api.openai.com", ".openai.azure.com"))):
-            # The SDK takes these from the environment for any address; they are nobody else's business.
-            self._client.organization = self._client.project = None
+        self._client = connect(settings)
 
     def continues(self, request: GenerationRequest, model: str, so_far: Snapshot) -> bool:
         """See `Provider.continues`: where it runs in the background, and what broke off can be found again."""
@@ -87,9 +77,9 @@ class OpenAIResponses:
             try:
                 return await self._post(request.with_extra(self.name, asked))
             except APIStatusError as error:
-                if background and _blames(error, "background"):
+                if background and blames(error, "background"):
                     self._background = False  # from now on it is not asked for it
-                elif "include" in asked and encrypted and _blames(error, "encrypted"):
+                elif "include" in asked and encrypted and blames(error, "encrypted"):
                     if len(self._plain) >= _MAX_PLAIN:
                         self._plain.clear()
                     self._plain.add(model)
@@ -117,8 +107,3 @@ class OpenAIResponses:
     async def aclose(self) -> None:
         """See `Provider.aclose`."""
         await self._client.close()
-
-
-def _blames(error: APIStatusError, word: str) -> bool:
-    """Whether the endpoint refused the request because of a field; its words for that are its own."""
-    return error.status_code in _REFUSALS and word in str(error.body).lower()
