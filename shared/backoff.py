@@ -6,7 +6,7 @@ import random
 
 
 class Backoff:
-    """Seconds to wait before the next try: doubling, with full jitter, capped."""
+    """Seconds to wait before the next try: doubling up to `cap`, of which half is random."""
 
     def __init__(self, first: float = 0.05, cap: float = 2.0) -> None:
         self._first, self._cap, self._next = first, cap, first

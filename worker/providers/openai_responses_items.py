@@ -158,13 +158,13 @@ class Items:
         said.cited += 1
         self.events.append(Annotation(part=said.part, fields=fields))
 
-    def end(self, said: Said, item: Item | None = None, *, encrypted: str | None = None) -> None:
+    def end(self, said: Said, *, encrypted: str | None = None) -> None:
         """It is complete, unless it has been."""
         if said.ended:
             return
         said.ended = True
         if said.part is None:
-            self._announce(item, said)
+            self._announce(None, said)
         assert said.part is not None
         self._open.pop(said.part, None)
         end = PartEnd(part=said.part)
