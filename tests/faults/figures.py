@@ -19,6 +19,8 @@ def summary(evidence: Evidence, checker: Checker) -> list[tuple[str, str]]:
     assert evidence.setup is not None
     faults, counts = Counter(fault.what for fault in evidence.faults), checker.counts
     taken, disturbed = takeovers(evidence)
+    limit = evidence.setup.lease + 1
+    in_time = sum(seconds <= limit for seconds in taken)
     without_one = {v.id for v in checker.violations if v.rule in ("terminal", "ended")}
     rows = [
         ("seed", str(evidence.setup.seed)),
@@ -31,7 +33,7 @@ def summary(evidence: Evidence, checker: Checker) -> list[tuple[str, str]]:
         ("zombie appends tried → accepted", f"{counts['zombie appends']} → {counts['zombie appends accepted']}"),
         (
             "takeover p50 / p99 / max",
-            f"{_spread(taken)} (lease + 1 s is {evidence.setup.lease + 1:g} s; n={len(taken)})",
+            f"{_spread(taken)} ({in_time} of {len(taken)} within lease + 1 s, which is {limit:g} s)",
         ),
         ("takeovers while something else was broken", f"{_spread(disturbed)} (n={len(disturbed)})"),
         ("attempts taken from a worker that nothing was done to", str(len(needless(evidence)))),
