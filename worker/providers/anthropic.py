@@ -12,7 +12,7 @@ from shared.settings import ProviderSettings
 from shared.snapshots import Snapshot
 from worker.providers.anthropic_reader import MessagesReader
 from worker.providers.anthropic_request import body, thinks
-from worker.providers.prefill import Beginning, beginning, rest
+from worker.providers.prefill import Prefix, prefix, rest
 from worker.providers.provider import ProviderEvent
 from worker.providers.stream import TIMEOUT, follow, http_client
 
@@ -35,23 +35,23 @@ class Anthropic:
 
     def continues(self, request: GenerationRequest, model: str, so_far: Snapshot) -> bool:
         """See `Provider.continues`."""
-        return self._beginning(request, model, so_far) is not None
+        return self._prefix(request, model, so_far) is not None
 
-    def _beginning(self, request: GenerationRequest, model: str, so_far: Snapshot) -> Beginning | None:
+    def _prefix(self, request: GenerationRequest, model: str, so_far: Snapshot) -> Prefix | None:
         """What the answer goes on from; thinking is refused together with it ("Extended thinking")."""
         if not self._prefill or thinks(request, model) or "thinking" in request.extra.get(self.name, {}):
             return None
-        return beginning(request, model, so_far, reasoning=False)
+        return prefix(request, model, so_far, reasoning=False)
 
     def stream(
         self, request: GenerationRequest, model: str, so_far: Snapshot | None = None
     ) -> AsyncGenerator[list[ProviderEvent], None]:
         """See `Provider.stream`."""
-        begun = None if so_far is None else self._beginning(request, model, so_far)
+        begun = None if so_far is None else self._prefix(request, model, so_far)
         answer = follow(self.name, lambda: self._send(request, model, begun), MessagesReader(self.name))
         return answer if begun is None else rest(answer, begun, repeats=False)
 
-    async def _send(self, request: GenerationRequest, model: str, begun: Beginning | None) -> httpx2.Response:
+    async def _send(self, request: GenerationRequest, model: str, begun: Prefix | None) -> httpx2.Response:
         fields = body(request, model)
         if begun is not None:
             # "If the final message uses the assistant role, the response content will continue immediately from it."

@@ -14,7 +14,7 @@ from shared.snapshots import Snapshot
 from worker.providers.openai_chat_reader import ChatReader
 from worker.providers.openai_chat_request import body, prefill
 from worker.providers.openai_client import blames, connect, is_official
-from worker.providers.prefill import Beginning, beginning, rest
+from worker.providers.prefill import Prefix, prefix, rest
 from worker.providers.provider import ProviderEvent
 from worker.providers.stream import follow
 
@@ -30,23 +30,23 @@ class OpenAIChat:
 
     def continues(self, request: GenerationRequest, model: str, so_far: Snapshot) -> bool:
         """See `Provider.continues`."""
-        return self._beginning(request, model, so_far) is not None
+        return self._prefix(request, model, so_far) is not None
 
-    def _beginning(self, request: GenerationRequest, model: str, so_far: Snapshot) -> Beginning | None:
+    def _prefix(self, request: GenerationRequest, model: str, so_far: Snapshot) -> Prefix | None:
         # OpenAI's own models answer it anew, whatever the settings say.
         if self._settings.prefill == "none" or self._official:
             return None
-        return beginning(request, model, so_far, reasoning=self._settings.prefill == "deepseek")
+        return prefix(request, model, so_far, reasoning=self._settings.prefill == "deepseek")
 
     def stream(
         self, request: GenerationRequest, model: str, so_far: Snapshot | None = None
     ) -> AsyncGenerator[list[ProviderEvent], None]:
         """See `Provider.stream`."""
-        begun = None if so_far is None else self._beginning(request, model, so_far)
+        begun = None if so_far is None else self._prefix(request, model, so_far)
         answer = follow(self.name, lambda: self._send(request, model, begun), ChatReader(self.name))
         return answer if begun is None else rest(answer, begun, repeats=self._settings.prefill == "mistral")
 
-    async def _send(self, request: GenerationRequest, model: str, begun: Beginning | None) -> httpx2.Response:
+    async def _send(self, request: GenerationRequest, model: str, begun: Prefix | None) -> httpx2.Response:
         fields = body(request, model, self._settings, official=self._official)
         path = "/chat/completions"
         if begun is not None:

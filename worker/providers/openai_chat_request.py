@@ -8,7 +8,7 @@ from shared.capabilities import lacks
 from shared.requests import AssistantMessage, GenerationRequest, Message, SystemMessage
 from shared.settings import ProviderSettings
 from worker.providers import openai_chat_reasoning
-from worker.providers.prefill import Beginning
+from worker.providers.prefill import Prefix
 from worker.providers.provider import ProviderError
 
 _SAME = (
@@ -45,7 +45,7 @@ def body(request: GenerationRequest, model: str, endpoint: ProviderSettings, *, 
     return {"model": model, "messages": messages, "stream": True, **fields}
 
 
-def prefill(fields: dict[str, Any], begun: Beginning, endpoint: ProviderSettings) -> None:
+def prefill(fields: dict[str, Any], begun: Prefix, endpoint: ProviderSettings) -> None:
     """Let the request's answer go on from its beginning, in the way of the endpoint.
 
     The last message is the assistant's: alone (Groq's "Assistant Message Prefilling"), with `prefix` (Mistral's API

@@ -21,7 +21,7 @@ from worker.providers.provider import ProviderEvent
 
 
 @dataclass(frozen=True, slots=True)
-class Beginning:
+class Prefix:
     """What was said of an answer; `item_id` is that of its last text, which is `open` unless its end was read."""
 
     text: str
@@ -40,7 +40,7 @@ class Beginning:
         return self.text[len(self.sent) :]
 
 
-def beginning(request: GenerationRequest, model: str, so_far: Snapshot, *, reasoning: bool) -> Beginning | None:
+def prefix(request: GenerationRequest, model: str, so_far: Snapshot, *, reasoning: bool) -> Prefix | None:
     """The beginning to go on from; None where the joined answer would not be what one call had said.
 
     It must be text and nothing else: a tool call, a refusal or a file cannot be given back half, and a grammar (JSON,
@@ -55,7 +55,7 @@ def beginning(request: GenerationRequest, model: str, so_far: Snapshot, *, reaso
         return None
     if thoughts and not (reasoning and all(_is_whole(part) for part in thoughts)):
         return None
-    found = Beginning(
+    found = Prefix(
         text="".join(part.text for part in said),
         item_id=said[-1].item_id,
         open=not said[-1].ended,
@@ -76,7 +76,7 @@ def _is_plain(request: GenerationRequest) -> bool:
 
 
 async def rest(
-    answer: AsyncGenerator[list[ProviderEvent], None], begun: Beginning, *, repeats: bool
+    answer: AsyncGenerator[list[ProviderEvent], None], begun: Prefix, *, repeats: bool
 ) -> AsyncGenerator[list[ProviderEvent], None]:
     """The events of an answer that goes on from `begun`: its first text resumes the one that broke off.
 
@@ -90,7 +90,7 @@ async def rest(
 
 
 class _Rest:
-    def __init__(self, begun: Beginning, repeats: bool) -> None:
+    def __init__(self, begun: Prefix, repeats: bool) -> None:
         self._begun = begun
         self._joint = Joint(begun, repeats=repeats)
         self._parts: list[PartKind] = []
@@ -128,7 +128,7 @@ class Joint:
     none is given back.
     """
 
-    def __init__(self, begun: Beginning, *, repeats: bool) -> None:
+    def __init__(self, begun: Prefix, *, repeats: bool) -> None:
         self.closed = False
         """Nothing more is taken: all further text is new."""
         self._sent = begun.sent if repeats else ""

@@ -20,7 +20,7 @@ from shared.snapshots import Snapshot
 from tests.worker.providers.test_anthropic_reader import RICH as MESSAGES
 from tests.worker.providers.test_openai_chat_reader import RICH
 from tests.worker.providers.upstream import Reply, Upstream
-from worker.providers.prefill import Beginning, Joint, beginning, rest
+from worker.providers.prefill import Joint, Prefix, prefix, rest
 from worker.providers.provider import Provider, ProviderError, ProviderEvent
 from worker.providers.registry import Registry
 from worker.writer import Writer
@@ -55,7 +55,7 @@ def cut(text: str, sizes: list[int]) -> list[str]:
 @example("a \n", "b", [], True, True)
 def test_the_join_is_exact(said: str, follows: str, sizes: list[int], repeats: bool, by_halves: bool) -> None:
     """Whatever was said and follows, however what follows is cut, and whether the beginning comes again or not."""
-    begun = Beginning(said)
+    begun = Prefix(said)
     heard = said + follows if repeats else begun.tail + follows
     joint = Joint(begun, repeats=repeats)
     new = [joint.feed(piece) for piece in cut(halves(heard) if by_halves else heard, sizes)]
@@ -79,7 +79,7 @@ def test_the_join_is_exact(said: str, follows: str, sizes: list[int], repeats: b
     ],
 )
 def test_what_is_taken_away_was_said_before(said: str, heard: list[str], new: str) -> None:
-    joint = Joint(Beginning(said), repeats=True)
+    joint = Joint(Prefix(said), repeats=True)
     assert "".join([*(joint.feed(piece) for piece in heard), joint.close()]) == new
 
 
@@ -131,7 +131,7 @@ async def _follow(so_far: Snapshot, answer: list[list[ProviderEvent]], *, repeat
             yield events
 
     part = so_far.parts[-1]
-    begun = Beginning(part.text, part.item_id, not part.ended)
+    begun = Prefix(part.text, part.item_id, not part.ended)
     found = [event async for events in rest(pieces(), begun, repeats=repeats) for event in events]
     logged(so_far, 2, found, continues=True)
     return found
@@ -192,7 +192,7 @@ NOT_FOR: list[dict[str, Any]] = [
 
 def test_when_it_goes_on(ask: Ask) -> None:
     def goes_on(so_far: list[ProviderEvent], model: str = "m", *, reasoning: bool = False, **fields: Any) -> bool:
-        return beginning(ask(**fields), model, snapshot(*so_far), reasoning=reasoning) is not None
+        return prefix(ask(**fields), model, snapshot(*so_far), reasoning=reasoning) is not None
 
     assert goes_on(said())
     assert goes_on([*said(), PartEnd(part=0)])
