@@ -231,13 +231,15 @@ async def test_a_poison_job_ends_and_work_goes_on(stack: Breakable, http: httpx2
         while not viewer.done() or len(others) < 4:
             others.append(await watch(api, await ask(http, api, "simulator/lorem?deltas=20&rate=0")))
         body = await viewer
-    assert attempts(body) == [(1, "new"), (2, "worker_lost"), (3, "worker_lost")]
+    tried = attempts(body)
+    assert tried == [(1, "new"), *((number, "worker_lost") for number in range(2, len(tried) + 1))]
+    # Of two last attempts on one worker, no one knows which one killed it: that one counts for none.
+    beside = sum(len(attempts(other)) >= 3 for other in others)
+    assert 3 <= len(tried) <= 3 + beside
+    assert sum(trap.sprung for trap in traps) == len(tried)
     assert parse(body)[-1][1] == "failed"
     assert parse(body)[-1][2]["code"] == "worker_lost"
-    assert sum(trap.sprung for trap in traps) == 3
-    for other in others:
-        attempts(other)
-        assert parse(other)[-1][1] == "completed"
+    assert {parse(other)[-1][1] for other in others} == {"completed"}
 
 
 async def test_a_poison_job_does_not_harm_what_runs_beside_it(stack: Breakable, http: httpx2.AsyncClient) -> None:

@@ -187,7 +187,7 @@ async def test_silence_longer_than_the_read_timeout(
     upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short = httpx2.Timeout(connect=10, read=0.05, write=10, pool=10)
-    for module in ("openai_chat", "openai_responses", "anthropic", "gemini"):
+    for module in ("openai_client", "anthropic", "gemini"):
         monkeypatch.setattr(f"worker.providers.{module}.TIMEOUT", short)
     provider = adapter(protocol, upstream.url)
     upstream.reply = Reply([BODIES[protocol][:-40]], end="hang")
