@@ -5,17 +5,40 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from shared.settings import Protocol, ProviderSettings
-from worker.providers.anthropic import Anthropic
-from worker.providers.gemini import Gemini
-from worker.providers.openai_chat import OpenAIChat
-from worker.providers.openai_responses import OpenAIResponses
 from worker.providers.provider import Provider
 
+# Each loads its SDK, most of a second's work, and so only where an endpoint speaks its protocol.
+
+
+def _openai_chat(name: str, settings: ProviderSettings) -> Provider:
+    from worker.providers.openai_chat import OpenAIChat
+
+    return OpenAIChat(name, settings)
+
+
+def _openai_responses(name: str, settings: ProviderSettings) -> Provider:
+    from worker.providers.openai_responses import OpenAIResponses
+
+    return OpenAIResponses(name, settings)
+
+
+def _anthropic(name: str, settings: ProviderSettings) -> Provider:
+    from worker.providers.anthropic import Anthropic
+
+    return Anthropic(name, settings)
+
+
+def _gemini(name: str, settings: ProviderSettings) -> Provider:
+    from worker.providers.gemini import Gemini
+
+    return Gemini(name, settings)
+
+
 ADAPTERS: dict[Protocol, Callable[[str, ProviderSettings], Provider]] = {
-    "openai-chat": OpenAIChat,
-    "openai-responses": OpenAIResponses,
-    "anthropic": Anthropic,
-    "gemini": Gemini,
+    "openai-chat": _openai_chat,
+    "openai-responses": _openai_responses,
+    "anthropic": _anthropic,
+    "gemini": _gemini,
 }
 
 

@@ -10,15 +10,14 @@ import asyncio
 import contextlib
 import json
 import ssl
+import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing
 from functools import cache
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-import anthropic
 import httpx2
 import msgspec
-import openai
 from msgspec import UNSET, UnsetType
 
 from shared.sse import Decoder, EventTooLarge
@@ -111,9 +110,9 @@ async def follow(
 async def _open(name: str, send: Callable[[], Awaitable[httpx2.Response]]) -> httpx2.Response:
     try:
         response = await send()
-    except (openai.APIStatusError, anthropic.APIStatusError) as error:
+    except _errors("APIStatusError") as error:
         failure = from_status(name, error.status_code, error.response.headers, error.body)
-    except (openai.APIConnectionError, anthropic.APIConnectionError) as error:
+    except _errors("APIConnectionError") as error:
         failure = _unsent(name, error.__cause__)
     except (*TRANSPORT_ERRORS, UnicodeEncodeError) as error:
         failure = _unsent(name, error)
@@ -125,6 +124,11 @@ async def _open(name: str, send: Callable[[], Awaitable[httpx2.Response]]) -> ht
         detail = f"{media_type} instead of an event stream: check base_url"
         failure = problem(name, "invalid_response", detail, retryable=False)
     raise failure
+
+
+def _errors(name: str) -> tuple[Any, ...]:
+    """The SDKs' errors of this name; those of an SDK that no adapter has loaded cannot be raised."""
+    return tuple(getattr(sys.modules[sdk], name) for sdk in ("openai", "anthropic") if sdk in sys.modules)
 
 
 def _request_id(headers: httpx2.Headers) -> str | UnsetType:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +17,8 @@ from tests.worker.providers.upstream import Reply, Upstream, outcome
 from worker.providers.anthropic import Anthropic
 from worker.providers.openai_chat import OpenAIChat
 from worker.providers.registry import Registry
+
+ROOT = Path(__file__).parents[3]
 
 
 async def test_one_adapter_for_each_endpoint(upstream: Upstream, ask: Callable[..., GenerationRequest]) -> None:
@@ -40,3 +45,16 @@ async def test_one_adapter_for_each_endpoint(upstream: Upstream, ask: Callable[.
 async def test_an_unknown_name() -> None:
     with pytest.raises(KeyError):
         Registry({}).get("nowhere")
+
+
+def test_only_an_endpoints_own_sdk_is_loaded() -> None:
+    program = """
+import sys, worker.main
+from shared.settings import ProviderSettings
+from worker.providers.registry import Registry
+loaded = {"openai", "anthropic", "google.genai"} & sys.modules.keys()
+assert not loaded, loaded
+Registry({"a": ProviderSettings(protocol="openai-chat", base_url="http://127.0.0.1:9")})
+assert not {"anthropic", "google.genai"} & sys.modules.keys()
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, timeout=40, cwd=ROOT)
