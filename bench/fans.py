@@ -13,7 +13,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from redis.asyncio import Redis
+
 from bench.cpu import LOAD_CORE, SERVER_CORE, on_core, pin
+from bench.environments import PEERS, python
 from bench.load import compiled, get
 from bench.publishers import Appender, OverHttp, Publisher, ToRedis, keep_pace
 from bench.results import Unavailable
@@ -24,7 +27,15 @@ from midstream.valkey import Valkey
 from shared.redis_client import connect
 from tests.processes import ROOT, Process, Stack
 
-PEERS = Path(__file__).parent / "peers"
+
+@dataclass(frozen=True)
+class Logs:
+    """Midstream's logs behind a fan."""
+
+    redis: Redis
+    valkey: Valkey
+    ids: Sequence[str]
+    appender: Appender
 
 
 @dataclass(frozen=True)
@@ -39,6 +50,8 @@ class Fan:
     """Makes events at this rate for this many seconds; how many each generation got."""
     dense: bool = True
     """Whether its ids are."""
+    logs: Logs | None = None
+    """Midstream's."""
 
 
 Start = Callable[[int, Path], AbstractAsyncContextManager[Fan]]
@@ -57,7 +70,7 @@ def published(publisher: Publisher, generations: int) -> Callable[[float, float]
     return run
 
 
-def midstream(environment: Mapping[str, str] | None = None) -> Start:
+def midstream(environment: Mapping[str, str] | None = None, redis_core: int = LOAD_CORE) -> Start:
     """One API process; Redis and the publisher, in the place of a worker, are beside the load."""
 
     @asynccontextmanager
@@ -68,14 +81,16 @@ def midstream(environment: Mapping[str, str] | None = None) -> Start:
         with on_core(SERVER_CORE):
             await stack.__aenter__()
         try:
-            pin(stack.valkey.pid, LOAD_CORE)
+            pin(stack.valkey.pid, redis_core)
             api = stack.apis[0]
             ids = await _accepted(api.port, generations)
             redis = connect(stack.valkey.url, timeout=30.0)
             publisher = Appender(redis, ids)
             await publisher.begin()
             requests = [get(f"/v1/generations/{id}/events") for id in ids]
-            yield Fan(api.port, {"server": api.popen.pid}, requests, published(publisher, generations))
+            logs = Logs(redis, stack.valkey, ids, publisher)
+            made = published(publisher, generations)
+            yield Fan(api.port, {"server": api.popen.pid}, requests, made, logs=logs)
             await redis.aclose()
         except BaseException:
             stack.show()
@@ -161,13 +176,14 @@ async def node(generations: int, folder: Path) -> AsyncIterator[Fan]:
         yield Fan(port, {"server": process.popen.pid}, requests, made)
 
 
-def over_redis(name: str, app: str, python: Callable[[], str], *, stream: bool) -> Start:
+def over_redis(name: str, app: str, packages: str | None = None, *, stream: bool) -> Start:
     """An ASGI application that reads a Redis, which is beside the load."""
 
     @asynccontextmanager
     async def start(generations: int, folder: Path) -> AsyncIterator[Fan]:
         port = free_port("127.0.0.1", 0)
-        command = [python(), "-m", "uvicorn", app, "--port", str(port), "--app-dir", str(ROOT)]
+        interpreter = python(packages) if packages else sys.executable
+        command = [interpreter, "-m", "uvicorn", app, "--port", str(port), "--app-dir", str(ROOT)]
         command += ["--loop", "uvloop", "--http", "httptools", "--backlog", "4096", "--no-access-log"]
         with on_core(LOAD_CORE):
             valkey = Valkey(folder / "data", config={"maxclients": "60000"})
@@ -222,8 +238,7 @@ FANS: dict[str, Start] = {
     "Midstream": midstream(),
     "Nchan": nchan,
     "Node": node,
-    "Redis reader for each viewer": over_redis(
-        "redis-reader", "bench.peers.redis_reader:app", lambda: sys.executable, stream=True
-    ),
+    "sse-starlette": over_redis("sse-starlette", "bench.peers.sse_starlette_fan:app", "sse-starlette", stream=False),
+    "Redis reader for each viewer": over_redis("redis-reader", "bench.peers.redis_reader:app", stream=True),
     "C loop of send()": send_loop,
 }

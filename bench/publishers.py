@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from redis.asyncio import Redis
 
-from shared.events import Delta, EventId, encode
+from shared.events import Completed, Delta, EventId, encode
 from shared.log import Batch, Log, Outcome, Reply
 
 TICK = 0.002
@@ -55,6 +55,31 @@ class Appender:
                 self._log.queue_append(pipe, batch)
             for raw in await pipe.execute():
                 assert Reply.parse(raw).outcome is Outcome.OK, raw
+
+    async def fill(self, events: int) -> None:
+        """Give each log so many more events at once, in batches, and what comes after them is the next number's."""
+        for at, id in enumerate(self._ids):
+            for first in range(0, events, 500):
+                last = self._last[at]
+                batch = [("delta", data(number)) for number in range(first, min(first + 500, events))]
+                await self._append(at, Batch(id, last.token, 1, last, last.seq + 1, batch))
+
+    async def finish(self, which: Sequence[int] | None = None) -> None:
+        """Seal logs, all if not told which, with their end."""
+        for at in range(len(self._ids)) if which is None else which:
+            id, last = self._ids[at], self._last[at]
+            end = encode(Completed(finish_reason="stop", raw_finish_reason="stop"))
+            await self._append(at, Batch(id, last.token, 1, last, last.seq + 1, [("completed", end)]))
+
+    def cursor(self, at: int, seq: int) -> str:
+        """The id of an event of a log."""
+        return f"{self._last[at].token}-{seq}"
+
+    async def _append(self, at: int, batch: Batch) -> None:
+        reply = await self._log.append(batch)
+        if reply.outcome is not Outcome.OK:
+            raise RuntimeError(f"an append was answered {reply.outcome}")
+        self._last[at] = batch.last
 
 
 class ToRedis:

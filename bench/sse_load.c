@@ -8,6 +8,7 @@
  *
  *   --viewers N     streams (1)               --ramp N     streams opened in a second (2000)
  *   --expect N      clock texts after which a stream is complete; 0: its end alone completes it (0)
+ *   --until N       the serial number that completes a stream; -1: none (-1)
  *   --seconds N     limit of the whole run (60)
  *   --stall N       the first N streams are never read (0)
  *   --reconnect N   times that a broken stream is resumed with Last-Event-ID (0)
@@ -79,7 +80,7 @@ static size_t request_count;
 static struct sockaddr_in server;
 static int poller;
 static long option_viewers = 1, option_ramp = 2000, option_expect, option_seconds = 60, option_stall, option_reconnect;
-static long option_ids = 1;
+static long option_ids = 1, option_until = -1;
 
 /* The whole run. */
 static uint64_t opened, refused, bad_status, early_ends, reconnects, completed, over, answered;
@@ -233,6 +234,7 @@ static void see_data(struct viewer *v, const char *p, const char *end) {
         }
         if (p < end && *p == '#' && (after = digits(p + 1, end, &serial))) {
             see_serial(v, (int64_t)serial);
+            if ((int64_t)serial == option_until) finish(v);
             p = after;
         }
         if (option_expect && v->marks == option_expect) finish(v);
@@ -522,7 +524,7 @@ static bool read_options(int count, char **words) {
     const struct { const char *name; long *value; } known[] = {
         {"--viewers", &option_viewers}, {"--ramp", &option_ramp}, {"--expect", &option_expect},
         {"--seconds", &option_seconds}, {"--stall", &option_stall}, {"--reconnect", &option_reconnect},
-        {"--ids", &option_ids},
+        {"--ids", &option_ids}, {"--until", &option_until},
     };
     for (int i = 0; i < count; i += 2) {
         size_t k = 0;

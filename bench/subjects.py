@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import secrets
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -9,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.cpu import LOAD_CORE, SERVER_CORE, on_core
+from bench.environments import node, python
 from bench.load import post
 from midstream.up import free_port
+from midstream.valkey import Valkey
 from tests.processes import ROOT, Process, Stack
 
 PROMPT = [{"role": "user", "content": "Hello"}]
@@ -81,13 +85,14 @@ def midstream(*, workers: int = 1, environment: Mapping[str, str] | None = None)
     return start
 
 
-def uvicorn_app(name: str, app: str, python: str = sys.executable) -> Start:
-    """An ASGI application that takes `POST /chat {"model": …}`."""
+def uvicorn_app(name: str, app: str, environment: str | None = None) -> Start:
+    """An ASGI application that takes `POST /chat {"model": …}`, with our packages or those of a peer's environment."""
 
     @asynccontextmanager
     async def start(simulator_url: str, folder: Path) -> AsyncIterator[Subject]:
         port = free_port("127.0.0.1", 0)
-        command = [python, "-m", "uvicorn", app, "--port", str(port), "--app-dir", str(ROOT)]
+        interpreter = python(environment) if environment else sys.executable
+        command = [interpreter, "-m", "uvicorn", app, "--port", str(port), "--app-dir", str(ROOT)]
         command += ["--loop", "uvloop", "--http", "httptools", "--backlog", "4096"]
         process = Process(name, command, r"Uvicorn running on", folder, {"BENCH_SIMULATOR_URL": simulator_url})
         async with started(process, SERVER_CORE):
@@ -96,7 +101,59 @@ def uvicorn_app(name: str, app: str, python: str = sys.executable) -> Start:
     return start
 
 
+@asynccontextmanager
+async def litellm(simulator_url: str, folder: Path) -> AsyncIterator[Subject]:
+    """LiteLLM's proxy with one model, which passes on whatever it is named; one worker, its default."""
+    program = Path(python("litellm")).with_name("litellm")
+    upstream = {"api_base": f"{simulator_url}/v1", "api_key": "none", "max_retries": 0, "timeout": 900}
+    models = [{"model_name": "*", "litellm_params": {"model": "openai/*", **upstream}}]
+    # It does not start without one.
+    key = f"sk-{secrets.token_hex(32)}"
+    settings = {
+        "general_settings": {"master_key": key},
+        "router_settings": {"num_retries": 0, "disable_cooldowns": True},
+    }
+    configuration = folder / "litellm.yaml"
+    # Its YAML parser reads JSON too.
+    configuration.write_text(json.dumps({"model_list": models, **settings}))
+    port = free_port("127.0.0.1", 0)
+    command = [str(program), "--config", str(configuration), "--host", "127.0.0.1", "--port", str(port)]
+    # It would else fetch its list of prices, and find our packages for its own.
+    environment = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "PYTHONPATH": "", "NO_COLOR": "1"}
+    process = Process("litellm", [*command, "--telemetry", "False"], r"Uvicorn running on", folder, environment)
+    async with started(process, SERVER_CORE):
+
+        def request(script: str) -> bytes:
+            body = {"model": script, "messages": PROMPT, "stream": True}
+            return post("/v1/chat/completions", body, headers=f"Authorization: Bearer {key}\r\n")
+
+        yield Subject(port, {"server": process.popen.pid}, request)
+
+
+@asynccontextmanager
+async def resumable_stream(simulator_url: str, folder: Path) -> AsyncIterator[Subject]:
+    """vercel's resumable-stream on Node, with a Redis of its own."""
+    program, home = node("resumable_stream")
+    with on_core(SERVER_CORE):
+        valkey = Valkey(folder / "data")
+        await valkey.start()
+    try:
+        port = free_port("127.0.0.1", 0)
+        environment = {"BENCH_SIMULATOR_URL": simulator_url, "BENCH_REDIS_SOCKET": str(valkey.socket)}
+        command = [program, str(home / "server.mjs"), str(port)]
+        process = Process("resumable-stream", command, r"listening", folder, environment)
+        async with started(process, SERVER_CORE):
+            pids = {"server": process.popen.pid, "redis": valkey.pid}
+            yield Subject(port, pids, lambda script: post("/chat", {"model": script}))
+    finally:
+        await valkey.stop()
+
+
 SUBJECTS: dict[str, Start] = {
     "Midstream": midstream(),
     "plain proxy": uvicorn_app("plain-proxy", "bench.peers.plain_proxy:app"),
+    "sse-starlette": uvicorn_app("sse-starlette", "bench.peers.sse_starlette_proxy:app", "sse-starlette"),
+    "LiteLLM proxy": litellm,
+    "resumable-stream": resumable_stream,
 }
+"""By name, in the order of the tables."""

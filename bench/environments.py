@@ -1,0 +1,70 @@
+"""Environments of the peers that are packages: each has its own under `.venv-bench/`, made when it is first asked for.
+
+Versions are pinned in `bench/peers/requirements-*.txt` and `bench/peers/*/package-lock.json`. Midstream needs none.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.machine import REPOSITORY
+from bench.results import Unavailable
+
+FOLDER = REPOSITORY / ".venv-bench"
+PEERS = Path(__file__).parent / "peers"
+PATIENCE = 900
+
+
+def python(name: str) -> str:
+    """The interpreter that has what this peer needs. Raises Unavailable where that cannot be installed."""
+    requirements = PEERS / f"requirements-{name}.txt"
+    folder = FOLDER / name
+    program = folder / "bin" / "python"
+    if not _current(folder, requirements):
+        _run([sys.executable, "-m", "venv", "--clear", str(folder)], FOLDER.parent)
+        pip = [str(program), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        _run([*pip, "-r", str(requirements)], FOLDER.parent)
+        _note(folder, requirements)
+    return str(program)
+
+
+def node(name: str) -> tuple[str, Path]:
+    """Node and the folder where the peer's program has its packages. Raises Unavailable where they cannot be had."""
+    program, npm = shutil.which("node"), shutil.which("npm")
+    if program is None or npm is None:
+        raise Unavailable("no node and npm; on Debian: apt-get install nodejs npm")
+    source, folder = PEERS / name, FOLDER / name
+    lock = source / "package-lock.json"
+    if not _current(folder, lock):
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in (lock, source / "package.json"):
+            shutil.copy(file, folder)
+        _run([npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"], folder)
+        _note(folder, lock)
+    for file in source.glob("*.mjs"):
+        shutil.copy(file, folder)
+    return program, folder
+
+
+def _current(folder: Path, source: Path) -> bool:
+    note = folder / ".installed"
+    return note.exists() and note.read_bytes() == source.read_bytes()
+
+
+def _note(folder: Path, source: Path) -> None:
+    shutil.copy(source, folder / ".installed")
+
+
+def _run(command: Sequence[str], folder: Path) -> None:
+    print(f"bench: {' '.join(command[-3:])}", file=sys.stderr)
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Unavailable(f"{command[0]} did not come to an end: {type(error).__name__}") from None
+    if done.returncode != 0:
+        last = (done.stderr.strip() or "it said nothing").splitlines()[-1]
+        raise Unavailable(f"could not be installed: {last[:200]}")
