@@ -12,22 +12,33 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.machine import REPOSITORY
-from bench.results import Unavailable
 
 FOLDER = REPOSITORY / ".venv-bench"
 PEERS = Path(__file__).parent / "peers"
 PATIENCE = 900
 
 
+class Unavailable(Exception):
+    """What is needed is not installed; says what, and why."""
+
+
 def python(name: str) -> str:
     """The interpreter that has what this peer needs. Raises Unavailable where that cannot be installed."""
-    requirements = PEERS / f"requirements-{name}.txt"
+    return _environment(name, PEERS / f"requirements-{name}.txt")
+
+
+def locked(name: str, lock: Path) -> str:
+    """The same for an environment of ours, whose lock file has hashes."""
+    return _environment(name, lock, "--require-hashes")
+
+
+def _environment(name: str, requirements: Path, *options: str) -> str:
     folder = FOLDER / name
     program = folder / "bin" / "python"
     if not _current(folder, requirements):
         _run([sys.executable, "-m", "venv", "--clear", str(folder)], FOLDER.parent)
         pip = [str(program), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        _run([*pip, "-r", str(requirements)], FOLDER.parent)
+        _run([*pip, *options, "-r", str(requirements)], FOLDER.parent)
         _note(folder, requirements)
     return str(program)
 

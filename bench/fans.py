@@ -16,10 +16,9 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from bench.cpu import LOAD_CORE, SERVER_CORE, on_core, pin
-from bench.environments import PEERS, python
+from bench.environments import PEERS, Unavailable, python
 from bench.load import compiled, get
 from bench.publishers import Appender, OverHttp, Publisher, ToRedis, keep_pace
-from bench.results import Unavailable
 from bench.stack import Connection
 from bench.subjects import PROMPT, started
 from midstream.up import free_port

@@ -22,9 +22,10 @@ from redis.asyncio import Redis
 
 from bench import cpu, fans
 from bench.arguments import parser
+from bench.environments import Unavailable
 from bench.fans import Fan
 from bench.load import load
-from bench.results import Figures, Report, Unavailable, alternate
+from bench.results import Figures, Report, alternate
 from bench.stack import Connection
 from bench.subjects import PROMPT
 from shared.log import Keys

@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench.environments import Unavailable
 from bench.machine import describe
 
 FOLDER = Path(__file__).parent / "results"
@@ -111,10 +112,6 @@ async def alternate(
                 await measure(subject)
             except (Unavailable, TimeoutError, RuntimeError, AssertionError, OSError) as error:
                 missing[subject] = str(error) or type(error).__name__
-
-
-class Unavailable(Exception):
-    """What a subject needs is not installed; says what, and why."""
 
 
 def losses(report: Mapping[str, Any], expected: int) -> dict[str, float]:

@@ -15,6 +15,7 @@ import random
 import socket
 import time
 from contextlib import AsyncExitStack
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,6 +32,8 @@ from shared.log import Keys
 LONG = 10_000
 LOGS, EVENTS, COMERS, LIVE = 20, 5_000, 1_000, 100
 LIVE_RATE = 20
+LIMIT = 120
+"""Seconds after which those that have not caught up count as lost."""
 
 
 async def replay() -> tuple[Figures, Figures]:
@@ -80,24 +83,22 @@ async def storm(*, sealed: bool) -> Figures:
             await appender.fill(EVENTS)
             if sealed:
                 await appender.finish(range(LOGS))
-            live_load = load(fan.port, [_resume(fan, LOGS, EVENTS)], folder=folder / "live", viewers=LIVE, seconds=90)
+            live_load = load(fan.port, [_resume(fan, LOGS, EVENTS)], folder=folder / "live", viewers=LIVE, seconds=300)
             live = await opened.enter_async_context(live_load)
             await live.ready()
-            making = asyncio.create_task(_publish(fan, 12.0))
+            making = asyncio.create_task(_publish(fan))
             await asyncio.sleep(3.0)
             before = cpu.memory(fan.processes.values())
             peaks: list[int] = []
             peak = asyncio.create_task(_watch(fan, peaks))
             asked = [_resume(fan, number % LOGS, random.randint(1, EVENTS - 1)) for number in range(COMERS)]
-            options = {"viewers": COMERS, "ramp": 1_000_000, "until": EVENTS - 1, "seconds": 60}
+            options = {"viewers": COMERS, "ramp": 1_000_000, "until": EVENTS - 1, "seconds": LIMIT}
             live.window()
             async with load(fan.port, asked, folder=folder, **options) as comers:
-                await comers.ready()
-                await asyncio.sleep(5.0)
-                live.window()
-                peak.cancel()
-                report = await comers.report(60.0, stop=True)
-            await making
+                report = await comers.report(LIMIT + 30.0)
+            live.window()
+            peak.cancel()
+            making.cancel()
             others = await live.report(30.0, stop=True)
     wrong = losses(report, 0)
     wrong["lost"] = report["missing"] + COMERS - report["complete"]
@@ -118,10 +119,10 @@ async def _watch(fan: Fan, peaks: list[int]) -> None:
         await asyncio.sleep(0.1)
 
 
-async def _publish(fan: Fan, seconds: float) -> None:
+async def _publish(fan: Fan) -> None:
     assert fan.logs is not None
     began = time.perf_counter()
-    for number in range(int(LIVE_RATE * seconds)):
+    for number in count():
         await asyncio.sleep(max(0.0, began + number / LIVE_RATE - time.perf_counter()))
         await fan.logs.appender.publish([LOGS], EVENTS + number)
 

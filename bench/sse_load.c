@@ -8,7 +8,7 @@
  *
  *   --viewers N     streams (1)               --ramp N     streams opened in a second (2000)
  *   --expect N      clock texts after which a stream is complete; 0: its end alone completes it (0)
- *   --until N       the serial number that completes a stream; -1: none (-1)
+ *   --until N       the serial number that completes a stream and ends it; -1: none (-1)
  *   --seconds N     limit of the whole run (60)
  *   --stall N       the first N streams are never read (0)
  *   --reconnect N   times that a broken stream is resumed with Last-Event-ID (0)
@@ -477,6 +477,8 @@ static void receive(struct viewer *v) {
     if (counting) reads++, bytes += (uint64_t)size;
     if (v->phase == HEAD) see_head(v, buffer, (size_t)size);
     else see_body(v, buffer, (size_t)size);
+    /* It has what it came for. */
+    if (option_until >= 0 && v->complete && v->phase == BODY) leave(v);
 }
 
 /* ---- the run ---- */

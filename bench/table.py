@@ -1,0 +1,97 @@
+"""Writes the tables of docs/performance.md from the figures in bench/results.
+
+    python -m bench.table [--check]
+
+Between the marks `<!-- bench: NAME -->` and `<!-- /bench -->` stands what this writes; the rest of the page is written
+by hand. With `--check` it writes nothing, and exits with 1 where the page is not what it would write.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.machine import REPOSITORY
+from bench.ratios import TARGETS, Documents, Target
+from bench.results import number, parts, read
+
+PAGE = REPOSITORY / "docs" / "performance.md"
+HIDDEN = frozenset({"load busy", "simulator busy", "bytes/event", "CPU share", "events/read"})
+"""In the JSON only."""
+BUSY = 0.9
+"""Share of a core above which the load, or the provider, was the bottleneck: the row says so."""
+
+
+def render(text: str, documents: Documents) -> str:
+    """The page with each marked block written anew. Raises KeyError for a block of no known name."""
+
+    def block(match: re.Match[str]) -> str:
+        return f"{match[1]}\n{_block(match[2], documents)}\n{match[3]}"
+
+    return re.sub(r"(<!-- bench: ([\w ]+) -->)\n.*?(<!-- /bench -->)", block, text, flags=re.DOTALL)
+
+
+def _block(name: str, documents: Documents) -> str:
+    if name == "targets":
+        return _targets(documents)
+    if name == "machine":
+        return _machine(documents)
+    document = documents.get(name)
+    return f"Not measured yet: `python -m bench.{name}`." if document is None else _part(document)
+
+
+def _targets(documents: Documents) -> str:
+    lines = ["| | aim | measured | |", "|---|---|---|---|"]
+    return "\n".join([*lines, *(_target(target, target.value(documents)) for target in TARGETS)])
+
+
+def _target(target: Target, value: float | None) -> str:
+    aim = f"{'≥' if target.least else '≤'} {number(target.limit)}{target.unit}"
+    if value is None:
+        return f"| {target.name} | {aim} | not measured | |"
+    return f"| {target.name} | {aim} | {number(value)}{target.unit} | {'met' if target.met(value) else '**missed**'} |"
+
+
+def _machine(documents: Documents) -> str:
+    lines = ["| part | commit | when | processor | load before |", "|---|---|---|---|---|"]
+    for part, document in documents.items():
+        machine = document["machine"]
+        processor = f"{machine['processor']}, {machine['cores']} cores"
+        lines.append(f"| {part} | `{machine['commit']}` | {document['measured']} | {processor} | {machine['load']} |")
+    return "\n".join(lines)
+
+
+def _part(document: Mapping[str, Any]) -> str:
+    found: list[str] = []
+    for load in dict.fromkeys(row["load"] for row in document["rows"]):
+        found.append(_rows(load, [row for row in document["rows"] if row["load"] == load]))
+    if document["missing"]:
+        found.append("\n".join(f"- {name}: not measured: {why}" for name, why in document["missing"].items()))
+    return "\n\n".join(found)
+
+
+def _rows(load: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    names = [name for name in dict.fromkeys(name for row in rows for name in row["figures"]) if name not in HIDDEN]
+    lines = [f"| {load} | {' | '.join(names)} |", "|---|" + "---:|" * len(names)]
+    for row in rows:
+        busy = max(row["figures"].get(name, 0) for name in ("load busy", "simulator busy"))
+        bound = " (the load was the bottleneck)" if busy > BUSY else ""
+        cells = (number(row["figures"].get(name)) for name in names)
+        lines.append(f"| {row['subject']}{bound} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    documents = {part: read(part) for part in parts()}
+    before = Path(PAGE).read_text(encoding="utf-8")
+    after = render(before, documents)
+    if "--check" in sys.argv[1:]:
+        sys.exit(0 if after == before else "docs/performance.md is not what python -m bench.table writes")
+    PAGE.write_text(after, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
