@@ -10,7 +10,7 @@ LOCK   := --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-inde
 NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint format lock clean bench chaos judge-llama
+.PHONY: help install run test lint format lock clean bench bench-quick chaos judge-llama
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,10 +34,17 @@ test: install ## Run the tests; ARGS="-k name" adds options
 chaos: install ## Break real processes for a while and check every promise; SECONDS=300 SEED=1 ARGS="--workers 3"
 	$(BIN)/python -m tests.faults.chaos --seconds $(or $(SECONDS),60) --seed $(or $(SEED),1) $(ARGS)
 
-bench: install ## Measure dispatch, provider parsing and the event codec on this machine
+bench: install ## Measure everything beside its peers and write docs/performance.md (an hour)
+	for part in pipeline first_token capacity fanout memory resume idle growth; do \
+	  $(BIN)/python -m bench.$$part --json bench/results/$$part.json || exit 1; done
 	$(BIN)/python -m bench.dispatch
 	$(BIN)/python -m bench.providers
 	$(BIN)/python -m bench.events
+	$(BIN)/python -m bench.table
+	$(BIN)/python -m bench.plots
+
+bench-quick: install ## Whether a ratio has become worse by a third (two minutes)
+	$(BIN)/python -m bench.quick
 
 judge-llama: install ## Build llama.cpp's server and compare Midstream with it (20 minutes, once)
 	$(BIN)/python -m judges.llama $(ARGS)
@@ -52,10 +59,11 @@ format: install ## Format the code
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-lock: install ## Renew both lock files
+lock: install ## Renew the lock files
 	$(BIN)/pip-compile $(LOCK) --upgrade -o requirements.lock pyproject.toml
 	$(BIN)/pip-compile $(LOCK) --upgrade --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+	$(BIN)/pip-compile $(LOCK) --upgrade --extra bench -c requirements.lock -o requirements-bench.lock pyproject.toml
 
 clean: ## Remove .venv and what tools left behind
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .venv-bench dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

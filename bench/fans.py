@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -18,9 +19,9 @@ from redis.asyncio import Redis
 from bench.cpu import LOAD_CORE, SERVER_CORE, on_core, pin
 from bench.environments import PEERS, Unavailable, python
 from bench.load import compiled, get
-from bench.publishers import Appender, OverHttp, Publisher, ToRedis, keep_pace
+from bench.publishers import Appender, OverHttp, Publisher, ToRedis, data, keep_pace
 from bench.stack import Connection
-from bench.subjects import PROMPT, started
+from bench.subjects import PROMPT, listening, started
 from midstream.up import free_port
 from midstream.valkey import Valkey
 from shared.redis_client import connect
@@ -58,12 +59,12 @@ Start = Callable[[int, Path], AbstractAsyncContextManager[Fan]]
 
 
 def published(publisher: Publisher, generations: int) -> Callable[[float, float], Coroutine[None, None, int]]:
-    """By a publisher in this process. Raises RuntimeError, in the end, where it could not keep the pace."""
+    """By a publisher in this process. Raises RuntimeError, in the end, where it could not keep the pace at all."""
 
     async def run(rate: float, seconds: float) -> int:
         made = await keep_pace(publisher, generations, rate, seconds)
-        if made["late"] > 1.0:
-            raise RuntimeError(f"the publisher fell {made['late']:.1f} s behind")
+        if made["late"] > seconds / 2:
+            raise RuntimeError(f"the publisher fell {made['late']:.1f} s behind: the machine is too busy")
         return int(made["events"])
 
     return run
@@ -155,10 +156,48 @@ async def nchan(generations: int, folder: Path) -> AsyncIterator[Fan]:
         str(configuration),
     ]
     async with started(Process("nginx", command, "starting", folder, {}), SERVER_CORE) as process:
-        await _listening(port)
+        await listening(port)
         requests = [get(f"/events/{number}") for number in range(generations)]
         made = published(OverHttp(port, "/publish/{}"), generations)
         yield Fan(port, {"server": process.popen.pid}, requests, made, dense=False)
+
+
+class ToPushpin(OverHttp):
+    """Items for Pushpin's one channel of the route `test`."""
+
+    def body(self, number: int, serial: int) -> bytes:
+        """See `OverHttp.body`."""
+        frame = f"id: 1700000000000-{serial}\nevent: delta\ndata: {data(serial).decode()}\n\n"
+        return json.dumps({"items": [{"channel": "test", "formats": {"http-stream": {"content": frame}}}]}).encode()
+
+
+@asynccontextmanager
+async def pushpin(generations: int, folder: Path) -> AsyncIterator[Fan]:
+    """Pushpin with the route `test`, which needs nothing behind it and has one channel."""
+    program, example = shutil.which("pushpin"), Path("/etc/pushpin/pushpin.conf")
+    if program is None or not os.access(example, os.R_OK):
+        raise Unavailable("no pushpin; on Debian: apt-get install pushpin")
+    if generations != 1:
+        raise Unavailable("with many channels it needs a server of ours behind it, whose CPU would count as its own")
+    port, publish = free_port("127.0.0.1", 0), free_port("127.0.0.1", 0)
+    settings = {
+        "rundir": str(folder / "run"), "logdir": str(folder / "log"), "routesfile": str(folder / "routes"),
+        "http_port": f"127.0.0.1:{port}", "push_in_http_port": str(publish),
+        # By default it drops what is published faster.
+        "message_rate": "1000000", "message_hwm": "1000000",
+    }  # fmt: skip
+    text = await asyncio.to_thread(example.read_text, encoding="utf-8")
+    for name, value in settings.items():
+        text = re.sub(rf"^{name}=.*$", f"{name}={value}", text, flags=re.MULTILINE)
+    (folder / "pushpin.conf").write_text(text)
+    (folder / "routes").write_text("* test\n")
+    for name in ("run", "log"):
+        (folder / name).mkdir()
+    command = [program, f"--config={folder / 'pushpin.conf'}"]
+    async with started(Process("pushpin", command, r"started$", folder, {}), SERVER_CORE) as process:
+        await listening(port)
+        made = published(ToPushpin(publish, "/publish/", keep=False), generations)
+        yield Fan(port, {"server": process.popen.pid}, [get("/stream")], made)
 
 
 @asynccontextmanager
@@ -221,22 +260,11 @@ async def send_loop(generations: int, folder: Path) -> AsyncIterator[Fan]:
         yield Fan(port, {"server": process.popen.pid}, [get("/")], run)
 
 
-async def _listening(port: int) -> None:
-    async with asyncio.timeout(20.0):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except ConnectionRefusedError:
-                await asyncio.sleep(0.05)
-            else:
-                writer.close()
-                return
-
-
 FANS: dict[str, Start] = {
     "Midstream": midstream(),
     "Nchan": nchan,
     "Node": node,
+    "Pushpin": pushpin,
     "sse-starlette": over_redis("sse-starlette", "bench.peers.sse_starlette_fan:app", "sse-starlette", stream=False),
     "Redis reader for each viewer": over_redis("redis-reader", "bench.peers.redis_reader:app", stream=True),
     "C loop of send()": send_loop,

@@ -41,13 +41,18 @@ async def measure(start: Start, running: int) -> Figures:
                 await (await opened.enter_async_context(beside)).ready()
             asked = [subject.request("clock?deltas=1&rate=0")]
             # What a first request imports and connects is not part of it.
-            async with load(subject.port, asked, folder=folder, viewers=10, ramp=RATE, expect=1) as streams:
+            ids = int(subject.dense)
+            async with load(subject.port, asked, folder=folder, viewers=10, ramp=RATE, expect=1, ids=ids) as streams:
                 await streams.report(60.0)
             await asyncio.sleep(1.0)
-            async with load(subject.port, asked, folder=folder, viewers=COUNT, ramp=RATE, expect=1) as streams:
+            options = {"viewers": COUNT, "ramp": RATE, "expect": 1, "ids": ids}
+            async with load(subject.port, asked, folder=folder, **options) as streams:
                 report = await streams.report(90.0)
     first = report["first"]
-    return {**{f"{at} ms": first[at] / 1000 for at in ("p50", "p90", "p99")}, **losses(report, COUNT)}
+    return {
+        **{f"{at} ms": first[at] / 1000 for at in ("p50", "p90", "p99")},
+        **losses(report, COUNT, repeats=subject.repeats),
+    }
 
 
 async def main() -> None:

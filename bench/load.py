@@ -50,6 +50,12 @@ def post(path: str, body: Any, accept: str = "text/event-stream", headers: str =
     return f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data
 
 
+def form(path: str, fields: str) -> bytes:
+    """A request with a form as its body, encoded already."""
+    head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    return f"{head}Content-Length: {len(fields)}\r\n\r\n{fields}".encode()
+
+
 class Load:
     """Streams that are open. `window` begins and ends what is counted; `report` waits for the end."""
 

@@ -22,6 +22,10 @@ def data(serial: int) -> bytes:
     return encode(Delta(part=0, kind="text", delta=text, t=serial * 20))
 
 
+UNANSWERED = 20_000
+"""Publications over HTTP that may wait for their answer."""
+
+
 class Publisher(Protocol):
     """Publishes for the generations that it was made for."""
 
@@ -101,25 +105,41 @@ class ToRedis:
 
 
 class OverHttp:
-    """POST, those of a turn pipelined on one connection."""
+    """POST, pipelined on one connection: an event is made when it is due, however far behind the server is."""
 
-    def __init__(self, port: int, path: str) -> None:
-        self._port, self._path = port, path
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+    def __init__(self, port: int, path: str, *, keep: bool = True) -> None:
+        self._port, self._path, self._keep = port, path, keep
+        self._writer: asyncio.StreamWriter | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._unanswered = asyncio.Semaphore(UNANSWERED)
 
     async def publish(self, generations: Sequence[int], serial: int) -> None:
-        """See `Publisher.publish`. Raises RuntimeError where one is refused, TimeoutError after 30 s."""
-        async with asyncio.timeout(30.0):
-            if self._streams is None:
-                self._streams = await asyncio.open_connection("127.0.0.1", self._port)
-            reader, writer = self._streams
-            for number in generations:
-                body = self.body(number, serial)
-                head = f"POST {self._path.format(number)} HTTP/1.1\r\nHost: bench\r\nX-Id: 1700000000000-{serial}\r\n"
-                head += "X-EventSource-Event: delta\r\n"
-                writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-            for _ in generations:
+        """See `Publisher.publish`. Raises RuntimeError where one was refused."""
+        if self._writer is None or not self._keep:
+            if self._reading is not None:
+                await self._reading
+            reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
+            self._reading = asyncio.create_task(self._read(reader))
+        for number in generations:
+            if self._keep and self._reading is not None and self._reading.done():
+                self._reading.result()
+                raise RuntimeError("the server has closed the publisher's connection")
+            await self._unanswered.acquire()
+            body = self.body(number, serial)
+            head = f"POST {self._path.format(number)} HTTP/1.1\r\nHost: bench\r\nX-Id: 1700000000000-{serial}\r\n"
+            head += "X-EventSource-Event: delta\r\n"
+            self._writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        while True:
+            try:
                 await self._answered(reader)
+            except asyncio.IncompleteReadError:
+                return
+            self._unanswered.release()
+            if not self._keep and self._writer is not None:
+                self._writer.close()
+                return
 
     def body(self, number: int, serial: int) -> bytes:
         """What is sent for one event."""

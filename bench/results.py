@@ -114,10 +114,17 @@ async def alternate(
                 missing[subject] = str(error) or type(error).__name__
 
 
-def losses(report: Mapping[str, Any], expected: int) -> dict[str, float]:
-    """What went wrong over the whole run of a load, of which `expected` clock texts were to come."""
-    errors = ("refused", "bad_status", "early_ends", "failed", "resets", "drains", "reconnects", "backward")
+def losses(report: Mapping[str, Any], expected: int, *, repeats: bool = False) -> dict[str, float]:
+    """What went wrong over the whole run of a load, of which `expected` clock texts were to come.
+
+    With `repeats` a text may come again at the end, whole, and is then no error.
+    """
+    errors = ["refused", "bad_status", "early_ends", "failed", "resets", "drains", "reconnects"]
+    errors += [] if repeats else ["backward"]
+    # Which they were stays with the run.
+    kinds = {f"errors: {name}": report[name] for name in errors if report[name]}
     return {
+        **kinds,
         "lost": max(expected - report["total_marks"], report["missing"]),
         "duplicates": report["duplicates"],
         "errors": sum(report[name] for name in errors),

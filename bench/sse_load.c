@@ -220,7 +220,11 @@ static void see_data(struct viewer *v, const char *p, const char *end) {
         const char *after = digits(++p, end, &made);
         if (!after || after == end || *after != ';') continue;
         p = after + 1;
-        if ((int64_t)made < v->clock) backward++;
+        if ((int64_t)made < v->clock) {
+            /* Out of order, or said again: some repeat the whole text at the end. */
+            backward++;
+            continue;
+        }
         v->clock = (int64_t)made;
         v->marks++;
         total_marks++;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import sys
@@ -9,10 +10,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlencode
 
 from bench.cpu import LOAD_CORE, SERVER_CORE, on_core
-from bench.environments import node, python
-from bench.load import post
+from bench.environments import PEERS, node, python
+from bench.load import form, post
 from midstream.up import free_port
 from midstream.valkey import Valkey
 from tests.processes import ROOT, Process, Stack
@@ -29,7 +31,10 @@ class Subject:
     """Its processes by name, with their children."""
     request: Callable[[str], bytes]
     """Asks for an answer by a script of the simulator, as a stream."""
-    redis_socket: Path | None = None
+    dense: bool = True
+    """Whether its ids, where it has any, are dense."""
+    repeats: bool = False
+    """Whether the whole text comes again at the end."""
 
 
 Start = Callable[[str, Path], AbstractAsyncContextManager[Subject]]
@@ -48,6 +53,19 @@ async def started(process: Process, core: int) -> AsyncIterator[Process]:
         raise
     finally:
         await process.stop()
+
+
+async def listening(port: int, seconds: float = 30.0) -> None:
+    """Wait until connections are accepted, for those that do not say so. Raises TimeoutError."""
+    async with asyncio.timeout(seconds):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionRefusedError:
+                await asyncio.sleep(0.05)
+            else:
+                writer.close()
+                return
 
 
 @asynccontextmanager
@@ -74,7 +92,6 @@ def midstream(*, workers: int = 1, environment: Mapping[str, str] | None = None)
                 stack.apis[0].port,
                 pids,
                 lambda script: post("/v1/generations", {"model": f"simulator/{script}", "messages": PROMPT}),
-                stack.valkey.socket,
             )
         except BaseException:
             stack.show()
@@ -149,11 +166,52 @@ async def resumable_stream(simulator_url: str, folder: Path) -> AsyncIterator[Su
         await valkey.stop()
 
 
+@asynccontextmanager
+async def agno(simulator_url: str, folder: Path) -> AsyncIterator[Subject]:
+    """agno's AgentOS, runs in the background and resumable."""
+    port = free_port("127.0.0.1", 0)
+    command = [python("agno"), "-m", "uvicorn", "bench.peers.agno_server:app", "--port", str(port)]
+    command += ["--app-dir", str(ROOT), "--loop", "uvloop", "--http", "httptools", "--backlog", "4096"]
+    environment = {"BENCH_SIMULATOR_URL": simulator_url, "AGNO_TELEMETRY": "false"}
+    async with started(Process("agno", command, r"Uvicorn running on", folder, environment), SERVER_CORE) as process:
+
+        def request(script: str) -> bytes:
+            fields = urlencode({"message": script, "stream": "true", "background": "true"})
+            return form("/agents/bench/runs", fields)
+
+        yield Subject(port, {"server": process.popen.pid}, request, repeats=True)
+
+
+@asynccontextmanager
+async def langgraph(simulator_url: str, folder: Path) -> AsyncIterator[Subject]:
+    """LangGraph's in-memory server, runs resumable."""
+    program = Path(python("langgraph")).with_name("langgraph")
+    port = free_port("127.0.0.1", 0)
+    (folder / "langgraph.json").write_text(
+        json.dumps({"dependencies": ["."], "graphs": {"bench": f"{PEERS / 'langgraph_server.py'}:graph"}})
+    )
+    command = [str(program), "dev", "--no-browser", "--no-reload", "--allow-blocking", "--port", str(port)]
+    environment = {"BENCH_SIMULATOR_URL": simulator_url, "PYTHONPATH": "", "LANGSMITH_TRACING": "false"}
+    process = Process(
+        "langgraph", [*command, "--n-jobs-per-worker", "1000"], r"Application started up", folder, environment
+    )
+    async with started(process, SERVER_CORE):
+        await listening(port)
+
+        def request(script: str) -> bytes:
+            body = {"assistant_id": "bench", "input": {"model": script}, "stream_mode": "custom"}
+            return post("/runs/stream", {**body, "stream_resumable": True, "on_disconnect": "continue"})
+
+        yield Subject(port, {"server": process.popen.pid}, request, dense=False)
+
+
 SUBJECTS: dict[str, Start] = {
     "Midstream": midstream(),
     "plain proxy": uvicorn_app("plain-proxy", "bench.peers.plain_proxy:app"),
     "sse-starlette": uvicorn_app("sse-starlette", "bench.peers.sse_starlette_proxy:app", "sse-starlette"),
     "LiteLLM proxy": litellm,
     "resumable-stream": resumable_stream,
+    "agno": agno,
+    "LangGraph": langgraph,
 }
 """By name, in the order of the tables."""

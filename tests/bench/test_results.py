@@ -61,6 +61,7 @@ def test_what_never_came_is_lost_even_where_ids_show_no_gap() -> None:
     )
     assert losses({**zero, "total_marks": 90, "missing": 0}, 100)["lost"] == 10
     assert losses({**zero, "total_marks": 100, "missing": 3, "resets": 1}, 100) == {
+        "errors: resets": 1,
         "lost": 3,
         "duplicates": 0,
         "errors": 1,
