@@ -179,6 +179,7 @@ async def measure(start: Start, generations: int, seconds: float) -> Figures:
     asked = sum(count for name, count in calls.items() if name not in ("xread", "info", "psubscribe"))
     return {
         "deltas/s": found / took,
+        "carried %": 100 * found / took / (generations * RATE),
         "worker share": (after["worker"] - before["worker"]) / took,
         "worker µs/delta": (after["worker"] - before["worker"]) / max(found, 1) * 1e6,
         "p50 ms": latencies[len(latencies) // 2] / 1000 if latencies else 0.0,

@@ -54,6 +54,7 @@ async def measure(start: Start, shape: str, seconds: float) -> Figures:
     expected = viewers * (events or report["most"])
     return {
         "deliveries/s": report["marks"] / report["seconds"],
+        "carried %": 100 * report["marks"] / report["seconds"] / (viewers * rate),
         **latencies(report),
         "CPU µs/event": used / max(report["marks"], 1) * 1e6,
         "CPU µs/read": used / max(report["reads"], 1) * 1e6,

@@ -102,7 +102,7 @@ async def logged() -> dict[str, Figures]:
         folder = Path(name)
         async with fans.midstream()(1, folder) as fan:
             assert fan.logs is not None
-            await fan.logs.appender.fill(10_000)
+            await fan.logs.appender.fill(10_000, padding=30)
             key = Keys(fan.logs.ids[0]).log
             size = await fan.logs.redis.memory_usage(key, samples=0)
             entries = await fan.logs.redis.xrange(key)

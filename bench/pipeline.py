@@ -66,6 +66,7 @@ async def measure(start: Start, generations: int, seconds: float, rate: int = RA
         "CPU µs/delta": sum(own.values()),
         **latencies(report),
         "deltas/s": report["marks"] / report["seconds"],
+        "carried %": 100 * report["marks"] / report["seconds"] / (generations * rate),
         **losses(report, generations * deltas, repeats=subject.repeats),
         **({f"{name} µs": value for name, value in own.items()} if len(own) > 1 else {}),
         "load busy": report["busiest"],

@@ -16,9 +16,9 @@ TICK = 0.002
 """Seconds between two turns at least, where many generations share the time between two events."""
 
 
-def data(serial: int) -> bytes:
-    """One event's JSON, made now."""
-    text = f"@{time.time_ns() // 1000};#{serial};"
+def data(serial: int, padding: int = 0) -> bytes:
+    """One event's JSON, made now; about 70 bytes and the padding."""
+    text = f"@{time.time_ns() // 1000};#{serial};{'.' * padding}"
     return encode(Delta(part=0, kind="text", delta=text, t=serial * 20))
 
 
@@ -60,12 +60,12 @@ class Appender:
             for raw in await pipe.execute():
                 assert Reply.parse(raw).outcome is Outcome.OK, raw
 
-    async def fill(self, events: int) -> None:
+    async def fill(self, events: int, padding: int = 0) -> None:
         """Give each log so many more events at once, in batches, and what comes after them is the next number's."""
         for at, id in enumerate(self._ids):
             for first in range(0, events, 500):
                 last = self._last[at]
-                batch = [("delta", data(number)) for number in range(first, min(first + 500, events))]
+                batch = [("delta", data(number, padding)) for number in range(first, min(first + 500, events))]
                 await self._append(at, Batch(id, last.token, 1, last, last.seq + 1, batch))
 
     async def finish(self, which: Sequence[int] | None = None) -> None:

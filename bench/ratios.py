@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 Documents = Mapping[str, Mapping[str, Any]]
 """Kept figures by part."""
+ENOUGH = 95.0
+"""Per cent of what is offered that a subject carries unless it is saturated."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,12 @@ class Target:
         if other is None or (other == 0 and not self.minus):
             return None
         return figure - other if self.minus else figure / other
+
+    def saturated(self, documents: Documents) -> list[str]:
+        """Of the subjects, those that did not carry what was offered: what they were late with is in no latency."""
+        places = [self.place] if self.other is None else [self.place, self.other]
+        carried = {place.subject: replace(place, figure="carried %").find(documents) for place in places}
+        return [subject for subject, share in carried.items() if share is not None and share < ENOUGH]
 
     def met(self, value: float) -> bool:
         """Whether this is enough."""

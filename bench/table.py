@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.machine import REPOSITORY
-from bench.ratios import TARGETS, Documents, Target
+from bench.ratios import ENOUGH, TARGETS, Documents, Target
 from bench.results import number, parts, read
 
 PAGE = REPOSITORY / "docs" / "performance.md"
@@ -45,14 +45,17 @@ def _block(name: str, documents: Documents) -> str:
 
 def _targets(documents: Documents) -> str:
     lines = ["| | aim | measured | |", "|---|---|---|---|"]
-    return "\n".join([*lines, *(_target(target, target.value(documents)) for target in TARGETS)])
+    return "\n".join([*lines, *(_target(target, documents) for target in TARGETS)])
 
 
-def _target(target: Target, value: float | None) -> str:
+def _target(target: Target, documents: Documents) -> str:
+    value = target.value(documents)
     aim = f"{'≥' if target.least else '≤'} {number(target.limit)}{target.unit}"
     if value is None:
         return f"| {target.name} | {aim} | not measured | |"
-    return f"| {target.name} | {aim} | {number(value)}{target.unit} | {'met' if target.met(value) else '**missed**'} |"
+    said = ["met" if target.met(value) else "**missed**"]
+    said += [f"{subject} was saturated" for subject in target.saturated(documents)]
+    return f"| {target.name} | {aim} | {number(value)}{target.unit} | {'; '.join(said)} |"
 
 
 def _machine(documents: Documents) -> str:
@@ -78,9 +81,11 @@ def _rows(load: str, rows: Sequence[Mapping[str, Any]]) -> str:
     lines = [f"| {load} | {' | '.join(names)} |", "|---|" + "---:|" * len(names)]
     for row in rows:
         busy = max(row["figures"].get(name, 0) for name in ("load busy", "simulator busy"))
-        bound = " (the load was the bottleneck)" if busy > BUSY else ""
+        notes = ["the load was the bottleneck"] if busy > BUSY else []
+        notes += ["saturated"] if row["figures"].get("carried %", ENOUGH) < ENOUGH else []
         cells = (number(row["figures"].get(name)) for name in names)
-        lines.append(f"| {row['subject']}{bound} | {' | '.join(cells)} |")
+        name = f"{row['subject']} ({', '.join(notes)})" if notes else row["subject"]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

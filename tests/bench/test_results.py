@@ -19,7 +19,9 @@ def report() -> Report:
     made = Report("pipeline", {})
     for microseconds, lost in ((300.0, 0), (900.0, 2), (310.0, 1)):
         made.add("Midstream", "100 generations at 50/s", {"CPU µs/delta": microseconds, "lost": lost})
-    made.add("plain proxy", "100 generations at 50/s", {"CPU µs/delta": 400.0, "lost": 0, "load busy": 0.95})
+    made.add(
+        "plain proxy", "100 generations at 50/s", {"CPU µs/delta": 400.0, "lost": 0, "load busy": 0.95, "carried %": 80}
+    )
     return made
 
 
@@ -33,10 +35,12 @@ def test_the_page_has_each_target_and_each_row(report: Report) -> None:
     lines = written.splitlines()
     assert "old" not in lines
     assert "kept" in lines
-    assert "| 1. CPU per delta, to the plain proxy | ≤ 0.6 x | 0.775 x | **missed** |" in lines
+    assert (
+        "| 1. CPU per delta, to the plain proxy | ≤ 0.6 x | 0.775 x | **missed**; plain proxy was saturated |" in lines
+    )
     assert sum("| not measured | |" in line for line in lines) == len(TARGETS) - 1
-    assert "| Midstream | 310 | 3 |" in lines
-    assert "| plain proxy (the load was the bottleneck) | 400 | 0 |" in lines
+    assert "| Midstream | 310 | 3 | - |" in lines
+    assert "| plain proxy (the load was the bottleneck, saturated) | 400 | 0 | 80 |" in lines
     assert render(written, {"pipeline": report.document()}) == written
 
 
