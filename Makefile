@@ -40,8 +40,8 @@ bench: install ## Measure everything beside its peers and write docs/performance
 	$(BIN)/python -m bench.dispatch
 	$(BIN)/python -m bench.providers
 	$(BIN)/python -m bench.events
-	$(BIN)/python -m bench.table
 	$(BIN)/python -m bench.plots
+	$(BIN)/python -m bench.table
 
 bench-quick: install ## Whether a ratio has become worse by a third (two minutes)
 	$(BIN)/python -m bench.quick

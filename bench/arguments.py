@@ -6,9 +6,12 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.cpu import prepare
+
 
 def parser(description: str | None, subjects: Sequence[str] = (), rounds: int = 3) -> ArgumentParser:
-    """One with `--only`, `--rounds` and `--json`."""
+    """One with `--only`, `--rounds` and `--json`; makes ready for measuring, as every part begins with this."""
+    prepare()
     made = ArgumentParser(description=description, formatter_class=RawDescriptionHelpFormatter)
     if subjects:
         made.add_argument(

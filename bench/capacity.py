@@ -222,12 +222,12 @@ async def main() -> None:
     options = arguments.parse_args()
     report = Report("capacity", {"rate": RATE, "rounds": options.rounds, "seconds": options.seconds})
     for generations in options.generations:
+        title = f"{generations} generations at {RATE}/s"
 
-        async def one(name: str, generations: int = generations) -> None:
-            figures = await measure(WORKERS[name], generations, options.seconds)
-            report.add(name, f"{generations} generations at {RATE}/s", figures)
+        async def one(name: str, generations: int = generations, title: str = title) -> None:
+            report.add(name, title, await measure(WORKERS[name], generations, options.seconds))
 
-        await alternate(options.only or list(WORKERS), options.rounds, one, report.missing)
+        await alternate(options.only or list(WORKERS), options.rounds, one, report.missing, title)
     report.finish(options.json)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,13 +15,32 @@ LOAD_CORE = 1
 """The provider, the load and this program."""
 
 
+OPEN_FILES = 100_000
+
+
+def prepare() -> None:
+    """Put this program, which makes events too, beside the load, and let it and what it starts open many files.
+
+    Raises SystemExit where the machine has no two cores.
+    """
+    cores = os.sched_getaffinity(0)
+    if not {SERVER_CORE, LOAD_CORE} <= cores:
+        raise SystemExit(f"bench: needs the cores {SERVER_CORE} and {LOAD_CORE}, and has {sorted(cores)}")
+    os.sched_setaffinity(0, {LOAD_CORE})
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = hard if hard == resource.RLIM_INFINITY or hard > OPEN_FILES else OPEN_FILES
+    try:
+        # Only root may raise the hard limit.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(OPEN_FILES, most), most))
+    except (ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 @contextmanager
 def on_core(core: int) -> Iterator[None]:
-    """What is started inside runs on this core only. Raises SystemExit where the machine has no two cores."""
+    """What is started inside runs on this core only, where there are as many."""
     before = os.sched_getaffinity(0)
-    if not {SERVER_CORE, LOAD_CORE} <= before:
-        raise SystemExit(f"bench: needs the cores {SERVER_CORE} and {LOAD_CORE}, and has {sorted(before)}")
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, {core % (os.cpu_count() or 1)})
     try:
         yield
     finally:

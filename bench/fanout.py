@@ -94,7 +94,7 @@ async def main() -> None:
         async def one(name: str, shape: str = shape, title: str = title) -> None:
             report.add(name, title, await measure(fans[name], shape, options.seconds))
 
-        await alternate(names, options.rounds, one, report.missing)
+        await alternate(names, options.rounds, one, report.missing, title)
     report.finish(options.json)
 
 

@@ -262,6 +262,8 @@ async def send_loop(generations: int, folder: Path) -> AsyncIterator[Fan]:
 
 FANS: dict[str, Start] = {
     "Midstream": midstream(),
+    "Midstream, by ASGI": midstream({"MIDSTREAM_TRANSPORT": "asgi"}),
+    "Midstream, 50 ms window": midstream({"MIDSTREAM_FLUSH_WINDOW": "0.05"}),
     "Nchan": nchan,
     "Node": node,
     "Pushpin": pushpin,

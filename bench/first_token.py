@@ -61,11 +61,12 @@ async def main() -> None:
     options = arguments.parse_args()
     report = Report("first_token", {"count": COUNT, "rate": RATE, "rounds": options.rounds})
     for running in options.running:
+        title = f"{running} running"
 
-        async def one(name: str, running: int = running) -> None:
-            report.add(name, f"{running} running", await measure(SUBJECTS[name], running))
+        async def one(name: str, running: int = running, title: str = title) -> None:
+            report.add(name, title, await measure(SUBJECTS[name], running))
 
-        await alternate(options.only or list(SUBJECTS), options.rounds, one, report.missing)
+        await alternate(options.only or list(SUBJECTS), options.rounds, one, report.missing, title)
     report.finish(options.json)
 
 

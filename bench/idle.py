@@ -53,7 +53,7 @@ async def main() -> None:
     async def one(name: str) -> None:
         report.add(name, "idle", await measure())
 
-    await alternate(["Midstream"], options.rounds, one, report.missing)
+    await alternate(["Midstream"], options.rounds, one, report.missing, "idle")
     report.finish(options.json)
 
 

@@ -26,7 +26,7 @@ RATE = 50
 WARM = 3.0
 RAMP = 2
 """Seconds in which the streams are opened."""
-OPENED = 5.0
+OPENED = 3.0
 """Seconds after which the window begins even where some have not been answered."""
 
 
@@ -84,12 +84,12 @@ async def main() -> None:
     subjects = SUBJECTS | {"Midstream": midstream(environment=settings)}
     report = Report("pipeline", {"rate": RATE, "rounds": options.rounds, "seconds": options.seconds, "set": settings})
     for generations in options.generations:
+        title = f"{generations} generations at {RATE}/s"
 
-        async def one(name: str, generations: int = generations) -> None:
-            figures = await measure(subjects[name], generations, options.seconds)
-            report.add(name, f"{generations} generations at {RATE}/s", figures)
+        async def one(name: str, generations: int = generations, title: str = title) -> None:
+            report.add(name, title, await measure(subjects[name], generations, options.seconds))
 
-        await alternate(options.only or list(subjects), options.rounds, one, report.missing)
+        await alternate(options.only or list(subjects), options.rounds, one, report.missing, title)
     report.finish(options.json)
 
 

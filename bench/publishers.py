@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from redis.asyncio import Redis
 
 from shared.events import Completed, Delta, EventId, encode
-from shared.log import Batch, Log, Outcome, Reply
+from shared.log import Batch, Keys, Log, Outcome
 
 TICK = 0.002
 """Seconds between two turns at least, where many generations share the time between two events."""
@@ -35,15 +35,17 @@ class Publisher(Protocol):
 
 
 class Appender:
-    """Midstream's log, as a worker writes it: guarded appends, those of many generations in one round trip."""
+    """Midstream's log as the append script leaves and publishes it, without its guards: what those cost is no part of
+    fan-out, and is measured in `bench/capacity.py`.
+    """
 
     def __init__(self, redis: Redis, ids: Sequence[str]) -> None:
         self._log, self._redis, self._ids = Log(redis), redis, ids
+        self._logs = [Keys(id).log for id in ids]
         self._last: list[EventId] = []
 
     async def begin(self) -> None:
         """Claim every log."""
-        await self._log.load()
         for id in self._ids:
             claim = await self._log.claim(id, model="clock", provider="simulator", ttl_ms=3_600_000)
             assert claim.owned, claim.start
@@ -53,12 +55,11 @@ class Appender:
         """See `Publisher.publish`."""
         async with self._redis.pipeline(transaction=False) as pipe:
             for number in generations:
-                last = self._last[number]
-                batch = Batch(self._ids[number], last.token, 1, last, last.seq + 1, [("delta", data(serial))])
-                self._last[number] = batch.last
-                self._log.queue_append(pipe, batch)
-            for raw in await pipe.execute():
-                assert Reply.parse(raw).outcome is Outcome.OK, raw
+                last, log, event = self._last[number], self._logs[number], data(serial)
+                self._last[number] = following = EventId(last.token, last.seq + 1)
+                pipe.xadd(log, {"delta": event}, id=str(following))
+                pipe.publish(log, b"%d-%d %d-%d\ndelta\n%b" % (*last, *following, event))
+            await pipe.execute()
 
     async def fill(self, events: int, padding: int = 0) -> None:
         """Give each log so many more events at once, in batches, and what comes after them is the next number's."""

@@ -16,6 +16,7 @@ from pathlib import Path
 import uvloop
 
 from bench import fanout, pipeline, resume
+from bench.cpu import prepare
 from bench.fans import FANS
 from bench.results import Figures, Report, alternate
 from bench.subjects import SUBJECTS
@@ -40,9 +41,9 @@ async def measure() -> dict[str, float]:
         report.add("Midstream", "replay", ours)
         report.add("raw XRANGE", "replay", raw)
 
-    await alternate(["Midstream", "plain proxy"], 2, piped, report.missing)
-    await alternate(["Midstream", "C loop of send()"], 1, fanned, report.missing)
-    await alternate(["replay"], 1, replayed, report.missing)
+    await alternate(["Midstream", "plain proxy"], 2, piped, report.missing, "pipeline")
+    await alternate(["Midstream", "C loop of send()"], 1, fanned, report.missing, "fanout")
+    await alternate(["replay"], 1, replayed, report.missing, "replay")
     if report.missing:
         raise SystemExit("\n".join(f"bench.quick: {name}: {why}" for name, why in report.missing.items()))
     return ratios({key: row.figures for key, row in report.rows.items()})
@@ -77,6 +78,7 @@ def compare(found: Mapping[str, float], kept: Mapping[str, float]) -> list[str]:
 
 
 def main() -> None:
+    prepare()
     found = uvloop.run(measure())
     kept: dict[str, float] = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.exists() else {}
     for name, value in found.items():

@@ -98,20 +98,21 @@ class Report:
 
 
 async def alternate(
-    subjects: Sequence[str], rounds: int, measure: Callable[[str], Awaitable[None]], missing: dict[str, str]
+    subjects: Sequence[str], rounds: int, measure: Callable[[str], Awaitable[None]], missing: dict[str, str], load: str
 ) -> None:
     """Measure each in each round, in turned order every second round, so that a drift strikes all alike.
 
-    One that fails is left out from then on, with its reason.
+    One that fails is left out of this load from then on, with its reason.
     """
     for turn in range(rounds):
         for subject in subjects if turn % 2 == 0 else [*reversed(subjects)]:
-            if subject in missing:
+            name = f"{subject}, {load}"
+            if name in missing:
                 continue
             try:
                 await measure(subject)
             except (Unavailable, TimeoutError, RuntimeError, AssertionError, OSError) as error:
-                missing[subject] = str(error) or type(error).__name__
+                missing[name] = str(error) or type(error).__name__
 
 
 def losses(report: Mapping[str, Any], expected: int, *, repeats: bool = False) -> dict[str, float]:

@@ -147,7 +147,7 @@ async def main() -> None:
             figures = await storm(sealed=name == "sealed")
             report.add("Midstream", f"{COMERS} viewers at once, {name} logs", figures)
 
-    await alternate(["replay", "sealed", "running"], options.rounds, one, report.missing)
+    await alternate(["replay", "sealed", "running"], options.rounds, one, report.missing, "resuming")
     report.finish(options.json)
 
 

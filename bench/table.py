@@ -39,6 +39,10 @@ def _block(name: str, documents: Documents) -> str:
         return _targets(documents)
     if name == "machine":
         return _machine(documents)
+    if name.endswith(" plot"):
+        part = name.removesuffix(" plot")
+        drawn = PAGE.parent / "plots" / f"{part}.svg"
+        return f"![{part}](plots/{part}.svg)" if drawn.exists() else "Not drawn yet: `python -m bench.plots`."
     document = documents.get(name)
     return f"Not measured yet: `python -m bench.{name}`." if document is None else _part(document)
 

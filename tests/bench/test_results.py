@@ -54,9 +54,9 @@ async def test_order_turns_and_one_that_fails_is_left_out() -> None:
         if name == "b":
             raise Unavailable("not here")
 
-    await alternate(["a", "b", "c"], 3, measure, missing)
+    await alternate(["a", "b", "c"], 3, measure, missing, "load")
     assert seen == ["a", "b", "c", "c", "a", "a", "c"]
-    assert missing == {"b": "not here"}
+    assert missing == {"b, load": "not here"}
 
 
 def test_what_never_came_is_lost_even_where_ids_show_no_gap() -> None:
