@@ -85,6 +85,8 @@ def main() -> None:
         print(f"{name}: {value:.3g} (was {kept.get(name, '-')})")
     if "--write" in sys.argv[1:]:
         KEPT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    elif not kept:
+        sys.exit("bench.quick: there is nothing to compare with; keep these by python -m bench.quick --write")
     elif worse := compare(found, kept):
         sys.exit("\n".join(["bench.quick: worse by more than a third:", *worse]))
 
