@@ -6,6 +6,7 @@ It is C because half a million events a second are to be read on one core, which
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 import shutil
 import signal
@@ -32,7 +33,9 @@ def compiled(name: str) -> Path:
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         raise SystemExit("bench: no C compiler; on Debian: apt-get install gcc libc6-dev")
-    program = Path(mkdtemp(prefix="midstream-bench-")) / name
+    folder = Path(mkdtemp(prefix="midstream-bench-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    program = folder / name
     subprocess.run([compiler, "-O2", "-o", str(program), str(SOURCES / f"{name}.c")], check=True, timeout=60)
     return program
 
