@@ -27,6 +27,13 @@ class EventId(NamedTuple):
     def __str__(self) -> str:
         return f"{self.token}-{self.seq}"
 
+    @property
+    def before(self) -> EventId:
+        """The id just before this one, in the order of Redis' stream ids; ORIGIN's is ORIGIN."""
+        if self.seq:
+            return EventId(self.token, self.seq - 1)
+        return EventId(self.token - 1, (1 << 64) - 1) if self.token else ORIGIN
+
     @classmethod
     def parse(cls, text: str | bytes) -> Self:
         """Read an id in its one canonical form.

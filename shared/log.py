@@ -44,6 +44,9 @@ class Entry(NamedTuple):
     data: bytes
 
 
+RawEntry = tuple[bytes, tuple[bytes, bytes]]
+
+
 class Outcome(StrEnum):
     """What the log answered to a write."""
 
@@ -158,12 +161,29 @@ class Publication(NamedTuple):
             return None
         header, *lines = message.split(b"\n")
         previous, first = header.split(b" ")
-        token, seq = EventId.parse(first)
-        entries = [
-            Entry(EventId(token, seq + index), type.decode(), data)
-            for index, (type, data) in enumerate(zip(lines[::2], lines[1::2], strict=True))
-        ]
-        return cls(EventId.parse(previous), entries)
+        return cls(EventId.parse(previous), _published(EventId.parse(first), lines))
+
+    @classmethod
+    def parse_next(cls, message: bytes, previous: EventId, header: bytes) -> Publication | None:
+        """One that goes on after `previous`, whose `header` it has, read without parsing ids; None for another."""
+        if not message.startswith(header):
+            return None
+        _, *lines = message.split(b"\n")
+        return cls(previous, _published(EventId(previous.token, previous.seq + 1), lines))
+
+
+def following(previous: EventId) -> bytes:
+    """How the publication begins that goes on after this event, in the same attempt."""
+    token, seq = previous
+    return b"%d-%d %d-%d\n" % (token, seq, token, seq + 1)
+
+
+def _published(first: EventId, lines: Sequence[bytes]) -> list[Entry]:
+    token, seq = first
+    return [
+        Entry(EventId(token, seq + index), type.decode(), data)
+        for index, (type, data) in enumerate(zip(lines[::2], lines[1::2], strict=True))
+    ]
 
 
 class Log:
@@ -175,6 +195,9 @@ class Log:
 
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
+        # Without redis-py's dictionary for each entry, which costs more than the rest of a read.
+        self._plain = Redis(connection_pool=redis.connection_pool)
+        self._plain.set_response_callback("XRANGE", lambda response, **kwargs: response)
 
     async def claim(
         self,
@@ -239,22 +262,35 @@ class Log:
 
     async def read(self, generation_id: str, after: EventId = ORIGIN, *, count: int = PAGE) -> list[Entry]:
         """The events after a cursor, in order, at most `count`."""
+        return [_entry(entry) for entry in await self.read_raw(generation_id, after, count=count)]
+
+    async def read_raw(self, generation_id: str, after: EventId = ORIGIN, *, count: int = PAGE) -> list[RawEntry]:
+        """The same as Redis replies it: for each its id, and its type and data."""
         start = "-" if after == ORIGIN else f"({after}"
-        raw: list[tuple[bytes, dict[bytes, bytes]]] = await self.redis.xrange(
-            Keys(generation_id).log, min=start, max="+", count=count
+        raw: list[RawEntry] = await self._plain.execute_command(  # type: ignore[no-untyped-call]
+            "XRANGE", Keys(generation_id).log, start, "+", "COUNT", count
         )
-        return [_entry(entry) for entry in raw]
+        return raw
 
     async def last(self, generation_id: str) -> Entry | None:
         """The newest event, None in an empty log."""
         raw = await self.redis.xrevrange(Keys(generation_id).log, count=1)
-        return _entry(raw[0]) if raw else None
+        if not raw:
+            return None
+        ((event_id, fields),) = raw
+        return _entry((event_id, *fields.items()))
 
     async def holds(self, generation_id: str, event_id: EventId) -> bool:
         """Whether the log has (still) this event."""
         return bool(await self.redis.xrange(Keys(generation_id).log, min=str(event_id), max=str(event_id), count=1))
 
 
-def _entry(raw: tuple[bytes, dict[bytes, bytes]]) -> Entry:
-    ((type, data),) = raw[1].items()
-    return Entry(EventId.parse(raw[0]), type.decode(), data)
+def _entry(raw: RawEntry) -> Entry:
+    event_id, (type, data) = raw
+    return Entry(read_id(event_id), type.decode(), data)
+
+
+def read_id(raw: bytes) -> EventId:
+    """An id as Redis writes it."""
+    token, _, seq = raw.partition(b"-")
+    return EventId(int(token), int(seq))

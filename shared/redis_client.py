@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
+from redis._parsers.hiredis import NOT_ENOUGH_DATA
 from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
@@ -79,6 +81,18 @@ def connect(url: str, *, timeout: float, connections: int = 32, retries: int = 2
     # After the fact, as the class that the address stands for wins over one that is given.
     pool.connection_class = {"unix": _Unix, "rediss": _Tls}.get(url.partition("://")[0], _Tcp)
     return Redis.from_pool(pool)
+
+
+def arrived(connection: AbstractConnection) -> Iterator[Any]:
+    """The replies that came with the last one that was read: not one timer and one task's step for each of them.
+
+    redis-py has no public name for its parser's buffer. Raises redis.exceptions.RedisError that was replied.
+    """
+    reader = getattr(getattr(connection, "_parser", None), "_reader", None)
+    while reader is not None and (reply := reader.gets()) is not NOT_ENOUGH_DATA:
+        if isinstance(reply, RedisError):
+            raise reply
+        yield reply
 
 
 async def read_clock(redis: Redis) -> tuple[int, int]:

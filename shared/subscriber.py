@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared.backoff import Backoff
+from shared.redis_client import arrived
 
 logger = logging.getLogger("midstream")
 
@@ -109,13 +110,18 @@ class Subscriber:
                     raise RedisTimeoutError("no reply to PING")
                 await connection.send_command("PING", check_health=False)
             pinged = reply is None
-            if not isinstance(reply, list):
-                continue
-            listener = self._listeners.get(reply[1])
-            if listener is None:
-                continue
-            if reply[0] == b"message":
-                listener.published(reply[2])
-            elif reply[0] == b"subscribe":
-                backoff.reset()
-                listener.subscribed()
+            self._heard(reply, backoff)
+            for more in arrived(connection):
+                self._heard(more, backoff)
+
+    def _heard(self, reply: Any, backoff: Backoff) -> None:
+        if not isinstance(reply, list):
+            return
+        listener = self._listeners.get(reply[1])
+        if listener is None:
+            return
+        if reply[0] == b"message":
+            listener.published(reply[2])
+        elif reply[0] == b"subscribe":
+            backoff.reset()
+            listener.subscribed()
