@@ -68,7 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT. Raises SettingsError where the port is in use."""
+def run(settings: Settings, *, share_port: bool = False) -> None:
+    """Serve until SIGTERM or SIGINT. Raises SettingsError where the port is in use, by others than who shares it."""
     app = create_app(settings)
-    serve(app, app.state.services.hub, settings)
+    serve(app, app.state.services.hub, settings, share_port=share_port)

@@ -11,17 +11,17 @@ from starlette.types import Receive, Scope, Send
 
 from api import sse
 from api.admission import Start, admit
+from api.connection import AsgiConnection, Connection
 from api.hub import Hub
-from api.tail import MAX_WRITE, RESTORATION, Tail
+from api.pages import Page
+from api.protocol import GIVER
+from api.supervisor import where
+from api.tail import RESTORATION
 from api.viewer import Viewer
 from shared.backoff import Backoff
-from shared.events import ORIGIN, TERMINAL, EventId
-from shared.log import PAGE, Entry
+from shared.events import ORIGIN, EventId
 
 logger = logging.getLogger("midstream.api")
-
-CATCH_UP = 3.0
-"""Seconds a cursor may be ahead of a growing log: an older Redis soon has the rest again."""
 
 
 class EventStream(Response):
@@ -52,36 +52,57 @@ class EventStream(Response):
         self._start, self._admitted, self._first = start, admitted, first
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one viewer."""
+        """Serve one viewer; where its connection can be had, this returns and the viewer goes on without a task."""
+        viewed = scope["method"] != "HEAD"
+        giver = scope.get("extensions", {}).get(GIVER) if viewed and self._hub.direct else None
+        if giver is not None:
+            giver.prepare()
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        if scope["method"] == "HEAD":
+        if not viewed:
             await send({"type": "http.response.body", "body": b""})
-            return
-        viewer = Viewer(scope, receive, send, self._hub.settings)
-        with self._hub.attend(viewer):
-            await viewer.write(sse.retry() + self._first)
-            viewer.queued = self._first or None
-            await self._serve(viewer)
-            if viewer.draining and not viewer.left:
-                await viewer.write(sse.DRAIN)
-        if not viewer.left:
-            await send({"type": "http.response.body", "body": b""})
-
-    async def _serve(self, viewer: Viewer) -> None:
-        start = self._start if self._admitted else await self._admit_late(viewer)
-        if start is None:
-            return
-        if start.reset is not None:
-            await viewer.write(sse.reset(start.reset))
-        if start.sealed and not self._hub.watches(self._id):
-            await self._replay(viewer, start)
-            return
-        with self._hub.watch(self._id) as tail:
-            tail.followers.add(viewer)
+        elif giver is not None and (direct := giver.give()) is not None:
+            viewer = self._viewer(direct)
+            direct.serve(viewer)
+            self._serve(viewer)
+        else:
+            connection = AsgiConnection(scope, receive, send)
+            viewer = self._viewer(connection)
+            self._serve(viewer)
             try:
-                await follow(viewer, tail, start)
+                await connection.serve(viewer)
             finally:
-                tail.followers.discard(viewer)
+                viewer.leave()
+
+    def _viewer(self, connection: Connection) -> Viewer:
+        viewer = Viewer(connection, self._hub, self._first)
+        self._hub.join(viewer)
+        return viewer
+
+    def _serve(self, viewer: Viewer) -> None:
+        if not self._admitted:
+            self._hub.run(self._begin_late(viewer))
+        else:
+            self._begin(viewer, self._start)
+
+    def _begin(self, viewer: Viewer, start: Start) -> None:
+        if start.reset is not None:
+            viewer.say(sse.reset(start.reset))
+        if start.sealed and not self._hub.watches(self._id):
+            self._hub.run(self._replay(viewer, start))
+        else:
+            viewer.follow(self._hub.acquire(self._id), start)
+
+    async def _begin_late(self, viewer: Viewer) -> None:
+        try:
+            start = await self._admit_late(viewer)
+        except Exception as error:
+            logger.error("admitting a viewer failed, it is cut: %s", where(error))
+            viewer.cut()
+            return
+        if start is None or viewer.over:
+            viewer.finish()
+        else:
+            self._begin(viewer, start)
 
     async def _admit_late(self, viewer: Viewer) -> Start | None:
         """Decide once Redis can be asked; what a restarted one has lost, it is given time to have again."""
@@ -102,63 +123,33 @@ class EventStream(Response):
         return None
 
     async def _replay(self, viewer: Viewer, start: Start) -> None:
+        try:
+            await self._send_pages(viewer, start.cursor)
+        except Exception as error:
+            logger.error("a replay failed, its viewer is cut: %s", where(error))
+            viewer.cut()
+        viewer.finish()
+
+    async def _send_pages(self, viewer: Viewer, cursor: EventId) -> None:
         """A log that has its end: page by page, each waiting until the last is on its way."""
-        cursor = start.cursor
-        while viewer.open:
-            page = await self._page(viewer, cursor)
-            if not page:
-                return
-            body = bytearray()
-            for entry in page:
-                body += sse.frame(entry)
-                if len(body) >= MAX_WRITE:
-                    await viewer.write(bytes(body))
-                    body.clear()
-            if body:
-                await viewer.write(bytes(body))
-            cursor = page[-1].id
-            if page[-1].type in TERMINAL:
+        while (page := await self._page(viewer, cursor)) is not None and page.last is not None:
+            if not page.ended:
+                self._hub.pages.expect(self._id, page.last)
+            for piece in page.pieces(cursor, chunked=viewer.chunked):
+                if not await viewer.room():
+                    return
+                viewer.write(piece)
+            cursor = page.last
+            if page.ended:
                 return
 
-    async def _page(self, viewer: Viewer, cursor: EventId) -> list[Entry]:
+    async def _page(self, viewer: Viewer, cursor: EventId) -> Page | None:
         backoff = Backoff()
         while viewer.open:
             try:
-                return await self._hub.log.read(self._id, cursor, count=PAGE)
+                page = await self._hub.pages.after(self._id, cursor)
             except RedisError:
                 await viewer.pause(next(backoff))
-        return []
-
-
-async def follow(viewer: Viewer, tail: Tail, start: Start) -> None:
-    """Send a viewer what the tail has after its cursor, then whatever comes, until the end."""
-    loop = asyncio.get_running_loop()
-    patience = loop.time() + CATCH_UP
-    while viewer.open and not tail.gone:
-        if not tail.loaded:
-            await viewer.wait()
-            patience = loop.time() + CATCH_UP
-            continue
-        if viewer.position is None:
-            viewer.position = tail.position(start.cursor)
-            if viewer.position is None:
-                left = patience - loop.time()
-                if start.cursor > tail.last and tail.state is None and left > 0:
-                    await viewer.wait(left)
-                else:
-                    viewer.rewind()
-                continue
-        if viewer.rewound:
-            viewer.rewound = False
-            await viewer.write(sse.reset("unknown_cursor"))
-        elif viewer.position < len(tail.frames):
-            # The position moves before the write: while that waits, the tail may rewind it.
-            body, viewer.position = tail.chunk(viewer.position)
-            await viewer.write(body)
-        elif tail.state is not None:
-            return
-        elif not tail.frames and tail.queued is not None and tail.queued != viewer.queued:
-            viewer.queued = tail.queued
-            await viewer.write(tail.queued)
-        else:
-            await viewer.wait()
+            else:
+                return page
+        return None

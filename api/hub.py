@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 
+from api.pages import Pages
 from api.supervisor import supervised
-from api.tail import Tail
+from api.tail import BATCH, Tail
 from api.viewer import Viewer
 from shared.generations import Generations
 from shared.log import Keys, Log
@@ -26,10 +27,14 @@ class Hub:
         self.generations = generations
         self.settings = settings
         self.viewers: set[Viewer] = set()
+        self.pages = Pages(log)
+        self.direct = False
+        """Whether viewers' connections are taken over from the HTTP server."""
         self._subscriber = Subscriber(log.redis, timeout=settings.redis_timeout)
         self._tails: dict[str, Tail] = {}
         self._watchers: dict[Tail, int] = {}
         self._runs: dict[Tail, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
 
     @property
@@ -42,6 +47,8 @@ class Hub:
         """Run the subscriber and the clock."""
         async with supervised("subscriber", self._subscriber.run), supervised("viewers' clock", self._tick):
             yield
+        for task in self._tasks:
+            task.cancel()
 
     def watches(self, generation_id: str) -> bool:
         """Whether this generation has a tail."""
@@ -50,19 +57,30 @@ class Hub:
     @contextlib.contextmanager
     def watch(self, generation_id: str) -> Iterator[Tail]:
         """The generation's tail, shared by all who are inside; it may not have been loaded yet."""
+        tail = self.acquire(generation_id)
+        try:
+            yield tail
+        finally:
+            self.release(tail)
+
+    def acquire(self, generation_id: str) -> Tail:
+        """The generation's tail; to be released."""
         tail = self._tails.get(generation_id)
         if tail is None or tail.gone:
             tail = self._open(generation_id)
         self._watchers[tail] = self._watchers.get(tail, 0) + 1
-        try:
-            yield tail
-        finally:
-            self._watchers[tail] -= 1
-            if not self._watchers[tail]:
-                self._close(tail)
+        return tail
+
+    def release(self, tail: Tail) -> None:
+        """It is watched by one less."""
+        self._watchers[tail] -= 1
+        if not self._watchers[tail]:
+            self._close(tail)
 
     def _open(self, generation_id: str) -> Tail:
-        tail = Tail(generation_id, self.log, self.generations, check=self.settings.heartbeat)
+        tail = Tail(
+            generation_id, self.log, self.generations, check=self.settings.heartbeat, window=self.settings.flush_window
+        )
         self._tails[generation_id] = tail
         self._runs[tail] = asyncio.create_task(tail.run())
         self._subscriber.subscribe(Keys(generation_id).channel, tail)
@@ -75,23 +93,29 @@ class Hub:
         if self._tails.get(tail.generation_id) is tail:
             del self._tails[tail.generation_id]
 
-    @contextlib.contextmanager
-    def attend(self, viewer: Viewer) -> Iterator[None]:
-        """Heartbeats, the stall limit and the drain reach the viewer while inside."""
+    def join(self, viewer: Viewer) -> None:
+        """From now on heartbeats, the stall limit and the drain reach this viewer."""
         self.viewers.add(viewer)
         viewer.draining = self._draining
-        try:
-            with viewer.attended():
-                yield
-        finally:
-            self.viewers.discard(viewer)
+
+    def leave(self, viewer: Viewer, tail: Tail | None) -> None:
+        """This one is over, and no longer watches the tail."""
+        self.viewers.discard(viewer)
+        if tail is not None:
+            self.release(tail)
+
+    def run(self, work: Coroutine[None, None, None]) -> None:
+        """What a viewer needs a task for."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def drain(self) -> None:
         """This node is going away: every viewer is told so, and its stream ends."""
         if self.viewers:
             logger.info("sending %d viewers elsewhere", len(self.viewers))
         self._draining = True
-        for viewer in self.viewers:
+        for viewer in list(self.viewers):
             viewer.drain()
 
     def cut(self) -> None:
@@ -104,6 +128,7 @@ class Hub:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(interval)
-            now = loop.time()
-            for viewer in list(self.viewers):
-                viewer.tick(now)
+            for number, viewer in enumerate(list(self.viewers), 1):
+                viewer.tick(loop.time())
+                if number % BATCH == 0:
+                    await asyncio.sleep(0)

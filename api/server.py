@@ -9,26 +9,16 @@ from types import FrameType
 
 from starlette.types import ASGIApp
 from uvicorn import Config, Server
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.hub import Hub
-from api.viewer import TRANSPORT
-from shared.settings import Settings, SettingsError
+from api.protocol import Protocol, gives
+from shared.settings import Settings, SettingsError, Transport
 from shared.telemetry import configure_logging, count_tasks_on_signal
 
 GRACE = 5
 """Seconds from the signal to the end at most."""
 CUT = 2.0
 """Seconds after which viewers that do not take their `drain` are aborted."""
-
-
-class Protocol(HttpToolsProtocol):
-    """One connection; shows its transport to the app, which bounds what a stalled viewer holds."""
-
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        super().on_message_begin()
-        self.scope["extensions"] = {TRANSPORT: self.transport}  # type: ignore[dict-item]
 
 
 class DrainingServer(Server):
@@ -43,17 +33,29 @@ class DrainingServer(Server):
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin."""
+        """Begin. Raises SettingsError where `transport` cannot be had."""
         count_tasks_on_signal()
+        self._hub.direct = await takes_over(self._hub.settings.transport)
         await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Send the viewers elsewhere, and end."""
-        # Nothing is awaited in between: when viewers read of it, nobody listens here any more.
-        self._hub.drain()
+        # Later than the next step, which closes the listeners: when viewers read of it, nobody listens here any more.
+        asyncio.get_running_loop().call_soon(self._hub.drain)
         timer = asyncio.get_running_loop().call_later(CUT, self._hub.cut)
         await super().shutdown(sockets)
         timer.cancel()
+
+
+async def takes_over(transport: Transport) -> bool:
+    """Whether viewers' connections are taken over from uvicorn. Raises SettingsError where they must, and cannot be."""
+    if transport == "asgi" or await gives():
+        return transport != "asgi"
+    what = "the installed uvicorn does not let connections be taken over"
+    if transport == "direct":
+        raise SettingsError(f"MIDSTREAM_TRANSPORT: {what}; set it to auto, or install another uvicorn")
+    logging.getLogger("midstream.api").warning("%s; viewers cost more", what)
+    return False
 
 
 class WithoutQuery(logging.Filter):
@@ -67,8 +69,8 @@ class WithoutQuery(logging.Filter):
         return True
 
 
-def listen(host: str, port: int, send_buffer: int) -> socket.socket:
-    """A listening socket whose connections have a send buffer of this many bytes.
+def listen(host: str, port: int, send_buffer: int, *, share: bool = False) -> socket.socket:
+    """A listening socket whose connections have a send buffer of this many bytes; with `share`, one of several.
 
     Set before connections exist, as they inherit it: the kernel would otherwise grow it to megabytes for a
     viewer that does not read. Raises SettingsError where the address cannot be had.
@@ -80,6 +82,8 @@ def listen(host: str, port: int, send_buffer: int) -> socket.socket:
         raise SettingsError(f"MIDSTREAM_HOST: cannot listen on {host}: {error.strerror}") from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if share:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
         listener.bind(address)
         listener.listen(2048)
@@ -107,11 +111,11 @@ def server(app: ASGIApp, hub: Hub, settings: Settings) -> DrainingServer:
     return DrainingServer(config, hub)
 
 
-def serve(app: ASGIApp, hub: Hub, settings: Settings) -> None:
+def serve(app: ASGIApp, hub: Hub, settings: Settings, *, share_port: bool = False) -> None:
     """Serve until a signal."""
     configure_logging(settings.log_level)
     logging.getLogger("uvicorn.access").addFilter(WithoutQuery())
-    listener = listen(settings.host, settings.port, settings.send_buffer)
+    listener = listen(settings.host, settings.port, settings.send_buffer, share=share_port)
     host, port = listener.getsockname()[:2]
     logging.getLogger("midstream.api").info("listening on %s port %d", host, port)
     server(app, hub, settings).run(sockets=[listener])

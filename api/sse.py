@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -15,7 +16,11 @@ HEADERS = [
     # nginx and what follows its convention would otherwise hold events back.
     (b"x-accel-buffering", b"no"),
 ]
+MAX_WRITE = 65_536
+"""Bytes after which no further frame is joined to a write."""
 HEARTBEAT = b": \n\n"
+FRAME = b"id: %b\nevent: %b\ndata: %b\n\n"
+"""Of an event's id, type and data, which stands as it does in the log."""
 DRAIN = b"event: drain\ndata: {}\n\n"
 
 ResetReason = Literal["malformed_cursor", "unknown_cursor"]
@@ -27,8 +32,25 @@ _MESSAGES: dict[ResetReason, str] = {
 
 
 def frame(entry: Entry) -> bytes:
-    """A log entry on the wire, its data as it stands in the log."""
-    return b"id: %d-%d\nevent: %b\ndata: %b\n\n" % (*entry.id, entry.type.encode(), entry.data)
+    """A log entry on the wire."""
+    return FRAME % (b"%d-%d" % entry.id, entry.type.encode(), entry.data)
+
+
+def join(frames: Sequence[bytes], *, chunked: bool) -> list[bytes]:
+    """Frames as pieces of about MAX_WRITE bytes, each for one write."""
+    pieces, begin, size = [], 0, 0
+    for index, one in enumerate(frames, 1):
+        size += len(one)
+        if size >= MAX_WRITE or index == len(frames):
+            piece = b"".join(frames[begin:index])
+            pieces.append(chunk(piece) if chunked else piece)
+            begin, size = index, 0
+    return pieces
+
+
+def chunk(body: bytes) -> bytes:
+    """One chunk of the transfer coding `chunked` (RFC 9112, section 7.1)."""
+    return b"%x\r\n%b\r\n" % (len(body), body)
 
 
 def retry() -> bytes:

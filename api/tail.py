@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Protocol, cast
 
 from redis.exceptions import RedisError
@@ -14,12 +15,14 @@ from api.supervisor import where
 from shared.backoff import Backoff
 from shared.events import ORIGIN, TERMINAL, EventId
 from shared.generations import Existence, Generations, State
-from shared.log import PAGE, Entry, Log, Publication
+from shared.log import PAGE, Entry, Log, Publication, following
 
 logger = logging.getLogger("midstream.api")
 
-MAX_WRITE = 262_144
-"""Bytes after which no further frame is joined to a write."""
+BATCH = 500
+"""Viewers that are written to before others have their turn: a few milliseconds."""
+MAX_PIECES = 8
+"""Joined frames that are kept for viewers who are as far as another one."""
 MAX_EARLY = 256
 """Publications that are kept while the log is being read; with more, it is read once more instead."""
 RESTORATION = 10.0
@@ -33,8 +36,11 @@ class Follower(Protocol):
 
     position: int | None
 
-    def wake(self) -> None:
+    def advance(self) -> None:
         """There is news."""
+
+    def cut(self) -> None:
+        """It cannot be told."""
 
     def rewind(self) -> None:
         """What it has had is no longer in the log: begin again at 0."""
@@ -43,10 +49,13 @@ class Follower(Protocol):
 class Tail:
     """Subscribes, reads the log, then goes live; closes gaps from the log, which alone is the truth.
 
-    `check` is the seconds without news after which it looks at the log all the same.
+    `check` is the seconds without news after which it looks at the log all the same, `window` the seconds from one
+    telling of its followers to the next, at least.
     """
 
-    def __init__(self, generation_id: str, log: Log, generations: Generations, *, check: float) -> None:
+    def __init__(
+        self, generation_id: str, log: Log, generations: Generations, *, check: float, window: float = 0.0
+    ) -> None:
         self.generation_id = generation_id
         self.frames: list[bytes] = []
         self.last = ORIGIN
@@ -61,16 +70,21 @@ class Tail:
         self.ended = asyncio.Event()
         """Set with `state` and with `gone`."""
         self.followers: set[Follower] = set()
-        self._log, self._generations, self._check = log, generations, check
+        self._log, self._generations, self._check, self._window = log, generations, check, window
         # Ids are dense within a token: where its seq 0 stands in `frames`, and how many there are.
         self._runs: dict[int, tuple[int, int]] = {}
         self._subscribed = False
         self._reading = False
         self._rebuild = False
         self._early: list[Publication] = []
+        self._header = following(ORIGIN)
         self._forgotten_at: float | None = None
         self._due = asyncio.Event()
-        self._chunk: tuple[int, int, bytes] = (0, 0, b"")
+        self._pieces: dict[tuple[int, bool], tuple[bytes, int]] = {}
+        self._round: Iterator[Follower] | None = None
+        self._told_at = 0.0
+        self._tell: asyncio.Handle | None = None
+        self._again = False
 
     def position(self, cursor: EventId) -> int | None:
         """Number of frames up to and with this event; None where the log has no such event."""
@@ -81,20 +95,22 @@ class Tail:
         position = start + cursor.seq + 1
         return position if cursor.seq < count and position >= 0 else None
 
-    def chunk(self, position: int) -> tuple[bytes, int]:
-        """The frames from a position on as one piece of about MAX_WRITE bytes, and the position after it."""
-        # Viewers that keep up ask for the same piece.
-        start, known, piece = self._chunk
-        if start == position and known == len(self.frames):
-            return piece, known
+    def piece(self, position: int, chunked: bool) -> tuple[bytes, int]:
+        """The frames from a position on, about MAX_WRITE bytes at most, for one write; and the position after it."""
+        known = self._pieces.get((position, chunked))
+        if known is not None:
+            return known
         size, end = 0, position
-        while end < len(self.frames) and size < MAX_WRITE:
+        while end < len(self.frames) and size < sse.MAX_WRITE:
             size += len(self.frames[end])
             end += 1
         piece = b"".join(self.frames[position:end])
-        if end == len(self.frames):
-            self._chunk = (position, end, piece)
-        return piece, end
+        made = (sse.chunk(piece) if chunked else piece, end)
+        # Viewers that keep up ask for the same piece, until there is a longer one.
+        if len(self._pieces) == MAX_PIECES:
+            self._pieces.clear()
+        self._pieces[position, chunked] = made
+        return made
 
     def subscribed(self) -> None:
         """The subscription stands: whatever came before is read from the log now."""
@@ -104,7 +120,7 @@ class Tail:
     def published(self, message: bytes) -> None:
         """News of a write."""
         try:
-            publication = Publication.parse(message)
+            publication = Publication.parse_next(message, self.last, self._header) or Publication.parse(message)
         except ValueError:
             logger.error("unreadable publication for %s; reading the log instead", self.generation_id)
             self._due.set()
@@ -176,7 +192,7 @@ class Tail:
         """Read on from the last event; False where what we have is not what the log says."""
         while True:
             # The last event is read again: if it is not there, Redis came back older and an attempt began.
-            entries = await self._log.read(self.generation_id, _before(self.last))
+            entries = await self._log.read(self.generation_id, self.last.before)
             if self.last == ORIGIN:
                 fresh = entries
             elif entries and entries[0].id == self.last:
@@ -223,7 +239,7 @@ class Tail:
             same += 1
         logger.warning("the log of %s is not as it was after event %d; read anew", self.generation_id, same)
         self.frames, self.last, self._runs, self.state = [], ORIGIN, {}, None
-        self._chunk = (0, 0, b"")
+        self._pieces.clear()
         self.ended.clear()
         self._extend(entries)
         for follower in self.followers:
@@ -251,7 +267,7 @@ class Tail:
             if not fresh:
                 return
             if len(fresh) < len(entries):
-                previous = _before(fresh[0].id)
+                previous = fresh[0].id.before
             entries = fresh
         if previous == self.last:
             self._extend(entries)
@@ -262,6 +278,7 @@ class Tail:
             self._due.set()
 
     def _extend(self, entries: Iterable[Entry]) -> None:
+        self._pieces.clear()
         for entry in entries:
             token, seq = entry.id
             start, _ = self._runs.get(token, (len(self.frames) - seq, 0))
@@ -271,6 +288,7 @@ class Tail:
             if entry.type in TERMINAL:
                 self.state = cast(State, entry.type)
                 self.ended.set()
+        self._header = following(self.last)
 
     def _end_gone(self) -> None:
         self.gone = True
@@ -279,13 +297,35 @@ class Tail:
         self._wake()
 
     def _wake(self) -> None:
-        for follower in self.followers:
-            follower.wake()
+        """Tell the followers soon: what comes until then goes into the same write."""
+        if self._round is not None:
+            self._again = True
+        elif self._tell is None and self.followers:
+            loop = asyncio.get_running_loop()
+            wait = self._told_at + self._window - loop.time() if self._window else 0.0
+            self._tell = loop.call_later(wait, self._begin) if wait > 0 else loop.call_soon(self._begin)
 
+    def _begin(self) -> None:
+        self._tell = None
+        if self._window:
+            self._told_at = asyncio.get_running_loop().time()
+        self._round = iter(tuple(self.followers))
+        self._go_on()
 
-def _before(event_id: EventId) -> EventId:
-    """The id just before one, in the order of Redis' stream ids."""
-    if event_id == ORIGIN:
-        return ORIGIN
-    token, seq = event_id
-    return EventId(token, seq - 1) if seq else EventId(token - 1, (1 << 64) - 1)
+    def _go_on(self) -> None:
+        assert self._round is not None
+        told = 0
+        for follower in islice(self._round, BATCH):
+            told += 1
+            try:
+                follower.advance()
+            except Exception as error:
+                logger.error("a viewer failed and is cut: %s", where(error))
+                follower.cut()
+        if told == BATCH:
+            asyncio.get_running_loop().call_soon(self._go_on)
+            return
+        self._round = None
+        if self._again:
+            self._again = False
+            self._wake()

@@ -3,37 +3,60 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Iterator
-
-from starlette.types import Receive, Scope, Send
+from typing import Protocol
 
 from api import sse
+from api.admission import Start
+from api.connection import Connection
+from api.tail import Tail
 from shared.settings import Settings
 
 logger = logging.getLogger("midstream.api")
 
-TRANSPORT = "midstream.transport"
-"""ASGI scope extension: the connection's transport, to see whether its buffer drains, and to abort it."""
+CATCH_UP = 3.0
+"""Seconds a cursor may be ahead of a growing log: an older Redis soon has the rest again."""
+
+
+class Host(Protocol):
+    """Where viewers are at home."""
+
+    settings: Settings
+
+    def leave(self, viewer: Viewer, tail: Tail | None) -> None:
+        """This one is over, and no longer watches the tail."""
 
 
 class Viewer:
-    """Writes to one connection, waits for news, and knows when to stop. Nothing is queued here."""
+    """Writes to one connection as far as that takes it, and knows when to stop. Nothing is queued here.
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, settings: Settings) -> None:
+    It needs no task: whoever has news for it, or room, calls `advance`. What must wait before it can follow a
+    tail (`event_stream`) has one until then, which writes after `room` only.
+    """
+
+    __slots__ = (
+        "_connection", "_current", "_cursor", "_done", "_due", "_host", "_loop", "_patience", "_progress_at", "_queued",
+        "_room", "_sent", "_tail", "_written", "_written_at", "draining", "over", "position", "rewound",
+    )  # fmt: skip
+
+    def __init__(self, connection: Connection, host: Host, first: bytes) -> None:
         self.position: int | None = None
         self.rewound = False
         """Whether a `reset` is due before the next frame."""
-        self.queued: bytes | None = None
-        """The last `queued` frame it was sent."""
-        self.left = False
         self.draining = False
-        self._receive, self._send = receive, send
-        self._transport: asyncio.Transport | None = scope.get("extensions", {}).get(TRANSPORT)
-        self._heartbeat, self._stall = settings.heartbeat, settings.viewer_stall
-        self._news: asyncio.Future[None] | None = None
-        self._beat = False
+        self.over = False
+        """Whether it is gone, or has had everything."""
+        self._connection, self._host = connection, host
+        self._due = sse.retry() + first
+        self._queued = first
+        """The last `queued` frame it was sent."""
+        self._done = False
+        self._current = False
+        """Whether it has had all of its tail, and nothing else is due."""
+        self._tail: Tail | None = None
+        self._cursor = Start().cursor
+        self._patience: asyncio.TimerHandle | None = None
+        self._room: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._written_at = self._progress_at = self._loop.time()
         self._written = self._sent = 0
@@ -41,82 +64,189 @@ class Viewer:
     @property
     def open(self) -> bool:
         """Whether it still wants to be served by this node."""
-        return not (self.left or self.draining)
+        return not (self.over or self.draining or self._done)
 
-    def wake(self) -> None:
-        """There is news."""
-        if self._news is not None and not self._news.done():
-            self._news.set_result(None)
+    @property
+    def chunked(self) -> bool:
+        """Whether its connection takes chunks."""
+        return self._connection.chunked
+
+    def say(self, body: bytes) -> None:
+        """Send this before anything else that is its own."""
+        self._current = False
+        self._due += body
+        self.advance()
+
+    def write(self, wire: bytes) -> None:
+        """Hand bytes to the connection, as chunks where it takes those. Not while that is full."""
+        self._written_at = self._loop.time()
+        self._written += len(wire)
+        self._connection.write(wire)
+
+    def follow(self, tail: Tail, start: Start) -> None:
+        """Have what the tail has after the cursor, then whatever comes, until the end."""
+        self._tail, self._cursor = tail, start.cursor
+        tail.followers.add(self)
+        self.advance()
+
+    def finish(self) -> None:
+        """There is nothing more for it."""
+        self._current = False
+        self._done = True
+        self.advance()
+
+    def advance(self) -> None:
+        """Write what there is, as far as the connection takes it."""
+        if self._current:
+            self._write_news()
+        if self._current:
+            return
+        if self._room is not None:
+            if not self._room.done():
+                self._room.set_result(None)
+            return
+        while not (self._connection.full or self.over):
+            if self._due:
+                due, self._due = self._due, b""
+                self._write_own(due)
+            elif self.draining:
+                self.draining, self._done = False, True
+                self._write_own(sse.DRAIN)
+            elif self._done:
+                self._connection.end()
+                self._close()
+            elif self._tail is None or not self._step(self._tail):
+                return
+
+    def _write_news(self) -> None:
+        """The common case of `advance`, thousands of times for each event."""
+        connection, tail, position = self._connection, self._tail, self.position
+        assert tail is not None
+        assert position is not None
+        if tail.state is not None or tail.gone:
+            self._current = False
+        elif position < len(tail.frames) and not connection.full:
+            piece, end = tail.piece(position, connection.chunked)
+            self.position = end
+            self._written_at = self._loop.time()
+            self._written += len(piece)
+            # Where there is more than a piece of news, the long way goes on.
+            self._current = end == len(tail.frames)
+            connection.write(piece)
+
+    def _step(self, tail: Tail) -> bool:
+        """Do the next thing that following is made of; False where there is nothing to do."""
+        if tail.gone:
+            self._done = True
+        elif not tail.loaded or (self.position is None and not self._locate(tail)):
+            return False
+        elif self.rewound:
+            self.rewound = False
+            self._write_own(sse.reset("unknown_cursor"))
+        elif (position := self.position or 0) < len(tail.frames):
+            # The position moves before the write: that may come back here.
+            piece, self.position = tail.piece(position, self._connection.chunked)
+            self.write(piece)
+        elif tail.state is not None:
+            self._done = True
+        elif not tail.frames and tail.queued is not None and tail.queued != self._queued:
+            self._queued = tail.queued
+            self._write_own(tail.queued)
+        else:
+            self._current = bool(tail.frames)
+            return False
+        return True
+
+    def _locate(self, tail: Tail) -> bool:
+        """Find the cursor's place in the frames; False where it may still come."""
+        self.position = tail.position(self._cursor)
+        if self.position is not None:
+            return True
+        if self._cursor > tail.last and tail.state is None:
+            if self._patience is None:
+                self._patience = self._loop.call_later(CATCH_UP, self._lose_patience)
+            return False
+        self.position, self.rewound = 0, True
+        return True
+
+    def _lose_patience(self) -> None:
+        if self.position is None:
+            self.rewind()
+            self.advance()
 
     def rewind(self) -> None:
         """Begin again at the start of the log, and say so."""
+        self._current = False
         self.position = 0
         self.rewound = True
-        self.wake()
 
     def drain(self) -> None:
         """This node is going away."""
-        self.draining = True
-        self.wake()
+        self._current = False
+        self.draining = not (self._done or self.over)
+        self.advance()
 
     def tick(self, now: float) -> None:
         """Look whether a heartbeat is due, and whether the socket has been full for too long."""
-        unsent = self._transport.get_write_buffer_size() if self._transport is not None else 0
-        # The buffer also holds the framing of chunks, so a stuck connection looks as if it went backwards.
+        unsent = self._connection.unsent()
+        # The buffer may also hold the framing of chunks, so a stuck connection looks as if it went backwards.
         sent = self._written - unsent
         if not unsent or sent > self._sent:
             self._sent, self._progress_at = sent, now
-        elif now - self._progress_at >= self._stall:
+        elif now - self._progress_at >= self._host.settings.viewer_stall:
             logger.info("cut a viewer that has read nothing for %.0f s", now - self._progress_at)
             self.cut()
-        if now - self._written_at >= self._heartbeat and not self._beat:
-            self._beat = True
-            self.wake()
+            return
+        if now - self._written_at >= self._host.settings.heartbeat and not self._connection.full:
+            self._write_own(sse.HEARTBEAT)
 
     def cut(self) -> None:
         """End the connection at once; what is unsent is dropped, and the client resumes."""
-        self.left = True
-        if self._transport is not None:
-            self._transport.abort()
-        self.wake()
+        self._connection.abort()
+        self._close()
 
-    async def write(self, body: bytes) -> None:
-        """Hand bytes to the connection; waits while its buffer is full."""
-        self._written_at = self._loop.time()
-        self._written += len(body)
-        await self._send({"type": "http.response.body", "body": body, "more_body": True})
+    def leave(self) -> None:
+        """The client is gone."""
+        self._close()
 
-    async def wait(self, seconds: float | None = None) -> None:
-        """Until news, at most `seconds`; passes a heartbeat on its way."""
-        if not self._beat:
-            self._news = self._loop.create_future()
-            timer = self._loop.call_later(seconds, self.wake) if seconds is not None else None
-            try:
-                await self._news
-            finally:
-                if timer is not None:
-                    timer.cancel()
-        if self._beat and self.open:
-            await self.write(sse.HEARTBEAT)
-        self._beat = False
+    async def room(self) -> bool:
+        """Wait until the connection takes another write; False where there is to be none."""
+        while self.open and (self._connection.full or self._due):
+            if self._connection.full:
+                await self._news()
+            else:
+                due, self._due = self._due, b""
+                self._write_own(due)
+        return self.open
 
     async def pause(self, seconds: float) -> None:
         """Wait this long; heartbeats go on, and the end of the connection ends it."""
         until = self._loop.time() + seconds
         while self.open and (left := until - self._loop.time()) > 0:
-            await self.wait(left)
+            await self._news(left)
 
-    @contextlib.contextmanager
-    def attended(self) -> Iterator[None]:
-        """While inside, `left` is set when the client goes."""
-        watch = asyncio.create_task(self._watch())
+    async def _news(self, seconds: float | None = None) -> None:
+        self._room = self._loop.create_future()
+        timer = self._loop.call_later(seconds, self.advance) if seconds is not None else None
         try:
-            yield
+            await self._room
         finally:
-            watch.cancel()
+            self._room = None
+            if timer is not None:
+                timer.cancel()
 
-    async def _watch(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self.left = True
-        self.wake()
+    def _write_own(self, body: bytes) -> None:
+        self.write(sse.chunk(body) if self._connection.chunked else body)
+
+    def _close(self) -> None:
+        if self.over:
+            return
+        self.over = True
+        self._current = False
+        if self._patience is not None:
+            self._patience.cancel()
+        tail, self._tail = self._tail, None
+        if tail is not None:
+            tail.followers.discard(self)
+        self._host.leave(self, tail)
+        self.advance()  # for who waits for room

@@ -30,6 +30,8 @@ from shared.presets import PRESETS
 
 Protocol = Literal["openai-chat", "openai-responses", "anthropic", "gemini"]
 
+Transport = Literal["auto", "direct", "asgi"]
+
 _PREFILLS: dict[Protocol, tuple[str, ...]] = {
     "openai-chat": ("none", "assistant", "prefix", "mistral", "deepseek", "vllm"),
     "anthropic": ("none", "assistant"),
@@ -203,6 +205,18 @@ class Settings(BaseSettings):
         default=65_536,
         gt=0,
         description="Bytes of the kernel's send buffer for each viewer (SO_SNDBUF). Defaults to 65,536.",
+    )
+    transport: Transport = Field(
+        default="auto",
+        description="How viewers are written to: `direct` takes their connections over from the HTTP server, `asgi` "
+        "leaves them there, `auto` is `direct` where the installed uvicorn allows it. Defaults to auto.",
+    )
+    flush_window: float = Field(
+        default=0.0,
+        ge=0,
+        le=0.05,
+        description="Seconds for which a generation's events are gathered after it has last been written to its "
+        "viewers: less CPU for later events. Defaults to 0.",
     )
 
     concurrency: int = Field(

@@ -10,7 +10,7 @@ import socket
 import pytest
 from redis import Redis
 
-from api import event_stream, tail
+from api import tail, viewer
 from midstream.valkey import Valkey
 from shared.events import ORIGIN, EventId
 from shared.generations import Acceptance
@@ -20,6 +20,11 @@ from shared.sse import Decoder
 from tests.api.harness import DEADLINE, Api, MakeApi, Message, Producer, until, whole
 
 UNKNOWN = "gen_" + "a" * 32
+
+
+@pytest.fixture(params=["direct", "asgi"], autouse=True)
+def _transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIDSTREAM_TRANSPORT", request.param)
 
 
 async def ended(api: Api, words: int = 5) -> str:
@@ -131,7 +136,7 @@ async def test_cursor_ahead_waits_for_the_log(api: Api, running: Producer) -> No
 async def test_cursor_ahead_that_never_comes_resets(
     api: Api, running: Producer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_stream, "CATCH_UP", 0.2)
+    monkeypatch.setattr(viewer, "CATCH_UP", 0.2)
     await running.say("a")
     async with api.view(running.generation_id, str(EventId(running.claim.token, 900))) as viewing:
         assert (await viewing.next()).event == "reset"

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from api.hub import Hub
+from api.tail import Tail
 from shared.redis_client import connect
 from shared.subscriber import Subscriber
 from tests.api.harness import Api, Producer, until
@@ -66,6 +67,39 @@ async def test_positions_over_several_attempts(api: Api, running: Producer) -> N
         assert [tail.position(entry.id) for entry in entries] == list(range(1, len(entries) + 1))
         for never in (running.last._replace(seq=3), second.last._replace(seq=9), (5, 0)):
             assert tail.position(type(running.last)(*never)) is None
+
+
+class Told:
+    """A follower that counts how often it is told."""
+
+    def __init__(self) -> None:
+        self.position: int | None = None
+        self.times = 0
+
+    def advance(self) -> None:
+        self.times += 1
+
+    def rewind(self) -> None: ...
+    def cut(self) -> None: ...
+
+
+async def test_events_within_the_flush_window_are_told_together(api: Api, running: Producer) -> None:
+    tail = Tail(running.generation_id, api.log, api.generations, check=60.0, window=0.5)
+    follower = Told()
+    tail.followers.add(follower)
+    tail.subscribed()
+    reading = asyncio.create_task(tail.run())
+    await until(lambda: tail.loaded and follower.times, "the log to be read")
+    told, token = follower.times, running.claim.token
+    for seq in range(1, 4):
+        tail.published(b'%d-%d %d-%d\ndelta\n{"part":0}' % (token, seq - 1, token, seq))
+        for _ in range(3):
+            await asyncio.sleep(0)
+    assert len(tail.frames) == 4
+    assert follower.times == told
+    await until(lambda: follower.times > told, "the window to end")
+    assert follower.times == told + 1
+    reading.cancel()
 
 
 class Silent:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from api import event_stream
+from api import viewer
 from midstream.valkey import Valkey
 from shared.events import TERMINAL, Cancelled, EventId
 from shared.generations import Generations
@@ -101,7 +101,7 @@ async def test_a_cursor_from_a_superseded_attempt(api: Api, live: bool) -> None:
 @pytest.mark.parametrize("ahead", ["token", "seq"])
 async def test_a_cursor_from_the_future(api: Api, monkeypatch: pytest.MonkeyPatch, live: bool, ahead: str) -> None:
     """While the log grows it is waited for; then, as where it has ended, there is a `reset`, and all of it."""
-    monkeypatch.setattr(event_stream, "CATCH_UP", 0.2)
+    monkeypatch.setattr(viewer, "CATCH_UP", 0.2)
     producer = await said(api, "a")
     token = producer.claim.token
     cursor = EventId(token + 60_000, 0) if ahead == "token" else EventId(token, 99)
