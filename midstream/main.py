@@ -30,6 +30,7 @@ Host = Annotated[
     typer.Option(help="Address of the API; any but loopback needs MIDSTREAM_API_KEYS. [127.0.0.1]"),
 ]
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="TCP port of the API; 0 for a free one. [8000]")]
+Processes = Annotated[int, typer.Option(min=1, max=64, help="API processes on the port; more than one on Linux only.")]
 DataDir = Annotated[Path, typer.Option(file_okay=False, help="Folder of the embedded server's data.")]
 
 
@@ -39,20 +40,32 @@ def up(
     host: Host = None,
     data_dir: DataDir = Path(".midstream"),
     workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 1,
+    processes: Processes = 1,
 ) -> None:
     """Run everything on this machine: embedded server, API, workers and, without keys, the simulator."""
     from midstream import up
 
-    raise typer.Exit(up.run(load(host=host, port=port), data_dir, workers))
+    raise typer.Exit(up.run(load(host=host, port=port), data_dir, workers, processes))
 
 
 @app.command()
-def api(port: Port = None, host: Host = None) -> None:
+def api(
+    port: Port = None,
+    host: Host = None,
+    processes: Processes = 1,
+    share_port: Annotated[
+        bool, typer.Option("--share-port", help="Let other processes of this user listen on the port too.")
+    ] = False,
+) -> None:
     """Run the HTTP API against MIDSTREAM_REDIS_URL."""
     settings = load(host=host, port=port)
+    if processes > 1:
+        from midstream import up
+
+        raise typer.Exit(up.run_apis(settings, processes))
     from api.app import run
 
-    run(settings)
+    run(settings, share_port=share_port)
 
 
 @app.command()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shlex
 import signal
 import socket
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import httpx2
@@ -24,18 +25,28 @@ READY_POLL = 0.1
 READY_REMINDER = 15.0
 # Seconds the workers let running answers finish after Ctrl-C; what is cut goes on at the next start.
 DRAIN_TIMEOUT = 2.0
+# An API's end takes 9 s at most.
+API_STOP_TIMEOUT = 10.0
 INTERRUPTED = 130
 
 
-def run(settings: Settings, data_dir: Path, workers: int) -> int:
+def run(settings: Settings, data_dir: Path, workers: int, processes: int) -> int:
     """Run until SIGINT, SIGTERM or SIGHUP; the exit code: 0 after an orderly end, 130 after a second signal.
 
     Raises StartError, before any process is started, for a port in use or an unusable data folder.
     """
-    return asyncio.run(_up(settings, data_dir, free_port(settings.host, settings.port), workers))
+    with reserved_port(settings.host, settings.port, processes) as port:
+        return asyncio.run(_up(settings, data_dir, port, workers, processes))
 
 
-async def _up(settings: Settings, data_dir: Path, port: int, workers: int) -> int:
+def run_apis(settings: Settings, processes: int) -> int:
+    """Run so many API processes on one port; as `run`, but for Redis, workers and simulator."""
+    with reserved_port(settings.host, settings.port, processes) as port:
+        environment = dict(os.environ) | {"MIDSTREAM_HOST": settings.host, "MIDSTREAM_PORT": str(port)}
+        return asyncio.run(supervise([_apis(processes, environment)]))
+
+
+async def _up(settings: Settings, data_dir: Path, port: int, workers: int, processes: int) -> int:
     if settings.model_fields_set & {"redis_url", "queue_url"}:
         say("using the embedded server; MIDSTREAM_REDIS_URL is for `midstream api` and `midstream worker`")
     async with Valkey(data_dir) as valkey:
@@ -49,14 +60,28 @@ async def _up(settings: Settings, data_dir: Path, port: int, workers: int) -> in
         names = ["worker"] if workers == 1 else [f"worker-{number}" for number in range(1, workers + 1)]
         drain = float(environment.get("MIDSTREAM_DRAIN_TIMEOUT", settings.drain_timeout))
         front = [
-            Child("api", _command("api"), environment),
+            *_apis(processes, environment),
             *(Child(name, _command("worker"), environment, stop_timeout=drain + 5) for name in names),
         ]
         greeting = _greet(settings, base_url(settings.host, port), valkey.data_dir, simulated)
-        return await supervise(valkey, [front, back], greeting)
+        return await supervise([front, back], valkey, greeting)
 
 
-async def supervise(server: Member, stages: Sequence[Sequence[Child]], greeting: Coroutine[None, None, None]) -> int:
+def _apis(processes: int, environment: Mapping[str, str]) -> list[Child]:
+    if processes == 1:
+        return [Child("api", _command("api"), environment)]
+    command = _command("api", "--share-port")
+    return [
+        Child(f"api-{number}", command, environment, stop_timeout=API_STOP_TIMEOUT)
+        for number in range(1, processes + 1)
+    ]
+
+
+async def supervise(
+    stages: Sequence[Sequence[Child]],
+    server: Member | None = None,
+    greeting: Coroutine[None, None, None] | None = None,
+) -> int:
     """Keep the started `server` and all children running until a signal; then end the children in stages.
 
     Children of one stage end together. `greeting` runs once beside them. Returns 130 where a second signal
@@ -69,10 +94,11 @@ async def supervise(server: Member, stages: Sequence[Sequence[Child]], greeting:
     children = [child for stage in reversed(stages) for child in stage]
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(greeting)]
+            tasks = [group.create_task(greeting)] if greeting is not None else []
             for child in children:
                 await child.start()
-            tasks += [group.create_task(keep(member)) for member in (server, *children)]
+            members = [*children] if server is None else [server, *children]
+            tasks += [group.create_task(keep(member)) for member in members]
             await stop.wait()
             say("stopping; Ctrl-C again kills")
             for task in tasks:
@@ -127,6 +153,31 @@ def free_port(host: str, port: int) -> int:
         raise StartError(
             f"cannot listen on {host} port {port} ({error.strerror}): end what uses it or choose another with --port"
         ) from None
+
+
+@contextlib.contextmanager
+def reserved_port(host: str, port: int, processes: int) -> Iterator[int]:
+    """`port`, or a free one for 0, kept for so many processes while inside. Raises StartError where it cannot be had.
+
+    Several share it by SO_REUSEPORT (socket(7)), with which Linux spreads connections evenly over all who listen. A
+    socket that is bound and does not listen gets none, and keeps everybody else away while a process restarts.
+    """
+    port = free_port(host, port)
+    if processes == 1:
+        yield port
+        return
+    if not sys.platform.startswith("linux"):
+        raise StartError("--processes: only Linux spreads connections over several processes on one port; leave it out")
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family) as kept:
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            kept.bind(address)
+        except OSError as error:
+            raise StartError(
+                f"cannot share {host} port {port} ({error.strerror}): choose another with --port"
+            ) from None
+        yield port
 
 
 def base_url(host: str, port: int) -> str:

@@ -49,7 +49,7 @@ async def main():
     async def greeting():
         print("ready", flush=True)
     try:
-        status = await supervise(server, [[make("front-1"), make("front-2")], [make("back")]], greeting())
+        status = await supervise([[make("front-1"), make("front-2")], [make("back")]], server, greeting())
     finally:
         await server.stop()
     sys.exit(status)

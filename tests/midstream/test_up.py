@@ -123,9 +123,9 @@ async def test_shows_an_answer_and_serves_it_again_after_a_restart(start_up: Sta
 
 @pytest.mark.timeout(120)
 async def test_brings_back_each_part_that_is_killed(start_up: StartUp) -> None:
-    running = await start_up("--workers=2")
+    running = await start_up("--workers=2", "--processes=2")
     children = running.children()
-    assert len(children) == 5
+    assert len(children) == 6
     for pid in children:
         os.kill(pid, signal.SIGKILL)
     async with asyncio.timeout(START_TIMEOUT):
