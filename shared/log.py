@@ -6,20 +6,24 @@ either exactly the continuation of what is there, or nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
 import msgspec
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
+from redis.exceptions import ResponseError
 
 from shared.events import ORIGIN, TERMINAL, AttemptReason, EventId
 from shared.script import Script
 
 PAGE = 500
 """Entries that one read gives at most."""
+TOGETHER = 32
+"""Batches that one call of the append script takes at most; Redis does nothing else meanwhile."""
+TOGETHER_BYTES = 65_536
+"""Bytes of events after which no further batch joins a call."""
 
 
 class Keys:
@@ -103,8 +107,7 @@ class Claim:
 _OWNED = frozenset({Start.CLAIMED, Start.CANCELLED, Start.EXHAUSTED, Start.INTERRUPTED})
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """Consecutive events of one attempt, on their way to the log; ids are `<token>-<first>` and on."""
 
     generation_id: str
@@ -120,18 +123,24 @@ class Batch:
     def last(self) -> EventId:
         return EventId(self.token, self.first + len(self.events) - 1)
 
+    @property
+    def alone(self) -> bool:
+        """Whether the append script must not take it together with others (append.lua)."""
+        return self.renew_ms != 0 or self.events[-1][0] in TERMINAL
+
     def arguments(self) -> list[str | bytes | int]:
-        state = self.events[-1][0] if self.events[-1][0] in TERMINAL else ""
+        """What the append script wants to know of it."""
+        events = self.events
+        state = events[-1][0] if events[-1][0] in TERMINAL else ""
         arguments: list[str | bytes | int] = [
-            self.token, str(self.previous), self.first, self.number, state, self.renew_ms
+            self.token, str(self.previous), self.first, self.number, state, self.renew_ms, len(events)
         ]  # fmt: skip
-        for event in self.events:
+        for event in events:
             arguments += event
         return arguments
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """The log's answer to a batch. `last` is the log's last id on MISMATCH, the terminal event's on SEALED."""
 
     outcome: Outcome
@@ -140,9 +149,9 @@ class Reply:
 
     @classmethod
     def parse(cls, raw: Sequence[bytes]) -> Reply:
+        if raw[0] == b"OK":
+            return cls(Outcome.OK, cancel=raw[1] == b"1")
         outcome = Outcome(raw[0].decode())
-        if outcome is Outcome.OK:
-            return cls(outcome, cancel=raw[1] == b"1")
         if outcome in (Outcome.MISMATCH, Outcome.SEALED):
             return cls(outcome, last=EventId.parse(raw[1]))
         return cls(outcome)
@@ -243,13 +252,25 @@ class Log:
 
     async def append(self, batch: Batch) -> Reply:
         """Write a batch, and seal if it ends in a terminal event."""
-        keys = Keys(batch.generation_id)
-        return Reply.parse(await self._append(self.redis, [keys.record, keys.log, keys.tombstone], batch.arguments()))
+        (reply,) = await self._append(self.redis, *_call([batch]))
+        return Reply.parse(reply)
 
-    def queue_append(self, pipe: Pipeline, batch: Batch) -> None:
-        """Add the write to a pipeline; `Reply.parse` reads its reply. NoScriptError: `load`, then queue it again."""
-        keys = Keys(batch.generation_id)
-        self._append.queue(pipe, [keys.record, keys.log, keys.tombstone], batch.arguments())
+    async def append_all(self, batches: Sequence[Batch], *, together: bool = True) -> list[Reply | ResponseError]:
+        """Write batches in one round trip; gives what became of each, in their order.
+
+        A ResponseError stands for a call that Redis refused, or broke off: some of its batches may have been written.
+        NoScriptError: `load`, then append again. Unless `together`, each has a call of its own.
+        """
+        calls = _calls(batches) if together else [[batch] for batch in batches]
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for call in calls:
+                self._append.queue(pipe, *_call(call))
+            answers = await pipe.execute(raise_on_error=False)
+        replies: list[Reply | ResponseError] = []
+        for call, answer in zip(calls, answers, strict=True):
+            refused = isinstance(answer, ResponseError)
+            replies += [answer] * len(call) if refused else [Reply.parse(reply) for reply in answer]
+        return replies
 
     async def load(self) -> None:
         """Make Redis know the append script, which pipelines run by its hash."""
@@ -283,6 +304,35 @@ class Log:
     async def holds(self, generation_id: str, event_id: EventId) -> bool:
         """Whether the log has (still) this event."""
         return bool(await self.redis.xrange(Keys(generation_id).log, min=str(event_id), max=str(event_id), count=1))
+
+
+def _calls(batches: Iterable[Batch]) -> list[list[Batch]]:
+    """Which batches the calls of the append script take, in their order."""
+    calls: list[list[Batch]] = []
+    size, room = 0, 0
+    for batch in batches:
+        if batch.alone:
+            calls.append([batch])
+            room = 0
+            continue
+        if not room or size > TOGETHER_BYTES:
+            calls.append([])
+            size, room = 0, TOGETHER
+        calls[-1].append(batch)
+        size += sum([len(data) for _, data in batch.events])
+        room -= 1
+    return calls
+
+
+def _call(batches: Iterable[Batch]) -> tuple[list[str], list[str | bytes | int]]:
+    """Keys and arguments of one call of the append script."""
+    names: list[str] = []
+    arguments: list[str | bytes | int] = []
+    for batch in batches:
+        keys = Keys(batch.generation_id)
+        names += (keys.record, keys.log, keys.tombstone)
+        arguments += batch.arguments()
+    return names, arguments
 
 
 def _entry(raw: RawEntry) -> Entry:

@@ -1,7 +1,8 @@
 """The appender: all writers' events to Redis, many generations in one round trip.
 
 The first event leaves at once; while a round trip is under way, later ones gather, and adjacent deltas merge. So there
-is no timer on the way of the first token, and under load the batches grow while their number does not.
+is no timer on the way of the first token, and under load the batches grow while their number does not. The busier the
+process, the longer they gather, at most GATHER (load.py).
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError, ResponseError
 
 from shared.log import Batch, Claim, Log, Outcome, Reply
 from shared.totals import Ended
 from worker.journal import Silence
+from worker.load import Load
 from worker.writer import StopReason, Writer
 
 logger = logging.getLogger("midstream.worker")
@@ -26,6 +29,10 @@ LINGER = 2.0
 """Seconds for which a sealed attempt is remembered: longer than Redis takes to sync its file (1 s)."""
 RECHECK_LIMIT = 60.0
 """Seconds after which a sealed attempt is forgotten even if Redis cannot be asked whether it has it."""
+GATHER = 0.02
+"""Seconds between two round trips of a process that does nothing but work."""
+TICK = 0.001
+"""Seconds that the loop's timers count in."""
 RENEW = 3600.0
 """Seconds between renewals of a running generation's TTL."""
 
@@ -58,6 +65,8 @@ class Appender:
         self._lingering: deque[tuple[float, Writer]] = deque()
         self._rechecking: dict[int, tuple[float, Writer]] = {}
         self._wake = asyncio.Event()
+        self._urgent = asyncio.Event()
+        self._load = Load()
         self._drained = asyncio.Event()
 
     def open(
@@ -88,12 +97,13 @@ class Appender:
         failures = 0
         while True:
             await self._something_to_do()
+            await self._gather()
             self._beat()
             writers, self._dirty = list(self._dirty.values()), {}
             work = [(writer, batch) for writer in writers if (batch := writer.batch(self._renew_ms(writer)))]
             try:
                 if work:
-                    await self._round_trip(work)
+                    await self._round_trip(work, together=not failures)
                 failures = 0
             except RedisError as error:
                 for writer, _ in work:
@@ -113,6 +123,8 @@ class Appender:
         if id(writer) in self._renewed:  # else it was closed, and somebody still asks it to look at the log
             self._dirty[id(writer)] = writer
             self._wake.set()
+            if writer.urgent:
+                self._urgent.set()
 
     def _forget(self, writer: Writer) -> None:
         self._dirty.pop(id(writer), None)
@@ -134,6 +146,15 @@ class Appender:
             writer.recheck()
         self._wake.clear()
 
+    async def _gather(self) -> None:
+        """Wait for more where the process is busy, unless somebody's first words are among what there is."""
+        pause = GATHER * self._load.share() ** 2
+        if pause >= TICK and not self._urgent.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._urgent.wait()
+        self._urgent.clear()
+
     def _renew_ms(self, writer: Writer) -> int:
         now = time.monotonic()
         if now - self._renewed[id(writer)] < RENEW:
@@ -141,12 +162,10 @@ class Appender:
         self._renewed[id(writer)] = now
         return self.running_ttl_ms
 
-    async def _round_trip(self, work: list[tuple[Writer, Batch]]) -> None:
+    async def _round_trip(self, work: list[tuple[Writer, Batch]], *, together: bool) -> None:
         sent = time.time()
-        async with self.log.redis.pipeline(transaction=False) as pipe:
-            for _, batch in work:
-                self.log.queue_append(pipe, batch)
-            replies = await pipe.execute(raise_on_error=False)
+        # After a call that broke off each goes by itself, so that a log which cannot be written holds up no other.
+        replies = await self.log.append_all([batch for _, batch in work], together=together)
         refused: ResponseError | None = None
         for (writer, batch), reply in zip(work, replies, strict=True):
             if isinstance(reply, ResponseError):
@@ -154,7 +173,7 @@ class Appender:
                 if isinstance(reply, OutOfMemoryError):
                     writer.refuse()
             else:
-                await self._settle(writer, batch, Reply.parse(reply), sent)
+                await self._settle(writer, batch, reply, sent)
             if writer.behind:
                 self._mark(writer)
         if isinstance(refused, NoScriptError):

@@ -98,7 +98,10 @@ async def _next(first: Call, call: Call, writer: Writer, error: ProviderError) -
 async def _make(call: Call, writer: Writer, idle: float) -> Completed:
     name = call.provider.name
     loop = asyncio.get_running_loop()
-    watchdog = asyncio.timeout(idle)
+    # A timer is not moved at each event, but where it is late by this much; it never goes off early.
+    slack = min(0.25, idle / 20)
+    watchdog = asyncio.timeout(idle + slack)
+    moved = loop.time()
     completed: Completed | None = None
     # Until it has said something the call may be made again, and what only begins would then have begun twice.
     begun: list[ProviderEvent] = []
@@ -107,7 +110,9 @@ async def _make(call: Call, writer: Writer, idle: float) -> Completed:
         answer = call.provider.stream(call.request, call.model, call.so_far)
         async with watchdog, aclosing(answer) as pieces:
             async for events in pieces:
-                watchdog.reschedule(loop.time() + idle)
+                if (now := loop.time()) - moved > slack:
+                    moved = now
+                    watchdog.reschedule(now + idle + slack)
                 for event in events:
                     if isinstance(event, Completed):
                         completed = event  # the body is read to its end, so that its connection can be used again
@@ -116,7 +121,8 @@ async def _make(call: Call, writer: Writer, idle: float) -> Completed:
                 if writer.behind > ROOM:
                     watchdog.reschedule(None)  # it is the log that is slow now
                     await writer.caught_up(within=ROOM)
-                    watchdog.reschedule(loop.time() + idle)
+                    moved = loop.time()
+                    watchdog.reschedule(moved + idle + slack)
     except TimeoutError:
         if watchdog.expired():
             message = f"{name} sent no event for {idle:g} s."

@@ -19,6 +19,8 @@ BATCH_EVENTS = 256
 BATCH_BYTES = 262_144
 FULL = 3.0
 """Seconds of a Redis without memory after which the generation is ended."""
+FIRST = 3
+"""Events up to which an attempt has said nothing yet, or as good as: `attempt`, `response`, `part`, a first delta."""
 ROOM = 1024
 """Events that may be on their way to the log before the provider is read more slowly."""
 
@@ -132,6 +134,11 @@ class Writer:
             event.t = self.elapsed_ms
             self._waiting.append(event)
         self._dirty(self)
+
+    @property
+    def urgent(self) -> bool:
+        """Whether none of the answer has reached the log yet: what viewers wait for is the first of it."""
+        return self._acked <= FIRST
 
     @property
     def elapsed_ms(self) -> int:

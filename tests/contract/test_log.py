@@ -7,11 +7,13 @@ import json
 from typing import Any
 
 import pytest
+from fakeredis import FakeAsyncRedis
 from redis.asyncio import Redis
+from redis.exceptions import OutOfMemoryError
 
 from shared.events import ORIGIN, EventId
 from shared.generations import SYNCED_MS, Existence, Generations
-from shared.log import Keys, Log, Outcome, Publication, Start
+from shared.log import TOGETHER, Keys, Log, Outcome, Publication, Reply, Start
 from tests.contract.accepting import accept, batch, claim, completed, delta
 
 
@@ -117,6 +119,59 @@ async def test_a_lost_claim_is_restored_only_from_its_first_event(
     assert record is not None
     assert (record.state, record.attempts) == ("running", 1)
     assert [entry.id.seq for entry in await log.read(generation_id)] == [0, 1]
+
+
+async def test_batches_of_many_logs_share_a_call_and_each_has_its_own_answer(
+    generations: Generations, log: Log
+) -> None:
+    ids = [await accept(generations) for _ in range(TOGETHER + 6)]
+    attempts = [await claim(log, generation_id) for generation_id in ids]
+    batches = [batch(*pair, 1, [delta("a")]) for pair in zip(ids, attempts, strict=True)]
+    heir = await claim(log, ids[0])
+    await log.append(batch(ids[1], attempts[1], 1, [completed()]))
+    await generations.delete("local", ids[2])
+    batches[3] = batch(ids[3], attempts[3], 2, [delta("hole")])
+    batches[4] = batch(ids[4], attempts[4], 1, [delta("a"), completed()])
+    await generations.cancel(ids[5])
+    await log.load()
+    replies = await log.append_all([*batches, batch(ids[4], attempts[4], 3, [delta("late")])])
+    assert replies == [
+        Reply(Outcome.FENCED),
+        Reply(Outcome.SEALED, EventId(attempts[1].token, 1)),
+        Reply(Outcome.GONE),
+        Reply(Outcome.MISMATCH, EventId(attempts[3].token, 0)),
+        Reply(Outcome.OK),
+        Reply(Outcome.OK, cancel=True),
+        *[Reply(Outcome.OK)] * TOGETHER,
+        Reply(Outcome.SEALED, EventId(attempts[4].token, 2)),
+    ]
+    assert [entry.id.token for entry in await log.read(ids[0])] == [attempts[0].token, heir.token]
+    for generation_id, attempt in zip(ids[5:], attempts[5:], strict=True):
+        assert [entry.id for entry in await log.read(generation_id)] == [EventId(attempt.token, n) for n in (0, 1)]
+
+
+async def test_a_redis_without_memory_takes_an_end_and_nothing_that_comes_with_it(
+    redis: Redis, generations: Generations, log: Log
+) -> None:
+    ids = [await accept(generations) for _ in range(3)]
+    attempts = [await claim(log, generation_id) for generation_id in ids]
+    batches = [
+        batch(ids[0], attempts[0], 1, [delta("a")]),
+        batch(ids[1], attempts[1], 1, [completed()]),
+        batch(ids[2], attempts[2], 1, [delta("a")]),
+    ]
+    await log.load()
+    limited = not isinstance(redis, FakeAsyncRedis)  # which has no limit
+    if limited:
+        await redis.config_set("maxmemory", "1")
+    try:
+        replies = await log.append_all(batches)
+    finally:
+        if limited:
+            await redis.config_set("maxmemory", "0")
+    refused = [isinstance(reply, OutOfMemoryError) for reply in replies]
+    assert refused == [limited, False, limited]
+    assert [len(await log.read(generation_id)) for generation_id in ids] == ([1, 2, 1] if limited else [2, 2, 2])
 
 
 async def test_publications_carry_the_batch_and_what_it_follows(

@@ -79,7 +79,7 @@ MUTANTS = (
     Mutant(
         "terminal event and seal are two writes",
         (
-            Edit(APPEND, "'state', ARGV[5], 'seal',", "'state', ARGV[5], 'unsealed',"),
+            Edit(APPEND, "'state', state, 'seal',", "'state', state, 'unsealed',"),
             Edit(
                 "worker/writer.py",
                 "        self.changed.set()\n\n    def recheck(self)",
@@ -100,15 +100,14 @@ MUTANTS = (
     _one(
         "it is published before it is checked",
         APPEND,
-        "local r = redis.call('HMGET', record, 'token', 'seal', 'cancel')",
-        "redis.call('PUBLISH', log, previous .. ' ' .. token .. '-' .. ARGV[3] .. '\\n' .. "
-        "table.concat(ARGV, '\\n', 7))\nlocal r = redis.call('HMGET', record, 'token', 'seal', 'cancel')",
+        "  local r = call('HMGET', record, 'token', 'seal', 'cancel')",
+        "  call('PUBLISH', log, previous .. ' ' .. token .. '-' .. string.format('%.0f', first) .. '\\n' .. "
+        "table.concat(ARGV, '\\n', events, at - 1))\n  local r = call('HMGET', record, 'token', 'seal', 'cancel')",
     ),
     _one(
         "nothing is published",
         APPEND,
-        "redis.call('PUBLISH', log, previous .. ' ' .. token .. '-' .. ARGV[3] .. '\\n' .. "
-        "table.concat(ARGV, '\\n', 7))\n",
+        "  call('PUBLISH', log, previous .. ' ' .. token .. '-' .. string.format('%.0f', first) .. '\\n' .. said)\n",
         "",
     ),
     _one("a claim does not look at the seal", CLAIM, "if r[2] then", "if false then"),
@@ -280,6 +279,13 @@ MUTANTS = (
         "worker",
         "named",
         "chaos tail",
+    ),
+    _one(
+        "a log that cannot be written holds up those beside it",
+        "worker/appender.py",
+        "together=not failures",
+        "together=True",
+        "guards",
     ),
     _one(
         "an event changes while it is under way",

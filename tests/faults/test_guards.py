@@ -121,6 +121,19 @@ async def test_a_worker_that_was_paused_before_its_claim_leaves_the_log_alone(
     assert (await log.append(batch(generation_id, running, 1, [delta("x")]))).outcome is Outcome.OK
 
 
+async def test_a_log_that_cannot_be_written_holds_up_no_other(
+    appender: Appender, generations: Generations, log: Log, redis: Redis
+) -> None:
+    ids = [await accept(generations) for _ in range(3)]
+    writers = [await open_writer(appender, log, generations, generation_id) for generation_id in ids]
+    await redis.delete(Keys(ids[0]).log)
+    await redis.set(Keys(ids[0]).log, "not a log")
+    for writer in writers:  # without a wait, so that they go in one call
+        writer.put(delta("a"))
+    await eventually(lambda: not any(writer.behind for writer in writers[1:]))
+    assert writers[0].behind
+
+
 async def test_a_seal_that_a_worker_only_finds_leaves_the_generation_pending(
     generator: Generator, generations: Generations, log: Log, redis: Redis
 ) -> None:
