@@ -69,9 +69,15 @@ def api(
 
 
 @app.command()
-def worker() -> None:
-    """Run one worker against MIDSTREAM_REDIS_URL."""
+def worker(
+    processes: Annotated[int, typer.Option(min=1, max=64, help="Workers, each a process with a core of its own.")] = 1,
+) -> None:
+    """Run one worker, or several, against MIDSTREAM_REDIS_URL."""
     settings = load()
+    if processes > 1:
+        from midstream import up
+
+        raise typer.Exit(up.run_workers(settings, processes))
     from worker.main import run
 
     run(settings)

@@ -46,6 +46,11 @@ def run_apis(settings: Settings, processes: int) -> int:
         return asyncio.run(supervise([_apis(processes, environment)]))
 
 
+def run_workers(settings: Settings, processes: int) -> int:
+    """Run so many workers on the settings' Redis; as `run`, but for Redis, APIs and simulator."""
+    return asyncio.run(supervise([_workers(processes, dict(os.environ), settings.drain_timeout)]))
+
+
 async def _up(settings: Settings, data_dir: Path, port: int, workers: int, processes: int) -> int:
     if settings.model_fields_set & {"redis_url", "queue_url"}:
         say("using the embedded server; MIDSTREAM_REDIS_URL is for `midstream api` and `midstream worker`")
@@ -57,12 +62,8 @@ async def _up(settings: Settings, data_dir: Path, port: int, workers: int, proce
             simulator_port = free_port("127.0.0.1", 0)
             environment["MIDSTREAM_SIMULATOR_URL"] = f"http://127.0.0.1:{simulator_port}"
             back = [Child("simulator", _command("simulator", "--port", str(simulator_port)), environment)]
-        names = ["worker"] if workers == 1 else [f"worker-{number}" for number in range(1, workers + 1)]
         drain = float(environment.get("MIDSTREAM_DRAIN_TIMEOUT", settings.drain_timeout))
-        front = [
-            *_apis(processes, environment),
-            *(Child(name, _command("worker"), environment, stop_timeout=drain + 5) for name in names),
-        ]
+        front = [*_apis(processes, environment), *_workers(workers, environment, drain)]
         greeting = _greet(settings, base_url(settings.host, port), valkey.data_dir, simulated)
         return await supervise([front, back], valkey, greeting)
 
@@ -75,6 +76,11 @@ def _apis(processes: int, environment: Mapping[str, str]) -> list[Child]:
         Child(f"api-{number}", command, environment, stop_timeout=API_STOP_TIMEOUT)
         for number in range(1, processes + 1)
     ]
+
+
+def _workers(processes: int, environment: Mapping[str, str], drain: float) -> list[Child]:
+    names = ["worker"] if processes == 1 else [f"worker-{number}" for number in range(1, processes + 1)]
+    return [Child(name, _command("worker"), environment, stop_timeout=drain + 5) for name in names]
 
 
 async def supervise(

@@ -18,6 +18,7 @@ import pytest
 
 from midstream import up
 from midstream.errors import StartError
+from midstream.valkey import Valkey
 from shared.settings import load
 from tests.midstream.conftest import Gone, RunPython, ended
 
@@ -63,14 +64,17 @@ class Running:
 
     def children(self) -> list[int]:
         """Process ids of all that `up` started."""
-        tasks = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [int(pid) for pid in tasks.read_text().split()]
+        return children_of(self.process.pid)
 
     async def end(self, number: signal.Signals) -> str:
         """Send a signal and wait for the end; what it said on stderr."""
         self.process.send_signal(number)
         _, err = await asyncio.to_thread(self.process.communicate, timeout=30)
         return err
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def ids(events: str) -> list[str]:
@@ -140,6 +144,30 @@ async def test_brings_back_each_part_that_is_killed(start_up: StartUp) -> None:
     assert not set(children) & set(running.children())
     await running.end(signal.SIGTERM)
     assert running.process.returncode == 0
+
+
+@pytest.mark.timeout(120)
+async def test_several_workers_are_kept_running_and_end_together(run_python: RunPython, tmp_path: Path) -> None:
+    async with Valkey(tmp_path / "data") as valkey:
+        process = run_python("-m", "midstream", "worker", "--processes=2", MIDSTREAM_REDIS_URL=valkey.url)
+        assert process.stderr is not None
+        lines = iter(process.stderr.readline, "")
+
+        def ready(*names: str) -> None:
+            waiting = set(names)
+            while waiting:
+                line = next(lines)
+                waiting -= {name for name in waiting if f"{name} |" in line and "takes up to" in line}
+
+        await asyncio.wait_for(asyncio.to_thread(ready, "worker-1", "worker-2"), START_TIMEOUT)
+        children = children_of(process.pid)
+        os.kill(children[0], signal.SIGKILL)
+        await asyncio.wait_for(asyncio.to_thread(ready, "worker-1"), START_TIMEOUT)
+        children = children_of(process.pid)
+        assert len(children) == 2
+        process.terminate()
+        assert await asyncio.to_thread(process.wait, 30) == 0
+        assert all(ended(pid) for pid in children)
 
 
 def refusal(process: subprocess.Popen[str]) -> str:
