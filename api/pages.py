@@ -7,8 +7,9 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 from api import sse
+from shared.entry import RawEntry, read_id
 from shared.events import ORIGIN, TERMINAL, EventId
-from shared.log import PAGE, Log, RawEntry, read_id
+from shared.log import PAGE, Log
 
 KEPT = 1.0
 """Seconds for which a page is kept for others: what is deleted is gone soon."""

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from shared.log import Entry
+from shared.entry import Entry
 
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),

@@ -13,9 +13,10 @@ from redis.exceptions import RedisError
 from api import sse
 from api.supervisor import where
 from shared.backoff import Backoff
+from shared.entry import Entry
 from shared.events import ORIGIN, TERMINAL, EventId
 from shared.generations import Existence, Generations, State
-from shared.log import PAGE, Entry, Log, Publication, following
+from shared.log import PAGE, Log, Publication, following
 
 logger = logging.getLogger("midstream.api")
 

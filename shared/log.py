@@ -15,7 +15,9 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from shared.entry import Entry, RawEntry
 from shared.events import ORIGIN, TERMINAL, AttemptReason, EventId
+from shared.packing import is_packed, unpacked
 from shared.script import Script
 
 PAGE = 500
@@ -33,22 +35,12 @@ class Keys:
         self.record = f"midstream:{{{generation_id}}}:record"
         self.log = f"midstream:{{{generation_id}}}:log"
         self.tombstone = f"midstream:{{{generation_id}}}:tombstone"
+        self.packing = f"midstream:{{{generation_id}}}:packing"
 
     @property
     def channel(self) -> str:
         """Where the append script publishes what it wrote: named as the log."""
         return self.log
-
-
-class Entry(NamedTuple):
-    """One event as it stands in the log."""
-
-    id: EventId
-    type: str
-    data: bytes
-
-
-RawEntry = tuple[bytes, tuple[bytes, bytes]]
 
 
 class Outcome(StrEnum):
@@ -201,12 +193,14 @@ class Log:
     _claim = Script("claim")
     _append = Script("append")
     _hand_over = Script("hand_over")
+    _pack = Script("pack")
 
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
         # Without redis-py's dictionary for each entry, which costs more than the rest of a read.
         self._plain = Redis(connection_pool=redis.connection_pool)
-        self._plain.set_response_callback("XRANGE", lambda response, **kwargs: response)
+        for command in ("XRANGE", "XREVRANGE"):
+            self._plain.set_response_callback(command, lambda response, **kwargs: response)
 
     async def claim(
         self,
@@ -283,7 +277,7 @@ class Log:
 
     async def read(self, generation_id: str, after: EventId = ORIGIN, *, count: int = PAGE) -> list[Entry]:
         """The events after a cursor, in order, at most `count`."""
-        return [_entry(entry) for entry in await self.read_raw(generation_id, after, count=count)]
+        return [Entry.read(raw) for raw in await self.read_raw(generation_id, after, count=count)]
 
     async def read_raw(self, generation_id: str, after: EventId = ORIGIN, *, count: int = PAGE) -> list[RawEntry]:
         """The same as Redis replies it: for each its id, and its type and data."""
@@ -291,19 +285,27 @@ class Log:
         raw: list[RawEntry] = await self._plain.execute_command(  # type: ignore[no-untyped-call]
             "XRANGE", Keys(generation_id).log, start, "+", "COUNT", count
         )
-        return raw
+        return unpacked(raw, after, count) if any(map(is_packed, raw)) else raw
 
     async def last(self, generation_id: str) -> Entry | None:
         """The newest event, None in an empty log."""
-        raw = await self.redis.xrevrange(Keys(generation_id).log, count=1)
-        if not raw:
-            return None
-        ((event_id, fields),) = raw
-        return _entry((event_id, *fields.items()))
+        raw = await self._plain.execute_command(  # type: ignore[no-untyped-call]
+            "XREVRANGE", Keys(generation_id).log, "+", "-", "COUNT", 1
+        )
+        return Entry.read(raw[0]) if raw else None
 
     async def holds(self, generation_id: str, event_id: EventId) -> bool:
         """Whether the log has (still) this event."""
-        return bool(await self.redis.xrange(Keys(generation_id).log, min=str(event_id), max=str(event_id), count=1))
+        found = await self.read(generation_id, event_id.before, count=1)
+        return bool(found) and found[0].id == event_id
+
+    async def replace(self, generation_id: str, seal: EventId, count: int, entries: Sequence[Entry]) -> bool:
+        """Put entries that say the same in place of a sealed log's `count`; False where it is not that log any more."""
+        keys = Keys(generation_id)
+        arguments: list[str | bytes | int] = [str(seal), count]
+        for entry in entries:
+            arguments += (str(entry.id), entry.type, entry.data)
+        return bool(await self._pack(self.redis, [keys.record, keys.log, keys.packing], arguments))
 
 
 def _calls(batches: Iterable[Batch]) -> list[list[Batch]]:
@@ -333,14 +335,3 @@ def _call(batches: Iterable[Batch]) -> tuple[list[str], list[str | bytes | int]]
         names += (keys.record, keys.log, keys.tombstone)
         arguments += batch.arguments()
     return names, arguments
-
-
-def _entry(raw: RawEntry) -> Entry:
-    event_id, (type, data) = raw
-    return Entry(read_id(event_id), type.decode(), data)
-
-
-def read_id(raw: bytes) -> EventId:
-    """An id as Redis writes it."""
-    token, _, seq = raw.partition(b"-")
-    return EventId(int(token), int(seq))

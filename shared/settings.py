@@ -254,6 +254,11 @@ class Settings(BaseSettings):
         gt=0,
         description="Bytes of event data in one attempt; past it the generation fails. Defaults to 32,000,000.",
     )
+    pack: bool = Field(
+        default=True,
+        description="Whether logs of generations that have ended are kept packed; all APIs must be of a version that "
+        "reads these. Defaults to true.",
+    )
     retries: int = Field(
         default=2,
         ge=0,

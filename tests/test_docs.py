@@ -84,6 +84,8 @@ class TestConfiguration:
             stated = str(field.description).partition("Defaults to ")[2]
             number = re.sub(r"(?<=\d),(?=\d)", "", stated)
             expected = default if isinstance(default, str) else f"{default:.15g}"
+            if isinstance(default, bool):
+                expected = str(default).lower()
             assert re.match(rf"{re.escape(expected)}(?!\d)", number), name
 
     def test_examples_are_valid(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

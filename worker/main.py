@@ -28,6 +28,7 @@ from worker.generate import Generator
 from worker.interrupts import Interrupts
 from worker.journal import open_journal
 from worker.news import News
+from worker.packer import Packer
 from worker.prices import Prices
 from worker.providers.registry import Registry
 from worker.pulse import Pulse
@@ -61,8 +62,11 @@ async def serve(settings: Settings) -> None:
     async def settled(generation_ids: list[str], ended: list[Ended]) -> None:
         with suppress(RedisError):  # the sweeper sees to it
             await queue.settle(generation_ids, ended)
+        if settings.pack:
+            packer.take(generation_ids)
 
     journal = open_journal(settings.append_journal)
+    packer = Packer(log, generations)
     pulse = Pulse(settings.lease, lambda: worker.give_up_expired())
     appender = Appender(
         log,
@@ -84,7 +88,7 @@ async def serve(settings: Settings) -> None:
     sweeper = Sweeper(queue, generations, settings, prices)
     try:
         async with asyncio.TaskGroup() as tasks:
-            running = (appender.run(), pulse.run(), interrupts.run(), sweeper.run(), subscriber.run())
+            running = (appender.run(), pulse.run(), interrupts.run(), sweeper.run(), subscriber.run(), packer.run())
             background = [tasks.create_task(task) for task in running]
             _drain_on_signal(tasks, worker, settings.drain_timeout)
             count_tasks_on_signal()

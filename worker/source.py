@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from redis.exceptions import RedisError
 
 from shared.backoff import Backoff
+from shared.entry import Entry
 from shared.events import ORIGIN, TERMINAL, Attempt, EventId, decode
 from shared.generations import Generations
-from shared.log import PAGE, Entry, Log
+from shared.log import PAGE, Log
 from worker.news import News
 
 QUIET = 1.0

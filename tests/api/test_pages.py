@@ -7,8 +7,10 @@ import asyncio
 import pytest
 
 from api.pages import Pages
+from shared.entry import RawEntry
 from shared.events import ORIGIN, EventId
-from shared.log import PAGE, Log, RawEntry
+from shared.log import PAGE, Keys, Log
+from shared.packing import pack
 from tests.api.harness import Api, Producer, whole
 
 
@@ -44,7 +46,7 @@ async def test_viewers_of_one_log_share_its_pages(api: Api, running: Producer, m
 
     async def counted(log: Log, generation_id: str, after: EventId = ORIGIN, *, count: int = PAGE) -> list[RawEntry]:
         nonlocal reads
-        reads += 1
+        reads += count == PAGE
         return await read(log, generation_id, after, count=count)
 
     monkeypatch.setattr(Log, "read_raw", counted)
@@ -54,3 +56,15 @@ async def test_viewers_of_one_log_share_its_pages(api: Api, running: Producer, m
     for index, seen in enumerate(got):
         assert seen == messages[index * 20 + 1 :]
     assert reads == 3
+
+
+async def test_a_packed_log_replays_the_same_from_every_cursor(api: Api, running: Producer) -> None:
+    await running.say(*(f"word {number} " for number in range(PAGE + 150)))
+    await running.complete()
+    before = await api.events(running.generation_id)
+    log = await api.log.read(running.generation_id, count=2 * PAGE)
+    assert await api.log.replace(running.generation_id, log[-1].id, len(log), pack(log))
+    assert await api.log.redis.xlen(Keys(running.generation_id).log) < len(log) / 20
+    for index in (*range(70), PAGE - 1, PAGE, PAGE + 149):
+        assert await api.events(running.generation_id, before[index].id) == before[index + 1 :]
+    assert await api.events(running.generation_id) == before

@@ -15,6 +15,7 @@ from shared.events import ORIGIN, EventId
 from shared.generations import SYNCED_MS, Existence, Generations
 from shared.log import TOGETHER, Keys, Log, Outcome, Publication, Reply, Start
 from tests.contract.accepting import accept, batch, claim, completed, delta
+from worker.packer import Packer
 
 
 async def test_an_attempt_is_dense_from_its_first_event_to_the_seal(generations: Generations, log: Log) -> None:
@@ -211,6 +212,37 @@ async def test_reads_page_from_any_cursor(generations: Generations, log: Log) ->
     assert await log.read(generation_id, count=5) == whole[:5]
     assert await log.last(generation_id) == whole[-1]
     assert not await log.holds(generation_id, EventId(attempt.token, 21))
+
+
+async def test_a_packed_log_reads_as_before(generations: Generations, log: Log, redis: Redis) -> None:
+    packer = Packer(log, generations)
+    generation_id = await accept(generations)
+    for _ in range(2):
+        attempt = await claim(log, generation_id)
+        await log.append(batch(generation_id, attempt, 1, [delta(f"{n} ") for n in range(200)]))
+    assert not await packer.pack(generation_id), "it may still grow"
+    await log.append(batch(generation_id, attempt, 201, [completed()]))
+    whole = await log.read(generation_id, count=1000)
+    key = Keys(generation_id).log
+    left = await redis.pttl(key)
+    seal = whole[-1].id
+    assert not await log.replace(generation_id, EventId(seal.token, 9), len(whole), whole[-1:])
+    assert not await log.replace(generation_id, seal, len(whole) - 1, whole[-1:])
+    assert await redis.xlen(key) == len(whole)
+
+    assert await packer.pack(generation_id)
+    assert await redis.xlen(key) < 15
+    assert left - 5_000 < await redis.pttl(key) <= left
+    assert not await redis.exists(Keys(generation_id).packing)
+    assert await log.read(generation_id, count=1000) == whole
+    for index in (0, 1, 63, 64, 100, 200, 201, 300, len(whole) - 2, len(whole) - 1):
+        assert await log.read(generation_id, whole[index].id, count=70) == whole[index + 1 : index + 71]
+        assert await log.holds(generation_id, whole[index].id)
+    assert await log.last(generation_id) == whole[-1]
+    assert not await log.holds(generation_id, EventId(seal.token, seal.seq + 1))
+    assert not await log.holds(generation_id, EventId(seal.token - 1, 500))
+    assert (await log.append(batch(generation_id, attempt, 201, [completed()]))).outcome is Outcome.SEALED
+    assert not await packer.pack(generation_id), "it is packed"
 
 
 class TestCancel:

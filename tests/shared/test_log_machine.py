@@ -17,9 +17,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from shared.entry import Entry
 from shared.events import ORIGIN, TERMINAL, EventId
 from shared.generations import Generations
-from shared.log import Entry, Keys, Log, Outcome, Reply, Start
+from shared.log import Keys, Log, Outcome, Reply, Start
 from shared.queue import Queue
 from shared.settings import Settings
 from tests.contract.accepting import accept, completed, delta

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from shared.entry import Entry
 from shared.events import Cancelled, Completed, Failed
 from shared.generations import Generations
-from shared.log import Entry
 from shared.settings import ProviderSettings, Settings
 from shared.snapshots import Snapshot
 from tests.worker.conftest import Midstream, said_something, working

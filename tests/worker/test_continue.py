@@ -13,8 +13,9 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from shared.entry import Entry
 from shared.events import AnyEvent, Attempt, Cancelled, Completed, Delta, Failed, Part, PartEnd
-from shared.log import Entry, Keys, Log
+from shared.log import Keys, Log
 from shared.settings import ProviderSettings, Settings
 from shared.snapshots import Snapshot
 from tests.worker.conftest import Midstream, working
