@@ -178,6 +178,8 @@ class Valkey:
             "appendfsync": "everysec",
             "save": "",
             "maxmemory-policy": "noeviction",
+            # A stream takes the memory of a whole node from its first entry on, 4,096 bytes unless told.
+            "stream-node-max-bytes": "2048",
             "daemonize": "no",
             "pidfile": str(self.data_dir / "valkey.pid"),
             "logfile": str(self.log_file),
