@@ -1,0 +1,82 @@
+"""The appender: what leaves at once, and what gathers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+from fakeredis import FakeAsyncRedis
+from redis.asyncio import Redis
+
+from shared.generations import Generations
+from shared.log import Log
+from shared.queue import Queue
+from shared.settings import Settings
+from tests.contract.accepting import accept, claim, delta
+from worker import appender as appender_module
+from worker.appender import Appender
+from worker.journal import Silence
+from worker.load import SPAN, Load
+from worker.writer import Writer
+
+
+@pytest.fixture
+async def redis() -> AsyncIterator[Redis]:
+    client = FakeAsyncRedis(version=(7, 0))
+    yield client
+    await client.aclose()
+
+
+async def kept(writer: Writer) -> float:
+    """Seconds until the log has a delta that is put now."""
+    began = time.monotonic()
+    writer.put(delta("a"))
+    await writer.caught_up()
+    return time.monotonic() - began
+
+
+async def test_a_busy_worker_gathers_but_lets_first_words_go(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings()
+    generations, log = Generations(redis, Queue(redis, settings), settings), Log(redis)
+    appender = Appender(log, max_log=1_000, running_ttl=60, settled=generations.queue.settle, journal=Silence())
+    task = asyncio.create_task(appender.run())
+    writers = []
+    for _ in range(2):
+        generation_id = await accept(generations)
+        start = await claim(log, generation_id)
+        writers.append(appender.open(generation_id, start, restore=_never, stop=lambda _: None))
+    old, new = writers
+    for _ in range(5):
+        await kept(old)
+    monkeypatch.setattr(appender_module, "GATHER", 1.0)
+    monkeypatch.setattr(Load, "share", lambda _: 0.0)
+    assert await kept(old) < 0.5
+    monkeypatch.setattr(Load, "share", lambda _: 1.0)
+    assert await kept(new) < 0.5
+    assert await kept(old) >= 0.9
+    held = asyncio.create_task(kept(old))
+    await asyncio.sleep(0)
+    assert await kept(new) < 0.5
+    assert await held < 0.5, "it leaves with those who may not wait"
+    task.cancel()
+
+
+async def _never() -> bool:
+    return False
+
+
+def test_load_is_the_share_of_a_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    wall, cpu = 0.0, 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: wall)
+    monkeypatch.setattr(time, "process_time", lambda: cpu)
+    load = Load()
+    assert load.share() == 0
+    for _ in range(40):
+        wall += SPAN
+        cpu += SPAN / 2
+        load.share()
+    assert load.share() == pytest.approx(0.5, abs=0.01)
+    wall += 100 * SPAN
+    assert load.share() < 0.01
