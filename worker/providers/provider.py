@@ -47,7 +47,7 @@ class Provider(Protocol):
     def stream(
         self, request: GenerationRequest, model: str, so_far: Snapshot | None = None
     ) -> AsyncGenerator[list[ProviderEvent], None]:
-        """The answer, or what follows `so_far` of it: non-empty lists of events, one for each piece of the network's.
+        """The answer, or what follows `so_far` of it: non-empty lists of events, one for what arrived together.
 
         `Completed` comes last. Keep-alives give nothing. Closing the generator, or cancelling the task that reads it,
         closes the connection; reading on after `Completed`, at most 0.1 s, keeps it for the next request.

@@ -13,8 +13,9 @@ import ssl
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing
-from functools import cache
+from functools import cache, partial
 from typing import Any, Protocol, TypeVar
+from urllib.request import getproxies
 
 import httpx2
 import msgspec
@@ -23,6 +24,7 @@ from msgspec import UNSET, UnsetType
 from shared.sse import Decoder, EventTooLarge
 from worker.providers.errors import TRANSPORT_ERRORS, from_status, from_transport, problem
 from worker.providers.provider import ProviderError, ProviderEvent
+from worker.providers.transport import BODY, Body, Transport
 
 TIMEOUT = httpx2.Timeout(connect=10.0, read=900.0, write=60.0, pool=10.0)
 """Seconds. `read` only has to end what the worker's watchdog, at most 600 s, has not ended before."""
@@ -58,8 +60,14 @@ def http_client() -> httpx2.AsyncClient:
 
     No compression: a proxy that compresses holds events back until it has a block full of them.
     """
+    # To a proxy of the environment's, httpx2 knows the way.
+    proxied = any(scheme in getproxies() for scheme in ("http", "https", "all"))
     return httpx2.AsyncClient(
-        timeout=TIMEOUT, limits=LIMITS, headers={"Accept-Encoding": "identity"}, verify=_certificates()
+        timeout=TIMEOUT,
+        limits=LIMITS,
+        headers={"Accept-Encoding": "identity"},
+        verify=_certificates(),
+        transport=None if proxied else Transport(_certificates(), LIMITS),
     )
 
 
@@ -72,7 +80,7 @@ def _certificates() -> ssl.SSLContext:
 async def follow(
     name: str, send: Callable[[], Awaitable[httpx2.Response]], reader: Reader
 ) -> AsyncGenerator[list[ProviderEvent], None]:
-    """Send the request and give the answer's events, one non-empty list for each piece the network gave.
+    """Send the request and give the answer's events, one non-empty list for what arrived together.
 
     Raises ProviderError, always outside the handler of what caused it: the SDKs' errors quote the provider's
     text, which must not reach a log as a traceback's first half.
@@ -81,14 +89,18 @@ async def follow(
         response = await _open(name, send)
         stack.push_async_callback(response.aclose)
         reader.request_id = _request_id(response.headers)
-        pieces = await stack.enter_async_context(aclosing(response.aiter_bytes()))
+        body = response.extensions.get(BODY)
+        if isinstance(body, Body) and "content-encoding" not in response.headers:
+            read: Callable[[], Awaitable[bytes]] = body.read
+        else:
+            read = partial(anext, await stack.enter_async_context(aclosing(response.aiter_bytes())), b"")
         decoder = Decoder()
         while not reader.ended:
             events: list[ProviderEvent] = []
             failure: ProviderError | None = None
             try:
-                piece = await anext(pieces, None)
-                if piece is None:
+                piece = await read()
+                if not piece:
                     reader.finish(decoder.unfinished, events)
                 else:
                     for event in decoder.feed(piece):
@@ -104,7 +116,7 @@ async def follow(
                 yield events
             if failure is not None:
                 raise failure
-        await _drain(pieces)
+        await _drain(read)
 
 
 async def _open(name: str, send: Callable[[], Awaitable[httpx2.Response]]) -> httpx2.Response:
@@ -144,11 +156,11 @@ def _unsent(name: str, error: BaseException | None) -> ProviderError:
     return from_transport(name, error)
 
 
-async def _drain(pieces: AsyncGenerator[bytes, None]) -> None:
+async def _drain(read: Callable[[], Awaitable[bytes]]) -> None:
     """Read to the end of the body, so that the connection can serve the next request."""
     with contextlib.suppress(TimeoutError, *TRANSPORT_ERRORS):
         async with asyncio.timeout(_DRAIN_SECONDS):
-            async for _ in pieces:
+            while await read():
                 pass
 
 

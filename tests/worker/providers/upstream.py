@@ -100,7 +100,7 @@ class Upstream:
             ]
             writer.write("\r\n".join([*lines, "", ""]).encode())
             try:
-                for piece in reply.pieces:
+                for piece in filter(None, reply.pieces):
                     writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
                     await writer.drain()
                 if reply.end == "hang":

@@ -1,0 +1,241 @@
+"""The transport under the SDKs: framing, connections that are used again, addresses, TLS, and readers that are slow."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import httpx2
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from worker.providers.stream import http_client
+from worker.providers.transport import Transport
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
+
+
+class Server:
+    """Answers each request by the next of `answers`, and closes after one that says so with an empty rest."""
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[bytes, bool]] = []
+        self.heads: list[bytes] = []
+        self.connections = 0
+        self.writers: list[asyncio.StreamWriter] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self.writers.append(writer)
+        try:
+            while True:
+                self.heads.append(head := await reader.readuntil(b"\r\n\r\n"))
+                await reader.readexactly(7 if head.startswith(b"POST") else 0)
+                answer, closes = self.answers.pop(0)
+                writer.write(answer)
+                if closes:
+                    return
+        except (asyncio.IncompleteReadError, OSError):
+            pass
+        finally:
+            writer.close()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[tuple[Server, int]]:
+    script = Server()
+    listening = await asyncio.start_server(script.serve, "127.0.0.1", 0)
+    yield script, listening.sockets[0].getsockname()[1]
+    listening.close()
+    for writer in script.writers:
+        writer.close()
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx2.AsyncClient]:
+    async with httpx2.AsyncClient(transport=transport(), timeout=5) as client:
+        yield client
+
+
+def transport(context: ssl.SSLContext | None = None) -> Transport:
+    return Transport(context or ssl.create_default_context(), httpx2.Limits(keepalive_expiry=30))
+
+
+@pytest.mark.parametrize(
+    ("answer", "closes", "body"),
+    [
+        (CHUNKED, False, b"hi"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi", False, b"hi"),
+        (b"HTTP/1.1 200 OK\r\n\r\nhi", True, b"hi"),
+        (b"HTTP/1.0 200 OK\r\n\r\nhi", True, b"hi"),
+        (b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n" + CHUNKED, False, b"hi"),
+        (CHUNKED[:-2] + b"trailer: 1\r\n\r\n", False, b"hi"),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", False, b""),
+    ],
+    ids=["chunked", "length", "to the end", "1.0", "after hints", "trailer", "none"],
+)
+async def test_a_body_ends_where_it_says(
+    server: tuple[Server, int], client: httpx2.AsyncClient, answer: bytes, closes: bool, body: bytes
+) -> None:
+    script, port = server
+    script.answers = [(answer, closes)] * 2
+    for _ in range(2):
+        response = await client.post(f"http://127.0.0.1:{port}/v1/x?y=1", json={"a": 1})
+        assert response.content == body
+        assert not {"link", "trailer"} & response.headers.keys()
+    assert script.heads[0].startswith(b"POST /v1/x?y=1 HTTP/1.1\r\n")
+    assert script.connections == (2 if closes else 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (b"", httpx2.RemoteProtocolError),
+        (CHUNKED[:-3], httpx2.RemoteProtocolError),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nhi", httpx2.RemoteProtocolError),
+        (b"SSH-2.0-OpenSSH\r\n", httpx2.RemoteProtocolError),
+        (b"HTTP/1.1 200 OK\r\na: " + b"b" * 20_000, httpx2.RemoteProtocolError),
+    ],
+    ids=["nothing", "half a chunk", "too short", "no HTTP", "endless head"],
+)
+async def test_what_is_no_whole_answer_is_an_error(
+    server: tuple[Server, int], client: httpx2.AsyncClient, answer: bytes, error: type[Exception]
+) -> None:
+    script, port = server
+    script.answers = [(answer, True)]
+    with pytest.raises(error):
+        await client.get(f"http://127.0.0.1:{port}/")
+
+
+async def test_an_idle_connection_that_was_closed_is_not_used_again(
+    server: tuple[Server, int], client: httpx2.AsyncClient
+) -> None:
+    script, port = server
+    script.answers = [(CHUNKED, False), (CHUNKED, False)]
+    assert (await client.get(f"http://127.0.0.1:{port}/")).content == b"hi"
+    # At once: no loop has heard of it.
+    script.writers[0].get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+    assert (await client.get(f"http://127.0.0.1:{port}/")).content == b"hi"
+    assert script.connections == 2
+
+
+@pytest.mark.parametrize("name", ["connect", "read"])
+async def test_silence_is_a_timeout(server: tuple[Server, int], name: str) -> None:
+    kinds = {"connect": httpx2.ConnectTimeout, "read": httpx2.ReadTimeout}
+    script, port = server
+    script.answers = [(CHUNKED[:-5], False)]
+    address = f"http://127.0.0.1:{port}/" if name == "read" else "http://192.0.2.1/"  # TEST-NET-1 (RFC 5737)
+    async with httpx2.AsyncClient(transport=transport(), timeout=httpx2.Timeout(5, **{name: 0.05})) as client:
+        with pytest.raises((kinds[name], httpx2.ConnectError)):
+            await client.get(address)
+
+
+async def test_what_cannot_be_sent(server: tuple[Server, int], client: httpx2.AsyncClient) -> None:
+    with pytest.raises(httpx2.LocalProtocolError):
+        await client.get(f"http://127.0.0.1:{server[1]}/", headers={"authorization": "Bearer a\r\nb: c"})
+    with pytest.raises(httpx2.UnsupportedProtocol):
+        await client.get("ftp://127.0.0.1:9/")
+
+
+async def test_an_address_is_sent_as_it_is(server: tuple[Server, int], client: httpx2.AsyncClient) -> None:
+    script, port = server
+    script.answers = [(CHUNKED, False)]
+    await client.get(f"http://127.0.0.1:{port}/a%3Db%2Fc?x=%3D&y=%20")
+    assert script.heads[0].startswith(b"GET /a%3Db%2Fc?x=%3D&y=%20 HTTP/1.1")
+
+
+async def test_a_reader_that_is_slow_slows_the_server(server: tuple[Server, int], client: httpx2.AsyncClient) -> None:
+    script, port = server
+    script.answers = [(b"HTTP/1.1 200 OK\r\n\r\n", False)]
+    async with client.stream("GET", f"http://127.0.0.1:{port}/") as response:
+        writer = script.writers[0]
+        size = 16_777_216
+        writer.write(bytes(size))
+        writer.write_eof()
+        pieces = response.aiter_raw()
+        read = len(await anext(pieces))
+        left = None
+        async with asyncio.timeout(5):
+            # It has stopped reading when the server's buffer shrinks no more.
+            while left != (left := writer.transport.get_write_buffer_size()):
+                await asyncio.sleep(0.05)
+        assert left
+        async for piece in pieces:
+            read += len(piece)
+    assert read == size
+
+
+async def test_the_next_address_is_tried_where_one_refuses(
+    server: tuple[Server, int], client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script, port = server
+    script.answers = [(CHUNKED, False)]
+    loop = asyncio.get_running_loop()
+    known = await loop.getaddrinfo("127.0.0.1", port, type=1)
+    other = [(*known[0][:4], ("127.0.0.2", port))]
+
+    async def resolve(host: str, *_: object, **__: object) -> object:
+        return other + known if host == "provider.test" else known
+
+    monkeypatch.setattr(loop, "getaddrinfo", resolve)
+    assert (await client.get(f"http://provider.test:{port}/")).content == b"hi"
+    assert b"host: provider.test" in script.heads[0].lower()
+
+
+async def test_a_certificate_is_checked(tmp_path: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (tmp_path / "both.pem").write_bytes(pem + private)
+    ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ours.load_cert_chain(tmp_path / "both.pem")
+    script = Server()
+    script.answers = [(CHUNKED, False)] * 2
+    listening = await asyncio.start_server(script.serve, "127.0.0.1", 0, ssl=ours)
+    port = listening.sockets[0].getsockname()[1]
+    trusting = ssl.create_default_context(cadata=pem.decode())
+    async with httpx2.AsyncClient(transport=transport(trusting), timeout=5) as client:
+        for _ in range(2):
+            assert (await client.get(f"https://localhost:{port}/")).content == b"hi"
+        with pytest.raises(httpx2.ConnectError):
+            await client.get(f"https://127.0.0.1:{port}/")  # not the name in the certificate
+    async with httpx2.AsyncClient(transport=transport(), timeout=5) as client:
+        with pytest.raises(httpx2.ConnectError):
+            await client.get(f"https://localhost:{port}/")
+    assert len(script.heads) == 2
+    assert script.connections == 1
+    listening.close()
+
+
+async def test_a_proxy_of_the_environment_is_used(server: tuple[Server, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    script, port = server
+    script.answers = [(CHUNKED, True)]
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
+    async with http_client() as client:
+        assert (await client.get("http://provider.test/v1")).content == b"hi"
+    assert script.heads[0].startswith(b"GET http://provider.test/v1 HTTP/1.1\r\n")

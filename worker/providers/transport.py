@@ -1,0 +1,121 @@
+"""How the SDKs' HTTP client reaches providers: httpx2 over aiohttp's client, for what a piece of an answer costs.
+
+httpx2's own transport takes each piece through a parser in Python, locks and a timer. aiohttp's parser and the bytes of
+its answer are in C; this hands requests and answers over, and says its errors in httpx2's words.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator
+
+import aiohttp
+import httpx2
+from yarl import URL
+
+BODY = "midstream.body"
+"""Extension of a response: its Body, without the generators that httpx2 puts around it."""
+
+_ERRORS = (aiohttp.ClientError, OSError, ValueError)
+# What aiohttp would add to a request; the SDKs have said what they want to say.
+_SILENT = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+
+
+class Transport(httpx2.AsyncBaseTransport):
+    """For one event loop. Proxies of the environment are not its business.
+
+    Of the timeouts it knows `connect`, `pool` and `read`, which also ends a server that does not read the request.
+    """
+
+    def __init__(self, context: ssl.SSLContext, limits: httpx2.Limits) -> None:
+        self._context, self._limits = context, limits
+        self._session: aiohttp.ClientSession | None = None
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """See httpx2. Raises httpx2.TransportError."""
+        if self._session is None:
+            self._session = self._open()
+        seconds = request.extensions.get("timeout", {})
+        timeout = aiohttp.ClientTimeout(
+            connect=seconds.get("pool"), sock_connect=seconds.get("connect"), sock_read=seconds.get("read")
+        )
+        content = await request.aread()
+        # As it is: yarl would quote it anew.
+        url = URL(str(request.url), encoded=True)
+        try:
+            response = await self._session.request(
+                request.method,
+                url,
+                headers=request.headers.multi_items(),
+                data=content or None,
+                timeout=timeout,
+                allow_redirects=False,
+            )
+        except _ERRORS as error:
+            raise _told(error, request) from error
+        body = Body(request, response)
+        return httpx2.Response(
+            response.status,
+            headers=list(response.raw_headers),
+            stream=body,
+            extensions={"http_version": b"HTTP/1.1", BODY: body},
+        )
+
+    def _open(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            limit=self._limits.max_connections or 0,
+            keepalive_timeout=self._limits.keepalive_expiry,
+            ssl=self._context,
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=_SILENT,
+            auto_decompress=False,
+        )
+
+    async def aclose(self) -> None:
+        """Close every connection, also those that are in use."""
+        if self._session is not None:
+            await self._session.close()
+
+
+class Body(httpx2.AsyncByteStream):
+    """The rest of an answer. Once it is read to its end, its connection serves others; else closing ends that."""
+
+    def __init__(self, request: httpx2.Request, response: aiohttp.ClientResponse) -> None:
+        self._request, self._response = request, response
+
+    async def read(self) -> bytes:
+        """What has arrived, as soon as something has; nothing at the end. Raises httpx2.TransportError."""
+        try:
+            return await self._response.content.readany()
+        except _ERRORS as error:
+            raise _told(error, self._request) from error
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while piece := await self.read():
+            yield piece
+
+    async def aclose(self) -> None:
+        """Read no more."""
+        self._response.close()
+
+
+def _told(error: Exception, request: httpx2.Request) -> Exception:
+    """What happened, in httpx2's words."""
+    kind: type[httpx2.TransportError] = httpx2.RemoteProtocolError
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            kind = httpx2.ConnectTimeout
+        case aiohttp.ClientConnectorError():
+            kind = httpx2.ConnectError
+        case TimeoutError():
+            kind = httpx2.ReadTimeout
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
+            kind = httpx2.UnsupportedProtocol
+        case OSError():
+            kind = httpx2.ReadError
+        case ValueError():  # a header with a line's end in it
+            kind = httpx2.LocalProtocolError
+    return kind(type(error).__name__, request=request)
