@@ -124,15 +124,18 @@ class EventStream(Response):
 
     async def _replay(self, viewer: Viewer, start: Start) -> None:
         try:
-            await self._send_pages(viewer, start.cursor)
+            await self._send_pages(viewer, start)
         except Exception as error:
             logger.error("a replay failed, its viewer is cut: %s", where(error))
             viewer.cut()
         viewer.finish()
 
-    async def _send_pages(self, viewer: Viewer, cursor: EventId) -> None:
+    async def _send_pages(self, viewer: Viewer, start: Start) -> None:
         """A log that has its end: page by page, each waiting until the last is on its way."""
+        cursor = start.cursor
         while (page := await self._page(viewer, cursor)) is not None and page.last is not None:
+            if cursor == ORIGIN and page.trimmed and start.reset is None:
+                viewer.say(sse.reset("trimmed"))
             if not page.ended:
                 self._hub.pages.expect(self._id, page.last)
             for piece in page.pieces(cursor, chunked=viewer.chunked):

@@ -27,6 +27,8 @@ class Page:
         self.size = sum(map(len, self._frames))
         self.last = read_id(self._ids[-1]) if entries else None
         """Id of its last event; None where it has none."""
+        self.trimmed = bool(entries) and read_id(self._ids[0]).seq > 0
+        """Whether its first event is not an attempt's first: of a log's first page, that its start was removed."""
         self.ended = bool(entries) and entries[-1][1][0].decode() in TERMINAL
         """Whether that is the log's last."""
 

@@ -23,11 +23,12 @@ FRAME = b"id: %b\nevent: %b\ndata: %b\n\n"
 """Of an event's id, type and data, which stands as it does in the log."""
 DRAIN = b"event: drain\ndata: {}\n\n"
 
-ResetReason = Literal["malformed_cursor", "unknown_cursor"]
+ResetReason = Literal["malformed_cursor", "unknown_cursor", "trimmed"]
 
 _MESSAGES: dict[ResetReason, str] = {
     "malformed_cursor": "The cursor is not an event id; the log follows from its start.",
     "unknown_cursor": "This log has no event with the cursor's id; it follows from its start.",
+    "trimmed": "The start of this log was removed; what is left of it follows.",
 }
 
 

@@ -87,6 +87,11 @@ class Tail:
         self._tell: asyncio.Handle | None = None
         self._again = False
 
+    @property
+    def trimmed(self) -> bool:
+        """Whether the log's start was removed: its first event is then not an attempt's first."""
+        return any(start < 0 for start, _ in self._runs.values())
+
     def position(self, cursor: EventId) -> int | None:
         """Number of frames up to and with this event; None where the log has no such event."""
         if cursor == ORIGIN:

@@ -10,6 +10,7 @@ from api import sse
 from api.admission import Start
 from api.connection import Connection
 from api.tail import Tail
+from shared.events import ORIGIN
 from shared.settings import Settings
 
 logger = logging.getLogger("midstream.api")
@@ -142,7 +143,7 @@ class Viewer:
             return False
         elif self.rewound:
             self.rewound = False
-            self._write_own(sse.reset("unknown_cursor"))
+            self._write_own(sse.reset("trimmed" if tail.trimmed else "unknown_cursor"))
         elif (position := self.position or 0) < len(tail.frames):
             # The position moves before the write: that may come back here.
             piece, self.position = tail.piece(position, self._connection.chunked)
@@ -161,6 +162,7 @@ class Viewer:
         """Find the cursor's place in the frames; False where it may still come."""
         self.position = tail.position(self._cursor)
         if self.position is not None:
+            self.rewound = self._cursor == ORIGIN and tail.trimmed
             return True
         if self._cursor > tail.last and tail.state is None:
             if self._patience is None:

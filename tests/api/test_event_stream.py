@@ -120,6 +120,27 @@ async def test_unknown_cursor_resets(api: Api, running: Producer, live: bool) ->
         assert await viewing.rest() == await whole(api.log, running.generation_id)
 
 
+@pytest.mark.parametrize("live", [True, False])
+@pytest.mark.parametrize("cursor", [None, 2], ids=["none", "at the cut"])
+async def test_a_trimmed_log_says_so(api: Api, running: Producer, live: bool, cursor: int | None) -> None:
+    """Who asks for all of it is told that this is not all; who has had what was removed misses nothing."""
+    await running.say("a", "b", "c", "d")
+    if not live:
+        await running.complete()
+    await api.log.redis.xtrim(Keys(running.generation_id).log, minid=f"{running.claim.token}-2", approximate=False)
+    left = await whole(api.log, running.generation_id)
+    after = None if cursor is None else str(EventId(running.claim.token, cursor))
+    async with api.view(running.generation_id, after) as viewing:
+        if cursor is None:
+            reset = await viewing.next()
+            assert (reset.id, reset.event) == (None, "reset")
+            assert json.loads(reset.data)["reason"] == "trimmed"
+        if live:
+            await running.complete()
+            left = await whole(api.log, running.generation_id)
+        assert await viewing.rest() == left[0 if cursor is None else 1 :]
+
+
 async def test_cursor_ahead_waits_for_the_log(api: Api, running: Producer) -> None:
     """What a viewer saw before Redis came back older is sent again: it continues without a reset."""
     await running.say("a")
