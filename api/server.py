@@ -12,6 +12,7 @@ from uvicorn import Config, Server
 
 from api.hub import Hub
 from api.protocol import Protocol, gives
+from shared.collector import spare_collector
 from shared.settings import Settings, SettingsError, Transport
 from shared.telemetry import configure_logging, count_tasks_on_signal
 
@@ -37,6 +38,7 @@ class DrainingServer(Server):
         count_tasks_on_signal()
         self._hub.direct = await takes_over(self._hub.settings.transport)
         await super().startup(sockets)
+        spare_collector()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Send the viewers elsewhere, and end."""

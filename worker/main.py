@@ -13,6 +13,7 @@ from contextlib import suppress
 import uvloop
 from redis.exceptions import RedisError
 
+from shared.collector import spare_collector
 from shared.generations import Generations
 from shared.log import Log
 from shared.queue import Queue
@@ -92,6 +93,7 @@ async def serve(settings: Settings) -> None:
             background = [tasks.create_task(task) for task in running]
             _drain_on_signal(tasks, worker, settings.drain_timeout)
             count_tasks_on_signal()
+            spare_collector()
             logger.info("worker %s takes up to %d generations", name, settings.concurrency)
             await worker.main()
             with suppress(TimeoutError):
