@@ -16,7 +16,7 @@ from shared.backoff import Backoff
 from shared.entry import Entry
 from shared.events import ORIGIN, TERMINAL, EventId
 from shared.generations import Existence, Generations, State
-from shared.log import PAGE, Log, Publication, following
+from shared.log import PAGE, Log, Publication, next_delta
 
 logger = logging.getLogger("midstream.api")
 
@@ -78,7 +78,7 @@ class Tail:
         self._reading = False
         self._rebuild = False
         self._early: list[Publication] = []
-        self._header = following(ORIGIN)
+        self._next = next_delta(ORIGIN)
         self._forgotten_at: float | None = None
         self._due = asyncio.Event()
         self._pieces: dict[tuple[int, bool], tuple[bytes, int]] = {}
@@ -125,8 +125,13 @@ class Tail:
 
     def published(self, message: bytes) -> None:
         """News of a write."""
+        if message.startswith(self._next) and not self._reading and self.state is None:
+            data = message[len(self._next) :]
+            if b"\n" not in data:
+                self._add_delta(data)
+                return
         try:
-            publication = Publication.parse_next(message, self.last, self._header) or Publication.parse(message)
+            publication = Publication.parse(message)
         except ValueError:
             logger.error("unreadable publication for %s; reading the log instead", self.generation_id)
             self._due.set()
@@ -283,6 +288,18 @@ class Tail:
             self._rebuild = self._rebuild or previous < self.last
             self._due.set()
 
+    def _add_delta(self, data: bytes) -> None:
+        """The common case of `_apply`, ten thousand times a second: one delta, where we are."""
+        token, seq = self.last
+        seq += 1
+        start, _ = self._runs[token]
+        self._runs[token] = (start, seq + 1)
+        self.frames.append(sse.FRAME % (b"%d-%d" % (token, seq), b"delta", data))
+        self.last = EventId(token, seq)
+        self._next = next_delta(self.last)
+        self._pieces.clear()
+        self._wake()
+
     def _extend(self, entries: Iterable[Entry]) -> None:
         self._pieces.clear()
         for entry in entries:
@@ -294,7 +311,7 @@ class Tail:
             if entry.type in TERMINAL:
                 self.state = cast(State, entry.type)
                 self.ended.set()
-        self._header = following(self.last)
+        self._next = next_delta(self.last)
 
     def _end_gone(self) -> None:
         self.gone = True

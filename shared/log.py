@@ -162,29 +162,18 @@ class Publication(NamedTuple):
             return None
         header, *lines = message.split(b"\n")
         previous, first = header.split(b" ")
-        return cls(EventId.parse(previous), _published(EventId.parse(first), lines))
-
-    @classmethod
-    def parse_next(cls, message: bytes, previous: EventId, header: bytes) -> Publication | None:
-        """One that goes on after `previous`, whose `header` it has, read without parsing ids; None for another."""
-        if not message.startswith(header):
-            return None
-        _, *lines = message.split(b"\n")
-        return cls(previous, _published(EventId(previous.token, previous.seq + 1), lines))
+        token, seq = EventId.parse(first)
+        entries = [
+            Entry(EventId(token, seq + index), type.decode(), data)
+            for index, (type, data) in enumerate(zip(lines[::2], lines[1::2], strict=True))
+        ]
+        return cls(EventId.parse(previous), entries)
 
 
-def following(previous: EventId) -> bytes:
-    """How the publication begins that goes on after this event, in the same attempt."""
+def next_delta(previous: EventId) -> bytes:
+    """How the publication begins whose first event is a delta right after this event, in the same attempt."""
     token, seq = previous
-    return b"%d-%d %d-%d\n" % (token, seq, token, seq + 1)
-
-
-def _published(first: EventId, lines: Sequence[bytes]) -> list[Entry]:
-    token, seq = first
-    return [
-        Entry(EventId(token, seq + index), type.decode(), data)
-        for index, (type, data) in enumerate(zip(lines[::2], lines[1::2], strict=True))
-    ]
+    return b"%d-%d %d-%d\ndelta\n" % (token, seq, token, seq + 1)
 
 
 class Log:
