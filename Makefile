@@ -35,7 +35,7 @@ chaos: install ## Break real processes for a while and check every promise; SECO
 	$(BIN)/python -m tests.faults.chaos --seconds $(or $(SECONDS),60) --seed $(or $(SEED),1) $(ARGS)
 
 bench: install ## Measure everything beside its peers and write docs/performance.md (an hour)
-	for part in pipeline first_token capacity fanout memory resume idle growth; do \
+	for part in pipeline first_token capacity fanout memory resume idle scaling growth; do \
 	  $(BIN)/python -m bench.$$part --json bench/results/$$part.json || exit 1; done
 	$(BIN)/python -m bench.dispatch
 	$(BIN)/python -m bench.providers

@@ -15,7 +15,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +44,7 @@ READ_EVERY = 0.02
 class Working:
     """A worker that runs, and its Redis."""
 
-    worker: int
+    workers: Sequence[int]
     redis_pid: int
     redis: Redis
     ask: Callable[[str], Awaitable[None]]
@@ -74,43 +74,47 @@ class Followed:
 Start = Callable[[str, Path], AbstractAsyncContextManager[Working]]
 
 
-@asynccontextmanager
-async def midstream(simulator_url: str, folder: Path) -> AsyncIterator[Working]:
-    """One worker of Midstream; its API only takes the requests, beside the load."""
-    settings = {"MIDSTREAM_LEASE": "5", "MIDSTREAM_CONCURRENCY": "4000", "MIDSTREAM_SIMULATOR_URL": simulator_url}
-    stack = Stack(folder, simulator=False, environment=settings)
-    with on_core(LOAD_CORE):
-        await stack.__aenter__()
-    try:
-        worker = stack.workers[0].popen.pid
-        pin(worker, SERVER_CORE)
-        redis = Redis.from_url(stack.valkey.url)
-        connection = Connection(stack.apis[0].port)
+def midstream(count: int = 1) -> Start:
+    """Workers of Midstream, the first with a core of its own; the API only takes the requests, beside the load."""
 
-        async def ask(script: str) -> None:
-            await connection.ready()
-            body = json.dumps({"model": f"simulator/{script}", "messages": PROMPT}).encode()
-            status, _ = await connection.post("/v1/generations", body)
-            if status != 202:
-                raise RuntimeError(f"POST answered {status}")
+    @asynccontextmanager
+    async def start(simulator_url: str, folder: Path) -> AsyncIterator[Working]:
+        settings = {"MIDSTREAM_LEASE": "5", "MIDSTREAM_CONCURRENCY": "4000", "MIDSTREAM_SIMULATOR_URL": simulator_url}
+        stack = Stack(folder, simulator=False, workers=count, environment=settings)
+        with on_core(LOAD_CORE):
+            await stack.__aenter__()
+        try:
+            workers = [process.popen.pid for process in stack.workers]
+            pin(workers[0], SERVER_CORE)
+            redis = Redis.from_url(stack.valkey.url)
+            connection = Connection(stack.apis[0].port)
 
-        async def follow(seen: Followed) -> None:
-            reader, writer = await asyncio.open_unix_connection(str(stack.valkey.socket))
-            writer.write(b"PSUBSCRIBE midstream:*:log\r\n")
-            left = b""
-            while data := await reader.read(1 << 20):
-                # One that is cut in two waits for its other half.
-                text = left + data
-                begun = text.rfind(b"@")
-                cut = begun if begun >= 0 and b";" not in text[begun:] else len(text)
-                seen.saw(text[:cut])
-                left = text[cut:]
+            async def ask(script: str) -> None:
+                await connection.ready()
+                body = json.dumps({"model": f"simulator/{script}", "messages": PROMPT}).encode()
+                status, _ = await connection.post("/v1/generations", body)
+                if status != 202:
+                    raise RuntimeError(f"POST answered {status}")
 
-        yield Working(worker, stack.valkey.pid, redis, ask, ("evalsha", "publish"), follow)
-        await connection.close()
-        await redis.aclose()
-    finally:
-        await stack.__aexit__(None)
+            async def follow(seen: Followed) -> None:
+                reader, writer = await asyncio.open_unix_connection(str(stack.valkey.socket))
+                writer.write(b"PSUBSCRIBE midstream:*:log\r\n")
+                left = b""
+                while data := await reader.read(1 << 20):
+                    # One that is cut in two waits for its other half.
+                    text = left + data
+                    begun = text.rfind(b"@")
+                    cut = begun if begun >= 0 and b";" not in text[begun:] else len(text)
+                    seen.saw(text[:cut])
+                    left = text[cut:]
+
+            yield Working(workers, stack.valkey.pid, redis, ask, ("evalsha", "publish"), follow)
+            await connection.close()
+            await redis.aclose()
+        finally:
+            await stack.__aexit__(None)
+
+    return start
 
 
 @asynccontextmanager
@@ -140,13 +144,13 @@ async def plain(simulator_url: str, folder: Path) -> AsyncIterator[Working]:
                             seen.saw(fields.get(b"data", b""))
                     await asyncio.sleep(READ_EVERY)
 
-            yield Working(process.popen.pid, valkey.pid, redis, ask, ("xadd", "xadd"), follow)
+            yield Working([process.popen.pid], valkey.pid, redis, ask, ("xadd", "xadd"), follow)
             await redis.aclose()
     finally:
         await valkey.stop()
 
 
-WORKERS: dict[str, Start] = {"Midstream": midstream, "XADD for each delta": plain}
+WORKERS: dict[str, Start] = {"Midstream": midstream(), "XADD for each delta": plain}
 
 
 async def measure(start: Start, generations: int, seconds: float) -> Figures:
@@ -165,7 +169,8 @@ async def measure(start: Start, generations: int, seconds: float) -> Figures:
                 await asyncio.sleep(max(0.0, began + number * 0.0093 - time.perf_counter()))
                 await working.ask(script)
             await asyncio.sleep(WARM)
-            pids = {"worker": working.worker, "redis": working.redis_pid, "simulator": provider}
+            pids = {"redis": working.redis_pid, "simulator": provider}
+            pids |= {f"worker {number}": pid for number, pid in enumerate(working.workers)}
             before, commands, total = cpu.used_by(pids), await _commands(working.redis), seen.total
             start_at = time.perf_counter()
             seen.counting = True
@@ -177,6 +182,7 @@ async def measure(start: Start, generations: int, seconds: float) -> Figures:
             await _ended(seen, generations * deltas)
             following.cancel()
     latencies = sorted(seen.latencies)
+    worked = sum(after[name] - before[name] for name in pids if name.startswith("worker"))
     calls = {name: later[name][0] - commands.get(name, (0, 0.0))[0] for name in later}
     timed, counted = working.append
     append_us = later.get(timed, (0, 0.0))[1] - commands.get(timed, (0, 0.0))[1]
@@ -186,8 +192,8 @@ async def measure(start: Start, generations: int, seconds: float) -> Figures:
     return {
         "deltas/s": found / took,
         "carried %": 100 * found / took / (generations * RATE),
-        "worker share": (after["worker"] - before["worker"]) / took,
-        "worker µs/delta": (after["worker"] - before["worker"]) / max(found, 1) * 1e6,
+        "worker share": worked / took,
+        "worker µs/delta": worked / max(found, 1) * 1e6,
         "p50 ms": latencies[len(latencies) // 2] / 1000 if latencies else 0.0,
         "p99 ms": latencies[int(len(latencies) * 0.99)] / 1000 if latencies else 0.0,
         "commands/delta": asked / max(found, 1),

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from bench.cpu import LOAD_CORE, SERVER_CORE, on_core, pin
+from bench.cpu import LOAD_CORE, SERVER_CORE, on_core, pin, tree
 from bench.environments import PEERS, Unavailable, python
 from bench.load import compiled, get
 from bench.publishers import Appender, OverHttp, Publisher, ToRedis, data, keep_pace
@@ -70,19 +70,24 @@ def published(publisher: Publisher, generations: int) -> Callable[[float, float]
     return run
 
 
-def midstream(environment: Mapping[str, str] | None = None, redis_core: int = LOAD_CORE) -> Start:
-    """One API process; Redis and the publisher, in the place of a worker, are beside the load."""
+def midstream(environment: Mapping[str, str] | None = None, redis_core: int = LOAD_CORE, processes: int = 1) -> Start:
+    """API processes on one port, the first with a core of its own.
+
+    Redis and the publisher, in the place of a worker, are beside the load.
+    """
 
     @asynccontextmanager
     async def start(generations: int, folder: Path) -> AsyncIterator[Fan]:
         # No worker asks it: the publisher writes the logs.
         settings = {"MIDSTREAM_SIMULATOR_URL": "http://127.0.0.1:9"} | dict(environment or {})
-        stack = Stack(folder, simulator=False, workers=0, environment=settings)
+        stack = Stack(folder, simulator=False, workers=0, api_processes=processes, environment=settings)
         with on_core(SERVER_CORE):
             await stack.__aenter__()
         try:
             pin(stack.valkey.pid, redis_core)
             api = stack.apis[0]
+            for child in tree(api.popen.pid)[2:]:
+                pin(child, LOAD_CORE)
             ids = await _accepted(api.port, generations)
             redis = connect(stack.valkey.url, timeout=30.0)
             publisher = Appender(redis, ids)

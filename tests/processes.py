@@ -172,6 +172,7 @@ class Stack:
 
     What the processes said is printed where the block ends with an exception.
 
+    Each API is one process, or `api_processes` of them on its port.
     `environment` is what the APIs and workers get beside the addresses; `redis` are directives of the
     embedded server. Without `simulator` there is none, and the environment must name a provider.
     """
@@ -182,6 +183,7 @@ class Stack:
         *,
         apis: int = 1,
         workers: int = 1,
+        api_processes: int = 1,
         simulator: bool = True,
         environment: Mapping[str, str] | None = None,
         redis: Mapping[str, str] | None = None,
@@ -193,8 +195,9 @@ class Stack:
         self.simulator = (
             self._process("simulator", "simulator", "--port", "0", ready=r"listening on (\S+)") if simulator else None
         )
+        api = ("api", *(("--processes", str(api_processes)) if api_processes > 1 else ()))
         self.apis = [
-            ApiProcess(f"api-{n}", _midstream("api"), r"listening on \S+ port (\d+)", folder, {})
+            ApiProcess(f"api-{n}", _midstream(*api), r"listening on \S+ port (\d+)", folder, {})
             for n in range(1, apis + 1)
         ]
         self.workers = [self._process(f"worker-{n}", "worker", ready=r"takes up to \d+") for n in range(1, workers + 1)]
