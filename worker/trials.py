@@ -19,6 +19,7 @@ class Trials:
     def __init__(self, generations: Generations) -> None:
         self._generations = generations
         self._running: set[str] = set()
+        self._claimed: set[str] = set()
         self._noted: set[str] = set()
         self._alone = 0
         self._changed = asyncio.Event()
@@ -37,6 +38,7 @@ class Trials:
             yield
         finally:
             self._running.discard(record.id)
+            self._claimed.discard(record.id)
             self._noted.discard(record.id)
             self._alone -= alone
             self._changed.set()
@@ -46,10 +48,14 @@ class Trials:
 
         Raises redis.exceptions.RedisError.
         """
-        if generation_id in self._running and len(self._running) > 1:
-            unnoted = self._running - self._noted | {generation_id}
+        if generation_id not in self._running:
+            return
+        # Not those that have yet to claim: it would be of their last attempt, which did not run beside this one.
+        self._claimed.add(generation_id)
+        if len(self._claimed) > 1:
+            unnoted = self._claimed - self._noted | {generation_id}
             await self._generations.note_beside(unnoted)
-            self._noted |= unnoted & self._running
+            self._noted |= unnoted & self._claimed
 
     async def _until(self, free: Callable[[], bool]) -> None:
         while not free():
