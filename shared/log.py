@@ -206,6 +206,7 @@ class Log:
         after: EventId | None = None,
         cached: bool = False,
         counts: bool = True,
+        beside: bool = False,
     ) -> Claim:
         """Start an attempt; from the moment it is CLAIMED every older one is fenced.
 
@@ -214,7 +215,7 @@ class Log:
         unless renewed. After `until_ms` (Redis' clock), the end of the job's lease, it does nothing. `choice` is the
         place of the model among those that the request allows. With `after` it does nothing unless the log ends there.
         `cached` tells viewers that the answer is another generation's.
-        Unless it `counts`, the last attempt is not one of those that may fail.
+        Unless it `counts`, the last attempt is not one of those that may fail. `beside`: see `Record.beside`.
         """
         keys = Keys(generation_id)
         # Number and reason are known only inside the script, which completes the event's JSON with them.
@@ -225,7 +226,7 @@ class Log:
         raw = await self._claim(
             self.redis,
             [keys.record, keys.log],
-            [owned, reason or "", rest, ttl_ms, until, choice, last, "" if counts else "1"],
+            [owned, reason or "", rest, ttl_ms, until, choice, last, "" if counts else "1", "1" if beside else ""],
         )
         start = Start(raw[0].decode())
         if start not in _OWNED:

@@ -170,6 +170,7 @@ class Run:
                 after=self._so_far.last if self._so_far else None,
                 cached=self._replay is not None,
                 counts=not self._refused,
+                beside=self._services.trials.is_beside(self.record.id),
             )
             if claim.start is Start.CLAIMED and self._so_far is None:
                 self._earlier.useless = False

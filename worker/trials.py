@@ -43,17 +43,21 @@ class Trials:
             self._alone -= alone
             self._changed.set()
 
-    async def began(self, generation_id: str) -> None:
-        """Its attempt is claimed, which wipes its note, and its provider not yet asked.
+    def is_beside(self, generation_id: str) -> bool:
+        """Whether another is on trial here: its next claim has to say so, as that may kill this worker at once."""
+        beside = generation_id in self._running and len(self._running) > 1
+        (self._noted.add if beside else self._noted.discard)(generation_id)
+        return beside
 
-        Raises redis.exceptions.RedisError.
-        """
+    async def began(self, generation_id: str) -> None:
+        """Its attempt is claimed, and its provider not yet asked. Raises redis.exceptions.RedisError."""
         if generation_id not in self._running:
             return
-        # Not those that have yet to claim: it would be of their last attempt, which did not run beside this one.
         self._claimed.add(generation_id)
-        if len(self._claimed) > 1:
-            unnoted = self._claimed - self._noted | {generation_id}
+        # Those that claimed when they were alone. Not those that have yet to claim: it would be of their last attempt,
+        # which did not run beside this one.
+        unnoted = self._claimed - self._noted
+        if unnoted and len(self._claimed) > 1:
             await self._generations.note_beside(unnoted)
             self._noted |= unnoted & self._claimed
 

@@ -4,7 +4,8 @@
 --       rest of the attempt event's JSON, TTL while running in ms, last ms at which this may run or '': the claim of a
 --       worker that was paused since it took the job must not fence the one that has it now; place of the model in the
 --       request's list, 0 for its own and 1 for the first fallback; id that the log must still end with, or '';
---       '1' where the last attempt does not count as failed, as the provider only refused to continue
+--       '1' where the last attempt does not count as failed, as the provider only refused to continue;
+--       '1' where another generation on its last attempt is on the same worker (beside.lua)
 -- Gives CLAIMED, CANCELLED, EXHAUSTED or INTERRUPTED, each with token, number, last id, reason and the
 --       ms since the first attempt began
 --       | SEALED seal | FENCED token | GONE | LATE | MOVED
@@ -73,6 +74,9 @@ redis.call('HSETNX', record, 'started', string.format('%.0f', now))
 redis.call('HSET', record, 'token', token, 'state', 'running', 'attempts', number, 'failures', failures,
   'choice', ARGV[6])
 redis.call('HDEL', record, 'handover', 'beside')
+if ARGV[9] == '1' then
+  redis.call('HSET', record, 'beside', 1)
+end
 if pardons > 0 then
   redis.call('HSET', record, 'pardons', pardons)
 end

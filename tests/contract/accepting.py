@@ -24,9 +24,9 @@ async def accept(
     return generation_id
 
 
-async def claim(log: Log, generation_id: str) -> Claim:
+async def claim(log: Log, generation_id: str, *, beside: bool = False) -> Claim:
     """Start an attempt as a new job does."""
-    return await log.claim(generation_id, model="m", provider="p", ttl_ms=60_000)
+    return await log.claim(generation_id, model="m", provider="p", ttl_ms=60_000, beside=beside)
 
 
 def batch(generation_id: str, claim: Claim, first: int, events: Sequence[Event]) -> Batch:

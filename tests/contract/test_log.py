@@ -302,11 +302,12 @@ class TestAttempts:
     async def test_a_lost_attempt_beside_another_on_its_last_is_pardoned(
         self, generations: Generations, log: Log
     ) -> None:
-        """As often as attempts may fail, and only where a note was made after the claim."""
+        """As often as attempts may fail, and only where its claim said so, or a note was made after it."""
         generation_id = await accept(generations)
-        for _ in range(6):
-            assert (await claim(log, generation_id)).start is Start.CLAIMED
-            await generations.note_beside([generation_id, "gen_none"])
+        for number in range(6):
+            assert (await claim(log, generation_id, beside=number % 2 == 0)).start is Start.CLAIMED
+            if number % 2:
+                await generations.note_beside([generation_id, "gen_none"])
         record = (await generations.find(generation_id)).record
         assert record is not None
         assert (record.beside, record.failures, record.pardons, record.attempts) == (True, 2, 3, 6)

@@ -28,17 +28,40 @@ def suspect(name: str) -> Record:
     return Record(**values | lost | {"beside": False, "cancel_requested": False})
 
 
-async def test_only_what_has_claimed_ran_beside_another() -> None:
-    """A note on one that has yet to claim would be of its last attempt, which would not count: no suspect then."""
+async def test_the_later_ones_claim_says_so_and_the_first_is_noted() -> None:
     notes = Notes()
     trials = Trials(cast(Generations, notes))
     async with AsyncExitStack() as stack:
-        for name in ("a", "b", "c"):
+        for name, beside in (("a", False), ("b", True), ("c", True)):
             await stack.enter_async_context(trials.on_trial(suspect(name)))
+            assert trials.is_beside(name) is beside
+            await trials.began(name)
+        assert notes.calls == [{"a"}]
+        assert not trials.is_beside("none of them")
+    assert not trials.is_beside("a")
+
+
+async def test_what_has_yet_to_claim_is_not_noted() -> None:
+    """It would be of its last attempt, which would not count then: the next time it would be no suspect."""
+    notes = Notes()
+    trials = Trials(cast(Generations, notes))
+    async with AsyncExitStack() as stack:
+        for name in ("a", "b"):
+            await stack.enter_async_context(trials.on_trial(suspect(name)))
+        assert trials.is_beside("a")
         await trials.began("a")
         assert notes.calls == []
+
+
+async def test_two_that_claim_at_once() -> None:
+    """One was alone when it claimed, and the other was quicker: the first to have begun is noted by itself."""
+    notes = Notes()
+    trials = Trials(cast(Generations, notes))
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(trials.on_trial(suspect("a")))
+        assert not trials.is_beside("a")
+        await stack.enter_async_context(trials.on_trial(suspect("b")))
+        assert trials.is_beside("b")
         await trials.began("b")
-        await trials.began("c")
-        assert notes.calls == [{"a", "b"}, {"c"}]
-        await trials.began("a")  # its next attempt, whose claim wiped the note
-        assert notes.calls[2:] == [{"a"}]
+        await trials.began("a")
+        assert notes.calls == [{"a"}]
