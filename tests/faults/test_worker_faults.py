@@ -195,12 +195,11 @@ async def test_three_deploys_in_a_row_count_no_attempt(stack: Breakable, http: h
     assert await stack.requests(http, key) == 80
 
 
-async def _started_again(stack: Breakable) -> None:
+async def _started_again(worker: Process) -> None:
     """As a supervisor does."""
     while True:
-        for worker in stack.workers:
-            if not worker.running:
-                await worker.start()
+        if not worker.running:
+            await worker.start()
         await asyncio.sleep(0.02)
 
 
@@ -212,12 +211,13 @@ async def poisoned(stack: Breakable, http: httpx2.AsyncClient) -> AsyncIterator[
     poison = await ask(http, stack.apis[0].url, "simulator/lorem?deltas=50")
     words = [poison, "\r\ndelta\r\n"]
     traps = [stack.trap(worker, "append", *words, answer="OK", times=9) for worker in stack.workers]
-    supervisor = asyncio.create_task(_started_again(stack))
+    supervisors = [asyncio.create_task(_started_again(worker)) for worker in stack.workers]
     try:
         yield poison, traps
     finally:
-        supervisor.cancel()
-        await asyncio.wait([supervisor])
+        for supervisor in supervisors:
+            supervisor.cancel()
+        await asyncio.wait(supervisors)
 
 
 async def test_a_poison_job_ends_and_work_goes_on(stack: Breakable, http: httpx2.AsyncClient) -> None:
