@@ -40,10 +40,12 @@ class Response:
 
 
 @contextlib.asynccontextmanager
-async def connect(api: str, generation_id: str, cursor: str = "") -> AsyncIterator[Response]:
-    """One connection to a generation's events; leaving the block cuts it. Fails after 40 s."""
+async def connect(
+    api: str, generation_id: str, cursor: str = "", *, deadline: float = DEADLINE
+) -> AsyncIterator[Response]:
+    """One connection to a generation's events; leaving the block cuts it. Fails after `deadline` seconds."""
     url = httpx2.URL(api)
-    async with asyncio.timeout(DEADLINE):
+    async with asyncio.timeout(deadline):
         reader, writer = await asyncio.open_connection(url.host, url.port)
         try:
             resume = f"Last-Event-ID: {cursor}\r\n" if cursor else ""
@@ -54,9 +56,9 @@ async def connect(api: str, generation_id: str, cursor: str = "") -> AsyncIterat
             writer.transport.abort()
 
 
-async def watch(api: str, generation_id: str, cursor: str = "") -> bytes:
+async def watch(api: str, generation_id: str, cursor: str = "", *, deadline: float = DEADLINE) -> bytes:
     """The body of one connection, to its end."""
-    async with connect(api, generation_id, cursor) as response:
+    async with connect(api, generation_id, cursor, deadline=deadline) as response:
         assert response.status == 200
         return await response.rest()
 

@@ -21,7 +21,7 @@ from tests.e2e.viewers import DEADLINE, ask, parse, text_of, watch
 from tests.faults.triggers import Breakable, Trap
 from tests.processes import Process
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 
 LEASE = 2.0
 FAKETIME = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
@@ -226,7 +226,7 @@ async def test_a_poison_job_ends_and_work_goes_on(stack: Breakable, http: httpx2
     async with poisoned(stack, http) as (poison, traps):
         for worker in stack.workers:
             worker.resume()
-        viewer = asyncio.create_task(watch(api, poison))
+        viewer = asyncio.create_task(watch(api, poison, deadline=3 * DEADLINE))
         others: list[bytes] = []
         while not viewer.done() or len(others) < 4:
             others.append(await watch(api, await ask(http, api, "simulator/lorem?deltas=20&rate=0")))
@@ -249,7 +249,9 @@ async def test_a_poison_job_does_not_harm_what_runs_beside_it(stack: Breakable, 
         beside = [await ask(http, api, f"simulator/lorem?deltas=40&rate=40&seed={seed}") for seed in range(3)]
         for worker in stack.workers:
             worker.resume()
-        bodies = await asyncio.gather(*(watch(api, generation_id) for generation_id in (*beside, poison)))
+        # Six workers are killed, one after the other, each started again by its supervisor and found out by its lease.
+        watching = (watch(api, generation_id, deadline=3 * DEADLINE) for generation_id in (*beside, poison))
+        bodies = await asyncio.gather(*watching)
     assert [parse(body)[-1][1] for body in bodies] == ["completed"] * 3 + ["failed"]
 
 
