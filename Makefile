@@ -39,6 +39,7 @@ bench: install ## Measure everything beside its peers and write docs/performance
 	  $(BIN)/python -m bench.$$part --json bench/results/$$part.json || exit 1; done
 	$(BIN)/python -m bench.dispatch
 	$(BIN)/python -m bench.providers
+	$(BIN)/python -m bench.transport
 	$(BIN)/python -m bench.events
 	$(BIN)/python -m bench.plots
 	$(BIN)/python -m bench.table
