@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 from shared.events import AnyEvent, Attempt, Cancelled, Completed, Cost, Delta, Failed, Part, PartEnd
 from shared.generations import Generations
 from shared.log import Keys
+from shared.redis_client import read_clock
 from shared.requests import GenerationRequest
 from shared.settings import Settings
 from shared.snapshots import PartSoFar, Snapshot
@@ -396,6 +397,9 @@ class TestPlaces:
     ) -> None:
         model = f"simulator/clock?deltas=4&rate=0&key={key}"
         follower = await midstream.ask(model, cache=CACHE)
+        asked, _ = await read_clock(redis)
+        while (await read_clock(redis))[0] == asked:
+            pass  # the queue's order is in ms
         source = await midstream.ask(model, cache=CACHE)
         await redis.set(entry("local", model), source)  # as a worker leaves it that is killed before its claim
         async with working(settings.model_copy(update={"concurrency": 1})):
