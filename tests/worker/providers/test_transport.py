@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import socket
 import ssl
@@ -127,15 +128,25 @@ async def test_an_idle_connection_that_was_closed_is_not_used_again(
     assert script.connections == 2
 
 
-@pytest.mark.parametrize("name", ["connect", "read"])
-async def test_silence_is_a_timeout(server: tuple[Server, int], name: str) -> None:
-    kinds = {"connect": httpx2.ConnectTimeout, "read": httpx2.ReadTimeout}
+async def test_silence_within_an_answer_is_a_timeout(server: tuple[Server, int]) -> None:
     script, port = server
     script.answers = [(CHUNKED[:-5], False)]
-    address = f"http://127.0.0.1:{port}/" if name == "read" else "http://192.0.2.1/"  # TEST-NET-1 (RFC 5737)
-    async with httpx2.AsyncClient(transport=transport(), timeout=httpx2.Timeout(5, **{name: 0.05})) as client:
-        with pytest.raises((kinds[name], httpx2.ConnectError)):
-            await client.get(address)
+    async with httpx2.AsyncClient(transport=transport(), timeout=httpx2.Timeout(600, read=0.05)) as client:
+        with pytest.raises(httpx2.ReadTimeout):
+            await client.get(f"http://127.0.0.1:{port}/")
+
+
+async def test_a_server_that_accepts_nobody_is_a_timeout() -> None:
+    with socket.socket() as full, contextlib.ExitStack() as waiting:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(3):  # who fill its queue: what comes after them is not answered at all
+            other = waiting.enter_context(socket.socket())
+            other.setblocking(False)
+            other.connect_ex(full.getsockname())
+        async with httpx2.AsyncClient(transport=transport(), timeout=httpx2.Timeout(600, connect=0.05)) as client:
+            with pytest.raises(httpx2.ConnectTimeout):
+                await client.get(f"http://127.0.0.1:{full.getsockname()[1]}/")
 
 
 async def test_what_cannot_be_sent(server: tuple[Server, int], client: httpx2.AsyncClient) -> None:
