@@ -294,6 +294,21 @@ class TestTrial:
                 assert record is not None
                 assert (record.failures, record.pardons) == (2, 1)
 
+    async def test_the_claim_itself_says_who_is_beside_it(
+        self, settings: Settings, midstream: Midstream, redis: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A worker that is killed before it could write a note has told all the same."""
+
+        async def killed(_: Generations, ids: object) -> None: ...
+
+        monkeypatch.setattr(Generations, "note_beside", killed)
+        suspects = [await self.ask(midstream, redis, "simulator/lorem?deltas=30&rate=20") for _ in range(2)]
+        async with working(settings):
+            for generation_id in suspects:
+                await midstream.until(generation_id, said_something)
+            records = [(await midstream.generations.find(generation_id)).record for generation_id in suspects]
+        assert any(record is not None and record.beside for record in records)
+
     async def test_in_the_end_one_at_a_time(self, settings: Settings, midstream: Midstream, redis: Any) -> None:
         """Beside all others, but alone among those whose pardons are used up."""
         slow = "simulator/lorem?deltas=15&rate=20&ttft=400"
