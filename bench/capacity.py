@@ -196,6 +196,7 @@ async def measure(start: Start, generations: int, seconds: float) -> Figures:
         "worker µs/delta": worked / max(found, 1) * 1e6,
         "p50 ms": latencies[len(latencies) // 2] / 1000 if latencies else 0.0,
         "p99 ms": latencies[int(len(latencies) * 0.99)] / 1000 if latencies else 0.0,
+        "max ms": latencies[-1] / 1000 if latencies else 0.0,
         "commands/delta": asked / max(found, 1),
         "append µs": append_us / max(calls.get(counted, 0), 1),
         "redis µs/delta": (after["redis"] - before["redis"]) / max(found, 1) * 1e6,
