@@ -18,9 +18,14 @@ from shared.subscriber import Subscriber
 
 logger = logging.getLogger("midstream.api")
 
+LINGER = 5.0
+"""Seconds a tail outlives its last watcher, who may come back: longer than the `retry` that a viewer is told."""
+MOST_LINGERING = 32_000_000
+"""Bytes of frames that tails without a watcher hold at most."""
+
 
 class Hub:
-    """Lends out tails; a tail lives as long as somebody watches it."""
+    """Lends out tails; a tail lives as long as somebody watches it, and a little longer."""
 
     def __init__(self, log: Log, generations: Generations, settings: Settings) -> None:
         self.log = log
@@ -33,6 +38,9 @@ class Hub:
         self._subscriber = Subscriber(log.redis, timeout=settings.redis_timeout)
         self._tails: dict[str, Tail] = {}
         self._watchers: dict[Tail, int] = {}
+        # Tails that nobody watches, in the order in which they were left: when each ends, and its bytes.
+        self._lingering: dict[Tail, tuple[asyncio.TimerHandle, int]] = {}
+        self._lingering_size = 0
         self._runs: dict[Tail, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
@@ -40,7 +48,7 @@ class Hub:
     @property
     def tails(self) -> int:
         """How many generations are being watched."""
-        return len(self._runs)
+        return len(self._watchers)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -49,6 +57,8 @@ class Hub:
             yield
         for task in self._tasks:
             task.cancel()
+        for tail in list(self._lingering):
+            self._close(tail)
 
     def watches(self, generation_id: str) -> bool:
         """Whether this generation has a tail."""
@@ -68,6 +78,8 @@ class Hub:
         tail = self._tails.get(generation_id)
         if tail is None or tail.gone:
             tail = self._open(generation_id)
+        elif tail in self._lingering:
+            self._return(tail)
         self._watchers[tail] = self._watchers.get(tail, 0) + 1
         return tail
 
@@ -75,7 +87,24 @@ class Hub:
         """It is watched by one less."""
         self._watchers[tail] -= 1
         if not self._watchers[tail]:
+            del self._watchers[tail]
+            self._leave(tail)
+
+    def _leave(self, tail: Tail) -> None:
+        """Nobody watches it."""
+        end = asyncio.get_running_loop().call_later(LINGER, self._close, tail)
+        self._lingering[tail] = (end, tail.frames.size)
+        self._lingering_size += tail.frames.size
+        if tail.gone or self._draining:
             self._close(tail)
+        while self._lingering_size > MOST_LINGERING:
+            self._close(next(iter(self._lingering)))
+
+    def _return(self, tail: Tail) -> None:
+        """It does not linger any more."""
+        end, size = self._lingering.pop(tail)
+        self._lingering_size -= size
+        end.cancel()
 
     def _open(self, generation_id: str) -> Tail:
         tail = Tail(
@@ -87,7 +116,7 @@ class Hub:
         return tail
 
     def _close(self, tail: Tail) -> None:
-        del self._watchers[tail]
+        self._return(tail)
         self._runs.pop(tail).cancel()
         self._subscriber.unsubscribe(Keys(tail.generation_id).channel, tail)
         if self._tails.get(tail.generation_id) is tail:

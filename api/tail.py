@@ -11,6 +11,7 @@ from typing import Protocol, cast
 from redis.exceptions import RedisError
 
 from api import sse
+from api.frames import Frames
 from api.supervisor import where
 from shared.backoff import Backoff
 from shared.entry import Entry
@@ -58,7 +59,7 @@ class Tail:
         self, generation_id: str, log: Log, generations: Generations, *, check: float, window: float = 0.0
     ) -> None:
         self.generation_id = generation_id
-        self.frames: list[bytes] = []
+        self.frames = Frames()
         self.last = ORIGIN
         self.loaded = False
         """Whether the log has been read to its end at least once."""
@@ -106,11 +107,7 @@ class Tail:
         known = self._pieces.get((position, chunked))
         if known is not None:
             return known
-        size, end = 0, position
-        while end < len(self.frames) and size < sse.MAX_WRITE:
-            size += len(self.frames[end])
-            end += 1
-        piece = b"".join(self.frames[position:end])
+        piece, end = self.frames.read(position)
         made = (sse.chunk(piece) if chunked else piece, end)
         # Viewers that keep up ask for the same piece, until there is a longer one.
         if len(self._pieces) == MAX_PIECES:
@@ -180,7 +177,7 @@ class Tail:
             return None
         if self._forgotten_at is not None:
             return RESTORATION / 10
-        return min(QUEUE_POLL, self._check) if not self.frames else self._check
+        return min(QUEUE_POLL, self._check) if not self.frames.count else self._check
 
     async def _read(self) -> None:
         self._reading = True
@@ -195,7 +192,7 @@ class Tail:
             self._apply(publication)
         self.loaded = True
         self._wake()
-        if not self.frames and not self.gone:
+        if not self.frames.count and not self.gone:
             await self._look_at_line()
             self._wake()
 
@@ -249,7 +246,7 @@ class Tail:
         while same < len(entries) and self.position(entries[same].id) == same + 1:
             same += 1
         logger.warning("the log of %s is not as it was after event %d; read anew", self.generation_id, same)
-        self.frames, self.last, self._runs, self.state = [], ORIGIN, {}, None
+        self.frames, self.last, self._runs, self.state = Frames(), ORIGIN, {}, None
         self._pieces.clear()
         self.ended.clear()
         self._extend(entries)
@@ -304,7 +301,7 @@ class Tail:
         self._pieces.clear()
         for entry in entries:
             token, seq = entry.id
-            start, _ = self._runs.get(token, (len(self.frames) - seq, 0))
+            start, _ = self._runs.get(token, (self.frames.count - seq, 0))
             self._runs[token] = (start, seq + 1)
             self.frames.append(sse.frame(entry))
             self.last = entry.id

@@ -126,13 +126,13 @@ class Viewer:
         assert position is not None
         if tail.state is not None or tail.gone:
             self._current = False
-        elif position < len(tail.frames) and not connection.full:
+        elif position < tail.frames.count and not connection.full:
             piece, end = tail.piece(position, connection.chunked)
             self.position = end
             self._written_at = self._loop.time()
             self._written += len(piece)
             # Where there is more than a piece of news, the long way goes on.
-            self._current = end == len(tail.frames)
+            self._current = end == tail.frames.count
             connection.write(piece)
 
     def _step(self, tail: Tail) -> bool:
@@ -144,17 +144,17 @@ class Viewer:
         elif self.rewound:
             self.rewound = False
             self._write_own(sse.reset("trimmed" if tail.trimmed else "unknown_cursor"))
-        elif (position := self.position or 0) < len(tail.frames):
+        elif (position := self.position or 0) < tail.frames.count:
             # The position moves before the write: that may come back here.
             piece, self.position = tail.piece(position, self._connection.chunked)
             self.write(piece)
         elif tail.state is not None:
             self._done = True
-        elif not tail.frames and tail.queued is not None and tail.queued != self._queued:
+        elif not tail.frames.count and tail.queued is not None and tail.queued != self._queued:
             self._queued = tail.queued
             self._write_own(tail.queued)
         else:
-            self._current = bool(tail.frames)
+            self._current = bool(tail.frames.count)
             return False
         return True
 

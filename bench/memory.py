@@ -4,8 +4,9 @@
 
 An idle viewer is the growth of the server's memory (PSS) between 2,000 viewers and 10,000, for each; what the kernel
 holds for a socket is not in it. A stalled viewer never reads, while its generation grows by about 2 MB: the growth of
-the process and of the kernel's TCP buffers, at both ends of the connection, for each. A watched generation is the
-growth of the process for a log of 5,000 events, as a multiple of the log's bytes on the wire.
+the process and of the kernel's TCP buffers, for each; the buffer at the viewer's own end, which is on this machine too,
+is apart. A watched generation is the growth of the process for a log of 5,000 events, as a multiple of the log's bytes
+on the wire.
 """
 
 from __future__ import annotations
@@ -72,7 +73,10 @@ async def stalled(start: fans.Start) -> Figures:
                 await fan.pace(2000, 10)
                 await asyncio.sleep(SETTLE)
                 process, kernel = _held(fan) - process, cpu.socket_memory() - kernel
-    return {"kB": (process + kernel) / STALLED / 1000, "kernel kB": kernel / STALLED / 1000}
+                report = await streams.report(30.0, stop=True)
+    unread = report["unread"]
+    figures = {"kB": process + kernel - unread, "kernel kB": kernel - unread, "viewer's kernel kB": unread}
+    return {name: size / STALLED / 1000 for name, size in figures.items()}
 
 
 async def watched(start: fans.Start) -> Figures:

@@ -23,6 +23,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -578,6 +579,18 @@ static void run(void) {
     }
 }
 
+/* Bytes that the kernel holds for what the stalled streams have not read. */
+static uint64_t unread(void) {
+    uint64_t sum = 0;
+    for (long i = 0; i < option_stall; i++) {
+        uint32_t held[SK_MEMINFO_VARS] = {0};
+        socklen_t size = sizeof held;
+        if (viewers[i].fd >= 0 && !getsockopt(viewers[i].fd, SOL_SOCKET, SO_MEMINFO, held, &size))
+            sum += held[SK_MEMINFO_RMEM_ALLOC] + held[SK_MEMINFO_FWD_ALLOC];
+    }
+    return sum;
+}
+
 static void report(void) {
     uint32_t least = UINT32_MAX, most = 0;
     for (long i = option_stall; i < option_viewers; i++) {
@@ -595,6 +608,7 @@ static void report(void) {
     printf(",\"total_events\":%" PRIu64 ",\"total_marks\":%" PRIu64 ",\"total_bytes\":%" PRIu64
            ",\"least\":%u,\"most\":%u,", total_events, total_marks, total_bytes,
            option_stall < option_viewers ? least : 0, most);
+    printf("\"unread\":%" PRIu64 ",", unread());
     printf("\"seconds\":%.3f,\"events\":%" PRIu64 ",\"marks\":%" PRIu64 ",\"reads\":%" PRIu64 ",\"bytes\":%" PRIu64
            ",\"cpu\":%.4f,\"busiest\":%.3f,", seconds, events, marks, reads, bytes, cpu_ended - cpu_began, busiest);
     print_histogram("latency", &latency);

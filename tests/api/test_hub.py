@@ -14,25 +14,78 @@ from shared.subscriber import Subscriber
 from tests.api.harness import Api, Producer, until
 
 
-async def test_watchers_share_a_tail_that_ends_with_the_last(api: Api, running: Producer) -> None:
+async def test_watchers_share_a_tail_that_ends_after_the_last(
+    api: Api, running: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hub: Hub = api.hub
+    monkeypatch.setattr("api.hub.LINGER", 0.01)
     with hub.watch(running.generation_id) as first:
         with hub.watch(running.generation_id) as second:
             assert first is second
             assert hub.tails == 1
             await until(lambda: first.loaded, "the log to be read")
             await running.say("a")
-            await until(lambda: len(first.frames) == 3, "the live events")
+            await until(lambda: first.frames.count == 3, "the live events")
         assert hub.tails == 1
     assert hub.tails == 0
+    await no_channels(api)
+    assert not hub.watches(running.generation_id)
+    # Watched again, it is another one, and complete.
+    with hub.watch(running.generation_id) as third:
+        assert third is not first
+        await until(lambda: third.frames.count == 3, "the log to be read again")
+
+
+async def no_channels(api: Api) -> None:
     async with asyncio.timeout(5):
         while await api.log.redis.pubsub_channels():
             await asyncio.sleep(0.01)
-    # Watched again at once, it is another one, and complete.
+
+
+async def test_who_comes_back_finds_the_tail_as_it_was(api: Api, running: Producer) -> None:
+    hub = api.hub
+    with hub.watch(running.generation_id) as first:
+        await until(lambda: first.loaded, "the log to be read")
+    await running.say("a")
+    await until(lambda: first.frames.count == 3, "what came when nobody watched")
+    with hub.watch(running.generation_id) as second:
+        assert second is first
     with hub.watch(running.generation_id) as third:
-        assert third is not first
-        await until(lambda: len(third.frames) == 3, "the log to be read again")
+        assert third is first
+
+
+async def test_tails_that_nobody_watches_are_few_bytes(
+    api: Api, running: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = api.hub
+    with hub.watch(running.generation_id) as first:
+        await until(lambda: first.loaded, "the log to be read")
+        monkeypatch.setattr("api.hub.MOST_LINGERING", first.frames.size)
+    assert hub.watches(running.generation_id)
+    other = await api.post()
+    producer = await Producer.start(api.log, other)
+    with hub.watch(other) as second:
+        await until(lambda: second.loaded, "the log to be read")
+        assert hub.watches(running.generation_id)
+    # The older one makes room.
     assert not hub.watches(running.generation_id)
+    assert hub.watches(other) == (second.frames.size <= first.frames.size)
+    await producer.complete()
+
+
+async def test_a_tail_that_is_gone_ends_with_its_last_watcher(api: Api, running: Producer) -> None:
+    hub = api.hub
+    with hub.watch(running.generation_id) as tail:
+        await until(lambda: tail.loaded, "the log to be read")
+        tail.published(b"deleted")
+    assert not hub.watches(running.generation_id)
+
+
+async def test_a_node_that_goes_away_keeps_no_tail(api: Api, running: Producer) -> None:
+    with api.hub.watch(running.generation_id):
+        api.hub.drain()
+    assert not api.hub.watches(running.generation_id)
+    await no_channels(api)
 
 
 async def test_quick_turns_lose_nothing(api: Api, running: Producer) -> None:
@@ -41,7 +94,7 @@ async def test_quick_turns_lose_nothing(api: Api, running: Producer) -> None:
             await asyncio.sleep(0)
     with api.hub.watch(running.generation_id) as tail:
         await running.say("a", "b")
-        await until(lambda: len(tail.frames) == 4, "all events")
+        await until(lambda: tail.frames.count == 4, "all events")
 
 
 async def test_all_tails_use_one_connection(api: Api) -> None:
@@ -95,7 +148,7 @@ async def test_events_within_the_flush_window_are_told_together(api: Api, runnin
         tail.published(b'%d-%d %d-%d\ndelta\n{"part":0}' % (token, seq - 1, token, seq))
         for _ in range(3):
             await asyncio.sleep(0)
-    assert len(tail.frames) == 4
+    assert tail.frames.count == 4
     assert follower.times == told
     await until(lambda: follower.times > told, "the window to end")
     assert follower.times == told + 1

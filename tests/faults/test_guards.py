@@ -259,7 +259,7 @@ async def test_a_tail_reads_the_log_only_once_it_would_hear_what_follows(
     await log.append(batch(generation_id, running, 1, [delta("a"), completed()]))
     tail.subscribed()
     await eventually(lambda: tail.state is not None or tail.gone)
-    assert (tail.state, len(tail.frames)) == ("completed", 3)
+    assert (tail.state, tail.frames.count) == ("completed", 3)
     task.cancel()
     await asyncio.wait([task])
 
@@ -281,7 +281,7 @@ async def test_a_publication_between_two_reads_of_a_tail_is_kept(generations: Ge
     assert Publication.parse(message) is not None
     tail.published(message)
     await eventually(lambda: tail.state is not None)
-    assert len(tail.frames) == 4
+    assert tail.frames.count == 4
     task.cancel()
     await asyncio.wait([task])
 
@@ -296,13 +296,13 @@ async def test_a_tail_sees_that_the_log_went_another_way_although_it_heard_nothi
     tail = Tail(generation_id, log, generations, check=3600.0)
     task = asyncio.create_task(tail.run())
     tail.subscribed()
-    await eventually(lambda: len(tail.frames) == 3)
+    await eventually(lambda: tail.frames.count == 3)
     await roll_back(redis, generation_id, older)
     second = await claim(log, generation_id)
     await log.append(batch(generation_id, second, 1, [delta("c"), completed()]))
     tail.subscribed()
     await eventually(lambda: tail.state is not None)
-    assert len(tail.frames) == len(await log.read(generation_id)) == 4
+    assert tail.frames.count == len(await log.read(generation_id)) == 4
     task.cancel()
     await asyncio.wait([task])
 
