@@ -120,6 +120,8 @@ class Appender:
             await self._drained.wait()
 
     def _mark(self, writer: Writer) -> None:
+        if id(writer) in self._dirty:
+            return
         if id(writer) in self._renewed:  # else it was closed, and somebody still asks it to look at the log
             self._dirty[id(writer)] = writer
             self._wake.set()

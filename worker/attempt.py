@@ -99,7 +99,7 @@ async def _make(call: Call, writer: Writer, idle: float) -> Completed:
     name = call.provider.name
     loop = asyncio.get_running_loop()
     # A timer is not moved at each event, but where it is late by this much; it never goes off early.
-    slack = min(0.25, idle / 20)
+    slack = min(1.0, idle / 20)
     watchdog = asyncio.timeout(idle + slack)
     moved = loop.time()
     completed: Completed | None = None
@@ -136,11 +136,11 @@ async def _make(call: Call, writer: Writer, idle: float) -> Completed:
 
 
 def _put(writer: Writer, event: ProviderEvent, begun: list[ProviderEvent]) -> None:
-    if isinstance(event, Response | UsageReport):
+    if writer.said_something or isinstance(event, Response | UsageReport):
         writer.put(event)
         return
     begun.append(event)
-    if writer.said_something or not isinstance(event, Part | Raw):
+    if not isinstance(event, Part | Raw):
         for held in begun:
             writer.put(held)
         begun.clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 
-from shared.collector import spare_collector
+from shared.collector import THRESHOLDS, spare_collector
 
 
 class Knot:
@@ -16,6 +16,7 @@ class Knot:
 
 
 def test_what_is_loaded_is_spared_and_what_follows_is_not() -> None:
+    before = gc.get_threshold()
     spare_collector()
     try:
         spared = gc.get_freeze_count()
@@ -24,5 +25,14 @@ def test_what_is_loaded_is_spared_and_what_follows_is_not() -> None:
         assert spared > 1000
         assert knot() is None
         assert gc.get_freeze_count() == spared
+        # It still comes by itself.
+        assert gc.isenabled()
+        assert gc.get_threshold() == THRESHOLDS
+        many: list[list[object]] = []
+        knot = weakref.ref(Knot())
+        while knot() is not None and len(many) < 2 * THRESHOLDS[0]:
+            many.append([many])
+        assert knot() is None
     finally:
         gc.unfreeze()
+        gc.set_threshold(*before)

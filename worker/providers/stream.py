@@ -27,7 +27,7 @@ from worker.providers.provider import ProviderError, ProviderEvent
 from worker.providers.transport import BODY, Body, Transport
 
 TIMEOUT = httpx2.Timeout(connect=10.0, read=900.0, write=60.0, pool=10.0)
-"""Seconds. `read` only has to end what the worker's watchdog, at most 600 s, has not ended before."""
+"""Seconds. `read` is until the answer begins; from then on the worker's watchdog (attempt.py) ends a silence."""
 
 LIMITS = httpx2.Limits(max_connections=10_000, max_keepalive_connections=256, keepalive_expiry=30.0)
 """Far above any worker's `concurrency`, the limit that counts: no call waits for another's connection."""
@@ -91,6 +91,7 @@ async def follow(
         reader.request_id = _request_id(response.headers)
         body = response.extensions.get(BODY)
         if isinstance(body, Body) and "content-encoding" not in response.headers:
+            body.unwatch()
             read: Callable[[], Awaitable[bytes]] = body.read
         else:
             read = partial(anext, await stack.enter_async_context(aclosing(response.aiter_bytes())), b"")

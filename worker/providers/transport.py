@@ -93,6 +93,12 @@ class Body(httpx2.AsyncByteStream):
         except _ERRORS as error:
             raise _told(error, self._request) from error
 
+    def unwatch(self) -> None:
+        """Let somebody else end silences, from the next piece on: aiohttp would set a new timer at each."""
+        connection = self._response.connection
+        if connection is not None and connection.protocol is not None:
+            connection.protocol.read_timeout = None
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while piece := await self.read():
             yield piece

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from worker.providers.stream import http_client
-from worker.providers.transport import Transport
+from worker.providers.transport import BODY, Transport
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -134,6 +134,27 @@ async def test_silence_within_an_answer_is_a_timeout(server: tuple[Server, int])
     async with httpx2.AsyncClient(transport=transport(), timeout=httpx2.Timeout(600, read=0.05)) as client:
         with pytest.raises(httpx2.ReadTimeout):
             await client.get(f"http://127.0.0.1:{port}/")
+
+
+async def test_silence_within_an_answer_that_somebody_else_watches_is_none(server: tuple[Server, int]) -> None:
+    script, port = server
+    script.answers = [(CHUNKED[:-5], False), (b"", False)]
+    address = f"http://127.0.0.1:{port}/"
+    timeout = httpx2.Timeout(600, read=0.5)
+    async with (
+        httpx2.AsyncClient(transport=transport(), timeout=timeout) as client,
+        client.stream("GET", address) as response,
+    ):
+        body = response.extensions[BODY]
+        body.unwatch()
+        assert await body.read() == b"hi"
+        script.writers[0].write(CHUNKED[-12:-5])
+        assert await body.read() == b"hi"
+        # Another one is silent for as long, and watched.
+        with pytest.raises(httpx2.ReadTimeout):
+            await client.get(address)
+        script.writers[0].write(CHUNKED[-5:])
+        assert await body.read() == b""
 
 
 async def test_a_server_that_accepts_nobody_is_a_timeout() -> None:

@@ -16,7 +16,8 @@ from worker.providers.provider import Provider, ProviderError, ProviderEvent
 
 EVENT_STREAM = {"content-type": "text/event-stream; charset=utf-8"}
 
-End = Literal["complete", "abort", "hang"]
+End = Literal["complete", "abort", "hang", "silent"]
+"""`silent` has no beginning either."""
 
 
 @dataclass
@@ -88,6 +89,9 @@ class Upstream:
             call = Call(head[0].split()[1], headers, json.loads(body or b"null"), connection)
             self.calls.append(call)
             reply = self.answer(call.body) if self.answer else self.reply
+            if reply.end == "silent":
+                await reader.read()
+                return
             status = (
                 f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}"
                 if reply.status != 529
