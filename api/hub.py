@@ -61,8 +61,8 @@ class Hub:
             self._close(tail)
 
     def watches(self, generation_id: str) -> bool:
-        """Whether this generation has a tail."""
-        return generation_id in self._tails
+        """Whether somebody watches this generation."""
+        return self._tails.get(generation_id) in self._watchers
 
     @contextlib.contextmanager
     def watch(self, generation_id: str) -> Iterator[Tail]:
@@ -76,9 +76,11 @@ class Hub:
     def acquire(self, generation_id: str) -> Tail:
         """The generation's tail; to be released."""
         tail = self._tails.get(generation_id)
-        if tail is None or tail.gone:
+        lingers = tail in self._lingering
+        # Where nobody watched, a Redis that came back older may have lost the end that we have seen.
+        if tail is None or tail.gone or (lingers and tail.ended.is_set()):
             tail = self._open(generation_id)
-        elif tail in self._lingering:
+        elif lingers:
             self._return(tail)
         self._watchers[tail] = self._watchers.get(tail, 0) + 1
         return tail
@@ -95,7 +97,7 @@ class Hub:
         end = asyncio.get_running_loop().call_later(LINGER, self._close, tail)
         self._lingering[tail] = (end, tail.frames.size)
         self._lingering_size += tail.frames.size
-        if tail.gone or self._draining:
+        if tail.ended.is_set() or self._draining:
             self._close(tail)
         while self._lingering_size > MOST_LINGERING:
             self._close(next(iter(self._lingering)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Protocol, cast
 
@@ -40,6 +40,12 @@ class Follower(Protocol):
 
     def advance(self) -> None:
         """There is news."""
+
+    def take(self, news: Mapping[int | None, bytes], end: int, now: float) -> None:
+        """There is news: for whoever has had all up to a position, the one chunk from there to `end`.
+
+        `now` is the loop's time.
+        """
 
     def cut(self) -> None:
         """It cannot be told."""
@@ -83,6 +89,8 @@ class Tail:
         self._forgotten_at: float | None = None
         self._due = asyncio.Event()
         self._pieces: dict[tuple[int, bool], tuple[bytes, int]] = {}
+        # Of these, the chunks that end with the newest frame.
+        self._news: dict[int | None, bytes] = {}
         self._round: Iterator[Follower] | None = None
         self._told_at = 0.0
         self._tell: asyncio.Handle | None = None
@@ -111,9 +119,15 @@ class Tail:
         made = (sse.chunk(piece) if chunked else piece, end)
         # Viewers that keep up ask for the same piece, until there is a longer one.
         if len(self._pieces) == MAX_PIECES:
-            self._pieces.clear()
+            self._drop_pieces()
         self._pieces[position, chunked] = made
+        if chunked and end == self.frames.count:
+            self._news[position] = made[0]
         return made
+
+    def _drop_pieces(self) -> None:
+        self._pieces.clear()
+        self._news.clear()
 
     def subscribed(self) -> None:
         """The subscription stands: whatever came before is read from the log now."""
@@ -247,7 +261,7 @@ class Tail:
             same += 1
         logger.warning("the log of %s is not as it was after event %d; read anew", self.generation_id, same)
         self.frames, self.last, self._runs, self.state = Frames(), ORIGIN, {}, None
-        self._pieces.clear()
+        self._drop_pieces()
         self.ended.clear()
         self._extend(entries)
         for follower in self.followers:
@@ -294,11 +308,11 @@ class Tail:
         self.frames.append(sse.FRAME % (b"%d-%d" % (token, seq), b"delta", data))
         self.last = EventId(token, seq)
         self._next = next_delta(self.last)
-        self._pieces.clear()
+        self._drop_pieces()
         self._wake()
 
     def _extend(self, entries: Iterable[Entry]) -> None:
-        self._pieces.clear()
+        self._drop_pieces()
         for entry in entries:
             token, seq = entry.id
             start, _ = self._runs.get(token, (self.frames.count - seq, 0))
@@ -335,10 +349,13 @@ class Tail:
     def _go_on(self) -> None:
         assert self._round is not None
         told = 0
+        # Filled by the first who is as far as others; what ends a stream is more than a write.
+        news = {} if self.gone or self.state is not None else self._news
+        end, now = self.frames.count, asyncio.get_running_loop().time()
         for follower in islice(self._round, BATCH):
             told += 1
             try:
-                follower.advance()
+                follower.take(news, end, now)
             except Exception as error:
                 logger.error("a viewer failed and is cut: %s", where(error))
                 follower.cut()
