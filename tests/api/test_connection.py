@@ -141,6 +141,30 @@ async def test_http_1_0_and_connection_close(api: Api, running: Producer, transp
         assert (await closing.rest()).endswith(b"\n\n\r\n0\r\n\r\n")
 
 
+async def test_each_gets_live_events_in_its_own_framing(api: Api, running: Producer, transport: str) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        old, *others = [await stack.enter_async_context(connected(api)) for _ in range(5)]
+        old.ask(events(running), "Last-Event-ID: 0-0", version="1.0")
+        for other in others:
+            other.ask(events(running), "Last-Event-ID: 0-0")
+        for client in (old, *others):
+            await client.head()
+            await client.until(b"\n\n")
+        follows = [b""] * 5
+        # Who is told first, and whose bytes the others may share, is another one each time.
+        for text in "abcdef":
+            await running.say(text)
+            for index, client in enumerate((old, *others)):
+                follows[index] += await client.until(b'"delta":"%b"' % text.encode())
+        await running.complete()
+        plain = follows[0] + await old.rest()
+        if transport == "direct":
+            assert b"\r\n" not in plain
+        for follow, other in zip(follows[1:], others, strict=True):
+            rest = follow + await other.until(b"\r\n0\r\n\r\n")
+            assert rest.count(b"id: ") == plain.count(b"id: ") == 6 + 4
+
+
 async def test_post_answers_with_the_stream_and_keeps_the_connection(api: Api) -> None:
     body = json.dumps({"model": "simulator/lorem", "messages": [{"role": "user", "content": "Go."}]})
     async with connected(api) as client:
