@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 import uvloop
 
 from bench.arguments import parser
+from bench.environments import Unavailable
 from bench.load import load
 from bench.results import Figures, Report, alternate, losses
 from bench.subjects import SUBJECTS, Start, simulator
@@ -23,6 +24,9 @@ from bench.subjects import SUBJECTS, Start, simulator
 COUNT = 200
 RATE = 21
 """Requests a second: no multiple of anything that polls."""
+
+SLOW = 200.0
+"""Ms from which on a subject is not measured with more running: it takes minutes and says nothing new."""
 
 
 async def measure(start: Start, running: int) -> Figures:
@@ -60,13 +64,18 @@ async def main() -> None:
     arguments.add_argument("--running", type=int, nargs="+", default=[0, 100, 500], help="default 0 100 500")
     options = arguments.parse_args()
     report = Report("first_token", {"count": COUNT, "rate": RATE, "rounds": options.rounds})
+    lighter = ""
     for running in options.running:
         title = f"{running} running"
 
-        async def one(name: str, running: int = running, title: str = title) -> None:
+        async def one(name: str, running: int = running, title: str = title, lighter: str = lighter) -> None:
+            before = report.figure(name, lighter, "p50 ms")
+            if before is not None and before > SLOW:
+                raise Unavailable(f"it took {before:.0f} ms with {lighter}")
             report.add(name, title, await measure(SUBJECTS[name], running))
 
         await alternate(options.only or list(SUBJECTS), options.rounds, one, report.missing, title)
+        lighter = title
     report.finish(options.json)
 
 

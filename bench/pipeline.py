@@ -17,6 +17,7 @@ import uvloop
 
 from bench import cpu
 from bench.arguments import parser
+from bench.environments import Unavailable
 from bench.load import load
 from bench.results import Figures, Report, alternate, latencies, losses
 from bench.subjects import SUBJECTS, Start, midstream, simulator
@@ -28,6 +29,9 @@ RAMP = 2
 """Seconds in which the streams are opened."""
 OPENED = 3.0
 """Seconds after which the window begins even where some have not been answered."""
+
+HALF = 50.0
+"""Per cent of a load below which a subject is not measured with a greater one: it takes minutes and says nothing new."""
 
 
 async def measure(start: Start, generations: int, seconds: float, rate: int = RATE) -> Figures:
@@ -83,13 +87,18 @@ async def main() -> None:
     settings = dict(word.split("=", 1) for word in options.set)
     subjects = SUBJECTS | {"Midstream": midstream(environment=settings)}
     report = Report("pipeline", {"rate": RATE, "rounds": options.rounds, "seconds": options.seconds, "set": settings})
+    lighter = ""
     for generations in options.generations:
         title = f"{generations} generations at {RATE}/s"
 
-        async def one(name: str, generations: int = generations, title: str = title) -> None:
+        async def one(name: str, generations: int = generations, title: str = title, lighter: str = lighter) -> None:
+            carried = report.figure(name, lighter, "carried %")
+            if carried is not None and carried < HALF:
+                raise Unavailable(f"it carried {carried:.2g} % of {lighter}")
             report.add(name, title, await measure(subjects[name], generations, options.seconds))
 
         await alternate(options.only or list(subjects), options.rounds, one, report.missing, title)
+        lighter = title
     report.finish(options.json)
 
 

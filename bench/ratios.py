@@ -99,6 +99,8 @@ TARGETS = [
     _own("4. one worker, 400 generations, p99", 50, "capacity", _FOUR_HUNDRED, "p99 ms", " ms"),
     _pair("4. CPU per delta, to one XADD for each delta", 0.25, "capacity", _HUNDRED, "worker µs/delta",
           "XADD for each delta"),
+    _pair("4. deltas/s, to one XADD for each delta", 4, "capacity", _FOUR_HUNDRED, "deltas/s", "XADD for each delta",
+          least=True),
     _own("5. 10,000 viewers, deliveries/s", 490_000, "fanout", _TEN_THOUSAND, "deliveries/s", "/s", least=True),
     _own("5. 10,000 viewers, p99", 150, "fanout", _TEN_THOUSAND, "p99 ms", " ms"),
     _pair("5. deliveries/s, to Nchan", 4, "fanout", _TEN_THOUSAND, "deliveries/s", "Nchan", least=True),

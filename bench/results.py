@@ -55,6 +55,11 @@ class Report:
         shown = ", ".join(f"{name} {number(value)}" for name, value in figures.items())
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"[dim]{subject}, {load}: {shown}[/dim]")
 
+    def figure(self, subject: str, load: str, name: str) -> float | None:
+        """One figure so far; None where there is none."""
+        row = self.rows.get((subject, load))
+        return row.figures.get(name) if row else None
+
     def document(self) -> dict[str, Any]:
         """As it is kept."""
         return {
