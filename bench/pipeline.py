@@ -31,7 +31,7 @@ OPENED = 3.0
 """Seconds after which the window begins even where some have not been answered."""
 
 HALF = 50.0
-"""Per cent of a load below which a subject is not measured with a greater one: it takes minutes and says nothing new."""
+"""Per cent of a load below which a subject is not measured with a greater one: that takes minutes and says nothing."""
 
 
 async def measure(start: Start, generations: int, seconds: float, rate: int = RATE) -> Figures:

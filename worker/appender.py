@@ -29,7 +29,7 @@ LINGER = 2.0
 """Seconds for which a sealed attempt is remembered: longer than Redis takes to sync its file (1 s)."""
 RECHECK_LIMIT = 60.0
 """Seconds after which a sealed attempt is forgotten even if Redis cannot be asked whether it has it."""
-GATHER = 0.02
+GATHER = 0.01
 """Seconds between two round trips of a process that does nothing but work."""
 TICK = 0.001
 """Seconds that the loop's timers count in."""
