@@ -1,6 +1,6 @@
 """The whole way of a delta, from the provider to the viewer: its CPU and its latency, beside other ways.
 
-    python -m bench.pipeline [--only NAME]… [--generations 100 200] [--rounds 3] [--seconds 8] [--json FILE]
+    python -m bench.pipeline [--only NAME]… [--generations 50 100 200] [--rounds 3] [--seconds 8] [--json FILE]
 
 Each generation has one viewer, whose POST is answered with the stream. Its deltas are clock texts, so latency is from
 the simulator's write to the load's read. CPU is that of all the subject's processes, Redis among them, in the window.
@@ -80,7 +80,7 @@ async def measure(start: Start, generations: int, seconds: float, rate: int = RA
 
 async def main() -> None:
     arguments = parser(__doc__, subjects=list(SUBJECTS))
-    arguments.add_argument("--generations", type=int, nargs="+", default=[100, 200], help="default 100 200")
+    arguments.add_argument("--generations", type=int, nargs="+", default=[50, 100, 200], help="default 50 100 200")
     arguments.add_argument("--seconds", type=float, default=8.0, help="length of the window (default 8)")
     arguments.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of Midstream's")
     options = arguments.parse_args()
