@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench import first_token, pipeline
 from bench.environments import Unavailable
 from bench.quick import compare, ratios
 from bench.ratios import TARGETS
 from bench.results import Report, alternate, losses
+from bench.subjects import SUBJECTS
 from bench.table import render
 
 
@@ -57,6 +61,43 @@ async def test_order_turns_and_one_that_fails_is_left_out() -> None:
     await alternate(["a", "b", "c"], 3, measure, missing, "load")
     assert seen == ["a", "b", "c", "c", "a", "a", "c"]
     assert missing == {"b, load": "not here"}
+
+
+@pytest.mark.parametrize(
+    ("part", "loads", "figures", "reason"),
+    [
+        (
+            pipeline,
+            "--generations",
+            ({"carried %": 12.0}, {"carried %": 84.0}),
+            "it carried 12 % of 1 generations at 50/s",
+        ),
+        (first_token, "--running", ({"p50 ms": 630}, {"p50 ms": 3}), "it took 630 ms with 1 running"),
+    ],
+    ids=["pipeline", "first token"],
+)
+async def test_what_one_load_was_too_much_for_is_not_measured_with_more(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, part: Any, loads: str, figures: Any, reason: str
+) -> None:
+    slow, quick = "agno", "plain proxy"
+    asked: list[int] = []
+
+    async def measure(start: object, load: int, *_: float) -> dict[str, float]:
+        await asyncio.sleep(0)
+        asked.append(load)
+        found: dict[str, float] = figures[start is SUBJECTS[quick]]
+        return found
+
+    monkeypatch.setattr("bench.arguments.prepare", lambda: None)  # it would keep this process to one core
+    monkeypatch.setattr(part, "measure", measure)
+    kept = tmp_path / "kept.json"
+    words = ["bench", "--only", slow, "--only", quick, loads, "1", "2", "--rounds", "1", "--json", str(kept)]
+    monkeypatch.setattr("sys.argv", words)
+    await part.main()
+    assert asked == [1, 1, 2]
+    (missing,) = json.loads(kept.read_text())["missing"].items()
+    assert missing[0].startswith(f"{slow}, 2 ")
+    assert missing[1] == reason
 
 
 def test_what_never_came_is_lost_even_where_ids_show_no_gap() -> None:

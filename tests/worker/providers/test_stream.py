@@ -181,7 +181,7 @@ async def test_no_connection(adapter: Adapter, ask: Ask, protocol: Protocol) -> 
     assert (got.failure.code, got.failure.retryable) == ("connection", True)
 
 
-async def test_silence_longer_than_the_read_timeout(
+async def test_silence_before_an_answer_is_a_timeout(
     upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short = httpx2.Timeout(connect=10, read=0.05, write=10, pool=10)
