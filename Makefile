@@ -34,7 +34,7 @@ test: install ## Run the tests; ARGS="-k name" adds options
 chaos: install ## Break real processes for a while and check every promise; SECONDS=300 SEED=1 ARGS="--workers 3"
 	$(BIN)/python -m tests.faults.chaos --seconds $(or $(SECONDS),60) --seed $(or $(SEED),1) $(ARGS)
 
-bench: install ## Measure everything beside its peers and write docs/performance.md (an hour)
+bench: install ## Measure everything beside its peers and write docs/performance.md (hours)
 	for part in pipeline first_token capacity fanout memory resume idle scaling growth; do \
 	  $(BIN)/python -m bench.$$part --json bench/results/$$part.json || exit 1; done
 	$(BIN)/python -m bench.dispatch

@@ -21,7 +21,7 @@ logger = logging.getLogger("midstream.api")
 LINGER = 5.0
 """Seconds a tail outlives its last watcher, who may come back: longer than the `retry` that a viewer is told."""
 MOST_LINGERING = 32_000_000
-"""Bytes of frames that tails without a watcher hold at most."""
+"""Bytes of frames, as they were when the last watcher left, that tails without one hold at most."""
 
 
 class Hub:

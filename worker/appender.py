@@ -121,7 +121,7 @@ class Appender:
 
     def _mark(self, writer: Writer) -> None:
         if id(writer) in self._dirty:
-            return
+            return  # as nearly each time under load, thousands of times a second
         if id(writer) in self._renewed:  # else it was closed, and somebody still asks it to look at the log
             self._dirty[id(writer)] = writer
             self._wake.set()
