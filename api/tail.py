@@ -61,12 +61,19 @@ class Tail:
     telling of its followers to the next, at least.
     """
 
+    # Found at a few places in memory instead of many: with hundreds of tails none of it is in a cache.
+    __slots__ = (
+        "_again", "_check", "_due", "_early", "_forgotten_at", "_generations", "_id", "_log", "_loop", "_news",
+        "_next", "_pieces", "_reading", "_rebuild", "_round", "_seq", "_starts", "_subscribed", "_tell", "_token",
+        "_told", "_told_at", "_window", "ended", "followers", "frames", "generation_id", "gone", "loaded",
+        "queued", "state",
+    )  # fmt: skip
+
     def __init__(
         self, generation_id: str, log: Log, generations: Generations, *, check: float, window: float = 0.0
     ) -> None:
         self.generation_id = generation_id
         self.frames = Frames()
-        self.last = ORIGIN
         self.loaded = False
         """Whether the log has been read to its end at least once."""
         self.state: State | None = None
@@ -78,37 +85,51 @@ class Tail:
         self.ended = asyncio.Event()
         """Set with `state` and with `gone`."""
         self.followers: set[Follower] = set()
+        # Asked of asyncio each time, it costs a call of getpid().
+        self._loop = asyncio.get_running_loop()
         self._log, self._generations, self._check, self._window = log, generations, check, window
-        # Ids are dense within a token: where its seq 0 stands in `frames`, and how many there are.
-        self._runs: dict[int, tuple[int, int]] = {}
+        # Ids are dense within a token: where its seq 0 stands in `frames`.
+        self._starts: dict[int, int] = {}
         self._subscribed = False
         self._reading = False
         self._rebuild = False
         self._early: list[Publication] = []
-        self._next = next_delta(ORIGIN)
-        self._forgotten_at: float | None = None
-        self._due = asyncio.Event()
         self._pieces: dict[tuple[int, bool], tuple[bytes, int]] = {}
         # Of these, the chunks that end with the newest frame.
         self._news: dict[int | None, bytes] = {}
+        self._token, self._seq = ORIGIN
+        # Of the delta that would come next: its id, and how its publication begins.
+        self._id, self._next = next_delta(*ORIGIN)
+        self._forgotten_at: float | None = None
+        self._due = asyncio.Event()
         self._round: Iterator[Follower] | None = None
+        # Number of frames of which the followers were told, and when.
+        self._told = 0
         self._told_at = 0.0
         self._tell: asyncio.Handle | None = None
         self._again = False
 
     @property
+    def last(self) -> EventId:
+        """The newest event's id."""
+        return EventId(self._token, self._seq)
+
+    @property
     def trimmed(self) -> bool:
         """Whether the log's start was removed: its first event is then not an attempt's first."""
-        return any(start < 0 for start, _ in self._runs.values())
+        return any(start < 0 for start in self._starts.values())
 
     def position(self, cursor: EventId) -> int | None:
         """Number of frames up to and with this event; None where the log has no such event."""
         if cursor == ORIGIN:
             return 0
-        start, count = self._runs.get(cursor.token, (0, 0))
+        start = self._starts.get(cursor.token)
+        if start is None:
+            return None
         # Below 0 where the log was trimmed beyond the cursor; 0 where what was trimmed ends with it.
         position = start + cursor.seq + 1
-        return position if cursor.seq < count and position >= 0 else None
+        end = min((later for later in self._starts.values() if later > start), default=self.frames.count)
+        return position if 0 <= position <= end else None
 
     def piece(self, position: int, chunked: bool) -> tuple[bytes, int]:
         """The frames from a position on, about MAX_WRITE bytes at most, for one write; and the position after it."""
@@ -241,7 +262,7 @@ class Tail:
 
     def _awaits_restoration(self, existence: Existence) -> bool:
         """Whether Redis came back without this generation and its worker has had no time yet to write it again."""
-        now = asyncio.get_running_loop().time()
+        now = self._loop.time()
         if existence is not Existence.NOTHING:
             self._forgotten_at = None
         elif self._forgotten_at is None:
@@ -260,8 +281,9 @@ class Tail:
         while same < len(entries) and self.position(entries[same].id) == same + 1:
             same += 1
         logger.warning("the log of %s is not as it was after event %d; read anew", self.generation_id, same)
-        self.frames, self.last, self._runs, self.state = Frames(), ORIGIN, {}, None
-        self._drop_pieces()
+        self.frames, self._starts, self.state = Frames(), {}, None
+        self._token, self._seq = ORIGIN
+        self._told = 0
         self.ended.clear()
         self._extend(entries)
         for follower in self.followers:
@@ -301,28 +323,25 @@ class Tail:
 
     def _add_delta(self, data: bytes) -> None:
         """The common case of `_apply`, ten thousand times a second: one delta, where we are."""
-        token, seq = self.last
-        seq += 1
-        start, _ = self._runs[token]
-        self._runs[token] = (start, seq + 1)
-        self.frames.append(sse.FRAME % (b"%d-%d" % (token, seq), b"delta", data))
-        self.last = EventId(token, seq)
-        self._next = next_delta(self.last)
-        self._drop_pieces()
+        self.frames.append(sse.FRAME % (self._id, b"delta", data))
+        self._seq += 1
+        self._expect()
         self._wake()
 
-    def _extend(self, entries: Iterable[Entry]) -> None:
+    def _expect(self) -> None:
+        """There is another newest event: it says which delta comes next, and to it pieces reach now."""
+        self._id, self._next = next_delta(self._token, self._seq)
         self._drop_pieces()
+
+    def _extend(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
-            token, seq = entry.id
-            start, _ = self._runs.get(token, (self.frames.count - seq, 0))
-            self._runs[token] = (start, seq + 1)
+            self._token, self._seq = entry.id
+            self._starts.setdefault(self._token, self.frames.count - self._seq)
             self.frames.append(sse.frame(entry))
-            self.last = entry.id
             if entry.type in TERMINAL:
                 self.state = cast(State, entry.type)
                 self.ended.set()
-        self._next = next_delta(self.last)
+        self._expect()
 
     def _end_gone(self) -> None:
         self.gone = True
@@ -335,34 +354,43 @@ class Tail:
         if self._round is not None:
             self._again = True
         elif self._tell is None and self.followers:
-            loop = asyncio.get_running_loop()
-            wait = self._told_at + self._window - loop.time() if self._window else 0.0
-            self._tell = loop.call_later(wait, self._begin) if wait > 0 else loop.call_soon(self._begin)
+            wait = self._told_at + self._window - self._loop.time() if self._window else 0.0
+            if wait > 0:
+                self._tell = self._loop.call_later(wait, self._begin)
+            else:
+                self._tell = self._loop.call_soon(self._begin)
 
     def _begin(self) -> None:
         self._tell = None
         if self._window:
-            self._told_at = asyncio.get_running_loop().time()
+            self._told_at = self._loop.time()
         self._round = iter(tuple(self.followers))
         self._go_on()
 
     def _go_on(self) -> None:
         assert self._round is not None
-        told = 0
-        # Filled by the first who is as far as others; what ends a stream is more than a write.
-        news = {} if self.gone or self.state is not None else self._news
-        end, now = self.frames.count, asyncio.get_running_loop().time()
+        count = 0
+        end, now = self.frames.count, self._loop.time()
+        news = self._news
+        if self.gone or self.state is not None:
+            news = {}  # what ends a stream is more than a write
+        elif self._told < end:
+            # Most have had all of which they were told.
+            piece, reached = self.frames.read(self._told)
+            if reached == end:
+                news[self._told] = sse.chunk(piece)
         for follower in islice(self._round, BATCH):
-            told += 1
+            count += 1
             try:
                 follower.take(news, end, now)
             except Exception as error:
                 logger.error("a viewer failed and is cut: %s", where(error))
                 follower.cut()
-        if told == BATCH:
-            asyncio.get_running_loop().call_soon(self._go_on)
+        if count == BATCH:
+            self._loop.call_soon(self._go_on)
             return
         self._round = None
+        self._told = end
         if self._again:
             self._again = False
             self._wake()

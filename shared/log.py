@@ -170,10 +170,10 @@ class Publication(NamedTuple):
         return cls(EventId.parse(previous), entries)
 
 
-def next_delta(previous: EventId) -> bytes:
-    """How the publication begins whose first event is a delta right after this event, in the same attempt."""
-    token, seq = previous
-    return b"%d-%d %d-%d\ndelta\n" % (token, seq, token, seq + 1)
+def next_delta(token: int, seq: int) -> tuple[bytes, bytes]:
+    """Id of a delta right after this event, in the same attempt; and how a publication begins whose first it is."""
+    id = b"%d-%d" % (token, seq + 1)
+    return id, b"%d-%d %b\ndelta\n" % (token, seq, id)
 
 
 class Log:
