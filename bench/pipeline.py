@@ -87,18 +87,16 @@ async def main() -> None:
     settings = dict(word.split("=", 1) for word in options.set)
     subjects = SUBJECTS | {"Midstream": midstream(environment=settings)}
     report = Report("pipeline", {"rate": RATE, "rounds": options.rounds, "seconds": options.seconds, "set": settings})
-    lighter = ""
-    for generations in options.generations:
+    for generations in sorted(options.generations):
         title = f"{generations} generations at {RATE}/s"
 
-        async def one(name: str, generations: int = generations, title: str = title, lighter: str = lighter) -> None:
-            carried = report.figure(name, lighter, "carried %")
-            if carried is not None and carried < HALF:
-                raise Unavailable(f"it carried {carried:.2g} % of {lighter}")
+        async def one(name: str, generations: int = generations, title: str = title) -> None:
+            for lighter, carried in report.elsewhere(name, title, "carried %"):
+                if carried < HALF:
+                    raise Unavailable(f"it carried {carried:.2g} % of {lighter}")
             report.add(name, title, await measure(subjects[name], generations, options.seconds))
 
         await alternate(options.only or list(subjects), options.rounds, one, report.missing, title)
-        lighter = title
     report.finish(options.json)
 
 

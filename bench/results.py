@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,10 +55,11 @@ class Report:
         shown = ", ".join(f"{name} {number(value)}" for name, value in figures.items())
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"[dim]{subject}, {load}: {shown}[/dim]")
 
-    def figure(self, subject: str, load: str, name: str) -> float | None:
-        """One figure so far; None where there is none."""
-        row = self.rows.get((subject, load))
-        return row.figures.get(name) if row else None
+    def elsewhere(self, subject: str, load: str, name: str) -> Iterator[tuple[str, float]]:
+        """One figure of a subject under each of the other loads so far, and which load that is."""
+        for row in self.rows.values():
+            if row.subject == subject and row.load != load and name in row.figures:
+                yield row.load, row.figures[name]
 
     def document(self) -> dict[str, Any]:
         """As it is kept."""

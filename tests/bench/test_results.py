@@ -91,13 +91,13 @@ async def test_what_one_load_was_too_much_for_is_not_measured_with_more(
     monkeypatch.setattr("bench.arguments.prepare", lambda: None)  # it would keep this process to one core
     monkeypatch.setattr(part, "measure", measure)
     kept = tmp_path / "kept.json"
-    words = ["bench", "--only", slow, "--only", quick, loads, "1", "2", "--rounds", "1", "--json", str(kept)]
-    monkeypatch.setattr("sys.argv", words)
+    words = ["bench", "--only", slow, "--only", quick, loads, "1", "3", "2", "--rounds", "2"]
+    monkeypatch.setattr("sys.argv", [*words, "--json", str(kept)])
     await part.main()
-    assert asked == [1, 1, 2]
-    (missing,) = json.loads(kept.read_text())["missing"].items()
-    assert missing[0].startswith(f"{slow}, 2 ")
-    assert missing[1] == reason
+    assert asked == [1, 1, 1, 1, 2, 2, 3, 3]
+    missing = json.loads(kept.read_text())["missing"]
+    assert [name.split()[:2] for name in missing] == [[f"{slow},", "2"], [f"{slow},", "3"]]
+    assert set(missing.values()) == {reason}
 
 
 def test_what_never_came_is_lost_even_where_ids_show_no_gap() -> None:
