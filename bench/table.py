@@ -63,11 +63,13 @@ def _target(target: Target, documents: Documents) -> str:
 
 
 def _machine(documents: Documents) -> str:
-    lines = ["| part | commit | when | processor | load before |", "|---|---|---|---|---|"]
+    lines = ["| part | commit | when | processor | load before | pace ms |", "|---|---|---|---|---|---|"]
     for part, document in documents.items():
         machine = document["machine"]
         processor = f"{machine['processor']}, {machine['cores']} cores"
-        lines.append(f"| {part} | `{machine['commit']}` | {document['measured']} | {processor} | {machine['load']} |")
+        pace = ", ".join(map(number, machine.get("pace ms", ()))) or "-"
+        when = f"{document['measured']} | {processor} | {machine['load']} | {pace}"
+        lines.append(f"| {part} | `{machine['commit']}` | {when} |")
     return "\n".join(lines)
 
 
