@@ -149,8 +149,7 @@ class AsgiConnection:
 
     async def serve(self, reader: Reader) -> None:
         """Pass on what is written, until the end or until the client is gone."""
-        if self._transport is not None:
-            self._transport.set_write_buffer_limits(high=0)
+        self._limit(high=0)
         watch = asyncio.create_task(self._watch(reader))
         try:
             while self._open:
@@ -168,8 +167,12 @@ class AsgiConnection:
                 await self._send({"type": "http.response.body", "body": b""})
         finally:
             watch.cancel()
-            if self._transport is not None:
-                self._transport.set_write_buffer_limits()
+            self._limit()
+
+    def _limit(self, high: int | None = None) -> None:
+        # uvloop raises RuntimeError for one that is closed already.
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.set_write_buffer_limits(high=high)
 
     def write(self, body: bytes, /) -> None:
         self._body = body

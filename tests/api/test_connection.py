@@ -8,8 +8,10 @@ import json
 from collections.abc import AsyncIterator
 
 import pytest
+from starlette.types import Message
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from api.connection import TRANSPORT, AsgiConnection
 from api.server import takes_over
 from shared.settings import SettingsError
 from tests.api.harness import DEADLINE, Api, MakeApi, Producer, until
@@ -196,6 +198,42 @@ async def test_who_leaves_is_forgotten(api: Api, running: Producer, transport: s
             client.writer.transport.abort()
         await until(lambda: not (api.hub.viewers or api.hub.tails), "the viewer to be gone")
         await until(lambda: not taken_over(api), "the connection to be closed")
+
+
+class Gone(asyncio.Transport):
+    """As uvloop's, once it is closed."""
+
+    def is_closing(self) -> bool:
+        return True
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        raise RuntimeError("closed")
+
+
+class Left:
+    """A reader that counts how often the client has left."""
+
+    times = 0
+
+    def advance(self) -> None:
+        raise AssertionError("there is no room")
+
+    def leave(self) -> None:
+        self.times += 1
+
+
+async def test_a_client_that_left_before_its_stream_began_is_no_error() -> None:
+    async def receive() -> Message:
+        await asyncio.sleep(0)
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        raise AssertionError(message)
+
+    reader = Left()
+    async with asyncio.timeout(DEADLINE):
+        await AsgiConnection({"extensions": {TRANSPORT: Gone()}}, receive, send).serve(reader)
+    assert reader.times == 1
 
 
 async def test_viewers_need_no_task_where_the_connection_is_taken_over(
