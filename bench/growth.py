@@ -3,7 +3,7 @@
     python -m bench.growth [--only NAME]… [--rounds 1] [--json FILE]
 
 `deltas`: the whole pipeline on one core, more and more generations at 50 deltas/s with a viewer each. `viewers`: of one
-generation at 50 events/s, through one API on one core. `generations`: 20,000 events/s in all, over more and more
+generation at 50 events/s, through one API on one core. `generations`: 10,000 events/s in all, over more and more
 generations with one viewer each. A series ends where p99 is above a second, less than 95 % of what is offered arrives,
 or anything is lost.
 """
@@ -24,7 +24,7 @@ from bench.subjects import SUBJECTS
 SECONDS = 6.0
 BROKEN_MS = 1000.0
 ENOUGH = 0.95
-EVENTS = 20_000
+EVENTS = 10_000
 
 Series = tuple[list[int], Callable[[int], Awaitable[Figures]], Callable[[int], float], str]
 
