@@ -27,7 +27,7 @@ def describe(packages: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def pace() -> float:
+def calibrate() -> float:
     """CPU time of a fixed piece of work, in ms: on a shared machine it varies, and no load average says so."""
     begun = time.process_time()
     sum(number * number % 7 for number in range(300_000))

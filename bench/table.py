@@ -63,12 +63,12 @@ def _target(target: Target, documents: Documents) -> str:
 
 
 def _machine(documents: Documents) -> str:
-    lines = ["| part | commit | when | processor | load before | pace ms |", "|---|---|---|---|---|---|"]
+    lines = ["| part | commit | when | processor | load before | calibration ms |", "|---|---|---|---|---|---|"]
     for part, document in documents.items():
         machine = document["machine"]
         processor = f"{machine['processor']}, {machine['cores']} cores"
-        pace = ", ".join(map(number, machine.get("pace ms", ()))) or "-"
-        when = f"{document['measured']} | {processor} | {machine['load']} | {pace}"
+        calibration = ", ".join(map(number, machine.get("calibration ms", ()))) or "-"
+        when = f"{document['measured']} | {processor} | {machine['load']} | {calibration}"
         lines.append(f"| {part} | `{machine['commit']}` | {when} |")
     return "\n".join(lines)
 

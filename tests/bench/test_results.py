@@ -96,7 +96,7 @@ async def test_what_one_load_was_too_much_for_is_not_measured_with_more(
     await part.main()
     assert asked == [1, 1, 1, 1, 2, 2, 3, 3]
     written = json.loads(kept.read_text())
-    least, middle, most = written["machine"]["pace ms"]
+    least, middle, most = written["machine"]["calibration ms"]
     assert 0 < least <= middle <= most
     missing = written["missing"]
     assert [name.split()[:2] for name in missing] == [[f"{slow},", "2"], [f"{slow},", "3"]]
