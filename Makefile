@@ -5,6 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 CODE   := $(wildcard api bench judges midstream shared simulator tests worker)
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PARTS  := pipeline first_token capacity fanout memory resume idle scaling growth
 LOCK   := --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links
 
 NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
@@ -34,8 +35,8 @@ test: install ## Run the tests; ARGS="-k name" adds options
 chaos: install ## Break real processes for a while and check every promise; SECONDS=300 SEED=1 ARGS="--workers 3"
 	$(BIN)/python -m tests.faults.chaos --seconds $(or $(SECONDS),60) --seed $(or $(SEED),1) $(ARGS)
 
-bench: install ## Measure everything beside its peers and write docs/performance.md (hours)
-	for part in pipeline first_token capacity fanout memory resume idle scaling growth; do \
+bench: install ## Measure beside its peers and write docs/performance.md (hours); PARTS="fanout idle" does some
+	for part in $(PARTS); do \
 	  $(BIN)/python -m bench.$$part --json bench/results/$$part.json || exit 1; done
 	$(BIN)/python -m bench.dispatch
 	$(BIN)/python -m bench.providers

@@ -28,7 +28,8 @@ from redis.asyncio import Redis
 from bench import cpu
 from bench.arguments import parser
 from bench.cpu import LOAD_CORE, SERVER_CORE, on_core, pin
-from bench.results import Figures, Report, alternate
+from bench.results import Figures, Report
+from bench.rounds import alternate
 from bench.stack import Connection
 from bench.subjects import PROMPT, simulator, started
 from midstream.valkey import Valkey
@@ -232,7 +233,7 @@ async def main() -> None:
         async def one(name: str, generations: int = generations, title: str = title) -> None:
             report.add(name, title, await measure(WORKERS[name], generations, options.seconds))
 
-        await alternate(options.only or list(WORKERS), options.rounds, one, report.missing, title)
+        await alternate(report, options.only or list(WORKERS), options.rounds, one, title)
     report.finish(options.json)
 
 

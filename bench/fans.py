@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from bench.cpu import LOAD_CORE, SERVER_CORE, on_core, pin, tree
 from bench.environments import PEERS, Unavailable, python
 from bench.load import compiled, get
-from bench.publishers import Appender, OverHttp, Publisher, ToRedis, data, keep_pace
+from bench.publishers import Appender, Made, OverHttp, Publisher, ToRedis, data, keep_pace
 from bench.stack import Connection
 from bench.subjects import PROMPT, listening, started
 from midstream.up import free_port
@@ -46,8 +46,8 @@ class Fan:
     processes: Mapping[str, int]
     requests: Sequence[bytes]
     """One for each generation."""
-    pace: Callable[[float, float], Coroutine[None, None, int]]
-    """Makes events at this rate for this many seconds; how many each generation got."""
+    pace: Callable[[float, float], Coroutine[None, None, Made]]
+    """Makes events at this rate for this many seconds."""
     dense: bool = True
     """Whether its ids are."""
     logs: Logs | None = None
@@ -58,14 +58,14 @@ Start = Callable[[int, Path], AbstractAsyncContextManager[Fan]]
 """Starts one for so many generations, given a folder of its own."""
 
 
-def published(publisher: Publisher, generations: int) -> Callable[[float, float], Coroutine[None, None, int]]:
+def published(publisher: Publisher, generations: int) -> Callable[[float, float], Coroutine[None, None, Made]]:
     """By a publisher in this process. Raises RuntimeError, in the end, where it could not keep the pace at all."""
 
-    async def run(rate: float, seconds: float) -> int:
+    async def run(rate: float, seconds: float) -> Made:
         made = await keep_pace(publisher, generations, rate, seconds)
-        if made["late"] > seconds / 2:
-            raise RuntimeError(f"the publisher fell {made['late']:.1f} s behind: the machine is too busy")
-        return int(made["events"])
+        if made.late > 2 * seconds:
+            raise RuntimeError(f"the publisher fell {made.late:.1f} s behind: the machine is too busy")
+        return made
 
     return run
 
@@ -254,13 +254,13 @@ async def send_loop(generations: int, folder: Path) -> AsyncIterator[Fan]:
     process = Process("send-loop", [str(compiled("send_loop")), str(port), str(rate)], "listening", folder, {})
     async with started(process, SERVER_CORE):
 
-        async def run(asked: float, seconds: float) -> int:
+        async def run(asked: float, seconds: float) -> Made:
             if asked != rate or generations != 1:
                 raise Unavailable(f"it has one generation and {rate} events a second")
             process.popen.send_signal(signal.SIGUSR1)
             await asyncio.sleep(seconds)
             process.popen.send_signal(signal.SIGUSR1)
-            return 0
+            return Made(0)
 
         yield Fan(port, {"server": process.popen.pid}, [get("/")], run)
 

@@ -18,7 +18,8 @@ import uvloop
 from bench.arguments import parser
 from bench.environments import Unavailable
 from bench.load import load
-from bench.results import Figures, Report, alternate, losses
+from bench.results import Figures, Report, losses
+from bench.rounds import alternate
 from bench.subjects import SUBJECTS, Start, simulator
 
 COUNT = 200
@@ -73,7 +74,7 @@ async def main() -> None:
                     raise Unavailable(f"it took {before:.0f} ms with {lighter}")
             report.add(name, title, await measure(SUBJECTS[name], running))
 
-        await alternate(options.only or list(SUBJECTS), options.rounds, one, report.missing, title)
+        await alternate(report, options.only or list(SUBJECTS), options.rounds, one, title)
     report.finish(options.json)
 
 

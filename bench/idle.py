@@ -15,7 +15,8 @@ from redis.asyncio import Redis
 
 from bench import cpu
 from bench.arguments import parser
-from bench.results import Figures, Report, alternate
+from bench.results import Figures, Report
+from bench.rounds import alternate
 from tests.processes import Stack
 
 SECONDS = 10.0
@@ -53,7 +54,7 @@ async def main() -> None:
     async def one(name: str) -> None:
         report.add(name, "idle", await measure())
 
-    await alternate(["Midstream"], options.rounds, one, report.missing, "idle")
+    await alternate(report, ["Midstream"], options.rounds, one, "idle")
     report.finish(options.json)
 
 

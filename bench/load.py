@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import json
+import resource
 import shutil
 import signal
 import subprocess
@@ -20,11 +21,12 @@ from tempfile import mkdtemp
 from typing import Any
 
 from bench.cpu import LOAD_CORE, on_core
+from bench.environments import Unavailable
 from midstream.tether import tethered
 
-BUSY = 0.9
-"""Share of its core from which the load counts as the bottleneck: what it says is then a lower bound."""
 SOURCES = Path(__file__).parent
+SPARE_FILES = 500
+"""Open files that a server or the load needs beside those of the streams."""
 
 
 @cache
@@ -104,7 +106,13 @@ class Load:
 
 @asynccontextmanager
 async def load(port: int, requests: Sequence[bytes], *, folder: Path, **options: int) -> AsyncIterator[Load]:
-    """Open streams: viewer i sends request i modulo their number. The options are those of `sse_load.c`."""
+    """Open streams: viewer i sends request i modulo their number. The options are those of `sse_load.c`.
+
+    Raises Unavailable where no process may open that many files.
+    """
+    viewers, (_, allowed) = options.get("viewers", 1), resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY != allowed < viewers + SPARE_FILES:
+        raise Unavailable(f"{viewers} streams need more than the {allowed} open files that this machine allows")
     file = folder / "requests"
     file.write_bytes(b"".join(b"%d\n%b" % (len(request), request) for request in requests))
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]

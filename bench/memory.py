@@ -26,7 +26,8 @@ from bench import cpu, fans
 from bench.arguments import parser
 from bench.fans import Fan
 from bench.load import load
-from bench.results import Figures, Report, alternate
+from bench.results import Figures, Report
+from bench.rounds import alternate
 from bench.stack import Connection
 from bench.subjects import PROMPT
 from shared.log import Keys
@@ -161,10 +162,10 @@ async def main() -> None:
     async def one_watched(name: str) -> None:
         report.add(name, "a watched generation", await watched(measured[name]))
 
-    await alternate(names, options.rounds, one_idle, report.missing, "an idle viewer")
-    await alternate(names, options.rounds, one_stalled, report.missing, "a stalled viewer")
+    await alternate(report, names, options.rounds, one_idle, "an idle viewer")
+    await alternate(report, names, options.rounds, one_stalled, "a stalled viewer")
     if "Midstream" in names:
-        await alternate(["Midstream"], options.rounds, one_watched, report.missing, "a watched generation")
+        await alternate(report, ["Midstream"], options.rounds, one_watched, "a watched generation")
         for load_name, figures in (await logged()).items():
             report.add("Midstream", load_name, figures)
     report.finish(options.json)

@@ -19,7 +19,8 @@ from bench import cpu
 from bench.arguments import parser
 from bench.environments import Unavailable
 from bench.load import load
-from bench.results import Figures, Report, alternate, latencies, losses
+from bench.results import Figures, Report, latencies, losses
+from bench.rounds import alternate
 from bench.subjects import SUBJECTS, Start, midstream, simulator
 
 RATE = 50
@@ -96,7 +97,7 @@ async def main() -> None:
                     raise Unavailable(f"it carried {carried:.2g} % of {lighter}")
             report.add(name, title, await measure(subjects[name], generations, options.seconds))
 
-        await alternate(options.only or list(subjects), options.rounds, one, report.missing, title)
+        await alternate(report, options.only or list(subjects), options.rounds, one, title)
     report.finish(options.json)
 
 

@@ -27,8 +27,8 @@ from openai import AsyncOpenAI
 from rich.console import Console
 from rich.table import Table
 
+from shared.provider_settings import ProviderSettings
 from shared.requests import GenerationRequest
-from shared.settings import ProviderSettings
 from worker.providers.registry import Registry
 
 PROMPT = "Why is the sky blue?"

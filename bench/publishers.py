@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 from redis.asyncio import Redis
 
@@ -24,6 +25,16 @@ def data(serial: int, padding: int = 0) -> bytes:
 
 UNANSWERED = 20_000
 """Publications over HTTP that may wait for their answer."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was published."""
+
+    events: int
+    """For each generation; 0 where the server makes them itself."""
+    late: float = 0.0
+    """s by which the publisher fell behind at most."""
 
 
 class Publisher(Protocol):
@@ -135,8 +146,8 @@ class OverHttp:
         while True:
             try:
                 await self._answered(reader)
-            except asyncio.IncompleteReadError:
-                return
+            except (asyncio.IncompleteReadError, ConnectionError):
+                return  # `publish` says so, where there is more to publish
             self._unanswered.release()
             if not self._keep and self._writer is not None:
                 self._writer.close()
@@ -159,8 +170,8 @@ class OverHttp:
             await reader.readline()
 
 
-async def keep_pace(publisher: Publisher, generations: int, rate: float, seconds: float) -> dict[str, Any]:
-    """Publish `rate` events a second for each generation, in turns over the time; how many each got, and how late."""
+async def keep_pace(publisher: Publisher, generations: int, rate: float, seconds: float) -> Made:
+    """Publish `rate` events a second for each generation, in turns over the time."""
     turns = max(1, min(generations, int(1 / rate / TICK)))
     groups = [range(turn, generations, turns) for turn in range(turns)]
     events = int(rate * seconds)
@@ -174,4 +185,4 @@ async def keep_pace(publisher: Publisher, generations: int, rate: float, seconds
         else:
             late = max(late, -wait)
         await publisher.publish(groups[number % turns], number // turns)
-    return {"events": events, "late": late}
+    return Made(events, late)

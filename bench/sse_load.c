@@ -13,6 +13,7 @@
  *   --stall N       the first N streams are never read (0)
  *   --reconnect N   times that a broken stream is resumed with Last-Event-ID (0)
  *   --ids 0         do not check `id:`: the server's ids are not dense (1)
+ *   --pending N     streams that may wait for their answer before another is opened; 0: any number (0)
  *
  * Prints `ready` when all streams have been answered. The first SIGUSR1 begins the window in which rates and latencies
  * are counted, the second ends it; losses are counted over the whole run. Prints one line of JSON when all streams are
@@ -81,7 +82,7 @@ static size_t request_count;
 static struct sockaddr_in server;
 static int poller;
 static long option_viewers = 1, option_ramp = 2000, option_expect, option_seconds = 60, option_stall, option_reconnect;
-static long option_ids = 1, option_until = -1;
+static long option_ids = 1, option_until = -1, option_pending;
 
 /* The whole run. */
 static uint64_t opened, refused, bad_status, early_ends, reconnects, completed, over, answered;
@@ -531,7 +532,7 @@ static bool read_options(int count, char **words) {
     const struct { const char *name; long *value; } known[] = {
         {"--viewers", &option_viewers}, {"--ramp", &option_ramp}, {"--expect", &option_expect},
         {"--seconds", &option_seconds}, {"--stall", &option_stall}, {"--reconnect", &option_reconnect},
-        {"--ids", &option_ids}, {"--until", &option_until},
+        {"--ids", &option_ids}, {"--until", &option_until}, {"--pending", &option_pending},
     };
     for (int i = 0; i < count; i += 2) {
         size_t k = 0;
@@ -552,7 +553,9 @@ static void run(void) {
     while (!ending) {
         int64_t since = realtime_us() - began;
         if (since > option_seconds * 1000000LL) break;
-        while (next < option_viewers && next <= since * option_ramp / 1000000) open_stream(&viewers[next++]);
+        while (next < option_viewers && next <= since * option_ramp / 1000000 &&
+               (!option_pending || next - (long)answered < option_pending))
+            open_stream(&viewers[next++]);
         if (!told && answered == (uint64_t)option_viewers) {
             told = true;
             puts("ready");

@@ -15,14 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from bench.machine import REPOSITORY
-from bench.ratios import ENOUGH, TARGETS, Documents, Target
+from bench.ratios import TARGETS, Documents, Target, remarks
 from bench.results import number, parts, read
 
 PAGE = REPOSITORY / "docs" / "performance.md"
-HIDDEN = frozenset({"load busy", "simulator busy", "bytes/event", "CPU share", "events/read"})
+HIDDEN = frozenset({"load busy", "simulator busy", "bytes/event", "CPU share", "events/read", "late s", "stolen %"})
 """In the JSON only."""
-BUSY = 0.9
-"""Share of a core above which the load, or the provider, was the bottleneck: the row says so."""
 
 
 def render(text: str, documents: Documents) -> str:
@@ -57,18 +55,19 @@ def _target(target: Target, documents: Documents) -> str:
     aim = f"{'≥' if target.least else '≤'} {number(target.limit)}{target.unit}"
     if value is None:
         return f"| {target.name} | {aim} | not measured | |"
-    said = ["met" if target.met(value) else "**missed**"]
-    said += [f"{subject} was saturated" for subject in target.saturated(documents)]
+    said = ["met" if target.met(value) else "**missed**", *target.remarks(documents)]
     return f"| {target.name} | {aim} | {number(value)}{target.unit} | {'; '.join(said)} |"
 
 
 def _machine(documents: Documents) -> str:
-    lines = ["| part | commit | when | processor | load before | calibration ms |", "|---|---|---|---|---|---|"]
+    names = ["part", "commit", "when", "processor", "load before", "calibration ms", "stolen %"]
+    lines = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
     for part, document in documents.items():
         machine = document["machine"]
         processor = f"{machine['processor']}, {machine['cores']} cores"
         calibration = ", ".join(map(number, machine.get("calibration ms", ()))) or "-"
-        when = f"{document['measured']} | {processor} | {machine['load']} | {calibration}"
+        noise = f"{calibration} | {number(machine.get('stolen %'))}"
+        when = f"{document['measured']} | {processor} | {machine['load']} | {noise}"
         lines.append(f"| {part} | `{machine['commit']}` | {when} |")
     return "\n".join(lines)
 
@@ -86,10 +85,8 @@ def _rows(load: str, rows: Sequence[Mapping[str, Any]]) -> str:
     names = [name for name in dict.fromkeys(name for row in rows for name in row["figures"]) if name not in HIDDEN]
     lines = [f"| {load} | {' | '.join(names)} |", "|---|" + "---:|" * len(names)]
     for row in rows:
-        busy = max(row["figures"].get(name, 0) for name in ("load busy", "simulator busy"))
-        notes = ["the load was the bottleneck"] if busy > BUSY else []
-        notes += ["saturated"] if row["figures"].get("carried %", ENOUGH) < ENOUGH else []
         cells = (number(row["figures"].get(name)) for name in names)
+        notes = remarks(row["figures"])
         name = f"{row['subject']} ({', '.join(notes)})" if notes else row["subject"]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)

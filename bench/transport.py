@@ -20,7 +20,8 @@ from msgspec import UNSET, UnsetType
 
 from bench.arguments import parser
 from bench.cpu import SERVER_CORE, pin
-from bench.results import Figures, Report, alternate
+from bench.results import Figures, Report
+from bench.rounds import alternate
 from worker.providers import stream
 from worker.providers.provider import ProviderError, ProviderEvent
 
@@ -110,7 +111,7 @@ async def main() -> None:
         except ProviderError as error:
             raise RuntimeError(error.code) from None
 
-    await alternate(options.only or list(CLIENTS), options.rounds, one, report.missing, "one piece")
+    await alternate(report, options.only or list(CLIENTS), options.rounds, one, "one piece")
     report.finish(options.json)
     server.terminate()
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from shared.provider_settings import Protocol, ProviderSettings
 from shared.requests import (
     AssistantMessage,
     FilePart,
@@ -19,7 +20,6 @@ from shared.requests import (
     UserMessage,
     is_data,
 )
-from shared.settings import Protocol, ProviderSettings
 
 MIN_THINKING = 1024
 """Tokens: the smallest budget of reasoning that Anthropic takes."""

@@ -26,16 +26,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from shared.presets import PRESETS
-
-Protocol = Literal["openai-chat", "openai-responses", "anthropic", "gemini"]
+from shared.provider_settings import ProviderSettings, built_in
 
 Transport = Literal["auto", "direct", "asgi"]
-
-_PREFILLS: dict[Protocol, tuple[str, ...]] = {
-    "openai-chat": ("none", "assistant", "prefix", "mistral", "deepseek", "vllm"),
-    "anthropic": ("none", "assistant"),
-}
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -45,86 +38,6 @@ CLIENT_VARIABLES = frozenset({"MIDSTREAM_URL", "MIDSTREAM_KEY"})
 
 class SettingsError(Exception):
     """A setting is wrong or missing; the text is one line that names it and the remedy."""
-
-
-class ProviderSettings(BaseModel):
-    """One upstream endpoint: `[providers.NAME]` in `midstream.toml`."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    preset: str | None = Field(
-        default=None,
-        description="A known endpoint, by its name in [providers](providers.md#endpoints): what is not given here is "
-        "as with it. Defaults to none.",
-    )
-    protocol: Protocol = Field(description="Wire protocol: `openai-chat`, `openai-responses`, `anthropic` or `gemini`.")
-    base_url: str | None = Field(
-        default=None,
-        description="Root of the endpoint, as the protocol's SDK takes it. Defaults to the SDK's.",
-    )
-    api_key_env: str | None = Field(
-        default=None,
-        description="Name of the environment variable with the API key. Defaults to none: no key is sent.",
-    )
-
-    stream_options: bool = Field(
-        default=True,
-        description="Chat only: whether it takes `stream_options`. One that refuses it is asked again without. "
-        "Defaults to true.",
-    )
-    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = Field(
-        default=None,
-        description="Chat only: its name of `max_tokens`. Defaults to `max_completion_tokens` at OpenAI, `max_tokens` "
-        "elsewhere.",
-    )
-    seed_field: Literal["seed", "random_seed"] = Field(
-        default="seed", description="Chat only: its name of `seed`. Defaults to `seed`."
-    )
-    developer_role: bool | None = Field(
-        default=None,
-        description="Chat only: whether it knows the role `developer`, which is else sent as `system`. Defaults to "
-        "true at OpenAI, false elsewhere.",
-    )
-    reasoning: Literal["effort", "reasoning_content", "openrouter", "litellm"] = Field(
-        default="effort",
-        description="Chat only: how it takes reasoning. All take `reasoning_effort`; `reasoning_content` and `litellm` "
-        "also an earlier answer's reasoning, `openrouter` that and a budget, in fields of their own. Defaults to "
-        "`effort`.",
-    )
-
-    background: bool = Field(
-        default=True,
-        description="Responses only: whether it runs answers in the background, so that `on_interrupt: continue` can "
-        "go on. One that refuses it is asked again without. Defaults to true.",
-    )
-    prefill: Literal["none", "assistant", "prefix", "mistral", "deepseek", "vllm"] = Field(
-        default="none",
-        description="Chat and Messages: how it is given the beginning of an answer, to go on from there "
-        "(`on_interrupt` `continue`). All but `none` send it as the last message: `assistant` as it is, `prefix` with "
-        "`prefix: true`, `mistral` as `prefix`, and the answer repeats it, `deepseek` as `prefix`, at `/beta` and with "
-        "the reasoning, `vllm` with `continue_final_message: true`. Messages has `assistant` only. "
-        "Defaults to `none`.",
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _as_preset(cls, data: Any) -> Any:
-        if not isinstance(data, dict) or data.get("preset") is None:
-            return data
-        preset = PRESETS.get(data["preset"])
-        if preset is None:
-            raise ValueError(f"no preset {data['preset']!r}; there are {', '.join(PRESETS)}")
-        return preset.settings(os.environ) | data
-
-    @model_validator(mode="after")
-    def _prefills_as_its_protocol(self) -> ProviderSettings:
-        if self.prefill not in _PREFILLS.get(self.protocol, ("none",)):
-            raise ValueError(f"prefill {self.prefill!r} is not one that the protocol {self.protocol} has")
-        return self
-
-    def api_key(self) -> str:
-        """The key from the environment; a placeholder where there is none, as the SDKs refuse an empty one."""
-        return os.environ.get(self.api_key_env or "", "") or "none"
 
 
 Price = Annotated[Decimal, Field(ge=0, le=100_000, max_digits=12, decimal_places=6, allow_inf_nan=False)]
@@ -385,34 +298,7 @@ class Settings(BaseSettings):
 
     def endpoints(self) -> dict[str, ProviderSettings]:
         """Every provider a request may name: the built-in ones that have what they need, and the configured ones."""
-        found: dict[str, ProviderSettings] = {}
-        for name, protocol, prefix in (
-            ("openai", "openai-chat", "OPENAI"),
-            ("openai-responses", "openai-responses", "OPENAI"),
-            ("anthropic", "anthropic", "ANTHROPIC"),
-            ("gemini", "gemini", "GEMINI"),
-        ):
-            base_url = os.environ.get(f"{prefix}_BASE_URL") or None
-            if os.environ.get(f"{prefix}_API_KEY") or base_url:
-                fields = {"protocol": protocol, "base_url": base_url, "api_key_env": f"{prefix}_API_KEY"}
-                # The models of OpenAI and Google answer the beginning of an answer, or refuse it.
-                prefill = "assistant" if protocol == "anthropic" else "none"
-                found[name] = ProviderSettings.model_validate(fields | {"prefill": prefill})
-        for name, preset in PRESETS.items():
-            if preset.active(os.environ):
-                found[name] = ProviderSettings.model_validate({"preset": name})
-        if self.simulator_url:
-            found["simulator"] = ProviderSettings(
-                protocol="openai-chat", base_url=f"{self.simulator_url}/v1", prefill="assistant"
-            )
-            found["simulator-responses"] = ProviderSettings(
-                protocol="openai-responses", base_url=f"{self.simulator_url}/v1"
-            )
-            found["simulator-anthropic"] = ProviderSettings(
-                protocol="anthropic", base_url=self.simulator_url, prefill="assistant"
-            )
-            found["simulator-gemini"] = ProviderSettings(protocol="gemini", base_url=self.simulator_url)
-        return found | self.providers
+        return built_in(self.simulator_url) | self.providers
 
     def owners(self) -> dict[str, str]:
         """API key to owner; empty where no keys are set.

@@ -19,7 +19,8 @@ import pytest_asyncio
 from msgspec.structs import fields as fields_of
 
 from shared import events
-from shared.settings import PriceSettings, ProviderSettings, Settings, load
+from shared.provider_settings import ProviderSettings
+from shared.settings import PriceSettings, Settings, load
 from tests.processes import ROOT, Process
 from worker.providers.provider import ErrorCode
 

@@ -9,7 +9,8 @@ from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING
 
 from shared.events import Cost, Usage
-from shared.settings import PriceSettings, ProviderSettings, Settings
+from shared.provider_settings import ProviderSettings
+from shared.settings import PriceSettings, Settings
 
 if TYPE_CHECKING:
     from genai_prices.data_snapshot import DataSnapshot

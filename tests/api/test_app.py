@@ -7,8 +7,8 @@ import re
 import pytest
 from pydantic import TypeAdapter
 
+from shared.provider_settings import ProviderSettings
 from shared.requests import GenerationRequest
-from shared.settings import ProviderSettings
 from tests.api.harness import Api, MakeApi
 
 ROUTES = {

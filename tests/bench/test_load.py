@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bench.environments import Unavailable
 from bench.load import get, load
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
@@ -81,6 +82,36 @@ async def test_a_stream_that_breaks_off_is_no_end_and_is_resumed(tmp_path: Path)
     assert (report["complete"], report["early_ends"], report["reconnects"]) == (0, 3, 2)
     # The same event after `Last-Event-ID: 7-0` is one too many, twice: by its id and by its number.
     assert report["duplicates"] == 4
+
+
+async def test_no_more_are_asked_than_may_wait_for_their_answer(tmp_path: Path) -> None:
+    waiting = most = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal waiting, most
+        await reader.readuntil(b"\r\n\r\n")
+        waiting += 1
+        most = max(most, waiting)
+        for _ in range(100):  # all that come at once are here by then
+            await asyncio.sleep(0)
+        waiting -= 1
+        writer.write(HEAD + b"\r\n" + event(0, 0))
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        options = {"viewers": 50, "ramp": 1_000_000, "expect": 1, "seconds": 20}
+        async with load(port, [get("/")], folder=tmp_path, pending=3, **options) as streams:
+            report = await streams.report(30.0)
+        assert (report["total_marks"], report["refused"]) == (50, 0)
+        assert 1 <= most <= 3
+
+
+async def test_what_the_machine_cannot_open_is_not_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda _: (100, 20_000))
+    with pytest.raises(Unavailable, match="20000 streams need more than the 20000 open files"):
+        await served(tmp_path, [], viewers=20_000)
 
 
 async def test_refusals_are_counted(tmp_path: Path) -> None:

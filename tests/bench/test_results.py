@@ -9,17 +9,18 @@ from typing import Any
 
 import pytest
 
-from bench import first_token, pipeline
-from bench.environments import Unavailable
+from bench import first_token, growth, pipeline
+from bench.machine import stolen
 from bench.quick import compare, ratios
-from bench.ratios import TARGETS
-from bench.results import Report, alternate, losses
+from bench.ratios import TARGETS, remarks
+from bench.results import Report, losses
 from bench.subjects import SUBJECTS
 from bench.table import render
 
 
 @pytest.fixture
-def report() -> Report:
+def report(monkeypatch: pytest.MonkeyPatch) -> Report:
+    monkeypatch.setattr("bench.results.stolen", lambda: (0, 0))
     made = Report("pipeline", {})
     for microseconds, lost in ((300.0, 0), (900.0, 2), (310.0, 1)):
         made.add("Midstream", "100 generations at 50/s", {"CPU µs/delta": microseconds, "lost": lost})
@@ -30,7 +31,11 @@ def report() -> Report:
 
 
 def test_figures_are_medians_and_losses_are_added_up(report: Report) -> None:
-    assert report.rows["Midstream", "100 generations at 50/s"].figures == {"CPU µs/delta": 310.0, "lost": 3}
+    assert report.rows["Midstream", "100 generations at 50/s"].figures == {
+        "CPU µs/delta": 310.0,
+        "lost": 3,
+        "stolen %": 0,
+    }
 
 
 def test_the_page_has_each_target_and_each_row(report: Report) -> None:
@@ -39,28 +44,27 @@ def test_the_page_has_each_target_and_each_row(report: Report) -> None:
     lines = written.splitlines()
     assert "old" not in lines
     assert "kept" in lines
-    assert (
-        "| 1. CPU per delta, to the plain proxy | ≤ 0.6 x | 0.775 x | **missed**; plain proxy was saturated |" in lines
-    )
+    said = "**missed**; plain proxy: the load was the bottleneck, saturated"
+    assert f"| 1. CPU per delta, to the plain proxy | ≤ 0.6 x | 0.775 x | {said} |" in lines
     assert sum("| not measured | |" in line for line in lines) == len(TARGETS) - 1
     assert "| Midstream | 310 | 3 | - |" in lines
     assert "| plain proxy (the load was the bottleneck, saturated) | 400 | 0 | 80 |" in lines
     assert render(written, {"pipeline": report.document()}) == written
 
 
-async def test_order_turns_and_one_that_fails_is_left_out() -> None:
-    seen: list[str] = []
-    missing: dict[str, str] = {}
-
-    async def measure(name: str) -> None:
-        await asyncio.sleep(0)
-        seen.append(name)
-        if name == "b":
-            raise Unavailable("not here")
-
-    await alternate(["a", "b", "c"], 3, measure, missing, "load")
-    assert seen == ["a", "b", "c", "c", "a", "a", "c"]
-    assert missing == {"b, load": "not here"}
+@pytest.mark.parametrize(
+    ("figures", "said"),
+    [
+        ({"carried %": 96, "late s": 4.0}, []),
+        ({"carried %": 70, "late s": 4.0, "CPU share": 0.6}, ["the publisher was late"]),
+        ({"carried %": 70, "late s": 4.0, "CPU share": 0.99}, ["saturated"]),
+        ({"carried %": 70, "late s": 0.1, "CPU share": 0.6}, ["saturated"]),
+        ({"simulator busy": 0.95}, ["the load was the bottleneck"]),
+        ({"carried %": 100, "stolen %": 30}, ["disturbed"]),
+    ],
+)
+def test_one_that_was_offered_less_was_not_saturated(figures: dict[str, float], said: list[str]) -> None:
+    assert remarks(figures) == said
 
 
 @pytest.mark.parametrize(
@@ -89,6 +93,7 @@ async def test_what_one_load_was_too_much_for_is_not_measured_with_more(
         return found
 
     monkeypatch.setattr("bench.arguments.prepare", lambda: None)  # it would keep this process to one core
+    monkeypatch.setattr("bench.results.stolen", lambda: (0, 0))  # nor do neighbours of this machine matter
     monkeypatch.setattr(part, "measure", measure)
     kept = tmp_path / "kept.json"
     words = ["bench", "--only", slow, "--only", quick, loads, "1", "3", "2", "--rounds", "2"]
@@ -98,9 +103,32 @@ async def test_what_one_load_was_too_much_for_is_not_measured_with_more(
     written = json.loads(kept.read_text())
     least, middle, most = written["machine"]["calibration ms"]
     assert 0 < least <= middle <= most
+    assert 0 <= written["machine"]["stolen %"] <= 100
     missing = written["missing"]
     assert [name.split()[:2] for name in missing] == [[f"{slow},", "2"], [f"{slow},", "3"]]
     assert set(missing.values()) == {reason}
+
+
+def test_stolen_is_of_what_was_wanted_and_not_of_what_was_idle(tmp_path: Path) -> None:
+    stat = tmp_path / "stat"
+    stat.write_text("cpu  100 10 50 9000 70 3 7 30 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n")
+    assert stolen(stat) == (30, 200)
+    assert stolen(tmp_path / "none") == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "ends"),
+    [
+        ({}, False),
+        ({"p99 ms": 1001.0}, True),
+        ({"carried %": 80.0, "CPU share": 0.99}, True),
+        ({"carried %": 80.0, "CPU share": 0.4, "late s": 3.0}, False),
+        ({"lost": 1}, True),
+        ({"errors": 1}, True),
+    ],
+)
+def test_a_series_grows_until_it_breaks(wrong: dict[str, float], ends: bool) -> None:
+    assert growth.broken({"p99 ms": 20.0, "carried %": 99.0, "lost": 0, "errors": 0, **wrong}) is ends
 
 
 def test_what_never_came_is_lost_even_where_ids_show_no_gap() -> None:
@@ -110,6 +138,7 @@ def test_what_never_came_is_lost_even_where_ids_show_no_gap() -> None:
     assert losses({**zero, "total_marks": 90, "missing": 0}, 100)["lost"] == 10
     assert losses({**zero, "total_marks": 100, "missing": 3, "resets": 1}, 100) == {
         "errors: resets": 1,
+        "lost between others": 3,
         "lost": 3,
         "duplicates": 0,
         "errors": 1,

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from shared.capabilities import lacks
+from shared.provider_settings import Protocol, ProviderSettings
 from shared.requests import GenerationRequest
-from shared.settings import Protocol, ProviderSettings
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
 OPENROUTER = ProviderSettings(protocol="openai-chat", reasoning="openrouter")

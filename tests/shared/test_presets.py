@@ -8,7 +8,8 @@ import pytest
 
 from api.routes.models import listing
 from shared.presets import PRESETS
-from shared.settings import ProviderSettings, SettingsError, load
+from shared.provider_settings import ProviderSettings
+from shared.settings import SettingsError, load
 
 
 @pytest.fixture(autouse=True)

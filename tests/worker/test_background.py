@@ -13,7 +13,8 @@ import pytest
 from shared.entry import Entry
 from shared.events import Cancelled, Completed, Failed
 from shared.generations import Generations
-from shared.settings import ProviderSettings, Settings
+from shared.provider_settings import ProviderSettings
+from shared.settings import Settings
 from shared.snapshots import Snapshot
 from tests.worker.conftest import Midstream, said_something, working
 from tests.worker.providers.responses_stream import Script, output_text

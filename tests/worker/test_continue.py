@@ -16,7 +16,8 @@ from redis.exceptions import ResponseError
 from shared.entry import Entry
 from shared.events import AnyEvent, Attempt, Cancelled, Completed, Delta, Failed, Part, PartEnd
 from shared.log import Keys, Log
-from shared.settings import ProviderSettings, Settings
+from shared.provider_settings import ProviderSettings
+from shared.settings import Settings
 from shared.snapshots import Snapshot
 from tests.worker.conftest import Midstream, working
 from tests.worker.providers.upstream import Reply, Upstream

@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator
 import httpx2
 from anthropic import AsyncAnthropic, AsyncStream
 
+from shared.provider_settings import ProviderSettings
 from shared.requests import GenerationRequest
-from shared.settings import ProviderSettings
 from shared.snapshots import Snapshot
 from worker.providers.anthropic_reader import MessagesReader
 from worker.providers.anthropic_request import body, thinks

@@ -13,8 +13,8 @@ from urllib.parse import quote
 import httpx2
 import msgspec
 
+from shared.provider_settings import ProviderSettings
 from shared.requests import GenerationRequest
-from shared.settings import ProviderSettings
 from shared.snapshots import Snapshot
 from worker.providers.errors import from_status
 from worker.providers.gemini_reader import GeminiReader

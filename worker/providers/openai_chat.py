@@ -8,8 +8,8 @@ from typing import Any
 import httpx2
 from openai import APIStatusError, AsyncStream
 
+from shared.provider_settings import ProviderSettings
 from shared.requests import GenerationRequest
-from shared.settings import ProviderSettings
 from shared.snapshots import Snapshot
 from worker.providers.openai_chat_reader import ChatReader
 from worker.providers.openai_chat_request import body, prefill

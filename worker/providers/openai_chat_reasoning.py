@@ -11,8 +11,8 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
+from shared.provider_settings import ProviderSettings
 from shared.requests import Reasoning
-from shared.settings import ProviderSettings
 
 OPENROUTER = "openrouter/"
 """Begins the tag; what follows is the format."""

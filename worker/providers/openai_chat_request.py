@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from shared.capabilities import lacks
+from shared.provider_settings import ProviderSettings
 from shared.requests import AssistantMessage, GenerationRequest, Message, SystemMessage
-from shared.settings import ProviderSettings
 from worker.providers import openai_chat_reasoning
 from worker.providers.prefill import Prefix
 from worker.providers.provider import ProviderError

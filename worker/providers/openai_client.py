@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from openai import APIStatusError, AsyncOpenAI
 
-from shared.settings import ProviderSettings
+from shared.provider_settings import ProviderSettings
 from worker.providers.stream import TIMEOUT, http_client
 
 _REFUSALS = (400, 422)

@@ -14,8 +14,8 @@ from urllib.parse import quote
 import httpx2
 from openai import APIError, APIStatusError, AsyncStream
 
+from shared.provider_settings import ProviderSettings
 from shared.requests import GenerationRequest
-from shared.settings import ProviderSettings
 from shared.snapshots import Snapshot
 from worker.providers.openai_client import blames, connect
 from worker.providers.openai_responses_reader import ResponsesReader

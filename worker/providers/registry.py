@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from shared.settings import Protocol, ProviderSettings
+from shared.provider_settings import Protocol, ProviderSettings
 from worker.providers.provider import Provider
 
 # Each loads its SDK, most of a second's work, and so only where an endpoint speaks its protocol.

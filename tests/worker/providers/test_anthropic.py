@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from shared.provider_settings import ProviderSettings
 from shared.requests import GenerationRequest
-from shared.settings import ProviderSettings
 from tests.worker.providers.test_anthropic_reader import RICH
 from tests.worker.providers.upstream import Reply, Upstream, outcome
 from worker.providers.anthropic import Anthropic

@@ -10,8 +10,8 @@ import pytest
 from anthropic import AsyncAnthropic
 
 from shared.events import Delta, Response, Usage, UsageReport
+from shared.provider_settings import Protocol
 from shared.requests import GenerationRequest
-from shared.settings import Protocol
 from tests.worker.providers.upstream import Outcome, Reply, Upstream, outcome
 from worker.providers.provider import Provider
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
+from shared.provider_settings import ProviderSettings
 from shared.requests import GenerationRequest
-from shared.settings import ProviderSettings
 from tests.worker.providers.test_gemini_reader import RICH
 from tests.worker.providers.upstream import Reply, Upstream, outcome
 from worker.providers.gemini import MAX_ERROR, Gemini, resource
@@ -105,7 +105,7 @@ async def test_an_error_in_a_list_of_one(upstream: Upstream, ask: Callable[..., 
 
 LAZY = """
 import sys
-from shared.settings import ProviderSettings
+from shared.provider_settings import ProviderSettings
 from worker.providers.registry import Registry
 loaded = []
 for protocol in ("anthropic", "gemini"):

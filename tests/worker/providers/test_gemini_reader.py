@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.events import Raw, Response, Usage, UsageReport
+from shared.provider_settings import Protocol
 from shared.requests import GenerationRequest
-from shared.settings import Protocol
 from tests.worker.providers.upstream import Outcome, Reply, Upstream, outcome
 from worker.providers.gemini_reader import GeminiReader
 from worker.providers.provider import Provider, ProviderError, ProviderEvent

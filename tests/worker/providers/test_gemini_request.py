@@ -9,8 +9,8 @@ import pytest
 from google.genai.types import Content, GenerationConfig, Tool, ToolConfig
 
 from shared.capabilities import lacks
+from shared.provider_settings import ProviderSettings
 from shared.requests import GenerationRequest
-from shared.settings import ProviderSettings
 from worker.providers.gemini_request import UNSIGNED, body
 from worker.providers.openai_chat_request import body as chat_body
 from worker.providers.provider import ProviderError

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from shared.provider_settings import Protocol, ProviderSettings
 from shared.requests import GenerationRequest
-from shared.settings import Protocol, ProviderSettings
 from tests.worker.providers.test_openai_chat_reader import RICH
 from tests.worker.providers.upstream import Call, Reply, Upstream, outcome
 from worker.providers.openai_chat import OpenAIChat

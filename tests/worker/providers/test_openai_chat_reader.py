@@ -12,8 +12,8 @@ import pytest
 from openai import AsyncOpenAI
 
 from shared.events import Delta, Raw, Response, Usage, UsageReport
+from shared.provider_settings import Protocol, ProviderSettings
 from shared.requests import GenerationRequest
-from shared.settings import Protocol, ProviderSettings
 from tests.worker.providers.upstream import Outcome, Reply, Upstream, outcome
 from worker.providers.openai_chat_request import body
 from worker.providers.provider import Provider

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from shared.events import Response
+from shared.provider_settings import ProviderSettings
 from shared.requests import GenerationRequest
-from shared.settings import ProviderSettings
 from shared.snapshots import PartSoFar, Snapshot
 from tests.worker.providers.responses_stream import RICH, Script, output_text
 from tests.worker.providers.upstream import Reply, Upstream, outcome

@@ -10,8 +10,8 @@ import pytest
 from openai import AsyncOpenAI
 
 from shared.events import Delta, Part, PartEnd, Raw, Response, Usage, UsageReport
+from shared.provider_settings import Protocol
 from shared.requests import GenerationRequest
-from shared.settings import Protocol
 from tests.worker.providers.responses_stream import CITED, COUNTED, Script, output_text, rich
 from tests.worker.providers.upstream import Outcome, Reply, Upstream, outcome
 from worker.providers.provider import Provider

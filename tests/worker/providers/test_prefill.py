@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from shared.capabilities import takes_prefill
 from shared.events import Attempt, Completed, Delta, Event, EventId, Part, PartEnd, encode
 from shared.log import Claim, Start
+from shared.provider_settings import Protocol, ProviderSettings
 from shared.requests import GenerationRequest
-from shared.settings import Protocol, ProviderSettings
 from shared.snapshots import Snapshot
 from tests.worker.providers.test_anthropic_reader import RICH as MESSAGES
 from tests.worker.providers.test_openai_chat_reader import RICH

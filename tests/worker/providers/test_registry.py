@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from shared.provider_settings import ProviderSettings
 from shared.requests import GenerationRequest
-from shared.settings import ProviderSettings
 from tests.worker.providers.test_anthropic_reader import RICH
 from tests.worker.providers.upstream import Reply, Upstream, outcome
 from worker.providers.anthropic import Anthropic
@@ -50,7 +50,7 @@ async def test_an_unknown_name() -> None:
 def test_only_an_endpoints_own_sdk_is_loaded() -> None:
     program = """
 import sys, worker.main
-from shared.settings import ProviderSettings
+from shared.provider_settings import ProviderSettings
 from worker.providers.registry import Registry
 loaded = {"openai", "anthropic", "google.genai"} & sys.modules.keys()
 assert not loaded, loaded

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.provider_settings import Protocol, ProviderSettings
 from shared.requests import GenerationRequest
-from shared.settings import Protocol, ProviderSettings
 from tests.worker.providers.responses_stream import SHORT as RESPONSES
 from tests.worker.providers.test_anthropic_reader import RICH as MESSAGES
 from tests.worker.providers.test_gemini_reader import RICH as GEMINI
