@@ -234,9 +234,10 @@ async def test_a_poison_job_ends_and_work_goes_on(stack: Breakable, http: httpx2
         body = await viewer
     tried = attempts(body)
     assert tried == [(1, "new"), *((number, "worker_lost") for number in range(2, len(tried) + 1))]
-    # Of two last attempts on one worker, no one knows which one killed it: that one counts for none.
-    beside = sum(len(attempts(other)) >= 3 for other in others)
-    assert 3 <= len(tried) <= 3 + beside
+    # Of two last attempts on one worker, no one knows which one killed it: that one counts for none. Attempts from the
+    # third on are last ones, and another generation may share a worker with the poison in each of its own.
+    shared = sum(max(0, len(attempts(other)) - 2) for other in others)
+    assert 3 <= len(tried) <= 3 + min(shared, 3)
     assert sum(trap.sprung for trap in traps) == len(tried)
     assert parse(body)[-1][1] == "failed"
     assert parse(body)[-1][2]["code"] == "worker_lost"
