@@ -10,13 +10,13 @@ is offered arrives, though the publisher was in time.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 import uvloop
 
 from bench import fanout, pipeline
 from bench.arguments import parser
+from bench.environments import Unavailable
 from bench.fans import FANS
 from bench.ratios import remarks
 from bench.results import Figures, Report
@@ -58,23 +58,32 @@ def broken(figures: Figures) -> bool:
     return late or bool(figures["lost"] or figures["errors"]) or "saturated" in remarks(figures)
 
 
+def ended(report: Report, series: str, size: int) -> str | None:
+    """The smaller size that was too much, where there is one."""
+    for smaller in (str(other) for other in SERIES[series][0] if other < size):
+        if (smaller, series) not in report.rows or broken(report.rows[smaller, series].figures):
+            return smaller
+    return None
+
+
+async def grow(report: Report, series: str, rounds: int) -> None:
+    """Measure one series: all its sizes in each round, so that a drift strikes all alike."""
+    sizes, measure = SERIES[series]
+
+    async def one(size: str) -> None:
+        if (size, series) not in report.rows and (smaller := ended(report, series, int(size))):
+            raise Unavailable(f"{smaller} was too much")
+        report.add(size, series, await measure(int(size)))
+
+    await alternate(report, [str(size) for size in sizes], rounds, one, series)
+
+
 async def main() -> None:
     arguments = parser(__doc__, subjects=list(SERIES))
     options = arguments.parse_args()
     report = Report("growth", {"rounds": options.rounds, "seconds": SECONDS})
-    for name in options.only or list(SERIES):
-        sizes, measure = SERIES[name]
-        for size in sizes:
-
-            async def one(size: str, name: str = name, measure: Callable[[int], Awaitable[Figures]] = measure) -> None:
-                report.add(size, name, await measure(int(size)))
-
-            await alternate(report, [str(size)], options.rounds, one, name)
-            if (str(size), name) not in report.rows:
-                break
-            if broken(report.rows[str(size), name].figures):
-                break
-            await asyncio.sleep(1.0)
+    for series in options.only or list(SERIES):
+        await grow(report, series, options.rounds)
     report.finish(options.json)
 
 

@@ -57,10 +57,17 @@ def _processor() -> str:
 
 def _commit() -> str | None:
     """The commit, with `+` where files differ from it; None outside of a repository with one."""
-    # `--dirty` leaves out files that git does not know; nothing that is measured is one of these in a clone.
-    command = ["git", "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
+    # What the parts before this one wrote is no difference. Nor is a file that git does not know: a clone has none.
+    changed = ["--untracked-files=no", "--", ".", ":(exclude)bench/results", ":(exclude)docs"]
+    commit, difference = _git("rev-parse", "--short=12", "HEAD"), _git("status", "--porcelain", *changed)
+    return commit and commit + ("+" if difference else "")
+
+
+def _git(*arguments: str) -> str | None:
     try:
-        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=10, check=False)
+        done = subprocess.run(
+            ["git", *arguments], cwd=REPOSITORY, capture_output=True, text=True, timeout=10, check=False
+        )
     except OSError:
         return None
-    return done.stdout.strip() or None
+    return done.stdout.strip() if done.returncode == 0 else None

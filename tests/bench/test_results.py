@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from bench import first_token, growth, pipeline
-from bench.machine import stolen
 from bench.quick import compare, ratios
 from bench.ratios import TARGETS, remarks
 from bench.results import Report, losses
@@ -109,13 +108,6 @@ async def test_what_one_load_was_too_much_for_is_not_measured_with_more(
     assert set(missing.values()) == {reason}
 
 
-def test_stolen_is_of_what_was_wanted_and_not_of_what_was_idle(tmp_path: Path) -> None:
-    stat = tmp_path / "stat"
-    stat.write_text("cpu  100 10 50 9000 70 3 7 30 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n")
-    assert stolen(stat) == (30, 200)
-    assert stolen(tmp_path / "none") == (0, 0)
-
-
 @pytest.mark.parametrize(
     ("wrong", "ends"),
     [
@@ -129,6 +121,22 @@ def test_stolen_is_of_what_was_wanted_and_not_of_what_was_idle(tmp_path: Path) -
 )
 def test_a_series_grows_until_it_breaks(wrong: dict[str, float], ends: bool) -> None:
     assert growth.broken({"p99 ms": 20.0, "carried %": 99.0, "lost": 0, "errors": 0, **wrong}) is ends
+
+
+async def test_sizes_take_turns_up_to_the_one_that_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    async def measure(size: int) -> dict[str, float]:
+        await asyncio.sleep(0)
+        asked.append(size)
+        return {"p99 ms": 300.0 * size, "carried %": 100.0, "lost": 0, "errors": 0}
+
+    monkeypatch.setattr("bench.results.stolen", lambda: (0, 0))
+    monkeypatch.setitem(growth.SERIES, "deltas", ([1, 2, 4, 8, 16], measure))
+    report = Report("growth", {})
+    await growth.grow(report, "deltas", 2)
+    assert asked == [1, 2, 4, 4, 2, 1]
+    assert report.missing == {"8, deltas": "4 was too much", "16, deltas": "4 was too much"}
 
 
 def test_what_never_came_is_lost_even_where_ids_show_no_gap() -> None:
