@@ -176,6 +176,19 @@ class ToPushpin(OverHttp):
         return json.dumps({"items": [{"channel": "test", "formats": {"http-stream": {"content": frame}}}]}).encode()
 
 
+async def _answering(port: int, request: bytes) -> None:
+    """Wait until this is answered with 200: Pushpin's proxy listens before its handler takes anything."""
+    async with asyncio.timeout(30):
+        while True:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(request)
+            status = await reader.readline()
+            writer.close()
+            if status.startswith(b"HTTP/1.1 200"):
+                return
+            await asyncio.sleep(0.05)
+
+
 @asynccontextmanager
 async def pushpin(generations: int, folder: Path) -> AsyncIterator[Fan]:
     """Pushpin with the route `test`, which needs nothing behind it and has one channel."""
@@ -201,6 +214,7 @@ async def pushpin(generations: int, folder: Path) -> AsyncIterator[Fan]:
     command = [program, f"--config={folder / 'pushpin.conf'}"]
     async with started(Process("pushpin", command, r"started$", folder, {}), SERVER_CORE) as process:
         await listening(port)
+        await _answering(port, get("/stream"))
         made = published(ToPushpin(publish, "/publish/", keep=False), generations)
         yield Fan(port, {"server": process.popen.pid}, [get("/stream")], made)
 
