@@ -230,7 +230,8 @@ async def test_a_poison_job_ends_and_work_goes_on(stack: Breakable, http: httpx2
         viewer = asyncio.create_task(watch(api, poison, deadline=3 * DEADLINE))
         others: list[bytes] = []
         while not viewer.done() or len(others) < 4:
-            others.append(await watch(api, await ask(http, api, "simulator/lorem?deltas=20&rate=0")))
+            other = await ask(http, api, "simulator/lorem?deltas=20&rate=0")
+            others.append(await watch(api, other, deadline=3 * DEADLINE))
         body = await viewer
     tried = attempts(body)
     assert tried == [(1, "new"), *((number, "worker_lost") for number in range(2, len(tried) + 1))]
