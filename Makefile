@@ -4,14 +4,17 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 CODE   := $(wildcard api bench judges midstream shared simulator tests worker)
-PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+# Nothing is resolved: some versions of pip look for dependencies anew, past the lock. `pip check` says if one is missing.
+LOCKED := install --quiet --no-deps --require-hashes -r
+UNIT   := tests/shared tests/simulator tests/worker tests/api tests/contract tests/test_private_names.py
 PARTS  := pipeline first_token capacity fanout memory resume idle scaling growth
 LOCK   := --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links
 
 NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint format lock clean bench bench-quick chaos judge-llama
+.PHONY: help install run test test-newest lint format lock clean bench bench-quick chaos judge-llama
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,8 +25,9 @@ $(STAMP): requirements.lock requirements-dev.lock pyproject.toml
 	@$(BIN)/python -c $(NEW_ENOUGH) 2>/dev/null || { \
 	  $(PYTHON) -c $(NEW_ENOUGH) || { echo "Midstream needs Python 3.11 or newer; try: make PYTHON=python3.12 install" >&2; exit 1; }; \
 	  $(PYTHON) -m venv --clear $(VENV) || { echo "$(PYTHON) cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }; }
-	$(PIP) --require-hashes -r requirements-dev.lock
-	$(PIP) --no-deps --no-build-isolation -e .
+	$(PIP) $(LOCKED) requirements-dev.lock
+	$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	$(PIP) check
 	@touch $@
 
 run: install ## Run Midstream on this machine; ARGS="--port 9000" adds options
@@ -31,6 +35,11 @@ run: install ## Run Midstream on this machine; ARGS="--port 9000" adds options
 
 test: install ## Run the tests; ARGS="-k name" adds options
 	$(BIN)/pytest $(ARGS)
+
+test-newest: ## Run the unit tests with the newest dependencies that pyproject.toml allows, in .venv-newest
+	$(PYTHON) -m venv --clear .venv-newest
+	.venv-newest/bin/python -m pip --disable-pip-version-check install --quiet --editable '.[dev]'
+	.venv-newest/bin/pytest $(UNIT) $(ARGS)
 
 chaos: install ## Break real processes for a while and check every promise; SECONDS=300 SEED=1 ARGS="--workers 3"
 	$(BIN)/python -m tests.faults.chaos --seconds $(or $(SECONDS),60) --seed $(or $(SEED),1) $(ARGS)
@@ -67,5 +76,5 @@ lock: install ## Renew the lock files
 	$(BIN)/pip-compile $(LOCK) --upgrade --extra bench -c requirements.lock -o requirements-bench.lock pyproject.toml
 
 clean: ## Remove .venv and what tools left behind
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .venv-bench dist
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .venv-bench .venv-newest dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

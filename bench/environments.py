@@ -1,6 +1,6 @@
 """Environments of the peers that are packages: each has its own under `.venv-bench/`, made when it is first asked for.
 
-Versions are pinned in `bench/peers/requirements-*.txt` and `bench/peers/*/package-lock.json`. Midstream needs none.
+Versions are pinned in `bench/peers/requirements-*.lock` and `bench/peers/*/package-lock.json`. Midstream needs none.
 """
 
 from __future__ import annotations
@@ -24,22 +24,20 @@ class Unavailable(Exception):
 
 def python(name: str) -> str:
     """The interpreter that has what this peer needs. Raises Unavailable where that cannot be installed."""
-    return _environment(name, PEERS / f"requirements-{name}.txt")
+    return locked(name, PEERS / f"requirements-{name}.lock")
 
 
 def locked(name: str, lock: Path) -> str:
-    """The same for an environment of ours, whose lock file has hashes."""
-    return _environment(name, lock, "--require-hashes")
-
-
-def _environment(name: str, requirements: Path, *options: str) -> str:
+    """The interpreter of an environment that has what a lock file names. Raises Unavailable as `python` does."""
     folder = FOLDER / name
     program = folder / "bin" / "python"
-    if not _current(folder, requirements):
+    if not _current(folder, lock):
         _run([sys.executable, "-m", "venv", "--clear", str(folder)], FOLDER.parent)
-        pip = [str(program), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        _run([*pip, *options, "-r", str(requirements)], FOLDER.parent)
-        _note(folder, requirements)
+        pip = [str(program), "-m", "pip", "--disable-pip-version-check"]
+        # Without dependencies: some versions of pip look for them anew, past the lock (docs/decisions/0017).
+        _run([*pip, "install", "--quiet", "--no-deps", "--require-hashes", "-r", str(lock)], FOLDER.parent)
+        _run([*pip, "check"], FOLDER.parent)
+        _note(folder, lock)
     return str(program)
 
 
@@ -77,5 +75,5 @@ def _run(command: Sequence[str], folder: Path) -> None:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Unavailable(f"{command[0]} did not come to an end: {type(error).__name__}") from None
     if done.returncode != 0:
-        last = (done.stderr.strip() or "it said nothing").splitlines()[-1]
+        last = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
         raise Unavailable(f"could not be installed: {last[:200]}")

@@ -1,0 +1,127 @@
+"""`make install` takes what the lock file says, whatever newer versions there are and whichever pip reads it.
+
+From an index on disk: all that is locked, and beside it newer versions that nobody has asked for. pip before 24.2 looks
+for a package that another one requires with an extra anew, although the lock has it, unless it is told to resolve
+nothing (docs/decisions/0017-nothing-is-resolved.md).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.test_locks import ROOT, pinned
+
+LOCK = "requirements-dev.lock"
+COPIED = ("api", "midstream", "shared", "simulator", "worker", "requirements.lock", LOCK, "pyproject.toml", "Makefile")
+OLD_PIP = "22.3"
+"""What Python 3.11.0 came with; it does not start on 3.12."""
+PIPS = ["its own", *([OLD_PIP] if sys.version_info < (3, 12) else [])]
+OTHERS = ("anyio", "pydantic", "typing-extensions")
+"""Required by many, and without an extra."""
+
+pytestmark = [
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed"),
+]
+
+
+def required_with_extras() -> dict[str, set[str]]:
+    """Locked packages that another locked one requires with an extra, and these extras."""
+    found: dict[str, set[str]] = {}
+    for name in pinned(LOCK):
+        for requirement in map(Requirement, distribution(name).requires or []):
+            if requirement.extras and (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):
+                found.setdefault(canonicalize_name(requirement.name), set()).update(requirement.extras)
+    return found
+
+
+def newer(version: str) -> str:
+    """One that is newer, and that whoever takes the version takes too."""
+    numbers = re.match(r"\d+(?:\.\d+)*", version)
+    assert numbers
+    return ".".join([*numbers[0].split(".")[:-1], "9999"])
+
+
+def forge(folder: Path, name: str, version: str, extras: set[str]) -> None:
+    """Put a wheel of this name and version, with these extras and nothing in it, into a folder."""
+    stem = f"{name.replace('-', '_')}-{version}"
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    files = {
+        "METADATA": metadata + "".join(f"Provides-Extra: {extra}\n" for extra in sorted(extras)),
+        "WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "RECORD": "",
+    }
+    with zipfile.ZipFile(folder / f"{stem}-py3-none-any.whl", "w") as wheel:
+        for file, text in files.items():
+            wheel.writestr(f"{stem}.dist-info/{file}", text)
+
+
+def fetch(folder: Path, *what: str) -> str:
+    """Download without dependencies; what pip says where it cannot."""
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps"]
+    done = subprocess.run([*pip, "--dest", str(folder), *what], capture_output=True, text=True, check=False)
+    return "" if done.returncode == 0 else done.stderr.strip() or "it said nothing"
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is locked, and newer versions of some of it. Skips where the package index cannot be reached."""
+    folder = tmp_path_factory.mktemp("index")
+    if refusal := fetch(folder, f"pip=={OLD_PIP}"):
+        pytest.skip(f"offline: {refusal.splitlines()[-1][:200]}")
+    assert fetch(folder, "--require-hashes", "-r", str(ROOT / LOCK)) == ""
+    versions = pinned(LOCK)
+    extras = required_with_extras()
+    assert extras, "no locked package is required with an extra: forge one, or this proves nothing"
+    for name in {*extras, *OTHERS}:
+        forge(folder, name, newer(versions[name]), extras.get(name, set()))
+    return folder
+
+
+@pytest.mark.parametrize("pip", PIPS)
+def test_exactly_the_locked_versions_are_installed(index: Path, tmp_path: Path, pip: str) -> None:
+    for name in COPIED:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    for name in ("README.md", "LICENSE"):  # which pyproject.toml names
+        (tmp_path / name).touch()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")} | {
+        "HOME": str(tmp_path),
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(index),
+    }
+    python = tmp_path / ".venv" / "bin" / "python"
+    venv.create(tmp_path / ".venv", with_pip=True)
+    if pip != "its own":
+        install = [str(python), "-m", "pip", "install", "--quiet", f"pip=={pip}"]
+        subprocess.run(install, check=True, env=environment, capture_output=True)
+
+    made = subprocess.run(["make", "install"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert made.returncode == 0, made.stdout + made.stderr
+
+    listed = subprocess.run(
+        [str(python), "-m", "pip", "list", "--format=freeze", "--exclude=pip", "--exclude=setuptools"],
+        check=True,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    pairs = (line.split("==") for line in listed.stdout.split())
+    installed = {canonicalize_name(name): version for name, version in pairs}
+    assert installed.pop(canonicalize_name("midstream"))
+    assert {*required_with_extras(), *OTHERS} <= installed.keys()
+    # A line of the lock can be for other platforms only; that nothing is missing, `make install` has asked pip.
+    assert installed == {name: version for name, version in pinned(LOCK).items() if name in installed}
