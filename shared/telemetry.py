@@ -17,7 +17,7 @@ def configure_logging(level: str) -> None:
         root.addHandler(handler)
     root.setLevel(level.upper())
     # Libraries that log request lines would show what was asked.
-    for name in ("httpx", "httpx2", "httpcore", "openai", "anthropic", "google_genai", "asyncio"):
+    for name in ("httpx", "httpx2", "httpcore", "openai", "anthropic", "asyncio"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

@@ -1,7 +1,7 @@
 """Google Gemini (API reference: "Generating content", `models.streamGenerateContent`).
 
-The SDK authenticates and builds the request: address, version and headers, the key among them. Our own client sends it,
-because the SDK's stream hands out typed chunks only, fails on SSE comments, and has one timeout for everything.
+Without Google's SDK: a request is one POST with the key in a header, and the SDK weighs more than all the rest of a
+worker (docs/decisions/0016-gemini-without-its-sdk.md). The tests hold what is sent and read against the SDK.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from worker.providers.provider import ProviderError, ProviderEvent
 from worker.providers.stream import TIMEOUT, follow, http_client
 
 API_VERSION = "v1beta"
-"""Not `v1`, the SDK's default: this one has the newest features and names like `gemini-flash-latest`, and the servers
-that imitate the service know it."""
+"""Not `v1`: this one has the newest features and names like `gemini-flash-latest`, and the servers that imitate the
+service know it."""
+
+BASE_URL = "https://generativelanguage.googleapis.com"
 
 MAX_ERROR = 1_000_000
 """Bytes of an error document that are read."""
@@ -33,19 +35,18 @@ _COLLECTIONS = ("models", "tunedModels")
 
 
 class Gemini:
-    """One Gemini endpoint; making the first one loads the SDK, which takes most of a second."""
+    """One Gemini endpoint."""
 
     def __init__(self, name: str, settings: ProviderSettings) -> None:
-        # Here, so that a worker without such an endpoint does not pay for it. Not in a thread at the first request: the
-        # OpenAI SDK looks into `httpx` when it finds it loaded, and would find half of it.
-        from google.genai import Client
-        from google.genai.types import HttpOptions
-
         self.name = name
         self._http = http_client()
-        options = HttpOptions(base_url=settings.base_url, api_version=API_VERSION, httpx_async_client=self._http)
-        # Without `vertexai` an environment variable decides whose API it is.
-        self._sdk = Client(vertexai=False, api_key=settings.api_key(), http_options=options)
+        self._root = f"{(settings.base_url or BASE_URL).rstrip('/')}/{API_VERSION}"
+        # API reference, "Authentication": the key goes in a header, where no access log has it.
+        self._headers = {
+            "Content-Type": "application/json",
+            "User-Agent": "midstream",
+            "x-goog-api-key": settings.api_key(),
+        }
 
     def continues(self, request: GenerationRequest, model: str, so_far: Snapshot) -> bool:
         """See `Provider.continues`."""
@@ -58,10 +59,9 @@ class Gemini:
         return follow(self.name, lambda: self._send(request, model), GeminiReader(self.name))
 
     async def _send(self, request: GenerationRequest, model: str) -> httpx2.Response:
-        path = f"{resource(model)}:streamGenerateContent?alt=sse"
-        built = self._sdk._api_client._build_request("post", path, {})
+        url = f"{self._root}/{resource(model)}:streamGenerateContent?alt=sse"
         content = msgspec.json.encode(request.with_extra(self.name, body(request, model)))
-        sent = self._http.build_request("POST", built.url, headers=built.headers, content=content, timeout=TIMEOUT)
+        sent = self._http.build_request("POST", url, headers=self._headers, content=content, timeout=TIMEOUT)
         response = await self._http.send(sent, stream=True)
         if response.status_code == 200:
             return response
@@ -90,7 +90,6 @@ class Gemini:
     async def aclose(self) -> None:
         """See `Provider.aclose`."""
         await self._http.aclose()
-        self._sdk.close()
 
 
 def resource(model: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from shared.provider_settings import Protocol, ProviderSettings
 from worker.providers.provider import Provider
 
-# Each loads its SDK, most of a second's work, and so only where an endpoint speaks its protocol.
+# Those that have an SDK load it, most of a second's work, and so only where an endpoint speaks its protocol.
 
 
 def _openai_chat(name: str, settings: ProviderSettings) -> Provider:
