@@ -129,7 +129,7 @@ async def _end(stages: Sequence[Sequence[Child]]) -> None:
 
 
 def _command(*words: str) -> list[str]:
-    # -P: a folder `api` or `shared` where the user stands must not be taken for ours.
+    # -P: a package `midstream` where the user stands must not be taken for ours.
     return [sys.executable, "-P", "-m", "midstream", *words]
 
 

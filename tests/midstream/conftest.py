@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -19,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 Gone = Callable[[int], Awaitable[None]]
 RunPython = Callable[..., subprocess.Popen[str]]
+Kind = Literal["package", "file", "folder"]
 
 
 def ended(pid: int) -> bool:
@@ -31,6 +33,20 @@ def ended(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:
         return False
+
+
+def users_own(place: Path, kind: Kind) -> None:
+    """Put a user's own things named as our packages are into a folder; what can be imported of them raises.
+
+    There is also a folder `midstream` without any module, as the clone of a repository is.
+    """
+    for name in ("api", "shared", "simulator", "worker"):
+        module = place / (f"{name}.py" if kind == "file" else f"{name}/__init__.py")
+        module.parent.mkdir(exist_ok=True)
+        if kind == "folder":
+            module = module.with_name("settings.py")
+        module.write_text("raise SystemExit('not this one')")
+    (place / "midstream").mkdir()
 
 
 @pytest.fixture

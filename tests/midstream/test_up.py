@@ -20,7 +20,7 @@ from midstream import up
 from midstream.errors import StartError
 from midstream.valkey import Valkey
 from shared.settings import load
-from tests.midstream.conftest import Gone, RunPython, ended
+from tests.midstream.conftest import Gone, RunPython, ended, users_own
 
 START_TIMEOUT = 45
 
@@ -85,8 +85,9 @@ def ids(events: str) -> list[str]:
 def start_up(run_python: RunPython, tmp_path: Path) -> StartUp:
     """Start `midstream up` on a free port and the test's data folder; returns when it is ready."""
 
-    async def start(*arguments: str) -> Running:
-        process = run_python("-m", "midstream", "up", "--port=0", f"--data-dir={tmp_path / 'data'}", *arguments)
+    async def start(*arguments: str, **environment: str) -> Running:
+        command = ["-m", "midstream", "up", "--port=0", f"--data-dir={tmp_path / 'data'}", *arguments]
+        process = run_python(*command, **environment)
 
         def banner() -> str:
             assert process.stdout is not None
@@ -227,3 +228,12 @@ def test_a_folder_of_ours_by_name_where_the_user_stands_is_not_ours(run_python: 
     process = run_python(*up._command("--help")[1:])
     _, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (0, "")
+
+
+@pytest.mark.timeout(120)
+async def test_answers_where_the_user_has_packages_named_as_ours(start_up: StartUp, tmp_path: Path) -> None:
+    users_own(tmp_path, "package")
+    running = await start_up(PYTHONPATH=".")
+    events, _ = await running.ask("?rate=0")
+    assert "\nevent: completed\n" in events
+    assert "not this one" not in await running.end(signal.SIGINT)
