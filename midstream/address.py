@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
+from midstream.program import typed
+
 DEFAULT_URL = "http://127.0.0.1:8000"
+DEFAULT_PORT = 8000
 
 Url = Annotated[str, typer.Option(envvar="MIDSTREAM_URL", help="Address of the API.")]
 Key = Annotated[
@@ -16,3 +21,21 @@ Key = Annotated[
         help="API key. Better in the variable: arguments are visible to other users of the machine.",
     ),
 ]
+
+
+def url_option(url: str) -> list[str]:
+    """The words with which the next command finds this API: none where it does so by itself."""
+    unasked = os.environ.get("MIDSTREAM_URL") or DEFAULT_URL
+    return [] if url == unasked == DEFAULT_URL else ["--url", url]
+
+
+def start_command(url: str) -> str | None:
+    """The command that starts an API at this address; None for one that is not on this machine."""
+    from shared.settings import LOOPBACK
+
+    parts = urlsplit(url)
+    if parts.scheme != "http" or parts.hostname not in LOOPBACK:
+        return None
+    host = ["--host", "::1"] if parts.hostname == "::1" else []
+    port = parts.port or 80
+    return typed("up", *host, *([] if port == DEFAULT_PORT else ["--port", str(port)]))

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from midstream.address import start_command
 from midstream.errors import ClientError, Denied, NotFound, Refused, Unreachable
 from midstream.patience import Patience
 from midstream.terminal import one_line
@@ -155,10 +156,8 @@ class Client:
     def _unreachable(self, error: httpx2.RequestError) -> ClientError:
         if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
             reason = one_line(str(error)) or "no answer"
-            return Unreachable(
-                f"cannot reach {self.url} ({reason}); start it with `midstream up`, or use --url for another",
-                passing=True,
-            )
+            start = f"start it with `{command}`, or " if (command := start_command(self.url)) else ""
+            return Unreachable(f"cannot reach {self.url} ({reason}); {start}use --url for another", passing=True)
         return Unreachable(f"connection to {self.url} lost ({type(error).__name__})", passing=True)
 
 

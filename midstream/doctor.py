@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.text import Text
 
 from midstream.errors import StartError
+from midstream.program import typed
 from midstream.up import base_url, free_port
 from midstream.valkey import Valkey, find_binary
 from shared.settings import Settings
@@ -27,6 +28,9 @@ TIMEOUT = 3.0
 OLDEST_REDIS = (7, 0)
 # Seconds. Leases and tokens use Redis' clock alone, so a difference confuses only who reads the logs.
 CLOCK_DIFFERENCE = 2.0
+
+# Where `up` keeps its data unless told.
+UP_DATA_DIR = Path(".midstream")
 
 Level = Literal["ok", "warn", "fail"]
 COLOURS: dict[Level, str] = {"ok": "green", "warn": "yellow", "fail": "red"}
@@ -66,14 +70,15 @@ def examine(settings: Settings, data_dir: Path) -> Iterator[Finding]:
     elif embedded.socket.exists():
         yield from _redis("embedded server", embedded.url)
     else:
-        yield _binary()
+        yield _binary(data_dir)
     yield from _providers(settings)
     yield _port(settings)
 
 
-def _binary() -> Finding:
+def _binary(data_dir: Path) -> Finding:
+    folder = [] if data_dir == UP_DATA_DIR else ["--data-dir", str(data_dir)]
     try:
-        return Finding("ok", "embedded server", f"{find_binary()}, not running; `midstream up` starts it")
+        return Finding("ok", "embedded server", f"{find_binary()}, not running; `{typed('up', *folder)}` starts it")
     except StartError as error:
         return Finding("fail", "embedded server", *str(error).split(": ", 1))
 

@@ -15,6 +15,7 @@ import typer
 
 from midstream import chat, show, usage
 from midstream.errors import ClientError, StartError
+from midstream.program import typed
 from shared.settings import SettingsError, load
 
 app = typer.Typer(
@@ -113,7 +114,7 @@ app.command()(usage.usage)
 def main() -> None:
     """Entry point of the `midstream` script; a wrong setting ends it with one line and exit code 2."""
     try:
-        app(prog_name="midstream")
+        app(prog_name=typed())
     except (SettingsError, StartError) as error:
         print(f"midstream: {error}", file=sys.stderr)
         sys.exit(2)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from midstream.address import DEFAULT_URL, Key, Url
+from midstream.address import DEFAULT_URL, Key, Url, url_option
+from midstream.program import typed
 from midstream.terminal import one_line, printable
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def list_generations(
 
     with Client(url, key) as client:
         page = client.generations(limit, before)
+        address = url_option(client.url)
     generations = [entry for entry in page.get("data", []) if isinstance(entry, dict)]
     if json:
         for entry in generations:
@@ -69,7 +71,8 @@ def list_generations(
         )
     _console().print(table)
     if page.get("next"):
-        print(f"older ones: midstream list --before {one_line(str(page['next']))}", file=sys.stderr)
+        older = typed("list", "--before", one_line(str(page["next"])), *address)
+        print(f"older ones: {older}", file=sys.stderr)
 
 
 def cancel(

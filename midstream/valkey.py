@@ -17,6 +17,7 @@ from typing import Self
 from urllib.parse import quote
 
 from midstream.errors import StartError
+from midstream.program import typed
 from midstream.tether import tethered
 from midstream.unix_socket import end_listener, ping, socket_path
 from midstream.waiting import POLL, until
@@ -44,7 +45,7 @@ def find_binary() -> Path:
             return Path(found).absolute()
     raise StartError(
         f"no embedded server for this platform ({sys.platform} {os.uname().machine}): install valkey-server "
-        "or redis-server (7.0 or newer) on the PATH, or run `midstream api` and `midstream worker` with "
+        f"or redis-server (7.0 or newer) on the PATH, or run `{typed('api')}` and `{typed('worker')}` with "
         "MIDSTREAM_REDIS_URL"
     )
 

