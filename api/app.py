@@ -23,6 +23,7 @@ from shared.log import Log
 from shared.queue import Queue
 from shared.redis_client import connect
 from shared.settings import Settings
+from shared.version import version
 
 KEEP = 4.0
 """Seconds that a node which goes waits until Redis has on disk what it promised last."""
@@ -56,7 +57,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     # FastAPI's pages for people load a script from a host of somebody else. The description itself needs none.
     app = FastAPI(
-        title="Midstream", version="0.1.0", description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
+        title="Midstream", version=version(), description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
     )
     app.state.keys = Keys(settings)
     app.state.services = Services(settings, log, store, hub, promises)

@@ -1,8 +1,8 @@
 """The `midstream` command and its subcommands.
 
 Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 not found or expired, 4 authentication, 5 unreachable,
-130 interrupted. Each program is imported by its own command only, so that `--help` is quick and the API never
-loads a provider's SDK.
+130 interrupted. Each program, and what reads settings, is imported by its own commands only, so that `--help` and
+`--version` are quick and the API never loads a provider's SDK.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import typer
 from midstream import chat, show, usage
 from midstream.errors import ClientError, StartError
 from midstream.program import typed
-from shared.settings import SettingsError, load
+from shared.settings_error import SettingsError
 
 app = typer.Typer(
     name="midstream",
@@ -35,6 +35,23 @@ Processes = Annotated[int, typer.Option(min=1, max=64, help="API processes on th
 DataDir = Annotated[Path, typer.Option(file_okay=False, help="Folder of the embedded server's data.")]
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from shared.version import version
+
+        print(f"midstream {version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """What every command has: `--version` ends the program before one is looked for."""
+
+
 @app.command()
 def up(
     port: Port = None,
@@ -45,6 +62,7 @@ def up(
 ) -> None:
     """Run everything on this machine: embedded server, API, workers and, without keys, the simulator."""
     from midstream import up
+    from shared.settings import load
 
     raise typer.Exit(up.run(load(host=host, port=port), data_dir, workers, processes))
 
@@ -59,6 +77,8 @@ def api(
     ] = False,
 ) -> None:
     """Run the HTTP API against MIDSTREAM_REDIS_URL."""
+    from shared.settings import load
+
     settings = load(host=host, port=port)
     if processes > 1:
         from midstream import up
@@ -74,6 +94,8 @@ def worker(
     processes: Annotated[int, typer.Option(min=1, max=64, help="Workers, each a process with a core of its own.")] = 1,
 ) -> None:
     """Run one worker, or several, against MIDSTREAM_REDIS_URL."""
+    from shared.settings import load
+
     settings = load()
     if processes > 1:
         from midstream import up
@@ -99,6 +121,7 @@ def simulator(
 def doctor(data_dir: DataDir = Path(".midstream")) -> None:
     """Check what Midstream needs, and say what to do about each thing that is wrong."""
     from midstream import doctor
+    from shared.settings import load
 
     raise typer.Exit(doctor.run(load(), data_dir))
 

@@ -27,6 +27,7 @@ from pydantic_settings import (
 )
 
 from shared.provider_settings import ProviderSettings, built_in
+from shared.settings_error import SettingsError as SettingsError
 
 Transport = Literal["auto", "direct", "asgi"]
 
@@ -34,10 +35,6 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 CLIENT_VARIABLES = frozenset({"MIDSTREAM_URL", "MIDSTREAM_KEY"})
 """Where the client commands find the API; of no meaning to the programs themselves."""
-
-
-class SettingsError(Exception):
-    """A setting is wrong or missing; the text is one line that names it and the remedy."""
 
 
 Price = Annotated[Decimal, Field(ge=0, le=100_000, max_digits=12, decimal_places=6, allow_inf_nan=False)]

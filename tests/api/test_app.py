@@ -50,6 +50,14 @@ async def test_description(make_api: MakeApi, redis_url: str, keys: str) -> None
     assert TypeAdapter(list[GenerationRequest]).validate_python(examples)
 
 
+async def test_the_description_names_the_version(
+    make_api: MakeApi, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.app.version", lambda: "1.2.3")
+    api = await make_api(redis_url)
+    assert (await api.client.get("/openapi.json")).json()["info"]["version"] == "1.2.3"
+
+
 async def test_unknown_route_and_method(api: Api) -> None:
     for method, path, status, code in (
         ("GET", "/v2/x", 404, "no_such_route"),

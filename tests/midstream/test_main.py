@@ -1,0 +1,24 @@
+"""The command itself, before any of its commands is looked for."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.version import version
+from tests.midstream.conftest import RunPython
+
+
+@pytest.mark.parametrize("more", [[], ["chat", "Hi"], ["nonsense"]])
+def test_version(run_python: RunPython, more: list[str]) -> None:
+    process = run_python("-m", "midstream", "--version", *more)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (0, f"midstream {version()}\n", "")
+
+
+def test_version_needs_no_settings(run_python: RunPython) -> None:
+    """Reading them takes longer than all the rest."""
+    process = run_python("-X", "importtime", "-m", "midstream", "--version", MIDSTREAM_PORT="nonsense")
+    _, imported = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert " midstream.main\n" in imported
+    assert not any(f" {name}\n" in imported for name in ("pydantic", "rich", "asyncio", "httpx2", "shared.settings"))
