@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, BinaryIO, TextIO
 
 import msgspec
@@ -16,16 +17,29 @@ class Answer:
 
     What was written cannot be taken back. Where an attempt starts over, `err` says so and `out` begins a new
     line; with `final`, text is held (at most the API's `max_log`) until the generation has completed, so that
-    only what stands is ever written.
+    only what stands is ever written. The generation's end ends the last line of its text, if there is any.
+
+    `out` may go on where an earlier one was left. Then `left_open` says whether that was within a line; it is
+    asked only where nothing written here tells.
     """
 
-    def __init__(self, out: TextIO, err: TextIO, *, reasoning: bool = False, final: bool = False) -> None:
+    def __init__(
+        self,
+        out: TextIO,
+        err: TextIO,
+        *,
+        reasoning: bool = False,
+        final: bool = False,
+        left_open: Callable[[], bool] | None = None,
+    ) -> None:
         self.out = out
         self.err = err
         self.reasoning = reasoning
         self.outcome: str | None = None
         self._held: list[str] | None = [] if final else None
         self._terminal = out.isatty()
+        # A terminal is at the beginning of a line when we start, and with `final` nothing is out before the end.
+        self._left_open = None if self._terminal or final else left_open
         self._out_open = False
         self._err_open = False
         self._tools: dict[int, tuple[str, list[str]]] = {}
@@ -43,6 +57,8 @@ class Answer:
             case "attempt":
                 self._attempt(data)
             case "reset":
+                # Of what was written elsewhere, the log no longer knows how it ended.
+                self._left_open = None
                 self._start_over(f"the log no longer continues where this viewer was ({data.get('reason')})")
             case "queued" if (data.get("position") or 0) > 1:
                 self._note(f"queued, {data['position'] - 1} before this one")
@@ -52,6 +68,13 @@ class Answer:
     def note(self, text: str) -> None:
         """Say something about the answer, on a line of its own."""
         self._note(text)
+
+    @property
+    def within_line(self) -> bool:
+        """Whether the text so far ends within a line. May raise what `left_open` raises."""
+        if self._left_open is not None:
+            self._out_open, self._left_open = self._left_open(), None
+        return self._out_open
 
     def _delta(self, data: dict[str, Any]) -> None:
         text = str(data.get("delta", ""))
@@ -74,7 +97,7 @@ class Answer:
         self.out.write(printable(text) if self._terminal else text)
         self.out.flush()
         if text:
-            self._out_open = not text.endswith("\n")
+            self._out_open, self._left_open = not text.endswith("\n"), None
 
     def _tool_call(self, part: int | None) -> None:
         if part in self._tools:
@@ -94,9 +117,9 @@ class Answer:
         self._tools.clear()
         if self._held is not None:
             self._held.clear()
-        elif self._out_open:
-            # Also in a file or a pipe: the next attempt's text must not run on from a broken word.
-            self._put("\n")
+        else:
+            # The next attempt's text must not run on from a broken word.
+            self._end_line()
         self._note(f"{why}: the answer starts over, what came before no longer stands")
 
     def _end(self, type: str, data: dict[str, Any]) -> None:
@@ -105,8 +128,7 @@ class Answer:
             self._tool_call(part)
         if self._held is not None and type == "completed":
             self._put("".join(self._held))
-        if self._terminal:
-            self._close_out()
+        self._end_line()
         match type:
             case "failed":
                 self._note(f"failed ({data.get('code')}): {data.get('message')}")
@@ -117,15 +139,18 @@ class Answer:
         self._close_err()
 
     def _note(self, text: str) -> None:
-        if self._terminal:
-            self._close_out()
+        self._close_out()
         self._close_err()
         self.err.write(dimmed(one_line(text), self.err) + "\n")
         self.err.flush()
 
     def _close_out(self) -> None:
-        # Only a terminal shows both streams in one column; in a file the answer stays as it is.
-        if self._terminal and self._out_open:
+        # Only a terminal shows both streams in one column; in a file or a pipe the text goes on.
+        if self._terminal:
+            self._end_line()
+
+    def _end_line(self) -> None:
+        if self.within_line:
             self._put("\n")
 
     def _close_err(self) -> None:

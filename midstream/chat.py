@@ -46,7 +46,7 @@ def chat(
     url: Url = DEFAULT_URL,
     key: Key = None,
 ) -> None:
-    """Ask a model and stream its answer to stdout; everything else goes to stderr.
+    """Ask a model and stream its answer to stdout, with a newline at its end; everything else goes to stderr.
 
     Lost connections are rejoined. Ctrl-C only detaches: the generation goes on, and the command that rejoins
     it exactly there is printed.

@@ -14,6 +14,7 @@ from midstream.answer import Answer, JsonLines
 from midstream.errors import ClientError
 from midstream.follower import Follower
 from midstream.program import typed
+from shared.events import EventId
 
 
 def view(follower: Follower, *, reasoning: bool, final: bool, json: bool) -> int:
@@ -29,10 +30,23 @@ def view(follower: Follower, *, reasoning: bool, final: bool, json: bool) -> int
     if json:
         output, flags = JsonLines(sys.stdout.buffer, sys.stderr), ["--json"]
     else:
-        output = Answer(sys.stdout, sys.stderr, reasoning=reasoning, final=final)
+        after = follower.cursor
+        left_open = None if after is None else lambda: _left_open(follower, after)
+        output = Answer(sys.stdout, sys.stderr, reasoning=reasoning, final=final, left_open=left_open)
         flags = ["--reasoning"] * reasoning + ["--final"] * final
     follower.on_outage = lambda reason: output.note(f"{reason}; trying again")
     return View(follower, output, flags).run(announce=not json and follower.generation_id is None)
+
+
+def _left_open(follower: Follower, after: str) -> bool:
+    """Whether the text up to this event ends within a line. Reads the log from its beginning; raises ClientError."""
+    with open(os.devnull, "w", encoding="utf-8", errors="replace") as nowhere:
+        before = Answer(nowhere, nowhere)
+        for event in Follower(follower.client, generation_id=follower.generation_id).events():
+            before.write(event)
+            if event.id is not None and EventId.parse(event.id) >= EventId.parse(after):
+                break
+        return before.within_line
 
 
 class View:

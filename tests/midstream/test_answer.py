@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -32,17 +33,36 @@ def text(delta: str, kind: str = "text") -> ViewerEvent:
 COMPLETED = event("completed", finish_reason="stop")
 
 
-def written(*events: ViewerEvent, terminal: bool = False, **options: bool) -> tuple[str, str]:
+def written(
+    *events: ViewerEvent,
+    terminal: bool = False,
+    reasoning: bool = False,
+    final: bool = False,
+    left_open: Callable[[], bool] | None = None,
+) -> tuple[str, str]:
     out, err = (Terminal(), Terminal()) if terminal else (io.StringIO(), io.StringIO())
-    answer = Answer(out, err, **options)
+    answer = Answer(out, err, reasoning=reasoning, final=final, left_open=left_open)
     for one in events:
         answer.write(one)
     return out.getvalue(), err.getvalue()
 
 
-def test_a_pipe_gets_exactly_the_text() -> None:
+def test_a_pipe_gets_exactly_the_text_and_a_newline() -> None:
     raw = "a\x1b[2J\x00\r\n\u2028🌍"
-    assert written(attempt(1), text(raw), text(" b"), COMPLETED) == (raw + " b", "")
+    events = [attempt(1), text(raw), text(" b"), event("part_end", part=0)]
+    # Whoever leaves now goes on here.
+    assert written(*events) == (raw + " b", "")
+    assert written(*events, COMPLETED) == (raw + " b\n", "")
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+@pytest.mark.parametrize("final", [False, True])
+@pytest.mark.parametrize(
+    ("deltas", "out"),
+    [(["a"], "a\n"), (["a\n"], "a\n"), (["a\n", ""], "a\n"), (["\n", "a\n\n"], "\na\n\n"), ([""], ""), ([], "")],
+)
+def test_an_answer_ends_its_last_line_once(deltas: list[str], out: str, final: bool, terminal: bool) -> None:
+    assert written(attempt(1), *map(text, deltas), COMPLETED, final=final, terminal=terminal)[0] == out
 
 
 def test_a_terminal_gets_nothing_that_it_would_obey() -> None:
@@ -50,16 +70,35 @@ def test_a_terminal_gets_nothing_that_it_would_obey() -> None:
     assert out == "a␛[2J\ufffd2J␇\n\tb\n"
 
 
+@pytest.mark.parametrize("open", [False, True])
+def test_a_line_that_was_left_open_is_ended(open: bool) -> None:
+    assert written(COMPLETED, left_open=lambda: open)[0] == "\n" * open
+    assert written(text(""), COMPLETED, left_open=lambda: open)[0] == "\n" * open
+    assert written(attempt(2), text("b"), COMPLETED, left_open=lambda: open)[0] == "\n" * open + "b\n"
+
+
+def test_how_it_was_left_is_asked_only_where_nothing_here_tells() -> None:
+    def asked() -> bool:
+        raise AssertionError("was asked")
+
+    assert written(text("a"), event("part_end", part=0), left_open=asked)[0] == "a"
+    assert written(text("b"), attempt(2), text("c"), COMPLETED, left_open=asked)[0] == "b\nc\n"
+    assert written(event("reset", None, reason="unknown_cursor"), text("d"), COMPLETED, left_open=asked)[0] == "d\n"
+    # Nothing is written before the end, and a terminal is not within a line when we start.
+    assert written(COMPLETED, final=True, left_open=asked)[0] == ""
+    assert written(COMPLETED, terminal=True, left_open=asked)[0] == ""
+
+
 @pytest.mark.parametrize("terminal", [False, True])
 def test_a_new_attempt_starts_over(terminal: bool) -> None:
     out, err = written(attempt(1), text("half a wo"), attempt(2), text("whole"), COMPLETED, terminal=terminal)
-    assert out == "half a wo\nwhole" + "\n" * terminal
+    assert out == "half a wo\nwhole\n"
     assert "attempt 2 (worker_lost, m): the answer starts over, what came before no longer stands" in err
 
 
 def test_an_attempt_that_continues_does_not() -> None:
     out, err = written(attempt(1), text("half a "), attempt(2, continues=True), text("word"), COMPLETED)
-    assert out == "half a word"
+    assert out == "half a word\n"
     assert "continues" in err
     assert "starts over" not in err
 
@@ -72,21 +111,21 @@ def test_reset_starts_over() -> None:
         text("abcd"),
         COMPLETED,
     )
-    assert out == "abc\nabcd"
+    assert out == "abc\nabcd\n"
     assert err.count("starts over") == 1
 
 
 def test_final_writes_only_what_stands() -> None:
     events = [attempt(1), text("half"), attempt(2), text("who"), text("le")]
     assert written(*events, final=True)[0] == ""
-    assert written(*events, COMPLETED, final=True)[0] == "whole"
+    assert written(*events, COMPLETED, final=True)[0] == "whole\n"
     assert written(*events, event("failed", code="x", message="y"), final=True)[0] == ""
 
 
 def test_reasoning_only_when_asked_for() -> None:
     events = [text("hmm", "reasoning"), text("yes"), COMPLETED]
-    assert written(*events) == ("yes", "")
-    assert written(*events, reasoning=True) == ("yes", "hmm\n")
+    assert written(*events) == ("yes\n", "")
+    assert written(*events, reasoning=True) == ("yes\n", "hmm\n")
     assert written(*events, reasoning=True, terminal=True) == ("yes\n", "\x1b[2mhmm\x1b[0m\n")
 
 
@@ -110,13 +149,14 @@ def test_tool_calls_are_one_line_each() -> None:
 
 
 def test_refusal_is_the_answer() -> None:
-    assert written(text("I will not.", "refusal"), COMPLETED)[0] == "I will not."
+    assert written(text("I will not.", "refusal"), COMPLETED)[0] == "I will not.\n"
 
 
 def test_ends_are_told() -> None:
     failed = event("failed", code="worker_lost", message="all attempts\nfailed")
-    assert written(text("a"), failed) == ("a", "failed (worker_lost): all attempts failed\n")
+    assert written(text("a"), failed) == ("a\n", "failed (worker_lost): all attempts failed\n")
     assert written(text("a"), event("cancelled"), terminal=True) == ("a\n", "\x1b[2mcancelled\x1b[0m\n")
+    assert written(text("a"), event("cancelled")) == ("a\n", "cancelled\n")
 
 
 def test_no_colour_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:

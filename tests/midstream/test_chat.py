@@ -66,7 +66,7 @@ def test_chat_streams_the_answer_through_cuts(scripted_api: ScriptedApi, start: 
     scripted_api.lost_posts = 1
     scripted_api.cuts.extend([(3, "half"), (0, "end"), (1, "drain")])
     code, out, err = finish(start("chat", "Hi", "--model", "simulator/lorem", "--system", "Be kind."))
-    assert (code, out) == (0, "Hello wörld 🌍")
+    assert (code, out) == (0, "Hello wörld 🌍\n")
     assert f"generation {scripted_api.generation_id}" in err
     assert len(scripted_api.keys) == 1
     assert posted(scripted_api) == {
@@ -80,7 +80,7 @@ def test_prompt_on_stdin_and_default_model(scripted_api: ScriptedApi, start: Sta
     models = [{"id": "a/b"}, {"id": "c/d", "default": True}]
     scripted_api.answers.append(Answer(200, {"data": models}))
     code, out, _ = finish(start("chat", stdin=subprocess.PIPE), "two\nlines ü\xff\n".encode("latin-1"))
-    assert (code, out) == (0, "x")
+    assert (code, out) == (0, "x\n")
     messages = [{"role": "user", "content": "two\nlines \ufffd\ufffd"}]
     assert posted(scripted_api) == {"model": "c/d", "messages": messages}
 
@@ -101,7 +101,26 @@ def test_ctrl_c_detaches_and_says_how_to_rejoin(scripted_api: ScriptedApi, start
     command = shlex.split(err.splitlines()[-1])
     assert command[:3] == [sys.executable, "-m", "midstream"]
     code, rest, _ = finish(start(*command[3:]))
-    assert (code, rest) == (0, "three")
+    assert (code, rest) == (0, "three\n")
+
+
+def test_left_behind_the_text_the_rest_is_its_newline(scripted_api: ScriptedApi, start: Start) -> None:
+    scripted_api.says("one ", "two")
+    call = {"part": 1, "kind": "tool_call", "name": "weather", "call_id": "c"}
+    scripted_api.log.insert(5, ("1000-5", "part", call))
+    scripted_api.log[6] = ("1000-6", *scripted_api.log[6][1:])
+    scripted_api.hold_at = 6
+    process = start("chat", "Hi", "-m", "m")
+    assert process.stdout is not None
+    assert process.stdout.read(7) == b"one two"
+    process.send_signal(signal.SIGINT)
+    code, out, err = finish(process)
+    assert (code, out) == (130, "")
+    scripted_api.hold_at = None
+    scripted_api.released.set()
+    command = shlex.split(err.splitlines()[-1])
+    assert command[command.index("--after") + 1] in ("1000-3", "1000-4", "1000-5")
+    assert finish(start(*command[3:]))[:2] == (0, "\n")
 
 
 def test_ctrl_c_before_any_answer(scripted_api: ScriptedApi, start: Start) -> None:
@@ -130,7 +149,7 @@ def test_json_lines(scripted_api: ScriptedApi, start: Start) -> None:
 def test_an_end_that_is_no_answer_is_1(scripted_api: ScriptedApi, start: Start, end: str) -> None:
     scripted_api.says("part", end=end, code="worker_lost", message="gone")
     code, out, err = finish(start("tail", scripted_api.generation_id))
-    assert (code, out) == (1, "part")
+    assert (code, out) == (1, "part\n")
     assert end in err
 
 
@@ -172,7 +191,7 @@ def test_an_answer_that_starts_over(scripted_api: ScriptedApi, start: Start, fin
     scripted_api.says("half a wo", end="")
     scripted_api.says("whole")
     code, out, err = finish(start("tail", "gen_x", *["--final"] * final))
-    assert (code, out) == (0, "whole" if final else "half a wo\nwhole")
+    assert (code, out) == (0, "whole\n" if final else "half a wo\nwhole\n")
     assert "what came before no longer stands" in err
 
 
@@ -190,7 +209,7 @@ def test_rejoining_with_final_begins_at_the_beginning(scripted_api: ScriptedApi,
     command = shlex.split(err.splitlines()[-1])
     assert "--after" not in command
     scripted_api.hold_at = None
-    assert finish(start(*command[3:]))[:2] == (0, "one two")
+    assert finish(start(*command[3:]))[:2] == (0, "one two\n")
 
 
 def test_closed_pipe_ends_quietly(scripted_api: ScriptedApi, start: Start) -> None:
@@ -207,7 +226,7 @@ def test_closed_pipe_ends_quietly(scripted_api: ScriptedApi, start: Start) -> No
 
 def test_an_output_that_knows_only_ascii(scripted_api: ScriptedApi, start: Start) -> None:
     scripted_api.says("wörld")
-    assert finish(start("tail", "gen_x", PYTHONIOENCODING="ascii"))[:2] == (0, "w?rld")
+    assert finish(start("tail", "gen_x", PYTHONIOENCODING="ascii"))[:2] == (0, "w?rld\n")
 
 
 def test_a_terminal_is_protected_from_the_text(scripted_api: ScriptedApi, start: Start) -> None:

@@ -91,7 +91,7 @@ async def test_chat_through_a_killed_api_is_exact(live: Live) -> None:
     assert "".join(logged) == uncut
     assert json.loads((await live.result("list", "--json"))[1])["id"] == generation_id
     text = "".join(event["data"]["delta"] for event in map(json.loads, logged) if event["event"] == "delta")
-    assert (await live.result("tail", generation_id)) == (0, text)
+    assert (await live.result("tail", generation_id)) == (0, text + "\n")
     assert text in (await live.result("show", generation_id))[1]
     assert json.loads((await live.result("show", generation_id, "--json"))[1])["text"] == text
 

@@ -1,4 +1,4 @@
-"""Ctrl-C at the worst moment leaves a cursor that is exact."""
+"""Whoever leaves, even by Ctrl-C at the worst moment, gets exactly the rest."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from midstream.answer import Answer
 from midstream.client import Client
 from midstream.follower import Follower, ViewerEvent
-from midstream.view import View
+from midstream.view import View, view
 from tests.midstream.scripted_api import ScriptedApi
 
 
@@ -50,6 +50,29 @@ def test_the_event_in_hand_is_finished(
     # A second Ctrl-C does not wait: the event that was being written is written again on rejoining.
     assert f"tail gen_x --after {scripted_api.log[rejoins_at][0]} " in capfd.readouterr().err
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_wherever_it_is_cut_the_parts_make_the_whole(
+    scripted_api: ScriptedApi, capfd: pytest.CaptureFixture[str]
+) -> None:
+    scripted_api.says(end="")
+    scripted_api.says("half a wo", end="")
+    scripted_api.says("line\n", end="")
+    scripted_api.says("wh", "", "ole 🌍")
+
+    def viewed(after: str | None) -> str:
+        with Client(scripted_api.url) as client:
+            follower = Follower(client, generation_id="gen_x", after=after)
+            assert view(follower, reasoning=False, final=False, json=False) == 0
+        return capfd.readouterr().out
+
+    uncut = viewed(None)
+    assert uncut == "half a wo\nline\nwhole 🌍\n"
+    written = io.StringIO()
+    answer = Answer(written, io.StringIO())
+    for event_id, type, data in scripted_api.log[:-1]:
+        answer.write(ViewerEvent(event_id, type, data))
+        assert written.getvalue() + viewed(event_id) == uncut, f"cut behind {event_id}"
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
