@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+
 import pytest
 
 from shared.version import version
@@ -22,3 +25,10 @@ def test_version_needs_no_settings(run_python: RunPython) -> None:
     assert process.returncode == 0
     assert " midstream.main\n" in imported
     assert not any(f" {name}\n" in imported for name in ("pydantic", "rich", "asyncio", "httpx2", "shared.settings"))
+
+
+def test_wrong_usage_names_the_command_as_it_was_typed(run_python: RunPython) -> None:
+    process = run_python("-m", "midstream", "tail", TERMINAL_WIDTH="500")
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert f"Try '{shlex.quote(sys.executable)} -m midstream tail --help' for help." in err
