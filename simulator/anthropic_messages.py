@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from simulator.answer import Answer, Delta
 from simulator.journal import now_us
-from simulator.prefill import prefix_of
+from simulator.prefill import before_prefix, prefix_of
 from simulator.request import (
     Refused,
     Request,
@@ -19,6 +19,7 @@ from simulator.request import (
     text_of,
     token_limit,
 )
+from simulator.tool_choice import tool_choice
 from simulator.wire import Headers, bearer, document, quoted
 
 STOP: Final = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "refusal": "refusal"}
@@ -70,6 +71,8 @@ class AnthropicMessages:
             prompt_tokens=count_tokens(texts),
             max_tokens=limit,
             tools=tuple(str(tool["name"]) for tool in tools if "name" in tool),
+            tool_choice=tool_choice(body.get("tool_choice")),
+            after_tool=_ends_in_result(before_prefix(messages)),
             prefix=_prefix(body, messages),
         )
 
@@ -109,6 +112,13 @@ def _prefix(body: dict[str, Any], messages: list[dict[str, Any]]) -> str:
     if prefix and isinstance(thinking, dict) and thinking.get("type") != "disabled":
         raise Refused(400, "messages: an assistant message cannot be last when thinking is enabled")
     return prefix
+
+
+def _ends_in_result(messages: Sequence[dict[str, Any]]) -> bool:
+    """Whether the last block is a tool's result. What a user says next comes in the same message."""
+    content = messages[-1].get("content") if messages else None
+    last = content[-1] if isinstance(content, list) and content else None
+    return isinstance(last, dict) and last.get("type") == "tool_result"
 
 
 class MessagesWriter:

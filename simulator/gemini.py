@@ -9,6 +9,7 @@ from typing import Any, Final
 from simulator.answer import Answer, Delta
 from simulator.journal import now_us
 from simulator.request import Refused, Request, count_tokens, text_of, token_limit
+from simulator.tool_choice import calling_config
 from simulator.wire import Headers, document, quoted
 
 FINISH: Final = {"stop": "STOP", "length": "MAX_TOKENS", "tool_calls": "STOP", "refusal": "SAFETY"}
@@ -68,6 +69,8 @@ class Gemini:
             prompt_tokens=count_tokens(texts),
             max_tokens=token_limit(config, "maxOutputTokens"),
             tools=tuple(str(function["name"]) for group in groups for function in group if "name" in function),
+            tool_choice=calling_config(body.get("toolConfig")),
+            after_tool=_ends_in_result(contents[-1]),
         )
 
     def key(self, headers: dict[bytes, bytes]) -> str:
@@ -109,6 +112,12 @@ def _contents(body: dict[str, Any]) -> list[dict[str, Any]]:
         if content.get("role", "user") not in ("user", "model"):
             raise Refused(400, "Please use a valid role: user, model.")
     return contents
+
+
+def _ends_in_result(content: dict[str, Any]) -> bool:
+    """Whether the last part is a tool's result. What a user says next comes in the same content."""
+    last = content["parts"][-1]
+    return isinstance(last, dict) and "functionResponse" in last
 
 
 def _text(content: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from simulator.answer import Answer, Delta
 from simulator.journal import now_us
-from simulator.prefill import prefix_of
+from simulator.prefill import before_prefix, prefix_of
 from simulator.request import (
     Refused,
     Request,
@@ -19,6 +19,7 @@ from simulator.request import (
     text_of,
     token_limit,
 )
+from simulator.tool_choice import tool_choice
 from simulator.wire import Headers, bearer, document, quoted
 
 FINISH: Final = {"stop": "stop", "length": "length", "tool_calls": "tool_calls", "refusal": "stop"}
@@ -56,6 +57,8 @@ class OpenAIChat:
             prompt_tokens=count_tokens([text_of(message.get("content")) for message in messages]),
             max_tokens=token_limit(body, "max_completion_tokens", "max_tokens"),
             tools=tuple(str(f["name"]) for f in functions if isinstance(f, dict) and "name" in f),
+            tool_choice=tool_choice(body.get("tool_choice")),
+            after_tool=any(message["role"] == "tool" for message in before_prefix(messages)[-1:]),
             prefix=prefix_of(messages),
             include_usage=isinstance(options, dict) and options.get("include_usage") is True,
         )

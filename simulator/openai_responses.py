@@ -7,6 +7,7 @@ from simulator.answer import Answer
 from simulator.openai_chat import OpenAIChat
 from simulator.request import Refused, Request, count_tokens, model_of, stream_of, text_of, token_limit
 from simulator.responses_writer import ResponsesWriter
+from simulator.tool_choice import tool_choice
 from simulator.wire import Headers, bearer
 
 CHAT: Final = OpenAIChat()
@@ -55,6 +56,8 @@ class OpenAIResponses:
             prompt_tokens=count_tokens(texts),
             max_tokens=token_limit(body, "max_output_tokens"),
             tools=tuple(str(tool["name"]) for tool in tools if tool.get("type") == "function" and "name" in tool),
+            tool_choice=tool_choice(body.get("tool_choice")),
+            after_tool=items[-1].get("type") == "function_call_output",
             background=_background(body),
             settings=_settings(body),
             include=tuple(str(name) for name in body.get("include") or ()),

@@ -19,6 +19,11 @@ def prefix_of(messages: Sequence[dict[str, Any]]) -> str:
     return text_of(last.get("content")) if last["role"] == "assistant" else ""
 
 
+def before_prefix(messages: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    """The messages that the answer follows: all but the one that has its beginning."""
+    return messages[:-1] if messages[-1]["role"] == "assistant" else messages
+
+
 def go_on(answer: Answer, request: Request, script: Script) -> Answer:
     """What follows the request's prefix of a whole answer, as long as the request lets it be.
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from simulator.tool_choice import AUTO, ToolChoice
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -18,6 +20,9 @@ class Request:
     max_tokens: int | None
     tools: tuple[str, ...]
     """Names of the tools offered, in order."""
+    tool_choice: ToolChoice = AUTO
+    after_tool: bool = False
+    """Whether the conversation ends in a tool's result, which the answer follows."""
     include_usage: bool = True
     background: bool = False
     """Whether the run goes on when the connection dies (Responses)."""
