@@ -8,16 +8,17 @@ from itertools import chain
 from random import Random
 from typing import Final, Literal, NamedTuple
 
+from simulator import demo
 from simulator.request import Request
 from simulator.script import Script
 from simulator.texts import chunks, evenly, prose, prose_of_bytes, split_surrogates, words
+from simulator.tool_call import DEFAULT_TOOLS, arguments_for, tool_for
 
 Kind = Literal["text", "reasoning", "refusal", "tool_call"]
 Finish = Literal["stop", "length", "tool_calls", "refusal"]
 
 DEFAULT_DELTAS: Final = {"lorem": 100, "reasoning": 60, "tools": 24, "refusal": 12, "clock": 100}
 DEFAULT_CHUNK: Final = 4
-DEFAULT_TOOLS: Final = ("get_weather", "get_time")
 
 
 class Delta(NamedTuple):
@@ -65,6 +66,13 @@ def compose(script: Script, request: Request, *, interleave: bool, fragments: bo
         calls = tuple(Call(f"{random.getrandbits(96):024x}", name) for name in names)
         deltas = _tools(script, interleave, fragments)
         finish = "tool_calls"
+    elif script.name == "demo" and (tool := tool_for(request)) is not None:
+        # Two calls in one conversation need two ids, and the same request the same: it is longer the second time.
+        calls = (Call(f"{Random(f'{script.seed} {request.prompt_tokens}').getrandbits(96):024x}", tool),)
+        deltas = _call(tool, fragments)
+        finish = "tool_calls"
+    elif script.name == "demo":
+        deltas = _demo(script, request)
     else:
         deltas = _spoken(script)
         finish = "refusal" if script.name == "refusal" else "stop"
@@ -112,6 +120,21 @@ def _echo(script: Script, text: str) -> list[str]:
     if script.deltas and script.chunk is None:
         return evenly(text, script.deltas)
     return chunks(text, script.chunk or DEFAULT_CHUNK)[: script.deltas]
+
+
+def _demo(script: Script, request: Request) -> list[Delta]:
+    return _readable(*demo.answer(request, script.seed))[: script.deltas]
+
+
+def _call(tool: str, fragmented: bool) -> list[Delta]:
+    """A tool call after a sentence. It is never cut by the script, as half of it would be no JSON."""
+    arguments = arguments_for(tool)
+    fragments = demo.pieces(arguments) if fragmented else [arguments]
+    return [*_readable(*demo.call()), *(Delta("tool_call", piece) for piece in fragments)]
+
+
+def _readable(thought: Sequence[str], said: Sequence[str]) -> list[Delta]:
+    return [*(Delta("reasoning", piece) for piece in thought), *(Delta("text", piece) for piece in said)]
 
 
 def _tools(script: Script, interleave: bool, fragmented: bool) -> list[Delta]:

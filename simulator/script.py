@@ -11,7 +11,12 @@ from simulator.faults import Fault, parse_fault
 MAX_DELTAS: Final = 1_000_000
 MAX_BYTES: Final = 16 * 1024 * 1024
 
-NAMES: Final = ("lorem", "echo", "reasoning", "tools", "refusal", "clock")
+NAMES: Final = ("demo", "lorem", "echo", "reasoning", "tools", "refusal", "clock")
+
+DEFAULT_RATE: Final = 50.0
+"""Deltas per second."""
+READABLE_RATE: Final = 30.0
+"""The same for `demo`, which people read as it comes."""
 
 
 class UnknownScript(ValueError):
@@ -33,12 +38,12 @@ class Script:
     model: str
     """The whole model name as requested."""
     name: str
-    rate: float = 50.0
+    rate: float = DEFAULT_RATE
     """Deltas per second; 0 sends as fast as the client reads."""
     ttft: float = 0.0
     """Milliseconds from the request to the first delta."""
     deltas: int | None = None
-    """Number of deltas; None leaves it to the script."""
+    """Number of deltas, for `demo` the most; None leaves it to the script."""
     seed: int = 0
     chunk: int | None = None
     """Characters per delta (`lorem`, `echo`)."""
@@ -134,6 +139,8 @@ def parse_script(model: str) -> Script:
         except ValueError as error:
             reason = str(error) if str(error).startswith("must") else "must be a number"
             raise BadParameter(parameter, reason) from None
+    if name == "demo":
+        values.setdefault("rate", READABLE_RATE)
     script = Script(model=model, name=name, **values)
     _check(script)
     return script

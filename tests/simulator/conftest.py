@@ -18,6 +18,8 @@ import pytest
 from google import genai
 from google.genai.types import HttpOptions
 
+from tests.simulator.protocols import Ask, over_chat, over_gemini, over_messages, over_responses
+
 Started = tuple[subprocess.Popen[bytes], str]
 Entries = Callable[[str], Awaitable[list[dict[str, Any]]]]
 
@@ -74,6 +76,17 @@ async def gemini(simulator: str) -> AsyncIterator[genai.Client]:
         client = genai.Client(vertexai=False, api_key="any", http_options=options)
         yield client
         client.close()
+
+
+@pytest.fixture
+def protocols(chat: openai.AsyncOpenAI, messages: anthropic.AsyncAnthropic, gemini: genai.Client) -> dict[str, Ask]:
+    """By protocol: ask in it through its SDK."""
+    return {
+        "chat": lambda asked: over_chat(chat, asked),
+        "responses": lambda asked: over_responses(chat, asked),
+        "messages": lambda asked: over_messages(messages, asked),
+        "gemini": lambda asked: over_gemini(gemini, asked),
+    }
 
 
 @pytest.fixture

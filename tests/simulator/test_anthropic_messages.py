@@ -124,7 +124,7 @@ async def test_a_delta_byte_for_byte(http: httpx2.AsyncClient) -> None:
 
 async def test_models(messages: anthropic.AsyncAnthropic) -> None:
     names = [model.id async for model in messages.models.list()]
-    assert names == ["lorem", "echo", "reasoning", "tools", "refusal", "clock"]
+    assert names == ["demo", "lorem", "echo", "reasoning", "tools", "refusal", "clock"]
 
 
 async def test_refused_requests(messages: anthropic.AsyncAnthropic, http: httpx2.AsyncClient) -> None:

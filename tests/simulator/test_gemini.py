@@ -151,7 +151,7 @@ async def test_a_delta_byte_for_byte(http: httpx2.AsyncClient, version: str) -> 
 
 async def test_models(gemini: genai.Client) -> None:
     names = [model.name async for model in await gemini.aio.models.list()]
-    assert names == [f"models/{name}" for name in ("lorem", "echo", "reasoning", "tools", "refusal", "clock")]
+    assert names == [f"models/{name}" for name in ("demo", "lorem", "echo", "reasoning", "tools", "refusal", "clock")]
 
 
 async def test_refused_requests(gemini: genai.Client, http: httpx2.AsyncClient) -> None:

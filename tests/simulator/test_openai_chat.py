@@ -170,7 +170,7 @@ async def test_the_bytes_of_a_stream(http: httpx2.AsyncClient) -> None:
 
 async def test_models(chat: openai.AsyncOpenAI) -> None:
     names = [model.id async for model in chat.models.list()]
-    assert names == ["lorem", "echo", "reasoning", "tools", "refusal", "clock"]
+    assert names == ["demo", "lorem", "echo", "reasoning", "tools", "refusal", "clock"]
 
 
 async def test_refused_requests(chat: openai.AsyncOpenAI) -> None:
