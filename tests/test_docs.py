@@ -30,7 +30,10 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROTOCOL = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
 CONFIGURATION = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+DEMO_TEXT = (ROOT / "simulator/demo.md").read_text(encoding="utf-8")
 DEADLINE = 40.0
+DEMO = "simulator/demo"
+"""What answers where the README names no model, and in its first command; people watch it for 40 s."""
 
 
 def code_blocks(text: str, language: str) -> list[str]:
@@ -188,7 +191,7 @@ async def base(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """Where a `midstream up` listens."""
     folder = tmp_path_factory.mktemp("up")
     command = [sys.executable, "-m", "midstream", "up", "--port", "0", "--data-dir", str(folder / "data")]
-    up = Process("up", command, r"ready at http://\S+", folder, {})
+    up = Process("up", command, r"ready at http://\S+", folder, {"MIDSTREAM_DEFAULT_MODEL": f"{DEMO}?rate=0"})
     await up.start()
     try:
         yield (await up.said(r"ready at (http://\S+)"))[1]
@@ -199,7 +202,10 @@ async def base(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 @pytest.mark.timeout(120)
 class TestReadme:
-    """Its commands, as they stand; only the port is another one, and Midstream is the one under test."""
+    """Its commands, as they stand, but for the port and the speed: the demo answers without its pauses.
+
+    Midstream is the one under test.
+    """
 
     pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -218,12 +224,30 @@ class TestReadme:
         assert out.count("retry: ") == 2, "it was one connection"
 
     async def test_the_command_line(self, base: str, tmp_path: Path) -> None:
-        answer, *table = (await run("cli", base, tmp_path)).splitlines()
-        assert "completed" in table[0] + table[1]
+        out = await run("cli", base, tmp_path)
         async with httpx2.AsyncClient(base_url=base, timeout=DEADLINE, trust_env=False) as client:
             newest = (await client.get("/v1/generations", params={"limit": 1})).json()["data"][0]["id"]
-            assert answer.startswith((await client.get(f"/v1/generations/{newest}")).json()["text"])
+            text = (await client.get(f"/v1/generations/{newest}")).json()["text"]
+        assert out.startswith(text)
+        table = out.removeprefix(text).splitlines()
+        assert "completed" in table[0] + table[1]
         assert any(line.endswith("an API is running there") for line in table)
+
+    async def test_what_the_demo_says_to_try(self, base: str, tmp_path: Path) -> None:
+        """Each command, with an id and an event id in the places that the text names."""
+        (block,) = code_blocks(DEMO_TEXT, "sh")
+        request = {"model": f"{DEMO}?rate=0", "messages": [{"role": "user", "content": "Hello"}]}
+        async with httpx2.AsyncClient(base_url=base, timeout=DEADLINE, trust_env=False) as client:
+            generation_id = (await client.post("/v1/generations", json=request)).raise_for_status().json()["id"]
+            log = (await client.get(f"/v1/generations/{generation_id}/events")).text
+        seen, *after = re.findall(r"^id: (\S+)$", log, re.MULTILINE)
+        filled = re.sub(r"(?<!-)\bID\b", generation_id, re.sub(r"\bEVENT_ID\b", seen, block))
+        listed, tailed, replayed, resumed, _ = [await execute(line, base, tmp_path) for line in filled.splitlines()]
+        assert generation_id in listed
+        assert tailed.startswith("# Midstream")
+        assert re.findall(r"^id: (\S+)$", replayed, re.MULTILINE) == [seen, *after]
+        assert re.findall(r"^id: (\S+)$", resumed, re.MULTILINE) == after
+        assert types_of(resumed)[-1] == "completed"
 
 
 def test_no_command_is_left_out() -> None:
@@ -241,8 +265,13 @@ async def run(name: str, base: str, folder: Path) -> str:
     """Do what the marked block says; what it printed. Fails where it ends with an error, or after 40 s."""
     found = re.search(rf"<!-- test: {name} -->\n```sh\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
     assert found
+    return await execute(found[1].replace(f'"{DEMO}"', f'"{DEMO}?rate=0"'), base, folder)
+
+
+async def execute(script: str, base: str, folder: Path) -> str:
+    """The same for a script that is for `make run`, against the Midstream under test."""
     command = f"{shlex.quote(sys.executable)} -m midstream"
-    script = found[1].replace("http://127.0.0.1:8000", base).replace(".venv/bin/midstream", command)
+    script = script.replace("http://127.0.0.1:8000", base).replace(".venv/bin/midstream", command)
     port = base.rpartition(":")[2]
     environment = {"PYTHONPATH": str(ROOT), "MIDSTREAM_URL": base, "MIDSTREAM_PORT": port, "no_proxy": "*"}
     shell = await asyncio.create_subprocess_exec(

@@ -19,7 +19,7 @@ _FIRST = {
     "gemini": "gemini/gemini-2.5-flash",
 }
 _FIRST |= {name: preset.first_model for name, preset in PRESETS.items() if preset.first_model}
-_SIMULATED = ("lorem", "echo", "reasoning", "tools", "clock")
+_SIMULATED = ("demo", "lorem", "echo", "reasoning", "tools", "clock")
 
 
 @router.get("", response_model=ModelList, responses=documented(401))

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from shared.provider_settings import ProviderSettings
 from shared.requests import GenerationRequest
+from simulator.script import NAMES
 from tests.api.harness import Api, MakeApi
 
 ROUTES = {
@@ -109,8 +110,19 @@ async def test_models(make_api: MakeApi, redis_url: str) -> None:
     assert listing["simulated"] is False
 
 
+async def test_the_simulators_models_are_those_it_has(api: Api) -> None:
+    rows = (await api.client.get("/v1/models")).json()["data"]
+    listed: dict[str, list[str]] = {}
+    for row in rows:
+        listed.setdefault(row["provider"], []).append(row["id"].partition("/")[2])
+    # One that always refuses is for tests only.
+    names = [name for name in NAMES if name != "refusal"]
+    assert listed == {f"simulator{kind}": names for kind in ("", "-responses", "-anthropic", "-gemini")}
+
+
 async def test_default_model_of_a_bare_server_is_simulated(api: Api) -> None:
     listing = (await api.client.get("/v1/models")).json()
     assert listing["simulated"] is True
     (default,) = (model["id"] for model in listing["data"] if model["default"])
+    assert default == "simulator/demo"
     await api.post({"model": default, "messages": [{"role": "user", "content": "x"}]})

@@ -107,7 +107,7 @@ def start_up(run_python: RunPython, tmp_path: Path) -> StartUp:
 async def test_shows_an_answer_and_serves_it_again_after_a_restart(start_up: StartUp, gone: Gone) -> None:
     first = await start_up()
     assert "simulator" in first.banner
-    events, generation = await first.ask()
+    events, generation = await first.ask("?rate=0")
     assert "\nevent: delta\n" in events
     assert "\nevent: completed\n" in events
     children = first.children()
