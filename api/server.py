@@ -13,6 +13,7 @@ from uvicorn import Config, Server
 from api.hub import Hub
 from api.protocol import Protocol, gives
 from shared.collector import spare_collector
+from shared.readiness import say_ready
 from shared.settings import Settings, SettingsError, Transport
 from shared.telemetry import configure_logging, count_tasks_on_signal
 
@@ -39,6 +40,8 @@ class DrainingServer(Server):
         self._hub.direct = await takes_over(self._hub.settings.transport)
         await super().startup(sockets)
         spare_collector()
+        if self.started:
+            say_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Send the viewers elsewhere, and end."""

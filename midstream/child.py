@@ -8,15 +8,20 @@ import random
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from midstream.errors import StartError
+from midstream.ready_socket import ReadySocket
 from midstream.tether import tethered
+from shared.readiness import VARIABLE
 
 FIRST_PAUSE = 0.2
 LAST_PAUSE = 10.0
 # A process that ran this long had come up: its next death is news and not one more of a series.
 STEADY = 10.0
+# Ends in a row before a child was ever ready, after which it is not started again.
+STARTS = 5
 # Longest line that is relayed in one piece, in bytes.
 LINE_LIMIT = 65_536
 CONFIGURATION_ERROR = 2
@@ -35,13 +40,23 @@ class Member(Protocol):
 class Child:
     """One command as a child process. It ends with us; its output goes to stderr, each line with its name.
 
-    `stop_timeout` is the seconds between SIGTERM and SIGKILL.
+    `stop_timeout` is the seconds between SIGTERM and SIGKILL. `ready` is set when it has come to do its work for the
+    first time: by the child itself where it `says_ready` (shared/readiness.py), else by who asks it.
     """
 
     def __init__(
-        self, name: str, command: Sequence[str], environment: Mapping[str, str], *, stop_timeout: float = 5.0
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        stop_timeout: float = 5.0,
+        says_ready: bool = False,
     ) -> None:
         self.name = name
+        self.says_ready = says_ready
+        self.ready = asyncio.Event()
+        self._ready_socket: ReadySocket | None = None
         self._command = tethered(command)
         self._environment = dict(environment)
         self._stop_timeout = stop_timeout
@@ -55,15 +70,24 @@ class Child:
             raise RuntimeError(f"{self.name} was not started")
         return self._process.pid
 
-    async def start(self) -> None:
-        """Start the process; returns at once. Raises StartError where the machine refuses."""
+    async def start(self, sockets: Path | None = None) -> None:
+        """Start the process; returns at once. The first time, `sockets` is where one for its `ready` may be made.
+
+        Raises StartError where the machine refuses.
+        """
+        # Ours, if we have one, is for us to write to.
+        environment = {name: value for name, value in self._environment.items() if name != VARIABLE}
         try:
+            if self.says_ready and sockets is not None:
+                self._ready_socket = await ReadySocket.open(sockets / self.name, self._came_up)
+            if self._ready_socket is not None and not self.ready.is_set():
+                environment[VARIABLE] = str(self._ready_socket.path)
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
-                env=self._environment,
+                env=environment,
                 # Ctrl-C in a terminal reaches the whole group; who ends when is for the supervisor to say.
                 start_new_session=True,
             )
@@ -84,6 +108,8 @@ class Child:
 
     async def stop(self) -> None:
         """SIGTERM, then SIGKILL after `stop_timeout`; returns when the process is gone."""
+        if self._ready_socket is not None:
+            self._ready_socket.close()
         if self._process is None or self._process.returncode is not None:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -102,6 +128,11 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
 
+    def _came_up(self) -> None:
+        self.ready.set()
+        assert self._ready_socket is not None
+        self._ready_socket.close()
+
     async def _relay_lines(self, output: asyncio.StreamReader) -> None:
         rest = b""
         while chunk := await output.read(LINE_LIMIT):
@@ -117,16 +148,21 @@ class Child:
 async def keep(member: Member) -> None:
     """Start a started member again whenever it dies, with back-off and jitter, until cancelled.
 
-    Raises StartError where it ended with the exit code of a configuration error, which no restart heals.
+    Raises StartError where it ended with the exit code of a configuration error, which no restart heals, and where a
+    child ended some times in a row before it was ever ready.
     """
     pause = FIRST_PAUSE
+    failures = 0
     while True:
         began = time.monotonic()
         end = f"ended with status {(status := await member.wait())}"
         if status == CONFIGURATION_ERROR:
             raise StartError(f"{member.name} refused its configuration; its last line says what to correct")
         if time.monotonic() - began > STEADY:
-            pause = FIRST_PAUSE
+            pause, failures = FIRST_PAUSE, 0
+        failures += 1
+        if failures == STARTS and isinstance(member, Child) and not member.ready.is_set():
+            raise StartError(f"{member.name} ended {STARTS} times before it was ready; its last lines say why")
         while True:
             wait = pause * random.uniform(0.5, 1.0)
             pause = min(pause * 2, LAST_PAUSE)

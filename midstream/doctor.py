@@ -21,7 +21,7 @@ from midstream.errors import StartError
 from midstream.program import typed
 from midstream.up import base_url, free_port
 from midstream.valkey import Valkey, find_binary
-from shared.settings import Settings
+from shared.settings import Settings, load
 
 TIMEOUT = 3.0
 # Streams, functions and script flags that the log relies on came with Redis 7; Valkey began at 7.2.
@@ -31,6 +31,9 @@ CLOCK_DIFFERENCE = 2.0
 
 # Where `up` keeps its data unless told.
 UP_DATA_DIR = Path(".midstream")
+
+SIMULATOR_URL = "http://127.0.0.1:8090"
+"""Stands for that of `midstream up`, which takes a free port."""
 
 Level = Literal["ok", "warn", "fail"]
 COLOURS: dict[Level, str] = {"ok": "green", "warn": "yellow", "fail": "red"}
@@ -56,6 +59,16 @@ def run(settings: Settings, data_dir: Path) -> int:
         rest = f"{finding.subject}: {finding.state}" + (f": {finding.advice}" if finding.advice else "")
         console.print(line.append(rest, "default"))
     return int(failed)
+
+
+def configured() -> Settings:
+    """The settings, as the programs that they are for read them: `midstream up` where they name no Redis.
+
+    Raises SettingsError.
+    """
+    # An alias may name one of the simulator's models, which `up` alone starts by itself.
+    settings = load(fallback={"simulator_url": SIMULATOR_URL})
+    return load() if "redis_url" in settings.model_fields_set else settings
 
 
 def examine(settings: Settings, data_dir: Path) -> Iterator[Finding]:
@@ -157,7 +170,7 @@ def _clock(subject: str, difference: float) -> Finding:
 
 
 def _providers(settings: Settings) -> Iterator[Finding]:
-    endpoints = settings.endpoints()
+    endpoints = {name: entry for name, entry in settings.endpoints().items() if not name.startswith("simulator")}
     if not endpoints:
         advice = (
             "set OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY for a real model; until then the simulator answers"

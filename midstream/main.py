@@ -60,11 +60,10 @@ def up(
     workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 1,
     processes: Processes = 1,
 ) -> None:
-    """Run everything on this machine: embedded server, API, workers and, without keys, the simulator."""
+    """Run everything on this machine: embedded server, API, workers and simulator."""
     from midstream import up
-    from shared.settings import load
 
-    raise typer.Exit(up.run(load(host=host, port=port), data_dir, workers, processes))
+    raise typer.Exit(up.run(host, port, data_dir, workers, processes))
 
 
 @app.command()
@@ -121,9 +120,8 @@ def simulator(
 def doctor(data_dir: DataDir = Path(".midstream")) -> None:
     """Check what Midstream needs, and say what to do about each thing that is wrong."""
     from midstream import doctor
-    from shared.settings import load
 
-    raise typer.Exit(doctor.run(load(), data_dir))
+    raise typer.Exit(doctor.run(doctor.configured(), data_dir))
 
 
 app.command(epilog=chat.EXIT_CODES)(chat.chat)

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
-import shlex
 import signal
 import socket
 import sys
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-
-import httpx2
+from urllib.parse import urlsplit
 
 from midstream.child import Child, Member, keep, say
 from midstream.errors import StartError
+from midstream.greeting import Greeting, all_ready
+from midstream.unix_socket import PATH_LIMIT
 from midstream.valkey import Valkey
-from shared.settings import Settings
+from shared.readiness import say_ready
+from shared.settings import Settings, load
 
-READY_TIMEOUT = 2.0
-READY_POLL = 0.1
-READY_REMINDER = 15.0
 # Seconds the workers let running answers finish after Ctrl-C; what is cut goes on at the next start.
 DRAIN_TIMEOUT = 2.0
 # An API's end takes 9 s at most.
@@ -30,13 +28,17 @@ API_STOP_TIMEOUT = 10.0
 INTERRUPTED = 130
 
 
-def run(settings: Settings, data_dir: Path, workers: int, processes: int) -> int:
+def run(host: str | None, port: int | None, data_dir: Path, workers: int, processes: int) -> int:
     """Run until SIGINT, SIGTERM or SIGHUP; the exit code: 0 after an orderly end, 130 after a second signal.
 
-    Raises StartError, before any process is started, for a port in use or an unusable data folder.
+    Host and port are the command line's, None where it names none. Raises SettingsError, and StartError for a port in
+    use or an unusable data folder, before any process is started.
     """
+    # Known before the settings are read, as an alias may name one of its models.
+    simulator_url = f"http://127.0.0.1:{free_port('127.0.0.1', 0)}"
+    settings = load(host=host, port=port, fallback={"simulator_url": simulator_url})
     with reserved_port(settings.host, settings.port, processes) as port:
-        return asyncio.run(_up(settings, data_dir, port, workers, processes))
+        return asyncio.run(_up(settings, data_dir, port, workers, processes, simulator_url))
 
 
 def run_apis(settings: Settings, processes: int) -> int:
@@ -51,58 +53,60 @@ def run_workers(settings: Settings, processes: int) -> int:
     return asyncio.run(supervise([_workers(processes, dict(os.environ), settings.drain_timeout)]))
 
 
-async def _up(settings: Settings, data_dir: Path, port: int, workers: int, processes: int) -> int:
+async def _up(settings: Settings, data_dir: Path, port: int, workers: int, processes: int, simulator_url: str) -> int:
     if settings.model_fields_set & {"redis_url", "queue_url"}:
         say("using the embedded server; MIDSTREAM_REDIS_URL is for `midstream api` and `midstream worker`")
     async with Valkey(data_dir) as valkey:
         environment = _environment(settings, valkey.url, port)
-        back = []
-        simulated = not settings.endpoints()
-        if simulated:
-            simulator_port = free_port("127.0.0.1", 0)
-            environment["MIDSTREAM_SIMULATOR_URL"] = f"http://127.0.0.1:{simulator_port}"
-            back = [Child("simulator", _command("simulator", "--port", str(simulator_port)), environment)]
+        simulator = None
+        if settings.simulator_url == simulator_url:  # else the user has one that runs
+            environment["MIDSTREAM_SIMULATOR_URL"] = simulator_url
+            simulator = Child(
+                "simulator", _command("simulator", "--port", str(urlsplit(simulator_url).port)), environment
+            )
         drain = float(environment.get("MIDSTREAM_DRAIN_TIMEOUT", settings.drain_timeout))
         front = [*_apis(processes, environment), *_workers(workers, environment, drain)]
-        greeting = _greet(settings, base_url(settings.host, port), valkey.data_dir, simulated)
-        return await supervise([front, back], valkey, greeting)
+        greeting = Greeting(settings, base_url(settings.host, port), valkey.data_dir, simulator, simulator_url)
+        return await supervise([front, [simulator] if simulator else []], valkey, greeting.say)
 
 
 def _apis(processes: int, environment: Mapping[str, str]) -> list[Child]:
     if processes == 1:
-        return [Child("api", _command("api"), environment)]
+        return [Child("api", _command("api"), environment, says_ready=True)]
     command = _command("api", "--share-port")
     return [
-        Child(f"api-{number}", command, environment, stop_timeout=API_STOP_TIMEOUT)
+        Child(f"api-{number}", command, environment, stop_timeout=API_STOP_TIMEOUT, says_ready=True)
         for number in range(1, processes + 1)
     ]
 
 
 def _workers(processes: int, environment: Mapping[str, str], drain: float) -> list[Child]:
     names = ["worker"] if processes == 1 else [f"worker-{number}" for number in range(1, processes + 1)]
-    return [Child(name, _command("worker"), environment, stop_timeout=drain + 5) for name in names]
+    return [Child(name, _command("worker"), environment, stop_timeout=drain + 5, says_ready=True) for name in names]
 
 
 async def supervise(
     stages: Sequence[Sequence[Child]],
     server: Member | None = None,
-    greeting: Coroutine[None, None, None] | None = None,
+    greeting: Callable[[], Awaitable[None]] | None = None,
 ) -> int:
     """Keep the started `server` and all children running until a signal; then end the children in stages.
 
-    Children of one stage end together. `greeting` runs once beside them. Returns 130 where a second signal
-    cut the end short, else 0. Raises StartError where a child refuses its configuration.
+    Children of one stage end together. When all that say so are ready, `greeting` runs once, and whoever started us
+    is told. Returns 130 where a second signal cut the end short, else 0. Raises StartError where a child refuses its
+    configuration, or ends again and again before it is ready.
     """
     stop, force = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, lambda: (force if stop.is_set() else stop).set())
     children = [child for stage in reversed(stages) for child in stage]
+    sockets = _sockets()
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(greeting)] if greeting is not None else []
             for child in children:
-                await child.start()
+                await child.start(Path(sockets.name))
+            tasks = [group.create_task(_greet(children, greeting))]
             members = [*children] if server is None else [server, *children]
             tasks += [group.create_task(keep(member)) for member in members]
             await stop.wait()
@@ -120,7 +124,26 @@ async def supervise(
                 child.kill()
         forced.cancel()
         await ending
+        sockets.cleanup()
     return INTERRUPTED if force.is_set() else 0
+
+
+async def _greet(children: Sequence[Child], greeting: Callable[[], Awaitable[None]] | None) -> None:
+    await all_ready([child for child in children if child.says_ready])
+    if greeting is not None:
+        await greeting()
+    say_ready()
+
+
+def _sockets() -> tempfile.TemporaryDirectory[str]:
+    """A private folder for sockets, whose paths are short (unix(7))."""
+    # tempfile's own folder can be a deep one; /tmp is there on all that we run on.
+    place = tempfile.gettempdir()
+    place = place if len(os.fsencode(place)) < PATH_LIMIT // 2 else "/tmp"
+    try:
+        return tempfile.TemporaryDirectory(prefix="midstream-", dir=place, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise StartError(f"cannot make a folder in {place} ({error.strerror}): set TMPDIR to another") from None
 
 
 async def _end(stages: Sequence[Sequence[Child]]) -> None:
@@ -189,55 +212,3 @@ def reserved_port(host: str, port: int, processes: int) -> Iterator[int]:
 def base_url(host: str, port: int) -> str:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-async def _greet(settings: Settings, base: str, data_dir: Path, simulated: bool) -> None:
-    """When the API is ready, say on stdout where it is and how to see a first answer."""
-    # trust_env: a proxy from the environment has no business with our own loopback.
-    async with httpx2.AsyncClient(base_url=base, timeout=READY_TIMEOUT, trust_env=False) as client:
-        await _ready(client)
-        model = await _default_model(client, settings)
-    lines = [f"Midstream is ready at {base}  (data in {data_dir}, Ctrl-C ends it)"]
-    if simulated:
-        lines.append(
-            "No provider key is set, so the simulator answers: set OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY."
-        )
-    lines += ["", "See an answer stream:", f"  {_curl(settings, base, model)}"]
-    print("\n".join(lines), flush=True)
-
-
-async def _ready(client: httpx2.AsyncClient) -> None:
-    clock = asyncio.get_running_loop().time
-    remind = clock() + READY_REMINDER
-    while True:
-        try:
-            answer = f"answers {(await client.get('/readyz')).status_code}"
-            if answer.endswith("200"):
-                return
-        except httpx2.HTTPError as error:
-            answer = f"does not answer ({type(error).__name__})"
-        if clock() > remind:
-            say(f"still waiting: {client.base_url}/readyz {answer}")
-            remind += READY_REMINDER
-        await asyncio.sleep(READY_POLL)
-
-
-async def _default_model(client: httpx2.AsyncClient, settings: Settings) -> str:
-    key = next(iter(settings.owners()), None)
-    try:
-        answer = await client.get("/v1/models", headers={"Authorization": f"Bearer {key}"} if key else {})
-        models = answer.raise_for_status().json()["data"]
-    except httpx2.HTTPError as error:
-        say(f"cannot ask {client.base_url}/v1/models for a model ({type(error).__name__})")
-        models = []
-    return next((str(model["id"]) for model in models if model["default"]), "PROVIDER/MODEL")
-
-
-def _curl(settings: Settings, base: str, model: str) -> str:
-    body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hello"}]})
-    # The key itself stays out of terminals and their logs.
-    key = ' -H "Authorization: Bearer $KEY"' if settings.owners() else ""
-    return (
-        f"curl -N {base}/v1/generations{key} -H 'Accept: text/event-stream' "
-        f"-H 'Content-Type: application/json' -d {shlex.quote(body)}"
-    )

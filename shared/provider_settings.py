@@ -95,6 +95,11 @@ class ProviderSettings(BaseModel):
             raise ValueError(f"prefill {self.prefill!r} is not one that the protocol {self.protocol} has")
         return self
 
+    @property
+    def keyed(self) -> bool:
+        """Whether it has an API key."""
+        return bool(os.environ.get(self.api_key_env or ""))
+
     def api_key(self) -> str:
         """The key from the environment; a placeholder where there is none, as the SDKs refuse an empty one."""
         return os.environ.get(self.api_key_env or "", "") or "none"

@@ -6,6 +6,7 @@ Every field says its unit and ends with its default. Durations are in seconds, s
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -21,6 +22,7 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -67,6 +69,8 @@ class Settings(BaseSettings):
         validate_default=True,
     )
     config_file: ClassVar[Path | None] = None
+    fallback: ClassVar[Mapping[str, Any]] = {}
+    """What counts where neither the command line nor the environment nor the file says anything."""
 
     redis_url: str = Field(
         default="redis://127.0.0.1:6379/0",
@@ -233,10 +237,12 @@ class Settings(BaseSettings):
     )
     default_model: str | None = Field(
         default=None,
-        description="Model or alias that the chat page and `midstream chat` use. Defaults to the first provider's.",
+        description="Model or alias that the chat page and `midstream chat` use. Defaults to none: the first alias, "
+        "else the usual model of the first provider with a key, else the simulator's.",
     )
     simulator_url: str | None = Field(
-        default=None, description="Root of a running simulator. Defaults to none; `midstream up` sets it."
+        default=None,
+        description="Root of a running simulator. Defaults to none; `midstream up` starts one and sets it.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severity that is logged. Defaults to info."
@@ -272,13 +278,17 @@ class Settings(BaseSettings):
         return prices
 
     @model_validator(mode="after")
-    def _aliases_resolve(self) -> Settings:
+    def _models_resolve(self) -> Settings:
         known = self.endpoints()
-        for alias, target in self.models.items():
-            if target.partition("/")[0] not in known:
-                raise ValueError(
-                    f"models.{alias}: {target!r} names no provider; known are {', '.join(known) or 'none'}"
-                )
+        named = {f"models.{alias}": target for alias, target in self.models.items()}
+        if self.default_model is not None and self.default_model not in self.models:
+            named["default_model"] = self.default_model
+        for setting, target in named.items():
+            provider, _, model = target.partition("/")
+            if provider not in known:
+                raise ValueError(f"{setting}: {target!r} names no provider; known are {', '.join(known) or 'none'}")
+            if not model:
+                raise ValueError(f"{setting}: {target!r} names no model; write {provider}/MODEL")
         return self
 
     @classmethod
@@ -290,8 +300,9 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Command line over environment over file."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=cls.config_file)
+        """Command line over environment over file over fallback."""
+        file = TomlConfigSettingsSource(settings_cls, toml_file=cls.config_file)
+        return init_settings, env_settings, file, InitSettingsSource(settings_cls, init_kwargs=dict(cls.fallback))
 
     def endpoints(self) -> dict[str, ProviderSettings]:
         """Every provider a request may name: the built-in ones that have what they need, and the configured ones."""
@@ -315,8 +326,8 @@ class Settings(BaseSettings):
         return owners
 
 
-def load(**overrides: Any) -> Settings:
-    """Settings of this process; `overrides` (None means: not given) win over everything.
+def load(*, fallback: Mapping[str, Any] | None = None, **overrides: Any) -> Settings:
+    """Settings of this process: `overrides` (None means: not given) win over everything, everything over `fallback`.
 
     The file is `MIDSTREAM_CONFIG`, else `midstream.toml` in the current folder where there is one.
     Raises SettingsError with one line for the first thing that is wrong.
@@ -329,6 +340,8 @@ def load(**overrides: Any) -> Settings:
 
     class FileSettings(Settings):
         config_file: ClassVar[Path | None] = path
+
+    FileSettings.fallback = fallback or {}
 
     try:
         settings = FileSettings(**{name: value for name, value in overrides.items() if value is not None})

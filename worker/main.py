@@ -17,6 +17,7 @@ from shared.collector import spare_collector
 from shared.generations import Generations
 from shared.log import Log
 from shared.queue import Queue
+from shared.readiness import say_ready
 from shared.redis_client import connect
 from shared.settings import Settings
 from shared.subscriber import Subscriber
@@ -84,7 +85,12 @@ async def serve(settings: Settings) -> None:
     circuits, trials = Circuits(queue_redis, settings), Trials(generations)
     generator = Generator(Services(settings, generations, log, appender, providers, circuits, trials, cache, prices))
     name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-    worker = QueueWorker(name, queue, Queue(blocking_redis, settings), generator, settings)
+
+    def began() -> None:
+        logger.info("worker %s takes up to %d generations", name, settings.concurrency)
+        say_ready()
+
+    worker = QueueWorker(name, queue, Queue(blocking_redis, settings), generator, settings, began=began)
     interrupts = Interrupts(blocking_redis, generations, generator)
     sweeper = Sweeper(queue, generations, settings, prices)
     try:
@@ -94,7 +100,6 @@ async def serve(settings: Settings) -> None:
             _drain_on_signal(tasks, worker, settings.drain_timeout)
             count_tasks_on_signal()
             spare_collector()
-            logger.info("worker %s takes up to %d generations", name, settings.concurrency)
             await worker.main()
             with suppress(TimeoutError):
                 async with asyncio.timeout(5):

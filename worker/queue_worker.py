@@ -11,7 +11,7 @@ import logging
 import random
 import sys
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from arq.connections import ArqRedis
@@ -41,7 +41,16 @@ log fences whoever is wrong about that.
 class QueueWorker(Worker):
     """Takes jobs as there is room, renews all their leases by one command, finishes them only while it owns them."""
 
-    def __init__(self, name: str, queue: Queue, blocking: Queue, generator: Generator, settings: Settings) -> None:
+    def __init__(
+        self,
+        name: str,
+        queue: Queue,
+        blocking: Queue,
+        generator: Generator,
+        settings: Settings,
+        *,
+        began: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__(
             functions=[func(self._generate, name=JOB, timeout=WEEK, max_tries=sys.maxsize, keep_result=0)],
             redis_pool=ArqRedis(
@@ -71,6 +80,7 @@ class QueueWorker(Worker):
         self._idle = False
         self._not_renewing = asyncio.Event()
         self._not_renewing.set()
+        self._began = began
         self._hold: tuple[float, int] | None = None
         # A Redis that was silent for this long may have kept other workers from renewing.
         self._patience = min(settings.redis_timeout, settings.lease / 3)
@@ -116,8 +126,9 @@ class QueueWorker(Worker):
         await self.finish_job(job_id, True)
 
     async def main(self) -> None:
-        """Take jobs and renew leases until `drain`."""
+        """Take jobs and renew leases until `drain`; `began` is called when Redis has answered and the taking begins."""
         await self._hold_off_after_restart()
+        self._began()
         try:
             async with asyncio.TaskGroup() as tasks:
                 renewing = tasks.create_task(self._renew())

@@ -29,26 +29,34 @@ async def models(owner: Owner, use: Use) -> ModelList:
 
 
 def listing(settings: Settings) -> ModelList:
-    """What the settings name; the default is `default_model`, else an alias, else the first provider's."""
+    """What the settings name; the default is `default_model`, else an alias, else the first provider's.
+
+    The simulator's is the default only where no provider has a key: who has set one wants its answers.
+    """
     endpoints = settings.endpoints()
     named: dict[str, list[str]] = {}
     for alias, target in settings.models.items():
         named.setdefault(target, []).append(alias)
-    for provider in endpoints:
+    for provider in sorted(endpoints, key=_simulates):
         names = [_FIRST[provider]] if provider in _FIRST else []
-        if provider.startswith("simulator"):
+        if _simulates(provider):
             names = [f"{provider}/{name}" for name in _SIMULATED]
         for name in names:
             named.setdefault(name, [])
     default = settings.models.get(settings.default_model or "", settings.default_model)
     if default is not None:
         named.setdefault(default, [])
-    default = default or next(iter(named), None)
+    keyed = any(endpoint.keyed for endpoint in endpoints.values())
+    default = default or next((name for name in named if not (keyed and _simulates(name))), None)
     return ModelList(
         data=[
             Model(id=name, provider=name.partition("/")[0], aliases=aliases, default=name == default)
             for name, aliases in named.items()
         ],
         providers=[Provider(name=name, protocol=entry.protocol) for name, entry in endpoints.items()],
-        simulated=(default or "").startswith("simulator"),
+        simulated=_simulates(default or ""),
     )
+
+
+def _simulates(name: str) -> bool:
+    return name.startswith("simulator")

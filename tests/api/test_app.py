@@ -120,6 +120,26 @@ async def test_the_simulators_models_are_those_it_has(api: Api) -> None:
     assert listed == {f"simulator{kind}": names for kind in ("", "-responses", "-anthropic", "-gemini")}
 
 
+@pytest.mark.parametrize(
+    ("fields", "default"),
+    [
+        ({}, "simulator/demo"),
+        ({"api_key_env": "ACME_KEY"}, None),  # whose models we do not know
+        ({"api_key_env": "NOT_SET"}, "simulator/demo"),
+    ],
+)
+async def test_the_simulators_model_is_the_default_only_where_no_key_is_set(
+    make_api: MakeApi, redis_url: str, monkeypatch: pytest.MonkeyPatch, fields: dict[str, str], default: str | None
+) -> None:
+    monkeypatch.setenv("ACME_KEY", "k")
+    local = ProviderSettings.model_validate({"protocol": "openai-chat", "base_url": "http://127.0.0.1:9/v1"} | fields)
+    api = await make_api(redis_url, providers={"local": local})
+    listing = (await api.client.get("/v1/models")).json()
+    assert [model["id"] for model in listing["data"] if model["default"]] == ([default] if default else [])
+    assert listing["simulated"] is (default is not None)
+    assert "simulator/lorem" in [model["id"] for model in listing["data"]]
+
+
 async def test_default_model_of_a_bare_server_is_simulated(api: Api) -> None:
     listing = (await api.client.get("/v1/models")).json()
     assert listing["simulated"] is True

@@ -49,7 +49,7 @@ async def main():
     async def greeting():
         print("ready", flush=True)
     try:
-        status = await supervise([[make("front-1"), make("front-2")], [make("back")]], server, greeting())
+        status = await supervise([[make("front-1"), make("front-2")], [make("back")]], server, greeting)
     finally:
         await server.stop()
     sys.exit(status)
@@ -97,6 +97,7 @@ async def test_restarts_what_dies_with_growing_pauses(
     monkeypatch.setattr("random.uniform", lambda least, most: most)
     starts = tmp_path / "starts"
     dying = python("worker", f"open({str(starts)!r}, 'a').write('x'); raise SystemExit(7)")
+    dying.ready.set()
     await dying.start()
     keeper = asyncio.create_task(keep(dying))
     await until(lambda: starts.exists() and len(starts.read_text()) == 5)
@@ -106,6 +107,47 @@ async def test_restarts_what_dies_with_growing_pauses(
     pauses = [float(line.split(" in ")[1].split()[0]) for line in said[:4]]
     assert pauses == [0.0, 0.0, 0.1, 0.1]
     assert "worker ended with status 7; starting it again" in said[0]
+
+
+async def test_what_ends_again_and_again_before_it_was_ever_ready_is_given_up(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(child, "FIRST_PAUSE", 0.02)
+    starts = tmp_path / "starts"
+    dying = python("worker", f"open({str(starts)!r}, 'a').write('x'); raise SystemExit(7)")
+    await dying.start()
+    with pytest.raises(StartError, match="worker ended 5 times before it was ready"):
+        await keep(dying)
+    assert starts.read_text() == "xxxxx"
+    assert capfd.readouterr().err.count("starting it again") == 4
+
+
+READY = """
+import os, sys, time
+from shared.readiness import say_ready
+say_ready()
+print(f"said it to {os.environ.get('NOTIFY_SOCKET')}", flush=True)
+time.sleep(600)
+"""
+
+
+async def test_a_child_says_that_it_is_ready_to_us_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "NOTIFY_SOCKET": str(tmp_path / "ours")}
+    command = [sys.executable, "-c", READY]
+    silent = Child("simulator", command, environment)
+    speaking = Child("worker", command, environment, says_ready=True)
+    for each in (silent, speaking):
+        await each.start(tmp_path)
+    async with asyncio.timeout(15):
+        await speaking.ready.wait()
+    heard = ""
+    while heard.count("said it to") < 2:
+        heard += capfd.readouterr().err
+        await asyncio.sleep(0.02)
+    assert f"   worker | said it to {tmp_path / 'worker'}" in heard
+    assert "simulator | said it to None" in heard
+    assert not silent.ready.is_set()
+    await asyncio.gather(silent.stop(), speaking.stop())
 
 
 async def test_a_configuration_error_is_not_retried() -> None:
