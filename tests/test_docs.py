@@ -227,7 +227,7 @@ class TestReadme:
         out = await run("cli", base, tmp_path)
         async with httpx2.AsyncClient(base_url=base, timeout=DEADLINE, trust_env=False) as client:
             newest = (await client.get("/v1/generations", params={"limit": 1})).json()["data"][0]["id"]
-            text = (await client.get(f"/v1/generations/{newest}")).json()["text"]
+            text = (await client.get(f"/v1/generations/{newest}")).json()["text"].removesuffix("\n") + "\n"
         assert out.startswith(text)
         table = out.removeprefix(text).splitlines()
         assert "completed" in table[0] + table[1]

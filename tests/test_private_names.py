@@ -97,8 +97,8 @@ def test_redis() -> None:
     assert isinstance(pool.make_connection(), Connection)  # type: ignore[no-untyped-call]
 
 
-def test_asyncio() -> None:
-    reader = asyncio.StreamReader(loop=asyncio.new_event_loop())
+async def test_asyncio() -> None:
+    reader = asyncio.StreamReader()
     reader.feed_data(b"x")
     assert bytes(reader._buffer) == b"x"  # type: ignore[attr-defined]
 
@@ -110,12 +110,12 @@ def test_aiohttp() -> None:
     assert ResponseHandler.read_timeout.fset is not None
 
 
-def test_uvicorn() -> None:
-    async def app(*_: object) -> None: ...
+async def test_uvicorn() -> None:
+    async def app(scope: object, receive: object, send: object) -> None: ...
 
     config = Config(app, http=HttpToolsProtocol, ws="none", lifespan="off", log_config=None)
     config.load()
-    protocol = HttpToolsProtocol(config, ServerState(), {}, _loop=asyncio.new_event_loop())
+    protocol = HttpToolsProtocol(config, ServerState(), {})
     attributes = (
         "access_log app_state config connections cycle flow logger loop parser pipeline scope server_state "
         "timeout_keep_alive timeout_keep_alive_task transport"
