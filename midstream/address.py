@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import typer
 
 from midstream.program import typed
+from shared.loopback import is_loopback
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 DEFAULT_PORT = 8000
@@ -31,11 +32,10 @@ def url_option(url: str) -> list[str]:
 
 def start_command(url: str) -> str | None:
     """The command that starts an API at this address; None for one that is not on this machine."""
-    from shared.settings import LOOPBACK
-
     parts = urlsplit(url)
-    if parts.scheme != "http" or parts.hostname not in LOOPBACK:
+    name = parts.hostname or ""
+    if parts.scheme != "http" or not is_loopback(name):
         return None
-    host = ["--host", "::1"] if parts.hostname == "::1" else []
+    host = [] if name in ("127.0.0.1", "localhost") else ["--host", name]
     port = parts.port or 80
     return typed("up", *host, *([] if port == DEFAULT_PORT else ["--port", str(port)]))

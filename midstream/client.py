@@ -16,7 +16,7 @@ from midstream.address import start_command
 from midstream.errors import ClientError, Denied, NotFound, Refused, Unreachable
 from midstream.patience import Patience
 from midstream.terminal import one_line
-from shared.settings import LOOPBACK
+from shared.loopback import is_loopback
 
 CONNECT_TIMEOUT = 10.0
 SILENCE = 45.0
@@ -50,7 +50,7 @@ class Client:
             if not (key.isascii() and key.isprintable()):
                 raise Refused("--key: an API key has printable ASCII characters only")
             headers["Authorization"] = f"Bearer {key}"
-        here = urlsplit(self.url).hostname in LOOPBACK
+        here = is_loopback(urlsplit(self.url).hostname or "")
         self._http = httpx2.Client(
             headers=headers,
             timeout=httpx2.Timeout(silence, connect=CONNECT_TIMEOUT),

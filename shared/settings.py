@@ -28,12 +28,11 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from shared.loopback import is_loopback
 from shared.provider_settings import ProviderSettings, built_in
 from shared.settings_error import SettingsError as SettingsError
 
 Transport = Literal["auto", "direct", "asgi"]
-
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 CLIENT_VARIABLES = frozenset({"MIDSTREAM_URL", "MIDSTREAM_KEY"})
 """Where the client commands find the API; of no meaning to the programs themselves."""
@@ -350,7 +349,7 @@ def load(*, fallback: Mapping[str, Any] | None = None, **overrides: Any) -> Sett
     except ValueError as error:
         raise SettingsError(f"{path}: {str(error).splitlines()[0]}") from None
     settings.owners()
-    if settings.host not in LOOPBACK and not settings.owners():
+    if not is_loopback(settings.host) and not settings.owners():
         raise SettingsError(
             f"MIDSTREAM_API_KEYS: must be set (owner:key,…) to listen on {settings.host}; without keys use 127.0.0.1"
         )

@@ -35,6 +35,7 @@ def test_an_address_is_named_where_the_next_command_would_not_find_it(monkeypatc
         ("http://127.0.0.1:9000", "up --port 9000"),
         ("http://127.0.0.1", "up --port 80"),
         ("http://[::1]:8000", "up --host ::1"),
+        ("http://127.0.0.2:9000", "up --host 127.0.0.2 --port 9000"),
     ],
 )
 def test_what_starts_an_api_there(url: str, words: str) -> None:
