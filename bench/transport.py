@@ -71,7 +71,10 @@ def httpx2s() -> httpx2.AsyncClient:
     return httpx2.AsyncClient(timeout=stream.TIMEOUT, limits=stream.LIMITS)
 
 
-CLIENTS: dict[str, Callable[[], httpx2.AsyncClient]] = {"aiohttp": stream.http_client, "httpx2": httpx2s}
+CLIENTS: dict[str, Callable[[], httpx2.AsyncClient]] = {
+    "aiohttp": lambda: stream.http_client("http://127.0.0.1"),
+    "httpx2": httpx2s,
+}
 
 
 async def measure(make: Callable[[], httpx2.AsyncClient], port: int) -> Figures:

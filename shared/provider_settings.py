@@ -20,6 +20,15 @@ _PREFILLS: dict[Protocol, tuple[str, ...]] = {
 }
 
 
+_OFFICIAL: dict[Protocol, tuple[str, str]] = {
+    "openai-chat": ("OPENAI_BASE_URL", "https://api.openai.com/v1"),
+    "openai-responses": ("OPENAI_BASE_URL", "https://api.openai.com/v1"),
+    "anthropic": ("ANTHROPIC_BASE_URL", "https://api.anthropic.com"),
+    "gemini": ("GOOGLE_GEMINI_BASE_URL", "https://generativelanguage.googleapis.com"),
+}
+"""By protocol: the variable in which the vendor's SDK looks where nothing is said, and whom it asks without."""
+
+
 class ProviderSettings(BaseModel):
     """One upstream endpoint: `[providers.NAME]` in `midstream.toml`."""
 
@@ -99,6 +108,12 @@ class ProviderSettings(BaseModel):
     def keyed(self) -> bool:
         """Whether it has an API key."""
         return bool(os.environ.get(self.api_key_env or ""))
+
+    @property
+    def address(self) -> str:
+        """Root of the endpoint that is asked: `base_url`, else the SDK's."""
+        variable, official = _OFFICIAL[self.protocol]
+        return self.base_url or os.environ.get(variable) or official
 
     def api_key(self) -> str:
         """The key from the environment; a placeholder where there is none, as the SDKs refuse an empty one."""

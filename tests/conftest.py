@@ -14,6 +14,12 @@ LITELLM = os.environ.get("MIDSTREAM_LITELLM")
 TEST_SEED = int(seed) if (seed := os.environ.get("MIDSTREAM_TEST_SEED")) else None
 """Of tests that draw random points: a failure names its seed."""
 CHAOS_SECONDS = float(os.environ.get("MIDSTREAM_CHAOS_SECONDS", "30"))
+WAY_OUT = {
+    name: value
+    for name, value in os.environ.items()
+    if name.lower().endswith("_proxy") or name in ("SSL_CERT_FILE", "SSL_CERT_DIR")
+}
+"""Proxies and certificates of this machine, for what tests fetch; all else stays on loopback and sees none of them."""
 OURS = (
     "MIDSTREAM_",
     "OPENAI_",
@@ -27,9 +33,9 @@ skipped: list[str] = []
 
 
 def pytest_configure() -> None:
-    """A developer's keys and settings change no test's outcome."""
+    """A developer's keys, settings and proxies change no test's outcome."""
     for name in list(os.environ):
-        if name.startswith(OURS):
+        if name.startswith(OURS) or name in WAY_OUT:
             del os.environ[name]
 
 

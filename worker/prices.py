@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal, localcontext
@@ -20,14 +19,6 @@ PICO = Decimal("1e-12")
 """To this an amount is rounded, half to even. It is exact for prices with up to 6 decimals for a million tokens."""
 DIGITS = 60
 """Of the arithmetic: more than any product of a price and a count has."""
-
-_SDK = {
-    "openai-chat": ("openai", "OPENAI_BASE_URL"),
-    "openai-responses": ("openai", "OPENAI_BASE_URL"),
-    "anthropic": ("anthropic", "ANTHROPIC_BASE_URL"),
-    "gemini": ("google", "GOOGLE_GEMINI_BASE_URL"),
-}
-"""By protocol: whom its SDK asks, and the variable that sends it elsewhere."""
 
 
 class Prices:
@@ -53,12 +44,8 @@ class Prices:
 
     def _vendor(self, endpoint: ProviderSettings) -> str | None:
         assert self._known is not None
-        vendor, variable = _SDK[endpoint.protocol]
-        base_url = endpoint.base_url or os.environ.get(variable)
-        if not base_url:
-            return vendor
         try:
-            return self._known.find_provider(None, None, base_url).id
+            return self._known.find_provider(None, None, endpoint.address).id
         except LookupError:
             return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -12,7 +13,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from tests.conftest import LITELLM
+from tests.conftest import LITELLM, WAY_OUT
 from tests.e2e.viewers import DEADLINE
 from tests.processes import Process, Stack
 
@@ -98,7 +99,9 @@ def node() -> Node:
 def _npm_ci(npm: str) -> None:
     command = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=1", "--fetch-timeout=30000"]
     try:
-        result = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=100, check=False)
+        result = subprocess.run(
+            command, cwd=FOLDER, env=os.environ | WAY_OUT, capture_output=True, text=True, timeout=100, check=False
+        )
     except subprocess.TimeoutExpired:
         pytest.skip("npm ci did not come to an end: no package registry")
     if result.returncode != 0 and any(code in result.stderr for code in UNREACHABLE):

@@ -25,10 +25,10 @@ class Anthropic:
         self._prefill = settings.prefill != "none"
         self._client = AsyncAnthropic(
             api_key=settings.api_key(),
-            base_url=settings.base_url,
+            base_url=settings.address,
             max_retries=0,
             timeout=TIMEOUT,
-            http_client=http_client(),
+            http_client=http_client(settings.address),
             # Its spans can carry prompts, by an environment variable of the SDK's own.
             open_telemetry=False,
         )

@@ -26,8 +26,6 @@ API_VERSION = "v1beta"
 """Not `v1`: this one has the newest features and names like `gemini-flash-latest`, and the servers that imitate the
 service know it."""
 
-BASE_URL = "https://generativelanguage.googleapis.com"
-
 MAX_ERROR = 1_000_000
 """Bytes of an error document that are read."""
 
@@ -39,8 +37,8 @@ class Gemini:
 
     def __init__(self, name: str, settings: ProviderSettings) -> None:
         self.name = name
-        self._http = http_client()
-        self._root = f"{(settings.base_url or BASE_URL).rstrip('/')}/{API_VERSION}"
+        self._http = http_client(settings.address)
+        self._root = f"{settings.address.rstrip('/')}/{API_VERSION}"
         # API reference, "Authentication": the key goes in a header, where no access log has it.
         self._headers = {
             "Content-Type": "application/json",

@@ -14,10 +14,10 @@ def connect(settings: ProviderSettings) -> AsyncOpenAI:
     """A client for this endpoint, which tries nothing again by itself."""
     client = AsyncOpenAI(
         api_key=settings.api_key(),
-        base_url=settings.base_url,
+        base_url=settings.address,
         max_retries=0,
         timeout=TIMEOUT,
-        http_client=http_client(),
+        http_client=http_client(settings.address),
     )
     if not is_official(client):
         # The SDK takes these from the environment for any address; they are nobody else's business.

@@ -9,22 +9,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import ssl
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing
-from functools import cache, partial
+from functools import partial
 from typing import Any, Protocol, TypeVar
-from urllib.request import getproxies
 
 import httpx2
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from shared.outbound import way_to
 from shared.sse import Decoder, EventTooLarge
 from worker.providers.errors import TRANSPORT_ERRORS, from_status, from_transport, problem
 from worker.providers.provider import ProviderError, ProviderEvent
-from worker.providers.transport import BODY, Body, Transport
+from worker.providers.transport import BODY, Body, ProxiedTransport, Transport
 
 TIMEOUT = httpx2.Timeout(connect=10.0, read=900.0, write=60.0, pool=10.0)
 """Seconds. `read` is until the answer begins; from then on the worker's watchdog (attempt.py) ends a silence."""
@@ -55,26 +54,20 @@ class Reader(Protocol):
         ...
 
 
-def http_client() -> httpx2.AsyncClient:
-    """The client that an SDK sends with. It follows no redirects, as these would carry the key elsewhere.
+def http_client(address: str) -> httpx2.AsyncClient:
+    """The client that an SDK sends with to this address, and to no other.
 
-    No compression: a proxy that compresses holds events back until it has a block full of them.
+    It follows no redirects, as these would carry the key elsewhere. No compression: a proxy that compresses holds
+    events back until it has a block full of them.
     """
-    # To a proxy of the environment's, httpx2 knows the way.
-    proxied = any(scheme in getproxies() for scheme in ("http", "https", "all"))
+    way = way_to(address)
+    if way.proxy is None:
+        transport: httpx2.AsyncBaseTransport = Transport(way.certificates, LIMITS)
+    else:
+        transport = ProxiedTransport(verify=way.certificates, limits=LIMITS, proxy=way.proxy)
     return httpx2.AsyncClient(
-        timeout=TIMEOUT,
-        limits=LIMITS,
-        headers={"Accept-Encoding": "identity"},
-        verify=_certificates(),
-        transport=None if proxied else Transport(_certificates(), LIMITS),
+        timeout=TIMEOUT, headers={"Accept-Encoding": "identity"}, transport=transport, trust_env=False
     )
-
-
-@cache
-def _certificates() -> ssl.SSLContext:
-    # Reading them takes a tenth of a second, in which no other answer would go on.
-    return httpx2.create_ssl_context()
 
 
 async def follow(

@@ -80,6 +80,20 @@ class Transport(httpx2.AsyncBaseTransport):
             await self._session.close()
 
 
+class ProxiedTransport(httpx2.AsyncHTTPTransport):
+    """httpx2's own, which knows the way through proxies; what it lets through of SOCKS is said in its own words."""
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """See httpx2. Raises httpx2.TransportError."""
+        try:
+            return await super().handle_async_request(request)
+        except httpx2.TransportError:
+            raise
+        except Exception as error:
+            # socksio's ProtocolError, where something else answers than a SOCKS server.
+            raise httpx2.ProxyError(type(error).__name__, request=request) from error
+
+
 class Body(httpx2.AsyncByteStream):
     """The rest of an answer. Once it is read to its end, its connection serves others; else closing ends that."""
 

@@ -14,7 +14,7 @@ from shared.provider_settings import ProviderSettings
 from shared.requests import GenerationRequest
 from tests.worker.providers.test_gemini_reader import RICH, chunk, end, text
 from tests.worker.providers.upstream import Reply, Upstream, outcome
-from worker.providers.gemini import API_VERSION, BASE_URL, MAX_ERROR, Gemini, resource
+from worker.providers.gemini import API_VERSION, MAX_ERROR, Gemini, resource
 
 
 async def test_the_request_on_the_wire(
@@ -72,7 +72,7 @@ async def test_the_request_is_where_and_what_the_sdk_sends(
 
 def test_the_official_address_is_the_sdks() -> None:
     client = Client(vertexai=False, api_key="k")
-    assert f"{BASE_URL}/" == client._api_client._http_options.base_url
+    assert f"{ProviderSettings(protocol='gemini').address}/" == client._api_client._http_options.base_url
     client.close()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,11 +11,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from worker.providers.stream import http_client
+from tests.worker.providers.certificate import self_signed
 from worker.providers.transport import BODY, Transport
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -223,24 +219,7 @@ async def test_the_next_address_is_tried_where_one_refuses(
 
 
 async def test_a_certificate_is_checked(tmp_path: Path) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = certificate.public_bytes(serialization.Encoding.PEM)
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    pem, private = self_signed("localhost")
     (tmp_path / "both.pem").write_bytes(pem + private)
     ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ours.load_cert_chain(tmp_path / "both.pem")
@@ -260,14 +239,3 @@ async def test_a_certificate_is_checked(tmp_path: Path) -> None:
     assert len(script.heads) == 2
     assert script.connections == 1
     listening.close()
-
-
-async def test_a_proxy_of_the_environment_is_used(server: tuple[Server, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    script, port = server
-    script.answers = [(CHUNKED, True)]
-    for name in ("no_proxy", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
-    async with http_client() as client:
-        assert (await client.get("http://provider.test/v1")).content == b"hi"
-    assert script.heads[0].startswith(b"GET http://provider.test/v1 HTTP/1.1\r\n")
