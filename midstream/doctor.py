@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -21,6 +21,7 @@ from midstream.errors import StartError
 from midstream.program import typed
 from midstream.up import base_url, free_port
 from midstream.valkey import Valkey, find_binary
+from shared.outbound import faults
 from shared.settings import Settings, load
 
 TIMEOUT = 3.0
@@ -47,18 +48,20 @@ class Finding:
     subject: str
     state: str
     advice: str = ""
+    stops: bool = field(default=False, kw_only=True)
+    """Whether a worker refuses to start for it."""
 
 
 def run(settings: Settings, data_dir: Path) -> int:
-    """Print the findings on stdout; 1 if any is a failure, else 0."""
+    """Print the findings on stdout; 2 if a worker would refuse to start, else 1 if any is a failure, else 0."""
     console = Console(soft_wrap=True, highlight=False)
-    failed = False
+    code = 0
     for finding in examine(settings, data_dir):
-        failed |= finding.level == "fail"
+        code = max(code, 2 if finding.stops else int(finding.level == "fail"))
         line = Text(f"{finding.level:<5}", COLOURS[finding.level])
         rest = f"{finding.subject}: {finding.state}" + (f": {finding.advice}" if finding.advice else "")
         console.print(line.append(rest, "default"))
-    return int(failed)
+    return code
 
 
 def configured() -> Settings:
@@ -85,6 +88,9 @@ def examine(settings: Settings, data_dir: Path) -> Iterator[Finding]:
     else:
         yield _binary(data_dir)
     yield from _providers(settings)
+    for fault in faults(settings.endpoints()):
+        stops = fault.provider is not None
+        yield Finding("fail" if stops else "warn", fault.subject, fault.state, fault.advice, stops=stops)
     yield _port(settings)
 
 

@@ -91,11 +91,18 @@ def api(
 @app.command()
 def worker(
     processes: Annotated[int, typer.Option(min=1, max=64, help="Workers, each a process with a core of its own.")] = 1,
+    supervised: Annotated[
+        bool, typer.Option("--supervised", hidden=True, help="Whoever starts it has warned.")
+    ] = False,
 ) -> None:
     """Run one worker, or several, against MIDSTREAM_REDIS_URL."""
+    from shared.outbound import check
     from shared.settings import load
 
     settings = load()
+    for warning in check(settings.endpoints()):
+        if not supervised:
+            print(f"midstream: {warning}", file=sys.stderr)
     if processes > 1:
         from midstream import up
 

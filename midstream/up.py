@@ -18,6 +18,7 @@ from midstream.errors import StartError
 from midstream.greeting import Greeting, all_ready
 from midstream.unix_socket import PATH_LIMIT
 from midstream.valkey import Valkey
+from shared.outbound import check
 from shared.readiness import say_ready
 from shared.settings import Settings, load
 
@@ -31,12 +32,14 @@ INTERRUPTED = 130
 def run(host: str | None, port: int | None, data_dir: Path, workers: int, processes: int) -> int:
     """Run until SIGINT, SIGTERM or SIGHUP; the exit code: 0 after an orderly end, 130 after a second signal.
 
-    Host and port are the command line's, None where it names none. Raises SettingsError, and StartError for a port in
-    use or an unusable data folder, before any process is started.
+    Host and port are the command line's, None where it names none. Before any process is started it raises
+    SettingsError, also where a provider cannot be asked, and StartError for a port in use or an unusable data folder.
     """
     # Known before the settings are read, as an alias may name one of its models.
     simulator_url = f"http://127.0.0.1:{free_port('127.0.0.1', 0)}"
     settings = load(host=host, port=port, fallback={"simulator_url": simulator_url})
+    for warning in check(settings.endpoints()):
+        say(warning)
     with reserved_port(settings.host, settings.port, processes) as port:
         return asyncio.run(_up(settings, data_dir, port, workers, processes, simulator_url))
 
@@ -82,7 +85,8 @@ def _apis(processes: int, environment: Mapping[str, str]) -> list[Child]:
 
 def _workers(processes: int, environment: Mapping[str, str], drain: float) -> list[Child]:
     names = ["worker"] if processes == 1 else [f"worker-{number}" for number in range(1, processes + 1)]
-    return [Child(name, _command("worker"), environment, stop_timeout=drain + 5, says_ready=True) for name in names]
+    command = _command("worker", "--supervised")
+    return [Child(name, command, environment, stop_timeout=drain + 5, says_ready=True) for name in names]
 
 
 async def supervise(
