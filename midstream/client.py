@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Self
@@ -16,7 +15,7 @@ from midstream.address import start_command
 from midstream.errors import ClientError, Denied, NotFound, Refused, Unreachable
 from midstream.patience import Patience
 from midstream.terminal import one_line
-from shared.loopback import is_loopback
+from shared.outbound import fault_at, way_to
 
 CONNECT_TIMEOUT = 10.0
 SILENCE = 45.0
@@ -50,15 +49,15 @@ class Client:
             if not (key.isascii() and key.isprintable()):
                 raise Refused("--key: an API key has printable ASCII characters only")
             headers["Authorization"] = f"Bearer {key}"
-        here = is_loopback(urlsplit(self.url).hostname or "")
+        if fault := fault_at(self.url):
+            raise Refused(str(fault))
+        way = way_to(self.url)
         self._http = httpx2.Client(
             headers=headers,
             timeout=httpx2.Timeout(silence, connect=CONNECT_TIMEOUT),
-            # A proxy from the environment is for the world outside: on this machine it is only in the way.
-            trust_env=not here,
-            # Loading the certificate authorities takes a tenth of a second, for nothing without TLS.
-            # A context without any trusts nobody.
-            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if here and self.url.startswith("http:") else True,
+            proxy=way.proxy,
+            verify=way.certificates,
+            trust_env=False,
         )
 
     def __enter__(self) -> Self:
@@ -106,6 +105,11 @@ class Client:
             raise self._unreachable(error) from None
         except httpx2.InvalidURL as error:
             raise Refused(f"--url: {one_line(str(error))}") from None
+        except Exception as error:
+            # httpx2 lets socksio's errors through, where something else answers than a SOCKS proxy.
+            if not type(error).__module__.startswith("socksio"):
+                raise
+            raise Unreachable(f"what answers on the way to {self.url} is no SOCKS proxy", passing=True) from None
 
     def _json(self, method: str, path: str, params: dict[str, str] | None = None) -> dict[str, Any]:
         query = f"?{httpx2.QueryParams(params)}" if params else ""

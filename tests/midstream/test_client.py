@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import socket
+import threading
+
 import pytest
 
 from midstream.client import Client
@@ -108,3 +112,50 @@ def test_no_proxy_for_this_machine(scripted_api: ScriptedApi, monkeypatch: pytes
     scripted_api.answers.append(Answer(200, {"data": []}))
     with Client(scripted_api.url, patience=hasty) as client:
         assert client.models() == []
+
+
+@pytest.mark.parametrize(
+    ("url", "variable", "value"),
+    [
+        ("https://api.test", "SSL_CERT_FILE", "/nonexistent/ca.pem"),
+        ("https://localhost:1", "SSL_CERT_FILE", "/nonexistent/ca.pem"),
+        ("https://api.test", "HTTPS_PROXY", "http://user:secret@proxy.test:99999"),
+        ("http://api.test", "all_proxy", "socks4://user:secret@proxy.test:1"),
+    ],
+)
+def test_what_cannot_be_used_on_the_way_is_named(
+    url: str, variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(Refused, match=f"^{variable}: ") as raised:
+        Client(url)
+    assert "secret" not in str(raised.value)
+    Client("http://127.0.0.1:8000")
+
+
+def test_a_proxy_is_for_other_machines(scripted_api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", scripted_api.url)
+    monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent/ca.pem")  # there is no TLS
+    scripted_api.answers.append(Answer(200, {"data": []}))
+    with Client("http://api.test", patience=hasty) as client:
+        assert client.models() == []
+    assert scripted_api.received[0].path == "http://api.test/v1/models"
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+def test_what_is_no_socks_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("ALL_PROXY", f"socks5://127.0.0.1:{server.getsockname()[1]}")
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(100)
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with Client("http://api.test", patience=hasty) as client, pytest.raises(Unreachable, match="no SOCKS proxy"):
+            client.models()
+        thread.join()
+    gc.collect()
