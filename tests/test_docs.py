@@ -265,7 +265,7 @@ async def run(name: str, base: str, folder: Path) -> str:
     """Do what the marked block says; what it printed. Fails where it ends with an error, or after 40 s."""
     found = re.search(rf"<!-- test: {name} -->\n```sh\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
     assert found
-    return await execute(found[1].replace(f'"{DEMO}"', f'"{DEMO}?rate=0"'), base, folder)
+    return await execute(re.sub(rf'{DEMO}(?=[" ])', f"{DEMO}?rate=0", found[1]), base, folder)
 
 
 async def execute(script: str, base: str, folder: Path) -> str:
