@@ -25,6 +25,7 @@ $(STAMP): requirements.lock requirements-dev.lock pyproject.toml
 	@$(BIN)/python -c $(NEW_ENOUGH) 2>/dev/null || { \
 	  $(PYTHON) -c $(NEW_ENOUGH) || { echo "Midstream needs Python 3.11 or newer; try: make PYTHON=python3.12 install" >&2; exit 1; }; \
 	  $(PYTHON) -m venv --clear $(VENV) || { echo "$(PYTHON) cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }; }
+	@echo "Installing into $(VENV); the first time takes a minute or two."
 	$(PIP) $(LOCKED) requirements-dev.lock
 	$(PIP) install --quiet --no-deps --no-build-isolation -e .
 	$(PIP) check

@@ -178,10 +178,9 @@ def _clock(subject: str, difference: float) -> Finding:
 def _providers(settings: Settings) -> Iterator[Finding]:
     endpoints = {name: entry for name, entry in settings.endpoints().items() if not name.startswith("simulator")}
     if not endpoints:
-        advice = (
-            "set OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY for a real model; until then the simulator answers"
-        )
-        yield Finding("warn", "providers", "no key is set", advice)
+        variables = "OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY"
+        advice = f"set {variables} for a real model; without one the simulator answers"
+        yield Finding("warn", "providers", "no key is set in this shell", advice)
     for name, endpoint in endpoints.items():
         variable = endpoint.api_key_env
         if variable and not os.environ.get(variable):

@@ -117,7 +117,7 @@ def simulator(
     port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 for a free one.")] = 8090,
     host: Annotated[str, typer.Option(help="Address; it asks for no key, so keep it private.")] = "127.0.0.1",
 ) -> None:
-    """Run a provider server on this machine that answers as OpenAI Chat, Anthropic Messages and Gemini do."""
+    """Run a provider server on this machine that answers as OpenAI, Anthropic and Gemini do."""
     from simulator.main import run
 
     run(port=port, host=host)

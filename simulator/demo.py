@@ -26,7 +26,9 @@ RESULT: Final = (
 # About as a model's tokens are: a word of up to eight characters with the space before and the sign after it.
 _PIECE: Final = re.compile(r"\s*(?:\w{1,8}[.,;:]?|[^\w\s])|\s+")
 
-_FIRST, *_MIDDLE, _LAST = re.split(r"^(?=## )", Path(__file__).with_name("demo.md").read_text("utf-8"), flags=re.M)
+_TEXT: Final = Path(__file__).with_name("demo.md").read_text("utf-8")
+# The second section says what the words of the others mean.
+_FIRST, _WHY, *_MIDDLE, _LAST = re.split(r"^(?=## )", _TEXT, flags=re.MULTILINE)
 _ORDERS: Final = tuple(permutations(_MIDDLE))
 
 
@@ -42,7 +44,7 @@ def answer(request: Request, seed: int) -> tuple[Sequence[str], Sequence[str]]:
     # Python's own hash of a text is another one in each process.
     prompt = crc32(request.last_user.encode("utf-8", "surrogatepass"))
     order = _ORDERS[(prompt + seed) % len(_ORDERS)]
-    return _cut(THOUGHTS), _cut("".join((_FIRST, *order, _LAST)).rstrip())
+    return _cut(THOUGHTS), _cut("".join((_FIRST, _WHY, *order, _LAST)).rstrip())
 
 
 def call() -> tuple[Sequence[str], Sequence[str]]:

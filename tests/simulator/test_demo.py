@@ -49,8 +49,12 @@ def test_each_prompt_and_seed_has_its_order() -> None:
     # The parts are the same, in whichever order.
     assert len({"".join(sorted(text)) for text in texts}) == 1
     for text in texts:
-        assert text.startswith("# Midstream")
-        assert re.findall(r"^#+ (.*)$", text, re.MULTILINE)[-1] == "What to try next"
+        first, second, *_, last = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+        assert (first[:9], second, last) == (
+            "Midstream",
+            "Why an answer must not hang on its connection",
+            "What to try next",
+        )
 
 
 @pytest.mark.parametrize("prompt", [PROMPT, "Hello", "Write a poem"])
