@@ -6,7 +6,9 @@ STAMP  := $(VENV)/.installed
 CODE   := $(wildcard api bench judges midstream shared simulator tests worker)
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 # Nothing is resolved: some versions of pip look for dependencies anew, past the lock. `pip check` says if one is missing.
-LOCKED := install --quiet --no-deps --require-hashes -r
+LOCKED := install --quiet --no-user --no-deps --require-hashes -r
+# An earlier install counts in the folder, and for the Python, that it was made with: a clone may be moved or copied.
+MADE   := $(shell test "$$(cat $(STAMP) 2>&1)" = "$(CURDIR)" && $(BIN)/python -I -c 'import midstream, pip' 2>&1 && echo yes)
 UNIT   := tests/shared tests/simulator tests/worker tests/api tests/contract tests/test_private_names.py
 PARTS  := pipeline first_token capacity fanout memory resume idle scaling growth
 LOCK   := --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links
@@ -14,22 +16,25 @@ LOCK   := --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-inde
 NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-newest lint format lock clean bench bench-quick chaos judge-llama
+.PHONY: help again install run test test-newest lint format lock clean bench bench-quick chaos judge-llama
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Set up .venv from the lock files
 
-$(STAMP): requirements.lock requirements-dev.lock pyproject.toml
-	@$(BIN)/python -c $(NEW_ENOUGH) 2>/dev/null || { \
+$(STAMP): requirements.lock requirements-dev.lock pyproject.toml $(if $(filter yes,$(MADE)),,again)
+	@test "$$(cat $@ 2>/dev/null || echo "$(CURDIR)")" = "$(CURDIR)" && \
+	  $(BIN)/python -I -c 'import pip' 2>/dev/null && $(BIN)/python -c $(NEW_ENOUGH) || { \
 	  $(PYTHON) -c $(NEW_ENOUGH) || { echo "Midstream needs Python 3.11 or newer; try: make PYTHON=python3.12 install" >&2; exit 1; }; \
 	  $(PYTHON) -m venv --clear $(VENV) || { echo "$(PYTHON) cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }; }
 	@echo "Installing into $(VENV); the first time takes a minute or two."
 	$(PIP) $(LOCKED) requirements-dev.lock
-	$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	$(PIP) install --quiet --no-user --no-deps --no-build-isolation -e .
 	$(PIP) check
-	@touch $@
+	@echo "$(CURDIR)" > $@
+
+again:
 
 run: install ## Run Midstream on this machine; ARGS="--port 9000" adds options
 	@$(BIN)/midstream up $(ARGS)

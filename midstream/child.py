@@ -149,19 +149,20 @@ async def keep(member: Member) -> None:
     """Start a started member again whenever it dies, with back-off and jitter, until cancelled.
 
     Raises StartError where it ended with the exit code of a configuration error, which no restart heals, and where a
-    child ended some times in a row before it was ever ready.
+    child ended some times in a row; but not for a child that was ever ready. It may find again what it had then.
     """
     pause = FIRST_PAUSE
     failures = 0
     while True:
         began = time.monotonic()
         end = f"ended with status {(status := await member.wait())}"
-        if status == CONFIGURATION_ERROR:
+        was_ready = isinstance(member, Child) and member.ready.is_set()
+        if status == CONFIGURATION_ERROR and not was_ready:
             raise StartError(f"{member.name} refused its configuration; its last line says what to correct")
         if time.monotonic() - began > STEADY:
-            pause, failures = FIRST_PAUSE, 0
+            pause = FIRST_PAUSE
         failures += 1
-        if failures == STARTS and isinstance(member, Child) and not member.ready.is_set():
+        if failures == STARTS and isinstance(member, Child) and not was_ready:
             raise StartError(f"{member.name} ended {STARTS} times before it was ready; its last lines say why")
         while True:
             wait = pause * random.uniform(0.5, 1.0)

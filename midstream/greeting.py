@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 
 from midstream.child import Child, say
+from shared.proxies import configured
 from shared.settings import Settings
 
 READY_TIMEOUT = 2.0
@@ -95,7 +96,9 @@ def curl(settings: Settings, base: str, model: str) -> str:
     body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hello"}]})
     # The key itself stays out of terminals and their logs.
     key = ' -H "Authorization: Bearer $KEY"' if settings.owners() else ""
+    # curl would ask its proxy for this machine, too.
+    direct = "" if configured("http") is None else " --noproxy '*'"
     return (
-        f"curl -N {base}/v1/generations{key} -H 'Accept: text/event-stream' "
+        f"curl -N{direct} {base}/v1/generations{key} -H 'Accept: text/event-stream' "
         f"-H 'Content-Type: application/json' -d {shlex.quote(body)}"
     )

@@ -146,6 +146,8 @@ def main() -> None:
     except (SettingsError, StartError) as error:
         print(f"midstream: {error}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
     except ClientError as error:
         print(f"midstream: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

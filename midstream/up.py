@@ -102,7 +102,9 @@ async def supervise(
     """
     stop, force = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    # nohup(1) has it ignored; SIGINT is ignored in each background job of a script, which must still end by it.
+    hangup = [] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [signal.SIGHUP]
+    for number in (signal.SIGINT, signal.SIGTERM, *hangup):
         loop.add_signal_handler(number, lambda: (force if stop.is_set() else stop).set())
     children = [child for stage in reversed(stages) for child in stage]
     sockets = _sockets()

@@ -42,7 +42,7 @@ class Proxy:
     def fault(self) -> tuple[str, str] | None:
         """What keeps it from being used, and what to do about that; None where nothing does."""
         parts = split(self.url)
-        if parts is None:
+        if parts is None or parts.path not in ("", "/"):
             return "not an address like http://proxy.example:3128", "correct it or unset it"
         if parts.scheme not in _SCHEMES:
             known = ", ".join(f"{scheme}://" for scheme in _SCHEMES)
@@ -71,7 +71,9 @@ def proxy_for(address: str, environment: Mapping[str, str] = os.environ) -> Prox
     if parts is None or parts.scheme not in _PORTS:
         return None
     host = str(parts.hostname).rstrip(".")
-    proxy = None if is_loopback(host) else configured(parts.scheme, environment)
+    # What is not specified is this machine, to whoever connects there: 0.0.0.0 is copied from where a server listens.
+    here = is_loopback(host) or host in ("0.0.0.0", "::")
+    proxy = None if here else configured(parts.scheme, environment)
     if proxy is None:
         return None
     if proxy.variable == SYSTEM:

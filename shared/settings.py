@@ -286,7 +286,7 @@ class Settings(BaseSettings):
             provider, _, model = target.partition("/")
             if provider not in known:
                 raise ValueError(f"{setting}: {target!r} names no provider; known are {', '.join(known) or 'none'}")
-            if not model:
+            if not model.strip():
                 raise ValueError(f"{setting}: {target!r} names no model; write {provider}/MODEL")
         return self
 

@@ -92,30 +92,39 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("pip", PIPS)
 def test_exactly_the_locked_versions_are_installed(index: Path, tmp_path: Path, pip: str) -> None:
+    clone = tmp_path / "a clone"
+    clone.mkdir()
     for name in COPIED:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, tmp_path / name)
+        copy(ROOT / name, clone / name)
     for name in ("README.md", "LICENSE"):  # which pyproject.toml names
-        (tmp_path / name).touch()
+        (clone / name).touch()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")} | {
         "HOME": str(tmp_path),
+        "PIP_USER": "1",
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_NO_INDEX": "1",
         "PIP_FIND_LINKS": str(index),
     }
-    python = tmp_path / ".venv" / "bin" / "python"
-    venv.create(tmp_path / ".venv", with_pip=True)
+    python = clone / ".venv" / "bin" / "python"
+    venv.create(clone / ".venv", with_pip=True)
     if pip != "its own":
-        install = [str(python), "-m", "pip", "install", "--quiet", f"pip=={pip}"]
+        install = [str(python), "-m", "pip", "install", "--quiet", "--no-user", f"pip=={pip}"]
         subprocess.run(install, check=True, env=environment, capture_output=True)
 
-    made = subprocess.run(["make", "install"], cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert made.returncode == 0, made.stdout + made.stderr
+    def make(folder: Path, *options: str) -> str:
+        made = subprocess.run(
+            ["make", "install", *options], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
+        assert made.returncode == 0, made.stdout + made.stderr
+        return made.stdout
+
+    make(clone)
 
     listed = subprocess.run(
         [str(python), "-m", "pip", "list", "--format=freeze", "--exclude=pip", "--exclude=setuptools"],
         check=True,
-        env=environment,
+        env=environment | {"PIP_USER": "0"},
         capture_output=True,
         text=True,
     )
@@ -125,3 +134,7 @@ def test_exactly_the_locked_versions_are_installed(index: Path, tmp_path: Path, 
     assert {*required_with_extras(), *OTHERS} <= installed.keys()
     # A line of the lock can be for other platforms only; that nothing is missing, `make install` has asked pip.
     assert installed == {name: version for name, version in pinned(LOCK).items() if name in installed}
+    assert "Nothing to be done" in make(clone)
+    # One that was moved, whose programs and paths lead to where it was, is made again.
+    moved = clone.rename(tmp_path / "moved")
+    assert "venv --clear .venv" in make(moved, "--dry-run")

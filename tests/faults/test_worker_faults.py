@@ -258,7 +258,7 @@ async def test_a_poison_job_does_not_harm_what_runs_beside_it(stack: Breakable, 
     assert [parse(body)[-1][1] for body in bodies] == ["completed"] * 3 + ["failed"]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def wrong_clock(stack: Breakable, request: pytest.FixtureRequest) -> AsyncIterator[Process]:
     """The second worker, started again with a clock that is off."""
     if not FAKETIME:

@@ -113,6 +113,8 @@ async def test_what_ends_again_and_again_before_it_was_ever_ready_is_given_up(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(child, "FIRST_PAUSE", 0.02)
+    # However long each of them ran.
+    monkeypatch.setattr(child, "STEADY", 0.0)
     starts = tmp_path / "starts"
     dying = python("worker", f"open({str(starts)!r}, 'a').write('x'); raise SystemExit(7)")
     await dying.start()
@@ -172,6 +174,22 @@ async def test_kills_what_does_not_end(capfd: pytest.CaptureFixture[str]) -> Non
     assert "worker did not end within" in capfd.readouterr().err
 
 
+async def test_what_was_ready_is_started_again_also_where_it_refuses_its_configuration_now(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(child, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(child, "LAST_PAUSE", 0.02)
+    starts = tmp_path / "starts"
+    refusing = python("worker", f"open({str(starts)!r}, 'a').write('x'); raise SystemExit(2)")
+    refusing.ready.set()
+    await refusing.start()
+    keeper = asyncio.create_task(keep(refusing))
+    await until(lambda: starts.exists() and len(starts.read_text()) > 5)
+    assert not keeper.done()
+    keeper.cancel()
+    await refusing.stop()
+
+
 async def read_pids(supervisor: asyncio.subprocess.Process) -> dict[str, int]:
     """Process ids by name, when all four programs have said theirs."""
     assert supervisor.stderr is not None
@@ -184,8 +202,9 @@ async def read_pids(supervisor: asyncio.subprocess.Process) -> dict[str, int]:
     return pids
 
 
-async def start_supervisor(handler: str, tmp_path: Path) -> asyncio.subprocess.Process:
+async def start_supervisor(handler: str, tmp_path: Path, *before: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
+        *before,
         sys.executable,
         "-c",
         SUPERVISOR.format(handler=handler),
@@ -211,6 +230,16 @@ async def test_a_signal_ends_all_in_stages(number: signal.Signals, tmp_path: Pat
     assert sorted(order[:2]) == ["front-1", "front-2"]
     assert order[2:] == ["back", "server"]
     assert all(ended(pid) for pid in pids.values())
+
+
+async def test_nohup_outlives_a_hangup(tmp_path: Path) -> None:
+    supervisor = await start_supervisor("end", tmp_path, "nohup")
+    await read_pids(supervisor)
+    supervisor.send_signal(signal.SIGHUP)
+    supervisor.send_signal(signal.SIGTERM)
+    await asyncio.wait_for(supervisor.communicate(), 15)
+    # With two signals heard it would have been the second one that ended it.
+    assert supervisor.returncode == 0
 
 
 async def test_a_second_signal_kills(tmp_path: Path) -> None:

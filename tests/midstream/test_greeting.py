@@ -34,6 +34,14 @@ async def test_those_that_take_long_are_named(
     assert "api" not in said
 
 
+@pytest.mark.parametrize(
+    ("variable", "direct"), [("http_proxy", True), ("ALL_PROXY", True), ("https_proxy", False), ("NO_PROXY", False)]
+)
+def test_the_printed_command_asks_no_proxy(monkeypatch: pytest.MonkeyPatch, variable: str, direct: bool) -> None:
+    monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    assert ("--noproxy '*'" in curl(load(), "http://127.0.0.1:8000", "simulator/lorem")) is direct
+
+
 def test_the_printed_key_is_a_placeholder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIDSTREAM_API_KEYS", "me:sk-this-must-not-be-shown")
     command = curl(load(), "http://127.0.0.1:8000", "simulator/lorem")

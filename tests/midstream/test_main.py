@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from midstream import main
 from shared.version import version
 from tests.midstream.conftest import RunPython
 
@@ -25,6 +26,16 @@ def test_version_needs_no_settings(run_python: RunPython) -> None:
     assert process.returncode == 0
     assert " midstream.main\n" in imported
     assert not any(f" {name}\n" in imported for name in ("pydantic", "rich", "asyncio", "httpx2", "shared.settings"))
+
+
+def test_ctrl_c_while_it_starts_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main, "app", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert ended.value.code == 130
 
 
 def test_wrong_usage_names_the_command_as_it_was_typed(run_python: RunPython) -> None:

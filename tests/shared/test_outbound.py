@@ -51,6 +51,14 @@ def test_a_provider_that_depends_on_it_is_refused(variable: str, value: str) -> 
     assert "proxy.test" not in line
 
 
+def test_a_key_log_that_cannot_be_written_stops_every_provider(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"^SSLKEYLOGFILE: .* cannot be written .* simulator depends"):
+        check(HERE, {"SSLKEYLOGFILE": "/nonexistent/keys"})
+    assert check(HERE | REMOTE, {"SSLKEYLOGFILE": str(tmp_path / "keys")}) == []
+    assert str(fault_at("https://a.test", {"SSLKEYLOGFILE": str(tmp_path)})).startswith("SSLKEYLOGFILE: ")
+    assert fault_at("http://127.0.0.1", {"SSLKEYLOGFILE": str(tmp_path)}) is None
+
+
 @pytest.mark.parametrize(("variable", "value"), BROKEN.values(), ids=BROKEN)
 def test_without_one_it_is_a_warning(variable: str, value: str) -> None:
     (warning,) = check(HERE, {variable: value})

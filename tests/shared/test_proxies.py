@@ -41,7 +41,9 @@ def test_by_variable(environment: dict[str, str], address: str, expected: tuple[
     assert (proxy and (proxy.variable, proxy.url)) == expected
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "localhost", "LocalHost", "a.localhost", "[::1]"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.8.8.8", "localhost", "LocalHost", "a.localhost", "[::1]", "0.0.0.0"]
+)
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_loopback_never(scheme: str, host: str) -> None:
     environment = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"), ONE)
@@ -119,6 +121,8 @@ def test_the_systems_settings_where_no_variable_is_set(monkeypatch: pytest.Monke
         ("ftp://one.test", "a ftp:// proxy"),
         ("http://", "not an address"),
         ("http://:3128", "not an address"),
+        ("http:/one.test:1", "not an address"),
+        ("http://one.test/path", "not an address"),
         ("http://one.test:99999", "not an address"),
         ("http://one.test:0", "not an address"),
         ("http://one.test:x", "not an address"),
