@@ -16,7 +16,7 @@ LOCK   := --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-inde
 NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
 
 .DEFAULT_GOAL := help
-.PHONY: help again install run test test-newest lint format lock clean bench bench-quick chaos judge-llama
+.PHONY: help again install run test test-slow test-newest lint format lock clean bench bench-quick chaos judge-llama
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,7 +40,10 @@ run: install ## Run Midstream on this machine; ARGS="--port 9000" adds options
 	@$(BIN)/midstream up $(ARGS)
 
 test: install ## Run the tests; ARGS="-k name" adds options
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -m "not slow and not cost" $(ARGS)
+
+test-slow: install ## Run the tests that take long
+	$(BIN)/pytest -m "slow and not cost" $(ARGS)
 
 test-newest: ## Run the unit tests with the newest dependencies that pyproject.toml allows, in .venv-newest
 	$(PYTHON) -m venv --clear .venv-newest

@@ -11,6 +11,10 @@ from shared.presets import PRESETS
 # Read once: the tests themselves see none of our variables.
 FORBID_SKIPS = os.environ.get("MIDSTREAM_FORBID_SKIPS") == "1"
 LITELLM = os.environ.get("MIDSTREAM_LITELLM")
+EXE = os.environ.get("MIDSTREAM_EXE")
+"""The `midstream` that tests/mended tries, where it is not the one installed here."""
+POINTS = [point for point in os.environ.get("MIDSTREAM_POINTS", "").split(",") if point]
+"""Points of issues to which tests/mended is confined; all where empty."""
 TEST_SEED = int(seed) if (seed := os.environ.get("MIDSTREAM_TEST_SEED")) else None
 """Of tests that draw random points: a failure names its seed."""
 CHAOS_SECONDS = float(os.environ.get("MIDSTREAM_CHAOS_SECONDS", "30"))
