@@ -1,6 +1,7 @@
 """The whole way of a delta, from the provider to the viewer: its CPU and its latency, beside other ways.
 
-    python -m bench.pipeline [--only NAME]… [--generations 50 100 200] [--rounds 3] [--seconds 8] [--json FILE]
+    python -m bench.pipeline [--only NAME]… [--variant NAME=VALUE]… [--generations 50 100 200] [--rounds 3]
+        [--seconds 8] [--json FILE]
 
 Each generation has one viewer, whose POST is answered with the stream. Its deltas are clock texts, so latency is from
 the simulator's write to the load's read. CPU is that of all the subject's processes, Redis among them, in the window.
@@ -84,9 +85,19 @@ async def main() -> None:
     arguments.add_argument("--generations", type=int, nargs="+", default=[50, 100, 200], help="default 50 100 200")
     arguments.add_argument("--seconds", type=float, default=8.0, help="length of the window (default 8)")
     arguments.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of Midstream's")
+    arguments.add_argument(
+        "--variant",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a Midstream with this too, beside the others",
+    )
     options = arguments.parse_args()
     settings = dict(word.split("=", 1) for word in options.set)
-    subjects = SUBJECTS | {"Midstream": midstream(environment=settings)}
+    variants = {
+        f"Midstream, {word}": midstream(environment=settings | dict([word.split("=", 1)])) for word in options.variant
+    }
+    subjects = SUBJECTS | {"Midstream": midstream(environment=settings)} | variants
     report = Report("pipeline", {"rate": RATE, "rounds": options.rounds, "seconds": options.seconds, "set": settings})
     for generations in sorted(options.generations):
         title = f"{generations} generations at {RATE}/s"
@@ -97,7 +108,7 @@ async def main() -> None:
                     raise Unavailable(f"it carried {carried:.2g} % of {lighter}")
             report.add(name, title, await measure(subjects[name], generations, options.seconds))
 
-        await alternate(report, options.only or list(subjects), options.rounds, one, title)
+        await alternate(report, [*(options.only or SUBJECTS), *variants], options.rounds, one, title)
     report.finish(options.json)
 
 

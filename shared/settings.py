@@ -132,6 +132,13 @@ class Settings(BaseSettings):
         "viewers: less CPU for later events. Defaults to 0.",
     )
 
+    append_window: float = Field(
+        default=0.003,
+        ge=0,
+        le=0.05,
+        description="Seconds for which a worker gathers events after it has last begun to append: less CPU for later "
+        "events. First words, ends and tool calls are not held. Defaults to 0.003.",
+    )
     concurrency: int = Field(
         default=500, gt=0, description="Generations that one worker process runs at a time. Defaults to 500."
     )

@@ -1,8 +1,9 @@
 """The appender: all writers' events to Redis, many generations in one round trip.
 
 The first event leaves at once; while a round trip is under way, later ones gather, and adjacent deltas merge. So there
-is no timer on the way of the first token, and under load the batches grow while their number does not. The busier the
-process, the longer they gather, at most GATHER (load.py).
+is no timer on the way of the first token, and under load the batches grow while their number does not. A round trip
+begins `window` seconds after the one before at the earliest, but for first words, ends and tool calls. The busier the
+process, the longer events gather, at most GATHER (load.py).
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class Appender:
         *,
         max_log: int,
         running_ttl: float,
+        window: float = 0.0,
         settled: Callable[[list[str], list[Ended]], Awaitable[object]],
         journal: Silence,
         beat: Callable[[], None] = lambda: None,
@@ -58,6 +60,7 @@ class Appender:
         self.journal = journal
         self.max_log = max_log
         self.running_ttl_ms = int(running_ttl * 1000)
+        self._window = window
         self._settled = settled
         self._beat = beat
         self._dirty: dict[int, Writer] = {}
@@ -66,6 +69,10 @@ class Appender:
         self._rechecking: dict[int, tuple[float, Writer]] = {}
         self._wake = asyncio.Event()
         self._urgent = asyncio.Event()
+        """First words wait."""
+        self._prompt = asyncio.Event()
+        """An end or a tool call waits; set with `_urgent` too."""
+        self._sent_at = 0.0
         self._load = Load()
         self._drained = asyncio.Event()
 
@@ -121,12 +128,18 @@ class Appender:
 
     def _mark(self, writer: Writer) -> None:
         if id(writer) in self._dirty:
-            return  # as nearly each time under load, thousands of times a second
+            # As nearly each time under load, thousands of times a second.
+            if writer.prompt:
+                self._prompt.set()
+            return
         if id(writer) in self._renewed:  # else it was closed, and somebody still asks it to look at the log
             self._dirty[id(writer)] = writer
             self._wake.set()
             if writer.urgent:
                 self._urgent.set()
+                self._prompt.set()
+            elif writer.prompt:
+                self._prompt.set()
 
     def _forget(self, writer: Writer) -> None:
         self._dirty.pop(id(writer), None)
@@ -149,13 +162,20 @@ class Appender:
         self._wake.clear()
 
     async def _gather(self) -> None:
-        """Wait for more where the process is busy, unless somebody's first words are among what there is."""
-        pause = GATHER * self._load.share() ** 2
-        if pause >= TICK and not self._urgent.is_set():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._urgent.wait()
+        """Wait for more: for the rest of the window, and where the process is busy."""
+        busy_until = time.monotonic() + GATHER * self._load.share() ** 2
+        await self._wait_unless(self._prompt, self._sent_at + self._window)
+        await self._wait_unless(self._urgent, busy_until)
+        self._prompt.clear()
         self._urgent.clear()
+        self._sent_at = time.monotonic()
+
+    async def _wait_unless(self, event: asyncio.Event, until: float) -> None:
+        seconds = until - time.monotonic()
+        if seconds >= TICK and not event.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await event.wait()
 
     def _renew_ms(self, writer: Writer) -> int:
         now = time.monotonic()

@@ -74,6 +74,7 @@ async def serve(settings: Settings) -> None:
         log,
         max_log=settings.max_log,
         running_ttl=settings.running_ttl,
+        window=settings.append_window,
         settled=settled,
         journal=journal,
         beat=pulse.beat,

@@ -9,7 +9,7 @@ from typing import Literal
 
 from msgspec import UNSET
 
-from shared.events import ORIGIN, TERMINAL, Delta, Event, EventId, PartEnd, Response, Usage, UsageReport, encode
+from shared.events import ORIGIN, TERMINAL, Delta, Event, EventId, Part, PartEnd, Response, Usage, UsageReport, encode
 from shared.log import Batch, Claim, Outcome, Reply
 from shared.totals import Ended
 
@@ -64,6 +64,8 @@ class Writer:
         """What is to be counted once the terminal event is known to be on disk."""
         self.said_something = False
         """Whether any of the answer was put: before that a provider call can be tried again unseen."""
+        self.prompt = False
+        """An end, or something of a tool call, waits: what a program acts on is not gathered for the sake of CPU."""
         self.cancel_requested = False
         self.outcome: Outcome | None = None
         """OK once the log has the terminal event; another one where the log is no longer this attempt's."""
@@ -76,6 +78,8 @@ class Writer:
         self._acked = len(self._events)
         self._waiting: list[Event] = []
         self._halves: dict[int, Delta] = {}
+        self._calls: set[int] = set()
+        """Parts that are tool calls."""
         self._size = len(claim.first)
         self._max_log = max_log
         self._dirty = dirty
@@ -133,7 +137,15 @@ class Writer:
         else:
             event.t = self.elapsed_ms
             self._waiting.append(event)
+        self.prompt = self.prompt or self._acted_on(event)
         self._dirty(self)
+
+    def _acted_on(self, event: Event) -> bool:
+        if isinstance(event, Delta):
+            return event.kind == "tool_call"
+        if isinstance(event, Part) and event.kind == "tool_call":
+            self._calls.add(event.part)
+        return event.type in TERMINAL or (isinstance(event, Part | PartEnd) and event.part in self._calls)
 
     @property
     def urgent(self) -> bool:
@@ -166,6 +178,7 @@ class Writer:
         while stop < len(self._events) and stop - self._acked < BATCH_EVENTS and size < BATCH_BYTES:
             size += len(self._events[stop][1])
             stop += 1
+        self.prompt = self.prompt and stop < len(self._events)
         previous = EventId(self.token, self._acked - 1) if self._acked else self._base
         events = self._events[self._acked : stop]
         return Batch(self.generation_id, self.token, self.number, previous, self._acked, events, renew_ms)

@@ -10,6 +10,7 @@ import pytest
 from fakeredis import FakeAsyncRedis
 from redis.asyncio import Redis
 
+from shared.events import Completed, Delta, Event, Part, PartEnd
 from shared.generations import Generations
 from shared.log import Log
 from shared.queue import Queue
@@ -29,10 +30,10 @@ async def redis() -> AsyncIterator[Redis]:
     await client.aclose()
 
 
-async def kept(writer: Writer) -> float:
-    """Seconds until the log has a delta that is put now."""
+async def kept(writer: Writer, event: Event | None = None) -> float:
+    """Seconds until the log has an event, a delta where none is given, that is put now."""
     began = time.monotonic()
-    writer.put(delta("a"))
+    writer.put(event or delta("a"))
     await writer.caught_up()
     return time.monotonic() - began
 
@@ -60,6 +61,41 @@ async def test_a_busy_worker_gathers_but_lets_first_words_go(redis: Redis, monke
     await asyncio.sleep(0)
     assert await kept(new) < 0.5
     assert await held < 0.5, "it leaves with those who may not wait"
+    task.cancel()
+
+
+async def test_within_the_window_only_first_words_ends_and_tool_calls_leave_at_once(redis: Redis) -> None:
+    settings = Settings()
+    generations, log = Generations(redis, Queue(redis, settings), settings), Log(redis)
+    window = 1.0
+    appender = Appender(
+        log, max_log=1_000, running_ttl=60, window=window, settled=generations.queue.settle, journal=Silence()
+    )
+    task = asyncio.create_task(appender.run())
+    writers = []
+    for _ in range(3):
+        generation_id = await accept(generations)
+        start = await claim(log, generation_id)
+        writers.append(appender.open(generation_id, start, restore=_never, stop=lambda _: None))
+    old, caller, new = writers
+    for _ in range(5):
+        for writer in (old, caller):
+            await kept(writer, delta("a"))
+    await asyncio.sleep(window)
+    assert await kept(old, delta("a")) < 0.5, "after a silence nothing is held"
+    assert await kept(old, delta("a")) >= 0.9
+    assert await kept(new, delta("a")) < 0.5, "first words"
+    for event in (
+        Part(part=1, kind="tool_call", call_id="c", name="f"),
+        Delta(part=1, kind="tool_call", delta="{}"),
+        PartEnd(part=1),
+    ):
+        held = asyncio.create_task(kept(old, delta("a")))
+        await asyncio.sleep(0)
+        assert await kept(caller, event) < 0.5, event.type
+        assert await held < 0.5, "it leaves with those that may not wait"
+    assert await kept(old, PartEnd(part=0)) >= 0.9
+    assert await kept(old, Completed(finish_reason="stop")) < 0.5, "an end"
     task.cancel()
 
 
