@@ -29,6 +29,7 @@ CHAOS = ("-m", "tests.faults.chaos", "--lease", "2", "--pace", "2", "--running",
 STAGES: dict[str, tuple[str, ...]] = {
     "contract": (*PYTEST, "tests/contract", "-k", "not redis7"),
     "writer": (*PYTEST, "tests/worker/test_writer.py"),
+    "appender": (*PYTEST, "tests/worker/test_appender.py"),
     "machine": (*PYTEST, "tests/shared/test_log_machine.py"),
     "guards": (*PYTEST, "tests/faults/test_guards.py"),
     "worker": (*PYTEST, "tests/worker"),
@@ -394,6 +395,21 @@ MUTANTS = (
         "named",
         "chaos tail",
     ),
+    _one(
+        "an end waits for the window",
+        "worker/writer.py",
+        "return event.type in TERMINAL or (isinstance",
+        "return (isinstance",
+        "appender",
+    ),
+    _one(
+        "a tool call waits for the window",
+        "worker/writer.py",
+        'return event.kind == "tool_call"',
+        "return False",
+        "appender",
+    ),
+    _one("first words wait for the window", "worker/appender.py", "if writer.urgent:", "if False:", "appender"),
 )
 
 
