@@ -69,6 +69,32 @@ class TestLinks:
         assert all(re.search(r"\[`test_\w+`\]\(tests/", promise) for promise in promises)
 
 
+class TestClaims:
+    """Each paragraph of the README says what bears it: a test that is linked, or one in a comment behind it."""
+
+    def paragraphs(self) -> list[str]:
+        text = re.sub(r"^```.*?^```", "<!-- block -->", README, flags=re.DOTALL | re.MULTILINE)
+        text = re.sub(r"^\d\. .*?(?=^\"Exactly)", "", text, flags=re.DOTALL | re.MULTILINE)  # promises: TestLinks
+        found = [part.strip() for part in text.partition("## More")[0].split("\n\n")]
+        return [part for part in found if part and not part.startswith(("#", "<!-- test", "<!-- block"))]
+
+    def test_each_paragraph_has_a_bearer(self) -> None:
+        for paragraph in self.paragraphs():
+            if paragraph.endswith(":"):
+                continue  # it says what the block below it is
+            measured = re.search(r"`(\.venv/bin/python -m bench\.\w+|make bench)`", paragraph)
+            assert "<!-- borne by: " in paragraph or measured or "](docs/" in paragraph, paragraph
+
+    def test_the_bearers_are_there(self) -> None:
+        bearers = re.findall(r"<!-- borne by: (.*?) -->", README, re.DOTALL)
+        assert len(bearers) > 8
+        for name in re.findall(r"(?:tests|docs)/[\w/.]+(?:::\w+)?", " ".join(bearers)):
+            path, _, test = name.partition("::")
+            assert (ROOT / path).exists(), name
+            if test:
+                assert re.search(rf"def {test}\(", (ROOT / path).read_text(encoding="utf-8")), name
+
+
 def headings(path: Path) -> set[str]:
     lines = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines}
