@@ -29,7 +29,8 @@ Json = Annotated[bool, typer.Option("--json", help="Write each event as a line o
 
 EXIT_CODES = (
     "Exit codes: 0 completed, 1 failed or cancelled, 2 wrong usage or request, 3 not found or expired, "
-    "4 authentication, 5 unreachable, 130 detached by Ctrl-C. A closed pipe ends it quietly with 0."
+    "4 authentication, 5 unreachable, 130 detached by Ctrl-C. A closed pipe ends it quietly with 0. Into a file or a "
+    "pipe the text goes as UTF-8, whatever the locale."
 )
 
 

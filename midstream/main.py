@@ -16,6 +16,7 @@ import typer
 from midstream import chat, show, usage
 from midstream.errors import ClientError, StartError
 from midstream.program import typed
+from midstream.standard_streams import forgive, own_streams
 from shared.settings_error import SettingsError
 
 app = typer.Typer(
@@ -43,13 +44,19 @@ def _say_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+SERVERS = frozenset({"up", "api", "worker", "simulator"})
+
+
 @app.callback()
 def options(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """What every command has: `--version` ends the program before one is looked for."""
+    if context.invoked_subcommand in SERVERS:
+        forgive()
 
 
 @app.command()
@@ -141,6 +148,11 @@ app.command()(usage.usage)
 
 def main() -> None:
     """Entry point of the `midstream` script; a wrong setting ends it with one line and exit code 2."""
+    with own_streams():
+        _run()
+
+
+def _run() -> None:
     try:
         app(prog_name=typed())
     except (SettingsError, StartError) as error:

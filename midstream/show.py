@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import json as json_text
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from midstream.address import DEFAULT_URL, Key, Url, url_option
+from midstream.part import annotation, call, file
 from midstream.program import typed
-from midstream.terminal import one_line, printable
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from midstream.table import Cell, print_table
+from midstream.terminal import coloured, dimmed, exact_line, one_line, printable
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The generation.")]
-STYLES = {"completed": "green", "failed": "red", "cancelled": "yellow", "running": "cyan", "queued": "blue"}
-PIPE_WIDTH = 200
-"""Columns where stdout is no terminal: enough that no id is cut."""
+COLOURS = {"completed": 32, "failed": 31, "cancelled": 33, "running": 36, "queued": 34}
 
 
 def show(
     generation_id: Id,
     json: Annotated[bool, typer.Option("--json", help="Write the snapshot as JSON.")] = False,
+    files: Annotated[
+        Path | None,
+        typer.Option(file_okay=False, exists=True, help="Save the answer's files in this folder, and say their names."),
+    ] = None,
     url: Url = DEFAULT_URL,
     key: Key = None,
 ) -> None:
@@ -32,10 +35,15 @@ def show(
 
     with Client(url, key) as client:
         snapshot = client.snapshot(generation_id)
-    if json:
+    if files is not None:
+        from midstream.files import save
+
+        for name in save(files, generation_id, _list(snapshot, "parts")):
+            print(name)
+    elif json:
         _write_json(snapshot)
     else:
-        _print_snapshot(_console(), snapshot)
+        _print_snapshot(snapshot)
 
 
 def list_generations(
@@ -46,9 +54,6 @@ def list_generations(
     key: Key = None,
 ) -> None:
     """List generations, newest first."""
-    from rich.table import Table
-    from rich.text import Text
-
     from midstream.client import Client
 
     with Client(url, key) as client:
@@ -59,17 +64,11 @@ def list_generations(
         for entry in generations:
             _write_json(entry)
         return
-    table = Table(box=None, pad_edge=False)
-    for heading in ("ID", "STATE", "MODEL", "CREATED"):
-        table.add_column(heading, no_wrap=heading != "MODEL", overflow="fold")
-    for entry in generations:
-        table.add_row(
-            Text(_field(entry, "id")),
-            _state(entry),
-            Text(_field(entry, "model")),
-            Text(_field(entry, "created")),
-        )
-    _console().print(table)
+    rows = [
+        [Cell(_field(entry, "id")), _state(entry), Cell(_field(entry, "model")), Cell(_field(entry, "created"))]
+        for entry in generations
+    ]
+    print_table(("ID", "STATE", "MODEL", "CREATED"), rows, right=frozenset())
     if page.get("next"):
         older = typed("list", "--before", one_line(str(page["next"])), *address)
         print(f"older ones: {older}", file=sys.stderr)
@@ -95,36 +94,35 @@ def cancel(
         print(_field(answer, "state"))
 
 
-def _print_snapshot(console: Console, snapshot: dict[str, Any]) -> None:
-    from rich.table import Table
-    from rich.text import Text
+def _print_snapshot(snapshot: dict[str, Any]) -> None:
+    rows = list(_rows(snapshot))
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, told in rows:
+        print(dimmed(f"{name:<{width}}", sys.stdout), told, sep="  ")
+    for part in _list(snapshot, "parts"):
+        if line := _line(part):
+            print(dimmed(line, sys.stdout))
+        for fields in _list(part, "annotations"):
+            print(dimmed(annotation(fields), sys.stdout))
+    if text := snapshot.get("text"):
+        # As it is, so that it can be copied.
+        print("", printable(str(text)), sep="\n")
 
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
+
+def _rows(snapshot: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name in ("id", "state", "model", "created", "ended", "finish_reason", "last_event_id"):
         if snapshot.get(name) is not None:
-            table.add_row(name.replace("_", " "), _state(snapshot) if name == "state" else Text(_field(snapshot, name)))
+            yield name.replace("_", " "), _shown(_state(snapshot)) if name == "state" else _field(snapshot, name)
     for attempt in _list(snapshot, "attempts"):
-        told = f"{_field(attempt, 'number')} ({_field(attempt, 'reason')}) {_field(attempt, 'model')}"
-        table.add_row("attempt", Text(told))
+        yield "attempt", f"{_field(attempt, 'number')} ({_field(attempt, 'reason')}) {_field(attempt, 'model')}"
     for name in ("response", "usage", "cost", "error", "metadata"):
         if isinstance(fields := snapshot.get(name), dict) and fields:
             known = {key: value for key, value in fields.items() if value is not None}
-            told = ", ".join(f"{one_line(str(key))} {one_line(str(value))}" for key, value in known.items())
-            table.add_row(name, Text(told))
+            yield name, ", ".join(f"{exact_line(str(key))} {exact_line(str(value))}" for key, value in known.items())
     if snapshot.get("json_error") is not None:
-        table.add_row("no JSON", Text(_field(snapshot, "json_error")))
+        yield "no JSON", _field(snapshot, "json_error")
     if isinstance(raw := snapshot.get("raw"), dict) and raw.get("count"):
-        table.add_row("raw events", Text(_field(raw, "count")))
-    console.print(table)
-    for part in _list(snapshot, "parts"):
-        if line := _line(part):
-            console.print(Text(line), style="dim")
-    if text := snapshot.get("text"):
-        console.print()
-        # As it is, so that it can be copied: no wrapping, no markup.
-        console.print(Text(printable(str(text))), soft_wrap=True)
+        yield "raw events", _field(raw, "count")
 
 
 def _line(part: dict[str, Any]) -> str | None:
@@ -132,33 +130,29 @@ def _line(part: dict[str, Any]) -> str | None:
     kind, name = part.get("kind"), _field(part, "name")
     if kind == "tool_call":
         if "arguments_text" in part:
-            error = f" ({_field(part, 'arguments_error')})" if "arguments_error" in part else " (not complete)"
-            return f"tool call {name} {_field(part, 'arguments_text')}{error}"
-        return f"tool call {name} {one_line(json_text.dumps(part.get('arguments'), ensure_ascii=False))}"
+            error = str(part.get("arguments_error") or "not complete")
+            return call(name, str(part["arguments_text"]), error)
+        return call(name, json_text.dumps(part.get("arguments"), ensure_ascii=False))
     if kind == "tool_result":
         return f"tool result {name} {_field(part, 'text')}"
     if kind == "file":
-        size = f"{_field(part, 'size')} bytes" if "size" in part else ""
-        return " ".join(told for told in ("file", _field(part, "media_type"), size, _field(part, "url")) if told)
+        whole = part.get("complete") is not False
+        return file(str(part.get("media_type") or ""), part.get("size"), str(part.get("url") or ""), whole=whole)
     return f"refusal {_field(part, 'text')}" if kind == "refusal" else None
 
 
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
-
-
-def _state(entry: dict[str, Any]) -> Any:
-    from rich.text import Text
-
+def _state(entry: dict[str, Any]) -> Cell:
     state = _field(entry, "state")
-    return Text(state, style=STYLES.get(state, ""))
+    return Cell(state, COLOURS.get(state, 0))
+
+
+def _shown(cell: Cell) -> str:
+    return coloured(cell.text, cell.colour, sys.stdout)
 
 
 def _field(entry: dict[str, Any], name: str) -> str:
     value = entry.get(name)
-    return "" if value is None else one_line(str(value))
+    return "" if value is None else exact_line(str(value))
 
 
 def _list(snapshot: dict[str, Any], name: str) -> list[dict[str, Any]]:

@@ -23,10 +23,21 @@ def printable(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Printable, and with newlines and tabs turned into spaces."""
+    """A sentence, printable, and with one space for each run of spaces, newlines and tabs."""
     return " ".join(printable(text).split())
 
 
+def exact_line(text: str) -> str:
+    """A value, printable, and with a space for each newline and tab: in JSON these say the same outside of strings."""
+    return printable(text).translate({0x09: " ", 0x0A: " "})
+
+
 def dimmed(text: str, stream: TextIO) -> str:
-    """Faint on a terminal that may be coloured (https://no-color.org), plain elsewhere."""
-    return f"\x1b[2m{text}\x1b[0m" if stream.isatty() and not os.environ.get("NO_COLOR") else text
+    """Faint on a terminal that may be coloured, plain elsewhere."""
+    return coloured(text, 2, stream)
+
+
+def coloured(text: str, rendition: int, stream: TextIO) -> str:
+    """In an SGR rendition (ECMA-48) on a terminal that may be coloured (https://no-color.org), plain elsewhere."""
+    wanted = rendition and stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return f"\x1b[{rendition}m{text}\x1b[0m" if wanted else text

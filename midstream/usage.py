@@ -10,8 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from midstream.address import DEFAULT_URL, Key, Url
-from midstream.show import PIPE_WIDTH
-from midstream.terminal import one_line
+from midstream.table import Cell, print_table
+from midstream.terminal import exact_line
+
+NUMBERS = ("COMPLETED", "FAILED", "CANCELLED", "DELETED", "INPUT", "CACHED", "OUTPUT", "REASONING", "COST")
+BOLD = 1
 
 
 class By(StrEnum):
@@ -47,22 +50,13 @@ def usage(
 
 
 def _print(totals: dict[str, Any], by: By) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column(by.value.upper(), overflow="fold")
-    for heading in ("COMPLETED", "FAILED", "CANCELLED", "DELETED", "INPUT", "CACHED", "OUTPUT", "REASONING", "COST"):
-        table.add_column(heading, justify="right", no_wrap=True)
     data = totals.get("data")
     lines = [line for line in data if isinstance(line, dict)] if isinstance(data, list) else []
-    for line in lines:
-        table.add_row(*(Text(cell) for cell in [_field(line, by.value), *_cells(line)]))
+    rows = [[Cell(cell) for cell in [_field(line, by.value), *_cells(line)]] for line in lines]
     if isinstance(total := totals.get("total"), dict):
         days = f"{_field(totals, 'from')} to {_field(totals, 'to')}"
-        table.add_row(*(Text(cell, style="bold") for cell in [days, *_cells(total)]))
-    Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False).print(table)
+        rows.append([Cell(cell, BOLD) for cell in [days, *_cells(total)]])
+    print_table((by.value.upper(), *NUMBERS), rows, right=frozenset(NUMBERS))
 
 
 def _cells(line: dict[str, Any]) -> list[str]:
@@ -92,4 +86,4 @@ def _within(line: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _field(entry: dict[str, Any], name: str) -> str:
     value = entry.get(name)
-    return "" if value is None else one_line(str(value))
+    return "" if value is None else exact_line(str(value))

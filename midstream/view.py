@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 
 from midstream.address import url_option
@@ -14,39 +15,42 @@ from midstream.answer import Answer, JsonLines
 from midstream.errors import ClientError
 from midstream.follower import Follower
 from midstream.program import typed
+from midstream.standard_streams import CannotWrite
 from shared.events import EventId
 
 
 def view(follower: Follower, *, reasoning: bool, final: bool, json: bool) -> int:
     """Write a generation to stdout until its end, or until somebody has had enough.
 
-    Returns the exit code. Raises ClientError.
+    Returns the exit code. Raises ClientError, and CannotWrite with the command that goes on.
     """
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal that does not know a character shows a question mark instead of ending the program.
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
     output: Answer | JsonLines
     if json:
         output, flags = JsonLines(sys.stdout.buffer, sys.stderr), ["--json"]
     else:
         after = follower.cursor
-        left_open = None if after is None else lambda: _left_open(follower, after)
-        output = Answer(sys.stdout, sys.stderr, reasoning=reasoning, final=final, left_open=left_open)
+        before = None if after is None else lambda: _before(follower, after)
+        output = Answer(
+            sys.stdout, sys.stderr, reasoning=reasoning, final=final, before=before, saving=partial(_saving, follower)
+        )
         flags = ["--reasoning"] * reasoning + ["--final"] * final
     follower.on_outage = lambda reason: output.note(f"{reason}; trying again")
     return View(follower, output, flags).run(announce=not json and follower.generation_id is None)
 
 
-def _left_open(follower: Follower, after: str) -> bool:
-    """Whether the text up to this event ends within a line. Reads the log from its beginning; raises ClientError."""
+def _before(follower: Follower, after: str) -> Answer:
+    """The answer up to this event, written nowhere. Reads the log from its beginning; raises ClientError."""
     with open(os.devnull, "w", encoding="utf-8", errors="replace") as nowhere:
         before = Answer(nowhere, nowhere)
         for event in Follower(follower.client, generation_id=follower.generation_id).events():
             before.write(event)
             if event.id is not None and EventId.parse(event.id) >= EventId.parse(after):
                 break
-        return before.within_line
+        return before
+
+
+def _saving(follower: Follower) -> str:
+    return typed("show", str(follower.generation_id), "--files", ".", *url_option(follower.client.url))
 
 
 class View:
@@ -62,7 +66,7 @@ class View:
         self._interrupted = False
 
     def run(self, *, announce: bool) -> int:
-        """Returns the exit code. Raises ClientError."""
+        """Returns the exit code. Raises ClientError and CannotWrite."""
         try:
             with self._interrupts():
                 for event in self.follower.events():
@@ -78,14 +82,10 @@ class View:
         except KeyboardInterrupt:
             self._say_how_to_rejoin("detached")
             return 130
-        except BrokenPipeError:
-            # Nobody reads any more. What Python flushes at its exit must not fail again (documentation of `signal`,
-            # "Note on SIGPIPE").
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
-        except OSError as error:
-            self._say_how_to_rejoin(f"cannot write ({error.strerror})")
-            return 1
+        except CannotWrite as error:
+            if rejoin := self._rejoin():
+                error.hint = f"the rest comes with `{rejoin}`"
+            raise
         except ClientError as error:
             if error.passing and self.follower.reached:
                 self._say_how_to_rejoin("given up")
@@ -94,18 +94,26 @@ class View:
     def _outcome(self) -> str | None:
         if self.output.outcome is None and self.follower.generation_id is not None:
             # The cursor was at the end already: there was no event that tells how it ended.
-            return str(self.follower.client.snapshot(self.follower.generation_id).get("state"))
+            state = str(self.follower.client.snapshot(self.follower.generation_id).get("state"))
+            self.output.note(f"there is nothing behind this event: {state}")
+            return state
         return self.output.outcome
 
-    def _say_how_to_rejoin(self, why: str) -> None:
-        generation_id = self.follower.generation_id
-        url = url_option(self.follower.client.url)
-        if generation_id is None:
-            self.output.note(f"{why} before the API answered; `{typed('list', *url)}` shows whether it was accepted")
-            return
+    def _rejoin(self) -> str | None:
+        """The command that goes on behind what was written; None before there is a generation."""
+        if self.follower.generation_id is None:
+            return None
         after = [] if self.written is None else ["--after", self.written]
+        return typed("tail", self.follower.generation_id, *after, *url_option(self.follower.client.url), *self.flags)
+
+    def _say_how_to_rejoin(self, why: str) -> None:
+        rejoin = self._rejoin()
+        if rejoin is None:
+            listing = typed("list", *url_option(self.follower.client.url))
+            self.output.note(f"{why} before the API answered; `{listing}` shows whether it was accepted")
+            return
         self.output.note(f"{why}; the generation goes on. Rejoin it with:")
-        sys.stderr.write(f"  {typed('tail', generation_id, *after, *url, *self.flags)}\n")
+        sys.stderr.write(f"  {rejoin}\n")
         sys.stderr.flush()
 
     @contextmanager

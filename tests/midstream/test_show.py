@@ -57,7 +57,7 @@ def test_show(scripted_api: ScriptedApi, run_python: RunPython) -> None:
         "tool call rain { (not complete)",
         "tool result search found",
         "refusal I will not.",
-        "file image/png 4 bytes",
+        "file image/png, 4 bytes",
         "no JSON",
         "response_id resp_1",
         "1000-7",

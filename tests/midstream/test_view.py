@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
-import re
 import signal
 
 import pytest
@@ -12,6 +12,7 @@ import pytest
 from midstream.answer import Answer
 from midstream.client import Client
 from midstream.follower import Follower, ViewerEvent
+from midstream.standard_streams import CannotWrite, Stream
 from midstream.view import View, view
 from tests.midstream.scripted_api import ScriptedApi
 
@@ -76,16 +77,13 @@ def test_wherever_it_is_cut_the_parts_make_the_whole(
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_an_output_that_is_full_says_so(
-    scripted_api: ScriptedApi, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_output_that_is_full_says_where_to_go_on(scripted_api: ScriptedApi) -> None:
     scripted_api.says("a")
     output = Interrupted("", 0)
-    output.out = open("/dev/full", "w")  # noqa: SIM115
-    with Client(scripted_api.url) as client:
-        code = View(Follower(client, generation_id="gen_x"), output, []).run(announce=False)
-    with pytest.raises(OSError, match="No space"):
-        output.out.close()
-    assert code == 1
-    assert re.match(r"cannot write \(No space left on device\)", output.notes[0])
-    assert f"tail gen_x --after {scripted_api.log[1][0]} " in capfd.readouterr().err
+    full = io.TextIOWrapper(Stream(os.open("/dev/full", os.O_WRONLY), forgiving=False))
+    output.out = full
+    with Client(scripted_api.url) as client, pytest.raises(CannotWrite, match="No space") as raised:
+        View(Follower(client, generation_id="gen_x"), output, []).run(announce=False)
+    assert f"tail gen_x --after {scripted_api.log[1][0]} " in raised.value.hint
+    with contextlib.suppress(CannotWrite):
+        full.close()
