@@ -1,14 +1,22 @@
 // The chat page: posts a generation, follows its events, and picks it up again after a reload or a lost connection.
-// State that survives the page: conversation and cursor in localStorage, the API key in sessionStorage only.
+// State that survives the page: conversation and cursor in localStorage; the API key, and a message that nobody has
+// answered yet, in sessionStorage only.
 
 const byId = (id) => document.getElementById(id);
 const conversation = byId("conversation");
 const status = byId("status");
 const TERMINAL = new Set(["completed", "failed", "cancelled"]);
 const STORE = "midstream.chat";
+const KEY = "midstream.key";
+const UNANSWERED = "midstream.unanswered";
+const SILENCE = 40_000; // ms without a byte after which a connection is dead: heartbeats come every 15 s
+const TRIES = 10; // of a message that gets no answer, before the page waits for its user
 
 let turns = load();
 let following = null; // AbortController of the open stream
+let connection = null; // AbortController of its present connection
+let heard = 0; // when that one's last byte came
+let hurry = () => {}; // ends the pause before the next try
 
 function load() {
   try {
@@ -28,7 +36,7 @@ function save() {
 }
 
 function request(path, options = {}) {
-  const key = sessionStorage.getItem("midstream.key");
+  const key = sessionStorage.getItem(KEY);
   const headers = { ...options.headers, ...(key ? { Authorization: `Bearer ${key}` } : {}) };
   return fetch(path, { ...options, headers, cache: "no-store" });
 }
@@ -46,6 +54,7 @@ async function* eventsOf(body) {
   try {
     for (;;) {
       const { value, done } = await reader.read();
+      heard = Date.now();
       if (done) return;
       const blocks = (rest + value).split("\n\n");
       rest = blocks.pop();
@@ -150,42 +159,74 @@ function busy(turn) {
 
 const pause = (ms, signal) => new Promise((resolve) => {
   const timer = setTimeout(resolve, ms);
-  signal.addEventListener("abort", () => { clearTimeout(timer); resolve(); });
+  hurry = () => { clearTimeout(timer); resolve(); };
+  signal?.addEventListener("abort", hurry);
 });
 
+// What a try waits before the next: full jitter, 15 s at most.
+const backoff = (tries, ms = 1000) => Math.random() * Math.min(ms * 2 ** tries, 15000);
+
+// A connection that died without a word never ends by itself: this ends it, and gives what stops the watch.
+function watch(signal) {
+  const own = new AbortController();
+  const abort = () => own.abort();
+  connection = own;
+  heard = Date.now();
+  signal?.addEventListener("abort", abort);
+  let timer;
+  const look = () => {
+    const left = heard + SILENCE - Date.now();
+    if (left <= 0) abort();
+    else timer = setTimeout(look, left);
+  };
+  look();
+  return { signal: own.signal, stop: () => { clearTimeout(timer); signal?.removeEventListener("abort", abort); } };
+}
+
+// The machine slept or changed its network: what was silent meanwhile is dead, and nobody wants to wait.
+function wake(silence) {
+  if (Date.now() - heard > silence) connection?.abort();
+  hurry();
+}
+
 async function follow(turn) {
+  following?.abort();
   following = new AbortController();
   const { signal } = following;
   busy(turn);
   let tries = 0;
+  let said = "";
   while (!turn.state && !signal.aborted) {
+    const watched = watch(signal);
     try {
       const headers = turn.cursor ? { "Last-Event-ID": turn.cursor } : {};
-      const response = await request(`/v1/generations/${turn.id}/events`, { headers, signal });
+      const response = await request(`/v1/generations/${turn.id}/events`, { headers, signal: watched.signal });
       if (response.status === 204) turn.state = "completed";
-      else if (response.status === 404 || response.status === 410) {
-        Object.assign(turn, { state: "failed", note: await problem(response) });
-      } else if (response.status === 401) {
-        askForKey();
+      else if (response.status === 401 || response.status === 403) {
+        said = askForKey();
         break;
+      } else if (response.status >= 400 && response.status < 500 && ![408, 425, 429].includes(response.status)) {
+        Object.assign(turn, { state: "failed", note: await problem(response) });
       } else if (response.ok) {
         status.textContent = "";
-        await read(turn, response.body);
-        tries = 0;
+        const cursor = turn.cursor;
+        await read(turn, response.body).finally(() => { if (turn.cursor !== cursor) tries = 0; });
       }
     } catch {
       // A lost connection: the log goes on without us.
+    } finally {
+      watched.stop();
     }
     if (!turn.state && !signal.aborted) {
       status.textContent = "Connection lost; the answer goes on and is picked up again…";
-      await pause(Math.random() * Math.min((turn.retry ?? 1000) * 2 ** tries++, 15000), signal);
+      await pause(backoff(tries++, turn.retry), signal);
     }
   }
   // A new conversation has begun meanwhile: this one's end is not for the page any more.
   if (signal.aborted) return;
   save();
   draw(turn);
-  status.textContent = "";
+  status.textContent = said;
   busy(null);
 }
 
@@ -222,26 +263,53 @@ function history() {
   return messages;
 }
 
-async function ask(prompt, model) {
-  const turn = { key: `turn-${crypto.randomUUID?.() ?? Date.now()}`, prompt, parts: [], places: [], cursor: "", state: "" };
-  const messages = [...history(), { role: "user", content: prompt }];
-  busy(turn);
-  status.textContent = "Sending…";
+// A message keeps its key, over a reload too, until it was answered: a lost answer must not make two generations.
+function unanswered() {
   try {
-    const response = await request("/v1/generations", {
-      method: "POST",
-      // The same key at every try: a lost answer must not make two generations.
-      headers: { "Content-Type": "application/json", "Idempotency-Key": turn.key },
-      body: JSON.stringify({ model, messages }),
-    });
-    if (response.status === 401) askForKey();
-    if (!response.ok) throw new Error(await problem(response));
-    turn.id = (await response.json()).id;
-  } catch (error) {
-    status.textContent = error.message;
+    return JSON.parse(sessionStorage.getItem(UNANSWERED));
+  } catch {
+    return null;
+  }
+}
+
+function keep(message) {
+  try {
+    if (message) sessionStorage.setItem(UNANSWERED, JSON.stringify(message));
+    else sessionStorage.removeItem(UNANSWERED);
+  } catch {
+    // Full or forbidden: the key lives as long as the page.
+  }
+}
+
+let asked = unanswered();
+
+async function ask(prompt, model) {
+  if (asked?.prompt !== prompt || asked?.model !== model) {
+    const random = crypto.getRandomValues(new Uint8Array(16));
+    const key = `turn-${Array.from(random, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+    const messages = [...history(), { role: "user", content: prompt }];
+    asked = { key, prompt, model, body: JSON.stringify({ model, messages }) };
+    keep(asked);
+  }
+  const message = asked;
+  busy(message);
+  status.textContent = "Sending…";
+  const response = await post(message);
+  // A new conversation has begun meanwhile.
+  if (asked !== message) return false;
+  const denied = response?.status === 401 || response?.status === 403;
+  if (response && !denied) {
+    asked = null;
+    keep(null);
+  }
+  if (!response?.ok) {
+    status.textContent = denied ? askForKey()
+      : response ? await problem(response) : "The server does not answer. Your message is kept: send it again.";
     busy(null);
     return false;
   }
+  const { id } = await response.json();
+  const turn = { key: message.key, id, prompt, parts: [], places: [], cursor: "", state: "" };
   turns.push(turn);
   save();
   draw(turn);
@@ -249,27 +317,65 @@ async function ask(prompt, model) {
   return true;
 }
 
+// The answer to a message, whatever it is; null where there was none, or none that says whether it was accepted.
+async function post(message) {
+  for (let tries = 0; tries < TRIES && asked === message; tries++) {
+    if (tries) {
+      status.textContent = "No answer yet; sending the same message again…";
+      await pause(backoff(tries));
+      if (asked !== message) return null;
+    }
+    const watched = watch();
+    try {
+      const response = await request("/v1/generations", {
+        method: "POST",
+        headers: { "Content-Type": "application/json", "Idempotency-Key": message.key },
+        body: message.body,
+        signal: watched.signal,
+      });
+      const answer = new Response(await response.text(), { status: response.status });
+      if (answer.status < 500 && answer.status !== 408) return answer;
+    } catch {
+      // Lost on the way there or back.
+    } finally {
+      watched.stop();
+    }
+  }
+  return null;
+}
+
+// Shows the form, and returns the reason.
 function askForKey() {
   byId("key-form").hidden = false;
   byId("key").focus();
+  return sessionStorage.getItem(KEY) ? "The server does not accept this API key. Enter another one."
+    : "The server wants an API key.";
 }
 
 async function start() {
   for (const turn of turns) draw(turn);
-  const response = await request("/v1/models").catch(() => null);
-  if (!response) {
-    status.textContent = "The server does not answer.";
+  const response = await request("/v1/models", { signal: AbortSignal.timeout(SILENCE) }).catch(() => null);
+  if (response?.status === 401 || response?.status === 403) {
+    status.textContent = askForKey();
     return;
   }
-  if (response.status === 401) return askForKey();
-  const listing = await response.json();
-  byId("simulated").hidden = !listing.simulated;
-  for (const model of listing.data) {
-    for (const name of [...model.aliases, model.id]) byId("models").append(new Option(name, name));
-    if (model.default) byId("model").value ||= model.aliases[0] ?? model.id;
-  }
+  const listing = response?.ok ? await response.json().catch(() => null) : null;
+  if (listing) {
+    status.textContent = "";
+    byId("simulated").hidden = !listing.simulated;
+    byId("models").replaceChildren();
+    for (const model of listing.data) {
+      for (const name of [...model.aliases, model.id]) byId("models").append(new Option(name, name));
+      if (model.default) byId("model").value ||= model.aliases[0] ?? model.id;
+    }
+  } else status.textContent = response ? `The server answered ${response.status}.` : "The server does not answer.";
   const open = turns.findLast((turn) => !turn.state);
   if (open) follow(open);
+  else if (asked) {
+    byId("prompt").value = asked.prompt;
+    byId("model").value = asked.model;
+    if (await ask(asked.prompt, asked.model)) byId("prompt").value = "";
+  }
 }
 
 byId("ask").addEventListener("submit", async (event) => {
@@ -290,6 +396,9 @@ byId("cancel").addEventListener("click", async () => {
 byId("new").addEventListener("click", () => {
   following?.abort();
   turns = [];
+  asked = null;
+  keep(null);
+  hurry();
   save();
   conversation.replaceChildren();
   status.textContent = "";
@@ -298,10 +407,19 @@ byId("new").addEventListener("click", () => {
 });
 byId("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  sessionStorage.setItem("midstream.key", byId("key").value);
+  const key = byId("key").value.trim();
+  if (!/^[!-~]+$/.test(key)) {
+    // No header can carry it, so it is no key of any server.
+    status.textContent = "An API key has printable ASCII characters only, and no spaces. Enter another one.";
+    return;
+  }
+  sessionStorage.setItem(KEY, key);
   byId("key").value = "";
   byId("key-form").hidden = true;
+  status.textContent = "";
   start();
 });
+document.addEventListener("visibilitychange", () => { if (!document.hidden) wake(20_000); });
+addEventListener("online", () => wake(0));
 
 start();
