@@ -34,6 +34,11 @@ STAGES: dict[str, tuple[str, ...]] = {
     "guards": (*PYTEST, "tests/faults/test_guards.py"),
     "worker": (*PYTEST, "tests/worker"),
     "api": (*PYTEST, "tests/api"),
+    "command line": (
+        *PYTEST,
+        *(f"tests/midstream/test_{name}.py" for name in ("answer", "part", "table", "files", "standard_streams")),
+    ),
+    "page": (*PYTEST, "tests/mended/test_page.py"),
     "named": (*PYTEST, *(f"tests/faults/test_{name}.py" for name in ("smoke", *NAMED))),
     "chaos": (*CHAOS, "--seconds", "45", "--seed", "1"),
     "chaos outage": (*CHAOS, "--seconds", "30", "--seed", "3", "--faults", "redis_kill", "--needless", "0"),
@@ -65,6 +70,7 @@ def _one(name: str, file: str, old: str, new: str, *stages: str) -> Mutant:
     return Mutant(name, (Edit(file, old, new),), stages or Mutant.stages)
 
 
+STREAMS, PAGE = "midstream/standard_streams.py", "api/web/app.js"
 APPEND, CLAIM = "shared/lua/append.lua", "shared/lua/claim.lua"
 
 MUTANTS = (
@@ -410,6 +416,61 @@ MUTANTS = (
         "appender",
     ),
     _one("first words wait for the window", "worker/appender.py", "if writer.urgent:", "if False:", "appender"),
+    _one(
+        "how a part began before is not looked up",
+        "midstream/answer.py",
+        "if index not in self._parts and kind not in TEXTS:",
+        "if False:",
+        "command line",
+    ),
+    _one(
+        "what a resumed part was is not looked up",
+        "midstream/answer.py",
+        "            if not self._broken:\n                self._recall()",
+        "",
+        "command line",
+    ),
+    _one("a full output is passed over", STREAMS, "if not self.forgiving:", "if False:", "command line"),
+    _one("a reader that has gone is a failure", STREAMS, "if error.nobody_reads:", "if False:", "command line"),
+    _one("a closed descriptor is left to a socket", STREAMS, "    _occupy()\n    out", "    out", "command line"),
+    _one(
+        "spaces of values collapse",
+        "midstream/terminal.py",
+        'return printable(text).translate({0x09: " ", 0x0A: " "})',
+        "return one_line(text)",
+        "command line",
+    ),
+    _one(
+        "a table is wider than its terminal",
+        "midstream/table.py",
+        "    if width is not None and sum(widths)",
+        "    if False and width is not None and sum(widths)",
+        "command line",
+    ),
+    _one(
+        "a saved file takes another's place", "midstream/files.py", 'path.open("xb")', 'path.open("wb")', "command line"
+    ),
+    _one(
+        "a silent connection is waited for",
+        PAGE,
+        "const left = heard + SILENCE - Date.now();",
+        "const left = SILENCE;",
+        "page",
+    ),
+    _one(
+        "a message has a new key at each try",
+        PAGE,
+        '"Idempotency-Key": message.key',
+        '"Idempotency-Key": message.key + tries',
+        "page",
+    ),
+    _one(
+        "a wrong key is not told",
+        PAGE,
+        "status.textContent = askForKey();\n    return;",
+        "askForKey();\n    return;",
+        "page",
+    ),
 )
 
 
