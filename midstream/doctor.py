@@ -22,7 +22,8 @@ from midstream.program import typed
 from midstream.up import base_url, free_port
 from midstream.valkey import Valkey, find_binary
 from shared.outbound import faults
-from shared.settings import Settings, load
+from shared.settings import KNOWN, Settings, load
+from shared.variables import warnings
 
 TIMEOUT = 3.0
 # Streams, functions and script flags that the log relies on came with Redis 7; Valkey began at 7.2.
@@ -77,6 +78,9 @@ def configured() -> Settings:
 def examine(settings: Settings, data_dir: Path) -> Iterator[Finding]:
     """All findings, in the order in which one would repair them."""
     yield Finding("ok", "Python", sys.version.split()[0])
+    for warning in warnings(KNOWN):
+        subject, state, advice = warning.split(": ", 2)
+        yield Finding("warn", subject, state, advice)
     configured = "redis_url" in settings.model_fields_set
     embedded = Valkey(data_dir)
     if configured:

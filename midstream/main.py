@@ -47,6 +47,14 @@ def _say_version(wanted: bool) -> None:
 SERVERS = frozenset({"up", "api", "worker", "simulator"})
 
 
+def _warn_of_strangers() -> None:
+    from shared.settings import KNOWN
+    from shared.variables import warnings
+
+    for warning in warnings(KNOWN):
+        print(f"midstream: {warning}", file=sys.stderr)
+
+
 @app.callback()
 def options(
     context: typer.Context,
@@ -86,6 +94,7 @@ def api(
     from shared.settings import load
 
     settings = load(host=host, port=port)
+    _warn_of_strangers()
     if processes > 1:
         from midstream import up
 
@@ -107,6 +116,7 @@ def worker(
     from shared.settings import load
 
     settings = load()
+    _warn_of_strangers()
     for warning in check(settings.endpoints()):
         if not supervised:
             print(f"midstream: {warning}", file=sys.stderr)

@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from shared import flaws
+from shared.allowed import flawless, refuse_other_kinds
 from shared.presets import PRESETS
 
 Protocol = Literal["openai-chat", "openai-responses", "anthropic", "gemini"]
@@ -29,10 +31,22 @@ _OFFICIAL: dict[Protocol, tuple[str, str]] = {
 """By protocol: the variable in which the vendor's SDK looks where nothing is said, and whom it asks without."""
 
 
+VENDORS: dict[str, tuple[Protocol, str]] = {
+    "openai": ("openai-chat", "OPENAI"),
+    "openai-responses": ("openai-responses", "OPENAI"),
+    "anthropic": ("anthropic", "ANTHROPIC"),
+    "gemini": ("gemini", "GEMINI"),
+}
+"""Whom the variables `<prefix>_API_KEY` and `<prefix>_BASE_URL` alone configure, beside the presets."""
+SIMULATORS = ("simulator", "simulator-responses", "simulator-anthropic", "simulator-gemini")
+BUILT_IN = (*VENDORS, *PRESETS, *SIMULATORS)
+"""Names of providers that need not be configured."""
+
+
 class ProviderSettings(BaseModel):
     """One upstream endpoint: `[providers.NAME]` in `midstream.toml`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     preset: str | None = Field(
         default=None,
@@ -88,14 +102,24 @@ class ProviderSettings(BaseModel):
         "Defaults to `none`.",
     )
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _of_its_kind(cls, value: Any, info: ValidationInfo) -> Any:
+        return refuse_other_kinds(cls.model_fields[str(info.field_name)], value)
+
+    @field_validator("api_key_env")
+    @classmethod
+    def _names_a_variable(cls, name: str | None) -> str | None:
+        return flawless(name, flaws.of_variable) if name else None
+
     @model_validator(mode="before")
     @classmethod
     def _as_preset(cls, data: Any) -> Any:
         if not isinstance(data, dict) or data.get("preset") is None:
             return data
-        preset = PRESETS.get(data["preset"])
+        preset = PRESETS.get(data["preset"]) if isinstance(data["preset"], str) else None
         if preset is None:
-            raise ValueError(f"no preset {data['preset']!r}; there are {', '.join(PRESETS)}")
+            raise ValueError(f"no preset {data['preset']!a}; there are {', '.join(PRESETS)}")
         return preset.settings(os.environ) | data
 
     @model_validator(mode="after")
@@ -115,6 +139,15 @@ class ProviderSettings(BaseModel):
         variable, official = _OFFICIAL[self.protocol]
         return self.base_url or os.environ.get(variable) or official
 
+    def base_url_variable(self, name: str) -> str | None:
+        """The variable that `address` is from, where this is the entry of that name; None where it is from none."""
+        preset = PRESETS.get(self.preset or name)
+        candidates = [preset.base_url_env] if preset else []
+        if name in VENDORS:
+            candidates.append(f"{VENDORS[name][1]}_BASE_URL")
+        candidates.append(_OFFICIAL[self.protocol][0])
+        return next((one for one in candidates if os.environ.get(one) == self.address), None)
+
     def api_key(self) -> str:
         """The key from the environment; a placeholder where there is none, as the SDKs refuse an empty one."""
         return os.environ.get(self.api_key_env or "", "") or "none"
@@ -126,12 +159,7 @@ def built_in(simulator_url: str | None) -> dict[str, ProviderSettings]:
     The simulator's are there where it runs.
     """
     found: dict[str, ProviderSettings] = {}
-    for name, protocol, prefix in (
-        ("openai", "openai-chat", "OPENAI"),
-        ("openai-responses", "openai-responses", "OPENAI"),
-        ("anthropic", "anthropic", "ANTHROPIC"),
-        ("gemini", "gemini", "GEMINI"),
-    ):
+    for name, (protocol, prefix) in VENDORS.items():
         base_url = os.environ.get(f"{prefix}_BASE_URL") or None
         if os.environ.get(f"{prefix}_API_KEY") or base_url:
             fields = {"protocol": protocol, "base_url": base_url, "api_key_env": f"{prefix}_API_KEY"}

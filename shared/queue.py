@@ -79,7 +79,7 @@ class Queue:
         self.redis = redis
         self.lease_ms = int(settings.lease * 1000)
         self.job_ttl_ms = int(settings.running_ttl * 1000)
-        self.longest_ms = int((settings.running_ttl + MAX_TTL) * 1000)
+        self.longest_ms = int((settings.running_ttl + max(MAX_TTL, settings.ttl)) * 1000)
         self.usage_ttl = settings.usage_ttl * 86_400
 
     async def announce(self, generation_id: str, owner: str, most: int) -> bool:

@@ -6,7 +6,7 @@ Every field says its unit and ends with its default. Durations are in seconds, s
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -17,26 +17,25 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
-from pydantic_settings import (
-    BaseSettings,
-    InitSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
-)
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from shared import flaws
+from shared.allowed import allowed, flawless, misplaced, refuse_other_kinds, table_depth, table_entry
 from shared.loopback import is_loopback
-from shared.provider_settings import ProviderSettings, built_in
+from shared.provider_settings import BUILT_IN, ProviderSettings, built_in
 from shared.settings_error import SettingsError as SettingsError
+from shared.sources import Sources, near, read_sources
+from shared.variables import Known
 
 Transport = Literal["auto", "direct", "asgi"]
 
-CLIENT_VARIABLES = frozenset({"MIDSTREAM_URL", "MIDSTREAM_KEY"})
-"""Where the client commands find the API; of no meaning to the programs themselves."""
-
+LONGEST_TTL = 315_360_000
+"""Seconds (10 years) that anything may be kept: what Redis adds to its clock must stay a number that it can hold."""
 
 Price = Annotated[Decimal, Field(ge=0, le=100_000, max_digits=12, decimal_places=6, allow_inf_nan=False)]
 """USD for a million tokens."""
@@ -45,7 +44,7 @@ Price = Annotated[Decimal, Field(ge=0, le=100_000, max_digits=12, decimal_places
 class PriceSettings(BaseModel):
     """What a model costs: `[prices."PROVIDER/MODEL"]` in `midstream.toml`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     input: Price = Field(description="USD for a million tokens of input, as text so that no digit is lost.")
     output: Price = Field(description="USD for a million tokens of output, reasoning included.")
@@ -56,18 +55,17 @@ class PriceSettings(BaseModel):
         default=None, description="USD for a million tokens written to a cache. Defaults to `input`."
     )
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _of_its_kind(cls, value: Any, info: ValidationInfo) -> Any:
+        return refuse_other_kinds(cls.model_fields[str(info.field_name)], value)
+
 
 class Settings(BaseSettings):
     """All settings of the API, the worker and the command line. Environment names are `MIDSTREAM_` + the field's."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="MIDSTREAM_",
-        env_nested_delimiter="__",
-        extra="forbid",
-        env_ignore_empty=True,
-        validate_default=True,
-    )
-    config_file: ClassVar[Path | None] = None
+    model_config = SettingsConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False)
+    sources: ClassVar[Sources] = Sources()
     fallback: ClassVar[Mapping[str, Any]] = {}
     """What counts where neither the command line nor the environment nor the file says anything."""
 
@@ -81,7 +79,8 @@ class Settings(BaseSettings):
     )
     redis_timeout: float = Field(
         default=5.0,
-        gt=0,
+        ge=0.05,
+        le=300,
         description="Seconds that one Redis command may take before it is retried. Defaults to 5.",
     )
 
@@ -96,27 +95,34 @@ class Settings(BaseSettings):
         "Defaults to none: every caller is the owner `local`.",
     )
     max_body: int = Field(
-        default=8_000_000, gt=0, description="Bytes of the largest request body. Defaults to 8,000,000."
+        default=8_000_000,
+        ge=1_000,
+        le=256_000_000,
+        description="Bytes of the largest request body. Defaults to 8,000,000.",
     )
     max_pending: int = Field(
         default=100_000,
-        gt=0,
+        ge=1,
+        le=10_000_000,
         description="Accepted generations that have not ended, over all owners; past it a POST answers 429. "
         "Defaults to 100,000.",
     )
     heartbeat: float = Field(
         default=15.0,
-        gt=0,
+        ge=0.05,
+        le=3_600,
         description="Seconds without an event after which a viewer gets a comment. Defaults to 15.",
     )
     viewer_stall: float = Field(
         default=30.0,
-        gt=0,
+        ge=0.05,
+        le=3_600,
         description="Seconds a viewer's full socket is waited for before it is cut. Defaults to 30.",
     )
     send_buffer: int = Field(
         default=65_536,
-        gt=0,
+        ge=1_024,
+        le=16_777_216,
         description="Bytes of the kernel's send buffer for each viewer (SO_SNDBUF). Defaults to 65,536.",
     )
     transport: Transport = Field(
@@ -140,38 +146,44 @@ class Settings(BaseSettings):
         "events. First words, ends and tool calls are not held. Defaults to 0.003.",
     )
     concurrency: int = Field(
-        default=500, gt=0, description="Generations that one worker process runs at a time. Defaults to 500."
+        default=500, ge=1, le=10_000, description="Generations that one worker process runs at a time. Defaults to 500."
     )
     lease: float = Field(
         default=5.0,
         ge=0.2,
+        le=600,
         description="Seconds a worker owns a queue entry without renewing it; a killed worker's generations start "
         "again after it. Defaults to 5.",
     )
     max_attempts: int = Field(
         default=3,
         ge=1,
+        le=1_000,
         description="Failed attempts after which a generation ends as `failed`; a lost worker that another generation "
         "may be to blame for does not count, as often. Defaults to 3.",
     )
     drain_timeout: float = Field(
         default=20.0,
         ge=0,
+        le=86_400,
         description="Seconds a stopping worker lets its generations finish before it hands them over. Defaults to 20.",
     )
     idle_timeout: float = Field(
         default=30.0,
-        gt=0,
+        ge=0.1,
+        le=3_600,
         description="Seconds a provider may send no event before the call is ended. Defaults to 30.",
     )
     deadline: float = Field(
         default=1800.0,
-        gt=0,
+        ge=0.1,
+        le=86_400,
         description="Seconds one generation may run over all its attempts. Defaults to 1,800.",
     )
     max_log: int = Field(
         default=32_000_000,
-        gt=0,
+        ge=1_000,
+        le=1_000_000_000,
         description="Bytes of event data in one attempt; past it the generation fails. Defaults to 32,000,000.",
     )
     pack: bool = Field(
@@ -182,23 +194,27 @@ class Settings(BaseSettings):
     retries: int = Field(
         default=2,
         ge=0,
+        le=20,
         description="Times a provider call is tried again before its first event. Defaults to 2.",
     )
     retry_after: float = Field(
         default=20.0,
-        gt=0,
+        ge=0.1,
+        le=3_600,
         description="Seconds at most that a provider's `Retry-After` is obeyed. Defaults to 20.",
     )
 
     circuit_failures: int = Field(
         default=5,
-        gt=0,
+        ge=1,
+        le=1_000,
         description="Failures of a model in a row, within 60 s, after which it is skipped where a request has a "
         "fallback. Defaults to 5.",
     )
     circuit_pause: float = Field(
         default=15.0,
-        gt=0,
+        ge=0.1,
+        le=300,
         description="Seconds for which a failing model is skipped before it is probed; doubled at each failed probe, "
         "to 300 at most. Defaults to 15.",
     )
@@ -211,20 +227,25 @@ class Settings(BaseSettings):
 
     running_ttl: float = Field(
         default=7 * 86_400.0,
-        gt=0,
+        ge=7_200,
+        le=LONGEST_TTL,
         description="Seconds a record without an end is kept, renewed meanwhile. Defaults to 604,800 (7 days).",
     )
     ttl: float = Field(
-        default=86_400.0, gt=0, description="Seconds a log is kept after its end. Defaults to 86,400 (24 h)."
+        default=86_400.0,
+        ge=1,
+        le=LONGEST_TTL,
+        description="Seconds a log is kept after its end. Defaults to 86,400 (24 h).",
     )
     tombstone_ttl: float = Field(
         default=604_800.0,
-        gt=0,
+        ge=10,
+        le=LONGEST_TTL,
         description="Seconds after expiry or deletion during which the answer is 410 and not 404. Defaults to 604,800.",
     )
 
     usage_ttl: int = Field(
-        default=400, gt=0, le=3650, description="Days for which totals of usage are kept. Defaults to 400."
+        default=400, ge=1, le=3650, description="Days for which totals of usage are kept. Defaults to 400."
     )
 
     providers: dict[str, ProviderSettings] = Field(
@@ -254,47 +275,74 @@ class Settings(BaseSettings):
         default="info", description="Least severity that is logged. Defaults to info."
     )
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _of_its_kind(cls, value: Any, info: ValidationInfo) -> Any:
+        return refuse_other_kinds(cls.model_fields[str(info.field_name)], value)
+
     @field_validator("redis_url", "queue_url")
     @classmethod
-    def _redis_scheme(cls, url: str | None) -> str | None:
-        if url is not None and not url.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("must begin with redis://, rediss:// or unix://")
-        return url
+    def _redis_address(cls, url: str | None) -> str | None:
+        return url if url is None else flawless(url, flaws.of_redis_url)
+
+    @field_validator("host")
+    @classmethod
+    def _host(cls, host: str) -> str:
+        return flawless(host, flaws.of_host)
+
+    @field_validator("append_journal")
+    @classmethod
+    def _journal(cls, path: Path | None) -> Path | None:
+        return path if path is None else flawless(path, flaws.of_new_file)
 
     @field_validator("simulator_url")
     @classmethod
     def _no_slash(cls, url: str | None) -> str | None:
-        return url.rstrip("/") if url else None
+        return flawless(url, flaws.of_base_url).rstrip("/") if url else None
 
     @field_validator("providers")
     @classmethod
     def _provider_names(cls, providers: dict[str, ProviderSettings]) -> dict[str, ProviderSettings]:
         for name in providers:
-            if not name or "/" in name:
-                raise ValueError(f"provider name {name!r} must not be empty or hold a slash")
+            if "/" in name or flaws.of_name(name):
+                raise ValueError(f"provider name {name!a} must not be empty, or hold a slash or spaces around it")
         return providers
+
+    @field_validator("models")
+    @classmethod
+    def _alias_names(cls, models: dict[str, str]) -> dict[str, str]:
+        for name in models:
+            if flaws.of_name(name):
+                raise ValueError(f"alias {name!a} must not be empty, or hold spaces around it")
+        return models
 
     @field_validator("prices")
     @classmethod
     def _priced_names(cls, prices: dict[str, PriceSettings]) -> dict[str, PriceSettings]:
         for name in prices:
             provider, slash, model = name.partition("/")
-            if not (provider and slash and model):
-                raise ValueError(f"{name!r} must be provider/model, or provider/* for all its models")
+            if not (provider and slash and model) or ("*" in model and model != "*"):
+                raise ValueError(f"{name!a} must be provider/model, or provider/* for all its models")
         return prices
 
     @model_validator(mode="after")
-    def _models_resolve(self) -> Settings:
+    def _names_resolve(self) -> Settings:
         known = self.endpoints()
-        named = {f"models.{alias}": target for alias, target in self.models.items()}
+        named: dict[tuple[str, ...], str] = {("models", alias): target for alias, target in self.models.items()}
         if self.default_model is not None and self.default_model not in self.models:
-            named["default_model"] = self.default_model
-        for setting, target in named.items():
-            provider, _, model = target.partition("/")
-            if provider not in known:
-                raise ValueError(f"{setting}: {target!r} names no provider; known are {', '.join(known) or 'none'}")
-            if not model.strip():
-                raise ValueError(f"{setting}: {target!r} names no model; write {provider}/MODEL")
+            named["default_model",] = self.default_model
+        for place, target in named.items():
+            provider, slash, model = target.partition("/")
+            if provider not in known or not slash:
+                remedy = f"known are {', '.join(known)}" if known else "none is known; set a provider's key"
+                raise misplaced(place, f"{target!a} names no provider; {remedy}")
+            if flaws.of_name(model):
+                raise misplaced(place, f"{target!a} names no model; write {provider}/MODEL")
+        # A file of prices may serve also where the key of one of the providers that we know is not set.
+        priced = [*known, *(name for name in BUILT_IN if name not in known)]
+        for name in self.prices:
+            if name.partition("/")[0] not in priced:
+                raise misplaced(("prices", name), f"names no provider; known are {', '.join(priced)}")
         return self
 
     @classmethod
@@ -307,8 +355,8 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Command line over environment over file over fallback."""
-        file = TomlConfigSettingsSource(settings_cls, toml_file=cls.config_file)
-        return init_settings, env_settings, file, InitSettingsSource(settings_cls, init_kwargs=dict(cls.fallback))
+        written = (cls.sources.variables, cls.sources.file, cls.fallback)
+        return init_settings, *(InitSettingsSource(settings_cls, init_kwargs=dict(one)) for one in written)
 
     def endpoints(self) -> dict[str, ProviderSettings]:
         """Every provider a request may name: the built-in ones that have what they need, and the configured ones."""
@@ -320,16 +368,27 @@ class Settings(BaseSettings):
         Raises SettingsError where an entry is not `owner:key` or a key is given twice.
         """
         owners: dict[str, str] = {}
-        for entry in filter(None, (part.strip() for part in self.api_keys.get_secret_value().split(","))):
+        written = self.api_keys.get_secret_value()
+        entries = [entry for part in written.split(",") if (entry := part.strip(" "))]
+        where = self.sources.where(["api_keys"])
+        if written and not entries:
+            raise SettingsError(f"{where}: must hold owner:key, separated by commas; without keys unset it")
+        for entry in entries:
             owner, colon, key = entry.partition(":")
             if not (owner and colon and key):
-                raise SettingsError("MIDSTREAM_API_KEYS: every entry must be owner:key, separated by commas")
+                raise SettingsError(f"{where}: every entry must be owner:key, separated by commas")
+            if flaws.of_name(owner):
+                raise SettingsError(f"{where}: an owner {flaws.of_name(owner)}")
+            if flaw := flaws.of_key(key):
+                raise SettingsError(f"{where}: the key of {owner!r} {flaw}; give it another")
             if key in owners:
-                raise SettingsError(
-                    f"MIDSTREAM_API_KEYS: the key of {owner!r} is also that of {owners[key]!r}; give each its own"
-                )
+                raise SettingsError(f"{where}: the key of {owner!r} is also that of {owners[key]!r}; give each its own")
             owners[key] = owner
         return owners
+
+
+KNOWN: Known = {name: table_depth(field) for name, field in Settings.model_fields.items()}
+"""The settings, and how deep those lie that are tables."""
 
 
 def load(*, fallback: Mapping[str, Any] | None = None, **overrides: Any) -> Settings:
@@ -338,47 +397,60 @@ def load(*, fallback: Mapping[str, Any] | None = None, **overrides: Any) -> Sett
     The file is `MIDSTREAM_CONFIG`, else `midstream.toml` in the current folder where there is one.
     Raises SettingsError with one line for the first thing that is wrong.
     """
-    _refuse_unknown_variables()
-    named = os.environ.get("MIDSTREAM_CONFIG")
-    path = Path(named or "midstream.toml")
-    if named and not path.is_file():
-        raise SettingsError(f"MIDSTREAM_CONFIG: no file at {named}; correct the path or unset it")
+    options = {name: value for name, value in overrides.items() if value is not None}
 
-    class FileSettings(Settings):
-        config_file: ClassVar[Path | None] = path
+    class WrittenSettings(Settings):
+        sources: ClassVar[Sources] = read_sources(options, KNOWN)
 
-    FileSettings.fallback = fallback or {}
-
+    WrittenSettings.fallback = fallback or {}
+    where = WrittenSettings.sources.where
     try:
-        settings = FileSettings(**{name: value for name, value in overrides.items() if value is not None})
+        settings = WrittenSettings(**options)
     except ValidationError as error:
-        raise SettingsError(_one_line(error, path)) from None
-    except ValueError as error:
-        raise SettingsError(f"{path}: {str(error).splitlines()[0]}") from None
-    settings.owners()
+        raise SettingsError(_one_line(error, where)) from None
+    _check_providers(settings)
     if not is_loopback(settings.host) and not settings.owners():
         raise SettingsError(
             f"MIDSTREAM_API_KEYS: must be set (owner:key,…) to listen on {settings.host}; without keys use 127.0.0.1"
         )
+    settings.owners()
     return settings
 
 
-def _refuse_unknown_variables() -> None:
-    # A misspelt variable would otherwise be a setting that silently has no effect.
-    known = {f"MIDSTREAM_{field.upper()}" for field in Settings.model_fields} | CLIENT_VARIABLES
-    known.add("MIDSTREAM_CONFIG")
-    for name in os.environ:
-        if name.startswith("MIDSTREAM_") and name.partition("__")[0] not in known:
-            raise SettingsError(f"{name}: no such setting; check its spelling against docs/configuration.md")
+def _check_providers(settings: Settings) -> None:
+    """Raises SettingsError for an address that cannot be asked, and for a key that cannot be sent."""
+    for name, entry in settings.endpoints().items():
+        if flaw := flaws.of_base_url(entry.address if entry.base_url is None else entry.base_url):
+            own = settings.providers.get(name)
+            written = own is not None and own.base_url is not None and "base_url" in own.model_fields_set
+            variable = None if written else entry.base_url_variable(name)
+            raise SettingsError(f"{variable or settings.sources.where(['providers', name, 'base_url'])}: {flaw}")
+        if flaw := flaws.of_key(os.environ.get(entry.api_key_env or "", "")):
+            raise SettingsError(f"{entry.api_key_env}: {flaw}; set it again, as the provider gave it")
 
 
-def _one_line(error: ValidationError, path: Path) -> str:
+def _one_line(error: ValidationError, where: Callable[[Sequence[str | int]], str]) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    message = str(first["msg"]).removeprefix("Value error, ")
+    place = first.get("ctx", {}).get("place") or first["loc"]
+    field, known = _field(place)
     if first["type"] == "extra_forbidden":
-        return f"{where}: no such setting; check its spelling in {path} against docs/configuration.md"
-    if not where:
-        return message
-    variable = f"MIDSTREAM_{where.upper().replace('.', '__')}"
-    return f"{where}: {message}; correct {variable} or {where} in {path}"
+        return f"{where(place)}: no such setting; {near(str(place[-1]), known)}"
+    if first["type"] == "missing":
+        return f"{where(place)}: is missing; it must be {allowed(field) if field else 'given'}"
+    if first["type"] in ("value_error", "misplaced"):
+        return f"{where(place)}: {str(first['msg']).removeprefix('Value error, ')}"
+    return f"{where(place)}: must be {allowed(field) if field else _entry(place)}"
+
+
+def _entry(place: Sequence[str | int]) -> str:
+    """What an entry of a table must be."""
+    return "text" if table_entry(Settings.model_fields.get(str(place[0]))) is None else "a table"
+
+
+def _field(place: Sequence[str | int]) -> tuple[FieldInfo | None, Sequence[str]]:
+    """The field at a place, None for an entry of a table, and the names that are known there."""
+    fields: Mapping[str, FieldInfo] = Settings.model_fields
+    field = fields.get(str(place[0]))
+    if len(place) > 2 and (entry := table_entry(field)) is not None:
+        return entry.model_fields.get(str(place[2])), [*entry.model_fields]
+    return (field if len(place) == 1 else None), [*fields]
