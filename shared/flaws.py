@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
 SCHEMES = ("http", "https")
 
-_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.]+(%[\w.-]+)?")
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,253}")
 _URL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*")
 """What may stand in a URL as it is (RFC 3986, 2)."""
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -41,7 +43,7 @@ def of_base_url(url: str) -> str | None:
         return "has no possible host and port; give an address like https://api.example.com/v1"
     if "?" in url or "#" in url:
         return "must end before the ? or #; parameters in an address are not supported"
-    if "://" in parts.path:
+    if "://" in parts.path or parts.netloc in ("http:", "https:"):
         return "holds two addresses; give one, like https://api.example.com/v1"
     return None
 
@@ -81,7 +83,10 @@ def _of_redis_parameters(url: str) -> str | None:
 
 def of_host(host: str) -> str | None:
     """Of a name or an address to listen on."""
-    if _HOST.fullmatch(host):
+    if _NAME.fullmatch(host):
+        return None
+    with suppress(ValueError):
+        ip_address(host)
         return None
     return "must be a name or an address, as 127.0.0.1, ::1 or 0.0.0.0, without a scheme or a port"
 

@@ -62,11 +62,12 @@ def strangers(known: Known, environment: Mapping[str, str] = os.environ) -> list
 
 def warnings(known: Known, environment: Mapping[str, str] = os.environ) -> Iterator[str]:
     """One line for each stranger, with what it may have meant."""
-    names = [PREFIX + name.upper() for name in known] + sorted(OTHERS)
+    # Without the prefix, which makes any two of them alike.
+    names = [name.upper() for name in known] + [name.removeprefix(PREFIX) for name in sorted(OTHERS)]
     for name in strangers(known, environment):
-        near = difflib.get_close_matches(name.partition(NESTED)[0], names, n=1, cutoff=0.75)
+        near = difflib.get_close_matches(name.removeprefix(PREFIX).partition(NESTED)[0].upper(), names, n=1)
         advice = (
-            f"did you mean {near[0]}?" if near else "docs/configuration.md has those that are; unset it if it is not"
+            f"did you mean {PREFIX}{near[0]}?" if near else "unset it, or see docs/configuration.md for what there is"
         )
         yield f"{name if name.isprintable() else ascii(name)}: no such setting, and passed over: {advice}"
 

@@ -17,10 +17,12 @@ import httpx2
 import pytest
 import pytest_asyncio
 from msgspec.structs import fields as fields_of
+from pydantic import BaseModel
 
 from shared import events
-from shared.provider_settings import ProviderSettings
-from shared.settings import PriceSettings, Settings, load
+from shared.allowed import allowed, bounds, is_number
+from shared.settings import Settings, load
+from tests import configuration_tables
 from tests.processes import ROOT, Process
 from worker.providers.provider import ErrorCode
 
@@ -101,10 +103,22 @@ def headings(path: Path) -> set[str]:
 
 
 class TestConfiguration:
-    @pytest.mark.parametrize("model", [Settings, ProviderSettings, PriceSettings])
-    def test_each_field_has_its_row(self, model: type[Settings | ProviderSettings | PriceSettings]) -> None:
+    def test_each_field_has_its_row(self) -> None:
+        assert list(configuration_tables.missing(CONFIGURATION)) == [], "python -m tests.configuration_tables"
+        assert configuration_tables.written_anew(CONFIGURATION) == CONFIGURATION
+
+    @pytest.mark.parametrize("model", configuration_tables.TABLES.values())
+    def test_each_number_has_its_bounds_and_its_unit(self, model: type[BaseModel]) -> None:
         for name, field in model.model_fields.items():
-            assert f"| `{name}` | {field.description} |" in CONFIGURATION, f"the row of {name} is missing or old"
+            if not is_number(field):
+                continue
+            least, most, _ = bounds(field)
+            assert None not in (least, most), f"{name} has no bounds"
+            default = field.default
+            assert default is None or field.is_required() or least <= default <= most, name
+            assert "whole" in allowed(field) or " of " in allowed(field), (
+                f"the unit does not begin {name}'s description"
+            )
 
     def test_each_default_is_stated(self) -> None:
         for name, field in Settings.model_fields.items():

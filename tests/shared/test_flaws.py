@@ -1,0 +1,77 @@
+"""Values that a socket, a header or Redis would refuse later, and neighbours that they would not."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared import flaws
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "", " ", "api.example.com", "api.example.com/v1", "localhost:8000/v1", "//a.test", "ftp://a.test", "file:///v1",
+        "http:/a.test", "http:a.test", "https://", "http:///v1", "http://:80", "http://a.test:0", "http://a.test:99999",
+        "http://a.test:x", "http://[::1", "http://a b", "http://a.test/v 1", " http://a.test", "http://a.test\n",
+        "http://é.test", "http://a.test/é", "http://a..test", "http://.test", f"http://{'a' * 64}.test", "http://<host>",
+        "http://a.test?x=1", "http://a.test/v1?", "http://a.test#x", "http://a.test/v1#", "http://u@a.test",
+        "http://u:p@a.test", "https://https://a.test", "http://a.test/http://b.test", "http://a.test/{x}",
+        "http://$HOST", "http://a.test\\v1", "tcp://10.0.0.1:80",
+    ],
+)  # fmt: skip
+def test_base_urls_that_cannot_be_asked(url: str) -> None:
+    assert flaws.of_base_url(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://a", "https://a.test", "https://a.test/", "https://a.test:8443/v1/x", "HTTPS://A.TEST", "http://[::1]:80/v1",
+        "http://127.0.0.1:11434/v1", "http://my_host:1", "http://a.test./v1", "https://a.test/v1/accounts/@me/%20x",
+    ],
+)  # fmt: skip
+def test_base_urls_that_can(url: str) -> None:
+    assert flaws.of_base_url(url) is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "", "redis", "redis:/a", "http://a", "REDIS://a", "redis://a:0", "redis://a:99999", "redis://a:b", "redis://a/x",
+        "redis://:p#x@a", "redis://:p/x@a", "redis://:p", "redis://[::1", "redis://a b", "redis://a\n", "unix://", "unix:///",
+        "redis://a?nonsense=1", "redis://a?socket_timeout=x", "redis://a,b:1",
+    ],
+)  # fmt: skip
+def test_addresses_that_are_not_of_redis(url: str) -> None:
+    assert flaws.of_redis_url(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://", "redis:///1", "redis://a", "redis://a:1/0", "redis://a/", "redis://u:p%40x@a.test:1/15", "redis://:p@[::1]:1",
+        "rediss://a?ssl_cert_reqs=none", "unix:///run/r.sock", "unix:///run/a%20b.sock?db=0", "redis://a?db=2",
+    ],
+)  # fmt: skip
+def test_addresses_of_redis(url: str) -> None:
+    assert flaws.of_redis_url(url) is None
+
+
+@pytest.mark.parametrize("key", ["k\n", "\tk", "k\r\nX: y", "k\0", "ké", "k ", " ", "k\x7f", "\udce9", "k\u2028"])
+def test_keys_that_no_header_carries(key: str) -> None:
+    assert flaws.of_key(key)
+
+
+@pytest.mark.parametrize("key", ["", "k", "sk-proj_A.b~c+d/e=", "a b", "\"'<>[]{}"])
+def test_keys_that_a_header_carries(key: str) -> None:
+    assert flaws.of_key(key) is None
+
+
+@pytest.mark.parametrize("host", ["", " ", "a b", "a:80", "http://a", "[::1]", "é", "a" * 254, "0.0.0.0\n", "a/b"])
+def test_hosts_that_are_none(host: str) -> None:
+    assert flaws.of_host(host)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "0.0.0.0", "::", "::1", "fe80::1%eth0", "node-1.test"])
+def test_hosts(host: str) -> None:
+    assert flaws.of_host(host) is None
