@@ -22,6 +22,7 @@ from shared.log import Claim, Outcome, Start
 from shared.requests import GenerationRequest
 from shared.snapshots import Snapshot
 from shared.totals import ended
+from worker import told
 from worker.attempt import Call, stream
 from worker.bill import Bill, count_deleted
 from worker.earlier import Earlier
@@ -80,6 +81,8 @@ class Run:
         self._earlier = Earlier(services, record)
         self._refused = False
         """The provider has just refused to continue: that was no failed attempt."""
+        self._told = False
+        """The worker's log has its start."""
         self._why: Stop | None = None
         self._sealing = False
         self._task: asyncio.Task[JobEnd] | None = None
@@ -129,6 +132,9 @@ class Run:
                 return await self._seal(Cancelled())
             if claim.start is not Start.CLAIMED:
                 return await self._seal(failure)
+            if not self._told:
+                told.start(self.record, self._models[self._choice], claim.number)
+                self._told = True
             await self._services.trials.began(self.record.id)
             end, again = await self._attempt(claim, self.writer)
             if again is None or isinstance(end, Completed):
@@ -215,7 +221,9 @@ class Run:
         except KeyError:
             message = f"The worker has no provider named {name}: its configuration differs from the API's."
             return Failed(code="unknown_provider", message=message, retryable=False), None
-        seconds = (request.deadline or settings.deadline) - claim.elapsed_ms / 1000
+        # From when it was accepted: while it waited, the API looked at its deadline (api/deadlines.py).
+        elapsed_ms = max(claim.elapsed_ms, claim.token - self.record.created_ms)
+        seconds = (request.deadline or settings.deadline) - elapsed_ms / 1000
         end = await stream(Call(provider, request, model, self._so_far), writer, settings, seconds=seconds)
         failed = end if isinstance(end, Failed) else None
         if self._replay is not None:
@@ -262,11 +270,21 @@ class Run:
         await self.writer.caught_up()
         if self.writer.outcome is Outcome.FENCED:
             return JobEnd.LEFT
+        if self.writer.outcome is Outcome.OK:
+            self._tell(end, self.writer)
         if self.writer.outcome is Outcome.GONE:
             await count_deleted(self.record, self.writer, self._services)
         if not isinstance(end, Completed):
             self._let_go()
         return JobEnd.DONE
+
+    def _tell(self, end: Completed | Failed | Cancelled, writer: Writer) -> None:
+        name = self._models[self._choice]
+        asked = None
+        if isinstance(end, Failed) and self._replay is None:
+            asked = self._services.settings.endpoints().get(name.partition("/")[0])
+        ms = max(0, writer.token - self.record.created_ms) + writer.elapsed_ms
+        told.end(self.record, name, writer.number, ms, end, asked)
 
     def _let_go(self) -> None:
         """End what goes on at the provider, now that nobody will read on."""

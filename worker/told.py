@@ -1,0 +1,62 @@
+"""What the worker's log says of each generation: its start, its end, and why it failed. Never what was asked or said.
+
+One line each, of `name=value`, so that a program can read them: without metrics, an operator sees here who is down.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from urllib.parse import urlsplit
+
+from shared.events import Cancelled, Completed, Failed
+from shared.generations import Record
+from shared.provider_settings import ProviderSettings
+
+logger = logging.getLogger("midstream.worker")
+
+LONGEST = 120
+"""Characters of a name that a caller chose."""
+_PLAIN = re.compile(r"[\w./:@+-]+", re.ASCII)
+
+
+def start(record: Record, model: str, number: int) -> None:
+    """It begins on this worker, with this attempt."""
+    logger.info("%s started%s", record.id, _pairs(owner=record.owner, model=_model(model), attempt=number))
+
+
+def end(
+    record: Record,
+    model: str,
+    number: int,
+    ms: int,
+    ended: Completed | Failed | Cancelled,
+    asked: ProviderSettings | None,
+) -> None:
+    """It has ended, `ms` after it was accepted. `asked` is the endpoint of its last attempt, where one was asked."""
+    usage = ended.usage
+    counted = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens} if usage else {}
+    told = _pairs(owner=record.owner, model=_model(model), attempts=number, **counted, ms=ms)
+    if isinstance(ended, Failed):
+        # The address may hold what is nobody's business; its host is what one looks for.
+        host = {"host": urlsplit(asked.address).netloc.rpartition("@")[2]} if asked else {}
+        logger.warning("%s failed%s", record.id, _pairs(code=ended.code) + told + _pairs(**host))
+    else:
+        finish = {"finish_reason": ended.finish_reason} if isinstance(ended, Completed) else {}
+        logger.info("%s %s%s", record.id, ended.type, told + _pairs(**finish))
+
+
+def _model(name: str) -> str:
+    """Without the parameters of the simulator's."""
+    return name.partition("?")[0]
+
+
+def _pairs(**told: str | int) -> str:
+    """Each as ` name=value`. A text that could be taken for more than one value, or for a line, is written as JSON."""
+    return "".join(f" {name}={value if isinstance(value, int) else _shown(value)}" for name, value in told.items())
+
+
+def _shown(text: str) -> str:
+    cut = text if len(text) <= LONGEST else text[:LONGEST] + "…"
+    return cut if _PLAIN.fullmatch(cut) else json.dumps(cut)
