@@ -185,6 +185,14 @@ class Status(BaseModel):
     status: Literal["ok"] = "ok"
 
 
+class Readiness(BaseModel):
+    """This node can be asked; whether anybody works is said beside it."""
+
+    status: Literal["ok", "no_worker"]
+    workers: int = Field(description="Workers that are alive.")
+    warning: str | None = Field(default=None, description="What to do about it, for people; null where all is well.")
+
+
 def timestamp(milliseconds: int) -> str:
     """ISO 8601 in UTC."""
     at = datetime.fromtimestamp(milliseconds / 1000, UTC)

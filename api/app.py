@@ -18,12 +18,15 @@ from api.routes import events, generations, health, models, page, usage
 from api.server import serve
 from api.services import Services
 from api.supervisor import supervised
+from api.waiting import Waiting
+from shared.deadlines import Deadlines
 from shared.generations import Generations
 from shared.log import Log
 from shared.queue import Queue
 from shared.redis_client import connect
 from shared.settings import Settings
 from shared.version import version
+from shared.workers import Workers
 
 KEEP = 4.0
 """Seconds that a node which goes waits until Redis has on disk what it promised last."""
@@ -42,6 +45,8 @@ def create_app(settings: Settings) -> FastAPI:
     store = Generations(redis, Queue(queue_redis, settings), settings)
     hub = Hub(log, store, settings)
     promises = Promises(store)
+    deadlines, workers = Deadlines(store), Workers(queue_redis)
+    waiting = Waiting(store, deadlines, workers)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -49,7 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
             stack.push_async_callback(redis.aclose)
             stack.push_async_callback(queue_redis.aclose)
             await stack.enter_async_context(hub.running())
-            async with supervised("promises", promises.run):
+            async with supervised("promises", promises.run), supervised("deadlines", waiting.run):
                 yield
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(KEEP):
@@ -60,7 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
         title="Midstream", version=version(), description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
     )
     app.state.keys = Keys(settings)
-    app.state.services = Services(settings, log, store, hub, promises)
+    app.state.services = Services(settings, log, store, hub, promises, deadlines, workers)
     problems.install(app)
     for module in (generations, events, models, usage, health, page):
         app.include_router(module.router)

@@ -119,6 +119,17 @@ def unavailable() -> Problem:
     )
 
 
+def too_few_workers(alive: int) -> Problem:
+    """Fewer are alive than the caller asks for."""
+    return Problem(
+        503,
+        "too_few_workers",
+        "Too few workers are alive",
+        f"There are {alive}. Start more with `midstream worker`; what is accepted meanwhile waits.",
+        headers={"Retry-After": "2"},
+    )
+
+
 def unprocessable(errors: Sequence[FieldError], code: str = "invalid_request") -> Problem:
     """The body or a parameter is not what it should be."""
     return Problem(
@@ -222,5 +233,6 @@ _DESCRIPTIONS = {
     422: "A field is wrong (`invalid_request`, `too_deep`, `unknown_model`, `unsupported_field`), or another "
     "request was sent with this key (`idempotency_key_reused`).",
     429: "Too many generations wait (`queue_full`); see `Retry-After`.",
-    503: "Redis does not answer (`unavailable`); see `Retry-After`.",
+    503: "Redis does not answer (`unavailable`) or has no room (`storage_full`), or fewer workers are alive than "
+    "`/readyz` was asked for (`too_few_workers`); see `Retry-After`.",
 }

@@ -15,10 +15,12 @@ from api.hub import Hub
 from api.problems import gone, not_found, unavailable
 from api.promises import Promises
 from api.tail import RESTORATION
+from shared.deadlines import Deadlines
 from shared.generations import Generations, Record
 from shared.log import Log
 from shared.redis_client import read_clock
 from shared.settings import Settings
+from shared.workers import Workers
 
 _ID = re.compile(r"gen_[a-z2-7]{32}")
 
@@ -32,6 +34,8 @@ class Services:
     generations: Generations
     hub: Hub
     promises: Promises
+    deadlines: Deadlines
+    workers: Workers
     started: float = field(default_factory=time.monotonic)
 
     async def just_restarted(self, *, sure: bool) -> bool:

@@ -22,8 +22,10 @@ from midstream.program import typed
 from midstream.up import base_url, free_port
 from midstream.valkey import Valkey, find_binary
 from shared.outbound import faults
+from shared.queue import QUEUE
 from shared.settings import KNOWN, Settings, load
 from shared.variables import warnings
+from shared.workers import WORKERS
 
 TIMEOUT = 3.0
 # Streams, functions and script flags that the log relies on came with Redis 7; Valkey began at 7.2.
@@ -87,8 +89,10 @@ def examine(settings: Settings, data_dir: Path) -> Iterator[Finding]:
         yield from _redis("Redis", settings.redis_url)
         if settings.queue_url not in (None, settings.redis_url):
             yield from _redis("queue's Redis", str(settings.queue_url))
+        yield from _workers(settings.queue_url or settings.redis_url, "worker")
     elif embedded.socket.exists():
         yield from _redis("embedded server", embedded.url)
+        yield from _workers(embedded.url, "up")
     else:
         yield _binary(data_dir)
     yield from _providers(settings)
@@ -126,6 +130,25 @@ def _redis(subject: str, url: str) -> Iterator[Finding]:
     yield _persistence(subject, info, directives)
     yield _policy(subject, info)
     yield _clock(subject, difference)
+
+
+def _workers(url: str, program: str) -> Iterator[Finding]:
+    """Whether anybody runs what is accepted. Nothing where Redis does not say, which is told of already."""
+    client = redis.Redis.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT)
+    try:
+        clock: Any = client.time()
+        alive: Any = client.zcount(WORKERS, f"({clock[0] * 1000 + clock[1] // 1000}", "+inf")
+        waiting: Any = client.zcard(QUEUE)
+    except redis.RedisError:
+        return
+    finally:
+        client.close()
+    if alive:
+        yield Finding("ok", "workers", f"{alive} alive")
+    else:
+        advice = f"start one with `{typed(program)}`; until then what is accepted waits"
+        state = f"none is alive, and {waiting} generations wait" if waiting else "none is alive"
+        yield Finding("fail" if waiting else "warn", "workers", state, advice)
 
 
 def _directives(client: redis.Redis) -> dict[str, str]:

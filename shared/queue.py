@@ -28,6 +28,8 @@ QUEUE = "midstream:queue"
 LEASES = "midstream:queue:leases"
 WAKE = "midstream:queue:wake"
 PENDING = "midstream:pending"
+DEADLINES = "midstream:deadlines"
+"""When what gave a deadline of its own is due: deadlines.py."""
 INTERRUPTS = "midstream:interrupts"
 """Channel on which workers hear which generations to look at at once: cancelled or deleted."""
 
@@ -177,6 +179,8 @@ class Queue:
                 for count in counts:
                     arguments += count
             counted += await self._settle(self.redis, [PENDING, COUNTED, *(end.key for end in ends)], arguments)
+            if ids:
+                await self.redis.zrem(DEADLINES, *ids)
         return counted
 
     async def alone(self, task: str, seconds: float) -> bool:

@@ -12,6 +12,7 @@ import random
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from arq.connections import ArqRedis
@@ -20,6 +21,7 @@ from redis.exceptions import RedisError
 
 from shared.queue import JOB, QUEUE, Queue, decode_job, encode_job
 from shared.settings import Settings
+from shared.workers import BEATS, Workers
 from worker.generate import Generator
 from worker.run import JobEnd
 
@@ -30,6 +32,8 @@ WAIT = 1.0
 MOST = 100
 """Jobs that are taken in one step."""
 WEEK = 604_800
+BEAT = 1.0
+"""Seconds at least between two times that a worker says that it is alive."""
 LOST_AFTER = 3
 """Leases without a renewal after which a worker stops its provider calls.
 
@@ -86,6 +90,7 @@ class QueueWorker(Worker):
         self._patience = min(settings.redis_timeout, settings.lease / 3)
         self._ahead_ms: float | None = None
         self._failures = 0
+        self._workers = Workers(queue.redis)
 
     async def _generate(self, ctx: dict[str, Any], generation_id: str) -> None:
         try:
@@ -128,9 +133,11 @@ class QueueWorker(Worker):
     async def main(self) -> None:
         """Take jobs and renew leases until `drain`; `began` is called when Redis has answered and the taking begins."""
         await self._hold_off_after_restart()
+        await self._beat()
         self._began()
         try:
             async with asyncio.TaskGroup() as tasks:
+                beating = tasks.create_task(self._keep_beating())
                 renewing = tasks.create_task(self._renew())
                 taking = tasks.create_task(self._take())
                 await self._stopping.wait()
@@ -140,12 +147,30 @@ class QueueWorker(Worker):
                 while self.tasks:
                     await asyncio.wait(self.tasks.values())
                 renewing.cancel()
+                beating.cancel()
         finally:
             for task in self.tasks.values():
                 task.cancel()
             await asyncio.gather(*self.tasks.values(), return_exceptions=True)
             # arq shields the last step of a job, which goes on without the job's task.
             await asyncio.gather(*self._finishing, return_exceptions=True)
+
+    async def _beat(self) -> None:
+        with suppress(RedisError):
+            # Once it stops, nothing is taken any more: those that wait should not count on it.
+            if self._stopping.is_set():
+                await self._workers.leave(self.name)
+            else:
+                await self._workers.beat(self.name, max(self.lease, BEAT * BEATS))
+
+    async def _keep_beating(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(self.lease / BEATS, BEAT)):
+                    await self._stopping.wait()
+            await self._beat()
+            if self._stopping.is_set():
+                return
 
     async def drain(self, seconds: float) -> None:
         """Take nothing more, let generations finish for so many seconds, then hand the rest over."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -102,7 +104,8 @@ async def _accept(use: Services, owner: str, asked: GenerationRequest, key: str 
         ttl_ms=int(ttl * 1000),
     )
     try:
-        accepted = await use.generations.accept(acceptance)
+        async with _deadline(use, acceptance.id, asked.deadline):
+            accepted = await use.generations.accept(acceptance)
     except QueueFull:
         detail = "As many generations wait or run as this server allows. Try again later."
         raise Problem(429, "queue_full", "The queue is full", detail, headers={"Retry-After": "5"}) from None
@@ -115,6 +118,19 @@ async def _accept(use: Services, owner: str, asked: GenerationRequest, key: str 
         message = "another request was sent with this key before; use a new key for a new request"
         raise unprocessable([FieldError(pointer="Idempotency-Key", message=message)], "idempotency_key_reused")
     return accepted
+
+
+@asynccontextmanager
+async def _deadline(use: Services, generation_id: str, seconds: float | None) -> AsyncIterator[None]:
+    """Its own deadline counts while inside, and after it where it is accepted."""
+    noted = seconds is not None and await use.deadlines.note(generation_id, seconds)
+    try:
+        yield
+    except Exception:
+        if noted:
+            with suppress(RedisError):  # what is not there is passed over when it is due
+                await use.deadlines.forget([generation_id])
+        raise
 
 
 async def _position(use: Services, accepted: Accepted) -> int | None:

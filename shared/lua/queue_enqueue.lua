@@ -6,6 +6,7 @@
 -- Gives 1 if it was added, else 0
 local clock = redis.call('TIME')
 local now = string.format('%.0f', clock[1] * 1000 + math.floor(clock[2] / 1000))
+redis.call('PERSIST', KEYS[1]) -- see append.lua: what was accepted is not refused for want of memory
 redis.call('ZADD', KEYS[3], 'NX', now, ARGV[1])
 redis.call('SET', ARGV[2], ARGV[3], 'PX', ARGV[4])
 if redis.call('ZADD', KEYS[1], 'NX', string.format('%.0f', now + ARGV[5]), ARGV[1]) == 0 then

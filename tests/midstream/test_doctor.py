@@ -14,7 +14,9 @@ import redis.asyncio
 from midstream import doctor
 from midstream.doctor import Finding
 from midstream.valkey import Valkey
+from shared.queue import Queue
 from shared.settings import Settings, load
+from shared.workers import Workers
 from tests.midstream.conftest import RunPython
 
 SECRET = "sk-this-must-not-be-shown"
@@ -43,13 +45,16 @@ async def test_finds_nothing_wrong_with_what_up_starts(
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
     monkeypatch.setenv("GROQ_API_KEY", SECRET)
     monkeypatch.setenv("OLLAMA_BASE_URL", "http://127.0.0.1:11434/v1")
-    async with Valkey(tmp_path / "data"):
+    async with Valkey(tmp_path / "data") as server:
+        async with redis.asyncio.Redis.from_url(server.url) as client:
+            await Workers(client).beat("w", 60)
         findings = list(doctor.examine(settings, tmp_path / "data"))
     assert wrong(findings) == {}
     said = {finding.subject: finding.state for finding in findings}
     assert said["embedded server"].startswith("Valkey ")
     assert said["embedded server, persistence"] == "on, appendfsync everysec"
     assert said["embedded server, eviction"] == "noeviction"
+    assert said["workers"] == "1 alive"
     assert said["provider openai"] == "OPENAI_API_KEY is set"
     assert said["provider groq"] == "GROQ_API_KEY is set"
     assert said["provider ollama"] == "takes no key"
@@ -70,7 +75,7 @@ async def test_names_what_is_wrong_with_a_server(
 ) -> None:
     async with Valkey(tmp_path / "data", config=directives) as server:
         findings = list(doctor.examine(on(server.url, settings), tmp_path / "data"))
-    assert wrong(findings) == expected | {"providers": "warn"}
+    assert wrong(findings) == expected | {"providers": "warn", "workers": "warn"}
     assert all(finding.advice for finding in findings if finding.level != "ok")
 
 
@@ -79,7 +84,29 @@ async def test_says_what_a_managed_server_hides(settings: Settings, tmp_path: Pa
         async with redis.asyncio.Redis.from_url(server.url) as client:
             await client.acl_setuser("default", enabled=True, nopass=True, commands=["-config"])
         findings = list(doctor.examine(on(server.url, settings), tmp_path / "data"))
-    assert wrong(findings) == {"Redis, persistence": "warn", "providers": "warn"}
+    assert wrong(findings) == {"Redis, persistence": "warn", "providers": "warn", "workers": "warn"}
+
+
+async def test_says_that_no_worker_is_alive_and_fails_where_something_waits(settings: Settings, tmp_path: Path) -> None:
+    async with Valkey(tmp_path / "data") as server, redis.asyncio.Redis.from_url(server.url) as client:
+        await Workers(client).beat("w", 60)
+        await Workers(client).leave("w")
+        here = on(server.url, settings)
+        assert wrong(list(doctor.examine(here, tmp_path)))["workers"] == "warn"
+        await Queue(client, settings).enqueue("gen_x")
+        (finding,) = (found for found in doctor.examine(here, tmp_path) if found.subject == "workers")
+        assert (finding.level, finding.state) == ("fail", "none is alive, and 1 generations wait")
+        assert "worker`" in finding.advice
+
+
+def test_warns_of_a_variable_that_nobody_knows(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MIDSTREAM_LEESE", SECRET)
+    monkeypatch.setenv("MIDSTREAM_SERVICE_HOST", "10.0.0.1")
+    findings = list(doctor.examine(settings, tmp_path))
+    assert wrong(findings) == {"MIDSTREAM_LEESE": "warn", "providers": "warn"}
+    assert SECRET not in repr(findings)
 
 
 async def test_sees_a_clock_that_is_off(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

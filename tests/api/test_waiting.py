@@ -1,0 +1,75 @@
+"""No worker is alive: deadlines are kept all the same, and it is said where one looks."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+
+from api import waiting
+from shared import deadlines
+from shared.queue import DEADLINES
+from tests.api.harness import BODY, Api, MakeApi, until
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "INTERVAL", 0.05)
+    monkeypatch.setattr(deadlines, "RESTORATION_MS", 0)
+
+
+async def test_a_deadline_ends_what_waits_and_its_viewer_hears_of_it(make_api: MakeApi, redis_url: str) -> None:
+    api = await make_api(redis_url, lease=0.2)
+    generation_id = await api.post(BODY | {"deadline": 0.3})
+    *_, last = await api.events(generation_id)
+    assert last.event == "failed"
+    assert json.loads(last.data)["code"] == "deadline_exceeded"
+    snapshot = (await api.client.get(f"/v1/generations/{generation_id}")).json()
+    assert (snapshot["state"], snapshot["error"]["code"]) == ("failed", "deadline_exceeded")
+
+
+async def test_the_settings_deadline_counts_for_others(make_api: MakeApi, redis_url: str) -> None:
+    api = await make_api(redis_url, lease=0.2, deadline=0.3)
+    long = await api.post(BODY | {"deadline": 60})
+    assert (await api.events(await api.post()))[-1].event == "failed"
+    assert (await api.client.get(f"/v1/generations/{long}")).json()["state"] == "queued"
+
+
+async def test_what_is_refused_leaves_no_deadline(make_api: MakeApi, redis_url: str) -> None:
+    api = await make_api(redis_url, max_pending=1)
+    first = await api.post()
+    response = await api.client.post("/v1/generations", json=BODY | {"deadline": 60})
+    assert response.status_code == 429
+    assert not await api.log.redis.exists(DEADLINES)
+    assert first
+
+
+async def test_readiness_says_how_many_workers_are_alive(api: Api) -> None:
+    alone = await api.client.get("/readyz")
+    assert alone.status_code == 200
+    assert alone.json()["status"] == "no_worker"
+    assert alone.json()["workers"] == 0
+    assert "midstream worker" in alone.json()["warning"]
+    asked = await api.client.get("/readyz", params={"workers": 1})
+    assert (asked.status_code, asked.json()["code"]) == (503, "too_few_workers")
+    await api.app.state.services.workers.beat("w", 60)
+    both = [await api.client.get("/readyz", params=params) for params in ({}, {"workers": 1})]
+    assert [response.json() for response in both] == [{"status": "ok", "workers": 1, "warning": None}] * 2
+    assert [response.status_code for response in both] == [200, 200]
+
+
+async def test_that_nobody_works_is_logged_once_and_so_is_that_somebody_does(
+    make_api: MakeApi, redis_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "midstream.api")
+    monkeypatch.setattr(waiting, "MISSED", 0.3)
+
+    def said(word: str) -> int:
+        return sum(word in message for message in caplog.messages)
+
+    api = await make_api(redis_url)
+    await until(lambda: said("no worker is alive"), "the warning")
+    await api.app.state.services.workers.beat("w", 60)
+    await until(lambda: said("1 workers are alive again"), "the recovery")
+    assert said("no worker is alive") == 1
