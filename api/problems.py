@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import mistakes
 from api.supervisor import where
+from shared.outage import is_full, level
 
 logger = logging.getLogger("midstream.api")
 
@@ -119,6 +120,18 @@ def unavailable() -> Problem:
     )
 
 
+def storage_full() -> Problem:
+    """Redis has no room."""
+    return Problem(
+        503,
+        "storage_full",
+        "Storage is full",
+        "Redis has no memory or no disk for more, and nothing was accepted. The operator has to make room; its log has "
+        "Redis' words. Send the request again later.",
+        headers={"Retry-After": "10"},
+    )
+
+
 def too_few_workers(alive: int) -> Problem:
     """Fewer are alive than the caller asks for."""
     return Problem(
@@ -147,8 +160,8 @@ def _of_problem(_: Request, error: Exception) -> JSONResponse:
 
 
 def _of_redis(_: Request, error: Exception) -> JSONResponse:
-    logger.warning("answered 503: %s", type(error).__name__)
-    return unavailable().response()
+    logger.log(level(error), "answered 503: %s", type(error).__name__)
+    return (storage_full() if is_full(error) else unavailable()).response()
 
 
 def _of_http(request: Request, error: Exception) -> JSONResponse:

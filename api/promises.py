@@ -11,6 +11,7 @@ from typing import Literal
 from redis.exceptions import RedisError
 
 from shared.generations import Acceptance, Generations
+from shared.outage import level
 
 logger = logging.getLogger("midstream.api")
 
@@ -67,7 +68,7 @@ class Promises:
                     await self._look_at(due)
                 except RedisError as error:
                     self._recent.extendleft(reversed(due))
-                    logger.warning("promises not looked at (%s)", type(error).__name__)
+                    logger.log(level(error), "promises not looked at (%s)", type(error).__name__)
                     break
 
     async def kept(self) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
+from weakref import ref
 
 from hiredis import pack_command
 from redis._parsers.hiredis import NOT_ENOUGH_DATA
@@ -12,8 +14,10 @@ from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnecti
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
-from redis.exceptions import ConnectionError, RedisError, ResponseError, TimeoutError
+from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, ResponseError, TimeoutError
 from redis.typing import EncodableT
+
+from shared.outage import PROBE, Outage, outage_of
 
 __all__ = ["RedisError", "connect", "read_clock"]
 
@@ -23,6 +27,26 @@ class _Direct(AbstractConnection):
 
     Measured by bench/round_trip.py. Commands are packed by hiredis, which redis-py does only in its blocking client.
     """
+
+    def __init__(self, *, outage: Outage, probe: Callable[[], Awaitable[Any]], **options: Any) -> None:
+        super().__init__(**options)
+        self._outage, self._probe = outage, probe
+
+    async def connect(self) -> None:
+        """Connect; where that fails, it is told once."""
+        try:
+            await super().connect()  # type: ignore[no-untyped-call]
+        except RedisError as error:
+            self._outage.note(error, self._probe, connecting=True)
+            raise
+
+    async def read_response(self, *args: Any, **options: Any) -> Any:
+        """A reply; a refusal is told once."""
+        try:
+            return await super().read_response(*args, **options)
+        except (ResponseError, BusyLoadingError) as error:
+            self._outage.note(error, self._probe, connecting=False)
+            raise
 
     def pack_command(self, *args: EncodableT) -> list[bytes]:
         """A command as bytes; a name of two words is two arguments."""
@@ -79,6 +103,7 @@ def connect(url: str, *, timeout: float, connections: int = 32, retries: int = 2
     is sent again after a broken connection; every script of ours can be run twice.
     """
     options: dict[str, bool] = {} if url.startswith("unix://") else {"socket_keepalive": True}
+    outage = outage_of(url)
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=connections,
@@ -90,8 +115,30 @@ def connect(url: str, *, timeout: float, connections: int = 32, retries: int = 2
         **options,
     )
     # After the fact, as the class that the address stands for wins over one that is given.
-    pool.connection_class = {"unix": _Unix, "rediss": _Tls}.get(url.partition("://")[0], _Tcp)
-    return Redis.from_pool(pool)
+    classes: dict[str, type[AbstractConnection]] = {"unix": _Unix, "rediss": _Tls}
+    pool.connection_class = classes.get(url.partition("://")[0], _Tcp)
+    client: Any = _Client.from_pool(pool)
+    # No cycle: what holds the connections must go when nobody has the client any more.
+    pool.connection_kwargs |= {"outage": outage, "probe": partial(_write, ref(client))}
+    client.outage = outage
+    watched: Redis = client
+    return watched
+
+
+class _Client(Redis):
+    """Ends what looks for the end of an outage, when it is closed."""
+
+    outage: Outage
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        self.outage.close()
+        await super().aclose(close_connection_pool)
+
+
+async def _write(client: ref[Redis]) -> None:
+    """Write a little, as Redis at its limit refuses. Raises RedisError."""
+    if (redis := client()) is not None:
+        await redis.set(PROBE, "1", px=1000)
 
 
 def arrived(connection: AbstractConnection) -> Iterator[Any]:

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared.backoff import Backoff
+from shared.outage import level
 from shared.redis_client import arrived
 
 logger = logging.getLogger("midstream")
@@ -68,7 +69,7 @@ class Subscriber:
                 await self._session(backoff)
             except (RedisError, OSError) as error:
                 pause = next(backoff)
-                logger.warning("subscriber: %s; again in %.2f s", type(error).__name__, pause)
+                logger.log(level(error), "subscriber: %s; again in %.2f s", type(error).__name__, pause)
                 await asyncio.sleep(pause)
 
     async def _session(self, backoff: Backoff) -> None:

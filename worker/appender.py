@@ -18,10 +18,11 @@ from collections.abc import Awaitable, Callable
 from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError, ResponseError
 
 from shared.log import Batch, Claim, Log, Outcome, Reply
+from shared.outage import is_full, level
 from shared.totals import Ended
 from worker.journal import Silence
 from worker.load import Load
-from worker.writer import StopReason, Writer
+from worker.writer import DISK, FULL, StopReason, Writer
 
 logger = logging.getLogger("midstream.worker")
 
@@ -115,7 +116,7 @@ class Appender:
                 for writer, _ in work:
                     self._mark(writer)
                 failures += 1
-                logger.warning("append failed (%s), sending again", type(error).__name__)
+                logger.log(level(error), "append failed (%s), sending again", type(error).__name__)
                 await asyncio.sleep(min(0.02 * 2.0 ** min(failures, 6), 1.0) * random.uniform(0.5, 1.0))
             await self._forget_settled()
 
@@ -194,8 +195,8 @@ class Appender:
         for (writer, batch), reply in zip(work, replies, strict=True):
             if isinstance(reply, ResponseError):
                 refused = reply
-                if isinstance(reply, OutOfMemoryError):
-                    writer.refuse()
+                if is_full(reply):
+                    writer.refuse(FULL if isinstance(reply, OutOfMemoryError) else DISK)
             else:
                 await self._settle(writer, batch, reply, sent)
             if writer.behind:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from shared.outage import level
 from shared.script import Script
 from shared.settings import Settings
 
@@ -57,7 +58,7 @@ class Circuits:
                 if answer != b"open":
                     return place
         except RedisError as error:
-            logger.warning("circuits not asked (%s)", type(error).__name__)
+            logger.log(level(error), "circuits not asked (%s)", type(error).__name__)
         return choice
 
     async def report(self, model: str, failure: str | None) -> None:
@@ -70,7 +71,7 @@ class Circuits:
         try:
             opened_ms = int(await self._report(self._redis, [_key(model)], arguments))
         except RedisError as error:
-            logger.warning("circuit not told (%s)", type(error).__name__)
+            logger.log(level(error), "circuit not told (%s)", type(error).__name__)
             return
         if failure is None:
             self._doubtful.discard(model)

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from shared.generations import Generations
+from shared.outage import level
 from shared.queue import INTERRUPTS
 from worker.generate import Generator
 
@@ -41,7 +42,7 @@ class Interrupts:
                         await self._look_at([message["data"].decode()] if message else self._quiet())
             except (RedisError, OSError) as error:
                 failures += 1
-                logger.warning("interrupts not heard (%s)", type(error).__name__)
+                logger.log(level(error), "interrupts not heard (%s)", type(error).__name__)
                 await asyncio.sleep(min(0.05 * 2.0 ** min(failures, 5), 1.0) * random.uniform(0.5, 1.0))
 
     def _quiet(self) -> list[str]:

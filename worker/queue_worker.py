@@ -19,6 +19,7 @@ from arq.connections import ArqRedis
 from arq.worker import Retry, Worker, func
 from redis.exceptions import RedisError
 
+from shared.outage import level
 from shared.queue import JOB, QUEUE, Queue, decode_job, encode_job
 from shared.settings import Settings
 from shared.workers import BEATS, Workers
@@ -246,7 +247,7 @@ class QueueWorker(Worker):
             try:
                 lost = await self.queue.renew(self.name, mine) if mine else []
             except RedisError as error:
-                logger.warning("leases not renewed (%s)", type(error).__name__)
+                logger.log(level(error), "leases not renewed (%s)", type(error).__name__)
                 pause = min(0.2, self.lease / 10)  # at once when it is back, before anyone takes them
                 if started - renewed > LOST_AFTER * self.lease:
                     self.generator.stop_all("lease")
@@ -278,7 +279,7 @@ class QueueWorker(Worker):
         """
         while not self._stopping.is_set():
             self._failures += 1
-            logger.warning("queue unreachable (%s)", type(error).__name__)
+            logger.log(level(error), "queue unreachable (%s)", type(error).__name__)
             await asyncio.sleep(min(0.05 * 2.0 ** min(self._failures, 5), 1.0) * random.uniform(0.5, 1.0))
             try:
                 now_ms, _ = await self.queue.clock()

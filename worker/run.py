@@ -308,7 +308,7 @@ class Run:
         if self._why == "cancel":
             return await self._seal(Cancelled())
         if self._why == "full":
-            message = "Redis has no memory for more (maxmemory)."
+            message = "Redis has no room for more: its memory or its disk is full."
             return await self._seal(Failed(code="storage_full", message=message, retryable=True))
         try:
             async with asyncio.timeout(HAND_OVER):

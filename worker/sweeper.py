@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from shared.generations import SYNCED_MS, Generations
 from shared.log import Log
+from shared.outage import level
 from shared.queue import Queue
 from shared.settings import Settings
 from shared.totals import Ended, read_ended
@@ -43,7 +44,7 @@ class Sweeper:
                 if await self.queue.alone("sweep", self.interval * 0.7):
                     await self.sweep()
             except RedisError as error:
-                logger.warning("not swept (%s)", type(error).__name__)
+                logger.log(level(error), "not swept (%s)", type(error).__name__)
 
     async def sweep(self) -> int:
         """One pass over the pending index; gives how many generations it enqueued."""

@@ -19,6 +19,8 @@ BATCH_EVENTS = 256
 BATCH_BYTES = 262_144
 FULL = 3.0
 """Seconds of a Redis without memory after which the generation is ended."""
+DISK = 10.0
+"""Seconds of one that cannot write to its disk: less than a worker goes on for without renewing its leases."""
 FIRST = 3
 """Events up to which an attempt has said nothing yet, or as good as: `attempt`, `response`, `part`, a first delta."""
 ROOM = 1024
@@ -222,12 +224,12 @@ class Writer:
         self._base, self._acked = base, 0
         self._dirty(self)
 
-    def refuse(self) -> None:
-        """Redis has no memory for the batch. After a while of that, what it has not taken is dropped, and the end,
-        which it always takes, is asked for.
+    def refuse(self, seconds: float) -> None:
+        """Redis has no room for the batch. After so long of that, what it has not taken is dropped, and the end is
+        asked for: without memory it is taken at once, without a disk as soon as that is there again.
         """
         self._refused_at = self._refused_at or time.monotonic()
-        if not self._full and time.monotonic() - self._refused_at > FULL:
+        if not self._full and time.monotonic() - self._refused_at > seconds:
             self._full = True
             del self._events[self._acked :]
             self._waiting.clear()

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from api import answers, intake, sse
 from api.admission import Start, refusal
@@ -21,7 +21,7 @@ from api.problems import FieldError, Problem, documented, gone, not_found, unpro
 from api.promises import Ending
 from api.services import GenerationId, Services, Use
 from shared.events import ORIGIN
-from shared.generations import Acceptance, Accepted, GoneError, QueueFull
+from shared.generations import Acceptance, Accepted, Existence, GoneError, QueueFull
 from shared.log import PAGE
 from shared.requests import GenerationRequest
 from shared.snapshots import Snapshot
@@ -104,7 +104,7 @@ async def _accept(use: Services, owner: str, asked: GenerationRequest, key: str 
         ttl_ms=int(ttl * 1000),
     )
     try:
-        async with _deadline(use, acceptance.id, asked.deadline):
+        async with _noted(use, acceptance, asked.deadline):
             accepted = await use.generations.accept(acceptance)
     except QueueFull:
         detail = "As many generations wait or run as this server allows. Try again later."
@@ -121,15 +121,19 @@ async def _accept(use: Services, owner: str, asked: GenerationRequest, key: str 
 
 
 @asynccontextmanager
-async def _deadline(use: Services, generation_id: str, seconds: float | None) -> AsyncIterator[None]:
-    """Its own deadline counts while inside, and after it where it is accepted."""
-    noted = seconds is not None and await use.deadlines.note(generation_id, seconds)
+async def _noted(use: Services, asked: Acceptance, deadline: float | None) -> AsyncIterator[None]:
+    """While it is accepted inside, note its own deadline; where Redis refuses it, leave nothing of it behind."""
+    noted = deadline is not None and await use.deadlines.note(asked.id, deadline)
     try:
         yield
-    except Exception:
-        if noted:
-            with suppress(RedisError):  # what is not there is passed over when it is due
-                await use.deadlines.forget([generation_id])
+    except Exception as error:
+        with suppress(RedisError):  # what is not there is passed over when it is due, or cleared away by the sweeper
+            if noted:
+                await use.deadlines.forget([asked.id])
+            refused = isinstance(error, ResponseError)
+            if refused and (await use.generations.find(asked.id)).existence is Existence.NOTHING:
+                await use.generations.queue.settle([asked.id])
+                await use.generations.queue.forget(asked.owner, [asked.id])
         raise
 
 

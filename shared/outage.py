@@ -1,0 +1,144 @@
+"""An outage of Redis: each reason is told once, in Redis' own words, and so is the end of it.
+
+What Redis refuses for want of memory or disk, or lets nobody write, every command meets again and again; a line for
+each would hide the one that says what to do. The words are Redis' errors, which hold no content and no credentials.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
+
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    ConnectionError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
+
+logger = logging.getLogger("midstream.redis")
+
+PROBE = "midstream:probe"
+"""A key that is written to see whether Redis takes writes again."""
+INTERVAL = 1.0
+"""Seconds between two probes."""
+QUIET = 2.0
+"""Seconds without a refusal before an outage is over."""
+LONGEST = 300
+"""Characters of Redis' words that are shown."""
+
+_CODES: tuple[tuple[type[RedisError], str], ...] = (
+    (OutOfMemoryError, "OOM"),
+    (ReadOnlyError, "READONLY"),
+    (BusyLoadingError, "LOADING"),
+    (NoPermissionError, "NOPERM"),
+    (AuthenticationError, "NOAUTH"),
+)
+"""redis-py takes the code away from these."""
+_SPELLED = ("MISCONF", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS", "BUSY")
+FULL = ("OOM", "MISCONF")
+"""Refusals for want of memory, and of a disk that takes what must be kept."""
+LASTING = ("NOPERM", "NOAUTH")
+"""Of some commands or connections only: no probe can tell that they are over."""
+
+
+def refusal(error: BaseException) -> str | None:
+    """The code with which Redis refuses what it would take at another time; None for any other error."""
+    if type(error) is ConnectionError and isinstance(error.__cause__, RedisError):
+        error = error.__cause__  # on a unix socket, redis-py takes any refusal for a failed connection
+    for kind, code in _CODES:
+        if isinstance(error, kind):
+            return code
+    if isinstance(error, ResponseError):
+        code = str(error).partition(" ")[0]
+        return code if code in _SPELLED else None
+    return "ERR" if isinstance(error, ConnectionError) and "max number of clients" in str(error) else None
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether Redis has no room: its memory or its disk is full, or it cannot write to that."""
+    return refusal(error) in FULL
+
+
+def level(error: BaseException) -> int:
+    """At which level a task says that it met an error: what is told as an outage need not be told by each."""
+    told = refusal(error) is not None or isinstance(error, ConnectionError)
+    return logging.DEBUG if told else logging.WARNING
+
+
+class Outage:
+    """Of one Redis, for all its clients in this process."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        self._told: set[str] = set()
+        self._lasting: set[str] = set()
+        self._since = self._last = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    def note(self, error: BaseException, probe: Callable[[], Awaitable[Any]] | None, *, connecting: bool) -> None:
+        """A command was refused, or no connection could be made. `probe` writes, to see when that is over."""
+        code = refusal(error)
+        if code is None and not connecting:
+            return
+        if code in LASTING:
+            self._tell_lasting(str(code), error)
+            return
+        self._last = time.monotonic()
+        if not self._told:
+            self._since = self._last
+        reason = code or "unreachable"
+        if reason not in self._told:
+            self._told.add(reason)
+            logger.warning("%s %s: %s", self._name, "refuses" if code else "cannot be reached", words(error, code))
+        if probe is not None and (self._task is None or self._task.done()):
+            self._task = asyncio.get_running_loop().create_task(self._until_over(probe))
+
+    def close(self) -> None:
+        """No more probes: the client is closed."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def _tell_lasting(self, code: str, error: BaseException) -> None:
+        if code not in self._lasting:
+            self._lasting.add(code)
+            logger.warning("%s refuses: %s", self._name, words(error, code))
+
+    async def _until_over(self, probe: Callable[[], Awaitable[Any]]) -> None:
+        while True:
+            await asyncio.sleep(INTERVAL * random.uniform(0.8, 1.2))
+            try:
+                await probe()
+            except (RedisError, OSError):
+                continue  # which is noted where it is met
+            if time.monotonic() - self._last > QUIET:
+                break
+        logger.info("%s takes writes again, after %.0f s", self._name, self._last - self._since)
+        self._told.clear()
+
+
+def words(error: BaseException, code: str | None) -> str:
+    """What Redis said, on one line."""
+    text = " ".join(str(error).split())
+    if code is not None and not text.startswith(code) and code != "ERR":
+        text = f"{code} {text}"
+    return "".join(c if c.isprintable() else "?" for c in text)[:LONGEST]
+
+
+_outages: WeakValueDictionary[str, Outage] = WeakValueDictionary()
+
+
+def outage_of(url: str) -> Outage:
+    """The one of this Redis."""
+    return _outages.setdefault(url, Outage(url))

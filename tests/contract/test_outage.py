@@ -1,0 +1,140 @@
+"""What Redis refuses, and that it does no more, is told once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError, OutOfMemoryError, ResponseError, TimeoutError
+
+from midstream.valkey import Valkey
+from shared import outage
+from shared.outage import is_full, level, refusal
+from shared.redis_client import connect
+
+LOGGER = "midstream.redis"
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(outage, "INTERVAL", 0.05)
+    monkeypatch.setattr(outage, "QUIET", 0.1)
+    caplog.set_level(logging.INFO, LOGGER)
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == LOGGER]
+
+
+async def refused(redis: Redis, times: int = 5) -> None:
+    for _ in range(times):
+        with pytest.raises(ResponseError) as caught:
+            await redis.set("x", "1")
+        assert is_full(caught.value)
+
+
+async def recovered(caplog: pytest.LogCaptureFixture) -> None:
+    async with asyncio.timeout(10):
+        while not any("takes writes again" in line for line in said(caplog)):
+            await asyncio.sleep(0.01)
+
+
+async def test_no_memory(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with Valkey(tmp_path / "data") as server:
+        redis, other = connect(server.url, timeout=5), connect(server.url, timeout=5)
+        for _ in range(2):
+            caplog.clear()
+            await redis.config_set("maxmemory", "1")
+            await refused(redis)
+            await refused(other)
+            async with redis.pipeline(transaction=False) as pipe:
+                pipe.set("x", "1")
+                pipe.get("x")
+                assert isinstance((await pipe.execute(raise_on_error=False))[0], OutOfMemoryError)
+            (line,) = said(caplog)
+            assert line.endswith("refuses: OOM command not allowed when used memory > 'maxmemory'.")
+            await redis.config_set("maxmemory", "0")
+            await recovered(caplog)
+            assert len(said(caplog)) == 2
+        await redis.aclose()
+        await other.aclose()
+
+
+async def test_no_disk(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    # A snapshot cannot take the place of a folder: for Redis, its disk has failed.
+    taken = tmp_path / "data/taken.rdb"
+    async with Valkey(tmp_path / "data", config={"save": "3600 1", "dbfilename": taken.name}) as server:
+        redis = connect(server.url, timeout=5)
+        taken.mkdir()
+        await redis.bgsave()
+        async with asyncio.timeout(10):
+            while (await redis.info("persistence"))["rdb_last_bgsave_status"] == "ok":
+                await asyncio.sleep(0.05)
+        await refused(redis)
+        (line,) = said(caplog)
+        assert "refuses: MISCONF " in line
+        taken.rmdir()
+        await redis.bgsave()
+        await recovered(caplog)
+        await redis.aclose()
+
+
+async def test_no_server(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with Valkey(tmp_path / "data") as server:
+        redis = connect(server.url, timeout=1, retries=0)
+        await redis.ping()
+        await server.kill()
+        for _ in range(5):
+            with pytest.raises(ConnectionError):
+                await redis.ping()
+        (line,) = said(caplog)
+        assert "cannot be reached: " in line
+        await server.start()
+        await recovered(caplog)
+        await redis.aclose()
+
+
+async def test_no_permission_is_told_once_without_credentials(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with Valkey(tmp_path / "data") as server:
+        redis = connect(server.url, timeout=5)
+        await redis.acl_setuser("u", enabled=True, passwords=["+s3cr3t"], commands=["+ping"], keys=["*"])
+        limited = connect(server.url.replace("unix://", "unix://u:s3cr3t@"), timeout=5)
+        for _ in range(3):
+            with pytest.raises(ResponseError):
+                await limited.set("x", "1")
+        wrong = connect(server.url.replace("unix://", "unix://u:wr0ng@"), timeout=5)
+        for _ in range(3):
+            with pytest.raises(ConnectionError):
+                await wrong.ping()
+        lines = said(caplog)
+        assert len(lines) == 2
+        assert "refuses: NOPERM " in lines[0]
+        assert "refuses: NOAUTH " in lines[1]
+        assert not any(secret in line for line in lines for secret in ("s3cr3t", "wr0ng"))
+        for client in (redis, limited, wrong):
+            await client.aclose()
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (OutOfMemoryError("command not allowed when used memory > 'maxmemory'."), "OOM"),
+        (ResponseError("MISCONF Errors writing to the AOF file: No space left on device"), "MISCONF"),
+        (ResponseError("WRONGTYPE Operation against a key"), None),
+        (ResponseError("ERR unknown command"), None),
+        (ConnectionError("max number of clients reached"), "ERR"),
+        (TimeoutError("Timeout reading"), None),
+    ],
+)
+def test_refusals_and_other_errors(error: Exception, code: str | None) -> None:
+    assert refusal(error) == code
+    assert level(error) == (logging.WARNING if code is None else logging.DEBUG)
+
+
+def test_words_are_one_line_that_can_be_printed() -> None:
+    text = outage.words(ResponseError("MISCONF a\nb\x1b[2J" + "x" * 999), "MISCONF")
+    assert text.startswith("MISCONF a b?[2J")
+    assert len(text) == outage.LONGEST
