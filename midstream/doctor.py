@@ -95,6 +95,7 @@ def examine(settings: Settings, data_dir: Path) -> Iterator[Finding]:
         yield from _workers(embedded.url, "up")
     else:
         yield _binary(data_dir)
+        yield from _data_folder(data_dir)
     yield from _providers(settings)
     for fault in faults(settings.endpoints()):
         stops = fault.provider is not None
@@ -108,6 +109,14 @@ def _binary(data_dir: Path) -> Finding:
         return Finding("ok", "embedded server", f"{find_binary()}, not running; `{typed('up', *folder)}` starts it")
     except StartError as error:
         return Finding("fail", "embedded server", *str(error).split(": ", 1))
+
+
+def _data_folder(data_dir: Path) -> Iterator[Finding]:
+    """Whether `up` could make its folder and write to it; nothing is made here."""
+    place = next(place for place in (data_dir.absolute(), *data_dir.absolute().parents) if place.exists())
+    if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+        advice = "correct its permissions or choose another with --data-dir"
+        yield Finding("fail", f"data folder {data_dir}", "cannot be written", advice)
 
 
 def _redis(subject: str, url: str) -> Iterator[Finding]:

@@ -178,7 +178,8 @@ class Settings(BaseSettings):
         default=1800.0,
         ge=0.1,
         le=86_400,
-        description="Seconds one generation may run over all its attempts. Defaults to 1,800.",
+        description="Seconds from the acceptance of a generation to its end at most, over all its attempts and what it "
+        "waits. Defaults to 1,800.",
     )
     max_log: int = Field(
         default=32_000_000,

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from shared.log import Batch, Claim, Reply
+from shared.settings_error import SettingsError
 
 
 class Silence:
@@ -50,5 +51,8 @@ class Journal(Silence):
 
 
 def open_journal(path: Path | None) -> Silence:
-    """The journal in a file, or none. Raises OSError where the file cannot be written."""
-    return Journal(path) if path else Silence()
+    """The journal in a file, or none. Raises SettingsError where the file cannot be written."""
+    try:
+        return Journal(path) if path else Silence()
+    except OSError as error:
+        raise SettingsError(f"MIDSTREAM_APPEND_JOURNAL: cannot be written ({error.strerror}); correct it") from None

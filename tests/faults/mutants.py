@@ -39,6 +39,12 @@ STAGES: dict[str, tuple[str, ...]] = {
         *(f"tests/midstream/test_{name}.py" for name in ("answer", "part", "table", "files", "standard_streams")),
     ),
     "page": (*PYTEST, "tests/mended/test_page.py"),
+    "settings": (
+        *PYTEST,
+        "tests/shared/test_settings.py",
+        "tests/shared/test_variables.py",
+        "tests/shared/test_flaws.py",
+    ),
     "named": (*PYTEST, *(f"tests/faults/test_{name}.py" for name in ("smoke", *NAMED))),
     "chaos": (*CHAOS, "--seconds", "45", "--seed", "1"),
     "chaos outage": (*CHAOS, "--seconds", "30", "--seed", "3", "--faults", "redis_kill", "--needless", "0"),

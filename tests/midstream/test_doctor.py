@@ -99,6 +99,15 @@ async def test_says_that_no_worker_is_alive_and_fails_where_something_waits(sett
         assert "worker`" in finding.advice
 
 
+def test_says_that_the_data_folder_cannot_be_written(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for place in ("file", "file/data"):
+        findings = wrong(list(doctor.examine(settings, tmp_path / place)))
+        assert findings == {f"data folder {tmp_path / place}": "fail", "providers": "warn"}
+    assert wrong(list(doctor.examine(settings, tmp_path / "new/deep"))) == {"providers": "warn"}
+    assert not (tmp_path / "new").exists()
+
+
 def test_warns_of_a_variable_that_nobody_knows(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

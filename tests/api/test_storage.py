@@ -1,0 +1,69 @@
+"""Redis has no room: a POST says so, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from midstream.valkey import Valkey
+from tests.api.harness import BODY, Api, MakeApi
+
+REQUESTS = (BODY, BODY | {"deadline": 60})
+
+
+async def refused(api: Api, redis: Redis, code: str = "storage_full") -> None:
+    before = sorted(await redis.keys("midstream:*"))
+    for body in REQUESTS:
+        response = await api.client.post("/v1/generations", json=body)
+        assert (response.status_code, response.json()["code"]) == (503, code)
+        assert response.headers["content-type"] == "application/problem+json"
+        assert int(response.headers["retry-after"]) > 0
+        assert "maxmemory" not in response.text
+    # The lock of who keeps deadlines comes and goes.
+    after = [
+        key for key in await redis.keys("midstream:*") if not key.startswith((b"midstream:alone", b"midstream:probe"))
+    ]
+    assert set(after) <= set(before)
+
+
+async def test_no_memory(make_api: MakeApi, own_valkey: Valkey) -> None:
+    api = await make_api(own_valkey.url)
+    redis = api.log.redis
+    whole = await api.post()
+    await redis.config_set("maxmemory", "1")
+    await refused(api, redis)
+    page = (await api.client.get("/v1/generations")).json()["data"]
+    assert [entry["id"] for entry in page] == [whole]
+    await redis.config_set("maxmemory", "0")
+    assert await api.post()
+
+
+async def test_no_disk(make_api: MakeApi, tmp_path: Path) -> None:
+    # A snapshot cannot take the place of a folder: for Redis, its disk has failed.
+    async with Valkey(tmp_path / "data", config={"save": "3600 1", "dbfilename": "taken.rdb"}) as server:
+        api = await make_api(server.url)
+        redis = api.log.redis
+        await api.post()
+        (tmp_path / "data/taken.rdb").mkdir()
+        await redis.bgsave()
+        async with asyncio.timeout(10):
+            while (await redis.info("persistence"))["rdb_last_bgsave_status"] == "ok":
+                await asyncio.sleep(0.05)
+        await refused(api, redis)
+
+
+@pytest.mark.parametrize("body", REQUESTS)
+async def test_what_was_accepted_with_its_key_before_stays(
+    body: dict[str, object], make_api: MakeApi, own_valkey: Valkey
+) -> None:
+    api = await make_api(own_valkey.url)
+    key = {"Idempotency-Key": "k"}
+    first = await api.post(body, headers=key)
+    await api.log.redis.config_set("maxmemory", "1")
+    again = await api.client.post("/v1/generations", json=body, headers=key)
+    pending = await api.generations.queue.pending(count=10, before_ms=10**15)
+    assert [generation_id for generation_id, _, _ in pending] == [first]
+    assert again.status_code in (202, 503)
