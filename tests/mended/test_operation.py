@@ -175,6 +175,9 @@ def test_a_redis_without_a_disk_is_told_once_and_what_ran_ends_as_storage_full(
     for running in (api, worker):
         until(lambda one=running: lines(one, "takes writes again"), 20, running)
     assert lines(worker, generation, "failed", "code=storage_full")
+    assert redis.say("ZCARD", "midstream:workers") == "1"
+    worker.stop()
+    assert redis.say("ZCARD", "midstream:workers") == "0"
 
 
 @pytest.mark.mended("answers-13")
