@@ -23,7 +23,7 @@ from midstream.up import base_url, free_port
 from midstream.valkey import Valkey, find_binary
 from shared.outbound import faults
 from shared.queue import QUEUE
-from shared.settings import KNOWN, Settings, load
+from shared.settings import Settings, load
 from shared.variables import warnings
 from shared.workers import WORKERS
 
@@ -80,7 +80,7 @@ def configured() -> Settings:
 def examine(settings: Settings, data_dir: Path) -> Iterator[Finding]:
     """All findings, in the order in which one would repair them."""
     yield Finding("ok", "Python", sys.version.split()[0])
-    for warning in warnings(KNOWN):
+    for warning in warnings(settings.known()):
         subject, state, advice = warning.split(": ", 2)
         yield Finding("warn", subject, state, advice)
     configured = "redis_url" in settings.model_fields_set

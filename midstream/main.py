@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,9 @@ from midstream.errors import ClientError, StartError
 from midstream.program import typed
 from midstream.standard_streams import forgive, own_streams
 from shared.settings_error import SettingsError
+
+if TYPE_CHECKING:
+    from shared.settings import Settings
 
 app = typer.Typer(
     name="midstream",
@@ -47,11 +50,10 @@ def _say_version(wanted: bool) -> None:
 SERVERS = frozenset({"up", "api", "worker", "simulator"})
 
 
-def _warn_of_strangers() -> None:
-    from shared.settings import KNOWN
+def _warn_of_strangers(settings: Settings) -> None:
     from shared.variables import warnings
 
-    for warning in warnings(KNOWN):
+    for warning in warnings(settings.known()):
         print(f"midstream: {warning}", file=sys.stderr)
 
 
@@ -94,7 +96,7 @@ def api(
     from shared.settings import load
 
     settings = load(host=host, port=port)
-    _warn_of_strangers()
+    _warn_of_strangers(settings)
     if processes > 1:
         from midstream import up
 
@@ -116,7 +118,7 @@ def worker(
     from shared.settings import load
 
     settings = load()
-    _warn_of_strangers()
+    _warn_of_strangers(settings)
     for warning in check(settings.endpoints()):
         if not supervised:
             print(f"midstream: {warning}", file=sys.stderr)

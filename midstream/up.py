@@ -20,7 +20,7 @@ from midstream.unix_socket import PATH_LIMIT
 from midstream.valkey import Valkey
 from shared.outbound import check
 from shared.readiness import say_ready
-from shared.settings import KNOWN, Settings, load
+from shared.settings import Settings, load
 from shared.variables import warnings, without_strangers
 
 # Seconds the workers let running answers finish after Ctrl-C; what is cut goes on at the next start.
@@ -39,7 +39,7 @@ def run(host: str | None, port: int | None, data_dir: Path, workers: int, proces
     # Known before the settings are read, as an alias may name one of its models.
     simulator_url = f"http://127.0.0.1:{free_port('127.0.0.1', 0)}"
     settings = load(host=host, port=port, fallback={"simulator_url": simulator_url})
-    for warning in (*warnings(KNOWN), *check(settings.endpoints())):
+    for warning in (*warnings(settings.known()), *check(settings.endpoints())):
         say(warning)
     with reserved_port(settings.host, settings.port, processes) as port:
         return asyncio.run(_up(settings, data_dir, port, workers, processes, simulator_url))
@@ -48,13 +48,16 @@ def run(host: str | None, port: int | None, data_dir: Path, workers: int, proces
 def run_apis(settings: Settings, processes: int) -> int:
     """Run so many API processes on one port; as `run`, but for Redis, workers and simulator."""
     with reserved_port(settings.host, settings.port, processes) as port:
-        environment = without_strangers(KNOWN) | {"MIDSTREAM_HOST": settings.host, "MIDSTREAM_PORT": str(port)}
+        environment = without_strangers(settings.known()) | {
+            "MIDSTREAM_HOST": settings.host,
+            "MIDSTREAM_PORT": str(port),
+        }
         return asyncio.run(supervise([_apis(processes, environment)]))
 
 
 def run_workers(settings: Settings, processes: int) -> int:
     """Run so many workers on the settings' Redis; as `run`, but for Redis, APIs and simulator."""
-    return asyncio.run(supervise([_workers(processes, without_strangers(KNOWN), settings.drain_timeout)]))
+    return asyncio.run(supervise([_workers(processes, without_strangers(settings.known()), settings.drain_timeout)]))
 
 
 async def _up(settings: Settings, data_dir: Path, port: int, workers: int, processes: int, simulator_url: str) -> int:
@@ -164,7 +167,7 @@ def _command(*words: str) -> list[str]:
 
 
 def _environment(settings: Settings, redis_url: str, port: int) -> dict[str, str]:
-    environment = without_strangers(KNOWN) | {
+    environment = without_strangers(settings.known()) | {
         "MIDSTREAM_REDIS_URL": redis_url,
         "MIDSTREAM_QUEUE_URL": redis_url,
         "MIDSTREAM_HOST": settings.host,

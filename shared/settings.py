@@ -30,7 +30,7 @@ from shared.loopback import is_loopback
 from shared.provider_settings import BUILT_IN, ProviderSettings, built_in
 from shared.settings_error import SettingsError as SettingsError
 from shared.sources import Sources, near, read_sources
-from shared.variables import Known
+from shared.variables import PREFIX, Known
 
 Transport = Literal["auto", "direct", "asgi"]
 
@@ -362,6 +362,11 @@ class Settings(BaseSettings):
     def endpoints(self) -> dict[str, ProviderSettings]:
         """Every provider a request may name: the built-in ones that have what they need, and the configured ones."""
         return built_in(self.simulator_url) | self.providers
+
+    def known(self) -> Known:
+        """The names after `MIDSTREAM_` that mean something: settings, and variables that an entry has its key in."""
+        keys = [entry.api_key_env or "" for entry in self.endpoints().values()]
+        return {**KNOWN, **{name.removeprefix(PREFIX).lower(): 0 for name in keys if name.startswith(PREFIX)}}
 
     def owners(self) -> dict[str, str]:
         """API key to owner; empty where no keys are set.

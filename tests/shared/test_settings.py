@@ -10,6 +10,7 @@ import pytest
 
 from shared.allowed import bounds, is_number
 from shared.settings import Settings, SettingsError, load
+from shared.variables import strangers, without_strangers
 
 NUMBERS = [name for name, field in Settings.model_fields.items() if is_number(field)]
 UP = '[providers.up]\nprotocol = "openai-chat"\nbase_url = "http://127.0.0.1:1/v1"\n'
@@ -222,3 +223,11 @@ def test_names_that_are_right(file: Path) -> None:
 def test_a_wrong_option_is_named_as_it_was_typed() -> None:
     with pytest.raises(SettingsError, match=r"^--host: must be a name or an address"):
         load(host="a b")
+
+
+def test_a_variable_that_an_entry_has_its_key_in_is_no_stranger(file: Path) -> None:
+    file.write_text(UP + 'api_key_env = "MIDSTREAM_KEY_OF_UP"\n')
+    environment = {"MIDSTREAM_KEY_OF_UP": "k", "MIDSTREAM_KEY_OF_X": "k"}
+    known = load().known()
+    assert strangers(known, environment) == ["MIDSTREAM_KEY_OF_X"]
+    assert "MIDSTREAM_KEY_OF_UP" in without_strangers(known, environment)
