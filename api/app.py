@@ -20,6 +20,7 @@ from api.services import Services
 from api.supervisor import supervised
 from api.waiting import Waiting
 from shared.deadlines import Deadlines
+from shared.durability import Durability
 from shared.generations import Generations
 from shared.log import Log
 from shared.queue import Queue
@@ -47,12 +48,14 @@ def create_app(settings: Settings) -> FastAPI:
     promises = Promises(store)
     deadlines, workers = Deadlines(store), Workers(queue_redis)
     waiting = Waiting(store, deadlines, workers)
+    durability = Durability(settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(redis.aclose)
             stack.push_async_callback(queue_redis.aclose)
+            stack.push_async_callback(durability.aclose)
             await stack.enter_async_context(hub.running())
             async with supervised("promises", promises.run), supervised("deadlines", waiting.run):
                 yield
@@ -65,7 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
         title="Midstream", version=version(), description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
     )
     app.state.keys = Keys(settings)
-    app.state.services = Services(settings, log, store, hub, promises, deadlines, workers)
+    app.state.services = Services(settings, log, store, hub, promises, deadlines, workers, durability)
     problems.install(app)
     for module in (generations, events, models, usage, health, page):
         app.include_router(module.router)
@@ -75,6 +78,19 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def run(settings: Settings, *, share_port: bool = False) -> None:
-    """Serve until SIGTERM or SIGINT. Raises SettingsError where the port is in use, by others than who shares it."""
+    """Serve until SIGTERM or SIGINT.
+
+    Raises SettingsError where the port is in use, by others than who shares it, or a Redis cannot do what `durability`
+    asks for.
+    """
     app = create_app(settings)
+    asyncio.run(_require_durability(settings))
     serve(app, app.state.services.hub, settings, share_port=share_port)
+
+
+async def _require_durability(settings: Settings) -> None:
+    durability = Durability(settings)
+    try:
+        await durability.require()
+    finally:
+        await durability.aclose()

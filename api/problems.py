@@ -143,6 +143,18 @@ def too_few_workers(alive: int) -> Problem:
     )
 
 
+def not_on_disk() -> Problem:
+    """`durability` is `disk`, and Redis does not say that it has synced what it took."""
+    return Problem(
+        503,
+        "not_on_disk",
+        "It is not known to be on disk",
+        "Redis has the request, and a crash of Redis may still lose it; if not, it runs. Send it again, with the same "
+        "Idempotency-Key if it has one.",
+        headers={"Retry-After": "1"},
+    )
+
+
 def unprocessable(errors: Sequence[FieldError], code: str = "invalid_request") -> Problem:
     """The body or a parameter is not what it should be."""
     return Problem(
@@ -246,6 +258,6 @@ _DESCRIPTIONS = {
     422: "A field is wrong (`invalid_request`, `too_deep`, `unknown_model`, `unsupported_field`), or another "
     "request was sent with this key (`idempotency_key_reused`).",
     429: "Too many generations wait (`queue_full`); see `Retry-After`.",
-    503: "Redis does not answer (`unavailable`) or has no room (`storage_full`), or fewer workers are alive than "
-    "`/readyz` was asked for (`too_few_workers`); see `Retry-After`.",
+    503: "Redis does not answer (`unavailable`), has no room (`storage_full`) or has not synced a POST (`not_on_disk`), or "
+    "fewer workers are alive than `/readyz` was asked for (`too_few_workers`); see `Retry-After`.",
 }

@@ -16,6 +16,7 @@ from api.problems import gone, not_found, unavailable
 from api.promises import Promises
 from api.tail import RESTORATION
 from shared.deadlines import Deadlines
+from shared.durability import Durability
 from shared.generations import Generations, Record
 from shared.log import Log
 from shared.redis_client import read_clock
@@ -36,6 +37,7 @@ class Services:
     promises: Promises
     deadlines: Deadlines
     workers: Workers
+    durability: Durability
     started: float = field(default_factory=time.monotonic)
 
     async def just_restarted(self, *, sure: bool) -> bool:

@@ -17,6 +17,7 @@ import redis
 from rich.console import Console
 from rich.text import Text
 
+from midstream.disk import wrong_with
 from midstream.errors import StartError
 from midstream.program import typed
 from midstream.up import base_url, free_port
@@ -39,6 +40,8 @@ UP_DATA_DIR = Path(".midstream")
 SIMULATOR_URL = "http://127.0.0.1:8090"
 """Stands for that of `midstream up`, which takes a free port."""
 
+EMBEDDED = "embedded server"
+
 Level = Literal["ok", "warn", "fail"]
 COLOURS: dict[Level, str] = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -52,11 +55,11 @@ class Finding:
     state: str
     advice: str = ""
     stops: bool = field(default=False, kw_only=True)
-    """Whether a worker refuses to start for it."""
+    """Whether an API or a worker refuses to start for it."""
 
 
 def run(settings: Settings, data_dir: Path) -> int:
-    """Print the findings on stdout; 2 if a worker would refuse to start, else 1 if any is a failure, else 0."""
+    """Print the findings on stdout; 2 if a process would refuse to start, else 1 if any is a failure, else 0."""
     console = Console(soft_wrap=True, highlight=False)
     code = 0
     for finding in examine(settings, data_dir):
@@ -87,11 +90,14 @@ def examine(settings: Settings, data_dir: Path) -> Iterator[Finding]:
     embedded = Valkey(data_dir)
     if configured:
         yield from _redis("Redis", settings.redis_url)
+        yield from _durability("Redis", settings.redis_url, settings)
         if settings.queue_url not in (None, settings.redis_url):
             yield from _redis("queue's Redis", str(settings.queue_url))
+            yield from _durability("queue's Redis", str(settings.queue_url), settings)
         yield from _workers(settings.queue_url or settings.redis_url, "worker")
     elif embedded.socket.exists():
-        yield from _redis("embedded server", embedded.url)
+        yield from _redis(EMBEDDED, embedded.url)
+        yield from _durability(EMBEDDED, embedded.url, settings)
         yield from _workers(embedded.url, "up")
     else:
         yield _binary(data_dir)
@@ -106,9 +112,9 @@ def examine(settings: Settings, data_dir: Path) -> Iterator[Finding]:
 def _binary(data_dir: Path) -> Finding:
     folder = [] if data_dir == UP_DATA_DIR else ["--data-dir", str(data_dir)]
     try:
-        return Finding("ok", "embedded server", f"{find_binary()}, not running; `{typed('up', *folder)}` starts it")
+        return Finding("ok", EMBEDDED, f"{find_binary()}, not running; `{typed('up', *folder)}` starts it")
     except StartError as error:
-        return Finding("fail", "embedded server", *str(error).split(": ", 1))
+        return Finding("fail", EMBEDDED, *str(error).split(": ", 1))
 
 
 def _data_folder(data_dir: Path) -> Iterator[Finding]:
@@ -193,6 +199,14 @@ def _persistence(subject: str, info: dict[str, Any], directives: dict[str, str])
     if sync not in ("everysec", "always"):
         return Finding("fail", subject, f"on, appendfsync {sync}", "set `appendfsync everysec`")
     return Finding("ok", subject, f"on, appendfsync {sync}")
+
+
+def _durability(subject: str, url: str, settings: Settings) -> Iterator[Finding]:
+    if settings.durability == "disk" and (found := wrong_with(url, TIMEOUT)):
+        state, advice = found
+        if subject == EMBEDDED:
+            advice = f"start `{typed('up')}` again with MIDSTREAM_DURABILITY=disk"
+        yield Finding("fail", f"{subject}, durability", state, advice, stops=True)
 
 
 def _policy(subject: str, info: dict[str, Any]) -> Finding:

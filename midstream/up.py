@@ -63,7 +63,9 @@ def run_workers(settings: Settings, processes: int) -> int:
 async def _up(settings: Settings, data_dir: Path, port: int, workers: int, processes: int, simulator_url: str) -> int:
     if settings.model_fields_set & {"redis_url", "queue_url"}:
         say("using the embedded server; MIDSTREAM_REDIS_URL is for `midstream api` and `midstream worker`")
-    async with Valkey(data_dir) as valkey:
+    # As `durability` asks; a server whose WAITAOF waits need not be the embedded one.
+    config = {"appendfsync": "always"} if settings.durability == "disk" else {}
+    async with Valkey(data_dir, config=config) as valkey:
         environment = _environment(settings, valkey.url, port)
         simulator = None
         if settings.simulator_url == simulator_url:  # else the user has one that runs

@@ -83,6 +83,11 @@ class Settings(BaseSettings):
         le=300,
         description="Seconds that one Redis command may take before it is retried. Defaults to 5.",
     )
+    durability: Literal["second", "disk"] = Field(
+        default="second",
+        description="What a 202 waits for: `second`, that Redis has it, which syncs its file each second; `disk`, that "
+        "it is on the disk of both Redis, which need `appendfsync always`. Defaults to second.",
+    )
 
     host: str = Field(
         default="127.0.0.1",

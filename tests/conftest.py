@@ -10,6 +10,7 @@ from shared.presets import PRESETS
 
 # Read once: the tests themselves see none of our variables.
 FORBID_SKIPS = os.environ.get("MIDSTREAM_FORBID_SKIPS") == "1"
+REDIS_8 = os.environ.get("MIDSTREAM_REDIS_8")
 LITELLM = os.environ.get("MIDSTREAM_LITELLM")
 EXE = os.environ.get("MIDSTREAM_EXE")
 """The `midstream` that tests/mended tries, where it is not the one installed here."""

@@ -17,9 +17,10 @@ from api.admission import Start, refusal
 from api.answers import AcceptedGeneration, Generation, GenerationList, GenerationSnapshot, Outcome
 from api.auth import Owner
 from api.event_stream import EventStream
-from api.problems import FieldError, Problem, documented, gone, not_found, unprocessable
+from api.problems import FieldError, Problem, documented, gone, not_found, not_on_disk, unprocessable
 from api.promises import Ending
 from api.services import GenerationId, Services, Use
+from shared.durability import NotOnDiskError
 from shared.events import ORIGIN
 from shared.generations import Acceptance, Accepted, Existence, GoneError, QueueFull
 from shared.log import PAGE
@@ -103,6 +104,7 @@ async def _accept(use: Services, owner: str, asked: GenerationRequest, key: str 
         on_interrupt=asked.on_interrupt,
         ttl_ms=int(ttl * 1000),
     )
+    began = asyncio.get_running_loop().time()
     try:
         async with _noted(use, acceptance, asked.deadline):
             accepted = await use.generations.accept(acceptance)
@@ -117,6 +119,11 @@ async def _accept(use: Services, owner: str, asked: GenerationRequest, key: str 
     if not accepted.same_request:
         message = "another request was sent with this key before; use a new key for a new request"
         raise unprocessable([FieldError(pointer="Idempotency-Key", message=message)], "idempotency_key_reused")
+    try:
+        # Also where it was there before: the POST that wrote it may not have had its answer yet.
+        await use.durability.confirm(began)
+    except NotOnDiskError:
+        raise not_on_disk() from None
     return accepted
 
 

@@ -31,6 +31,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "writer": (*PYTEST, "tests/worker/test_writer.py"),
     "appender": (*PYTEST, "tests/worker/test_appender.py"),
     "machine": (*PYTEST, "tests/shared/test_log_machine.py"),
+    "durability": (*PYTEST, "tests/shared/test_durability.py", "-k", "not redis7"),
     "guards": (*PYTEST, "tests/faults/test_guards.py"),
     "worker": (*PYTEST, "tests/worker"),
     "api": (*PYTEST, "tests/api"),
@@ -82,6 +83,7 @@ def _one(name: str, file: str, old: str, new: str, *stages: str) -> Mutant:
 
 STREAMS, PAGE = "midstream/standard_streams.py", "api/web/app.js"
 APPEND, CLAIM = "shared/lua/append.lua", "shared/lua/claim.lua"
+DURABILITY = "shared/durability.py"
 
 MUTANTS = (
     _one("an older token may append", APPEND, "if tonumber(r[1]) > tonumber(token) then", "if false then"),
@@ -400,6 +402,41 @@ MUTANTS = (
         "worker",
         "guards",
         "named",
+    ),
+    _one(
+        "with `disk`, the API answers before it is on disk",
+        "api/routes/generations.py",
+        "        await use.durability.confirm(began)\n",
+        "        pass\n",
+        "api",
+    ),
+    _one(
+        "WAITAOF counts on every server",
+        DURABILITY,
+        'sync == "everysec" and version in WAITAOF_WAITS',
+        'sync == "everysec"',
+        "durability",
+    ),
+    _one(
+        "WAITAOF counts whatever it replies",
+        DURABILITY,
+        "        if not synced:\n",
+        "        if False:\n",
+        "durability",
+    ),
+    _one(
+        "a sync counts for what a restart may have lost",
+        DURABILITY,
+        'if info["uptime_in_seconds"] - 2 < asyncio.get_running_loop().time() - began:',
+        "if False:",
+        "durability",
+    ),
+    _one(
+        "a server that hides how it syncs is trusted",
+        DURABILITY,
+        "    if directives is None:\n",
+        "    if directives is None:\n        return None\n    if False:\n",
+        "durability",
     ),
     _one(
         "the API does not look again at what it accepted",

@@ -79,6 +79,19 @@ async def test_names_what_is_wrong_with_a_server(
     assert all(finding.advice for finding in findings if finding.level != "ok")
 
 
+@pytest.mark.parametrize(("sync", "code"), [("everysec", 2), ("always", 0)])
+async def test_says_that_a_server_cannot_promise_its_disk(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sync: str, code: int
+) -> None:
+    async with Valkey(tmp_path / "data", config={"appendfsync": sync}) as server:
+        for asked in (settings, on(server.url, settings)):
+            disk = asked.model_copy(update={"durability": "disk"})
+            found = [f for f in doctor.examine(disk, tmp_path / "data") if f.subject.endswith(", durability")]
+            assert [(f.level, f.state, f.stops) for f in found] == [("fail", "has appendfsync everysec", True)][:code]
+            assert not [f for f in doctor.examine(asked, tmp_path / "data") if f.subject.endswith(", durability")]
+            assert doctor.run(disk, tmp_path / "data") == code
+
+
 async def test_says_what_a_managed_server_hides(settings: Settings, tmp_path: Path) -> None:
     async with Valkey(tmp_path / "data") as server:
         async with redis.asyncio.Redis.from_url(server.url) as client:
