@@ -29,8 +29,8 @@ WAITAOF_WAITS = frozenset({"8.2.3"})
 """Versions of Redis whose WAITAOF was seen to answer after a delayed fdatasync, and never before it, each time.
 
 What was tried, and how: tests/shared/test_durability.py. Valkey 8.1.8 and 9.1.2 answered before it in each of 20 tries,
-within 1 ms where nothing else was written. Redis had the same fault until https://github.com/redis/redis/pull/13793,
-and 7.0 has no WAITAOF. A version that was not tried does not count.
+often within 1 ms. Redis 7.4 had the same fault (https://github.com/redis/redis/pull/13793), and 7.0 has no WAITAOF. A
+version that was not tried does not count.
 """
 
 

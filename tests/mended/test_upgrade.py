@@ -1,7 +1,8 @@
-"""The order in which docs/operations.md says that workers are replaced, beside the one that it warns of."""
+"""The order in which docs/operations.md says that workers are replaced, done as it says; and which Redis was tested."""
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.mended.conftest import Serve, Start
-from tests.mended.running import Running, until
+from tests.mended.running import Running, executable, until
 from tests.mended.server import Server
 from tests.mended.upstream import DONE, Script, Upstream, chunk, counted
 
-pytestmark = [pytest.mark.mended("answers-upgrade"), pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.mended("answers-upgrade")
+slow = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 ANSWERS = 12
 LONG = 24.0
@@ -24,6 +26,12 @@ LONG_DRAIN = {"MIDSTREAM_DRAIN_TIMEOUT": "40"}
 OLD, NEW = 3, 3
 
 Replace = Callable[[list[Running], Callable[[], Running]], None]
+Calls = Callable[[Replace, dict[str, str]], list[int]]
+
+
+def page(name: str) -> str:
+    """A file of the commit that is tried."""
+    return " ".join((Path(executable()).parents[2] / name).read_text().split())
 
 
 @pytest.fixture
@@ -60,7 +68,7 @@ def ended(worker: Running) -> None:
 
 
 @pytest.fixture
-def calls(start: Start, serve: Serve, redis: Server) -> Callable[[Replace, dict[str, str]], list[int]]:
+def calls(start: Start, serve: Serve, redis: Server) -> Calls:
     """Replaces three workers while they run twelve answers; how often the provider was called for each answer."""
 
     def run(replace: Replace, drain: dict[str, str]) -> list[int]:
@@ -91,19 +99,27 @@ def counts(upstream: Upstream, models: list[str]) -> list[int]:
     return [len(upstream.sent[model]) for model in models]
 
 
-def test_none_starts_over_where_the_drain_is_longer_than_the_answers(
-    calls: Callable[[Replace, dict[str, str]], list[int]],
-) -> None:
-    assert calls(new_ones_first, LONG_DRAIN) == [1] * ANSWERS
+class TestWorkers:
+    pytestmark = slow
+
+    def test_in_the_order_of_the_page_each_starts_over_once_at_most(self, calls: Calls) -> None:
+        upgrades = page("docs/operations.md").partition("## Upgrades ")[2]
+        order = new_ones_first if "new workers first" in upgrades else one_after_the_other
+        assert max(calls(order, SHORT_DRAIN)) == 2
+
+    @pytest.mark.mended("answers-upgrade", guard=True)
+    def test_none_starts_over_where_the_drain_is_longer_than_the_answers(self, calls: Calls) -> None:
+        assert calls(new_ones_first, LONG_DRAIN) == [1] * ANSWERS
+
+    @pytest.mark.mended("answers-upgrade", guard=True)
+    def test_one_after_the_other_has_answers_start_over_twice(self, calls: Calls) -> None:
+        """What a worker hands over, the next one to go may take: the page warns of it."""
+        assert max(calls(one_after_the_other, SHORT_DRAIN)) > 2
 
 
-def test_each_starts_over_once_at_most_where_it_is_not(calls: Callable[[Replace, dict[str, str]], list[int]]) -> None:
-    assert max(calls(new_ones_first, SHORT_DRAIN)) == 2
-
-
-@pytest.mark.mended("answers-upgrade", guard=True)
-def test_one_after_the_other_has_answers_start_over_twice(
-    calls: Callable[[Replace, dict[str, str]], list[int]],
-) -> None:
-    """What a worker hands over, the next one to go may take."""
-    assert max(calls(one_after_the_other, SHORT_DRAIN)) > 2
+def test_the_redis_of_compose_is_one_of_those_that_were_tested() -> None:
+    image = re.search(r"image: \S*?(redis|valkey):(\d+\.\d+)", page("compose.yaml"))
+    assert image
+    tested = re.search(r"Tested with ([^.]+(?:\.\d[^.]*)*)", page("docs/operations.md"))
+    assert tested
+    assert re.search(rf"{image[1]} {re.escape(image[2])}\b", tested[1], re.IGNORECASE), (image[0], tested[0])
