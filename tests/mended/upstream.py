@@ -10,7 +10,7 @@ import struct
 import threading
 import time
 import urllib.parse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
@@ -26,7 +26,7 @@ class Script:
     Without `length` the body ends with the connection, which is a clean end.
     """
 
-    body: Sequence[object] = ()
+    body: Iterable[object] = ()
     status: int = 200
     type: str = "text/event-stream"
     headers: Mapping[str, str] = field(default_factory=dict)
