@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 
 from shared.events import Cancelled, EventId, encode
 from shared.log import Keys, Log
-from shared.queue import Queue
+from shared.queue import Place, Queue
 from shared.redis_client import read_clock
 from shared.script import Script
 from shared.settings import Settings
@@ -30,6 +30,8 @@ End = Literal["gone", "lost", "sealed", "ending", "cancel"]
 `ending` is gone or sealed, but not for SYNCED_MS: a Redis that crashes now may not know it when it is back.
 """
 
+LOOKS = 20
+"""Times that one page looks further where it meets what has expired; after them it is shorter than asked for."""
 SECRET_KEY = "midstream:secret"
 SYNCED_MS = 2000
 """ms after which what Redis said is on its disk: it syncs each second."""
@@ -197,18 +199,49 @@ class Generations:
             return Found(Existence.TOMBSTONE, tombstone.decode())
         return Found(Existence.NOTHING)
 
-    async def page(self, owner: str, *, before: str | None, limit: int) -> tuple[list[Record], str | None]:
-        """The owner's generations, newest first, and the id to continue from (None at the end).
+    async def page(self, owner: str, *, before: Place | None, limit: int) -> tuple[list[Record], Place | None]:
+        """The owner's generations, newest first, and the place to continue from (None at the end).
 
-        Index entries whose record has expired are dropped on the way; one that has none yet is being accepted.
+        A page is shorter than `limit` only at the end, or where very many have expired that the index still has: their
+        entries are dropped on the way.
         """
-        ids = await self.queue.owned(owner, before=before, limit=limit)
-        found = [await self.find(generation_id) for generation_id in ids]
-        following = ids[-1] if len(ids) == limit else None
-        # The id to continue from must stay in the index until then.
-        expired = [i for i, f in zip(ids, found, strict=True) if f.record is None and i != following]
+        records: list[tuple[Place, Record]] = []
+        for _ in range(LOOKS):
+            # One more than asked for: whether anything follows is known from it.
+            wanted = limit + 1 - len(records)
+            places = await self.queue.owned(owner, before=before, limit=wanted)
+            there = await self._without_expired(owner, places)
+            for place in there:
+                record = (await self.find(place.id)).record
+                if record is not None:
+                    records.append((place, record))
+            if len(records) > limit:
+                return [record for _, record in records[:limit]], records[limit - 1][0]
+            if len(places) < wanted:
+                return [record for _, record in records], None
+            before = places[-1]
+        return [record for _, record in records], before
+
+    async def _without_expired(self, owner: str, places: Sequence[Place]) -> list[Place]:
+        """Those of which there is a record. Others leave the index, but for what is just being accepted."""
+        if not places:
+            return []
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for place in places:
+                pipe.exists(Keys(place.id).record)
+            there = await pipe.execute()
+        expired = [place.id for place, exists in zip(places, there, strict=True) if not exists]
         await self.queue.forget(owner, await self.queue.not_pending(expired))
-        return [f.record for f in found if f.record is not None], following
+        return [place for place, exists in zip(places, there, strict=True) if exists]
+
+    async def tidy(self, owner: str, before: Place | None, count: int) -> Place | None:
+        """Drop what has expired from a stretch of the owner's index; gives where the next one begins, None at the end.
+
+        Of a generation whose log has expired nothing stays but its tombstone.
+        """
+        places = await self.queue.owned(owner, before=before, limit=count)
+        await self._without_expired(owner, places)
+        return places[-1] if len(places) == count else None
 
     async def cancel(self, generation_id: str) -> State | None:
         """Ask for the end. Gives the state now: `cancelled` or another end where it is sealed, `running` where a worker

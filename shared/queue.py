@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, Self
 
 import msgspec
 from arq.constants import job_key_prefix, retry_key_prefix
@@ -30,6 +30,8 @@ WAKE = "midstream:queue:wake"
 PENDING = "midstream:pending"
 DEADLINES = "midstream:deadlines"
 """When what gave a deadline of its own is due: deadlines.py."""
+OWNERS = "midstream:owners"
+"""Owners that have an index."""
 INTERRUPTS = "midstream:interrupts"
 """Channel on which workers hear which generations to look at at once: cancelled or deleted."""
 
@@ -53,6 +55,25 @@ def decode_job(data: bytes) -> dict[str, Any]:
     if fields.get("f") != JOB:
         raise msgspec.ValidationError("not a Midstream job")
     return fields
+
+
+class Place(NamedTuple):
+    """Where a generation stands in its owner's index: it needs not be there (any more) to go on from."""
+
+    ms: int
+    """When it was announced, on the queue's clock."""
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.ms}-{self.id}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a place as it was given out. Raises ValueError for anything else."""
+        ms, dash, generation_id = text.partition("-")
+        if not (dash and generation_id and ms.isascii() and ms.isdecimal() and len(ms) <= 15):
+            raise ValueError("a place is <ms>-<id>")
+        return cls(int(ms), generation_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +107,8 @@ class Queue:
 
     async def announce(self, generation_id: str, owner: str, most: int) -> bool:
         """Note a generation that is about to be accepted; False where `most` are pending."""
-        keys = [PENDING, _owner_index(owner)]
-        return bool(await self._announce(self.redis, keys, [generation_id, most, self.longest_ms]))
+        keys = [PENDING, _owner_index(owner), OWNERS]
+        return bool(await self._announce(self.redis, keys, [generation_id, most, self.longest_ms, owner]))
 
     async def enqueue(self, generation_id: str, after_ms: int = 0) -> bool:
         """Make it visible to workers, and wake one; False where it is queued or leased already.
@@ -191,16 +212,28 @@ class Queue:
         """Redis' time in ms, and for how many ms it has been up."""
         return await read_clock(self.redis)
 
-    async def owned(self, owner: str, *, before: str | None, limit: int) -> list[str]:
-        """Ids of the owner's generations, newest first, after the id `before`."""
+    async def owned(self, owner: str, *, before: Place | None, limit: int) -> list[Place]:
+        """Places of the owner's generations, newest first, that come after `before`, whether that is there or not."""
         index = _owner_index(owner)
-        start = 0
-        if before is not None:
-            rank = await self.redis.zrevrank(index, before)
-            if rank is None:
-                return []
-            start = int(rank) + 1
-        return [i.decode() for i in await self.redis.zrevrange(index, start, start + limit - 1)]
+        if before is None:
+            newest = await self.redis.zrevrange(index, 0, limit - 1, withscores=True)
+            return [Place(int(score), i.decode()) for i, score in newest]
+        async with self.redis.pipeline(transaction=False) as pipe:
+            # Of those that were announced in the same ms, which are few, Redis cannot be asked for the ones after an id.
+            pipe.zrevrangebyscore(index, before.ms, before.ms)
+            pipe.zrevrangebyscore(index, f"({before.ms}", "-inf", start=0, num=limit, withscores=True)
+            level, older = await pipe.execute()
+        beside = [Place(before.ms, i.decode()) for i in level if i < before.id.encode()]
+        return (beside + [Place(int(score), i.decode()) for i, score in older])[:limit]
+
+    async def place(self, owner: str, generation_id: str) -> Place | None:
+        """Where a generation stands in the owner's index; None where it does not."""
+        score = await self.redis.zscore(_owner_index(owner), generation_id)
+        return None if score is None else Place(int(score), generation_id)
+
+    async def owners(self) -> list[str]:
+        """Those that have an index, in order."""
+        return sorted(owner.decode() for owner in await self.redis.smembers(OWNERS))
 
     async def forget(self, owner: str, generation_ids: Sequence[str]) -> None:
         """Drop ids from the owner's index."""

@@ -247,7 +247,8 @@ class Settings(BaseSettings):
         default=604_800.0,
         ge=10,
         le=LONGEST_TTL,
-        description="Seconds after expiry or deletion during which the answer is 410 and not 404. Defaults to 604,800.",
+        description="Seconds after expiry or deletion during which the answer is 410 and not 404: what a generation "
+        "leaves is gone after them. Defaults to 604,800.",
     )
 
     usage_ttl: int = Field(

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from shared.generations import SYNCED_MS, Generations
 from shared.log import Log
 from shared.outage import level
-from shared.queue import Queue
+from shared.queue import Place, Queue
 from shared.settings import Settings
 from shared.totals import Ended, read_ended
 from worker.bill import Bill
@@ -21,6 +21,8 @@ from worker.prices import Prices
 logger = logging.getLogger("midstream.worker")
 
 PAGE = 200
+STRETCH = 500
+"""Entries of owners' indexes that one pass looks at, to drop what has expired."""
 HALF_ACCEPTED = 60_000
 """ms after which an index entry without a record is taken for what a crash left of an unanswered POST."""
 
@@ -35,6 +37,7 @@ class Sweeper:
         self.prices = prices
         self.interval = settings.lease
         self.renew_ms = settings.running_ttl * 1000 / 2
+        self._tidied: tuple[str, Place | None] = "", None
 
     async def run(self) -> None:
         """Sweep once a lease, until cancelled."""
@@ -73,9 +76,19 @@ class Sweeper:
                 else:
                     kept += 1
             await self.queue.settle(over, [counted for i in sealed if (counted := await self._ended(i)) is not None])
+        await self._tidy()
         if enqueued:
             logger.info("enqueued %d generations that nobody had", enqueued)
         return enqueued
+
+    async def _tidy(self) -> None:
+        """The next stretch of an owner's index without what has expired; after an owner's end comes the next owner."""
+        owner, place = self._tidied
+        if place is None:
+            owners = await self.queue.owners()
+            owner = next((name for name in owners if name > owner), owners[0] if owners else "")
+        if owner:
+            self._tidied = owner, await self.generations.tidy(owner, place, STRETCH)
 
     async def _ended(self, generation_id: str) -> Ended | None:
         """What to count of it: what a dead worker left, or the API ended."""

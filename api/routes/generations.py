@@ -24,6 +24,7 @@ from shared.durability import NotOnDiskError
 from shared.events import ORIGIN
 from shared.generations import Acceptance, Accepted, Existence, GoneError, QueueFull
 from shared.log import PAGE
+from shared.queue import Place
 from shared.requests import GenerationRequest
 from shared.snapshots import Snapshot
 
@@ -35,6 +36,7 @@ LARGE = 262_144
 """Bytes of a body from which it is checked in a thread, as that takes milliseconds."""
 
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
+_PLACE = re.compile(r"[0-9]{1,15}-gen_[a-z2-7]{32}")
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -161,13 +163,27 @@ async def list_generations(
     owner: Owner,
     use: Use,
     limit: Annotated[int, Query(ge=1, le=100, description="Generations on a page.")] = 20,
-    before: Annotated[str | None, Query(description="`next` of the page before.", max_length=64)] = None,
+    before: Annotated[
+        str | None, Query(description="`next` of the page before, or the id of one of your generations.", max_length=64)
+    ] = None,
 ) -> GenerationList:
     """Your generations, newest first."""
-    records, following = await use.generations.page(owner, before=before, limit=limit)
+    place = await _place(use, owner, before) if before else None
+    records, following = await use.generations.page(owner, before=place, limit=limit)
     return GenerationList(
-        data=[Generation.model_validate(answers.summary(record)) for record in records], next=following
+        data=[Generation.model_validate(answers.summary(record)) for record in records],
+        next=str(following) if following else None,
     )
+
+
+async def _place(use: Services, owner: str, before: str) -> Place:
+    if _PLACE.fullmatch(before):
+        return Place.parse(before)
+    place = await use.generations.queue.place(owner, before)
+    if place is None:
+        message = "is no place in your list; send `next` of the page before, or leave it out to begin with the newest"
+        raise unprocessable([FieldError(pointer="before", message=message)])
+    return place
 
 
 @router.get(

@@ -1,6 +1,6 @@
 -- Note a generation before its record is written, so that the sweeper finds what a crash leaves half-accepted.
--- KEYS  pending index, the owner's index
--- ARGV  generation id, most pending generations, ms after which nothing is left of an announced generation
+-- KEYS  pending index, the owner's index, owners that have one
+-- ARGV  generation id, most pending generations, ms after which nothing is left of an announced generation, owner
 -- Gives 1, or 0 if the queue is full
 local announced = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not announced and redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) then
@@ -11,4 +11,5 @@ local now = string.format('%.0f', clock[1] * 1000 + math.floor(clock[2] / 1000))
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('%.0f', now - ARGV[3]))
 redis.call('ZADD', KEYS[1], 'NX', now, ARGV[1])
 redis.call('ZADD', KEYS[2], 'NX', now, ARGV[1])
+redis.call('SADD', KEYS[3], ARGV[4])
 return 1

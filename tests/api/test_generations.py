@@ -201,7 +201,7 @@ async def test_list(api: Api) -> None:
     assert [item["state"] for item in first["data"]] == ["queued", "queued", "cancelled"]
     assert first["data"][2]["ended"].endswith("Z")
     # The page's last one expires meanwhile: the rest is still there.
-    await api.log.redis.delete(Keys(first["next"]).record)
+    await api.log.redis.delete(Keys(ids[2]).record)
     second = (await api.client.get("/v1/generations", params={"limit": 3, "before": first["next"]})).json()
     assert [item["id"] for item in second["data"]] == ids[1::-1]
     assert second["next"] is None
@@ -215,6 +215,55 @@ async def test_list(api: Api) -> None:
         (error,) = bad.json()["errors"]
         assert error["pointer"] == "limit"
         assert error["message"] == says
+
+
+async def pages(api: Api, limit: int, **start: str) -> list[list[str]]:
+    """Ids of all pages from there on."""
+    found, query = [], {"limit": str(limit), **start}
+    while True:
+        page = (await api.client.get("/v1/generations", params=query)).json()
+        found.append([item["id"] for item in page["data"]])
+        if page["next"] is None:
+            return found
+        query["before"] = page["next"]
+
+
+async def test_pages_stay_right_while_their_entries_go_and_come(api: Api) -> None:
+    for _ in range(9):
+        await api.post()
+    (ids,) = await pages(api, 99)
+    first = (await api.client.get("/v1/generations", params={"limit": 3})).json()
+    listed = [item["id"] for item in first["data"]]
+    assert listed == ids[:3]
+    for generation_id in listed:
+        await api.client.delete(f"/v1/generations/{generation_id}")
+    await api.post()
+    await api.log.redis.delete(Keys(ids[5]).record)
+    found = await pages(api, 3, before=first["next"])
+    assert found == [[ids[3], ids[4], ids[6]], ids[7:]]
+
+
+async def test_a_full_last_page_says_that_it_is_the_last(api: Api) -> None:
+    ids = [await api.post() for _ in range(4)]
+    assert [len(page) for page in await pages(api, 2)] == [2, 2]
+    assert [len(page) for page in await pages(api, 4)] == [4]
+    # What has expired behind it is nothing that follows.
+    listed = (await pages(api, 4))[0]
+    assert sorted(listed) == sorted(ids)
+    for generation_id in listed[2:]:
+        await api.log.redis.delete(Keys(generation_id).record)
+    assert [len(page) for page in await pages(api, 2)] == [2]
+
+
+async def test_a_generation_of_ones_own_is_a_place_too_and_nothing_else_is(api: Api) -> None:
+    ids = [await api.post() for _ in range(3)]
+    listed = (await pages(api, 9))[0]
+    assert sorted(listed) == sorted(ids)
+    assert await pages(api, 9, before=listed[0]) == [listed[1:]]
+    for wrong in ("x", "gen_" + "a" * 32, "12-gen_a", "-1-" + listed[0], "1e3-" + listed[0]):
+        answer = await api.client.get("/v1/generations", params={"before": wrong})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+        assert answer.json()["errors"][0]["pointer"] == "before"
 
 
 async def test_snapshot(api: Api) -> None:

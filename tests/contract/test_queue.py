@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from shared.queue import INTERRUPTS, LEASES, PENDING, QUEUE, Queue, decode_job, encode_job
+from shared.queue import INTERRUPTS, LEASES, PENDING, QUEUE, Place, Queue, decode_job, encode_job
 
 
 async def test_jobs_are_taken_once_and_in_order(queue: Queue) -> None:
@@ -144,11 +144,31 @@ async def test_owners_lists_are_newest_first_and_paged(queue: Queue) -> None:
         await queue.announce(name, "me", most=99)
         await asyncio.sleep(0.002)
     await queue.announce("x", "you", most=99)
-    assert await queue.owned("me", before=None, limit=3) == ["e", "d", "c"]
-    assert await queue.owned("me", before="c", limit=3) == ["b", "a"]
-    assert await queue.owned("me", before="nope", limit=3) == []
-    await queue.forget("me", ["e", "d"])
-    assert await queue.owned("me", before=None, limit=1) == ["c"]
+    newest = await queue.owned("me", before=None, limit=3)
+    assert [place.id for place in newest] == ["e", "d", "c"]
+    assert await queue.place("me", "d") == newest[1]
+    assert await queue.place("me", "nope") is None
+    assert [place.id for place in await queue.owned("me", before=newest[-1], limit=3)] == ["b", "a"]
+    # What is gone is gone on from as before.
+    await queue.forget("me", ["e", "d", "c"])
+    assert [place.id for place in await queue.owned("me", before=newest[-1], limit=1)] == ["b"]
+    assert [place.id for place in await queue.owned("me", before=None, limit=1)] == ["b"]
+    assert await queue.owners() == ["me", "you"]
+
+
+async def test_those_of_one_moment_are_told_apart_by_their_ids(queue: Queue, redis: Any) -> None:
+    await redis.zadd("midstream:owner:me", {name: 7 for name in "abcde"} | {"z": 6, "y": 8})
+    places = await queue.owned("me", before=None, limit=99)
+    assert [place.id for place in places] == list("yedcbaz")
+    for at, place in enumerate(places):
+        assert await queue.owned("me", before=place, limit=2) == places[at + 1 : at + 3]
+        assert Place.parse(str(place)) == place
+
+
+@pytest.mark.parametrize("text", ["", "7", "7-", "-a", "x-a", "-7-a", "7.0-a", "٧-a", "1" * 16 + "-a"])
+def test_what_is_no_place(text: str) -> None:
+    with pytest.raises(ValueError, match="place"):
+        Place.parse(text)
 
 
 async def test_interrupts_are_heard(queue: Queue, redis: Redis) -> None:
@@ -179,4 +199,4 @@ async def test_the_owners_list_forgets_what_nothing_can_be_left_of(queue: Queue,
         await queue.announce(name, "me", most=9)
     await redis.zincrby("midstream:owner:me", -queue.longest_ms - 1, "a")
     await queue.announce("c", "me", most=9)
-    assert await queue.owned("me", before=None, limit=9) == ["c", "b"]
+    assert [place.id for place in await queue.owned("me", before=None, limit=9)] == ["c", "b"]

@@ -82,3 +82,19 @@ async def test_the_worker_sweeps(settings: Settings, midstream: Midstream, redis
     await age(redis, generation_id, LONG_AGO)
     async with working(settings):
         assert (await midstream.ended(generation_id, 10))[-1].type == "completed"
+
+
+async def test_what_has_expired_leaves_its_owners_list_without_anybody_reading_it(
+    sweeper: Sweeper, generations: Generations, queue: Queue, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stretch at each pass, one owner after the other; what is being accepted stays."""
+    monkeypatch.setattr("worker.sweeper.STRETCH", 2)
+    kept = {owner: [await accept(generations, owner=owner) for _ in range(2)] for owner in ("a", "b")}
+    gone = [await accept(generations, owner=owner) for owner in ("a", "b") for _ in range(3)]
+    await queue.settle(gone)
+    await redis.delete(*(Keys(generation_id).record for generation_id in gone))
+    await queue.announce("gen_new", "b", most=99)
+    for _ in range(8):
+        await sweeper.sweep()
+    left = {owner: {place.id for place in await queue.owned(owner, before=None, limit=99)} for owner in ("a", "b")}
+    assert left == {"a": {*kept["a"]}, "b": {*kept["b"], "gen_new"}}
