@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 
 from shared.events import Cancelled, EventId, encode
 from shared.log import Keys, Log
-from shared.queue import Place, Queue
+from shared.queue import Announced, Place, Queue
 from shared.redis_client import read_clock
 from shared.script import Script
 from shared.settings import Settings
@@ -146,27 +146,57 @@ class Generations:
             assert self._secret is not None
         return self._secret
 
-    async def accept(self, asked: Acceptance) -> Accepted:
+    async def accept(self, asked: Acceptance, *, again: bool = False) -> Accepted:
         """Take a generation on: after this returned, it runs to its end whatever dies.
 
         Pending index, record and job are written in this order. A crash between them leaves an index entry without a
         record, or a record without a job: the sweeper removes the one and enqueues the other.
 
+        With `again` the id may have been accepted before, as its idempotency key was used: then nothing is announced,
+        and it is neither refused nor counted where the queue is full.
+
         Raises QueueFull before anything is written, and GoneError where the id belongs to an expired or deleted
         generation.
         """
-        if not await self.queue.announce(asked.id, asked.owner, self.settings.max_pending):
-            raise QueueFull
-        accepted = await self._write_record(asked)
-        if accepted.state in ("queued", "running"):
-            await self.queue.enqueue(asked.id)
+        accepted = await self._accepted_before(asked) if again else None
+        if accepted is None:
+            announced = await self.queue.announce(asked.id, asked.owner, self.settings.max_pending)
+            if announced is Announced.FULL:
+                raise QueueFull
+            try:
+                accepted = await self._write_record(asked)
+            except GoneError:
+                await self._withdraw(asked, announced)
+                await self.queue.forget(asked.owner, [asked.id])
+                raise
+            if accepted.state not in ("queued", "running"):
+                await self._withdraw(asked, announced)
+        if accepted.state == "queued" and accepted.same_request:
+            await self.queue.enqueue(asked.id)  # also again: the first POST may have died before it did
         return accepted
+
+    async def _withdraw(self, asked: Acceptance, announced: Announced) -> None:
+        # Another POST accepted it since we looked, and it is over already. What that one announced is not ours to end.
+        if announced is Announced.NEW:
+            await self.queue.settle([asked.id])
+
+    async def _accepted_before(self, asked: Acceptance) -> Accepted | None:
+        """What the first POST of this id came to; None where this is the first. Raises GoneError."""
+        keys = Keys(asked.id)
+        async with self.redis.pipeline(transaction=True) as pipe:  # the two belong to one moment
+            pipe.hmget(keys.record, ["created", "fingerprint", "state"])
+            pipe.exists(keys.tombstone)
+            (created, fingerprint, state), buried = await pipe.execute()
+        if created is not None:
+            return _repeated(asked, created, fingerprint, state)
+        if buried:
+            raise GoneError
+        return None
 
     async def _write_record(self, asked: Acceptance) -> Accepted:
         keys = Keys(asked.id)
         running_ms = int(self.settings.running_ttl * 1000)
         tombstone_ms = int(self.settings.tombstone_ttl * 1000)
-        fingerprint = hashlib.sha256(asked.request).hexdigest()
         fields: dict[str, str | bytes | int] = {
             "owner": asked.owner, "model": asked.model, "request": asked.request, "on_interrupt": asked.on_interrupt,
             "ttl": asked.ttl_ms, "tombstone_ttl": tombstone_ms, "max_attempts": self.settings.max_attempts,
@@ -174,14 +204,18 @@ class Generations:
         raw = await self._create(
             self.redis,
             [keys.record, keys.tombstone],
-            [running_ms, running_ms + tombstone_ms, fingerprint, *(item for pair in fields.items() for item in pair)],
+            [
+                running_ms,
+                running_ms + tombstone_ms,
+                _fingerprint(asked),
+                *(item for pair in fields.items() for item in pair),
+            ],
         )
         if raw[0] == b"CREATED":
             return Accepted(asked.id, "queued", int(raw[1]), created=True)
         if raw[0] == b"GONE":
             raise GoneError
-        same = hmac.compare_digest(raw[2], fingerprint.encode())
-        return Accepted(asked.id, raw[3].decode(), int(raw[1]), created=False, same_request=same)
+        return _repeated(asked, *raw[1:])
 
     async def find(self, generation_id: str) -> Found:
         """What is under an id, whoever asks; the caller compares the owner."""
@@ -334,6 +368,16 @@ class Generations:
                 # A worker may have run it, even to its end: it has this time to write its log and its lease again.
                 await self.queue.enqueue(acceptance.id, max(self.queue.lease_ms, RESTORATION_MS))
         return lost
+
+
+def _fingerprint(asked: Acceptance) -> str:
+    return hashlib.sha256(asked.request).hexdigest()
+
+
+def _repeated(asked: Acceptance, created: bytes, fingerprint: bytes, state: bytes) -> Accepted:
+    """The answer to a POST of an id that there is."""
+    same = hmac.compare_digest(fingerprint, _fingerprint(asked).encode())
+    return Accepted(asked.id, state.decode(), int(created), created=False, same_request=same)  # type: ignore[arg-type]
 
 
 def _record(generation_id: str, fields: dict[str, bytes]) -> Record:

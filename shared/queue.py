@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Literal, NamedTuple, Self
 
 import msgspec
@@ -76,6 +77,15 @@ class Place(NamedTuple):
         return cls(int(ms), generation_id)
 
 
+class Announced(StrEnum):
+    """What became of an announcement."""
+
+    NEW = "NEW"
+    BEFORE = "BEFORE"
+    """The pending index has it already."""
+    FULL = "FULL"
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
     """Jobs that a worker leases now, with their scores, and when to look again."""
@@ -105,10 +115,11 @@ class Queue:
         self.longest_ms = int((settings.running_ttl + max(MAX_TTL, settings.ttl)) * 1000)
         self.usage_ttl = settings.usage_ttl * 86_400
 
-    async def announce(self, generation_id: str, owner: str, most: int) -> bool:
-        """Note a generation that is about to be accepted; False where `most` are pending."""
+    async def announce(self, generation_id: str, owner: str, most: int) -> Announced:
+        """Note a generation that is about to be accepted, unless `most` are pending."""
         keys = [PENDING, _owner_index(owner), OWNERS]
-        return bool(await self._announce(self.redis, keys, [generation_id, most, self.longest_ms, owner]))
+        raw = await self._announce(self.redis, keys, [generation_id, most, self.longest_ms, owner])
+        return Announced(raw.decode())
 
     async def enqueue(self, generation_id: str, after_ms: int = 0) -> bool:
         """Make it visible to workers, and wake one; False where it is queued or leased already.
@@ -233,7 +244,8 @@ class Queue:
 
     async def owners(self) -> list[str]:
         """Those that have an index, in order."""
-        return sorted(owner.decode() for owner in await self.redis.smembers(OWNERS))
+        members: Any = self.redis.smembers(OWNERS)  # typed for a client that does not await too
+        return sorted(owner.decode() for owner in await members)
 
     async def forget(self, owner: str, generation_ids: Sequence[str]) -> None:
         """Drop ids from the owner's index."""

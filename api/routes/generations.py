@@ -109,7 +109,7 @@ async def _accept(use: Services, owner: str, asked: GenerationRequest, key: str 
     began = asyncio.get_running_loop().time()
     try:
         async with _noted(use, acceptance, asked.deadline):
-            accepted = await use.generations.accept(acceptance)
+            accepted = await use.generations.accept(acceptance, again=key is not None)
     except QueueFull:
         detail = "As many generations wait or run as this server allows. Try again later."
         raise Problem(429, "queue_full", "The queue is full", detail, headers={"Retry-After": "5"}) from None

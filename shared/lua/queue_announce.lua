@@ -1,10 +1,10 @@
 -- Note a generation before its record is written, so that the sweeper finds what a crash leaves half-accepted.
 -- KEYS  pending index, the owner's index, owners that have one
 -- ARGV  generation id, most pending generations, ms after which nothing is left of an announced generation, owner
--- Gives 1, or 0 if the queue is full
+-- Gives NEW | BEFORE where the pending index has it already | FULL
 local announced = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not announced and redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) then
-  return 0
+  return 'FULL'
 end
 local clock = redis.call('TIME')
 local now = string.format('%.0f', clock[1] * 1000 + math.floor(clock[2] / 1000))
@@ -12,4 +12,4 @@ redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('%.0f', now - ARGV
 redis.call('ZADD', KEYS[1], 'NX', now, ARGV[1])
 redis.call('ZADD', KEYS[2], 'NX', now, ARGV[1])
 redis.call('SADD', KEYS[3], ARGV[4])
-return 1
+return announced and 'BEFORE' or 'NEW'

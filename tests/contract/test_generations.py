@@ -1,0 +1,121 @@
+"""Accepting: what was accepted before is found before anything is announced, whatever comes between."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError
+
+from shared.generations import Acceptance, Generations, GoneError, QueueFull
+from shared.log import Keys, Log
+from shared.queue import PENDING, QUEUE, Announced
+from tests.contract.accepting import REQUEST, batch, claim, completed
+
+
+@pytest.fixture
+def generations(generations: Generations) -> Generations:
+    generations.settings.max_pending = 1
+    return generations
+
+
+async def asked(generations: Generations, key: str = "k") -> Acceptance:
+    generation_id = await generations.new_id("me", key)
+    return Acceptance(id=generation_id, owner="me", model="p/m", request=REQUEST, on_interrupt="restart", ttl_ms=60_000)
+
+
+async def end(log: Log, generation_id: str) -> None:
+    attempt = await claim(log, generation_id)
+    await log.append(batch(generation_id, attempt, 1, [completed()]))
+
+
+@pytest.mark.parametrize("state", ["queued", "running", "completed"])
+async def test_a_repeated_one_is_found_and_takes_no_place(
+    generations: Generations, log: Log, redis: Redis, state: str
+) -> None:
+    first = await asked(generations)
+    assert (await generations.accept(first, again=True)).created
+    if state == "running":
+        await claim(log, first.id)
+    elif state == "completed":
+        await end(log, first.id)
+        await generations.queue.settle([first.id])
+        await redis.delete(QUEUE)
+        await generations.accept(await asked(generations, "another"), again=True)  # the queue is full again
+    before = await redis.zrange(PENDING, 0, -1), await redis.zrange(QUEUE, 0, -1)
+    again = await generations.accept(first, again=True)
+    assert (again.created, again.state, again.same_request) == (False, state, True)
+    other = await generations.accept(replace(first, request=b"{}"), again=True)
+    assert (other.created, other.same_request) == (False, False)
+    assert before == (await redis.zrange(PENDING, 0, -1), await redis.zrange(QUEUE, 0, -1))
+    with pytest.raises(QueueFull):
+        await generations.accept(await asked(generations, "new"), again=True)
+
+
+async def test_a_repeated_one_enqueues_what_its_first_could_not(generations: Generations, redis: Redis) -> None:
+    first = await asked(generations)
+    await generations.accept(first, again=True)
+    await redis.delete(QUEUE)
+    await generations.accept(first, again=True)
+    assert await redis.zrange(QUEUE, 0, -1) == [first.id.encode()]
+
+
+async def test_what_was_deleted_is_gone_also_where_the_queue_is_full(generations: Generations, redis: Redis) -> None:
+    first = await asked(generations)
+    await generations.accept(first, again=True)
+    await generations.delete("me", first.id)
+    with pytest.raises(GoneError):
+        await generations.accept(first, again=True)
+    assert await generations.queue.place("me", first.id) is None
+
+
+@pytest.mark.parametrize("how", ["completed", "deleted"])
+async def test_what_ended_between_the_look_and_the_announcement_keeps_no_place(
+    generations: Generations, log: Log, redis: Redis, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    first = await asked(generations)
+
+    async def not_there(_: Acceptance) -> None:
+        monkeypatch.undo()
+        await generations.accept(first)
+        if how == "completed":
+            await end(log, first.id)
+        else:
+            await generations.delete("me", first.id)
+        await generations.queue.settle([first.id])
+
+    monkeypatch.setattr(generations, "_accepted_before", not_there)
+    if how == "completed":
+        assert (await generations.accept(first, again=True)).state == "completed"
+    else:
+        with pytest.raises(GoneError):
+            await generations.accept(first, again=True)
+    assert await redis.zcard(PENDING) == 0
+    assert (await generations.queue.place("me", first.id) is None) == (how == "deleted")
+
+
+async def test_two_first_ones_at_once_are_one(generations: Generations, redis: Redis) -> None:
+    first = await asked(generations)
+    both = await asyncio.gather(*(generations.accept(first, again=True) for _ in range(2)))
+    assert sorted(accepted.created for accepted in both) == [False, True]
+    assert await redis.zcard(PENDING) == 1
+
+
+async def test_the_place_of_a_half_accepted_one_is_its_own(
+    generations: Generations, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis went away between the two writes: the next try takes no second place, and is not refused for its first."""
+    first = await asked(generations)
+
+    async def away(_: Acceptance) -> None:
+        raise ConnectionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(generations, "_write_record", away)
+        with pytest.raises(ConnectionError):
+            await generations.accept(first, again=True)
+    assert await redis.exists(Keys(first.id).record) == 0
+    assert (await generations.accept(first, again=True)).created
+    assert await generations.queue.announce(first.id, "me", 1) is Announced.BEFORE
