@@ -230,7 +230,7 @@ class Queue:
             newest = await self.redis.zrevrange(index, 0, limit - 1, withscores=True)
             return [Place(int(score), i.decode()) for i, score in newest]
         async with self.redis.pipeline(transaction=False) as pipe:
-            # Of those that were announced in the same ms, which are few, Redis cannot be asked for the ones after an id.
+            # Of those that were announced in the same ms, which are few, Redis cannot give the ones after an id.
             pipe.zrevrangebyscore(index, before.ms, before.ms)
             pipe.zrevrangebyscore(index, f"({before.ms}", "-inf", start=0, num=limit, withscores=True)
             level, older = await pipe.execute()

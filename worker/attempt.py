@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -31,6 +32,8 @@ class Call:
     request: GenerationRequest
     model: str
     so_far: Snapshot | None = None
+    patience: float = math.inf
+    """Seconds that a `Retry-After` may ask for; a longer one ends the attempt, as there is another model to ask."""
 
     def from_there(self, response: Response | None) -> Call:
         """The call for the rest of an answer of which only the name has come, where it outlives its connection."""
@@ -76,6 +79,8 @@ async def _with_retries(call: Call, writer: Writer, settings: Settings) -> Compl
                 raise
             delay = FIRST_DELAY * 2**retry * random.uniform(0.5, 1.0)
             if error.retry_after is not None:
+                if error.retry_after > call.patience:
+                    raise
                 delay = min(max(delay, error.retry_after), settings.retry_after)
             logger.info("%s: %s before the first event, retry in %.1f s", writer.generation_id, error.code, delay)
         await asyncio.sleep(delay)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import time
 from collections.abc import Callable
@@ -40,6 +41,9 @@ HAND_OVER = 2.0
 
 MOVES = 4
 """Times that the log may grow while it is read to go on from its end; after them the attempt starts over."""
+
+LONG = 2.0
+"""Seconds of a `Retry-After` past which another model is asked instead, where there is one."""
 
 FINAL = frozenset({"deadline_exceeded", "too_long"})
 """Codes of failures that another model would not mend."""
@@ -115,7 +119,7 @@ class Run:
             await self._earlier.ended()
 
     async def _on_trial(self) -> JobEnd:
-        async with self._services.trials.on_trial(self.record):
+        async with self._services.trials.on_trial(self.record, further=self._has_further()):
             return await self._attempts()
 
     async def _attempts(self) -> JobEnd:
@@ -123,6 +127,11 @@ class Run:
         failure = Failed(code="worker_lost", message=lost, retryable=True)
         claim = await self._claim()
         while claim.owned:
+            if claim.start is Start.EXHAUSTED and self._has_further():
+                # By whatever it lost them: the list of models is a bound of its own.
+                self._choice = await self._services.circuits.choose(self._models, self._choice + 1)
+                claim = await self._claim_again(claim.token, "fallback")
+                continue
             if self.writer is not None:
                 self._services.appender.close(self.writer)
             self.writer = self._services.appender.open(
@@ -143,6 +152,9 @@ class Run:
             await self.writer.caught_up()
             claim = await self._claim_again(claim.token, again)
         return JobEnd.LEFT if claim.start in (Start.FENCED, Start.LATE) else JobEnd.DONE
+
+    def _has_further(self) -> bool:
+        return self._choice + 1 < len(self._models)
 
     async def _choose(self) -> None:
         """Whom to ask: another generation's log where that will do, else the first model that is not known to fail."""
@@ -224,7 +236,9 @@ class Run:
         # From when it was accepted: while it waited, the API looked at its deadline (api/deadlines.py).
         elapsed_ms = max(claim.elapsed_ms, claim.token - self.record.created_ms)
         seconds = (request.deadline or settings.deadline) - elapsed_ms / 1000
-        end = await stream(Call(provider, request, model, self._so_far), writer, settings, seconds=seconds)
+        patience = LONG if self._replay is None and self._has_further() else math.inf
+        call = Call(provider, request, model, self._so_far, patience)
+        end = await stream(call, writer, settings, seconds=seconds)
         failed = end if isinstance(end, Failed) else None
         if self._replay is not None:
             over = failed is None or writer.outcome is not None or failed.code in FINAL
@@ -241,7 +255,7 @@ class Run:
             # The provider no longer has it, or takes no beginning of an answer after all.
             self._earlier.useless = self._refused = True
             return end, "provider_error"
-        if self._choice + 1 < len(self._models) and not (
+        if self._has_further() and not (
             failed.retryable and writer.said_something and await self._may_go_on(writer, name, model)
         ):
             self._choice = await self._services.circuits.choose(self._models, self._choice + 1)

@@ -25,9 +25,12 @@ class Trials:
         self._changed = asyncio.Event()
 
     @asynccontextmanager
-    async def on_trial(self, record: Record) -> AsyncIterator[None]:
-        """Inside, it may run; one that is on trial alone, beside no other on trial."""
-        if not _is_suspect(record):
+    async def on_trial(self, record: Record, *, further: bool = False) -> AsyncIterator[None]:
+        """Inside, it may run; one that is on trial alone, beside no other on trial.
+
+        `further` is whether another model is asked once its attempts are used up.
+        """
+        if not _is_suspect(record, further):
             yield
             return
         alone = record.pardons + _is_pardoned(record) >= record.max_attempts
@@ -67,10 +70,11 @@ class Trials:
             await self._changed.wait()
 
 
-def _is_suspect(record: Record) -> bool:
+def _is_suspect(record: Record, further: bool) -> bool:
     """Whether it has lost its worker so often that one more time ends it: it may be what they died of."""
     failures = record.failures + (record.state == "running" and not _is_pardoned(record))
-    return 0 < failures == record.max_attempts - 1 and not record.cancel_requested
+    last = record.max_attempts - 1
+    return failures > 0 and (failures == last or (failures > last and further)) and not record.cancel_requested
 
 
 def _is_pardoned(record: Record) -> bool:

@@ -37,18 +37,18 @@ local token = string.format('%.0f', math.max(now, r[1] + 1, string.match(last, '
 
 local number, failures = tonumber(r[4]), tonumber(r[5])
 local reason = ARGV[2]
-local lost, pardons = false, tonumber(r[11] or 0)
+local lost, counted, pardons = false, false, tonumber(r[11] or 0)
 if reason == 'fallback' or reason == 'source_lost' then
-  lost = false -- the list of models, and how often a run looks for a source, are bounds of their own
+  counted = false -- the list of models, and how long a run looks for a source, are bounds of their own
 elseif reason ~= '' then
-  failures = failures + (ARGV[8] == '1' and 0 or 1)
+  counted = ARGV[8] ~= '1'
 elseif r[3] == 'running' then
   -- A new job while the record still says running: nobody handed that attempt over, so its worker is lost.
   reason, lost = 'worker_lost', true
   if r[10] and pardons < tonumber(r[6]) then
     pardons = pardons + 1 -- it ran beside another that may be to blame
   else
-    failures = failures + 1
+    counted = true
   end
 elseif r[8] then
   reason = r[8]
@@ -57,13 +57,14 @@ else
   reason = ARGV[6] == '0' and 'new' or 'fallback'
 end
 
+failures = failures + (counted and 1 or 0)
 local outcome = 'CLAIMED'
 if r[9] then
   outcome = 'CANCELLED'
-elseif failures >= tonumber(r[6]) then
-  outcome = 'EXHAUSTED'
 elseif lost and r[7] == 'fail' then
   outcome = 'INTERRUPTED'
+elseif counted and failures >= tonumber(r[6]) then
+  outcome = 'EXHAUSTED' -- only by a failure: the attempts of further models come when none is left, and may be drained
 else
   number = number + 1
 end

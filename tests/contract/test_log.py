@@ -280,6 +280,21 @@ class TestCancel:
 
 
 class TestAttempts:
+    async def test_attempts_of_further_models_come_when_none_is_left(self, generations: Generations, log: Log) -> None:
+        """They are not counted, may be handed over, and end by the next failure."""
+        generation_id = await accept(generations)
+        generations_claims = [await claim(log, generation_id) for _ in range(4)]
+        assert generations_claims[-1].start is Start.EXHAUSTED
+        further = await log.claim(
+            generation_id, model="n", provider="p", ttl_ms=60_000, token=generations_claims[-1].token,
+            reason="fallback", choice=1,
+        )  # fmt: skip
+        assert (further.start, further.number) == (Start.CLAIMED, 4)
+        assert await log.hand_over(generation_id, further.token, "drained") is Outcome.OK
+        drained = await claim(log, generation_id)
+        assert (drained.start, drained.number) == (Start.CLAIMED, 5)
+        assert (await claim(log, generation_id)).start is Start.EXHAUSTED
+
     async def test_lost_attempts_are_counted_and_exhausted(self, generations: Generations, log: Log) -> None:
         generation_id = await accept(generations)
         starts = [await claim(log, generation_id) for _ in range(4)]

@@ -392,3 +392,81 @@ class TestFallback:
             events = await midstream.ended(generation_id)
         attempts = [(e.reason, e.model) for e in events if isinstance(e, Attempt)]
         assert attempts[1:] == [("fallback", "lorem?deltas=40&rate=20"), ("worker_lost", "lorem?deltas=40&rate=20")]
+
+    @pytest.mark.parametrize(
+        ("most", "dead", "reasons"),
+        [
+            (1, 1, ["new", "fallback"]),
+            (2, 1, ["new", "provider_error", "fallback"]),
+            (3, 3, ["new", "provider_error", "provider_error", "fallback", "fallback", "fallback"]),
+        ],
+    )
+    async def test_continuing_uses_up_the_attempts_and_not_the_models(
+        self, settings: Settings, midstream: Midstream, most: int, dead: int, reasons: list[str]
+    ) -> None:
+        """What breaks each time is gone on with as often as it may be; each model after it has its one attempt."""
+        broken = ["simulator/lorem?deltas=20&rate=0&fault=eof@4"]
+        broken += [f"simulator/lorem?deltas=20&rate=0&fault=eof@4&seed={n}" for n in range(1, dead)]
+        settings.max_attempts, settings.lease = most, 5.0
+        async with working(settings):
+            generation_id = await midstream.ask(
+                broken[0], fallback=[*broken[1:], "simulator/echo"], on_interrupt="continue"
+            )
+            events = await midstream.ended(generation_id)
+        assert [e.reason for e in events if isinstance(e, Attempt)] == reasons
+        assert isinstance(events[-1], Completed)
+        assert text(list(events)) == "Hello."
+
+    @pytest.mark.parametrize("choice", ["restart", "continue"])
+    async def test_a_worker_that_is_lost_once_too_often_leaves_it_to_the_next_model(
+        self, settings: Settings, midstream: Midstream, choice: str
+    ) -> None:
+        settings.max_attempts = 1
+        generation_id = await midstream.ask(
+            "simulator/lorem?deltas=99&rate=20", fallback=["simulator/echo"], on_interrupt=choice
+        )
+        async with working(settings):
+            await midstream.until(generation_id, said_something)
+        async with working(settings):
+            events = await midstream.ended(generation_id)
+        assert [e.reason for e in events if isinstance(e, Attempt)] == ["new", "fallback"]
+        assert isinstance(events[-1], Completed)
+
+    async def test_a_lost_worker_does_not_start_over_what_must_not(
+        self, settings: Settings, midstream: Midstream
+    ) -> None:
+        settings.max_attempts = 1
+        generation_id = await midstream.ask(
+            "simulator/lorem?deltas=99&rate=20", fallback=["simulator/echo"], on_interrupt="fail"
+        )
+        async with working(settings):
+            await midstream.until(generation_id, said_something)
+        async with working(settings):
+            events = await midstream.ended(generation_id)
+        assert [e.reason for e in events if isinstance(e, Attempt)] == ["new"]
+        assert isinstance(events[-1], Failed)
+        assert events[-1].code == "worker_lost"
+
+    @pytest.mark.parametrize(("seconds", "calls"), [(1, 2), (3, 1), (86_400, 1)])
+    async def test_a_long_retry_after_is_not_waited_out_where_there_is_another_model(
+        self, settings: Settings, midstream: Midstream, key: str, seconds: int, calls: int
+    ) -> None:
+        async with working(settings):
+            busy = f"simulator/lorem?fault=429&retry_after={seconds}&key={key}"
+            generation_id = await midstream.ask(busy, fallback=["simulator/echo"])
+            events = await midstream.ended(generation_id)
+            rows = await midstream.requests(key, lambda rows: len(rows) >= calls)
+        assert [e.reason for e in events if isinstance(e, Attempt)] == ["new", "fallback"]
+        assert isinstance(events[-1], Completed)
+        assert len(rows) == calls
+
+    async def test_the_last_model_waits_as_long_as_the_server_allows(
+        self, settings: Settings, midstream: Midstream, key: str
+    ) -> None:
+        settings.retry_after = 2.5
+        async with working(settings):
+            busy = f"simulator/lorem?deltas=3&rate=0&fault=429&times=1&retry_after=86400&key={key}"
+            events = await midstream.ended(await midstream.ask(self.DEAD, fallback=[busy]))
+        assert isinstance(events[-1], Completed)
+        assert len(await midstream.requests(key, lambda rows: len(rows) == 2)) == 2
+        assert events[-1].t >= 2400
