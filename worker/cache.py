@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import time
+from collections.abc import Iterator
+from functools import partial
 
 from pydantic import ValidationError
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError
 
+from shared.events import Completed
 from shared.generations import Generations, Record
 from shared.log import Log
 from shared.requests import GenerationRequest
@@ -20,9 +24,6 @@ from worker.replay import Replay
 from worker.source import Beginning, Source, SourceLost
 
 logger = logging.getLogger("midstream.worker")
-
-SOURCES = 3
-"""Generations at most that one waits for and copies from; then it asks the provider by itself, unshared."""
 
 IMMATERIAL = frozenset({"on_interrupt", "idle_timeout", "deadline", "ttl", "metadata", "cache"})
 """Fields that do not change what a model is asked. A new field counts, unless it is named here."""
@@ -37,6 +38,31 @@ def canonical(request: GenerationRequest) -> str:
 def digest(owner: str, request: GenerationRequest) -> str:
     """SHA-256 of owner and canonical request, in hexadecimal."""
     return hashlib.sha256(f"{len(owner)}:{owner}{canonical(request)}".encode()).hexdigest()
+
+
+WHOLE = frozenset({"stop", "tool_calls"})
+"""Reasons for which an answer ends that is all there is to say."""
+LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens", "num_predict")
+"""What a limit of the output's tokens is called in `extra`."""
+
+
+def will_do(end: Completed, request: GenerationRequest) -> bool:
+    """Whether an answer that has ended so is one to this request, asked again.
+
+    One that was cut may be longer the next time, unless it is the request's own limit that it has come to.
+    """
+    if end.finish_reason != "length":
+        return end.finish_reason in WHOLE
+    return any(end.usage is None or end.usage.output_tokens >= limit for limit in _limits(request))
+
+
+def _limits(request: GenerationRequest) -> Iterator[int]:
+    if request.max_tokens is not None:
+        yield request.max_tokens
+    for fields in request.extra.values():
+        for scope in (fields, *fields.values()):
+            if isinstance(scope, dict):
+                yield from (limit for name in LIMITS if isinstance(limit := scope.get(name), int))
 
 
 class Cache:
@@ -71,12 +97,17 @@ class Cache:
 
 
 class Lookup:
-    """One generation's search for an answer that is there, or on its way."""
+    """One generation's search for an answer that is there, or on its way.
+
+    It goes on from one source to the next for as long as the request may run: those who look find out together that one
+    is of no use, and one of them is the next. Who is that asks the provider, and looks no more; so each step needs
+    another generation that came to nothing.
+    """
 
     def __init__(self, cache: Cache, record: Record) -> None:
         self._cache = cache
         self._record = record
-        self._left = SOURCES
+        self._until: float | None = None
         self._copied: tuple[str, Beginning] | None = None
 
     async def replay(self) -> Replay | None:
@@ -95,17 +126,23 @@ class Lookup:
         # While it may run, and then for as long as its log is there to be copied.
         keep_ms = int(deadline * 1000) + record.ttl_ms
         useless = ""
-        while self._left:
+        self._until = self._until or time.monotonic() + deadline
+        while (seconds := self._until - time.monotonic()) > 0:
             try:
                 leader = await self._cache.lead(record.owner, request, record.id, useless=useless, keep_ms=keep_ms)
             except OutOfMemoryError:
                 return None
             if leader == record.id:
                 return None
-            self._left -= 1
             source = self._cache.source(leader, record.owner)
             try:
-                found = await source.beginning(ttl=request.cache.ttl, idle=idle, seconds=deadline)
+                found = await source.beginning(
+                    ttl=request.cache.ttl,
+                    idle=idle,
+                    seconds=seconds,
+                    asked_ms=record.created_ms,
+                    will_do=partial(will_do, request=request),
+                )
             except SourceLost:
                 useless = leader
                 continue

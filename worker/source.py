@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from shared.backoff import Backoff
 from shared.entry import Entry
-from shared.events import ORIGIN, TERMINAL, Attempt, EventId, decode
+from shared.events import ORIGIN, TERMINAL, Attempt, Completed, EventId, decode
 from shared.generations import Generations
 from shared.log import PAGE, Log
 from worker.news import News
@@ -99,13 +99,18 @@ class Source:
             raise SourceLost
         return now if since is None else since
 
-    async def beginning(self, *, ttl: float, idle: float, seconds: float) -> Beginning:
+    async def beginning(
+        self, *, ttl: float, idle: float, seconds: float, asked_ms: int, will_do: Callable[[Completed], bool]
+    ) -> Beginning:
         """Where the answer begins, once some of it is there.
 
-        Raises SourceLost where the source was completed `ttl` seconds ago, has no news for `idle` seconds, or nothing
-        to copy for `seconds` in all; redis.exceptions.RedisError where Redis cannot be asked.
+        Raises SourceLost where the source was completed `ttl` seconds ago, or before `asked_ms` (Redis' clock) in a way
+        that will not do; has no news for `idle` seconds, or nothing to copy for `seconds` in all;
+        redis.exceptions.RedisError where Redis cannot be asked.
         """
-        await self._check(ttl)
+        ended_ms = await self._check(ttl)
+        # Who asked while it ran shares its end, whatever that is: with another call for each there would be a herd.
+        over = ended_ms is not None and ended_ms < asked_ms
         loop = asyncio.get_running_loop()
         found: Beginning | None = None
         says = False
@@ -117,15 +122,20 @@ class Source:
                         if entry.type == Attempt.type:
                             attempt = decode(*entry[1:])
                             assert isinstance(attempt, Attempt)
-                            if found is None or not attempt.continues:
+                            if attempt.cached is True:
+                                found = None  # a copy of what came to nothing: its own answer begins after it
+                            elif not attempt.continues:
                                 found, says = Beginning(entry.id, attempt.provider, attempt.model), False
                         says = says or entry.type in _SAYS
                     newest = page[-1].type
+                    if over and newest == "completed" and not will_do(_completed(page[-1])):
+                        raise SourceLost
                     if found and (newest == "completed" or (says and len(page) < PAGE and newest not in TERMINAL)):
                         return found
         raise SourceLost
 
-    async def _check(self, ttl: float) -> None:
+    async def _check(self, ttl: float) -> int | None:
+        """When it ended, if it has."""
         found = await self._generations.find(self.id)
         record = found.record
         # The owner is part of what leads here, and yet: nobody reads what is not theirs.
@@ -135,3 +145,10 @@ class Source:
             raise SourceLost
         if record.ended_ms is not None and found.now_ms - record.ended_ms >= ttl * 1000:
             raise SourceLost
+        return record.ended_ms
+
+
+def _completed(entry: Entry) -> Completed:
+    event = decode(*entry[1:])
+    assert isinstance(event, Completed)
+    return event

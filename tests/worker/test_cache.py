@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import logging
 from contextlib import AsyncExitStack
@@ -14,7 +15,19 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from shared.events import AnyEvent, Attempt, Cancelled, Completed, Cost, Delta, Failed, Part, PartEnd
+from shared.events import (
+    AnyEvent,
+    Attempt,
+    Cancelled,
+    Completed,
+    Cost,
+    Delta,
+    Failed,
+    FinishReason,
+    Part,
+    PartEnd,
+    Usage,
+)
 from shared.generations import Generations
 from shared.log import Keys
 from shared.redis_client import read_clock
@@ -23,7 +36,7 @@ from shared.settings import Settings
 from shared.snapshots import PartSoFar, Snapshot
 from tests.contract.accepting import batch, completed, delta
 from tests.worker.conftest import Midstream, said_something, working
-from worker.cache import IMMATERIAL, canonical, digest
+from worker.cache import IMMATERIAL, canonical, digest, will_do
 
 CACHE = {"ttl": 600}
 FAILED = Failed(code="provider_error", message="", retryable=True)
@@ -146,11 +159,18 @@ async def state(generations: Generations, generation_id: str) -> str:
 
 
 class TestFinished:
-    @pytest.mark.parametrize("script", ["reasoning?rate=0", "tools?rate=0&deltas=30", "refusal?rate=0"])
+    @pytest.mark.parametrize(
+        "script",
+        [
+            "simulator-anthropic/reasoning?rate=0",
+            "simulator-anthropic/tools?rate=0&deltas=30",
+            "simulator/refusal?rate=0",  # which is a whole answer here, and none to Anthropic
+        ],
+    )
     async def test_it_is_said_again_under_a_new_id_for_nothing(
         self, settings: Settings, midstream: Midstream, key: str, script: str
     ) -> None:
-        model = f"simulator-anthropic/{script}&key={key}"
+        model = f"{script}&key={key}"
         async with working(settings):
             first = await midstream.ask(model, cache=CACHE)
             await midstream.ended(first)
@@ -220,6 +240,51 @@ class TestFinished:
             assert attempts(await midstream.ended(second)) == [("new", False)]
             assert attempts(await midstream.ended(await midstream.ask(model, cache=CACHE))) == [("new", True)]
         assert await calls(midstream, key, 2) == 2
+
+    async def test_one_that_was_cut_is_asked_again_unless_by_the_requests_own_limit(
+        self, settings: Settings, midstream: Midstream, key: str
+    ) -> None:
+        limited = f"simulator/lorem?deltas=9&rate=0&key={key}"
+        cut = f"simulator/clock?deltas=12&rate=20&fault=stall@8&key={key}-2"
+        async with working(settings):
+            for cached in (False, True):
+                events = await midstream.ended(await midstream.ask(limited, cache=CACHE, max_tokens=4))
+                assert isinstance(events[-1], Completed)
+                assert (attempts(events), events[-1].finish_reason) == ([("new", cached)], "length")
+            for _ in range(2):
+                first = await midstream.ask(cut, cache=CACHE)
+                await midstream.until(first, said_something)
+                await write_on(midstream, first, [cut_short()], continues=True)
+                assert [cached for _, cached in attempts(await midstream.ended(first))] == [False, False]
+        assert await calls(midstream, f"{key}-2", 2) == 2
+
+
+def cut_short(tokens: int | None = None, reason: FinishReason = "length") -> Completed:
+    usage = None if tokens is None else Usage(output_tokens=tokens)
+    return Completed(finish_reason=reason, usage=usage)
+
+
+@pytest.mark.parametrize(
+    ("end", "fields", "does"),
+    [
+        (cut_short(reason="stop"), {}, True),
+        (cut_short(reason="tool_calls"), {}, True),
+        (cut_short(reason="content_filter"), {"max_tokens": 1}, False),
+        (cut_short(reason="paused"), {}, False),
+        (cut_short(reason="other"), {}, False),
+        (cut_short(), {}, False),
+        (cut_short(), {"stop": ["x"]}, False),
+        (cut_short(), {"max_tokens": 9}, True),
+        (cut_short(9), {"max_tokens": 9}, True),
+        (cut_short(8), {"max_tokens": 9}, False),  # it has run into another's
+        (cut_short(9), {"extra": {"p": {"num_predict": 9}}}, True),
+        (cut_short(9), {"extra": {"p": {"generationConfig": {"maxOutputTokens": 9}}}}, True),
+        (cut_short(9), {"extra": {"p": {"max_tokens": 10, "other": 3}}}, False),
+    ],
+)
+def test_which_ends_will_do(end: Completed, fields: dict[str, Any], does: bool) -> None:
+    body = {"model": "p/m", "messages": [{"role": "user", "content": "?"}], **fields}
+    assert will_do(end, GenerationRequest.model_validate(body)) is does
 
 
 class TestOwners:
@@ -305,6 +370,36 @@ class TestInFlight:
         assert len({(await snapshot(midstream, generation_id)).text for generation_id in ids}) == 1
         records = [(await generations.find(generation_id)).record for generation_id in ids]
         assert all(record is not None and record.failures == 0 for record in records)
+
+    async def test_sources_that_come_to_nothing_one_after_the_other_make_no_herd(
+        self, settings: Settings, midstream: Midstream, generations: Generations, key: str
+    ) -> None:
+        """However often: one of those that are left asks the provider, and the others follow it."""
+        model = f"simulator/clock?deltas=400&rate=20&key={key}"
+        async with working(settings):
+            ids = [await midstream.ask(model, cache=CACHE) for _ in range(self.MANY)]
+            for asked, end in enumerate(("cancel", "delete", "fail", "cancel", "cancel"), 1):
+                source = await self.followed(midstream, ids)
+                assert await calls(midstream, key, asked) == asked
+                ids.remove(source)
+                if end == "cancel":
+                    await generations.cancel(source)
+                elif end == "delete":
+                    await generations.delete("local", source)
+                else:
+                    await write_on(midstream, source, [FAILED], continues=True)
+            await self.followed(midstream, ids)
+            assert await calls(midstream, key, 6) == 6
+
+    async def followed(self, midstream: Midstream, ids: list[str]) -> str:
+        """The one that asked the provider, once all have begun to say what it says."""
+        async with asyncio.timeout(20):
+            while True:
+                said = [await snapshot(midstream, generation_id) for generation_id in ids]
+                asking = [i for i, one in zip(ids, said, strict=True) if one.attempts and not one.attempts[-1].cached]
+                if len(asking) == 1 and all(one.text for one in said) and len({one.text[:8] for one in said}) == 1:
+                    return asking[0]
+                await asyncio.sleep(0.02)
 
     async def test_a_source_that_starts_over_is_followed(
         self, settings: Settings, midstream: Midstream, key: str
