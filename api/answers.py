@@ -6,13 +6,15 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
+from msgspec import UNSET
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.parts import PartAnswer, document, fields_of
-from shared.events import AttemptReason, Completed, Failed, FinishReason
+from shared.events import AttemptReason, Cancelled, Completed, Failed, FinishReason, Spent
 from shared.generations import Record, State
-from shared.snapshots import Snapshot
+from shared.snapshots import AttemptLine, Snapshot
 
+Ending = Completed | Failed | Cancelled
 ID_EXAMPLE = "gen_mfrggzdfmztwq2lknnwg23tpobyxe43u"
 
 
@@ -113,6 +115,24 @@ class CostAnswer(BaseModel):
 
     amount: str
     currency: str
+    at_least: bool = Field(
+        default=False,
+        exclude_if=lambda value: not value,
+        description="True where something is missing from it: tokens that nobody counted, or a price. Else absent.",
+    )
+
+
+class SpentAnswer(BaseModel):
+    """What one attempt used."""
+
+    model: str = Field(description="`provider/model`, as it was asked for.")
+    usage: UsageAnswer
+    cost: CostAnswer | None = Field(description="Null where no price is known.")
+    estimated: bool = Field(
+        default=False,
+        exclude_if=lambda value: not value,
+        description="True where nobody counted: a guess from the length of what was asked and said, not in the sum.",
+    )
 
 
 class FailureAnswer(BaseModel):
@@ -139,6 +159,7 @@ class GenerationSnapshot(Generation):
     raw: RawAnswer
     usage: UsageAnswer | None
     cost: CostAnswer | None
+    spent: list[SpentAnswer] | None = Field(description="What was paid, attempt by attempt; null before the end.")
     attempts: list[AttemptAnswer]
     finish_reason: FinishReason | None
     error: FailureAnswer | None
@@ -217,6 +238,16 @@ def summary(record: Record) -> dict[str, Any]:
     }
 
 
+def _spent(end: Ending, attempts: list[AttemptLine]) -> list[Spent]:
+    """All that was paid; an end does not repeat it where that is its own usage and cost."""
+    if end.spent is not UNSET:
+        return end.spent
+    last = attempts[-1] if attempts else None
+    if end.usage is None or last is None or last.cached:
+        return []
+    return [Spent(f"{last.provider}/{last.model}", end.usage, end.cost)]
+
+
 class _Format(msgspec.Struct):
     type: str
 
@@ -253,7 +284,8 @@ def snapshot(record: Record, said: Snapshot) -> GenerationSnapshot:
             "response": names if any(names.values()) else None,
             "raw": {"count": said.raw_count, "events": said.raw},
             "usage": said.usage,
-            "cost": end and end.cost,
+            "cost": end and msgspec.to_builtins(end.cost),
+            "spent": None if end is None else msgspec.to_builtins(_spent(end, said.attempts)),
             "attempts": said.attempts,
             "finish_reason": completed and completed.finish_reason,
             "error": failed,

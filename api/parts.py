@@ -22,6 +22,11 @@ class PartAnswer(BaseModel):
     name: str | None = None
     arguments: Any = Field(default=None, description="Of a complete tool call, parsed: an object, nearly always.")
     complete: bool = Field(description="Whether the part has ended.")
+    part: int | None = Field(
+        default=None,
+        description="While it runs: the `part` by which events of the present attempt speak of it; null for one of an "
+        "earlier attempt, which only a `part` with `resumes` can go on with. Absent after the end.",
+    )
     arguments_text: str | None = Field(
         default=None, description="The arguments as they came, where they cannot be parsed, or not yet."
     )
@@ -43,6 +48,8 @@ def fields_of(part: PartSoFar, *, over: bool) -> dict[str, Any]:
     """The fields of PartAnswer; with `over`, what has not ended yet never will."""
     own: dict[str, Any] = {"kind": part.kind, "complete": part.ended, "call_id": part.call_id, "name": part.name}
     own |= {"text": None, "arguments": None}
+    if not over:
+        own["part"] = part.place
     text = part.text
     if part.kind == "tool_call":
         own |= _arguments(text, ended=part.ended, over=over)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,8 +21,9 @@ _TOTAL_EXAMPLE: dict[str, Any] = {
         "cache_write_tokens": 0,
         "reasoning_tokens": 9_000,
     },
-    "cost": [{"amount": "0.097125", "currency": "USD"}],
+    "cost": [{"amount": "0.097125", "currency": "USD", "at_least": True}],
     "unpriced": 1,
+    "estimated": [{"amount": "0.0012", "currency": "USD"}],
 }
 
 
@@ -48,6 +50,9 @@ class TotalAnswer(BaseModel):
     usage: UsageAnswer = Field(description="Tokens of all attempts.")
     cost: list[CostAnswer] = Field(description="What is known of it, by currency; see `unpriced`.")
     unpriced: int = Field(description="Attempts whose cost is not in `cost`: no price is known, or no count of tokens.")
+    estimated: list[CostAnswer] = Field(
+        description="What those of them may have cost that have a price, from the length of what was asked and said."
+    )
 
 
 class UsageTotals(BaseModel):
@@ -81,9 +86,14 @@ def answer(counted: Total, **of: str) -> TotalAnswer:
         **of,
         generations=EndsAnswer(**{name: counts[name] for name in EndsAnswer.model_fields}),
         usage=UsageAnswer(**{name: counts[name] for name in TOKENS}),
-        cost=[
-            CostAnswer(amount=f"{amount.normalize():f}", currency=currency)
-            for currency, amount in counted.costs.items()
-        ],
+        cost=_amounts(counted.costs, at_least=counted.is_partial),
         unpriced=counts["unpriced"],
+        estimated=_amounts(counted.estimates, at_least=False),
     )
+
+
+def _amounts(amounts: dict[str, Decimal], *, at_least: bool) -> list[CostAnswer]:
+    return [
+        CostAnswer(amount=f"{amount.normalize():f}", currency=currency, at_least=at_least)
+        for currency, amount in amounts.items()
+    ]

@@ -82,15 +82,21 @@ class Cost(Struct, frozen=True):
 
     amount: str
     currency: str = "USD"
+    at_least: bool | UnsetType = UNSET
+    """More may have been charged: something of what was used is not known, or has no price."""
 
 
 class Spent(Struct, frozen=True):
-    """What one attempt used of a model, and what that costs; null where the price is unknown."""
+    """What one attempt used of a model, and what that costs; null where the price is unknown.
+
+    `estimated`: nobody counted; both are made from the length of what was asked and said, and are in no `cost`.
+    """
 
     model: str
     """`provider/model`, as it was asked for."""
     usage: Usage
     cost: Cost | None = None
+    estimated: bool | UnsetType = UNSET
 
 
 class Attempt(Event):
@@ -183,7 +189,7 @@ class UsageReport(Event):
 
 
 class End(Event, kw_only=True):
-    """What terminal events have. `cost` is what all attempts cost, as far as known; null where a price is unknown."""
+    """What terminal events have. `cost` is what all attempts cost, as far as known; null where nothing is."""
 
     usage: Usage | None = None
     """Of the last attempt."""

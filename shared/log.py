@@ -260,9 +260,15 @@ class Log:
         """Make Redis know the append script, which pipelines run by its hash."""
         await self._append.load(self.redis)
 
-    async def hand_over(self, generation_id: str, token: int, reason: AttemptReason) -> Outcome:
-        """Let the next attempt begin without counting this one as failed."""
-        raw = await self._hand_over(self.redis, [Keys(generation_id).record], [token, reason])
+    async def hand_over(
+        self, generation_id: str, token: int, reason: AttemptReason, *, cancelled: bytes = b""
+    ) -> Outcome:
+        """Let the next attempt begin without counting this one as failed.
+
+        `cancelled` is the JSON of the event that ends it if it is cancelled until then: what was spent, only the worker
+        knows.
+        """
+        raw = await self._hand_over(self.redis, [Keys(generation_id).record], [token, reason, cancelled])
         return Outcome(raw[0].decode())
 
     async def read(self, generation_id: str, after: EventId = ORIGIN, *, count: int = PAGE) -> list[Entry]:

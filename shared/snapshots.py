@@ -52,6 +52,8 @@ class PartSoFar:
     provider: str | None = None
     annotations: list[dict[str, Any]] = field(default_factory=list)
     ended: bool = False
+    place: int | None = field(default=None, compare=False)
+    """The `part` by which the newest attempt speaks of it; None where it does not, so far."""
     pieces: list[str] = field(default_factory=list)
 
     @property
@@ -135,6 +137,8 @@ class Snapshot:
             self.response_id = self.request_id = self.model = None
             self.raw, self.raw_count, self._raw_bytes = [], 0, 0
         # A part's index counts within its attempt.
+        for part in self._places:
+            part.place = None
         self._places = []
         cached = event.cached is True
         self.attempts.append(
@@ -144,6 +148,7 @@ class Snapshot:
     def _open(self, event: events.Part) -> None:
         part = self._broken_off(event) if event.resumes is True else None
         if part is not None:
+            part.place = len(self._places)
             self._places.append(part)
         else:
             part = self._place(event.part, event.kind)
@@ -168,7 +173,7 @@ class Snapshot:
         if not 0 <= index <= len(self._places):
             raise ValueError(f"part {index} does not follow part {len(self._places) - 1}")
         if index == len(self._places):
-            part = PartSoFar(kind)
+            part = PartSoFar(kind, place=index)
             self._places.append(part)
             self.parts.append(part)
         return self._places[index]

@@ -40,7 +40,7 @@ KEPT_MS = 3_600_000
 TOKENS = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
 _STATES: dict[type[Event], EndState] = {Completed: "completed", Failed: "failed", Cancelled: "cancelled"}
 COUNTED = "midstream:usage:counted"
-_COST = "cost:"
+_COST, _ESTIMATE = "cost:", "estimate:"
 
 
 class _Begun(Struct):
@@ -80,13 +80,21 @@ class Ended:
         elif self.state == "completed" and not self.spent:
             mine["unpriced"] = 1
         for line in self.spent:
-            counter = by_model.setdefault(_name(line.model), Counter())
-            counter.update({name: getattr(line.usage, name) for name in TOKENS})
-            if line.cost is None:
-                counter["unpriced"] += 1
-            else:
-                counter[_COST + line.cost.currency] += int(Decimal(line.cost.amount).scaleb(12).to_integral_value())
+            _add(line, by_model.setdefault(_name(line.model), Counter()))
         return by_model
+
+
+def _add(line: Spent, counter: Counter[str]) -> None:
+    estimated = line.estimated is True
+    if not estimated:
+        counter.update({name: getattr(line.usage, name) for name in TOKENS})
+    if estimated or line.cost is None:
+        counter["unpriced"] += 1
+    elif line.cost.at_least is True:
+        counter["partly"] += 1
+    if line.cost is not None:
+        name = (_ESTIMATE if estimated else _COST) + line.cost.currency
+        counter[name] += int(Decimal(line.cost.amount).scaleb(12).to_integral_value())
 
 
 def ended(
@@ -139,11 +147,24 @@ class Total:
 
     @property
     def costs(self) -> dict[str, Decimal]:
-        """By currency."""
+        """By currency, what was counted."""
+        return self._amounts(_COST)
+
+    @property
+    def estimates(self) -> dict[str, Decimal]:
+        """By currency, what may come on top for attempts that nobody counted."""
+        return self._amounts(_ESTIMATE)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether something is missing from the costs."""
+        return self.counts["unpriced"] > 0 or self.counts["partly"] > 0
+
+    def _amounts(self, kind: str) -> dict[str, Decimal]:
         return {
-            name.removeprefix(_COST): Decimal(amount).scaleb(-12)
+            name.removeprefix(kind): Decimal(amount).scaleb(-12)
             for name, amount in sorted(self.counts.items())
-            if name.startswith(_COST)
+            if name.startswith(kind)
         }
 
 

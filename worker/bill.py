@@ -5,26 +5,49 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import zip_longest
 
 import msgspec
 from msgspec import UNSET, Struct
+from msgspec.structs import replace
 from redis.exceptions import RedisError
 
-from shared.events import ORIGIN, Cancelled, Completed, Cost, Failed, Response, Spent, Usage, UsageReport, decode
+from shared.events import (
+    ORIGIN,
+    AnyEvent,
+    Cancelled,
+    Completed,
+    Cost,
+    Delta,
+    Failed,
+    Response,
+    Spent,
+    Usage,
+    UsageReport,
+    decode,
+)
 from shared.generations import Existence, Record
 from shared.log import Log
 from shared.totals import ended
+from worker import estimate
 from worker.prices import CURRENCY, Prices
 from worker.services import Services
 from worker.writer import Writer
 
 logger = logging.getLogger("midstream.worker")
 
+GENERATED = frozenset({"text", "reasoning", "refusal", "tool_call"})
+"""Kinds of parts whose deltas are the model's output, character by character."""
+REFUSALS = frozenset({
+    "authentication", "permission", "not_found", "bad_request", "context_length", "rate_limit", "overloaded",
+    "connection", "unknown_provider",
+})  # fmt: skip
+"""Codes of failures that a provider charges nothing for, where it had not begun to answer."""
+_TOLD = frozenset({"response", "usage", "delta"})
 TRIES = 5
 """Times that the log is asked for what earlier attempts used; then the bill is without them."""
 
@@ -51,18 +74,38 @@ class _Call:
     at_ms: int
     response: Response | None = None
     usage: Usage | None = None
+    said: int = 0
+    """Characters of its answer."""
+    before: int = 0
+    """Characters of what it continues, which was asked along."""
+    completed: bool = False
+    refused: bool = False
 
     def goes_on(self, earlier: _Call) -> bool:
         """Whether this is the same call, which was left and found again: its counts include those before."""
         mine, others = (call.response.response_id if call.response else UNSET for call in (self, earlier))
         return self.begun.continues and mine is not UNSET and mine == others
 
+    def take(self, event: AnyEvent) -> None:
+        """Note what one of its events says of it."""
+        if isinstance(event, Response):
+            self.response = event
+        elif isinstance(event, UsageReport):
+            self.usage = event.usage
+        elif isinstance(event, Delta) and event.kind in GENERATED:
+            self.said += len(event.delta)
+
 
 class Bill:
-    """Made where a generation ends; `close` writes it into the terminal event."""
+    """Made where a generation ends; `close` writes it into the terminal event.
 
-    def __init__(self, prices: Prices) -> None:
+    `request` is the stored one. `refused` are tokens of attempts that are known to have cost nothing.
+    """
+
+    def __init__(self, prices: Prices, request: bytes, refused: Collection[int] = ()) -> None:
         self._prices = prices
+        self._request = request
+        self._refused = refused
         self._calls: list[_Call] = []
 
     async def read(self, log: Log, generation_id: str, before: int | None = None) -> None:
@@ -77,41 +120,50 @@ class Bill:
                 if before is not None and token >= before:
                     break
                 if type == "attempt":
-                    calls.append(_Call(msgspec.json.decode(data, type=_Begun), token))
-                elif type in ("response", "usage") and calls:
-                    event = decode(type, data)
-                    if isinstance(event, Response):
-                        calls[-1].response = event
-                    elif isinstance(event, UsageReport):
-                        calls[-1].usage = event.usage
+                    begun = msgspec.json.decode(data, type=_Begun)
+                    calls.append(_Call(begun, token, before=_standing(calls, begun), refused=token in self._refused))
+                elif type in _TOLD and calls:
+                    calls[-1].take(decode(type, data))
             cursor = page[-1].id
             if before is not None and cursor.token >= before:
                 break
         self._calls = calls
 
-    async def close(self, end: Completed | Failed | Cancelled, writer: Writer, log: Log) -> None:
-        """Give the terminal event of this attempt its cost, unless it has one, and what else was paid.
+    async def close(
+        self, end: Completed | Failed | Cancelled, writer: Writer, log: Log, *, itemised: bool = False
+    ) -> None:
+        """Give the terminal event of this attempt its cost, and say what was paid where that is not its alone.
 
-        Raises nothing: an end is written whatever becomes of its bill.
+        `itemised`: say it in any case. Raises nothing: an end is written whatever becomes of its bill.
         """
         try:
-            await self._close(end, writer, log)
+            await self._close(end, writer, log, itemised)
         except Exception as error:
             logger.error("%s: ended without a bill (%s)", writer.generation_id, type(error).__name__)
 
-    async def _close(self, end: Completed | Failed | Cancelled, writer: Writer, log: Log) -> None:
+    async def _close(self, end: Completed | Failed | Cancelled, writer: Writer, log: Log, itemised: bool) -> None:
         if writer.after != ORIGIN:
             await self._read_patiently(log, writer)
         implied: list[Spent] = []
         begun = msgspec.json.decode(writer.first, type=_Begun) if writer.first else None
         if begun is not None:
-            self._calls.append(_Call(begun, writer.token, writer.response, end.usage))
+            self._calls.append(self._own(begun, end, writer))
         spent = list(self.spent())
-        if end.cost is None and (end.usage is not None or not isinstance(end, Completed)):
+        if spent or end.cost is None:
             end.cost = _total(spent)
         if begun is not None and end.usage is not None:
             implied.append(Spent(begun.name, end.usage, end.cost))
-        end.spent = spent if spent != implied else UNSET  # a replay's end has what its source spent
+        end.spent = spent if spent != implied or itemised else UNSET  # a replay's end has what its source spent
+
+    def _own(self, begun: _Begun, end: Completed | Failed | Cancelled, writer: Writer) -> _Call:
+        call = _Call(begun, writer.token, before=_standing(self._calls, begun))
+        if end.usage is None:
+            for type, data in writer.events():
+                if type in _TOLD:
+                    call.take(decode(type, data))
+        call.response, call.usage, call.completed = writer.response, end.usage, isinstance(end, Completed)
+        call.refused = isinstance(end, Failed) and is_refused(end, writer)
+        return call
 
     async def _read_patiently(self, log: Log, writer: Writer) -> None:
         # The end has to wait for a Redis that is away in any case.
@@ -127,16 +179,45 @@ class Bill:
         return None
 
     def spent(self) -> Iterator[Spent]:
-        """What was paid, in order: each call that was counted, with its price."""
-        for call, following in zip_longest(self._calls, self._calls[1:]):
-            if call.usage is None or call.begun.cached:
-                continue
-            if following is not None and following.usage is not None and following.goes_on(call):
+        """What was paid, in order: each call with what is known of it, else with what it may have been."""
+        asked: int | None = None
+        for call in self._joined():
+            if call.begun.cached or (call.refused and call.usage is None and not call.said):
                 continue
             begun = call.begun
             named = call.response.model if call.response is not None and call.response.model is not UNSET else None
-            cost = self._prices.cost(begun.provider, (named, begun.model), call.usage, call.at_ms)
-            yield Spent(begun.name, call.usage, cost)
+            if call.usage is None and asked is None:
+                asked = estimate.characters(self._request)
+            used = call.usage or estimate.usage((asked or 0) + call.before, call.said)
+            cost = self._prices.cost(begun.provider, (named, begun.model), used, call.at_ms)
+            if call.usage is None:
+                yield Spent(begun.name, used, cost, estimated=True)
+            elif cost is None or call.completed:
+                yield Spent(begun.name, used, cost)
+            else:
+                yield Spent(begun.name, used, replace(cost, at_least=True))  # it may have had more to count
+
+    def _joined(self) -> list[_Call]:
+        """The calls, each with what went on with it."""
+        joined: list[_Call] = []
+        for call in self._calls:
+            if joined and call.goes_on(joined[-1]):
+                earlier = joined.pop()
+                whole = call.usage is not None
+                call = copy(call)
+                call.usage, call.completed = call.usage or earlier.usage, call.completed and whole
+                call.said, call.before = call.said + earlier.said, earlier.before
+            joined.append(call)
+        return joined
+
+
+def is_refused(failed: Failed, writer: Writer) -> bool:
+    """Whether an attempt that failed so was never answered, which nobody charges for."""
+    return not writer.said_something and writer.response is None and failed.code in REFUSALS
+
+
+def _standing(calls: list[_Call], begun: _Begun) -> int:
+    return calls[-1].before + calls[-1].said if begun.continues and calls else 0
 
 
 async def count_deleted(record: Record, writer: Writer, services: Services) -> None:
@@ -145,13 +226,15 @@ async def count_deleted(record: Record, writer: Writer, services: Services) -> N
     with suppress(RedisError):
         if (await services.generations.find(record.id)).existence is not Existence.TOMBSTONE:
             return
-        await Bill(services.prices).close(end, writer, services.log)
+        await Bill(services.prices, record.request).close(end, writer, services.log)
         end.t = writer.elapsed_ms
         await services.generations.queue.settle([], [ended(record, writer.first, writer.token, end, deleted=True)])
 
 
 def _total(spent: list[Spent]) -> Cost | None:
-    costs = [line.cost for line in spent if line.cost is not None]
-    if not costs or len(costs) < len(spent):
+    known = [line.cost for line in spent if line.cost is not None and line.estimated is not True]
+    if not known:
         return None
-    return Cost(f"{sum((Decimal(cost.amount) for cost in costs), Decimal(0)).normalize():f}", CURRENCY)
+    amount = f"{sum((Decimal(cost.amount) for cost in known), Decimal(0)).normalize():f}"
+    missing = len(known) < len(spent) or any(cost.at_least is True for cost in known)
+    return Cost(amount, CURRENCY, at_least=True) if missing else Cost(amount, CURRENCY)

@@ -17,7 +17,7 @@ import msgspec
 from pydantic import ValidationError
 from redis.exceptions import RedisError
 
-from shared.events import AttemptReason, Cancelled, Completed, Failed
+from shared.events import AttemptReason, Cancelled, Completed, Failed, encode
 from shared.generations import Record
 from shared.log import Claim, Outcome, Start
 from shared.requests import GenerationRequest
@@ -25,7 +25,7 @@ from shared.snapshots import Snapshot
 from shared.totals import ended
 from worker import told
 from worker.attempt import Call, stream
-from worker.bill import Bill, count_deleted
+from worker.bill import Bill, count_deleted, is_refused
 from worker.earlier import Earlier
 from worker.providers.provider import Provider
 from worker.replay import Replay
@@ -83,6 +83,8 @@ class Run:
         self._so_far: Snapshot | None = None
         """What earlier attempts have said, if this one goes on from there."""
         self._earlier = Earlier(services, record)
+        self._unpaid = set[int]()
+        """Tokens of attempts here that no provider charges for."""
         self._refused = False
         """The provider has just refused to continue: that was no failed attempt."""
         self._told = False
@@ -240,6 +242,8 @@ class Run:
         call = Call(provider, request, model, self._so_far, patience)
         end = await stream(call, writer, settings, seconds=seconds)
         failed = end if isinstance(end, Failed) else None
+        if failed is not None and is_refused(failed, writer):
+            self._unpaid.add(writer.token)
         if self._replay is not None:
             over = failed is None or writer.outcome is not None or failed.code in FINAL
             must_not = writer.said_something and request.on_interrupt == "fail"
@@ -278,7 +282,7 @@ class Run:
             return JobEnd.LEFT
         self._sealing = True
         end.usage = end.usage or self.writer.usage
-        await Bill(self._services.prices).close(end, self.writer, self._services.log)
+        await self._bill().close(end, self.writer, self._services.log)
         self.writer.put(end)
         self.writer.ended = ended(self.record, self.writer.first, self.writer.token, end)
         await self.writer.caught_up()
@@ -324,13 +328,34 @@ class Run:
         if self._why == "full":
             message = "Redis has no room for more: its memory or its disk is full."
             return await self._seal(Failed(code="storage_full", message=message, retryable=True))
+        return await self._drained(self.writer)
+
+    async def _drained(self, writer: Writer) -> JobEnd:
+        """This worker leaves. What has begun to answer and must not start over ends here; all else is handed over."""
         try:
             async with asyncio.timeout(HAND_OVER):
-                await self.writer.caught_up()
-                outcome = await self._services.log.hand_over(self.record.id, self.writer.token, "drained")
+                if self.record.on_interrupt == "fail" and writer.said_something:
+                    message = "The worker that ran it was replaced, and it must not start over."
+                    return await self._seal(Failed(code="worker_lost", message=message, retryable=True))
+                await writer.caught_up()
+                told = await self._cancelled_meanwhile(writer)
+                outcome = await self._services.log.hand_over(self.record.id, writer.token, "drained", cancelled=told)
         except (TimeoutError, RedisError):
             return JobEnd.LEFT
         return JobEnd.BACK if outcome is Outcome.OK else JobEnd.DONE
+
+    def _bill(self) -> Bill:
+        return Bill(self._services.prices, self.record.request, self._unpaid)
+
+    async def _cancelled_meanwhile(self, writer: Writer) -> bytes:
+        """The end that it has if it is cancelled before another worker claims it; empty where its bill takes long."""
+        end = Cancelled(usage=writer.usage)
+        try:
+            async with asyncio.timeout(HAND_OVER / 2):
+                await self._bill().close(end, writer, self._services.log, itemised=True)
+        except TimeoutError:
+            return b""
+        return encode(end)
 
 
 def _innermost(error: Exception) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Literal
 
 from msgspec import UNSET
@@ -148,6 +148,11 @@ class Writer:
         if isinstance(event, Part) and event.kind == "tool_call":
             self._calls.add(event.part)
         return event.type in TERMINAL or (isinstance(event, Part | PartEnd) and event.part in self._calls)
+
+    def events(self) -> Iterator[tuple[str, bytes]]:
+        """What was put so far, each as its type and JSON."""
+        yield from self._events
+        yield from ((event.type, encode(event)) for event in self._waiting)
 
     @property
     def urgent(self) -> bool:

@@ -43,7 +43,7 @@ local function append(record, log, tombstone)
   end
   if restore then
     call('HSET', record, 'token', token, 'state', 'running', 'attempts', number)
-    call('HDEL', record, 'handover')
+    call('HDEL', record, 'handover', 'bill')
   end
 
   for i = 0, count - 1 do

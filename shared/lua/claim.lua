@@ -74,7 +74,7 @@ redis.call('PEXPIRE', record, ARGV[4])
 redis.call('HSETNX', record, 'started', string.format('%.0f', now))
 redis.call('HSET', record, 'token', token, 'state', 'running', 'attempts', number, 'failures', failures,
   'choice', ARGV[6])
-redis.call('HDEL', record, 'handover', 'beside')
+redis.call('HDEL', record, 'handover', 'beside', 'bill')
 if ARGV[9] == '1' then
   redis.call('HSET', record, 'beside', 1)
 end

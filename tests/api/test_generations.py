@@ -11,7 +11,7 @@ import pytest
 from redis import Redis
 
 from midstream.valkey import Valkey
-from shared.events import Delta, Part, PartEnd, Usage, UsageReport
+from shared.events import Cancelled, Cost, Delta, Part, PartEnd, Spent, Usage, UsageReport, encode
 from shared.log import Keys
 from shared.requests import GenerationRequest
 from tests.api.harness import BODY, MODEL, Api, MakeApi, Producer, Viewing, until, whole
@@ -284,6 +284,8 @@ async def test_snapshot(api: Api) -> None:
     assert (body["parts"][1]["arguments"], body["parts"][1]["arguments_text"]) == (None, '{"zone":')
     assert (body["parts"][1]["name"], body["parts"][1]["complete"]) == ("clock", False)
     assert [attempt["reason"] for attempt in body["attempts"]] == ["new", "worker_lost"]
+    assert [part["part"] for part in body["parts"]] == [0, 1]
+    assert body["spent"] is None
     assert body["usage"]["output_tokens"] == 2
     assert body["last_event_id"] == str(producer.last)
     assert body["ended"] is None
@@ -291,6 +293,8 @@ async def test_snapshot(api: Api) -> None:
     body = (await api.client.get(path)).json()
     assert (body["state"], body["finish_reason"], body["usage"]["output_tokens"]) == ("completed", "stop", 7)
     assert body["ended"] >= body["created"]
+    assert not any("part" in part for part in body["parts"])
+    assert body["spent"] == [{"model": "simulator/lorem", "usage": body["usage"], "cost": None}]
 
 
 async def test_snapshot_of_a_failure(api: Api, running: Producer) -> None:
@@ -298,6 +302,47 @@ async def test_snapshot_of_a_failure(api: Api, running: Producer) -> None:
     body = (await api.client.get(f"/v1/generations/{running.generation_id}")).json()
     assert body["state"] == "failed"
     assert body["error"]["code"] == "provider_error"
+
+
+async def test_snapshot_says_what_was_paid(api: Api, running: Producer) -> None:
+    used = Usage(input_tokens=3)
+    known = Cost("0.5", at_least=True)
+    lines = [Spent("p/a", used, known), Spent("p/b", used, Cost("0.25"), estimated=True), Spent("p/c", used)]
+    await running.write(Cancelled(usage=used, cost=known, spent=lines))
+    body = (await api.client.get(f"/v1/generations/{running.generation_id}")).json()
+    assert body["cost"] == {"amount": "0.5", "currency": "USD", "at_least": True}
+    assert [(line["model"], line["cost"], line.get("estimated")) for line in body["spent"]] == [
+        ("p/a", body["cost"], None),
+        ("p/b", {"amount": "0.25", "currency": "USD"}, True),
+        ("p/c", None, None),
+    ]
+
+
+async def cancelled(api: Api, generation_id: str) -> Any:
+    """Its snapshot, once the API has sealed it: not while Redis has just started."""
+    await api.client.post(f"/v1/generations/{generation_id}/cancel")
+    async with asyncio.timeout(20):
+        while True:
+            body = (await api.client.get(f"/v1/generations/{generation_id}")).json()
+            if body["state"] == "cancelled":
+                return body
+            await asyncio.sleep(0.05)
+
+
+async def test_a_cancel_in_the_queue_has_the_bill_that_a_worker_left(api: Api, running: Producer) -> None:
+    bill = Cancelled(usage=Usage(input_tokens=3), cost=Cost("0.5"), spent=[Spent("p/a", Usage(input_tokens=3))])
+    generation_id = running.generation_id
+    await api.log.hand_over(generation_id, running.claim.token, "drained", cancelled=encode(bill))
+    body = await cancelled(api, generation_id)
+    assert (body["cost"]["amount"], body["spent"][0]["model"]) == ("0.5", "p/a")
+
+
+async def test_a_bill_is_of_no_use_once_another_worker_has_it(api: Api, running: Producer) -> None:
+    generation_id = running.generation_id
+    await api.log.hand_over(generation_id, running.claim.token, "drained", cancelled=encode(Cancelled(cost=Cost("9"))))
+    second = await Producer.start(api.log, generation_id)
+    await api.log.hand_over(generation_id, second.claim.token, "drained")
+    assert (await cancelled(api, generation_id))["cost"] is None
 
 
 async def test_cancel_while_queued(api: Api) -> None:

@@ -53,13 +53,14 @@ async def test_by_model_for_thirty_days(api: Api, today: date) -> None:
         "usage": {
             "input_tokens": 11, "output_tokens": 4, "cached_tokens": 3, "cache_write_tokens": 0, "reasoning_tokens": 0,
         },
-        "cost": [{"amount": "0.0000000015", "currency": "USD"}],
+        "cost": [{"amount": "0.0000000015", "currency": "USD", "at_least": True}],
         "unpriced": 1,
+        "estimated": [],
     }  # fmt: skip
     assert [line["model"] for line in got["data"]] == ["p/m", "q/n"]
     assert got["data"][0] == one
     assert got["total"]["generations"]["completed"] == 3
-    assert got["total"]["cost"] == [{"amount": "0.000000003", "currency": "USD"}]
+    assert got["total"]["cost"] == [{"amount": "0.000000003", "currency": "USD", "at_least": True}]
     assert (got["total"]["model"], got["total"]["day"]) == (None, None)
 
 
@@ -126,3 +127,20 @@ async def test_what_was_free_cost_nothing(api: Api) -> None:
     await queue.settle([], [ended("a", await Totals(queue.redis).today(), spent=spent)])
     got = await ask(api)
     assert got["data"][0]["cost"] == got["total"]["cost"] == [{"amount": "0", "currency": "USD"}]
+
+
+async def test_what_nobody_counted_is_apart(api: Api) -> None:
+    queue = api.generations.queue
+    today = await Totals(queue.redis).today()
+    counted = Spent("p/m", Usage(input_tokens=5), Cost("0.5"))
+    guessed = Spent("p/m", Usage(input_tokens=99, output_tokens=99), Cost("0.25"), estimated=True)
+    broken = Spent("q/m", Usage(input_tokens=7), Cost("0.125", at_least=True))
+    await queue.settle(
+        [], [ended("a", today, spent=[guessed, counted]), ended("b", today, spent=[broken], model="q/m")]
+    )
+    first, second = (await ask(api))["data"]
+    assert first["usage"]["input_tokens"] == 5
+    assert (first["unpriced"], first["estimated"]) == (1, [{"amount": "0.25", "currency": "USD"}])
+    assert first["cost"] == [{"amount": "0.5", "currency": "USD", "at_least": True}]
+    assert (second["unpriced"], second["estimated"]) == (0, [])
+    assert second["cost"] == [{"amount": "0.125", "currency": "USD", "at_least": True}]

@@ -39,6 +39,19 @@ def test_an_attempt_that_continues_adds() -> None:
     assert len(snapshot.parts) == 2
 
 
+def test_each_part_knows_what_the_present_attempt_calls_it() -> None:
+    begun = (attempt(1), events.Part(part=0, kind="reasoning"), *text(1, "one "))
+    assert [part.place for part in fold(*begun).parts] == [0, 1]
+    continued = (*begun, attempt(2, continues=True))
+    assert [part.place for part in fold(*continued).parts] == [None, None]
+    resumed = events.Part(part=0, kind="text", resumes=True)
+    snapshot = fold(*continued, resumed, *text(1, "new"))
+    assert [part.place for part in snapshot.parts] == [None, 0, 1]
+    # So what follows can be folded into it.
+    snapshot.apply(EventId(8, 0), "delta", encode(events.Delta(part=0, kind="text", delta="two")))
+    assert [part.text for part in snapshot.parts if part.place == 0] == ["one two"]
+
+
 def test_reasoning_and_tools_are_parts_and_no_text() -> None:
     snapshot = fold(
         attempt(1),

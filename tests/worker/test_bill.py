@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from typing import Any
 
 import msgspec
@@ -10,10 +10,25 @@ import pytest
 from fakeredis import FakeAsyncRedis
 from msgspec import UNSET
 
-from shared.events import Attempt, Completed, Cost, Event, EventId, Failed, Response, Spent, Usage, UsageReport, encode
+from shared.events import (
+    Attempt,
+    Cancelled,
+    Completed,
+    Cost,
+    Delta,
+    Event,
+    EventId,
+    Failed,
+    Part,
+    Response,
+    Spent,
+    Usage,
+    UsageReport,
+    encode,
+)
 from shared.log import Claim, Keys, Log, Start
 from shared.settings import Settings
-from worker.bill import Bill
+from worker.bill import Bill, is_refused
 from worker.prices import Prices
 from worker.writer import Writer
 
@@ -27,8 +42,13 @@ async def log() -> AsyncIterator[Log]:
     await redis.aclose()
 
 
-def bill() -> Bill:
-    return Bill(Prices(Settings.model_validate({"prices": PRICES, "simulator_url": "http://127.0.0.1:9"})))
+REQUEST = b'{"model":"p/m","messages":[{"role":"user","content":"12345678"}]}'
+"""Of two tokens, if nobody counts."""
+
+
+def bill(refused: Collection[int] = ()) -> Bill:
+    prices = Prices(Settings.model_validate({"prices": PRICES, "simulator_url": "http://127.0.0.1:9"}))
+    return Bill(prices, REQUEST, refused)
 
 
 def attempt(model: str = "m", provider: str = "p", *, continues: bool = False, **more: Any) -> bytes:
@@ -66,8 +86,12 @@ async def test_what_earlier_attempts_used_was_paid_too(log: Log) -> None:
     await write(log, 2, attempt())
     end = Failed(code="x", message="x", retryable=False, usage=used(5))
     await bill().close(end, writer(3, attempt(), EventId(2, 0)), log)
-    assert end.spent == [Spent("p/dear", used(7, 1), Cost("0.00009")), Spent("p/m", used(5), Cost("0.000005"))]
-    assert end.cost == Cost("0.000095")
+    assert end.spent == [
+        Spent("p/dear", used(7, 1), Cost("0.00009", at_least=True)),
+        Spent("p/m", used(2), Cost("0.000002"), estimated=True),
+        Spent("p/m", used(5), Cost("0.000005", at_least=True)),
+    ]
+    assert end.cost == Cost("0.000095", at_least=True)
     assert end.usage == used(5)
 
 
@@ -76,7 +100,10 @@ async def test_what_a_later_attempt_writes_is_not_of_this_one(log: Log) -> None:
     await write(log, 9, attempt(), UsageReport(usage=used(99)))
     end = Completed(finish_reason="stop", usage=used(5))
     await bill().close(end, writer(5, attempt(), EventId(1, 1)), log)
-    assert end.spent == [Spent("p/m", used(1), Cost("0.000001")), Spent("p/m", used(5), Cost("0.000005"))]
+    assert end.spent == [
+        Spent("p/m", used(1), Cost("0.000001", at_least=True)),
+        Spent("p/m", used(5), Cost("0.000005")),
+    ]
 
 
 @pytest.mark.parametrize(("mine", "lines"), [("r1", 1), ("r2", 2), (None, 2)])
@@ -100,11 +127,11 @@ async def test_a_replay_is_not_paid(log: Log) -> None:
     assert (told.cost, told.spent) == (Cost("0"), UNSET)
 
 
-async def test_one_unknown_price_makes_the_whole_unknown(log: Log) -> None:
+async def test_one_unknown_price_makes_the_whole_a_lower_bound(log: Log) -> None:
     await write(log, 1, attempt(provider="elsewhere"), UsageReport(usage=used(4)))
     end = Completed(finish_reason="stop", usage=used(10))
     await bill().close(end, writer(2, attempt(), EventId(1, 1)), log)
-    assert end.cost is None
+    assert end.cost == Cost("0.00001", at_least=True)
     assert end.spent == [Spent("elsewhere/m", used(4), None), Spent("p/m", used(10), Cost("0.00001"))]
 
 
@@ -112,8 +139,8 @@ async def test_an_end_without_an_attempt_has_the_earlier_ones(log: Log) -> None:
     await write(log, 1, attempt(), UsageReport(usage=used(4)))
     end = Failed(code="worker_lost", message="x", retryable=True)
     await bill().close(end, writer(2, b"", EventId(1, 1)), log)
-    assert end.cost == Cost("0.000004")
-    assert end.spent == [Spent("p/m", used(4), Cost("0.000004"))]
+    assert end.cost == Cost("0.000004", at_least=True)
+    assert end.spent == [Spent("p/m", used(4), end.cost)]
 
 
 async def test_nothing_was_asked_and_nothing_is_paid(log: Log) -> None:
@@ -133,13 +160,95 @@ async def test_an_end_is_written_whatever_becomes_of_its_bill(log: Log, monkeypa
     assert end.cost is None
 
 
-async def test_a_completed_one_without_counts_has_no_cost(log: Log) -> None:
+async def test_a_completed_one_without_counts_has_no_cost_and_an_estimate(log: Log) -> None:
     end = Completed(finish_reason="stop")
-    await bill().close(end, writer(2, attempt(), EventId(0, 0)), log)
-    assert (end.cost, end.spent) == (None, UNSET)
+    mine = writer(2, attempt(), EventId(0, 0), Part(part=0, kind="text"), Delta(part=0, kind="text", delta="12345"))
+    await bill().close(end, mine, log)
+    assert end.cost is None
+    assert end.spent == [Spent("p/m", used(2, 2), Cost("0.000006"), estimated=True)]
 
 
-async def test_the_price_is_that_of_the_model_that_answered(log: Log) -> None:
-    end = Completed(finish_reason="stop", usage=used(1))
-    await bill().close(end, writer(2, attempt(), EventId(0, 0), Response(model="dear")), log)
-    assert end.cost == Cost("0.00001")
+TEXT = Delta(part=0, kind="text", delta="x" * 40)
+FILE = Delta(part=1, kind="file", delta="x" * 4000)
+
+
+async def test_what_nobody_counted_is_estimated_and_is_in_no_cost(log: Log) -> None:
+    """A lost attempt, one that had just been asked, one that was thinking; and the last one, which was counted."""
+    await write(log, 1, attempt(), Response(request_id="r"), TEXT, FILE)
+    await write(log, 2, attempt(provider="elsewhere"))
+    await write(log, 3, attempt(), Delta(part=0, kind="reasoning", delta="x" * 8))
+    end = Completed(finish_reason="stop", usage=used(5))
+    await bill().close(end, writer(4, attempt(), EventId(3, 1)), log)
+    assert end.spent == [
+        Spent("p/m", used(2, 10), Cost("0.000022"), estimated=True),
+        Spent("elsewhere/m", used(2), None, estimated=True),
+        Spent("p/m", used(2, 2), Cost("0.000006"), estimated=True),
+        Spent("p/m", used(5), Cost("0.000005")),
+    ]
+    assert end.cost == Cost("0.000005", at_least=True)
+
+
+@pytest.mark.parametrize("end", [Cancelled(), Failed(code="provider_timeout", message="x", retryable=True)])
+async def test_an_end_without_counts_has_an_estimate(log: Log, end: Cancelled | Failed) -> None:
+    await bill().close(end, writer(2, attempt(), EventId(0, 0), TEXT), log)
+    assert (end.cost, end.spent) == (None, [Spent("p/m", used(2, 10), Cost("0.000022"), estimated=True)])
+
+
+async def test_what_an_attempt_continues_was_asked_along(log: Log) -> None:
+    await write(log, 1, attempt(), TEXT)
+    await write(log, 2, attempt(continues=True), Response(response_id="r2"), TEXT)
+    end = Cancelled()
+    await bill().close(end, writer(3, attempt(continues=True), EventId(2, 2), TEXT), log)
+    assert end.spent is not UNSET
+    assert [line.usage for line in end.spent] == [used(2, 10), used(12, 10), used(22, 10)]
+
+
+@pytest.mark.parametrize(("counted", "estimated"), [(None, True), (used(9, 1), UNSET)])
+async def test_a_call_that_was_found_again_has_one_estimate(log: Log, counted: Usage | None, estimated: Any) -> None:
+    reports = [UsageReport(usage=counted)] if counted else []
+    await write(log, 1, attempt(), Response(response_id="r"), TEXT, *reports)
+    end = Cancelled()
+    mine = writer(2, attempt(continues=True), EventId(1, 2 + len(reports)), Response(response_id="r"), TEXT)
+    await bill().close(end, mine, log)
+    assert end.spent is not UNSET
+    (line,) = end.spent
+    assert (line.usage, line.estimated) == (counted or used(2, 20), estimated)
+
+
+async def test_nobody_charges_for_a_refusal(log: Log) -> None:
+    await write(log, 1, attempt())
+    await write(log, 2, attempt())
+    end = Failed(code="rate_limit", message="x", retryable=True)
+    await bill([1]).close(end, writer(3, attempt(), EventId(2, 0)), log)
+    assert end.spent == [Spent("p/m", used(2), Cost("0.000002"), estimated=True)], "the second is not known"
+    alone = Failed(code="rate_limit", message="x", retryable=True)
+    await bill().close(alone, writer(3, attempt(), EventId(0, 0)), log)
+    assert (alone.cost, alone.spent) == (None, UNSET)
+
+
+@pytest.mark.parametrize(
+    ("code", "put", "refused"),
+    [
+        ("rate_limit", [], True),
+        ("provider_timeout", [], False),
+        ("connection", [Response(request_id="r")], False),
+        ("overloaded", [TEXT], False),
+    ],
+)
+def test_which_failures_are_refusals(code: str, put: list[Event], refused: bool) -> None:
+    failed = Failed(code=code, message="x", retryable=True)
+    assert is_refused(failed, writer(1, attempt(), EventId(0, 0), *put)) is refused
+
+
+async def test_a_copy_after_a_paid_attempt_has_that_ones_cost(log: Log) -> None:
+    await write(log, 1, attempt(), UsageReport(usage=used(4)))
+    end = Completed(finish_reason="stop", usage=used(10), cost=Cost("0"))
+    await bill().close(end, writer(2, attempt(cached=True), EventId(1, 1)), log)
+    assert end.cost == Cost("0.000004", at_least=True)
+    assert end.spent == [Spent("p/m", used(4), end.cost)]
+
+
+async def test_itemised_it_says_what_its_own_numbers_imply(log: Log) -> None:
+    end = Cancelled(usage=used(5))
+    await bill().close(end, writer(2, attempt(), EventId(0, 0)), log, itemised=True)
+    assert end.spent == [Spent("p/m", used(5), Cost("0.000005", at_least=True))]

@@ -228,6 +228,27 @@ class TestLeaving:
         assert [attempt.reason for attempt in attempts] == ["new"] + ["drained"] * 4
         assert isinstance(events[-1], Completed)
 
+    @pytest.mark.parametrize(("script", "says"), [("lorem?deltas=60&rate=30", True), ("lorem?ttft=60000", False)])
+    async def test_what_must_not_start_over_ends_once_it_has_begun_to_answer(
+        self, settings: Settings, midstream: Midstream, script: str, says: bool
+    ) -> None:
+        """Before that nobody sees that it starts over."""
+        generation_id = await midstream.ask(f"simulator/{script}", on_interrupt="fail")
+        async with working(settings.model_copy(update={"lease": 30.0})) as worker:
+            await midstream.until(generation_id, said_something if says else bool)
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.wait_for(worker, 20)
+        if says:
+            events = await midstream.ended(generation_id, 1)
+            assert [event.reason for event in events if isinstance(event, Attempt)] == ["new"]
+            assert isinstance(events[-1], Failed)
+            assert (events[-1].code, events[-1].retryable) == ("worker_lost", True)
+            return
+        async with working(settings):
+            begun = await midstream.until(generation_id, lambda es: [entry.type for entry in es].count("attempt") > 1)
+        events = [decode(entry.type, entry.data) for entry in begun]
+        assert [event.reason for event in events if isinstance(event, Attempt)] == ["new", "drained"]
+
     async def test_a_lost_worker_is_replaced_when_its_lease_runs_out(
         self, settings: Settings, midstream: Midstream
     ) -> None:

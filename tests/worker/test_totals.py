@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections import Counter
 from decimal import Decimal
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 from msgspec import UNSET
 from redis.asyncio import Redis
 
-from shared.events import Cancelled, Completed, Cost, Usage, UsageReport, decode
+from shared.events import Cancelled, Completed, Cost, Spent, Usage, UsageReport, decode
 from shared.generations import Generations
 from shared.log import Keys
 from shared.queue import PENDING
@@ -66,6 +68,7 @@ async def test_every_attempt_is_paid_and_counted(
     assert first.input_tokens > 0
     assert end.cost is not None
     assert Decimal(end.cost.amount) == charge(first, last)
+    assert end.cost.at_least is True
     assert found == {
         "simulator-anthropic/lorem": Counter(
             {
@@ -73,6 +76,7 @@ async def test_every_attempt_is_paid_and_counted(
                 "input_tokens": first.input_tokens + last.input_tokens,
                 "output_tokens": first.output_tokens + last.output_tokens,
                 "cost:USD": int(charge(first, last).scaleb(12)),
+                "partly": 1,
             }
         )
     }
@@ -130,7 +134,7 @@ async def test_cancelled_while_it_ran_has_its_cost(settings: Settings, midstream
         found = await counted(redis)
     assert isinstance(end, Cancelled)
     assert end.usage is not None
-    assert end.cost == Cost(f"{charge(end.usage).normalize():f}")
+    assert end.cost == Cost(f"{charge(end.usage).normalize():f}", at_least=True)
     assert found["simulator-anthropic/lorem"]["cancelled"] == 1
     assert found["simulator-anthropic/lorem"]["cost:USD"] > 0
 
@@ -185,3 +189,68 @@ async def test_deleting_hides_nothing_from_the_totals(
     })  # fmt: skip
     assert found["simulator-anthropic/lorem"]["deleted"] == 1
     assert found["simulator-anthropic/lorem"]["input_tokens"] > 0
+
+
+async def test_what_a_leaving_worker_used_is_in_the_end_that_the_api_writes(
+    settings: Settings, midstream: Midstream, generations: Generations, redis: Redis
+) -> None:
+    generation_id = await midstream.ask("simulator-anthropic/lorem?deltas=500&rate=50")
+    settings.drain_timeout = 0.0
+    async with working(settings) as worker:
+        await midstream.until(generation_id, said_something)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(worker, 10)
+    assert await generations.cancel(generation_id) == "cancelled"
+    events = await midstream.ended(generation_id)
+    end, used = events[-1], next(event.usage for event in events if isinstance(event, UsageReport))
+    assert isinstance(end, Cancelled)
+    assert end.usage == used
+    assert end.cost == Cost(f"{charge(used).normalize():f}", at_least=True)
+    assert end.spent == [Spent("simulator-anthropic/lorem?deltas=500&rate=50", used, end.cost)]
+    async with working(settings):
+        found = await counted(redis)
+    assert found["simulator-anthropic/lorem"]["cost:USD"] == int(charge(used).scaleb(12))
+    assert sum(counts["cancelled"] for counts in found.values()) == 1
+
+
+async def test_what_nobody_counted_is_unpriced(settings: Settings, midstream: Midstream, redis: Redis) -> None:
+    """A worker that is lost, and a cancel, at a provider that counts at the end."""
+    settings.prices["simulator/*"] = PRICE
+    lost = await midstream.ask("simulator/lorem?deltas=40&rate=40")
+    async with working(settings):
+        await midstream.until(lost, said_something)
+    async with working(settings):
+        cancelled = await midstream.ask("simulator/clock?deltas=500&rate=40")
+        await midstream.until(cancelled, said_something)
+        await midstream.generations.cancel(cancelled)
+        ends = [(await midstream.ended(generation_id))[-1] for generation_id in (lost, cancelled)]
+        found = await counted(redis, 2)
+    assert isinstance(ends[0], Completed)
+    assert ends[0].usage is not None
+    assert ends[0].cost == Cost(f"{charge(ends[0].usage).normalize():f}", at_least=True)
+    for end, lines in zip(ends, (2, 1), strict=True):
+        assert isinstance(end, Completed | Cancelled)
+        assert end.spent is not UNSET
+        assert [line.estimated is True for line in end.spent] == [True, False][:lines]
+        assert end.spent[0].usage.output_tokens > 0
+    assert isinstance(ends[1], Cancelled)
+    assert ends[1].cost is None
+    for name in ("lorem", "clock"):
+        counts = found[f"simulator/{name}"]
+        assert counts["unpriced"] == 1
+        assert counts["estimate:USD"] > 0
+    assert found["simulator/clock"]["cost:USD"] == found["simulator/clock"]["output_tokens"] == 0
+
+
+async def test_a_refusal_costs_nothing_and_leaves_nothing_out(
+    settings: Settings, midstream: Midstream, redis: Redis
+) -> None:
+    async with working(settings.model_copy(update={"retries": 0})):
+        ask = midstream.ask("simulator/lorem?fault=429", fallback=["simulator-anthropic/echo"])
+        end = (await midstream.ended(await ask))[-1]
+        found = await counted(redis)
+    assert isinstance(end, Completed)
+    assert end.usage is not None
+    assert end.cost == Cost(f"{charge(end.usage).normalize():f}")
+    assert end.spent is UNSET
+    assert sum(counts["unpriced"] for counts in found.values()) == 0
