@@ -433,6 +433,19 @@ class TestInFlight:
         assert len(copy.text) > len("and on")
         assert copy.text.endswith("and on")
 
+    async def test_who_asked_while_it_ran_shares_a_cut_end(
+        self, settings: Settings, midstream: Midstream, key: str
+    ) -> None:
+        """Also where it looks only afterwards, as it had to wait for a place: else a herd would ask one by one."""
+        model = f"simulator/clock?deltas=12&rate=20&fault=stall@8&key={key}"
+        async with working(settings.model_copy(update={"concurrency": 1})):
+            source = await midstream.ask(model, cache=CACHE)
+            await midstream.until(source, said_something)
+            follower = await midstream.ask(model, cache=CACHE)
+            await write_on(midstream, source, [cut_short()], continues=True)
+            assert attempts(await midstream.ended(follower)) == [("new", True)]
+        assert await calls(midstream, key) == 1
+
     async def test_who_must_not_start_over_fails(self, settings: Settings, midstream: Midstream, key: str) -> None:
         model = f"simulator/clock?deltas=12&rate=20&fault=stall@8&key={key}"
         async with working(settings):
