@@ -35,6 +35,13 @@ _NO_BUDGET = (4, 7)
 NO_SAMPLING = (4, 7)
 """From here on Claude refuses any `temperature` and `top_p` but the default (platform.claude.com: migration guides)."""
 
+UNSAMPLED = "2026-10-21"
+"""From this version of Anthropic's API on sampling is refused on every model, at the default too (platform.claude.com:
+"Migrating to API version 2026-10-21")."""
+
+SAMPLING = ("temperature", "top_p", "top_k")
+"""Anthropic's fields of sampling; the last has no place in our requests, but in `extra`."""
+
 _ONE_SAMPLING = (4, 0)
 """From here on Claude takes one of them, not both (platform.claude.com: "Migration guide")."""
 
@@ -102,6 +109,12 @@ def gemini_version(model: str) -> tuple[int, int] | None:
     return (int(match[1]), int(match[2] or 0)) if match else None
 
 
+def sampled(model: str, endpoint: ProviderSettings | None) -> bool:
+    """Whether Claude takes `temperature` and `top_p`, by its model and the version that its endpoint is fixed to."""
+    fixed = endpoint.anthropic_version if endpoint is not None else None
+    return (claude_version(model) or (0, 0)) < NO_SAMPLING and (fixed is None or fixed < UNSAMPLED)
+
+
 def takes_prefill(model: str) -> bool:
     """Whether a model may go on from the beginning of an answer, as far as its name tells; the endpoint must too."""
     if "claude" not in model:
@@ -134,7 +147,6 @@ def _responses(request: GenerationRequest, endpoint: ProviderSettings | None) ->
 
 
 def _anthropic(request: GenerationRequest, endpoint: ProviderSettings | None) -> Iterator[Lack]:
-    del endpoint
     if isinstance(request.response_format, ObjectFormat):
         yield Lack("/response_format/type", "this provider needs a schema; use json_schema")
     if (request.temperature or 0) > 1:
@@ -146,7 +158,7 @@ def _anthropic(request: GenerationRequest, endpoint: ProviderSettings | None) ->
         yield Lack("/tool_choice", "this model cannot be forced to call a tool; use auto, and say so in a message")
     if request.reasoning_effort == "none" and claude_is(request.model, _ALWAYS_THINKS):
         yield Lack("/reasoning_effort", "this model cannot be kept from thinking; use minimal")
-    yield from _sampling(request)
+    yield from _sampling(request, endpoint)
     yield from _budget(request)
     if not any(_says_something(message) for message in request.messages if not isinstance(message, SystemMessage)):
         yield Lack("/messages", "this provider needs a message that is neither system nor empty")
@@ -167,13 +179,16 @@ def _anthropic(request: GenerationRequest, endpoint: ProviderSettings | None) ->
                 yield Lack(f"{pointer}/file/file_data", "must be application/pdf or text for this provider")
 
 
-def _sampling(request: GenerationRequest) -> Iterator[Lack]:
+def _sampling(request: GenerationRequest, endpoint: ProviderSettings | None) -> Iterator[Lack]:
     version = claude_version(request.model) or (0, 0)
     values = {"temperature": request.temperature, "top_p": request.top_p}
-    if version >= NO_SAMPLING:
+    if not sampled(request.model, endpoint):
+        who = (
+            "model samples in its own way" if version >= NO_SAMPLING else "provider's anthropic_version has no sampling"
+        )
         for name, value in values.items():
             if value not in (None, 1):
-                yield Lack(f"/{name}", "this model samples in its own way; leave it out, or ask for it in a message")
+                yield Lack(f"/{name}", f"this {who}; leave it out, or ask for it in a message")
     elif version >= _ONE_SAMPLING and None not in values.values():
         yield Lack("/top_p", "this model takes temperature or top_p, not both; leave one out")
 

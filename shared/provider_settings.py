@@ -101,6 +101,17 @@ class ProviderSettings(BaseModel):
         "the reasoning, `vllm` with `continue_final_message: true`. Messages has `assistant` only. "
         "Defaults to `none`.",
     )
+    anthropic_version: str | None = Field(
+        default=None,
+        pattern=r"^\d{4}-\d{2}-\d{2}$",
+        description="Messages only: the `anthropic-version` that every request is of. Defaults to the newest that "
+        "takes the request: 2026-10-21, or 2023-06-01 where it has what only that takes, as `temperature`.",
+    )
+    key_header: Literal["x-api-key", "authorization"] = Field(
+        default="x-api-key",
+        description="Messages only: the header with the key, `x-api-key` or `authorization` (as `Bearer`). "
+        "Defaults to `x-api-key`.",
+    )
 
     @field_validator("*", mode="before")
     @classmethod

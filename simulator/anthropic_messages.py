@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from simulator.answer import Answer, Delta
+from simulator.anthropic_version import check_version
 from simulator.journal import now_us
 from simulator.prefill import before_prefix, prefix_of
 from simulator.request import (
@@ -57,7 +58,8 @@ class AnthropicMessages:
     fragments = True
     extras = False
 
-    def read(self, body: dict[str, Any]) -> Request:
+    def read(self, body: dict[str, Any], headers: dict[bytes, bytes]) -> Request:
+        check_version(headers, body)
         messages = messages_of(body)
         limit = token_limit(body, "max_tokens")
         if limit is None:

@@ -54,7 +54,7 @@ class Gemini:
         self._model = model
         self._stream = stream
 
-    def read(self, body: dict[str, Any]) -> Request:
+    def read(self, body: dict[str, Any], headers: dict[bytes, bytes]) -> Request:
         contents = _contents(body)
         given = body.get("generationConfig")
         config = given if isinstance(given, dict) else {}

@@ -46,7 +46,7 @@ class OpenAIChat:
     fragments = True
     extras = False
 
-    def read(self, body: dict[str, Any]) -> Request:
+    def read(self, body: dict[str, Any], headers: dict[bytes, bytes]) -> Request:
         messages = messages_of(body)
         options = body.get("stream_options")
         functions = [tool.get("function") for tool in body.get("tools") or () if isinstance(tool, dict)]

@@ -42,7 +42,7 @@ class OpenAIResponses:
     fragments = True
     extras = True
 
-    def read(self, body: dict[str, Any]) -> Request:
+    def read(self, body: dict[str, Any], headers: dict[bytes, bytes]) -> Request:
         items = _items(body)
         users = [item for item in items if item.get("role") == "user"]
         texts = [text_of(body.get("instructions"))]

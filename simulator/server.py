@@ -111,7 +111,7 @@ class Simulator:
             if connection.left:
                 return
             self._check_key(wire, headers)
-            request = wire.read(_parse(raw))
+            request = wire.read(_parse(raw), headers)
             script = _script(request.model, wire)
         except Refused as refused:
             await refuse(connection, wire, refused)

@@ -61,8 +61,8 @@ class WireFormat(Protocol):
     extras: bool
     """Whether the script's `extras` mean something in it."""
 
-    def read(self, body: dict[str, Any]) -> Request:
-        """Raises `Refused` where the body is not a request of this protocol."""
+    def read(self, body: dict[str, Any], headers: dict[bytes, bytes]) -> Request:
+        """Raises `Refused` where body and headers are not a request of this protocol."""
 
     def key(self, headers: dict[bytes, bytes]) -> str:
         """The credentials sent, empty without."""

@@ -143,3 +143,13 @@ def test_it_is_named(protocol: Protocol, fields: dict[str, Any], expected: str) 
 )
 def test_what_can_be_said(protocol: Protocol, fields: dict[str, Any], endpoint: ProviderSettings | None) -> None:
     assert pointers(protocol, fields, endpoint) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [(None, []), ("2023-06-01", []), ("2026-10-21", ["/temperature"]), ("2027-01-01", ["/temperature"])],
+)
+def test_a_fixed_version_of_anthropic_may_have_no_sampling(version: str | None, expected: list[str]) -> None:
+    endpoint = ProviderSettings(protocol="anthropic", anthropic_version=version)
+    assert pointers("anthropic", {"temperature": 0.5}, endpoint) == expected
+    assert pointers("anthropic", {"temperature": 1}, endpoint) == []

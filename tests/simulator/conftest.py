@@ -91,8 +91,9 @@ def protocols(chat: openai.AsyncOpenAI, messages: anthropic.AsyncAnthropic, gemi
 
 @pytest.fixture
 async def http(simulator: str) -> AsyncIterator[httpx2.AsyncClient]:
-    """For what the SDKs hide."""
-    async with httpx2.AsyncClient(base_url=simulator, timeout=20) as client:
+    """For what the SDKs hide; Messages needs a version."""
+    headers = {"anthropic-version": "2026-10-21"}
+    async with httpx2.AsyncClient(base_url=simulator, timeout=20, headers=headers) as client:
         yield client
 
 

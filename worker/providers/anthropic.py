@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 
 import httpx2
-from anthropic import AsyncAnthropic, AsyncStream
+from anthropic import AsyncAnthropic, AsyncStream, Omit
 
 from shared.provider_settings import ProviderSettings
 from shared.requests import GenerationRequest
 from shared.snapshots import Snapshot
 from worker.providers.anthropic_reader import MessagesReader
 from worker.providers.anthropic_request import body, thinks
+from worker.providers.anthropic_version import version_of
 from worker.providers.prefill import Prefix, prefix, rest
 from worker.providers.provider import ProviderEvent
 from worker.providers.stream import TIMEOUT, follow, http_client
@@ -22,7 +23,7 @@ class Anthropic:
 
     def __init__(self, name: str, settings: ProviderSettings) -> None:
         self.name = name
-        self._prefill = settings.prefill != "none"
+        self._settings = settings
         self._client = AsyncAnthropic(
             api_key=settings.api_key(),
             base_url=settings.address,
@@ -39,7 +40,7 @@ class Anthropic:
 
     def _prefix(self, request: GenerationRequest, model: str, so_far: Snapshot) -> Prefix | None:
         """What the answer goes on from; thinking is refused together with it ("Extended thinking")."""
-        if not self._prefill or thinks(request, model) or "thinking" in request.extra.get(self.name, {}):
+        if self._settings.prefill == "none" or thinks(request, model) or "thinking" in request.extra.get(self.name, {}):
             return None
         return prefix(request, model, so_far, reasoning=False)
 
@@ -52,14 +53,21 @@ class Anthropic:
         return answer if begun is None else rest(answer, begun, repeats=False)
 
     async def _send(self, request: GenerationRequest, model: str, begun: Prefix | None) -> httpx2.Response:
-        fields = body(request, model)
+        fields = body(request, model, self._settings)
         if begun is not None:
             # "If the final message uses the assistant role, the response content will continue immediately from it."
             fields["messages"].append({"role": "assistant", "content": [{"type": "text", "text": begun.sent}]})
         # Not `messages.create`, which walks through its parameters type by type.
         fields = request.with_extra(self.name, fields)
+        version = self._settings.anthropic_version or version_of(fields)
+        headers = {"anthropic-version": version, **_credentials(self._settings)}
         answer = await self._client.post(
-            "/v1/messages", cast_to=object, body=fields, stream=True, stream_cls=AsyncStream[object]
+            "/v1/messages",
+            cast_to=object,
+            body=fields,
+            options={"headers": headers},
+            stream=True,
+            stream_cls=AsyncStream[object],
         )
         return answer.response
 
@@ -69,3 +77,14 @@ class Anthropic:
     async def aclose(self) -> None:
         """See `Provider.aclose`."""
         await self._client.close()
+
+
+def _credentials(settings: ProviderSettings) -> dict[str, str | Omit]:
+    """The key in the one header that is configured.
+
+    The SDK's second major sends `Authorization`. Anthropic takes both, what imitates it often only what its first
+    major sent, which is therefore the default.
+    """
+    if settings.key_header == "authorization":
+        return {}
+    return {"X-Api-Key": settings.api_key(), "Authorization": Omit()}

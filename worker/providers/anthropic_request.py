@@ -6,7 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from shared.capabilities import MIN_THINKING, NO_SAMPLING, claude_is, claude_version, lacks
+from shared.capabilities import MIN_THINKING, claude_is, claude_version, lacks, sampled
+from shared.provider_settings import ProviderSettings
 from shared.requests import (
     AssistantMessage,
     File,
@@ -49,14 +50,14 @@ _XHIGH = (4, 7)
 """From here on there is `xhigh`; before it `max` is next above `high` (platform.claude.com: "Migration guide")."""
 
 
-def body(request: GenerationRequest, model: str) -> dict[str, Any]:
-    """The request as the SDK's `messages.create` takes it.
+def body(request: GenerationRequest, model: str, endpoint: ProviderSettings | None = None) -> dict[str, Any]:
+    """The request as the protocol has it.
 
     System and developer messages become the system prompt, wherever they stand. Of an earlier answer's reasoning only
     what is this protocol's own is sent. Raises ProviderError `bad_request` for what the protocol cannot say, which the
     API refuses before.
     """
-    if missing := lacks(request.model_copy(update={"model": model}), "anthropic"):
+    if missing := lacks(request.model_copy(update={"model": model}), "anthropic", endpoint):
         raise ProviderError("bad_request", f"{missing[0].pointer} {missing[0].remedy}", retryable=False)
     fields: dict[str, Any] = {"model": model, "stream": True, "messages": _messages(request)}
     instructions = [message for message in request.messages if isinstance(message, SystemMessage)]
@@ -72,7 +73,7 @@ def body(request: GenerationRequest, model: str) -> dict[str, Any]:
     fields |= _limits(request, model)
     if isinstance(request.response_format, SchemaFormat):
         fields.setdefault("output_config", {})["format"] = _format(request.response_format)
-    if (claude_version(model) or (0, 0)) < NO_SAMPLING:
+    if sampled(model, endpoint):
         fields |= request.given("temperature", "top_p")
     return fields
 
