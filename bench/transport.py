@@ -23,6 +23,7 @@ from bench.cpu import SERVER_CORE, pin
 from bench.results import Figures, Report
 from bench.rounds import alternate
 from worker.providers import stream
+from worker.providers.finish import Finish
 from worker.providers.provider import ProviderError, ProviderEvent
 
 ANSWERS, PIECES, RATE = 100, 250, 50
@@ -35,6 +36,7 @@ class Counter:
 
     def __init__(self) -> None:
         self.ended = False
+        self.finish_reason = Finish()
         self.request_id: str | UnsetType = UNSET
         self.events = 0
 

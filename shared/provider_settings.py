@@ -62,6 +62,13 @@ class ProviderSettings(BaseModel):
         default=None,
         description="Name of the environment variable with the API key. Defaults to none: no key is sent.",
     )
+    idle_timeout: float | None = Field(
+        default=None,
+        ge=0.1,
+        le=3_600,
+        description="Seconds it may send nothing at all before a call is ended, where the request does not say. "
+        "Defaults to the worker's `idle_timeout`.",
+    )
 
     stream_options: bool = Field(
         default=True,

@@ -350,7 +350,7 @@ class GenerationRequest(_Strict):
         "which viewers are told; go on where it broke off, if the provider can, else start over; or end as failed.",
     )
     idle_timeout: float | None = Field(
-        default=None, gt=0, le=600, description="Seconds without a provider event that end the call."
+        default=None, gt=0, le=600, description="Seconds in which the provider sends nothing at all that end the call."
     )
     deadline: float | None = Field(default=None, gt=0, le=86_400, description="Seconds the whole generation may run.")
     ttl: float | None = Field(default=None, ge=1, le=MAX_TTL, description="Seconds the log is kept after the end.")

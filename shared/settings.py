@@ -173,11 +173,19 @@ class Settings(BaseSettings):
         le=86_400,
         description="Seconds a stopping worker lets its generations finish before it hands them over. Defaults to 20.",
     )
-    idle_timeout: float = Field(
-        default=30.0,
+    idle_timeout: float | None = Field(
+        default=None,
         ge=0.1,
         le=3_600,
-        description="Seconds a provider may send no event before the call is ended. Defaults to 30.",
+        description="Seconds a provider may send nothing at all, not even a keep-alive, before the call is ended. "
+        "Defaults to 60 before the first word of an answer and 30 after it.",
+    )
+    silence_timeout: float = Field(
+        default=300.0,
+        ge=0.1,
+        le=86_400,
+        description="Seconds a provider may send nothing of the answer itself, only keep-alives, before the call is "
+        "ended. Defaults to 300.",
     )
     deadline: float = Field(
         default=1800.0,

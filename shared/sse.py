@@ -43,6 +43,16 @@ class Decoder:
         """What came after the last blank line: at the end, an event that must not be dispatched."""
         return bytes(self._pending)
 
+    def last(self) -> list[ServerSentEvent]:
+        """The event whose blank line is missing, as if that had come; the decoder is of no use after that.
+
+        It is for answers of providers, whose events say by themselves whether they are whole. A viewer's client must
+        not ask: what is unfinished is not dispatched (section 9.2.6), and is read again after its last id.
+        """
+        events: list[ServerSentEvent] = []
+        self._read(bytes(self._pending), events)
+        return events
+
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """The events that this chunk completes.
 

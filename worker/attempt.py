@@ -16,6 +16,7 @@ from shared.requests import GenerationRequest
 from shared.settings import Settings
 from shared.snapshots import Snapshot
 from worker.providers.provider import Provider, ProviderError, ProviderEvent
+from worker.watchdog import Patience, Watchdog, patience
 from worker.writer import ROOM, LogFull, Writer
 
 logger = logging.getLogger("midstream.worker")
@@ -68,11 +69,10 @@ async def stream(call: Call, writer: Writer, settings: Settings, *, seconds: flo
 
 
 async def _with_retries(call: Call, writer: Writer, settings: Settings) -> Completed:
-    idle = call.request.idle_timeout or settings.idle_timeout
     first = call
     for retry in range(settings.retries + 1):
         try:
-            return await _make(call, writer, idle)
+            return await _make(call, writer, patience(call.request, call.provider.idle_timeout, settings))
         except ProviderError as error:
             again = await _next(first, call, writer, error)
             if again is None or writer.said_something or retry == settings.retries:
@@ -100,38 +100,30 @@ async def _next(first: Call, call: Call, writer: Writer, error: ProviderError) -
     return first
 
 
-async def _make(call: Call, writer: Writer, idle: float) -> Completed:
+async def _make(call: Call, writer: Writer, patience: Patience) -> Completed:
     name = call.provider.name
-    loop = asyncio.get_running_loop()
-    # A timer is not moved at each event, but where it is late by this much; it never goes off early.
-    slack = min(1.0, idle / 20)
-    watchdog = asyncio.timeout(idle + slack)
-    moved = loop.time()
+    watchdog = Watchdog(patience)
     completed: Completed | None = None
     # Until it has said something the call may be made again, and what only begins would then have begun twice.
     begun: list[ProviderEvent] = []
     try:
         # Entered outside of the stream: it is this task that is cancelled, and with it the provider's connection.
         answer = call.provider.stream(call.request, call.model, call.so_far)
-        async with watchdog, aclosing(answer) as pieces:
+        async with watchdog.timeout, aclosing(answer) as pieces:
             async for events in pieces:
-                if (now := loop.time()) - moved > slack:
-                    moved = now
-                    watchdog.reschedule(now + idle + slack)
+                watchdog.heard(events)
                 for event in events:
                     if isinstance(event, Completed):
                         completed = event  # the body is read to its end, so that its connection can be used again
                     else:
                         _put(writer, event, begun)
                 if writer.behind > ROOM:
-                    watchdog.reschedule(None)  # it is the log that is slow now
+                    watchdog.rest()  # it is the log that is slow now
                     await writer.caught_up(within=ROOM)
-                    moved = loop.time()
-                    watchdog.reschedule(moved + idle + slack)
+                    watchdog.wake()
     except TimeoutError:
-        if watchdog.expired():
-            message = f"{name} sent no event for {idle:g} s."
-            raise ProviderError("provider_timeout", message, retryable=True) from None
+        if watchdog.timeout.expired():
+            raise ProviderError("provider_timeout", f"{name} {watchdog.verdict}.", retryable=True) from None
         raise
     if completed is not None:
         for event in begun:

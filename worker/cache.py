@@ -22,6 +22,7 @@ from shared.settings import Settings
 from worker.news import News
 from worker.replay import Replay
 from worker.source import Beginning, Source, SourceLost
+from worker.watchdog import patience
 
 logger = logging.getLogger("midstream.worker")
 
@@ -122,7 +123,7 @@ class Lookup:
             return None  # the attempt will say so
         if request.cache is None:
             return None
-        idle, deadline = request.idle_timeout or settings.idle_timeout, request.deadline or settings.deadline
+        deadline = request.deadline or settings.deadline
         # While it may run, and then for as long as its log is there to be copied.
         keep_ms = int(deadline * 1000) + record.ttl_ms
         useless = ""
@@ -136,12 +137,12 @@ class Lookup:
                 return None
             source = self._cache.source(leader, record.owner)
             try:
+                led = await source.record(request.cache.ttl)
+                # Who asked while it ran shares its end, whatever that is: a call for each of them would be a herd.
+                over = led.ended_ms is not None and led.ended_ms < record.created_ms
+                quiet = _quiet(request, led, settings)
                 found = await source.beginning(
-                    ttl=request.cache.ttl,
-                    idle=idle,
-                    seconds=seconds,
-                    asked_ms=record.created_ms,
-                    will_do=partial(will_do, request=request),
+                    idle=quiet, seconds=seconds, will_do=partial(will_do, request=request) if over else _any
                 )
             except SourceLost:
                 useless = leader
@@ -151,5 +152,25 @@ class Lookup:
                 continue
             self._copied = leader, found
             logger.info("%s: copies %s", record.id, leader)
-            return Replay(source, found, pace=request.cache.pace, longest=idle / 2)
+            longest = patience(request, None, settings).after / 2
+            return Replay(source, found, pace=request.cache.pace, longest=longest, quiet=quiet)
         return None
+
+
+def _any(_: Completed) -> bool:
+    return True
+
+
+def _quiet(request: GenerationRequest, source: Record, settings: Settings) -> float:
+    """Seconds without news after which a source is given up.
+
+    Its worker hears its provider's keep-alives, of which the log says nothing. Where that worker would end the call no
+    later than this one, it is trusted to.
+    """
+    mine = patience(request, None, settings)
+    try:
+        asked = GenerationRequest.model_validate_json(source.request)
+    except ValidationError:
+        return mine.before
+    trusted = patience(asked, None, settings).before <= mine.before
+    return max(mine.silence, mine.before) if trusted else mine.before

@@ -28,7 +28,7 @@ from shared.events import (
 )
 from shared.requests import GenerationRequest
 from shared.snapshots import Snapshot
-from worker.providers.provider import ProviderError, ProviderEvent
+from worker.providers.provider import Pause, ProviderError, ProviderEvent
 from worker.source import Beginning, Source, SourceLost
 
 
@@ -84,17 +84,22 @@ class Retelling:
 
 
 class Replay:
-    """A source as a provider. With the pace `original` no gap is longer than `longest` seconds."""
+    """A source as a provider, which may have no news for `quiet` seconds.
+
+    With the pace `original` no gap is longer than `longest` seconds.
+    """
 
     def __init__(
-        self, source: Source, beginning: Beginning, *, pace: Literal["full", "original"], longest: float
+        self, source: Source, beginning: Beginning, *, pace: Literal["full", "original"], longest: float, quiet: float
     ) -> None:
         self.name = beginning.provider
+        self.idle_timeout: float | None = None
         self.model = beginning.model
         self._source = source
         self._at = beginning.at
         self._pace = pace
         self._longest = longest
+        self._quiet = Pause(quiet)
 
     def continues(self, request: GenerationRequest, model: str, so_far: Snapshot) -> bool:
         """Never: it is there to be said again."""
@@ -112,6 +117,7 @@ class Replay:
         retelling = Retelling()
         clock = _Clock(self._at, self._longest) if self._pace == "original" else None
         cursor = self._at
+        yield self._quiet
         try:
             async with aclosing(self._source.pages(cursor)) as pages:
                 async for page in pages:
@@ -131,6 +137,7 @@ class Replay:
                             events = []
                     if events:
                         yield events
+                    yield self._quiet
             return
         except (SourceLost, ValueError, RedisError):
             pass

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from shared.backoff import Backoff
 from shared.entry import Entry
 from shared.events import ORIGIN, TERMINAL, Attempt, Completed, EventId, decode
-from shared.generations import Generations
+from shared.generations import Generations, Record
 from shared.log import PAGE, Log
 from worker.news import News
 
@@ -99,18 +99,12 @@ class Source:
             raise SourceLost
         return now if since is None else since
 
-    async def beginning(
-        self, *, ttl: float, idle: float, seconds: float, asked_ms: int, will_do: Callable[[Completed], bool]
-    ) -> Beginning:
+    async def beginning(self, *, idle: float, seconds: float, will_do: Callable[[Completed], bool]) -> Beginning:
         """Where the answer begins, once some of it is there.
 
-        Raises SourceLost where the source was completed `ttl` seconds ago, or before `asked_ms` (Redis' clock) in a way
-        that will not do; has no news for `idle` seconds, or nothing to copy for `seconds` in all;
-        redis.exceptions.RedisError where Redis cannot be asked.
+        Raises SourceLost where the source was completed in a way that will not do, has no news for `idle` seconds, or
+        nothing to copy for `seconds` in all; redis.exceptions.RedisError where Redis cannot be asked.
         """
-        ended_ms = await self._check(ttl)
-        # Who asked while it ran shares its end, whatever that is: with another call for each there would be a herd.
-        over = ended_ms is not None and ended_ms < asked_ms
         loop = asyncio.get_running_loop()
         found: Beginning | None = None
         says = False
@@ -128,14 +122,17 @@ class Source:
                                 found, says = Beginning(entry.id, attempt.provider, attempt.model), False
                         says = says or entry.type in _SAYS
                     newest = page[-1].type
-                    if over and newest == "completed" and not will_do(_completed(page[-1])):
+                    if newest == "completed" and not will_do(_completed(page[-1])):
                         raise SourceLost
                     if found and (newest == "completed" or (says and len(page) < PAGE and newest not in TERMINAL)):
                         return found
         raise SourceLost
 
-    async def _check(self, ttl: float) -> int | None:
-        """When it ended, if it has."""
+    async def record(self, ttl: float) -> Record:
+        """What is recorded of it.
+
+        Raises SourceLost where it will not do, or was completed `ttl` seconds ago; redis.exceptions.RedisError.
+        """
         found = await self._generations.find(self.id)
         record = found.record
         # The owner is part of what leads here, and yet: nobody reads what is not theirs.
@@ -145,7 +142,7 @@ class Source:
             raise SourceLost
         if record.ended_ms is not None and found.now_ms - record.ended_ms >= ttl * 1000:
             raise SourceLost
-        return record.ended_ms
+        return record
 
 
 def _completed(entry: Entry) -> Completed:

@@ -38,6 +38,9 @@ STAGES: dict[str, tuple[str, ...]] = {
     "generate": (*PYTEST, "tests/worker/test_generate.py"),
     "sweeper": (*PYTEST, "tests/worker/test_sweeper.py"),
     "routes": (*PYTEST, "tests/api/test_generations.py"),
+    "watchdog": (*PYTEST, "tests/worker/test_watchdog.py"),
+    "ends": (*PYTEST, "tests/worker/providers/test_finish.py", "tests/worker/providers/test_stream.py"),
+    "versions": (*PYTEST, "tests/worker/providers/test_anthropic.py", "tests/simulator/test_anthropic_version.py"),
     "worker": (*PYTEST, "tests/worker"),
     "api": (*PYTEST, "tests/api"),
     "command line": (
@@ -89,6 +92,7 @@ def _one(name: str, file: str, old: str, new: str, *stages: str) -> Mutant:
 STREAMS, PAGE = "midstream/standard_streams.py", "api/web/app.js"
 APPEND, CLAIM = "shared/lua/append.lua", "shared/lua/claim.lua"
 DURABILITY = "shared/durability.py"
+FINISH, STREAM, WATCHDOG = "worker/providers/finish.py", "worker/providers/stream.py", "worker/watchdog.py"
 
 MUTANTS = (
     _one("an older token may append", APPEND, "if tonumber(r[1]) > tonumber(token) then", "if false then"),
@@ -321,10 +325,72 @@ MUTANTS = (
     _one(
         "a stream without its end marker is complete",
         "worker/providers/openai_chat_reader.py",
-        "        if self._finish is None:\n            raise",
+        "        if not finish.stands:\n            raise",
         "        if False:\n            raise",
-        "worker",
-        "chaos",
+        "ends",
+    ),
+    _one(
+        "a delta does not take a finish reason back",
+        FINISH,
+        "        elif added:\n            self.stands = False\n",
+        "",
+        "ends",
+    ),
+    _one("a cut proves an end after a reason taken back", FINISH, "not self._taken_back and (alone", "(alone", "ends"),
+    _one("a finish reason with text survives a cut", FINISH, "alone = counts or not added", "alone = True", "ends"),
+    _one("half of a tool call is whole", FINISH, "return not text.strip()", "return True", "ends"),
+    _one("the grace never ends", STREAM, "asyncio.timeout_at(when)", "asyncio.timeout_at(when + 300)", "ends"),
+    _one("half an event is an event", STREAM, "        if _is_whole(event.data):", "        if True:", "ends"),
+    _one("the last event needs its blank line", STREAM, "in decoder.last():", "in ():", "ends"),
+    _one("keep-alives are no signs of life", STREAM, "if events or (piece and failure is None):", "if events:", "ends"),
+    _one("the wait for an end is not announced", STREAM, "yield Pause(GRACE + 1)", "yield []", "ends"),
+    _one(
+        "a pause is not waited for", WATCHDOG, "return max(silent, self._paused_until) +", "return silent +", "watchdog"
+    ),
+    _one(
+        "keep-alives have no bound",
+        WATCHDOG,
+        "min(self._heard + self._idle, self._said + self._patience.silence)",
+        "self._heard + self._idle",
+        "watchdog",
+    ),
+    _one(
+        "the first word changes nothing", WATCHDOG, "self._idle, moves = self._patience.after, True", "pass", "watchdog"
+    ),
+    _one(
+        "sampling goes out in the newest version",
+        "worker/providers/anthropic_version.py",
+        "if any(name in body for name in SAMPLING):",
+        "if False:",
+        "versions",
+    ),
+    _one(
+        "citations go out in the newest version",
+        "worker/providers/anthropic_version.py",
+        'return block.get("type") == "text" and bool(block.get("citations"))',
+        "return False",
+        "versions",
+    ),
+    _one(
+        "the simulator takes what the version refuses",
+        "simulator/anthropic_version.py",
+        "    if version == NEW:\n",
+        "    if False:\n",
+        "versions",
+    ),
+    _one(
+        "the key goes in the SDK's header",
+        "worker/providers/anthropic.py",
+        'if settings.key_header == "authorization":',
+        "if True:",
+        "versions",
+    ),
+    _one(
+        "a follower does not trust its source",
+        "worker/cache.py",
+        "patience(asked, None, settings).before <= mine.before",
+        "False",
+        "cache",
     ),
     _one(
         "the sweeper enqueues nothing",
@@ -640,12 +706,12 @@ MUTANTS = (
         "contract",
     ),
     _one("a copy is copied", "worker/source.py", "if attempt.cached is True:", "if False:", "cache"),
-    _one("any end is said again", "worker/source.py", "if over and newest", "if False and newest", "cache"),
+    _one("any end is said again", "worker/source.py", 'if newest == "completed" and not', "if False and not", "cache"),
     _one(
         "who asked while it ran asks again",
-        "worker/source.py",
-        "ended_ms is not None and ended_ms < asked_ms",
-        "ended_ms is not None",
+        "worker/cache.py",
+        "led.ended_ms is not None and led.ended_ms < record.created_ms",
+        "led.ended_ms is not None",
         "cache",
     ),
     _one(

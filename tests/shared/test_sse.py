@@ -124,6 +124,28 @@ def test_what_is_left_at_the_end_is_known_and_not_dispatched() -> None:
     assert decoder.retry == 250
 
 
+@pytest.mark.parametrize(
+    ("stream", "expected"),
+    [
+        (b"data: a\n\nevent: e\ndata: b", [("e", b"b")]),
+        (b"event: e\r\ndata: b\r\n", [("e", b"b")]),
+        (b"event: e\rdata: b\r", [("e", b"b")]),
+        (b"data: b\ndata: c\n", [("message", b"b\nc")]),
+        (b"data:b", [("message", b"b")]),
+        (b"\xef\xbb\xbfdata: b", [("message", b"b")]),
+        (b"data: a\n\n", []),
+        (b"data: a\n\n: bye", []),
+        (b"event: e\n", []),
+        (b"dat", []),
+        (b"", []),
+    ],
+)
+def test_what_only_lacks_its_blank_line_is_given_to_who_asks(stream: bytes, expected: list[tuple[str, bytes]]) -> None:
+    decoder = Decoder()
+    decoder.feed(stream)
+    assert [(event.event, event.data) for event in decoder.last()] == expected
+
+
 @pytest.mark.parametrize("text", [b"", b"1e3", b"-1", b"  5", b"9" * 5000, "\u0663".encode()])
 def test_a_retry_that_is_not_digits_is_ignored(text: bytes) -> None:
     decoder = Decoder()

@@ -496,6 +496,27 @@ class TestInFlight:
             assert isinstance(events[-1], Completed)
         assert await calls(midstream, key, 2) == 2
 
+    @pytest.mark.parametrize("before", [0, 4], ids=["before its first word", "after it"])
+    async def test_a_source_that_is_kept_alive_is_waited_for(
+        self, settings: Settings, midstream: Midstream, key: str, before: int
+    ) -> None:
+        """Longer than either's `idle_timeout`: only the source's worker hears the keep-alives."""
+        loop = asyncio.get_running_loop()
+        model = f"simulator/clock?deltas=6&rate=0&fault=keepalive@{before}&times=1&key={key}"
+        asked: dict[str, Any] = {"cache": CACHE, "idle_timeout": 2, "on_interrupt": "fail"}
+        async with working(settings.model_copy(update={"silence_timeout": 5.0, "retries": 0})):
+            source = await midstream.ask(model, **asked)
+            if before:
+                await midstream.until(source, said_something)
+            await midstream.requests(key, lambda rows: len(rows) == 1)
+            began = loop.time()
+            follower = await midstream.ask(model, **asked)
+            end = (await midstream.ended(source, 20))[-1]
+            assert isinstance(end, Failed)
+            assert end.code == "provider_timeout"
+            await midstream.ended(follower, 20)
+        assert loop.time() - began > 3.5
+
 
 class TestPlaces:
     """A follower holds a worker's place, which its source may need."""

@@ -128,7 +128,7 @@ class TestFailures:
     async def test_silence_is_noticed_even_behind_keep_alives(
         self, settings: Settings, midstream: Midstream, key: str, provider: str, fault: str
     ) -> None:
-        async with working(settings):
+        async with working(settings.model_copy(update={"silence_timeout": 0.5})):
             events = await midstream.ended(
                 await midstream.ask(
                     f"{provider}/lorem?deltas=9&rate=0&fault={fault}@4&key={key}", idle_timeout=0.5, on_interrupt="fail"

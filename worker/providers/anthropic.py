@@ -23,6 +23,7 @@ class Anthropic:
 
     def __init__(self, name: str, settings: ProviderSettings) -> None:
         self.name = name
+        self.idle_timeout = settings.idle_timeout
         self._settings = settings
         self._client = AsyncAnthropic(
             api_key=settings.api_key(),

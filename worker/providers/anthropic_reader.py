@@ -23,6 +23,7 @@ from shared.events import (
 )
 from worker.providers.anthropic_usage import Counted
 from worker.providers.errors import from_event, problem
+from worker.providers.finish import Finish, is_done, is_json
 from worker.providers.provider import ProviderEvent
 from worker.providers.stream import parse
 
@@ -79,6 +80,8 @@ class _Block(Struct):
     part: int
     kind: PartKind
     given: str = ""
+    pieces: list[str] = msgspec.field(default_factory=list)
+    """What a call has grown by."""
     grown: bool = False
     signature: str = ""
     encrypted: str = ""
@@ -118,13 +121,19 @@ class MessagesReader:
         self._open: dict[int, _Block] = {}
         self._counted = Counted()
         self._usage: Usage | None = None
-        self._stop_reason: str | None = None
+        self.finish_reason = Finish()
         self._id: str | None = None
 
     def read(self, data: bytes, events: list[ProviderEvent]) -> None:
         """See `Reader.read`."""
         if self.ended or not data:
             return
+        if not data.startswith(b"{") and is_done(data):
+            # Gateways that speak several protocols end all of them with it.
+            if self.finish_reason.stands:
+                self.finish(b"", events)
+            return
+        before, reason = len(events), None
         try:
             event = _events.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -140,6 +149,7 @@ class MessagesReader:
                 self._begin(event.message, events)
             case "message_delta":
                 if event.delta is not None:
+                    reason = event.delta.stop_reason
                     self._turn(event.delta, events)
                 self._count(event.usage, events)
             case "message_stop":
@@ -150,11 +160,20 @@ class MessagesReader:
                 pass
             case _:
                 self._keep(data, events)
+        if reason or self.finish_reason.reason:
+            self.finish_reason.read(reason, events[before:], counts=event.usage is not None)
 
     def finish(self, unfinished: bytes, events: list[ProviderEvent]) -> None:
-        """See `Reader.finish`: only `message_stop` ends an answer."""
-        detail = "half an event" if unfinished.strip() else "no message_stop"
-        raise problem(self._name, "incomplete_stream", detail)
+        """See `Reader.finish`: without `message_stop` it is whole if its stop reason came, and no call was cut."""
+        finish = self.finish_reason
+        if unfinished.strip() and not finish.certain:
+            raise problem(self._name, "incomplete_stream", "half an event")
+        if not finish.stands:
+            raise problem(self._name, "incomplete_stream", "no stop_reason")
+        calls = (block for block in self._open.values() if block.kind == "tool_call")
+        if FINISH.get(finish.reason or "") != "length" and not all(is_json("".join(call.pieces)) for call in calls):
+            raise problem(self._name, "incomplete_stream", "half of a tool call")
+        self._end(events)
 
     def _unusual(self, data: bytes, events: list[ProviderEvent]) -> _Event:
         """An event with fields that we do not know, which are kept, or one that is none."""
@@ -190,7 +209,6 @@ class MessagesReader:
         self._count(message.usage, events)
 
     def _turn(self, delta: _Delta, events: list[ProviderEvent]) -> None:
-        self._stop_reason = delta.stop_reason or self._stop_reason
         said = {"stop_sequence": delta.stop_sequence, "stop_details": delta.stop_details, "container": delta.container}
         self._remark("message_delta", "delta", said, events)
 
@@ -247,6 +265,8 @@ class MessagesReader:
         elif delta.type in _GROWTH:
             if text := delta.text or delta.thinking or delta.partial_json:
                 block.grown = True
+                if block.kind == "tool_call":
+                    block.pieces.append(text)
                 events.append(Delta(part=block.part, kind=block.kind, delta=text))
         elif delta.type == "signature_delta":
             block.signature = delta.signature or ""
@@ -278,8 +298,8 @@ class MessagesReader:
             events.append(Raw(protocol=PROTOCOL, data={"usage": unmapped}))
         events.append(
             Completed(
-                finish_reason=FINISH.get(self._stop_reason or "", "other"),
-                raw_finish_reason=self._stop_reason,
+                finish_reason=FINISH.get(self.finish_reason.reason or "", "other"),
+                raw_finish_reason=self.finish_reason.reason,
                 usage=self._usage,
                 response_id=self._id,
             )

@@ -37,6 +37,7 @@ class Gemini:
 
     def __init__(self, name: str, settings: ProviderSettings) -> None:
         self.name = name
+        self.idle_timeout = settings.idle_timeout
         self._http = http_client(settings.address)
         self._root = f"{settings.address.rstrip('/')}/{API_VERSION}"
         # API reference, "Authentication": the key goes in a header, where no access log has it.

@@ -10,12 +10,16 @@ from msgspec import UNSET, Struct, UnsetType
 
 from shared.events import Annotation, Completed, Delta, Part, PartEnd, PartKind, Raw, Response, UsageReport
 from worker.providers.errors import from_event, problem
+from worker.providers.finish import Finish, is_done
 from worker.providers.gemini_chunk import BESIDE, CITING, COUNTED, FINISH, NAMING, READ, Candidate, Chunk, Counts, Piece
 from worker.providers.provider import ProviderEvent
 from worker.providers.stream import parse
 
 ORIGIN = "gemini"
 """Whose signatures these are: they are worth something at this provider only."""
+
+UNSPECIFIED = "FINISH_REASON_UNSPECIFIED"
+"""The enumeration's default: no finish reason."""
 
 CODE_EXECUTION = "code_execution"
 """Name of the tool in which the provider runs what the model wrote."""
@@ -49,7 +53,9 @@ class GeminiReader:
         self._called = False
         self._code = ""
         self._told: dict[str, Any] = {}
-        self._finish: str | None = None
+        self.finish_reason = Finish()
+        self._last: bytes | None = None
+        """The last chunk with counts after a finish reason, or with both."""
         self._counts = Counts()
         self._reported: int | None = None
         self._id: str | None = None
@@ -58,10 +64,16 @@ class GeminiReader:
     def read(self, data: bytes, events: list[ProviderEvent]) -> None:
         """See `Reader.read`.
 
-        A finish reason with the counts ends the answer; where they come after it, so does the end.
+        The protocol has no terminal marker: a finish reason is the end if nothing follows it.
         """
         if self.ended or not data:
             return
+        if not data.startswith(b"{") and is_done(data):
+            if self.finish_reason.stands:
+                self._end(events)
+            return
+        before = len(events)
+        self._stamped: str | None = None
         chunk = parse(self._name, _chunks, data)
         if chunk.error is not None:
             raise from_event(self._name, chunk.error)
@@ -78,9 +90,10 @@ class GeminiReader:
             whole = parse(self._name, _objects, data)
             if whole.keys() - NAMING:
                 events.append(Raw(protocol=ORIGIN, data=whole))
-        if self._finish is not None and chunk.usage_metadata is not None:
-            self._keep_rest(data, events)
-            self._end(events)
+        counts = chunk.usage_metadata is not None
+        self.finish_reason.read(self._stamped, events[before:], counts=counts)
+        if counts and self.finish_reason.stands:
+            self._last = data
 
     def finish(self, unfinished: bytes, events: list[ProviderEvent]) -> None:
         """See `Reader.finish`. The answer is whole if its finish reason came and nothing was cut."""
@@ -89,9 +102,9 @@ class GeminiReader:
             # An error in mid-stream may come as bare JSON, without the frame of an event.
             error = parse(self._name, _chunks, rest).error
             raise from_event(self._name, error) if error else problem(self._name, "invalid_response")
-        if rest:
+        if rest and not self.finish_reason.certain:
             raise problem(self._name, "incomplete_stream", "half an event")
-        if self._finish is None:
+        if not self.finish_reason.stands:
             raise problem(self._name, "incomplete_stream", "no finishReason")
         self._end(events)
 
@@ -122,8 +135,8 @@ class GeminiReader:
         for field, name in BESIDE.items():
             if (value := getattr(candidate, field)) and self._is_news(name, value):
                 events.append(Raw(protocol=ORIGIN, data={name: value}))
-        if candidate.finish_reason:
-            self._finish = candidate.finish_reason
+        if candidate.finish_reason and candidate.finish_reason != UNSPECIFIED:
+            self._stamped = candidate.finish_reason
 
     def _read_piece(self, piece: Piece, events: list[ProviderEvent]) -> bool:
         """False where it is of no kind that we know."""
@@ -227,12 +240,15 @@ class GeminiReader:
 
     def _end(self, events: list[ProviderEvent]) -> None:
         self.ended = True
+        if self._last is not None:
+            self._keep_rest(self._last, events)
         self._hush(events)
-        reason = FINISH.get(self._finish or "", "other")
+        raw = self.finish_reason.reason
+        reason = FINISH.get(raw or "", "other")
         events.append(
             Completed(
                 finish_reason="tool_calls" if reason == "stop" and self._called else reason,
-                raw_finish_reason=self._finish,
+                raw_finish_reason=raw,
                 usage=None if self._reported is None else self._counts.usage(),
                 response_id=self._id,
             )

@@ -24,6 +24,7 @@ class OpenAIChat:
 
     def __init__(self, name: str, settings: ProviderSettings) -> None:
         self.name = name
+        self.idle_timeout = settings.idle_timeout
         self._settings = settings
         self._client = connect(settings)
         self._official = is_official(self._client)

@@ -10,6 +10,7 @@ from msgspec import UNSET, Struct
 from shared.events import Annotation, Delta, Part, PartEnd, PartKind
 from shared.requests import data_of, is_data
 from worker.providers.base64_stream import Base64Stream
+from worker.providers.finish import is_json
 from worker.providers.openai_chat_chunk import Function, ToolCall
 from worker.providers.openai_chat_reasoning import Thought
 from worker.providers.provider import ProviderEvent
@@ -41,6 +42,7 @@ class ChatParts:
         self._said: _Said | None = None
         self._calls: dict[int, tuple[str | None, int]] = {}
         self._open: list[int] = []
+        self._arguments: dict[int, list[str]] = {}
         self._sound: tuple[int, Base64Stream] | None = None
 
     def say(self, kind: PartKind, text: str) -> None:
@@ -105,7 +107,12 @@ class ChatParts:
             self.events.append(Part(part=part, kind="tool_call", call_id=call_id, name=name, executor="client"))
         if arguments := function.arguments:
             text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+            self._arguments.setdefault(known[1], []).append(text)
             self.events.append(Delta(part=known[1], kind="tool_call", delta=text))
+
+    def calls_are_whole(self) -> bool:
+        """Whether the arguments of each call are JSON, if there are any."""
+        return all(is_json("".join(pieces)) for pieces in self._arguments.values())
 
     def end(self) -> None:
         """All parts end. Raises ValueError where sound was cut."""

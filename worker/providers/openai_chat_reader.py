@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 from shared.events import Completed, FinishReason, Raw, Response, Usage, UsageReport
 from worker.providers import openai_chat_usage
 from worker.providers.errors import from_event, problem
+from worker.providers.finish import Finish, is_done
 from worker.providers.openai_chat_chunk import Chunk, Delta, ToolCall, read_chunk
 from worker.providers.openai_chat_parts import ChatParts
 from worker.providers.openai_chat_reasoning import Thought, read_block, read_detail
@@ -40,7 +41,7 @@ class ChatReader:
         self._name = name
         self._parts = ChatParts()
         self._response = Response()
-        self._finish: str | None = None
+        self.finish_reason = Finish()
         self._usage: Usage | None = None
         self._unmapped_usage: dict[str, Any] = {}
         self._about: dict[str, Any] = {}
@@ -50,9 +51,10 @@ class ChatReader:
         if self.ended or not data:
             return
         self._parts.events = events
-        if data.startswith(b"[DONE]"):
+        if not data.startswith(b"{") and is_done(data):
             self._end(events)
             return
+        before, reason = len(events), None
         chunk, said, about = read_chunk(self._name, data)
         if (error := chunk.failure()) is not None:
             raise from_event(self._name, error)
@@ -69,7 +71,7 @@ class ChatReader:
                 raise problem(self._name, "provider_error", "in the stream, finish_reason error")
             # Some endpoints send an empty reason with every chunk.
             if choice.finish_reason:
-                self._finish = choice.finish_reason
+                reason = choice.finish_reason
             about |= choice.about()
         if said:
             self._raw(delta=said)
@@ -79,16 +81,22 @@ class ChatReader:
             self._raw(**changed)
         if (counted := chunk.counted()) is not None:
             self._count(counted, events)
+        if reason or self.finish_reason.reason:
+            self.finish_reason.read(reason, events[before:], counts=counted is not None)
 
     def finish(self, unfinished: bytes, events: list[ProviderEvent]) -> None:
         """See `Reader.finish`.
 
-        Some compatible endpoints never send `[DONE]`, or send it without the blank line after it: the answer
-        is whole if its finish reason came and no other event was cut.
+        Some compatible endpoints never send `[DONE]`: the answer is whole if its finish reason came, and no event that
+        may have said more of it was cut.
         """
-        rest = unfinished.strip()
-        if rest and rest.removeprefix(b"data:").strip() != b"[DONE]":
+        finish = self.finish_reason
+        if unfinished.strip() and not finish.certain:
             raise problem(self._name, "incomplete_stream", "half an event")
+        if not finish.stands:
+            raise problem(self._name, "incomplete_stream", "no finish_reason")
+        if FINISH.get(finish.reason or "") != "length" and not self._parts.calls_are_whole():
+            raise problem(self._name, "incomplete_stream", "half of a tool call")
         self._parts.events = events
         self._end(events)
 
@@ -213,7 +221,8 @@ class ChatReader:
         self._usage = usage
 
     def _end(self, events: list[ProviderEvent]) -> None:
-        if self._finish is None:
+        raw = self.finish_reason.reason
+        if raw is None:
             raise problem(self._name, "incomplete_stream", "no finish_reason")
         try:
             self._parts.end()
@@ -222,7 +231,7 @@ class ChatReader:
         self.ended = True
         if self._unmapped_usage:
             self._raw(usage=self._unmapped_usage)
-        reason = FINISH.get(self._finish, "other")
+        reason = FINISH.get(raw, "other")
         if reason == "stop" and self._parts.called:
             # Of a forced call OpenAI says so, and of any call some others.
             reason = "tool_calls"
@@ -230,7 +239,7 @@ class ChatReader:
         events.append(
             Completed(
                 finish_reason=reason,
-                raw_finish_reason=self._finish,
+                raw_finish_reason=raw,
                 usage=self._usage,
                 response_id=None if response_id is UNSET else response_id,
             )

@@ -36,6 +36,7 @@ class OpenAIResponses:
 
     def __init__(self, name: str, settings: ProviderSettings) -> None:
         self.name = name
+        self.idle_timeout = settings.idle_timeout
         self._background = settings.background
         self._plain: set[str] = set()
         """Models that have no encrypted reasoning, and refuse to be asked for it."""

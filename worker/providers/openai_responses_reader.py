@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 from shared.events import Completed, Raw, Response, UsageReport
 from shared.snapshots import Snapshot
 from worker.providers.errors import from_event, problem
+from worker.providers.finish import Finish, is_done
 from worker.providers.openai_responses_event import (
     CODE_DELTA,
     CODE_DONE,
@@ -46,6 +47,8 @@ class ResponsesReader:
 
     def __init__(self, name: str, so_far: Snapshot | None = None) -> None:
         self.ended = False
+        self.finish_reason = Finish()
+        """It never comes: of this protocol only the whole response says that the answer is complete."""
         self.request_id: str | UnsetType = UNSET
         self._name = name
         self._items = Items(name, so_far.parts if so_far else ())
@@ -59,7 +62,7 @@ class ResponsesReader:
 
     def read(self, data: bytes, events: list[ProviderEvent]) -> None:
         """See `Reader.read`."""
-        if self.ended or not data or data.startswith(b"[DONE]"):
+        if self.ended or not data or (not data.startswith(b"{") and is_done(data)):
             return
         event, unknown = read_event(self._name, data)
         number = event.sequence_number

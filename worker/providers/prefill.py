@@ -85,8 +85,7 @@ async def rest(
     follows = _Rest(begun, repeats)
     async with aclosing(answer) as pieces:
         async for events in pieces:
-            if joined := [kept for event in events for kept in follows.turn(event)]:
-                yield joined
+            yield [kept for event in events for kept in follows.turn(event)] if events else events
 
 
 class _Rest:

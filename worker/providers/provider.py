@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Literal, Protocol
 
 from shared.events import Annotation, Completed, Delta, Part, PartEnd, Raw, Response, UsageReport
@@ -10,6 +10,20 @@ from shared.requests import GenerationRequest
 from shared.snapshots import Snapshot
 
 ProviderEvent = Response | Part | Delta | Annotation | PartEnd | Raw | UsageReport | Completed
+
+
+class Pause(list[ProviderEvent]):
+    """No events, in their place: nothing may be heard now for so many seconds, and that is no failure."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+
+def adds(events: Sequence[ProviderEvent]) -> bool:
+    """Whether any of the answer itself is among these events."""
+    return any(isinstance(event, Delta | Part) for event in events)
+
 
 ErrorCode = Literal[
     "authentication", "permission", "not_found", "bad_request", "context_length", "content_filter",
@@ -39,6 +53,8 @@ class Provider(Protocol):
     """An adapter to one endpoint."""
 
     name: str
+    idle_timeout: float | None
+    """Seconds of silence that end a call, where the request does not say; None: the worker's."""
 
     def continues(self, request: GenerationRequest, model: str, so_far: Snapshot) -> bool:
         """Whether an answer that broke off after `so_far` can go on there."""
@@ -47,11 +63,13 @@ class Provider(Protocol):
     def stream(
         self, request: GenerationRequest, model: str, so_far: Snapshot | None = None
     ) -> AsyncGenerator[list[ProviderEvent], None]:
-        """The answer, or what follows `so_far` of it: non-empty lists of events, one for what arrived together.
+        """The answer, or what follows `so_far` of it: lists of events, one for what arrived together.
 
-        `Completed` comes last. Keep-alives give nothing. Closing the generator, or cancelling the task that reads it,
-        closes the connection; reading on after `Completed`, at most 0.1 s, keeps it for the next request.
-        Raises ProviderError, also where the stream ends without the protocol's terminal marker.
+        `Completed` comes last. A sign of life that gives no event, as a keep-alive, is an empty list. Closing the
+        generator, or cancelling the task that reads it, closes the connection; reading on after `Completed`, at most
+        0.1 s, keeps it for the next request.
+        Raises ProviderError, also where the stream ends with neither the protocol's terminal marker nor a finish
+        reason.
         """
         ...
 

@@ -22,7 +22,8 @@ from msgspec import UNSET, UnsetType
 from shared.outbound import way_to
 from shared.sse import Decoder, EventTooLarge
 from worker.providers.errors import TRANSPORT_ERRORS, from_status, from_transport, problem
-from worker.providers.provider import ProviderError, ProviderEvent
+from worker.providers.finish import Finish, is_done
+from worker.providers.provider import Pause, ProviderError, ProviderEvent, adds
 from worker.providers.transport import BODY, Body, ProxiedTransport, Transport
 
 TIMEOUT = httpx2.Timeout(connect=10.0, read=900.0, write=60.0, pool=10.0)
@@ -30,6 +31,13 @@ TIMEOUT = httpx2.Timeout(connect=10.0, read=900.0, write=60.0, pool=10.0)
 
 LIMITS = httpx2.Limits(max_connections=10_000, max_keepalive_connections=256, keepalive_expiry=30.0)
 """Far above any worker's `concurrency`, the limit that counts: no call waits for another's connection."""
+
+GRACE = 10.0
+"""Seconds after a finish reason for which its counts, the terminal marker or the end of the body are waited for.
+
+Then the answer is complete. Whatever of it comes later starts the wait anew: some endpoints stamp a finish reason on
+every chunk, with pauses of seconds between them.
+"""
 
 _DRAIN_SECONDS = 0.1
 _MAX_REQUEST_ID = 256
@@ -42,6 +50,8 @@ class Reader(Protocol):
 
     ended: bool
     """The protocol's terminal marker was read; `Completed` has been given."""
+    finish_reason: Finish
+    """What is known of the answer's end before the terminal marker."""
     request_id: str | UnsetType
     """What the provider's answer calls the HTTP request; set before anything is read."""
 
@@ -50,7 +60,10 @@ class Reader(Protocol):
         ...
 
     def finish(self, unfinished: bytes, events: list[ProviderEvent]) -> None:
-        """The body ended without a terminal marker, with these bytes left over. Raises ProviderError."""
+        """The body ended without a terminal marker, with these bytes left over, or fell silent after a finish reason.
+
+        Raises ProviderError where that does not complete the answer.
+        """
         ...
 
 
@@ -73,7 +86,10 @@ def http_client(address: str) -> httpx2.AsyncClient:
 async def follow(
     name: str, send: Callable[[], Awaitable[httpx2.Response]], reader: Reader
 ) -> AsyncGenerator[list[ProviderEvent], None]:
-    """Send the request and give the answer's events, one non-empty list for what arrived together.
+    """Send the request and give the answer's events, one list for what arrived together, empty for a sign of life.
+
+    A clean end, GRACE of silence and, where it is certain, a broken connection complete an answer whose finish reason
+    has come.
 
     Raises ProviderError, always outside the handler of what caused it: the SDKs' errors quote the provider's
     text, which must not reach a log as a traceback's first half.
@@ -89,28 +105,85 @@ async def follow(
         else:
             read = partial(anext, await stack.enter_async_context(aclosing(response.aiter_bytes())), b"")
         decoder = Decoder()
+        waits_until: float | None = None
         while not reader.ended:
             events: list[ProviderEvent] = []
             failure: ProviderError | None = None
+            piece: bytes | None = None
             try:
-                piece = await read()
-                if not piece:
-                    reader.finish(decoder.unfinished, events)
-                else:
+                piece = await (read() if waits_until is None else _read_until(waits_until, read))
+                if piece:
                     for event in decoder.feed(piece):
-                        reader.read(event.data, events)
+                        _read(reader, event.data, events)
+                else:
+                    _finish(reader, decoder, events, silent=piece is None)
             except ProviderError as error:
                 failure = error
             except TRANSPORT_ERRORS as error:
-                failure = from_transport(name, error)
+                failure = _broken(from_transport(name, error), reader, events)
             except EventTooLarge:
                 failure = problem(name, "invalid_response", "an event is too large")
-            if events:
+            if events or (piece and failure is None):
                 # Also before a failure: how the network cuts the stream must not decide what of it is seen.
                 yield events
             if failure is not None:
                 raise failure
+            if not reader.finish_reason.stands:
+                waits_until = None
+            elif not reader.ended and (waits_until is None or adds(events)):
+                waits_until = asyncio.get_running_loop().time() + GRACE
+                yield Pause(GRACE + 1)
         await _drain(read)
+
+
+def _read(reader: Reader, data: bytes, events: list[ProviderEvent]) -> None:
+    """One event; what cannot be understood after the end of an answer takes nothing from it."""
+    try:
+        reader.read(data, events)
+    except ProviderError as error:
+        if error.code != "invalid_response" or not reader.finish_reason.certain:
+            raise
+
+
+async def _read_until(when: float, read: Callable[[], Awaitable[bytes]]) -> bytes | None:
+    """What comes by then (the loop's clock); None where nothing does."""
+    try:
+        async with asyncio.timeout_at(when):
+            return await read()
+    except TimeoutError:
+        return None
+
+
+def _finish(reader: Reader, decoder: Decoder, events: list[ProviderEvent], *, silent: bool) -> None:
+    """The body has ended cleanly, or is silent: an event that lacks no more than its blank line counts."""
+    left = decoder.unfinished
+    for event in decoder.last():
+        if _is_whole(event.data):
+            reader.read(event.data, events)
+            left = b""
+    if all(not line or line.startswith(b":") for line in left.split(b"\n")):
+        left = b""
+    if not reader.ended:
+        reader.finish(b"" if silent else left, events)
+
+
+def _is_whole(data: bytes) -> bool:
+    try:
+        json.loads(data.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return is_done(data)
+    return True
+
+
+def _broken(failure: ProviderError, reader: Reader, events: list[ProviderEvent]) -> ProviderError | None:
+    """What a broken connection is worth: nothing where the whole answer had come."""
+    if not reader.finish_reason.certain:
+        return failure
+    try:
+        reader.finish(b"", events)
+    except ProviderError as error:
+        return error
+    return None
 
 
 async def _open(name: str, send: Callable[[], Awaitable[httpx2.Response]]) -> httpx2.Response:

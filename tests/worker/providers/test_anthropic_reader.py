@@ -321,9 +321,9 @@ async def test_an_emoji_cut_in_two_passes_as_two_surrogates(read: Read) -> None:
     "rest",
     [
         pytest.param(b"", id="clean end"),
-        pytest.param(end()[: -len(event("message_stop"))], id="no message_stop"),
-        pytest.param(end()[:-1], id="half of message_stop"),
-        pytest.param(end()[:-1].replace(b"\n", b"\r\n"), id="half of message_stop in CRLF"),
+        pytest.param(event("message_stop")[:-9], id="half of message_stop and no stop reason"),
+        pytest.param(end()[:90], id="half of message_delta"),
+        pytest.param(b"data: [DONE]\n\n", id="done without a stop reason"),
     ],
 )
 async def test_an_end_without_the_terminal_marker_is_an_error(read: Read, rest: bytes) -> None:

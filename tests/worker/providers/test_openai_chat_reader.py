@@ -512,7 +512,7 @@ async def test_a_finish_reason_is_enough_where_done_never_comes(read: Read, tail
         pytest.param((), id="nothing at all"),
         pytest.param((chunk({"content": "x"}),), id="clean end"),
         pytest.param((chunk({"content": "x"}), chunk({"content": "y"})[:-20]), id="half an event"),
-        pytest.param((chunk({"content": "x"}), chunk({"content": "y"})[:-1]), id="no blank line"),
+        pytest.param((chunk({"content": "x"}), chunk({"content": "y"})[:-5]), id="half a brace"),
         pytest.param((chunk({"content": "x"}), DONE), id="done without a finish reason"),
         pytest.param((chunk({"content": "x"}, "stop"), chunk(usage={"prompt_tokens": 1})[:-9]), id="half the usage"),
         pytest.param((chunk({"content": "x"}, "stop"), b"data: [D"), id="half the marker"),

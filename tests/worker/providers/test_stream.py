@@ -49,6 +49,20 @@ READERS: dict[Protocol, Callable[[str], stream.Reader]] = {
 pytestmark = pytest.mark.parametrize("protocol", list(BODIES))
 
 
+ENDS: dict[Protocol, bytes] = {
+    "openai-chat": b'"finish_reason": "tool_calls"',
+    "openai-responses": b'"type": "response.completed"',
+    "anthropic": b'"stop_reason": "',
+    "gemini": b'"finishReason": "STOP"',
+}
+
+
+def ending(protocol: Protocol) -> int:
+    """Bytes of the answer up to the last of the event that completes it; a finish reason does, where there is one."""
+    body = BODIES[protocol]
+    return len(body[: body.index(b"\n", body.rindex(ENDS[protocol]))].rstrip())
+
+
 async def served(pieces: list[bytes], protocol: Protocol) -> Outcome:
     """What comes of these pieces without a socket, for the many cuts that would take too many requests."""
 
@@ -80,12 +94,20 @@ async def test_every_cut_gives_the_same_events(protocol: Protocol) -> None:
 async def test_every_early_end_is_an_error_that_keeps_what_was_said(protocol: Protocol) -> None:
     body = BODIES[protocol]
     whole = await served([body], protocol)
-    # For Chat the answer is whole with its finish reason; what follows that may be missing.
-    last = body.index(b'"finish_reason": "tool_calls"') if protocol == "openai-chat" else len(body) - 1
-    for length in range(last):
+    for length in range(ending(protocol)):
         got = await served([body[:length]], protocol)
         assert got.failure.code == "incomplete_stream"
         assert got.events == whole.events[: len(got.events)]
+
+
+async def test_an_answer_is_whole_with_the_event_that_ends_it(protocol: Protocol) -> None:
+    """Its blank line, the counts, the terminal marker: what follows may be missing, or half of it."""
+    body = BODIES[protocol]
+    whole = await served([body], protocol)
+    for length in range(ending(protocol), len(body)):
+        got = await served([body[:length]], protocol)
+        assert (got.error, got.parts()) == (None, whole.parts())
+        assert got.completed.finish_reason == whole.completed.finish_reason
 
 
 async def test_byte_by_byte_over_http(upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol) -> None:
@@ -123,8 +145,10 @@ async def test_the_connection_serves_the_next_request(
 
 
 async def test_a_server_that_never_closes_the_body_delays_nothing(
-    upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol
+    upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if protocol == "gemini":  # it has no terminal marker: more of the answer may follow
+        monkeypatch.setattr(stream, "GRACE", 0.2)
     upstream.reply = Reply([BODIES[protocol]], end="hang")
     async with asyncio.timeout(5):
         assert (await outcome(adapter(protocol, upstream.url), ask())).error is None
@@ -168,7 +192,7 @@ async def test_cancelling_the_reader_closes_the_connection(
 
 
 async def test_a_connection_that_breaks(upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol) -> None:
-    upstream.reply = Reply([BODIES[protocol][:-40]], end="abort")
+    upstream.reply = Reply([BODIES[protocol][: ending(protocol) - 40]], end="abort")
     got = await outcome(adapter(protocol, upstream.url), ask())
     assert (got.failure.code, got.failure.retryable) == ("connection", True)
     assert got.events
@@ -203,7 +227,7 @@ async def test_keep_alives_give_nothing(upstream: Upstream, adapter: Adapter, as
     upstream.reply = Reply([b": keep-alive\n\n", ping] * 50 + [BODIES[protocol]])
     got = await outcome(adapter(protocol, upstream.url), ask())
     assert got.error is None
-    assert len(got.batches) == 1
+    assert len(got.batches) == (2 if protocol == "gemini" else 1)
 
 
 async def test_what_comes_after_the_end_is_ignored(
@@ -212,7 +236,8 @@ async def test_what_comes_after_the_end_is_ignored(
     provider = adapter(protocol, upstream.url)
     upstream.reply = Reply([BODIES[protocol]])
     whole = await outcome(provider, ask())
-    upstream.reply = Reply([BODIES[protocol] + b"data: nonsense\n\n" + BODIES[protocol]])
+    again = b"" if protocol == "gemini" else BODIES[protocol]  # it has no terminal marker
+    upstream.reply = Reply([BODIES[protocol] + b"data: nonsense\n\n" + again])
     assert (await outcome(provider, ask())).events == whole.events
 
 

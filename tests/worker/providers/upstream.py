@@ -188,8 +188,8 @@ async def outcome(provider: Provider, request: Any, model: str = "m") -> Outcome
     batches: list[list[ProviderEvent]] = []
     try:
         async for events in provider.stream(request, model):
-            assert events
-            batches.append(events)
+            if events:
+                batches.append(events)
     except ProviderError as error:
         return Outcome(batches, error)
     return Outcome(batches, None)

@@ -1,0 +1,49 @@
+"""What a finish reason is worth, where a protocol has a terminal marker that may never come."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from worker.providers.provider import ProviderEvent, adds
+
+
+class Finish:
+    """The finish reason of one answer. Some endpoints stamp one on every chunk: what is said after it takes it back."""
+
+    def __init__(self) -> None:
+        self.reason: str | None = None
+        """The last one that came."""
+        self.stands = False
+        """It came, and nothing of the answer after it: silence or a clean end now completes the answer."""
+        self.certain = False
+        """It also came with the counts or by itself, and none was ever taken back: a broken connection does it too."""
+        self._taken_back = False
+
+    def read(self, reason: str | None, events: Sequence[ProviderEvent], *, counts: bool) -> None:
+        """One event was read: the finish reason in it, what came of it, and whether it counts tokens."""
+        if not (reason or self.reason):
+            return
+        added = adds(events)
+        if added and self.stands:
+            self._taken_back = True
+        if reason:
+            self.reason, self.stands = reason, True
+        elif added:
+            self.stands = False
+        alone = counts or not added
+        self.certain = self.stands and not self._taken_back and (alone if reason else self.certain or alone)
+
+
+def is_json(text: str) -> bool:
+    """Whether a value is whole; white space is none, and no half of one."""
+    try:
+        json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return not text.strip()
+    return True
+
+
+def is_done(data: bytes) -> bool:
+    """Whether an event is the word that ends OpenAI's streams, which others write as they like."""
+    return len(data) < 32 and data.strip(b' \t"').upper() in (b"[DONE]", b"DONE")
