@@ -99,13 +99,35 @@ class Body(httpx2.AsyncByteStream):
 
     def __init__(self, request: httpx2.Request, response: aiohttp.ClientResponse) -> None:
         self._request, self._response = request, response
+        self._failure: Exception | None = None
+        framed = response.headers.keys() & {"Content-Length", "Transfer-Encoding"}
+        connection = None if framed else response.connection
+        self._until_closed = connection and connection.protocol
+        """Whose end is the body's, where nothing else says it."""
 
     async def read(self) -> bytes:
         """What has arrived, as soon as something has; nothing at the end. Raises httpx2.TransportError."""
+        if self._failure is not None:
+            raise self._failure
         try:
-            return await self._response.content.readany()
+            piece = await self._response.content.readany()
         except _ERRORS as error:
-            raise _told(error, self._request) from error
+            self._failure = _told(error, self._request)
+            if left := self._left():
+                return left
+            raise self._failure from error
+        if not piece and self._until_closed is not None:
+            # aiohttp takes a reset for the end of a body that ends with its connection.
+            reset = self._until_closed.exception()
+            if isinstance(reset, OSError):
+                raise _told(reset, self._request)
+        return piece
+
+    def _left(self) -> bytes:
+        """What arrived before the connection broke, which aiohttp gives no more: how it came must not decide that."""
+        content = self._response.content
+        content.set_exception(None)  # type: ignore[arg-type]
+        return content.read_nowait()
 
     def unwatch(self) -> None:
         """Let somebody else end silences, from the next piece on: aiohttp would set a new timer at each."""
