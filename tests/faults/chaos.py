@@ -56,6 +56,7 @@ async def run(plan: Plan, folder: Path) -> None:
         "MIDSTREAM_LEASE": f"{plan.lease:g}",
         "MIDSTREAM_HEARTBEAT": "2",
         "MIDSTREAM_REDIS_TIMEOUT": "2",
+        "MIDSTREAM_SILENCE_TIMEOUT": "3",
         "MIDSTREAM_VIEWER_STALL": "10",
         "MIDSTREAM_TOMBSTONE_TTL": f"{tombstone:g}",
     }

@@ -40,6 +40,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "routes": (*PYTEST, "tests/api/test_generations.py"),
     "watchdog": (*PYTEST, "tests/worker/test_watchdog.py"),
     "ends": (*PYTEST, "tests/worker/providers/test_finish.py", "tests/worker/providers/test_stream.py"),
+    "transport": (*PYTEST, "tests/worker/providers/test_transport.py"),
     "versions": (*PYTEST, "tests/worker/providers/test_anthropic.py", "tests/simulator/test_anthropic_version.py"),
     "worker": (*PYTEST, "tests/worker"),
     "api": (*PYTEST, "tests/api"),
@@ -93,6 +94,7 @@ STREAMS, PAGE = "midstream/standard_streams.py", "api/web/app.js"
 APPEND, CLAIM = "shared/lua/append.lua", "shared/lua/claim.lua"
 DURABILITY = "shared/durability.py"
 FINISH, STREAM, WATCHDOG = "worker/providers/finish.py", "worker/providers/stream.py", "worker/watchdog.py"
+TRANSPORT = "worker/providers/transport.py"
 
 MUTANTS = (
     _one("an older token may append", APPEND, "if tonumber(r[1]) > tonumber(token) then", "if false then"),
@@ -339,6 +341,8 @@ MUTANTS = (
     _one("a cut proves an end after a reason taken back", FINISH, "not self._taken_back and (alone", "(alone", "ends"),
     _one("a finish reason with text survives a cut", FINISH, "alone = counts or not added", "alone = True", "ends"),
     _one("half of a tool call is whole", FINISH, "return not text.strip()", "return True", "ends"),
+    _one("a reset is an end", TRANSPORT, "if isinstance(reset, OSError):", "if False:", "transport"),
+    _one("what came before a break is lost", TRANSPORT, "if left := self._left():", "if left := b'':", "transport"),
     _one("the grace never ends", STREAM, "asyncio.timeout_at(when)", "asyncio.timeout_at(when + 300)", "ends"),
     _one("half an event is an event", STREAM, "        if _is_whole(event.data):", "        if True:", "ends"),
     _one("the last event needs its blank line", STREAM, "in decoder.last():", "in ():", "ends"),

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -239,3 +240,48 @@ async def test_a_certificate_is_checked(tmp_path: Path) -> None:
     assert len(script.heads) == 2
     assert script.connections == 1
     listening.close()
+
+
+async def broken(head: bytes, *, reset: bool) -> list[bytes]:
+    """The pieces of a body whose connection breaks after `hi`, read when it has; the last is empty without an error."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head)
+        await writer.drain()
+        if reset:
+            await read.wait()
+            linger = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            writer.transport.abort()
+        writer.close()
+
+    read = asyncio.Event()
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    pieces: list[bytes] = []
+    async with (
+        asyncio.timeout(10),
+        httpx2.AsyncClient(transport=transport(), timeout=5) as client,
+        client.stream("GET", f"http://127.0.0.1:{port}/") as response,
+    ):
+        body = response.extensions[BODY]
+        while not reset and body._response.content.exception() is None:
+            await asyncio.sleep(0.01)
+        try:
+            while not pieces or pieces[-1]:
+                pieces.append(await body.read())
+                read.set()
+        except httpx2.TransportError:
+            pass
+    listening.close()
+    return pieces
+
+
+async def test_what_arrived_before_the_connection_broke_is_given() -> None:
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n"
+    assert await broken(head, reset=False) == [b"hi"]
+
+
+async def test_a_reset_is_not_the_end_of_a_body_that_ends_with_its_connection() -> None:
+    assert await broken(b"HTTP/1.1 200 OK\r\n\r\nhi", reset=True) == [b"hi"]
