@@ -167,6 +167,13 @@ async def test_an_error_as_the_last_event_is_the_error(read: Read) -> None:
     assert got.failure.code == "overloaded"
 
 
+@pytest.mark.parametrize("protocol", list(SPOKEN))
+async def test_half_an_event_is_not_used(read: Read, protocol: Protocol) -> None:
+    spoken = SPOKEN[protocol]
+    got = await read(protocol, spoken.said, spoken.finish.rstrip()[:-3])
+    assert (got.failure.code, texts(got)) == ("incomplete_stream", "x")
+
+
 async def test_the_wait_is_announced_and_keep_alives_are_signs_of_life(
     upstream: Upstream, adapter: Adapter, ask: Callable[..., GenerationRequest]
 ) -> None:
