@@ -172,7 +172,8 @@ class Generations:
             if accepted.state not in ("queued", "running"):
                 await self._withdraw(asked, announced)
         if accepted.state == "queued" and accepted.same_request:
-            await self.queue.enqueue(asked.id)  # also again: the first POST may have died before it did
+            # Also again: the first POST may have died before it did.
+            await self.queue.enqueue(asked.id)
         return accepted
 
     async def _withdraw(self, asked: Acceptance, announced: Announced) -> None:

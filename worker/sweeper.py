@@ -98,8 +98,8 @@ class Sweeper:
         try:
             end = await read_ended(self.log, record)
             alone = record.seal is not None and record.seal.seq == 0
-            if end is not None and end.state == "cancelled" and alone and not end.spent and record.attempts:
-                # The API does not know what the attempts used before its cancel, unless a worker has left the bill.
+            if end is not None and alone and not end.spent and record.attempts:
+                # The API does not know what the attempts used before its end, unless a worker has left the bill.
                 bill = Bill(self.prices, record.request)
                 await bill.read(self.log, generation_id)
                 end = replace(end, spent=list(bill.spent()))

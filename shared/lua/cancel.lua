@@ -1,7 +1,8 @@
 -- Ask for the end of a generation; one that no worker holds is sealed here and now.
 -- KEYS  record, log, tombstone
--- ARGV  data of the cancelled event, unless a worker that handed over has left one; '1' to seal it here, or '' where Redis has just restarted: what looks queued may be
---       running or even completed, on a worker that is about to write that again
+-- ARGV  data of the cancelled event, unless a worker that handed over has left one; '1' to seal it here, or '' where
+--       Redis has just restarted: what looks queued may be running or even completed, on a worker that is about to write
+--       that again
 -- Gives CANCELLED seal | REQUESTED | SEALED state | GONE
 local record, log = KEYS[1], KEYS[2]
 local r = redis.call('HMGET', record, 'token', 'seal', 'state', 'ttl', 'tombstone_ttl', 'bill')

@@ -4,7 +4,7 @@
 --       record's, or another attempt has begun since
 -- Gives ENDED seal | CLAIMED | SEALED | GONE
 local record, log = KEYS[1], KEYS[2]
-local r = redis.call('HMGET', record, 'token', 'seal', 'cancel', 'ttl', 'tombstone_ttl')
+local r = redis.call('HMGET', record, 'token', 'seal', 'cancel', 'ttl', 'tombstone_ttl', 'bill')
 if not r[1] then
   return {'GONE'}
 end
@@ -17,6 +17,13 @@ end
 local state, data = 'failed', ARGV[1]
 if r[3] then
   state, data = 'cancelled', ARGV[2]
+end
+if r[6] then
+  -- What was spent, as a worker that handed over has left it in the event of a cancel: all that follows `t`.
+  local function split(text)
+    return (string.find(text, '"t":0,', 1, true))
+  end
+  data = string.sub(data, 1, split(data) - 1) .. string.sub(r[6], split(r[6]))
 end
 local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
 local last = newest and newest[1] or '0-0'

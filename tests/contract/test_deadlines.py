@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from shared import deadlines as module
 from shared.deadlines import Deadlines
+from shared.events import Cancelled, Cost, Failed, Spent, Usage, decode, encode
 from shared.generations import Acceptance, Generations
 from shared.log import Batch, Log, Outcome, Start
 from shared.queue import DEADLINES, Queue
@@ -164,3 +165,22 @@ async def test_workers_are_alive_for_as_long_as_they_say(redis: Redis) -> None:
     assert await workers.alive() == 1
     await workers.leave("one")
     assert await workers.alive() == 0
+
+
+async def test_what_attempts_used_before_it_is_in_its_end(redis: Redis, generations: Generations) -> None:
+    """As the worker that handed over has left it."""
+    deadlines = Deadlines(generations)
+    await deadlines.note("gen_x", 0.05)
+    await accept(generations, "gen_x")
+    log = Log(redis)
+    claim = await log.claim("gen_x", model="m", provider="p", ttl_ms=60_000)
+    used = Usage(input_tokens=3)
+    bill = Cancelled(usage=used, cost=Cost("0.5"), spent=[Spent("p/m", used, Cost("0.5"))])
+    assert await log.hand_over("gen_x", claim.token, "drained", cancelled=encode(bill)) is Outcome.OK
+    assert await until_ended(deadlines) == ["gen_x"]
+    last = await log.last("gen_x")
+    assert last is not None
+    end = decode(last.type, last.data)
+    assert isinstance(end, Failed)
+    assert end.code == "deadline_exceeded"
+    assert (end.usage, end.cost, end.spent) == (used, bill.cost, bill.spent)
