@@ -709,7 +709,6 @@ MUTANTS = (
         "if False:",
         "contract",
     ),
-    _one("a copy is copied", "worker/source.py", "if attempt.cached is True:", "if False:", "cache"),
     _one("any end is said again", "worker/source.py", 'if newest == "completed" and not', "if False and not", "cache"),
     _one(
         "who asked while it ran asks again",

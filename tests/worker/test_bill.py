@@ -47,7 +47,8 @@ REQUEST = b'{"model":"p/m","messages":[{"role":"user","content":"12345678"}]}'
 
 
 def bill(refused: Collection[int] = ()) -> Bill:
-    prices = Prices(Settings.model_validate({"prices": PRICES, "simulator_url": "http://127.0.0.1:9"}))
+    endpoint = {"protocol": "openai-chat", "base_url": "http://127.0.0.1:9/v1"}
+    prices = Prices(Settings.model_validate({"prices": PRICES, "providers": {"p": endpoint}}))
     return Bill(prices, REQUEST, refused)
 
 
