@@ -186,7 +186,7 @@ async def test_the_wait_is_announced_and_keep_alives_are_signs_of_life(
         if isinstance(events, Pause):
             break
     await answer.aclose()
-    assert [] in lists
+    assert any(type(events) is list and not events for events in lists)
     assert isinstance(last := lists[-1], Pause)
     assert last.seconds > stream.GRACE
 
