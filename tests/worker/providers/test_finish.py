@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from shared.events import Usage
+from shared.events import Response, Usage
 from shared.provider_settings import Protocol
 from shared.requests import GenerationRequest
 from tests.worker.providers.conftest import Adapter
@@ -174,21 +175,29 @@ async def test_half_an_event_is_not_used(read: Read, protocol: Protocol) -> None
     assert (got.failure.code, texts(got)) == ("incomplete_stream", "x")
 
 
-async def test_the_wait_is_announced_and_keep_alives_are_signs_of_life(
+@pytest.mark.parametrize("protocol", list(SPOKEN))
+async def test_a_keep_alive_is_a_sign_of_life(
+    upstream: Upstream, adapter: Adapter, ask: Callable[..., GenerationRequest], protocol: Protocol
+) -> None:
+    upstream.reply = Reply([SPOKEN[protocol].alive[0]], end="hang")
+    answer = adapter(protocol, upstream.url).stream(ask(), "m")
+    async with asyncio.timeout(10):
+        events = await anext(answer)
+    await answer.aclose()
+    assert not [event for event in events if not isinstance(event, Response)]
+
+
+async def test_the_wait_for_an_end_is_announced(
     upstream: Upstream, adapter: Adapter, ask: Callable[..., GenerationRequest]
 ) -> None:
-    spoken = SPOKEN["anthropic"]
-    upstream.reply = Reply([spoken.said, PING, b": ka\n\n", spoken.finish], end="hang")
+    upstream.reply = Reply([SPOKEN["anthropic"].said, SPOKEN["anthropic"].finish], end="hang")
     answer = adapter("anthropic", upstream.url).stream(ask(), "m")
-    lists: list[list[ProviderEvent]] = []
-    async for events in answer:
-        lists.append(events)
-        if isinstance(events, Pause):
-            break
+    events: list[ProviderEvent] = []
+    async with asyncio.timeout(10):
+        while not isinstance(events, Pause):
+            events = await anext(answer)
     await answer.aclose()
-    assert any(type(events) is list and not events for events in lists)
-    assert isinstance(last := lists[-1], Pause)
-    assert last.seconds > stream.GRACE
+    assert events.seconds > stream.GRACE
 
 
 def test_what_a_finish_reason_is_worth() -> None:
