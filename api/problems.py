@@ -258,6 +258,6 @@ _DESCRIPTIONS = {
     422: "A field is wrong (`invalid_request`, `too_deep`, `unknown_model`, `unsupported_field`), or another "
     "request was sent with this key (`idempotency_key_reused`).",
     429: "Too many generations wait (`queue_full`); see `Retry-After`.",
-    503: "Redis does not answer (`unavailable`), has no room (`storage_full`) or has not synced a POST (`not_on_disk`), "
-    "or fewer workers are alive than `/readyz` was asked for (`too_few_workers`); see `Retry-After`.",
+    503: "Redis does not answer (`unavailable`), has no room (`storage_full`), or has not synced a POST "
+    "(`not_on_disk`); fewer workers are alive than `/readyz` was asked for (`too_few_workers`). See `Retry-After`.",
 }

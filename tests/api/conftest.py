@@ -12,7 +12,7 @@ import pytest
 from redis import Redis
 
 from midstream.valkey import Valkey
-from shared.settings import Settings
+from shared.settings import load
 from tests.api.harness import Api, MakeApi, Producer
 
 
@@ -53,7 +53,7 @@ async def make_api() -> AsyncIterator[MakeApi]:
 
         async def make(redis_url: str, **settings: Any) -> Api:
             given: dict[str, Any] = {"simulator_url": "http://127.0.0.1:9", "redis_timeout": 2.0} | settings
-            return await stack.enter_async_context(Api(Settings(redis_url=redis_url, **given)))
+            return await stack.enter_async_context(Api(load(redis_url=redis_url, **given)))
 
         yield make
 

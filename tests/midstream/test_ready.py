@@ -141,7 +141,7 @@ def test_a_default_model_that_is_not_there_is_one_clear_line(
     process = run_python("-m", "midstream", *command, MIDSTREAM_DEFAULT_MODEL=model, OPENAI_API_KEY="x")
     out, err = process.communicate(timeout=TIMEOUT)
     assert (process.returncode, out, err.count("\n")) == (2, "", 1)
-    assert err.startswith("midstream: default_model: ")
+    assert err.startswith("midstream: MIDSTREAM_DEFAULT_MODEL: ")
     assert what in err
 
 
