@@ -253,7 +253,7 @@ class Settings(BaseSettings):
     )
     tombstone_ttl: float = Field(
         default=604_800.0,
-        ge=10,
+        ge=1,
         le=LONGEST_TTL,
         description="Seconds after expiry or deletion during which the answer is 410 and not 404: what a generation "
         "leaves is gone after them. Defaults to 604,800.",
