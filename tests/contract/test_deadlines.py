@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 from fakeredis import FakeAsyncRedis
+from msgspec import UNSET
 from redis.asyncio import Redis
 
 from shared import deadlines as module
@@ -167,8 +168,9 @@ async def test_workers_are_alive_for_as_long_as_they_say(redis: Redis) -> None:
     assert await workers.alive() == 0
 
 
-async def test_what_attempts_used_before_it_is_in_its_end(redis: Redis, generations: Generations) -> None:
-    """As the worker that handed over has left it."""
+@pytest.mark.parametrize("lost", [False, True])
+async def test_what_attempts_used_before_it_is_in_its_end(redis: Redis, generations: Generations, lost: bool) -> None:
+    """As the worker that handed over has left it; where another one was lost since, nobody knows all of it."""
     deadlines = Deadlines(generations)
     await deadlines.note("gen_x", 0.05)
     await accept(generations, "gen_x")
@@ -177,10 +179,12 @@ async def test_what_attempts_used_before_it_is_in_its_end(redis: Redis, generati
     used = Usage(input_tokens=3)
     bill = Cancelled(usage=used, cost=Cost("0.5"), spent=[Spent("p/m", used, Cost("0.5"))])
     assert await log.hand_over("gen_x", claim.token, "drained", cancelled=encode(bill)) is Outcome.OK
+    if lost:
+        await log.claim("gen_x", model="m", provider="p", ttl_ms=60_000)
     assert await until_ended(deadlines) == ["gen_x"]
     last = await log.last("gen_x")
     assert last is not None
     end = decode(last.type, last.data)
     assert isinstance(end, Failed)
     assert end.code == "deadline_exceeded"
-    assert (end.usage, end.cost, end.spent) == (used, bill.cost, bill.spent)
+    assert (end.usage, end.cost, end.spent) == ((None, None, UNSET) if lost else (used, bill.cost, bill.spent))

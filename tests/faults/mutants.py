@@ -743,7 +743,7 @@ MUTANTS = (
         CLAIM,
         "'handover', 'beside', 'bill')",
         "'handover', 'beside')",
-        "routes",
+        "waiting",
     ),
     _one(
         "a leaving worker starts over what must not",
