@@ -80,14 +80,21 @@ class _Call:
     """Characters of what it continues, which was asked along."""
     completed: bool = False
     refused: bool = False
+    numbered: bool = False
+    """Its events have the provider's numbers, by which it can be found again."""
 
     def goes_on(self, earlier: _Call) -> bool:
-        """Whether this is the same call, which was left and found again: its counts include those before."""
+        """Whether this is the same call, which was left and found again: its counts include those before.
+
+        A name alone does not say so: some servers call all their answers the same.
+        """
         mine, others = (call.response.response_id if call.response else UNSET for call in (self, earlier))
-        return self.begun.continues and mine is not UNSET and mine == others
+        found = earlier.numbered or not earlier.said
+        return self.begun.continues and mine is not UNSET and mine == others and found
 
     def take(self, event: AnyEvent) -> None:
         """Note what one of its events says of it."""
+        self.numbered = self.numbered or event.sequence_number is not UNSET
         if isinstance(event, Response):
             self.response = event
         elif isinstance(event, UsageReport):

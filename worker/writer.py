@@ -78,6 +78,8 @@ class Writer:
         self._continues = claim.continues
         self._events: list[tuple[str, bytes]] = [("attempt", claim.first)] if claim.first else []
         self._acked = len(self._events)
+        self._said_at: int | None = None
+        """Place of the first delta among the events."""
         self._waiting: list[Event] = []
         self._halves: dict[int, Delta] = {}
         self._calls: set[int] = set()
@@ -138,6 +140,8 @@ class Writer:
                 newest.sequence_number = event.sequence_number
         else:
             event.t = self.elapsed_ms
+            if self._said_at is None and isinstance(event, Delta):
+                self._said_at = len(self._events) + len(self._waiting)
             self._waiting.append(event)
         self.prompt = self.prompt or self._acted_on(event)
         self._dirty(self)
@@ -157,7 +161,7 @@ class Writer:
     @property
     def urgent(self) -> bool:
         """Whether none of the answer has reached the log yet: what viewers wait for is the first of it."""
-        return self._acked <= FIRST
+        return self._acked <= FIRST or self._said_at is None or self._acked <= self._said_at
 
     @property
     def elapsed_ms(self) -> int:

@@ -86,6 +86,14 @@ def test_continuing_reaches_every_fallback(running: Running, upstream: Upstream)
     assert [len(upstream.sent[model]) for model in ("cuts", "cuts-too")] == [3, 1]
 
 
+@pytest.mark.mended("answers-8")
+def test_each_call_of_a_continued_answer_is_in_what_was_spent(running: Running, upstream: Upstream) -> None:
+    """Also where the server calls all its answers the same."""
+    end = running.end(running.ask("con/cuts", fallback=["con/good"], on_interrupt="continue"))
+    called = [attempt["model"] for attempt in end["attempts"]]
+    assert [line["model"] for line in end["spent"]] == [f"con/{model}" for model in called]
+
+
 @pytest.mark.mended("answers-5")
 def test_a_long_retry_after_is_not_waited_out_with_a_fallback_at_hand(running: Running, upstream: Upstream) -> None:
     end = running.end(running.ask("loc/busy", fallback=["loc/good"]))

@@ -10,7 +10,7 @@ import pytest
 from fakeredis import FakeAsyncRedis
 from redis.asyncio import Redis
 
-from shared.events import Completed, Delta, Event, Part, PartEnd
+from shared.events import Completed, Delta, Event, Part, PartEnd, Raw, Response, Usage, UsageReport
 from shared.generations import Generations
 from shared.log import Log
 from shared.queue import Queue
@@ -96,6 +96,23 @@ async def test_within_the_window_only_first_words_ends_and_tool_calls_leave_at_o
         assert await held < 0.5, "it leaves with those that may not wait"
     assert await kept(old, PartEnd(part=0)) >= 0.9
     assert await kept(old, Completed(finish_reason="stop")) < 0.5, "an end"
+    task.cancel()
+
+
+async def test_what_comes_before_the_first_words_does_not_make_them_wait(redis: Redis) -> None:
+    settings = Settings()
+    generations, log = Generations(redis, Queue(redis, settings), settings), Log(redis)
+    appender = Appender(
+        log, max_log=1_000, running_ttl=60, window=1.0, settled=generations.queue.settle, journal=Silence()
+    )
+    task = asyncio.create_task(appender.run())
+    generation_id = await accept(generations)
+    start = await claim(log, generation_id)
+    writer = appender.open(generation_id, start, restore=_never, stop=lambda _: None)
+    before = (Response(response_id="r"), UsageReport(usage=Usage(1, 0)), Raw(protocol="p", data={}))
+    for event in (*before, Part(part=0, kind="text"), delta("a")):
+        assert await kept(writer, event) < 0.5, event.type
+    assert await kept(writer, delta("a")) >= 0.9
     task.cancel()
 
 

@@ -204,16 +204,27 @@ async def test_what_an_attempt_continues_was_asked_along(log: Log) -> None:
     assert [line.usage for line in end.spent] == [used(2, 10), used(12, 10), used(22, 10)]
 
 
+NUMBERED = Delta(part=0, kind="text", delta="x" * 40, sequence_number=3)
+
+
 @pytest.mark.parametrize(("counted", "estimated"), [(None, True), (used(9, 1), UNSET)])
 async def test_a_call_that_was_found_again_has_one_estimate(log: Log, counted: Usage | None, estimated: Any) -> None:
     reports = [UsageReport(usage=counted)] if counted else []
-    await write(log, 1, attempt(), Response(response_id="r"), TEXT, *reports)
+    await write(log, 1, attempt(), Response(response_id="r"), NUMBERED, *reports)
     end = Cancelled()
     mine = writer(2, attempt(continues=True), EventId(1, 2 + len(reports)), Response(response_id="r"), TEXT)
     await bill().close(end, mine, log)
     assert end.spent is not UNSET
     (line,) = end.spent
     assert (line.usage, line.estimated) == (counted or used(2, 20), estimated)
+
+
+async def test_calls_of_a_server_that_calls_all_its_answers_the_same_are_several(log: Log) -> None:
+    await write(log, 1, attempt(), Response(response_id="r"), TEXT)
+    end = Cancelled()
+    await bill().close(end, writer(2, attempt(continues=True), EventId(1, 2), Response(response_id="r"), TEXT), log)
+    assert end.spent is not UNSET
+    assert [line.usage for line in end.spent] == [used(2, 10), used(12, 10)]
 
 
 async def test_nobody_charges_for_a_refusal(log: Log) -> None:

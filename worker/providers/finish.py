@@ -19,12 +19,21 @@ class Finish:
         self.certain = False
         """It also came with the counts or by itself, and none was ever taken back: a broken connection does it too."""
         self._taken_back = False
+        self._counted = False
+        """Counts came with it or after it."""
+
+    def is_end(self, *, said: bool) -> bool:
+        """Whether silence completes the answer, of which something was `said` or not: a stop before the first word and
+        without counts may be the stamp of an endpoint that thinks.
+        """
+        return self.stands and (said or self._counted or (self.reason or "").lower() != "stop")
 
     def read(self, reason: str | None, events: Sequence[ProviderEvent], *, counts: bool) -> None:
         """One event was read: the finish reason in it, what came of it, and whether it counts tokens."""
         if not (reason or self.reason):
             return
         added = adds(events)
+        self._counted = self._counted or counts
         if added and self.stands:
             self._taken_back = True
         if reason:

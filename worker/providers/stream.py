@@ -20,7 +20,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from shared.outbound import way_to
-from shared.sse import Decoder, EventTooLarge
+from shared.sse import Decoder, EventTooLarge, ServerSentEvent
 from worker.providers.errors import TRANSPORT_ERRORS, from_status, from_transport, problem
 from worker.providers.finish import Finish, is_done
 from worker.providers.provider import Pause, ProviderError, ProviderEvent, adds
@@ -38,6 +38,9 @@ GRACE = 10.0
 Then the answer is complete. Whatever of it comes later starts the wait anew: some endpoints stamp a finish reason on
 every chunk, with pauses of seconds between them.
 """
+
+KEEP_ALIVES = frozenset({"ping", "keepalive", "keep-alive", "heartbeat"})
+"""Names of events, or all that is in them, that say no more than that somebody is there."""
 
 _DRAIN_SECONDS = 0.1
 _MAX_REQUEST_ID = 256
@@ -106,6 +109,7 @@ async def follow(
             read = partial(anext, await stack.enter_async_context(aclosing(response.aiter_bytes())), b"")
         decoder = Decoder()
         waits_until: float | None = None
+        said = False
         while not reader.ended:
             events: list[ProviderEvent] = []
             failure: ProviderError | None = None
@@ -114,13 +118,13 @@ async def follow(
                 piece = await (read() if waits_until is None else _read_until(waits_until, read))
                 if piece:
                     for event in decoder.feed(piece):
-                        _read(reader, event.data, events)
+                        _read(reader, event, events)
                 else:
                     _finish(reader, decoder, events, silent=piece is None)
             except ProviderError as error:
                 failure = error
             except TRANSPORT_ERRORS as error:
-                failure = _broken(from_transport(name, error), reader, events)
+                failure = _broken(from_transport(name, error), reader, events, said=said)
             except EventTooLarge:
                 failure = problem(name, "invalid_response", "an event is too large")
             if events or (piece and failure is None):
@@ -128,7 +132,8 @@ async def follow(
                 yield events
             if failure is not None:
                 raise failure
-            if not reader.finish_reason.stands:
+            said = said or adds(events)
+            if not reader.finish_reason.is_end(said=said):
                 waits_until = None
             elif not reader.ended and (waits_until is None or adds(events)):
                 waits_until = asyncio.get_running_loop().time() + GRACE
@@ -136,13 +141,21 @@ async def follow(
         await _drain(read)
 
 
-def _read(reader: Reader, data: bytes, events: list[ProviderEvent]) -> None:
-    """One event; what cannot be understood after the end of an answer takes nothing from it."""
+def _read(reader: Reader, event: ServerSentEvent, events: list[ProviderEvent]) -> None:
+    """One event; what cannot be understood after the end of an answer, or asks to try again, takes nothing from it."""
+    if not event.data.startswith(b"{") and _keeps_alive(event):
+        return
     try:
-        reader.read(data, events)
+        reader.read(event.data, events)
     except ProviderError as error:
-        if error.code != "invalid_response" or not reader.finish_reason.certain:
+        if not (error.retryable and reader.finish_reason.certain):
             raise
+
+
+def _keeps_alive(event: ServerSentEvent) -> bool:
+    """Whether an event that is no JSON object is a keep-alive, which no protocol has and proxies send."""
+    word = event.data[:32].decode("utf-8", "replace").strip(' \t"[]').lower()
+    return word in KEEP_ALIVES or event.event.lower() in KEEP_ALIVES
 
 
 async def _read_until(when: float, read: Callable[[], Awaitable[bytes]]) -> bytes | None:
@@ -159,7 +172,7 @@ def _finish(reader: Reader, decoder: Decoder, events: list[ProviderEvent], *, si
     left = decoder.unfinished
     for event in decoder.last():
         if _is_whole(event.data):
-            reader.read(event.data, events)
+            _read(reader, event, events)
             left = b""
     if all(not line or line.startswith(b":") for line in left.split(b"\n")):
         left = b""
@@ -175,9 +188,9 @@ def _is_whole(data: bytes) -> bool:
     return True
 
 
-def _broken(failure: ProviderError, reader: Reader, events: list[ProviderEvent]) -> ProviderError | None:
+def _broken(failure: ProviderError, reader: Reader, events: list[ProviderEvent], *, said: bool) -> ProviderError | None:
     """What a broken connection is worth: nothing where the whole answer had come."""
-    if not reader.finish_reason.certain:
+    if not (reader.finish_reason.certain and reader.finish_reason.is_end(said=said)):
         return failure
     try:
         reader.finish(b"", events)

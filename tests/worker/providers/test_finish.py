@@ -16,6 +16,7 @@ from tests.worker.providers.conftest import Adapter
 from tests.worker.providers.test_anthropic_reader import START, event, text
 from tests.worker.providers.test_gemini_reader import chunk as gemini
 from tests.worker.providers.test_gemini_reader import end as gemini_end
+from tests.worker.providers.test_gemini_reader import event as gemini_event
 from tests.worker.providers.test_gemini_reader import text as gemini_text
 from tests.worker.providers.test_openai_chat_reader import chunk
 from tests.worker.providers.upstream import End, Outcome, Reply, Upstream, outcome
@@ -166,6 +167,71 @@ async def test_an_error_as_the_last_event_is_the_error(read: Read) -> None:
     assert got.failure.code == "overloaded"
     got = await read("openai-chat", chunk({"content": "x"}), chunk(**error)[:-1])
     assert got.failure.code == "overloaded"
+
+
+ERRORS = {
+    "openai-chat": chunk(error={"code": 503, "message": "x"}),
+    "anthropic": event("error", error={"type": "overloaded_error", "message": "x"}),
+    "gemini": gemini_event({"error": {"code": 503, "status": "UNAVAILABLE"}}),
+}
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["whole", "no blank line"])
+@pytest.mark.parametrize("protocol", list(SPOKEN))
+async def test_an_error_takes_nothing_from_a_certain_end(read: Read, protocol: Protocol, cut: bool) -> None:
+    spoken, error = SPOKEN[protocol], ERRORS[protocol]
+    last = error.rstrip() if cut else error
+    got = await read(protocol, spoken.said, spoken.finish, last)
+    assert (got.error, texts(got), got.completed.finish_reason) == (None, "x", "stop")
+    got = await read(protocol, spoken.said, last)
+    assert got.failure.code == "overloaded"
+
+
+async def test_an_error_that_no_new_try_mends_stands(read: Read) -> None:
+    refused = chunk(error={"code": "content_filter", "message": "x"})
+    got = await read("openai-chat", chunk({"content": "x"}), chunk({}, "stop"), refused)
+    assert (got.failure.code, got.failure.retryable) == ("content_filter", False)
+
+
+ROLE = chunk({"role": "assistant", "content": ""}, "stop")
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_stop_before_the_first_word_may_be_a_stamp(read: Read) -> None:
+    got = await read("openai-chat", ROLE, end="abort")
+    assert got.failure.code == "connection"
+    got = await read("openai-chat", ROLE, *[chunk({})] * 3, chunk({"content": "x"}, "stop"), chunk({}, "stop"))
+    assert (got.error, texts(got)) == (None, "x")
+    for empty in (
+        await read("openai-chat", ROLE),
+        await read("openai-chat", ROLE, chunk(usage={"prompt_tokens": 4, "completion_tokens": 0}), end="hang"),
+        await read("openai-chat", chunk({"role": "assistant"}, "content_filter"), end="hang"),
+    ):
+        assert (empty.error, texts(empty)) == (None, "")
+
+
+async def test_thinking_after_a_stamp_is_waited_for(
+    upstream: Upstream, adapter: Adapter, ask: Callable[..., GenerationRequest]
+) -> None:
+    upstream.reply = Reply([ROLE], end="hang")
+    answer = adapter("openai-chat", upstream.url).stream(ask(), "m")
+    async with asyncio.timeout(10):
+        assert not isinstance(await anext(answer), Pause)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await anext(answer)
+    await answer.aclose()
+
+
+WORDS = (b"data: ping\n\n", b"data: [PING]\n\n", b"event: keepalive\ndata: 17\n\n", b"event: heartbeat\ndata: .\n\n")
+
+
+@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize("protocol", list(SPOKEN))
+async def test_a_keep_alive_that_is_no_json(read: Read, protocol: Protocol, word: bytes) -> None:
+    spoken = SPOKEN[protocol]
+    got = await read(protocol, spoken.said, word, spoken.finish, word)
+    assert (got.error, texts(got)) == (None, "x")
 
 
 @pytest.mark.parametrize("protocol", list(SPOKEN))
