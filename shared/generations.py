@@ -111,6 +111,8 @@ class Found:
     existence: Existence
     owner: str | None = None
     record: Record | None = None
+    created_ms: int | None = None
+    """Of a tombstone; None where an earlier version has left it."""
     now_ms: int = 0
     """Redis' clock when it looked."""
 
@@ -229,10 +231,20 @@ class Generations:
         now_ms = clock[0] * 1000 + clock[1] // 1000
         if fields:
             record = _record(generation_id, {name.decode(): value for name, value in fields.items()})
-            return Found(Existence.RECORD, record.owner, record, now_ms)
+            return Found(Existence.RECORD, record.owner, record, now_ms=now_ms)
         if tombstone is not None:
-            return Found(Existence.TOMBSTONE, tombstone.decode())
+            owner, _, created = tombstone.decode().partition("\n")
+            return Found(Existence.TOMBSTONE, owner, created_ms=int(created) if created else None)
         return Found(Existence.NOTHING)
+
+    async def place(self, owner: str, generation_id: str) -> Place | None:
+        """Where a generation of the owner's stands in their list, or stood; None where that is not known."""
+        place = await self.queue.place(owner, generation_id)
+        if place is None:
+            found = await self.find(generation_id)
+            if found.created_ms is not None and found.owner == owner:
+                return Place(found.created_ms, generation_id)
+        return place
 
     async def page(self, owner: str, *, before: Place | None, limit: int) -> tuple[list[Record], Place | None]:
         """The owner's generations, newest first, and the place to continue from (None at the end).

@@ -179,7 +179,7 @@ async def list_generations(
 async def _place(use: Services, owner: str, before: str) -> Place:
     if _PLACE.fullmatch(before):
         return Place.parse(before)
-    place = await use.generations.queue.place(owner, before)
+    place = await use.generations.place(owner, before)
     if place is None:
         message = "is no place in your list; send `next` of the page before, or leave it out to begin with the newest"
         raise unprocessable([FieldError(pointer="before", message=message)])

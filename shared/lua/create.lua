@@ -16,6 +16,7 @@ local created = string.format('%.0f', now)
 redis.call('HSET', record, 'created', created, 'fingerprint', ARGV[3], 'state', 'queued', 'token', '0',
   'attempts', '0', 'failures', '0', unpack(ARGV, 4))
 redis.call('PEXPIRE', record, ARGV[1])
--- The tombstone is there from the start and outlives the record: what remains of an expired generation needs no event.
-redis.call('SET', tombstone, redis.call('HGET', record, 'owner'), 'PX', ARGV[2])
+-- The tombstone, whose it was and since when, is there from the start and outlives the record: what remains of an
+-- expired generation needs no event.
+redis.call('SET', tombstone, redis.call('HGET', record, 'owner') .. '\n' .. created, 'PX', ARGV[2])
 return {'CREATED', created}

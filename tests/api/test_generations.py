@@ -260,6 +260,8 @@ async def test_a_generation_of_ones_own_is_a_place_too_and_nothing_else_is(api: 
     listed = (await pages(api, 9))[0]
     assert sorted(listed) == sorted(ids)
     assert await pages(api, 9, before=listed[0]) == [listed[1:]]
+    await api.client.delete(f"/v1/generations/{listed[0]}")
+    assert await pages(api, 9, before=listed[0]) == [listed[1:]], "its tombstone says where it was"
     for wrong in ("x", "gen_" + "a" * 32, "12-gen_a", "-1-" + listed[0], "1e3-" + listed[0]):
         answer = await api.client.get("/v1/generations", params={"before": wrong})
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
@@ -422,6 +424,9 @@ async def test_owners_see_their_own_only(make_api: MakeApi, redis_url: str) -> N
     # A tombstone has an owner, too.
     assert (await api.client.get(path, headers=ann)).status_code == 410
     assert (await api.client.get(path, headers=bob)).status_code == 404
+    for headers, status in ((ann, 200), (bob, 422)):
+        listed = await api.client.get("/v1/generations", params={"before": generation_id}, headers=headers)
+        assert listed.status_code == status
 
 
 async def test_same_idempotency_key_of_two_owners(make_api: MakeApi, redis_url: str) -> None:

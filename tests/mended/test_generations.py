@@ -300,7 +300,8 @@ def test_pages_hold_what_is_left_and_end(listed: Running) -> None:
     assert [item["id"] for item in second["data"]] == ids[2:4]
     third = page(listed, 2, second["next"])
     assert ([item["id"] for item in third["data"]], third["next"]) == (ids[4:], None)
-    for wrong in ("x", "gen_" + "a" * 32, ids[0]):
+    assert [item["id"] for item in page(listed, 2, ids[1])["data"]] == ids[2:4], "an id that is no more is a place too"
+    for wrong in ("x", "gen_" + "a" * 32):
         refused = listed.call("GET", f"/v1/generations?before={wrong}")
         assert refused.status == 422
         assert refused.document["errors"][0]["pointer"] == "before"
