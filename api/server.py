@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 from types import FrameType
@@ -95,6 +96,8 @@ def listen(host: str, port: int, send_buffer: int, *, share: bool = False) -> so
     except OSError as error:
         listener.close()
         what = f"cannot listen on {host} port {port}: {error.strerror}"
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise SettingsError(f"MIDSTREAM_HOST: {what}; name an address of this machine") from None
         raise SettingsError(f"MIDSTREAM_PORT: {what}; choose another with --port") from None
     listener.setblocking(False)
     return listener

@@ -22,6 +22,7 @@ from midstream.errors import StartError
 from midstream.program import typed
 from midstream.up import base_url, free_port
 from midstream.valkey import Valkey, find_binary
+from shared.outage import refusal, words
 from shared.outbound import faults
 from shared.queue import QUEUE
 from shared.settings import Settings, load
@@ -95,7 +96,7 @@ def examine(settings: Settings, data_dir: Path) -> Iterator[Finding]:
             yield from _redis("queue's Redis", str(settings.queue_url))
             yield from _durability("queue's Redis", str(settings.queue_url), settings)
         yield from _workers(settings.queue_url or settings.redis_url, "worker")
-    elif embedded.socket.exists():
+    elif os.path.exists(embedded.socket):
         yield from _redis(EMBEDDED, embedded.url)
         yield from _durability(EMBEDDED, embedded.url, settings)
         yield from _workers(embedded.url, "up")
@@ -119,8 +120,9 @@ def _binary(data_dir: Path) -> Finding:
 
 def _data_folder(data_dir: Path) -> Iterator[Finding]:
     """Whether `up` could make its folder and write to it; nothing is made here."""
-    place = next(place for place in (data_dir.absolute(), *data_dir.absolute().parents) if place.exists())
-    if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+    # Path.exists raises where a folder on the way is closed to us.
+    place = next(place for place in (data_dir.absolute(), *data_dir.absolute().parents) if os.path.exists(place))
+    if not (os.path.isdir(place) and os.access(place, os.W_OK | os.X_OK)):
         advice = "correct its permissions or choose another with --data-dir"
         yield Finding("fail", f"data folder {data_dir}", "cannot be written", advice)
 
@@ -137,6 +139,10 @@ def _redis(subject: str, url: str) -> Iterator[Finding]:
         return
     except redis.RedisError as error:
         advice = "start it, or correct MIDSTREAM_REDIS_URL"
+        code = refusal(error)
+        if code is not None or isinstance(error, redis.ResponseError):
+            yield Finding("fail", subject, f"refuses ({words(error, code)})", "correct it there, or in its URL")
+            return
         yield Finding("fail", subject, f"no answer at {_shown(url)} ({type(error).__name__})", advice)
         return
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -191,9 +192,10 @@ def free_port(host: str, port: int) -> int:
             probe.listen(1)
             return int(probe.getsockname()[1])
     except OSError as error:
-        raise StartError(
-            f"cannot listen on {host} port {port} ({error.strerror}): end what uses it or choose another with --port"
-        ) from None
+        advice = "end what uses it or choose another with --port"
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            advice = "name an address of this machine with --host or MIDSTREAM_HOST"
+        raise StartError(f"cannot listen on {host} port {port} ({error.strerror}): {advice}") from None
 
 
 @contextlib.contextmanager

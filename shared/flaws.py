@@ -39,7 +39,7 @@ def of_base_url(url: str) -> str | None:
         return "must begin with https:// or http://, as in https://api.example.com/v1"
     if "@" in parts.netloc:
         return "must not hold a user or password; name the variable with the key in api_key_env"
-    if host is None or of_host(host) or not all(map(_is_label, host.rstrip(".").split("."))) or port == 0:
+    if host is None or of_host(host) or port == 0:
         return "has no possible host and port; give an address like https://api.example.com/v1"
     if "?" in url or "#" in url:
         return "must end before the ? or #; parameters in an address are not supported"
@@ -83,7 +83,7 @@ def _of_redis_parameters(url: str) -> str | None:
 
 def of_host(host: str) -> str | None:
     """Of a name or an address to listen on."""
-    if _NAME.fullmatch(host):
+    if _NAME.fullmatch(host) and all(map(_is_label, host.removesuffix(".").split("."))):
         return None
     with suppress(ValueError):
         ip_address(host)
@@ -118,6 +118,15 @@ def of_name(name: str) -> str | None:
 
 def of_new_file(path: Path) -> str | None:
     """Of a file that will be written, whether it is there or not."""
+    if "\0" in str(path):
+        return "must hold no NUL"
+    try:
+        return _of_place(path)
+    except OSError as error:
+        return f"cannot be written ({error.strerror}); correct the path"
+
+
+def _of_place(path: Path) -> str | None:
     if path.is_dir():
         return "is a folder; name a file in it"
     if not path.parent.is_dir():

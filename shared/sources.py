@@ -55,7 +55,7 @@ def read_sources(options: Mapping[str, Any], known: Known, environment: Mapping[
     """Read all three. Raises SettingsError where a file or a variable cannot be read."""
     named = environment.get("MIDSTREAM_CONFIG")
     path = Path(named or "midstream.toml")
-    if named and not path.is_file():
+    if named and not os.path.isfile(path):
         raise SettingsError(f"MIDSTREAM_CONFIG: no file at {named}; correct the path or unset it")
     written = settings_in(environment, known)
     return Sources(options, _tables(written, known), frozenset(written), _file(path), path)
@@ -92,10 +92,10 @@ def _object(name: str, text: str) -> dict[str, Any]:
 
 
 def _file(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror}); correct it, or its permissions") from None
     except UnicodeDecodeError as error:

@@ -108,14 +108,19 @@ async def _accept(use: Services, owner: str, asked: GenerationRequest, key: str 
     )
     began = asyncio.get_running_loop().time()
     try:
-        async with _noted(use, acceptance, asked.deadline):
+        async with _noted(use, acceptance, asked.deadline) as noted:
             accepted = await use.generations.accept(acceptance, again=key is not None)
     except QueueFull:
         detail = "As many generations wait or run as this server allows. Try again later."
         raise Problem(429, "queue_full", "The queue is full", detail, headers={"Retry-After": "5"}) from None
     except GoneError:
         raise gone() from None
-    if accepted.state in ("queued", "running"):
+    under_way = accepted.state in ("queued", "running")
+    if noted and not (accepted.created or (accepted.same_request and under_way)):
+        # Of one that was there before, which has ended, or whose deadline is not this request's to say.
+        with suppress(RedisError):
+            await use.deadlines.forget([acceptance.id])
+    if under_way:
         # Also where it was there before: this may be the second try of a write whose reply was lost.
         use.promises.remember(acceptance)
     if not accepted.same_request:
@@ -130,16 +135,20 @@ async def _accept(use: Services, owner: str, asked: GenerationRequest, key: str 
 
 
 @asynccontextmanager
-async def _noted(use: Services, asked: Acceptance, deadline: float | None) -> AsyncIterator[None]:
-    """While it is accepted inside, note its own deadline; where Redis refuses it, leave nothing of it behind."""
+async def _noted(use: Services, asked: Acceptance, deadline: float | None) -> AsyncIterator[bool]:
+    """While it is accepted inside, note its own deadline; where Redis refuses it, leave nothing of it behind.
+
+    Gives whether it was noted here, and not by an earlier request.
+    """
     noted = deadline is not None and await use.deadlines.note(asked.id, deadline)
     try:
-        yield
+        yield noted
     except Exception as error:
         with suppress(RedisError):  # what is not there is passed over when it is due, or cleared away by the sweeper
-            if noted:
-                await use.deadlines.forget([asked.id])
             refused = isinstance(error, ResponseError)
+            # Where the reply was lost it may have been accepted, and keeps its deadline.
+            if noted and (refused or isinstance(error, QueueFull | GoneError)):
+                await use.deadlines.forget([asked.id])
             if refused and (await use.generations.find(asked.id)).existence is Existence.NOTHING:
                 await use.generations.queue.settle([asked.id])
                 await use.generations.queue.forget(asked.owner, [asked.id])

@@ -102,6 +102,11 @@ def test_unknown_host_is_one_line() -> None:
         listen("127.0.0.1.5", 0, 65_536)
 
 
+def test_an_address_of_another_machine_is_blamed_on_the_host() -> None:
+    with pytest.raises(SettingsError, match=r"^MIDSTREAM_HOST: cannot listen on 203\.0\.113\.1"):
+        listen("203.0.113.1", 0, 65_536)
+
+
 def test_connections_inherit_the_bounded_send_buffer() -> None:
     with listen("127.0.0.1", 0, 16_384) as listener:
         listener.setblocking(True)

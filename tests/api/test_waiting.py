@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+from functools import partial
 
 import pytest
 
@@ -43,6 +45,35 @@ async def test_what_is_refused_leaves_no_deadline(make_api: MakeApi, redis_url: 
     assert response.status_code == 429
     assert not await api.log.redis.exists(DEADLINES)
     assert first
+
+
+async def test_a_request_that_its_key_refuses_does_not_set_the_deadline(make_api: MakeApi, redis_url: str) -> None:
+    api = await make_api(redis_url)
+    headers = {"Idempotency-Key": "k"}
+    assert (await api.client.post("/v1/generations", json=BODY, headers=headers)).status_code == 202
+    other = await api.client.post("/v1/generations", json=BODY | {"deadline": 60}, headers=headers)
+    assert other.json()["code"] == "idempotency_key_reused"
+    assert not await api.log.redis.exists(DEADLINES)
+
+
+async def test_a_replay_leaves_the_deadline_as_it_was(make_api: MakeApi, redis_url: str) -> None:
+    api = await make_api(redis_url)
+    send = partial(api.client.post, "/v1/generations", json=BODY | {"deadline": 60}, headers={"Idempotency-Key": "k"})
+    generation_id = (await send()).json()["id"]
+    noted = await api.log.redis.zscore(DEADLINES, generation_id)
+    assert (await send()).json()["id"] == generation_id
+    assert await api.log.redis.zscore(DEADLINES, generation_id) == noted
+
+
+async def test_a_replay_of_what_has_ended_notes_no_deadline(make_api: MakeApi, redis_url: str) -> None:
+    api = await make_api(redis_url, lease=0.2)
+    send = partial(api.client.post, "/v1/generations", json=BODY | {"deadline": 0.3}, headers={"Idempotency-Key": "k"})
+    await api.events((await send()).json()["id"])
+    async with asyncio.timeout(5):
+        while await api.log.redis.exists(DEADLINES):
+            await asyncio.sleep(0.01)
+    assert (await send()).json()["state"] == "failed"
+    assert not await api.log.redis.exists(DEADLINES)
 
 
 async def test_readiness_says_how_many_workers_are_alive(api: Api) -> None:

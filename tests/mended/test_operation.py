@@ -122,6 +122,20 @@ def test_a_deadline_is_kept_while_the_only_worker_is_stopped(start: Start) -> No
 
 
 @pytest.mark.mended("answers-12", guard=True)
+def test_a_refused_second_use_of_a_key_does_not_set_the_deadline(start: Start, redis: Redis) -> None:
+    running = start(program="api", env={"MIDSTREAM_REDIS_URL": redis.url, "OPENAI_API_KEY": "k"})
+    until(lambda: int(redis_age(redis)) > 7, 20, running)
+    key = {"Idempotency-Key": "k"}
+    body = {"model": "openai/x", "messages": [{"role": "user", "content": "x"}]}
+    generation = running.call("POST", "/v1/generations", body, key).document["id"]
+    assert running.call("POST", "/v1/generations", {**body, "deadline": 1}, key).status == 422
+    # What is asked later with a deadline that is no earlier ends first, if the other's was not set.
+    *_, last = running.events(running.ask("openai/x", deadline=2), 30)
+    assert last.data["code"] == "deadline_exceeded"
+    assert running.snapshot(generation)["state"] == "queued"
+
+
+@pytest.mark.mended("answers-12", guard=True)
 def test_a_deadline_that_is_not_over_ends_nothing(start: Start) -> None:
     running = start()
     generation = running.ask("simulator/lorem?deltas=40&rate=20", deadline=60)

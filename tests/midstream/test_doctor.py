@@ -112,6 +112,18 @@ async def test_says_that_no_worker_is_alive_and_fails_where_something_waits(sett
         assert "worker`" in finding.advice
 
 
+async def test_says_in_its_own_words_what_redis_refuses(settings: Settings, tmp_path: Path) -> None:
+    async with Valkey(tmp_path / "v", config={"databases": "2"}) as valkey:
+        far = settings.model_copy(update={"redis_url": f"{valkey.url.partition('?')[0]}?db=99"})
+        far.model_fields_set.add("redis_url")
+        states = [found.state for found in doctor.examine(far, tmp_path) if found.subject == "Redis"]
+        assert states == ["refuses (DB index is out of range)"]
+
+
+def test_a_data_folder_that_is_closed_or_impossible_is_a_finding(settings: Settings, tmp_path: Path) -> None:
+    assert list(doctor.examine(settings, tmp_path / ("a" * 300) / "b"))
+
+
 def test_says_that_the_data_folder_cannot_be_written(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for place in ("file", "file/data"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from shared import flaws
@@ -67,9 +69,19 @@ def test_keys_that_a_header_carries(key: str) -> None:
     assert flaws.of_key(key) is None
 
 
-@pytest.mark.parametrize("host", ["", " ", "a b", "a:80", "http://a", "[::1]", "é", "a" * 254, "0.0.0.0\n", "a/b"])
+@pytest.mark.parametrize("host", ["", " ", "a b", "a:80", "http://a", "[::1]", "é", "a" * 254, "0.0.0.0\n", "a.."])
 def test_hosts_that_are_none(host: str) -> None:
     assert flaws.of_host(host)
+
+
+def test_a_host_with_a_label_that_no_name_can_have_is_none() -> None:
+    assert flaws.of_host("a" * 64 + ".test")
+    assert flaws.of_host("a" * 63 + ".test.") is None
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a" * 300, "a" * 300 + "/b"])
+def test_files_that_no_system_call_takes(name: str, tmp_path: Path) -> None:
+    assert flaws.of_new_file(tmp_path / name)
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "0.0.0.0", "::", "::1", "fe80::1%eth0", "node-1.test"])
