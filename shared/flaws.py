@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
+from datetime import date
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -100,6 +101,14 @@ def of_key(key: str) -> str | None:
     if key != key.strip():
         return "begins or ends with a space, which no HTTP header carries"
     return None
+
+
+def of_version(version: str) -> str | None:
+    """Of an `anthropic-version`, which is a day (https://platform.claude.com/docs/en/api/versioning)."""
+    with suppress(ValueError):
+        if date.fromisoformat(version).isoformat() == version:
+            return None
+    return "must be a day, like 2023-06-01"
 
 
 def of_variable(name: str) -> str | None:

@@ -110,7 +110,6 @@ class ProviderSettings(BaseModel):
     )
     anthropic_version: str | None = Field(
         default=None,
-        pattern=r"^\d{4}-\d{2}-\d{2}$",
         description="Messages only: the `anthropic-version` that every request is of. Defaults to the newest that "
         "takes the request: 2026-10-21, or 2023-06-01 where it has what only that takes, as `temperature`.",
     )
@@ -129,6 +128,11 @@ class ProviderSettings(BaseModel):
     @classmethod
     def _names_a_variable(cls, name: str | None) -> str | None:
         return flawless(name, flaws.of_variable) if name else None
+
+    @field_validator("anthropic_version")
+    @classmethod
+    def _is_dated(cls, version: str | None) -> str | None:
+        return version if version is None else flawless(version, flaws.of_version)
 
     @model_validator(mode="before")
     @classmethod

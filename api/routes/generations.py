@@ -120,12 +120,12 @@ async def _accept(use: Services, owner: str, asked: GenerationRequest, key: str 
         # Of one that was there before, which has ended, or whose deadline is not this request's to say.
         with suppress(RedisError):
             await use.deadlines.forget([acceptance.id])
-    if under_way:
-        # Also where it was there before: this may be the second try of a write whose reply was lost.
-        use.promises.remember(acceptance)
     if not accepted.same_request:
         message = "another request was sent with this key before; use a new key for a new request"
         raise unprocessable([FieldError(pointer="Idempotency-Key", message=message)], "idempotency_key_reused")
+    if under_way:
+        # Also where it was there before: this may be the second try of a write whose reply was lost.
+        use.promises.remember(acceptance)
     try:
         # Also where it was there before: the POST that wrote it may not have had its answer yet.
         await use.durability.confirm(began)

@@ -298,13 +298,14 @@ async function ask(prompt, model) {
   // A new conversation has begun meanwhile.
   if (asked !== message) return false;
   const denied = response?.status === 401 || response?.status === 403;
-  if (response && !denied) {
+  if (response && !denied && !passing(response)) {
     asked = null;
     keep(null);
   }
   if (!response?.ok) {
-    status.textContent = denied ? askForKey()
-      : response ? await problem(response) : "The server does not answer. Your message is kept: send it again.";
+    const why = response ? await problem(response) : "The server does not answer.";
+    const kept = !response || passing(response) ? " Your message is kept: send it again." : "";
+    status.textContent = denied ? askForKey() : why + kept;
     busy(null);
     return false;
   }
@@ -317,8 +318,12 @@ async function ask(prompt, model) {
   return true;
 }
 
-// The answer to a message, whatever it is; null where there was none, or none that says whether it was accepted.
+// An answer that does not say whether a message was accepted.
+const passing = (response) => response.status >= 500 || response.status === 408;
+
+// The answer to a message, whatever it is; null where there was none.
 async function post(message) {
+  let answer = null;
   for (let tries = 0; tries < TRIES && asked === message; tries++) {
     if (tries) {
       status.textContent = "No answer yet; sending the same message again…";
@@ -333,15 +338,15 @@ async function post(message) {
         body: message.body,
         signal: watched.signal,
       });
-      const answer = new Response(await response.text(), { status: response.status });
-      if (answer.status < 500 && answer.status !== 408) return answer;
+      answer = new Response(await response.text(), { status: response.status });
+      if (!passing(answer)) return answer;
     } catch {
-      // Lost on the way there or back.
+      answer = null; // lost on the way there or back
     } finally {
       watched.stop();
     }
   }
-  return null;
+  return answer;
 }
 
 // Shows the form, and returns the reason.

@@ -56,6 +56,18 @@ async def test_a_request_that_its_key_refuses_does_not_set_the_deadline(make_api
     assert not await api.log.redis.exists(DEADLINES)
 
 
+async def test_a_request_that_its_key_refuses_is_not_promised(
+    make_api: MakeApi, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = await make_api(redis_url)
+    promised: list[object] = []
+    monkeypatch.setattr(api.app.state.services.promises, "remember", promised.append)
+    for more in ({}, {"deadline": 60}):
+        await api.client.post("/v1/generations", json=BODY | more, headers={"Idempotency-Key": "k"})
+    # Where Redis lost both, what was refused must not be accepted in the other's place.
+    assert len(promised) == 1
+
+
 async def test_a_replay_leaves_the_deadline_as_it_was(make_api: MakeApi, redis_url: str) -> None:
     api = await make_api(redis_url)
     send = partial(api.client.post, "/v1/generations", json=BODY | {"deadline": 60}, headers={"Idempotency-Key": "k"})

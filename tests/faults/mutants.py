@@ -629,6 +629,27 @@ MUTANTS = (
         "page",
     ),
     _one(
+        "a page does not say what the server refuses for now",
+        PAGE,
+        'response ? await problem(response) : "The server does not answer."',
+        '"The server does not answer."',
+        "page",
+    ),
+    _one(
+        "a host may have an empty label",
+        "shared/flaws.py",
+        'all(map(_is_label, host.removesuffix(".").split(".")))',
+        "True",
+        "settings",
+    ),
+    _one(
+        "a refused second use of a key sets the deadline",
+        "api/routes/generations.py",
+        "    if noted and not (accepted.created or (accepted.same_request and under_way)):\n",
+        "    if False:\n",
+        "waiting",
+    ),
+    _one(
         "what waits is ended although somebody claimed it",
         "shared/lua/expire.lua",
         "if r[1] ~= ARGV[3] then",

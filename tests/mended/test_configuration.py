@@ -108,6 +108,7 @@ WRONG: dict[str, tuple[str, Mapping[str, str], str]] = {
     "journal of a name too long": ("", {"MIDSTREAM_APPEND_JOURNAL": "a" * 300}, "MIDSTREAM_APPEND_JOURNAL"),
     "host that no name can be": ("", {"MIDSTREAM_HOST": "a..b", "MIDSTREAM_API_KEYS": "a:k"}, "MIDSTREAM_HOST"),
     "file of a name too long": ("", {"MIDSTREAM_CONFIG": "a" * 300}, "MIDSTREAM_CONFIG"),
+    "a version that is no day": (UP + 'anthropic_version = "2023"\n', {}, "like 2023-06-01"),
     "no JSON": ("", {"MIDSTREAM_MODELS": "{bad"}, "MIDSTREAM_MODELS"),
     "a leaf that is no table": ("", {"MIDSTREAM_PROVIDERS__UP": "{bad"}, "MIDSTREAM_PROVIDERS__UP"),
     "a database that is no number": ("", {"MIDSTREAM_REDIS_URL": "redis://127.0.0.1:1/x"}, "MIDSTREAM_REDIS_URL"),

@@ -16,6 +16,9 @@ import pytest
 
 from tests.mended.conftest import Start
 from tests.mended.running import Running, until
+from tests.mended.test_operation import Redis, redis
+
+__all__ = ["redis"]  # a fixture
 
 mended = pytest.mark.mended("answers-page")
 guard = pytest.mark.mended("answers-page", guard=True)
@@ -237,6 +240,23 @@ def test_a_wrong_key_says_so_and_another_can_be_entered(start: Start, pages: lis
     until(lambda: not page.state["wants_key"] and page.state["status"] == "", 20)
     page.do("send", prompt="go", model="simulator/lorem?deltas=3")
     until(lambda: page.turns and page.turns[-1]["state"] == "completed", 20)
+
+
+@mended
+def test_what_the_server_refuses_for_now_is_said_and_the_message_kept(
+    start: Start, redis: Redis, pages: list[Page]
+) -> None:
+    running = start(program="api", env={"MIDSTREAM_REDIS_URL": redis.url, "OPENAI_API_KEY": "k"})
+    redis.say("CONFIG", "SET", "maxmemory", "1")
+    pages.append(page := Page(running.url, speed=50))
+    page.do("send", prompt="go", model="openai/x")
+    until(lambda: not page.state["busy"], 30)
+    assert "no memory" in page.state["status"]
+    assert "kept" in page.state["status"]
+    redis.say("CONFIG", "SET", "maxmemory", "0")
+    page.do("send", prompt="go", model="openai/x")
+    until(lambda: page.turns, 20)
+    assert len(generations(running)) == 1
 
 
 @mended

@@ -87,3 +87,14 @@ def test_files_that_no_system_call_takes(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "0.0.0.0", "::", "::1", "fe80::1%eth0", "node-1.test"])
 def test_hosts(host: str) -> None:
     assert flaws.of_host(host) is None
+
+
+@pytest.mark.parametrize(
+    "version", ["", "2023", "2023-6-1", "20230601", "2023-06-31", "\u0662023-06-01", "2023-06-01\n"]
+)
+def test_versions_that_are_no_day(version: str) -> None:
+    assert flaws.of_version(version)
+
+
+def test_a_version_is_a_day() -> None:
+    assert flaws.of_version("2023-06-01") is None
