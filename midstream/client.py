@@ -15,6 +15,7 @@ from midstream.address import start_command
 from midstream.errors import ClientError, Denied, NotFound, Refused, Unreachable
 from midstream.patience import Patience
 from midstream.terminal import one_line
+from shared.flaws import of_key
 from shared.outbound import fault_at, way_to
 
 CONNECT_TIMEOUT = 10.0
@@ -46,8 +47,8 @@ class Client:
         self.patience = patience
         headers = {"Accept-Encoding": "identity", "User-Agent": "midstream"}
         if key:
-            if not (key.isascii() and key.isprintable()):
-                raise Refused("--key: an API key has printable ASCII characters only")
+            if flaw := of_key(key):
+                raise Refused(f"--key or MIDSTREAM_KEY: {flaw}")
             headers["Authorization"] = f"Bearer {key}"
         if fault := fault_at(self.url):
             raise Refused(str(fault))

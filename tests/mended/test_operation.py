@@ -121,7 +121,7 @@ def test_a_deadline_is_kept_while_the_only_worker_is_stopped(start: Start) -> No
     assert running.end(running.ask("simulator/echo"))["state"] == "completed"
 
 
-@pytest.mark.mended("answers-12", guard=True)
+@pytest.mark.mended("answers-12")
 def test_a_refused_second_use_of_a_key_does_not_set_the_deadline(start: Start, redis: Redis) -> None:
     running = start(program="api", env={"MIDSTREAM_REDIS_URL": redis.url, "OPENAI_API_KEY": "k"})
     until(lambda: int(redis_age(redis)) > 7, 20, running)

@@ -72,6 +72,8 @@ def test_key_is_sent_and_checked(scripted_api: ScriptedApi) -> None:
     assert scripted_api.received[0].headers["authorization"] == "Bearer sk-local"
     with pytest.raises(Refused, match="--key"):
         Client(scripted_api.url, "two\nlines")
+    with pytest.raises(Refused, match="MIDSTREAM_KEY: begins or ends with a space"):
+        Client(scripted_api.url, "a ")
 
 
 @pytest.mark.parametrize("answer", [Answer(200, "<html>"), Answer(200, "[]")])
