@@ -104,11 +104,8 @@ def _costs(rounds: list[list[list[Outcome]]]) -> Iterable[bool]:
 def _said(points: Sequence[str]) -> Iterable[bool]:
     for point, sentence in SENTENCES.items():
         if not points or point in points:
-            text = " ".join((ROOT / sentence.file).read_text().split())
-            bears = all((ROOT / bearer.partition("::")[0]).exists() for bearer in sentence.borne_by)
-            there = sentence.text in text and bears
             print(f"{point}: {sentence.file} says {sentence.text!r}: {', '.join(sentence.borne_by)}")
-            yield there
+            yield sentence.is_borne()
     for point, tried in DISPROVED.items():
         if not points or point in points:
             print(f"{point}: disproved; {tried}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from tests.mended.before import ROOT
+
 
 class Sentence(NamedTuple):
     """A sentence of the documentation, and the tests, or the page with the figure, that bear it."""
@@ -12,8 +14,49 @@ class Sentence(NamedTuple):
     text: str
     borne_by: tuple[str, ...]
 
+    def is_borne(self) -> bool:
+        """Whether it is there, and what bears it too."""
+        return self.text in " ".join((ROOT / self.file).read_text().split()) and all(map(_is_there, self.borne_by))
 
-SENTENCES: dict[str, Sentence] = {}
+
+def _is_there(bearer: str) -> bool:
+    path, _, test = bearer.partition("::")
+    return (ROOT / path).exists() and (not test or f"def {test}(" in (ROOT / path).read_text())
+
+
+README = "README.md"
+RELIABILITY = "docs/reliability.md"
+CLAIMS = "tests/mended/test_claims.py"
+OPERATION = "tests/mended/test_operation.py"
+
+SENTENCES: dict[str, Sentence] = {
+    "answers-paid-twice": Sentence(
+        README,
+        "by default the next worker starts the answer over, and the provider is paid for both attempts",
+        (f"{CLAIMS}::test_who_is_asked_again_when_a_worker_is_killed",),
+    ),
+    "answers-promise-2": Sentence(
+        README,
+        "Where no worker lives, what waits ends at its `deadline`.",
+        (f"{OPERATION}::test_a_deadline_is_kept_while_no_worker_is_alive",),
+    ),
+    "answers-promise-3": Sentence(
+        README,
+        "With `MIDSTREAM_DURABILITY=disk` the 202 waits until the disk has it.",
+        ("tests/mended/test_durability.py::test_what_was_accepted_survives_a_crash_of_all",),
+    ),
+    "answers-promise-6": Sentence(
+        README,
+        "a viewer that reads slowly does not slow the others",
+        ("tests/api/test_event_stream.py::test_viewer_that_never_reads_is_cut",),
+    ),
+    "answers-latency-of-a-202": Sentence(RELIABILITY, "python -m bench.accept", ("bench/accept.py",)),
+    "answers-image-of-compose": Sentence(
+        "docs/operations.md",
+        "Tested with Valkey 9.1, which is embedded and in `compose.yaml`, and with Debian's Redis 7.0.15.",
+        ("tests/test_docs.py::test_the_redis_of_compose_is_one_that_is_tested",),
+    ),
+}
 """By point; a point with several sentences has a name for each."""
 
 DISPROVED: dict[str, str] = {}
