@@ -144,11 +144,11 @@ class Settings(BaseSettings):
     )
 
     append_window: float = Field(
-        default=0.003,
+        default=0.005,
         ge=0,
         le=0.05,
         description="Seconds for which a worker gathers events after it has last begun to append: less CPU for later "
-        "events. First words, ends and tool calls are not held. Defaults to 0.003.",
+        "events. First words, ends and tool calls are not held. Defaults to 0.005.",
     )
     concurrency: int = Field(
         default=500, ge=1, le=10_000, description="Generations that one worker process runs at a time. Defaults to 500."
