@@ -144,11 +144,11 @@ class Settings(BaseSettings):
     )
 
     append_window: float = Field(
-        default=0.005,
+        default=0.003,
         ge=0,
         le=0.05,
-        description="Seconds for which a worker gathers events after it has last begun to append: less CPU for later "
-        "events. First words, ends and tool calls are not held. Defaults to 0.005.",
+        description="Seconds for which a worker gathers events before it appends them, where its last append is not "
+        "twice as long ago: less CPU for each. First words, ends and tool calls are not held. Defaults to 0.003.",
     )
     concurrency: int = Field(
         default=500, ge=1, le=10_000, description="Generations that one worker process runs at a time. Defaults to 500."

@@ -1,9 +1,9 @@
 """The appender: all writers' events to Redis, many generations in one round trip.
 
 The first event leaves at once; while a round trip is under way, later ones gather, and adjacent deltas merge. So there
-is no timer on the way of the first token, and under load the batches grow while their number does not. A round trip
-begins `window` seconds after the one before at the earliest, but for first words, ends and tool calls. The busier the
-process, the longer events gather, at most GATHER (load.py).
+is no timer on the way of the first token, and under load the batches grow while their number does not. Where one round
+trip follows another, events gather for `window` seconds, but for first words, ends and tool calls. The busier the
+process, the longer they gather, at most GATHER (load.py).
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ RECHECK_LIMIT = 60.0
 """Seconds after which a sealed attempt is forgotten even if Redis cannot be asked whether it has it."""
 GATHER = 0.01
 """Seconds between two round trips of a process that does nothing but work."""
+SOON = 2
+"""Windows since the last round trip within which the next one waits for more: what comes seldom waits for nothing."""
 TICK = 0.001
 """Seconds that the loop's timers count in."""
 RENEW = 3600.0
@@ -158,9 +160,11 @@ class Appender:
         self._wake.clear()
 
     async def _gather(self) -> None:
-        """Wait for more: for the rest of the window, and where the process is busy."""
-        busy_until = time.monotonic() + GATHER * self._load.share() ** 2
-        await self._wait_unless(self._prompt, self._sent_at + self._window)
+        """Wait for more: where more is likely to come soon, and where the process is busy."""
+        now = time.monotonic()
+        busy_until = now + GATHER * self._load.share() ** 2
+        if now - self._sent_at < SOON * self._window:
+            await self._wait_unless(self._prompt, now + self._window)
         await self._wait_unless(self._urgent, busy_until)
         self._prompt.clear()
         self._urgent.clear()

@@ -572,6 +572,13 @@ MUTANTS = (
         "return self.stands",
         "ends",
     ),
+    _one(
+        "what comes alone is gathered",
+        "worker/appender.py",
+        "if now - self._sent_at < SOON",
+        "if True or SOON",
+        "appender",
+    ),
     _one("first words wait for the window", "worker/appender.py", "if writer.urgent:", "if False:", "appender"),
     _one(
         "how a part began before is not looked up",
@@ -765,6 +772,7 @@ MUTANTS = (
         "if False:",
         "contract",
     ),
+    _one("a copy is copied", "worker/source.py", "if attempt.cached is True:", "if False:", "cache"),
     _one("any end is said again", "worker/source.py", 'if newest == "completed" and not', "if False and not", "cache"),
     _one(
         "who asked while it ran asks again",

@@ -17,7 +17,7 @@ from shared.queue import Queue
 from shared.settings import Settings
 from tests.contract.accepting import accept, claim, delta
 from worker import appender as appender_module
-from worker.appender import Appender
+from worker.appender import SOON, Appender
 from worker.journal import Silence
 from worker.load import SPAN, Load
 from worker.writer import Writer
@@ -81,7 +81,7 @@ async def test_within_the_window_only_first_words_ends_and_tool_calls_leave_at_o
     for _ in range(5):
         for writer in (old, caller):
             await kept(writer, delta("a"))
-    await asyncio.sleep(window)
+    await asyncio.sleep(SOON * window)
     assert await kept(old, delta("a")) < 0.5, "after a silence nothing is held"
     assert await kept(old, delta("a")) >= 0.9
     assert await kept(new, delta("a")) < 0.5, "first words"

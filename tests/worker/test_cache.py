@@ -22,6 +22,7 @@ from shared.events import (
     Completed,
     Cost,
     Delta,
+    EventId,
     Failed,
     FinishReason,
     Part,
@@ -34,9 +35,12 @@ from shared.redis_client import read_clock
 from shared.requests import GenerationRequest
 from shared.settings import Settings
 from shared.snapshots import PartSoFar, Snapshot
-from tests.contract.accepting import batch, completed, delta
+from shared.subscriber import Subscriber
+from tests.contract.accepting import accept, batch, completed, delta
 from tests.worker.conftest import Midstream, said_something, working
 from worker.cache import IMMATERIAL, canonical, digest, will_do
+from worker.news import News
+from worker.source import Beginning, Source, SourceLost
 
 CACHE = {"ttl": 600}
 FAILED = Failed(code="provider_error", message="", retryable=True)
@@ -517,6 +521,25 @@ class TestInFlight:
         assert isinstance(end, Failed)
         assert end.code == "provider_timeout"
         assert took > 3.5
+
+
+class TestCopies:
+    async def test_a_copy_is_not_copied_but_the_answer_that_follows_it(
+        self, midstream: Midstream, generations: Generations, redis: Redis
+    ) -> None:
+        copier = await accept(generations)
+        source = Source(copier, "local", midstream.log, generations, News(Subscriber(redis, timeout=1)))
+
+        async def beginning(seconds: float) -> Beginning:
+            return await source.beginning(idle=seconds, seconds=seconds, will_do=lambda _: True)
+
+        copy = await midstream.log.claim(copier, model="m", provider="p", ttl_ms=60_000, cached=True)
+        await midstream.log.append(batch(copier, copy, 1, [Part(part=0, kind="text"), delta("copied")]))
+        with pytest.raises(SourceLost):
+            await beginning(0.5)
+        await write_on(midstream, copier, [Part(part=0, kind="text"), delta("its own"), completed()], continues=False)
+        own = (await midstream.log.read(copier, EventId(copy.token, 2)))[0].id
+        assert await beginning(5) == Beginning(own, "p", "m")
 
 
 class TestPlaces:
