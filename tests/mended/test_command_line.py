@@ -155,8 +155,10 @@ def test_the_command_that_ctrl_c_prints_tells_the_call_whole(running: Running) -
     )
 
     def in_mid_call() -> bool:
-        newest = running.call("GET", "/v1/generations").document["data"][0]
-        return newest["model"] == "openai/slow-call" and '"Bad' in json.dumps(running.snapshot(newest["id"])["parts"])
+        newest = next(iter(running.call("GET", "/v1/generations").document["data"]), None)
+        if newest is None or newest["model"] != "openai/slow-call":
+            return False
+        return '"Bad' in json.dumps(running.snapshot(newest["id"])["parts"])
 
     try:
         until(in_mid_call, 40, running)
