@@ -54,7 +54,9 @@ def read(upstream: Upstream, adapter: Adapter, ask: Callable[..., GenerationRequ
 
     async def made(protocol: Protocol, *pieces: bytes, end: End = "complete") -> Outcome:
         upstream.reply = Reply(pieces, end=end)
-        return await outcome(adapter(protocol, upstream.url), ask())
+        # With what a busy machine may take.
+        async with asyncio.timeout(stream.GRACE + 10):
+            return await outcome(adapter(protocol, upstream.url), ask())
 
     return made
 
