@@ -199,13 +199,14 @@ class Running:
         until(ready, START, self)
 
 
-def until(condition: Any, seconds: float = 30.0, running: Running | None = None) -> None:
-    """Wait for a condition. Fails after so many seconds, with the end of what the program said."""
+def until(condition: Any, seconds: float = 30.0, running: Running | None = None) -> Any:
+    """Wait for a condition, and give it. Fails after so many seconds, with the end of what the program said."""
     deadline = time.monotonic() + seconds
-    while not condition():
+    while not (found := condition()):
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds} s; it said: {running.output()[-2000:] if running else ''}")
         time.sleep(0.05)
+    return found
 
 
 def parsed(stream: str) -> Iterator[Event]:

@@ -178,9 +178,8 @@ def test_one_follower_leads_however_often_the_leader_ends(
 
     ids = [running.ask("loc/shared", cache={"ttl": 60}, seed=seed) for _ in range(MANY)]
     for times in range(1, 4):
-        until(lambda: followed(running, ids), running=running)
+        leader = until(lambda: followed(running, ids), running=running)
         assert asked() == times
-        leader = str(followed(running, ids))
         ids.remove(leader)
         if how == "cancel":
             running.call("POST", f"/v1/generations/{leader}/cancel")
