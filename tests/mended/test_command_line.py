@@ -55,7 +55,7 @@ def calls() -> Script:
 def slow_call() -> Script:
     steps: list[object] = [call_delta(0, "", "get_weather")]
     for letter in ARGUMENTS:
-        steps += [call_delta(0, letter), 0.1]
+        steps += [call_delta(0, letter), 0.25]
     return Script([*steps, chunk({}, "tool_calls"), DONE])
 
 
