@@ -24,7 +24,7 @@ from shared.durability import Durability
 from shared.generations import Generations
 from shared.log import Log
 from shared.queue import Queue
-from shared.redis_client import connect
+from shared.redis_client import connect_both
 from shared.settings import Settings
 from shared.version import version
 from shared.workers import Workers
@@ -40,8 +40,7 @@ DESCRIPTION = (
 
 def create_app(settings: Settings) -> FastAPI:
     """The app; its lifespan opens and closes what it needs. Raises SettingsError for malformed keys."""
-    redis = connect(settings.redis_url, timeout=settings.redis_timeout)
-    queue_redis = connect(settings.queue_url or settings.redis_url, timeout=settings.redis_timeout)
+    redis, queue_redis = connect_both(settings)
     log = Log(redis)
     store = Generations(redis, Queue(queue_redis, settings), settings)
     hub = Hub(log, store, settings)

@@ -35,6 +35,8 @@ class Hub:
         self.pages = Pages(log)
         self.direct = False
         """Whether viewers' connections are taken over from the HTTP server."""
+        self.leaving = False
+        """The process was told to end: `/livez` says so, and soon `drain` follows."""
         self._subscriber = Subscriber(log.redis, timeout=settings.redis_timeout)
         self._tails: dict[str, Tail] = {}
         self._watchers: dict[Tail, int] = {}

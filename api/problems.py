@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -12,12 +12,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import mistakes
 from api.supervisor import where
-from shared.outage import is_full, level
+from shared.outage import CROWDED, CROWDED_REMEDY, is_crowded, is_full, level, refusal, words
 
 logger = logging.getLogger("midstream.api")
 
@@ -129,6 +130,45 @@ def storage_full() -> Problem:
         "Redis has no memory or no disk for more, and nothing was accepted. The operator has to make room; its log has "
         "Redis' words. Send the request again later.",
         headers={"Retry-After": "10"},
+    )
+
+
+def not_ready(errors: Mapping[str, Exception]) -> Problem:
+    """By the variables that name them: each Redis that takes no write from this node, and why.
+
+    What Redis said is shown. Why one cannot be reached is in the log: it holds addresses, and anybody may ask.
+    """
+    reasons = {name: _reason(error) for name, error in errors.items()}
+    full = any(map(is_full, errors.values()))
+    return Problem(
+        503,
+        "storage_full" if full else "unavailable",
+        "Storage is full" if full else "Storage is unavailable",
+        " ".join(f"The {_REDIS[name]} ({name}) {reason}." for name, reason in reasons.items()),
+        errors=[FieldError(pointer=name, message=reason) for name, reason in reasons.items()],
+        headers={"Retry-After": "2"},
+    )
+
+
+_REDIS = {"MIDSTREAM_REDIS_URL": "logs' Redis", "MIDSTREAM_QUEUE_URL": "queue's Redis"}
+
+
+def _reason(error: Exception) -> str:
+    if is_crowded(error):
+        return f"refuses: {CROWDED}{CROWDED_REMEDY}"
+    if (code := refusal(error)) is not None:
+        return f"refuses: {words(error, code)}".rstrip(".")
+    return "does not answer" if isinstance(error, TimeoutError | RedisTimeoutError) else "cannot be reached"
+
+
+def draining() -> Problem:
+    """This node was told to end."""
+    return Problem(
+        503,
+        "draining",
+        "This node is going away",
+        "It serves no more viewers. Ask another node.",
+        headers={"Retry-After": "1"},
     )
 
 
@@ -259,5 +299,6 @@ _DESCRIPTIONS = {
     "request was sent with this key (`idempotency_key_reused`).",
     429: "Too many generations wait (`queue_full`); see `Retry-After`.",
     503: "Redis does not answer (`unavailable`), has no room (`storage_full`), or has not synced a POST "
-    "(`not_on_disk`); fewer workers are alive than `/readyz` was asked for (`too_few_workers`). See `Retry-After`.",
+    "(`not_on_disk`); fewer workers are alive than `/readyz` was asked for (`too_few_workers`); this node was told to "
+    "end (`draining`). See `Retry-After`.",
 }

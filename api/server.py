@@ -33,7 +33,7 @@ class DrainingServer(Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGTERM and SIGINT: an orderly end is no failure, so the signal is not raised again after it."""
-        self.should_exit = True
+        self.should_exit = self._hub.leaving = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin. Raises SettingsError where `transport` cannot be had."""

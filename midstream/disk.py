@@ -6,13 +6,14 @@ from typing import Any
 
 import redis
 
+from midstream.blocking_client import open_client
 from shared.durability import DIRECTIVES, refusal, version_of
 
 
 def wrong_with(url: str, timeout: float) -> tuple[str, str] | None:
     """Why this Redis cannot say what is on its disk, and what to do; None where it can, or does not answer."""
     # redis-py types its methods for asyncio as well.
-    client: Any = redis.Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout)
+    client: Any = open_client(url, timeout)
     try:
         why = refusal(_directives(client), version_of(client.info("server")))
     except redis.RedisError:

@@ -17,12 +17,14 @@ import redis
 from rich.console import Console
 from rich.text import Text
 
+from midstream.blocking_client import open_client
 from midstream.disk import wrong_with
 from midstream.errors import StartError
 from midstream.program import typed
 from midstream.up import base_url, free_port
 from midstream.valkey import Valkey, find_binary
-from shared.outage import refusal, words
+from shared.connections import most_of_api, most_of_worker
+from shared.outage import CROWDED_REMEDY, is_crowded, refusal, words
 from shared.outbound import faults
 from shared.queue import QUEUE
 from shared.settings import Settings, load
@@ -90,14 +92,14 @@ def examine(settings: Settings, data_dir: Path) -> Iterator[Finding]:
     configured = "redis_url" in settings.model_fields_set
     embedded = Valkey(data_dir)
     if configured:
-        yield from _redis("Redis", settings.redis_url)
+        yield from _redis("Redis", settings.redis_url, settings)
         yield from _durability("Redis", settings.redis_url, settings)
         if settings.queue_url not in (None, settings.redis_url):
-            yield from _redis("queue's Redis", str(settings.queue_url))
+            yield from _redis("queue's Redis", str(settings.queue_url), settings)
             yield from _durability("queue's Redis", str(settings.queue_url), settings)
         yield from _workers(settings.queue_url or settings.redis_url, "worker")
     elif os.path.exists(embedded.socket):
-        yield from _redis(EMBEDDED, embedded.url)
+        yield from _redis(EMBEDDED, embedded.url, settings)
         yield from _durability(EMBEDDED, embedded.url, settings)
         yield from _workers(embedded.url, "up")
     else:
@@ -127,8 +129,8 @@ def _data_folder(data_dir: Path) -> Iterator[Finding]:
         yield Finding("fail", f"data folder {data_dir}", "cannot be written", advice)
 
 
-def _redis(subject: str, url: str) -> Iterator[Finding]:
-    client = redis.Redis.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT)
+def _redis(subject: str, url: str, settings: Settings) -> Iterator[Finding]:
+    client = open_client(url, TIMEOUT)
     try:
         info: Any = client.info()
         directives = _directives(client)
@@ -138,6 +140,9 @@ def _redis(subject: str, url: str) -> Iterator[Finding]:
         yield Finding("fail", subject, "refuses our credentials", "correct the user and password in its URL")
         return
     except redis.RedisError as error:
+        if is_crowded(error):
+            yield Finding("fail", f"{subject}, connections", str(error), CROWDED_REMEDY.removeprefix(": "))
+            return
         advice = "start it, or correct MIDSTREAM_REDIS_URL"
         code = refusal(error)
         if code is not None or isinstance(error, redis.ResponseError):
@@ -151,11 +156,12 @@ def _redis(subject: str, url: str) -> Iterator[Finding]:
     yield _persistence(subject, info, directives)
     yield _policy(subject, info)
     yield _clock(subject, difference)
+    yield from _connections(subject, info, settings)
 
 
 def _workers(url: str, program: str) -> Iterator[Finding]:
     """Whether anybody runs what is accepted. Nothing where Redis does not say, which is told of already."""
-    client = redis.Redis.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT)
+    client = open_client(url, TIMEOUT)
     try:
         clock: Any = client.time()
         alive: Any = client.zcount(WORKERS, f"({clock[0] * 1000 + clock[1] // 1000}", "+inf")
@@ -222,6 +228,23 @@ def _policy(subject: str, info: dict[str, Any]) -> Finding:
     level: Level = "fail" if info["maxmemory"] else "warn"
     advice = "set `maxmemory-policy noeviction`; any other deletes logs while they are being written"
     return Finding(level, subject, policy, advice)
+
+
+def _connections(subject: str, info: dict[str, Any], settings: Settings) -> Iterator[Finding]:
+    """Whether it takes as many as an API and a worker may open, and has refused none; nothing where it does not say."""
+    if (most := info.get("maxclients")) is None:
+        return
+    open_now, refused = info["connected_clients"], info.get("rejected_connections", 0)
+    needed = most_of_api(settings) + most_of_worker(settings)
+    subject, state = f"{subject}, connections", f"{open_now} of {most} (maxclients)"
+    advice = CROWDED_REMEDY.removeprefix(": ")
+    if most < needed:
+        state += f", and one API with one worker may open {needed}"
+        yield Finding("fail", subject, state, advice)
+    elif refused or open_now >= most:
+        yield Finding("warn", subject, f"{state}, and {refused} were refused since it started", advice)
+    else:
+        yield Finding("ok", subject, state)
 
 
 def _clock(subject: str, difference: float) -> Finding:

@@ -22,8 +22,8 @@ WAIT = 5.0
 """Seconds for which a sync is waited for; Redis does one each second."""
 LIMIT = 10.0
 """Seconds after which a Redis that is asked has not answered."""
-CONNECTIONS = 256
-"""Connections that wait for a sync at once at most, to each Redis: a second's POSTs, each with its own."""
+CONNECTIONS = 25
+"""For each of `redis_connections`, those that wait for a sync at once at most: a second's POSTs, each with its own."""
 
 WAITAOF_WAITS = frozenset({"8.2.3"})
 """Versions of Redis whose WAITAOF was seen to answer after a delayed fdatasync, and never before it, each time.
@@ -63,8 +63,8 @@ def version_of(info: Mapping[str, Any]) -> str | None:
 class Disk:
     """One Redis' disk. The connections are its own: a wait for a sync holds one up."""
 
-    def __init__(self, url: str, *, timeout: float) -> None:
-        self._redis: Redis = connect(url, timeout=timeout + WAIT, connections=CONNECTIONS)
+    def __init__(self, url: str, *, timeout: float, connections: int = 10 * CONNECTIONS) -> None:
+        self._redis: Redis = connect(url, timeout=timeout + WAIT, connections=connections)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -113,7 +113,8 @@ class Durability:
     """What `durability` asks for: nothing more than Redis' replies, or that all is on disk, on both Redis."""
 
     def __init__(self, settings: Settings) -> None:
-        self._disks = {name: Disk(url, timeout=settings.redis_timeout) for name, url in _servers(settings)}
+        limits: Any = {"timeout": settings.redis_timeout, "connections": settings.redis_connections * CONNECTIONS}
+        self._disks = {name: Disk(url, **limits) for name, url in _servers(settings)}
         self._told: str | None = None
 
     async def aclose(self) -> None:

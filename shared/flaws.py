@@ -52,10 +52,12 @@ def of_base_url(url: str) -> str | None:
 def of_redis_url(url: str) -> str | None:
     """Of an address as redis-py takes it."""
     scheme, found, rest = url.partition("://")
-    if not found or scheme not in ("redis", "rediss", "unix"):
-        return "must begin with redis://, rediss:// or unix://"
+    if not found or scheme not in ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel"):
+        return "must begin with redis://, rediss://, unix://, redis+sentinel:// or rediss+sentinel://"
     if re.search(r"[\s\x00-\x1f\x7f]", url):
         return "must hold no space or line break"
+    if scheme.endswith("+sentinel"):
+        return _of_sentinel_url(url)
     if scheme == "unix" and not urlsplit(url).path.strip("/"):
         return "must name the socket's path, as in unix:///run/redis.sock"
     try:
@@ -77,6 +79,25 @@ def _of_redis_parameters(url: str) -> str | None:
     try:
         options = parse_url(url)
         options.pop("connection_class", Connection)(**options)  # type: ignore[misc]  # a dictionary of its arguments
+    except (TypeError, ValueError):
+        return "has a parameter after its ? that redis-py does not know, or with a value that it does not take"
+    return None
+
+
+def _of_sentinel_url(url: str) -> str | None:
+    from redis.asyncio.connection import Connection, SSLConnection
+
+    from shared.sentinel import sentinel_address
+
+    try:
+        address = sentinel_address(url)
+    except ValueError as error:
+        return f"{error}; {_ESCAPES}"
+    assert address is not None
+    if "#" in url or any(of_host(host) for host, _ in address.nodes):
+        return f"has no possible host and port; {_ESCAPES}"
+    try:
+        (SSLConnection if address.tls else Connection)(**address.redis)
     except (TypeError, ValueError):
         return "has a parameter after its ? that redis-py does not know, or with a value that it does not take"
     return None

@@ -45,11 +45,19 @@ _CODES: tuple[tuple[type[RedisError], str], ...] = (
     (AuthenticationError, "NOAUTH"),
 )
 """redis-py takes the code away from these."""
-_SPELLED = ("MISCONF", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS", "BUSY")
+_SPELLED = (
+    "MISCONF", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS", "BUSY", "TRYAGAIN", "UNBLOCKED", "MOVED", "ASK",
+)  # fmt: skip
 FULL = ("OOM", "MISCONF")
 """Refusals for want of memory, and of a disk that takes what must be kept."""
 LASTING = ("NOPERM", "NOAUTH")
 """Of some commands or connections only: no probe can tell that they are over."""
+
+
+CROWDED = "max number of clients reached"
+"""Redis' words where it has `maxclients` connections."""
+CROWDED_REMEDY = ": raise its `maxclients`, or lower MIDSTREAM_REDIS_CONNECTIONS"
+"""What an operator can do where there are too many connections."""
 
 
 def refusal(error: BaseException) -> str | None:
@@ -62,12 +70,17 @@ def refusal(error: BaseException) -> str | None:
     if isinstance(error, ResponseError):
         code = str(error).partition(" ")[0]
         return code if code in _SPELLED else None
-    return "ERR" if isinstance(error, ConnectionError) and "max number of clients" in str(error) else None
+    return "ERR" if is_crowded(error) else None
 
 
 def is_full(error: BaseException) -> bool:
     """Whether Redis has no room: its memory or its disk is full, or it cannot write to that."""
     return refusal(error) in FULL
+
+
+def is_crowded(error: BaseException) -> bool:
+    """Whether Redis takes no further connection, as it has `maxclients` of them."""
+    return isinstance(error, ConnectionError) and CROWDED in str(error)
 
 
 def level(error: BaseException) -> int:
@@ -82,7 +95,8 @@ class Outage:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self._name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-        self._told: set[str] = set()
+        self._told: dict[str, str] = {}
+        """By code, Redis' words."""
         self._lasting: set[str] = set()
         self._since = self._last = 0.0
         self._task: asyncio.Task[None] | None = None
@@ -100,10 +114,17 @@ class Outage:
             self._since = self._last
         reason = code or "unreachable"
         if reason not in self._told:
-            self._told.add(reason)
-            logger.warning("%s %s: %s", self._name, "refuses" if code else "cannot be reached", words(error, code))
+            self._told[reason] = words(error, code)
+            remedy = CROWDED_REMEDY if is_crowded(error) else ""
+            what = "refuses" if code else "cannot be reached"
+            logger.warning("%s %s: %s%s", self._name, what, self._told[reason], remedy)
         if probe is not None and (self._task is None or self._task.done()):
             self._task = asyncio.get_running_loop().create_task(self._until_over(probe))
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether Redis has refused a connection for their number, and the outage is not over."""
+        return any(CROWDED in words for words in self._told.values())
 
     def close(self) -> None:
         """No more probes: the client is closed."""

@@ -3,126 +3,70 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 from weakref import ref
 
-from hiredis import pack_command
-from redis._parsers.hiredis import NOT_ENOUGH_DATA
-from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
-from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, ResponseError, TimeoutError
-from redis.typing import EncodableT
+from redis.exceptions import ConnectionError, RedisError, ResponseError, TimeoutError
 
 from shared.outage import PROBE, Outage, outage_of
+from shared.pool import Pool
+from shared.primary import Primary, primary_of
+from shared.redis_connection import ManagedTcp, ManagedTls, Tcp, Tls, Unix
+from shared.sentinel import SentinelPool, Sentinels, sentinel_address
+from shared.settings import Settings
 
-__all__ = ["RedisError", "connect", "read_clock"]
-
-
-class _Direct(AbstractConnection):
-    """Without redis-py's task for each write and wait before each command: a third less of a round trip's time.
-
-    Measured by bench/round_trip.py. Commands are packed by hiredis, which redis-py does only in its blocking client.
-    """
-
-    def __init__(self, *, outage: Outage, probe: Callable[[], Awaitable[Any]], **options: Any) -> None:
-        super().__init__(**options)
-        self._outage, self._probe = outage, probe
-
-    async def connect(self) -> None:
-        """Connect; where that fails, it is told once."""
-        try:
-            await super().connect()  # type: ignore[no-untyped-call]
-        except RedisError as error:
-            self._outage.note(error, self._probe, connecting=True)
-            raise
-
-    async def read_response(self, *args: Any, **options: Any) -> Any:
-        """A reply; a refusal is told once."""
-        try:
-            return await super().read_response(*args, **options)
-        except (ResponseError, BusyLoadingError) as error:
-            self._outage.note(error, self._probe, connecting=False)
-            raise
-
-    def pack_command(self, *args: EncodableT) -> list[bytes]:
-        """A command as bytes; a name of two words is two arguments."""
-        name, *rest = args
-        words = (name.encode() if isinstance(name, str) else bytes(name)).split()  # type: ignore[arg-type]
-        try:
-            return [pack_command((*words, *rest))]  # type: ignore[arg-type]
-        except TypeError:  # an argument of a rarer type
-            return list(super().pack_command(*args))
-
-    async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
-        """Write a command; where the last one is still being written, as redis-py does, which waits with a timeout."""
-        writer = self._writer
-        if (
-            writer is None
-            or isinstance(command, bytes | str)
-            or self.health_check_interval
-            or writer.transport.is_closing()
-            or writer.transport.get_write_buffer_size()
-        ):
-            try:
-                await super().send_packed_command(command, check_health)
-            except RuntimeError as error:
-                # uvloop's word for a connection that was reset before this write; redis-py knows OSError only.
-                raise ConnectionError(f"the connection was closed: {type(error).__name__}") from None
-        else:
-            # Nothing to wait for: what the socket does not take at once, the transport holds, and the wait for the
-            # reply has a timeout.
-            writer.writelines(command)
-
-    async def can_read_destructive(self) -> bool:
-        """Whether it has closed, or has something to read that nobody asked for; either way it must not be used."""
-        reader = self._reader
-        # redis-py reads with a timeout of 0. What arrived is in this buffer, for which asyncio has no public name.
-        return reader is None or reader.exception() is not None or reader.at_eof() or bool(reader._buffer)  # type: ignore[attr-defined]
+__all__ = ["RedisError", "connect", "connect_both", "read_clock"]
 
 
-class _Tcp(_Direct, Connection):
-    pass
-
-
-class _Tls(_Direct, SSLConnection):
-    pass
-
-
-class _Unix(_Direct, UnixDomainSocketConnection):
-    pass
-
-
-def connect(url: str, *, timeout: float, connections: int = 32, retries: int = 2) -> Redis:
+def connect(url: str, *, timeout: float, connections: int = 10, retries: int = 2) -> Redis:
     """A client whose every command ends: in a reply, or in a RedisError.
 
     `timeout` is the seconds for one try, `connections` the most that are open at once, `retries` how often a command
     is sent again after a broken connection; every script of ours can be run twice.
     """
-    options: dict[str, bool] = {} if url.startswith("unix://") else {"socket_keepalive": True}
-    outage = outage_of(url)
-    pool = BlockingConnectionPool.from_url(
+    outage, primary = outage_of(url), primary_of(url)
+    pool = _pool(
         url,
+        primary,
         max_connections=connections,
         timeout=timeout,
         socket_timeout=timeout,
         socket_connect_timeout=timeout,
         retry=Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.5), retries),
         retry_on_error=[ConnectionError, TimeoutError],
-        **options,
     )
-    # After the fact, as the class that the address stands for wins over one that is given.
-    classes: dict[str, type[AbstractConnection]] = {"unix": _Unix, "rediss": _Tls}
-    pool.connection_class = classes.get(url.partition("://")[0], _Tcp)
     client: Any = _Client.from_pool(pool)
     # No cycle: what holds the connections must go when nobody has the client any more.
-    pool.connection_kwargs |= {"outage": outage, "probe": partial(_write, ref(client))}
+    pool.connection_kwargs |= {"outage": outage, "primary": primary, "probe": partial(_write, ref(client))}
     client.outage = outage
     watched: Redis = client
     return watched
+
+
+def _pool(url: str, primary: Primary, **options: Any) -> Pool:
+    if not url.startswith("unix://"):
+        options["socket_keepalive"] = True
+    if (address := sentinel_address(url)) is not None:
+        kind = ManagedTls if address.tls else ManagedTcp
+        options |= {**address.redis, "connection_class": kind}
+        return SentinelPool(Sentinels(address), address.service, primary, **options)
+    pool = Pool.from_url(url, **options)
+    # After the fact, as the class that the address stands for wins over one that is given.
+    classes: dict[str, type[AbstractConnection]] = {"unix": Unix, "rediss": Tls}
+    pool.connection_class = classes.get(url.partition("://")[0], Tcp)
+    return pool
+
+
+def connect_both(settings: Settings) -> tuple[Redis, Redis]:
+    """Clients of the logs' Redis and of the queue's: the same where these are one."""
+    one = partial(connect, timeout=settings.redis_timeout, connections=settings.redis_connections)
+    redis = one(settings.redis_url)
+    return redis, redis if settings.queue_url in (None, settings.redis_url) else one(str(settings.queue_url))
 
 
 class _Client(Redis):
@@ -139,18 +83,6 @@ async def _write(client: ref[Redis]) -> None:
     """Write a little, as Redis at its limit refuses. Raises RedisError."""
     if (redis := client()) is not None:
         await redis.set(PROBE, "1", px=1000)
-
-
-def arrived(connection: AbstractConnection) -> Iterator[Any]:
-    """The replies that came with the last one that was read: not one timer and one task's step for each of them.
-
-    redis-py has no public name for its parser's buffer. Raises redis.exceptions.RedisError that was replied.
-    """
-    reader = getattr(getattr(connection, "_parser", None), "_reader", None)
-    while reader is not None and (reply := reader.gets()) is not NOT_ENOUGH_DATA:
-        if isinstance(reply, RedisError):
-            raise reply
-        yield reply
 
 
 async def read_clock(redis: Redis) -> tuple[int, int]:

@@ -71,8 +71,9 @@ class Settings(BaseSettings):
 
     redis_url: str = Field(
         default="redis://127.0.0.1:6379/0",
-        description="Redis that holds records and logs (`redis://`, `rediss://` or `unix://`). "
-        "Defaults to redis://127.0.0.1:6379/0; `midstream up` sets it to the embedded Valkey.",
+        description="Redis that holds records and logs (`redis://`, `rediss://`, `unix://`, or `redis+sentinel://` and "
+        "`rediss+sentinel://` with the Sentinels that know it). Defaults to redis://127.0.0.1:6379/0; `midstream up` "
+        "sets it to the embedded Valkey.",
     )
     queue_url: str | None = Field(
         default=None, description="Redis that holds the queue and the indexes. Defaults to `redis_url`."
@@ -82,6 +83,13 @@ class Settings(BaseSettings):
         ge=0.05,
         le=300,
         description="Seconds that one Redis command may take before it is retried. Defaults to 5.",
+    )
+    redis_connections: int = Field(
+        default=10,
+        ge=2,
+        le=1_000,
+        description="Connections that one process has open to each Redis for its commands at most; for what waits or "
+        "listens it has up to 3 more. Defaults to 10.",
     )
     durability: Literal["second", "disk"] = Field(
         default="second",

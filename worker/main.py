@@ -18,7 +18,7 @@ from shared.generations import Generations
 from shared.log import Log
 from shared.queue import Queue
 from shared.readiness import say_ready
-from shared.redis_client import connect
+from shared.redis_client import connect, connect_both
 from shared.settings import Settings
 from shared.subscriber import Subscriber
 from shared.telemetry import configure_logging, count_tasks_on_signal
@@ -52,11 +52,10 @@ def run(settings: Settings) -> None:
 
 async def serve(settings: Settings) -> None:
     """The worker's tasks on the running loop; a task that fails ends all of them, and the process."""
+    redis, queue_redis = connect_both(settings)
+    # The blocking pop and the cancel listener hold a connection each: on a pool of their own, with time to block.
     queue_url = settings.queue_url or settings.redis_url
-    redis = connect(settings.redis_url, timeout=settings.redis_timeout)
-    queue_redis = connect(queue_url, timeout=settings.redis_timeout)
-    # Blocking pops hold a connection each, and subscriptions too: on a pool of their own, with time to block.
-    blocking_redis = connect(queue_url, timeout=settings.redis_timeout + WAIT, connections=4, retries=0)
+    blocking_redis = connect(queue_url, timeout=settings.redis_timeout + WAIT, connections=2, retries=0)
     queue = Queue(queue_redis, settings)
     generations = Generations(redis, queue, settings)
     log = Log(redis)

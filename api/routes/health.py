@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from redis.exceptions import RedisError
+from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
 
 from api.answers import Readiness, Status
-from api.problems import documented, too_few_workers, unavailable
-from api.services import Use
+from api.problems import documented, draining, not_ready, too_few_workers
+from api.services import Services, Use
+from shared.outage import CROWDED_REMEDY, PROBE, outage_of
 
 router = APIRouter(tags=["health"])
 
 PATIENCE = 2.0
-"""Seconds in which Redis must answer for this node to be ready."""
+"""Seconds in which each Redis must take a write for this node to be ready."""
 NO_WORKER = "No worker is alive: what is accepted waits until one is started (midstream worker)."
 
 
-@router.get("/livez", response_model=Status)
-async def live() -> Status:
-    """The process answers."""
+@router.get("/livez", response_model=Status, responses=documented(503))
+async def live(use: Use) -> Status:
+    """The process answers, and is not about to end: what routes viewers asks for this."""
+    if use.hub.leaving:
+        raise draining()
     return Status()
 
 
@@ -30,17 +36,51 @@ async def ready(
     use: Use,
     workers: Annotated[int, Query(ge=0, le=10_000, description="With fewer workers alive, the answer is 503.")] = 0,
 ) -> Readiness:
-    """The process answers and reaches the Redis of the logs and that of the queue.
+    """The Redis of the logs and that of the queue take writes from this node.
 
-    Without any worker it is ready all the same: it serves what has ended, and accepts what will be run.
+    For alarms, as viewers are served all the same. Without any worker it is ready: it serves what has ended, and
+    accepts what will be run.
     """
+    servers = _servers(use)
+    errors = dict(zip(servers, await asyncio.gather(*map(_write, servers.values())), strict=True))
+    if failed := {name: error for name, error in errors.items() if error is not None}:
+        raise not_ready(failed)
     try:
         async with asyncio.timeout(PATIENCE):
-            alive, _, _ = await asyncio.gather(
-                use.workers.alive(), use.log.redis.ping(), use.generations.queue.redis.ping()
-            )
-    except (RedisError, TimeoutError):
-        raise unavailable() from None
+            alive = await use.workers.alive()
+            crowded = [name for name, redis in servers.items() if await _is_crowded(use, name, redis)]
+    except (RedisError, TimeoutError) as error:
+        raise not_ready({list(servers)[-1]: error}) from None
     if alive < workers:
         raise too_few_workers(alive)
-    return Readiness(status="ok" if alive else "no_worker", workers=alive, warning=None if alive else NO_WORKER)
+    warnings = [] if alive else [NO_WORKER]
+    warnings += [f"{name} has as many connections as it takes{CROWDED_REMEDY}." for name in crowded]
+    return Readiness(status="ok" if alive else "no_worker", workers=alive, warning=" ".join(warnings) or None)
+
+
+def _servers(use: Services) -> dict[str, Redis]:
+    """Each Redis by the variable that names it."""
+    logs, queue = use.log.redis, use.generations.queue.redis
+    return {"MIDSTREAM_REDIS_URL": logs} | ({} if queue is logs else {"MIDSTREAM_QUEUE_URL": queue})
+
+
+async def _write(redis: Redis) -> Exception | None:
+    """Why it does not take a write now; None where it does."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await redis.set(PROBE, "1", px=1000)
+    except (RedisError, TimeoutError) as error:
+        return error
+    return None
+
+
+async def _is_crowded(use: Services, name: str, redis: Redis) -> bool:
+    """Whether it takes no further connection: this node was told so, or Redis says it of all its clients."""
+    settings = use.settings
+    url = settings.redis_url if name == "MIDSTREAM_REDIS_URL" else str(settings.queue_url)
+    if outage_of(url).is_crowded:
+        return True
+    with suppress(ResponseError):  # where INFO is not permitted
+        clients = await redis.info("clients")
+        return int(clients.get("connected_clients", 0)) >= int(clients.get("maxclients", sys.maxsize))
+    return False

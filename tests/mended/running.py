@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -120,6 +121,11 @@ class Running:
         with contextlib.suppress(ValueError):
             document = json.loads(raw)
         return Answer(response.status, document, {name.lower(): value for name, value in response.getheaders()}, raw)
+
+    def calls(self, number: int, *request: Any) -> list[Answer]:
+        """The same request so many times, all at once."""
+        with ThreadPoolExecutor(number) as pool:
+            return [found.result() for found in [pool.submit(self.call, *request) for _ in range(number)]]
 
     def ask(self, model: str, headers: Mapping[str, str] | None = None, **more: object) -> str:
         """Accept a generation; its id. Its message is `hi` where no messages are given."""

@@ -210,3 +210,34 @@ async def test_exit_codes_of_the_command(settings: Settings, tmp_path: Path, run
     out, _ = ill.communicate(timeout=30)
     assert ill.returncode == 1
     assert "fail Redis: no answer" in out
+
+
+@pytest.mark.parametrize(("most", "level"), [("20", "fail"), ("200", "ok")])
+async def test_says_whether_maxclients_is_enough(settings: Settings, tmp_path: Path, most: str, level: str) -> None:
+    async with Valkey(tmp_path / "data", config={"maxclients": most}) as server:
+        here = on(server.url, settings)
+        (finding,) = (f for f in doctor.examine(here, tmp_path) if f.subject == "Redis, connections")
+        assert finding.level == level
+        assert f" of {most} (maxclients)" in finding.state
+        if level == "fail":
+            assert "one API with one worker may open 24" in finding.state
+            assert "MIDSTREAM_REDIS_CONNECTIONS" in finding.advice
+            less = here.model_copy(update={"redis_connections": 5})
+            assert "Redis, connections" not in wrong(list(doctor.examine(less, tmp_path)))
+
+
+async def test_says_that_connections_were_refused(settings: Settings, tmp_path: Path) -> None:
+    async with Valkey(tmp_path / "data", config={"maxclients": "30"}) as server:
+        here = on(server.url, settings)
+        clients = [redis.asyncio.Redis.from_url(server.url, single_connection_client=True) for _ in range(30)]
+        for client in clients:
+            await client.ping()
+        # Not one is left for the doctor itself.
+        (finding,) = (f for f in doctor.examine(here, tmp_path) if f.subject == "Redis, connections")
+        assert (finding.level, finding.state) == ("fail", "max number of clients reached")
+        assert "maxclients" in finding.advice
+        for client in clients:
+            await client.aclose()
+        (finding,) = (f for f in doctor.examine(here, tmp_path) if f.subject == "Redis, connections")
+        assert finding.level == "warn"
+        assert "were refused" in finding.state

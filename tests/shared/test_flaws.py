@@ -41,7 +41,10 @@ def test_base_urls_that_can(url: str) -> None:
     [
         "", "redis", "redis:/a", "http://a", "REDIS://a", "redis://a:0", "redis://a:99999", "redis://a:b", "redis://a/x",
         "redis://:p#x@a", "redis://:p/x@a", "redis://:p", "redis://[::1", "redis://a b", "redis://a\n", "unix://", "unix:///",
-        "redis://a?nonsense=1", "redis://a?socket_timeout=x", "redis://a,b:1",
+        "redis://a?nonsense=1", "redis://a?socket_timeout=x", "redis://a,b:1", "redis+sentinel://a",
+        "redis+sentinel://a b/m", "redis+sentinel://:p#x@a/m", "redis+sentinel://a.../m",
+        "redis+sentinel://a/m?nonsense=1", "redis+sentinel://a/m/x",
+        "redis+sentinel://a/m?sentinel_nonsense=1", "rediss+sentinel://a/m#x", "unix+sentinel://a/m",
     ],
 )  # fmt: skip
 def test_addresses_that_are_not_of_redis(url: str) -> None:
@@ -53,6 +56,7 @@ def test_addresses_that_are_not_of_redis(url: str) -> None:
     [
         "redis://", "redis:///1", "redis://a", "redis://a:1/0", "redis://a/", "redis://u:p%40x@a.test:1/15", "redis://:p@[::1]:1",
         "rediss://a?ssl_cert_reqs=none", "unix:///run/r.sock", "unix:///run/a%20b.sock?db=0", "redis://a?db=2",
+        "redis+sentinel://a/m", "rediss+sentinel://u:p%40x@a:1,[::1]:2,c.test/m/3?ssl_ca_certs=x&sentinel_password=y",
     ],
 )  # fmt: skip
 def test_addresses_of_redis(url: str) -> None:

@@ -142,7 +142,7 @@ def test_the_file(text: str, line: str, file: Path) -> None:
         ("GEMINI_BASE_URL", "https://", "GEMINI_BASE_URL: must begin with https:// or http://"),
         ("OLLAMA_BASE_URL", "http://a:99999", "OLLAMA_BASE_URL: has no possible host and port"),
         ("MIDSTREAM_SIMULATOR_URL", "127.0.0.1:8090", "MIDSTREAM_SIMULATOR_URL: must begin with https:// or http://"),
-        ("MIDSTREAM_REDIS_URL", "http://a", "MIDSTREAM_REDIS_URL: must begin with redis://, rediss:// or unix://"),
+        ("MIDSTREAM_REDIS_URL", "http://a", "MIDSTREAM_REDIS_URL: must begin with redis://, rediss://, unix://"),
         ("MIDSTREAM_QUEUE_URL", "redis://a:99999", "MIDSTREAM_QUEUE_URL: has no possible host and port"),
         ("MIDSTREAM_CONFIG", "/nonexistent", "MIDSTREAM_CONFIG: no file at /nonexistent"),
     ],

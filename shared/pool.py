@@ -1,0 +1,94 @@
+"""The pool: at most so many connections to a Redis, which gives back those that nobody needs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from redis.asyncio import BlockingConnectionPool
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import ConnectionError
+
+from shared.outage import is_crowded
+
+IDLE = 10.0
+"""Seconds without use after which a connection is closed: a burst's must not stay taken from other processes."""
+KEPT = 1
+"""Connections that stay open however long they are idle, so that what comes now and then need not connect."""
+CROWDED = 1.0
+"""Seconds for which no further connection is tried after Redis refused one as it has `maxclients` of them."""
+
+
+class HungUpError(ConnectionError):
+    """Redis closed a connection before it had said anything, as may be seen of one that takes no more."""
+
+
+class Pool(BlockingConnectionPool):
+    """Who finds all connections in use waits for one, at most `timeout` seconds.
+
+    So does who finds that Redis takes no more connections, while this pool has some: it makes do with these.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._timer: asyncio.TimerHandle | None = None
+        self._room, self._crowded_until = 0, 0.0
+
+    def can_get_connection(self) -> bool:
+        """Whether there is one that is not in use, or may be."""
+        crowded = self._crowded_until and asyncio.get_running_loop().time() < self._crowded_until
+        room = self._room if crowded else self.max_connections
+        return bool(self._available_connections) or len(self._in_use_connections) < room
+
+    async def get_connection(self, command_name: None = None, *keys: Any, **options: Any) -> AbstractConnection:
+        """One that is connected. Raises redis.exceptions.ConnectionError and TimeoutError."""
+        refused: ConnectionError | None = None
+        deadline = asyncio.get_running_loop().time() + (self.timeout or 0)
+        while True:
+            try:
+                connection: AbstractConnection = await super().get_connection()
+            except ConnectionError as error:
+                if _is_refused(error) and asyncio.get_running_loop().time() < deadline and self._make_do():
+                    refused = error
+                    continue
+                raise refused or error from None
+            return connection
+
+    async def release(self, connection: AbstractConnection) -> None:
+        """Give it back; one that was closed meanwhile is forgotten."""
+        await super().release(connection)
+        # No other task can have taken it yet: the condition that getting one needs was free only just now.
+        if not connection.is_connected:
+            self._available_connections.remove(connection)
+            return
+        connection.idle_since = asyncio.get_running_loop().time()  # type: ignore[attr-defined]
+        if self._timer is None and len(self._available_connections) > KEPT:
+            self._timer = asyncio.get_running_loop().call_later(IDLE, self._give_back)
+
+    async def disconnect(self, inuse_connections: bool = True) -> None:
+        """Close them."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        await super().disconnect(inuse_connections)
+
+    def _make_do(self) -> bool:
+        """Take those that are open for all that there can be now. False where there is none."""
+        open_now = [c for c in (*self._available_connections, *self._in_use_connections) if c.is_connected]
+        self._room, self._crowded_until = len(open_now), asyncio.get_running_loop().time() + CROWDED
+        return bool(open_now)
+
+    def _give_back(self) -> None:
+        """Close what was not used for IDLE seconds. It is in front, as what was given back last is taken first."""
+        self._timer = None
+        idle: list[Any] = self._available_connections
+        loop = asyncio.get_running_loop()
+        while len(idle) > KEPT and idle[0].idle_since <= loop.time() - IDLE:
+            idle.pop(0).close()
+        if len(idle) > KEPT:
+            self._timer = loop.call_at(idle[0].idle_since + IDLE, self._give_back)
+
+
+def _is_refused(error: ConnectionError) -> bool:
+    # On a unix socket, redis-py wraps what happens there.
+    return is_crowded(error) or isinstance(error, HungUpError) or isinstance(error.__cause__, HungUpError)

@@ -1,0 +1,86 @@
+"""The pool: bounded, idle connections given back, and what is there made do with where Redis takes no more."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from redis.exceptions import ConnectionError
+
+from shared import pool
+from shared.outage import CROWDED, is_crowded
+from shared.redis_client import connect
+from tests.shared.scripted_redis import ScriptedRedis
+from tests.shared.test_redis_client import eventually
+
+
+async def test_at_most_so_many_at_once() -> None:
+    async with ScriptedRedis(lambda *_: b"+OK\r\n") as server:
+        redis = connect(server.url, timeout=5, connections=3)
+        assert all(await asyncio.gather(*(redis.set("k", "1") for _ in range(50))))
+        assert len(server.commands) == 3
+        await redis.aclose()
+
+
+async def test_idle_ones_are_given_back_but_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "IDLE", 0.05)
+    async with ScriptedRedis(lambda *_: b"+OK\r\n") as server:
+        redis = connect(server.url, timeout=5, connections=8)
+        await asyncio.gather(*(redis.set("k", "1") for _ in range(50)))
+        assert server.open == 8
+        await eventually(lambda: server.open == 1)
+        await redis.set("k", "1")
+        assert server.open == 1
+        await redis.aclose()
+
+
+async def test_one_in_use_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "IDLE", 0.05)
+    release = asyncio.Event()
+    async with ScriptedRedis(lambda _, words: b"" if words[0] == b"BLPOP" else b"+OK\r\n") as server:
+        redis = connect(server.url, timeout=5, connections=8)
+        waiting = [asyncio.create_task(redis.blpop(["l"], 0)) for _ in range(2)]  # type: ignore[arg-type,var-annotated]
+        await eventually(lambda: server.open == 2)
+        await asyncio.gather(*(redis.set("k", "1") for _ in range(20)))
+        await eventually(lambda: server.open == 3)
+        assert not any(task.done() for task in waiting)
+        for task in waiting:
+            task.cancel()
+        release.set()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        await redis.aclose()
+
+
+class Crowded(ScriptedRedis):
+    """Hangs up on every connection after so many, as Redis does at `maxclients`."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(lambda *_: b"+OK\r\n")
+        self._most = most
+        self.refused = 0
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.open < self._most:
+            await super()._serve(reader, writer)
+            return
+        self.refused += 1
+        writer.write(f"-ERR {CROWDED}\r\n".encode())
+        writer.close()
+
+
+async def test_where_redis_takes_no_more_those_that_are_there_serve_all() -> None:
+    async with Crowded(2) as server:
+        redis = connect(server.url, timeout=5, connections=10)
+        assert all(await asyncio.gather(*(redis.set("k", "1") for _ in range(200))))
+        assert 0 < server.refused < 50
+        assert server.open <= 2
+        await redis.aclose()
+
+
+async def test_where_there_is_none_it_says_why() -> None:
+    async with Crowded(0) as server:
+        redis = connect(server.url, timeout=5)
+        with pytest.raises(ConnectionError) as caught:
+            await redis.set("k", "1")
+        assert is_crowded(caught.value)
+        await redis.aclose()
