@@ -56,6 +56,21 @@ SENTENCES: dict[str, Sentence] = {
         "Tested with Valkey 9.1, which is embedded and in `compose.yaml`, and with Debian's Redis 7.0.15.",
         ("tests/test_docs.py::test_the_redis_of_compose_is_one_that_is_tested",),
     ),
+    "redis-2-nginx": Sentence(
+        "docs/deployment.md",
+        "viewers who kept coming back were answered 200 each time while Redis was away for 20 s",
+        ("tests/mended/test_proxy.py::test_no_viewer_gets_a_5xx_while_redis_is_away_or_full",),
+    ),
+    "redis-2-sentinel-user": Sentence(
+        "docs/deployment.md",
+        "their user needs `+sentinel|master` only",
+        ("tests/mended/test_failover.py::test_sentinels_move_the_primary",),
+    ),
+    "redis-15-figures": Sentence(
+        "docs/operations.md",
+        "| `midstream worker` | up to `C` | 1 subscriber, 1 blocking pop, 1 cancel listener | 13 |",
+        ("tests/mended/test_connections.py::test_each_process_opens_as_many_as_the_page_says",),
+    ),
 }
 """By point; a point with several sentences has a name for each."""
 

@@ -1,0 +1,115 @@
+"""Viewers behind nginx, with the configuration that compose.yaml ships."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import subprocess
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.mended.conftest import Serve, Start
+from tests.mended.redis_servers import RedisServer
+from tests.mended.running import free_port, until
+from tests.mended.viewers import Viewer, all_whole, slow
+
+ROOT = Path(__file__).parents[2]
+NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+AWAY = 20.0
+
+
+def shipped(ports: list[int], listen: int) -> str:
+    """compose.yaml's configuration of nginx, on this machine."""
+    text = (ROOT / "compose.yaml").read_text().partition("    content: |\n")[2].partition("\nvolumes:")[0]
+    text = textwrap.dedent(text).replace("$$", "$").replace("listen 8000", f"listen 127.0.0.1:{listen}")
+    for number, port in enumerate(ports, 1):
+        text = text.replace(f"api-{number}:8000", f"127.0.0.1:{port}")
+    return text
+
+
+def test_what_routes_viewers_asks_whether_a_node_lives() -> None:
+    assert "/readyz" not in (ROOT / "compose.yaml").read_text()
+    assert "127.0.0.1:8000/livez" in (ROOT / "compose.yaml").read_text()
+
+
+def posted(port: int) -> int:
+    """What a POST is answered there; 0 where it is not."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=3)
+    body = {"model": "openai/slow", "messages": [{"role": "user", "content": "hi"}]}
+    try:
+        connection.request("POST", "/v1/generations", json.dumps(body), {"Content-Type": "application/json"})
+        return connection.getresponse().status
+    except OSError:
+        return 0
+    finally:
+        connection.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+@pytest.mark.skipif(NGINX is None, reason="needs nginx (Debian's nginx-light)")
+@pytest.mark.mended("redis-2", guard=True)
+def test_no_viewer_gets_a_5xx_while_redis_is_away_or_full(start: Start, serve: Serve, tmp_path: Path) -> None:
+    script, text = slow(60, 0.1)
+    redis = RedisServer(tmp_path / "redis")
+    env = serve({"slow": script}).env | {"MIDSTREAM_REDIS_URL": redis.url, "MIDSTREAM_HEARTBEAT": "1"}
+    start(program="worker", env=env)
+    apis = [start(program="api", env=env) for _ in range(2)]
+    port = free_port()
+    folder = tmp_path / "nginx"
+    folder.mkdir()
+    paths = "\n".join(
+        f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    site = shipped([api.port for api in apis], port)
+    (folder / "nginx.conf").write_text(
+        f"daemon off;\npid {folder}/pid;\nevents {{}}\nhttp {{\naccess_log off;\n{paths}\n{site}\n}}\n"
+    )
+    words = [str(NGINX), "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf")]
+    if os.geteuid() == 0:
+        words += ["-g", "user root;"]
+    nginx = subprocess.Popen(words)
+    viewers: list[Viewer] = []
+    passing: list[Viewer] = []
+    answered: list[int] = []
+    try:
+        ended = apis[0].ask("openai/slow")
+        viewers += [Viewer(port, apis[0].ask("openai/slow")) for _ in range(5)]
+        until(lambda: all(len(viewer.seen) > 3 for viewer in viewers), 20, apis[0])
+        apis[0].end(ended)
+
+        def come_and_go(seconds: float) -> None:
+            """Viewers who connect anew all the time, and POSTs, which are refused: those must take no node away."""
+            until_then = time.monotonic() + seconds
+            while time.monotonic() < until_then:
+                passing.append(Viewer(port, ended))
+                until(lambda: bool(passing[-1].statuses), 15, apis[0])
+                passing[-1].stop()
+                answered.append(posted(port))
+
+        redis.kill()
+        come_and_go(AWAY)
+        redis.start()
+        all_whole(viewers, text, 60, apis[0])
+        assert redis.say("CONFIG", "SET", "maxmemory", "1") == "OK"
+        come_and_go(5)
+        assert redis.say("CONFIG", "SET", "maxmemory", "0") == "OK"
+        redis.signal(signal.SIGSTOP)
+        come_and_go(10)
+        redis.signal(signal.SIGCONT)
+        statuses = [status for viewer in (*viewers, *passing) for status in viewer.statuses]
+        assert len(statuses) > 10
+        assert set(statuses) == {200}
+        assert 503 in answered
+    finally:
+        for viewer in (*viewers, *passing):
+            viewer.stop()
+        nginx.terminate()
+        nginx.wait(10)
+        redis.kill()
