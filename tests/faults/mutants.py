@@ -59,6 +59,8 @@ STAGES: dict[str, tuple[str, ...]] = {
         "-k",
         "not redis7",
     ),
+    "redis": (*PYTEST, *(f"tests/shared/test_{name}.py" for name in ("redis_client", "pool", "sentinel"))),
+    "health": (*PYTEST, "tests/api/test_health.py"),
     "named": (*PYTEST, *(f"tests/faults/test_{name}.py" for name in ("smoke", *NAMED))),
     "chaos": (*CHAOS, "--seconds", "45", "--seed", "1"),
     "chaos outage": (*CHAOS, "--seconds", "30", "--seed", "3", "--faults", "redis_kill", "--needless", "0"),
@@ -95,6 +97,9 @@ APPEND, CLAIM = "shared/lua/append.lua", "shared/lua/claim.lua"
 DURABILITY = "shared/durability.py"
 FINISH, STREAM, WATCHDOG = "worker/providers/finish.py", "worker/providers/stream.py", "worker/watchdog.py"
 TRANSPORT = "worker/providers/transport.py"
+
+REDIS, POOL, SENTINEL = "shared/redis_connection.py", "shared/pool.py", "shared/sentinel.py"
+HEALTH = "api/routes/health.py"
 
 MUTANTS = (
     _one("an older token may append", APPEND, "if tonumber(r[1]) > tonumber(token) then", "if false then"),
@@ -825,6 +830,20 @@ MUTANTS = (
         "routes",
     ),
     _one("what expired stays in its owner's list", "worker/sweeper.py", "        await self._tidy()\n", "", "sweeper"),
+    _one("a replica's refusal is an answer", REDIS, "if code in AGAIN:", "if False:", "redis"),
+    _one("what one connection is told concerns no other", REDIS, "if code in ELSEWHERE:", "if False:", "redis"),
+    _one("a silent subscriber waits for ever", "shared/subscriber.py", "self._silent.set()", "pass", "redis"),
+    _one("idle connections are kept", POOL, "while len(idle) > KEPT and idle[0]", "while False and idle[0]", "redis"),
+    _one("a refused connection fails its command", POOL, "if _is_refused(error) and", "if False and", "redis"),
+    _one("connections have no bound", "shared/redis_client.py", "max_connections=connections,", "", "redis"),
+    _one("the oldest Sentinel is believed", SENTINEL, "max(known)[1:]", "min(known)[1:]", "redis"),
+    _one("Sentinels' news closes nothing", SENTINEL, "self._primary.is_at(address)", "pass", "redis"),
+    _one("a primary that is down is one", SENTINEL, 'and not state["is_sdown"]', "", "redis"),
+    _one("/readyz does not write", HEALTH, 'await redis.set(PROBE, "1", px=1000)', "await redis.ping()", "health"),
+    _one(
+        "/readyz knows no maxclients", HEALTH, "crowded = [name", "crowded = [name for name in ()] and [name", "health"
+    ),
+    _one("/livez knows no end", HEALTH, "if use.hub.leaving:", "if False:", "health"),
 )
 
 
