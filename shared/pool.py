@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool
@@ -24,46 +25,82 @@ class HungUpError(ConnectionError):
 
 
 class Pool(BlockingConnectionPool):
-    """Who finds all connections in use waits for one, at most `timeout` seconds.
+    """Who finds all connections in use waits for one, at most `timeout` seconds; who came first is served first.
 
-    So does who finds that Redis takes no more connections, while this pool has some: it makes do with these.
+    redis-py's lets whoever comes just then have what another one was woken for, who goes to the end of the line. Who
+    finds that Redis takes no more connections, while this pool has some, waits for one of these.
     """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._timer: asyncio.TimerHandle | None = None
+        self._waiters: deque[asyncio.Future[AbstractConnection]] = deque()
         self._room, self._crowded_until = 0, 0.0
 
     def can_get_connection(self) -> bool:
         """Whether there is one that is not in use, or may be."""
-        crowded = self._crowded_until and asyncio.get_running_loop().time() < self._crowded_until
-        room = self._room if crowded else self.max_connections
-        return bool(self._available_connections) or len(self._in_use_connections) < room
+        return bool(self._available_connections) or len(self._in_use_connections) < self._most()
 
     async def get_connection(self, command_name: None = None, *keys: Any, **options: Any) -> AbstractConnection:
         """One that is connected. Raises redis.exceptions.ConnectionError and TimeoutError."""
         refused: ConnectionError | None = None
-        deadline = asyncio.get_running_loop().time() + (self.timeout or 0)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + (self.timeout or 0)
         while True:
             try:
-                connection: AbstractConnection = await super().get_connection()
+                connection = await self._turn(deadline)
+            except TimeoutError:
+                raise refused or ConnectionError("No connection available.") from None
+            try:
+                await self.ensure_connection(connection)
             except ConnectionError as error:
-                if _is_refused(error) and asyncio.get_running_loop().time() < deadline and self._make_do():
-                    refused = error
-                    continue
-                raise refused or error from None
-            return connection
+                waits = _is_refused(error) and self._make_do() and loop.time() < deadline
+                await self.release(connection)
+                if not waits:
+                    raise
+                refused = error
+            except BaseException:
+                await self.release(connection)
+                raise
+            else:
+                return connection
 
     async def release(self, connection: AbstractConnection) -> None:
-        """Give it back; one that was closed meanwhile is forgotten."""
-        await super().release(connection)
-        # No other task can have taken it yet: the condition that getting one needs was free only just now.
+        """Give it to who waits, or keep it. One that was closed is connected anew by who waits, else forgotten."""
+        others = len(self._in_use_connections) - 1
+        if connection.is_connected or not others or others < self._most():
+            while self._waiters:
+                waiter = self._waiters.popleft()
+                if not waiter.done():
+                    waiter.set_result(connection)
+                    return
+        self._in_use_connections.remove(connection)
         if not connection.is_connected:
-            self._available_connections.remove(connection)
             return
+        self._available_connections.append(connection)
         connection.idle_since = asyncio.get_running_loop().time()  # type: ignore[attr-defined]
         if self._timer is None and len(self._available_connections) > KEPT:
             self._timer = asyncio.get_running_loop().call_later(IDLE, self._give_back)
+
+    async def _turn(self, deadline: float) -> AbstractConnection:
+        """One that is not in use, in the order of those who ask. Raises TimeoutError."""
+        if not self._waiters and self.can_get_connection():
+            connection: AbstractConnection = self.get_available_connection()  # type: ignore[no-untyped-call]
+            return connection
+        waiter: asyncio.Future[AbstractConnection] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await waiter
+        except BaseException:
+            if waiter.done() and not waiter.cancelled():  # it was given one, and goes
+                await self.release(waiter.result())
+            raise
+
+    def _most(self) -> int:
+        """How many may be open now."""
+        crowded = self._crowded_until and asyncio.get_running_loop().time() < self._crowded_until
+        return self._room if crowded else self.max_connections
 
     async def disconnect(self, inuse_connections: bool = True) -> None:
         """Close them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from redis.exceptions import ConnectionError
@@ -48,6 +49,43 @@ async def test_one_in_use_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
             task.cancel()
         release.set()
         await asyncio.gather(*waiting, return_exceptions=True)
+        await redis.aclose()
+
+
+async def test_who_came_first_is_served_first() -> None:
+    async with ScriptedRedis(lambda *_: b"+OK\r\n") as server:
+        redis = connect(server.url, timeout=5, connections=1)
+        await redis.set("first", "1")
+
+        async def again_and_again() -> None:
+            while True:
+                await redis.set("busy", "1")
+
+        busy = asyncio.create_task(again_and_again())
+        await eventually(lambda: len(server.commands[0]) > 3)
+        write: Any = redis.set
+        waiting = [asyncio.create_task(write(f"k{number}", "1")) for number in range(30)]
+        await asyncio.gather(*waiting)
+        busy.cancel()
+        keys = [words[1] for words in server.commands[0]]
+        begun = keys.index(b"k0")
+        in_turn = [key for key in keys[begun:] if key != b"busy"]
+        assert in_turn == [b"k%d" % number for number in range(30)]
+        assert keys[begun : keys.index(b"k29")].count(b"busy") <= 1  # it waited at the end of the line
+        await redis.aclose()
+
+
+async def test_who_goes_while_it_waits_leaves_its_turn_to_the_next() -> None:
+    async with ScriptedRedis(lambda *_: b"+OK\r\n") as server:
+        redis = connect(server.url, timeout=1, connections=1)
+        all_there_is: Any = redis.connection_pool
+        held = await all_there_is.get_connection()
+        goes, stays = (asyncio.create_task(all_there_is.get_connection()) for _ in range(2))
+        await asyncio.sleep(0)
+        await all_there_is.release(held)
+        goes.cancel()
+        assert await stays is held
+        await all_there_is.release(held)
         await redis.aclose()
 
 
