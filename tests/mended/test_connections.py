@@ -19,6 +19,7 @@ API, WORKER = 11, 13
 BODY = {"model": "openai/m", "messages": [{"role": "user", "content": "hi"}]}
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.mended("redis-15")
 def test_each_process_opens_as_many_as_the_page_says(start: Start, serve: Serve, tmp_path: Path) -> None:
     redis = RedisServer(tmp_path / "redis")
@@ -44,6 +45,8 @@ def test_each_process_opens_as_many_as_the_page_says(start: Start, serve: Serve,
         redis.kill()
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(180)
 @pytest.mark.mended("redis-15")
 def test_a_burst_at_maxclients_leaves_nothing_stuck(start: Start, serve: Serve, tmp_path: Path) -> None:
     apis = 2
@@ -69,6 +72,7 @@ def test_a_burst_at_maxclients_leaves_nothing_stuck(start: Start, serve: Serve, 
         redis.kill()
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.mended("redis-15")
 def test_it_is_said_that_there_are_too_many(start: Start, serve: Serve, tmp_path: Path) -> None:
     redis = RedisServer(tmp_path / "redis", "--maxclients", str(MOST))
