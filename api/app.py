@@ -45,7 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
     store = Generations(redis, Queue(queue_redis, settings), settings)
     hub = Hub(log, store, settings)
     promises = Promises(store)
-    deadlines, workers = Deadlines(store), Workers(queue_redis)
+    deadlines, workers = Deadlines(store), Workers(queue_redis, settings.lease)
     waiting = Waiting(store, deadlines, workers)
     durability = Durability(settings)
 

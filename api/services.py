@@ -15,11 +15,11 @@ from api.hub import Hub
 from api.problems import gone, not_found, unavailable
 from api.promises import Promises
 from api.tail import RESTORATION
+from shared.clock import read_clock
 from shared.deadlines import Deadlines
 from shared.durability import Durability
 from shared.generations import Generations, Record
 from shared.log import Log
-from shared.redis_client import read_clock
 from shared.settings import Settings
 from shared.workers import Workers
 

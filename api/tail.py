@@ -201,6 +201,7 @@ class Tail:
                 await self._read()
                 backoff.reset()
             except RedisError as error:
+                self._forgotten_at = None  # what restores it needs Redis too
                 pause = next(backoff)
                 name = type(error).__name__
                 logger.warning("reading %s: %s; again in %.2f s", self.generation_id, name, pause)
@@ -240,6 +241,7 @@ class Tail:
                 fresh = entries
             elif entries and entries[0].id == self.last:
                 fresh = entries[1:]
+                self._forgotten_at = None
             elif entries:
                 return False
             else:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from shared.clock import read_clock
 from shared.events import Cancelled, Failed, encode
-from shared.generations import RESTORATION_MS, Generations
+from shared.generations import Generations
 from shared.log import Keys
-from shared.queue import DEADLINES, LEASES, PENDING, QUEUE
-from shared.redis_client import read_clock
+from shared.queue import DEADLINES, LEASES, PENDING, QUEUE, RESTORATION_MS
 from shared.script import Script
 
 PAGE = 100

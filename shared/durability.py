@@ -10,6 +10,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from shared.clock import seen_ms
 from shared.redis_client import connect
 from shared.settings import Settings, SettingsError
 
@@ -96,8 +97,11 @@ class Disk:
             _, (synced, _), info = await pipe.execute()
         if not synced:
             raise NotOnDiskError(f"has not synced within {WAIT:.0f} s: look for a slow or full disk")
-        # It counts whole seconds of a clock, and may have begun one of them just now.
-        if info["uptime_in_seconds"] - 2 < asyncio.get_running_loop().time() - began:
+        seconds = asyncio.get_running_loop().time() - began
+        known_ms = seen_ms(info)
+        # It counts whole seconds of a clock, and may have begun one of them just now; and the clock may be set.
+        since = info["uptime_in_seconds"] - 2 if known_ms is None else known_ms / 1000
+        if since < seconds:
             raise NotOnDiskError("has restarted meanwhile, and may have lost what came before: this heals by itself")
 
     async def _directives(self) -> Mapping[str, str] | None:

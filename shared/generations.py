@@ -15,10 +15,10 @@ from typing import Literal
 
 from redis.asyncio import Redis
 
+from shared.clock import read_clock
 from shared.events import Cancelled, EventId, encode
 from shared.log import Keys, Log
-from shared.queue import Announced, Place, Queue
-from shared.redis_client import read_clock
+from shared.queue import RESTORATION_MS, Announced, Place, Queue
 from shared.script import Script
 from shared.settings import Settings
 from shared.totals import read_ended
@@ -35,8 +35,6 @@ LOOKS = 20
 SECRET_KEY = "midstream:secret"
 SYNCED_MS = 2000
 """ms after which what Redis said is on its disk: it syncs each second."""
-RESTORATION_MS = 4000
-"""ms in which a worker has written again what a Redis that came back has forgotten: it looks 2 s after an end."""
 
 
 class Existence(StrEnum):
@@ -344,7 +342,9 @@ class Generations:
                 # A tombstone's time begins when the content goes.
                 ends.append("gone" if left_ms <= buried_ms else "ending")
             elif seal is not None:
-                ends.append("sealed" if int(ended) <= synced_ms else "ending")
+                # One that ends later than now did so before the clock was set back.
+                synced = int(ended) <= synced_ms or int(ended) > synced_ms + SYNCED_MS + 2 * self.queue.lease_ms
+                ends.append("sealed" if synced else "ending")
             else:
                 ends.append("cancel" if cancel is not None else None)
         return ends
@@ -374,12 +374,23 @@ class Generations:
         return True
 
     async def accept_again(self, asked: Sequence[Acceptance]) -> list[Acceptance]:
-        """Look whether Redis still has what was accepted, and accept anew what it lost; gives what that was."""
-        lost = [a for a, end in zip(asked, await self.ends([a.id for a in asked]), strict=True) if end == "lost"]
-        for acceptance in lost:
-            if await self.restore(acceptance):
-                # A worker may have run it, even to its end: it has this time to write its log and its lease again.
-                await self.queue.enqueue(acceptance.id, max(self.queue.lease_ms, RESTORATION_MS))
+        """Look whether both Redis still have what was accepted, and accept anew what one lost; gives what that was."""
+        if not asked:
+            return []
+        # The queue first: what has ended leaves it, and is known to have ended after that.
+        lacks = await self.queue.lacks([(a.id, a.owner) for a in asked])
+        lost = []
+        for acceptance, (unlisted, unqueued), end in zip(
+            asked, lacks, await self.ends([a.id for a in asked]), strict=True
+        ):
+            if end == "lost" or (end in (None, "cancel") and (unlisted or unqueued)):
+                lost.append(acceptance)
+                if await self.restore(acceptance):
+                    # A worker may have run it, even to its end: it has this time to write its log and its lease again.
+                    await self.queue.enqueue(acceptance.id, max(self.queue.lease_ms, RESTORATION_MS))
+            elif end in ("sealed", "ending") and unlisted:
+                # Out of the pending index it may be for good, but not out of its owner's list.
+                await self.queue.list_again(acceptance.id, acceptance.owner)
         return lost
 
 

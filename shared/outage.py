@@ -83,6 +83,11 @@ def is_crowded(error: BaseException) -> bool:
     return isinstance(error, ConnectionError) and CROWDED in str(error)
 
 
+def is_away(error: BaseException) -> bool:
+    """Whether Redis has not answered, or takes nothing now; any other error is an answer to what was asked."""
+    return not isinstance(error, ResponseError) or refusal(error) is not None
+
+
 def level(error: BaseException) -> int:
     """At which level a task says that it met an error: what is told as an outage need not be told by each."""
     told = refusal(error) is not None or isinstance(error, ConnectionError)

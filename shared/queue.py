@@ -6,6 +6,7 @@ lease, as Amazon SQS does with its visibility timeout: an expired lease is simpl
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,7 +17,7 @@ from arq.constants import job_key_prefix, retry_key_prefix
 from arq.jobs import serialize_job
 from redis.asyncio import Redis
 
-from shared.redis_client import read_clock
+from shared.clock import Server, read_clock, read_server
 from shared.requests import MAX_TTL
 from shared.script import Script
 from shared.settings import Settings
@@ -33,12 +34,28 @@ DEADLINES = "midstream:deadlines"
 """When what gave a deadline of its own is due: deadlines.py."""
 OWNERS = "midstream:owners"
 """Owners that have an index."""
+LEASE = "midstream:lease"
+"""Lease in ms of the process that started last."""
 INTERRUPTS = "midstream:interrupts"
 """Channel on which workers hear which generations to look at at once: cancelled or deleted."""
 
 
+RESTORATION_MS = 4000
+"""ms in which a worker has written again what a Redis that came back has forgotten: it looks 2 s after an end."""
+NO_LEASES = 1 << 53
+"""`leased_since_ms` with which no lease is old enough."""
 SETTLED = 100
 """Generations that are settled in one step."""
+
+
+def tell_other_lease(logger: logging.Logger, lease: float, other_ms: int) -> None:
+    """Warn that this process' lease (seconds) is not that of the one which started before."""
+    logger.warning(
+        "MIDSTREAM_LEASE is %g s here and %g s in the process that started before: give all of them the same, "
+        "or workers take over from each other what still runs",
+        lease,
+        other_ms / 1000,
+    )
 
 
 def _owner_index(owner: str) -> str:
@@ -135,21 +152,32 @@ class Queue:
             )
         )
 
-    async def take(self, worker: str, *, most: int, since_ms: int | None = None, until_ms: int | None = None) -> Taken:
+    async def take(
+        self,
+        worker: str,
+        *,
+        most: int,
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+        leased_since_ms: int | None = None,
+    ) -> Taken:
         """Lease up to `most` visible jobs, oldest first; with `since_ms` only those enqueued since then.
 
         After `until_ms` (Redis' clock) it does nothing: a Redis that was paused still gets what was sent meanwhile, and
-        nobody would know of these leases.
+        nobody would know of these leases. Leases that ran out before `leased_since_ms` are left alone.
         """
-        since, until = ("-inf" if since_ms is None else since_ms), ("" if until_ms is None else until_ms)
-        raw = await self._take(self.redis, [QUEUE, LEASES], [worker, self.lease_ms, most, since, until])
+        least: list[str | int] = ["-inf" if since_ms is None else since_ms]
+        least += ["" if ms is None else ms for ms in (until_ms, leased_since_ms)]
+        raw = await self._take(
+            self.redis, [QUEUE, LEASES], [worker, self.lease_ms, most, *least, max(self.lease_ms, RESTORATION_MS)]
+        )
         jobs = [(job.decode(), int(float(score))) for job, score in zip(raw[2::2], raw[3::2], strict=True)]
         ahead = int(raw[1])
         return Taken(jobs, int(raw[0]), ahead if ahead >= 0 else None, late=ahead == -2)
 
     async def renew(self, worker: str, job_ids: Sequence[str]) -> list[str]:
         """Renew leases in one step; gives the ids that another worker holds."""
-        raw = await self._renew(self.redis, [QUEUE, LEASES], [worker, self.lease_ms, *job_ids])
+        raw = await self._renew(self.redis, [QUEUE, LEASES, PENDING], [worker, self.lease_ms, *job_ids])
         return [job_id.decode() for job_id in raw]
 
     async def finish(self, worker: str, job_id: str, end: Literal["done", "back"]) -> bool:
@@ -171,9 +199,10 @@ class Queue:
         """Place in line, 1 for the next; None once a worker has it."""
         async with self.redis.pipeline(transaction=False) as pipe:
             pipe.zscore(QUEUE, generation_id)
+            pipe.hexists(LEASES, generation_id)
             pipe.time()
-            score, (seconds, microseconds) = await pipe.execute()
-        if score is None or score > seconds * 1000 + microseconds / 1000:
+            score, leased, (seconds, microseconds) = await pipe.execute()
+        if score is None or (leased and score > seconds * 1000 + microseconds / 1000):
             return None
         return int(await self.redis.zcount(QUEUE, "-inf", f"({score:.0f}")) + 1
 
@@ -181,9 +210,13 @@ class Queue:
         """Make the worker that runs it look at its record now."""
         await self.redis.publish(INTERRUPTS, generation_id)
 
-    async def pending(self, *, count: int, offset: int = 0, before_ms: int) -> list[tuple[str, int, bool]]:
+    async def pending(
+        self, *, count: int, offset: int = 0, since_ms: int | None = None, before_ms: int | None = None
+    ) -> list[tuple[str, int, bool]]:
         """Accepted generations without a known end: id, ms when announced, and whether the queue has it."""
-        raw = await self.redis.zrangebyscore(PENDING, "-inf", before_ms, start=offset, num=count, withscores=True)
+        first: str | int = "-inf" if since_ms is None else since_ms
+        last: str | int = "+inf" if before_ms is None else before_ms
+        raw = await self.redis.zrangebyscore(PENDING, first, last, start=offset, num=count, withscores=True)
         if not raw:
             return []
         queued = await self.redis.zmscore(QUEUE, [generation_id for generation_id, _ in raw])
@@ -195,6 +228,26 @@ class Queue:
             return []
         scores = await self.redis.zmscore(PENDING, list(generation_ids))
         return [i for i, score in zip(generation_ids, scores, strict=True) if score is None]
+
+    async def lacks(self, accepted: Sequence[tuple[str, str]]) -> list[tuple[bool, bool]]:
+        """For each id and its owner: whether an index does not have it, and whether no worker would ever take it."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for generation_id, owner in accepted:
+                pipe.zscore(PENDING, generation_id)
+                pipe.zscore(_owner_index(owner), generation_id)
+                pipe.zscore(QUEUE, generation_id)
+            raw = await pipe.execute()
+        return [
+            (pending is None or owned is None, queued is None)
+            for pending, owned, queued in zip(raw[::3], raw[1::3], raw[2::3], strict=True)
+        ]
+
+    async def list_again(self, generation_id: str, owner: str) -> None:
+        """Note in the owner's list what has ended since it was accepted."""
+        now_ms, _ = await self.clock()
+        await self.redis.zadd(_owner_index(owner), {generation_id: now_ms}, nx=True)
+        add: Any = self.redis.sadd(OWNERS, owner)  # typed for a client that does not await too
+        await add
 
     async def settle(self, generation_ids: Sequence[str], ended: Sequence[Ended] = ()) -> int:
         """Take generations that have ended, or never began, out of the pending index, and count what they used.
@@ -217,11 +270,24 @@ class Queue:
 
     async def alone(self, task: str, seconds: float) -> bool:
         """Whether this process may run a task that one worker is enough for, for so many seconds."""
-        return bool(await self.redis.set(f"midstream:alone:{task}", "1", nx=True, px=int(seconds * 1000)))
+        key, ms = f"midstream:alone:{task}", int(seconds * 1000)
+        if await self.redis.set(key, "1", nx=True, px=ms):
+            return True
+        # Redis keeps the end of a key's time by its clock, and nobody has it for longer: the clock was set back.
+        return await self.redis.pttl(key) > ms and bool(await self.redis.set(key, "1", px=ms))
 
     async def clock(self) -> tuple[int, int]:
         """Redis' time in ms, and for how many ms it has been up."""
         return await read_clock(self.redis)
+
+    async def server(self) -> Server:
+        """The same, and which run of which server says so."""
+        return await read_server(self.redis)
+
+    async def compare_lease(self) -> int | None:
+        """Note this process' lease; gives that of the process which started before, in ms, where it is another one."""
+        before = await self.redis.set(LEASE, self.lease_ms, get=True)
+        return int(before) if before is not None and int(before) != self.lease_ms else None
 
     async def owned(self, owner: str, *, before: Place | None, limit: int) -> list[Place]:
         """Places of the owner's generations, newest first, that come after `before`, whether that is there or not."""

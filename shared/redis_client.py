@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from typing import Any
 from weakref import ref
@@ -11,7 +10,7 @@ from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
-from redis.exceptions import ConnectionError, RedisError, ResponseError, TimeoutError
+from redis.exceptions import ConnectionError, RedisError, TimeoutError
 
 from shared.outage import PROBE, Outage, outage_of
 from shared.pool import Pool
@@ -20,7 +19,7 @@ from shared.redis_connection import ManagedTcp, ManagedTls, Tcp, Tls, Unix
 from shared.sentinel import SentinelPool, Sentinels, sentinel_address
 from shared.settings import Settings
 
-__all__ = ["RedisError", "connect", "connect_both", "read_clock"]
+__all__ = ["RedisError", "connect", "connect_both"]
 
 
 def connect(url: str, *, timeout: float, connections: int = 10, retries: int = 2) -> Redis:
@@ -83,16 +82,3 @@ async def _write(client: ref[Redis]) -> None:
     """Write a little, as Redis at its limit refuses. Raises RedisError."""
     if (redis := client()) is not None:
         await redis.set(PROBE, "1", px=1000)
-
-
-async def read_clock(redis: Redis) -> tuple[int, int]:
-    """The server's time in ms, and for how many ms it has been up at least; for ever, where it has no INFO.
-
-    It counts whole seconds, by the clock's and not from its start: of up to one of them, nothing has passed yet.
-    """
-    seconds, microseconds = await redis.time()
-    try:
-        up_ms = max(0, int((await redis.info("server"))["uptime_in_seconds"]) - 1) * 1000
-    except ResponseError:
-        up_ms = sys.maxsize
-    return seconds * 1000 + microseconds // 1000, up_ms

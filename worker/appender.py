@@ -4,6 +4,9 @@ The first event leaves at once; while a round trip is under way, later ones gath
 is no timer on the way of the first token, and under load the batches grow while their number does not. Where one round
 trip follows another, events gather for `window` seconds, but for first words, ends and tool calls. The busier the
 process, the longer they gather, at most GATHER (load.py).
+
+Nothing else is awaited here: what follows an end is the settler's, and what Redis forgot is restored beside it. What
+goes wrong with one writer ends that writer.
 """
 
 from __future__ import annotations
@@ -12,30 +15,28 @@ import asyncio
 import logging
 import random
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from functools import partial
 
 from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError, ResponseError
 
 from shared.log import Batch, Claim, Log, Outcome, Reply
-from shared.outage import is_full, level
-from shared.totals import Ended
+from shared.outage import is_away, is_full, level
 from worker.journal import Silence
 from worker.load import Load
+from worker.settler import Settler
 from worker.writer import DISK, FULL, StopReason, Writer
 
 logger = logging.getLogger("midstream.worker")
 
-LINGER = 2.0
-"""Seconds for which a sealed attempt is remembered: longer than Redis takes to sync its file (1 s)."""
-RECHECK_LIMIT = 60.0
-"""Seconds after which a sealed attempt is forgotten even if Redis cannot be asked whether it has it."""
 GATHER = 0.01
 """Seconds between two round trips of a process that does nothing but work."""
 SOON = 2
 """Windows since the last round trip within which the next one waits for more: what comes seldom waits for nothing."""
 TICK = 0.001
 """Seconds that the loop's timers count in."""
+RESTORES = 8
+"""Records that are restored at a time."""
 RENEW = 3600.0
 """Seconds between renewals of a running generation's TTL."""
 
@@ -43,8 +44,7 @@ RENEW = 3600.0
 class Appender:
     """Owns the round trips; `run` is its one task.
 
-    `settled` hears which generations are sealed and on disk, and what to count of those and of such as were deleted
-    since; `beat` is called before each round trip (Pulse).
+    `settler` is given the writers of sealed logs; `beat` is called before each round trip (Pulse).
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Appender:
         max_log: int,
         running_ttl: float,
         window: float = 0.0,
-        settled: Callable[[list[str], list[Ended]], Awaitable[object]],
+        settler: Settler,
         journal: Silence,
         beat: Callable[[], None] = lambda: None,
     ) -> None:
@@ -63,12 +63,12 @@ class Appender:
         self.max_log = max_log
         self.running_ttl_ms = int(running_ttl * 1000)
         self._window = window
-        self._settled = settled
+        self._settler = settler
         self._beat = beat
         self._dirty: dict[int, Writer] = {}
         self._renewed: dict[int, float] = {}
-        self._lingering: deque[tuple[float, Writer]] = deque()
-        self._rechecking: dict[int, tuple[float, Writer]] = {}
+        self._restoring: dict[int, asyncio.Task[None]] = {}
+        self._restores = asyncio.Semaphore(RESTORES)
         self._wake = asyncio.Event()
         self._urgent = asyncio.Event()
         """First words wait."""
@@ -76,7 +76,6 @@ class Appender:
         """An end or a tool call waits; set with `_urgent` too."""
         self._sent_at = 0.0
         self._load = Load()
-        self._drained = asyncio.Event()
 
     def open(
         self,
@@ -93,23 +92,30 @@ class Appender:
         return writer
 
     def close(self, writer: Writer) -> None:
-        """Stop a writer. One that sealed its log is remembered for LINGER seconds, and then looks once more."""
+        """Stop a writer. One that sealed its log is remembered until the settler has looked once more."""
         if writer.outcome is Outcome.OK:
-            self._lingering.append((time.monotonic() + LINGER, writer))
-            self._wake.set()
+            self._settler.take(writer, partial(self._forget, writer))
         else:
             writer.abandon()
             self._forget(writer)
 
     async def run(self) -> None:
         """Send what is put, until cancelled."""
+        try:
+            await self._send()
+        finally:
+            for task in self._restoring.values():
+                task.cancel()
+
+    async def _send(self) -> None:
         failures = 0
         while True:
-            await self._something_to_do()
+            await self._wake.wait()
+            self._wake.clear()
             await self._gather()
             self._beat()
             writers, self._dirty = list(self._dirty.values()), {}
-            work = [(writer, batch) for writer in writers if (batch := writer.batch(self._renew_ms(writer)))]
+            work = list(self._batches(writers))
             try:
                 if work:
                     await self._round_trip(work, together=not failures)
@@ -120,13 +126,23 @@ class Appender:
                 failures += 1
                 logger.log(level(error), "append failed (%s), sending again", type(error).__name__)
                 await asyncio.sleep(min(0.02 * 2.0 ** min(failures, 6), 1.0) * random.uniform(0.5, 1.0))
-            await self._forget_settled()
 
-    async def drained(self) -> None:
-        """Wait until every sealed attempt is known to be on disk."""
-        while self._lingering or self._rechecking:
-            self._drained.clear()
-            await self._drained.wait()
+    def _batches(self, writers: Iterable[Writer]) -> Iterator[tuple[Writer, Batch]]:
+        for writer in writers:
+            try:
+                batch = writer.batch(self._renew_ms(writer))
+            except Exception as error:
+                self._fail(writer, error)
+            else:
+                if batch is not None:
+                    yield writer, batch
+
+    def _fail(self, writer: Writer, error: Exception) -> None:
+        # Its text may hold a prompt or an answer.
+        logger.error("%s: its log cannot be written (%s)", writer.generation_id, type(error).__name__)
+        writer.fail()
+        if writer.behind:
+            self._mark(writer)
 
     def _mark(self, writer: Writer) -> None:
         if id(writer) in self._dirty:
@@ -134,7 +150,8 @@ class Appender:
             if writer.prompt:
                 self._prompt.set()
             return
-        if id(writer) in self._renewed:  # else it was closed, and somebody still asks it to look at the log
+        # Else it was closed, and somebody still asks it to look at the log; or it will be marked when it is restored.
+        if id(writer) in self._renewed and id(writer) not in self._restoring:
             self._dirty[id(writer)] = writer
             self._wake.set()
             if writer.urgent:
@@ -146,18 +163,8 @@ class Appender:
     def _forget(self, writer: Writer) -> None:
         self._dirty.pop(id(writer), None)
         self._renewed.pop(id(writer), None)
-
-    async def _something_to_do(self) -> None:
-        due = self._lingering[0][0] - time.monotonic() if self._lingering else None
-        if self._rechecking:
-            due = min(1.0, due) if due is not None else 1.0
-        await self._set_within(self._wake, max(0.0, due) if due is not None else None)
-        now = time.monotonic()
-        while self._lingering and self._lingering[0][0] <= now:
-            _, writer = self._lingering.popleft()
-            self._rechecking[id(writer)] = (now, writer)
-            writer.recheck()
-        self._wake.clear()
+        if task := self._restoring.pop(id(writer), None):
+            task.cancel()
 
     async def _gather(self) -> None:
         """Wait for more: where more is likely to come soon, and where the process is busy."""
@@ -173,15 +180,11 @@ class Appender:
     async def _wait_unless(self, event: asyncio.Event, until: float) -> None:
         seconds = until - time.monotonic()
         if seconds >= TICK and not event.is_set():
-            await self._set_within(event, seconds)
-
-    async def _set_within(self, event: asyncio.Event, seconds: float | None) -> None:
-        """Wait for the event, which the time sets too: at less cost than a timeout that raises."""
-        timer = asyncio.get_running_loop().call_later(seconds, event.set) if seconds is not None else None
-        try:
-            await event.wait()
-        finally:
-            if timer is not None:
+            # The time sets the event too: at less cost than a timeout that raises.
+            timer = asyncio.get_running_loop().call_later(seconds, event.set)
+            try:
+                await event.wait()
+            finally:
                 timer.cancel()
 
     def _renew_ms(self, writer: Writer) -> int:
@@ -201,8 +204,10 @@ class Appender:
                 refused = reply
                 if is_full(reply):
                     writer.refuse(FULL if isinstance(reply, OutOfMemoryError) else DISK)
+                elif not is_away(reply):
+                    writer.errors += 1
             else:
-                await self._settle(writer, batch, reply, sent)
+                self._settle(writer, batch, reply, sent)
             if writer.behind:
                 self._mark(writer)
         if isinstance(refused, NoScriptError):
@@ -210,33 +215,37 @@ class Appender:
         elif refused is not None:
             raise refused
 
-    async def _settle(self, writer: Writer, batch: Batch, reply: Reply, sent: float) -> None:
+    def _settle(self, writer: Writer, batch: Batch, reply: Reply, sent: float) -> None:
         self.journal.answered(batch, reply, sent)
-        if reply.outcome is Outcome.GONE and await writer.restore():
+        if reply.outcome is Outcome.GONE:
+            self._dirty.pop(id(writer), None)  # what came meanwhile waits, too
+            self._restoring[id(writer)] = asyncio.create_task(self._restore(writer, batch, reply))
+            return
+        try:
+            writer.settle(batch, reply)
+        except Exception as error:
+            self._fail(writer, error)
+        if writer.outcome is not None:
+            self._settler.answered()
+
+    async def _restore(self, writer: Writer, batch: Batch, gone: Reply) -> None:
+        """Beside the round trips: the queue's Redis, which takes part in it, may be away."""
+        try:
+            async with self._restores:
+                there = await writer.restore()
+        except RedisError as error:
+            logger.log(level(error), "%s: not restored (%s), tried again", writer.generation_id, type(error).__name__)
+            await asyncio.sleep(random.uniform(0.5, 1.0))
+            self._restoring.pop(id(writer), None)
+            self._mark(writer)  # the next append finds it gone again
+            return
+        except Exception as error:
+            self._restoring.pop(id(writer), None)
+            self._fail(writer, error)
+            return
+        self._restoring.pop(id(writer), None)
+        if there:
             writer.begin_again()
         else:
-            writer.settle(batch, reply)
-
-    async def _forget_settled(self) -> None:
-        done: list[str] = []
-        ended: list[Ended] = []
-        now = time.monotonic()
-        for since, writer in list(self._rechecking.values()):
-            if writer.behind == 0 and now - writer.appended_at < LINGER:
-                # It had to be written again, and that is not on disk yet either.
-                del self._rechecking[id(writer)]
-                self._lingering.append((now + LINGER, writer))
-                continue
-            over = writer.behind == 0
-            if over or now - since > RECHECK_LIMIT:
-                del self._rechecking[id(writer)]
-                self._forget(writer)
-            # Where it is not known to be on disk, or another attempt's end is, it stays pending: the sweeper's.
-            if over and writer.outcome is Outcome.OK:
-                done.append(writer.generation_id)
-            if over and writer.outcome in (Outcome.OK, Outcome.GONE) and writer.ended is not None:
-                ended.append(writer.ended)
-        if done or ended:
-            await self._settled(done, ended)
-        if not (self._lingering or self._rechecking):
-            self._drained.set()
+            writer.settle(batch, gone)
+            self._settler.answered()

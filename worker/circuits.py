@@ -52,7 +52,7 @@ class Circuits:
             return choice
         try:
             for place in range(choice, len(models)):
-                answer = await self._ask(self._redis, [_key(models[place])], [PROBE_MS])
+                answer = await self._ask(self._redis, [_key(models[place])], [PROBE_MS, LONGEST_MS])
                 if answer != b"closed":
                     self._doubtful.add(models[place])
                 if answer != b"open":

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from shared.log import Outcome
 from worker.earlier import Earlier
+from worker.newer import Newer
 from worker.run import JobEnd, Run, Stop
 from worker.services import Services
 
@@ -17,6 +18,7 @@ class Generator:
     def __init__(self, services: Services) -> None:
         self.services = services
         self.running: dict[str, Run] = {}
+        self._newer = Newer()
 
     async def run(self, generation_id: str, leased_until: Callable[[], float]) -> JobEnd:
         """Run a generation to its end, or to the end of what this worker may do for it.
@@ -35,6 +37,8 @@ class Generator:
             await earlier.ended()
         if record is None or record.seal is not None:
             return JobEnd.DONE  # it stays pending until the sweeper knows that this end is on disk
+        if not record.cancel_requested and self._newer.is_newer(record.request):
+            return JobEnd.LEFT
         run = self.running[generation_id] = Run(self.services, record, lambda: int(leased_until() * 1000 + ahead_ms))
         try:
             return await run.to_the_end()

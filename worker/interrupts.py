@@ -32,6 +32,7 @@ class Interrupts:
     async def run(self) -> None:
         """Stop what was ended, until cancelled; a lost connection is made again."""
         failures = 0
+        looked = time.monotonic()
         while True:
             try:
                 async with self.redis.pubsub(ignore_subscribe_messages=True) as channel:
@@ -39,7 +40,12 @@ class Interrupts:
                     while True:
                         message = await channel.get_message(timeout=QUIET)
                         failures = 0
-                        await self._look_at([message["data"].decode()] if message else self._quiet())
+                        named = [message["data"].decode()] if message else []
+                        # Also where others are cancelled all the time: what was not heard must not wait for silence.
+                        if message is None or time.monotonic() - looked >= QUIET:
+                            named += self._quiet()
+                            looked = time.monotonic()
+                        await self._look_at(named)
             except (RedisError, OSError) as error:
                 failures += 1
                 logger.log(level(error), "interrupts not heard (%s)", type(error).__name__)

@@ -11,7 +11,6 @@ import socket
 from contextlib import suppress
 
 import uvloop
-from redis.exceptions import RedisError
 
 from shared.collector import spare_collector
 from shared.generations import Generations
@@ -22,7 +21,6 @@ from shared.redis_client import connect, connect_both
 from shared.settings import Settings
 from shared.subscriber import Subscriber
 from shared.telemetry import configure_logging, count_tasks_on_signal
-from shared.totals import Ended
 from worker.appender import Appender
 from worker.cache import Cache
 from worker.circuits import Circuits
@@ -36,6 +34,7 @@ from worker.providers.registry import Registry
 from worker.pulse import Pulse
 from worker.queue_worker import WAIT, QueueWorker
 from worker.services import Services
+from worker.settler import Settler
 from worker.sweeper import Sweeper
 from worker.trials import Trials
 
@@ -60,21 +59,16 @@ async def serve(settings: Settings) -> None:
     generations = Generations(redis, queue, settings)
     log = Log(redis)
 
-    async def settled(generation_ids: list[str], ended: list[Ended]) -> None:
-        with suppress(RedisError):  # the sweeper sees to it
-            await queue.settle(generation_ids, ended)
-        if settings.pack:
-            packer.take(generation_ids)
-
     journal = open_journal(settings.append_journal)
     packer = Packer(log, generations)
+    settler = Settler(queue.settle, packer.take if settings.pack else lambda _: None)
     pulse = Pulse(settings.lease, lambda: worker.give_up_expired())
     appender = Appender(
         log,
         max_log=settings.max_log,
         running_ttl=settings.running_ttl,
         window=settings.append_window,
-        settled=settled,
+        settler=settler,
         journal=journal,
         beat=pulse.beat,
     )
@@ -95,15 +89,15 @@ async def serve(settings: Settings) -> None:
     sweeper = Sweeper(queue, generations, settings, prices)
     try:
         async with asyncio.TaskGroup() as tasks:
-            running = (appender.run(), pulse.run(), interrupts.run(), sweeper.run(), subscriber.run(), packer.run())
-            background = [tasks.create_task(task) for task in running]
+            running = (appender.run(), settler.run(), pulse.run(), interrupts.run(), sweeper.run(), subscriber.run())
+            background = [tasks.create_task(task) for task in (*running, packer.run())]
             _drain_on_signal(tasks, worker, settings.drain_timeout)
             count_tasks_on_signal()
             spare_collector()
             await worker.main()
             with suppress(TimeoutError):
                 async with asyncio.timeout(5):
-                    await appender.drained()
+                    await settler.drained()
             for task in background:
                 task.cancel()
     finally:

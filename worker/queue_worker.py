@@ -20,7 +20,7 @@ from arq.worker import Retry, Worker, func
 from redis.exceptions import RedisError
 
 from shared.outage import level
-from shared.queue import JOB, QUEUE, Queue, decode_job, encode_job
+from shared.queue import JOB, NO_LEASES, QUEUE, Queue, decode_job, encode_job, tell_other_lease
 from shared.settings import Settings
 from shared.workers import BEATS, Workers
 from worker.generate import Generator
@@ -36,7 +36,7 @@ WEEK = 604_800
 BEAT = 1.0
 """Seconds at least between two times that a worker says that it is alive."""
 LOST_AFTER = 3
-"""Leases without a renewal after which a worker stops its provider calls.
+"""Leases without a renewal after which a worker stops its provider calls, unless the log's Redis is another and there.
 
 Not one: most failed renewals are a Redis that restarts, for everybody, and then the text so far is worth keeping. The
 log fences whoever is wrong about that.
@@ -87,11 +87,21 @@ class QueueWorker(Worker):
         self._not_renewing.set()
         self._began = began
         self._hold: tuple[float, int] | None = None
+        """Until when (time.monotonic) only what was enqueued since this ms (Redis' clock) is taken."""
+        self._doubt: tuple[float, int] | None = None
+        """Until when leases that ran out before this ms are left alone: their holders may just have had no way to renew
+        them, or the clock was set."""
+        self._queue_apart = settings.queue_url not in (None, settings.redis_url)
+        self._run_id: str | None = None
+        """Of the queue's Redis, when it was last looked at."""
+        self._answered = time.monotonic()
+        """When the queue last answered a take, a wait or a renewal."""
         # A Redis that was silent for this long may have kept other workers from renewing.
         self._patience = min(settings.redis_timeout, settings.lease / 3)
-        self._ahead_ms: float | None = None
+        self._ahead_ms: tuple[float, float] | None = None
+        """Redis' clock less this process' monotonic one, at least and at most."""
         self._failures = 0
-        self._workers = Workers(queue.redis)
+        self._workers = Workers(queue.redis, settings.lease)
 
     async def _generate(self, ctx: dict[str, Any], generation_id: str) -> None:
         try:
@@ -134,6 +144,7 @@ class QueueWorker(Worker):
     async def main(self) -> None:
         """Take jobs and renew leases until `drain`; `began` is called when Redis has answered and the taking begins."""
         await self._hold_off_after_restart()
+        await self._compare_lease()
         await self._beat()
         self._began()
         try:
@@ -155,6 +166,11 @@ class QueueWorker(Worker):
             await asyncio.gather(*self.tasks.values(), return_exceptions=True)
             # arq shields the last step of a job, which goes on without the job's task.
             await asyncio.gather(*self._finishing, return_exceptions=True)
+
+    async def _compare_lease(self) -> None:
+        with suppress(RedisError):
+            if (other_ms := await self.queue.compare_lease()) is not None:
+                tell_other_lease(logger, self.lease, other_ms)
 
     async def _beat(self) -> None:
         with suppress(RedisError):
@@ -191,13 +207,19 @@ class QueueWorker(Worker):
                 started = time.monotonic()
                 most = min(room, MOST)
                 taken = await self.queue.take(
-                    self.name, most=most, since_ms=self._since_ms(), until_ms=self._until_ms(started)
+                    self.name,
+                    most=most,
+                    since_ms=self._since_ms(),
+                    until_ms=self._until_ms(started),
+                    leased_since_ms=self._leased_since_ms(),
                 )
-                self._ahead_ms = taken.now_ms - time.monotonic() * 1000
+                was_set = self._see_clock(taken.now_ms, started)
+                self._answered = time.monotonic()
                 for job_id, score in taken.jobs:
                     self._start(job_id, score, started + self.lease)
                 if taken.late:
-                    self._hold = (time.monotonic() + self.lease, taken.now_ms)
+                    if not was_set:
+                        self._doubt = (time.monotonic() + self.lease, NO_LEASES)
                 elif len(taken.jobs) < most:
                     await self._wait(min(WAIT, max(0.01, (taken.next_ms or 1000) / 1000)))
                 self._failures = 0
@@ -207,9 +229,10 @@ class QueueWorker(Worker):
     async def _wait(self, seconds: float) -> None:
         began = time.monotonic()
         await self._idly(self.blocking.wait(seconds))
-        if time.monotonic() - began > seconds + self._patience and self._ahead_ms is not None:
+        self._answered = time.monotonic()
+        if self._answered - began > seconds + self._patience:
             # Redis was paused, or we were: leases may have run out that nobody could renew.
-            self._hold = (time.monotonic() + self.lease, int(time.monotonic() * 1000 + self._ahead_ms))
+            self._doubt = (self._answered + self.lease, NO_LEASES)
 
     async def _idly(self, wait: Awaitable[object]) -> None:
         self._idle = True
@@ -249,19 +272,31 @@ class QueueWorker(Worker):
             except RedisError as error:
                 logger.log(level(error), "leases not renewed (%s)", type(error).__name__)
                 pause = min(0.2, self.lease / 10)  # at once when it is back, before anyone takes them
-                if started - renewed > LOST_AFTER * self.lease:
+                if started - renewed > LOST_AFTER * self.lease and not await self._log_answers():
                     self.generator.stop_all("lease")
                 continue
             finally:
                 self._not_renewing.set()
             pause = self.lease / 3
             renewed = started
+            if mine:
+                self._answered = time.monotonic()
             for job_id in mine:
                 if job_id in self._leased_until:
                     self._leased_until[job_id] = started + self.lease
             for job_id in lost:
                 self._leased_until.pop(job_id, None)
                 self.generator.stop(job_id, "lease")
+
+    async def _log_answers(self) -> bool:
+        """Whether only the queue is away, on a Redis of its own: then the log still says whose each generation is."""
+        if not self._queue_apart:
+            return False
+        try:
+            await self.generator.services.log.redis.ping()
+        except RedisError:
+            return False
+        return True
 
     def give_up_expired(self) -> None:
         """Stop what this worker no longer leases by its own clock; it was paused, and may be the last to know."""
@@ -274,35 +309,65 @@ class QueueWorker(Worker):
         """Back off until Redis answers, then hold off: for one lease take only what is enqueued from now on.
 
         What was there before may be leased by a worker whose lease Redis has forgotten, or which had no way to renew
-        it; it takes it back in that time. Nothing is taken before Redis has answered: one that was paused would run
-        the take first of all.
+        it; it takes it back in that time. Of a Redis that did not restart nothing is forgotten, so only its leases are
+        left alone, and only where it was away for longer than what a lease has to spare. Nothing is taken before Redis
+        has answered: one that was paused would run the take first of all.
         """
         while not self._stopping.is_set():
             self._failures += 1
             logger.log(level(error), "queue unreachable (%s)", type(error).__name__)
             await asyncio.sleep(min(0.05 * 2.0 ** min(self._failures, 5), 1.0) * random.uniform(0.5, 1.0))
+            asked = time.monotonic()
             try:
-                now_ms, _ = await self.queue.clock()
+                server = await self.queue.server()
             except RedisError as again:
                 error = again
             else:
-                self._hold = (time.monotonic() + self.lease, now_ms)
+                self._see_clock(server.now_ms, asked)
+                if server.run_id is None or server.run_id != self._run_id:
+                    self._hold = (time.monotonic() + self.lease, server.now_ms)
+                elif time.monotonic() - self._answered > self._patience:
+                    self._doubt = (time.monotonic() + self.lease, NO_LEASES)
+                self._run_id = server.run_id
                 return
 
     async def _hold_off_after_restart(self) -> None:
+        asked = time.monotonic()
         try:
-            now_ms, up_ms = await self.queue.clock()
+            now_ms, up_ms, self._run_id = await self.queue.server()
         except RedisError as error:
             await self._recover(error)
             return
+        self._see_clock(now_ms, asked)
         if up_ms < self.lease * 1000:
             self._hold = (time.monotonic() + self.lease - up_ms / 1000, now_ms - up_ms)
+        # What ran out longer ago did so while nobody was there to take it, or the clock was set just now.
+        self._doubt = (time.monotonic() + self.lease, now_ms - int(self.lease * 1000))
+
+    def _see_clock(self, now_ms: int, asked: float) -> bool:
+        """Whether Redis' clock was set since it was last seen, by more than a lease, in either direction.
+
+        Then what looks like leases that ran out, or are far from it, is given one in which its holders renew.
+        """
+        answered, before = time.monotonic(), self._ahead_ms
+        least, most = self._ahead_ms = (now_ms - answered * 1000, now_ms - asked * 1000)
+        lease_ms = self.lease * 1000
+        if before is None or (least <= before[1] + lease_ms and most >= before[0] - lease_ms):
+            return False
+        logger.warning("Redis' clock was set by about %+.0f s", (least - before[0]) / 1000)
+        self._doubt = (answered + self.lease, NO_LEASES)
+        return True
 
     def _until_ms(self, sent: float) -> int | None:
         """When Redis' clock says that nobody waits for an answer to what is sent now (time.monotonic)."""
-        return int((sent + self._patience) * 1000 + self._ahead_ms) if self._ahead_ms is not None else None
+        return int((sent + self._patience) * 1000 + self._ahead_ms[0]) if self._ahead_ms is not None else None
 
     def _since_ms(self) -> int | None:
         if self._hold is not None and time.monotonic() > self._hold[0]:
             self._hold = None
         return self._hold[1] if self._hold else None
+
+    def _leased_since_ms(self) -> int | None:
+        if self._doubt is not None and time.monotonic() > self._doubt[0]:
+            self._doubt = None
+        return self._doubt[1] if self._doubt else None

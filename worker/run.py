@@ -14,6 +14,7 @@ from itertools import count
 from typing import Any, Literal
 
 import msgspec
+from msgspec.structs import replace
 from pydantic import ValidationError
 from redis.exceptions import RedisError
 
@@ -30,7 +31,7 @@ from worker.earlier import Earlier
 from worker.providers.provider import Provider
 from worker.replay import Replay
 from worker.services import Services
-from worker.writer import StopReason, Writer
+from worker.writer import DEFECT, StopReason, Writer
 
 logger = logging.getLogger("midstream.worker")
 
@@ -53,7 +54,7 @@ DENIED = frozenset({"authentication", "permission"})
 """Codes of failures that starting over would not mend either."""
 
 Stop = Literal["cancel", "drain"] | StopReason
-"""Why a generation is stopped: cancelled, this worker leaves, or the log wants no more."""
+"""Why a generation is stopped: cancelled, this worker leaves, or the log wants or can take no more."""
 
 
 class JobEnd(Enum):
@@ -77,6 +78,8 @@ class Run:
         asked = _asked(record.request)
         self._models = [record.model, *(asked.fallback or ())]
         self._choice = record.choice
+        self._accepted_at: float | None = None
+        """When the generation was accepted (time.monotonic), as far as Redis' clock said at the first claim here."""
         self._lookup = services.cache.lookup(record) if asked.cache and not record.cancel_requested else None
         self._replay: Replay | None = None
         """Whose answer is copied, instead of asking the provider."""
@@ -111,8 +114,7 @@ class Run:
             # Its text may hold a prompt or an answer, so only its kind and place are logged.
             place = error.__traceback__ and _innermost(error)
             logger.error("%s: %s at %s", self.record.id, type(error).__name__, place)
-            failed = Failed(code="internal_error", message="Midstream failed, which is a defect.", retryable=False)
-            return await self._seal(failed)
+            return await self._seal(replace(DEFECT))
         finally:
             self._task.cancel()
             await asyncio.wait({self._task})
@@ -235,9 +237,11 @@ class Run:
         except KeyError:
             message = f"The worker has no provider named {name}: its configuration differs from the API's."
             return Failed(code="unknown_provider", message=message, retryable=False), None
-        # From when it was accepted: while it waited, the API looked at its deadline (api/deadlines.py).
-        elapsed_ms = max(claim.elapsed_ms, claim.token - self.record.created_ms)
-        seconds = (request.deadline or settings.deadline) - elapsed_ms / 1000
+        if self._accepted_at is None:
+            # While it waited, the API looked at its deadline (api/waiting.py). Redis' clock may be set from now on.
+            elapsed_ms = max(0, claim.elapsed_ms, claim.token - self.record.created_ms)
+            self._accepted_at = time.monotonic() - elapsed_ms / 1000
+        seconds = (request.deadline or settings.deadline) - (time.monotonic() - self._accepted_at)
         patience = LONG if self._replay is None and self._has_further() else math.inf
         call = Call(provider, request, model, self._so_far, patience)
         end = await stream(call, writer, settings, seconds=seconds)
@@ -325,6 +329,8 @@ class Run:
             return JobEnd.BACK
         if self._why == "cancel":
             return await self._seal(Cancelled())
+        if self._why == "defect":
+            return await self._seal(replace(DEFECT))
         if self._why == "full":
             message = "Redis has no room for more: its memory or its disk is full."
             return await self._seal(Failed(code="storage_full", message=message, retryable=True))

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from redis.exceptions import RedisError
 
+from shared.clock import read_clock
 from shared.generations import SYNCED_MS, Generations
 from shared.log import Log
 from shared.outage import level
@@ -24,7 +25,7 @@ PAGE = 200
 STRETCH = 500
 """Entries of owners' indexes that one pass looks at, to drop what has expired."""
 HALF_ACCEPTED = 60_000
-"""ms after which an index entry without a record is taken for what a crash left of an unanswered POST."""
+"""ms, while Redis is there, after which an index entry without a record is what a crash left of an unanswered POST."""
 
 
 class Sweeper:
@@ -44,6 +45,9 @@ class Sweeper:
         while True:
             await asyncio.sleep(self.interval * random.uniform(0.8, 1.2))
             try:
+                # Whoever sweeps has seen both clocks all the time, and knows when one was set, or its Redis restarted.
+                await self.queue.clock()
+                await read_clock(self.generations.redis)
                 if await self.queue.alone("sweep", self.interval * 0.7):
                     await self.sweep()
             except RedisError as error:
@@ -52,12 +56,22 @@ class Sweeper:
     async def sweep(self) -> int:
         """One pass over the pending index; gives how many generations it enqueued."""
         now_ms, up_ms = await self.queue.clock()
-        if up_ms < max(self.interval * 1000, SYNCED_MS):
+        _, log_up_ms = await read_clock(self.generations.redis)
+        if min(up_ms, log_up_ms) < max(self.interval * 1000, SYNCED_MS):
             return 0  # workers are taking their leases back: what looks unqueued may be running
+        lease_ms = int(self.interval * 1000)
+        # Younger entries may be in the middle of being accepted, or have just been sealed; those of a time that is
+        # further off than two leases were announced before the clock was set back.
+        enqueued = await self._pass(now_ms, log_up_ms, before_ms=now_ms - lease_ms)
+        enqueued += await self._pass(now_ms, log_up_ms, since_ms=now_ms + 2 * lease_ms)
+        await self._tidy()
+        if enqueued:
+            logger.info("enqueued %d generations that nobody had", enqueued)
+        return enqueued
+
+    async def _pass(self, now_ms: int, log_up_ms: int, **announced: int) -> int:
         enqueued = kept = 0
-        # Younger entries may be in the middle of being accepted, or have just been sealed.
-        before_ms = now_ms - int(self.interval * 1000)
-        while page := await self.queue.pending(count=PAGE, offset=kept, before_ms=before_ms):
+        while page := await self.queue.pending(count=PAGE, offset=kept, **announced):
             unqueued = [generation_id for generation_id, _, queued in page if not queued]
             ends = dict(zip(unqueued, await self.generations.ends(unqueued), strict=True)) if unqueued else {}
             over, sealed = [], []
@@ -69,16 +83,15 @@ class Sweeper:
                         await self.generations.renew(generation_id)
                     if not queued:
                         enqueued += await self.queue.enqueue(generation_id)
-                elif end in ("gone", "sealed") or (end == "lost" and now_ms - since_ms > HALF_ACCEPTED):
+                elif end in ("gone", "sealed") or (
+                    end == "lost" and min(abs(now_ms - since_ms), log_up_ms) > HALF_ACCEPTED
+                ):
                     over.append(generation_id)
                     if end == "sealed":
                         sealed.append(generation_id)
                 else:
                     kept += 1
             await self.queue.settle(over, [counted for i in sealed if (counted := await self._ended(i)) is not None])
-        await self._tidy()
-        if enqueued:
-            logger.info("enqueued %d generations that nobody had", enqueued)
         return enqueued
 
     async def _tidy(self) -> None:

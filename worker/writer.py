@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Literal
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
-from shared.events import ORIGIN, TERMINAL, Delta, Event, EventId, Part, PartEnd, Response, Usage, UsageReport, encode
+from shared.events import (
+    ORIGIN,
+    TERMINAL,
+    Delta,
+    Event,
+    EventId,
+    Failed,
+    Part,
+    PartEnd,
+    Response,
+    Usage,
+    UsageReport,
+    encode,
+)
 from shared.log import Batch, Claim, Outcome, Reply
 from shared.totals import Ended
 
@@ -26,8 +41,9 @@ FIRST = 3
 ROOM = 1024
 """Events that may be on their way to the log before the provider is read more slowly."""
 
-StopReason = Literal["lease", "gone", "full"]
-"""Why the log wants no more: another attempt has it, it has ended or is no more, Redis has no memory."""
+StopReason = Literal["lease", "gone", "full", "defect"]
+"""Why the log wants no more: another attempt has it, it has ended or is no more, Redis has no memory, or we fail."""
+DEFECT = Failed(code="internal_error", message="Midstream failed, which is a defect.", retryable=False)
 
 
 class LogFull(Exception):
@@ -90,6 +106,9 @@ class Writer:
         self._stop = stop
         self._refused_at: float | None = None
         self._full = False
+        self._failed = False
+        self.errors = 0
+        """Times in a row that the log answered with an error of its own, which is no outage."""
         self.restore = restore
         """Writes the record again where Redis has forgotten it; False where it was deleted or has expired."""
 
@@ -196,6 +215,7 @@ class Writer:
 
     def settle(self, batch: Batch, reply: Reply) -> None:
         """Learn what the log answered."""
+        self.errors = 0
         seal = EventId(self.token, len(self._events) - 1)
         if reply.outcome is Outcome.OK:
             self.appended_at = time.monotonic()
@@ -235,14 +255,36 @@ class Writer:
 
     def refuse(self, seconds: float) -> None:
         """Redis has no room for the batch. After so long of that, what it has not taken is dropped, and the end is
-        asked for: without memory it is taken at once, without a disk as soon as that is there again.
+        asked for: without memory it is taken at once, without a disk as soon as that is there again. An answer that has
+        its end is kept: viewers may have seen it, and a Redis that came back without it will have it again.
         """
+        if self.outcome is Outcome.OK or self.ended is not None:
+            return
         self._refused_at = self._refused_at or time.monotonic()
         if not self._full and time.monotonic() - self._refused_at > seconds:
             self._full = True
             del self._events[self._acked :]
             self._waiting.clear()
             self._stop("full")
+
+    def fail(self) -> None:
+        """What waits cannot be written, or an answer not be understood: a defect, and the run ends as failed.
+
+        An end that waits becomes that. The second time it is given up, for another attempt to begin.
+        """
+        if self._failed:
+            self.lose(Outcome.FENCED)
+            return
+        self._failed = True
+        ends = any(event.type in TERMINAL for event in self._waiting)
+        self._waiting.clear()
+        self._halves.clear()
+        if ends:
+            self._waiting.append(replace(DEFECT, t=self.elapsed_ms))
+            self.ended = self.ended and dataclasses.replace(self.ended, state="failed")
+            self._dirty(self)
+        self._stop("defect")
+        self.changed.set()
 
     def lose(self, outcome: Outcome) -> None:
         """Write no more: the log is another's, or nobody's."""

@@ -1,6 +1,7 @@
 -- May this model be called?
 -- KEYS  circuit
--- ARGV  ms for which a probe may run
+-- ARGV  ms for which a probe may run, ms for which a circuit is open at most: what is further off is from before the
+--       clock was set back
 -- Gives closed, open, or probe: then this caller tries it for all others
 local c = redis.call('HMGET', KEYS[1], 'until', 'probe')
 if not c[1] then
@@ -8,7 +9,10 @@ if not c[1] then
 end
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-if now < tonumber(c[1]) or (c[2] and now < tonumber(c[2])) then
+local function ahead(time, most)
+  return time and now < tonumber(time) and tonumber(time) <= now + most
+end
+if ahead(c[1], ARGV[2]) or ahead(c[2], ARGV[1]) then
   return 'open'
 end
 redis.call('HSET', KEYS[1], 'probe', string.format('%.0f', now + ARGV[1]))

@@ -11,11 +11,11 @@ local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local c = redis.call('HMGET', KEYS[1], 'until', 'opened', 'failures', 'since')
 local opened = tonumber(c[2] or 0)
-if c[1] and now < tonumber(c[1]) then
+if c[1] and now < tonumber(c[1]) and tonumber(c[1]) <= now + ARGV[5] then
   return 0 -- of a call that began before
 end
 local failures, since = tonumber(c[3] or 0) + 1, tonumber(c[4] or now)
-if now - since > tonumber(ARGV[3]) then
+if math.abs(now - since) > tonumber(ARGV[3]) then
   failures, since = 1, now
 end
 local open = 0

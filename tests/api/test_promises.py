@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from fakeredis import FakeAsyncRedis
+from redis.exceptions import BusyLoadingError, ConnectionError
 
 from api import promises
 from api.promises import Ending, Promises
+from shared.events import Completed
 from shared.generations import Acceptance, Existence, Generations
-from shared.log import Keys
-from shared.queue import Queue
+from shared.log import Keys, Log
+from shared.queue import LEASES, PENDING, QUEUE, Queue
 from shared.settings import Settings
+from tests.contract.accepting import batch, claim
 
 
 @pytest.fixture
@@ -65,7 +69,7 @@ async def test_what_was_deleted_stays_deleted(
     subject, _ = remembered
     await generations.delete("me", "gen_x")
     async with asyncio.timeout(10):
-        while subject._recent:
+        while subject._accepted.given:
             await asyncio.sleep(0.02)
     await asyncio.sleep(0)
     assert await _existence(generations) is Existence.TOMBSTONE
@@ -102,3 +106,115 @@ async def test_what_was_deleted_is_deleted_again(
     async with asyncio.timeout(10):
         while await _existence(generations) is not Existence.TOMBSTONE:
             await asyncio.sleep(0.02)
+
+
+async def _until(condition: Any) -> None:
+    async with asyncio.timeout(10):
+        while not await condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_an_outage_of_any_length_is_outlived(
+    generations: Generations, remembered: tuple[Promises, Acceptance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of more tries than answers are counted."""
+    monkeypatch.setattr(promises, "LOOKS", 2)
+    look, tries = generations.accept_again, 0
+
+    async def away(_: Any) -> list[Acceptance]:
+        nonlocal tries
+        tries += 1
+        raise BusyLoadingError("loading") if tries % 2 else ConnectionError("away")
+
+    monkeypatch.setattr("api.promises.Backoff.__next__", lambda _: 0.01)
+    monkeypatch.setattr(generations, "accept_again", away)
+
+    async def tried() -> bool:
+        return tries > 8
+
+    async def queued() -> bool:
+        return (await generations.queue.lacks([("gen_x", "me")])) == [(False, False)]
+
+    await _until(tried)
+    await generations.redis.flushall()
+    monkeypatch.setattr(generations, "accept_again", look)
+    await _until(queued)
+
+
+async def test_a_queue_that_lost_it_alone_has_it_again(
+    generations: Generations, remembered: tuple[Promises, Acceptance]
+) -> None:
+    """It is on a Redis of its own; the record is where it was."""
+    redis: Any = generations.redis
+    await redis.delete(QUEUE, PENDING, LEASES, "midstream:owner:me", "midstream:owners", "arq:job:gen_x")
+
+    async def there() -> bool:
+        return await generations.queue.lacks([("gen_x", "me")]) == [(False, False)]
+
+    await _until(there)
+    assert await redis.exists("arq:job:gen_x")
+    assert await generations.queue.owners() == ["me"]
+    assert (await generations.queue.pending(count=9))[0][0] == "gen_x"
+
+
+async def test_what_has_ended_meanwhile_is_listed_again_and_not_run_again(
+    generations: Generations, remembered: tuple[Promises, Acceptance]
+) -> None:
+    redis: Any = generations.redis
+    log = Log(redis)
+    running = await claim(log, "gen_x")
+    await log.append(batch("gen_x", running, 1, [Completed(finish_reason="stop")]))
+    await redis.delete(QUEUE, PENDING, LEASES, "midstream:owner:me")
+
+    async def listed() -> bool:
+        return await generations.queue.place("me", "gen_x") is not None
+
+    await _until(listed)
+    assert await redis.zscore(QUEUE, "gen_x") is None
+
+
+async def test_one_that_redis_cannot_look_at_holds_up_no_other(
+    generations: Generations, remembered: tuple[Promises, Acceptance]
+) -> None:
+    subject, acceptance = remembered
+    redis: Any = generations.redis
+    bad = replace(acceptance, id="gen_bad")
+    await redis.set(Keys("gen_bad").record, "not a record")
+    subject.remember(bad)
+    await redis.delete(Keys("gen_x").record, Keys("gen_x").tombstone)
+
+    async def again() -> bool:
+        return await _existence(generations) is Existence.RECORD
+
+    await _until(again)
+
+
+async def test_a_queue_that_is_away_holds_up_no_cancel(
+    generations: Generations, remembered: tuple[Promises, Acceptance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject, _ = remembered
+
+    async def frozen(_: Any) -> Any:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(generations.queue, "lacks", frozen)
+    subject.remember(Ending("cancel", "gen_x", "me"))
+
+    async def cancelled() -> bool:
+        record = (await generations.find("gen_x")).record
+        return record is not None and record.state == "cancelled"
+
+    await _until(cancelled)
+
+
+async def test_what_redis_never_does_is_forgotten(generations: Generations, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(promises, "SETTLED", 0.02)
+    monkeypatch.setattr(promises, "LOOKS", 3)
+    subject = Promises(generations)
+    task = asyncio.create_task(subject.run())
+    await generations.redis.set(Keys("gen_bad").record, "not a record")
+    subject.remember(Ending("cancel", "gen_bad", "me"))
+    async with asyncio.timeout(10):
+        await subject.kept()
+    task.cancel()
+    await asyncio.wait([task])

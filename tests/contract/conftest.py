@@ -13,10 +13,11 @@ from fakeredis import FakeAsyncRedis
 from redis.asyncio import Redis
 
 from midstream.valkey import Valkey
+from shared.clock import read_clock
 from shared.generations import Generations
 from shared.log import Log
 from shared.queue import Queue
-from shared.redis_client import connect, read_clock
+from shared.redis_client import connect
 from shared.settings import Settings
 
 BACKENDS = ["fakeredis", "valkey", pytest.param("redis7", marks=pytest.mark.redis7)]

@@ -16,7 +16,7 @@ from shared.generations import Acceptance, Generations
 from shared.log import Batch, Log, Outcome, Start
 from shared.queue import DEADLINES, Queue
 from shared.settings import Settings
-from shared.workers import Workers
+from shared.workers import WORKERS, Workers
 
 
 @pytest.fixture
@@ -166,6 +166,15 @@ async def test_workers_are_alive_for_as_long_as_they_say(redis: Redis) -> None:
     assert await workers.alive() == 1
     await workers.leave("one")
     assert await workers.alive() == 0
+
+
+async def test_workers_of_before_the_clock_was_set_back_are_not_alive(redis: Redis) -> None:
+    workers = Workers(redis)
+    await workers.beat("lost", 5)
+    await redis.zincrby(WORKERS, 600_000, "lost")
+    assert await workers.alive() == 0
+    await workers.beat("living", 5)
+    assert await redis.zcard(WORKERS) == 1
 
 
 @pytest.mark.parametrize("lost", [False, True])

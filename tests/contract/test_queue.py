@@ -10,7 +10,20 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from shared.queue import INTERRUPTS, LEASES, PENDING, QUEUE, Announced, Place, Queue, decode_job, encode_job
+from shared.queue import (
+    INTERRUPTS,
+    LEASES,
+    NO_LEASES,
+    PENDING,
+    QUEUE,
+    RESTORATION_MS,
+    Announced,
+    Place,
+    Queue,
+    decode_job,
+    encode_job,
+)
+from shared.settings import Settings
 
 
 async def test_jobs_are_taken_once_and_in_order(queue: Queue) -> None:
@@ -107,6 +120,94 @@ async def test_a_take_that_redis_gets_to_too_late_does_nothing(queue: Queue) -> 
     assert [job for job, _ in (await queue.take("w", most=1, until_ms=now_ms + 5_000)).jobs] == ["a"]
 
 
+async def scores(redis: Any) -> dict[str, float]:
+    return {job.decode(): score for job, score in await redis.zrange(QUEUE, 0, -1, withscores=True)}
+
+
+async def test_what_waits_since_before_the_clock_was_set_back_is_visible_in_its_order(queue: Queue, redis: Any) -> None:
+    for name in "abc":
+        await queue.enqueue(name)
+        await asyncio.sleep(0.005)
+    await redis.zadd(QUEUE, {name: score + 600_000 for name, score in (await scores(redis)).items()})
+    assert await queue.position("b") == 2, "nobody leases it, whatever the clock says"
+    assert [job for job, _ in (await queue.take("w", most=2)).jobs] == ["a", "b"]
+    assert [job for job, _ in (await queue.take("w", most=2)).jobs] == ["c"]
+
+
+async def test_a_held_off_worker_leaves_what_is_from_before_the_clock_was_set_back(queue: Queue, redis: Any) -> None:
+    await queue.enqueue("a")
+    now_ms = (await queue.take("w", most=0)).now_ms
+    await redis.zadd(QUEUE, {"a": now_ms + 600_000})
+    assert (await queue.take("w", most=9, since_ms=now_ms)).jobs == []
+    assert [job for job, _ in (await queue.take("w", most=9)).jobs] == ["a"]
+
+
+@pytest.mark.parametrize("renews", [True, False])
+async def test_a_lease_from_before_the_clock_was_set_back_is_its_holders_for_one_more(
+    queue: Queue, redis: Any, renews: bool
+) -> None:
+    await queue.enqueue("a")
+    now_ms = (await queue.take("w1", most=1)).now_ms
+    await redis.zadd(QUEUE, {"a": now_ms + 600_000})
+    look = await queue.take("w2", most=9)
+    assert look.jobs == []
+    assert (await scores(redis))["a"] <= look.now_ms + queue.lease_ms
+    if renews:
+        assert await queue.renew("w1", ["a"]) == []
+    async with asyncio.timeout(5):
+        while not (again := await queue.take("w2", most=9)).jobs:
+            await asyncio.sleep(0.01)
+    assert again.now_ms >= look.now_ms + queue.lease_ms
+
+
+async def test_what_is_leased_by_nobody_is_believed_for_as_long_as_that_may_be(queue: Queue, redis: Any) -> None:
+    await queue.enqueue("a", RESTORATION_MS)
+    before = await scores(redis)
+    await queue.take("w", most=9)
+    assert await scores(redis) == before
+    await redis.zincrby(QUEUE, 600_000, "a")
+    now_ms = (await queue.take("w", most=9)).now_ms
+    assert (await scores(redis))["a"] <= now_ms + queue.lease_ms
+
+
+async def test_leases_that_are_doubted_are_left_and_hide_nothing(queue: Queue, redis: Any) -> None:
+    for name in ("leased", "doubted", "waits"):
+        await queue.enqueue(name)
+        if name != "waits":
+            await queue.take("w1", most=9)
+    now_ms = (await queue.take("w2", most=0)).now_ms
+    await redis.zadd(QUEUE, {"leased": now_ms - 10, "doubted": now_ms - 5_000, "waits": now_ms - 1})
+    assert [job for job, _ in (await queue.take("w2", most=1, leased_since_ms=NO_LEASES)).jobs] == ["waits"]
+    assert [job for job, _ in (await queue.take("w2", most=9, leased_since_ms=now_ms - 1_000)).jobs] == ["leased"]
+    assert [job for job, _ in (await queue.take("w2", most=9)).jobs] == ["doubted"]
+
+
+async def test_a_lease_that_is_taken_back_is_pending_again(queue: Queue, redis: Any) -> None:
+    await queue.enqueue("a")
+    await queue.take("w1", most=1)
+    await redis.delete(QUEUE, LEASES, PENDING)
+    await queue.renew("w1", ["a"])
+    assert await redis.zscore(PENDING, "a") is not None
+
+
+async def test_what_an_index_or_the_queue_lacks(queue: Queue, redis: Any) -> None:
+    await queue.announce("a", "me", most=9)
+    assert await queue.lacks([("a", "me"), ("b", "me")]) == [(False, True), (True, True)]
+    await queue.enqueue("a")
+    assert await queue.lacks([("a", "me")]) == [(False, False)]
+    await redis.delete("midstream:owner:me")
+    assert await queue.lacks([("a", "me")]) == [(True, False)]
+    await queue.list_again("a", "me")
+    assert await queue.lacks([("a", "me")]) == [(False, False)]
+
+
+async def test_another_lease_is_told(redis: Redis) -> None:
+    assert await Queue(redis, Settings(lease=5)).compare_lease() is None
+    assert await Queue(redis, Settings(lease=5)).compare_lease() is None
+    assert await Queue(redis, Settings(lease=2)).compare_lease() == 5_000
+    assert await Queue(redis, Settings(lease=2)).compare_lease() is None
+
+
 async def test_a_job_given_back_is_taken_at_once_by_another(queue: Queue) -> None:
     await queue.enqueue("a")
     await queue.take("w1", most=1)
@@ -178,6 +279,13 @@ async def test_interrupts_are_heard(queue: Queue, redis: Redis) -> None:
         assert (await channel.get_message(timeout=5))["type"] == "subscribe"
         await queue.interrupt("a")
         assert (await channel.get_message(timeout=5))["data"] == b"a"
+
+
+async def test_a_clock_that_was_set_back_leaves_no_process_alone_for_longer(queue: Queue, redis: Redis) -> None:
+    assert await queue.alone("sweep", 0.5)
+    await redis.pexpire("midstream:alone:sweep", 600_000)
+    assert await queue.alone("sweep", 0.5)
+    assert not await queue.alone("sweep", 0.5)
 
 
 async def test_one_process_is_alone_for_a_while(queue: Queue) -> None:

@@ -13,11 +13,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
+from shared.clock import read_clock
 from shared.events import Cancelled, Completed, Cost, Event, Failed, Spent, Usage
 from shared.generations import SYNCED_MS, Generations
 from shared.log import Keys, Log, Outcome
 from shared.queue import PENDING, QUEUE, Queue
-from shared.redis_client import read_clock
 from shared.settings import Settings
 from shared.totals import COUNTED, MODELS, OTHER, TOKENS, Ended, Totals, ended, read_ended
 from tests.contract.accepting import accept, batch, claim

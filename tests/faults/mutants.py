@@ -30,6 +30,12 @@ STAGES: dict[str, tuple[str, ...]] = {
     "contract": (*PYTEST, "tests/contract", "-k", "not redis7"),
     "writer": (*PYTEST, "tests/worker/test_writer.py"),
     "appender": (*PYTEST, "tests/worker/test_appender.py"),
+    "settler": (*PYTEST, "tests/worker/test_settler.py"),
+    "clock": (*PYTEST, "tests/shared/test_clock.py"),
+    "hold-off": (*PYTEST, "tests/worker/test_hold_off.py"),
+    "interrupts": (*PYTEST, "tests/worker/test_interrupts.py"),
+    "newer": (*PYTEST, "tests/worker/test_newer.py"),
+    "promises": (*PYTEST, "tests/api/test_promises.py"),
     "machine": (*PYTEST, "tests/shared/test_log_machine.py"),
     "durability": (*PYTEST, "tests/shared/test_durability.py", "-k", "not redis7"),
     "guards": (*PYTEST, "tests/faults/test_guards.py"),
@@ -94,7 +100,7 @@ def _one(name: str, file: str, old: str, new: str, *stages: str) -> Mutant:
 
 STREAMS, PAGE = "midstream/standard_streams.py", "api/web/app.js"
 APPEND, CLAIM = "shared/lua/append.lua", "shared/lua/claim.lua"
-DURABILITY = "shared/durability.py"
+DURABILITY, TAKE = "shared/durability.py", "shared/lua/queue_take.lua"
 FINISH, STREAM, WATCHDOG = "worker/providers/finish.py", "worker/providers/stream.py", "worker/watchdog.py"
 TRANSPORT = "worker/providers/transport.py"
 
@@ -123,12 +129,12 @@ MUTANTS = (
             ),
             Edit(
                 "worker/appender.py",
-                "            writer.settle(batch, reply)\n",
-                "            writer.settle(batch, reply)\n"
-                "            if batch.events[-1][0] in ('completed', 'failed', 'cancelled'):\n"
-                "                from shared.log import Keys\n"
-                "                key = Keys(batch.generation_id).record\n"
-                "                await self.log.redis.hset(key, 'seal', str(batch.last))\n",
+                "                self._settle(writer, batch, reply, sent)\n",
+                "                self._settle(writer, batch, reply, sent)\n"
+                "                if batch.events[-1][0] in ('completed', 'failed', 'cancelled'):\n"
+                "                    from shared.log import Keys\n"
+                "                    key = Keys(batch.generation_id).record\n"
+                "                    await self.log.redis.hset(key, 'seal', str(batch.last))\n",
             ),
         ),
     ),
@@ -208,8 +214,8 @@ MUTANTS = (
     ),
     _one(
         "no look after the seal",
-        "worker/appender.py",
-        "            writer.recheck()\n",
+        "worker/settler.py",
+        "                sealed.writer.recheck()\n",
         "",
         "writer",
         "guards",
@@ -218,16 +224,16 @@ MUTANTS = (
     ),
     _one(
         "what was written again is not looked at again",
-        "worker/appender.py",
-        "            if writer.behind == 0 and now - writer.appended_at < LINGER:\n",
-        "            if False:\n",
+        "worker/settler.py",
+        "        if there and now - writer.appended_at < LINGER:\n",
+        "        if False:\n",
         "guards",
     ),
     _one(
         "what was accepted again is not looked at again",
         "api/promises.py",
-        "            self.remember(acceptance)  # that is not on disk yet either\n",
-        "            pass\n",
+        "return [given for given in due if given.promise.id in ids]  # that is not on disk yet either",
+        "return []",
         "guards",
     ),
     _one(
@@ -246,9 +252,9 @@ MUTANTS = (
     ),
     _one(
         "another attempt's end settles a generation",
-        "worker/appender.py",
-        "            if over and writer.outcome is Outcome.OK:\n",
-        "            if over:\n",
+        "worker/settler.py",
+        "        ours = there and writer.outcome is Outcome.OK\n",
+        "        ours = there\n",
         "guards",
     ),
     _one(
@@ -308,8 +314,8 @@ MUTANTS = (
     _one(
         "a forgotten record is not restored",
         "worker/appender.py",
-        "if reply.outcome is Outcome.GONE and await writer.restore():",
-        "if False:",
+        "        if reply.outcome is Outcome.GONE:\n",
+        "        if False:\n",
         "guards",
         "worker",
         "named",
@@ -507,8 +513,8 @@ MUTANTS = (
     _one(
         "a sync counts for what a restart may have lost",
         DURABILITY,
-        'if info["uptime_in_seconds"] - 2 < asyncio.get_running_loop().time() - began:',
-        "if False:",
+        "        if since < seconds:\n",
+        "        if False:\n",
         "durability",
     ),
     _one(
@@ -521,7 +527,7 @@ MUTANTS = (
     _one(
         "the API does not look again at what it accepted",
         "api/promises.py",
-        "await self._generations.accept_again([g.promise for g in due if isinstance(g.promise, Acceptance)])",
+        "await self._generations.accept_again([given.promise for given in due])",
         "list[Acceptance]()",
         "api",
         "guards",
@@ -685,8 +691,8 @@ MUTANTS = (
     _one(
         "a deadline counts from the first attempt",
         "worker/run.py",
-        "        elapsed_ms = max(claim.elapsed_ms, claim.token - self.record.created_ms)\n",
-        "        elapsed_ms = claim.elapsed_ms\n",
+        "            elapsed_ms = max(0, claim.elapsed_ms, claim.token - self.record.created_ms)\n",
+        "            elapsed_ms = claim.elapsed_ms\n",
         "waiting",
     ),
     _one(
@@ -846,6 +852,209 @@ MUTANTS = (
         "/readyz knows no maxclients", HEALTH, "crowded = [name", "crowded = [name for name in ()] and [name", "health"
     ),
     _one("/livez knows no end", HEALTH, "if use.hub.leaving:", "if False:", "health"),
+    _one(
+        "what cannot be encoded ends the worker",
+        "worker/appender.py",
+        "            except Exception as error:\n                self._fail(writer, error)\n",
+        "            except ZeroDivisionError as error:\n                self._fail(writer, error)\n",
+        "settler",
+    ),
+    _one(
+        "an answer that is not understood ends the worker",
+        "worker/appender.py",
+        "        except Exception as error:\n            self._fail(writer, error)\n        if writer",
+        "        except ZeroDivisionError as error:\n            self._fail(writer, error)\n        if writer",
+        "settler",
+    ),
+    _one(
+        "what was sealed is forgotten in an outage",
+        "worker/appender.py",
+        "                elif not is_away(reply):\n",
+        "                else:\n",
+        "settler",
+    ),
+    _one(
+        "an end that viewers saw is dropped where the disk is full",
+        "worker/writer.py",
+        "        if self.outcome is Outcome.OK or self.ended is not None:\n            return\n",
+        "",
+        "settler",
+    ),
+    _one(
+        "a log's own errors are met for ever",
+        "worker/settler.py",
+        "if not there and writer.errors <= REFUSALS:",
+        "if not there:",
+        "settler",
+    ),
+    _one(
+        "the time to write it again counts while Redis is away",
+        "api/tail.py",
+        "                self._forgotten_at = None  # what restores it needs Redis too\n",
+        "",
+        "guards",
+    ),
+    _one(
+        "what the queue could not be told is the sweeper's at once",
+        "worker/settler.py",
+        "                if not is_away(error):\n                    return",
+        "                if True:\n                    return",
+        "settler",
+    ),
+    _one(
+        "an outage counts as answers",
+        "api/promises.py",
+        "if len(due) == 1 and not is_away(error):",
+        "if len(due) == 1:",
+        "promises",
+    ),
+    _one(
+        "one promise that cannot be looked at holds up all",
+        "api/promises.py",
+        "                if is_away(error):\n                    raise\n",
+        "                raise\n",
+        "promises",
+    ),
+    _one(
+        "promises are looked at for ever",
+        "api/promises.py",
+        "            if given.looks < LOOKS:\n",
+        "            if True:\n",
+        "promises",
+    ),
+    _one(
+        "a queue that lost what was accepted is not asked",
+        "shared/generations.py",
+        '(end in (None, "cancel") and (unlisted or unqueued))',
+        "False",
+        "promises",
+    ),
+    _one(
+        "what has ended stays out of its owner's list",
+        "shared/generations.py",
+        'elif end in ("sealed", "ending") and unlisted:',
+        "elif False:",
+        "promises",
+    ),
+    _one(
+        "what waits since before the clock was set back waits on",
+        TAKE,
+        "  elseif not holding then\n",
+        "  elseif false then\n",
+    ),
+    _one(
+        "what waits since before the clock was set back is new",
+        TAKE,
+        "  elseif not holding then\n",
+        "  else\n",
+    ),
+    _one(
+        "a lease from before the clock was set back lasts",
+        TAKE,
+        "      redis.call('ZADD', KEYS[1], 'XX', till, far[i])\n",
+        "",
+    ),
+    _one(
+        "leases that are in doubt are taken",
+        TAKE,
+        "(holding or (ARGV[6] ~= ''",
+        "(holding or (false",
+    ),
+    _one(
+        "what is left alone hides what waits behind it",
+        TAKE,
+        "  looked = looked + redis.call('HLEN', KEYS[2])",
+        "  looked = looked",
+    ),
+    _one(
+        "a lease that is taken back is not pending",
+        "shared/lua/queue_renew.lua",
+        "      redis.call('ZADD', KEYS[3], 'NX', string.format('%.0f', now), ARGV[i])\n",
+        "",
+    ),
+    _one(
+        "a turn lasts as long as a clock that was set back says",
+        "shared/queue.py",
+        "await self.redis.pttl(key) > ms and",
+        "False and",
+    ),
+    _one(
+        "workers of before the clock was set back count",
+        "shared/lua/worker_beat.lua",
+        "string.format('(%.0f', now + ARGV[3]), '+inf')",
+        "'+inf', '+inf')",
+        "waiting",
+    ),
+    _one(
+        "an uptime is believed after a restart",
+        "shared/clock.py",
+        "0 if another else _claimed_ms(info)",
+        "_claimed_ms(info)",
+        "clock",
+    ),
+    _one(
+        "a clock that is set goes unseen",
+        "shared/clock.py",
+        "            sight.at, sight.up_ms = got, 0\n",
+        "            pass\n",
+        "clock",
+    ),
+    _one(
+        "each error holds a worker off from all that was there",
+        "worker/queue_worker.py",
+        "if server.run_id is None or server.run_id != self._run_id:",
+        "if True:",
+        "hold-off",
+    ),
+    _one(
+        "after an outage leases are taken at once",
+        "worker/queue_worker.py",
+        "elif time.monotonic() - self._answered > self._patience:",
+        "elif False:",
+        "hold-off",
+    ),
+    _one(
+        "a worker does not see that the clock was set",
+        "worker/queue_worker.py",
+        "        self._doubt = (answered + self.lease, NO_LEASES)\n",
+        "",
+        "hold-off",
+    ),
+    _one(
+        "others' cancels hide one that was not heard",
+        "worker/interrupts.py",
+        "if message is None or time.monotonic() - looked >= QUIET:",
+        "if message is None:",
+        "interrupts",
+    ),
+    _one(
+        "what a newer Midstream asked is failed",
+        "worker/generate.py",
+        "if not record.cancel_requested and self._newer.is_newer(record.request):",
+        "if False:",
+        "newer",
+    ),
+    _one(
+        "what was announced before the clock was set back is not swept",
+        "worker/sweeper.py",
+        "        enqueued += await self._pass(now_ms, log_up_ms, since_ms=now_ms + 2 * lease_ms)\n",
+        "",
+        "sweeper",
+    ),
+    _one(
+        "a log that has just restarted is swept",
+        "worker/sweeper.py",
+        "if min(up_ms, log_up_ms) <",
+        "if up_ms <",
+        "sweeper",
+    ),
+    _one(
+        "what a record is missing of is cleared away after an outage",
+        "worker/sweeper.py",
+        "min(abs(now_ms - since_ms), log_up_ms) > HALF_ACCEPTED",
+        "abs(now_ms - since_ms) > HALF_ACCEPTED",
+        "sweeper",
+    ),
 )
 
 

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from fakeredis import FakeAsyncRedis
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError
 
 from api import promises as promises_module
+from api import tail as tail_module
 from api.promises import Promises
 from api.tail import Tail
 from shared import generations as generations_module
@@ -22,7 +24,7 @@ from shared.queue import LEASES, PENDING, QUEUE, Queue
 from shared.settings import Settings
 from shared.subscriber import Subscriber
 from tests.contract.accepting import accept, batch, claim, completed, delta
-from worker import appender as appender_module
+from worker import settler as settler_module
 from worker.appender import Appender
 from worker.cache import Cache
 from worker.circuits import Circuits
@@ -33,6 +35,7 @@ from worker.prices import Prices
 from worker.providers.registry import Registry
 from worker.run import JobEnd
 from worker.services import Services
+from worker.settler import Settler
 from worker.trials import Trials
 from worker.writer import Writer
 
@@ -60,11 +63,19 @@ def log(redis: Redis) -> Log:
 
 
 @pytest.fixture
-async def appender(log: Log, generations: Generations) -> AsyncIterator[Appender]:
+async def settler(generations: Generations) -> AsyncIterator[Settler]:
+    """A running settler."""
+    settler = Settler(generations.queue.settle)
+    task = asyncio.create_task(settler.run())
+    yield settler
+    task.cancel()
+    await asyncio.wait([task])
+
+
+@pytest.fixture
+async def appender(log: Log, settler: Settler) -> AsyncIterator[Appender]:
     """A running appender."""
-    appender = Appender(
-        log, max_log=1_000_000, running_ttl=60, settled=generations.queue.settle, journal=Silence()
-    )  # fmt: skip
+    appender = Appender(log, max_log=1_000_000, running_ttl=60, settler=settler, journal=Silence())
     task = asyncio.create_task(appender.run())
     yield appender
     task.cancel()
@@ -145,10 +156,15 @@ async def test_a_seal_that_a_worker_only_finds_leaves_the_generation_pending(
 
 
 async def test_the_end_of_another_attempt_does_not_settle_a_generation(
-    appender: Appender, generations: Generations, log: Log, redis: Redis, monkeypatch: pytest.MonkeyPatch
+    appender: Appender,
+    settler: Settler,
+    generations: Generations,
+    log: Log,
+    redis: Redis,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Redis forgot the seal, and another attempt has sealed since: that one may not be on disk either."""
-    monkeypatch.setattr(appender_module, "LINGER", 0.05)
+    monkeypatch.setattr(settler_module, "LINGER", 0.05)
     generation_id = await accept(generations)
     writer = await open_writer(appender, log, generations, generation_id)
     older = await state(redis, generation_id)
@@ -159,7 +175,7 @@ async def test_the_end_of_another_attempt_does_not_settle_a_generation(
     await log.append(batch(generation_id, heir, 1, [completed()]))
     appender.close(writer)
     async with asyncio.timeout(10):
-        await appender.drained()
+        await settler.drained()
     assert await redis.zscore(PENDING, generation_id) is not None
 
 
@@ -180,9 +196,15 @@ async def test_no_cancel_is_sealed_while_redis_may_have_forgotten_who_runs_it(
 
 @pytest.mark.parametrize("whole", [False, True], ids=["the end is lost", "the record is lost"])
 async def test_what_redis_forgot_after_the_end_is_written_again(
-    appender: Appender, generations: Generations, log: Log, redis: Redis, monkeypatch: pytest.MonkeyPatch, whole: bool
+    appender: Appender,
+    settler: Settler,
+    generations: Generations,
+    log: Log,
+    redis: Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    whole: bool,
 ) -> None:
-    monkeypatch.setattr(appender_module, "LINGER", 0.05)
+    monkeypatch.setattr(settler_module, "LINGER", 0.05)
     generation_id = await accept(generations)
     nothing: tuple[dict[bytes, bytes], list[Any]] = ({}, [])
     writer = await open_writer(appender, log, generations, generation_id)
@@ -199,7 +221,7 @@ async def test_what_redis_forgot_after_the_end_is_written_again(
         await redis.delete(Keys(generation_id).tombstone)
     appender.close(writer)
     async with asyncio.timeout(10):
-        await appender.drained()
+        await settler.drained()
     assert await log.read(generation_id) == sealed
     record = (await generations.find(generation_id)).record
     assert record is not None
@@ -208,9 +230,14 @@ async def test_what_redis_forgot_after_the_end_is_written_again(
 
 
 async def test_what_redis_forgot_twice_is_written_again_twice(
-    appender: Appender, generations: Generations, log: Log, redis: Redis, monkeypatch: pytest.MonkeyPatch
+    appender: Appender,
+    settler: Settler,
+    generations: Generations,
+    log: Log,
+    redis: Redis,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(appender_module, "LINGER", 0.3)
+    monkeypatch.setattr(settler_module, "LINGER", 0.3)
     generation_id = await accept(generations)
     writer = await open_writer(appender, log, generations, generation_id)
     older = await state(redis, generation_id)
@@ -224,7 +251,7 @@ async def test_what_redis_forgot_twice_is_written_again_twice(
             while await log.read(generation_id) != sealed:
                 await asyncio.sleep(0.005)
     async with asyncio.timeout(10):
-        await appender.drained()
+        await settler.drained()
 
 
 async def test_what_redis_forgot_twice_is_accepted_again_twice(
@@ -303,6 +330,41 @@ async def test_a_tail_sees_that_the_log_went_another_way_although_it_heard_nothi
     tail.subscribed()
     await eventually(lambda: tail.state is not None)
     assert tail.frames.count == len(await log.read(generation_id)) == 4
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_the_time_to_write_it_again_counts_only_while_redis_answers(
+    generations: Generations, log: Log, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes back without the generation, goes once more, and only then its worker can write."""
+    monkeypatch.setattr(tail_module, "RESTORATION", 0.3)
+    generation_id = await accept(generations)
+    await claim(log, generation_id)
+    older = await state(redis, generation_id)
+    tail = Tail(generation_id, log, generations, check=0.05)
+    task = asyncio.create_task(tail.run())
+    tail.subscribed()
+    await eventually(lambda: tail.frames.count == 1)
+    await roll_back(redis, generation_id, ({}, []))
+    await redis.delete(Keys(generation_id).tombstone)
+    await eventually(lambda: tail._forgotten_at is not None)
+    read, tries = log.read, 0
+
+    async def away(*_: Any, **__: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        raise ConnectionError("away")
+
+    monkeypatch.setattr(log, "read", away)
+    began = time.monotonic()
+    await eventually(lambda: tries > 1 and time.monotonic() - began > 2 * tail_module.RESTORATION)
+    monkeypatch.setattr(log, "read", read)
+    await eventually(lambda: tail._forgotten_at is not None)
+    assert not tail.gone
+    await roll_back(redis, generation_id, older)
+    await eventually(lambda: tail._forgotten_at is None)
+    assert not tail.gone
     task.cancel()
     await asyncio.wait([task])
 

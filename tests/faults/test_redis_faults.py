@@ -17,9 +17,9 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from api.tail import RESTORATION
+from shared.clock import read_clock
 from shared.log import Keys
 from shared.redis_client import connect as connect_redis
-from shared.redis_client import read_clock
 from tests.e2e.viewers import DEADLINE, ask, blocks, connect, cursor_of, parse, watch
 from tests.faults.triggers import Breakable
 

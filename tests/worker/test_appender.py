@@ -20,6 +20,7 @@ from worker import appender as appender_module
 from worker.appender import SOON, Appender
 from worker.journal import Silence
 from worker.load import SPAN, Load
+from worker.settler import Settler
 from worker.writer import Writer
 
 
@@ -41,7 +42,9 @@ async def kept(writer: Writer, event: Event | None = None) -> float:
 async def test_a_busy_worker_gathers_but_lets_first_words_go(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings()
     generations, log = Generations(redis, Queue(redis, settings), settings), Log(redis)
-    appender = Appender(log, max_log=1_000, running_ttl=60, settled=generations.queue.settle, journal=Silence())
+    appender = Appender(
+        log, max_log=1_000, running_ttl=60, settler=Settler(generations.queue.settle), journal=Silence()
+    )
     task = asyncio.create_task(appender.run())
     writers = []
     for _ in range(2):
@@ -69,7 +72,7 @@ async def test_within_the_window_only_first_words_ends_and_tool_calls_leave_at_o
     generations, log = Generations(redis, Queue(redis, settings), settings), Log(redis)
     window = 1.0
     appender = Appender(
-        log, max_log=1_000, running_ttl=60, window=window, settled=generations.queue.settle, journal=Silence()
+        log, max_log=1_000, running_ttl=60, window=window, settler=Settler(generations.queue.settle), journal=Silence()
     )
     task = asyncio.create_task(appender.run())
     writers = []
@@ -103,7 +106,7 @@ async def test_what_comes_before_the_first_words_does_not_make_them_wait(redis: 
     settings = Settings()
     generations, log = Generations(redis, Queue(redis, settings), settings), Log(redis)
     appender = Appender(
-        log, max_log=1_000, running_ttl=60, window=1.0, settled=generations.queue.settle, journal=Silence()
+        log, max_log=1_000, running_ttl=60, window=1.0, settler=Settler(generations.queue.settle), journal=Silence()
     )
     task = asyncio.create_task(appender.run())
     generation_id = await accept(generations)

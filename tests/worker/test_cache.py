@@ -15,6 +15,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
+from shared.clock import read_clock
 from shared.events import (
     AnyEvent,
     Attempt,
@@ -31,7 +32,6 @@ from shared.events import (
 )
 from shared.generations import Generations
 from shared.log import Keys
-from shared.redis_client import read_clock
 from shared.requests import GenerationRequest
 from shared.settings import Settings
 from shared.snapshots import PartSoFar, Snapshot

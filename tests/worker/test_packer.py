@@ -11,14 +11,14 @@ from shared.events import TERMINAL
 from shared.log import Keys
 from shared.settings import Settings
 from tests.worker.conftest import Midstream, working
-from worker import appender
+from worker import settler
 
 
 @pytest.mark.parametrize("pack", [True, False])
 async def test_a_log_that_has_ended_is_packed_and_says_the_same(
     settings: Settings, midstream: Midstream, redis: Redis, monkeypatch: pytest.MonkeyPatch, pack: bool
 ) -> None:
-    monkeypatch.setattr(appender, "LINGER", 0.1)
+    monkeypatch.setattr(settler, "LINGER", 0.1)
     async with working(settings.model_copy(update={"pack": pack})):
         generation_id = await midstream.ask("simulator/lorem?deltas=40&rate=200")
         before = await midstream.until(generation_id, lambda entries: bool(entries) and entries[-1].type in TERMINAL)

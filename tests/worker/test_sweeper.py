@@ -24,11 +24,18 @@ async def sweeper(queue: Queue, generations: Generations, settings: Settings) ->
     return Sweeper(queue, generations, settings, Prices(settings))
 
 
+async def long_up(_: Redis) -> tuple[int, int]:
+    return 0, LONG_AGO
+
+
 async def age(redis: Redis, generation_id: str, ms: int) -> None:
     await redis.zincrby(PENDING, -ms, generation_id)
 
 
-async def test_announced_but_never_recorded(sweeper: Sweeper, queue: Queue, redis: Redis) -> None:
+async def test_announced_but_never_recorded(
+    sweeper: Sweeper, queue: Queue, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.sweeper.read_clock", long_up)
     await queue.announce("gen_a", "local", most=9)
     await age(redis, "gen_a", HALF_ACCEPTED // 2)
     assert await sweeper.sweep() == 0
@@ -98,3 +105,45 @@ async def test_what_has_expired_leaves_its_owners_list_without_anybody_reading_i
         await sweeper.sweep()
     left = {owner: {place.id for place in await queue.owned(owner, before=None, limit=99)} for owner in ("a", "b")}
     assert left == {"a": {*kept["a"]}, "b": {*kept["b"], "gen_new"}}
+
+
+async def test_what_was_announced_before_the_clock_was_set_back_is_swept(
+    sweeper: Sweeper, generations: Generations, redis: Redis
+) -> None:
+    generation_id = await accept(generations)
+    await redis.delete(QUEUE)
+    await age(redis, generation_id, -600_000)
+    assert await sweeper.sweep() == 1
+    assert await redis.zscore(QUEUE, generation_id) is not None
+
+
+async def test_what_a_record_is_missing_of_counts_only_while_its_redis_is_there(
+    sweeper: Sweeper, queue: Queue, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API that accepted it is about to write the record again."""
+    up_ms = HALF_ACCEPTED // 2
+
+    async def clock(_: Redis) -> tuple[int, int]:
+        return 0, up_ms
+
+    monkeypatch.setattr("worker.sweeper.read_clock", clock)
+    await queue.announce("gen_a", "local", most=9)
+    await age(redis, "gen_a", LONG_AGO)
+    await sweeper.sweep()
+    assert await redis.zcard(PENDING) == 1
+    up_ms = LONG_AGO
+    await sweeper.sweep()
+    assert await redis.zcard(PENDING) == 0
+
+
+async def test_a_log_that_has_just_restarted_is_not_swept(
+    sweeper: Sweeper, generations: Generations, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def just_restarted(_: Redis) -> tuple[int, int]:
+        return 0, 0
+
+    monkeypatch.setattr("worker.sweeper.read_clock", just_restarted)
+    generation_id = await accept(generations)
+    await redis.delete(QUEUE)
+    await age(redis, generation_id, LONG_AGO)
+    assert await sweeper.sweep() == 0

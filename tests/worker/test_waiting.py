@@ -6,8 +6,8 @@ import asyncio
 
 from redis.asyncio import Redis
 
+from shared.clock import read_clock
 from shared.events import Failed
-from shared.redis_client import read_clock
 from shared.settings import Settings
 from shared.workers import Workers
 from tests.worker.conftest import Eventually, Midstream, working
