@@ -20,8 +20,6 @@ _URL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*")
 """What may stand in a URL as it is (RFC 3986, 2)."""
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 """A name that a shell can set (POSIX, 3.216)."""
-_NUMBER = re.compile(r"\d{1,9}")
-_ESCAPES = "in a password write @ as %40, : as %3A, / as %2F, ? as %3F and # as %23"
 
 
 def of_base_url(url: str) -> str | None:
@@ -46,60 +44,6 @@ def of_base_url(url: str) -> str | None:
         return "must end before the ? or #; parameters in an address are not supported"
     if "://" in parts.path or parts.netloc in ("http:", "https:"):
         return "holds two addresses; give one, like https://api.example.com/v1"
-    return None
-
-
-def of_redis_url(url: str) -> str | None:
-    """Of an address as redis-py takes it."""
-    scheme, found, rest = url.partition("://")
-    if not found or scheme not in ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel"):
-        return "must begin with redis://, rediss://, unix://, redis+sentinel:// or rediss+sentinel://"
-    if re.search(r"[\s\x00-\x1f\x7f]", url):
-        return "must hold no space or line break"
-    if scheme.endswith("+sentinel"):
-        return _of_sentinel_url(url)
-    if scheme == "unix" and not urlsplit(url).path.strip("/"):
-        return "must name the socket's path, as in unix:///run/redis.sock"
-    try:
-        parts = urlsplit(url)
-        port, host = parts.port, parts.hostname
-    except ValueError:
-        return f"has no possible host and port; {_ESCAPES}"
-    if "#" in rest or port == 0 or (scheme != "unix" and parts.netloc and (host is None or of_host(host))):
-        return f"has no possible host and port; {_ESCAPES}"
-    if scheme != "unix" and parts.path not in ("", "/") and not _NUMBER.fullmatch(parts.path[1:]):
-        return f"must end with the number of a database, as in redis://127.0.0.1:6379/0; {_ESCAPES}"
-    return _of_redis_parameters(url) if parts.query else None
-
-
-def _of_redis_parameters(url: str) -> str | None:
-    # The settings are loaded also where nobody asks Redis.
-    from redis.asyncio.connection import Connection, parse_url
-
-    try:
-        options = parse_url(url)
-        options.pop("connection_class", Connection)(**options)  # type: ignore[misc]  # a dictionary of its arguments
-    except (TypeError, ValueError):
-        return "has a parameter after its ? that redis-py does not know, or with a value that it does not take"
-    return None
-
-
-def _of_sentinel_url(url: str) -> str | None:
-    from redis.asyncio.connection import Connection, SSLConnection
-
-    from shared.sentinel import sentinel_address
-
-    try:
-        address = sentinel_address(url)
-    except ValueError as error:
-        return f"{error}; {_ESCAPES}"
-    assert address is not None
-    if "#" in url or any(of_host(host) for host, _ in address.nodes):
-        return f"has no possible host and port; {_ESCAPES}"
-    try:
-        (SSLConnection if address.tls else Connection)(**address.redis)
-    except (TypeError, ValueError):
-        return "has a parameter after its ? that redis-py does not know, or with a value that it does not take"
     return None
 
 

@@ -56,19 +56,18 @@ def sentinel_address(url: str) -> SentinelAddress | None:
     scheme, _, rest = url.partition("://")
     if scheme not in SCHEMES:
         return None
-    try:
-        parts = urlsplit(f"//{rest}")
-    except ValueError:
-        raise ValueError(WRONG_NODES) from None
-    credentials, at, hosts = parts.netloc.rpartition("@")
+    # urlsplit refuses a list that has an IPv6 address after another one, from Python 3.11.12 on.
+    place, _, path = rest.partition("/")
+    path, _, query = path.partition("?")
+    credentials, at, hosts = place.rpartition("@")
     nodes = tuple(_node(text) for text in hosts.split(","))
-    service, _, database = parts.path.removeprefix("/").partition("/")
+    service, _, database = path.partition("/")
     if not service:
         raise ValueError("must name the service that the Sentinels watch, as in redis+sentinel://host:26379/mymaster")
     if database and not (database.isascii() and database.isdecimal() and len(database) < 10):
         raise ValueError("must end with the number of a database, as in redis+sentinel://host:26379/mymaster/0")
     # What is left is an address as redis-py takes it.
-    plain = urlunsplit((scheme.partition("+")[0], f"{credentials}{at}host", f"/{database}", parts.query, ""))
+    plain = urlunsplit((scheme.partition("+")[0], f"{credentials}{at}host", f"/{database}", query, ""))
     try:
         options: dict[str, Any] = dict(parse_url(plain))
     except ValueError:

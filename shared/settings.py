@@ -28,6 +28,7 @@ from shared import flaws
 from shared.allowed import allowed, flawless, misplaced, refuse_other_kinds, table_depth, table_entry
 from shared.loopback import is_loopback
 from shared.provider_settings import BUILT_IN, ProviderSettings, built_in
+from shared.redis_url import flaw_of_url
 from shared.settings_error import SettingsError as SettingsError
 from shared.sources import Sources, near, read_sources
 from shared.variables import PREFIX, Known
@@ -306,7 +307,7 @@ class Settings(BaseSettings):
     @field_validator("redis_url", "queue_url")
     @classmethod
     def _redis_address(cls, url: str | None) -> str | None:
-        return url if url is None else flawless(url, flaws.of_redis_url)
+        return url if url is None else flawless(url, flaw_of_url)
 
     @field_validator("host")
     @classmethod

@@ -36,33 +36,6 @@ def test_base_urls_that_can(url: str) -> None:
     assert flaws.of_base_url(url) is None
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "", "redis", "redis:/a", "http://a", "REDIS://a", "redis://a:0", "redis://a:99999", "redis://a:b", "redis://a/x",
-        "redis://:p#x@a", "redis://:p/x@a", "redis://:p", "redis://[::1", "redis://a b", "redis://a\n", "unix://", "unix:///",
-        "redis://a?nonsense=1", "redis://a?socket_timeout=x", "redis://a,b:1", "redis+sentinel://a",
-        "redis+sentinel://a b/m", "redis+sentinel://:p#x@a/m", "redis+sentinel://a.../m",
-        "redis+sentinel://a/m?nonsense=1", "redis+sentinel://a/m/x",
-        "redis+sentinel://a/m?sentinel_nonsense=1", "rediss+sentinel://a/m#x", "unix+sentinel://a/m",
-    ],
-)  # fmt: skip
-def test_addresses_that_are_not_of_redis(url: str) -> None:
-    assert flaws.of_redis_url(url)
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "redis://", "redis:///1", "redis://a", "redis://a:1/0", "redis://a/", "redis://u:p%40x@a.test:1/15", "redis://:p@[::1]:1",
-        "rediss://a?ssl_cert_reqs=none", "unix:///run/r.sock", "unix:///run/a%20b.sock?db=0", "redis://a?db=2",
-        "redis+sentinel://a/m", "rediss+sentinel://u:p%40x@a:1,[::1]:2,c.test/m/3?ssl_ca_certs=x&sentinel_password=y",
-    ],
-)  # fmt: skip
-def test_addresses_of_redis(url: str) -> None:
-    assert flaws.of_redis_url(url) is None
-
-
 @pytest.mark.parametrize("key", ["k\n", "\tk", "k\r\nX: y", "k\0", "ké", "k ", " ", "k\x7f", "\udce9", "k\u2028"])
 def test_keys_that_no_header_carries(key: str) -> None:
     assert flaws.of_key(key)
