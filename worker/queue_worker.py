@@ -13,20 +13,24 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from arq.connections import ArqRedis
 from arq.worker import Retry, Worker, func
 from redis.exceptions import RedisError
 
+from shared.clock import Server
 from shared.outage import level
 from shared.queue import JOB, NO_LEASES, QUEUE, Queue, decode_job, encode_job, tell_other_lease
 from shared.settings import Settings
 from shared.workers import BEATS, Workers
 from worker.generate import Generator
 from worker.run import JobEnd
+from worker.wake_ups import LOOK, WakeUps
 
 logger = logging.getLogger("midstream.worker")
+
+T = TypeVar("T")
 
 WAIT = 1.0
 """Seconds of one blocking pop; after each the queue is looked at anyway, as a wake-up is only a hint."""
@@ -74,7 +78,6 @@ class QueueWorker(Worker):
         )
         self.name = name
         self.queue = queue
-        self.blocking = blocking
         self.generator = generator
         self.lease = settings.lease
         self._leased_until: dict[str, float] = {}
@@ -98,6 +101,7 @@ class QueueWorker(Worker):
         """When the queue last answered a take, a wait or a renewal."""
         # A Redis that was silent for this long may have kept other workers from renewing.
         self._patience = min(settings.redis_timeout, settings.lease / 3)
+        self._wake_ups = WakeUps(blocking, self._patience)
         self._ahead_ms: tuple[float, float] | None = None
         """Redis' clock less this process' monotonic one, at least and at most."""
         self._failures = 0
@@ -156,6 +160,7 @@ class QueueWorker(Worker):
                 if self._idle:
                     taking.cancel()  # never in the middle of taking: those jobs would wait for their leases to run out
                 await asyncio.wait({taking})
+                await self._wake_ups.close()  # the next wake-up is another worker's
                 while self.tasks:
                     await asyncio.wait(self.tasks.values())
                 renewing.cancel()
@@ -166,6 +171,7 @@ class QueueWorker(Worker):
             await asyncio.gather(*self.tasks.values(), return_exceptions=True)
             # arq shields the last step of a job, which goes on without the job's task.
             await asyncio.gather(*self._finishing, return_exceptions=True)
+            await self._wake_ups.close()
 
     async def _compare_lease(self) -> None:
         with suppress(RedisError):
@@ -203,9 +209,9 @@ class QueueWorker(Worker):
             if room <= 0:
                 await self._idly(self._has_room())
                 continue
+            started = time.monotonic()
+            most = min(room, MOST)
             try:
-                started = time.monotonic()
-                most = min(room, MOST)
                 taken = await self.queue.take(
                     self.name,
                     most=most,
@@ -213,31 +219,41 @@ class QueueWorker(Worker):
                     until_ms=self._until_ms(started),
                     leased_since_ms=self._leased_since_ms(),
                 )
-                was_set = self._see_clock(taken.now_ms, started)
-                self._answered = time.monotonic()
-                for job_id, score in taken.jobs:
-                    self._start(job_id, score, started + self.lease)
-                if taken.late:
-                    if not was_set:
-                        self._doubt = (time.monotonic() + self.lease, NO_LEASES)
-                elif len(taken.jobs) < most:
-                    await self._wait(min(WAIT, max(0.01, (taken.next_ms or 1000) / 1000)))
-                self._failures = 0
             except RedisError as error:
                 await self._recover(error)
+                continue
+            self._failures = 0
+            was_set = self._see_clock(taken.now_ms, started)
+            self._answered = time.monotonic()
+            for job_id, score in taken.jobs:
+                self._start(job_id, score, started + self.lease)
+            if taken.late:
+                if not was_set:
+                    self._doubt_leases()
+            elif len(taken.jobs) < most:
+                await self._wait(min(WAIT, max(0.01, (taken.next_ms or 1000) / 1000)))
 
     async def _wait(self, seconds: float) -> None:
+        """Until the queue should be looked at again. A wake-up is only a hint: that none can be heard is no failure."""
         began = time.monotonic()
-        await self._idly(self.blocking.wait(seconds))
-        self._answered = time.monotonic()
-        if self._answered - began > seconds + self._patience:
+        unbroken = await self._idly(self._wake_ups.wait(seconds))
+        waited = time.monotonic() - began
+        if not self._wake_ups.deaf:
+            self._answered = time.monotonic()
+        if waited > seconds + self._patience + LOOK:
             # Redis was paused, or we were: leases may have run out that nobody could renew.
-            self._doubt = (self._answered + self.lease, NO_LEASES)
+            self._doubt_leases()
+        if not unbroken:
+            await self._look_for_restart()
 
-    async def _idly(self, wait: Awaitable[object]) -> None:
+    def _doubt_leases(self) -> None:
+        """For one lease take none that has run out: its holder may have had no way to renew it, and takes it back."""
+        self._doubt = (time.monotonic() + self.lease, NO_LEASES)
+
+    async def _idly(self, wait: Awaitable[T]) -> T:
         self._idle = True
         try:
-            await wait
+            return await wait
         finally:
             self._idle = False
 
@@ -271,6 +287,7 @@ class QueueWorker(Worker):
                 lost = await self.queue.renew(self.name, mine) if mine else []
             except RedisError as error:
                 logger.log(level(error), "leases not renewed (%s)", type(error).__name__)
+                self._doubt_leases()  # others could not renew theirs either
                 pause = min(0.2, self.lease / 10)  # at once when it is back, before anyone takes them
                 if started - renewed > LOST_AFTER * self.lease and not await self._log_answers():
                     self.generator.stop_all("lease")
@@ -323,13 +340,27 @@ class QueueWorker(Worker):
             except RedisError as again:
                 error = again
             else:
-                self._see_clock(server.now_ms, asked)
-                if server.run_id is None or server.run_id != self._run_id:
-                    self._hold = (time.monotonic() + self.lease, server.now_ms)
-                elif time.monotonic() - self._answered > self._patience:
-                    self._doubt = (time.monotonic() + self.lease, NO_LEASES)
-                self._run_id = server.run_id
+                # Of one without INFO nobody can tell whether it restarted.
+                self._go_on(server, asked, restarted=server.run_id is None or server.run_id != self._run_id)
                 return
+
+    async def _look_for_restart(self) -> None:
+        """What only wakes up has broken, which may be all that a restart was noticed by, or no restart at all."""
+        asked = time.monotonic()
+        try:
+            server = await self.queue.server()
+        except RedisError as error:
+            await self._recover(error)
+        else:
+            self._go_on(server, asked, restarted=server.run_id != self._run_id)
+
+    def _go_on(self, server: Server, asked: float, *, restarted: bool) -> None:
+        self._see_clock(server.now_ms, asked)
+        if restarted:
+            self._hold = (time.monotonic() + self.lease, server.now_ms)
+        elif time.monotonic() - self._answered > self._patience:
+            self._doubt_leases()
+        self._run_id = server.run_id
 
     async def _hold_off_after_restart(self) -> None:
         asked = time.monotonic()
@@ -355,12 +386,14 @@ class QueueWorker(Worker):
         if before is None or (least <= before[1] + lease_ms and most >= before[0] - lease_ms):
             return False
         logger.warning("Redis' clock was set by about %+.0f s", (least - before[0]) / 1000)
-        self._doubt = (answered + self.lease, NO_LEASES)
+        self._doubt_leases()
         return True
 
     def _until_ms(self, sent: float) -> int | None:
         """When Redis' clock says that nobody waits for an answer to what is sent now (time.monotonic)."""
-        return int((sent + self._patience) * 1000 + self._ahead_ms[0]) if self._ahead_ms is not None else None
+        # Without wake-ups nothing else shows that Redis is paused.
+        patience = self._patience / 2 if self._wake_ups.deaf else self._patience
+        return int((sent + patience) * 1000 + self._ahead_ms[0]) if self._ahead_ms is not None else None
 
     def _since_ms(self) -> int | None:
         if self._hold is not None and time.monotonic() > self._hold[0]:

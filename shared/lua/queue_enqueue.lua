@@ -15,7 +15,9 @@ end
 if tonumber(ARGV[5]) > 0 then
   redis.call('HSET', KEYS[4], ARGV[1], '')
 end
-redis.call('LPUSH', KEYS[2], '1')
--- A wake-up is a hint, and a worker takes all it can at each: a few are as good as one for each job.
-redis.call('LTRIM', KEYS[2], 0, 63)
+-- A wake-up is a hint, and a worker takes all it can at each: a few are as good as one for each job. It may be refused,
+-- as any hint, and is then left out; so is what could not be kept short.
+if not redis.pcall('LTRIM', KEYS[2], 0, 62).err then
+  redis.pcall('LPUSH', KEYS[2], '1')
+end
 return 1

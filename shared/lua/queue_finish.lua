@@ -16,7 +16,8 @@ if ARGV[5] == 'done' then
 else
   local clock = redis.call('TIME')
   redis.call('ZADD', KEYS[1], 'XX', string.format('%.0f', clock[1] * 1000 + math.floor(clock[2] / 1000)), ARGV[2])
-  redis.call('LPUSH', KEYS[3], '1')
-  redis.call('LTRIM', KEYS[3], 0, 63)
+  if not redis.pcall('LTRIM', KEYS[3], 0, 62).err then -- a hint: see queue_enqueue.lua
+    redis.pcall('LPUSH', KEYS[3], '1')
+  end
 end
 return 1
