@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
+import signal
 import socket
+import threading
+from collections.abc import Iterator
 from types import FrameType
 
 from starlette.types import ASGIApp
@@ -14,6 +18,7 @@ from uvicorn import Config, Server
 from api.hub import Hub
 from api.protocol import Protocol, gives
 from shared.collector import spare_collector
+from shared.ending_signals import ending_signals
 from shared.readiness import say_ready
 from shared.settings import Settings, SettingsError, Transport
 from shared.telemetry import configure_logging, count_tasks_on_signal
@@ -32,8 +37,22 @@ class DrainingServer(Server):
         self._hub = hub
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """SIGTERM and SIGINT: an orderly end is no failure, so the signal is not raised again after it."""
+        """Any that ends us: an orderly end is no failure, so the signal is not raised again after it."""
         self.should_exit = self._hub.leaving = True
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """See uvicorn, which knows SIGTERM and SIGINT only."""
+        with super().capture_signals():
+            if threading.current_thread() is not threading.main_thread():
+                yield
+                return
+            earlier = {number: signal.signal(number, self.handle_exit) for number in ending_signals()}
+            try:
+                yield
+            finally:
+                for number, handler in earlier.items():
+                    signal.signal(number, handler)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin. Raises SettingsError where `transport` cannot be had."""

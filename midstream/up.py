@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import errno
 import os
-import signal
 import socket
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from midstream.errors import StartError
 from midstream.greeting import Greeting, all_ready
 from midstream.unix_socket import PATH_LIMIT
 from midstream.valkey import Valkey
+from shared.ending_signals import ending_signals
 from shared.outbound import check
 from shared.readiness import say_ready
 from shared.settings import Settings, load
@@ -109,9 +109,7 @@ async def supervise(
     """
     stop, force = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
-    # nohup(1) has it ignored; SIGINT is ignored in each background job of a script, which must still end by it.
-    hangup = [] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [signal.SIGHUP]
-    for number in (signal.SIGINT, signal.SIGTERM, *hangup):
+    for number in ending_signals():
         loop.add_signal_handler(number, lambda: (force if stop.is_set() else stop).set())
     children = [child for stage in reversed(stages) for child in stage]
     sockets = _sockets()

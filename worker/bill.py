@@ -44,7 +44,7 @@ GENERATED = frozenset({"text", "reasoning", "refusal", "tool_call"})
 """Kinds of parts whose deltas are the model's output, character by character."""
 REFUSALS = frozenset({
     "authentication", "permission", "not_found", "bad_request", "context_length", "rate_limit", "overloaded",
-    "connection", "unknown_provider",
+    "connection", "unknown_provider", "worker_exhausted",
 })  # fmt: skip
 """Codes of failures that a provider charges nothing for, where it had not begun to answer."""
 _TOLD = frozenset({"response", "usage", "delta"})

@@ -27,7 +27,9 @@ PROBE_MS = 60_000
 MOST = 10_000
 """Models that a worker remembers as doubtful."""
 
-NOT_ITS_FAULT = frozenset({"bad_request", "context_length", "content_filter", "deadline_exceeded", "too_long"})
+NOT_ITS_FAULT = frozenset(
+    {"bad_request", "context_length", "content_filter", "deadline_exceeded", "too_long", "worker_exhausted"}
+)
 """Codes of failures that say nothing about the next request to the same model."""
 
 

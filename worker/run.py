@@ -46,9 +46,9 @@ MOVES = 4
 LONG = 2.0
 """Seconds of a `Retry-After` past which another model is asked instead, where there is one."""
 
-FINAL = frozenset({"deadline_exceeded", "too_long"})
+FINAL = frozenset({"deadline_exceeded", "too_long", "worker_exhausted"})
 """Codes of failures that another model would not mend."""
-AWAY = frozenset({"connection", "overloaded", "rate_limit", "provider_timeout"})
+AWAY = frozenset({"connection", "overloaded", "rate_limit", "provider_timeout", "worker_exhausted"})
 """Codes of failures of a provider that may go on with the answer when it is back."""
 DENIED = frozenset({"authentication", "permission"})
 """Codes of failures that starting over would not mend either."""
@@ -303,7 +303,7 @@ class Run:
     def _tell(self, end: Completed | Failed | Cancelled, writer: Writer) -> None:
         name = self._models[self._choice]
         asked = None
-        if isinstance(end, Failed) and self._replay is None:
+        if isinstance(end, Failed) and self._replay is None and end.code != "worker_exhausted":
             asked = self._services.settings.endpoints().get(name.partition("/")[0])
         ms = max(0, writer.token - self.record.created_ms) + writer.elapsed_ms
         told.end(self.record, name, writer.number, ms, end, asked)

@@ -71,6 +71,15 @@ async def test_sigterm_drains_and_ends_in_order(process: subprocess.Popen[str], 
     await redis.aclose()
 
 
+async def test_sighup_ends_in_order_too(process: subprocess.Popen[str]) -> None:
+    port = await asyncio.to_thread(port_of, process)
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+        assert (await client.get("/livez")).status_code == 200
+    process.send_signal(signal.SIGHUP)
+    await asyncio.to_thread(process.communicate, timeout=15)
+    assert process.returncode == 0
+
+
 async def test_sigterm_ends_although_a_viewer_does_not_read(process: subprocess.Popen[str], redis_url: str) -> None:
     port = await asyncio.to_thread(port_of, process)
     redis = connect(redis_url, timeout=2)

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx2
 
+from shared.descriptors import is_exhausted
 from worker.providers.provider import ErrorCode, ProviderError
 
 _RETRYABLE: frozenset[ErrorCode] = frozenset(
@@ -26,6 +27,7 @@ _RETRYABLE: frozenset[ErrorCode] = frozenset(
         "connection",
         "invalid_response",
         "incomplete_stream",
+        "worker_exhausted",
     }
 )
 
@@ -43,6 +45,7 @@ _SENTENCES: dict[ErrorCode, str] = {
     "connection": "the connection to the provider failed",
     "invalid_response": "the provider's answer is not what its protocol says",
     "incomplete_stream": "the provider's stream ended before the answer was complete",
+    "worker_exhausted": "the worker has no file descriptor, memory or port left for another connection",
 }
 
 _STATUSES: dict[int, ErrorCode] = {
@@ -183,7 +186,9 @@ def from_event(name: str, error: object) -> ProviderError:
 
 
 def from_transport(name: str, error: BaseException | None) -> ProviderError:
-    """No connection, or one that broke."""
+    """No connection, or one that broke; one that could not even be tried here is not the provider's fault."""
+    if is_exhausted(error):
+        return problem(name, "worker_exhausted")
     if isinstance(error, httpx2.ReadTimeout | httpx2.WriteTimeout):
         return problem(name, "provider_timeout")
     if isinstance(error, httpx2.DecodingError):

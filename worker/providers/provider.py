@@ -28,7 +28,7 @@ def adds(events: Sequence[ProviderEvent]) -> bool:
 ErrorCode = Literal[
     "authentication", "permission", "not_found", "bad_request", "context_length", "content_filter",
     "rate_limit", "overloaded", "provider_error", "provider_timeout", "connection", "invalid_response",
-    "incomplete_stream",
+    "incomplete_stream", "worker_exhausted",
 ]  # fmt: skip
 
 

@@ -6,6 +6,8 @@ import asyncio
 import gzip
 import itertools
 import json
+import os
+import resource
 import socket
 import traceback
 from collections.abc import AsyncIterator, Callable
@@ -311,3 +313,20 @@ def test_any_cutting_gives_the_same_events(protocol: Protocol, cuts: list[int]) 
         pieces.append(body[place : place + size])
         place += size
     assert asyncio.run(served(pieces, protocol)).events == asyncio.run(served([body], protocol)).events
+
+
+async def test_no_descriptor_left_is_not_the_providers_fault(
+    protocol: Protocol, upstream: Upstream, adapter: Adapter, ask: Ask
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    subject = adapter(protocol, upstream.url)
+    free = os.open(os.devnull, os.O_RDONLY)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+    try:
+        error = (await outcome(subject, ask())).error
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert error is not None
+    assert (error.code, error.retryable) == ("worker_exhausted", True)
+    assert "provider" not in error.message
