@@ -18,7 +18,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import mistakes
 from api.supervisor import where
-from shared.outage import CROWDED, CROWDED_REMEDY, is_crowded, is_full, level, refusal, words
+from shared.counted import counted
+from shared.outage import CROWDED, CROWDED_REMEDY, LASTING, is_crowded, is_full, level, refusal, words
 
 logger = logging.getLogger("midstream.api")
 
@@ -109,14 +110,18 @@ def gone() -> Problem:
     )
 
 
-def unavailable() -> Problem:
-    """Redis cannot be reached, or refuses."""
+def unavailable(error: BaseException | None = None) -> Problem:
+    """Redis cannot be reached, or refuses; what it says to that is told, but for what it says of its users."""
+    code = None if error is None else refusal(error)
+    why = "does not answer"
+    if error is not None and code is not None:
+        why = f"refuses this now ({code if code in LASTING else words(error, code).rstrip('.')})"
     return Problem(
         503,
         "unavailable",
         "Storage is unavailable",
-        "Redis does not answer. Nothing is lost that was accepted; send the request again, with the same "
-        "Idempotency-Key if it has one.",
+        f"Redis {why}. Nothing is lost that was accepted; send the request again, with the same Idempotency-Key if it "
+        "has one.",
         headers={"Retry-After": "2"},
     )
 
@@ -157,7 +162,8 @@ def _reason(error: Exception) -> str:
     if is_crowded(error):
         return f"refuses: {CROWDED}{CROWDED_REMEDY}"
     if (code := refusal(error)) is not None:
-        return f"refuses: {words(error, code)}".rstrip(".")
+        # What it says of a user names that.
+        return f"refuses: {code if code in LASTING else words(error, code)}".rstrip(".")
     return "does not answer" if isinstance(error, TimeoutError | RedisTimeoutError) else "cannot be reached"
 
 
@@ -178,7 +184,8 @@ def too_few_workers(alive: int) -> Problem:
         503,
         "too_few_workers",
         "Too few workers are alive",
-        f"There are {alive}. Start more with `midstream worker`; what is accepted meanwhile waits.",
+        f"{counted(alive, 'worker is', 'workers are')} alive. Start more with `midstream worker`; what is accepted "
+        "meanwhile waits.",
         headers={"Retry-After": "2"},
     )
 
@@ -213,7 +220,7 @@ def _of_problem(_: Request, error: Exception) -> JSONResponse:
 
 def _of_redis(_: Request, error: Exception) -> JSONResponse:
     logger.log(level(error), "answered 503: %s", type(error).__name__)
-    return (storage_full() if is_full(error) else unavailable()).response()
+    return (storage_full() if is_full(error) else unavailable(error)).response()
 
 
 def _of_http(request: Request, error: Exception) -> JSONResponse:
@@ -298,7 +305,7 @@ _DESCRIPTIONS = {
     422: "A field is wrong (`invalid_request`, `too_deep`, `unknown_model`, `unsupported_field`), or another "
     "request was sent with this key (`idempotency_key_reused`).",
     429: "Too many generations wait (`queue_full`); see `Retry-After`.",
-    503: "Redis does not answer (`unavailable`), has no room (`storage_full`), or has not synced a POST "
+    503: "Redis does not answer or refuses (`unavailable`), has no room (`storage_full`), or has not synced a POST "
     "(`not_on_disk`); fewer workers are alive than `/readyz` was asked for (`too_few_workers`); this node was told to "
     "end (`draining`). See `Retry-After`.",
 }

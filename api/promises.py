@@ -12,6 +12,7 @@ from typing import Generic, Literal, TypeVar
 from redis.exceptions import RedisError
 
 from shared.backoff import Backoff
+from shared.counted import counted
 from shared.generations import Acceptance, Generations
 from shared.outage import is_away, level
 
@@ -138,7 +139,8 @@ class Promises:
     async def _look_at_accepted(self, due: list[_Given[Acceptance]]) -> list[_Given[Acceptance]]:
         lost = await self._generations.accept_again([given.promise for given in due])
         if lost:
-            logger.warning("Redis came back without %d accepted generations; accepted them again", len(lost))
+            number = counted(len(lost), "accepted generation", "accepted generations")
+            logger.warning("Redis came back without %s, which was accepted again", number)
         ids = {acceptance.id for acceptance in lost}
         return [given for given in due if given.promise.id in ids]  # that is not on disk yet either
 

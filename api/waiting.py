@@ -9,6 +9,7 @@ import random
 from redis.exceptions import RedisError
 
 from shared.clock import read_clock
+from shared.counted import counted
 from shared.deadlines import Deadlines
 from shared.generations import Generations
 from shared.queue import tell_other_lease
@@ -63,7 +64,7 @@ class Waiting:
         now = asyncio.get_running_loop().time()
         if alive:
             if self._told:
-                logger.info("%d workers are alive again", alive)
+                logger.info("%s alive again", counted(alive, "worker is", "workers are"))
             self._missed_since, self._told = None, False
             return
         self._missed_since = self._missed_since or now

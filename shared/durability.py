@@ -10,7 +10,9 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from shared import outage
 from shared.clock import seen_ms
+from shared.outage import words
 from shared.redis_client import connect
 from shared.settings import Settings, SettingsError
 
@@ -136,7 +138,8 @@ class Durability:
                 async with asyncio.timeout(LIMIT):
                     why = await disk.refusal()
             except (RedisError, TimeoutError) as error:
-                logger.warning("MIDSTREAM_DURABILITY=disk: %s does not answer (%s)", name, type(error).__name__)
+                said = words(error, outage.refusal(error)) or type(error).__name__
+                logger.warning("MIDSTREAM_DURABILITY=disk: %s does not answer (%s)", name, said)
                 continue
             if why:
                 raise SettingsError(f"MIDSTREAM_DURABILITY=disk: {name} {why}")

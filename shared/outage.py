@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
+import socket
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -50,8 +53,8 @@ _SPELLED = (
 )  # fmt: skip
 FULL = ("OOM", "MISCONF")
 """Refusals for want of memory, and of a disk that takes what must be kept."""
-LASTING = ("NOPERM", "NOAUTH")
-"""Of some commands or connections only: no probe can tell that they are over."""
+LASTING = ("NOPERM",)
+"""Of some commands only: no probe can tell that they are over."""
 
 
 CROWDED = "max number of clients reached"
@@ -117,7 +120,7 @@ class Outage:
         self._last = time.monotonic()
         if not self._told:
             self._since = self._last
-        reason = code or "unreachable"
+        reason = code or _kind(error)
         if reason not in self._told:
             self._told[reason] = words(error, code)
             remedy = CROWDED_REMEDY if is_crowded(error) else ""
@@ -154,9 +157,22 @@ class Outage:
         self._told.clear()
 
 
+def _kind(error: BaseException) -> str:
+    """What failed of a connection, as each is mended elsewhere; what else there is, one restart shows in many ways."""
+    cause = error.__cause__ or error.__context__
+    if isinstance(cause, ssl.SSLError):
+        return "TLS"
+    return "name" if isinstance(cause, socket.gaierror) else "unreachable"
+
+
 def words(error: BaseException, code: str | None) -> str:
     """What Redis said, on one line."""
     text = " ".join(str(error).split())
+    cause = error.__cause__ or error.__context__
+    if type(cause) in (ConnectionRefusedError, ConnectionResetError, OSError):
+        # asyncio says only that it failed.
+        said = os.strerror(cause.errno) if isinstance(cause, OSError) and cause.errno else ""
+        text += f" ({said})" if said and said not in text else ""
     if code is not None and not text.startswith(code) and code != "ERR":
         text = f"{code} {text}"
     return "".join(c if c.isprintable() else "?" for c in text)[:LONGEST]

@@ -10,6 +10,7 @@ from dataclasses import replace
 from redis.exceptions import RedisError
 
 from shared.clock import read_clock
+from shared.counted import counted
 from shared.generations import SYNCED_MS, Generations
 from shared.log import Log
 from shared.outage import level
@@ -66,7 +67,7 @@ class Sweeper:
         enqueued += await self._pass(now_ms, log_up_ms, since_ms=now_ms + 2 * lease_ms)
         await self._tidy()
         if enqueued:
-            logger.info("enqueued %d generations that nobody had", enqueued)
+            logger.info("enqueued %s that nobody had", counted(enqueued, "generation", "generations"))
         return enqueued
 
     async def _pass(self, now_ms: int, log_up_ms: int, **announced: int) -> int:
@@ -91,7 +92,7 @@ class Sweeper:
                         sealed.append(generation_id)
                 else:
                     kept += 1
-            await self.queue.settle(over, [counted for i in sealed if (counted := await self._ended(i)) is not None])
+            await self.queue.settle(over, [ended for i in sealed if (ended := await self._ended(i)) is not None])
         return enqueued
 
     async def _tidy(self) -> None:

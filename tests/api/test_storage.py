@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError, NoPermissionError
 
+from api.problems import unavailable
 from midstream.valkey import Valkey
 from tests.api.harness import BODY, Api, MakeApi
 
@@ -72,3 +74,19 @@ async def test_what_was_accepted_with_its_key_before_stays(
     pending = await api.generations.queue.pending(count=10, before_ms=10**15)
     assert [generation_id for generation_id, _, _ in pending] == [first]
     assert again.status_code in (202, 503)
+
+
+async def test_a_redis_that_refuses_says_so_in_its_words(make_api: MakeApi, own_valkey: Valkey) -> None:
+    api = await make_api(own_valkey.url)
+    redis = api.log.redis
+    await redis.execute_command("REPLICAOF", "127.0.0.1", "1")  # type: ignore[no-untyped-call]
+    try:
+        response = await api.client.post("/v1/generations", json=BODY)
+        assert (response.status_code, response.json()["code"]) == (503, "unavailable")
+        assert "Redis refuses this now (READONLY " in response.json()["detail"]
+    finally:
+        await redis.execute_command("REPLICAOF", "NO", "ONE")  # type: ignore[no-untyped-call]
+    # What it says of its users is not for callers.
+    assert "somebody" not in unavailable(NoPermissionError("User somebody has no permissions")).detail
+    assert "(NOPERM)" in unavailable(NoPermissionError("User somebody has no permissions")).detail
+    assert "does not answer" in unavailable(ConnectionError("cut")).detail

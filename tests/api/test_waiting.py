@@ -114,5 +114,5 @@ async def test_that_nobody_works_is_logged_once_and_so_is_that_somebody_does(
     api = await make_api(redis_url)
     await until(lambda: said("no worker is alive"), "the warning")
     await api.app.state.services.workers.beat("w", 60)
-    await until(lambda: said("1 workers are alive again"), "the recovery")
+    await until(lambda: said("1 worker is alive again"), "the recovery")
     assert said("no worker is alive") == 1

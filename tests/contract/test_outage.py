@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+import ssl
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from redis.exceptions import ConnectionError, OutOfMemoryError, ResponseError, T
 
 from midstream.valkey import Valkey
 from shared import outage
-from shared.outage import is_full, level, refusal
+from shared.outage import is_full, level, outage_of, refusal
 from shared.redis_client import connect
 
 LOGGER = "midstream.redis"
@@ -116,6 +118,41 @@ async def test_no_permission_is_told_once_without_credentials(tmp_path: Path, ca
         assert not any(secret in line for line in lines for secret in ("s3cr3t", "wr0ng"))
         for client in (redis, limited, wrong):
             await client.aclose()
+
+
+async def test_another_reason_in_the_same_outage_is_told_too(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    subject = outage_of(f"redis://u:s3cr3t@{tmp_path.name}/0")
+    for cause in (
+        ConnectionRefusedError(111, "refused"),
+        socket.gaierror(-2, "unknown"),
+        ssl.SSLError(1, "certificate"),
+    ):
+        error = ConnectionError(str(cause))
+        error.__cause__ = cause
+        for _ in range(2):
+            subject.note(error, None, connecting=True)
+    lines = said(caplog)
+    assert [line.split()[-1] for line in lines] == ["refused", "unknown", "certificate"]
+    assert "s3cr3t" not in "".join(lines)
+
+
+async def test_a_wrong_password_is_told_again_in_the_next_outage(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Valkey(tmp_path / "data") as server:
+        admin = connect(server.url, timeout=5)
+        wrong = connect(server.url.replace("unix://", "unix://u:s3cr3t@"), timeout=5, retries=0)
+        for _ in range(2):
+            caplog.clear()
+            await admin.acl_setuser("u", enabled=False)
+            await wrong.connection_pool.disconnect()
+            with pytest.raises(ConnectionError):
+                await wrong.ping()
+            assert any("refuses: NOAUTH" in line for line in said(caplog))
+            await admin.acl_setuser("u", enabled=True, passwords=["+s3cr3t"], commands=["+@all"], keys=["*"])
+            await recovered(caplog)
+        await wrong.aclose()
+        await admin.aclose()
 
 
 @pytest.mark.parametrize(
