@@ -23,9 +23,11 @@ from shared.deadlines import Deadlines
 from shared.durability import Durability
 from shared.generations import Generations
 from shared.log import Log
+from shared.permissions import require
 from shared.queue import Queue
 from shared.redis_client import connect_both
 from shared.settings import Settings
+from shared.telemetry import configure_logging
 from shared.version import version
 from shared.workers import Workers
 
@@ -77,17 +79,19 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def run(settings: Settings, *, share_port: bool = False) -> None:
-    """Serve until SIGTERM or SIGINT.
+    """Serve until SIGTERM, SIGINT or SIGHUP.
 
-    Raises SettingsError where the port is in use, by others than who shares it, or a Redis cannot do what `durability`
-    asks for.
+    Raises SettingsError where the port is in use, by others than who shares it, or a Redis does not permit what an API
+    does, or cannot do what `durability` asks for.
     """
+    configure_logging(settings.log_level)
     app = create_app(settings)
-    asyncio.run(_require_durability(settings))
+    asyncio.run(_require(settings))
     serve(app, app.state.services.hub, settings, share_port=share_port)
 
 
-async def _require_durability(settings: Settings) -> None:
+async def _require(settings: Settings) -> None:
+    await require(settings)
     durability = Durability(settings)
     try:
         await durability.require()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import redis
-from redis.sentinel import MasterNotFoundError, Sentinel
+from redis.sentinel import MasterNotFoundError, Sentinel, SentinelManagedConnection
 
+from shared.outage import CROWDED
 from shared.sentinel import newest, sentinel_address
+
+HEARD = 0.2
+"""Seconds in which Redis says that it takes no more connections."""
 
 
 def open_client(url: str, timeout: float) -> redis.Redis:
@@ -24,6 +29,25 @@ def open_client(url: str, timeout: float) -> redis.Redis:
     sentinels = make(address.nodes, sentinel_kwargs={**limits, **address.sentinel})
     client: redis.Redis = sentinels.master_for(address.service, **{**limits, **tls, **address.redis})
     return client
+
+
+def refuse_if_hung_up(client: redis.Redis) -> None:
+    """Where Redis takes no connection, raise that, in its words; whatever else there is, is no matter.
+
+    It says so to whoever connects, and closes: who writes first, as redis-py does, may only see a broken pipe. Raises redis.ConnectionError where it has too many, else redis.ResponseError.
+    """
+    made: Any = client.connection_pool.make_connection()
+    if isinstance(made, SentinelManagedConnection):
+        return
+    try:
+        with contextlib.closing(made._connect()) as opened:
+            opened.settimeout(HEARD)
+            said = bytes(opened.recv(512))
+    except (OSError, redis.RedisError):
+        return
+    if said.startswith(b"-"):
+        text = said.decode(errors="replace").removeprefix("-").removeprefix("ERR ").strip()
+        raise redis.ConnectionError(text) if CROWDED in text else redis.ResponseError(text)
 
 
 class _Sentinels(Sentinel):

@@ -13,8 +13,11 @@ from contextlib import suppress
 import uvloop
 
 from shared.collector import spare_collector
+from shared.descriptors import places
+from shared.ending_signals import ending_signals
 from shared.generations import Generations
 from shared.log import Log
+from shared.permissions import require
 from shared.queue import Queue
 from shared.readiness import say_ready
 from shared.redis_client import connect, connect_both
@@ -42,11 +45,20 @@ logger = logging.getLogger("midstream.worker")
 
 
 def run(settings: Settings) -> None:
-    """Work until SIGTERM or SIGINT; then finish or hand over what runs. A second signal ends it at once."""
+    """Work until SIGTERM, SIGINT or SIGHUP; then finish or hand over what runs. A second signal ends it at once.
+
+    Raises SettingsError where a Redis does not permit what a worker does.
+    """
     configure_logging(settings.log_level)
     # arq's own lines show arguments and results.
     logging.getLogger("arq").setLevel(logging.WARNING)
-    uvloop.run(serve(settings))
+    uvloop.run(_checked(settings))
+
+
+async def _checked(settings: Settings) -> None:
+    await require(settings)
+    concurrency = places(settings.concurrency)
+    await serve(settings.model_copy(update={"concurrency": concurrency}))
 
 
 async def serve(settings: Settings) -> None:
@@ -108,12 +120,13 @@ async def serve(settings: Settings) -> None:
 
 def _drain_on_signal(tasks: asyncio.TaskGroup, worker: QueueWorker, seconds: float) -> None:
     loop = asyncio.get_running_loop()
+    endings = ending_signals()
 
     def drain(number: int) -> None:
         logger.info("%s: draining", signal.Signals(number).name)
-        for again in (signal.SIGTERM, signal.SIGINT):
+        for again in endings:
             loop.add_signal_handler(again, os._exit, 1)
         tasks.create_task(worker.drain(seconds))
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in endings:
         loop.add_signal_handler(number, drain, number)

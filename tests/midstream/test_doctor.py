@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import redis.asyncio
 
-from midstream import doctor
-from midstream.doctor import Finding
+from midstream import doctor, redis_check, redis_setup
+from midstream.finding import Finding
 from midstream.valkey import Valkey
+from shared.permissions import RULE
 from shared.queue import Queue
 from shared.settings import Settings, load
 from shared.workers import Workers
@@ -108,8 +109,48 @@ async def test_says_that_no_worker_is_alive_and_fails_where_something_waits(sett
         assert wrong(list(doctor.examine(here, tmp_path)))["workers"] == "warn"
         await Queue(client, settings).enqueue("gen_x")
         (finding,) = (found for found in doctor.examine(here, tmp_path) if found.subject == "workers")
-        assert (finding.level, finding.state) == ("fail", "none is alive, and 1 generations wait")
+        assert (finding.level, finding.state) == ("fail", "none is alive, and 1 generation waits")
         assert "worker`" in finding.advice
+
+
+async def test_what_a_user_may_not_do_is_named_and_a_hint_is_a_warning(settings: Settings, tmp_path: Path) -> None:
+    async with Valkey(tmp_path / "v") as valkey, redis.asyncio.Redis.from_url(valkey.url) as client:
+        limited = on(valkey.url.replace("unix://", f"unix://u:{SECRET}@"), settings)
+        rule = ("ACL", "SETUSER", "u", "reset", "on", f">{SECRET}", *RULE.split())
+        await client.execute_command(*rule, "-info")
+        findings = list(doctor.examine(limited, tmp_path))
+        assert wrong(findings) == {"Redis, permissions": "warn", "providers": "warn", "workers": "warn"}
+        await client.execute_command(*rule, "resetchannels", "-time")
+        findings = list(doctor.examine(limited, tmp_path))
+        assert wrong(findings)["Redis, permissions"] == "fail"
+        (said,) = (finding.state for finding in findings if finding.subject == "Redis, permissions")
+        assert "the command TIME" in said
+        assert "the channels midstream:*" in said
+        assert SECRET not in repr(findings)
+
+
+async def test_a_server_that_takes_no_writes_is_a_failure(settings: Settings, tmp_path: Path) -> None:
+    async with Valkey(tmp_path / "v") as valkey, redis.asyncio.Redis.from_url(valkey.url) as client:
+        here = on(valkey.url, settings)
+        for command, code in (("CONFIG SET maxmemory 1", "OOM"), ("REPLICAOF 127.0.0.1 1", "READONLY")):
+            await client.execute_command(*command.split())
+            (found,) = (f for f in doctor.examine(here, tmp_path) if f.subject == "Redis, writes")
+            assert found.level == "fail"
+            assert code in found.state
+            await client.execute_command(
+                *("REPLICAOF NO ONE" if code == "READONLY" else "CONFIG SET maxmemory 0").split()
+            )
+        assert wrong(list(doctor.examine(here, tmp_path))) == {"providers": "warn", "workers": "warn"}
+
+
+def test_the_variable_of_the_queue_is_named(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MIDSTREAM_REDIS_URL", f"unix://{tmp_path}/logs.sock")
+    monkeypatch.setenv("MIDSTREAM_QUEUE_URL", f"unix://{tmp_path}/queue.sock")
+    advice = {f.subject: f.advice for f in doctor.examine(load(port=settings.port), tmp_path)}
+    assert advice["Redis"] == "start it, or correct MIDSTREAM_REDIS_URL"
+    assert advice["queue's Redis"] == "start it, or correct MIDSTREAM_QUEUE_URL"
 
 
 async def test_says_in_its_own_words_what_redis_refuses(settings: Settings, tmp_path: Path) -> None:
@@ -144,7 +185,7 @@ def test_warns_of_a_variable_that_nobody_knows(
 
 
 async def test_sees_a_clock_that_is_off(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "CLOCK_DIFFERENCE", -1.0)
+    monkeypatch.setattr(redis_check, "CLOCK_DIFFERENCE", -1.0)
     async with Valkey(tmp_path / "data"):
         findings = list(doctor.examine(settings, tmp_path / "data"))
     assert wrong(findings)["embedded server, clock"] == "warn"
@@ -154,7 +195,7 @@ async def test_sees_a_clock_that_is_off(settings: Settings, tmp_path: Path, monk
     ("version", "level"), [("6.2.14", "fail"), ("7.0.15", "ok"), ("8.2.1", "ok"), ("10.0.0", "ok")]
 )
 def test_knows_versions_that_are_too_old(version: str, level: str) -> None:
-    assert doctor._version("Redis", {"redis_version": version}).level == level
+    assert redis_setup.version("Redis", {"redis_version": version}).level == level
 
 
 def test_says_that_a_server_does_not_answer_without_its_password(settings: Settings, tmp_path: Path) -> None:

@@ -1,0 +1,124 @@
+"""Permissions, tried by their names on real servers: nothing is run, and what is missing is named."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from midstream.valkey import Valkey
+from shared.permissions import RULE, Lacks, Server, lacks, require, servers
+from shared.redis_client import connect
+from shared.settings import Settings, SettingsError
+
+LUA = Path(__file__).parents[2] / "shared/lua"
+DEBIAN_REDIS = shutil.which("redis-server")
+PASSWORD = "s3cr3t"
+
+
+@pytest.fixture(params=["valkey", pytest.param("redis7", marks=pytest.mark.redis7)])
+async def server(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Valkey]:
+    if request.param == "redis7" and DEBIAN_REDIS is None:
+        pytest.skip("redis-server is not installed")
+    binary = Path(str(DEBIAN_REDIS)) if request.param == "redis7" else None
+    async with Valkey(tmp_path / "data", binary=binary) as valkey:
+        yield valkey
+
+
+async def permit(redis: Redis, *rules: str) -> None:
+    await redis.execute_command("ACL", "SETUSER", "u", "reset", "on", f">{PASSWORD}", *rules)  # type: ignore[no-untyped-call]
+
+
+def as_user(server: Valkey) -> Settings:
+    return Settings(redis_url=server.url.replace("unix://", f"unix://u:{PASSWORD}@"))
+
+
+async def missing(settings: Settings) -> Lacks:
+    (one,) = servers(settings)
+    return await lacks(one, timeout=5)
+
+
+async def test_each_permission_that_is_missing_is_named_and_nothing_is_written(server: Valkey) -> None:
+    admin, settings = connect(server.url, timeout=5), as_user(server)
+    rule = RULE.split()
+    for less, named in (
+        ((), ()),
+        (("resetchannels",), ("the channels midstream:*",)),
+        (("resetchannels", "&midstream:interrupts"), ("the channels midstream:*",)),
+        (("resetkeys", "~midstream:*"), ("the keys arq:*",)),
+        (("resetkeys", "~arq:*"), ("the keys midstream:*",)),
+        (("resetkeys", "%R~midstream:*", "~arq:*"), ("the keys midstream:*",)),
+        (("-publish", "-subscribe"), ("the command PUBLISH", "the command SUBSCRIBE")),
+        (("-evalsha",), ("the command EVALSHA",)),
+        (("-script|load",), ("the command SCRIPT LOAD",)),
+        (("-multi",), ("the command MULTI",)),
+        (("-exec",), ("the command EXEC",)),
+        (("-discard",), ()),
+    ):
+        await permit(admin, *rule, *less)
+        assert set((await missing(settings)).needed) == set(named), less
+        if named:
+            with pytest.raises(SettingsError, match=r"^MIDSTREAM_REDIS_URL: .*ACL SETUSER") as refusal:
+                await require(settings)
+            assert PASSWORD not in str(refusal.value)
+        else:
+            await require(settings)
+    assert await admin.dbsize() == 0
+    assert await admin.pubsub_channels() == []
+    await admin.aclose()
+
+
+async def test_what_is_only_a_hint_stops_nothing(server: Valkey, caplog: pytest.LogCaptureFixture) -> None:
+    admin, settings = connect(server.url, timeout=5), as_user(server)
+    await permit(admin, *RULE.split(), "-blpop", "-info", "-lpush")
+    found = await missing(settings)
+    assert found.needed == ()
+    assert len(found.hints) == 3
+    with caplog.at_level(logging.WARNING):
+        await require(settings)
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert "BLPOP" in line
+    assert "INFO" in line
+    await admin.aclose()
+
+
+async def test_a_database_that_may_not_be_chosen_is_a_permission(server: Valkey) -> None:
+    admin = connect(server.url, timeout=5)
+    await permit(admin, *RULE.split(), "-select")
+    url = as_user(server).redis_url.replace("db=0", "db=1")
+    assert (await missing(Settings(redis_url=url))).needed == ("the command SELECT",)
+    await admin.aclose()
+
+
+async def test_a_server_that_lets_nobody_in_or_is_away_is_no_reason_to_stop(server: Valkey, tmp_path: Path) -> None:
+    wrong = Settings(redis_url=server.url.replace("unix://", "unix://nobody:x@"))
+    away = Settings(redis_url=f"unix://{tmp_path}/none.sock")
+    for settings in (wrong, away):
+        with pytest.raises(RedisError):
+            await missing(settings)
+        await require(settings)
+
+
+def tried(settings: Settings) -> dict[str, set[str]]:
+    return {server.setting: {line.split()[0] for line in server.commands} for server in servers(settings)}
+
+
+def test_every_command_of_a_script_is_tried() -> None:
+    commands = tried(Settings())["redis_url"]
+    called = {name for file in LUA.glob("*.lua") for name in re.findall(r"p?call\('(\w+)'", file.read_text())}
+    assert len(called) > 25
+    assert called <= commands
+
+
+def test_each_of_two_servers_is_tried_for_what_it_is_for() -> None:
+    two = tried(Settings(queue_url="redis://queue.test"))
+    assert "XADD" in two["redis_url"] - two["queue_url"]
+    assert "ZADD" in two["queue_url"] - two["redis_url"]
+    assert [server.setting for server in servers(Settings(queue_url=Settings().redis_url))] == ["redis_url"]
+    assert isinstance(next(servers(Settings())), Server)
