@@ -34,7 +34,8 @@ def open_client(url: str, timeout: float) -> redis.Redis:
 def refuse_if_hung_up(client: redis.Redis) -> None:
     """Where Redis takes no connection, raise that, in its words; whatever else there is, is no matter.
 
-    It says so to whoever connects, and closes: who writes first, as redis-py does, may only see a broken pipe. Raises redis.ConnectionError where it has too many, else redis.ResponseError.
+    It says so to whoever connects, and closes: who writes first, as redis-py does, may only see a broken pipe.
+    Raises redis.ConnectionError where it has too many, else redis.ResponseError.
     """
     made: Any = client.connection_pool.make_connection()
     if isinstance(made, SentinelManagedConnection):

@@ -43,23 +43,9 @@ class Client:
         silence: float = SILENCE,
         patience: Callable[[], Patience] = Patience,
     ) -> None:
-        self.url = _checked_url(url)
+        self.url = checked_url(url)
         self.patience = patience
-        headers = {"Accept-Encoding": "identity", "User-Agent": "midstream"}
-        if key:
-            if flaw := of_key(key):
-                raise Refused(f"--key or MIDSTREAM_KEY: {flaw}")
-            headers["Authorization"] = f"Bearer {key}"
-        if fault := fault_at(self.url):
-            raise Refused(str(fault))
-        way = way_to(self.url)
-        self._http = httpx2.Client(
-            headers=headers,
-            timeout=httpx2.Timeout(silence, connect=CONNECT_TIMEOUT),
-            proxy=way.proxy,
-            verify=way.certificates,
-            trust_env=False,
-        )
+        self._http = http_client(self.url, key, httpx2.Timeout(silence, connect=CONNECT_TIMEOUT))
 
     def __enter__(self) -> Self:
         return self
@@ -118,7 +104,7 @@ class Client:
         while True:
             try:
                 with self.open(method, path + query, {"Accept": "application/json"}) as response:
-                    answer = json.loads(_body(response, MAX_ANSWER))
+                    answer = json.loads(body_of(response, MAX_ANSWER))
             except ClientError as error:
                 if not error.passing:
                     raise
@@ -138,7 +124,7 @@ class Client:
         # RFC 9457 where the API itself speaks; a proxy in front of it may answer with anything.
         status = response.status_code
         try:
-            said = _said(json.loads(_body(response, MAX_PROBLEM)))
+            said = _said(json.loads(body_of(response, MAX_PROBLEM)))
         except ValueError:
             said = ""
         message = said or f"{self.url} answers {status}"
@@ -173,7 +159,21 @@ def path_of(generation_id: str) -> str:
     return f"/v1/generations/{generation_id}"
 
 
-def _checked_url(url: str) -> str:
+def http_client(url: str, key: str | None, timeout: httpx2.Timeout) -> httpx2.Client:
+    """What asks this address, on the way that the environment names. Raises Refused for a key or a way that is none."""
+    headers = {"Accept-Encoding": "identity", "User-Agent": "midstream"}
+    if key:
+        if flaw := of_key(key):
+            raise Refused(f"--key or MIDSTREAM_KEY: {flaw}")
+        headers["Authorization"] = f"Bearer {key}"
+    if fault := fault_at(url):
+        raise Refused(str(fault))
+    way = way_to(url)
+    return httpx2.Client(headers=headers, timeout=timeout, proxy=way.proxy, verify=way.certificates, trust_env=False)
+
+
+def checked_url(url: str) -> str:
+    """An address without a slash at its end. Raises Refused for what is none."""
     try:
         parts = urlsplit(url)
         valid = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
@@ -184,7 +184,8 @@ def _checked_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def _body(response: httpx2.Response, limit: int) -> bytes:
+def body_of(response: httpx2.Response, limit: int) -> bytes:
+    """The body of a streamed answer, of so many bytes at most. Raises ValueError for a longer one."""
     body = bytearray()
     for chunk in response.iter_bytes():
         body += chunk

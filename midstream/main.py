@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from midstream import chat, show, usage
+from midstream.address import Key
 from midstream.errors import ClientError, StartError
 from midstream.program import typed
 from midstream.standard_streams import forgive, own_streams
@@ -66,7 +67,10 @@ def options(
 ) -> None:
     """What every command has: `--version` ends the program before one is looked for."""
     if context.invoked_subcommand in SERVERS:
+        from shared.descriptors import raise_limit
+
         forgive()
+        raise_limit()  # before any connection, and for all whom it starts
 
 
 @app.command()
@@ -143,11 +147,30 @@ def simulator(
 
 
 @app.command()
-def doctor(data_dir: DataDir = Path(".midstream")) -> None:
+def doctor(
+    data_dir: DataDir = Path(".midstream"),
+    url: Annotated[
+        str | None, typer.Option(help="Ask the server that runs there, and nothing of this machine.")
+    ] = None,
+    key: Key = None,
+) -> None:
     """Check what Midstream needs, and say what to do about each thing that is wrong."""
+    if url is not None:
+        from midstream import server_check
+        from midstream.finding import report
+
+        raise typer.Exit(report(server_check.examine(url, key)))
     from midstream import doctor
 
     raise typer.Exit(doctor.run(doctor.configured(), data_dir))
+
+
+@app.command()
+def repair(data_dir: DataDir = Path(".midstream")) -> None:
+    """Make a damaged append-only file of the embedded server readable; a copy of it stays."""
+    from midstream import repair
+
+    raise typer.Exit(repair.run(data_dir))
 
 
 app.command(epilog=chat.EXIT_CODES)(chat.chat)

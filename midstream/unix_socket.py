@@ -62,7 +62,8 @@ async def ping(path: Path) -> bytes:
 async def end_listener(path: Path, timeout: float) -> int | None:  # noqa: ASYNC109
     """End the process that listens at `path`, in order and then by force, each with `timeout` seconds.
 
-    Returns None when nobody listens any more, else the process id that would not go.
+    Returns None when nobody listens any more, else the process id that would not go. Raises StartError for one that
+    cannot be known here: it has no process id in this PID namespace, and 0 would be our own process group.
     """
     with socket.socket(socket.AF_UNIX) as connection:
         connection.setblocking(False)
@@ -71,6 +72,11 @@ async def end_listener(path: Path, timeout: float) -> int | None:  # noqa: ASYNC
         except OSError:
             return None
         listener = _listener(connection)
+        if listener <= 0:
+            raise StartError(
+                f"{path} is held by a server of another container or PID namespace: end it there, or choose another "
+                "folder with --data-dir"
+            )
         for ending in (signal.SIGTERM, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(listener, ending)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import shutil
 import signal
@@ -17,6 +16,7 @@ from typing import Self
 from urllib.parse import quote
 
 from midstream.errors import StartError
+from midstream.folder_lock import FolderLock, no_room
 from midstream.program import typed
 from midstream.tether import tethered
 from midstream.unix_socket import end_listener, ping, socket_path
@@ -26,6 +26,8 @@ SILENCE_TIMEOUT = 30.0
 LOADING_TIMEOUT = 600.0
 STOP_TIMEOUT = 10.0
 LOG_LIMIT = 1_000_000
+PROBE_SIZE = 65_536
+"""Bytes that must fit on the disk for a server to start: its log, and the beginning of its files."""
 
 
 def find_binary() -> Path:
@@ -65,7 +67,7 @@ class Valkey:
         self._config = dict(config or {})
         self._binary = binary
         self._process: subprocess.Popen[bytes] | None = None
-        self._lock: int | None = None
+        self._lock = FolderLock(self.data_dir)
 
     async def __aenter__(self) -> Self:
         try:
@@ -104,8 +106,9 @@ class Valkey:
         if self._process is not None and not self._ended:
             raise RuntimeError("the server is already running")
         binary = self._binary or find_binary()
-        self._take_folder()
+        self._lock.take()
         await self._end_orphan()
+        self._try_disk()
         self._process = self._spawn(binary)
         await self._ready(self._process)
 
@@ -122,7 +125,7 @@ class Valkey:
             if not await until(lambda: self._ended, STOP_TIMEOUT):
                 self._process.kill()
                 await until(lambda: self._ended)
-        self._release_folder()
+        self._lock.release()
 
     async def kill(self) -> None:
         """SIGKILL, as a crash would: nothing is flushed. The folder stays ours for the next `start()`."""
@@ -134,35 +137,16 @@ class Valkey:
     def _ended(self) -> bool:
         return self._process is not None and self._process.poll() is not None
 
-    def _take_folder(self) -> None:
-        """Lock the folder, so that two servers never append to one file."""
-        if self._lock is not None:
-            return
+    def _try_disk(self) -> None:
+        """A server that finds no room says nothing, as there is none for its log either. Raises StartError."""
+        probe = self.data_dir / "probe"
         try:
-            self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = os.open(self.data_dir / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+            probe.write_bytes(bytes(PROBE_SIZE))
         except OSError as error:
-            raise StartError(
-                f"cannot write to the data folder {self.data_dir} ({error.strerror}): correct its "
-                "permissions or choose another with --data-dir"
-            ) from None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            holder = os.read(lock, 20).decode(errors="replace").strip()
-            os.close(lock)
-            raise StartError(
-                f"the data folder {self.data_dir} is in use by another midstream (process {holder or '?'}): "
-                "stop it or choose another folder with --data-dir"
-            ) from None
-        os.truncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-        self._lock = lock
-
-    def _release_folder(self) -> None:
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+            raise StartError(no_room(self.data_dir, error)) from None
+        finally:
+            with contextlib.suppress(OSError):
+                probe.unlink()
 
     async def _end_orphan(self) -> None:
         """End a server that outlived its parent: having the folder's lock, we know that it is nobody's."""
@@ -207,7 +191,7 @@ class Valkey:
         limit = SILENCE_TIMEOUT
         while time.monotonic() - began < limit:
             if process.poll() is not None:
-                raise StartError(f"the server ended at once: {self._last_words()}; see {self.log_file}")
+                raise StartError(self._why_ended())
             answer = await ping(self.socket)
             if answer.startswith(b"-LOADING"):
                 limit = LOADING_TIMEOUT
@@ -216,6 +200,16 @@ class Valkey:
             await asyncio.sleep(POLL)
         process.kill()
         raise StartError(f"the server did not answer within {limit:.0f} s; see {self.log_file}")
+
+    def _why_ended(self) -> str:
+        words = self._last_words()
+        if "check-aof" in words:
+            repair = typed("repair", "--data-dir", str(self.data_dir))
+            return (
+                f"the append-only file in {self.data_dir} is damaged: `{repair}` copies it and cuts off what cannot be "
+                f"read; see {self.log_file}"
+            )
+        return f"the server ended at once: {words}; see {self.log_file}"
 
     def _last_words(self) -> str:
         try:

