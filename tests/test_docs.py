@@ -20,7 +20,7 @@ import pytest_asyncio
 from msgspec.structs import fields as fields_of
 from pydantic import BaseModel
 
-from shared import events
+from shared import events, permissions, redis_url
 from shared.allowed import allowed, bounds, is_number
 from shared.settings import Settings, load
 from tests import configuration_tables
@@ -34,6 +34,7 @@ PROTOCOL = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
 CONFIGURATION = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
 OPERATIONS = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+DEPLOYMENT = (ROOT / "docs/deployment.md").read_text(encoding="utf-8")
 DEMO_TEXT = (ROOT / "simulator/demo.md").read_text(encoding="utf-8")
 DEADLINE = 40.0
 DEMO = "simulator/demo"
@@ -315,6 +316,19 @@ def test_no_command_is_left_out() -> None:
     assert [name for name, _ in marked] == ["cli", "stream", "resume"]
     for block in code_blocks(README, "sh"):
         assert block in dict(marked).values() or re.fullmatch(r"((\w+=\S+ )?make \w+\n)+", block), block
+
+
+class TestDeployment:
+    def test_the_rule_of_a_redis_user_is_what_start_and_doctor_name(self) -> None:
+        assert f"ACL SETUSER midstream on >PASSWORD {permissions.RULE}\n" in DEPLOYMENT
+        hints = re.search(r"((?:`[A-Z]+`(?:, | and )?)+) serve as\s+hints only", DEPLOYMENT)
+        assert hints
+        assert set(re.findall(r"[A-Z]+", hints[1])) == set(permissions._HINTS)
+
+    def test_the_options_of_a_redis_address_are_those_that_are_taken(self) -> None:
+        told = DEPLOYMENT.partition("- Options are ")[2].partition("\n- ")[0]
+        known = redis_url._OPTIONS | redis_url._TCP_OPTIONS | redis_url._TLS_OPTIONS
+        assert re.findall(r"`(\w+)`", told) == list(known)
 
 
 def types_of(stream: str) -> list[str]:

@@ -67,6 +67,30 @@ STAGES: dict[str, tuple[str, ...]] = {
     ),
     "redis": (*PYTEST, *(f"tests/shared/test_{name}.py" for name in ("redis_client", "pool", "sentinel"))),
     "health": (*PYTEST, "tests/api/test_health.py"),
+    "addresses": (*PYTEST, *(f"tests/shared/test_{name}.py" for name in ("redis_url", "ending_signals"))),
+    "descriptors": (
+        *PYTEST,
+        "tests/shared/test_descriptors.py",
+        "tests/worker/providers/test_stream.py",
+        "-k",
+        "descriptor or limit or fit or lack or name",
+    ),
+    "redis user": (
+        *PYTEST,
+        "tests/contract/test_permissions.py",
+        "tests/worker/test_wake_ups.py",
+        "tests/worker/test_permissions.py",
+        "-k",
+        "not redis7",
+    ),
+    "embedded": (
+        *PYTEST,
+        "tests/midstream/test_unix_socket.py",
+        "tests/midstream/test_valkey.py",
+        "-k",
+        "not redis7 and not debian",
+    ),
+    "doctor": (*PYTEST, "tests/midstream/test_doctor.py", "tests/midstream/test_server_check.py"),
     "named": (*PYTEST, *(f"tests/faults/test_{name}.py" for name in ("smoke", *NAMED))),
     "chaos": (*CHAOS, "--seconds", "45", "--seed", "1"),
     "chaos outage": (*CHAOS, "--seconds", "30", "--seed", "3", "--faults", "redis_kill", "--needless", "0"),
@@ -103,6 +127,8 @@ APPEND, CLAIM = "shared/lua/append.lua", "shared/lua/claim.lua"
 DURABILITY, TAKE = "shared/durability.py", "shared/lua/queue_take.lua"
 FINISH, STREAM, WATCHDOG = "worker/providers/finish.py", "worker/providers/stream.py", "worker/watchdog.py"
 TRANSPORT = "worker/providers/transport.py"
+QUEUE_WORKER, WAKE_UPS = "worker/queue_worker.py", "worker/wake_ups.py"
+PERMISSIONS, REDIS_URL, DESCRIPTORS = "shared/permissions.py", "shared/redis_url.py", "shared/descriptors.py"
 
 REDIS, POOL, SENTINEL = "shared/redis_connection.py", "shared/pool.py", "shared/sentinel.py"
 HEALTH = "api/routes/health.py"
@@ -1002,8 +1028,8 @@ MUTANTS = (
     _one(
         "each error holds a worker off from all that was there",
         "worker/queue_worker.py",
-        "if server.run_id is None or server.run_id != self._run_id:",
-        "if True:",
+        "restarted=server.run_id is None or server.run_id != self._run_id)",
+        "restarted=True)",
         "hold-off",
     ),
     _one(
@@ -1016,8 +1042,8 @@ MUTANTS = (
     _one(
         "a worker does not see that the clock was set",
         "worker/queue_worker.py",
-        "        self._doubt = (answered + self.lease, NO_LEASES)\n",
-        "",
+        "        self._doubt_leases()\n        return True",
+        "        return True",
         "hold-off",
     ),
     _one(
@@ -1054,6 +1080,156 @@ MUTANTS = (
         "min(abs(now_ms - since_ms), log_up_ms) > HALF_ACCEPTED",
         "abs(now_ms - since_ms) > HALF_ACCEPTED",
         "sweeper",
+    _one(
+        "a failing wake-up holds off",
+        QUEUE_WORKER,
+        "        if not unbroken:\n            await self._look_for_restart()",
+        "        if self._wake_ups.deaf:\n            self._hold = (time.monotonic() + self.lease, int(time.time() * 1000))",
+        "redis user",
+    ),
+    _one(
+        "a wake-up that fails ends the worker",
+        WAKE_UPS,
+        "if not isinstance(error, RedisError):",
+        "if True:",
+        "redis user",
+    ),
+    _one(
+        "a wake-up without a reply is waited for",
+        WAKE_UPS,
+        "timeout=LOOK if self.deaf else seconds + self._patience",
+        "timeout=None",
+        "redis user",
+    ),
+    _one(
+        "a restart that only the wake-up noticed is passed over",
+        QUEUE_WORKER,
+        "        if not unbroken:\n",
+        "        if False:\n",
+        "redis user",
+    ),
+    _one(
+        "permissions are tried by running commands",
+        PERMISSIONS,
+        'await _try(connection, "MULTI", must=b"OK")',
+        'await _try(connection, "PING")',
+        "redis user",
+    ),
+    _one("channels are no permission", PERMISSIONS, "(key|channel)", "(key)", "redis user"),
+    _one(
+        "a hint that is missing stops",
+        PERMISSIONS,
+        '    "BLPOP": "workers look',
+        '    "X": "workers look',
+        "redis user",
+    ),
+    _one(
+        "a permission that is missing stops nothing",
+        PERMISSIONS,
+        "            if lack.needed:",
+        "            if False:",
+        "redis user",
+    ),
+    _one(
+        "a list of wake-ups that cannot be written refuses a POST",
+        "shared/lua/queue_enqueue.lua",
+        "  redis.pcall('LPUSH'",
+        "  redis.call('LPUSH'",
+        "redis user",
+    ),
+    _one("an escape in a Redis URL may be none", REDIS_URL, "_BAD_ESCAPE.search(rest)", "False", "addresses"),
+    _one("a # in a Redis URL is cut off", REDIS_URL, '"#" in rest or ', "", "addresses"),
+    _one(
+        "a ? in a password is where the options begin",
+        REDIS_URL,
+        'if "@" in query and',
+        "if False and",
+        "addresses",
+    ),
+    _one(
+        "any option of redis-py may be in a URL",
+        REDIS_URL,
+        "        if name not in known:\n",
+        "        if False:\n",
+        "addresses",
+    ),
+    _one(
+        "what OpenSSL refuses is found at each connection",
+        REDIS_URL,
+        "                step(given[name])",
+        "                pass",
+        "addresses",
+    ),
+    _one("a database may be named twice", REDIS_URL, 'int(given["db"]) != int(database)', "False", "addresses"),
+    _one(
+        "the soft limit of descriptors stays",
+        DESCRIPTORS,
+        "            resource.setrlimit(",
+        "            max(",
+        "descriptors",
+    ),
+    _one(
+        "as many generations as are set, whatever the limit",
+        DESCRIPTORS,
+        "    return fit\n",
+        "    return concurrency\n",
+        "descriptors",
+    ),
+    _one(
+        "no descriptor left is the provider's fault",
+        "worker/providers/errors.py",
+        "    if is_exhausted(error):\n",
+        "    if False:\n",
+        "descriptors",
+    ),
+    _one(
+        "a server that cannot be seen is ended by its process id",
+        "midstream/unix_socket.py",
+        "        if listener <= 0:\n",
+        "        if False:\n",
+        "embedded",
+    ),
+    _one(
+        "a full disk is found by a server that says nothing",
+        "midstream/valkey.py",
+        "        self._try_disk()\n",
+        "",
+        "embedded",
+    ),
+    _one(
+        "a repair keeps no copy",
+        "midstream/repair.py",
+        "            shutil.copytree(files, copy)",
+        "            pass",
+        "embedded",
+    ),
+    _one(
+        "doctor does not write",
+        "midstream/redis_check.py",
+        "        client.set(PROBE",
+        "        client.get(PROBE",
+        "doctor",
+    ),
+    _one(
+        "doctor names one variable for both",
+        "midstream/doctor.py",
+        "settings.sources.where([server.setting])",
+        'settings.sources.where(["redis_url"])',
+        "doctor",
+    ),
+    _one(
+        "a second reason in an outage is not told",
+        "shared/outage.py",
+        "code or _kind(error)",
+        'code or "unreachable"',
+        "waiting",
+    ),
+    _one(
+        "SIGHUP ends a process at once",
+        "shared/ending_signals.py",
+        "signal.SIGTERM, *hangup]",
+        "signal.SIGTERM]",
+        "addresses",
     ),
 )
 
