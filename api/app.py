@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -19,11 +19,12 @@ from api.server import serve
 from api.services import Services
 from api.supervisor import supervised
 from api.waiting import Waiting
+from shared.commands import Server
 from shared.deadlines import Deadlines
 from shared.durability import Durability
 from shared.generations import Generations
 from shared.log import Log
-from shared.permissions import require
+from shared.permissions import require, try_again
 from shared.queue import Queue
 from shared.redis_client import connect_both
 from shared.settings import Settings
@@ -40,8 +41,11 @@ DESCRIPTION = (
 )
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The app; its lifespan opens and closes what it needs. Raises SettingsError for malformed keys."""
+def create_app(settings: Settings, away: Sequence[Server] = ()) -> FastAPI:
+    """The app; its lifespan opens and closes what it needs. Raises SettingsError for malformed keys.
+
+    `away` did not answer at start, and are asked for permissions when they do.
+    """
     redis, queue_redis = connect_both(settings)
     log = Log(redis)
     store = Generations(redis, Queue(queue_redis, settings), settings)
@@ -58,6 +62,8 @@ def create_app(settings: Settings) -> FastAPI:
             stack.push_async_callback(queue_redis.aclose)
             stack.push_async_callback(durability.aclose)
             await stack.enter_async_context(hub.running())
+            asking = functools.partial(try_again, settings, away)
+            await stack.enter_async_context(supervised("permissions", asking, once=True))
             async with supervised("promises", promises.run), supervised("deadlines", waiting.run):
                 yield
                 with contextlib.suppress(TimeoutError):
@@ -85,15 +91,15 @@ def run(settings: Settings, *, share_port: bool = False) -> None:
     does, or cannot do what `durability` asks for.
     """
     configure_logging(settings.log_level)
-    app = create_app(settings)
-    asyncio.run(_require(settings))
+    app = create_app(settings, asyncio.run(_require(settings)))
     serve(app, app.state.services.hub, settings, share_port=share_port)
 
 
-async def _require(settings: Settings) -> None:
-    await require(settings)
+async def _require(settings: Settings) -> Sequence[Server]:
+    away = await require(settings)
     durability = Durability(settings)
     try:
         await durability.require()
     finally:
         await durability.aclose()
+    return away

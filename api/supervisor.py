@@ -7,20 +7,21 @@ import logging
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import NoReturn
 
 from shared.backoff import Backoff
 
 logger = logging.getLogger("midstream.api")
 
 
-async def supervise(name: str, run: Callable[[], Awaitable[None]]) -> NoReturn:
-    """Run it for ever: when it ends or fails, log that and start it again."""
+async def supervise(name: str, run: Callable[[], Awaitable[None]], *, once: bool = False) -> None:
+    """Run it for ever: when it fails, or ends and is not meant to run `once`, log that and start it again."""
     backoff = Backoff(first=0.2, cap=10.0)
     while True:
         began = asyncio.get_running_loop().time()
         try:
             await run()
+            if once:
+                return
             logger.error("%s ended; starting it again", name)
         except Exception as error:
             logger.error("%s failed and is started again: %s", name, where(error))
@@ -30,9 +31,9 @@ async def supervise(name: str, run: Callable[[], Awaitable[None]]) -> NoReturn:
 
 
 @asynccontextmanager
-async def supervised(name: str, run: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+async def supervised(name: str, run: Callable[[], Awaitable[None]], *, once: bool = False) -> AsyncIterator[None]:
     """Supervise it while inside."""
-    task = asyncio.create_task(supervise(name, run))
+    task = asyncio.create_task(supervise(name, run, once=once))
     try:
         yield
     finally:

@@ -18,10 +18,10 @@ from midstream.program import typed
 from midstream.redis_check import TIMEOUT, Place
 from midstream.up import base_url, free_port
 from midstream.valkey import Valkey, find_binary
+from shared.commands import servers
 from shared.connections import most_of_api, most_of_worker
 from shared.descriptors import shortage
 from shared.outbound import faults
-from shared.permissions import servers
 from shared.settings import Settings, load
 from shared.variables import warnings
 

@@ -16,9 +16,10 @@ from midstream import redis_setup
 from midstream.blocking_client import open_client, refuse_if_hung_up
 from midstream.finding import Finding
 from midstream.program import typed
+from shared.commands import Server
 from shared.counted import counted
 from shared.outage import PROBE, is_crowded, refusal, words
-from shared.permissions import RULE, Lacks, Server, lacks
+from shared.permissions import RULE, Lacks, lacks
 from shared.queue import QUEUE
 from shared.workers import WORKERS
 

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import random
+import re
 import socket
 import ssl
 import time
@@ -53,6 +54,8 @@ _SPELLED = (
 )  # fmt: skip
 FULL = ("OOM", "MISCONF")
 """Refusals for want of memory, and of a disk that takes what must be kept."""
+_FAILED = (ConnectionRefusedError, ConnectionResetError, OSError)
+_NUMBER = re.compile(r"\[Errno (\d+)\]")
 LASTING = ("NOPERM",)
 """Of some commands only: no probe can tell that they are over."""
 
@@ -169,10 +172,11 @@ def words(error: BaseException, code: str | None) -> str:
     """What Redis said, on one line."""
     text = " ".join(str(error).split())
     cause = error.__cause__ or error.__context__
-    if type(cause) in (ConnectionRefusedError, ConnectionResetError, OSError):
-        # asyncio says only that it failed.
-        said = os.strerror(cause.errno) if isinstance(cause, OSError) and cause.errno else ""
-        text += f" ({said})" if said and said not in text else ""
+    if isinstance(cause, OSError) and type(cause) in _FAILED:
+        # asyncio says only that it failed, by a number for each address of a name.
+        numbers = {cause.errno or 0, *map(int, _NUMBER.findall(text))} - {0}
+        for said in sorted(map(os.strerror, numbers)):
+            text += f" ({said})" if said not in text else ""
     if code is not None and not text.startswith(code) and code != "ERR":
         text = f"{code} {text}"
     return "".join(c if c.isprintable() else "?" for c in text)[:LONGEST]

@@ -10,19 +10,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
-from shared.log import Keys
+from shared.backoff import Backoff
+from shared.commands import HINTS, Server, servers
 from shared.outage import refusal
-from shared.queue import DEADLINES, INTERRUPTS, LEASES, OWNERS, PENDING, QUEUE, WAKE
 from shared.redis_client import connect
 from shared.settings import Settings, SettingsError
-from shared.totals import COUNTED
-from shared.workers import WORKERS
 
 logger = logging.getLogger("midstream.redis")
 
@@ -30,113 +28,11 @@ RULE = "~midstream:* ~arq:* &midstream:* +@all -@dangerous +info"
 """Of a user that may do all that we do, and none of what Redis calls dangerous (ACL SETUSER)."""
 LIMIT = 3.0
 """Seconds after which a Redis that is asked at start has not answered."""
-
-_ID = Keys("gen_probe")
-_SHA = "0" * 40
-
-_BOTH = """
-    PING
-    TIME
-    INFO server
-    SCRIPT LOAD return
-    EVAL return 0
-    GET midstream:probe
-    SET midstream:probe 1 PX 1000
-"""
-_LOGS = f"""
-    GET midstream:secret
-    SET midstream:secret 1 NX
-    GET midstream:cache:probe
-    SET midstream:cache:probe 1
-    SET {_ID.tombstone} 1
-    EXISTS {_ID.record} {_ID.tombstone}
-    HMGET {_ID.record} state
-    HGETALL {_ID.record}
-    HGET {_ID.record} state
-    HEXISTS {_ID.record} state
-    HSET {_ID.record} state 1
-    HSETNX {_ID.record} state 1
-    HDEL {_ID.record} state
-    PTTL {_ID.tombstone}
-    PEXPIRE {_ID.record} 1
-    DEL {_ID.record} {_ID.log}
-    XADD {_ID.log} 1-0 f v
-    XRANGE {_ID.log} - + COUNT 1
-    XREVRANGE {_ID.log} + - COUNT 1
-    XLEN {_ID.log}
-    RENAME {_ID.packing} {_ID.log}
-    EVALSHA {_SHA} 3 {_ID.record} {_ID.log} {_ID.tombstone}
-    PUBLISH {_ID.channel} 1
-    SUBSCRIBE {_ID.channel}
-    UNSUBSCRIBE {_ID.channel}
-"""
-_QUEUE = f"""
-    GET arq:job:probe
-    SET arq:job:probe 1
-    DEL arq:job:probe arq:retry:probe
-    INCRBY arq:retry:probe 1
-    EXPIRE arq:retry:probe 1
-    EVALSHA {_SHA} 4 {QUEUE} {WAKE} {PENDING} {LEASES}
-    EVALSHA {_SHA} 2 arq:job:probe arq:retry:probe
-    PERSIST {QUEUE}
-    ZADD {QUEUE} 1 probe
-    ZADD {PENDING} 1 probe
-    ZADD {DEADLINES} 1 probe
-    ZADD {COUNTED} 1 probe
-    ZADD {WORKERS} 1 probe
-    ZADD midstream:owner:probe 1 probe
-    ZREM {PENDING} probe
-    ZCARD {PENDING}
-    ZCOUNT {WORKERS} 0 1
-    ZSCORE {PENDING} probe
-    ZMSCORE {PENDING} probe
-    ZRANGEBYSCORE {QUEUE} 0 1
-    ZREMRANGEBYSCORE {COUNTED} 0 1
-    ZREVRANGE midstream:owner:probe 0 1
-    ZREVRANGEBYSCORE midstream:owner:probe 1 0
-    SADD {OWNERS} probe
-    SMEMBERS {OWNERS}
-    HGET {LEASES} probe
-    HLEN {LEASES}
-    HMGET {LEASES} probe
-    HEXISTS {LEASES} probe
-    HSET {LEASES} probe 1
-    HDEL {LEASES} probe
-    HMGET midstream:circuit:probe until
-    HSET midstream:circuit:probe until 1
-    PEXPIRE midstream:circuit:probe 1
-    HGETALL midstream:usage:probe
-    HINCRBY midstream:usage:probe probe 1
-    SET midstream:alone:probe 1 NX PX 1000
-    PTTL midstream:alone:probe
-    SET midstream:lease 1 GET
-    PUBLISH {INTERRUPTS} 1
-    SUBSCRIBE {INTERRUPTS}
-    UNSUBSCRIBE {INTERRUPTS}
-    BLPOP {WAKE} 1
-    LPUSH {WAKE} 1
-    LTRIM {WAKE} 0 63
-"""
-
-_HINTS = {
-    "BLPOP": "workers look at the queue each 0.1 s",
-    "LPUSH": "workers look at the queue once a second",
-    "LTRIM": "workers look at the queue once a second",
-    "INFO": "nobody sees that Redis has just restarted, nor how it is set up",
-}
-"""Commands that serve as hints only, and what follows without them."""
+FIRST, LONGEST = 0.5, 5.0
+"""Seconds between two questions to one that did not: at first, and at most."""
 
 _ACCESS = re.compile(r"access (?:a|one of the) (key|channel)")
 _COMMAND = re.compile(r"run the '([^']+)' command")
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A Redis that is used: under which setting's name, and for what."""
-
-    setting: str
-    url: str
-    commands: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,15 +44,6 @@ class Lacks:
 
     def __str__(self) -> str:
         return f"its user may not use {', '.join(self.needed)}"
-
-
-def servers(settings: Settings) -> Iterator[Server]:
-    """Each Redis of these settings, with the commands that are tried there."""
-    if settings.queue_url in (None, settings.redis_url):
-        yield Server("redis_url", settings.redis_url, _lines(_BOTH + _LOGS + _QUEUE))
-        return
-    yield Server("redis_url", settings.redis_url, _lines(_BOTH + _LOGS))
-    yield Server("queue_url", str(settings.queue_url), _lines(_BOTH + _QUEUE))
 
 
 async def lacks(server: Server, *, timeout: float) -> Lacks:  # noqa: ASYNC109
@@ -187,23 +74,56 @@ async def lacks(server: Server, *, timeout: float) -> Lacks:  # noqa: ASYNC109
     return _sorted(filter(None, refused))
 
 
-async def require(settings: Settings) -> None:
+async def require(settings: Settings) -> Sequence[Server]:
     """Raises SettingsError where something is missing that is needed, and logs what is only a hint.
 
-    A Redis that is away, or lets nobody in, is no reason not to start: it is waited for, and that is told.
+    A Redis that is away, or lets nobody in, is no reason not to start: it is waited for, and that is told. Those that
+    did not answer are returned, for `try_again`.
     """
     asked = list(servers(settings))
     seconds = min(settings.redis_timeout, LIMIT)
     found = await asyncio.gather(*(lacks(server, timeout=seconds) for server in asked), return_exceptions=True)
+    away = []
     for server, lack in zip(asked, found, strict=True):
-        where = settings.sources.where([server.setting])
         if isinstance(lack, Lacks):
-            if lack.needed:
-                raise SettingsError(f"{where}: {lack}; permit it in Redis, as by ACL SETUSER NAME {RULE}")
-            if lack.hints:
-                logger.warning("%s: its user may not use %s", where, "; ".join(lack.hints))
-        elif not isinstance(lack, RedisError | OSError):
+            if told := _told(settings, server, lack):
+                raise SettingsError(told)
+        elif isinstance(lack, RedisError | OSError):
+            away.append(server)
+        else:
             raise lack
+    return away
+
+
+async def try_again(settings: Settings, away: Sequence[Server]) -> None:
+    """Ask those that did not answer at start until they do, and log as an error what is missing then: once for each.
+
+    What runs is not ended for it: whoever mends the permission need not start anything again.
+    """
+    await asyncio.gather(*(_when_back(settings, server) for server in away))
+
+
+async def _when_back(settings: Settings, server: Server) -> None:
+    backoff = Backoff(first=FIRST, cap=LONGEST)
+    while True:
+        await asyncio.sleep(next(backoff))
+        try:
+            lack = await lacks(server, timeout=min(settings.redis_timeout, LIMIT))
+        except (RedisError, OSError):
+            continue  # told as an outage by whoever uses it
+        if told := _told(settings, server, lack):
+            logger.error("%s", told)
+        return
+
+
+def _told(settings: Settings, server: Server, lack: Lacks) -> str | None:
+    """What to permit, where something is missing that is needed; what is only a hint is logged here."""
+    where = settings.sources.where([server.setting])
+    if lack.needed:
+        return f"{where}: {lack}; permit it in Redis, as by ACL SETUSER NAME {RULE}"
+    if lack.hints:
+        logger.warning("%s: its user may not use %s", where, "; ".join(lack.hints))
+    return None
 
 
 async def _try(connection: AbstractConnection, command: str, must: bytes | None = None) -> str | None:
@@ -251,12 +171,8 @@ def _pattern(command: str) -> str:
 def _sorted(missing: Iterable[str]) -> Lacks:
     """Each once; a hint is what names no more than its command."""
     distinct = dict.fromkeys(missing)
-    hints = {name: follows for name in distinct if (follows := _HINTS.get(name.removeprefix("the command ")))}
+    hints = {name: follows for name in distinct if (follows := HINTS.get(name.removeprefix("the command ")))}
     return Lacks(
         tuple(name for name in distinct if name not in hints),
         tuple(f"{name}, so {follows}" for name, follows in hints.items()),
     )
-
-
-def _lines(text: str) -> tuple[str, ...]:
-    return tuple(line.strip() for line in text.splitlines() if line.strip())

@@ -20,7 +20,7 @@ import pytest_asyncio
 from msgspec.structs import fields as fields_of
 from pydantic import BaseModel
 
-from shared import events, permissions, redis_url
+from shared import commands, events, permissions, redis_url
 from shared.allowed import allowed, bounds, is_number
 from shared.settings import Settings, load
 from tests import configuration_tables
@@ -323,7 +323,7 @@ class TestDeployment:
         assert f"ACL SETUSER midstream on >PASSWORD {permissions.RULE}\n" in DEPLOYMENT
         hints = re.search(r"((?:`[A-Z]+`(?:, | and )?)+) serve as\s+hints only", DEPLOYMENT)
         assert hints
-        assert set(re.findall(r"[A-Z]+", hints[1])) == set(permissions._HINTS)
+        assert set(re.findall(r"[A-Z]+", hints[1])) == set(commands.HINTS)
 
     def test_the_options_of_a_redis_address_are_those_that_are_taken(self) -> None:
         told = DEPLOYMENT.partition("- Options are ")[2].partition("\n- ")[0]

@@ -8,16 +8,18 @@ import os
 import secrets
 import signal
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
 
 import uvloop
 
 from shared.collector import spare_collector
+from shared.commands import Server
 from shared.descriptors import places
 from shared.ending_signals import ending_signals
 from shared.generations import Generations
 from shared.log import Log
-from shared.permissions import require
+from shared.permissions import require, try_again
 from shared.queue import Queue
 from shared.readiness import say_ready
 from shared.redis_client import connect, connect_both
@@ -56,13 +58,16 @@ def run(settings: Settings) -> None:
 
 
 async def _checked(settings: Settings) -> None:
-    await require(settings)
+    away = await require(settings)
     concurrency = places(settings.concurrency)
-    await serve(settings.model_copy(update={"concurrency": concurrency}))
+    await serve(settings.model_copy(update={"concurrency": concurrency}), away)
 
 
-async def serve(settings: Settings) -> None:
-    """The worker's tasks on the running loop; a task that fails ends all of them, and the process."""
+async def serve(settings: Settings, away: Sequence[Server] = ()) -> None:
+    """The worker's tasks on the running loop; a task that fails ends all of them, and the process.
+
+    `away` did not answer at start, and are asked for permissions when they do.
+    """
     redis, queue_redis = connect_both(settings)
     # The blocking pop and the cancel listener hold a connection each: on a pool of their own, with time to block.
     queue_url = settings.queue_url or settings.redis_url
@@ -102,7 +107,7 @@ async def serve(settings: Settings) -> None:
     try:
         async with asyncio.TaskGroup() as tasks:
             running = (appender.run(), settler.run(), pulse.run(), interrupts.run(), sweeper.run(), subscriber.run())
-            background = [tasks.create_task(task) for task in (*running, packer.run())]
+            background = [tasks.create_task(task) for task in (*running, packer.run(), try_again(settings, away))]
             _drain_on_signal(tasks, worker, settings.drain_timeout)
             count_tasks_on_signal()
             spare_collector()

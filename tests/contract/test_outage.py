@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import os
 import socket
 import ssl
 from pathlib import Path
@@ -123,7 +125,7 @@ async def test_no_permission_is_told_once_without_credentials(tmp_path: Path, ca
 async def test_another_reason_in_the_same_outage_is_told_too(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     subject = outage_of(f"redis://u:s3cr3t@{tmp_path.name}/0")
     for cause in (
-        ConnectionRefusedError(111, "refused"),
+        ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed"),
         socket.gaierror(-2, "unknown"),
         ssl.SSLError(1, "certificate"),
     ):
@@ -132,7 +134,7 @@ async def test_another_reason_in_the_same_outage_is_told_too(tmp_path: Path, cap
         for _ in range(2):
             subject.note(error, None, connecting=True)
     lines = said(caplog)
-    assert [line.split()[-1] for line in lines] == ["refused", "unknown", "certificate"]
+    assert [line.split()[-1] for line in lines] == ["refused)", "unknown", "certificate"]
     assert "s3cr3t" not in "".join(lines)
 
 
@@ -169,6 +171,26 @@ async def test_a_wrong_password_is_told_again_in_the_next_outage(
 def test_refusals_and_other_errors(error: Exception, code: str | None) -> None:
     assert refusal(error) == code
     assert level(error) == (logging.WARNING if code is None else logging.DEBUG)
+
+
+@pytest.mark.parametrize(
+    ("cause", "said"),
+    [
+        (ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed"), (errno.ECONNREFUSED,)),
+        (OSError(errno.EHOSTUNREACH, "Connect call failed"), (errno.EHOSTUNREACH,)),
+        # As asyncio says it of a name with several addresses.
+        (
+            OSError(f"Multiple exceptions: [Errno {errno.ECONNREFUSED}] ::1, [Errno {errno.ENETUNREACH}] 10.0.0.1"),
+            (errno.ECONNREFUSED, errno.ENETUNREACH),
+        ),
+        (ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED)), (errno.ECONNREFUSED,)),
+    ],
+)
+def test_why_a_connection_failed_is_in_words(cause: OSError, said: tuple[int, ...]) -> None:
+    error = ConnectionError(str(cause))
+    error.__context__ = cause
+    text = outage.words(error, None)
+    assert [text.count(os.strerror(number)) for number in said] == [1] * len(said)
 
 
 def test_words_are_one_line_that_can_be_printed() -> None:

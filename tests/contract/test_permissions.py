@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import shutil
@@ -13,7 +14,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from midstream.valkey import Valkey
-from shared.permissions import RULE, Lacks, Server, lacks, require, servers
+from shared import permissions
+from shared.commands import Server, servers
+from shared.permissions import RULE, Lacks, lacks, require, try_again
 from shared.redis_client import connect
 from shared.settings import Settings, SettingsError
 
@@ -102,7 +105,32 @@ async def test_a_server_that_lets_nobody_in_or_is_away_is_no_reason_to_stop(serv
     for settings in (wrong, away):
         with pytest.raises(RedisError):
             await missing(settings)
-        await require(settings)
+        assert await require(settings) == list(servers(settings))
+
+
+async def test_a_server_that_was_away_at_start_is_tried_when_it_is_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(permissions, "FIRST", 0.01)
+    monkeypatch.setattr(permissions, "LONGEST", 0.05)
+    async with Valkey(tmp_path / "data") as valkey:
+        settings = as_user(valkey)
+        # Its user is not there yet, so it lets nobody in.
+        away = await require(settings)
+        assert away == list(servers(settings))
+        asking = asyncio.create_task(try_again(settings, away))
+        admin = connect(valkey.url, timeout=5)
+        await permit(admin, *RULE.split(), "-zadd")
+        async with asyncio.timeout(10):
+            await asking
+        (line,) = [record for record in caplog.records if "ACL SETUSER" in record.getMessage()]
+        assert line.levelno == logging.ERROR
+        assert line.getMessage().startswith("MIDSTREAM_REDIS_URL: its user may not use the command ZADD; permit it")
+        assert PASSWORD not in line.getMessage()
+        # What answered at start is not asked again.
+        await permit(admin, *RULE.split())
+        assert await require(settings) == []
+        await admin.aclose()
 
 
 def tried(settings: Settings) -> dict[str, set[str]]:

@@ -1080,11 +1080,12 @@ MUTANTS = (
         "min(abs(now_ms - since_ms), log_up_ms) > HALF_ACCEPTED",
         "abs(now_ms - since_ms) > HALF_ACCEPTED",
         "sweeper",
+    ),
     _one(
         "a failing wake-up holds off",
         QUEUE_WORKER,
         "        if not unbroken:\n            await self._look_for_restart()",
-        "        if self._wake_ups.deaf:\n            self._hold = (time.monotonic() + self.lease, int(time.time() * 1000))",
+        "        if self._wake_ups.deaf:\n            self._hold = (time.monotonic() + 9, int(time.time() * 1000))",
         "redis user",
     ),
     _one(
@@ -1118,7 +1119,7 @@ MUTANTS = (
     _one("channels are no permission", PERMISSIONS, "(key|channel)", "(key)", "redis user"),
     _one(
         "a hint that is missing stops",
-        PERMISSIONS,
+        "shared/commands.py",
         '    "BLPOP": "workers look',
         '    "X": "workers look',
         "redis user",

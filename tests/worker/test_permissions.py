@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from redis.asyncio import Redis
 
+from shared.commands import HINTS, servers
 from shared.events import Cancelled, Completed
 from shared.generations import Generations
 from shared.log import Log
-from shared.permissions import _HINTS, lacks, servers
+from shared.permissions import lacks
 from shared.queue import Queue
 from shared.redis_client import connect
 from shared.settings import Settings
@@ -20,7 +21,7 @@ async def test_a_user_with_no_other_commands_does_everything(
 ) -> None:
     (server,) = servers(settings)
     commands = {"script|load" if line.startswith("SCRIPT") else line.split()[0].lower() for line in server.commands}
-    needed = sorted(commands - {hint.lower() for hint in _HINTS} | {"multi", "exec"})
+    needed = sorted(commands - {hint.lower() for hint in HINTS} | {"multi", "exec"})
     rules = ["reset", "on", ">x", "~midstream:*", "~arq:*", "&midstream:*", *(f"+{command}" for command in needed)]
     await redis.execute_command("ACL", "SETUSER", "least", *rules)  # type: ignore[no-untyped-call]
     own = settings.model_copy(update={"redis_url": settings.redis_url.replace("unix://", "unix://least:x@")})
