@@ -117,14 +117,17 @@ def test_what_is_missing_is_named_with_its_variable(pair: Pair, tmp_path: Path) 
     """Two users at a time: one of the logs' Redis, and one of the queue's, which is the same server here."""
     for one, two, named in (
         ("-multi", "resetchannels -evalsha -zadd -hincrby", ("MULTI", "EVALSHA", "ZADD", "HINCRBY", "channels")),
-        ("resetkeys ~arq:* -publish -subscribe", "resetkeys ~midstream:*", ("PUBLISH", "SUBSCRIBE", "arq:*")),
+        (
+            "resetkeys ~arq:* -publish -subscribe",
+            "resetkeys ~midstream:*",
+            ("PUBLISH", "SUBSCRIBE", "keys midstream:*", "keys arq:*"),
+        ),
     ):
         env = pair.env | {"MIDSTREAM_REDIS_URL": pair.other("one", one), "MIDSTREAM_QUEUE_URL": pair.other("two", two)}
         status, said = ended(tmp_path, "doctor", env=env)
         lines = [line for line in said.splitlines() if line.startswith("fail") and "permissions" in line]
         assert (status, len(lines)) == (1, 2), said
         assert all(name in "".join(lines) for name in named), said
-        assert ("midstream:*" in lines[0].partition(";")[0]) == ("~arq:*" in one), said
         assert "s3cr3t" not in said
     for name, setting, rule in (
         ("api", "MIDSTREAM_REDIS_URL", "resetchannels"),
