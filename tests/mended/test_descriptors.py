@@ -12,20 +12,24 @@ import pytest
 
 from tests.mended.conftest import Serve, Start
 from tests.mended.once import program
-from tests.mended.running import free_port, until
+from tests.mended.running import Running, free_port, until
 from tests.mended.upstream import answer
 
 
-@pytest.mark.mended("redis-17")
-def test_no_descriptor_left_is_not_the_providers_fault(start: Start, serve: Serve) -> None:
-    upstream = serve({"m": answer("Hello there")})
+@pytest.fixture(scope="module")
+def running(start_shared: Start, serve_shared: Serve) -> Running:
+    upstream = serve_shared({"m": answer("Hello there")})
     # What a shell gives is no limit while more are allowed.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, soft), hard))
     try:
-        running = start(upstream, env={"MIDSTREAM_RETRIES": "0"})
+        return start_shared(upstream, env={"MIDSTREAM_RETRIES": "0"})
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.mended("redis-17")
+def test_no_descriptor_left_is_not_the_providers_fault(running: Running) -> None:
     (worker,) = (pid for pid in running.children("worker") if "midstream" in Path(f"/proc/{pid}/cmdline").read_text())
     now, most = resource.prlimit(worker, resource.RLIMIT_NOFILE)
     assert now > 256, "the limit was not raised"
@@ -48,8 +52,7 @@ def test_no_descriptor_left_is_not_the_providers_fault(start: Start, serve: Serv
 
 
 @pytest.mark.mended("redis-17", guard=True)
-def test_an_api_that_could_accept_no_connection_does_so_again(start: Start) -> None:
-    running = start()
+def test_an_api_that_could_accept_no_connection_does_so_again(running: Running) -> None:
     (api,) = running.children("api")
     limits = resource.prlimit(api, resource.RLIMIT_NOFILE)
     resource.prlimit(api, resource.RLIMIT_NOFILE, (3, limits[1]))

@@ -16,6 +16,25 @@ from tests.mended.once import ended, program
 from tests.mended.running import environment, executable, free_port, until
 from tests.mended.test_operation import binary
 
+NOBODY = """
+import asyncio, os, pathlib, socket
+from midstream import unix_socket
+
+signalled = []
+os.kill = lambda pid, number: signalled.append(pid)
+unix_socket._listener = lambda connection: 0
+listener = socket.socket(socket.AF_UNIX)
+listener.bind("listener.sock")
+listener.listen()
+try:
+    asyncio.run(unix_socket.end_listener(pathlib.Path("listener.sock"), 0.1))
+except Exception as error:
+    print(error)
+print("signalled:", signalled)
+"""
+"""What follows where the kernel names no process: the one place that looks inside, as not every machine has another
+PID namespace to give."""
+
 
 @pytest.mark.mended("redis-20")
 def test_a_damaged_file_has_a_remedy_that_works(start: Start, tmp_path: Path) -> None:
@@ -56,9 +75,18 @@ def test_a_full_disk_at_the_start_is_said(tmp_path: Path) -> None:
 @pytest.mark.mended("redis-20")
 def test_a_server_of_another_pid_namespace_is_not_ended_by_ending_ourselves(tmp_path: Path) -> None:
     """Two containers on one volume: the kernel calls a process that we cannot see 0, for kill(2) our own group."""
+    seen = subprocess.run(
+        [Path(executable()).with_name("python"), "-c", NOBODY],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert "another" in seen.stdout, seen
+    assert "signalled: []" in seen.stdout, seen
     apart = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]
     if subprocess.run([*apart, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("needs user namespaces")
+        return  # this machine has no user namespaces: what the kernel says in one has been played above
     data = tmp_path / "data"
     data.mkdir(mode=0o700)
     socket = data / "valkey.sock"

@@ -18,6 +18,7 @@ from tests.mended.running import free_port, until
 from tests.mended.test_operation import Redis
 
 SECRET = "s3cr3t"
+NOWHERE = "http://127.0.0.1:1"
 
 
 @contextlib.contextmanager
@@ -60,35 +61,43 @@ def url_of(redis: Redis, database: int = 0, user: str = "") -> str:
 
 
 @pytest.mark.mended("redis-19")
-@pytest.mark.parametrize("reason", ["refused", "name", "certificate", "password", "maxclients", "database"])
-def test_the_reason_is_in_the_log_once_and_in_doctors_words(redis: Redis, tmp_path: Path, reason: str) -> None:
+@pytest.mark.parametrize(
+    "reasons", [("refused", "database"), ("password", "name"), ("certificate", "maxclients")], ids=" and ".join
+)
+def test_the_reason_is_in_the_log_once_and_in_doctors_words(
+    redis: Redis, tmp_path: Path, reasons: tuple[str, str]
+) -> None:
+    """One of the logs' Redis, and one of the queue's."""
     redis.say("ACL", "SETUSER", "u", "on", f">{SECRET}", "~*", "&*", "+@all")
+    known = {
+        "refused": (f"redis://u:{SECRET}@127.0.0.1:{free_port()}/0", "refused"),
+        "name": (f"redis://u:{SECRET}@no-such-host.invalid:6379/0", "no-such-host"),
+        "certificate": ("", "certificate"),
+        "password": (url_of(redis, user=f"u:{SECRET}wrong@"), "password"),
+        "maxclients": (url_of(redis, user=f"u:{SECRET}@"), "max number of clients"),
+        "database": (url_of(redis, 99, user=f"u:{SECRET}@"), "out of range"),
+    }
     with contextlib.ExitStack() as stack:
-        url, words = {
-            "refused": (f"redis://u:{SECRET}@127.0.0.1:{free_port()}/0", "refused"),
-            "name": (f"redis://u:{SECRET}@no-such-host.invalid:6379/0", "no-such-host"),
-            "certificate": ("", "certificate"),
-            "password": (url_of(redis, user=f"u:{SECRET}wrong@"), "password"),
-            "maxclients": (url_of(redis, user=f"u:{SECRET}@"), "max number of clients"),
-            "database": (url_of(redis, 99, user=f"u:{SECRET}@"), "out of range"),
-        }[reason]
-        if reason == "certificate":
-            url = f"rediss://u:{SECRET}@127.0.0.1:{stack.enter_context(with_certificate(tmp_path / 'tls'))}/0"
-        if reason == "maxclients":
+        if "certificate" in reasons:
+            port = stack.enter_context(with_certificate(tmp_path / "tls"))
+            known["certificate"] = (f"rediss://u:{SECRET}@127.0.0.1:{port}/0", "certificate")
+        if "maxclients" in reasons:
             stack.enter_context(contextlib.closing(full(redis)))
-        env = {"MIDSTREAM_REDIS_URL": url, "MIDSTREAM_SIMULATOR_URL": "http://127.0.0.1:1"}
+        (logs, of_logs), (queue, of_queue) = (known[reason] for reason in reasons)
+        env = {"MIDSTREAM_REDIS_URL": logs, "MIDSTREAM_QUEUE_URL": queue, "MIDSTREAM_SIMULATOR_URL": NOWHERE}
         worker = stack.enter_context(program(tmp_path, "worker", env=env))
-        assert worker.says(words), worker.output()
-        assert worker.process.poll() is None
-        assert SECRET not in worker.output()
         status, said = ended(tmp_path, "doctor", env=env)
         assert status == 1, said
         assert SECRET not in said
-        line = next(line for line in said.splitlines() if line.startswith("fail Redis"))
-        assert words in line.lower(), line
-        assert ("no answer" in line) == (reason in ("refused", "name", "certificate")), line
-        lines = [line for line in worker.output().splitlines() if words in line.lower()]
-        assert len(lines) == 1, lines
+        for reason, subject, words in ((reasons[0], "Redis", of_logs), (reasons[1], "queue's Redis", of_queue)):
+            line = next(line for line in said.splitlines() if line.startswith(f"fail {subject}:"))
+            assert words in line.lower(), line
+            assert ("no answer" in line) == (reason in ("refused", "name", "certificate")), line
+            assert worker.says(words), worker.output()
+            lines = [line for line in worker.output().splitlines() if words in line.lower()]
+            assert len(lines) == 1, lines
+        assert worker.process.poll() is None
+        assert SECRET not in worker.output()
 
 
 class full:
@@ -108,7 +117,7 @@ def test_doctor_names_the_variable_of_the_redis_that_is_away(redis: Redis, tmp_p
     env = {
         "MIDSTREAM_REDIS_URL": url_of(redis),
         "MIDSTREAM_QUEUE_URL": f"redis://127.0.0.1:{free_port()}/0",
-        "MIDSTREAM_SIMULATOR_URL": "http://127.0.0.1:1",
+        "MIDSTREAM_SIMULATOR_URL": NOWHERE,
     }
     _, said = ended(tmp_path, "doctor", env=env)
     line = next(line for line in said.splitlines() if "queue's Redis" in line)
@@ -118,7 +127,7 @@ def test_doctor_names_the_variable_of_the_redis_that_is_away(redis: Redis, tmp_p
 
 @pytest.mark.mended("redis-19")
 def test_doctor_writes(redis: Redis, tmp_path: Path) -> None:
-    env = {"MIDSTREAM_REDIS_URL": url_of(redis), "MIDSTREAM_SIMULATOR_URL": "http://127.0.0.1:1"}
+    env = {"MIDSTREAM_REDIS_URL": url_of(redis), "MIDSTREAM_SIMULATOR_URL": NOWHERE}
     redis.say("CONFIG", "SET", "maxmemory", "1")
     try:
         status, said = ended(tmp_path, "doctor", env=env)
