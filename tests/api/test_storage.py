@@ -9,8 +9,12 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError, NoPermissionError
 
+from api.app import create_app
 from api.problems import unavailable
 from midstream.valkey import Valkey
+from shared import permissions
+from shared.commands import servers
+from shared.settings import Settings
 from tests.api.harness import BODY, Api, MakeApi
 
 REQUESTS = (BODY, BODY | {"deadline": 60})
@@ -90,3 +94,18 @@ async def test_a_redis_that_refuses_says_so_in_its_words(make_api: MakeApi, own_
     assert "somebody" not in unavailable(NoPermissionError("User somebody has no permissions")).detail
     assert "(NOPERM)" in unavailable(NoPermissionError("User somebody has no permissions")).detail
     assert "does not answer" in unavailable(ConnectionError("cut")).detail
+
+
+async def test_a_redis_that_was_away_at_the_start_is_asked_for_permissions_when_it_is_back(
+    own_valkey: Valkey, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(permissions, "FIRST", 0.01)
+    async with Redis.from_url(own_valkey.url) as redis:
+        rules = ("on", ">x", *permissions.RULE.split(), "-zadd")
+        await redis.execute_command("ACL", "SETUSER", "u", *rules)  # type: ignore[no-untyped-call]
+    settings = Settings(redis_url=own_valkey.url.replace("unix://", "unix://u:x@"))
+    app = create_app(settings, list(servers(settings)))
+    async with app.router.lifespan_context(app), asyncio.timeout(10):
+        while not any("the command ZADD; permit it" in record.getMessage() for record in caplog.records):
+            await asyncio.sleep(0.01)
+    assert not any("permissions ended" in record.getMessage() for record in caplog.records)

@@ -1132,6 +1132,27 @@ MUTANTS = (
         "redis user",
     ),
     _one(
+        "a permission that is missing later is not told",
+        PERMISSIONS,
+        '            logger.error("%s", told)',
+        "            pass",
+        "redis user",
+    ),
+    _one(
+        "an API asks no Redis that was away for permissions",
+        "api/app.py",
+        "functools.partial(try_again, settings, away)",
+        "functools.partial(try_again, settings, ())",
+        "waiting",
+    ),
+    _one(
+        "a failed connection is a number",
+        "shared/outage.py",
+        "map(os.strerror, numbers)",
+        "map(str, numbers)",
+        "waiting",
+    ),
+    _one(
         "a list of wake-ups that cannot be written refuses a POST",
         "shared/lua/queue_enqueue.lua",
         "  redis.pcall('LPUSH'",

@@ -62,7 +62,7 @@ def url_of(redis: Redis, database: int = 0, user: str = "") -> str:
 
 @pytest.mark.mended("redis-19")
 @pytest.mark.parametrize(
-    "reasons", [("refused", "database"), ("password", "name"), ("certificate", "maxclients")], ids=" and ".join
+    "reasons", [("refused", "database"), ("password", "certificate"), ("name", "maxclients")], ids=" and ".join
 )
 def test_the_reason_is_in_the_log_once_and_in_doctors_words(
     redis: Redis, tmp_path: Path, reasons: tuple[str, str]
