@@ -102,7 +102,7 @@ async def test_a_redis_that_was_away_at_the_start_is_asked_for_permissions_when_
     monkeypatch.setattr(permissions, "FIRST", 0.01)
     async with Redis.from_url(own_valkey.url) as redis:
         rules = ("on", ">x", *permissions.RULE.split(), "-zadd")
-        await redis.execute_command("ACL", "SETUSER", "u", *rules)  # type: ignore[no-untyped-call]
+        await redis.execute_command("ACL", "SETUSER", "u", *rules)
     settings = Settings(redis_url=own_valkey.url.replace("unix://", "unix://u:x@"))
     app = create_app(settings, list(servers(settings)))
     async with app.router.lifespan_context(app), asyncio.timeout(10):
