@@ -1127,8 +1127,8 @@ MUTANTS = (
     _one(
         "a permission that is missing stops nothing",
         PERMISSIONS,
-        "            if lack.needed:",
-        "            if False:",
+        "                raise SettingsError(told)",
+        "                pass",
         "redis user",
     ),
     _one(

@@ -128,21 +128,22 @@ async def test_a_restart_that_only_the_wake_up_noticed_is_held_off_after(
 ) -> None:
     """The lease of what runs elsewhere may be lost: its worker takes it back before anyone takes it from there."""
     seen: list[bool] = []
-    restarted = 0.0
+    restarted: float | None = None  # long ago: nothing is held off when the worker starts
 
     async def broken(*_: object) -> bool:
         seen.append(True)
         raise ConnectionError("closed by the server")
 
-    async def just_started(queue: Queue) -> tuple[int, int]:
+    async def clock(queue: Queue) -> tuple[int, int]:
         seconds, microseconds = await queue.redis.time()
-        return seconds * 1000 + microseconds // 1000, int((time.monotonic() - restarted) * 1000)
+        up_ms = 10**12 if restarted is None else int((time.monotonic() - restarted) * 1000)
+        return seconds * 1000 + microseconds // 1000, up_ms
 
+    monkeypatch.setattr(Queue, "clock", clock)
     async with working(settings.model_copy(update={"lease": 600.0})):
         await midstream.ended(await midstream.ask("simulator/lorem?deltas=2&rate=0"))
         # Of some worker, whose lease Redis has forgotten.
         restarted = time.monotonic()
-        monkeypatch.setattr(Queue, "clock", just_started)
         monkeypatch.setattr(Queue, "wait", broken)
         async with asyncio.timeout(20):
             while not seen:
