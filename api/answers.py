@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.parts import PartAnswer, document, fields_of
 from shared.events import AttemptReason, Cancelled, Completed, Failed, FinishReason, Spent
-from shared.generations import Record, State
+from shared.records import Record, Shown, State
 from shared.snapshots import AttemptLine, Snapshot
 
 Ending = Completed | Failed | Cancelled
@@ -248,31 +248,15 @@ def _spent(end: Ending, attempts: list[AttemptLine]) -> list[Spent]:
     return [Spent(f"{last.provider}/{last.model}", end.usage, end.cost)]
 
 
-class _Format(msgspec.Struct):
-    type: str
-
-
-class _Asked(msgspec.Struct):
-    """What a snapshot needs of the request, which may be long."""
-
-    response_format: _Format | None = None
-    metadata: dict[str, str] = {}
-
-
-_read_asked = msgspec.json.Decoder(_Asked).decode
-
-
-def snapshot(record: Record, said: Snapshot) -> GenerationSnapshot:
-    """A record and the fold of its log."""
+def snapshot(record: Record, asked: Shown, said: Snapshot) -> GenerationSnapshot:
+    """A record, what was asked for, and the fold of its log."""
     end = said.end
     completed = end if isinstance(end, Completed) else None
     failed = end if isinstance(end, Failed) else None
     fields = summary(record)
     if end is not None:
         fields["state"] = end.type
-    asked = _read_asked(record.request)
-    wants_json = asked.response_format is not None and asked.response_format.type != "text"
-    value, error = document(said) if wants_json and end is not None else (None, None)
+    value, error = document(said) if asked.json and end is not None else (None, None)
     names = {"response_id": said.response_id, "request_id": said.request_id, "model": said.model}
     return GenerationSnapshot.model_validate(
         fields

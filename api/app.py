@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from api import openapi, problems
 from api.auth import Keys
 from api.hub import Hub
+from api.intake import Served
 from api.promises import Promises
 from api.routes import events, generations, health, models, page, usage
 from api.server import serve
@@ -75,7 +76,8 @@ def create_app(settings: Settings, away: Sequence[Server] = ()) -> FastAPI:
         title="Midstream", version=version(), description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
     )
     app.state.keys = Keys(settings)
-    app.state.services = Services(settings, log, store, hub, promises, deadlines, workers, durability)
+    served = Served.by(settings)
+    app.state.services = Services(settings, log, store, hub, promises, deadlines, workers, durability, served)
     problems.install(app)
     for module in (generations, events, models, usage, health, page):
         app.include_router(module.router)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine
 
 from api.pages import Pages
 from api.supervisor import supervised
@@ -65,15 +65,6 @@ class Hub:
     def watches(self, generation_id: str) -> bool:
         """Whether somebody watches this generation."""
         return self._tails.get(generation_id) in self._watchers
-
-    @contextlib.contextmanager
-    def watch(self, generation_id: str) -> Iterator[Tail]:
-        """The generation's tail, shared by all who are inside; it may not have been loaded yet."""
-        tail = self.acquire(generation_id)
-        try:
-            yield tail
-        finally:
-            self.release(tail)
 
     def acquire(self, generation_id: str) -> Tail:
         """The generation's tail; to be released."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import difflib
+import hashlib
 import itertools
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
+import msgspec
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, from_json
 from starlette.requests import ClientDisconnect, Request
@@ -16,6 +18,10 @@ from starlette.requests import ClientDisconnect, Request
 from api import mistakes
 from api.problems import FieldError, Problem, unprocessable
 from shared.capabilities import lacks
+from shared.nesting import nested_deeper
+from shared.provider_settings import ProviderSettings
+from shared.records import Shown
+from shared.request_json import read
 from shared.requests import MAX_DEPTH, RESERVED, GenerationRequest
 from shared.settings import Settings
 
@@ -25,10 +31,6 @@ MAX_ERRORS = 20
 """Fields that one answer names at most."""
 LOOKED_AT = 1000
 """Errors among which those are: a large body can have a million, and each costs."""
-
-CHUNK = 65_536
-_DEPTH = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
-_NOT_BRACKETS = bytes(set(range(256)) - _DEPTH.keys())
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -70,28 +72,43 @@ def _too_large(limit: int) -> Problem:
     )
 
 
-def nested_deeper(body: bytes, limit: int) -> bool:
-    """Whether JSON text nests deeper than `limit`, found without building a value.
+class Served(NamedTuple):
+    """What requests can name, put together once at start: aliases, and the endpoints by their names."""
 
-    In pieces, so that in a thread it lets others run.
+    models: Mapping[str, str]
+    endpoints: Mapping[str, ProviderSettings]
+
+    @classmethod
+    def by(cls, settings: Settings) -> Served:
+        """What these settings name, which validates every endpoint."""
+        return cls(settings.models, settings.endpoints())
+
+
+class Taken(NamedTuple):
+    """A request that can be accepted, and what is written of it."""
+
+    request: GenerationRequest
+    stored: bytes
+    """Its canonical JSON."""
+    shown: bytes
+    fingerprint: str
+    """See Acceptance."""
+
+
+def take(body: bytes, served: Served) -> Taken:
+    """The request in a body, for a known model. Raises Problem, as `parse` and `resolve` do.
+
+    For a large one it takes many ms, in steps: in a thread (shared/aside.py) it lets others run.
     """
-    # An escaped quote ends no string. Outside of strings a backslash is no JSON, and the parser will say so.
-    plain = body.replace(rb"\\", b"").replace(rb"\"", b"")
-    inside, depth = 0, 0
-    for at in range(0, len(plain), CHUNK):
-        pieces = plain[at : at + CHUNK].split(b'"')
-        brackets = b"".join(pieces[inside::2]).translate(None, _NOT_BRACKETS)
-        inside ^= (len(pieces) - 1) & 1
-        for reached in itertools.accumulate(map(_DEPTH.__getitem__, brackets), initial=depth):
-            if reached > limit:
-                return True
-            depth = reached
-    return False
-
-
-def read(body: bytes, settings: Settings) -> GenerationRequest:
-    """The request in a body, for a known model. Raises Problem, as `parse` and `resolve` do."""
-    return resolve(parse(body), settings)
+    request = resolve(parse(body), served)
+    stored = canonical(request)
+    form = request.response_format
+    shown = Shown(
+        metadata=request.metadata,
+        json=form is not None and form.type != "text",
+        idle_timeout=request.idle_timeout,
+    )
+    return Taken(request, stored, msgspec.json.encode(shown), hashlib.sha256(stored).hexdigest())
 
 
 def parse(body: bytes) -> GenerationRequest:
@@ -100,7 +117,7 @@ def parse(body: bytes) -> GenerationRequest:
         message = f"is nested deeper than {MAX_DEPTH} levels; flatten it"
         raise unprocessable([FieldError(pointer="", message=message)], "too_deep")
     try:
-        return GenerationRequest.model_validate_json(body)
+        return read(body)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)[:LOOKED_AT]
     if details[0]["type"] == "json_invalid":
@@ -110,24 +127,24 @@ def parse(body: bytes) -> GenerationRequest:
     raise unprocessable(list(_explain(details, body)))
 
 
-def resolve(request: GenerationRequest, settings: Settings) -> GenerationRequest:
+def resolve(request: GenerationRequest, served: Served) -> GenerationRequest:
     """The request with each alias replaced by `provider/model`.
 
     Raises Problem 422 for a model that no provider serves, and for fields that its protocol cannot honour.
     """
-    model = _served(request, request.model, "/model", settings)
-    fallback = [_served(request, name, f"/fallback/{n}", settings) for n, name in enumerate(request.fallback or [])]
-    if misplaced := list(itertools.islice(_misplaced(request, settings.endpoints()), MAX_ERRORS)):
+    model = _served(request, request.model, "/model", served)
+    fallback = [_served(request, name, f"/fallback/{n}", served) for n, name in enumerate(request.fallback or [])]
+    if misplaced := list(itertools.islice(_misplaced(request, served.endpoints), MAX_ERRORS)):
         raise unprocessable(misplaced, "unsupported_field")
     return request.model_copy(update={"model": model, "fallback": fallback or None})
 
 
-def _served(request: GenerationRequest, asked: str, pointer: str, settings: Settings) -> str:
-    model = settings.models.get(asked, asked)
-    endpoints = settings.endpoints()
+def _served(request: GenerationRequest, asked: str, pointer: str, served: Served) -> str:
+    model = served.models.get(asked, asked)
+    endpoints = served.endpoints
     provider, slash, name = model.partition("/")
     if provider not in endpoints or not slash or not name:
-        known = [f"{endpoint}/…" for endpoint in endpoints] + list(settings.models)
+        known = [f"{endpoint}/…" for endpoint in endpoints] + list(served.models)
         remedy = f"use one of: {', '.join(known)}" if known else "the server has none; set a provider's key"
         message = f"names no known provider or alias; {remedy}"
         raise unprocessable([FieldError(pointer=pointer, message=message)], "unknown_model")
@@ -151,8 +168,17 @@ def _misplaced(request: GenerationRequest, endpoints: Collection[str]) -> Iterat
 
 
 def canonical(request: GenerationRequest) -> bytes:
-    """The request as the record keeps it and as idempotency compares it: fields in order, no defaults."""
-    return request.model_dump_json(exclude_defaults=True).encode()
+    """The request as the record keeps it and as idempotency compares it: fields in order, no defaults.
+
+    Its messages, the second of its fields, one by one: together they may take long.
+    """
+    if len(request.messages) == 1:
+        return request.model_dump_json(exclude_defaults=True).encode()
+    model = request.model_dump_json(include={"model"})
+    messages = b",".join([message.model_dump_json(exclude_defaults=True).encode() for message in request.messages])
+    rest = request.model_dump_json(exclude={"model", "messages"}, exclude_defaults=True)
+    end = "}" if rest == "{}" else "," + rest[1:]
+    return b"".join([model[:-1].encode(), b',"messages":[', messages, b"]", end.encode()])
 
 
 def _explain(details: Iterable[ErrorDetails], body: bytes) -> Iterable[FieldError]:

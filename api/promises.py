@@ -13,8 +13,9 @@ from redis.exceptions import RedisError
 
 from shared.backoff import Backoff
 from shared.counted import counted
-from shared.generations import Acceptance, Generations
+from shared.generations import Generations
 from shared.outage import is_away, level
+from shared.records import Acceptance
 
 logger = logging.getLogger("midstream.api")
 

@@ -12,14 +12,16 @@ from fastapi import Depends, Path, Request
 from api.admission import refusal
 from api.answers import ID_EXAMPLE
 from api.hub import Hub
+from api.intake import Served
 from api.problems import gone, not_found, unavailable
 from api.promises import Promises
 from api.tail import RESTORATION
 from shared.clock import read_clock
 from shared.deadlines import Deadlines
 from shared.durability import Durability
-from shared.generations import Generations, Record
+from shared.generations import Generations
 from shared.log import Log
+from shared.records import Record
 from shared.settings import Settings
 from shared.workers import Workers
 
@@ -38,6 +40,7 @@ class Services:
     deadlines: Deadlines
     workers: Workers
     durability: Durability
+    served: Served
     started: float = field(default_factory=time.monotonic)
 
     async def just_restarted(self, *, sure: bool) -> bool:

@@ -16,8 +16,9 @@ from api.supervisor import where
 from shared.backoff import Backoff
 from shared.entry import Entry
 from shared.events import ORIGIN, TERMINAL, EventId
-from shared.generations import Existence, Generations, State
+from shared.generations import Existence, Generations
 from shared.log import PAGE, Log, Publication, next_delta
+from shared.records import State
 
 logger = logging.getLogger("midstream.api")
 

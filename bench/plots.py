@@ -99,7 +99,19 @@ def capacity(plot: Any, document: dict[str, Any]) -> Any:
     return figure
 
 
-DRAWN = {"pipeline": pipeline, "fanout": fanout, "growth": growth, "capacity": capacity}
+def soak(plot: Any, document: dict[str, Any]) -> Any:
+    """Memory over the number of generations that have ended."""
+    figure, axes = plot.subplots(1, 1, figsize=(8, 3.2))
+    sizes = [int(row["subject"]) for row in document["rows"]]
+    for name in ("worker MB", "API MB"):
+        axes.plot(sizes, [row["figures"][name] for row in document["rows"]], marker=".", label=name)
+    axes.set_ylim(bottom=0)
+    axes.set_title("memory (RSS), after so many generations")
+    axes.legend()
+    return figure
+
+
+DRAWN = {"pipeline": pipeline, "fanout": fanout, "growth": growth, "capacity": capacity, "soak": soak}
 
 
 def draw() -> None:

@@ -22,7 +22,7 @@ from bench.arguments import parser
 from bench.cpu import SERVER_CORE, pin
 from bench.results import Figures, Report
 from bench.rounds import alternate
-from worker.providers import stream
+from worker.providers import http_client, stream
 from worker.providers.finish import Finish
 from worker.providers.provider import ProviderError, ProviderEvent
 
@@ -70,11 +70,11 @@ def _serve(ready: Connection) -> None:
 
 def httpx2s() -> httpx2.AsyncClient:
     """The client with httpx2's own transport."""
-    return httpx2.AsyncClient(timeout=stream.TIMEOUT, limits=stream.LIMITS)
+    return httpx2.AsyncClient(timeout=http_client.TIMEOUT, limits=http_client.LIMITS)
 
 
 CLIENTS: dict[str, Callable[[], httpx2.AsyncClient]] = {
-    "aiohttp": lambda: stream.http_client("http://127.0.0.1"),
+    "aiohttp": lambda: http_client.http_client("http://127.0.0.1"),
     "httpx2": httpx2s,
 }
 

@@ -226,6 +226,11 @@ AnyEvent = Attempt | Response | Part | Delta | Annotation | PartEnd | Raw | Usag
 
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
 
+
+class TooDeep(ValueError):
+    """The data nests deeper than it can be read."""
+
+
 _encoder = msgspec.json.Encoder()
 _decoders: dict[str, msgspec.json.Decoder[AnyEvent]] = {
     event.type: msgspec.json.Decoder(event) for event in get_args(AnyEvent)
@@ -255,9 +260,12 @@ def _scalar(value: Any) -> Any:
 def decode(type: str, data: bytes) -> AnyEvent:
     """The event of a log entry.
 
-    Raises ValueError for an unknown type or data that does not fit it.
+    Raises ValueError for an unknown type or data that does not fit it, TooDeep for what older versions let nest.
     """
     decoder = _decoders.get(type)
     if decoder is None:
         raise ValueError(f"unknown event type {type!r}")
-    return decoder.decode(data)
+    try:
+        return decoder.decode(data)
+    except RecursionError:
+        raise TooDeep(f"{type} nests deeper than it can be read") from None

@@ -11,19 +11,20 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
+import msgspec
 from redis.asyncio import Redis
 
 from shared.clock import read_clock
-from shared.events import Cancelled, EventId, encode
+from shared.events import Cancelled, encode
 from shared.log import Keys, Log
 from shared.queue import RESTORATION_MS, Announced, Place, Queue
+from shared.records import FIELDS, Acceptance, Record, Shown, State, read_record, shown_of
 from shared.script import Script
 from shared.settings import Settings
 from shared.totals import read_ended
 
-State = Literal["queued", "running", "completed", "failed", "cancelled"]
 End = Literal["gone", "lost", "sealed", "ending", "cancel"]
 """Why a generation does not go on: deleted or expired, forgotten by a Redis that came back older, sealed, cancelled.
 
@@ -54,43 +55,6 @@ class QueueFull(Exception):
     """As many accepted generations wait or run as `max_pending` allows."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Acceptance:
-    """What is known of a generation from the start, and never changes."""
-
-    id: str
-    owner: str
-    model: str
-    """`provider/model`."""
-    request: bytes
-    """The request's JSON."""
-    on_interrupt: str
-    ttl_ms: int
-    """How long the log is kept after its end."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record(Acceptance):
-    """A generation's record as it stood when it was read."""
-
-    created_ms: int
-    state: State
-    attempts: int
-    seal: EventId | None
-    """Id of the terminal event; None while the log may grow."""
-    ended_ms: int | None
-    cancel_requested: bool
-    failures: int
-    """Attempts that count against `max_attempts`; that of a lost worker counts at the next claim."""
-    max_attempts: int
-    beside: bool
-    """Whether another on its last attempt ran on the same worker: if that was lost, it does not count."""
-    pardons: int
-    """Lost attempts that did not count for this reason; `max_attempts` are pardoned."""
-    choice: int
-    """Place of its model among those that the request allows: 0 its own, 1 the first fallback."""
-
-
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """The answer to accept: `created` is False where the idempotency key was used before."""
@@ -113,6 +77,8 @@ class Found:
     """Of a tombstone; None where an earlier version has left it."""
     now_ms: int = 0
     """Redis' clock when it looked."""
+    request: bytes = b""
+    """The request's JSON, where it was asked for."""
 
 
 class Generations:
@@ -199,8 +165,9 @@ class Generations:
         running_ms = int(self.settings.running_ttl * 1000)
         tombstone_ms = int(self.settings.tombstone_ttl * 1000)
         fields: dict[str, str | bytes | int] = {
-            "owner": asked.owner, "model": asked.model, "request": asked.request, "on_interrupt": asked.on_interrupt,
-            "ttl": asked.ttl_ms, "tombstone_ttl": tombstone_ms, "max_attempts": self.settings.max_attempts,
+            "owner": asked.owner, "model": asked.model, "request": asked.request, "shown": asked.shown,
+            "on_interrupt": asked.on_interrupt, "ttl": asked.ttl_ms, "tombstone_ttl": tombstone_ms,
+            "max_attempts": self.settings.max_attempts,
         }  # fmt: skip
         raw = await self._create(
             self.redis,
@@ -208,7 +175,7 @@ class Generations:
             [
                 running_ms,
                 running_ms + tombstone_ms,
-                _fingerprint(asked),
+                asked.fingerprint,
                 *(item for pair in fields.items() for item in pair),
             ],
         )
@@ -218,22 +185,34 @@ class Generations:
             raise GoneError
         return _repeated(asked, *raw[1:])
 
-    async def find(self, generation_id: str) -> Found:
-        """What is under an id, whoever asks; the caller compares the owner."""
+    async def find(self, generation_id: str, *, request: bool = False) -> Found:
+        """What is under an id, whoever asks; the caller compares the owner. With `request` that is read too."""
         keys = Keys(generation_id)
         async with self.redis.pipeline(transaction=False) as pipe:
-            pipe.hgetall(keys.record)
+            pipe.hmget(keys.record, [*FIELDS, "request"] if request else FIELDS)
             pipe.get(keys.tombstone)
             pipe.time()
-            fields, tombstone, clock = await pipe.execute()
+            values, tombstone, clock = await pipe.execute()
         now_ms = clock[0] * 1000 + clock[1] // 1000
-        if fields:
-            record = _record(generation_id, {name.decode(): value for name, value in fields.items()})
-            return Found(Existence.RECORD, record.owner, record, now_ms=now_ms)
+        record = read_record(generation_id, values)
+        if record is not None:
+            asked = (values[-1] or b"") if request else b""
+            return Found(Existence.RECORD, record.owner, record, now_ms=now_ms, request=asked)
         if tombstone is not None:
             owner, _, created = tombstone.decode().partition("\n")
             return Found(Existence.TOMBSTONE, owner, created_ms=int(created) if created else None)
         return Found(Existence.NOTHING)
+
+    async def request(self, generation_id: str) -> bytes:
+        """A request's JSON; empty where there is no record (any more)."""
+        read: Any = self.redis.hget  # typed for a client that does not await too
+        return await read(Keys(generation_id).record, "request") or b""
+
+    async def shown(self, record: Record) -> Shown:
+        """What a snapshot shows of the request, which is read only where an older version has accepted it."""
+        if record.shown is not None:
+            return msgspec.json.decode(record.shown, type=Shown)
+        return shown_of(await self.request(record.id))
 
     async def place(self, owner: str, generation_id: str) -> Place | None:
         """Where a generation of the owner's stands in their list, or stood; None where that is not known."""
@@ -255,11 +234,10 @@ class Generations:
             # One more than asked for: whether anything follows is known from it.
             wanted = limit + 1 - len(records)
             places = await self.queue.owned(owner, before=before, limit=wanted)
-            there = await self._without_expired(owner, places)
-            for place in there:
-                record = (await self.find(place.id)).record
-                if record is not None:
-                    records.append((place, record))
+            there = await self._records(places)
+            records += [(place, record) for place, record in zip(places, there, strict=True) if record is not None]
+            gone = [place.id for place, record in zip(places, there, strict=True) if record is None]
+            await self.queue.forget(owner, await self.queue.not_pending(gone))
             if len(records) > limit:
                 return [record for _, record in records[:limit]], records[limit - 1][0]
             if len(places) < wanted:
@@ -267,17 +245,25 @@ class Generations:
             before = places[-1]
         return [record for _, record in records], before
 
-    async def _without_expired(self, owner: str, places: Sequence[Place]) -> list[Place]:
-        """Those of which there is a record. Others leave the index, but for what is just being accepted."""
+    async def _records(self, places: Sequence[Place]) -> list[Record | None]:
+        """What there is at each place, in one round trip."""
         if not places:
             return []
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for place in places:
+                pipe.hmget(Keys(place.id).record, FIELDS)
+            return [read_record(place.id, values) for place, values in zip(places, await pipe.execute(), strict=True)]
+
+    async def _drop_expired(self, owner: str, places: Sequence[Place]) -> None:
+        """Of what there is no record leaves the index, but for what is just being accepted."""
+        if not places:
+            return
         async with self.redis.pipeline(transaction=False) as pipe:
             for place in places:
                 pipe.exists(Keys(place.id).record)
             there = await pipe.execute()
         expired = [place.id for place, exists in zip(places, there, strict=True) if not exists]
         await self.queue.forget(owner, await self.queue.not_pending(expired))
-        return [place for place, exists in zip(places, there, strict=True) if exists]
 
     async def tidy(self, owner: str, before: Place | None, count: int) -> Place | None:
         """Drop what has expired from a stretch of the owner's index; gives where the next one begins, None at the end.
@@ -285,7 +271,9 @@ class Generations:
         Of a generation whose log has expired nothing stays but its tombstone.
         """
         places = await self.queue.owned(owner, before=before, limit=count)
-        await self._without_expired(owner, places)
+        await self._drop_expired(owner, places)
+        if not places and before is None:
+            await self.queue.drop_owner(owner)
         return places[-1] if len(places) == count else None
 
     async def cancel(self, generation_id: str) -> State | None:
@@ -394,34 +382,7 @@ class Generations:
         return lost
 
 
-def _fingerprint(asked: Acceptance) -> str:
-    return hashlib.sha256(asked.request).hexdigest()
-
-
 def _repeated(asked: Acceptance, created: bytes, fingerprint: bytes, state: bytes) -> Accepted:
     """The answer to a POST of an id that there is."""
-    same = hmac.compare_digest(fingerprint, _fingerprint(asked).encode())
+    same = hmac.compare_digest(fingerprint, asked.fingerprint.encode())
     return Accepted(asked.id, state.decode(), int(created), created=False, same_request=same)  # type: ignore[arg-type]
-
-
-def _record(generation_id: str, fields: dict[str, bytes]) -> Record:
-    state: State = fields["state"].decode()  # type: ignore[assignment]  # written by our scripts only
-    return Record(
-        id=generation_id,
-        owner=fields["owner"].decode(),
-        model=fields["model"].decode(),
-        request=fields["request"],
-        on_interrupt=fields["on_interrupt"].decode(),
-        ttl_ms=int(fields["ttl"]),
-        created_ms=int(fields["created"]),
-        state=state,
-        attempts=int(fields["attempts"]),
-        seal=EventId.parse(fields["seal"]) if "seal" in fields else None,
-        ended_ms=int(fields["ended"]) if "ended" in fields else None,
-        cancel_requested="cancel" in fields,
-        failures=int(fields["failures"]),
-        max_attempts=int(fields["max_attempts"]),
-        beside="beside" in fields,
-        pardons=int(fields.get("pardons", 0)),
-        choice=int(fields.get("choice", 0)),
-    )

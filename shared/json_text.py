@@ -43,6 +43,17 @@ def nests_deeper(value: Any, limit: int) -> bool:
     return True
 
 
+def cut(value: Any, limit: int) -> Any:
+    """The value with None for the lists and objects that stand in more than `limit` others, which `nests_deeper`."""
+    if not isinstance(value, dict | list):
+        return value
+    if limit == 0:
+        return None
+    if isinstance(value, dict):
+        return {name: cut(item, limit - 1) for name, item in value.items()}
+    return [cut(item, limit - 1) for item in value]
+
+
 _TOO_DEEP = f"is nested deeper than {MAX_DEPTH} levels"
 
 

@@ -245,9 +245,11 @@ class Queue:
     async def list_again(self, generation_id: str, owner: str) -> None:
         """Note in the owner's list what has ended since it was accepted."""
         now_ms, _ = await self.clock()
-        await self.redis.zadd(_owner_index(owner), {generation_id: now_ms}, nx=True)
-        add: Any = self.redis.sadd(OWNERS, owner)  # typed for a client that does not await too
-        await add
+        async with self.redis.pipeline() as pipe:
+            pipe.zadd(_owner_index(owner), {generation_id: now_ms}, nx=True)
+            pipe.pexpire(_owner_index(owner), self.longest_ms)
+            pipe.sadd(OWNERS, owner)
+            await pipe.execute()
 
     async def settle(self, generation_ids: Sequence[str], ended: Sequence[Ended] = ()) -> int:
         """Take generations that have ended, or never began, out of the pending index, and count what they used.
@@ -312,6 +314,13 @@ class Queue:
         """Those that have an index, in order."""
         members: Any = self.redis.smembers(OWNERS)  # typed for a client that does not await too
         return sorted(owner.decode() for owner in await members)
+
+    async def drop_owner(self, owner: str) -> None:
+        """Take an owner whose index has expired out of those that have one."""
+        redis: Any = self.redis  # typed for a client that does not await too
+        await redis.srem(OWNERS, owner)
+        if await redis.exists(_owner_index(owner)):
+            await redis.sadd(OWNERS, owner)  # it has announced something meanwhile
 
     async def forget(self, owner: str, generation_ids: Sequence[str]) -> None:
         """Drop ids from the owner's index."""

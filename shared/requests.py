@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+
+from shared.aside import LONG
 
 MAX_MESSAGES = 10_000
 MAX_TTL = 2_592_000
@@ -19,6 +20,23 @@ MAX_DEPTH = 64
 
 RESERVED = frozenset({"model", "stream", "messages", "input", "contents"})
 """Fields of a provider's request that `extra` cannot set: they say what is asked, and how it is answered."""
+
+
+def _sizes(value: Any) -> Iterator[int]:
+    """Of what a value holds, one after the other, in bytes of JSON, about."""
+    yield 16
+    if isinstance(value, str):
+        yield len(value)
+    elif isinstance(value, BaseModel):
+        for field in value.__dict__.values():
+            yield from _sizes(field)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield len(name)
+            yield from _sizes(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _sizes(item)
 
 
 class _Strict(BaseModel):
@@ -42,6 +60,21 @@ def is_data(url: str) -> bool:
     return url[:5].lower() == "data:"
 
 
+STEP = 1_048_576
+"""Characters of Base64 that are decoded at once: a multiple of four."""
+
+
+def _decoded(payload: bytes) -> bytes:
+    """Base64 (RFC 4648), in steps, so that in a thread (aside.py) a long one lets others run. Raises ValueError."""
+    whole = []
+    for start in range(0, len(payload), STEP):
+        piece = payload[start : start + STEP]
+        if start + STEP < len(payload) and piece.endswith(b"="):
+            raise ValueError("padding that is not at the end")
+        whole.append(base64.b64decode(piece, validate=True))
+    return b"".join(whole)
+
+
 def data_of(url: str) -> Data:
     """Read a `data:` URL (RFC 2397), whose media type must be there. Raises ValueError where it is none."""
     header, comma, payload = url[5:].partition(",")
@@ -51,8 +84,8 @@ def data_of(url: str) -> Data:
     content = unquote_to_bytes(payload)
     if "base64" in parameters:
         try:
-            content = base64.b64decode(content, validate=True)
-        except binascii.Error:
+            content = _decoded(content)
+        except ValueError:
             raise ValueError("holds no valid base64") from None
     return Data(media_type.lower(), content)
 
@@ -383,6 +416,15 @@ class GenerationRequest(_Strict):
             ours = body.get(name)
             body[name] = [*ours, *value] if isinstance(ours, list) and isinstance(value, list) else value
         return body
+
+    def size(self) -> int:
+        """Bytes of its JSON, about, and what many small parts take as long as; counted up to LONG."""
+        size = 0
+        for more in _sizes([self.messages, self.tools, self.response_format, self.extra]):
+            size += more
+            if size >= LONG:
+                break
+        return size
 
     def pieces(self) -> Iterator[tuple[str, TextPart | ImagePart | FilePart]]:
         """Every content part of the messages, with where it is (JSON Pointer, RFC 6901)."""

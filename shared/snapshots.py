@@ -65,7 +65,7 @@ class Snapshot:
     """Feed it a log's entries in order; it holds what the answer is up to the last of them.
 
     An attempt that does not continue drops what those before it said, as viewers do. Annotations that nest deeper than
-    64 levels are left out: no provider has such, and not every writer of JSON could write them.
+    64 levels are left out, and raw events are only counted: no writer adds such any more, but older ones did.
     """
 
     def __init__(self) -> None:
@@ -98,7 +98,11 @@ class Snapshot:
         self.last = event_id
         if type not in events.TYPES:
             return
-        event = events.decode(type, data)
+        try:
+            event = events.decode(type, data)
+        except events.TooDeep:
+            self.raw_count += type == events.Raw.type
+            return
         if event.sequence_number is not UNSET:
             self.sequence_number = event.sequence_number
         # Nearly every event of a long log is one.

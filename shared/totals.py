@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import msgspec
 from msgspec import UNSET, Struct
@@ -19,9 +19,7 @@ from redis.asyncio import Redis
 
 from shared.events import TERMINAL, Cancelled, Completed, Event, EventId, Failed, Spent, decode
 from shared.log import Log
-
-if TYPE_CHECKING:
-    from shared.generations import Acceptance
+from shared.records import Terms
 
 EndState = Literal["completed", "failed", "cancelled", "deleted"]
 By = Literal["day", "model"]
@@ -98,7 +96,7 @@ def _add(line: Spent, counter: Counter[str]) -> None:
 
 
 def ended(
-    asked: Acceptance, attempt: bytes, token: int, end: Completed | Failed | Cancelled, *, deleted: bool = False
+    asked: Terms, attempt: bytes, token: int, end: Completed | Failed | Cancelled, *, deleted: bool = False
 ) -> Ended:
     """What to count of a generation that ended so; with `deleted` it did not, as nothing is left of it.
 
@@ -122,7 +120,7 @@ def ended(
     )
 
 
-async def read_ended(log: Log, asked: Acceptance) -> Ended | None:
+async def read_ended(log: Log, asked: Terms) -> Ended | None:
     """What to count of a generation by what its log says; None where that has no end.
 
     Raises redis.exceptions.RedisError, and ValueError for a log that is not as we write it.

@@ -327,7 +327,7 @@ class TestDeployment:
 
     def test_the_options_of_a_redis_address_are_those_that_are_taken(self) -> None:
         told = DEPLOYMENT.partition("- Options are ")[2].partition("\n- ")[0]
-        known = redis_url._OPTIONS | redis_url._TCP_OPTIONS | redis_url._TLS_OPTIONS
+        known = redis_url._OPTIONS | redis_url._TCP_OPTIONS | redis_url._TLS_OPTIONS | redis_url._SENTINEL_OPTIONS
         assert re.findall(r"`(\w+)`", told) == list(known)
 
 

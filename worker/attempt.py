@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 from msgspec import UNSET
 
-from shared.events import Completed, Failed, Part, Raw, Response, UsageReport
-from shared.requests import GenerationRequest
+from shared.events import Completed, Failed, Part, Raw, Response, UsageReport, encode
 from shared.settings import Settings
 from shared.snapshots import Snapshot
+from worker.asked import Asked
 from worker.providers.provider import Provider, ProviderError, ProviderEvent
 from worker.watchdog import Patience, Watchdog, patience
 from worker.writer import ROOM, LogFull, Writer
@@ -30,20 +30,21 @@ class Call:
     """What is asked of which provider; with `so_far`, what follows it."""
 
     provider: Provider
-    request: GenerationRequest
+    asked: Asked
     model: str
     so_far: Snapshot | None = None
     patience: float = math.inf
     """Seconds that a `Retry-After` may ask for; a longer one ends the attempt, as there is another model to ask."""
 
-    def from_there(self, response: Response | None) -> Call:
+    async def from_there(self, response: Response | None) -> Call:
         """The call for the rest of an answer of which only the name has come, where it outlives its connection."""
         if self.so_far is not None or response is None or response.response_id is UNSET:
             return self
         begun = Snapshot()
         begun.response_id = response.response_id
         begun.sequence_number = None if response.sequence_number is UNSET else response.sequence_number
-        return replace(self, so_far=begun) if self.provider.continues(self.request, self.model, begun) else self
+        goes_on = self.provider.continues(await self.asked.request(), self.model, begun)
+        return replace(self, so_far=begun) if goes_on else self
 
 
 async def stream(call: Call, writer: Writer, settings: Settings, *, seconds: float) -> Completed | Failed:
@@ -72,7 +73,7 @@ async def _with_retries(call: Call, writer: Writer, settings: Settings) -> Compl
     first = call
     for retry in range(settings.retries + 1):
         try:
-            return await _make(call, writer, patience(call.request, call.provider.idle_timeout, settings))
+            return await _make(call, writer, _patience(call, settings))
         except ProviderError as error:
             again = await _next(first, call, writer, error)
             if again is None or writer.said_something or retry == settings.retries:
@@ -88,14 +89,22 @@ async def _with_retries(call: Call, writer: Writer, settings: Settings) -> Compl
     raise AssertionError("the last retry returns or raises")
 
 
+def _patience(call: Call, settings: Settings) -> Patience:
+    assert call.asked.head is not None, "a call is made of a request that was read"
+    return patience(call.asked.head.idle_timeout, call.provider.idle_timeout, settings)
+
+
 async def _next(first: Call, call: Call, writer: Writer, error: ProviderError) -> Call | None:
     """The call to make after one that failed before it said anything; None where none may help."""
     if error.retryable and not error.over:
-        return first.from_there(writer.response) if call is first else call
+        if writer.said_something:
+            return None
+        return await first.from_there(writer.response) if call is first else call
     if call is first and (first.so_far is not None or not error.retryable):
         return None
     if writer.response is not None and writer.response.response_id is not UNSET:
-        await first.provider.cancel(first.request, writer.response.response_id)
+        assert first.asked.head is not None
+        await first.provider.cancel(first.asked.head, writer.response.response_id)
         writer.response = None
     return first
 
@@ -104,11 +113,11 @@ async def _make(call: Call, writer: Writer, patience: Patience) -> Completed:
     name = call.provider.name
     watchdog = Watchdog(patience)
     completed: Completed | None = None
-    # Until it has said something the call may be made again, and what only begins would then have begun twice.
-    begun: list[ProviderEvent] = []
+    begun = Begun(writer)
+    asked = call.asked
     try:
         # Entered outside of the stream: it is this task that is cancelled, and with it the provider's connection.
-        answer = call.provider.stream(call.request, call.model, call.so_far)
+        answer = call.provider.stream(await asked.request(), call.model, call.so_far)
         async with watchdog.timeout, aclosing(answer) as pieces:
             async for events in pieces:
                 watchdog.heard(events)
@@ -116,7 +125,11 @@ async def _make(call: Call, writer: Writer, patience: Patience) -> Completed:
                     if isinstance(event, Completed):
                         completed = event  # the body is read to its end, so that its connection can be used again
                     else:
-                        _put(writer, event, begun)
+                        begun.put(event)
+                if begun.said and asked.heavy:
+                    watchdog.rest()  # it is this worker that is slow
+                    await asked.answered()
+                    watchdog.wake()
                 if writer.behind > ROOM:
                     watchdog.rest()  # it is the log that is slow now
                     await writer.caught_up(within=ROOM)
@@ -126,18 +139,36 @@ async def _make(call: Call, writer: Writer, patience: Patience) -> Completed:
             raise ProviderError("provider_timeout", f"{name} {watchdog.verdict}.", retryable=True) from None
         raise
     if completed is not None:
-        for event in begun:
-            writer.put(event)
+        begun.flush()
         return completed
     raise ProviderError("incomplete_stream", f"{name} ended without an end.", retryable=True)
 
 
-def _put(writer: Writer, event: ProviderEvent, begun: list[ProviderEvent]) -> None:
-    if writer.said_something or isinstance(event, Response | UsageReport):
-        writer.put(event)
-        return
-    begun.append(event)
-    if not isinstance(event, Part | Raw):
-        for held in begun:
-            writer.put(held)
-        begun.clear()
+class Begun:
+    """What an answer begins with. Until it has said something the call may be made again, and this would come twice."""
+
+    def __init__(self, writer: Writer) -> None:
+        self.said = writer.said_something
+        self._writer = writer
+        self._held: list[ProviderEvent] = []
+        self._size = 0
+
+    def put(self, event: ProviderEvent) -> None:
+        """Take an event on. Raises LogFull."""
+        if self.said or isinstance(event, Response | UsageReport):
+            self._writer.put(event)
+            return
+        self._held.append(event)
+        if not isinstance(event, Part | Raw):
+            self.flush()
+        elif (size := len(encode(event))) + self._size > self._writer.max_log:
+            raise LogFull
+        else:
+            self._size += size
+
+    def flush(self) -> None:
+        """It has said something."""
+        self.said = True
+        for event in self._held:
+            self._writer.put(event)
+        self._held.clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
@@ -30,8 +30,9 @@ from shared.events import (
     UsageReport,
     decode,
 )
-from shared.generations import Existence, Record
+from shared.generations import Existence
 from shared.log import Log
+from shared.records import Record
 from shared.totals import ended
 from worker import estimate
 from worker.prices import CURRENCY, Prices
@@ -106,12 +107,13 @@ class _Call:
 class Bill:
     """Made where a generation ends; `close` writes it into the terminal event.
 
-    `request` is the stored one. `refused` are tokens of attempts that are known to have cost nothing.
+    `characters` gives how many of text the request has, where nobody counted. `refused` are tokens of attempts that are
+    known to have cost nothing.
     """
 
-    def __init__(self, prices: Prices, request: bytes, refused: Collection[int] = ()) -> None:
+    def __init__(self, prices: Prices, characters: Callable[[], Awaitable[int]], refused: Collection[int] = ()) -> None:
         self._prices = prices
-        self._request = request
+        self._characters = characters
         self._refused = refused
         self._calls: list[_Call] = []
 
@@ -155,7 +157,7 @@ class Bill:
         begun = msgspec.json.decode(writer.first, type=_Begun) if writer.first else None
         if begun is not None:
             self._calls.append(self._own(begun, end, writer))
-        spent = list(self.spent())
+        spent = await self.spent()
         if spent or end.cost is None:
             end.cost = _total(spent)
         if begun is not None and end.usage is not None:
@@ -185,8 +187,12 @@ class Bill:
             await asyncio.sleep(0.1 * 2.0**failures * random.uniform(0.5, 1.0))
         return None
 
-    def spent(self) -> Iterator[Spent]:
-        """What was paid, in order: each call with what is known of it, else with what it may have been."""
+    async def spent(self) -> list[Spent]:
+        """What was paid, in order: each call with what is known of it, else with what it may have been.
+
+        Raises what `characters` raises.
+        """
+        spent: list[Spent] = []
         asked: int | None = None
         for call in self._joined():
             if call.begun.cached or (call.refused and call.usage is None and not call.said):
@@ -194,15 +200,17 @@ class Bill:
             begun = call.begun
             named = call.response.model if call.response is not None and call.response.model is not UNSET else None
             if call.usage is None and asked is None:
-                asked = estimate.characters(self._request)
+                asked = await self._characters()
             used = call.usage or estimate.usage((asked or 0) + call.before, call.said)
             cost = self._prices.cost(begun.provider, (named, begun.model), used, call.at_ms)
             if call.usage is None:
-                yield Spent(begun.name, used, cost, estimated=True)
+                spent.append(Spent(begun.name, used, cost, estimated=True))
             elif cost is None or call.completed:
-                yield Spent(begun.name, used, cost)
+                spent.append(Spent(begun.name, used, cost))
             else:
-                yield Spent(begun.name, used, replace(cost, at_least=True))  # it may have had more to count
+                # It may have had more to count.
+                spent.append(Spent(begun.name, used, replace(cost, at_least=True)))
+        return spent
 
     def _joined(self) -> list[_Call]:
         """The calls, each with what went on with it."""
@@ -227,13 +235,15 @@ def _standing(calls: list[_Call], begun: _Begun) -> int:
     return calls[-1].before + calls[-1].said if begun.continues and calls else 0
 
 
-async def count_deleted(record: Record, writer: Writer, services: Services) -> None:
+async def count_deleted(
+    record: Record, characters: Callable[[], Awaitable[int]], writer: Writer, services: Services
+) -> None:
     """Count what was used until it was deleted, unless an end was counted; one that another has ended is its."""
     end = Cancelled(usage=writer.usage)
     with suppress(RedisError):
         if (await services.generations.find(record.id)).existence is not Existence.TOMBSTONE:
             return
-        await Bill(services.prices, record.request).close(end, writer, services.log)
+        await Bill(services.prices, characters).close(end, writer, services.log)
         end.t = writer.elapsed_ms
         await services.generations.queue.settle([], [ended(record, writer.first, writer.token, end, deleted=True)])
 

@@ -6,23 +6,29 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from typing import TypeVar
 
-from pydantic import ValidationError
+import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError
 
+from shared.aside import aside
 from shared.events import Completed
-from shared.generations import Generations, Record
+from shared.generations import Generations
 from shared.log import Log
-from shared.requests import GenerationRequest
+from shared.records import Record, Shown
+from shared.requests import ContentPart, GenerationRequest, Message
 from shared.script import Script
 from shared.settings import Settings
+from worker.asked import Asked
 from worker.news import News
 from worker.replay import Replay
 from worker.source import Beginning, Source, SourceLost
 from worker.watchdog import patience
+
+T = TypeVar("T")
 
 logger = logging.getLogger("midstream.worker")
 
@@ -32,13 +38,62 @@ IMMATERIAL = frozenset({"on_interrupt", "idle_timeout", "deadline", "ttl", "meta
 
 def canonical(request: GenerationRequest) -> str:
     """JSON of all that matters for the answer: members in order, without defaults."""
-    fields = request.model_dump(mode="json", exclude=set(IMMATERIAL), exclude_defaults=True)
-    return json.dumps(fields, sort_keys=True, separators=(",", ":"))
+    return "".join(_canonical(request))
+
+
+def _canonical(request: GenerationRequest) -> Iterator[str]:
+    """In steps: message by message, and of one in many parts part by part."""
+    fields = request.model_dump(mode="json", exclude={*IMMATERIAL, "messages"}, exclude_defaults=True)
+    before = "{"
+    for name in sorted({*fields, "messages"}):
+        yield f"{before}{_dumped(name)}:"
+        if name == "messages":
+            yield from _joined(request.messages, _message)
+        else:
+            yield _dumped(fields[name])
+        before = ","
+    yield "}"
+
+
+def _message(message: Message) -> Iterator[str]:
+    if not isinstance(message.content, list):
+        yield _dumped(message.model_dump(mode="json", exclude_defaults=True))
+        return
+    fields = message.model_dump(mode="json", exclude={"content"}, exclude_defaults=True)
+    before = "{"
+    for name in sorted({*fields, "content"}):
+        yield f"{before}{_dumped(name)}:"
+        if name == "content":
+            yield from _joined(message.content, _part)
+        else:
+            yield _dumped(fields[name])
+        before = ","
+    yield "}"
+
+
+def _part(part: ContentPart) -> Iterator[str]:
+    yield _dumped(part.model_dump(mode="json", exclude_defaults=True))
+
+
+def _joined(items: Iterable[T], pieces: Callable[[T], Iterator[str]]) -> Iterator[str]:
+    before = "["
+    for item in items:
+        yield before
+        yield from pieces(item)
+        before = ","
+    yield "]" if before == "," else "[]"
+
+
+def _dumped(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def digest(owner: str, request: GenerationRequest) -> str:
     """SHA-256 of owner and canonical request, in hexadecimal."""
-    return hashlib.sha256(f"{len(owner)}:{owner}{canonical(request)}".encode()).hexdigest()
+    asked = hashlib.sha256(f"{len(owner)}:{owner}".encode())
+    for piece in _canonical(request):
+        asked.update(piece.encode())
+    return asked.hexdigest()
 
 
 WHOLE = frozenset({"stop", "tool_calls"})
@@ -84,7 +139,7 @@ class Cache:
         `useless` is a generation that was found to have no answer: one of those who say so replaces it. The entry is
         kept for `keep_ms`. Raises redis.exceptions.RedisError.
         """
-        key = f"midstream:cache:{digest(owner, request)}"
+        key = f"midstream:cache:{await aside(request.size(), digest, owner, request)}"
         raw: bytes = await self._lead(self._redis, [key], [asking, useless, keep_ms])
         return raw.decode()
 
@@ -92,9 +147,9 @@ class Cache:
         """A generation to copy for this owner."""
         return Source(generation_id, owner, self._log, self._generations, self._news)
 
-    def lookup(self, record: Record) -> Lookup:
+    def lookup(self, record: Record, asked: Asked) -> Lookup:
         """The look for an answer on behalf of one generation."""
-        return Lookup(self, record)
+        return Lookup(self, record, asked)
 
 
 class Lookup:
@@ -105,9 +160,10 @@ class Lookup:
     another generation that came to nothing.
     """
 
-    def __init__(self, cache: Cache, record: Record) -> None:
+    def __init__(self, cache: Cache, record: Record, asked: Asked) -> None:
         self._cache = cache
         self._record = record
+        self._asked = asked
         self._until: float | None = None
         self._copied: tuple[str, Beginning] | None = None
 
@@ -117,10 +173,7 @@ class Lookup:
         Called again where a replay came to no end. Raises redis.exceptions.RedisError.
         """
         record, settings = self._record, self._cache.settings
-        try:
-            request = GenerationRequest.model_validate_json(record.request)
-        except ValidationError:
-            return None  # the attempt will say so
+        request = await self._asked.request()
         if request.cache is None:
             return None
         deadline = request.deadline or settings.deadline
@@ -152,7 +205,7 @@ class Lookup:
                 continue
             self._copied = leader, found
             logger.info("%s: copies %s", record.id, leader)
-            longest = patience(request, None, settings).after / 2
+            longest = patience(request.idle_timeout, None, settings).after / 2
             return Replay(source, found, pace=request.cache.pace, longest=longest, quiet=quiet)
         return None
 
@@ -167,10 +220,10 @@ def _quiet(request: GenerationRequest, source: Record, settings: Settings) -> fl
     Its worker hears its provider's keep-alives, of which the log says nothing. Where that worker would end the call no
     later than this one, it is trusted to.
     """
-    mine = patience(request, None, settings)
+    mine = patience(request.idle_timeout, None, settings)
     try:
-        asked = GenerationRequest.model_validate_json(source.request)
-    except ValidationError:
-        return mine.before
-    trusted = patience(asked, None, settings).before <= mine.before
+        theirs = msgspec.json.decode(source.shown or b"", type=Shown).idle_timeout
+    except msgspec.MsgspecError:
+        return mine.before  # of an older version, which did not tell
+    trusted = patience(theirs, None, settings).before <= mine.before
     return max(mine.silence, mine.before) if trusted else mine.before

@@ -6,12 +6,13 @@ import asyncio
 import logging
 
 from pydantic import ValidationError
+from redis.exceptions import RedisError
 
 from shared.events import EventId
-from shared.generations import Record
 from shared.log import PAGE, Log
-from shared.requests import GenerationRequest
+from shared.records import Record
 from shared.snapshots import Snapshot
+from worker.asked import Asked
 from worker.services import Services
 
 logger = logging.getLogger("midstream.worker")
@@ -23,11 +24,12 @@ CANCEL = 5.0
 class Earlier:
     """For a generation that asked to `continue`: where the next attempt goes on, and who is told that nobody will."""
 
-    def __init__(self, services: Services, record: Record) -> None:
+    def __init__(self, services: Services, record: Record, asked: Asked) -> None:
         self.useless = False
         """The next attempt starts over, as what it would continue from is of no use."""
         self._services = services
         self._record = record
+        self._asked = asked
         self._said: Snapshot | None = None
         """What they said when last asked for; None once nothing is left running."""
         self._endings: list[asyncio.Task[None]] = []
@@ -47,7 +49,7 @@ class Earlier:
         if newest.cached or (newest.provider, newest.model) != (provider, model):
             return None  # that provider was asked by another, or is another
         try:
-            request = GenerationRequest.model_validate_json(self._record.request)
+            request = await self._asked.request()
             return said if self._services.providers.get(provider).continues(request, model, self._said) else None
         except (ValidationError, KeyError):
             return None  # the attempt will say so
@@ -65,10 +67,10 @@ class Earlier:
 
     async def _end(self, provider: str, response_id: str) -> None:
         try:
-            request = GenerationRequest.model_validate_json(self._record.request)
+            request = self._asked.head or await self._asked.request()
             async with asyncio.timeout(CANCEL):
                 await self._services.providers.get(provider).cancel(request, response_id)
-        except (ValidationError, KeyError, TimeoutError) as error:
+        except (ValidationError, KeyError, TimeoutError, RedisError) as error:
             logger.info("%s: left running at %s (%s)", self._record.id, provider, type(error).__name__)
 
     async def ended(self) -> None:

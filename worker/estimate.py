@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from shared.aside import aside
 from shared.events import Usage
 
 CHARACTERS = 4
@@ -18,8 +19,12 @@ _OPAQUE = frozenset(
 """Members of a message that are no text to a model, or not by their length."""
 
 
-def characters(request: bytes) -> int:
+async def characters(request: bytes) -> int:
     """Of all text in a stored request's messages and tools; none where it cannot be read."""
+    return await aside(len(request), _characters, request)
+
+
+def _characters(request: bytes) -> int:
     try:
         asked = msgspec.json.decode(request)
         tools = asked.get("tools")

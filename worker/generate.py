@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from shared.log import Outcome
+from worker.asked import Asked
 from worker.earlier import Earlier
 from worker.newer import Newer
 from worker.run import JobEnd, Run, Stop
@@ -26,20 +27,21 @@ class Generator:
         `leased_until` (time.monotonic) is when the job's lease ends: by then, the claim must have been made. Raises
         redis.exceptions.RedisError where the record or the claim cannot be had.
         """
-        found = await self.services.generations.find(generation_id)
+        found = await self.services.generations.find(generation_id, request=True)
         ahead_ms = found.now_ms - time.monotonic() * 1000
         record = found.record
         if record is not None and record.state == "cancelled" and record.on_interrupt == "continue":
             # Between two attempts, by the API, which talks to no provider.
-            earlier = Earlier(self.services, record)
+            earlier = Earlier(self.services, record, Asked(self.services.generations, record, found.request))
             await earlier.to_continue("", "")
             earlier.let_go()
             await earlier.ended()
         if record is None or record.seal is not None:
             return JobEnd.DONE  # it stays pending until the sweeper knows that this end is on disk
-        if not record.cancel_requested and self._newer.is_newer(record.request):
-            return JobEnd.LEFT
-        run = self.running[generation_id] = Run(self.services, record, lambda: int(leased_until() * 1000 + ahead_ms))
+        asked = Asked(self.services.generations, record, found.request)
+        del found  # or the request would stay as long as its answer takes
+        run = Run(self.services, record, asked, self._newer, lambda: int(leased_until() * 1000 + ahead_ms))
+        self.running[generation_id] = run
         try:
             return await run.to_the_end()
         finally:

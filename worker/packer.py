@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from redis.exceptions import RedisError
 
+from shared.aside import aside
 from shared.entry import Entry
 from shared.events import ORIGIN
 from shared.generations import Generations
@@ -74,7 +75,7 @@ class Packer:
             page = await self._log.read(generation_id, cursor)
             if not page:
                 return False
-            entries = pack(page)
+            entries = await aside(sum([len(entry.data) for entry in page]), pack, page)
             packed += entries
             cursor, count = page[-1].id, count + len(page)
             size += sum([len(entry.data) for entry in entries])

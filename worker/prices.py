@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal, localcontext
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from shared.events import Cost, Usage
@@ -13,12 +14,15 @@ from shared.settings import PriceSettings, Settings
 
 if TYPE_CHECKING:
     from genai_prices.data_snapshot import DataSnapshot
+    from genai_prices.types import ModelInfo, Provider
 
 CURRENCY = "USD"
 PICO = Decimal("1e-12")
 """To this an amount is rounded, half to even. It is exact for prices with up to 6 decimals for a million tokens."""
 DIGITS = 60
 """Of the arithmetic: more than any product of a price and a count has."""
+MOST = 1000
+"""Names of models whose entries are remembered."""
 
 
 class Prices:
@@ -33,7 +37,8 @@ class Prices:
         simulated = {name for name, entry in endpoints.items() if _within(settings.simulator_url, entry.base_url)}
         self._own = {f"{name}/*": free for name in simulated} | settings.prices
         self._known: DataSnapshot | None = None
-        self._vendors: dict[str, str] = {}
+        self._vendors: dict[str, Provider] = {}
+        self._find = lru_cache(MOST)(self._search)
         if endpoints.keys() - simulated:
             from genai_prices.data_snapshot import get_snapshot
 
@@ -42,12 +47,17 @@ class Prices:
                 if (vendor := self._vendor(endpoints[name])) is not None:
                     self._vendors[name] = vendor
 
-    def _vendor(self, endpoint: ProviderSettings) -> str | None:
+    def _vendor(self, endpoint: ProviderSettings) -> Provider | None:
         assert self._known is not None
         try:
-            return self._known.find_provider(None, None, endpoint.address).id
+            return self._known.find_provider(None, None, endpoint.address)
         except LookupError:
             return None
+
+    def _search(self, provider: str, model: str) -> ModelInfo | None:
+        """The entry of a model. The data's own look-up remembers each name for ever, and callers invent names."""
+        assert self._known is not None
+        return self._vendors[provider].find_model(model, all_providers=self._known.providers)
 
     def cost(self, provider: str, models: Iterable[str | None], usage: Usage, at_ms: int) -> Cost | None:
         """What this usage costs at this time (ms since the epoch); None where the price is unknown.
@@ -65,8 +75,7 @@ class Prices:
         return None
 
     def _listed(self, provider: str, model: str, usage: Usage, at_ms: int) -> Decimal | None:
-        vendor = self._vendors.get(provider)
-        if vendor is None or self._known is None:
+        if provider not in self._vendors or (found := self._find(provider, model)) is None:
             return None
         from genai_prices import Usage as Counts
 
@@ -80,7 +89,7 @@ class Prices:
                 cache_write_tokens=usage.cache_write_tokens,
                 output_reasoning_tokens=usage.reasoning_tokens,
             )
-            return self._known.calc(counts, model, vendor, None, at).total_price
+            return found.calc_price(counts, self._vendors[provider], genai_request_timestamp=at).total_price
         except (LookupError, ValueError):
             return None  # not in the list; or counts that contradict each other
 

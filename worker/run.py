@@ -8,26 +8,27 @@ import math
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum
-from functools import partial
 from itertools import count
-from typing import Any, Literal
+from typing import Literal
 
-import msgspec
 from msgspec.structs import replace
 from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from shared.events import AttemptReason, Cancelled, Completed, Failed, encode
-from shared.generations import Record
 from shared.log import Claim, Outcome, Start
-from shared.requests import GenerationRequest
+from shared.records import Record
 from shared.snapshots import Snapshot
 from shared.totals import ended
 from worker import told
+from worker.asked import Asked
 from worker.attempt import Call, stream
 from worker.bill import Bill, count_deleted, is_refused
+from worker.cache import Lookup
 from worker.earlier import Earlier
+from worker.newer import Newer
 from worker.providers.provider import Provider
 from worker.replay import Replay
 from worker.services import Services
@@ -70,22 +71,25 @@ class JobEnd(Enum):
 class Run:
     """One generation's attempts on this worker. `until_ms` is the end of its lease on Redis' clock."""
 
-    def __init__(self, services: Services, record: Record, until_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, services: Services, record: Record, asked: Asked, newer: Newer, until_ms: Callable[[], int]
+    ) -> None:
         self.record = record
+        self.asked = asked
         self.writer: Writer | None = None
         self._services = services
+        self._newer = newer
         self._until_ms = until_ms
-        asked = _asked(record.request)
-        self._models = [record.model, *(asked.fallback or ())]
+        self._models = [record.model]
         self._choice = record.choice
         self._accepted_at: float | None = None
         """When the generation was accepted (time.monotonic), as far as Redis' clock said at the first claim here."""
-        self._lookup = services.cache.lookup(record) if asked.cache and not record.cancel_requested else None
+        self._lookup: Lookup | None = None
         self._replay: Replay | None = None
         """Whose answer is copied, instead of asking the provider."""
         self._so_far: Snapshot | None = None
         """What earlier attempts have said, if this one goes on from there."""
-        self._earlier = Earlier(services, record)
+        self._earlier = Earlier(services, record, asked)
         self._unpaid = set[int]()
         """Tokens of attempts here that no provider charges for."""
         self._refused = False
@@ -104,10 +108,10 @@ class Run:
 
     async def to_the_end(self) -> JobEnd:
         """Attempts until the log is sealed, or until this is stopped."""
-        self._task = asyncio.create_task(self._on_trial())
+        task = self._task = asyncio.create_task(self._on_trial())
         try:
-            await asyncio.wait({self._task})
-            return await self._stopped() if self._task.cancelled() else self._task.result()
+            await asyncio.wait({task})
+            return await self._stopped() if task.cancelled() else task.result()
         except RedisError:
             raise
         except Exception as error:
@@ -116,15 +120,34 @@ class Run:
             logger.error("%s: %s at %s", self.record.id, type(error).__name__, place)
             return await self._seal(replace(DEFECT))
         finally:
-            self._task.cancel()
-            await asyncio.wait({self._task})
+            task.cancel()
+            await asyncio.wait({task})
             if self.writer is not None:
                 self._services.appender.close(self.writer)
+            # What refers to itself waits for the collector, which seldom looks: a writer to this run, which it stops;
+            # and a task to its exception, by whose frames that refers to all of them, and to the task.
+            self.writer = self._task = None
+            with suppress(asyncio.CancelledError):
+                task.exception()
             await self._earlier.ended()
 
     async def _on_trial(self) -> JobEnd:
+        if not await self._read():
+            return JobEnd.LEFT
         async with self._services.trials.on_trial(self.record, further=self._has_further()):
             return await self._attempts()
+
+    async def _read(self) -> bool:
+        """Read what is asked for; False where only a newer worker knows what that is."""
+        try:
+            request = await self.asked.request()
+        except ValidationError as error:
+            self._choice = 0  # whatever its further models are: the attempt will say that it cannot be read
+            return self.record.cancel_requested or not self._newer.has_asked(error)
+        self._models += request.fallback or ()
+        if request.cache is not None and not self.record.cancel_requested:
+            self._lookup = self._services.cache.lookup(self.record, self.asked)
+        return True
 
     async def _attempts(self) -> JobEnd:
         lost = "The worker that ran it was lost, too often or as it must not start over."
@@ -139,7 +162,7 @@ class Run:
             if self.writer is not None:
                 self._services.appender.close(self.writer)
             self.writer = self._services.appender.open(
-                self.record.id, claim, restore=partial(self._services.generations.restore, self.record), stop=self.stop
+                self.record.id, claim, restore=self.asked.restore, stop=self.stop
             )
             if claim.start is Start.CANCELLED:
                 return await self._seal(Cancelled())
@@ -214,7 +237,7 @@ class Run:
         while True:
             try:
                 claim = await self._claim(token=token, reason=reason)
-                if claim.start is Start.GONE and await self._services.generations.restore(self.record):
+                if claim.start is Start.GONE and await self.asked.restore():
                     claim = await self._claim()
                 return claim
             except RedisError:
@@ -230,20 +253,22 @@ class Run:
         settings = self._services.settings
         name, _, model = self._models[self._choice].partition("/")
         try:
-            request = GenerationRequest.model_validate_json(self.record.request)
+            await self.asked.request()
             provider: Provider = self._services.providers.get(name) if self._replay is None else self._replay
         except ValidationError:
             return Failed(code="internal_error", message="The stored request cannot be read.", retryable=False), None
         except KeyError:
             message = f"The worker has no provider named {name}: its configuration differs from the API's."
             return Failed(code="unknown_provider", message=message, retryable=False), None
+        request = self.asked.head
+        assert request is not None
         if self._accepted_at is None:
             # While it waited, the API looked at its deadline (api/waiting.py). Redis' clock may be set from now on.
             elapsed_ms = max(0, claim.elapsed_ms, claim.token - self.record.created_ms)
             self._accepted_at = time.monotonic() - elapsed_ms / 1000
         seconds = (request.deadline or settings.deadline) - (time.monotonic() - self._accepted_at)
         patience = LONG if self._replay is None and self._has_further() else math.inf
-        call = Call(provider, request, model, self._so_far, patience)
+        call = Call(provider, self.asked, model, self._so_far, patience)
         end = await stream(call, writer, settings, seconds=seconds)
         failed = end if isinstance(end, Failed) else None
         if failed is not None and is_refused(failed, writer):
@@ -295,7 +320,7 @@ class Run:
         if self.writer.outcome is Outcome.OK:
             self._tell(end, self.writer)
         if self.writer.outcome is Outcome.GONE:
-            await count_deleted(self.record, self.writer, self._services)
+            await count_deleted(self.record, self.asked.characters, self.writer, self._services)
         if not isinstance(end, Completed):
             self._let_go()
         return JobEnd.DONE
@@ -304,7 +329,7 @@ class Run:
         name = self._models[self._choice]
         asked = None
         if isinstance(end, Failed) and self._replay is None and end.code != "worker_exhausted":
-            asked = self._services.settings.endpoints().get(name.partition("/")[0])
+            asked = self._services.providers.endpoints.get(name.partition("/")[0])
         ms = max(0, writer.token - self.record.created_ms) + writer.elapsed_ms
         told.end(self.record, name, writer.number, ms, end, asked)
 
@@ -321,7 +346,7 @@ class Run:
         if self._why == "gone":
             self._let_go()
             if self.writer is not None:
-                await count_deleted(self.record, self.writer, self._services)
+                await count_deleted(self.record, self.asked.characters, self.writer, self._services)
             return JobEnd.DONE
         if self._why == "lease":
             return JobEnd.LEFT
@@ -351,7 +376,7 @@ class Run:
         return JobEnd.BACK if outcome is Outcome.OK else JobEnd.DONE
 
     def _bill(self) -> Bill:
-        return Bill(self._services.prices, self.record.request, self._unpaid)
+        return Bill(self._services.prices, self.asked.characters, self._unpaid)
 
     async def _cancelled_meanwhile(self, writer: Writer) -> bytes:
         """The end that it has if it is cancelled before another worker claims it; empty where its bill takes long."""
@@ -369,15 +394,3 @@ def _innermost(error: Exception) -> str:
     while traceback and traceback.tb_next:
         traceback = traceback.tb_next
     return f"{traceback.tb_frame.f_code.co_name}:{traceback.tb_lineno}" if traceback else "?"
-
-
-class _Request(msgspec.Struct):
-    fallback: list[str] | None = None
-    cache: dict[str, Any] | None = None
-
-
-def _asked(request: bytes) -> _Request:
-    try:
-        return msgspec.json.decode(request, type=_Request)
-    except msgspec.MsgspecError:
-        return _Request()  # the attempt will find that it cannot be read, and say so

@@ -104,14 +104,17 @@ class Settler:
                 if timer is not None:
                     timer.cancel()
             self._look_now.clear()
-            now = time.monotonic()
-            while self._lingering and self._lingering[0].due <= now:
-                sealed = self._lingering.popleft()
-                self._looking[id(sealed.writer)] = sealed
-                sealed.writer.recheck()
-            for sealed in list(self._looking.values()):
-                self._look_at(sealed, now)
+            self._look_at_all(time.monotonic())
             self._progress.set()
+
+    def _look_at_all(self, now: float) -> None:
+        """On its own, so that nothing refers to a writer while there is nothing to do."""
+        while self._lingering and self._lingering[0].due <= now:
+            sealed = self._lingering.popleft()
+            self._looking[id(sealed.writer)] = sealed
+            sealed.writer.recheck()
+        for sealed in list(self._looking.values()):
+            self._look_at(sealed, now)
 
     def _look_at(self, sealed: _Sealed, now: float) -> None:
         writer = sealed.writer

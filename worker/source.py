@@ -13,8 +13,9 @@ from redis.exceptions import RedisError
 from shared.backoff import Backoff
 from shared.entry import Entry
 from shared.events import ORIGIN, TERMINAL, Attempt, Completed, EventId, decode
-from shared.generations import Generations, Record
+from shared.generations import Generations
 from shared.log import PAGE, Log
+from shared.records import Record
 from worker.news import News
 
 QUIET = 1.0

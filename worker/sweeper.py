@@ -17,6 +17,7 @@ from shared.outage import level
 from shared.queue import Place, Queue
 from shared.settings import Settings
 from shared.totals import Ended, read_ended
+from worker import estimate
 from worker.bill import Bill
 from worker.prices import Prices
 
@@ -104,6 +105,9 @@ class Sweeper:
         if owner:
             self._tidied = owner, await self.generations.tidy(owner, place, STRETCH)
 
+    async def _characters(self, generation_id: str) -> int:
+        return await estimate.characters(await self.generations.request(generation_id))
+
     async def _ended(self, generation_id: str) -> Ended | None:
         """What to count of it: what a dead worker left, or the API ended."""
         record = (await self.generations.find(generation_id)).record
@@ -114,9 +118,9 @@ class Sweeper:
             alone = record.seal is not None and record.seal.seq == 0
             if end is not None and alone and not end.spent and record.attempts:
                 # The API does not know what the attempts used before its end, unless a worker has left the bill.
-                bill = Bill(self.prices, record.request)
+                bill = Bill(self.prices, lambda: self._characters(generation_id))
                 await bill.read(self.log, generation_id)
-                end = replace(end, spent=list(bill.spent()))
+                end = replace(end, spent=await bill.spent())
         except ValueError:
             logger.warning("%s: not counted, as its log cannot be read", generation_id)
             return None

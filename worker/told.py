@@ -11,8 +11,8 @@ import re
 from urllib.parse import urlsplit
 
 from shared.events import Cancelled, Completed, Failed
-from shared.generations import Record
 from shared.provider_settings import ProviderSettings
+from shared.records import Record
 
 logger = logging.getLogger("midstream.worker")
 

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from shared.generations import Generations, Record
+from shared.generations import Generations
+from shared.records import Record
 
 
 class Trials:

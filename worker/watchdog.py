@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from shared.events import Delta
-from shared.requests import GenerationRequest
 from shared.settings import Settings
 from worker.providers.provider import Pause, ProviderEvent, adds
 
@@ -25,12 +24,12 @@ class Patience(NamedTuple):
     silence: float
 
 
-def patience(request: GenerationRequest, of_provider: float | None, settings: Settings) -> Patience:
-    """What the request says counts, then what its provider's entry says, then the settings.
+def patience(of_request: float | None, of_provider: float | None, settings: Settings) -> Patience:
+    """What the request says counts (its `idle_timeout`), then what its provider's entry says, then the settings.
 
     Whoever allows one call or endpoint a longer true silence than `silence_timeout` means that one too.
     """
-    own = request.idle_timeout or of_provider
+    own = of_request or of_provider
     idle = own or settings.idle_timeout
     silence = max(settings.silence_timeout, own or 0.0)
     return Patience(idle or BEFORE, idle or AFTER, silence)

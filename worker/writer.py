@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Literal
 
+import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
@@ -41,6 +42,8 @@ FIRST = 3
 ROOM = 1024
 """Events that may be on their way to the log before the provider is read more slowly."""
 
+_text = msgspec.json.Encoder().encode
+
 StopReason = Literal["lease", "gone", "full", "defect"]
 """Why the log wants no more: another attempt has it, it has ended or is no more, Redis has no memory, or we fail."""
 DEFECT = Failed(code="internal_error", message="Midstream failed, which is a defect.", retryable=False)
@@ -48,6 +51,16 @@ DEFECT = Failed(code="internal_error", message="Midstream failed, which is a def
 
 class LogFull(Exception):
     """The attempt said more than `max_log` bytes."""
+
+
+def _bytes_of(event: Event) -> int:
+    """Of a delta's text as JSON, as it may join others; of any other event, all of it."""
+    if isinstance(event, Delta):
+        try:
+            return len(_text(event.delta)) - 2
+        except UnicodeEncodeError:  # half of a surrogate pair
+            return len(event.delta.encode("utf-8", "surrogatepass"))
+    return len(encode(event))
 
 
 class Writer:
@@ -100,8 +113,10 @@ class Writer:
         self._halves: dict[int, Delta] = {}
         self._calls: set[int] = set()
         """Parts that are tool calls."""
+        self.max_log = max_log
         self._size = len(claim.first)
-        self._max_log = max_log
+        """Bytes of the events that have left; of those that wait, `_coming` has them, but for the frames of deltas."""
+        self._coming = 0
         self._dirty = dirty
         self._stop = stop
         self._refused_at: float | None = None
@@ -119,8 +134,9 @@ class Writer:
         """
         if self.outcome is not None or (self._full and event.type not in TERMINAL):
             return
+        if event.type not in TERMINAL:
+            self._coming += _bytes_of(event)
         if isinstance(event, Delta):
-            self._size += len(event.delta)
             if not self._whole(event):
                 return
         elif isinstance(event, PartEnd) and (half := self._halves.pop(event.part, None)):
@@ -129,7 +145,7 @@ class Writer:
             self.usage = event.usage
         elif isinstance(event, Response):
             self.response = event
-        if self._size > self._max_log and event.type not in TERMINAL:
+        if self._size + self._coming > self.max_log and event.type not in TERMINAL:
             raise LogFull
         self.said_something = self.said_something or not isinstance(event, Response | UsageReport)
         self._take(event)
@@ -200,7 +216,11 @@ class Writer:
 
     def batch(self, renew_ms: int) -> Batch | None:
         """What to send next; None where the log has everything."""
-        self._events += [(event.type, encode(event)) for event in self._waiting]
+        for event in self._waiting:
+            data = encode(event)
+            self._size += len(data)
+            self._events.append((event.type, data))
+        self._coming = 0
         self._waiting.clear()
         if self._acked == len(self._events):
             return None

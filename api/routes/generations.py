@@ -17,23 +17,26 @@ from api.admission import Start, refusal
 from api.answers import AcceptedGeneration, Generation, GenerationList, GenerationSnapshot, Outcome
 from api.auth import Owner
 from api.event_stream import EventStream
+from api.intake import Taken
 from api.problems import FieldError, Problem, documented, gone, not_found, not_on_disk, unprocessable
 from api.promises import Ending
 from api.services import GenerationId, Services, Use
+from shared.aside import aside
+from shared.backoff import Backoff
 from shared.durability import NotOnDiskError
 from shared.events import ORIGIN
-from shared.generations import Acceptance, Accepted, Existence, GoneError, QueueFull
+from shared.generations import Accepted, Existence, GoneError, QueueFull
 from shared.log import PAGE
 from shared.queue import Place
-from shared.requests import GenerationRequest
+from shared.records import Acceptance, State
 from shared.snapshots import Snapshot
 
 router = APIRouter(prefix="/v1/generations", tags=["generations"])
 
 CANCEL_WAIT = 3.0
 """Seconds a cancel waits for the end that it asked for."""
-LARGE = 262_144
-"""Bytes of a body from which it is checked in a thread, as that takes milliseconds."""
+LOOK = 0.005
+"""Seconds after which it looks for the first time, in a record of some hundred bytes."""
 
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
 _PLACE = re.compile(r"[0-9]{1,15}-gen_[a-z2-7]{32}")
@@ -72,12 +75,9 @@ async def create(
         detail = "Idempotency-Key must be 1 to 255 printable ASCII characters."
         raise Problem(400, "invalid_idempotency_key", "The idempotency key is malformed", detail)
     body = await intake.read_body(request, use.settings.max_body)
-    asked = (
-        await asyncio.to_thread(intake.read, body, use.settings)
-        if len(body) > LARGE
-        else intake.read(body, use.settings)
-    )
-    accepted = await _accept(use, owner, asked, idempotency_key)
+    taken = await aside(len(body), intake.take, body, use.served)
+    accepted = await _accept(use, owner, taken, idempotency_key)
+    asked = taken.request
     headers = {"Location": f"/v1/generations/{accepted.id}", "Cache-Control": "no-store"}
     if not accepted.created:
         headers["Idempotent-Replayed"] = "true"
@@ -96,13 +96,16 @@ async def create(
     return EventStream(use.hub, accepted.id, owner, start, first=first, headers=headers)
 
 
-async def _accept(use: Services, owner: str, asked: GenerationRequest, key: str | None) -> Accepted:
+async def _accept(use: Services, owner: str, taken: Taken, key: str | None) -> Accepted:
+    asked = taken.request
     ttl = asked.ttl if asked.ttl is not None else use.settings.ttl
     acceptance = Acceptance(
         id=await use.generations.new_id(owner, key),
         owner=owner,
         model=asked.model,
-        request=intake.canonical(asked),
+        request=taken.stored,
+        shown=taken.shown,
+        fingerprint=taken.fingerprint,
         on_interrupt=asked.on_interrupt,
         ttl_ms=int(ttl * 1000),
     )
@@ -215,7 +218,7 @@ async def show(id: GenerationId, owner: Owner, use: Use) -> GenerationSnapshot:
     if said.end is not None and record.ended_ms is None:
         # It ended while we were reading.
         record = await use.record(id, owner)
-    return answers.snapshot(record, said)
+    return answers.snapshot(record, await use.generations.shown(record), said)
 
 
 @router.post(
@@ -229,21 +232,31 @@ async def show(id: GenerationId, owner: Owner, use: Use) -> GenerationSnapshot:
 async def cancel(id: GenerationId, owner: Owner, use: Use, response: Response) -> Outcome:
     """End a generation, and say how it ended. Idempotent; completion may win."""
     await use.record(id, owner)
-    with use.hub.watch(id) as tail:
-        state = await use.generations.cancel(id)
-        if state is None:
-            raise gone()
-        use.promises.remember(Ending("cancel", id, owner))
+    state = await use.generations.cancel(id)
+    if state is None:
+        raise gone()
+    use.promises.remember(Ending("cancel", id, owner))
+    if state in ("queued", "running"):
+        state = await _end(use, id) or state
         if state in ("queued", "running"):
-            try:
-                async with asyncio.timeout(CANCEL_WAIT):
-                    await tail.ended.wait()
-            except TimeoutError:
-                response.status_code = 202
-            if tail.gone:
-                raise gone()
-            state = tail.state or state
+            response.status_code = 202
     return Outcome(id=id, state=state)
+
+
+async def _end(use: Services, id: str) -> State | None:
+    """How it ends within CANCEL_WAIT, by its record, as its log may be long; None where not. Raises Problem 410."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + CANCEL_WAIT
+    backoff = Backoff(first=LOOK, cap=CANCEL_WAIT / 10)
+    while loop.time() < until:
+        await asyncio.sleep(next(backoff))
+        with suppress(RedisError):  # a Redis that is away is waited for
+            found = await use.generations.find(id)
+            if found.existence is Existence.TOMBSTONE:
+                raise gone()
+            if found.record is not None and found.record.seal is not None:
+                return found.record.state
+    return None
 
 
 @router.delete("/{id}", status_code=204, responses=documented(401, 404, 503))

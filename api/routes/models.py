@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fastapi import APIRouter
 
 from api.answers import Model, ModelList, Provider
@@ -9,6 +11,7 @@ from api.auth import Owner
 from api.problems import documented
 from api.services import Use
 from shared.presets import PRESETS
+from shared.provider_settings import ProviderSettings
 from shared.settings import Settings
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
@@ -25,15 +28,14 @@ _SIMULATED = ("demo", "lorem", "echo", "reasoning", "tools", "clock")
 @router.get("", response_model=ModelList, responses=documented(401))
 async def models(owner: Owner, use: Use) -> ModelList:
     """Aliases, the default model, and the providers."""
-    return listing(use.settings)
+    return listing(use.settings, use.served.endpoints)
 
 
-def listing(settings: Settings) -> ModelList:
+def listing(settings: Settings, endpoints: Mapping[str, ProviderSettings]) -> ModelList:
     """What the settings name; the default is `default_model`, else an alias, else the first provider's.
 
     The simulator's is the default only where no provider has a key: who has set one wants its answers.
     """
-    endpoints = settings.endpoints()
     named: dict[str, list[str]] = {}
     for alias, target in settings.models.items():
         named.setdefault(target, []).append(alias)

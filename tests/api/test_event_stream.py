@@ -14,8 +14,8 @@ from api import tail, viewer
 from midstream.valkey import Valkey
 from shared.clock import read_clock
 from shared.events import ORIGIN, EventId
-from shared.generations import Acceptance
 from shared.log import Batch, Keys, Outcome
+from shared.records import Acceptance
 from shared.sse import Decoder
 from tests.api.harness import DEADLINE, Api, MakeApi, Message, Producer, until, whole
 

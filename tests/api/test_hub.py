@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -16,13 +16,22 @@ from shared.subscriber import Subscriber
 from tests.api.harness import Api, Producer, until
 
 
+@contextmanager
+def watching(hub: Hub, generation_id: str) -> Iterator[Tail]:
+    tail = hub.acquire(generation_id)
+    try:
+        yield tail
+    finally:
+        hub.release(tail)
+
+
 async def test_watchers_share_a_tail_that_ends_after_the_last(
     api: Api, running: Producer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub: Hub = api.hub
     monkeypatch.setattr("api.hub.LINGER", 0.01)
-    with hub.watch(running.generation_id) as first:
-        with hub.watch(running.generation_id) as second:
+    with watching(hub, running.generation_id) as first:
+        with watching(hub, running.generation_id) as second:
             assert first is second
             assert hub.tails == 1
             await until(lambda: first.loaded, "the log to be read")
@@ -33,7 +42,7 @@ async def test_watchers_share_a_tail_that_ends_after_the_last(
     await channels(api)
     assert not hub.watches(running.generation_id)
     # Watched again, it is another one, and complete.
-    with hub.watch(running.generation_id) as third:
+    with watching(hub, running.generation_id) as third:
         assert third is not first
         await until(lambda: third.frames.count == 3, "the log to be read again")
 
@@ -48,13 +57,13 @@ async def channels(api: Api, *generation_ids: str) -> None:
 
 async def test_who_comes_back_finds_the_tail_as_it_was(api: Api, running: Producer) -> None:
     hub = api.hub
-    with hub.watch(running.generation_id) as first:
+    with watching(hub, running.generation_id) as first:
         await until(lambda: first.loaded, "the log to be read")
     await running.say("a")
     await until(lambda: first.frames.count == 3, "what came when nobody watched")
-    with hub.watch(running.generation_id) as second:
+    with watching(hub, running.generation_id) as second:
         assert second is first
-    with hub.watch(running.generation_id) as third:
+    with watching(hub, running.generation_id) as third:
         assert third is first
 
 
@@ -62,13 +71,13 @@ async def test_tails_that_nobody_watches_are_few_bytes(
     api: Api, running: Producer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub = api.hub
-    with hub.watch(running.generation_id) as first:
+    with watching(hub, running.generation_id) as first:
         await until(lambda: first.loaded, "the log to be read")
     monkeypatch.setattr("api.hub.MOST_LINGERING", first.frames.size * 3 // 2)
     await channels(api, running.generation_id)
     other = await api.post()
     producer = await Producer.start(api.log, other)
-    with hub.watch(other) as second:
+    with watching(hub, other) as second:
         await until(lambda: second.loaded, "the log to be read")
         await channels(api, running.generation_id, other)
     # The older one makes room.
@@ -78,37 +87,37 @@ async def test_tails_that_nobody_watches_are_few_bytes(
 
 async def test_an_end_that_came_while_nobody_watched_is_read_again(api: Api, running: Producer) -> None:
     hub = api.hub
-    with hub.watch(running.generation_id) as first:
+    with watching(hub, running.generation_id) as first:
         await until(lambda: first.loaded, "the log to be read")
     await running.complete()
     await until(lambda: first.state == "completed", "the end")
-    with hub.watch(running.generation_id) as second:
+    with watching(hub, running.generation_id) as second:
         assert second is not first
         await until(lambda: second.state == "completed", "the log to be read again")
     # One that ended while it was watched is not kept.
-    with hub.watch(running.generation_id) as third:
+    with watching(hub, running.generation_id) as third:
         assert third is not second
 
 
 async def test_a_tail_that_is_gone_ends_with_its_last_watcher(api: Api, running: Producer) -> None:
     hub = api.hub
-    with hub.watch(running.generation_id) as tail:
+    with watching(hub, running.generation_id) as tail:
         await until(lambda: tail.loaded, "the log to be read")
         tail.published(b"deleted")
     await channels(api)
 
 
 async def test_a_node_that_goes_away_keeps_no_tail(api: Api, running: Producer) -> None:
-    with api.hub.watch(running.generation_id):
+    with watching(api.hub, running.generation_id):
         api.hub.drain()
     await channels(api)
 
 
 async def test_quick_turns_lose_nothing(api: Api, running: Producer) -> None:
     for _ in range(50):
-        with api.hub.watch(running.generation_id):
+        with watching(api.hub, running.generation_id):
             await asyncio.sleep(0)
-    with api.hub.watch(running.generation_id) as tail:
+    with watching(api.hub, running.generation_id) as tail:
         await running.say("a", "b")
         await until(lambda: tail.frames.count == 4, "all events")
 
@@ -117,7 +126,7 @@ async def test_all_tails_use_one_connection(api: Api) -> None:
     ids = [await api.post() for _ in range(30)]
     producers = [await Producer.start(api.log, generation_id) for generation_id in ids]
     with ExitStack() as stack:
-        tails = [stack.enter_context(api.hub.watch(generation_id)) for generation_id in ids]
+        tails = [stack.enter_context(watching(api.hub, generation_id)) for generation_id in ids]
         await until(lambda: all(tail.loaded for tail in tails), "all logs to be read")
         clients = await api.log.redis.client_list(_type="pubsub")
         assert len(clients) == 1
@@ -130,7 +139,7 @@ async def test_positions_over_several_attempts(api: Api, running: Producer) -> N
     await running.say("a")
     second = await Producer.start(api.log, running.generation_id)
     await second.say("b", "c")
-    with api.hub.watch(running.generation_id) as tail:
+    with watching(api.hub, running.generation_id) as tail:
         await until(lambda: tail.loaded, "the log to be read")
         entries = await api.log.read(running.generation_id)
         assert [tail.position(entry.id) for entry in entries] == list(range(1, len(entries) + 1))

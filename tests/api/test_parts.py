@@ -8,13 +8,14 @@ import re
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from api import answers
 from api.parts import PartAnswer
 from shared import events
 from shared.events import Completed, Delta, Event, EventId, Part, PartEnd
-from shared.generations import Record
+from shared.records import Record, Shown, shown_of
 from shared.snapshots import Snapshot
 from tests.processes import ROOT
 
@@ -48,7 +49,8 @@ def assembled(*said: Event, **request: Any) -> dict[str, Any]:
 
 
 def told(record: Record, snapshot: Snapshot) -> dict[str, Any]:
-    answer = answers.snapshot(record, snapshot).model_dump_json(by_alias=True, exclude_unset=True)
+    shown = msgspec.json.decode(record.shown or b"", type=Shown)
+    answer = answers.snapshot(record, shown, snapshot).model_dump_json(by_alias=True, exclude_unset=True)
     value: dict[str, Any] = json.loads(answer)
     return value
 
@@ -56,7 +58,8 @@ def told(record: Record, snapshot: Snapshot) -> dict[str, Any]:
 def recorded(**request: Any) -> Record:
     body = {"model": "p/m", "messages": [{"role": "user", "content": "?"}], **request}
     return Record(
-        id="gen_x", owner="", model="p/m", request=json.dumps(body).encode(), on_interrupt="restart", ttl_ms=1,
+        id="gen_x", owner="", model="p/m", on_interrupt="restart", ttl_ms=1, fingerprint="",
+        shown=msgspec.json.encode(shown_of(json.dumps(body).encode())),
         created_ms=0, state="running", attempts=1, seal=None, ended_ms=None, cancel_requested=False, failures=0,
         max_attempts=3, beside=False, pardons=0, choice=0,
     )  # fmt: skip

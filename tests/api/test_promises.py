@@ -15,9 +15,10 @@ from redis.exceptions import BusyLoadingError, ConnectionError
 from api import promises
 from api.promises import Ending, Promises
 from shared.events import Completed
-from shared.generations import Acceptance, Existence, Generations
+from shared.generations import Existence, Generations
 from shared.log import Keys, Log
 from shared.queue import LEASES, PENDING, QUEUE, Queue
+from shared.records import Acceptance
 from shared.settings import Settings
 from tests.contract.accepting import batch, claim
 
@@ -58,9 +59,9 @@ async def test_what_was_lost_is_accepted_again(
     async with asyncio.timeout(10):
         while await generations.queue.position("gen_x") != 1:
             await asyncio.sleep(0.02)
-    record = (await generations.find("gen_x")).record
-    assert record is not None
-    assert (record.owner, record.request, record.state) == ("me", b"{}", "queued")
+    found = await generations.find("gen_x", request=True)
+    assert found.record is not None
+    assert (found.owner, found.request, found.record.state) == ("me", b"{}", "queued")
 
 
 async def test_what_was_deleted_stays_deleted(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shared.events import Completed, Delta, Event, EventId, encode
-from shared.generations import Acceptance, Generations
+from shared.generations import Generations
 from shared.log import Batch, Claim, Log
+from shared.records import Acceptance
 
 REQUEST = b'{"model":"p/m","messages":[{"role":"user","content":"hi"}]}'
 

@@ -12,9 +12,10 @@ from redis.asyncio import Redis
 from shared import deadlines as module
 from shared.deadlines import Deadlines
 from shared.events import Cancelled, Cost, Failed, Spent, Usage, decode, encode
-from shared.generations import Acceptance, Generations
+from shared.generations import Generations
 from shared.log import Batch, Log, Outcome, Start
 from shared.queue import DEADLINES, Queue
+from shared.records import Acceptance
 from shared.settings import Settings
 from shared.workers import WORKERS, Workers
 

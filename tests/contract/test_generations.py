@@ -9,9 +9,10 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError
 
-from shared.generations import Acceptance, Generations, GoneError, QueueFull
+from shared.generations import Generations, GoneError, QueueFull
 from shared.log import Keys, Log
 from shared.queue import PENDING, QUEUE, Announced
+from shared.records import Acceptance
 from tests.contract.accepting import REQUEST, batch, claim, completed
 
 
@@ -47,7 +48,7 @@ async def test_a_repeated_one_is_found_and_takes_no_place(
     before = await redis.zrange(PENDING, 0, -1), await redis.zrange(QUEUE, 0, -1)
     again = await generations.accept(first, again=True)
     assert (again.created, again.state, again.same_request) == (False, state, True)
-    other = await generations.accept(replace(first, request=b"{}"), again=True)
+    other = await generations.accept(replace(first, request=b"{}", fingerprint=""), again=True)
     assert (other.created, other.same_request) == (False, False)
     assert before == (await redis.zrange(PENDING, 0, -1), await redis.zrange(QUEUE, 0, -1))
     with pytest.raises(QueueFull):

@@ -199,6 +199,7 @@ async def test_what_an_index_or_the_queue_lacks(queue: Queue, redis: Any) -> Non
     assert await queue.lacks([("a", "me")]) == [(True, False)]
     await queue.list_again("a", "me")
     assert await queue.lacks([("a", "me")]) == [(False, False)]
+    assert 0 < await redis.pttl("midstream:owner:me") <= queue.longest_ms
 
 
 async def test_another_lease_is_told(redis: Redis) -> None:
@@ -309,3 +310,22 @@ async def test_the_owners_list_forgets_what_nothing_can_be_left_of(queue: Queue,
     await redis.zincrby("midstream:owner:me", -queue.longest_ms - 1, "a")
     await queue.announce("c", "me", most=9)
     assert [place.id for place in await queue.owned("me", before=None, limit=9)] == ["c", "b"]
+
+
+async def test_an_owners_index_goes_with_the_last_that_it_names(queue: Queue, redis: Any) -> None:
+    await queue.announce("a", "me", most=99)
+    index = "midstream:owner:me"
+    assert queue.longest_ms - 5_000 < await redis.pttl(index) <= queue.longest_ms
+    await redis.pexpire(index, 60_000)
+    await queue.announce("b", "me", most=99)
+    assert queue.longest_ms - 5_000 < await redis.pttl(index)
+    # A longer one stays: what another process' settings allow.
+    await redis.pexpire(index, 2 * queue.longest_ms)
+    await queue.announce("c", "me", most=99)
+    assert await redis.pttl(index) > queue.longest_ms
+    await redis.delete(index)
+    await queue.drop_owner("me")
+    assert await queue.owners() == []
+    await queue.announce("d", "me", most=99)
+    await queue.drop_owner("me")
+    assert await queue.owners() == ["me"]

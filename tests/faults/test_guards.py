@@ -18,14 +18,16 @@ from api.promises import Promises
 from api.tail import Tail
 from shared import generations as generations_module
 from shared.events import TERMINAL
-from shared.generations import Acceptance, Generations
+from shared.generations import Generations
 from shared.log import Keys, Log, Outcome, Publication, Start
 from shared.queue import LEASES, PENDING, QUEUE, Queue
+from shared.records import Acceptance
 from shared.settings import Settings
 from shared.subscriber import Subscriber
 from tests.contract.accepting import accept, batch, claim, completed, delta
 from worker import settler as settler_module
 from worker.appender import Appender
+from worker.asked import Asked
 from worker.cache import Cache
 from worker.circuits import Circuits
 from worker.generate import Generator
@@ -96,11 +98,10 @@ async def generator(
 
 
 async def open_writer(appender: Appender, log: Log, generations: Generations, generation_id: str) -> Writer:
-    record = (await generations.find(generation_id)).record
-    assert record is not None
-    return appender.open(
-        generation_id, await claim(log, generation_id), restore=lambda: generations.restore(record), stop=lambda _: None
-    )
+    found = await generations.find(generation_id, request=True)
+    assert found.record is not None
+    asked = Asked(generations, found.record, found.request)
+    return appender.open(generation_id, await claim(log, generation_id), restore=asked.restore, stop=lambda _: None)
 
 
 async def state(redis: Any, generation_id: str) -> tuple[dict[bytes, bytes], list[Any]]:

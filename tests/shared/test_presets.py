@@ -27,7 +27,8 @@ def test_a_vendor_is_there_with_its_key(name: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv(f"{name.upper()}_API_KEY", "k-123")
     (endpoint,) = load().endpoints().values()
     assert (endpoint.api_key(), endpoint.base_url) == ("k-123", PRESETS[name].base_url)
-    models = listing(load())
+    settings = load()
+    models = listing(settings, settings.endpoints())
     assert [(provider.name, provider.protocol) for provider in models.providers] == [(name, "openai-chat")]
     (default,) = [model for model in models.data if model.default]
     assert default.id.startswith(f"{name}/")

@@ -118,3 +118,16 @@ def test_raw_events_are_counted_and_listed_as_far_as_the_bounds_go() -> None:
     assert (snapshot.raw_count, len(snapshot.raw)) == (9, 1)
     snapshot = fold(attempt(1), *raws, attempt(2))
     assert (snapshot.raw_count, snapshot.raw) == (0, [])
+
+
+def test_what_older_versions_let_nest_takes_no_snapshot_along() -> None:
+    snapshot = fold(attempt(1), *text(0, "x"))
+    deep = b"[" * 990 + b"]" * 990
+    for type, data in (
+        ("raw", b'{"protocol":"p","data":' + deep + b"}"),
+        ("annotation", b'{"part":0,"fields":{"a":' + deep + b"}}"),
+    ):
+        with pytest.raises(events.TooDeep):
+            events.decode(type, data)
+        snapshot.apply(EventId(1, 9), type, data)
+    assert (snapshot.text, snapshot.raw_count, snapshot.raw) == ("x", 1, [])

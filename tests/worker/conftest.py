@@ -16,9 +16,10 @@ from midstream.valkey import Valkey
 from shared.clock import read_clock
 from shared.entry import Entry
 from shared.events import TERMINAL, AnyEvent, decode
-from shared.generations import SYNCED_MS, Acceptance, Generations
+from shared.generations import SYNCED_MS, Generations
 from shared.log import Log
 from shared.queue import Queue
+from shared.records import Acceptance
 from shared.redis_client import connect
 from shared.requests import GenerationRequest
 from shared.settings import Settings

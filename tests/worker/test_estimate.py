@@ -25,13 +25,13 @@ TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "ob
         ({}, 0),
     ],
 )
-def test_characters_of_a_request(fields: dict[str, Any], characters: int) -> None:
-    assert estimate.characters(json.dumps(fields).encode()) == characters
+async def test_characters_of_a_request(fields: dict[str, Any], characters: int) -> None:
+    assert await estimate.characters(json.dumps(fields).encode()) == characters
 
 
 @pytest.mark.parametrize("request_", [b"", b"{", b"[]", b"7"])
-def test_what_cannot_be_read_has_none(request_: bytes) -> None:
-    assert estimate.characters(request_) == 0
+async def test_what_cannot_be_read_has_none(request_: bytes) -> None:
+    assert await estimate.characters(request_) == 0
 
 
 def test_a_token_is_four_characters_and_a_part_of_one_is_one() -> None:

@@ -6,40 +6,48 @@ import logging
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from shared.log import Keys
 from shared.queue import LEASES
+from shared.request_json import read
 from shared.settings import Settings
 from tests.worker.conftest import Eventually, Midstream, working
-from worker.newer import SMALL, Newer
+from worker.newer import Newer
 
 OURS = b'{"model":"p/m","messages":[{"role":"user","content":"hi"}],"extra":{"x":1},"deadline":5}'
+
+
+def wrong_with(request: bytes) -> ValidationError:
+    with pytest.raises(ValidationError) as raised:
+        read(request)
+    return raised.value
 
 
 @pytest.mark.parametrize(
     "request_",
     [
         OURS[:-1] + b',"novelty":1}',
-        OURS[:-1] + b',"novelty":"' + b"x" * SMALL + b'"}',
+        OURS[:-1] + b',"novelty":"' + b"x" * 65_536 + b'"}',
         OURS.replace(b'"user"', b'"narrator"'),
         OURS.replace(b'"hi"', b'[{"type":"smell","smell":"rose"}]'),
         OURS[:-1] + b',"on_interrupt":"ponder"}',
     ],
 )
 def test_what_this_version_does_not_know_is_newer(request_: bytes) -> None:
-    assert Newer().is_newer(request_)
+    assert Newer().has_asked(wrong_with(request_))
 
 
-@pytest.mark.parametrize("request_", [OURS, b"{}", b"\x80garbage", b"[]", OURS.replace(b":5}", b":-5}")])
-def test_what_it_knows_or_what_is_damaged_is_not(request_: bytes) -> None:
-    assert not Newer().is_newer(request_)
+@pytest.mark.parametrize("request_", [b"{}", b"\x80garbage", b"[]", OURS.replace(b":5}", b":-5}")])
+def test_what_is_damaged_is_not(request_: bytes) -> None:
+    assert not Newer().has_asked(wrong_with(request_))
 
 
 def test_it_is_told_once_and_without_what_was_asked(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     newer = Newer()
     for _ in range(3):
-        newer.is_newer(OURS[:-1] + b',"novelty":"secret"}')
+        newer.has_asked(wrong_with(OURS[:-1] + b',"novelty":"secret"}'))
     assert [("novelty" in line, "secret" in line) for line in caplog.messages] == [(True, False)]
 
 

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from genai_prices import Usage as Counts
+from genai_prices.data_snapshot import get_snapshot
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.events import Cost, Usage
 from shared.settings import PriceSettings, Settings
-from worker.prices import Prices
+from worker.prices import MOST, Prices
 
 NOW = int(datetime(2026, 11, 21, tzinfo=UTC).timestamp() * 1000)
 USAGE = Usage(
@@ -152,3 +154,18 @@ def test_the_simulator_is_free_and_needs_no_list() -> None:
 def test_wrong_prices_are_refused(name: str, price: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="prices"):
         Settings.model_validate({"prices": {name: price}})
+
+
+def test_names_that_callers_invent_are_not_remembered_for_ever() -> None:
+    known = prices()
+    snapshot = get_snapshot()
+    before = len(snapshot._lookup_cache) + len(snapshot._provider_cache) + len(snapshot._provider_misses)
+    for number in range(2 * MOST):
+        known.cost("openai", [f"gpt-5-mini-2026-{number}", f"invented-{number}"], USAGE, NOW)
+    assert len(snapshot._lookup_cache) + len(snapshot._provider_cache) + len(snapshot._provider_misses) == before
+    assert known._find.cache_info().currsize == MOST
+    at = datetime.fromtimestamp(NOW / 1000, UTC)
+    counts = Counts(input_tokens=1_000, output_tokens=500)
+    expected = snapshot.calc(counts, "gpt-5-mini", "openai", None, at).total_price
+    got = known.cost("openai", ["gpt-5-mini"], Usage(input_tokens=1_000, output_tokens=500), NOW)
+    assert amount(got) == expected

@@ -12,9 +12,10 @@ from redis.exceptions import ConnectionError, ReadOnlyError, ResponseError
 
 from shared import events
 from shared.events import Delta
-from shared.generations import Generations, Record
+from shared.generations import Generations
 from shared.log import Keys, Log, Outcome, Start
 from shared.queue import PENDING, Queue
+from shared.records import Acceptance
 from shared.settings import Settings
 from tests.contract.accepting import accept, claim, completed, delta
 from worker import settler as settler_module
@@ -51,12 +52,13 @@ class Worker:
 
     async def open(self, restore: Callable[[], Awaitable[bool]] | None = None) -> Writer:
         generation_id = await accept(self.generations)
-        record = (await self.generations.find(generation_id)).record
-        assert record is not None
+        found = await self.generations.find(generation_id, request=True)
+        assert found.record is not None
+        accepted = found.record.accepted(found.request)
 
         async def restored() -> bool:
             await self.answers.wait()
-            return await self.generations.restore(record)
+            return await self.generations.restore(accepted)
 
         start = await claim(self.log, generation_id)
         return self.appender.open(generation_id, start, restore=restore or restored, stop=self.stopped.append)
@@ -133,19 +135,19 @@ async def test_a_record_is_restored_beside_the_others_deltas(worker: Worker) -> 
 async def test_a_record_is_restored_once_the_queue_is_back(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.appender.random.uniform", lambda *_: 0.001)
     tries = 0
-    records: list[Record] = []
+    accepted: list[Acceptance] = []
 
     async def restore() -> bool:
         nonlocal tries
         tries += 1
         if tries < 3:
             raise ConnectionError("away")
-        return await worker.generations.restore(records[0])
+        return await worker.generations.restore(accepted[0])
 
     writer = await worker.open(restore)
-    record = (await worker.generations.find(writer.generation_id)).record
-    assert record is not None
-    records.append(record)
+    found = await worker.generations.find(writer.generation_id, request=True)
+    assert found.record is not None
+    accepted.append(found.record.accepted(found.request))
     await worker.forget(writer)
     writer.put(delta("a"))
     await within(writer.caught_up())

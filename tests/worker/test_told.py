@@ -7,16 +7,16 @@ import logging
 import pytest
 
 from shared.events import Cancelled, Completed, Failed, Usage
-from shared.generations import Record
 from shared.provider_settings import ProviderSettings
+from shared.records import Record
 from worker import told
 
 
 def record(owner: str = "alice") -> Record:
     return Record(
-        id="gen_x", owner=owner, model="openai/m", request=b"{}", on_interrupt="restart", ttl_ms=1000, created_ms=1,
-        state="running", attempts=1, seal=None, ended_ms=None, cancel_requested=False, failures=0, max_attempts=3,
-        beside=False, pardons=0, choice=0,
+        id="gen_x", owner=owner, model="openai/m", shown=b"{}", fingerprint="", on_interrupt="restart", ttl_ms=1000,
+        created_ms=1, state="running", attempts=1, seal=None, ended_ms=None, cancel_requested=False, failures=0,
+        max_attempts=3, beside=False, pardons=0, choice=0,
     )  # fmt: skip
 
 

@@ -7,7 +7,8 @@ from contextlib import AsyncExitStack
 from dataclasses import fields
 from typing import Any, cast
 
-from shared.generations import Generations, Record
+from shared.generations import Generations
+from shared.records import Record
 from worker.trials import Trials
 
 

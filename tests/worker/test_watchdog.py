@@ -133,4 +133,4 @@ def test_whose_patience_counts(
     asked = GenerationRequest.model_validate(
         {"model": "a/b", "messages": [{"role": "user", "content": "x"}], "idle_timeout": request_}
     )
-    assert patience(asked, entry, Settings(idle_timeout=setting)) == expected
+    assert patience(asked.idle_timeout, entry, Settings(idle_timeout=setting)) == expected

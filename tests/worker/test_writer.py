@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.events import ORIGIN, Completed, Delta, EventId, Part, PartEnd, decode
+from shared.events import (
+    ORIGIN,
+    Annotation,
+    Completed,
+    Delta,
+    Event,
+    EventId,
+    Part,
+    PartEnd,
+    Raw,
+    Response,
+    decode,
+)
 from shared.log import Batch, Claim, Outcome, Reply, Start
 from worker.writer import LogFull, Writer
 
@@ -170,3 +184,36 @@ def test_the_bound_stops_everything_but_the_end() -> None:
     batch = one.batch(0)
     assert batch is not None
     assert [type for type, _ in batch.events] == ["delta", "completed"]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Raw(protocol="p", data={"x": "y" * 500}),
+        Annotation(part=0, fields={"url": "y" * 500}),
+        PartEnd(part=0, signature="y" * 500),
+        PartEnd(part=0, encrypted="y" * 500),
+        Part(part=0, kind="text", item_id="y" * 500),
+        Response(response_id="y" * 500),
+        delta("日" * 200),
+        delta('"' * 300),
+        delta("\n" * 300),
+        delta("\x00" * 100),
+        delta("\ud83d\ude00" * 100),
+    ],
+    ids=lambda event: event.type,
+)
+def test_all_bytes_of_all_events_count(event: Event) -> None:
+    one = writer(max_log=1_000)
+    one.put(copy(event))
+    with pytest.raises(LogFull):
+        one.put(copy(event))
+
+
+def test_the_frames_of_deltas_count_once_they_have_left() -> None:
+    one = writer(max_log=500)
+    for part in range(20):
+        one.put(delta("x", part))
+    assert one.batch(0) is not None
+    with pytest.raises(LogFull):
+        one.put(delta("x", 20))

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from typing import Any
 
 import httpx2
 from anthropic import AsyncAnthropic, AsyncStream, Omit
 
+from shared.aside import aside
 from shared.provider_settings import ProviderSettings
+from shared.request_json import encode
 from shared.requests import GenerationRequest
 from shared.snapshots import Snapshot
 from worker.providers.anthropic_reader import MessagesReader
 from worker.providers.anthropic_request import body, thinks
 from worker.providers.anthropic_version import version_of
+from worker.providers.http_client import TIMEOUT, http_client
 from worker.providers.prefill import Prefix, prefix, rest
 from worker.providers.provider import ProviderEvent
-from worker.providers.stream import TIMEOUT, follow, http_client
+from worker.providers.stream import follow
 
 
 class Anthropic:
@@ -54,23 +58,29 @@ class Anthropic:
         return answer if begun is None else rest(answer, begun, repeats=False)
 
     async def _send(self, request: GenerationRequest, model: str, begun: Prefix | None) -> httpx2.Response:
-        fields = body(request, model, self._settings)
-        if begun is not None:
-            # "If the final message uses the assistant role, the response content will continue immediately from it."
-            fields["messages"].append({"role": "assistant", "content": [{"type": "text", "text": begun.sent}]})
-        # Not `messages.create`, which walks through its parameters type by type.
-        fields = request.with_extra(self.name, fields)
-        version = self._settings.anthropic_version or version_of(fields)
+        version, content = await aside(request.size(), self._content, request, model, begun)
         headers = {"anthropic-version": version, **_credentials(self._settings)}
-        answer = await self._client.post(
+        # Not `messages.create`, which walks through its parameters type by type. The answer as httpx2 has it: the SDK's
+        # stream would hold what was sent.
+        answer: Any = await self._client.post(
             "/v1/messages",
-            cast_to=object,
-            body=fields,
+            cast_to=httpx2.Response,
+            content=content,
             options={"headers": headers},
             stream=True,
             stream_cls=AsyncStream[object],
         )
-        return answer.response
+        response: httpx2.Response = answer
+        return response
+
+    def _content(self, request: GenerationRequest, model: str, begun: Prefix | None) -> tuple[str, bytes]:
+        """The version of the protocol that this is in, and the request's JSON."""
+        fields = body(request, model, self._settings)
+        if begun is not None:
+            # "If the final message uses the assistant role, the response content will continue immediately from it."
+            fields["messages"].append({"role": "assistant", "content": [{"type": "text", "text": begun.sent}]})
+        fields = request.with_extra(self.name, fields)
+        return self._settings.anthropic_version or version_of(fields), encode(fields)
 
     async def cancel(self, request: GenerationRequest, response_id: str) -> None:
         """See `Provider.cancel`: no answer outlives its connection here."""

@@ -11,23 +11,22 @@ from collections.abc import AsyncGenerator
 from urllib.parse import quote
 
 import httpx2
-import msgspec
 
+from shared.aside import aside
 from shared.provider_settings import ProviderSettings
+from shared.request_json import encode
 from shared.requests import GenerationRequest
 from shared.snapshots import Snapshot
 from worker.providers.errors import from_status
 from worker.providers.gemini_reader import GeminiReader
 from worker.providers.gemini_request import body
+from worker.providers.http_client import TIMEOUT, http_client
 from worker.providers.provider import ProviderError, ProviderEvent
-from worker.providers.stream import TIMEOUT, follow, http_client
+from worker.providers.stream import follow
 
 API_VERSION = "v1beta"
 """Not `v1`: this one has the newest features and names like `gemini-flash-latest`, and the servers that imitate the
 service know it."""
-
-MAX_ERROR = 1_000_000
-"""Bytes of an error document that are read."""
 
 _COLLECTIONS = ("models", "tunedModels")
 
@@ -59,24 +58,16 @@ class Gemini:
 
     async def _send(self, request: GenerationRequest, model: str) -> httpx2.Response:
         url = f"{self._root}/{resource(model)}:streamGenerateContent?alt=sse"
-        content = msgspec.json.encode(request.with_extra(self.name, body(request, model)))
+        content = await aside(request.size(), lambda: encode(request.with_extra(self.name, body(request, model))))
         sent = self._http.build_request("POST", url, headers=self._headers, content=content, timeout=TIMEOUT)
         response = await self._http.send(sent, stream=True)
-        if response.status_code == 200:
+        if response.is_success:
             return response
-        raise await self._refusal(response)
+        raise self._refusal(response)
 
-    async def _refusal(self, response: httpx2.Response) -> ProviderError:
-        raw = b""
+    def _refusal(self, response: httpx2.Response) -> ProviderError:
         try:
-            async for piece in response.aiter_bytes():
-                raw += piece
-                if len(raw) > MAX_ERROR:
-                    break
-        finally:
-            await response.aclose()
-        try:
-            document = json.loads(raw)
+            document = json.loads(response.content)
         except (ValueError, RecursionError):
             document = None
         # Some errors come as a list of one, as the unframed stream has it.

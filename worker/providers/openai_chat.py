@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from typing import Any
 
 import httpx2
-from openai import APIStatusError, AsyncStream
+from openai import APIStatusError
 
+from shared.aside import aside
 from shared.provider_settings import ProviderSettings
+from shared.request_json import encode
 from shared.requests import GenerationRequest
 from shared.snapshots import Snapshot
 from worker.providers.openai_chat_reader import ChatReader
 from worker.providers.openai_chat_request import body, prefill
-from worker.providers.openai_client import blames, connect, is_official
+from worker.providers.openai_client import blames, connect, is_official, post
 from worker.providers.prefill import Prefix, prefix, rest
 from worker.providers.provider import ProviderEvent
 from worker.providers.stream import follow
@@ -48,24 +49,31 @@ class OpenAIChat:
         return answer if begun is None else rest(answer, begun, repeats=self._settings.prefill == "mistral")
 
     async def _send(self, request: GenerationRequest, model: str, begun: Prefix | None) -> httpx2.Response:
-        fields = body(request, model, self._settings, official=self._official)
         path = "/chat/completions"
-        if begun is not None:
-            prefill(fields, begun, self._settings)
-            if self._settings.prefill == "deepseek":
-                path = self._beta + path
-        fields = request.with_extra(self.name, fields)
+        if begun is not None and self._settings.prefill == "deepseek":
+            path = self._beta + path
         try:
-            return await self._post(path, fields)
+            return await self._post(path, await self._content(request, model, begun, self._settings))
         except APIStatusError as error:
-            asked = request.extra.get(self.name, {})
-            if "stream_options" not in fields.keys() - asked.keys() or not blames(error, "stream_options"):
+            asked = self._settings.stream_options and "stream_options" not in request.extra.get(self.name, {})
+            if not asked or not blames(error, "stream_options"):
                 raise
-        del fields["stream_options"]
-        response = await self._post(path, fields)
+        without = self._settings.model_copy(update={"stream_options": False})
+        response = await self._post(path, await self._content(request, model, begun, without))
         # From now on it is not asked first.
         self._settings = self._settings.model_copy(update={"stream_options": False})
         return response
+
+    async def _content(
+        self, request: GenerationRequest, model: str, begun: Prefix | None, settings: ProviderSettings
+    ) -> bytes:
+        def made() -> bytes:
+            fields = body(request, model, settings, official=self._official)
+            if begun is not None:
+                prefill(fields, begun, settings)
+            return encode(request.with_extra(self.name, fields))
+
+        return await aside(request.size(), made)
 
     @property
     def _beta(self) -> str:
@@ -73,11 +81,10 @@ class OpenAIChat:
         root = str(self._client.base_url).rstrip("/")
         return f"{root.removesuffix('/v1').removesuffix('/beta')}/beta"
 
-    async def _post(self, path: str, fields: dict[str, Any]) -> httpx2.Response:
+    async def _post(self, path: str, content: bytes) -> httpx2.Response:
         # Not `chat.completions.create`: that walks through its parameters type by type, which holds the event loop for
         # many milliseconds when the conversation is long, and for half of one when it is short (bench/dispatch.py).
-        answer = await self._client.post(path, cast_to=object, body=fields, stream=True, stream_cls=AsyncStream[object])
-        return answer.response
+        return await post(self._client, path, content)
 
     async def cancel(self, request: GenerationRequest, response_id: str) -> None:
         """See `Provider.cancel`: no answer outlives its connection here."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from openai import APIStatusError, AsyncOpenAI
+from typing import Any
+
+import httpx2
+from openai import APIStatusError, AsyncOpenAI, AsyncStream
 
 from shared.provider_settings import ProviderSettings
-from worker.providers.stream import TIMEOUT, http_client
+from worker.providers.http_client import TIMEOUT, http_client
 
 _REFUSALS = (400, 422)
 
@@ -29,6 +32,18 @@ def is_official(client: AsyncOpenAI) -> bool:
     """Whether it asks OpenAI itself, there or at Azure."""
     host = client.base_url.host
     return host == "api.openai.com" or host.endswith((".api.openai.com", ".openai.azure.com"))
+
+
+async def post(client: AsyncOpenAI, path: str, content: bytes) -> httpx2.Response:
+    """The open answer to a request whose body is this JSON. Raises openai.APIError.
+
+    As httpx2 has it: the SDK's stream refers to itself, and with it stays all that was sent, until the collector looks.
+    """
+    answer: Any = await client.post(
+        path, cast_to=httpx2.Response, content=content, stream=True, stream_cls=AsyncStream[object]
+    )
+    response: httpx2.Response = answer
+    return response
 
 
 def blames(error: APIStatusError, field: str) -> bool:

@@ -14,10 +14,12 @@ from urllib.parse import quote
 import httpx2
 from openai import APIError, APIStatusError, AsyncStream
 
+from shared.aside import aside
 from shared.provider_settings import ProviderSettings
+from shared.request_json import encode
 from shared.requests import GenerationRequest
 from shared.snapshots import Snapshot
-from worker.providers.openai_client import blames, connect
+from worker.providers.openai_client import blames, connect, post
 from worker.providers.openai_responses_reader import ResponsesReader
 from worker.providers.openai_responses_request import body
 from worker.providers.provider import ProviderEvent
@@ -74,36 +76,38 @@ class OpenAIResponses:
     async def _send(self, request: GenerationRequest, model: str) -> httpx2.Response:
         while True:
             background, encrypted = self._outlives(request), model not in self._plain
-            asked = body(request, model, background=background, encrypted=encrypted)
+            content = await self._content(request, model, background=background, encrypted=encrypted)
             try:
-                return await self._post(request.with_extra(self.name, asked))
+                # Not `responses.create`, which walks through its parameters type by type (bench/dispatch.py).
+                return await post(self._client, "/responses", content)
             except APIStatusError as error:
                 if background and blames(error, "background"):
                     self._background = False  # from now on it is not asked for it
-                elif "include" in asked and encrypted and blames(error, "encrypted"):
+                elif encrypted and not background and blames(error, "encrypted"):
                     if len(self._plain) >= _MAX_PLAIN:
                         self._plain.clear()
                     self._plain.add(model)
                 else:
                     raise
 
-    async def _post(self, fields: dict[str, Any]) -> httpx2.Response:
-        # Not `responses.create`, which walks through its parameters type by type (bench/dispatch.py).
-        answer = await self._client.post(
-            "/responses", cast_to=object, body=fields, stream=True, stream_cls=AsyncStream[object]
-        )
-        return answer.response
+    async def _content(self, request: GenerationRequest, model: str, *, background: bool, encrypted: bool) -> bytes:
+        def made() -> bytes:
+            asked = body(request, model, background=background, encrypted=encrypted)
+            return encode(request.with_extra(self.name, asked))
+
+        return await aside(request.size(), made)
 
     async def _attach(self, response_id: str, after: int | None) -> httpx2.Response:
         """What follows an event of an answer that runs or has run (API reference: "Get a model response")."""
-        answer = await self._client.get(
+        answer: Any = await self._client.get(
             f"/responses/{quote(response_id, safe='')}",
-            cast_to=object,
+            cast_to=httpx2.Response,  # see `post`
             options={"params": {"stream": "true", "starting_after": after}},
             stream=True,
             stream_cls=AsyncStream[object],
         )
-        return answer.response
+        response: httpx2.Response = answer
+        return response
 
     async def aclose(self) -> None:
         """See `Provider.aclose`."""

@@ -46,6 +46,7 @@ class Registry:
     """One adapter, and so one connection pool, for each endpoint; made at once: the first takes a fifth of a second."""
 
     def __init__(self, endpoints: Mapping[str, ProviderSettings]) -> None:
+        self.endpoints = endpoints
         self._adapters = {name: ADAPTERS[settings.protocol](name, settings) for name, settings in endpoints.items()}
 
     def get(self, name: str) -> Provider:

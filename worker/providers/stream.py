@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -19,18 +19,15 @@ import httpx2
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from shared.outbound import way_to
+from shared.events import Annotation, Raw
+from shared.json_text import cut, nests_deeper
+from shared.nesting import shallow
+from shared.requests import MAX_DEPTH
 from shared.sse import Decoder, EventTooLarge, ServerSentEvent
 from worker.providers.errors import TRANSPORT_ERRORS, from_status, from_transport, problem
 from worker.providers.finish import Finish, is_done
 from worker.providers.provider import Pause, ProviderError, ProviderEvent, adds
-from worker.providers.transport import BODY, Body, ProxiedTransport, Transport
-
-TIMEOUT = httpx2.Timeout(connect=10.0, read=900.0, write=60.0, pool=10.0)
-"""Seconds. `read` is until the answer begins; from then on the worker's watchdog (attempt.py) ends a silence."""
-
-LIMITS = httpx2.Limits(max_connections=10_000, max_keepalive_connections=256, keepalive_expiry=30.0)
-"""Far above any worker's `concurrency`, the limit that counts: no call waits for another's connection."""
+from worker.providers.transport import BODY, Body
 
 GRACE = 10.0
 """Seconds after a finish reason for which its counts, the terminal marker or the end of the body are waited for.
@@ -41,6 +38,9 @@ every chunk, with pauses of seconds between them.
 
 KEEP_ALIVES = frozenset({"ping", "keepalive", "keep-alive", "heartbeat"})
 """Names of events, or all that is in them, that say no more than that somebody is there."""
+
+DEEPEST = 256
+"""Levels of JSON in one event; what lies deeper is null. No provider has a tenth of it, and Python reads a thousand."""
 
 _DRAIN_SECONDS = 0.1
 _MAX_REQUEST_ID = 256
@@ -70,22 +70,6 @@ class Reader(Protocol):
         ...
 
 
-def http_client(address: str) -> httpx2.AsyncClient:
-    """The client that an SDK sends with to this address, and to no other.
-
-    It follows no redirects, as these would carry the key elsewhere. No compression: a proxy that compresses holds
-    events back until it has a block full of them.
-    """
-    way = way_to(address)
-    if way.proxy is None:
-        transport: httpx2.AsyncBaseTransport = Transport(way.certificates, LIMITS)
-    else:
-        transport = ProxiedTransport(verify=way.certificates, limits=LIMITS, proxy=way.proxy)
-    return httpx2.AsyncClient(
-        timeout=TIMEOUT, headers={"Accept-Encoding": "identity"}, transport=transport, trust_env=False
-    )
-
-
 async def follow(
     name: str, send: Callable[[], Awaitable[httpx2.Response]], reader: Reader
 ) -> AsyncGenerator[list[ProviderEvent], None]:
@@ -99,6 +83,7 @@ async def follow(
     """
     async with AsyncExitStack() as stack:
         response = await _open(name, send)
+        del send  # with it goes the request
         stack.push_async_callback(response.aclose)
         reader.request_id = _request_id(response.headers)
         body = response.extensions.get(BODY)
@@ -118,20 +103,25 @@ async def follow(
                 piece = await (read() if waits_until is None else _read_until(waits_until, read))
                 if piece:
                     for event in decoder.feed(piece):
-                        _read(reader, event, events)
+                        _read(name, reader, event, events)
                 else:
-                    _finish(reader, decoder, events, silent=piece is None)
+                    _finish(name, reader, decoder, events, silent=piece is None)
             except ProviderError as error:
-                failure = error
+                failure = error.with_traceback(None)  # the reader's frames, which may refer to it
             except TRANSPORT_ERRORS as error:
                 failure = _broken(from_transport(name, error), reader, events, said=said)
             except EventTooLarge:
                 failure = problem(name, "invalid_response", "an event is too large")
             if events or (piece and failure is None):
+                _bound(events)
                 # Also before a failure: how the network cuts the stream must not decide what of it is seen.
                 yield events
             if failure is not None:
-                raise failure
+                try:
+                    raise failure
+                finally:
+                    # It refers to this frame, and this frame must not refer to it: all that was read would stay.
+                    del failure
             said = said or adds(events)
             if not reader.finish_reason.is_end(said=said):
                 waits_until = None
@@ -141,15 +131,32 @@ async def follow(
         await _drain(read)
 
 
-def _read(reader: Reader, event: ServerSentEvent, events: list[ProviderEvent]) -> None:
+def _read(name: str, reader: Reader, event: ServerSentEvent, events: list[ProviderEvent]) -> None:
     """One event; what cannot be understood after the end of an answer, or asks to try again, takes nothing from it."""
     if not event.data.startswith(b"{") and _keeps_alive(event):
         return
     try:
-        reader.read(event.data, events)
+        reader.read(_shallow(name, event.data), events)
     except ProviderError as error:
         if not (error.retryable and reader.finish_reason.certain):
             raise
+
+
+def _shallow(name: str, data: bytes) -> bytes:
+    """An event without what nests so deep that reading it fails: it must not take the rest along."""
+    try:
+        return shallow(data, DEEPEST)
+    except ValueError:
+        raise problem(name, "invalid_response", "an event that nests too deep") from None
+
+
+def _bound(events: Iterable[ProviderEvent]) -> None:
+    """What is put through as the provider's JSON has it is no deeper than whoever reads the log can read it."""
+    for event in events:
+        if isinstance(event, Raw) and nests_deeper(event.data, MAX_DEPTH):
+            event.data = cut(event.data, MAX_DEPTH)
+        elif isinstance(event, Annotation) and nests_deeper(event.fields, MAX_DEPTH):
+            event.fields = cut(event.fields, MAX_DEPTH)
 
 
 def _keeps_alive(event: ServerSentEvent) -> bool:
@@ -167,12 +174,12 @@ async def _read_until(when: float, read: Callable[[], Awaitable[bytes]]) -> byte
         return None
 
 
-def _finish(reader: Reader, decoder: Decoder, events: list[ProviderEvent], *, silent: bool) -> None:
+def _finish(name: str, reader: Reader, decoder: Decoder, events: list[ProviderEvent], *, silent: bool) -> None:
     """The body has ended cleanly, or is silent: an event that lacks no more than its blank line counts."""
     left = decoder.unfinished
     for event in decoder.last():
         if _is_whole(event.data):
-            _read(reader, event, events)
+            _read(name, reader, event, events)
             left = b""
     if all(not line or line.startswith(b":") for line in left.split(b"\n")):
         left = b""
@@ -182,7 +189,7 @@ def _finish(reader: Reader, decoder: Decoder, events: list[ProviderEvent], *, si
 
 def _is_whole(data: bytes) -> bool:
     try:
-        json.loads(data.decode("utf-8", "replace"))
+        json.loads(shallow(data, DEEPEST).decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return is_done(data)
     return True
@@ -215,7 +222,10 @@ async def _open(name: str, send: Callable[[], Awaitable[httpx2.Response]]) -> ht
         await response.aclose()
         detail = f"{media_type} instead of an event stream: check base_url"
         failure = problem(name, "invalid_response", detail, retryable=False)
-    raise failure
+    try:
+        raise failure
+    finally:
+        del failure  # see `follow`
 
 
 def _errors(name: str) -> tuple[Any, ...]:

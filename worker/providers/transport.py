@@ -7,7 +7,9 @@ its answer are in C; this hands requests and answers over, and says its errors i
 from __future__ import annotations
 
 import ssl
+import sys
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import httpx2
@@ -16,9 +18,34 @@ from yarl import URL
 BODY = "midstream.body"
 """Extension of a response: its Body, without the generators that httpx2 puts around it."""
 
+PIECE = 262_144
+"""Bytes of a request's body that are written at once; the loop has other streams to serve meanwhile."""
+
 _ERRORS = (aiohttp.ClientError, OSError, ValueError)
 # What aiohttp would add to a request; the SDKs have said what they want to say.
 _SILENT = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Takes the connection that was used last, so that those which a burst needed are closed when they have been idle.
+
+    aiohttp takes the one that has been idle for longest, which under any load keeps all of them. Past `most` idle ones
+    those are closed at once.
+    """
+
+    def __init__(self, most: int, **options: Any) -> None:
+        super().__init__(**options)
+        self._most = most
+
+    def _release(self, key: Any, protocol: Any, *, should_close: bool = False) -> None:
+        super()._release(key, protocol, should_close=should_close)
+        idle = self._conns.get(key)
+        if not idle or idle[-1][0] is not protocol:
+            return
+        idle.rotate(1)  # `_get` takes them from the left
+        while len(idle) > self._most:
+            longest, _ = idle.pop()
+            longest.close()
 
 
 class Transport(httpx2.AsyncBaseTransport):
@@ -40,6 +67,8 @@ class Transport(httpx2.AsyncBaseTransport):
             connect=seconds.get("pool"), sock_connect=seconds.get("connect"), sock_read=seconds.get("read")
         )
         content = await request.aread()
+        # The answer outlives the request by minutes, and what refers to this one keeps its body.
+        asked = httpx2.Request(request.method, request.url)
         # As it is: yarl would quote it anew.
         url = URL(str(request.url), encoded=True)
         try:
@@ -47,13 +76,13 @@ class Transport(httpx2.AsyncBaseTransport):
                 request.method,
                 url,
                 headers=request.headers.multi_items(),
-                data=content or None,
+                data=_pieces(content) if len(content) > PIECE else content or None,
                 timeout=timeout,
                 allow_redirects=False,
             )
         except _ERRORS as error:
             raise _told(error, request) from error
-        body = Body(request, response)
+        body = Body(asked, response)
         return httpx2.Response(
             response.status,
             headers=list(response.raw_headers),
@@ -62,7 +91,9 @@ class Transport(httpx2.AsyncBaseTransport):
         )
 
     def _open(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
+        most = self._limits.max_keepalive_connections
+        connector = _Connector(
+            most=sys.maxsize if most is None else most,
             limit=self._limits.max_connections or 0,
             keepalive_timeout=self._limits.keepalive_expiry,
             ssl=self._context,
@@ -99,7 +130,7 @@ class Body(httpx2.AsyncByteStream):
 
     def __init__(self, request: httpx2.Request, response: aiohttp.ClientResponse) -> None:
         self._request, self._response = request, response
-        self._failure: Exception | None = None
+        self._broken: Exception | None = None
         framed = response.headers.keys() & {"Content-Length", "Transfer-Encoding"}
         connection = None if framed else response.connection
         self._until_closed = connection and connection.protocol
@@ -107,15 +138,16 @@ class Body(httpx2.AsyncByteStream):
 
     async def read(self) -> bytes:
         """What has arrived, as soon as something has; nothing at the end. Raises httpx2.TransportError."""
-        if self._failure is not None:
-            raise self._failure
-        try:
-            piece = await self._response.content.readany()
-        except _ERRORS as error:
-            self._failure = _told(error, self._request)
-            if left := self._left():
-                return left
-            raise self._failure from error
+        piece = b""
+        if self._broken is None:
+            try:
+                piece = await self._response.content.readany()
+            except _ERRORS as error:
+                # aiohttp's future keeps it, and by its traceback would keep all that waited here, this too.
+                self._broken = error.with_traceback(None)
+                piece = self._left()
+        if self._broken is not None and not piece:
+            raise _told(self._broken, self._request) from self._broken
         if not piece and self._until_closed is not None:
             # aiohttp takes a reset for the end of a body that ends with its connection.
             reset = self._until_closed.exception()
@@ -142,6 +174,13 @@ class Body(httpx2.AsyncByteStream):
     async def aclose(self) -> None:
         """Read no more."""
         self._response.close()
+
+
+async def _pieces(content: bytes) -> AsyncIterator[bytes]:
+    """A body in pieces, for aiohttp, which waits after each until the connection has room."""
+    whole = memoryview(content)
+    for start in range(0, len(whole), PIECE):
+        yield bytes(whole[start : start + PIECE])
 
 
 def _told(error: Exception, request: httpx2.Request) -> Exception:

@@ -14,7 +14,8 @@ from shared.provider_settings import ProviderSettings
 from shared.requests import GenerationRequest
 from tests.worker.providers.test_gemini_reader import RICH, chunk, end, text
 from tests.worker.providers.upstream import Reply, Upstream, outcome
-from worker.providers.gemini import API_VERSION, MAX_ERROR, Gemini, resource
+from worker.providers.gemini import API_VERSION, Gemini, resource
+from worker.providers.http_client import MAX_ERROR
 
 
 async def test_the_request_on_the_wire(

@@ -549,7 +549,7 @@ async def test_an_error_in_the_stream(read: Read, error: Any, code: str, retryab
         b"not json",
         b"5",
         b'{"choices":[{"delta":{"content":5}}]}',
-        b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"x":' + b"[" * 1_000_000 + b"]" * 1_000_000 + b"}",
     ],
 )
 async def test_an_event_that_is_no_chunk(read: Read, bad: bytes) -> None:

@@ -24,7 +24,7 @@ from tests.worker.providers.test_anthropic_reader import RICH as MESSAGES
 from tests.worker.providers.test_gemini_reader import RICH as GEMINI
 from tests.worker.providers.test_openai_chat_reader import RICH as CHAT
 from tests.worker.providers.upstream import Outcome, Reply, Upstream, outcome
-from worker.providers import stream
+from worker.providers import http_client, stream
 from worker.providers.anthropic_reader import MessagesReader
 from worker.providers.gemini_reader import GeminiReader
 from worker.providers.openai_chat_reader import ChatReader
@@ -221,7 +221,7 @@ async def test_silence_before_an_answer_is_a_timeout(
 
 
 async def test_timeouts_have_ends(protocol: Protocol) -> None:
-    assert all(seconds is not None and seconds <= 900 for seconds in stream.TIMEOUT.as_dict().values())
+    assert all(seconds is not None and seconds <= 900 for seconds in http_client.TIMEOUT.as_dict().values())
 
 
 async def test_keep_alives_give_nothing(upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol) -> None:

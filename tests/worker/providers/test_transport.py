@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from tests.worker.providers.certificate import self_signed
-from worker.providers.transport import BODY, Transport
+from worker.providers.transport import BODY, PIECE, Transport
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -285,3 +285,44 @@ async def test_what_arrived_before_the_connection_broke_is_given() -> None:
 
 async def test_a_reset_is_not_the_end_of_a_body_that_ends_with_its_connection() -> None:
     assert await broken(b"HTTP/1.1 200 OK\r\n\r\nhi", reset=True) == [b"hi"]
+
+
+async def test_the_connection_that_was_used_last_is_used_again(server: tuple[Server, int]) -> None:
+    script, port = server
+    limits = httpx2.Limits(keepalive_expiry=0.2, max_keepalive_connections=5)
+    script.answers = [(CHUNKED, False)] * 100
+    async with httpx2.AsyncClient(transport=Transport(ssl.create_default_context(), limits), timeout=5) as client:
+        address = f"http://127.0.0.1:{port}/"
+        await asyncio.gather(*(client.get(address) for _ in range(8)))
+        assert script.connections == 8
+
+        def left() -> int:
+            return sum(not writer.is_closing() and not writer.transport.is_closing() for writer in script.writers)
+
+        # Three more than may be idle are closed at once; four of the rest for want of use, although there is some.
+        async with asyncio.timeout(5):
+            while left() > 1:
+                await client.get(address)
+                await asyncio.sleep(0.02)
+        assert script.connections == 8
+
+
+async def test_a_long_body_goes_out_in_pieces_and_whole(client: httpx2.AsyncClient) -> None:
+    content = bytes(range(256)) * (5 * PIECE // 512)
+    heads: list[bytes] = []
+    bodies: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        bodies.append(await reader.readexactly(len(content)))
+        writer.write(CHUNKED)
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        response = await client.post(f"http://127.0.0.1:{port}/", content=content)
+    assert response.content == b"hi"
+    assert bodies == [content]
+    head = heads[0].lower()
+    assert b"content-length: %d\r\n" % len(content) in head
+    assert b"transfer-encoding" not in head

@@ -1,0 +1,55 @@
+"""How deep JSON text nests, found without building a value; and the text without what lies too deep."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+CHUNK = 65_536
+LONGEST = 1_000_000
+"""Bytes of a text from which something is cut; it is gone through token by token."""
+_DEPTH = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_NOT_BRACKETS = bytes(set(range(256)) - _DEPTH.keys())
+_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[][{}]', re.DOTALL)
+
+
+def nested_deeper(body: bytes, limit: int) -> bool:
+    """Whether JSON text nests deeper than `limit`.
+
+    In pieces, so that in a thread it lets others run.
+    """
+    # An escaped quote ends no string. Outside of strings a backslash is no JSON, and the parser will say so.
+    plain = body.replace(rb"\\", b"").replace(rb"\"", b"")
+    inside, depth = 0, 0
+    for at in range(0, len(plain), CHUNK):
+        pieces = plain[at : at + CHUNK].split(b'"')
+        brackets = b"".join(pieces[inside::2]).translate(None, _NOT_BRACKETS)
+        inside ^= (len(pieces) - 1) & 1
+        for reached in itertools.accumulate(map(_DEPTH.__getitem__, brackets), initial=depth):
+            if reached > limit:
+                return True
+            depth = reached
+    return False
+
+
+def shallow(text: bytes, limit: int) -> bytes:
+    """JSON text with `null` for what nests deeper than `limit`; the text itself where nothing does.
+
+    Raises ValueError where that text is longer than LONGEST.
+    """
+    if text.count(b"[") + text.count(b"{") <= limit or not nested_deeper(text, limit):
+        return text
+    if len(text) > LONGEST:
+        raise ValueError(f"{len(text)} bytes of JSON that nest deeper than {limit} levels")
+    kept: list[bytes] = []
+    depth = begun = 0
+    for token in _TOKEN.finditer(text):
+        deeper = _DEPTH.get(token[0][0], 0)
+        depth += deeper
+        if deeper > 0 and depth == limit + 1:
+            kept += (text[begun : token.start()], b"null")
+            begun = len(text)
+        elif deeper < 0 and depth == limit:
+            begun = token.end()
+    kept.append(text[begun:])
+    return b"".join(kept)

@@ -1,0 +1,34 @@
+"""What is kept of a request is the same whether it was written at once or in steps."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+import pytest
+
+from api.intake import Served, canonical, take
+from shared.records import Shown, shown_of
+from shared.requests import GenerationRequest
+from shared.settings import Settings
+
+SYSTEM = {"role": "system", "content": "Be brief."}
+USER = {"role": "user", "content": [{"type": "text", "text": 'é"\n'}, {"type": "text", "text": ""}], "name": "n"}
+CALLED = {"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{}"}}]}
+SCHEMA = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "object"}}}
+
+
+@pytest.mark.parametrize("messages", [[USER], [SYSTEM, USER], [SYSTEM, USER, CALLED] * 3])
+@pytest.mark.parametrize(
+    "fields", [{}, {"temperature": 1}, {"metadata": {"a": "b"}, "response_format": SCHEMA, "idle_timeout": 3}]
+)
+def test_it_is_written_as_at_once(messages: list[Any], fields: dict[str, Any]) -> None:
+    served = Served.by(Settings(simulator_url="http://127.0.0.1:9"))
+    body = msgspec.json.encode({"model": "simulator/lorem", "messages": messages, **fields})
+    request, stored, shown, fingerprint = take(body, served)
+    at_once = request.model_dump_json(exclude_defaults=True).encode()
+    assert stored == canonical(request) == at_once
+    assert GenerationRequest.model_validate_json(stored) == request
+    assert fingerprint == hashlib.sha256(at_once).hexdigest()
+    assert msgspec.json.decode(shown, type=Shown) == shown_of(stored)

@@ -1,0 +1,40 @@
+"""JSON text that nests too deep, found and cut without a parser that would fail on it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.json_text import cut, nests_deeper
+from shared.nesting import LONGEST, nested_deeper, shallow
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text('[]{}"\\,:ab', max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text('[]{}"\\', max_size=3), inner, max_size=3),
+)
+
+
+@given(VALUES, st.integers(0, 6))
+def test_text_and_value_agree(value: Any, limit: int) -> None:
+    text = json.dumps(value).encode()
+    deeper = nests_deeper(value, limit)
+    assert nested_deeper(text, limit) == deeper
+    assert json.loads(shallow(text, limit)) == cut(value, limit)
+    assert not nests_deeper(cut(value, limit), limit)
+    assert (cut(value, limit) == value) or deeper
+
+
+@pytest.mark.parametrize("depth", [65, 500, 960, 5_000, 50_000])
+def test_what_stands_beside_it_stays(depth: int) -> None:
+    text = b'{"content":"hi [","extra":' + b'{"a":[' * depth + b"]}" * depth + b',"n":[1,{"b":2}]}'
+    assert json.loads(shallow(text, 1)) == {"content": "hi [", "extra": None, "n": None}
+    assert json.loads(shallow(text, 3)) == {"content": "hi [", "extra": {"a": [None]}, "n": [1, {"b": 2}]}
+
+
+def test_a_long_one_is_not_gone_through() -> None:
+    with pytest.raises(ValueError, match="nest deeper"):
+        shallow(b'{"a":' + b"[" * 100 + b"]" * 100 + b',"b":"' + b"x" * LONGEST + b'"}', 64)

@@ -1,0 +1,93 @@
+"""What nests too deep is null, in each protocol, and what stands beside it is what it was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from shared.events import Annotation, Delta, Raw
+from shared.json_text import nests_deeper
+from shared.provider_settings import Protocol
+from shared.requests import MAX_DEPTH, GenerationRequest
+from tests.worker.providers.conftest import Adapter
+from tests.worker.providers.upstream import Reply, Upstream, outcome
+
+CHAT = {"id": "c", "model": "m", "choices": [{"index": 0, "delta": {"content": "hi"}}], "x": "DEEP"}
+CITED = {"id": "c", "choices": [{"index": 0, "delta": {"content": "hi", "annotations": [{"url": "u", "x": "DEEP"}]}}]}
+STOP = {"id": "c", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 1}}
+CALL = {"functionCall": {"name": "f", "args": {"a": "DEEP"}}}
+BODIES: dict[str, tuple[Protocol, list[dict[str, Any]]]] = {
+    "field": ("openai-chat", [CHAT, STOP]),
+    "citation": ("openai-chat", [CITED, STOP]),
+    "event": (
+        "anthropic",
+        [
+            {"type": "message_start", "message": {"id": "m", "container": "DEEP"}},
+            {"type": "unheard", "x": "DEEP"},
+            {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "hi"}},
+            {"type": "content_block_start", "index": 1, "content_block": {"type": "new", "x": "DEEP"}},
+            {"type": "message_delta", "delta": {"stop_reason": "end_turn"}},
+            {"type": "message_stop"},
+        ],
+    ),
+    "metadata": (
+        "gemini",
+        [
+            {"candidates": [{"content": {"parts": [{"text": "hi"}]}, "groundingMetadata": {"x": "DEEP"}}]},
+            {"candidates": [{"content": {"parts": [{"new": "DEEP"}]}, "finishReason": "STOP"}], "modelStatus": "DEEP"},
+        ],
+    ),
+    "item": (
+        "openai-responses",
+        [
+            {"type": "response.created", "response": {"id": "r"}},
+            {
+                "type": "response.output_item.done",
+                "output_index": 0,
+                "item": {"type": "message", "id": "i", "content": [{"type": "output_text", "text": "hi"}], "x": "DEEP"},
+            },
+            {"type": "response.unheard", "x": "DEEP"},
+            {"type": "response.completed", "response": {"id": "r", "new": "DEEP"}},
+        ],
+    ),
+}
+
+
+def stream(events: list[dict[str, Any]], levels: int) -> list[bytes]:
+    deep = "[" * levels + "1" + "]" * levels
+    return [f"data: {json.dumps(event)}\n\n".replace('"DEEP"', deep).encode() for event in events]
+
+
+@pytest.mark.parametrize("levels", [40, 63, 64, 100, 300, 960, 5000])
+@pytest.mark.parametrize("name", BODIES)
+async def test_what_nests_too_deep_takes_nothing_along(
+    upstream: Upstream, adapter: Adapter, ask: Callable[..., GenerationRequest], name: str, levels: int
+) -> None:
+    protocol, events = BODIES[name]
+    upstream.reply = Reply(stream(events, levels))
+    got = await outcome(adapter(protocol, upstream.url), ask())
+    assert got.error is None
+    assert got.completed.finish_reason == "stop"
+    assert "".join(event.delta for event in got.events if isinstance(event, Delta)) == "hi"
+    kept = [
+        event.data if isinstance(event, Raw) else event.fields
+        for event in got.events
+        if isinstance(event, Raw | Annotation)
+    ]
+    assert kept
+    assert not any(nests_deeper(value, MAX_DEPTH) for value in kept)
+    assert any(nests_deeper(value, min(levels, MAX_DEPTH - 1)) for value in kept)
+
+
+@pytest.mark.parametrize("levels", [100, 200])
+async def test_arguments_that_nest_deep_are_what_they_are(
+    upstream: Upstream, adapter: Adapter, ask: Callable[..., GenerationRequest], levels: int
+) -> None:
+    answer = [{"candidates": [{"content": {"parts": [CALL]}, "finishReason": "STOP"}]}]
+    upstream.reply = Reply(stream(answer, levels))
+    got = await outcome(adapter("gemini", upstream.url), ask())
+    (arguments,) = [event.delta for event in got.events if isinstance(event, Delta)]
+    assert arguments == '{"a":' + "[" * levels + "1" + "]" * levels + "}"

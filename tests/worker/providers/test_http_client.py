@@ -1,0 +1,74 @@
+"""Errors of providers are read up to a bound, however they are packed, and say what they would have said."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import tracemalloc
+import zlib
+from collections.abc import Callable
+
+import pytest
+
+from shared.provider_settings import Protocol
+from shared.requests import GenerationRequest
+from tests.worker.providers.conftest import Adapter
+from tests.worker.providers.upstream import Reply, Upstream, outcome
+from worker.providers.http_client import MAX_ERROR
+
+Ask = Callable[..., GenerationRequest]
+PROTOCOLS: tuple[Protocol, ...] = ("openai-chat", "openai-responses", "anthropic", "gemini")
+ERROR = json.dumps({"error": {"type": "rate_limit_error", "message": "x"}}).encode()
+BOMB = b'{"error":{"message":"' + b"x" * 100_000_000
+
+PACKED: dict[str, Callable[[bytes], bytes]] = {
+    "identity": lambda content: content,
+    "gzip": lambda content: gzip.compress(content, 1),
+    "deflate": lambda content: zlib.compress(content, 1),
+    "gzip, gzip": lambda content: gzip.compress(gzip.compress(content, 1), 1),
+    "gzip, gzip, gzip": lambda content: gzip.compress(gzip.compress(gzip.compress(content, 1), 1), 1),
+}
+
+
+def reply(coding: str, content: bytes, status: int = 429) -> Reply:
+    packed = PACKED[coding](content)
+    pieces = [packed[start : start + 65_536] for start in range(0, len(packed), 65_536)]
+    return Reply(pieces, status=status, headers={"content-type": "application/json", "content-encoding": coding})
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("coding", PACKED)
+async def test_an_error_is_unpacked_up_to_a_bound(
+    upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol, coding: str
+) -> None:
+    upstream.reply = reply(coding, BOMB if coding != "identity" else BOMB[: 3 * MAX_ERROR])
+    provider = adapter(protocol, upstream.url)
+    tracemalloc.start()
+    try:
+        got = await outcome(provider, ask())
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert got.failure.code == "rate_limit"
+    assert peak < 20 * MAX_ERROR
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("coding", list(PACKED)[:4])
+async def test_a_packed_error_says_what_it_says(
+    upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol, coding: str
+) -> None:
+    provider = adapter(protocol, upstream.url)
+    upstream.reply = reply(coding, json.dumps({"error": {"code": "context_length_exceeded"}}).encode(), 400)
+    assert (await outcome(provider, ask())).failure.code == "context_length"
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_the_status_counts_where_the_body_is_broken(
+    upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol
+) -> None:
+    provider = adapter(protocol, upstream.url)
+    upstream.reply = Reply([b"no gzip"], status=401, headers={"content-encoding": "gzip"})
+    assert (await outcome(provider, ask())).failure.code == "authentication"
+    upstream.reply = Reply([ERROR[:9]], "abort", 529, {"content-type": "application/json"})
+    assert (await outcome(provider, ask())).failure.code == "overloaded"

@@ -1,0 +1,75 @@
+"""The HTTP client that SDKs send with: one way to one address, and answers that are no larger than they may be."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import Any
+
+import httpx2
+
+from shared.outbound import way_to
+from worker.providers.errors import TRANSPORT_ERRORS
+from worker.providers.transport import ProxiedTransport, Transport
+
+TIMEOUT = httpx2.Timeout(connect=10.0, read=900.0, write=60.0, pool=10.0)
+"""Seconds. `read` is until the answer begins; from then on the worker's watchdog (attempt.py) ends a silence."""
+
+LIMITS = httpx2.Limits(max_connections=10_000, max_keepalive_connections=256, keepalive_expiry=30.0)
+"""Far above any worker's `concurrency`, the limit that counts: no call waits for another's connection. Of connections
+that nobody uses, so many are kept, for so many seconds."""
+
+MAX_ERROR = 1_000_000
+"""Bytes of an answer that is no stream, unpacked; what follows is not read. No provider says so much of an error."""
+MAX_CODINGS = 2
+"""Compressions inside each other: each layer may multiply the memory for reading by a thousand."""
+
+
+class Client(httpx2.AsyncClient):
+    """Reads errors, and whatever else is no stream, up to a bound: a few kB of gzip can be a GB of JSON.
+
+    The SDKs read the whole body of an error before they look at it. What they get is therefore read here already.
+    """
+
+    async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
+        """See httpx2. Raises httpx2.TransportError, and httpx2.DecodingError for a body that cannot be unpacked."""
+        response = await super().send(request, stream=True, **options)
+        # The answer takes minutes, and would keep the body of its request.
+        response.request = httpx2.Request(request.method, request.url)
+        return response if stream and response.is_success else await _bounded(response)
+
+
+async def _bounded(response: httpx2.Response) -> httpx2.Response:
+    """The answer with as much of its body as may be read, unpacked; its connection is closed where there is more."""
+    headers = response.headers.copy()
+    codings = [coding for coding in headers.get_list("content-encoding", split_commas=True) if coding != "identity"]
+    content = bytearray()
+    try:
+        if len(codings) <= MAX_CODINGS:
+            async with aclosing(response.aiter_bytes()) as pieces:
+                async for piece in pieces:
+                    content += piece[: MAX_ERROR - len(content)]
+                    if len(content) >= MAX_ERROR:
+                        break
+    except TRANSPORT_ERRORS:
+        if response.is_success:
+            raise
+        # What the status says is more than that the rest of its words did not come.
+    finally:
+        await response.aclose()
+    for name in ("content-encoding", "content-length", "transfer-encoding"):
+        headers.pop(name, None)
+    return httpx2.Response(response.status_code, headers=headers, content=bytes(content), request=response.request)
+
+
+def http_client(address: str) -> httpx2.AsyncClient:
+    """The client that an SDK sends with to this address, and to no other.
+
+    It follows no redirects, as these would carry the key elsewhere. No compression: a proxy that compresses holds
+    events back until it has a block full of them.
+    """
+    way = way_to(address)
+    if way.proxy is None:
+        transport: httpx2.AsyncBaseTransport = Transport(way.certificates, LIMITS)
+    else:
+        transport = ProxiedTransport(verify=way.certificates, limits=LIMITS, proxy=way.proxy)
+    return Client(timeout=TIMEOUT, headers={"Accept-Encoding": "identity"}, transport=transport, trust_env=False)
