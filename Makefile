@@ -16,10 +16,11 @@ LOCK   := --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-inde
 NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
 
 .DEFAULT_GOAL := help
-.PHONY: help again install run test test-slow test-newest lint format lock clean bench bench-quick chaos judge-llama
+.PHONY: help again install run test test-slow test-upgrade test-newest lint format lock clean \
+  bench bench-quick chaos judge-llama
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Set up .venv from the lock files
 
@@ -44,6 +45,9 @@ test: install ## Run the tests; ARGS="-k name" adds options
 
 test-slow: install ## Run the tests that take long
 	$(BIN)/pytest -m "slow and not cost" $(ARGS)
+
+test-upgrade: install ## Run the commit that tests/upgrade/BEFORE names beside this tree, under load (3 minutes)
+	$(BIN)/python -m tests.upgrade $(ARGS)
 
 test-newest: ## Run the unit tests with the newest dependencies that pyproject.toml allows, in .venv-newest
 	$(PYTHON) -m venv --clear .venv-newest

@@ -37,7 +37,8 @@ class Process:
         self.name = name
         self.output = folder / f"{name}.log"
         self.environment = dict(environment)
-        self._command, self._ready, self._folder = list(command), ready, folder
+        self.command = list(command)
+        self._ready, self._folder = ready, folder
         self._popen: subprocess.Popen[bytes] | None = None
         self._start = self._shown = 0
         self.ready = False
@@ -123,7 +124,7 @@ class Process:
         with self.output.open("ab") as output:
             self._start = output.tell()
             return subprocess.Popen(
-                tethered(self._command),
+                tethered(self.command),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

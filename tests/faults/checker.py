@@ -4,6 +4,8 @@ What a Redis that was killed may have lost is the only excuse there is, and it i
 what was acknowledged in the last two seconds before the kill (`LOSS`; Redis puts a write off for up to two seconds
 while the one before is being synced), and only where the process that remembered it was struck as well: the worker
 that wrote an event, or the API node that accepted a generation. An id never stands for two contents, excuse or not.
+A fail-over is no excuse: the run's primary waits for its replica before it hands over. Nor is a clock that jumps, nor
+a Redis that refuses.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from msgspec import Struct
 from shared.events import TERMINAL, EventId
 from tests.faults.evidence import LATE, LOSS, Evidence
 from tests.faults.history import Post, Reported, Seen, Stored, View, read
+from tests.faults.undisturbed import held_up, lost_by_a_jump, still_refused
 
 UNREAD = 20
 """Violations that are shown in words."""
@@ -53,6 +56,7 @@ class Checker:
             self._deletes,
             self._viewers,
             self._deaths,
+            self._undisturbed,
         ):
             rule()
         return self.violations
@@ -64,6 +68,15 @@ class Checker:
         """No process ends by itself."""
         for died in self.evidence.died:
             self._wrong("died", died.process, f"ended with status {died.status}")
+
+    def _undisturbed(self) -> None:
+        """A fault does nothing to those whom it does not strike."""
+        for generation_id, what in lost_by_a_jump(self.evidence):
+            self._wrong("clock", generation_id, what)
+        for generation_id, what in held_up(self.evidence):
+            self._wrong("flow", generation_id, what)
+        for key, what in still_refused(self.evidence):
+            self._wrong("refused", key, what)
 
     def _one_content(self) -> None:
         """An event id means the same type and bytes for ever, whoever saw it."""
@@ -148,7 +161,8 @@ class Checker:
     def _ended(self, generation_id: str, post: Post) -> None:
         log = self.evidence.log(generation_id)
         if not log or log[-1].type not in TERMINAL:
-            if not log and self._lost_with_its_node(generation_id, post):
+            ways = ("queue",) if log else ("redis", "queue")
+            if self.evidence.lost_with_its_node(generation_id, post, *ways):
                 self.counts["lost with both its node and Redis"] += 1
                 return
             self.counts["not ended"] += 1
@@ -158,14 +172,6 @@ class Checker:
         text = next(dump.text for dump in reversed(self.evidence.stored[generation_id]) if dump.state is not None)
         if log[-1].type == "completed" and post.text and text != post.text:
             self._wrong("text", generation_id, "is completed, and says something else than the provider")
-
-    def _lost_with_its_node(self, generation_id: str, post: Post) -> bool:
-        claims = self.evidence.claims.get(generation_id, [])
-        return (
-            self.evidence.forgotten(post.sent, post.at)
-            and self.evidence.struck(post.api, post.sent, post.at + LATE)
-            and all(self.evidence.not_healed(generation_id, claim.token, post.sent, claim.at) for claim in claims)
-        )
 
     def _appends(self) -> None:
         """Once a later attempt has claimed, an older one adds nothing; what the log took, it has."""
@@ -183,7 +189,9 @@ class Checker:
                 self.counts["refused appends"] += 1
                 continue
             # A claim that Redis has forgotten fences nobody. Its token is the moment in which it was made.
-            binding = [claim for claim in later if not self.evidence.killed(claim.token / 1000 - 0.1, append.at)]
+            binding = [
+                claim for claim in later if not self.evidence.killed(self.evidence.claimed(claim) - 0.1, append.at)
+            ]
             if binding:
                 self.counts["zombie appends accepted"] += 1
                 self._wrong(
@@ -206,7 +214,7 @@ class Checker:
             log = [seen.id for seen in self.evidence.log(generation_id)]
             for claim in claims:
                 first = f"{claim.token}-0"
-                if first not in log or self.evidence.killed(claim.token / 1000 - LOSS, claim.at + LATE):
+                if first not in log or self.evidence.away(self.evidence.claimed(claim) - LOSS, claim.at + LATE):
                     continue
                 before = log[log.index(first) - 1] if log.index(first) else "0-0"
                 if before != claim.last:
@@ -220,7 +228,7 @@ class Checker:
             log = self.evidence.log(report.id)
             expired = report.status in self._when_expired(report) and self.evidence.stored[report.id][-1].state is None
             # What Redis has forgotten, it is told again a moment later.
-            forgotten = self.evidence.killed(report.at - LATE, report.at + LOSS)
+            forgotten = self.evidence.away(report.at - LATE, report.at + LOSS)
             if report.id in self.evidence.deletes or not log or expired or forgotten:
                 continue
             if (report.status, report.state, report.last) != (200, log[-1].type, log[-1].id):
@@ -228,7 +236,8 @@ class Checker:
 
     def _when_expired(self, report: Reported) -> tuple[int, ...]:
         assert self.evidence.setup is not None
-        began = EventId.parse(self.evidence.log(report.id)[-1].id).token / 1000 if self.evidence.log(report.id) else 0
+        log = self.evidence.log(report.id)
+        began = self.evidence.began(report.id, EventId.parse(log[-1].id).token, report.at) if log else 0.0
         return (404, 410) if report.at > began + self.evidence.setup.known else (410,)
 
     def _cancels(self) -> None:
@@ -283,8 +292,12 @@ class Checker:
         if view.status in (404, 410):
             # Without a DELETE: until it is restored, a record that Redis has lost is unknown.
             post = self.evidence.accepted.get(view.id)
-            lost = post is not None and not self.evidence.log(view.id) and self._lost_with_its_node(view.id, post)
-            killed = self.evidence.killed(view.at - LATE, view.at)
+            lost = (
+                post is not None
+                and not self.evidence.log(view.id)
+                and self.evidence.lost_with_its_node(view.id, post, "redis")
+            )
+            killed = self.evidence.away(view.at - LATE, view.at)
             if not lost and not killed and not any(sent <= view.at for sent in asked):
                 self._wrong("status", view.id, f"{view.viewer} was told {view.status} of a generation that is there")
         elif view.status == 204:
@@ -339,7 +352,7 @@ class Checker:
         if forgotten is not None:
             token, newest = (EventId.parse(event.id).token for event in (forgotten, seen[-1]))
             # A viewer may see an event when it is no more.
-            write = last.id, token, token / 1000, forgotten.at
+            write = last.id, token, self.evidence.began(last.id, token, forgotten.at), forgotten.at
             replaced = token < newest and self.evidence.superseded(*write) and _same(newest, seen, log, ended)
             if replaced or self.evidence.not_healed(*write):
                 self.counts["told what a killed Redis forgot"] += 1

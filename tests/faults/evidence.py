@@ -22,8 +22,12 @@ from tests.faults.history import (
     View,
 )
 
+LOSSY = frozenset({"redis_kill", "redis_loading", "redis_outage", "queue_kill"})
+"""Faults of which a Redis comes back without its last seconds. A fail-over is none: the replica has all."""
 LOSS = 2.5
 """Seconds before a kill of Redis whose writes may be lost: the two of `everysec`, and what our clocks differ."""
+NEAR = 1.0
+"""Seconds by which a token may seem to be of another time than that in which the clock stood so."""
 LATE = 10.0
 """Seconds by which a viewer may see an event later than it was written, or hear later that it is lost."""
 HEAL = 6.0
@@ -54,7 +58,12 @@ class Evidence:
             dumps.sort(key=lambda dump: dump.at)
         for claims in self.claims.values():
             claims.sort(key=lambda claim: claim.token)
-        self.kills = sorted(fault.at for fault in self.faults if fault.what == "redis_kill")
+        self.kills = sorted(
+            (f for f in self.faults if f.what in LOSSY and f.target == "redis"), key=lambda kill: kill.at
+        )
+        self.jumps = sorted(
+            (f for f in self.faults if f.what == "redis_clock" and f.target == "redis"), key=lambda jump: jump.at
+        )
 
     def _sort(self, line: AnyLine) -> None:
         match line:
@@ -92,18 +101,47 @@ class Evidence:
                 accepted.setdefault(post.id, post)
         return accepted
 
+    def moment(self, token: int, by: float) -> float:
+        """When Redis gave a token, in our time; `by` then it was known.
+
+        A token is Redis' time, which may be ahead of ours or behind. Where that clock was set back under a log, tokens
+        are counted on from the last one and are no times: the answer may then be too early.
+        """
+        found = []
+        changes = [(0.0, 0), *((jump.at, jump.offset or 0) for jump in self.jumps)]
+        ends = [at for at, _ in changes[1:]] + [by]
+        for (since, offset), until in zip(changes, ends, strict=True):
+            at = token / 1000 - offset
+            if since - NEAR <= at <= min(until, by) + NEAR:
+                found.append(at)
+        return max(found, default=by)
+
+    def claimed(self, claim: Claimed) -> float:
+        """When an attempt began, in our time. Its worker wrote that down soon after."""
+        at = self.moment(claim.token, claim.at)
+        return claim.at if self.jumps and at < claim.at - LATE else at
+
+    def began(self, generation_id: str, token: int, by: float) -> float:
+        """When an attempt began, in our time; `by` then one of its events was seen."""
+        known = (self.claimed(claim) for claim in self.claims.get(generation_id, ()) if claim.token == token)
+        return min(known, default=self.moment(token, by))
+
     def killed(self, since: float, until: float) -> bool:
         """Whether Redis was killed in this time."""
-        return any(since <= kill <= until for kill in self.kills)
+        return any(since <= kill.at <= until for kill in self.kills)
+
+    def away(self, since: float, until: float) -> bool:
+        """Whether Redis was killed, or had not come back, in this time."""
+        return any(kill.at <= until and (kill.until or kill.at) >= since for kill in self.kills)
 
     def forgotten(self, written: float, acknowledged: float) -> bool:
         """Whether a Redis that was killed may have lost what was written in this time."""
         return self.killed(written, acknowledged + LOSS)
 
-    def struck(self, process: str, since: float, until: float) -> bool:
-        """Whether in this time a process or its way to Redis was broken, or it ended by itself."""
+    def struck(self, process: str, since: float, until: float, way: str = "redis") -> bool:
+        """Whether in this time a process or its way to a Redis was broken, or it ended by itself."""
         return any(
-            fault.target in (process, f"{process} redis") and fault.at <= until and (fault.until or fault.at) >= since
+            fault.target in (process, f"{process} {way}") and fault.at <= until and (fault.until or fault.at) >= since
             for fault in self.faults
         ) or any(died.process == process and since <= died.at <= until for died in self.died)
 
@@ -116,9 +154,26 @@ class Evidence:
         writers = self.writers(generation_id, token)
         return any(
             not writers or any(self.struck(writer, written - 0.5, (kill.until or kill.at) + HEAL) for writer in writers)
-            for kill in self.faults
-            if kill.what == "redis_kill" and written <= kill.at <= acknowledged + LOSS
+            for kill in self.kills
+            if written <= kill.at <= acknowledged + LOSS
         )
+
+    def lost_with_its_node(self, generation_id: str, post: Post, *ways: str) -> bool:
+        """Whether a Redis forgot an acceptance, and all who remembered it were struck before they could say it again.
+
+        `ways` are which Redis: of the log, `redis`; `queue`, as a record that is in no queue and in no index is found
+        by nobody.
+        """
+        for kill in self.faults:
+            if kill.target not in ways or kill.what not in LOSSY or not post.sent <= kill.at <= post.at + LOSS:
+                continue
+            until = (kill.until or kill.at) + HEAL
+            claims = self.claims.get(generation_id, ())
+            if self.struck(post.api, post.sent, until, kill.target) and all(
+                self.struck(claim.worker, post.sent - 0.5, until, kill.target) for claim in claims
+            ):
+                return True
+        return False
 
     def superseded(self, generation_id: str, token: int, written: float, acknowledged: float) -> bool:
         """Whether Redis forgot a write of an attempt that another one has replaced, which says all of it anew."""

@@ -9,9 +9,18 @@ from collections.abc import Sequence
 
 from tests.faults.checker import Checker
 from tests.faults.evidence import Evidence
-from tests.faults.history import Claimed, Resources, View
+from tests.faults.history import Resources, View
+from tests.faults.undisturbed import OWNED, needless
 
-OWNED = ("CLAIMED", "CANCELLED", "EXHAUSTED", "INTERRUPTED")
+STALLS = {
+    "a Redis restart": ("redis_kill", "redis_loading"),
+    "a fail-over": ("redis_failover",),
+    "a Redis away for more than a minute": ("redis_outage",),
+    "a Redis that refuses writes": ("redis_misconf", "redis_oom"),
+    "a jump of Redis' clock": ("redis_clock",),
+    "a queue's Redis frozen or killed": ("queue_pause", "queue_kill"),
+}
+"""Faults over which viewers should hardly notice anything."""
 
 
 def summary(evidence: Evidence, checker: Checker) -> list[tuple[str, str]]:
@@ -37,11 +46,13 @@ def summary(evidence: Evidence, checker: Checker) -> list[tuple[str, str]]:
         ),
         ("takeovers while something else was broken", f"{_spread(disturbed)} (n={len(disturbed)})"),
         ("attempts taken from a worker that nothing was done to", str(len(needless(evidence)))),
-        (
-            "longest viewer stall over a Redis restart",
-            "{:.1f} s, {:.1f} s where more was broken".format(*longest_stall(evidence)),
-        ),
     ]
+    for name, kinds in STALLS.items():
+        if any(faults[kind] for kind in kinds):
+            stall = longest_stall(evidence, *kinds)
+            rows.append(
+                (f"longest viewer stall over {name}", "{:.1f} s, {:.1f} s where more was broken".format(*stall))
+            )
     for excuse in ("told what a killed Redis forgot", "lost with both its node and Redis"):
         if counts[excuse]:
             rows.append((excuse, str(counts[excuse])))
@@ -59,7 +70,7 @@ def takeovers(evidence: Evidence) -> tuple[list[float], list[float]]:
             continue
         alone = _helpers(evidence, fault.target, fault.at, fault.at + limit) == 0
         other = any(
-            o is not fault and o.what.startswith(("redis", "way")) and "viewers" not in o.target
+            o is not fault and o.what.startswith(("redis", "queue", "way")) and "viewers" not in o.target
             and o.at < fault.at + limit and (o.until or o.at) > fault.at - limit
             for o in evidence.faults
         )  # fmt: skip
@@ -72,13 +83,13 @@ def _taken_from(evidence: Evidence, worker: str, at: float) -> list[float]:
     seconds = []
     for generation_id, claims in evidence.claims.items():
         before = [claim for claim in claims if claim.at < at and claim.start in OWNED]
-        after = [claim for claim in claims if claim.token / 1000 > at]
+        after = [claim for claim in claims if evidence.claimed(claim) > at]
         log = evidence.log(generation_id)
         if not before or before[-1].worker != worker or not after:
             continue
         # Where its last attempt had sealed the log or handed it over, nobody would have come.
         if log and not log[-1].id.startswith(f"{before[-1].token}-"):
-            seconds.append(after[0].token / 1000 - at)
+            seconds.append(evidence.claimed(after[0]) - at)
     return seconds
 
 
@@ -91,35 +102,17 @@ def _helpers(evidence: Evidence, but: str, since: float, until: float) -> int:
     return len(others)
 
 
-def needless(evidence: Evidence) -> list[Claimed]:
-    """Attempts that took a generation from a worker to which nothing had been done since it claimed."""
-    found = []
-    for claims in evidence.claims.values():
-        for before, claim in itertools.pairwise(claims):
-            if claim.worker == before.worker or claim.start not in OWNED:
-                continue
-            struck = any(
-                fault.target.split(" ")[0] == before.worker
-                and fault.at < claim.at
-                and (fault.until or fault.at) > before.at - 1
-                for fault in evidence.faults
-            )
-            if not struck:
-                found.append(claim)
-    return found
-
-
-def longest_stall(evidence: Evidence) -> tuple[float, float]:
-    """The longest time in s that a viewer heard no event, with a kill of Redis in it: of those in which nothing else
-    was broken, and of all.
+def longest_stall(evidence: Evidence, *kinds: str) -> tuple[float, float]:
+    """The longest time in s that a viewer heard no event, with a fault of these kinds in it: of those in which nothing
+    else was broken, and of all.
     """
     alone = everything = 0.0
     for views in evidence.viewers.values():
         for before, after in _gaps(views):
             broken = {f.what for f in evidence.faults if f.at < after and (f.until or f.at) > before}
-            if "redis_kill" in broken:
+            if broken & set(kinds):
                 everything = max(everything, after - before)
-                if broken == {"redis_kill"}:
+                if broken <= set(kinds):
                     alone = max(alone, after - before)
     return alone, everything
 

@@ -6,7 +6,9 @@ hashes; nothing that a model said is written.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -102,6 +104,8 @@ class Fault(Line, tag="fault"):
     target: str
     until: float | None = None
     detail: str = ""
+    offset: int | None = None
+    """Of a jump of a Redis' clock: seconds by which it is ahead from then on."""
 
 
 class Died(Line, tag="died"):
@@ -189,6 +193,14 @@ class History:
     def add(self, line: AnyLine) -> None:
         """Write one line."""
         self._file.write(msgspec.json.encode(line) + b"\n")
+
+    @contextlib.contextmanager
+    def fault(self, what: str, target: str) -> Iterator[Fault]:
+        """Something done to the system from the beginning of the block to its end, after which it is written."""
+        fault = Fault(at=time.time(), what=what, target=target)
+        yield fault
+        fault.until = time.time()
+        self.add(fault)
 
     def journal(self, worker: str) -> Path:
         """Where a worker keeps its journal."""

@@ -7,10 +7,11 @@ import contextlib
 import json
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx2
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from shared.events import ORIGIN
@@ -19,6 +20,7 @@ from shared.redis_client import connect
 from tests.faults.audience import Viewer
 from tests.faults.history import Cancel, Delete, History, Post, Reported, Seen, Stored, hashed
 from tests.faults.rig import Rig
+from tests.faults.server import is_primary
 from tests.processes import ApiProcess
 
 TEXTS = [(40, 3), (80, 5), (120, 7), (200, 11)]
@@ -45,7 +47,6 @@ class Load:
         self._accepted: dict[str, bool] = {}
         """Generation id to whether it was deleted."""
         self._watching: set[Viewer] = set()
-        self._redis = connect(rig.valkey.url, timeout=5)
         self._http = httpx2.AsyncClient(
             timeout=PATIENCE, trust_env=False, limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0)
         )
@@ -91,20 +92,28 @@ class Load:
             await self._stored(generation_id)
             if not deleted:
                 await self._reported(generation_id)
-        async for key in self._redis.scan_iter(match="midstream:{gen_*}:record", count=1000):
-            generation_id = key.decode().partition("{")[2].partition("}")[0]
-            if generation_id not in self._accepted:
-                await self._stored(generation_id)
+        async with self._primary() as redis:
+            keys = [key.decode() async for key in redis.scan_iter(match="midstream:{gen_*}:record", count=1000)]
+        for generation_id in {key.partition("{")[2].partition("}")[0] for key in keys} - set(self._accepted):
+            await self._stored(generation_id)
 
     async def keys(self) -> int:
         """How many keys Redis has; 0 where it does not say."""
         with contextlib.suppress(RedisError):
-            return int(await self._redis.dbsize())
+            async with self._primary() as redis:
+                return int(await redis.dbsize())
         return 0
 
     async def aclose(self) -> None:
         await self._http.aclose()
-        await self._redis.aclose()
+
+    @contextlib.asynccontextmanager
+    async def _primary(self) -> AsyncIterator[Redis]:
+        """Redis, by the side of everything. Raises RedisError where it has handed over meanwhile."""
+        async with contextlib.aclosing(connect(self.rig.redis.url, timeout=PATIENCE)) as redis:
+            yield redis
+            if not await is_primary(redis):
+                raise RedisError("it is a replica now")
 
     def _where(self, chance: random.Random) -> tuple[str, str]:
         api: ApiProcess = chance.choice(self.rig.apis)
@@ -238,17 +247,19 @@ class Load:
         """Read what Redis holds, by the side of everything."""
         while True:
             try:
-                self.history.add(await self._read(generation_id))
+                async with self._primary() as redis:
+                    stored = await self._read(redis, generation_id)
+                self.history.add(stored)
             except RedisError:
                 await asyncio.sleep(0.1)
             else:
                 return
 
-    async def _read(self, generation_id: str) -> Stored:
-        keys, log = Keys(generation_id), Log(self._redis)
+    async def _read(self, redis: Redis, generation_id: str) -> Stored:
+        keys, log = Keys(generation_id), Log(redis)
         events: list[Seen] = []
         text, cursor = "", ORIGIN
-        hmget: Any = self._redis.hmget
+        hmget: Any = redis.hmget
         state, seal = await hmget(keys.record, ["state", "seal"])
         while page := await log.read(generation_id, cursor, count=PAGE):
             for entry in page:

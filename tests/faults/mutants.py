@@ -60,6 +60,8 @@ STAGES: dict[str, tuple[str, ...]] = {
     ),
     "page": (*PYTEST, "tests/mended/test_page.py"),
     "settings": (*PYTEST, *(f"tests/shared/test_{name}.py" for name in ("settings", "variables", "flaws"))),
+    "checker": (*PYTEST, "tests/faults/test_checker.py"),
+    "server": (*PYTEST, "tests/faults/test_server.py"),
     "waiting": (
         *PYTEST,
         *(f"tests/contract/test_{name}.py" for name in ("deadlines", "outage")),
@@ -136,6 +138,7 @@ PERMISSIONS, REDIS_URL, DESCRIPTORS = "shared/permissions.py", "shared/redis_url
 
 REDIS, POOL, SENTINEL = "shared/redis_connection.py", "shared/pool.py", "shared/sentinel.py"
 HEALTH = "api/routes/health.py"
+EVIDENCE, UNDISTURBED = "tests/faults/evidence.py", "tests/faults/undisturbed.py"
 
 MUTANTS = (
     _one("an older token may append", APPEND, "if tonumber(r[1]) > tonumber(token) then", "if false then"),
@@ -864,6 +867,72 @@ MUTANTS = (
         "if len(records) > limit:",
         "if len(records) >= limit:",
         "routes",
+    ),
+    _one("a fail-over is an excuse", EVIDENCE, '"redis_loading", ', '"redis_loading", "redis_failover", ', "checker"),
+    _one(
+        "an outage excuses its first moment only",
+        EVIDENCE,
+        "return any(kill.at <= until and (kill.until or kill.at) >= since for kill in self.kills)",
+        "return self.killed(since, until)",
+        "checker",
+    ),
+    _one(
+        "a token is a time although the clock jumped",
+        EVIDENCE,
+        "            at = token / 1000 - offset\n",
+        "            at = token / 1000\n",
+        "checker",
+    ),
+    _one(
+        "a token that counts on is a time",
+        EVIDENCE,
+        "return claim.at if self.jumps and at < claim.at - LATE else at",
+        "return at",
+        "checker",
+    ),
+    _one(
+        "what the queue forgot is excused although its node lived",
+        EVIDENCE,
+        "if self.struck(post.api, post.sent, until, kill.target) and all(",
+        "if all(",
+        "checker",
+    ),
+    _one(
+        "a jump may cost a living worker",
+        UNDISTURBED,
+        "            if at_once and",
+        "            if False and",
+        "checker",
+    ),
+    _one(
+        "a jump is blamed for all that follows it",
+        UNDISTURBED,
+        "before.at <= jump.at <= claim.at <= jump.at + AFTER * lease",
+        "jump.at <= claim.at",
+        "checker",
+    ),
+    _one(
+        "a jump is blamed for what Redis did",
+        UNDISTURBED,
+        "if at_once and not any(_of_redis(evidence, jump.at - AFTER * lease, claim.at)):",
+        "if at_once:",
+        "checker",
+    ),
+    _one("a frozen queue may hold up the log", UNDISTURBED, "if waited > HELD and", "if False and", "checker"),
+    _one(
+        "a frozen queue is blamed for what broke beside it",
+        UNDISTURBED,
+        "and not _else_broken(evidence, before, after)",
+        "",
+        "checker",
+    ),
+    _one("who is refused for ever goes unnoticed", UNDISTURBED, "if post.sent > quiet:", "if False:", "checker"),
+    _one(
+        "a replica takes over before it has all",
+        "tests/faults/server.py",
+        "        if not await to.keeps_up():\n            return False\n",
+        "",
+        "server",
     ),
     _one("what expired stays in its owner's list", "worker/sweeper.py", "        await self._tidy()\n", "", "sweeper"),
     _one("a replica's refusal is an answer", REDIS, "if code in AGAIN:", "if False:", "redis"),

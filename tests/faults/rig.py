@@ -12,21 +12,38 @@ import httpx2
 
 from tests.faults.history import History, Resources
 from tests.faults.proxy import Proxy
+from tests.faults.server import Clock, Server
 from tests.processes import ApiProcess, Process, Stack
 
 
 class Rig(Stack):
     """A Stack whose workers keep journals, and whose ways can be broken one by one.
 
-    `proxies` are named by the process and what it reaches: `worker-1 redis`, `worker-1 simulator`, `api-1 redis`,
-    `viewers api-1`.
+    `proxies` are named by the process and what it reaches: `worker-1 redis`, `worker-1 queue`, `worker-1 simulator`,
+    `api-1 redis`, `viewers api-1`. Where asked, Redis has a replica, the queue a Redis of its own, and each of both a
+    clock that can be set.
     """
 
     def __init__(
-        self, folder: Path, history: History, *, workers: int, apis: int, environment: Mapping[str, str]
+        self,
+        folder: Path,
+        history: History,
+        *,
+        workers: int,
+        apis: int,
+        environment: Mapping[str, str],
+        replica: bool = False,
+        queue: bool = False,
+        clocks: bool = False,
     ) -> None:
         super().__init__(folder, workers=workers, apis=apis, environment=environment)
         self.history = history
+        self.clocks = {"redis": Clock(folder / "clock")} if clocks else {}
+        if queue and clocks:
+            self.clocks["queue"] = Clock(folder / "clock-queue")
+        self.redis = self.valkey = Server(folder / "data", clock=self.clocks.get("redis"))
+        self.replica = Server(folder / "replica", clock=self.clocks.get("redis")) if replica else None
+        self.queue = Server(folder / "queue", clock=self.clocks.get("queue")) if queue else None
         self.proxies: dict[str, Proxy] = {}
         self._listening = contextlib.AsyncExitStack()
 
@@ -45,9 +62,12 @@ class Rig(Stack):
         await self._listening.aclose()
 
     async def routes(self, process: Process) -> dict[str, str]:
-        """Its own way to Redis, and for a worker to the simulator."""
-        redis = await self._proxy(f"{process.name} redis", self.valkey.socket)
+        """Its own way to each Redis, and for a worker to the simulator."""
+        redis = await self._proxy(f"{process.name} redis", self.redis.socket)
         found = {"MIDSTREAM_REDIS_URL": f"redis://{redis.address}/0"}
+        if self.queue is not None:
+            queue = await self._proxy(f"{process.name} queue", self.queue.socket)
+            found["MIDSTREAM_QUEUE_URL"] = f"redis://{queue.address}/0"
         if process in self.workers:
             url = httpx2.URL(self.simulator_url)
             simulator = await self._proxy(f"{process.name} simulator", (url.host, url.port or 80))
@@ -66,6 +86,21 @@ class Rig(Stack):
             if name.endswith(" simulator"):
                 proxy.upstream = (url.host, url.port or 80)
 
+    async def fail_over(self) -> bool:
+        """The replica becomes the primary and the address moves, while connections stand; False where it is not ready.
+
+        Nothing that was acknowledged is lost, as the primary waits for its replica.
+        """
+        assert self.replica is not None
+        if not await self.redis.hand_over(self.replica):
+            return False
+        self.redis, self.replica = self.replica, self.redis
+        self.valkey = self.redis
+        for name, proxy in self.proxies.items():
+            if name.endswith(" redis"):
+                proxy.upstream = self.redis.socket
+        return True
+
     def front(self, api: ApiProcess) -> str:
         """Where viewers reach an API: a proxy."""
         return f"http://{self.proxies[f'viewers {api.name}'].address}"
@@ -77,10 +112,25 @@ class Rig(Stack):
             if process.running and (usage := _usage(process.name, process.popen.pid)):
                 usage.tasks = process.tasks() if process is not self.simulator else None
                 found.append(usage)
-        if redis := _usage("redis", self.valkey.pid):
-            redis.keys = keys
-            found.append(redis)
+        for name, server in {"redis": self.redis, "replica": self.replica, "queue": self.queue}.items():
+            if server is not None and (usage := _usage(name, server.pid)):
+                usage.keys = keys if server is self.redis else None
+                found.append(usage)
         return found
+
+    async def _start(self) -> None:
+        for server in (self.queue, self.replica):
+            if server is not None:
+                await server.start()
+        if self.replica is not None:
+            await self.replica.follow(self.redis)
+        await super()._start()
+
+    async def _stop(self) -> None:
+        await super()._stop()
+        for server in (self.queue, self.replica):
+            if server is not None:
+                await server.stop()
 
     async def _proxy(self, name: str, upstream: tuple[str, int] | Path) -> Proxy:
         proxy = await self._listening.enter_async_context(Proxy(name, upstream).listening())

@@ -3,62 +3,78 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import signal
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
-from pathlib import Path
 
-from tests.faults.history import Died, Fault, History
+from tests.faults.aof import SAMPLE
+from tests.faults.history import Died, History
 from tests.faults.proxy import Direction
+from tests.faults.redis_faults import LONGEST_OUTAGE, RedisFaults
 from tests.faults.rig import Rig
 from tests.processes import Process
 
-SYNCED = 1.0
-"""Seconds of writes at the end of the append-only file that a crash of the machine may take (AOF `everysec`)."""
-SAMPLE = 0.05
-
 WEIGHTS = {
-    "worker_kill": 8,
-    "worker_pause": 3,
-    "worker_term": 2,
-    "workers_all": 1,
-    "api_kill": 2,
-    "api_term": 2,
-    "redis_kill": 3,
-    "redis_pause": 2,
-    "way_cut": 3,
-    "way_reset": 3,
-    "way_black_hole": 2,
-    "way_slow": 1,
-    "simulator_kill": 1,
+    "worker_kill": 8.0,
+    "worker_pause": 3.0,
+    "worker_term": 2.0,
+    "workers_all": 1.0,
+    "api_kill": 2.0,
+    "api_term": 2.0,
+    "redis_kill": 3.0,
+    "redis_pause": 2.0,
+    "redis_failover": 2.0,
+    "redis_loading": 1.0,
+    "redis_misconf": 1.0,
+    "redis_oom": 1.0,
+    "redis_outage": 0.3,
+    "redis_clock": 2.0,
+    "queue_kill": 2.0,
+    "queue_pause": 1.0,
+    "way_cut": 3.0,
+    "way_reset": 3.0,
+    "way_black_hole": 2.0,
+    "way_slow": 1.0,
+    "simulator_kill": 1.0,
 }
 """Kinds of fault, and how often each is chosen."""
+LONG = {"redis_outage": LONGEST_OUTAGE}
+"""Kinds that are not begun in the last seconds of a run: so many, and a few in which all goes on."""
+GOES_ON = 15.0
 
 
 class Schedule:
     """Injects faults, each undone after a while, and several at a time where chance wants it so.
 
-    `pace` is the mean seconds between two faults. With `cut_aof`, a killed Redis also loses up to 200 kB of what it
-    wrote in its last second, as a machine that loses its power does.
+    `pace` is the mean seconds between two faults, `seconds` for how long there will be any. `cut_aof` is as RedisFaults
+    has it.
     """
 
     def __init__(
-        self, rig: Rig, history: History, seed: int, *, pace: float, lease: float, kinds: set[str], cut_aof: bool
+        self,
+        rig: Rig,
+        history: History,
+        seed: int,
+        *,
+        pace: float,
+        lease: float,
+        kinds: set[str],
+        cut_aof: bool,
+        seconds: float,
     ) -> None:
         self.rig, self.history = rig, history
         self.counts: dict[str, int] = {}
         self._chance = random.Random(f"faults {seed}")
-        self._pace, self._lease, self._cut_aof = pace, lease, cut_aof
+        self._pace, self._lease = pace, lease
+        self._seconds, self._over_at = seconds, 0.0
+        self._redis = RedisFaults(rig, history, self._chance, lease=lease, cut_aof=cut_aof)
         self._kinds = {kind: weight for kind, weight in WEIGHTS.items() if kind in kinds}
         self._busy: set[str] = set()
         self._undoing: set[asyncio.Task[None]] = set()
-        self._written: deque[tuple[float, Path, int]] = deque()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Break things until `stop`, then make all of them whole."""
+        self._over_at = time.monotonic() + self._seconds
         watching = [asyncio.create_task(self._sample()), asyncio.create_task(self._supervise())]
         try:
             while not stop.is_set():
@@ -86,8 +102,12 @@ class Schedule:
         family, _, act = kind.partition("_")
         # Drawn whether or not it can be done now, so that one seed gives one sequence on every machine.
         pick, length = self._chance.random(), self._chance.random()
+        if kind in LONG and self._over_at - time.monotonic() < LONG[kind] + GOES_ON:
+            return
         if family == "way":
             self._strike_way(act, pick, length)
+        elif kind in self._redis.kinds:
+            self._on(family, kind, self._redis.kinds[kind](length))
         elif kind == "workers_all":
             for worker in self.rig.workers:
                 self._on(worker.name, kind, self._kill(worker, kind, 0.2 + length))
@@ -96,10 +116,6 @@ class Schedule:
             process = processes[int(pick * len(processes))]
             strike = {"kill": self._kill, "pause": self._pause, "term": self._terminate}[act]
             self._on(process.name, kind, strike(process, kind, length))
-        elif kind == "redis_kill":
-            self._on("redis", kind, self._kill_redis(0.05 + length * self._lease))
-        elif kind == "redis_pause":
-            self._on("redis", kind, self._pause_redis(0.5 + length * 2 * self._lease))
         else:
             self._on("simulator", kind, self._kill_simulator())
 
@@ -119,57 +135,28 @@ class Schedule:
 
         self._undoing.add(asyncio.create_task(do()))
 
-    def _begin(self, what: str, target: str, detail: str = "") -> Fault:
-        return Fault(at=time.time(), what=what, target=target, detail=detail)
-
-    def _over(self, fault: Fault) -> None:
-        fault.until = time.time()
-        self.history.add(fault)
-
     async def _kill(self, process: Process, what: str, length: float) -> None:
-        fault = self._begin("worker_kill" if what == "workers_all" else what, process.name)
-        await process.kill()
-        await asyncio.sleep(length * 2)
-        await process.start()
-        self._over(fault)
+        with self.history.fault("worker_kill" if what == "workers_all" else what, process.name):
+            await process.kill()
+            await asyncio.sleep(length * 2)
+            await process.start()
 
     async def _terminate(self, process: Process, what: str, length: float) -> None:
-        fault = self._begin(what, process.name)
-        status = await process.stop()
-        fault.detail = f"exit status {status}"
-        await asyncio.sleep(length)
-        await process.start()
-        self._over(fault)
+        with self.history.fault(what, process.name) as fault:
+            status = await process.stop()
+            fault.detail = f"exit status {status}"
+            await asyncio.sleep(length)
+            await process.start()
 
     async def _pause(self, process: Process, what: str, length: float) -> None:
-        fault = self._begin(what, process.name)
-        process.pause()
-        await asyncio.sleep(2 * self._lease + length)
-        process.resume()
-        self._over(fault)
-
-    async def _kill_redis(self, down: float) -> None:
-        fault = self._begin("redis_kill", "redis")
-        await self.rig.valkey.kill()
-        if self._cut_aof:
-            fault.detail = f"{self._cut(fault.at)} bytes cut off"
-        await asyncio.sleep(down)
-        await self.rig.valkey.start()
-        self._over(fault)
-
-    async def _pause_redis(self, length: float) -> None:
-        fault = self._begin("redis_pause", "redis")
-        os.kill(self.rig.valkey.pid, signal.SIGSTOP)
-        try:
-            await asyncio.sleep(length)
-        finally:
-            os.kill(self.rig.valkey.pid, signal.SIGCONT)
-        self._over(fault)
+        with self.history.fault(what, process.name):
+            process.pause()
+            await asyncio.sleep(2 * self._lease + length)
+            process.resume()
 
     async def _kill_simulator(self) -> None:
-        fault = self._begin("simulator_kill", "simulator")
-        await self.rig.restart_simulator()
-        self._over(fault)
+        with self.history.fault("simulator_kill", "simulator"):
+            await self.rig.restart_simulator()
 
     def _strike_way(self, act: str, pick: float, length: float) -> None:
         names = sorted(self.rig.proxies)
@@ -200,9 +187,8 @@ class Schedule:
         }
 
         async def strike() -> None:
-            fault = self._begin(f"way_{act}", name)
-            await acts[act]()
-            self._over(fault)
+            with self.history.fault(f"way_{act}", name):
+                await acts[act]()
 
         self._on(name, f"way_{act}", strike())
 
@@ -216,26 +202,6 @@ class Schedule:
             await asyncio.sleep(SAMPLE)
 
     async def _sample(self) -> None:
-        """Know how long the append-only file was a moment ago."""
         while True:
-            if path := self._append_only_file():
-                self._written.append((time.time(), path, path.stat().st_size))
-                while len(self._written) > 100:
-                    self._written.popleft()
+            self._redis.look()
             await asyncio.sleep(SAMPLE)
-
-    def _append_only_file(self) -> Path | None:
-        files = self.rig.valkey.data_dir.glob("appendonlydir/*.incr.aof")
-        return max(files, key=lambda path: int(path.name.split(".")[-3]), default=None)
-
-    def _cut(self, killed_at: float) -> int:
-        """Take 5 to 200 kB off the tail, and no more than the last second wrote; gives how many bytes."""
-        path = self._append_only_file()
-        synced = [size for at, file, size in self._written if file == path and at < killed_at - SYNCED]
-        if path is None or not synced:
-            return 0
-        size = path.stat().st_size
-        kept = max(size - self._chance.randint(5_000, 200_000), synced[-1])
-        with path.open("r+b") as file:
-            file.truncate(min(kept, size))
-        return max(size - kept, 0)

@@ -96,6 +96,21 @@ class Story:
     def redis_killed(self, at: float) -> None:
         self.more.append(Fault(at=at, until=at + 1, what="redis_kill", target="redis"))
 
+    def jumped(self, at: float, offset: int = 600, target: str = "redis") -> None:
+        self.more.append(Fault(at=at, until=at, what="redis_clock", target=target, offset=offset))
+
+    def ahead(self, seconds: int) -> None:
+        """Let the second attempt's token be of a clock that is so far ahead."""
+        old, new = str(T + 5000), str(T + 5000 + seconds * 1000)
+        for event_list in (self.events, self.stored.events, *(view.events for view in self.views)):
+            event_list[:] = [event._replace(id=event.id.replace(old, new)) for event in event_list]
+        for view in self.views:
+            view.cursor = view.cursor.replace(old, new)
+        self.claims[1].token = self.appends[1].token = int(new)
+        self.appends[1].previous = self.appends[1].previous.replace(old, new)
+        self.stored.seal = self.stored.seal.replace(old, new)
+        self.reported.last = self.stored.seal
+
 
 def test_a_history_without_fault_is_found_without_fault(tmp_path: Path) -> None:
     story = Story()
@@ -279,6 +294,24 @@ def running_and_never_answered(story: Story) -> None:
     story.more.append(Stored(at=START + 60, id="g3", state="running"))
 
 
+def taken_from_a_living_worker_after_a_jump(story: Story) -> None:
+    story.kill.target = "w3"
+    story.jumped(START + 4)
+
+
+def held_up_by_a_frozen_queue(story: Story) -> None:
+    story.appends.append(story.append(T, f"{T}-1", 2, [("delta", "h2")], START + 4.5, "w1"))
+    story.appends[0].events = [("part", "h1")]
+    story.kill.target = "w3"
+    story.more.append(Fault(at=START + 0.5, until=START + 4.5, what="queue_pause", target="queue"))
+
+
+def refused_for_ever(story: Story) -> None:
+    story.more.append(
+        Post(at=START + 30, sent=START + 29, key="k2", api="a1", text="text", status=503, retry_after=True)
+    )
+
+
 BROKEN: list[tuple[Callable[[Story], None], set[str]]] = [
     (gap, {"lost", "complete"}),
     (duplicate, {"duplicated", "complete"}),
@@ -315,6 +348,9 @@ BROKEN: list[tuple[Callable[[Story], None], set[str]]] = [
     (refusal_without_retry_after, {"status"}),
     (reset_without_need, {"reset"}),
     (running_and_never_answered, {"ended"}),
+    (taken_from_a_living_worker_after_a_jump, {"clock"}),
+    (held_up_by_a_frozen_queue, {"flow"}),
+    (refused_for_ever, {"refused"}),
 ]
 
 
@@ -378,6 +414,91 @@ def test_a_kill_of_redis_excuses_nothing_else(break_it: Callable[[Story], None],
     break_it(story)
     story.redis_killed(killed_at)
     assert story.rules() != set()
+
+
+@pytest.mark.parametrize("disturbed_by", ["redis_kill", "queue_pause"])
+def test_a_jump_is_not_blamed_for_what_another_fault_did(disturbed_by: str) -> None:
+    story = Story()
+    taken_from_a_living_worker_after_a_jump(story)
+    story.more.append(Fault(at=START + 2, until=START + 4.5, what=disturbed_by, target=disturbed_by.partition("_")[0]))
+    assert "clock" not in story.rules()
+
+
+def test_a_jump_long_before_an_attempt_did_not_cause_it() -> None:
+    story = Story()
+    story.kill.target = "w3"
+    story.jumped(START - 5)
+    assert story.rules() == set()
+
+
+@pytest.mark.parametrize("broken", ["w1", "w1 simulator", "simulator"])
+def test_a_frozen_queue_is_not_blamed_for_what_another_fault_did(broken: str) -> None:
+    story = Story()
+    held_up_by_a_frozen_queue(story)
+    story.more.append(Fault(at=START + 2, until=START + 3, what="way_cut", target=broken))
+    assert "flow" not in story.rules()
+
+
+def test_a_fail_over_excuses_nothing() -> None:
+    for break_it in (acknowledged_and_lost, reset_without_need):
+        story = Story()
+        break_it(story)
+        story.more.append(Fault(at=START + 1, until=START + 1.5, what="redis_failover", target="redis"))
+        assert story.rules() != set()
+
+
+def test_what_an_outage_of_a_minute_lost_is_excused_as_long_as_it_lasts() -> None:
+    """The viewer hears of it, and is told 404, a minute after the kill."""
+    story = Story()
+    story.views.append(story.view(4, "", [], "refused", status=404))
+    story.views[-1].at = START + 75
+    assert story.rules() == {"status"}
+    story.more.append(Fault(at=START - 5, until=START + 67, what="redis_outage", target="redis"))
+    assert story.rules() == set()
+
+
+def test_a_token_of_a_clock_that_jumped_is_of_the_time_in_which_it_was_given() -> None:
+    story = Story()
+    story.ahead(600)
+    story.jumped(START + 4, 600)
+    assert story.rules() == set()
+    evidence = Evidence(deepcopy(story.lines))
+    assert evidence.claimed(evidence.claims["g"][1]) == pytest.approx(START + 5)
+    # What a kill of Redis may have lost is found by the same time: here, a claim that fenced nobody.
+    zombie = story.append(T, f"{T}-2", 3, [("delta", "h9")], START + 5.5, "w1")
+    story.appends.append(zombie)
+    assert "superseded" in story.rules()
+    story.redis_killed(START + 5.2)
+    assert "superseded" not in story.rules()
+
+
+def test_a_token_that_counts_on_after_a_clock_was_set_back_is_as_old_as_its_claim() -> None:
+    story = Story()
+    story.jumped(START - 100, 600)
+    story.jumped(START + 4, 0)
+    # The first attempt was given T + 600,000, and the second the number after it.
+    evidence = Evidence(deepcopy(story.lines))
+    claim = evidence.claims["g"][1]
+    claim.token, claim.at = T + 600_001, START + 25
+    assert evidence.claimed(claim) == START + 25
+
+
+def queued_and_forgotten(story: Story) -> None:
+    """Accepted, in the log's Redis, and in no queue."""
+    story.claims, story.appends, story.views = [], [], []
+    story.stored = Stored(at=START + 60, id="g", state="queued")
+    story.reported = Reported(at=START + 60, id="g", api="a1", status=200, state="queued")
+
+
+def test_what_only_the_queue_forgot_is_excused_where_the_node_that_accepted_it_was_struck_too() -> None:
+    story = Story()
+    queued_and_forgotten(story)
+    story.more.append(Fault(at=START + 1, until=START + 2, what="queue_kill", target="queue"))
+    assert story.rules() == {"ended"}
+    story.more.append(Fault(at=START + 3, until=START + 4, what="api_kill", target="a1"))
+    assert story.rules() == set()
+    story.more[-1].target = "a2"  # type: ignore[union-attr]
+    assert story.rules() == {"ended"}
 
 
 def test_half_a_line_at_the_end_of_a_journal_is_no_line(tmp_path: Path) -> None:

@@ -1,0 +1,106 @@
+"""What a fault must not do to those whom it does not strike: each rule yields an id, and what was seen of it."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from shared.events import TERMINAL
+from tests.faults.evidence import Evidence
+from tests.faults.history import Appended, Claimed, Fault
+
+OWNED = ("CLAIMED", "CANCELLED", "EXHAUSTED", "INTERRUPTED")
+"""Outcomes of a claim after which the log is its worker's."""
+AFTER = 4.0
+"""Leases after a jump in which a generation that is lost was lost by it."""
+HELD = 3.0
+"""Seconds without a delta that a frozen queue may not cause. The load's models say twenty a second and more."""
+QUIET = 15.0
+"""Seconds after the last fault in which a POST has to be taken again."""
+
+
+def needless(evidence: Evidence) -> list[tuple[Claimed, Claimed]]:
+    """Attempts that took a generation from a worker to which nothing had been done since it claimed, with its own."""
+    found = []
+    for claims in evidence.claims.values():
+        for before, claim in itertools.pairwise(claims):
+            if claim.worker == before.worker or claim.start not in OWNED:
+                continue
+            struck = any(
+                fault.target.split(" ")[0] == before.worker
+                and fault.at < claim.at
+                and (fault.until or fault.at) > before.at - 1
+                for fault in evidence.faults
+            )
+            if not struck:
+                found.append((before, claim))
+    return found
+
+
+def lost_by_a_jump(evidence: Evidence) -> Iterator[tuple[str, str]]:
+    """No living worker loses a generation as Redis' clock, or its queue's, jumps."""
+    assert evidence.setup is not None
+    lease = evidence.setup.lease
+    jumps = [fault for fault in evidence.faults if fault.what == "redis_clock"]
+    for before, claim in needless(evidence):
+        for jump in jumps:
+            at_once = before.at <= jump.at <= claim.at <= jump.at + AFTER * lease
+            if at_once and not any(_of_redis(evidence, jump.at - AFTER * lease, claim.at)):
+                yield (
+                    claim.id,
+                    f"{claim.worker} took it from {before.worker}, {claim.at - jump.at:.1f} s after the clock of "
+                    f"{jump.target} had jumped {jump.detail}",
+                )
+                break
+
+
+def held_up(evidence: Evidence) -> Iterator[tuple[str, str]]:
+    """No delta waits for a queue's Redis that is frozen."""
+    freezes = [fault for fault in evidence.faults if fault.what == "queue_pause"]
+    if not freezes:
+        return
+    attempts: dict[tuple[str, int], list[Appended]] = defaultdict(list)
+    for append in evidence.appends:
+        if append.outcome == "OK":
+            attempts[append.id, append.token].append(append)
+    for (generation_id, _), appends in attempts.items():
+        appends.sort(key=lambda append: append.sent)
+        for before, after in itertools.pairwise(appends):
+            # An end after a silence is the provider's.
+            if any(type in TERMINAL for type, _ in after.events):
+                continue
+            for freeze in freezes:
+                waited = min(after.sent, freeze.until or freeze.at) - max(before.sent, freeze.at)
+                if waited > HELD and not _else_broken(evidence, before, after):
+                    yield generation_id, f"{after.worker} wrote nothing for {waited:.1f} s of a frozen queue"
+
+
+def still_refused(evidence: Evidence) -> Iterator[tuple[str, str]]:
+    """Once nothing is broken, whoever asks is taken."""
+    quiet = max((fault.until or fault.at for fault in evidence.faults), default=0.0) + QUIET
+    taken = {post.key for post in evidence.posts if post.status == 202}
+    last = {post.key: post for post in evidence.posts if post.key not in taken}
+    for key, post in last.items():
+        if post.sent > quiet:
+            yield key, f"was answered {post.status}, {post.sent - quiet + QUIET:.0f} s after the last fault"
+
+
+def _else_broken(evidence: Evidence, before: Appended, after: Appended) -> bool:
+    since, until = before.sent - 1, after.sent
+    return (
+        any(evidence.struck(after.worker, since, until, way) for way in ("redis", "simulator"))
+        or any(fault.target == "simulator" for fault in _between(evidence.faults, since, until))
+        or any(fault.target == "redis" for fault in _of_redis(evidence, since, until))
+    )
+
+
+def _of_redis(evidence: Evidence, since: float, until: float) -> Iterator[Fault]:
+    """What was done to either Redis in this time, but for its clock."""
+    for fault in _between(evidence.faults, since, until):
+        if fault.target in ("redis", "queue") and fault.what != "redis_clock":
+            yield fault
+
+
+def _between(faults: Iterable[Fault], since: float, until: float) -> Iterator[Fault]:
+    return (fault for fault in faults if fault.at <= until and (fault.until or fault.at) >= since)
