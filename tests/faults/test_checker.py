@@ -306,6 +306,19 @@ def held_up_by_a_frozen_queue(story: Story) -> None:
     story.more.append(Fault(at=START + 0.5, until=START + 4.5, what="queue_pause", target="queue"))
 
 
+def stuck_after_a_fail_over(story: Story) -> None:
+    story.events[3:] = []
+    story.claims[1:], story.views = [], []
+    story.appends = [
+        story.append(T, f"{T}-0", 1, [("part", "h1")], START + 0.2, "w1"),
+        story.append(T, f"{T}-1", 2, [("delta", "h2"), ("completed", "h3")], START + 9, "w1"),
+    ]
+    story.stored.events = [*story.events, Seen(f"{T}-3", "completed", "h3")]
+    story.stored.seal = story.reported.last = f"{T}-3"
+    story.kill.target = "w3"
+    story.more.append(Fault(at=START + 0.5, until=START + 1, what="redis_failover", target="redis"))
+
+
 def refused_for_ever(story: Story) -> None:
     story.more.append(
         Post(at=START + 30, sent=START + 29, key="k2", api="a1", text="text", status=503, retry_after=True)
@@ -350,6 +363,7 @@ BROKEN: list[tuple[Callable[[Story], None], set[str]]] = [
     (running_and_never_answered, {"ended"}),
     (taken_from_a_living_worker_after_a_jump, {"clock"}),
     (held_up_by_a_frozen_queue, {"flow"}),
+    (stuck_after_a_fail_over, {"flow"}),
     (refused_for_ever, {"refused"}),
 ]
 
@@ -436,6 +450,30 @@ def test_a_frozen_queue_is_not_blamed_for_what_another_fault_did(broken: str) ->
     story = Story()
     held_up_by_a_frozen_queue(story)
     story.more.append(Fault(at=START + 2, until=START + 3, what="way_cut", target=broken))
+    assert "flow" not in story.rules()
+
+
+@pytest.mark.parametrize(("at", "until"), [(START - 3, START - 2), (START + 0.1, START + 4)])
+def test_a_silence_long_after_a_fault_or_hardly_after_it_is_not_blamed_on_it(at: float, until: float) -> None:
+    story = Story()
+    stuck_after_a_fail_over(story)
+    story.more[-1].at, story.more[-1].until = at, until  # type: ignore[union-attr]
+    assert story.rules() == set()
+
+
+def test_what_broke_after_it_should_have_gone_on_is_no_excuse() -> None:
+    story = Story()
+    stuck_after_a_fail_over(story)
+    story.more.append(Fault(at=START + 8.5, until=START + 8.9, what="redis_failover", target="redis"))
+    assert story.rules() == {"flow"}
+    story.more[-1].at = START + 3
+    assert story.rules() == set()
+
+
+def test_a_provider_that_said_nothing_before_its_end_is_no_fault_of_a_frozen_queue() -> None:
+    story = Story()
+    held_up_by_a_frozen_queue(story)
+    story.appends[-1].events = [("usage", "h2")]
     assert "flow" not in story.rules()
 
 

@@ -6,7 +6,6 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from shared.events import TERMINAL
 from tests.faults.evidence import Evidence
 from tests.faults.history import Appended, Claimed, Fault
 
@@ -15,7 +14,9 @@ OWNED = ("CLAIMED", "CANCELLED", "EXHAUSTED", "INTERRUPTED")
 AFTER = 4.0
 """Leases after a jump in which a generation that is lost was lost by it."""
 HELD = 3.0
-"""Seconds without a delta that a frozen queue may not cause. The load's models say twenty a second and more."""
+"""Seconds without a delta that no frozen queue and no jump may cause. The models say 20 a second and more."""
+RESUMED = 6.0
+"""Seconds after a fault of the log's Redis in which a living worker writes again: a time-out and what follows it."""
 QUIET = 15.0
 """Seconds after the last fault in which a POST has to be taken again."""
 
@@ -56,24 +57,39 @@ def lost_by_a_jump(evidence: Evidence) -> Iterator[tuple[str, str]]:
 
 
 def held_up(evidence: Evidence) -> Iterator[tuple[str, str]]:
-    """No delta waits for a queue's Redis that is frozen."""
-    freezes = [fault for fault in evidence.faults if fault.what == "queue_pause"]
-    if not freezes:
-        return
-    attempts: dict[tuple[str, int], list[Appended]] = defaultdict(list)
-    for append in evidence.appends:
+    """No delta waits for a queue's Redis or a clock, nor for the log's Redis once that is whole again."""
+    faults = [fault for fault in evidence.faults if fault.target in ("redis", "queue")]
+    written: dict[str, list[Appended]] = defaultdict(list)
+    for append in evidence.appends if faults else ():
         if append.outcome == "OK":
-            attempts[append.id, append.token].append(append)
-    for (generation_id, _), appends in attempts.items():
-        appends.sort(key=lambda append: append.sent)
+            written[append.id].append(append)
+    for generation_id, appends in written.items():
+        appends.sort(key=lambda append: append.at)
         for before, after in itertools.pairwise(appends):
-            # An end after a silence is the provider's.
-            if any(type in TERMINAL for type, _ in after.events):
+            # Where no delta waited, the silence is the provider's.
+            if after.at - before.at < HELD or not any(type == "delta" for type, _ in after.events):
                 continue
-            for freeze in freezes:
-                waited = min(after.sent, freeze.until or freeze.at) - max(before.sent, freeze.at)
-                if waited > HELD and not _else_broken(evidence, before, after):
-                    yield generation_id, f"{after.worker} wrote nothing for {waited:.1f} s of a frozen queue"
+            for fault in faults:
+                since, waited = _waited(fault, before, after)
+                # What was broken only later is no reason why it had not gone on by then.
+                if waited > _limit(fault) and not _else_broken(evidence, fault, after.worker, since + _limit(fault)):
+                    yield generation_id, f"{after.worker} wrote nothing for {waited:.1f} s of or after {fault.what}"
+                    break
+
+
+def _limit(fault: Fault) -> float:
+    return HELD if fault.target == "queue" or fault.what == "redis_clock" else RESUMED
+
+
+def _waited(fault: Fault, before: Appended, after: Appended) -> tuple[float, float]:
+    """From when on, and for how many seconds, nothing was written although this fault is no reason, or no more."""
+    whole = fault.until or fault.at
+    if fault.target == "queue" and fault.what != "redis_clock":
+        since = max(before.at, fault.at)
+        return since, min(after.at, whole) - since
+    # What comes of an attempt that ended is another rule's, but for a fail-over: that ends none.
+    spans = before.at <= whole and (before.token == after.token or fault.what == "redis_failover")
+    return whole, after.at - whole if spans else 0.0
 
 
 def still_refused(evidence: Evidence) -> Iterator[tuple[str, str]]:
@@ -86,12 +102,12 @@ def still_refused(evidence: Evidence) -> Iterator[tuple[str, str]]:
             yield key, f"was answered {post.status}, {post.sent - quiet + QUIET:.0f} s after the last fault"
 
 
-def _else_broken(evidence: Evidence, before: Appended, after: Appended) -> bool:
-    since, until = before.sent - 1, after.sent
+def _else_broken(evidence: Evidence, but: Fault, worker: str, until: float) -> bool:
+    since = but.at - 1
     return (
-        any(evidence.struck(after.worker, since, until, way) for way in ("redis", "simulator"))
+        any(evidence.struck(worker, since, until, way) for way in ("redis", "simulator"))
         or any(fault.target == "simulator" for fault in _between(evidence.faults, since, until))
-        or any(fault.target == "redis" for fault in _of_redis(evidence, since, until))
+        or any(fault.target == "redis" and fault is not but for fault in _of_redis(evidence, since, until))
     )
 
 
