@@ -30,7 +30,7 @@ LEAST = 20
 async def run(folder: Path, before: Version) -> None:
     """Start both versions, replace them under load, and write down what came of it."""
     # No more seconds than the steps take.
-    plan = Plan(seconds=0, running=8, kinds=frozenset())
+    plan = Plan(seconds=0, running=6, kinds=frozenset())
     history = History(folder / "history")
     rig = Mixed(
         folder, history, before=before, now=Version("new", ROOT, Path(sys.executable)), environment=environment(plan)

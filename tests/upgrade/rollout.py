@@ -10,7 +10,7 @@ from tests.faults.history import History
 from tests.faults.rig import Rig
 from tests.processes import Process
 
-PAUSE = 1.5
+PAUSE = 1.0
 """Seconds for which all goes on between two steps."""
 
 
@@ -34,7 +34,7 @@ class Mixed(Rig):
     ) -> None:
         super().__init__(folder, history, workers=2, apis=2, environment=environment)
         self.before, self.now = before, now
-        self.versions: dict[str, Version] = {}
+        self._versions: dict[str, Version] = {}
         for old, new in ((self.apis[1], self.apis[0]), (self.workers[1], self.workers[0])):
             self.make(old, before)
             self.make(new, now)
@@ -42,7 +42,11 @@ class Mixed(Rig):
     def make(self, process: Process, version: Version) -> None:
         """Let a process be of this version from its next start on."""
         version.take(process)
-        self.versions[process.name] = version
+        self._versions[process.name] = version
+
+    def of(self, process: Process) -> Version:
+        """Which version a process is of."""
+        return self._versions[process.name]
 
 
 class Rollout:
@@ -53,32 +57,37 @@ class Rollout:
 
     async def run(self, _: asyncio.Event) -> None:
         """All steps. It cannot be ended before."""
-        rig = self.rig
-        # Old and new beside each other; each restarted as it is, in both orders.
-        for processes in ((*rig.apis, *rig.workers), (*reversed(rig.workers), *reversed(rig.apis))):
-            await self._each(processes)
+        rig, old, new = self.rig, self.rig.before, self.rig.now
+        # An API and a worker of each, restarted as they are beside the others, in both orders.
+        for version in (old, new, new, old):
+            await self._together([process for process in (*rig.apis, *rig.workers) if rig.of(process) is version])
         # What a worker of one version leaves behind is taken over by the other.
         for worker in rig.workers:
-            await self._replace(worker, rig.versions[worker.name], kill=True)
-        # All new, workers first; all old, APIs first; and all new, APIs first.
-        await self._all(rig.now, (*rig.workers, *rig.apis))
-        await self._all(rig.before, (*rig.apis, *rig.workers))
+            await self._replace(worker, rig.of(worker), kill=True)
+        # The upgrade, workers first; the way back, APIs first, one after the other; and the whole upgrade.
+        await self._together(rig.workers, new)
+        await self._one_by_one(rig.apis, new)
         await self._restart_redis()
-        await self._all(rig.now, (*rig.apis, *rig.workers))
+        await self._one_by_one(rig.apis, old)
+        await self._together(rig.workers, old)
+        await self._together(rig.workers, new)
+        await self._one_by_one(rig.apis, new)
 
-    async def _each(self, processes: Sequence[Process]) -> None:
-        for process in processes:
-            await self._replace(process, self.rig.versions[process.name])
+    async def _together(self, processes: Sequence[Process], version: Version | None = None) -> None:
+        async with asyncio.TaskGroup() as group:
+            for process in processes:
+                if self.rig.of(process) is not version:
+                    group.create_task(self._replace(process, version or self.rig.of(process)))
 
-    async def _all(self, version: Version, processes: Sequence[Process]) -> None:
+    async def _one_by_one(self, processes: Sequence[Process], version: Version) -> None:
         for process in processes:
-            if self.rig.versions[process.name] is not version:
+            if self.rig.of(process) is not version:
                 await self._replace(process, version)
 
     async def _replace(self, process: Process, version: Version, *, kill: bool = False) -> None:
         family = process.name.partition("-")[0]
         with self.history.fault(f"{family}_{'kill' if kill else 'term'}", process.name) as fault:
-            fault.detail = f"{self.rig.versions[process.name].name} → {version.name}"
+            fault.detail = f"{self.rig.of(process).name} → {version.name}"
             await (process.kill() if kill else process.stop())
             self.rig.make(process, version)
             await process.start()
