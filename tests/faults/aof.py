@@ -28,11 +28,13 @@ class Tail:
     def cut(self, killed_at: float, chance: random.Random) -> int:
         """Take 5 to 200 kB off, and no more than the last second before `killed_at` wrote; gives how many bytes."""
         path = self._file()
-        synced = [size for at, file, size in self._written if file == path and at < killed_at - SYNCED]
-        if path is None or not synced:
+        written = [(at, size) for at, file, size in self._written if file == path]
+        if path is None or not written:
             return 0
+        # Of what is not known for so long, the oldest length was synced at the earliest.
+        synced = max((size for at, size in written if at < killed_at - SYNCED), default=written[0][1])
         size = path.stat().st_size
-        kept = max(size - chance.randint(5_000, 200_000), synced[-1])
+        kept = max(size - chance.randint(5_000, 200_000), synced)
         with path.open("r+b") as file:
             file.truncate(min(kept, size))
         return max(size - kept, 0)
