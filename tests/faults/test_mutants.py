@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from subprocess import run
 
 import pytest
 
-from tests.faults.mutants import MUTANTS, STAGES, Mutant, caught_by, copied, mutate, passes
+from tests.faults.mutants import MUTANTS, ROOT, STAGES, Mutant, caught_by, copied, mutate, passes
 
 QUICK = {"a mismatch is the end of an attempt": "writer", "a lease is not looked at before the claim": "guards"}
 
@@ -27,6 +28,13 @@ def test_every_mutant_can_be_made(tree: Path, mutant: Mutant) -> None:
     for file, text in before.items():
         assert (tree / file).read_text() != text
         (tree / file).write_text(text)
+
+
+def test_the_page_names_mutants_that_there_are() -> None:
+    page = (ROOT / "docs/reliability.md").read_text().partition("| without its guard | caught by |")[2]
+    named = re.findall(r"^\| (.+) \| .+ \|$", page.partition("\n\n")[0], re.MULTILINE)
+    assert set(named) <= {mutant.name for mutant in MUTANTS}
+    assert len(named) == len(set(named)) > 100
 
 
 @pytest.mark.timeout(200)
