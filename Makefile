@@ -46,7 +46,7 @@ test: install ## Run the tests; ARGS="-k name" adds options
 test-slow: install ## Run the tests that take long
 	$(BIN)/pytest -m "slow and not cost" $(ARGS)
 
-test-upgrade: install ## Run the commit that tests/upgrade/BEFORE names beside this tree, under load (3 minutes)
+test-upgrade: install ## Run the commit that tests/upgrade/BEFORE names beside this tree, under load
 	$(BIN)/python -m tests.upgrade $(ARGS)
 
 test-newest: ## Run the unit tests with the newest dependencies that pyproject.toml allows, in .venv-newest
