@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.conftest import pytest_configure
@@ -26,11 +26,6 @@ from tests.faults.undisturbed import needless
 
 KINDS = frozenset(kind for kind in WEIGHTS if FAKETIME or kind != "redis_clock")
 """What can be done here; without libfaketime no clock can jump."""
-NOT_YET = frozenset(kind for kind in WEIGHTS if kind in (
-    "redis_failover", "redis_loading", "redis_misconf", "redis_oom", "redis_outage", "redis_clock",
-    "queue_kill", "queue_pause",
-))  # fmt: skip
-"""What is done only where it is asked for, until Midstream bears it."""
 SAMPLES = 10.0
 """Seconds between two looks at what the processes use."""
 
@@ -50,7 +45,7 @@ class Plan:
     lease: float = 2.0
     pace: float = 3.0
     """Mean time between two faults."""
-    kinds: frozenset[str] = field(default_factory=lambda: KINDS - NOT_YET)
+    kinds: frozenset[str] = KINDS
     cut_aof: bool = False
     ttl: float = 86_400.0
     most: int | None = None
@@ -161,7 +156,7 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--lease", type=float, default=Plan.lease)
     parser.add_argument("--pace", type=float, default=Plan.pace, help="mean seconds between two faults")
     parser.add_argument(
-        "--faults", default=",".join(KINDS - NOT_YET), help="kinds of fault, separated by commas; all without"
+        "--faults", default=",".join(KINDS), help="kinds of fault, separated by commas; all without"
     )
     parser.add_argument("--without", default="", help="kinds of fault that are left out")
     parser.add_argument("--cut-aof", action="store_true", help="a killed Redis also loses up to its last second")
