@@ -19,6 +19,10 @@ class Before:
 
     def __enter__(self) -> Path:
         """Raises subprocess.CalledProcessError where git or pip fails."""
+        if subprocess.run(
+            ("git", "cat-file", "-e", f"{self.commit}^{{commit}}"), cwd=ROOT, capture_output=True
+        ).returncode:
+            _quiet("git", "fetch", "--depth", "1", "origin", self.commit)  # a clone without all of the history
         _quiet("git", "worktree", "add", "--detach", str(self.tree), self.commit)
         _quiet(sys.executable, "-m", "venv", ".venv", cwd=self.tree)
         pip = (".venv/bin/python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps")
