@@ -17,6 +17,7 @@ from midstream.valkey import Valkey
 from shared import permissions
 from shared.commands import Server, servers
 from shared.permissions import RULE, Lacks, lacks, require, try_again
+from shared.queue import Queue
 from shared.redis_client import connect
 from shared.settings import Settings, SettingsError
 
@@ -88,6 +89,17 @@ async def test_what_is_only_a_hint_stops_nothing(server: Valkey, caplog: pytest.
     (line,) = [record.getMessage() for record in caplog.records]
     assert "BLPOP" in line
     assert "INFO" in line
+    await admin.aclose()
+
+
+@pytest.mark.parametrize("less", ["-lpush", "-ltrim"])
+async def test_a_job_is_queued_without_a_wake_up(server: Valkey, less: str) -> None:
+    admin, settings = connect(server.url, timeout=5), as_user(server)
+    await permit(admin, *RULE.split(), less)
+    user = connect(settings.redis_url, timeout=5)
+    assert await Queue(user, settings).enqueue("a")
+    assert (await Queue(user, settings).take("w", most=1)).jobs
+    await user.aclose()
     await admin.aclose()
 
 
