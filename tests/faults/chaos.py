@@ -155,9 +155,7 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--viewers", type=int, default=Plan.viewers, help="viewers of each generation")
     parser.add_argument("--lease", type=float, default=Plan.lease)
     parser.add_argument("--pace", type=float, default=Plan.pace, help="mean seconds between two faults")
-    parser.add_argument(
-        "--faults", default=",".join(KINDS), help="kinds of fault, separated by commas; all without"
-    )
+    parser.add_argument("--faults", default=",".join(KINDS), help="kinds of fault, separated by commas; all without")
     parser.add_argument("--without", default="", help="kinds of fault that are left out")
     parser.add_argument("--cut-aof", action="store_true", help="a killed Redis also loses up to its last second")
     parser.add_argument("--ttl", type=float, default=Plan.ttl, help="seconds a log is kept after its end")

@@ -11,6 +11,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError, NoPermissionError, TimeoutError
 
+from shared.clock import Server
 from shared.events import Completed
 from shared.queue import QUEUE, Queue
 from shared.settings import Settings
@@ -128,22 +129,22 @@ async def test_a_restart_that_only_the_wake_up_noticed_is_held_off_after(
 ) -> None:
     """The lease of what runs elsewhere may be lost: its worker takes it back before anyone takes it from there."""
     seen: list[bool] = []
-    restarted: float | None = None  # long ago: nothing is held off when the worker starts
+    run_id = "before"
 
     async def broken(*_: object) -> bool:
-        seen.append(True)
         raise ConnectionError("closed by the server")
 
-    async def clock(queue: Queue) -> tuple[int, int]:
+    async def server(queue: Queue) -> Server:
         seconds, microseconds = await queue.redis.time()
-        up_ms = 10**12 if restarted is None else int((time.monotonic() - restarted) * 1000)
-        return seconds * 1000 + microseconds // 1000, up_ms
+        if run_id == "after":
+            seen.append(True)
+        return Server(seconds * 1000 + microseconds // 1000, 10**12, run_id)
 
-    monkeypatch.setattr(Queue, "clock", clock)
+    monkeypatch.setattr(Queue, "server", server)
     async with working(settings.model_copy(update={"lease": 600.0})):
         await midstream.ended(await midstream.ask("simulator/lorem?deltas=2&rate=0"))
         # Of some worker, whose lease Redis has forgotten.
-        restarted = time.monotonic()
+        run_id = "after"
         monkeypatch.setattr(Queue, "wait", broken)
         async with asyncio.timeout(20):
             while not seen:
