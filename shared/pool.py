@@ -66,41 +66,43 @@ class Pool(BlockingConnectionPool):
                 return connection
 
     async def release(self, connection: AbstractConnection) -> None:
-        """Give it to who waits, or keep it. One that was closed is connected anew by who waits, else forgotten."""
-        others = len(self._in_use_connections) - 1
-        if connection.is_connected or not others or others < self._most():
-            while self._waiters:
-                waiter = self._waiters.popleft()
-                if not waiter.done():
-                    waiter.set_result(connection)
-                    return
+        """Give it to who waits, or keep it. One that was closed is forgotten, and another one may take its place."""
         self._in_use_connections.remove(connection)
-        if not connection.is_connected:
-            return
-        self._available_connections.append(connection)
-        connection.idle_since = asyncio.get_running_loop().time()  # type: ignore[attr-defined]
+        if connection.is_connected:
+            self._available_connections.append(connection)
+            connection.idle_since = asyncio.get_running_loop().time()  # type: ignore[attr-defined]
+        self._serve()
         if self._timer is None and len(self._available_connections) > KEPT:
             self._timer = asyncio.get_running_loop().call_later(IDLE, self._give_back)
 
+    def _serve(self) -> None:
+        """Give what there is to those who wait, in turn."""
+        while self._waiters and self.can_get_connection():
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(self.get_available_connection())  # type: ignore[no-untyped-call]
+
     async def _turn(self, deadline: float) -> AbstractConnection:
         """One that is not in use, in the order of those who ask. Raises TimeoutError."""
-        if not self._waiters and self.can_get_connection():
-            connection: AbstractConnection = self.get_available_connection()  # type: ignore[no-untyped-call]
-            return connection
         waiter: asyncio.Future[AbstractConnection] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
+        self._serve()
+        if waiter.done():
+            return waiter.result()
         try:
             async with asyncio.timeout_at(deadline):
                 return await waiter
         except BaseException:
-            if waiter.done() and not waiter.cancelled():  # it was given one, and goes
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+            elif not waiter.cancelled():  # it was given one, and goes
                 await self.release(waiter.result())
             raise
 
     def _most(self) -> int:
         """How many may be open now."""
         crowded = self._crowded_until and asyncio.get_running_loop().time() < self._crowded_until
-        return self._room if crowded else self.max_connections
+        return max(1, self._room) if crowded else self.max_connections
 
     async def disconnect(self, inuse_connections: bool = True) -> None:
         """Close them."""
@@ -112,7 +114,9 @@ class Pool(BlockingConnectionPool):
     def _make_do(self) -> bool:
         """Take those that are open for all that there can be now. False where there is none."""
         open_now = [c for c in (*self._available_connections, *self._in_use_connections) if c.is_connected]
-        self._room, self._crowded_until = len(open_now), asyncio.get_running_loop().time() + CROWDED
+        loop = asyncio.get_running_loop()
+        self._room, self._crowded_until = len(open_now), loop.time() + CROWDED
+        loop.call_at(self._crowded_until, self._serve)
         return bool(open_now)
 
     def _give_back(self) -> None:

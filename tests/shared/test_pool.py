@@ -122,3 +122,43 @@ async def test_where_there_is_none_it_says_why() -> None:
             await redis.set("k", "1")
         assert is_crowded(caught.value)
         await redis.aclose()
+
+
+async def test_where_there_was_none_one_is_tried_again() -> None:
+    async with Crowded(0) as server:
+        redis = connect(server.url, timeout=1, retries=0)
+        for _ in range(3):
+            with pytest.raises(ConnectionError) as caught:
+                await redis.set("k", "1")
+            assert is_crowded(caught.value)
+        server._most = 5
+        assert all(await asyncio.gather(*(redis.set("k", "1") for _ in range(20))))
+        await redis.aclose()
+
+
+async def test_who_waited_in_vain_keeps_no_place() -> None:
+    async with ScriptedRedis(lambda *_: b"+OK\r\n") as server:
+        redis = connect(server.url, timeout=0.05, connections=1)
+        pool_of_one: Any = redis.connection_pool
+        held = await pool_of_one.get_connection()
+        waiting = (pool_of_one.get_connection() for _ in range(3))
+        assert all(isinstance(end, ConnectionError) for end in await asyncio.gather(*waiting, return_exceptions=True))
+        assert not pool_of_one._waiters
+        await held.disconnect()
+        await pool_of_one.release(held)
+        await redis.set("k", "1")
+        await redis.aclose()
+
+
+async def test_who_waits_is_served_once_a_crowd_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "CROWDED", 0.1)
+    async with ScriptedRedis(lambda *_: b"+OK\r\n") as server:
+        redis = connect(server.url, timeout=5, connections=2)
+        crowded: Any = redis.connection_pool
+        held = await crowded.get_connection()
+        assert crowded._make_do()
+        other = await crowded.get_connection()  # nobody gives one back
+        assert other is not held
+        await crowded.release(other)
+        await crowded.release(held)
+        await redis.aclose()
