@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import random
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
@@ -30,6 +31,8 @@ PROVIDERS = ("simulator", "simulator-responses", "simulator-anthropic", "simulat
 IDLE_TIMEOUT = 3.0
 PATIENCE = 5.0
 """Seconds for a request that is not a stream."""
+QUIET, BROKEN = 20.0, 180.0
+"""Seconds in which an API says how a generation ended: once all is whole, and while things break."""
 
 
 class Load:
@@ -91,7 +94,7 @@ class Load:
         for generation_id, deleted in self._accepted.items():
             await self._stored(generation_id)
             if not deleted:
-                await self._reported(generation_id)
+                await self._reported(generation_id, patience=QUIET)
         async with self._primary() as redis:
             keys = [key.decode() async for key in redis.scan_iter(match="midstream:{gen_*}:record", count=1000)]
         for generation_id in {key.partition("{")[2].partition("}")[0] for key in keys} - set(self._accepted):
@@ -140,7 +143,7 @@ class Load:
             elif roll < 0.13:
                 group.create_task(self._delete(generation_id, chance))
         if not self._accepted[generation_id]:
-            await self._reported(generation_id)
+            await self._reported(generation_id, patience=BROKEN)
             await self._stored(generation_id)
 
     def _question(self, number: int, chance: random.Random) -> tuple[Post, dict[str, object]]:
@@ -224,24 +227,23 @@ class Load:
                 return
             await asyncio.sleep(0.2)
 
-    async def _reported(self, generation_id: str) -> None:
-        for api in self._around():
+    async def _reported(self, generation_id: str, patience: float) -> None:
+        """What an API says of it; after so many seconds, whatever that is."""
+        until = time.monotonic() + patience
+        for api in itertools.cycle(self.rig.apis):
+            status, body = 0, {}
             with contextlib.suppress(httpx2.HTTPError):
                 answer = await self._http.get(f"{self.rig.front(api)}/v1/generations/{generation_id}")
-                if answer.status_code in (200, 404, 410):
-                    body = answer.json()
-                    self.history.add(
-                        Reported(
-                            at=time.time(), id=generation_id, api=api.name, status=answer.status_code,
-                            state=body.get("state"), last=body.get("last_event_id"),
-                        )
-                    )  # fmt: skip
-                    return
+                status, body = answer.status_code, answer.json()
+            if status in (200, 404, 410) or time.monotonic() > until:
+                self.history.add(
+                    Reported(
+                        at=time.time(), id=generation_id, api=api.name, status=status,
+                        state=body.get("state"), last=body.get("last_event_id"),
+                    )
+                )  # fmt: skip
+                return
             await asyncio.sleep(0.1)
-
-    def _around(self) -> Iterator[ApiProcess]:
-        for _ in range(100):
-            yield from self.rig.apis
 
     async def _stored(self, generation_id: str) -> None:
         """Read what Redis holds, by the side of everything."""
