@@ -24,6 +24,7 @@ from shared import commands, events, permissions, redis_url
 from shared.allowed import allowed, bounds, is_number
 from shared.settings import Settings, load
 from tests import configuration_tables
+from tests.faults.mutants import MUTANTS
 from tests.processes import ROOT, Process
 from worker.providers.provider import ErrorCode
 
@@ -329,6 +330,19 @@ class TestDeployment:
         told = DEPLOYMENT.partition("- Options are ")[2].partition("\n- ")[0]
         known = redis_url._OPTIONS | redis_url._TCP_OPTIONS | redis_url._TLS_OPTIONS | redis_url._SENTINEL_OPTIONS
         assert re.findall(r"`(\w+)`", told) == list(known)
+
+
+class TestMutants:
+    def test_those_that_are_named_are_there(self) -> None:
+        table = (ROOT / "docs/reliability.md").read_text(encoding="utf-8").partition("\n## Mutants")[2]
+        named = re.findall(r"^\| (.+?) \| ", table.partition("|---|---|\n")[2].partition("\n\n")[0], re.MULTILINE)
+        assert len(named) > 100
+        assert set(named) <= {mutant.name for mutant in MUTANTS}
+
+    def test_there_are_as_many_as_the_readme_says(self) -> None:
+        said = re.search(r"over (\d+) mutants", README)
+        assert said
+        assert len(MUTANTS) > int(said[1])
 
 
 def types_of(stream: str) -> list[str]:
