@@ -18,6 +18,7 @@ from shared.entry import Entry
 from shared.events import ORIGIN, TERMINAL, EventId
 from shared.generations import Existence, Generations
 from shared.log import PAGE, Log, Publication, next_delta
+from shared.outage import level
 from shared.records import State
 
 logger = logging.getLogger("midstream.api")
@@ -205,7 +206,7 @@ class Tail:
                 self._forgotten_at = None  # what restores it needs Redis too
                 pause = next(backoff)
                 name = type(error).__name__
-                logger.warning("reading %s: %s; again in %.2f s", self.generation_id, name, pause)
+                logger.log(level(error), "reading %s: %s; again in %.2f s", self.generation_id, name, pause)
                 await asyncio.sleep(pause)
                 self._due.set()
 

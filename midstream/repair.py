@@ -27,6 +27,7 @@ def run(data_dir: Path) -> int:
     Raises StartError where it cannot be, or the folder is in use.
     """
     files = data_dir.absolute() / FOLDER
+    _appended(files)  # before the lock, which would make a folder of a wrong name
     with FolderLock(data_dir):
         *earlier, last = _appended(files)
         if damaged := next((file for file in earlier if not _is_whole(file)), None):
@@ -38,7 +39,9 @@ def run(data_dir: Path) -> int:
         try:
             shutil.copytree(files, copy)
         except OSError as error:
-            raise StartError(f"cannot copy {files} to {copy} ({error.strerror}): nothing was changed") from None
+            shutil.rmtree(copy, ignore_errors=True)
+            why = _why(error)
+            raise StartError(f"cannot copy {files} beside it ({why}): nothing was changed; make room there") from None
         before = last.stat().st_size
         if not (_is_whole(last, "--fix") and _is_whole(last)):
             raise StartError(
@@ -47,6 +50,11 @@ def run(data_dir: Path) -> int:
         print(f"cut {before - last.stat().st_size} bytes off {last}, which can be read now; a copy is {copy}")
         print(f"`{typed('up')}` starts with it")
     return 0
+
+
+def _why(error: OSError) -> str | None:
+    """Of a whole tree it is a list: source, destination and words of each file that could not be copied."""
+    return str(error.args[0][0][2]) if isinstance(error, shutil.Error) else error.strerror
 
 
 def _appended(files: Path) -> list[Path]:

@@ -97,6 +97,6 @@ def _get(http: httpx2.Client, url: str) -> Answer:
     with http.stream("GET", url) as response:
         try:
             document = json.loads(body_of(response, LONGEST))
-        except ValueError:
+        except (ValueError, RecursionError):  # no JSON, or nested as no answer of ours is
             document = None
     return Answer(response.status_code, document if isinstance(document, dict) else {})

@@ -67,6 +67,9 @@ async def read_server(redis: Redis) -> Server:
         return Server(now_ms, _claimed_ms(info), None)
     another = _asked.get(redis, run_id) != run_id
     _asked[redis] = run_id
+    if another:
+        # One that was there before may be back after a fail-over, without the last writes of the one between.
+        _sights.pop(run_id, None)
     return Server(now_ms, _seen(run_id, 0 if another else _claimed_ms(info), now_ms, sent, got), run_id)
 
 

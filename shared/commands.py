@@ -75,6 +75,7 @@ _QUEUE = f"""
     ZREVRANGE midstream:owner:probe 0 1
     ZREVRANGEBYSCORE midstream:owner:probe 1 0
     SADD {OWNERS} probe
+    SREM {OWNERS} probe
     SMEMBERS {OWNERS}
     HGET {LEASES} probe
     HLEN {LEASES}

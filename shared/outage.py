@@ -52,6 +52,8 @@ _CODES: tuple[tuple[type[RedisError], str], ...] = (
 _SPELLED = (
     "MISCONF", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS", "BUSY", "TRYAGAIN", "UNBLOCKED", "MOVED", "ASK",
 )  # fmt: skip
+_IN_SCRIPT = "ACL failure in script"
+"""Redis' words for a missing permission that a script meets, without its code."""
 FULL = ("OOM", "MISCONF")
 """Refusals for want of memory, and of a disk that takes what must be kept."""
 _FAILED = (ConnectionRefusedError, ConnectionResetError, OSError)
@@ -74,7 +76,10 @@ def refusal(error: BaseException) -> str | None:
         if isinstance(error, kind):
             return code
     if isinstance(error, ResponseError):
-        code = str(error).partition(" ")[0]
+        text = str(error)
+        if text.startswith(_IN_SCRIPT):
+            return "NOPERM"
+        code = text.partition(" ")[0]
         return code if code in _SPELLED else None
     return "ERR" if is_crowded(error) else None
 

@@ -70,7 +70,8 @@ async def lacks(server: Server, *, timeout: float) -> Lacks:  # noqa: ASYNC109
         refused = [_denied("SELECT", error)]
     finally:
         await connection.disconnect(nowait=True)  # and with it the transaction
-        await client.aclose()
+        # Not the client: that ends the wait for the end of an outage, which is that of all others of this address.
+        await client.connection_pool.disconnect()
     return _sorted(filter(None, refused))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 from weakref import ref
 
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
@@ -69,13 +71,24 @@ def connect_both(settings: Settings) -> tuple[Redis, Redis]:
 
 
 class _Client(Redis):
-    """Ends what looks for the end of an outage, when it is closed."""
+    """Ends what looks for the end of an outage, when it is closed. What Redis says in a pipeline stays its words."""
 
     outage: Outage
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
+        """As redis-py's, but for what it writes around an error."""
+        make: Any = _Pipeline
+        pipe: Pipeline = make(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+        return pipe
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
         self.outage.close()
         await super().aclose(close_connection_pool)
+
+
+class _Pipeline(Pipeline):
+    def annotate_exception(self, exception: Exception, number: int, command: Iterable[object]) -> None:
+        """Nothing: behind the number and the arguments of the command, nobody would know the code of a refusal."""
 
 
 async def _write(client: ref[Redis]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from hiredis import pack_command
@@ -19,6 +20,9 @@ from shared.pool import HungUpError
 from shared.primary import AGAIN, ELSEWHERE, Primary
 from shared.sentinel import SentinelPool
 
+HEARD = 0.2
+"""Seconds in which Redis says that it takes no more connections."""
+
 
 class Direct(AbstractConnection):
     """Without redis-py's task for each write and wait before each command: a third less of a round trip's time.
@@ -31,6 +35,7 @@ class Direct(AbstractConnection):
     ) -> None:
         super().__init__(**options)
         self._outage, self._primary, self._probe = outage, primary, probe
+        self._introducing = False
         self.made_at = 0.0
         """The loop's time when it was connected."""
 
@@ -50,6 +55,7 @@ class Direct(AbstractConnection):
     async def on_connect(self) -> None:
         """Introduce ourselves. Where Redis has hung up before that, what it said is the reason."""
         reader: Any = self._reader
+        self._introducing = True
         try:
             await super().on_connect()
         except ConnectionError as error:
@@ -57,8 +63,23 @@ class Direct(AbstractConnection):
             if CROWDED.encode() in bytes(reader._buffer):
                 raise ConnectionError(CROWDED) from None
             if type(error) is ConnectionError and refusal(error) is None:
+                if await self._is_crowded():
+                    raise ConnectionError(CROWDED) from None
                 raise HungUpError(str(error)) from None
             raise
+        finally:
+            self._introducing = False
+
+    async def _is_crowded(self) -> bool:
+        """Whether it was hung up for the number of connections: who writes first may see a broken pipe, so listen."""
+        with suppress(RedisError, OSError, TimeoutError):
+            await self.disconnect(nowait=True)
+            async with asyncio.timeout(HEARD):
+                await self._connect()  # type: ignore[no-untyped-call]
+                reader: Any = self._reader
+                said: bytes = await reader.read(512)
+            return CROWDED.encode() in said
+        return False
 
     async def read_response(self, *args: Any, **options: Any) -> Any:
         """A reply; a refusal is told once.
@@ -69,7 +90,9 @@ class Direct(AbstractConnection):
             # Not as redis-py's for Sentinels does, which hides what Redis said.
             return await AbstractConnection.read_response(self, *args, **options)
         except (ResponseError, BusyLoadingError) as error:
-            self._outage.note(error, self._probe, connecting=False)
+            # Redis-py passes over a refusal of its name (CLIENT SETINFO); what is needed of the rest, `connect` tells.
+            if not self._introducing:
+                self._outage.note(error, self._probe, connecting=False)
             code = refusal(error)
             if code in ELSEWHERE:
                 self._primary.is_elsewhere()

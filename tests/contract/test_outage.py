@@ -17,7 +17,9 @@ from redis.exceptions import ConnectionError, OutOfMemoryError, ResponseError, T
 from midstream.valkey import Valkey
 from shared import outage
 from shared.outage import is_full, level, outage_of, refusal
+from shared.permissions import require
 from shared.redis_client import connect
+from shared.settings import Settings
 
 LOGGER = "midstream.redis"
 
@@ -44,6 +46,21 @@ async def recovered(caplog: pytest.LogCaptureFixture) -> None:
     async with asyncio.timeout(10):
         while not any("takes writes again" in line for line in said(caplog)):
             await asyncio.sleep(0.01)
+
+
+async def test_who_only_asked_for_permissions_leaves_its_end_to_be_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Valkey(tmp_path / "data") as server:
+        redis = connect(server.url, timeout=5, retries=0)
+        settings = Settings(redis_url=server.url)
+        await server.kill()
+        with pytest.raises(ConnectionError):
+            await redis.set("x", "1")
+        await server.start()
+        assert await require(settings) == []
+        await recovered(caplog)
+        await redis.aclose()
 
 
 async def test_no_memory(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -92,6 +92,18 @@ async def test_what_is_only_a_hint_stops_nothing(server: Valkey, caplog: pytest.
     await admin.aclose()
 
 
+async def test_what_nobody_needs_is_not_missed(server: Valkey, caplog: pytest.LogCaptureFixture) -> None:
+    """redis-py says its name to each server, and passes over a refusal."""
+    admin, settings = connect(server.url, timeout=5), as_user(server)
+    await permit(admin, *RULE.split(), "-client")
+    client = connect(settings.redis_url, timeout=5)
+    assert await missing(settings) == Lacks()
+    assert await client.set("midstream:probe", "1")
+    assert "NOPERM" not in caplog.text
+    for redis in (admin, client):
+        await redis.aclose()
+
+
 @pytest.mark.parametrize("less", ["-lpush", "-ltrim"])
 async def test_a_job_is_queued_without_a_wake_up(server: Valkey, less: str) -> None:
     admin, settings = connect(server.url, timeout=5), as_user(server)
@@ -154,6 +166,20 @@ def test_every_command_of_a_script_is_tried() -> None:
     called = {name for file in LUA.glob("*.lua") for name in re.findall(r"p?call\('(\w+)'", file.read_text())}
     assert len(called) > 25
     assert called <= commands
+
+
+def test_every_command_of_a_client_is_tried() -> None:
+    """By the names of redis-py's methods, of whatever is called as a client or a pipeline."""
+    commands = tried(Settings())["redis_url"]
+    called = {
+        name.upper()
+        for package in ("api", "shared", "worker")
+        for file in (LUA.parents[1] / package).rglob("*.py")
+        for name in re.findall(r"\b_?(?:redis|pipe)\.([a-z]+)\(", file.read_text())
+    }
+    assert len(called) > 20
+    # All but what is redis-py's own.
+    assert called - {"PIPELINE", "EXECUTE", "PUBSUB", "ACLOSE"} <= commands
 
 
 def test_each_of_two_servers_is_tried_for_what_it_is_for() -> None:

@@ -168,19 +168,24 @@ class Address:
         with contextlib.suppress(OSError):
             while True:
                 near, _ = self._listener.accept()
-                try:
-                    far = socket.create_connection(("127.0.0.1", self.target), timeout=5)
-                except OSError:
-                    near.close()
-                    continue
-                far.settimeout(None)
-                self._sockets |= {near, far}
-                for here, there in ((near, far), (far, near)):
-                    here.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    threading.Thread(target=self._pump, args=(here, there), daemon=True).start()
+                with contextlib.suppress(OSError):  # of this one only, which may be closed again by now
+                    self._join(near)
+
+    def _join(self, near: socket.socket) -> None:
+        self._sockets.add(near)
+        try:
+            far = socket.create_connection(("127.0.0.1", self.target), timeout=5)
+        except OSError:
+            near.close()
+            raise
+        far.settimeout(None)
+        self._sockets.add(far)
+        for here, there in ((near, far), (far, near)):
+            threading.Thread(target=self._pump, args=(here, there), daemon=True).start()
 
     def _pump(self, here: socket.socket, there: socket.socket) -> None:
         with contextlib.suppress(OSError):
+            here.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             while data := here.recv(65_536):
                 there.sendall(data)
         for each in (here, there):

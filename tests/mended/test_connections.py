@@ -105,6 +105,40 @@ def test_it_is_said_that_there_are_too_many(start: Start, serve: Serve, tmp_path
         redis.kill()
 
 
+@pytest.mark.timeout(180)
+@pytest.mark.mended("redis-15", guard=True)
+def test_all_goes_on_when_there_is_room_again(start: Start, serve: Serve, tmp_path: Path) -> None:
+    """Every connection is lost while others take all there are, as after a restart of Redis."""
+    redis = RedisServer(tmp_path / "redis", "--maxclients", str(MOST))
+    (own,) = open_connections(redis.port, 1)
+    taken: list[socket.socket] = []
+    try:
+        env = serve({"m": answer()}).env | {"MIDSTREAM_REDIS_URL": redis.url, "MIDSTREAM_REDIS_TIMEOUT": "2"}
+        start(program="worker", env=env)
+        api = start(program="api", env=env)
+        for _ in range(3):  # what reconnects in between is taken from it again
+            own.sendall(b"CLIENT KILL TYPE normal\r\nCLIENT KILL TYPE pubsub\r\n")
+            taken += open_connections(redis.port, MOST)
+        answers = [api.call("POST", "/v1/generations", BODY) for _ in range(2)]
+        assert any(found.status == 503 for found in answers), answers
+        for connection in taken:
+            connection.close()
+        ids: list[str] = []
+
+        def accepted() -> bool:
+            found = api.call("POST", "/v1/generations", BODY)
+            ids.extend([found.document["id"]] if found.status == 202 else [])
+            return bool(ids)
+
+        until(accepted, 20, api)
+        assert api.end(ids[0], 30)["state"] == "completed"
+        until(lambda: api.call("GET", "/readyz").document.get("warning", "") is None, 20, api)
+    finally:
+        for connection in (own, *taken):
+            connection.close()
+        redis.kill()
+
+
 def clients(connection: socket.socket) -> int:
     """How many connections it has, by one of them."""
     connection.sendall(b"*2\r\n$4\r\nINFO\r\n$7\r\nclients\r\n")

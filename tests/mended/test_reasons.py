@@ -14,6 +14,7 @@ import pytest
 import redis as redis_py
 
 from tests.mended.once import ended, program
+from tests.mended.redis_servers import RedisServer
 from tests.mended.running import free_port, until
 from tests.mended.test_operation import Redis
 
@@ -90,7 +91,8 @@ def test_the_reason_is_in_the_log_once_and_in_doctors_words(
         assert status == 1, said
         assert SECRET not in said
         for reason, subject, words in ((reasons[0], "Redis", of_logs), (reasons[1], "queue's Redis", of_queue)):
-            line = next(line for line in said.splitlines() if line.startswith(f"fail {subject}:"))
+            begins = (f"fail {subject}:", f"fail {subject}, connections:")
+            line = next(line for line in said.splitlines() if line.startswith(begins))
             assert words in line.lower(), line
             assert ("no answer" in line) == (reason in ("refused", "name", "certificate")), line
             assert worker.says(words), worker.output()
@@ -98,6 +100,22 @@ def test_the_reason_is_in_the_log_once_and_in_doctors_words(
             assert len(lines) == 1, lines
         assert worker.process.poll() is None
         assert SECRET not in worker.output()
+
+
+@pytest.mark.mended("redis-19")
+def test_an_outage_at_the_start_ends_and_the_next_one_is_told(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path / "server")
+    server.kill()
+    env = {"MIDSTREAM_REDIS_URL": server.url, "MIDSTREAM_SIMULATOR_URL": NOWHERE}
+    try:
+        with program(tmp_path, "worker", env=env) as worker:
+            assert worker.says("refused"), worker.output()
+            server.start()
+            assert worker.says("takes writes again"), worker.output()
+            server.kill()
+            until(lambda: worker.output().count("refused") == 2, 20)
+    finally:
+        server.kill()
 
 
 class full:

@@ -54,7 +54,9 @@ def test_a_server_that_works_with_less_is_warned_of(scripted_api: ScriptedApi) -
     assert {finding.level for finding in findings.values() if finding.subject != "its Redis"} == {"warn"}
 
 
-@pytest.mark.parametrize("answer", [Answer(200, "<html>"), Answer(200, {}), Answer(404, {}), Answer(502, "x")])
+@pytest.mark.parametrize(
+    "answer", [Answer(200, "<html>"), Answer(200, "[" * 100_000), Answer(200, {}), Answer(404, {}), Answer(502, "x")]
+)
 def test_something_else_answers(scripted_api: ScriptedApi, answer: Answer) -> None:
     (finding,) = found(scripted_api, answer).values()
     assert finding.level == "fail"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import shutil
@@ -174,12 +175,25 @@ async def test_a_damaged_file_is_said_and_repaired(
         assert await command(server, "GET", "kept") == "yes"
 
 
-async def test_what_cannot_be_repaired_is_said(tmp_path: Path) -> None:
+async def test_what_cannot_be_repaired_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StartError, match="no append-only file can be found"):
-        repair.run(tmp_path)
+        repair.run(tmp_path / "none")
+    assert not (tmp_path / "none").exists()
     async with Valkey(tmp_path) as server:
         await command(server, "SET", "kept", "yes")
     file = next((tmp_path / "appendonlydir").glob("*.incr.aof"))
+    whole = file.read_bytes()
+    file.write_bytes(whole + bytes(64))
+    with monkeypatch.context() as full:
+
+        def copy(*_: object, **__: object) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        full.setattr(shutil, "copyfile", copy)
+        with pytest.raises(StartError, match=r"No space left on device.*nothing was changed"):
+            repair.run(tmp_path)
+    assert [name for name in os.listdir(tmp_path) if name.startswith("appendonlydir")] == ["appendonlydir"]
+    assert file.read_bytes() == whole + bytes(64)
     second = file.with_name("appendonly.aof.99.incr.aof")
     second.write_bytes(b"")
     with next(file.parent.glob("*.manifest")).open("a") as manifest:

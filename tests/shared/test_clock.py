@@ -68,6 +68,20 @@ async def test_at_first_it_is_believed(machine: Machine) -> None:
     assert (await machine.server()).now_ms == machine.wall * 1000
 
 
+async def test_one_that_is_primary_again_counts_from_then(machine: Machine) -> None:
+    """A fail-over there and back, of servers that went on: the last writes of the one between may be lost."""
+    first = machine.run_id
+    await machine.up()
+    machine.passes(100)
+    machine.run_id = uuid.uuid4().hex
+    assert await machine.up() == 0
+    machine.passes(100)
+    machine.run_id = first
+    assert await machine.up() == 0
+    machine.passes(3)
+    assert await machine.up() == 3
+
+
 async def test_one_that_was_set_back_before_we_came_is_believed_in_time(machine: Machine) -> None:
     machine.set_clock(-7_200)
     assert await machine.up() == 0

@@ -97,6 +97,9 @@ class Crowded(ScriptedRedis):
         self._most = most
         self.refused = 0
 
+    def make_room(self, most: int) -> None:
+        self._most = most
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.open < self._most:
             await super()._serve(reader, writer)
@@ -121,6 +124,61 @@ async def test_where_there_is_none_it_says_why() -> None:
         with pytest.raises(ConnectionError) as caught:
             await redis.set("k", "1")
         assert is_crowded(caught.value)
+        await redis.aclose()
+
+
+class Curt(Crowded):
+    """At `maxclients` too, but who writes at once may see no more than a broken pipe: the first one does."""
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self.refused:
+            self.refused += 1
+            writer.transport.abort()
+            return
+        await super()._serve(reader, writer)
+
+
+async def test_where_redis_hung_up_without_a_word_it_is_heard_why() -> None:
+    async with Curt(0) as server:
+        redis = connect(server.url, timeout=5)
+        with pytest.raises(ConnectionError) as caught:
+            await redis.set("k", "1")
+        assert is_crowded(caught.value)
+        assert server.refused == 2
+        await redis.aclose()
+
+
+async def test_after_redis_had_no_room_for_any_it_is_asked_again() -> None:
+    async with Crowded(0) as server:
+        redis = connect(server.url, timeout=5)
+        for _ in range(2):  # the second one must not wait for a connection that nobody has
+            with pytest.raises(ConnectionError) as caught:
+                await asyncio.wait_for(redis.set("k", "1"), 2)
+            assert is_crowded(caught.value)
+        server.make_room(5)
+        await asyncio.wait_for(redis.set("k", "1"), 2)
+        await redis.aclose()
+
+
+async def test_who_waits_while_all_are_in_use_for_long_connects_when_there_is_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pool, "CROWDED", 0.05)
+    async with Crowded(1) as server:
+        redis = connect(server.url, timeout=0.3)
+        all_there_is: Any = redis.connection_pool
+        held = await all_there_is.get_connection()
+        for _ in range(2):
+            with pytest.raises(ConnectionError) as caught:
+                await redis.set("k", "1")
+            assert is_crowded(caught.value)
+        waiting = [asyncio.create_task(all_there_is.get_connection()) for _ in range(2)]
+        refused = server.refused
+        await eventually(lambda: server.refused > refused)
+        server.make_room(5)
+        connections = await asyncio.gather(*waiting)
+        for connection in (held, *connections):
+            await all_there_is.release(connection)
         await redis.aclose()
 
 

@@ -51,6 +51,29 @@ async def pipeline(redis: Redis) -> object:
         return await pipe.execute(raise_on_error=False)
 
 
+@pytest.mark.parametrize("transaction", [False, True])
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("BUSY Redis is busy running a script.", "BUSY"),
+        ("MISCONF Redis is configured to save.", "MISCONF"),
+        ("ERR ACL failure in script: User u has no permissions to run the 'publish' command", "NOPERM"),
+    ],
+)
+async def test_a_refusal_in_a_pipeline_is_one(words: str, code: str, transaction: bool) -> None:
+    async with ScriptedRedis(
+        lambda _, command: b"+OK\r\n" if command[0] in (b"CLIENT", b"MULTI") else f"-{words}\r\n".encode()
+    ) as server:
+        redis = connect(server.url, timeout=5)
+        async with redis.pipeline(transaction=transaction) as pipe:
+            pipe.set("k", "secret")
+            with pytest.raises(ResponseError) as caught:
+                await pipe.execute()
+        assert refusal(caught.value) == code
+        assert "secret" not in str(caught.value)
+        await redis.aclose()
+
+
 @pytest.mark.parametrize("ask", [command, script, pipeline])
 @pytest.mark.parametrize("code", [*NOT_HERE, *NOT_NOW])
 async def test_sent_again_over_another_connection(code: str, ask: Callable[[Redis], Awaitable[object]]) -> None:
