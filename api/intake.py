@@ -17,12 +17,13 @@ from starlette.requests import ClientDisconnect, Request
 
 from api import mistakes
 from api.problems import FieldError, Problem, unprocessable
+from shared.aside import LONG
 from shared.capabilities import lacks
 from shared.nesting import nested_deeper
 from shared.provider_settings import ProviderSettings
 from shared.records import Shown
-from shared.request_json import read
-from shared.requests import MAX_DEPTH, RESERVED, GenerationRequest
+from shared.request_json import encode, read
+from shared.requests import MAX_DEPTH, RESERVED, GenerationRequest, Message
 from shared.settings import Settings
 
 DISCARD = 2.0
@@ -170,15 +171,26 @@ def _misplaced(request: GenerationRequest, endpoints: Collection[str]) -> Iterat
 def canonical(request: GenerationRequest) -> bytes:
     """The request as the record keeps it and as idempotency compares it: fields in order, no defaults.
 
-    Its messages, the second of its fields, one by one: together they may take long.
+    Of a large one the messages and tools, the second and third of its fields, are written in steps.
     """
-    if len(request.messages) == 1:
+    if request.size() < LONG:
         return request.model_dump_json(exclude_defaults=True).encode()
     model = request.model_dump_json(include={"model"})
-    messages = b",".join([message.model_dump_json(exclude_defaults=True).encode() for message in request.messages])
-    rest = request.model_dump_json(exclude={"model", "messages"}, exclude_defaults=True)
+    messages = encode([_plain(message) for message in request.messages])
+    tools = b",".join([tool.model_dump_json(exclude_defaults=True).encode() for tool in request.tools or ()])
+    listed = b"" if request.tools is None else b',"tools":[' + tools + b"]"
+    rest = request.model_dump_json(exclude={"model", "messages", "tools"}, exclude_defaults=True)
     end = "}" if rest == "{}" else "," + rest[1:]
-    return b"".join([model[:-1].encode(), b',"messages":[', messages, b"]", end.encode()])
+    return b"".join([model[:-1].encode(), b',"messages":', messages, listed, end.encode()])
+
+
+def _plain(message: Message) -> dict[str, Any]:
+    """A message's fields; its parts one by one, of which it can have many."""
+    if not isinstance(message.content, list):
+        return message.model_dump(exclude_defaults=True)
+    fields = message.model_copy(update={"content": []}).model_dump(exclude_defaults=True)
+    fields["content"] = [part.model_dump(exclude_defaults=True) for part in message.content]
+    return fields
 
 
 def _explain(details: Iterable[ErrorDetails], body: bytes) -> Iterable[FieldError]:

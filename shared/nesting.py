@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterator
 
 CHUNK = 65_536
 LONGEST = 1_000_000
@@ -18,11 +19,10 @@ def nested_deeper(body: bytes, limit: int) -> bool:
 
     In pieces, so that in a thread it lets others run.
     """
-    # An escaped quote ends no string. Outside of strings a backslash is no JSON, and the parser will say so.
-    plain = body.replace(rb"\\", b"").replace(rb"\"", b"")
     inside, depth = 0, 0
-    for at in range(0, len(plain), CHUNK):
-        pieces = plain[at : at + CHUNK].split(b'"')
+    for chunk in _chunks(body):
+        # An escaped quote ends no string. Outside of strings a backslash is no JSON, and the parser will say so.
+        pieces = chunk.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')
         brackets = b"".join(pieces[inside::2]).translate(None, _NOT_BRACKETS)
         inside ^= (len(pieces) - 1) & 1
         for reached in itertools.accumulate(map(_DEPTH.__getitem__, brackets), initial=depth):
@@ -30,6 +30,16 @@ def nested_deeper(body: bytes, limit: int) -> bool:
                 return True
             depth = reached
     return False
+
+
+def _chunks(body: bytes) -> Iterator[bytes]:
+    """Text in pieces, none of which ends between a backslash and what it escapes."""
+    start = 0
+    while chunk := body[start : start + CHUNK]:
+        if (len(chunk) - len(chunk.rstrip(b"\\"))) % 2:
+            chunk += body[start + CHUNK : start + CHUNK + 1]
+        yield chunk
+        start += len(chunk)
 
 
 def shallow(text: bytes, limit: int) -> bytes:

@@ -15,6 +15,7 @@ from redis.asyncio.sentinel import SentinelManagedConnection, SentinelManagedSSL
 from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, ResponseError
 from redis.typing import EncodableT
 
+from shared.aside import LONG
 from shared.outage import CROWDED, Outage, refusal, words
 from shared.pool import HungUpError
 from shared.primary import AGAIN, ELSEWHERE, Primary
@@ -116,6 +117,8 @@ class Direct(AbstractConnection):
 
     def pack_command(self, *args: EncodableT) -> list[bytes]:
         """A command as bytes; a name of two words is two arguments."""
+        if any(isinstance(arg, bytes) and len(arg) >= LONG for arg in args):
+            return list(super().pack_command(*args))  # in Python, but a request of 8 MB is not copied twice
         name, *rest = args
         words = (name.encode() if isinstance(name, str) else bytes(name)).split()  # type: ignore[arg-type]
         try:

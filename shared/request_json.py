@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -16,40 +15,49 @@ from shared.requests import ContentPart, GenerationRequest, Message, Tool
 _part: TypeAdapter[Any] = TypeAdapter(ContentPart)
 _message: TypeAdapter[Any] = TypeAdapter(Message)
 _tool: TypeAdapter[Any] = TypeAdapter(Tool)
-_text = msgspec.json.Encoder().encode
+_text = msgspec.json.Encoder().encode  # six times as fast as json's
+_other = json.JSONEncoder(allow_nan=False).encode
+
+PIECE = 65_536
+"""Characters of a text that are written at once."""
 
 
-def encode(value: Any, levels: int = 4) -> bytes:
-    """Compact JSON of plain values, made in steps: of so many lists and objects in each other, member by member.
+def encode(value: Any) -> bytes:
+    """Compact JSON of plain values, made in steps: member by member, and a long text piece by piece.
 
     Raises ValueError for a number that JSON does not have.
     """
-    return b"".join(_pieces(value, levels))
+    text = bytearray()
+    _add(value, text)
+    return bytes(text)
 
 
-def _pieces(value: Any, levels: int) -> Iterator[bytes]:
-    if levels and isinstance(value, dict):
+def _add(value: Any, text: bytearray) -> None:
+    if isinstance(value, str):
+        text += _quoted(value)
+    elif isinstance(value, dict):
         before = b"{"
         for name, item in value.items():
-            yield before + _dumped(name) + b":"
-            yield from _pieces(item, levels - 1)
+            text += before + _quoted(name) + b":"
+            _add(item, text)
             before = b","
-        yield b"}" if value else b"{}"
-    elif levels and isinstance(value, list):
+        text += b"}" if value else b"{}"
+    elif isinstance(value, list):
         before = b"["
         for item in value:
-            yield before
-            yield from _pieces(item, levels - 1)
+            text += before
+            _add(item, text)
             before = b","
-        yield b"]" if value else b"[]"
+        text += b"]" if value else b"[]"
     else:
-        yield _dumped(value)
+        text += _other(value).encode()
 
 
-def _dumped(value: Any) -> bytes:
-    if isinstance(value, str):
-        return _text(value)  # one call for all of it, six times as fast
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+def _quoted(text: str) -> bytes:
+    if len(text) <= PIECE:
+        return _text(text)
+    pieces = [_text(text[start : start + PIECE])[1:-1] for start in range(0, len(text), PIECE)]
+    return b"".join([b'"', *pieces, b'"'])
 
 
 def read(body: bytes) -> GenerationRequest:

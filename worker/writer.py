@@ -154,9 +154,12 @@ class Writer:
         # Some providers cut between the halves of a surrogate pair. What ends in the first waits for the second, all of
         # it: its number must not be in the log before the last of its characters.
         if half := self._halves.pop(event.part, None):
-            event.delta = half.delta + event.delta
-            if event.sequence_number is UNSET:
-                event.sequence_number = half.sequence_number
+            if event.delta and not "\udc00" <= event.delta[0] <= "\udfff":
+                self._take(half)  # the second never comes; what waits must not grow with each first
+            else:
+                event.delta = half.delta + event.delta
+                if event.sequence_number is UNSET:
+                    event.sequence_number = half.sequence_number
         if event.delta and "\ud800" <= event.delta[-1] <= "\udbff":
             self._halves[event.part] = event
             return False

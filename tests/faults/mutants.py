@@ -45,6 +45,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "sweeper": (*PYTEST, "tests/worker/test_sweeper.py"),
     "memory": (*PYTEST, "tests/worker/test_memory.py", "tests/worker/test_asked.py", "tests/worker/test_attempt.py"),
     "prices": (*PYTEST, "tests/worker/test_prices.py"),
+    "nesting": (*PYTEST, "tests/shared/test_nesting.py"),
     "aside": (*PYTEST, "tests/shared/test_aside.py"),
     "deep": (*PYTEST, "tests/worker/providers/test_deep.py"),
     "routes": (*PYTEST, "tests/api/test_generations.py"),
@@ -1474,6 +1475,22 @@ MUTANTS = (
         "contract",
     ),
     _one("prices are remembered for every name", "worker/prices.py", "lru_cache(MOST)", "lru_cache(None)", "prices"),
+    _one("an end is as long as a provider's word", STREAM, "[:LONGEST_REASON]", "", "deep"),
+    _one(
+        "what waits for its second half grows",
+        "worker/writer.py",
+        'if event.delta and not "\\udc00" <= event.delta[0] <= "\\udfff":',
+        "if False:",
+        "writer",
+    ),
+    _one("what is large is copied for Redis", REDIS, "len(arg) >= LONG", "len(arg) < 0", "redis"),
+    _one(
+        "a piece ends between a backslash and what it escapes",
+        "shared/nesting.py",
+        """if (len(chunk) - len(chunk.rstrip(b"\\\\"))) % 2:""",
+        "if False:",
+        "nesting",
+    ),
     _one("long work is done in the loop", "shared/aside.py", "    if size < LONG:\n", "    if True:\n", "aside"),
 )
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.json_text import cut, nests_deeper
-from shared.nesting import LONGEST, nested_deeper, shallow
+from shared.nesting import CHUNK, LONGEST, nested_deeper, shallow
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text('[]{}"\\,:ab', max_size=5),
@@ -26,6 +26,15 @@ def test_text_and_value_agree(value: Any, limit: int) -> None:
     assert json.loads(shallow(text, limit)) == cut(value, limit)
     assert not nests_deeper(cut(value, limit), limit)
     assert (cut(value, limit) == value) or deeper
+
+
+@pytest.mark.parametrize("before", range(CHUNK - 9, CHUNK + 3))
+@pytest.mark.parametrize("text", ['\\"[[', "\\\\[[", '"[[', "[[\\", '\\\\"[', "\\" * 5 + '"[['])
+def test_a_piece_ends_anywhere(before: int, text: str) -> None:
+    body = json.dumps(["x" * before + text, [text]]).encode()
+    assert nested_deeper(body, 1)
+    assert not nested_deeper(body, 2)
+    assert not nested_deeper(json.dumps(["x" * before + text * 30_000]).encode(), 1)
 
 
 @pytest.mark.parametrize("depth", [65, 500, 960, 5_000, 50_000])

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError, ResponseError
 
 from shared import primary
+from shared.aside import LONG
 from shared.outage import refusal
 from shared.redis_client import connect
 from shared.script import Script
@@ -186,3 +187,21 @@ async def test_a_replica_that_stays_one_closes_them_once_in_a_while() -> None:
         await eventually(lambda: heard.begun == 3)
         listening.cancel()
         await redis.aclose()
+
+
+@pytest.mark.parametrize("size", [0, LONG - 1, LONG, 3_000_000])
+async def test_a_large_value_arrives_as_it_is_and_is_not_copied(size: int) -> None:
+    large = b"\r\n" * size
+    async with ScriptedRedis(lambda *_: b"+OK\r\n") as server:
+        redis = connect(server.url, timeout=5)
+        await redis.set("k", large, px=7)
+        async with redis.pipeline(transaction=False) as pipe:
+            pipe.set("a", "1")
+            pipe.set("b", large)
+            await pipe.execute()
+        connection = redis.connection_pool.make_connection()  # type: ignore[no-untyped-call]
+        await redis.aclose()
+        said = [words for words in server.commands[0] if words[0] == b"SET"]
+    assert said == [[b"SET", b"k", large, b"PX", b"7"], [b"SET", b"a", b"1"], [b"SET", b"b", large]]
+    if size >= LONG:
+        assert any(piece is large for piece in connection.pack_command("SET", "k", large))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from shared.aside import LONG
-from shared.request_json import encode, read
+from shared.request_json import PIECE, encode, read
 from shared.requests import STEP, GenerationRequest
 
 PICTURE = "data:image/png;base64," + base64.b64encode(b"\x89PNG" * 30_000).decode()
@@ -74,10 +75,20 @@ JSON = st.recursive(
 )
 
 
-@given(JSON, st.integers(0, 4))
-def test_it_is_written_as_at_once(value: Any, levels: int) -> None:
-    at_once = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    assert encode(value, levels) == at_once.encode("utf-8", "surrogatepass")
+@given(JSON)
+def test_it_is_written_as_at_once(value: Any) -> None:
+    assert encode(value) == json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def test_a_long_text_is_written_whole() -> None:
+    for text in ("x" * PIECE, 'é"\n\x01\U0001f600' * PIECE, "\U0001f600" * (2 * PIECE + 1)):
+        assert json.loads(encode({text: [text, True, 7, None, 0.5]})) == {text: [text, True, 7, None, 0.5]}
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_a_number_that_json_does_not_have_is_refused(number: float) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        encode({"a": [number]})
 
 
 @pytest.mark.parametrize("length", [STEP * 3 // 4 + 1, STEP * 3 // 2, STEP * 3 // 2 - 1])

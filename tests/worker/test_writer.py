@@ -97,6 +97,15 @@ def test_a_lone_surrogate_becomes_u_fffd(pieces: list[str], text: str) -> None:
     assert "".join(sent(one.batch(0))) == text
 
 
+def test_what_waits_for_its_second_half_does_not_grow() -> None:
+    one = writer()
+    for text in ("a\ud83d", "\ud83d", "", "\ud83d\ud83d"):
+        one.put(delta(text))
+    assert sent(one.batch(0)) == ["a\ufffd\ufffd"]
+    one.put(delta("\ude00b"))
+    assert sent(one.batch(0))[-1] == "\ufffd\U0001f600b"
+
+
 def test_ahead_the_reply_was_lost() -> None:
     one = writer()
     one.put(delta("a"))

@@ -13,7 +13,7 @@ from worker.providers.errors import from_event, problem
 from worker.providers.finish import Finish, is_done
 from worker.providers.gemini_chunk import BESIDE, CITING, COUNTED, FINISH, NAMING, READ, Candidate, Chunk, Counts, Piece
 from worker.providers.provider import ProviderEvent
-from worker.providers.stream import parse
+from worker.providers.stream import LONGEST_REASON, parse
 
 ORIGIN = "gemini"
 """Whose signatures these are: they are worth something at this provider only."""
@@ -81,7 +81,9 @@ class GeminiReader:
         if chunk.usage_metadata is not None:
             self._count(chunk.usage_metadata, events)
         if chunk.prompt_feedback is not None and (reason := chunk.prompt_feedback.block_reason):
-            raise problem(self._name, "content_filter", reason if reason.isidentifier() else "")
+            raise problem(
+                self._name, "content_filter", reason if reason.isidentifier() and len(reason) <= LONGEST_REASON else ""
+            )
         for at, candidate in enumerate(chunk.candidates or ()):
             # Others than the first have an index above 0.
             if not candidate.index:

@@ -19,7 +19,7 @@ import httpx2
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from shared.events import Annotation, Raw
+from shared.events import Annotation, Completed, Raw
 from shared.json_text import cut, nests_deeper
 from shared.nesting import shallow
 from shared.requests import MAX_DEPTH
@@ -41,6 +41,9 @@ KEEP_ALIVES = frozenset({"ping", "keepalive", "keep-alive", "heartbeat"})
 
 DEEPEST = 256
 """Levels of JSON in one event; what lies deeper is null. No provider has a tenth of it, and Python reads a thousand."""
+
+LONGEST_REASON = 256
+"""Characters of a finish reason in the provider's words; the longest that is known has 29."""
 
 _DRAIN_SECONDS = 0.1
 _MAX_REQUEST_ID = 256
@@ -151,12 +154,17 @@ def _shallow(name: str, data: bytes) -> bytes:
 
 
 def _bound(events: Iterable[ProviderEvent]) -> None:
-    """What is put through as the provider's JSON has it is no deeper than whoever reads the log can read it."""
+    """What is put through as the provider's JSON has it is no deeper than whoever reads the log can read it.
+
+    An end is written whatever its size: what of it is the provider's is therefore short.
+    """
     for event in events:
         if isinstance(event, Raw) and nests_deeper(event.data, MAX_DEPTH):
             event.data = cut(event.data, MAX_DEPTH)
         elif isinstance(event, Annotation) and nests_deeper(event.fields, MAX_DEPTH):
             event.fields = cut(event.fields, MAX_DEPTH)
+        elif isinstance(event, Completed) and event.raw_finish_reason is not None:
+            event.raw_finish_reason = event.raw_finish_reason[:LONGEST_REASON]
 
 
 def _keeps_alive(event: ServerSentEvent) -> bool:

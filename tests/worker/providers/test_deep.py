@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.events import Annotation, Delta, Raw
+from shared.events import Annotation, Completed, Delta, Raw
 from shared.json_text import nests_deeper
 from shared.provider_settings import Protocol
 from shared.requests import MAX_DEPTH, GenerationRequest
@@ -91,3 +91,34 @@ async def test_arguments_that_nest_deep_are_what_they_are(
     got = await outcome(adapter("gemini", upstream.url), ask())
     (arguments,) = [event.delta for event in got.events if isinstance(event, Delta)]
     assert arguments == '{"a":' + "[" * levels + "1" + "]" * levels + "}"
+
+
+LONG = "F" * 100_000
+ENDS: dict[str, tuple[Protocol, list[dict[str, Any]]]] = {
+    "chat": ("openai-chat", [CHAT, {"choices": [{"index": 0, "delta": {}, "finish_reason": LONG}]}]),
+    "messages": (
+        "anthropic",
+        [
+            {"type": "message_start", "message": {"id": "m"}},
+            {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "hi"}},
+            {"type": "message_delta", "delta": {"stop_reason": LONG}},
+            {"type": "message_stop"},
+        ],
+    ),
+    "gemini": ("gemini", [{"candidates": [{"content": {"parts": [{"text": "hi"}]}, "finishReason": LONG}]}]),
+    "refused": ("gemini", [{"promptFeedback": {"blockReason": LONG}}]),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+async def test_an_end_is_short(
+    upstream: Upstream, adapter: Adapter, ask: Callable[..., GenerationRequest], name: str
+) -> None:
+    protocol, events = ENDS[name]
+    upstream.reply = Reply(stream(events, 1))
+    got = await outcome(adapter(protocol, upstream.url), ask())
+    if got.error is not None:
+        assert (name, got.error.code, len(got.error.message) < 200) == ("refused", "content_filter", True)
+    else:
+        (end,) = [event for event in got.events if isinstance(event, Completed)]
+        assert end.raw_finish_reason == LONG[:256]
