@@ -107,6 +107,8 @@ class Writer:
         self._continues = claim.continues
         self._events: list[tuple[str, bytes]] = [("attempt", claim.first)] if claim.first else []
         self._acked = len(self._events)
+        self._sent = self._acked
+        """How many events have ever been sent: viewers may have seen them, whatever the log answered or has now."""
         self._said_at: int | None = None
         """Place of the first delta among the events."""
         self._waiting: list[Event] = []
@@ -228,9 +230,11 @@ class Writer:
         if self._acked == len(self._events):
             return None
         stop, size = self._acked, 0
-        while stop < len(self._events) and stop - self._acked < BATCH_EVENTS and size < BATCH_BYTES:
+        # Where there is no room, only what has the end with it is taken.
+        while stop < len(self._events) and (self._full or (stop - self._acked < BATCH_EVENTS and size < BATCH_BYTES)):
             size += len(self._events[stop][1])
             stop += 1
+        self._sent = max(self._sent, stop)
         self.prompt = self.prompt and stop < len(self._events)
         previous = EventId(self.token, self._acked - 1) if self._acked else self._base
         events = self._events[self._acked : stop]
@@ -277,16 +281,17 @@ class Writer:
         self._dirty(self)
 
     def refuse(self, seconds: float) -> None:
-        """Redis has no room for the batch. After so long of that, what it has not taken is dropped, and the end is
-        asked for: without memory it is taken at once, without a disk as soon as that is there again. An answer that has
-        its end is kept: viewers may have seen it, and a Redis that came back without it will have it again.
+        """Redis has no room for the batch. After so long of that, what was never sent is dropped, and the end is asked
+        for: without memory it is taken at once with what was sent, without a disk as soon as that is there again. An
+        answer that has its end is kept: viewers may have seen it, and a Redis that came back without it will have it
+        again.
         """
         if self.outcome is Outcome.OK or self.ended is not None:
             return
         self._refused_at = self._refused_at or time.monotonic()
         if not self._full and time.monotonic() - self._refused_at > seconds:
             self._full = True
-            del self._events[self._acked :]
+            del self._events[self._sent :]
             self._waiting.clear()
             self._stop("full")
 

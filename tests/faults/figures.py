@@ -22,6 +22,9 @@ STALLS = {
 }
 """Faults over which viewers should hardly notice anything."""
 
+STALL = 0.2
+"""Seconds without an event from which on it is a stall."""
+
 
 def summary(evidence: Evidence, checker: Checker) -> list[tuple[str, str]]:
     """Name and value of each figure."""
@@ -109,6 +112,8 @@ def longest_stall(evidence: Evidence, *kinds: str) -> tuple[float, float]:
     alone = everything = 0.0
     for views in evidence.viewers.values():
         for before, after in _gaps(views):
+            if after - before <= max(alone, STALL):
+                continue  # most of millions
             broken = {f.what for f in evidence.faults if f.at < after and (f.until or f.at) > before}
             if broken & set(kinds):
                 everything = max(everything, after - before)

@@ -1019,7 +1019,14 @@ MUTANTS = (
         "worker/writer.py",
         "        if self.outcome is Outcome.OK or self.ended is not None:\n            return\n",
         "",
-        "settler",
+        "writer",
+    ),
+    _one(
+        "without room, what viewers saw gives its id to the end",
+        "worker/writer.py",
+        "del self._events[self._sent :]",
+        "del self._events[self._acked :]",
+        "writer",
     ),
     _one(
         "a log's own errors are met for ever",

@@ -22,6 +22,8 @@ from shared.events import (
     decode,
 )
 from shared.log import Batch, Claim, Outcome, Reply, Start
+from shared.totals import Ended
+from tests.contract.accepting import completed
 from worker.writer import LogFull, Writer
 
 CLAIM = Claim(Start.CLAIMED, token=7, number=1, last=EventId(5, 3), first=b"{}")
@@ -114,6 +116,42 @@ def test_ahead_the_reply_was_lost() -> None:
     one.settle(batch, Reply(Outcome.MISMATCH, last=EventId(7, 1)))
     assert one.behind == 0
     assert one.batch(0) is None
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["acknowledged", "its reply was lost"])
+def test_without_room_what_was_ever_sent_keeps_its_place(known: bool) -> None:
+    """A Redis that came back without it, and has no room: viewers have seen it, and the end comes after it."""
+    stopped: list[str] = []
+    one = Writer("gen_x", CLAIM, max_log=10_000, dirty=lambda _: None, restore=restored, stop=stopped.append)
+    one.put(delta("a"))
+    seen = one.batch(0)
+    assert seen is not None
+    if known:
+        one.settle(seen, Reply(Outcome.OK))
+        one.recheck()
+        looked = one.batch(0)
+        assert looked is not None
+        one.settle(looked, Reply(Outcome.MISMATCH, last=EventId(7, 0)))
+    one.put(delta("never sent"))
+    one.refuse(-1.0)
+    assert stopped == ["full"]
+    one.put(completed())
+    last = one.batch(0)
+    assert last is not None
+    assert (last.first, [data for _, data in last.events[:-1]]) == (seen.first, [data for _, data in seen.events])
+    assert last.events[-1][0] == "completed"
+
+
+def test_without_room_an_end_that_waits_stays() -> None:
+    stopped: list[str] = []
+    one = Writer("gen_x", CLAIM, max_log=10_000, dirty=lambda _: None, restore=restored, stop=stopped.append)
+    one.put(completed())
+    one.ended = Ended(id="gen_x", owner="me", state="completed", ended_ms=1, keep_ms=1, model="p/m")
+    one.refuse(-1.0)
+    assert stopped == []
+    last = one.batch(0)
+    assert last is not None
+    assert [kind for kind, _ in last.events][-1] == "completed"
 
 
 def test_behind_the_missing_events_are_sent_again_as_they_were() -> None:
