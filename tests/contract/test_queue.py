@@ -85,6 +85,19 @@ async def test_a_forgotten_lease_is_taken_back_by_its_worker(queue: Queue, redis
     assert await queue.renew("w2", ["a"]) == ["a"]
 
 
+async def test_a_lease_that_has_run_out_takes_none_from_whom_it_was_forgotten(queue: Queue, redis: Any) -> None:
+    await queue.enqueue("a")
+    await queue.take("dead", most=1)
+    async with asyncio.timeout(5):
+        while not (await queue.take("w1", most=1)).jobs:
+            await asyncio.sleep(0.01)
+    # As a Redis has it that came back from before w1 took it.
+    await redis.hset(LEASES, "a", "dead")
+    await redis.zadd(QUEUE, {"a": 1})
+    assert await queue.renew("w1", ["a"]) == []
+    assert await queue.renew("dead", ["a"]) == ["a"]
+
+
 async def test_held_off_takes_only_what_is_new(queue: Queue, redis: Any) -> None:
     await queue.enqueue("old")
     await queue.enqueue("leased")
