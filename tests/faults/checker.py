@@ -161,8 +161,8 @@ class Checker:
     def _ended(self, generation_id: str, post: Post) -> None:
         log = self.evidence.log(generation_id)
         if not log or log[-1].type not in TERMINAL:
-            ways = ("queue",) if log else ("redis", "queue")
-            if self.evidence.lost_with_its_node(generation_id, post, *ways):
+            # What the queue has lost is found again in the log's Redis.
+            if not log and self.evidence.lost_with_its_node(generation_id, post):
                 self.counts["lost with both its node and Redis"] += 1
                 return
             self.counts["not ended"] += 1
@@ -293,9 +293,7 @@ class Checker:
             # Without a DELETE: until it is restored, a record that Redis has lost is unknown.
             post = self.evidence.accepted.get(view.id)
             lost = (
-                post is not None
-                and not self.evidence.log(view.id)
-                and self.evidence.lost_with_its_node(view.id, post, "redis")
+                post is not None and not self.evidence.log(view.id) and self.evidence.lost_with_its_node(view.id, post)
             )
             killed = self.evidence.away(view.at - LATE, view.at)
             if not lost and not killed and not any(sent <= view.at for sent in asked):
@@ -332,7 +330,8 @@ class Checker:
         self.counts["resets"] += 1
         if view.invented and not seen:
             return
-        since = seen[-1].at if seen else view.sent
+        # What a Redis has lost may be shown again, by an API node that has not yet heard that it is no more.
+        since = self.evidence.first_seen(view.id, seen[-1].id, seen[-1].at) if seen else view.sent
         if not self.evidence.killed(since - LATE, reset.at):
             self._wrong("reset", view.id, f"{view.viewer} was reset after {seen[-1].id if seen else view.cursor!r}")
 

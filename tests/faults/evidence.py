@@ -50,6 +50,7 @@ class Evidence:
         self.claims: dict[str, list[Claimed]] = defaultdict(list)
         self.appends: list[Appended] = []
         self.resources: list[Resources] = []
+        self._first_seen: dict[tuple[str, str], float] | None = None
         for line in lines:
             self._sort(line)
         for views in self.viewers.values():
@@ -121,6 +122,17 @@ class Evidence:
         at = self.moment(claim.token, claim.at)
         return claim.at if self.jumps and at < claim.at - LATE else at
 
+    def first_seen(self, generation_id: str, event_id: str, by: float) -> float:
+        """When a viewer saw an event for the first time; `by` then one did."""
+        key = generation_id, event_id
+        if self._first_seen is None:
+            self._first_seen = {}
+            for view in (view for views in self.viewers.values() for view in views):
+                for event in view.events:
+                    at = self._first_seen.setdefault((view.id, event.id), event.at)
+                    self._first_seen[view.id, event.id] = min(at, event.at)
+        return min(by, self._first_seen.get(key, by))
+
     def began(self, generation_id: str, token: int, by: float) -> float:
         """When an attempt began, in our time; `by` then one of its events was seen."""
         known = (self.claimed(claim) for claim in self.claims.get(generation_id, ()) if claim.token == token)
@@ -158,19 +170,15 @@ class Evidence:
             if written <= kill.at <= acknowledged + LOSS
         )
 
-    def lost_with_its_node(self, generation_id: str, post: Post, *ways: str) -> bool:
-        """Whether a Redis forgot an acceptance, and all who remembered it were struck before they could say it again.
-
-        `ways` are which Redis: of the log, `redis`; `queue`, as a record that is in no queue and in no index is found
-        by nobody.
-        """
-        for kill in self.faults:
-            if kill.target not in ways or kill.what not in LOSSY or not post.sent <= kill.at <= post.at + LOSS:
+    def lost_with_its_node(self, generation_id: str, post: Post) -> bool:
+        """Whether Redis forgot an acceptance, and all who remembered it were struck before they could say it again."""
+        for kill in self.kills:
+            if not post.sent <= kill.at <= post.at + LOSS:
                 continue
             until = (kill.until or kill.at) + HEAL
             claims = self.claims.get(generation_id, ())
-            if self.struck(post.api, post.sent, until, kill.target) and all(
-                self.struck(claim.worker, post.sent - 0.5, until, kill.target) for claim in claims
+            if self.struck(post.api, post.sent, until) and all(
+                self.struck(claim.worker, post.sent - 0.5, until) for claim in claims
             ):
                 return True
         return False

@@ -522,22 +522,44 @@ def test_a_token_that_counts_on_after_a_clock_was_set_back_is_as_old_as_its_clai
     assert evidence.claimed(claim) == START + 25
 
 
-def queued_and_forgotten(story: Story) -> None:
-    """Accepted, in the log's Redis, and in no queue."""
+def test_what_only_the_queue_forgot_is_never_excused() -> None:
+    """Accepted, in the log's Redis, and in no queue: there it has to be found."""
+    story = Story()
     story.claims, story.appends, story.views = [], [], []
     story.stored = Stored(at=START + 60, id="g", state="queued")
     story.reported = Reported(at=START + 60, id="g", api="a1", status=200, state="queued")
-
-
-def test_what_only_the_queue_forgot_is_excused_where_the_node_that_accepted_it_was_struck_too() -> None:
-    story = Story()
-    queued_and_forgotten(story)
     story.more.append(Fault(at=START + 1, until=START + 2, what="queue_kill", target="queue"))
-    assert story.rules() == {"ended"}
     story.more.append(Fault(at=START + 3, until=START + 4, what="api_kill", target="a1"))
-    assert story.rules() == set()
-    story.more[-1].target = "a2"  # type: ignore[union-attr]
     assert story.rules() == {"ended"}
+
+
+def test_what_redis_lost_may_be_shown_again_before_a_reset() -> None:
+    """By an API node that has had it before, long after, as nobody has written since."""
+    story = Story()
+    lost = Seen(f"{T}-3", "delta", "h9", START + 0.3)
+    end = story.events[-1].at + 40
+    again = [event._replace(at=end) for event in [*story.events[2:3], lost, Seen("", "reset", "", 0.0)]]
+    story.views = [
+        story.view(1, "", [*story.events[:3], lost], "left"),
+        story.view(2, f"{T}-1", [*again, *(event._replace(at=end) for event in story.events)], "end"),
+    ]
+    assert "reset" in story.rules()
+    story.redis_killed(START + 0.5)
+    assert story.rules() == set()
+    story.views[0].events[3:] = []
+    assert story.rules() == {"reset"}
+
+
+@pytest.mark.parametrize("struck", ["w1", "w1 redis", "simulator"])
+def test_an_attempt_that_broke_off_before_a_fault_did_not_wait_for_it(struck: str) -> None:
+    story = Story()
+    stuck_after_a_fail_over(story)
+    story.appends[1] = story.append(T + 5000, f"{T}-1", 2, [("delta", "h2"), ("completed", "h3")], START + 29, "w2")
+    (fault,) = story.more
+    fault.at, fault.until = START + 20, START + 20.5  # type: ignore[union-attr]
+    assert "flow" in story.rules()
+    story.more.append(Fault(at=START + 2, until=START + 3, what="worker_kill", target=struck))
+    assert "flow" not in story.rules()
 
 
 def test_half_a_line_at_the_end_of_a_journal_is_no_line(tmp_path: Path) -> None:

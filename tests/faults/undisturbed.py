@@ -72,7 +72,12 @@ def held_up(evidence: Evidence) -> Iterator[tuple[str, str]]:
             for fault in faults:
                 since, waited = _waited(fault, before, after)
                 # What was broken only later is no reason why it had not gone on by then.
-                if waited > _limit(fault) and not _else_broken(evidence, fault, after.worker, since + _limit(fault)):
+                until = since + _limit(fault)
+                if (
+                    waited > _limit(fault)
+                    and not _else_broken(evidence, fault, after.worker, fault.at - 1, until)
+                    and (before.token == after.token or not _broke_off(evidence, before, until))
+                ):
                     yield generation_id, f"{after.worker} wrote nothing for {waited:.1f} s of or after {fault.what}"
                     break
 
@@ -102,12 +107,20 @@ def still_refused(evidence: Evidence) -> Iterator[tuple[str, str]]:
             yield key, f"was answered {post.status}, {post.sent - quiet + QUIET:.0f} s after the last fault"
 
 
-def _else_broken(evidence: Evidence, but: Fault, worker: str, until: float) -> bool:
-    since = but.at - 1
-    return (
-        any(evidence.struck(worker, since, until, way) for way in ("redis", "simulator"))
-        or any(fault.target == "simulator" for fault in _between(evidence.faults, since, until))
-        or any(fault.target == "redis" and fault is not but for fault in _of_redis(evidence, since, until))
+def _else_broken(evidence: Evidence, but: Fault, worker: str, since: float, until: float) -> bool:
+    return _apart_from_redis(evidence, worker, since, until) or any(
+        fault.target == "redis" and fault is not but for fault in _of_redis(evidence, since, until)
+    )
+
+
+def _broke_off(evidence: Evidence, append: Appended, until: float) -> bool:
+    """Whether the attempt that wrote this had a reason to end that no fault of a Redis is."""
+    return _apart_from_redis(evidence, append.worker, append.at, until)
+
+
+def _apart_from_redis(evidence: Evidence, worker: str, since: float, until: float) -> bool:
+    return any(evidence.struck(worker, since, until, way) for way in ("redis", "simulator")) or any(
+        fault.target == "simulator" for fault in _between(evidence.faults, since, until)
     )
 
 

@@ -17,7 +17,7 @@ import pytest
 from tests.mended.conftest import Serve, Start
 from tests.mended.running import Answer, Event, Running, parsed, until
 from tests.mended.server import Server
-from tests.mended.upstream import DONE, Script, answer, chunk, counted
+from tests.mended.upstream import CUT, DONE, Script, answer, chunk, counted
 
 NewServer = Callable[..., Server]
 OUTAGE = 67.0
@@ -75,13 +75,12 @@ class Viewer:
         self._thread.start()
 
     def _read(self) -> None:
-        try:
+        # An API that is killed resets it.
+        with contextlib.closing(self._connection), contextlib.suppress(ConnectionError, http.client.HTTPException):
             response = self._connection.getresponse()
             while piece := response.read1(65_536):
                 self.at.append(time.monotonic())
                 self.text += piece.decode()
-        finally:
-            self._connection.close()
 
     def longest_gap(self, since: float) -> float:
         """Seconds without a byte, from then to now."""
@@ -120,6 +119,25 @@ def test_a_frozen_queue_stops_no_delta(start: Start, serve: Serve, server: NewSe
     assert [event.event for event in api.events(long)].count("attempt") == 1
     listed = api.call("GET", "/v1/generations").document["data"]
     assert len(listed) == 2
+
+
+@pytest.mark.mended("redis-3")
+def test_nor_does_it_stop_the_next_attempt(start: Start, serve: Serve, server: NewServer) -> None:
+    broken = Script([chunk({"content": "x"}), 1.0, CUT])
+    upstream = serve({"m": [broken, steady(20, 0.2)]})
+    store, queue = server(), server()
+    variables = on(store, queue, MIDSTREAM_LEASE="2", MIDSTREAM_REDIS_TIMEOUT="2")
+    api = start(upstream, env=variables, program="api")
+    worker = start(upstream, env=variables, program="worker")
+    viewer = Viewer(api, posted(api, "m", "k").document["id"])
+    until(lambda: "delta" in viewer.text, 30, worker)
+    queue.process.send_signal(signal.SIGSTOP)
+    try:
+        until(lambda: viewer.text.count("event: attempt") == 2, 5, worker)
+    finally:
+        queue.process.send_signal(signal.SIGCONT)
+    until(viewer.over, 20, api)
+    assert "event: completed" in viewer.text
 
 
 @pytest.mark.mended("redis-4")
@@ -231,3 +249,29 @@ def test_a_queue_of_its_own_that_lost_its_last_second(start: Start, serve: Serve
     assert {one["id"] for one in listed} == set(accepted)
     until(lambda: queue.client().zcard("midstream:pending") == 0, 30, api)
     assert queue.client().zcard("midstream:queue") == 0
+
+
+@pytest.mark.mended("redis-6")
+def test_what_only_the_log_remembers_is_found_there(start: Start, serve: Serve, server: NewServer) -> None:
+    """The queue's Redis has lost it, and the node that accepted it and the worker that ran it are gone."""
+    upstream = serve({"waits": answer(), "runs": [steady(300, 0.2), answer()]})
+    store, queue = server(), server()
+    variables = on(store, queue, MIDSTREAM_LEASE="1")
+    api = start(upstream, env=variables, program="api")
+    worker = start(upstream, env=variables, program="worker")
+    stays(queue)
+    runs = posted(api, "runs", "r").document["id"]
+    viewer = Viewer(api, runs)
+    until(lambda: "delta" in viewer.text, 30, worker)
+    worker.process.kill()
+    waits = posted(api, "waits", "w").document["id"]
+    api.process.kill()
+    queue.crash()
+    queue.delay = 0
+    queue.start()
+    api = start(upstream, env=variables, program="api")
+    start(upstream, env=variables, program="worker")
+    for generation_id in (waits, runs):
+        assert api.end(generation_id, 40)["state"] == "completed"
+    listed = api.call("GET", "/v1/generations").document["data"]
+    assert {one["id"] for one in listed} == {waits, runs}
