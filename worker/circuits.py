@@ -6,6 +6,7 @@ one caller at a time may probe whether it works again.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 
@@ -24,6 +25,8 @@ LONGEST_MS = 300_000
 """ms for which a circuit is open at most before the next probe."""
 PROBE_MS = 60_000
 """ms after which a probe that nobody has reported is given up."""
+PATIENCE = 0.2
+"""Seconds in which the queue's Redis has to answer: an attempt waits for it, and it may be frozen."""
 MOST = 10_000
 """Models that a worker remembers as doubtful."""
 
@@ -53,13 +56,14 @@ class Circuits:
         if choice + 1 >= len(models):
             return choice
         try:
-            for place in range(choice, len(models)):
-                answer = await self._ask(self._redis, [_key(models[place])], [PROBE_MS, LONGEST_MS])
-                if answer != b"closed":
-                    self._doubtful.add(models[place])
-                if answer != b"open":
-                    return place
-        except RedisError as error:
+            async with asyncio.timeout(PATIENCE):
+                for place in range(choice, len(models)):
+                    answer = await self._ask(self._redis, [_key(models[place])], [PROBE_MS, LONGEST_MS])
+                    if answer != b"closed":
+                        self._doubtful.add(models[place])
+                    if answer != b"open":
+                        return place
+        except (RedisError, TimeoutError) as error:
             logger.log(level(error), "circuits not asked (%s)", type(error).__name__)
         return choice
 
@@ -71,8 +75,9 @@ class Circuits:
             return
         arguments = ["" if failure else "1", self._failures, WINDOW_MS, self._pause_ms, LONGEST_MS]
         try:
-            opened_ms = int(await self._report(self._redis, [_key(model)], arguments))
-        except RedisError as error:
+            async with asyncio.timeout(PATIENCE):
+                opened_ms = int(await self._report(self._redis, [_key(model)], arguments))
+        except (RedisError, TimeoutError) as error:
             logger.log(level(error), "circuit not told (%s)", type(error).__name__)
             return
         if failure is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
@@ -98,3 +99,15 @@ async def test_without_redis_all_are_closed() -> None:
         circuits = Circuits(nobody, Settings(circuit_failures=1))
         await fail(circuits)
         assert await circuits.choose(MODELS, 0) == 0
+
+
+async def test_a_redis_that_does_not_answer_is_not_waited_for(
+    circuits: Circuits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def frozen(*_: object) -> None:
+        await asyncio.sleep(3600)
+
+    for script in ("_ask", "_report"):
+        monkeypatch.setattr(circuits, script, frozen)
+    assert await circuits.choose(MODELS, 0) == 0
+    await circuits.report("dead/m", "overloaded")
