@@ -50,8 +50,13 @@ _LOGS = f"""
     SUBSCRIBE {_ID.channel}
     UNSUBSCRIBE {_ID.channel}
 """
+_LOGS_ALONE = """
+    SCAN 0 MATCH midstream:probe COUNT 1
+"""
 _QUEUE = f"""
     GET arq:job:probe
+    GET midstream:recovery
+    SET midstream:recovery 1
     SET arq:job:probe 1
     DEL arq:job:probe arq:retry:probe
     INCRBY arq:retry:probe 1
@@ -103,6 +108,7 @@ HINTS = {
     "BLPOP": "workers look at the queue each 0.1 s",
     "LPUSH": "workers look at the queue once a second",
     "LTRIM": "workers look at the queue once a second",
+    "SCAN": "what the queue's Redis loses with its last second may wait for ever",
     "INFO": "nobody sees that Redis has just restarted, nor how it is set up",
 }
 """Commands that serve as hints only, and what follows without them."""
@@ -119,10 +125,10 @@ class Server:
 
 def servers(settings: Settings) -> Iterator[Server]:
     """Each Redis of these settings, with the commands that are tried there."""
-    if settings.queue_url in (None, settings.redis_url):
+    if not settings.queue_apart:
         yield Server("redis_url", settings.redis_url, _lines(_BOTH + _LOGS + _QUEUE))
         return
-    yield Server("redis_url", settings.redis_url, _lines(_BOTH + _LOGS))
+    yield Server("redis_url", settings.redis_url, _lines(_BOTH + _LOGS + _LOGS_ALONE))
     yield Server("queue_url", str(settings.queue_url), _lines(_BOTH + _QUEUE))
 
 

@@ -165,5 +165,5 @@ class Durability:
 def _servers(settings: Settings) -> Iterator[tuple[str, str]]:
     if settings.durability == "disk":
         yield "Redis", settings.redis_url
-        if settings.queue_url not in (None, settings.redis_url):
+        if settings.queue_apart:
             yield "the queue's Redis", str(settings.queue_url)

@@ -234,7 +234,7 @@ class Generations:
             # One more than asked for: whether anything follows is known from it.
             wanted = limit + 1 - len(records)
             places = await self.queue.owned(owner, before=before, limit=wanted)
-            there = await self._records(places)
+            there = await self.records([place.id for place in places])
             records += [(place, record) for place, record in zip(places, there, strict=True) if record is not None]
             gone = [place.id for place, record in zip(places, there, strict=True) if record is None]
             await self.queue.forget(owner, await self.queue.not_pending(gone))
@@ -245,14 +245,14 @@ class Generations:
             before = places[-1]
         return [record for _, record in records], before
 
-    async def _records(self, places: Sequence[Place]) -> list[Record | None]:
-        """What there is at each place, in one round trip."""
-        if not places:
+    async def records(self, generation_ids: Sequence[str]) -> list[Record | None]:
+        """The record of each, where there is one, in one round trip."""
+        if not generation_ids:
             return []
         async with self.redis.pipeline(transaction=False) as pipe:
-            for place in places:
-                pipe.hmget(Keys(place.id).record, FIELDS)
-            return [read_record(place.id, values) for place, values in zip(places, await pipe.execute(), strict=True)]
+            for generation_id in generation_ids:
+                pipe.hmget(Keys(generation_id).record, FIELDS)
+            return [read_record(i, values) for i, values in zip(generation_ids, await pipe.execute(), strict=True)]
 
     async def _drop_expired(self, owner: str, places: Sequence[Place]) -> None:
         """Of what there is no record leaves the index, but for what is just being accepted."""

@@ -67,7 +67,7 @@ def connect_both(settings: Settings) -> tuple[Redis, Redis]:
     """Clients of the logs' Redis and of the queue's: the same where these are one."""
     one = partial(connect, timeout=settings.redis_timeout, connections=settings.redis_connections)
     redis = one(settings.redis_url)
-    return redis, redis if settings.queue_url in (None, settings.redis_url) else one(str(settings.queue_url))
+    return redis, one(str(settings.queue_url)) if settings.queue_apart else redis
 
 
 class _Client(Redis):

@@ -304,6 +304,11 @@ class Settings(BaseSettings):
     def _of_its_kind(cls, value: Any, info: ValidationInfo) -> Any:
         return refuse_other_kinds(cls.model_fields[str(info.field_name)], value)
 
+    @property
+    def queue_apart(self) -> bool:
+        """Whether the queue has a Redis of its own."""
+        return self.queue_url not in (None, self.redis_url)
+
     @field_validator("redis_url", "queue_url")
     @classmethod
     def _redis_address(cls, url: str | None) -> str | None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
+from shared.clock import read_server
+from shared.generations import Found
 from shared.log import Outcome
+from shared.queue import RESTORATION_MS
 from worker.asked import Asked
 from worker.earlier import Earlier
 from worker.newer import Newer
@@ -28,6 +32,10 @@ class Generator:
         redis.exceptions.RedisError where the record or the claim cannot be had.
         """
         found = await self.services.generations.find(generation_id, request=True)
+        while (missing_ms := await self._not_restored_ms(found)) > 0:
+            del found  # meanwhile the request would stay
+            await asyncio.sleep(missing_ms / 1000)
+            found = await self.services.generations.find(generation_id, request=True)
         ahead_ms = found.now_ms - time.monotonic() * 1000
         record = found.record
         if record is not None and record.state == "cancelled" and record.on_interrupt == "continue":
@@ -46,6 +54,21 @@ class Generator:
             return await run.to_the_end()
         finally:
             del self.running[generation_id]
+
+    async def _not_restored_ms(self, found: Found) -> int:
+        """ms for which another worker may still write again what the log's Redis came back without.
+
+        Where that is the queue's Redis too, nothing is taken meanwhile. One that is younger than a lease has been given
+        to no other worker before.
+        """
+        record = found.record
+        if not self.services.settings.queue_apart or record is None or record.seal is not None:
+            return 0
+        if found.now_ms - record.created_ms < self.services.settings.lease * 1000:
+            return 0
+        server = await read_server(self.services.log.redis)
+        began_ms = server.now_ms - server.up_ms
+        return RESTORATION_MS - server.up_ms if record.created_ms < began_ms else 0
 
     def stop(self, generation_id: str, why: Stop) -> None:
         """End one, if it runs here."""

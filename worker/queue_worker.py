@@ -94,7 +94,7 @@ class QueueWorker(Worker):
         self._doubt: tuple[float, int] | None = None
         """Until when leases that ran out before this ms are left alone: their holders may just have had no way to renew
         them, or the clock was set."""
-        self._queue_apart = settings.queue_url not in (None, settings.redis_url)
+        self._queue_apart = settings.queue_apart
         self._run_id: str | None = None
         """Of the queue's Redis, when it was last looked at."""
         self._answered = time.monotonic()

@@ -9,17 +9,18 @@ from dataclasses import replace
 
 from redis.exceptions import RedisError
 
-from shared.clock import read_clock
+from shared.clock import read_clock, read_server
 from shared.counted import counted
 from shared.generations import SYNCED_MS, Generations
 from shared.log import Log
 from shared.outage import level
-from shared.queue import Place, Queue
+from shared.queue import RESTORATION_MS, Place, Queue
 from shared.settings import Settings
 from shared.totals import Ended, read_ended
 from worker import estimate
 from worker.bill import Bill
 from worker.prices import Prices
+from worker.recovery import Recovery
 
 logger = logging.getLogger("midstream.worker")
 
@@ -40,7 +41,9 @@ class Sweeper:
         self.prices = prices
         self.interval = settings.lease
         self.renew_ms = settings.running_ttl * 1000 / 2
+        self._restoration_ms = max(queue.lease_ms, RESTORATION_MS)
         self._tidied: tuple[str, Place | None] = "", None
+        self._recovery = Recovery(generations) if settings.queue_apart else None
 
     async def run(self) -> None:
         """Sweep once a lease, until cancelled."""
@@ -57,8 +60,8 @@ class Sweeper:
 
     async def sweep(self) -> int:
         """One pass over the pending index; gives how many generations it enqueued."""
-        now_ms, up_ms = await self.queue.clock()
-        _, log_up_ms = await read_clock(self.generations.redis)
+        now_ms, up_ms, run = await self.queue.server()
+        _, log_up_ms, log_run = await read_server(self.generations.redis)
         if min(up_ms, log_up_ms) < max(self.interval * 1000, SYNCED_MS):
             return 0  # workers are taking their leases back: what looks unqueued may be running
         lease_ms = int(self.interval * 1000)
@@ -67,6 +70,8 @@ class Sweeper:
         enqueued = await self._pass(now_ms, log_up_ms, before_ms=now_ms - lease_ms)
         enqueued += await self._pass(now_ms, log_up_ms, since_ms=now_ms + 2 * lease_ms)
         await self._tidy()
+        if self._recovery is not None:
+            enqueued += await self._recovery.go_on(f"{log_run} {run}")
         if enqueued:
             logger.info("enqueued %s that nobody had", counted(enqueued, "generation", "generations"))
         return enqueued
@@ -84,7 +89,8 @@ class Sweeper:
                     if now_ms - since_ms > self.renew_ms:
                         await self.generations.renew(generation_id)
                     if not queued:
-                        enqueued += await self.queue.enqueue(generation_id)
+                        # Redis may have come back older since this pass began: its worker writes it again.
+                        enqueued += await self.queue.enqueue(generation_id, self._restoration_ms)
                 elif end in ("gone", "sealed") or (
                     end == "lost" and min(abs(now_ms - since_ms), log_up_ms) > HALF_ACCEPTED
                 ):

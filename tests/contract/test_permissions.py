@@ -162,7 +162,7 @@ def tried(settings: Settings) -> dict[str, set[str]]:
 
 
 def test_every_command_of_a_script_is_tried() -> None:
-    commands = tried(Settings())["redis_url"]
+    commands = set[str]().union(*tried(Settings(queue_url="redis://queue.test")).values())
     called = {name for file in LUA.glob("*.lua") for name in re.findall(r"p?call\('(\w+)'", file.read_text())}
     assert len(called) > 25
     assert called <= commands
@@ -170,7 +170,7 @@ def test_every_command_of_a_script_is_tried() -> None:
 
 def test_every_command_of_a_client_is_tried() -> None:
     """By the names of redis-py's methods, of whatever is called as a client or a pipeline."""
-    commands = tried(Settings())["redis_url"]
+    commands = set[str]().union(*tried(Settings(queue_url="redis://queue.test")).values())
     called = {
         name.upper()
         for package in ("api", "shared", "worker")
@@ -186,5 +186,6 @@ def test_each_of_two_servers_is_tried_for_what_it_is_for() -> None:
     two = tried(Settings(queue_url="redis://queue.test"))
     assert "XADD" in two["redis_url"] - two["queue_url"]
     assert "ZADD" in two["queue_url"] - two["redis_url"]
+    assert "SCAN" in two["redis_url"] - tried(Settings())["redis_url"], "two are compared, one is not"
     assert [server.setting for server in servers(Settings(queue_url=Settings().redis_url))] == ["redis_url"]
     assert isinstance(next(servers(Settings())), Server)

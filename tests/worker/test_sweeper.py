@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from shared.clock import Server
 from shared.generations import SYNCED_MS, Existence, Generations
 from shared.log import Keys, Log
 from shared.queue import LEASES, PENDING, QUEUE, Queue
@@ -24,8 +25,8 @@ async def sweeper(queue: Queue, generations: Generations, settings: Settings) ->
     return Sweeper(queue, generations, settings, Prices(settings))
 
 
-async def long_up(_: Redis) -> tuple[int, int]:
-    return 0, LONG_AGO
+async def long_up(_: Redis) -> Server:
+    return Server(0, LONG_AGO, "a")
 
 
 async def age(redis: Redis, generation_id: str, ms: int) -> None:
@@ -35,7 +36,7 @@ async def age(redis: Redis, generation_id: str, ms: int) -> None:
 async def test_announced_but_never_recorded(
     sweeper: Sweeper, queue: Queue, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.sweeper.read_clock", long_up)
+    monkeypatch.setattr("worker.sweeper.read_server", long_up)
     await queue.announce("gen_a", "local", most=9)
     await age(redis, "gen_a", HALF_ACCEPTED // 2)
     assert await sweeper.sweep() == 0
@@ -123,10 +124,10 @@ async def test_what_a_record_is_missing_of_counts_only_while_its_redis_is_there(
     """The API that accepted it is about to write the record again."""
     up_ms = HALF_ACCEPTED // 2
 
-    async def clock(_: Redis) -> tuple[int, int]:
-        return 0, up_ms
+    async def clock(_: Redis) -> Server:
+        return Server(0, up_ms, "a")
 
-    monkeypatch.setattr("worker.sweeper.read_clock", clock)
+    monkeypatch.setattr("worker.sweeper.read_server", clock)
     await queue.announce("gen_a", "local", most=9)
     await age(redis, "gen_a", LONG_AGO)
     await sweeper.sweep()
@@ -139,10 +140,10 @@ async def test_what_a_record_is_missing_of_counts_only_while_its_redis_is_there(
 async def test_a_log_that_has_just_restarted_is_not_swept(
     sweeper: Sweeper, generations: Generations, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def just_restarted(_: Redis) -> tuple[int, int]:
-        return 0, 0
+    async def just_restarted(_: Redis) -> Server:
+        return Server(0, 0, "a")
 
-    monkeypatch.setattr("worker.sweeper.read_clock", just_restarted)
+    monkeypatch.setattr("worker.sweeper.read_server", just_restarted)
     generation_id = await accept(generations)
     await redis.delete(QUEUE)
     await age(redis, generation_id, LONG_AGO)
