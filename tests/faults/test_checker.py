@@ -533,6 +533,16 @@ def test_what_only_the_queue_forgot_is_never_excused() -> None:
     assert story.rules() == {"ended"}
 
 
+def test_an_acceptance_that_redis_forgot_is_excused_only_where_its_node_was_struck_too() -> None:
+    story = Story()
+    accepted_and_forgotten(story)
+    story.claims = []
+    story.redis_killed(START + 0.1)
+    assert story.rules() == {"ended"}
+    story.more.append(Fault(at=START + 0.2, until=START + 1, what="api_kill", target="a1"))
+    assert story.rules() == set()
+
+
 def test_what_redis_lost_may_be_shown_again_before_a_reset() -> None:
     """By an API node that has had it before, long after, as nobody has written since."""
     story = Story()

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from shared.clock import Server
 from shared.generations import SYNCED_MS, Existence, Generations
 from shared.log import Keys, Log
-from shared.queue import LEASES, PENDING, QUEUE, Queue
+from shared.queue import LEASES, PENDING, QUEUE, RESTORATION_MS, Queue
 from shared.settings import Settings
 from tests.contract.accepting import accept
 from tests.worker.conftest import Midstream, working
@@ -71,6 +71,18 @@ async def test_sealed_is_settled_and_leased_is_left(
     assert await sweeper.sweep() == 0
     assert await redis.zrange(PENDING, 0, -1) == [leased.encode()]
     assert await redis.hget(LEASES, leased) == b"w"
+
+
+async def test_what_a_worker_may_take_back_is_nobody_elses_meanwhile(
+    sweeper: Sweeper, generations: Generations, queue: Queue, redis: Any
+) -> None:
+    generation_id = await accept(generations)
+    await redis.delete(QUEUE)
+    await age(redis, generation_id, LONG_AGO)
+    now_ms, _ = await queue.clock()
+    assert await sweeper.sweep() == 1
+    assert await redis.zscore(QUEUE, generation_id) >= now_ms + RESTORATION_MS
+    assert (await queue.take("w", most=9)).jobs == []
 
 
 async def test_a_long_wait_does_not_expire_the_record(
