@@ -479,3 +479,17 @@ async def test_what_an_older_version_has_accepted_shows_the_same(api: Api) -> No
     assert await api.log.redis.hdel(Keys(generation_id).record, "shown")  # type: ignore[misc]
     assert (await api.client.get(address)).json() == now
     assert now["metadata"] == {"a": "b"}
+
+
+async def test_a_look_reads_nothing_of_the_request(api: Api) -> None:
+    """Of Redis, which counts what it sends."""
+    generation_id = await api.post(BODY | {"messages": user("x" * 1_000_000)})
+    producer = await Producer.start(api.log, generation_id)
+    await producer.complete()
+    redis: Any = api.generations.redis
+    before = (await redis.info("stats"))["total_net_output_bytes"]
+    for path in ("", "/events"):
+        assert (await api.client.get(f"/v1/generations/{generation_id}{path}")).status_code == 200
+    assert (await api.client.get("/v1/generations")).status_code == 200
+    assert (await api.client.post(f"/v1/generations/{generation_id}/cancel")).status_code == 200
+    assert (await redis.info("stats"))["total_net_output_bytes"] - before < 200_000

@@ -1528,7 +1528,7 @@ MUTANTS = (
         "shared/generations.py",
         '[*FIELDS, "request"] if request else FIELDS',
         '[*FIELDS, "request"]',
-        "api",
+        "routes",
     ),
     _one(
         "an owner's index stays for ever",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import tracemalloc
@@ -51,6 +52,15 @@ async def test_an_error_is_unpacked_up_to_a_bound(
         tracemalloc.stop()
     assert got.failure.code == "rate_limit"
     assert peak < 20 * MAX_ERROR
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_the_end_of_a_long_error_is_not_waited_for(
+    upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol
+) -> None:
+    upstream.reply = Reply([BOMB[: 2 * MAX_ERROR]], "hang", 429, {"content-type": "application/json"})
+    async with asyncio.timeout(10):
+        assert (await outcome(adapter(protocol, upstream.url), ask())).failure.code == "rate_limit"
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

@@ -307,6 +307,18 @@ async def test_the_connection_that_was_used_last_is_used_again(server: tuple[Ser
         assert script.connections == 8
 
 
+async def test_more_idle_connections_than_may_be_are_closed_at_once(server: tuple[Server, int]) -> None:
+    script, port = server
+    limits = httpx2.Limits(keepalive_expiry=60, max_keepalive_connections=5)
+    script.answers = [(CHUNKED, False)] * 100
+    async with httpx2.AsyncClient(transport=Transport(ssl.create_default_context(), limits), timeout=5) as client:
+        await asyncio.gather(*(client.get(f"http://127.0.0.1:{port}/") for _ in range(8)))
+        async with asyncio.timeout(5):
+            while sum(not writer.transport.is_closing() for writer in script.writers) > 5:
+                await asyncio.sleep(0.01)
+        assert script.connections == 8
+
+
 async def test_a_long_body_goes_out_in_pieces_and_whole(client: httpx2.AsyncClient) -> None:
     content = bytes(range(256)) * (5 * PIECE // 512)
     heads: list[bytes] = []
