@@ -1,4 +1,4 @@
-"""The head of a request (RFC 9112, sections 2 to 6): read strictly, and written anew in the one form the parser gets."""
+"""The head of a request (RFC 9112, 2 to 6): read strictly, and written anew in the one form that the parser gets."""
 
 from __future__ import annotations
 

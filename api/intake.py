@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import difflib
 import hashlib
 import itertools
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -26,8 +24,6 @@ from shared.request_json import encode, read
 from shared.requests import MAX_DEPTH, RESERVED, GenerationRequest, Message
 from shared.settings import Settings
 
-DISCARD = 2.0
-"""Seconds in which the rest of a body that is too large may come, before the connection is closed."""
 MAX_ERRORS = 20
 """Fields that one answer names at most."""
 LOOKED_AT = 1000
@@ -46,20 +42,11 @@ async def read_body(request: Request, limit: int) -> bytes:
             too_large = len(body) > limit
         if too_large:
             del body
-            await _discard(chunks, limit)
             raise _too_large(limit)
     except ClientDisconnect:
         detail = "The connection was closed before its end."
         raise Problem(400, "incomplete_body", "The body is incomplete", detail) from None
     return bytes(body)
-
-
-async def _discard(chunks: AsyncIterator[bytes], most: int) -> None:
-    # Closing a connection with unread bytes resets it, and the client would never see why. Not for ever, though.
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(DISCARD):
-            while most > 0 and (chunk := await anext(chunks, None)) is not None:
-                most -= len(chunk)
 
 
 def _too_large(limit: int) -> Problem:

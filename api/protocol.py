@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol, able to give its connection to another one while a response is under way.
+"""uvicorn's HTTP protocol: bounded, and able to give its connection to another one while a response is under way.
 
 uvicorn has no public way for that. What this relies on is in this module only; `gives` tries it with the uvicorn
 that is installed.
@@ -8,39 +8,247 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from starlette.types import Receive, Scope, Send
+from httptools import HttpParserError
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from api.connection import END, TRANSPORT, DirectConnection
+from api.framing import Requests
+from api.heads import malformed
+from api.limits import Limits
+from api.problems import Problem
+from api.refusal import refusal, too_many, too_slow
 from api.supervisor import where
 
 GIVER = "midstream.giver"
 """ASGI scope extension: the `Protocol` of the connection, to ask for it."""
 
+LINGER = 30.0
+"""Seconds in which the rest of a request that was refused may come, before the connection is closed."""
+READ_OUT = 64_000_000
+"""Bytes of it at most."""
+LEAVE = 1.0
+"""Seconds that an idle connection has while the server ends: its next request may be on its way."""
+TURN_AWAY = 1.0
+"""Seconds that a connection has for which there is no room."""
+TURNED_AWAY = 64
+"""Connections at most that are told that there is no room; more are cut without a word."""
+ROOM = 0.9
+"""Share of the connections below which there is room again."""
+
 logger = logging.getLogger("midstream.api")
 
 
-class Protocol(HttpToolsProtocol):
-    """One connection; shows itself and its transport to the app."""
+class HttpConfig(Config):
+    """uvicorn's configuration, and what a connection may take."""
 
-    _begun = False
-    """Whether a request has begun whose end has not been read."""
+    def __init__(self, app: ASGIApp, limits: Limits, **options: Any) -> None:
+        super().__init__(app, http=Protocol, **options)
+        self.limits = limits
+        self.full = False
+        """Whether connections are being turned away, which has been logged."""
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection: reads its requests one by one, bounds them, and shows itself and its transport to the app.
+
+    The parser gets what api/framing.py makes of the bytes. To uvicorn's response this is the transport: it calls
+    `write` and `close`.
+    """
+
+    config: HttpConfig
+    given_back = False
+    """Whether it was open before, as somebody else's."""
+
+    def __init__(self, config: HttpConfig, *arguments: Any, **options: Any) -> None:
+        super().__init__(config, *arguments, **options)
+        self._limits = config.limits
+        self.timeout_keep_alive = config.limits.keep_alive  # type: ignore[assignment]
+        self._requests = Requests(config.limits.max_headers)
+        self._waits: Literal["head", "body"] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._since = 0.0
+        self._refused: int | None = None
+        """Bytes that are still read out before the connection is closed."""
+        self._untold = False
+        """Whether the head of the response is not written yet."""
+        self._leaving = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client has connected, or its connection is given back."""
+        super().connection_made(transport)
+        most, config = self._limits.max_connections, self.config
+        if self.given_back:
+            return
+        if len(self.connections) <= most:
+            config.full = config.full and len(self.connections) > most * ROOM
+            self._keep()
+            return
+        if not config.full:
+            config.full = True
+            logger.warning("%d connections are open, as many as this process takes: others are answered 503", most)
+        if len(self.connections) > most + TURNED_AWAY:
+            transport.abort()
+        else:
+            self._refuse(too_many(most))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is closed."""
+        self._unset_keepalive_if_required()
+        self._set_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """The client has sent something."""
+        if self._refused is not None:
+            self._refused -= len(data)
+            if self._refused < 0:
+                self.transport.close()
+            return
+        self._unset_keepalive_if_required()
+        self._requests.held += data
+        self._read()
+
+    def _read(self) -> None:
+        """Give the parser what there is of the request under way; what comes after its end waits for the answer."""
+        requests = self._requests
+        if requests.whole:
+            self.flow.pause_reading()
+            return
+        try:
+            for piece in requests.take():
+                self.parser.feed_data(piece)
+        except Problem as problem:
+            self._refuse(problem)
+            return
+        except HttpParserError:
+            self._refuse(malformed("It cannot be parsed."))
+            return
+        self._watch()
+        if self._answered() and requests.taken > READ_OUT:
+            self.transport.close()
+
+    def _answered(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _watch(self) -> None:
+        """Time what has begun and did not come at once."""
+        requests = self._requests
+        waits: Literal["head", "body"] | None = None
+        if requests.begun:
+            waits = "body" if requests.headed else "head"
+        elif not requests.whole:
+            self._keep()
+        if waits == self._waits:
+            return
+        self._waits = waits
+        self._since = self.loop.time()
+        self._set_timer()
+        if waits is not None:
+            seconds = self._limits.header_timeout if waits == "head" else self._limits.body_timeout
+            self._set_timer(seconds, self._late)
+
+    def _late(self) -> None:
+        if self._waits == "head":
+            self._refuse(too_slow("head", "MIDSTREAM_HEADER_TIMEOUT"))
+            return
+        left = self._since + self._limits.for_body(self._requests.taken) - self.loop.time()
+        if left > 0:
+            self._set_timer(left, self._late)
+        else:
+            self._refuse(too_slow("body", "MIDSTREAM_BODY_TIMEOUT"))
+
+    def _set_timer(self, seconds: float = 0.0, then: Callable[[], None] | None = None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.loop.call_later(seconds, then) if then is not None else None
+
+    def _keep(self) -> None:
+        self._unset_keepalive_if_required()
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answer what is no request, or not in time, and close."""
+        if not self._answered():
+            # To the app the client has left.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            if self.cycle.response_started:
+                self.transport.close()
+                return
+        self.transport.write(refusal(problem, self.server_state.default_headers))
+        self.close(TURN_AWAY if problem.status == 503 else LINGER)
+
+    def write(self, data: bytes) -> None:
+        """What uvicorn has for the client."""
+        if self._untold and self.cycle.response_started:
+            self._untold = False
+            if self.cycle.keep_alive:
+                # Else a client does not know for how long it may use the connection again (RFC 2068, 19.7.1).
+                data = b"%bkeep-alive: timeout=%d\r\n\r\n" % (data[:-2], self._limits.keep_alive)
+        self.transport.write(data)
+
+    def is_closing(self) -> bool:
+        """Whether nothing more can be written."""
+        return self.transport.is_closing()
+
+    def close(self, seconds: float = LINGER) -> None:
+        """The last answer is written. What the client still sends is read out, so that it sees it (RFC 9112, 9.6)."""
+        if self._requests.whole or self.transport.is_closing():
+            self.transport.close()
+            return
+        self._unset_keepalive_if_required()
+        self._requests.held.clear()
+        self._refused = READ_OUT
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.flow.resume_reading()
+        self._set_timer(seconds, self.transport.close)
+
+    def shutdown(self) -> None:
+        """The server ends: what is idle has a moment, as its next request may be on its way."""
+        self._leaving = True
+        if self._refused is not None:
+            self.transport.close()
+        elif self._answered():
+            self.loop.call_later(LEAVE, self._leave)
+        else:
+            super().shutdown()
+
+    def _leave(self) -> None:
+        if self._answered():
+            self.transport.close()
 
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
-        self._begun = True
         self.scope["extensions"] = {TRANSPORT: self.transport, GIVER: self}  # type: ignore[dict-item]
 
-    def on_message_complete(self) -> None:
-        """The request has been read."""
-        self._begun = False
-        super().on_message_complete()
+    def on_headers_complete(self) -> None:
+        """Its head has been read."""
+        super().on_headers_complete()
+        self._untold = True
+        self.cycle.transport = self  # type: ignore[assignment]
+        if self._leaving:
+            self.cycle.keep_alive = False
+
+    def on_response_complete(self) -> None:
+        """The answer is whole: the next request's turn."""
+        if self._refused is not None:
+            self.server_state.total_requests += 1
+            return
+        super().on_response_complete()
+        if self._requests.whole and not self.transport.is_closing():
+            self._requests.next()
+            if self._requests.held:
+                self._unset_keepalive_if_required()
+                self._read()
 
     def prepare(self) -> None:
         """Before the head of a response whose body is not uvicorn's: HTTP/1.0 knows no chunks, which it would say."""
@@ -50,12 +258,12 @@ class Protocol(HttpToolsProtocol):
     def give(self) -> DirectConnection | None:
         """The connection, once the head of the response is written; uvicorn has nothing to do with it any more.
 
-        None where the client is gone, or has sent more than its request already.
+        None where the client is gone, or its request is not whole yet.
         """
         cycle = self.cycle
         if cycle.disconnected or self.transport.is_closing():
             return None
-        if cycle.keep_alive and (self._begun or self.pipeline):
+        if cycle.keep_alive and not self._requests.whole:
             return None
         connection = DirectConnection(
             self.transport,
@@ -67,13 +275,15 @@ class Protocol(HttpToolsProtocol):
         # To uvicorn the client has left; so it says nothing about a response that was not ended.
         cycle.disconnected = True
         self._unset_keepalive_if_required()
+        self._set_timer()
         self.flow.resume_reading()
         self.connections.discard(self)
         self.connections.add(connection)  # type: ignore[arg-type]
         self.transport.set_protocol(connection)
+        if self._requests.held:
+            connection.data_received(bytes(self._requests.held))
         # Parser, request and protocol refer to each other: without this they would stay until a garbage collection.
         self.scope["extensions"].clear()
-        self.pipeline.clear()
         self.parser = self.cycle = self.scope = None  # type: ignore[assignment]
         return connection
 
@@ -82,7 +292,7 @@ class Protocol(HttpToolsProtocol):
 class _Home:
     """Where a connection came from, and returns to."""
 
-    config: Config
+    config: HttpConfig
     state: ServerState
     app_state: dict[str, Any]
 
@@ -95,14 +305,10 @@ class _Home:
         """The response has ended, and the connection is kept; `early` is what the client has sent meanwhile."""
         self.lost(connection)
         protocol = Protocol(self.config, self.state, self.app_state)
+        protocol.given_back = True
         protocol.connection_made(transport)
         transport.set_protocol(protocol)
-        if early:
-            protocol.data_received(early)
-        else:
-            protocol.timeout_keep_alive_task = protocol.loop.call_later(
-                protocol.timeout_keep_alive, protocol.timeout_keep_alive_handler
-            )
+        protocol.data_received(early)
 
 
 async def gives() -> bool:
@@ -119,7 +325,8 @@ async def gives() -> bool:
     try:
         transport = _Transport()
         state = ServerState()
-        protocol = Protocol(Config(app, http=Protocol, ws="none", lifespan="off", log_config=None), state, {})
+        config = HttpConfig(app, Limits(), ws="none", lifespan="off", log_config=None)
+        protocol = Protocol(config, state, {})
         protocol.access_log = False
         protocol.logger = logging.Logger("silent", logging.CRITICAL + 1)
         protocol.connection_made(transport)
@@ -133,7 +340,7 @@ async def gives() -> bool:
         back = transport.get_protocol()
         if not (was_known and isinstance(back, Protocol) and set(state.connections) == {back}):
             return False
-        if not transport.written.endswith(b"transfer-encoding: chunked\r\n\r\n" + END):
+        if not transport.written.endswith(b"\r\nkeep-alive: timeout=75\r\n\r\n" + END):
             return False
         back.access_log, back.logger = False, protocol.logger
         back.data_received(request)

@@ -16,7 +16,8 @@ from starlette.types import ASGIApp
 from uvicorn import Config, Server
 
 from api.hub import Hub
-from api.protocol import Protocol, gives
+from api.limits import Limits
+from api.protocol import HttpConfig, gives
 from shared.collector import spare_collector
 from shared.ending_signals import ending_signals
 from shared.readiness import say_ready
@@ -124,10 +125,10 @@ def listen(host: str, port: int, send_buffer: int, *, share: bool = False) -> so
 
 def server(app: ASGIApp, hub: Hub, settings: Settings) -> DrainingServer:
     """The server for an app, to be given its socket."""
-    config = Config(
+    config = HttpConfig(
         app,
+        Limits.by(settings),
         loop="uvloop",
-        http=Protocol,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -114,6 +114,39 @@ class Settings(BaseSettings):
         le=256_000_000,
         description="Bytes of the largest request body. Defaults to 8,000,000.",
     )
+    max_headers: int = Field(
+        default=65_536,
+        ge=1_024,
+        le=1_048_576,
+        description="Bytes of a request's head at most, past which the answer is 431; so much may trailers have too. "
+        "Defaults to 65,536.",
+    )
+    header_timeout: float = Field(
+        default=10.0,
+        ge=0.05,
+        le=3_600,
+        description="Seconds from a head's first byte to its last. Defaults to 10.",
+    )
+    body_timeout: float = Field(
+        default=60.0,
+        ge=0.05,
+        le=3_600,
+        description="Seconds from a head's end to that of the body, and 1 s more for each 16 kB. Defaults to 60.",
+    )
+    keep_alive: float = Field(
+        default=75.0,
+        ge=1,
+        le=3_600,
+        description="Seconds that a connection without a request is kept: longer than proxies in front keep theirs. "
+        "Defaults to 75.",
+    )
+    max_connections: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="Connections that one API process takes; others are answered 503. Defaults to what file descriptors "
+        "allow, less a reserve of 128, and 20,000 at most.",
+    )
     max_pending: int = Field(
         default=100_000,
         ge=1,

@@ -83,11 +83,13 @@ def test_it_says_whether_a_request_has_begun() -> None:
     assert not requests.begun
     requests.held += POST[:4]
     assert list(requests.take()) == []
-    assert requests.begun and not requests.headed
+    assert requests.begun
+    assert not requests.headed
     requests.held += POST[4:] + b"Content-Length: 3\r\n\r\nab"
     assert b"".join(requests.take()).endswith(b"\r\n\r\nab")
-    assert requests.begun and requests.headed and requests.taken == 2
+    assert requests.begun
+    assert (requests.headed, requests.taken) == (True, 2)
     requests.held += b"cGET"
     assert list(requests.take()) == [b"c"]
-    assert requests.whole and not requests.begun
+    assert (requests.whole, requests.begun) == (True, False)
     assert requests.held == b"GET"

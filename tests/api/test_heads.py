@@ -46,9 +46,13 @@ def test_odd_request_lines(first: bytes, expected: tuple[int, str]) -> None:
 
 @pytest.mark.parametrize(
     "hosts",
-    [[], [b""], [b"a", b"a"], [b"a b"], [b"a,b"], [b"a:x"], [b"a:65536"], [b"u@a"], [b"a/b"], [b"[::1"], [b"[1::2::3]"]]
-    + [[b"a%zz"], [b"\xc3\xa4"], [b":80"], [b"::1"]],
-)
+    [
+        [],
+        [b"a", b"a"],
+        *([host] for host in (b"", b"a b", b"a,b", b"a:x", b"a:65536", b"u@a", b"a/b", b"[::1", b"[1::2::3]")),
+        *([host] for host in (b"a%zz", b"\xc3\xa4", b":80", b"::1")),
+    ],
+))
 def test_a_request_has_one_valid_host(hosts: list[bytes]) -> None:
     assert refusal(*(b"Host: " + host for host in hosts)) == (400, "invalid_host")
 
