@@ -52,7 +52,7 @@ def test_odd_request_lines(first: bytes, expected: tuple[int, str]) -> None:
         *([host] for host in (b"", b"a b", b"a,b", b"a:x", b"a:65536", b"u@a", b"a/b", b"[::1", b"[1::2::3]")),
         *([host] for host in (b"a%zz", b"\xc3\xa4", b":80", b"::1")),
     ],
-))
+)
 def test_a_request_has_one_valid_host(hosts: list[bytes]) -> None:
     assert refusal(*(b"Host: " + host for host in hosts)) == (400, "invalid_host")
 
