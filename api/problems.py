@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import mistakes
@@ -234,7 +235,17 @@ def _of_http(request: Request, error: Exception) -> JSONResponse:
     if status == 404:
         code = "no_such_route"
     headers = dict(error.headers) if error.headers else None
+    if status == 405:
+        headers = {"Allow": ", ".join(_allowed(request))}
     return Problem(status, code, status.phrase, detail, headers=headers).response()
+
+
+def _allowed(request: Request) -> Iterator[str]:
+    """The methods of an address; Starlette names those of the first of its routes only."""
+    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
+        asked = {"type": "http", "path": request.scope["path"], "root_path": "", "method": method}
+        if any(route.matches(asked)[0] is Match.FULL for route in request.app.router.routes):
+            yield method
 
 
 def _of_parameters(_: Request, error: Exception) -> JSONResponse:

@@ -144,8 +144,8 @@ class Settings(BaseSettings):
         default=None,
         ge=1,
         le=1_000_000,
-        description="Connections that one API process takes; others are answered 503. Defaults to what file descriptors "
-        "allow, less a reserve of 128, and 20,000 at most.",
+        description="Connections that one API process takes; others are answered 503. Defaults to what its file "
+        "descriptors allow, less a reserve of 128, and 20,000 at most.",
     )
     max_pending: int = Field(
         default=100_000,

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from redis.exceptions import RedisError, ResponseError
 
 from api import answers, intake, sse
+from api.accept import wants_stream
 from api.admission import Start, refusal
 from api.answers import AcceptedGeneration, Generation, GenerationList, GenerationSnapshot, Outcome
 from api.auth import Owner
@@ -81,7 +82,7 @@ async def create(
     headers = {"Location": f"/v1/generations/{accepted.id}", "Cache-Control": "no-store"}
     if not accepted.created:
         headers["Idempotent-Replayed"] = "true"
-    if not _wants_stream(request):
+    if not wants_stream(request.headers.getlist("accept")):
         record = AcceptedGeneration(
             id=accepted.id,
             state=accepted.state,
@@ -165,11 +166,7 @@ async def _position(use: Services, accepted: Accepted) -> int | None:
         return None
 
 
-def _wants_stream(request: Request) -> bool:
-    kinds = (part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "").split(","))
-    return "text/event-stream" in kinds
-
-
+@router.head("", include_in_schema=False)
 @router.get("", response_model=GenerationList, responses=documented(401, 422, 503))
 async def list_generations(
     owner: Owner,
@@ -198,6 +195,7 @@ async def _place(use: Services, owner: str, before: str) -> Place:
     return place
 
 
+@router.head("/{id}", response_model_exclude_unset=True, include_in_schema=False)
 @router.get(
     "/{id}",
     response_model=GenerationSnapshot,

@@ -23,6 +23,7 @@ PATIENCE = 2.0
 NO_WORKER = "No worker is alive: what is accepted waits until one is started (midstream worker)."
 
 
+@router.head("/livez", include_in_schema=False)
 @router.get("/livez", response_model=Status, responses=documented(503))
 async def live(use: Use) -> Status:
     """The process answers, and is not about to end: what routes viewers asks for this."""
@@ -31,6 +32,7 @@ async def live(use: Use) -> Status:
     return Status()
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", responses=documented(503))
 async def ready(
     use: Use,

@@ -25,6 +25,7 @@ _FIRST |= {name: preset.first_model for name, preset in PRESETS.items() if prese
 _SIMULATED = ("demo", "lorem", "echo", "reasoning", "tools", "clock")
 
 
+@router.head("", include_in_schema=False)
 @router.get("", response_model=ModelList, responses=documented(401))
 async def models(owner: Owner, use: Use) -> ModelList:
     """Aliases, the default model, and the providers."""

@@ -23,6 +23,7 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _FORMAT: dict[str, Any] = {"format": "date"}
 
 
+@router.head("", include_in_schema=False)
 @router.get("", response_model=UsageTotals, responses=documented(401, 422, 503))
 async def usage(
     owner: Owner,

@@ -8,7 +8,6 @@ import re
 import signal
 import socket
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -93,7 +92,7 @@ def said(running: Running, data: bytes) -> Answered:
 
 
 @pytest.fixture(scope="module")
-def up(start_shared: Start) -> Iterator[Running]:
+def up(start_shared: Start) -> Running:
     return start_shared()
 
 
@@ -151,6 +150,48 @@ def test_forms_that_are_allowed_are_answered(up: Running) -> None:
     key = b"Idempotency-Key: " + b"k" * 300 + b"\r\n"
     assert said(up, TO_POST + key + LENGTH)[0] == 400
     assert said(up, TO_POST + chunks + key + b"\r\n")[0] == 202
+
+
+@pytest.mark.mended("front-9")
+def test_head_is_where_get_is_and_allow_names_all_methods(up: Running) -> None:
+    generation = up.ask("simulator/echo")
+    assert up.end(generation)["state"] == "completed"
+    one = f"/v1/generations/{generation}"
+    allowed = {
+        "/v1/generations": "GET, HEAD, POST",
+        one: "GET, HEAD, DELETE",
+        f"{one}/events": "GET, HEAD",
+        f"{one}/cancel": "POST",
+        "/v1/models": "GET, HEAD",
+        "/v1/usage": "GET, HEAD",
+        "/livez": "GET, HEAD",
+        "/readyz": "GET, HEAD",
+        "/openapi.json": "GET, HEAD",
+        "/": "GET, HEAD",
+    }
+    with Wire(up) as wire:
+        for path, methods in allowed.items():
+            for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"):
+                if method in ("GET", "POST", "DELETE") and method in methods:
+                    continue
+                wire.send(b"%b %b HTTP/1.1\r\nHost: localhost\r\n\r\n" % (method.encode(), path.encode()))
+                status, headers, _ = wire.answer(body=method != "HEAD")
+                if method in methods.split(", "):
+                    assert (status, wire.held) == (200, b""), (method, path)
+                else:
+                    assert (status, headers.get("allow")) == (405, methods), (method, path)
+
+
+@pytest.mark.mended("front-9")
+def test_all_accept_lines_and_their_qualities_count(up: Running) -> None:
+    asked = {
+        b"Accept: text/event-stream;q=0\r\n": 202,
+        b"Accept: application/json, text/event-stream;q=0.5\r\n": 202,
+        b"Accept: application/json\r\nAccept: text/event-stream\r\n": 200,
+        b"Accept: text/event-stream;q=0.5\r\n": 200,
+        b"Accept: */*\r\n": 202,
+    }
+    assert {accept: said(up, TO_POST + accept + LENGTH)[0] for accept in asked} == asked
 
 
 UPGRADES = [
@@ -217,7 +258,7 @@ def test_a_body_that_is_too_large_is_read_out_so_that_the_answer_is_seen(up: Run
 
 
 @pytest.fixture(scope="module")
-def hasty(start_shared: Start) -> Iterator[Running]:
+def hasty(start_shared: Start) -> Running:
     """Times that can be waited for; 2f49695 does not know these settings, and warns."""
     return start_shared(
         env={
