@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
 import signal
 import socket
@@ -17,6 +16,7 @@ from uvicorn import Config, Server
 
 from api.hub import Hub
 from api.limits import Limits
+from api.listeners import DEFAULT, also_localhost, listen
 from api.protocol import HttpConfig, gives
 from shared.collector import spare_collector
 from shared.ending_signals import ending_signals
@@ -95,34 +95,6 @@ class WithoutQuery(logging.Filter):
         return True
 
 
-def listen(host: str, port: int, send_buffer: int, *, share: bool = False) -> socket.socket:
-    """A listening socket whose connections have a send buffer of this many bytes; with `share`, one of several.
-
-    Set before connections exist, as they inherit it: the kernel would otherwise grow it to megabytes for a
-    viewer that does not read. Raises SettingsError where the address cannot be had.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise SettingsError(f"MIDSTREAM_HOST: cannot listen on {host}: {error.strerror}") from None
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if share:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
-        listener.bind(address)
-        listener.listen(2048)
-    except OSError as error:
-        listener.close()
-        what = f"cannot listen on {host} port {port}: {error.strerror}"
-        if error.errno == errno.EADDRNOTAVAIL:
-            raise SettingsError(f"MIDSTREAM_HOST: {what}; name an address of this machine") from None
-        raise SettingsError(f"MIDSTREAM_PORT: {what}; choose another with --port") from None
-    listener.setblocking(False)
-    return listener
-
-
 def server(app: ASGIApp, hub: Hub, settings: Settings) -> DrainingServer:
     """The server for an app, to be given its socket."""
     config = HttpConfig(
@@ -143,7 +115,10 @@ def serve(app: ASGIApp, hub: Hub, settings: Settings, *, share_port: bool = Fals
     """Serve until a signal."""
     configure_logging(settings.log_level)
     logging.getLogger("uvicorn.access").addFilter(WithoutQuery())
-    listener = listen(settings.host, settings.port, settings.send_buffer, share=share_port)
-    host, port = listener.getsockname()[:2]
-    logging.getLogger("midstream.api").info("listening on %s port %d", host, port)
-    server(app, hub, settings).run(sockets=[listener])
+    listeners = listen(settings.host, settings.port, settings.send_buffer, share=share_port)
+    if settings.host == DEFAULT:
+        listeners += also_localhost(listeners[0], settings.send_buffer, share=share_port)
+    for listener in listeners:
+        host, port = listener.getsockname()[:2]
+        logging.getLogger("midstream.api").info("listening on %s port %d", host, port)
+    server(app, hub, settings).run(sockets=listeners)

@@ -12,7 +12,8 @@ import httpx2
 
 from api.app import create_app
 from api.hub import Hub
-from api.server import DrainingServer, listen, server
+from api.listeners import listen
+from api.server import DrainingServer, server
 from shared.events import (
     ORIGIN,
     Cancelled,
@@ -93,7 +94,7 @@ class Api:
         self.log: Log = services.log
         self.generations = services.generations
         self.server: DrainingServer = server(self.app, self.hub, settings)
-        self._listener = listen("127.0.0.1", 0, settings.send_buffer)
+        [self._listener] = listen("127.0.0.1", 0, settings.send_buffer)
         self.port: int = self._listener.getsockname()[1]
         self.client = httpx2.AsyncClient(
             base_url=f"http://127.0.0.1:{self.port}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import signal
@@ -11,11 +12,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 
-from api.server import listen
+from api.listeners import also_localhost, listen
 from shared.log import Log
 from shared.redis_client import connect
 from shared.settings import SettingsError
@@ -117,10 +119,44 @@ def test_an_address_of_another_machine_is_blamed_on_the_host() -> None:
 
 
 def test_connections_inherit_the_bounded_send_buffer() -> None:
-    with listen("127.0.0.1", 0, 16_384) as listener:
+    [listener] = listen("127.0.0.1", 0, 16_384)
+    with listener:
         listener.setblocking(True)
         with socket.create_connection(listener.getsockname()):
             connection, _ = listener.accept()
             with connection:
                 # Linux reports twice what was asked for: it counts its own bookkeeping.
                 assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) <= 2 * 16_384
+
+
+def addresses(*hosts: str) -> Any:
+    """What a resolver says: these, in this order."""
+
+    def found(host: str, port: int, **_: object) -> list[Any]:
+        kinds = {True: socket.AF_INET6, False: socket.AF_INET}
+        return [(kinds[":" in one], socket.SOCK_STREAM, 6, "", (one, port)) for one in hosts for _ in range(2)]
+
+    return found
+
+
+def test_all_addresses_of_a_name_are_listened_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    # One that this machine lacks is done without.
+    monkeypatch.setattr(socket, "getaddrinfo", addresses("203.0.113.1", "127.0.0.2", "127.0.0.1"))
+    listeners = listen("localhost", 0, 65_536)
+    with contextlib.ExitStack() as stack:
+        names = [stack.enter_context(listener).getsockname() for listener in listeners]
+        assert [name[0] for name in names] == ["127.0.0.2", "127.0.0.1"]
+        assert len({name[1] for name in names}) == 1
+        with pytest.raises(SettingsError, match=r"^MIDSTREAM_PORT: "):
+            listen("localhost", names[0][1], 65_536)
+
+
+def test_the_default_is_localhost_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", addresses("127.0.0.1"))
+    [first] = listen("127.0.0.1", 0, 65_536)
+    monkeypatch.setattr(socket, "getaddrinfo", addresses("::1", "127.0.0.1"))
+    with first:
+        others = also_localhost(first, 65_536)
+        for other in others:
+            other.close()
+    assert len(others) == socket.has_dualstack_ipv6()
