@@ -50,6 +50,8 @@ STAGES: dict[str, tuple[str, ...]] = {
     "nesting": (*PYTEST, "tests/shared/test_nesting.py"),
     "aside": (*PYTEST, "tests/shared/test_aside.py"),
     "deep": (*PYTEST, "tests/worker/providers/test_deep.py"),
+    "heads": (*PYTEST, *(f"tests/api/test_{name}.py" for name in ("heads", "framing", "accept"))),
+    "wire": (*PYTEST, "tests/api/test_protocol.py"),
     "routes": (*PYTEST, "tests/api/test_generations.py"),
     "watchdog": (*PYTEST, "tests/worker/test_watchdog.py"),
     "ends": (*PYTEST, "tests/worker/providers/test_finish.py"),
@@ -141,6 +143,7 @@ PERMISSIONS, REDIS_URL, DESCRIPTORS = "shared/permissions.py", "shared/redis_url
 
 REDIS, POOL, SENTINEL = "shared/redis_connection.py", "shared/pool.py", "shared/sentinel.py"
 HEALTH = "api/routes/health.py"
+HEADS, FRAMING, PROTOCOL = "api/heads.py", "api/framing.py", "api/protocol.py"
 EVIDENCE, UNDISTURBED = "tests/faults/evidence.py", "tests/faults/undisturbed.py"
 
 MUTANTS = (
@@ -1555,6 +1558,43 @@ MUTANTS = (
         "nesting",
     ),
     _one("long work is done in the loop", "shared/aside.py", "    if size < LONG:\n", "    if True:\n", "aside"),
+    _one("a head has no bound", FRAMING, "if end < 0 and len(held) >= self._most:", "if False:", "heads"),
+    _one(
+        "a line may end without CR",
+        FRAMING,
+        "if _BARE.search(held, max(0, self._looked - 1), len(held) if end < 0 else end):",
+        "if False:",
+        "heads",
+    ),
+    _one("an upgrade reaches the parser", HEADS, 'frozenset({b"upgrade", ', "frozenset({", "heads"),
+    _one("a request needs no host", HEADS, "if not hosts and line.old:", "if not hosts:", "heads"),
+    _one("a host may be anything", HEADS, "if not found or int(found[2] or 0) > 65_535:", "if not found:", "heads"),
+    _one("a length may stand beside chunks", HEADS, "if lengths or line.old:", "if line.old:", "heads"),
+    _one("there may be two lengths", HEADS, "if len(lengths) > 1 or not", "if not", "heads"),
+    _one("half a request has all the time", PROTOCOL, "if waits is not None:", "if False:", "wire"),
+    _one("any number of connections is taken", PROTOCOL, "if len(self.connections) <= most:", "if True:", "wire"),
+    _one(
+        "a request is parsed beside the answer to another",
+        PROTOCOL,
+        "        if requests.whole:\n            self.flow.pause_reading()\n            return\n",
+        "        if requests.whole:\n            requests.next()\n",
+        "wire",
+    ),
+    _one(
+        "what is refused is not read out",
+        PROTOCOL,
+        "if self._requests.whole or self.transport.is_closing():",
+        "if True:",
+        "wire",
+    ),
+    _one(
+        "idle connections are closed at once",
+        PROTOCOL,
+        "self.loop.call_later(LEAVE, self._leave)",
+        "self._leave()",
+        "wire",
+    ),
+    _one("a quality of 0 is a wish", "api/accept.py", "return 0 < liked", "return 0 <= liked", "heads"),
 )
 
 
