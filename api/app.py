@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from api import openapi, problems
 from api.auth import Keys
+from api.certificate import Certificate
 from api.hub import Hub
 from api.intake import Served
 from api.promises import Promises
@@ -86,15 +87,17 @@ def create_app(settings: Settings, away: Sequence[Server] = ()) -> FastAPI:
     return app
 
 
-def run(settings: Settings, *, share_port: bool = False) -> None:
+def run(settings: Settings, *, share_port: bool = False, certificate: Certificate | None = None) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP.
 
     Raises SettingsError where the port is in use, by others than who shares it, or a Redis does not permit what an API
-    does, or cannot do what `durability` asks for.
+    does, or cannot do what `durability` asks for, or the certificate cannot be used.
     """
     configure_logging(settings.log_level)
+    if certificate is not None:
+        certificate.context()
     app = create_app(settings, asyncio.run(_require(settings)))
-    serve(app, app.state.services.hub, settings, share_port=share_port)
+    serve(app, app.state.services.hub, settings, share_port=share_port, certificate=certificate)
 
 
 async def _require(settings: Settings) -> Sequence[Server]:

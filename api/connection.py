@@ -17,6 +17,11 @@ END = b"0\r\n\r\n"
 """The last chunk (RFC 9112, section 7.1)."""
 
 
+def least_limit(transport: asyncio.Transport) -> int:
+    """Bytes unsent at which a transport is to be called full: any. That of TLS is full at 0 where that is its limit."""
+    return 0 if transport.get_extra_info("sslcontext") is None else 1
+
+
 class Reader(Protocol):
     """Who writes to a connection, as the connection sees it."""
 
@@ -79,7 +84,7 @@ class DirectConnection(asyncio.Protocol):
         """Begin: from now on the transport tells `reader`."""
         self._reader = reader
         # Nothing is held beyond what the kernel refuses of one write, and it is told of at once.
-        self._transport.set_write_buffer_limits(high=0)
+        self._transport.set_write_buffer_limits(high=least_limit(self._transport))
 
     def unsent(self) -> int:
         return self._transport.get_write_buffer_size()
@@ -149,7 +154,7 @@ class AsgiConnection:
 
     async def serve(self, reader: Reader) -> None:
         """Pass on what is written, until the end or until the client is gone."""
-        self._limit(high=0)
+        self._limit(high=0 if self._transport is None else least_limit(self._transport))
         watch = asyncio.create_task(self._watch(reader))
         try:
             while self._open:

@@ -54,18 +54,18 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one viewer; where its connection can be had, this returns and the viewer goes on without a task."""
         viewed = scope["method"] != "HEAD"
-        giver = scope.get("extensions", {}).get(GIVER) if viewed and self._hub.direct else None
+        giver = scope.get("extensions", {}).get(GIVER) if viewed else None
         if giver is not None:
             giver.prepare()
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         if not viewed:
             await send({"type": "http.response.body", "body": b""})
-        elif giver is not None and (direct := giver.give()) is not None:
+        elif giver is not None and self._hub.direct and (direct := giver.give()) is not None:
             viewer = self._viewer(direct)
             direct.serve(viewer)
             self._serve(viewer)
         else:
-            connection = AsgiConnection(scope, receive, send)
+            connection = AsgiConnection(scope, receive, send if giver is None else giver.unchunked(send))
             viewer = self._viewer(connection)
             self._serve(viewer)
             try:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from httptools import HttpParserError
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
@@ -254,6 +254,19 @@ class Protocol(HttpToolsProtocol):
         """Before the head of a response whose body is not uvicorn's: HTTP/1.0 knows no chunks, which it would say."""
         if self.scope["http_version"] == "1.0":
             self.cycle.chunked_encoding = False
+
+    def unchunked(self, send: Send) -> Send:
+        """`send` for that response where the connection is not given away."""
+        if self.scope["http_version"] != "1.0":
+            return send
+        cycle = self.cycle
+
+        async def sending(message: Message) -> None:
+            # uvicorn knows no body that ends with the connection: each piece is all that it expects.
+            cycle.expected_content_length = len(message.get("body", b""))
+            await send(message)
+
+        return sending
 
     def give(self) -> DirectConnection | None:
         """The connection, once the head of the response is written; uvicorn has nothing to do with it any more.

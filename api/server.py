@@ -14,6 +14,7 @@ from types import FrameType
 from starlette.types import ASGIApp
 from uvicorn import Config, Server
 
+from api.certificate import Certificate
 from api.hub import Hub
 from api.limits import Limits
 from api.listeners import DEFAULT, also_localhost, listen
@@ -95,8 +96,8 @@ class WithoutQuery(logging.Filter):
         return True
 
 
-def server(app: ASGIApp, hub: Hub, settings: Settings) -> DrainingServer:
-    """The server for an app, to be given its socket."""
+def server(app: ASGIApp, hub: Hub, settings: Settings, certificate: Certificate | None = None) -> DrainingServer:
+    """The server for an app, to be given its sockets. Raises SettingsError for a certificate that cannot be used."""
     config = HttpConfig(
         app,
         Limits.by(settings),
@@ -107,11 +108,19 @@ def server(app: ASGIApp, hub: Hub, settings: Settings) -> DrainingServer:
         log_level=settings.log_level,
         server_header=False,
         timeout_graceful_shutdown=GRACE,
+        ssl_context_factory=None if certificate is None else certificate.context,
     )
     return DrainingServer(config, hub)
 
 
-def serve(app: ASGIApp, hub: Hub, settings: Settings, *, share_port: bool = False) -> None:
+def serve(
+    app: ASGIApp,
+    hub: Hub,
+    settings: Settings,
+    *,
+    share_port: bool = False,
+    certificate: Certificate | None = None,
+) -> None:
     """Serve until a signal."""
     configure_logging(settings.log_level)
     logging.getLogger("uvicorn.access").addFilter(WithoutQuery())
@@ -121,4 +130,4 @@ def serve(app: ASGIApp, hub: Hub, settings: Settings, *, share_port: bool = Fals
     for listener in listeners:
         host, port = listener.getsockname()[:2]
         logging.getLogger("midstream.api").info("listening on %s port %d", host, port)
-    server(app, hub, settings).run(sockets=listeners)
+    server(app, hub, settings, certificate).run(sockets=listeners)

@@ -95,19 +95,32 @@ def api(
     share_port: Annotated[
         bool, typer.Option("--share-port", help="Let other processes of this user listen on the port too.")
     ] = False,
+    ssl_certfile: Annotated[
+        Path | None, typer.Option(help="Certificate in PEM, with its chain: the API speaks HTTPS.")
+    ] = None,
+    ssl_keyfile: Annotated[Path | None, typer.Option(help="Its key in PEM, where it is not in the same file.")] = None,
 ) -> None:
     """Run the HTTP API against MIDSTREAM_REDIS_URL."""
     from shared.settings import load
 
+    if ssl_keyfile is not None and ssl_certfile is None:
+        raise SettingsError("--ssl-keyfile: needs --ssl-certfile; name the certificate of this key")
     settings = load(host=host, port=port)
     _warn_of_strangers(settings)
     if processes > 1:
         from midstream import up
 
-        raise typer.Exit(up.run_apis(settings, processes))
+        files = {"--ssl-certfile": ssl_certfile, "--ssl-keyfile": ssl_keyfile}
+        words = [word for name, file in files.items() if file is not None for word in (name, str(file))]
+        raise typer.Exit(up.run_apis(settings, processes, words))
     from api.app import run
+    from api.certificate import Certificate
 
-    run(settings, share_port=share_port)
+    run(
+        settings,
+        share_port=share_port,
+        certificate=None if ssl_certfile is None else Certificate(ssl_certfile, ssl_keyfile),
+    )
 
 
 @app.command()

@@ -46,14 +46,17 @@ def run(host: str | None, port: int | None, data_dir: Path, workers: int, proces
         return asyncio.run(_up(settings, data_dir, port, workers, processes, simulator_url))
 
 
-def run_apis(settings: Settings, processes: int) -> int:
-    """Run so many API processes on one port; as `run`, but for Redis, workers and simulator."""
+def run_apis(settings: Settings, processes: int, words: Sequence[str] = ()) -> int:
+    """Run so many API processes on one port; as `run`, but for Redis, workers and simulator.
+
+    `words` are those of the command line that they get.
+    """
     with reserved_port(settings.host, settings.port, processes) as port:
         environment = without_strangers(settings.known()) | {
             "MIDSTREAM_HOST": settings.host,
             "MIDSTREAM_PORT": str(port),
         }
-        return asyncio.run(supervise([_apis(processes, environment)]))
+        return asyncio.run(supervise([_apis(processes, environment, words)]))
 
 
 def run_workers(settings: Settings, processes: int) -> int:
@@ -80,10 +83,10 @@ async def _up(settings: Settings, data_dir: Path, port: int, workers: int, proce
         return await supervise([front, [simulator] if simulator else []], valkey, greeting.say)
 
 
-def _apis(processes: int, environment: Mapping[str, str]) -> list[Child]:
+def _apis(processes: int, environment: Mapping[str, str], words: Sequence[str] = ()) -> list[Child]:
     if processes == 1:
         return [Child("api", _command("api"), environment, says_ready=True)]
-    command = _command("api", "--share-port")
+    command = _command("api", "--share-port", *words)
     return [
         Child(f"api-{number}", command, environment, stop_timeout=API_STOP_TIMEOUT, says_ready=True)
         for number in range(1, processes + 1)

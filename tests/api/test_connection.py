@@ -126,24 +126,25 @@ async def test_requests_sent_during_the_stream_are_answered_after_it(
             assert b"event: reset" in b"".join(await client.chunks())
 
 
-async def test_http_1_0_and_connection_close(api: Api, running: Producer, transport: str) -> None:
+async def test_http_1_0_and_connection_close(api: Api, running: Producer) -> None:
     async with connected(api) as old, connected(api) as closing:
         old.ask(events(running), version="1.0")
         closing.ask(events(running), "Connection: close")
         for client in (old, closing):
             status, headers = await client.head()
             assert (status, headers["connection"]) == (200, "close")
-            # uvicorn sends chunks to everybody. HTTP/1.0 has none (RFC 9112, section 7.1).
-            assert ("transfer-encoding" in headers) == (client is closing or transport == "asgi")
+            # HTTP/1.0 has no chunks (RFC 9112, section 7.1).
+            assert ("transfer-encoding" in headers) == (client is closing)
             await client.until(b"event: attempt\n")
         await running.complete()
         body = await old.rest()
-        assert body.endswith(b"\n\n" if transport == "direct" else b"\r\n0\r\n\r\n")
+        assert body.endswith(b"\n\n")
+        assert b"\r\n" not in body
         assert b"event: completed\n" in body
         assert (await closing.rest()).endswith(b"\n\n\r\n0\r\n\r\n")
 
 
-async def test_each_gets_live_events_in_its_own_framing(api: Api, running: Producer, transport: str) -> None:
+async def test_each_gets_live_events_in_its_own_framing(api: Api, running: Producer) -> None:
     async with contextlib.AsyncExitStack() as stack:
         old, *others = [await stack.enter_async_context(connected(api)) for _ in range(5)]
         old.ask(events(running), "Last-Event-ID: 0-0", version="1.0")
@@ -160,8 +161,7 @@ async def test_each_gets_live_events_in_its_own_framing(api: Api, running: Produ
                 follows[index] += await client.until(b'"delta":"%b"' % text.encode())
         await running.complete()
         plain = follows[0] + await old.rest()
-        if transport == "direct":
-            assert b"\r\n" not in plain
+        assert b"\r\n" not in plain
         for follow, other in zip(follows[1:], others, strict=True):
             rest = follow + await other.until(b"\r\n0\r\n\r\n")
             assert rest.count(b"id: ") == plain.count(b"id: ") == 6 + 4

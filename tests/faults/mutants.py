@@ -1574,10 +1574,10 @@ MUTANTS = (
     _one("half a request has all the time", PROTOCOL, "if waits is not None:", "if False:", "wire"),
     _one("any number of connections is taken", PROTOCOL, "if len(self.connections) <= most:", "if True:", "wire"),
     _one(
-        "a request is parsed beside the answer to another",
+        "what came with a request is lost when its connection is given away",
         PROTOCOL,
-        "        if requests.whole:\n            self.flow.pause_reading()\n            return\n",
-        "        if requests.whole:\n            requests.next()\n",
+        "if self._requests.held:\n            connection",
+        "if False:\n            connection",
         "wire",
     ),
     _one(
