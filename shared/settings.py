@@ -100,7 +100,8 @@ class Settings(BaseSettings):
 
     host: str = Field(
         default="127.0.0.1",
-        description="Address the API listens on; any but loopback needs `api_keys`. Defaults to 127.0.0.1.",
+        description="Address the API listens on, or a name, for all its addresses; any but loopback needs `api_keys`. "
+        "127.0.0.1 is served as `localhost`, which may be ::1 too. Defaults to 127.0.0.1.",
     )
     port: int = Field(default=8000, ge=0, le=65535, description="TCP port of the API. Defaults to 8000.")
     api_keys: SecretStr = Field(
