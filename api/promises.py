@@ -25,6 +25,8 @@ LOOKS = 30
 """Answers of Redis after which one is forgotten even if Redis has not done it yet: a minute's, without outages."""
 MOST = 20_000
 """Promises of each kind that are remembered; past it the oldest are forgotten."""
+MOST_BYTES = 64_000_000
+"""Bytes of their requests likewise: a request may have megabytes."""
 PAGE = 100
 
 
@@ -49,6 +51,11 @@ class _Given(Generic[P]):
     looks: int = 0
     """How often Redis has answered since it was given, and it was not done yet."""
 
+    @property
+    def size(self) -> int:
+        """Bytes of the request, where there is one."""
+        return len(self.promise.request) + len(self.promise.shown) if isinstance(self.promise, Acceptance) else 0
+
 
 class _Line(Generic[P]):
     """Promises of one kind, in the order in which they are looked at; the other kind's Redis holds up none of them.
@@ -57,12 +64,24 @@ class _Line(Generic[P]):
     """
 
     def __init__(self, look: Callable[[list[_Given[P]]], Awaitable[list[_Given[P]]]]) -> None:
-        self.given: deque[_Given[P]] = deque(maxlen=MOST)
+        self.given: deque[_Given[P]] = deque()
+        self._bytes = 0
         self.looked = asyncio.Event()
         self._look: Callable[[list[_Given[P]]], Awaitable[list[_Given[P]]]] = look
 
     def take(self, promise: P) -> None:
-        self.given.append(_Given(promise, asyncio.get_running_loop().time()))
+        self._put(_Given(promise, asyncio.get_running_loop().time()))
+
+    def _put(self, given: _Given[P]) -> None:
+        self.given.append(given)
+        self._bytes += given.size
+        while len(self.given) > MOST or (self._bytes > MOST_BYTES and len(self.given) > 1):
+            self._next()
+
+    def _next(self) -> _Given[P]:
+        given = self.given.popleft()
+        self._bytes -= given.size
+        return given
 
     async def run(self) -> None:
         """Look at what is due, for ever."""
@@ -85,7 +104,7 @@ class _Line(Generic[P]):
         due: list[_Given[P]] = []
         ripe = asyncio.get_running_loop().time() - SETTLED
         while self.given and self.given[0].at <= ripe and len(due) < most:
-            due.append(self.given.popleft())
+            due.append(self._next())
         return due
 
     async def _page(self, due: list[_Given[P]]) -> None:
@@ -97,6 +116,7 @@ class _Line(Generic[P]):
                 again = due  # an answer, and about this one
             else:
                 self.given.extendleft(reversed(due))
+                self._bytes += sum(given.size for given in due)
                 if is_away(error):
                     raise
                 for _ in due:
@@ -106,7 +126,7 @@ class _Line(Generic[P]):
         for given in again:
             given.at, given.looks = now, given.looks + 1
             if given.looks < LOOKS:
-                self.given.append(given)
+                self._put(given)
 
 
 class Promises:

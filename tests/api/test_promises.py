@@ -219,3 +219,16 @@ async def test_what_redis_never_does_is_forgotten(generations: Generations, monk
         await subject.kept()
     task.cancel()
     await asyncio.wait([task])
+
+
+async def test_what_is_remembered_has_a_bound_in_bytes(
+    generations: Generations, remembered: tuple[Promises, Acceptance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject, acceptance = remembered
+    monkeypatch.setattr(promises, "MOST_BYTES", 10_000)
+    for number in range(4):
+        subject.remember(replace(acceptance, id=f"gen_{number}", request=b"{}".ljust(4_000)))
+    await generations.redis.flushall()
+    await _until(lambda: generations.queue.position("gen_3"))
+    found = [(await generations.find(f"gen_{name}")).existence for name in ("x", "0", "1", "2", "3")]
+    assert found == [Existence.NOTHING] * 3 + [Existence.RECORD] * 2

@@ -1594,6 +1594,13 @@ MUTANTS = (
         "self._leave()",
         "wire",
     ),
+    _one(
+        "remembered requests have no bound in bytes",
+        "api/promises.py",
+        "(self._bytes > MOST_BYTES and len(self.given) > 1)",
+        "False",
+        "promises",
+    ),
     _one("a quality of 0 is a wish", "api/accept.py", "return 0 < liked", "return 0 <= liked", "heads"),
 )
 
