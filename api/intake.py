@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import itertools
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails, from_json
 from starlette.requests import ClientDisconnect, Request
 
-from api import mistakes
+from api.misfits import MAX_ERRORS, NotJson, escaped, misfits
 from api.problems import FieldError, Problem, unprocessable
 from shared.aside import LONG
 from shared.capabilities import lacks
-from shared.nesting import nested_deeper
+from shared.nesting import more_values, nested_deeper
 from shared.provider_settings import ProviderSettings
 from shared.records import Shown
 from shared.request_json import encode, read
-from shared.requests import MAX_DEPTH, RESERVED, GenerationRequest, Message
+from shared.requests import MAX_DEPTH, MAX_PARTS, RESERVED, GenerationRequest, Message
 from shared.settings import Settings
-
-MAX_ERRORS = 20
-"""Fields that one answer names at most."""
-LOOKED_AT = 1000
-"""Errors among which those are: a large body can have a million, and each costs."""
-
 
 async def read_body(request: Request, limit: int) -> bytes:
     """The body, of `limit` bytes at most. Raises Problem 413 for a longer one, and 400 for one that breaks off."""
@@ -83,12 +75,12 @@ class Taken(NamedTuple):
     """See Acceptance."""
 
 
-def take(body: bytes, served: Served) -> Taken:
+def take(body: bytes, served: Served, max_values: int) -> Taken:
     """The request in a body, for a known model. Raises Problem, as `parse` and `resolve` do.
 
     For a large one it takes many ms, in steps: in a thread (shared/aside.py) it lets others run.
     """
-    request = resolve(parse(body), served)
+    request = resolve(parse(body, max_values), served)
     stored = canonical(request)
     form = request.response_format
     shown = Shown(
@@ -99,20 +91,27 @@ def take(body: bytes, served: Served) -> Taken:
     return Taken(request, stored, msgspec.json.encode(shown), hashlib.sha256(stored).hexdigest())
 
 
-def parse(body: bytes) -> GenerationRequest:
-    """The request in a body. Raises Problem: 400 where it is no JSON, 422 where it is not a request."""
+def parse(body: bytes, max_values: int) -> GenerationRequest:
+    """The request in a body. Raises Problem: 400 where it is no JSON, 422 where it is not a request.
+
+    A value of two bytes costs as much to read as one of a kilobyte. They are counted before any is made.
+    """
     if nested_deeper(body, MAX_DEPTH):
         message = f"is nested deeper than {MAX_DEPTH} levels; flatten it"
         raise unprocessable([FieldError(pointer="", message=message)], "too_deep")
+    if more_values(body, max_values):
+        message = f"has more than {max_values} values; send less, or have the operator raise MIDSTREAM_MAX_VALUES"
+        raise unprocessable([FieldError(pointer="", message=message)], "too_many_values")
     try:
-        return read(body)
-    except ValidationError as error:
-        details = error.errors(include_url=False, include_input=False)[:LOOKED_AT]
-    if details[0]["type"] == "json_invalid":
-        reason = str(details[0].get("ctx", {}).get("error", "syntax error"))
-        detail = f"Send the request as a JSON object in UTF-8: {reason}."
-        raise Problem(400, "invalid_json", "The body is not JSON", detail)
-    raise unprocessable(list(_explain(details, body)))
+        return read(body, MAX_PARTS)
+    except ValidationError:
+        pass
+    try:
+        raise unprocessable(misfits(body, MAX_PARTS))
+    except NotJson as error:
+        raise Problem(
+            400, "invalid_json", "The body is not JSON", f"Send the request as a JSON object in UTF-8: {error}."
+        ) from None
 
 
 def resolve(request: GenerationRequest, served: Served) -> GenerationRequest:
@@ -148,7 +147,7 @@ def _served(request: GenerationRequest, asked: str, pointer: str, served: Served
 def _misplaced(request: GenerationRequest, endpoints: Collection[str]) -> Iterator[FieldError]:
     """What `extra` has for providers that are not there, or must not have."""
     for name, fields in request.extra.items():
-        pointer = "/extra/" + _escaped(name)
+        pointer = "/extra/" + escaped(name)
         if name not in endpoints:
             yield FieldError(pointer=pointer, message=f"names no known provider; use one of: {', '.join(endpoints)}")
         for field in sorted(RESERVED & fields.keys()):
@@ -178,55 +177,3 @@ def _plain(message: Message) -> dict[str, Any]:
     fields = message.model_copy(update={"content": []}).model_dump(exclude_defaults=True)
     fields["content"] = [part.model_dump(exclude_defaults=True) for part in message.content]
     return fields
-
-
-def _explain(details: Iterable[ErrorDetails], body: bytes) -> Iterable[FieldError]:
-    root: Any = from_json(body)
-    told = [(_pointer(item["loc"], root, item["type"]), item) for item in details]
-    outer = {parent for pointer, _ in told for parent in _parents(pointer)}
-    messages: dict[str, list[str]] = {}
-    for pointer, item in told:
-        # A value that fits none of a union's kinds fails once for each. Where it is one of them with a mistake inside,
-        # that is what counts, and not that it is none of the others.
-        if pointer in outer and item["type"] in mistakes.KINDS:
-            continue
-        said = messages.setdefault(pointer, [])
-        if (message := _message(item)) not in said:
-            said.append(message)
-    for pointer, said in list(messages.items())[:MAX_ERRORS]:
-        yield FieldError(pointer=pointer, message=", or ".join(said))
-
-
-def _parents(pointer: str) -> Iterator[str]:
-    while pointer:
-        pointer = pointer.rpartition("/")[0]
-        yield pointer
-
-
-def _pointer(location: tuple[int | str, ...], value: Any, kind: str) -> str:
-    """Where in the body; pydantic's location also names the kinds of a union, which are not in it."""
-    pointer = ""
-    for index, part in enumerate(location):
-        found = False
-        if isinstance(value, dict) and isinstance(part, str):
-            found = part in value
-        elif isinstance(value, list) and isinstance(part, int):
-            found = part < len(value)
-        if found:
-            value = value[part]
-        elif not (kind == "missing" and index == len(location) - 1):
-            continue
-        pointer += "/" + _escaped(str(part))
-    return pointer
-
-
-def _escaped(name: str) -> str:
-    """A member's name in a pointer (RFC 6901, 3)."""
-    return name.replace("~", "~0").replace("/", "~1")
-
-
-def _message(item: ErrorDetails) -> str:
-    if item["type"] != "extra_forbidden":
-        return mistakes.say(item)
-    near = difflib.get_close_matches(str(item["loc"][-1]), GenerationRequest.model_fields, n=1)
-    return "is not a known field; " + (f"did you mean {near[0]}?" if near else "leave it out")

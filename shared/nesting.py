@@ -1,4 +1,4 @@
-"""How deep JSON text nests, found without building a value; and the text without what lies too deep."""
+"""How deep JSON text nests and how many values it has, found without making one; and it without what lies too deep."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ LONGEST = 1_000_000
 """Bytes of a text from which something is cut; it is gone through token by token."""
 _DEPTH = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _NOT_BRACKETS = bytes(set(range(256)) - _DEPTH.keys())
+_SPACE = b" \t\r\n"
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[][{}]', re.DOTALL)
 
 
@@ -19,17 +20,44 @@ def nested_deeper(body: bytes, limit: int) -> bool:
 
     In pieces, so that in a thread it lets others run.
     """
-    inside, depth = 0, 0
-    for chunk in _chunks(body):
-        # An escaped quote ends no string. Outside of strings a backslash is no JSON, and the parser will say so.
-        pieces = chunk.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')
-        brackets = b"".join(pieces[inside::2]).translate(None, _NOT_BRACKETS)
-        inside ^= (len(pieces) - 1) & 1
+    depth = 0
+    for outside in _outside_strings(body):
+        brackets = outside.translate(None, _NOT_BRACKETS)
         for reached in itertools.accumulate(map(_DEPTH.__getitem__, brackets), initial=depth):
             if reached > limit:
                 return True
             depth = reached
     return False
+
+
+def more_values(body: bytes, limit: int) -> bool:
+    """Whether JSON text has more values than `limit`: itself, and each entry of its lists and objects, however deep.
+
+    In pieces, as `nested_deeper`.
+    """
+    if body.count(b",") + body.count(b"[") + body.count(b"{") < limit:
+        return False
+    values, last = 1, b""
+    for outside in _outside_strings(body):
+        text = last + outside.translate(None, _SPACE)
+        # A comma is before each entry but the first, which only an empty list or object does not have.
+        values += sum(map(text.count, (b",", b"[", b"{"))) - text.count(b"[]") - text.count(b"{}")
+        last = text[-1:]
+        values -= last in (b",", b"[", b"{")  # the next piece counts it
+        if values > limit:
+            return True
+    return False
+
+
+def _outside_strings(body: bytes) -> Iterator[bytes]:
+    """Text piece by piece, with one quote for each string."""
+    inside = 0
+    for chunk in _chunks(body):
+        # An escaped quote ends no string. Outside of strings a backslash is no JSON, and the parser will say so.
+        pieces = chunk.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')
+        outside = b'"'.join(pieces[inside::2])
+        inside ^= (len(pieces) - 1) & 1
+        yield outside + b'"' * inside
 
 
 def _chunks(body: bytes) -> Iterator[bytes]:

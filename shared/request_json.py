@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import msgspec
-from pydantic import TypeAdapter
-from pydantic_core import from_json
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError, from_json
 
 from shared.aside import LONG
-from shared.requests import ContentPart, GenerationRequest, Message, Tool
+from shared.requests import (
+    MAX_MESSAGES,
+    ContentPart,
+    GenerationRequest,
+    Message,
+    Reasoning,
+    ResultPart,
+    TextPart,
+    Tool,
+    ToolCall,
+)
 
+PARTS = ("content", "tool_calls", "reasoning")
+"""Fields of a message that are lists of parts."""
 _part: TypeAdapter[Any] = TypeAdapter(ContentPart)
+_text_part: TypeAdapter[Any] = TypeAdapter(TextPart)
+_contents: dict[str, TypeAdapter[Any]] = {
+    "system": _text_part,
+    "developer": _text_part,
+    "assistant": _text_part,
+    "tool": TypeAdapter(ResultPart),
+}
+_assistant: dict[str, TypeAdapter[Any]] = {"tool_calls": TypeAdapter(ToolCall), "reasoning": TypeAdapter(Reasoning)}
 _message: TypeAdapter[Any] = TypeAdapter(Message)
 _tool: TypeAdapter[Any] = TypeAdapter(Tool)
 _text = msgspec.json.Encoder().encode  # six times as fast as json's
@@ -60,18 +81,40 @@ def _quoted(text: str) -> bytes:
     return b"".join([b'"', *pieces, b'"'])
 
 
-def read(body: bytes) -> GenerationRequest:
+def read(body: bytes, most_parts: int | None = None) -> GenerationRequest:
     """The request. Raises pydantic.ValidationError, as `GenerationRequest.model_validate_json` does.
 
     One call of that takes as long as the body is large. Its parts, messages and tools are therefore validated one by
-    one, and then taken as they are. Where one does not fit, the whole is read at once, which says what is wrong.
+    one, and then taken as they are. Where one does not fit, the whole is read at once, which says what is wrong. With
+    `most_parts`, for a body of which nothing is known, the first piece that does not fit is the end, and too many parts
+    are.
     """
     if len(body) < LONG:
         return GenerationRequest.model_validate_json(body)
     try:
-        return _in_steps(from_json(body))
-    except (ValueError, AttributeError, RecursionError):  # pydantic's are ValueErrors; a list has no `get`
+        fields = from_json(body)
+        if most_parts is not None and parts_of(fields) > most_parts:
+            raise too_many_parts(most_parts)
+        return _in_steps(fields)
+    except (ValueError, AttributeError, RecursionError) as error:  # pydantic's are ValueErrors; a list has no `get`
+        if most_parts is not None and isinstance(error, ValidationError):
+            raise
         return GenerationRequest.model_validate_json(body)
+
+
+def parts_of(body: Any) -> int:
+    """How many parts the messages have, of a body that nobody has validated."""
+    messages = body.get("messages") if isinstance(body, dict) else None
+    dicts = [one for one in messages if isinstance(one, dict)] if isinstance(messages, list) else []
+    lists = [one.get(name) for one in dicts for name in PARTS]
+    return sum(len(one) for one in lists if isinstance(one, list))
+
+
+def too_many_parts(most: int) -> ValidationError:
+    """What is wrong with a body of more parts."""
+    said = f"must have at most {most} parts in all; leave some out"
+    where = InitErrorDetails(type=PydanticCustomError("too_many_parts", said), loc=("messages",), input=None)
+    return ValidationError.from_exception_data("GenerationRequest", [where])
 
 
 def _in_steps(fields: dict[str, Any]) -> GenerationRequest:
@@ -83,6 +126,61 @@ def _in_steps(fields: dict[str, Any]) -> GenerationRequest:
 
 
 def _message_of(fields: Any) -> Any:
-    if isinstance(fields, dict) and isinstance(content := fields.get("content"), list):
-        fields["content"] = [_part.validate_python(part) for part in content]
+    if isinstance(fields, dict):
+        for name, part in _parts_in(fields).items():
+            fields[name] = [part.validate_python(one) for one in fields[name]]
     return _message.validate_python(fields)
+
+
+def _parts_in(message: dict[str, Any]) -> dict[str, TypeAdapter[Any]]:
+    """The fields of a message that are lists of parts, and what each part must be."""
+    role = message.get("role")
+    kinds = {"content": _contents.get(role, _part) if isinstance(role, str) else _part, **_assistant}
+    return {name: kind for name, kind in kinds.items() if isinstance(message.get(name), list)}
+
+
+class Step(NamedTuple):
+    """A piece of a body that is validated by itself: what it must be, and where it is."""
+
+    kind: TypeAdapter[Any]
+    value: Any
+    place: tuple[str | int, ...] = ()
+
+
+_request: TypeAdapter[Any] = TypeAdapter(GenerationRequest)
+_FUNCTION = {"name": "x", "arguments": ""}
+_VALID: dict[str, Any] = {
+    "content": "x",
+    "tool_calls": [{"id": "x", "function": _FUNCTION}],
+    "reasoning": [],
+    "messages": {"role": "user", "content": "x"},
+    "tools": {"type": "function", "function": {"name": "x"}},
+}
+"""What stands at the place of what is validated by itself."""
+
+
+def steps(body: Any) -> Iterator[Step]:
+    """The pieces of a body, whose mistakes together are those of the whole; the body stays as it is."""
+    rest = body
+    if isinstance(body, dict):
+        rest = dict(body)
+        if isinstance(messages := body.get("messages"), list):
+            for index, message in enumerate(messages[:MAX_MESSAGES]):
+                yield from _steps_of(message, ("messages", index))
+        if isinstance(tools := body.get("tools"), list):
+            yield from (Step(_tool, tool, ("tools", index)) for index, tool in enumerate(tools[:MAX_MESSAGES]))
+        for name in ("messages", "tools"):
+            if isinstance(entries := body.get(name), list):
+                rest[name] = [_VALID[name]] * min(len(entries), MAX_MESSAGES + 1)
+    yield Step(_request, rest)
+
+
+def _steps_of(message: Any, place: tuple[str | int, ...]) -> Iterator[Step]:
+    rest = message
+    if isinstance(message, dict):
+        rest = dict(message)
+        for name, kind in _parts_in(message).items():
+            if message[name]:
+                yield from (Step(kind, part, (*place, name, index)) for index, part in enumerate(message[name]))
+                rest[name] = _VALID[name]
+    yield Step(_message, rest, place)

@@ -12,6 +12,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, St
 from shared.aside import LONG
 
 MAX_MESSAGES = 10_000
+MAX_PARTS = 10_000
+"""Content parts, tool calls and pieces of reasoning that the messages of one request have in all."""
+MAX_EXTRA = 256
+"""Entries of `extra`, and characters of an entry's name."""
 MAX_TTL = 2_592_000
 """Seconds (30 days) for which a log is kept at most."""
 MAX_DEPTH = 64
@@ -105,6 +109,9 @@ def _an_address(url: str) -> str:
     if not url.lower().startswith(("http://", "https://")):
         raise ValueError("must begin with http:// or https://; what is sent along goes into file_data")
     return url
+
+
+Parts = Field(max_length=MAX_PARTS)
 
 
 class TextPart(_Strict):
@@ -206,7 +213,7 @@ class SystemMessage(_Strict):
     """Instructions; `developer` is OpenAI's newer name for the same."""
 
     role: Literal["system", "developer"]
-    content: str | list[TextPart]
+    content: str | Annotated[list[TextPart], Parts]
     name: str | None = None
 
 
@@ -214,7 +221,7 @@ class UserMessage(_Strict):
     """What the user says."""
 
     role: Literal["user"]
-    content: str | Annotated[list[ContentPart], Field(min_length=1)]
+    content: str | Annotated[list[ContentPart], Field(min_length=1, max_length=MAX_PARTS)]
     name: str | None = None
 
 
@@ -222,11 +229,11 @@ class AssistantMessage(_Strict):
     """An earlier answer."""
 
     role: Literal["assistant"]
-    content: str | list[TextPart] | None = None
+    content: str | Annotated[list[TextPart], Parts] | None = None
     refusal: str | None = None
     name: str | None = None
-    tool_calls: list[ToolCall] | None = None
-    reasoning: list[Reasoning] | None = None
+    tool_calls: Annotated[list[ToolCall], Parts] | None = None
+    reasoning: Annotated[list[Reasoning], Parts] | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> AssistantMessage:
@@ -239,7 +246,7 @@ class ToolMessage(_Strict):
     """A tool's result."""
 
     role: Literal["tool"]
-    content: str | list[ResultPart]
+    content: str | Annotated[list[ResultPart], Parts]
     tool_call_id: str = Field(min_length=1)
 
 
@@ -366,8 +373,9 @@ class GenerationRequest(_Strict):
     reasoning_budget: int | None = Field(
         default=None, ge=1, description="Most tokens of reasoning, where the model takes a number; else an effort."
     )
-    extra: dict[str, dict[str, JsonValue]] = Field(
+    extra: dict[Annotated[str, StringConstraints(max_length=MAX_EXTRA)], dict[str, JsonValue]] = Field(
         default_factory=dict,
+        max_length=MAX_EXTRA,
         description="By provider's name, fields that only this provider knows: they are added to its request last. A "
         "list is appended to ours, anything else replaces it.",
     )

@@ -148,6 +148,13 @@ class Settings(BaseSettings):
         description="Connections that one API process takes; others are answered 503. Defaults to what its file "
         "descriptors allow, less a reserve of 128, and 20,000 at most.",
     )
+    max_values: int = Field(
+        default=100_000,
+        ge=1_000,
+        le=10_000_000,
+        description="JSON values in a request body, however deep: entries of its lists and objects, and those. "
+        "Defaults to 100,000.",
+    )
     max_pending: int = Field(
         default=100_000,
         ge=1,

@@ -76,7 +76,7 @@ async def create(
         detail = "Idempotency-Key must be 1 to 255 printable ASCII characters."
         raise Problem(400, "invalid_idempotency_key", "The idempotency key is malformed", detail)
     body = await intake.read_body(request, use.settings.max_body)
-    taken = await aside(len(body), intake.take, body, use.served)
+    taken = await aside(len(body), intake.take, body, use.served, use.settings.max_values)
     accepted = await _accept(use, owner, taken, idempotency_key)
     asked = taken.request
     headers = {"Location": f"/v1/generations/{accepted.id}", "Cache-Control": "no-store"}

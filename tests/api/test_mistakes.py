@@ -53,7 +53,7 @@ def user(content: object) -> dict[str, Any]:
 )  # fmt: skip
 def test_each_kind_in_plain_words(fields: dict[str, Any], pointer: str, says: str) -> None:
     with pytest.raises(Problem) as refused:
-        parse(json.dumps(BODY | fields).encode())
+        parse(json.dumps(BODY | fields).encode(), 100_000)
     (error,) = refused.value.errors
     assert (error.pointer, error.message) == (pointer, says)
 
@@ -61,5 +61,5 @@ def test_each_kind_in_plain_words(fields: dict[str, Any], pointer: str, says: st
 def test_many_mistakes_are_told_up_to_a_bound() -> None:
     wrong = {"role": "user", "content": [{"type": "text"}]}
     with pytest.raises(Problem) as refused:
-        parse(json.dumps(BODY | {"messages": [wrong] * 9000}).encode())
+        parse(json.dumps(BODY | {"messages": [wrong] * 9000}).encode(), 100_000)
     assert [error.pointer for error in refused.value.errors] == [f"/messages/{at}/content/0/text" for at in range(20)]

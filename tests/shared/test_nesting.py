@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.json_text import cut, nests_deeper
-from shared.nesting import CHUNK, LONGEST, nested_deeper, shallow
+from shared.nesting import CHUNK, LONGEST, more_values, nested_deeper, shallow
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text('[]{}"\\,:ab', max_size=5),
@@ -47,3 +47,27 @@ def test_what_stands_beside_it_stays(depth: int) -> None:
 def test_a_long_one_is_not_gone_through() -> None:
     with pytest.raises(ValueError, match="nest deeper"):
         shallow(b'{"a":' + b"[" * 100 + b"]" * 100 + b',"b":"' + b"x" * LONGEST + b'"}', 64)
+
+
+def counted(value: Any) -> int:
+    if not isinstance(value, list | dict):
+        return 1
+    return 1 + sum(map(counted, value.values() if isinstance(value, dict) else value))
+
+
+@given(VALUES, st.integers(-2, 2), st.sampled_from([None, 1]))
+def test_values_are_counted_to_the_last(value: Any, more: int, indent: int | None) -> None:
+    text = json.dumps(value, indent=indent).encode()
+    assert more_values(text, counted(value) + more) == (more < 0)
+
+
+@pytest.mark.parametrize("before", range(CHUNK - 9, CHUNK + 3))
+@pytest.mark.parametrize("value", [[], {}, [[]], ["a"], {"a": []}, [1, {}, "\\\\"], ["\\", "[,{"]])
+def test_they_are_counted_wherever_a_piece_ends(before: int, value: Any) -> None:
+    for text in (["x" * before, value], [value, "x" * before, value] * 3):
+        body = json.dumps(text, separators=(",", ":")).encode()
+        assert not more_values(body, counted(text))
+        assert more_values(body, counted(text) - 1)
+    spaced = b"[" + b" " * before + json.dumps(value).encode() + b" " * CHUNK + b"]"
+    assert not more_values(spaced, 1 + counted(value))
+    assert more_values(spaced, counted(value))

@@ -1,0 +1,113 @@
+"""Bodies of many small values: what they cost is bounded, and those who ask beside them do not notice."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.mended.conftest import Start
+from tests.mended.running import Running
+
+USER = {"role": "user", "content": "hi"}
+TEXT = {"type": "text", "text": "x"}
+
+
+@pytest.fixture(scope="module")
+def running(start_shared: Start) -> Running:
+    return start_shared()
+
+
+def of(messages: Any, **more: Any) -> bytes:
+    body = {"model": "simulator/echo", "messages": messages, **more}
+    return json.dumps(body, separators=(",", ":")).encode()
+
+
+def peak(running: Running) -> int:
+    """Bytes that the API has had in memory at most."""
+    (pid,) = running.children("api")
+    status = Path(f"/proc/{pid}/status").read_text()
+    return 1024 * int(status.partition("VmHWM:")[2].split()[0])
+
+
+class Beside:
+    """Somebody who asks all the time whether the API lives; `longest` is the most seconds that it took."""
+
+    def __init__(self, running: Running) -> None:
+        self.longest = 0.0
+        self._running = running
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._ask, daemon=True)
+
+    def _ask(self) -> None:
+        while not self._ended.is_set():
+            began = time.monotonic()
+            assert self._running.call("GET", "/livez").status == 200
+            self.longest = max(self.longest, time.monotonic() - began)
+
+    def __enter__(self) -> Beside:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+
+HOSTILE = {
+    "empty parts": of([{"role": "user", "content": [{}] * 200_000}]),
+    "parts below the limit of values": of([{"role": "user", "content": [{}] * 90_000}]),
+    "calls": of([{"role": "assistant", "tool_calls": [{}] * 90_000}]),
+    "parts of many messages": of([{"role": "user", "content": [{}] * 9_000}] * 10),
+    "unknown names": of([USER], **{f"n{n}": 1 for n in range(90_000)}),
+    "extra": of([USER], extra={f"n{n}": 1 for n in range(90_000)}),
+    "lists in a tool": of(
+        [USER], tools=[{"type": "function", "function": {"name": "f", "parameters": {"a": [[]] * 300_000}}}]
+    ),
+}
+
+
+@pytest.mark.mended("front-1")
+def test_a_body_of_many_values_is_refused_at_little_cost(running: Running) -> None:
+    running.call("POST", "/v1/generations", of([USER], temperature="x"))
+    before = peak(running)
+    with Beside(running) as beside:
+        for name, body in HOSTILE.items():
+            began = time.monotonic()
+            answer = running.call("POST", "/v1/generations", body)
+            took = time.monotonic() - began
+            assert answer.status == 422, (name, answer)
+            assert 0 < len(answer.document["errors"]) <= 20, name
+            assert took < 2, name
+    assert beside.longest < 0.5
+    assert peak(running) - before < 150_000_000
+
+
+@pytest.mark.mended("front-1")
+def test_a_long_name_is_neither_searched_nor_repeated(running: Running) -> None:
+    with Beside(running) as beside:
+        answer = running.call("POST", "/v1/generations", of([USER], **{"n" * 2_000_000: 1}))
+    assert answer.status == 422
+    assert len(answer.raw) < 2_000
+    assert beside.longest < 0.5
+
+
+@pytest.mark.mended("front-1", guard=True)
+def test_as_much_as_people_send_is_taken(running: Running) -> None:
+    for messages in ([{"role": "user", "content": [TEXT] * 9_000}], [USER] * 9_000):
+        assert running.call("POST", "/v1/generations", of(messages)).status == 202
+    rows = [{"id": n, "tags": ["a", "b"], "name": f"row {n}"} for n in range(10_000)]
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"enum": rows}}}
+    assert running.call("POST", "/v1/generations", of([USER], tools=[tool])).status == 202
+
+
+@pytest.mark.mended("front-1", guard=True)
+def test_each_mistake_still_has_its_place(running: Running) -> None:
+    messages = [USER, {"role": "user", "content": [TEXT] * 5_000 + [{"type": "text"}]}, {"role": "nobody"}]
+    answer = running.call("POST", "/v1/generations", of(messages, sed=1))
+    found = {error["pointer"] for error in answer.document["errors"]}
+    assert found == {"/messages/1/content/5000/text", "/messages/2", "/sed"}
