@@ -27,7 +27,7 @@ class Asked:
 
     def __init__(self, generations: Generations, record: Record, stored: bytes) -> None:
         self.head: GenerationRequest | None = None
-        """Its settings, without messages, tools and schemas. None where it has not been read, or cannot be."""
+        """Its settings, without messages, tools, schemas and what is in `extra`. None until it has been read."""
         self._generations = generations
         self._record = record
         self._stored = stored
@@ -40,7 +40,8 @@ class Asked:
         if self._parsed is None:
             self._parsed = await aside(self._size, read, await self._json())
             if self.head is None:
-                without: dict[str, Any] = {"messages": [], "tools": None, "response_format": None, "extra": {}}
+                names: dict[str, Any] = {name: {} for name, fields in self._parsed.extra.items() if fields}
+                without: dict[str, Any] = {"messages": [], "tools": None, "response_format": None, "extra": names}
                 self.head = self._parsed.model_copy(update=without)
         return self._parsed
 

@@ -9,13 +9,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from shared.outage import level
+from shared.requests import GenerationRequest
 from shared.script import Script
 from shared.settings import Settings
+from worker.providers.provider import Provider
+from worker.watchdog import shortened
 
 logger = logging.getLogger("midstream.worker")
 
@@ -31,9 +35,29 @@ MOST = 10_000
 """Models that a worker remembers as doubtful."""
 
 NOT_ITS_FAULT = frozenset(
-    {"bad_request", "context_length", "content_filter", "deadline_exceeded", "too_long", "worker_exhausted"}
+    {
+        "bad_request",
+        "context_length",
+        "content_filter",
+        "not_found",  # also said of a tool or an image that no provider of a router takes
+        "permission",  # also said of what moderation has flagged, and of more tokens than there is credit for
+        "deadline_exceeded",
+        "too_long",
+        "worker_exhausted",
+    }
 )
 """Codes of failures that say nothing about the next request to the same model."""
+
+
+def may_be_why(request: GenerationRequest, code: str, provider: Provider, settings: Settings) -> bool:
+    """Whether a call may have failed only because of what this request has added, or shortened, for itself.
+
+    Others' requests to the model do not have that. That nothing answers at its address is nobody's doing.
+    """
+    if code == "connection":
+        return False
+    impatient = shortened(request.idle_timeout, provider.idle_timeout, settings)
+    return provider.name in request.extra or (code == "provider_timeout" and impatient)
 
 
 class Circuits:
@@ -67,11 +91,12 @@ class Circuits:
             logger.log(level(error), "circuits not asked (%s)", type(error).__name__)
         return choice
 
-    async def report(self, model: str, failure: str | None) -> None:
-        """How a call ended: the failure's code, or None for an answer."""
-        if failure is None and model not in self._doubtful:
+    async def report(self, model: str, failure: str | None, *, own: bool = False) -> None:
+        """How a call ended: the failure's code, or None for an answer. `own`: what the caller asked for may be why."""
+        if model not in self._doubtful and (failure is None or own or failure in NOT_ITS_FAULT):
             return
-        if failure in NOT_ITS_FAULT:
+        if failure is not None and (own or failure in NOT_ITS_FAULT):
+            await self._let_others_probe(model)
             return
         arguments = ["" if failure else "1", self._failures, WINDOW_MS, self._pause_ms, LONGEST_MS]
         try:
@@ -86,6 +111,14 @@ class Circuits:
             self._doubtful.add(model)
         if opened_ms:
             logger.warning("circuit of %s opened for %.0f s (%s)", model.partition("?")[0], opened_ms / 1000, failure)
+
+    async def _let_others_probe(self, model: str) -> None:
+        """If this was the probe, it has said nothing."""
+        try:
+            deleted: Any = self._redis.hdel(_key(model), "probe")
+            await deleted
+        except RedisError as error:
+            logger.log(level(error), "circuit not told (%s)", type(error).__name__)
 
 
 def _key(model: str) -> str:

@@ -27,6 +27,7 @@ from worker.asked import Asked
 from worker.attempt import Call, stream
 from worker.bill import Bill, count_deleted, is_refused
 from worker.cache import Lookup
+from worker.circuits import may_be_why
 from worker.earlier import Earlier
 from worker.newer import Newer
 from worker.providers.provider import Provider
@@ -277,7 +278,8 @@ class Run:
             over = failed is None or writer.outcome is not None or failed.code in FINAL
             must_not = writer.said_something and request.on_interrupt == "fail"
             return end, None if over or must_not else "source_lost"
-        await self._services.circuits.report(self._models[self._choice], failed.code if failed else None)
+        own = failed is not None and may_be_why(request, failed.code, provider, settings)
+        await self._services.circuits.report(self._models[self._choice], failed.code if failed else None, own=own)
         if failed is None or writer.outcome is not None or failed.code in FINAL:
             return end, None
         if writer.said_something and request.on_interrupt == "fail":

@@ -35,6 +35,12 @@ def patience(of_request: float | None, of_provider: float | None, settings: Sett
     return Patience(idle or BEFORE, idle or AFTER, silence)
 
 
+def shortened(of_request: float | None, of_provider: float | None, settings: Settings) -> bool:
+    """Whether the request allows less silence than any other to this provider would."""
+    ordinary = patience(None, of_provider, settings)
+    return of_request is not None and of_request < max(ordinary.before, ordinary.after)
+
+
 class Watchdog:
     """Watches one call: `timeout` is entered around it, and each list of events is told to `heard`."""
 

@@ -11,8 +11,9 @@ import pytest
 from fakeredis import FakeAsyncRedis
 
 from shared.redis_client import connect
+from shared.requests import GenerationRequest
 from shared.settings import Settings
-from worker.circuits import PROBE_MS, WINDOW_MS, Circuits
+from worker.circuits import PROBE_MS, WINDOW_MS, Circuits, may_be_why
 
 KEY = "midstream:circuit:dead/m"
 MODELS = ["dead/m", "other/m"]
@@ -50,10 +51,52 @@ async def test_failures_in_a_row_open_it_for_all_workers(circuits: Circuits, red
 
 
 async def test_what_says_nothing_about_the_model_does_not_count(circuits: Circuits, redis: Any) -> None:
-    for code in ("bad_request", "context_length", "content_filter"):
+    for code in ("bad_request", "context_length", "content_filter", "not_found", "permission"):
         for _ in range(9):
             await circuits.report("dead/m", code)
     assert not await redis.exists(KEY)
+
+
+async def test_what_a_caller_may_have_caused_does_not_count(circuits: Circuits, redis: Any) -> None:
+    for _ in range(9):
+        await circuits.report("dead/m", "provider_timeout", own=True)
+    assert not await redis.exists(KEY)
+
+
+@pytest.mark.parametrize(("failure", "own"), [("provider_timeout", True), ("bad_request", False)])
+async def test_a_probe_that_says_nothing_lets_the_next_one_try(
+    circuits: Circuits, redis: Any, failure: str, own: bool
+) -> None:
+    await fail(circuits, 3)
+    await later(redis, 15_001)
+    assert [await circuits.choose(MODELS, 0) for _ in range(2)] == [0, 1]
+    await circuits.report("dead/m", failure, own=own)
+    assert [await circuits.choose(MODELS, 0) for _ in range(2)] == [0, 1]
+
+
+class Endpoint:
+    """As much of a provider as counts here."""
+
+    name, idle_timeout = "p", None
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "expected"),
+    [
+        ({}, "provider_timeout", False),
+        ({"idle_timeout": 0.05}, "provider_timeout", True),
+        ({"idle_timeout": 59.0}, "provider_timeout", True),
+        ({"idle_timeout": 60.0}, "provider_timeout", False),
+        ({"idle_timeout": 0.05}, "overloaded", False),
+        ({"extra": {"p": {"a": 1}}}, "overloaded", True),
+        ({"extra": {"p": {"a": 1}}}, "connection", False),
+        ({"extra": {"q": {"a": 1}}}, "overloaded", False),
+    ],
+)
+def test_what_a_request_added_or_shortened_may_be_why(fields: dict[str, Any], code: str, expected: bool) -> None:
+    asked: dict[str, Any] = {"model": "p/m", "messages": [{"role": "user", "content": "x"}], **fields}
+    provider: Any = Endpoint()
+    assert may_be_why(GenerationRequest.model_validate(asked), code, provider, Settings()) is expected
 
 
 async def test_an_answer_or_time_in_between_ends_the_row(circuits: Circuits, redis: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx2
@@ -65,11 +66,17 @@ def http_client(address: str) -> httpx2.AsyncClient:
     """The client that an SDK sends with to this address, and to no other.
 
     It follows no redirects, as these would carry the key elsewhere. No compression: a proxy that compresses holds
-    events back until it has a block full of them.
+    events back until it has a block full of them. No cookies: one owner's would go with the next one's request.
     """
     way = way_to(address)
     if way.proxy is None:
         transport: httpx2.AsyncBaseTransport = Transport(way.certificates, LIMITS)
     else:
         transport = ProxiedTransport(verify=way.certificates, limits=LIMITS, proxy=way.proxy)
-    return Client(timeout=TIMEOUT, headers={"Accept-Encoding": "identity"}, transport=transport, trust_env=False)
+    return Client(
+        timeout=TIMEOUT,
+        headers={"Accept-Encoding": "identity"},
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        transport=transport,
+        trust_env=False,
+    )

@@ -14,9 +14,10 @@ from shared.requests import GenerationRequest
 from shared.snapshots import Snapshot
 from worker.providers.openai_chat_reader import ChatReader
 from worker.providers.openai_chat_request import body, prefill
-from worker.providers.openai_client import blames, connect, is_official, post
+from worker.providers.openai_client import connect, is_official, post
 from worker.providers.prefill import Prefix, prefix, rest
 from worker.providers.provider import ProviderEvent
+from worker.providers.refusals import Refusals
 from worker.providers.stream import follow
 
 
@@ -27,6 +28,7 @@ class OpenAIChat:
         self.name = name
         self.idle_timeout = settings.idle_timeout
         self._settings = settings
+        self._uncounted = Refusals(name, "stream_options")
         self._client = connect(settings)
         self._official = is_official(self._client)
 
@@ -52,16 +54,16 @@ class OpenAIChat:
         path = "/chat/completions"
         if begun is not None and self._settings.prefill == "deepseek":
             path = self._beta + path
-        try:
-            return await self._post(path, await self._content(request, model, begun, self._settings))
-        except APIStatusError as error:
-            asked = self._settings.stream_options and "stream_options" not in request.extra.get(self.name, {})
-            if not asked or not blames(error, "stream_options"):
-                raise
         without = self._settings.model_copy(update={"stream_options": False})
+        settings = without if model in self._uncounted else self._settings
+        try:
+            return await self._post(path, await self._content(request, model, begun, settings))
+        except APIStatusError as error:
+            asked = settings.stream_options and "stream_options" not in request.extra.get(self.name, {})
+            if not asked or not self._uncounted.blamed_in(error):
+                raise
         response = await self._post(path, await self._content(request, model, begun, without))
-        # From now on it is not asked first.
-        self._settings = self._settings.model_copy(update={"stream_options": False})
+        self._uncounted.learn(model, request)
         return response
 
     async def _content(

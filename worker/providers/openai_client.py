@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import httpx2
-from openai import APIStatusError, AsyncOpenAI, AsyncStream
+from openai import AsyncOpenAI, AsyncStream
 
 from shared.provider_settings import ProviderSettings
 from worker.providers.http_client import TIMEOUT, http_client
-
-_REFUSALS = (400, 422)
 
 
 def connect(settings: ProviderSettings) -> AsyncOpenAI:
@@ -44,8 +42,3 @@ async def post(client: AsyncOpenAI, path: str, content: bytes) -> httpx2.Respons
     )
     response: httpx2.Response = answer
     return response
-
-
-def blames(error: APIStatusError, field: str) -> bool:
-    """Whether the endpoint refused the request because of a field; its words for that are its own."""
-    return error.status_code in _REFUSALS and field in str(error.body).lower()

@@ -19,18 +19,17 @@ from shared.provider_settings import ProviderSettings
 from shared.request_json import encode
 from shared.requests import GenerationRequest
 from shared.snapshots import Snapshot
-from worker.providers.openai_client import blames, connect, post
+from worker.providers.openai_client import connect, post
 from worker.providers.openai_responses_reader import ResponsesReader
 from worker.providers.openai_responses_request import body
 from worker.providers.provider import ProviderEvent
+from worker.providers.refusals import Refusals
 from worker.providers.stream import follow
 
 logger = logging.getLogger("midstream.worker")
 
 CANCEL_TIMEOUT = 5.0
 """Seconds for the request that ends an answer in the background."""
-
-_MAX_PLAIN = 1000
 
 
 class OpenAIResponses:
@@ -40,15 +39,16 @@ class OpenAIResponses:
         self.name = name
         self.idle_timeout = settings.idle_timeout
         self._background = settings.background
-        self._plain: set[str] = set()
+        self._direct = Refusals(name, "background")
+        """Models that do not run in the background."""
+        self._plain = Refusals(name, "encrypted", "encrypted_content")
         """Models that have no encrypted reasoning, and refuse to be asked for it."""
         self._client = connect(settings)
 
     def continues(self, request: GenerationRequest, model: str, so_far: Snapshot) -> bool:
         """See `Provider.continues`: where it runs in the background, and what broke off can be found again."""
-        del model
         known = so_far.response_id is not None and so_far.sequence_number is not None
-        return known and self._outlives(request) and all(part.ended or part.item_id for part in so_far.parts)
+        return known and self._outlives(request, model) and all(part.ended or part.item_id for part in so_far.parts)
 
     def stream(
         self, request: GenerationRequest, model: str, so_far: Snapshot | None = None
@@ -61,7 +61,7 @@ class OpenAIResponses:
 
     async def cancel(self, request: GenerationRequest, response_id: str) -> None:
         """See `Provider.cancel` (API reference: "Cancel a response")."""
-        if not self._outlives(request):
+        if not self._may_outlive(request):
             return
         path = f"/responses/{quote(response_id, safe='')}/cancel"
         try:
@@ -70,25 +70,33 @@ class OpenAIResponses:
             # Its text may repeat the prompt. What has ended by itself is refused too.
             logger.info("%s: an answer in the background was not cancelled (%s)", self.name, type(error).__name__)
 
-    def _outlives(self, request: GenerationRequest) -> bool:
+    def _may_outlive(self, request: GenerationRequest) -> bool:
         return self._background and request.on_interrupt == "continue"
 
+    def _outlives(self, request: GenerationRequest, model: str) -> bool:
+        return self._may_outlive(request) and model not in self._direct
+
     async def _send(self, request: GenerationRequest, model: str) -> httpx2.Response:
+        background, encrypted = self._outlives(request, model), model not in self._plain
+        without: list[Refusals] = []
         while True:
-            background, encrypted = self._outlives(request), model not in self._plain
             content = await self._content(request, model, background=background, encrypted=encrypted)
             try:
                 # Not `responses.create`, which walks through its parameters type by type (bench/dispatch.py).
-                return await post(self._client, "/responses", content)
+                response = await post(self._client, "/responses", content)
             except APIStatusError as error:
-                if background and blames(error, "background"):
-                    self._background = False  # from now on it is not asked for it
-                elif encrypted and not background and blames(error, "encrypted"):
-                    if len(self._plain) >= _MAX_PLAIN:
-                        self._plain.clear()
-                    self._plain.add(model)
+                if background and self._direct.blamed_in(error):
+                    background = False
+                    without.append(self._direct)
+                elif encrypted and not background and self._plain.blamed_in(error):
+                    encrypted = False
+                    without.append(self._plain)
                 else:
                     raise
+            else:
+                for refused in without:
+                    refused.learn(model, request)
+                return response
 
     async def _content(self, request: GenerationRequest, model: str, *, background: bool, encrypted: bool) -> bytes:
         def made() -> bytes:

@@ -82,3 +82,18 @@ async def test_the_status_counts_where_the_body_is_broken(
     assert (await outcome(provider, ask())).failure.code == "authentication"
     upstream.reply = Reply([ERROR[:9]], "abort", 529, {"content-type": "application/json"})
     assert (await outcome(provider, ask())).failure.code == "overloaded"
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("status", [200, 429])
+async def test_no_cookie_is_kept_for_the_next_request(
+    upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol, status: int
+) -> None:
+    headers = {"content-type": "application/json", "set-cookie": "edge=secret; Path=/"}
+    upstream.reply = Reply([ERROR], status=status, headers=headers)
+    provider = adapter(protocol, upstream.url)
+    for _ in range(2):
+        await outcome(provider, ask())
+    await provider.aclose()
+    assert len(upstream.calls) == 2
+    assert ["cookie" in call.headers for call in upstream.calls] == [False, False]

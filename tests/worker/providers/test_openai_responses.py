@@ -169,3 +169,79 @@ async def test_another_refusal_is_one(upstream: Upstream, ask: Ask) -> None:
     assert (await outcome(provider, ask())).failure.code == "bad_request"
     await provider.aclose()
     assert len(upstream.calls) == 1
+
+
+def picky(*unknown: str, words: str = "Unknown parameter: '{}'.") -> Callable[[Any], Reply]:
+    """A server that takes all but these fields, and repeats the first of those."""
+
+    def answer(body: Any) -> Reply:
+        found = [name for name in unknown if name in body]
+        if not found:
+            return Reply([RICH])
+        error = {"error": {"message": words.format(found[0]), "type": "invalid_request_error", "param": found[0]}}
+        return Reply([json.dumps(error).encode()], status=400, headers={"content-type": "application/json"})
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        ({"background_color": 1}, "Unknown parameter: '{}'."),
+        ({"encrypted_note": 1}, "Unknown parameter: '{}'."),
+        ({"my-background": 1}, "Unknown parameter: '{}'."),
+        ({"odd": "background"}, "'{}' must not be 'background' nor encrypted"),
+        ({"odd": 1}, "Unknown parameter: '{}' beside background and encrypted_content"),
+    ],
+)
+@pytest.mark.parametrize("choice", ["continue", "restart"])
+async def test_a_refused_request_changes_nothing_for_others(
+    upstream: Upstream, ask: Ask, extra: dict[str, Any], words: str, choice: str
+) -> None:
+    provider = endpoint(upstream)
+    upstream.answer = picky(*extra, words=words)
+    mine = ask(on_interrupt=choice, extra={provider.name: extra})
+    assert (await outcome(provider, mine)).failure.code == "bad_request"
+    assert (await outcome(provider, ask(on_interrupt="continue"))).error is None
+    assert upstream.calls[-1].body["background"] is True
+    assert (await outcome(provider, ask())).error is None
+    assert "include" in upstream.calls[-1].body
+    await provider.aclose()
+
+
+async def test_what_may_be_due_to_an_extra_of_ones_own_is_not_learned(upstream: Upstream, ask: Ask) -> None:
+    provider = endpoint(upstream)
+
+    def answer(body: Any) -> Reply:
+        return refuses("background", "background: not with this tier")(body if "tier" in body else {})
+
+    upstream.answer = answer
+    assert (await outcome(provider, ask(on_interrupt="continue", extra={provider.name: {"tier": 1}}))).error is None
+    assert (await outcome(provider, ask(on_interrupt="continue"))).error is None
+    assert [call.body.get("background", False) for call in upstream.calls] == [True, False, True]
+    await provider.aclose()
+
+
+async def test_reasoning_that_cannot_be_read_changes_nothing_for_others(upstream: Upstream, ask: Ask) -> None:
+    provider = endpoint(upstream)
+    words = "The encrypted content gAAA could not be verified."
+    upstream.reply = Reply(
+        [json.dumps({"error": {"message": words, "code": "invalid_encrypted_content"}}).encode()],
+        status=400,
+        headers={"content-type": "application/json"},
+    )
+    assert (await outcome(provider, ask())).failure.code == "bad_request"
+    upstream.reply = Reply([RICH])
+    assert (await outcome(provider, ask())).error is None
+    assert "include" in upstream.calls[-1].body
+    await provider.aclose()
+
+
+async def test_one_model_without_a_background_is_no_other(upstream: Upstream, ask: Ask) -> None:
+    provider = endpoint(upstream)
+    request = ask(on_interrupt="continue")
+    upstream.answer = refuses("background", "Unknown parameter: 'background'.")
+    assert (await outcome(provider, request, "plain")).error is None
+    assert not provider.continues(request, "plain", begun())
+    assert provider.continues(request, "other", begun())
+    await provider.aclose()

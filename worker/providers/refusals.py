@@ -1,0 +1,44 @@
+"""What an endpoint refuses that we ask of ourselves: tried again without, and remembered only where that has helped.
+
+All owners' requests go through one worker. What one of them has in its own `extra`, or what an error repeats of it,
+must not change what is asked for the others.
+"""
+
+from __future__ import annotations
+
+import re
+
+from openai import APIStatusError
+
+from shared.requests import GenerationRequest
+
+_REFUSALS = (400, 422)
+MOST = 1000
+"""Models that are remembered."""
+
+
+class Refusals:
+    """Of one endpoint and one field that we add: the models that refuse it."""
+
+    def __init__(self, endpoint: str, *names: str) -> None:
+        self._endpoint = endpoint
+        self._name = re.compile("|".join(rf"(?<![\w-]){re.escape(name)}(?![\w-])" for name in names), re.IGNORECASE)
+        self._models: set[str] = set()
+
+    def __contains__(self, model: str) -> bool:
+        return model in self._models
+
+    def blamed_in(self, error: APIStatusError) -> bool:
+        """Whether the request was refused, and the field is named; the words for that are the endpoint's own."""
+        return error.status_code in _REFUSALS and self._name.search(str(error.body)) is not None
+
+    def learn(self, model: str, request: GenerationRequest) -> None:
+        """The model answered this request, which it had refused, without the field.
+
+        Where the request has an `extra` of its own, that may be why.
+        """
+        if request.extra.get(self._endpoint):
+            return
+        if len(self._models) >= MOST:
+            self._models.clear()
+        self._models.add(model)
