@@ -11,6 +11,7 @@ from midstream.follower import ViewerEvent
 from midstream.part import TEXTS, Part, annotation
 from midstream.terminal import dimmed, one_line, printable
 from shared.events import TERMINAL
+from shared.one_line import json_escaped
 
 
 class Answer:
@@ -224,7 +225,8 @@ class JsonLines:
 
     def write(self, event: ViewerEvent) -> None:
         """Write one event. Raises what `out` raises."""
-        self.out.write(msgspec.json.encode({"id": event.id, "event": event.type, "data": event.data}) + b"\n")
+        line = msgspec.json.encode({"id": event.id, "event": event.type, "data": event.data})
+        self.out.write(json_escaped(line) + b"\n")
         self.out.flush()
         if event.type in TERMINAL:
             self.outcome = event.type

@@ -14,6 +14,7 @@ from typing import Protocol
 from midstream.errors import StartError
 from midstream.ready_socket import ReadySocket
 from midstream.tether import tethered
+from shared.one_line import escaped
 from shared.readiness import VARIABLE
 
 FIRST_PAUSE = 0.2
@@ -181,4 +182,4 @@ def say(line: str, name: str = "up") -> None:
     """One line on stderr, with the name of who speaks."""
     # A closed stderr must not end what we supervise.
     with contextlib.suppress(OSError, ValueError):
-        print(f"{name:>9} | {line}", file=sys.stderr, flush=True)
+        print(f"{name:>9} | {escaped(line)}", file=sys.stderr, flush=True)

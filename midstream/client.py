@@ -110,7 +110,7 @@ class Client:
                     raise
                 patience.wait(error)
                 continue
-            except ValueError:
+            except (ValueError, RecursionError):
                 answer = None
             if not isinstance(answer, dict):
                 raise self.no_api()
@@ -125,7 +125,7 @@ class Client:
         status = response.status_code
         try:
             said = _said(json.loads(body_of(response, MAX_PROBLEM)))
-        except ValueError:
+        except (ValueError, RecursionError):
             said = ""
         message = said or f"{self.url} answers {status}"
         match status:

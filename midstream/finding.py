@@ -9,6 +9,8 @@ from typing import Literal
 from rich.console import Console
 from rich.text import Text
 
+from midstream.terminal import exact_line
+
 Level = Literal["ok", "warn", "fail"]
 COLOURS: dict[Level, str] = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -32,6 +34,6 @@ def report(findings: Iterable[Finding]) -> int:
     for finding in findings:
         code = max(code, 2 if finding.stops else int(finding.level == "fail"))
         line = Text(f"{finding.level:<5}", COLOURS[finding.level])
-        rest = f"{finding.subject}: {finding.state}" + (f": {finding.advice}" if finding.advice else "")
+        rest = exact_line(f"{finding.subject}: {finding.state}" + (f": {finding.advice}" if finding.advice else ""))
         console.print(line.append(rest, "default"))
     return code

@@ -18,6 +18,7 @@ from midstream.address import Key
 from midstream.errors import ClientError, StartError
 from midstream.program import typed
 from midstream.standard_streams import forgive, own_streams
+from midstream.terminal import exact_line
 from shared.settings_error import SettingsError
 
 if TYPE_CHECKING:
@@ -204,10 +205,10 @@ def _run() -> None:
     try:
         app(prog_name=typed())
     except (SettingsError, StartError) as error:
-        print(f"midstream: {error}", file=sys.stderr)
+        print(f"midstream: {exact_line(str(error))}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
     except ClientError as error:
-        print(f"midstream: {error}", file=sys.stderr)
+        print(f"midstream: {exact_line(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)

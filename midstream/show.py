@@ -15,6 +15,7 @@ from midstream.part import annotation, call, file
 from midstream.program import typed
 from midstream.table import Cell, print_table
 from midstream.terminal import coloured, dimmed, exact_line, one_line, printable
+from shared.one_line import json_escaped
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The generation.")]
 COLOURS = {"completed": 32, "failed": 31, "cancelled": 33, "running": 36, "queued": 34}
@@ -161,5 +162,5 @@ def _list(snapshot: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 
 def _write_json(value: dict[str, Any]) -> None:
-    sys.stdout.buffer.write(json_text.dumps(value, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+    sys.stdout.buffer.write(json_escaped(json_text.dumps(value, ensure_ascii=False).encode("utf-8", "replace")) + b"\n")
     sys.stdout.buffer.flush()

@@ -11,6 +11,8 @@ _PICTURES: dict[int, str | None] = {
     **{code: chr(0x2400 + code) for code in range(0x20)},
     **dict.fromkeys(range(0x80, 0xA0), "\ufffd"),
     0x7F: "\u2421",
+    # Marks that turn the rest of a line round (UAX 9).
+    **dict.fromkeys([*range(0x2028, 0x202F), *range(0x2066, 0x206A)], "\ufffd"),
     0x09: "\t",
     0x0A: "\n",
     0x0D: None,

@@ -12,6 +12,7 @@ import typer
 from midstream.address import DEFAULT_URL, Key, Url
 from midstream.table import Cell, print_table
 from midstream.terminal import exact_line
+from shared.one_line import json_escaped
 
 NUMBERS = ("COMPLETED", "FAILED", "CANCELLED", "DELETED", "INPUT", "CACHED", "OUTPUT", "REASONING", "COST")
 BOLD = 1
@@ -43,7 +44,8 @@ def usage(
     with Client(url, key) as client:
         totals = client.usage(by.value, since, until)
     if json:
-        sys.stdout.buffer.write(json_text.dumps(totals, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+        written = json_text.dumps(totals, ensure_ascii=False).encode("utf-8", "replace")
+        sys.stdout.buffer.write(json_escaped(written) + b"\n")
         sys.stdout.buffer.flush()
     else:
         _print(totals, by)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self, get_args
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import astuple
 
 AttemptReason = Literal["new", "worker_lost", "drained", "provider_error", "fallback", "source_lost"]
 PartKind = Literal["text", "reasoning", "refusal", "tool_call", "tool_result", "file"]
@@ -67,6 +68,10 @@ class Event(Struct, kw_only=True):
     sequence_number: int | UnsetType = UNSET
 
 
+MOST_TOKENS = 1_000_000_000
+"""Tokens of one kind in one call, a hundred times the longest context there is: a larger count is a mistake."""
+
+
 class Usage(Struct, frozen=True):
     """Token counts so far; `input_tokens` includes cached and cache-write ones, `output_tokens` the reasoning ones."""
 
@@ -75,6 +80,11 @@ class Usage(Struct, frozen=True):
     cached_tokens: int = 0
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether one call can have used this: nothing negative, and nothing beyond MOST_TOKENS."""
+        return all(0 <= count <= MOST_TOKENS for count in astuple(self))
 
 
 class Cost(Struct, frozen=True):

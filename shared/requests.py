@@ -97,7 +97,13 @@ def data_of(url: str) -> Data:
 def _readable(url: str) -> str:
     if is_data(url):
         data_of(url)
+    elif not _is_address(url):
+        raise ValueError("must begin with http://, https:// or data:; a provider would read its own files otherwise")
     return url
+
+
+def _is_address(url: str) -> bool:
+    return url.lower().startswith(("http://", "https://"))
 
 
 def _holds_data(url: str) -> str:
@@ -106,7 +112,7 @@ def _holds_data(url: str) -> str:
 
 
 def _an_address(url: str) -> str:
-    if not url.lower().startswith(("http://", "https://")):
+    if not _is_address(url):
         raise ValueError("must begin with http:// or https://; what is sent along goes into file_data")
     return url
 

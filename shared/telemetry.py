@@ -6,6 +6,21 @@ import asyncio
 import logging
 import signal
 import sys
+from typing import Any
+
+from shared.one_line import escaped
+
+
+class OneLine(logging.Formatter):
+    """Writes a message as one line, whoever wrote parts of it; the lines of a traceback follow it, behind a bar."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """See logging.Formatter."""
+        return escaped(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:
+        """See logging.Formatter. An error's text may hold a newline too."""
+        return "\n".join(f"  | {escaped(line)}" for line in super().formatException(ei).split("\n"))
 
 
 def configure_logging(level: str) -> None:
@@ -13,7 +28,7 @@ def configure_logging(level: str) -> None:
     root = logging.getLogger()
     if not root.handlers:
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         root.addHandler(handler)
     root.setLevel(level.upper())
     # Libraries that log request lines would show what was asked.

@@ -98,7 +98,7 @@ class _Call:
         self.numbered = self.numbered or event.sequence_number is not UNSET
         if isinstance(event, Response):
             self.response = event
-        elif isinstance(event, UsageReport):
+        elif isinstance(event, UsageReport) and event.usage.is_possible:
             self.usage = event.usage
         elif isinstance(event, Delta) and event.kind in GENERATED:
             self.said += len(event.delta)

@@ -19,20 +19,23 @@ from api.answers import AcceptedGeneration, Generation, GenerationList, Generati
 from api.auth import Owner
 from api.event_stream import EventStream
 from api.intake import Taken
+from api.no_store import NO_STORE, no_store
 from api.problems import FieldError, Problem, documented, gone, not_found, not_on_disk, unprocessable
 from api.promises import Ending
 from api.services import GenerationId, Services, Use
 from shared.aside import aside
 from shared.backoff import Backoff
 from shared.durability import NotOnDiskError
+from shared.entry import Entry
 from shared.events import ORIGIN
 from shared.generations import Accepted, Existence, GoneError, QueueFull
 from shared.log import PAGE
 from shared.queue import Place
-from shared.records import Acceptance, State
+from shared.records import Acceptance, Record, Shown, State
+from shared.request_json import encode
 from shared.snapshots import Snapshot
 
-router = APIRouter(prefix="/v1/generations", tags=["generations"])
+router = APIRouter(prefix="/v1/generations", tags=["generations"], dependencies=[no_store])
 
 CANCEL_WAIT = 3.0
 """Seconds a cancel waits for the end that it asked for."""
@@ -79,7 +82,7 @@ async def create(
     taken = await aside(len(body), intake.take, body, use.served, use.settings.max_values)
     accepted = await _accept(use, owner, taken, idempotency_key)
     asked = taken.request
-    headers = {"Location": f"/v1/generations/{accepted.id}", "Cache-Control": "no-store"}
+    headers = {"Location": f"/v1/generations/{accepted.id}", **NO_STORE}
     if not accepted.created:
         headers["Idempotent-Replayed"] = "true"
     if not wants_stream(request.headers.getlist("accept")):
@@ -202,21 +205,32 @@ async def _place(use: Services, owner: str, before: str) -> Place:
     response_model_exclude_unset=True,
     responses=documented(401, 404, 410, 503),
 )
-async def show(id: GenerationId, owner: Owner, use: Use) -> GenerationSnapshot:
+async def show(id: GenerationId, owner: Owner, use: Use) -> Response:
     """A generation as it stands: its text so far, its parts put together, tool calls and JSON parsed."""
     record = await use.record(id, owner)
-    said, cursor = Snapshot(), ORIGIN
+    said, cursor, size = Snapshot(), ORIGIN, 0
     while True:
         page = await use.log.read(id, cursor)
-        for entry in page:
-            said.apply(*entry)
+        size += sum(256 + len(entry.data) for entry in page)
+        await aside(size, _apply, said, page)
         if len(page) < PAGE:
             break
         cursor = page[-1].id
     if said.end is not None and record.ended_ms is None:
         # It ended while we were reading.
         record = await use.record(id, owner)
-    return answers.snapshot(record, await use.generations.shown(record), said)
+    shown = await use.generations.shown(record)
+    return Response(await aside(size, _written, record, shown, said), 200, NO_STORE, "application/json")
+
+
+def _apply(said: Snapshot, page: list[Entry]) -> None:
+    for entry in page:
+        said.apply(*entry)
+
+
+def _written(record: Record, shown: Shown, said: Snapshot) -> bytes:
+    """The snapshot as JSON, in steps: one of many MB takes seconds, in which others are served."""
+    return encode(answers.snapshot(record, shown, said).model_dump(mode="json", by_alias=True, exclude_unset=True))
 
 
 @router.post(
@@ -264,4 +278,4 @@ async def delete(id: GenerationId, owner: Owner, use: Use) -> Response:
         raise not_found()
     await use.generations.delete(owner, id)
     use.promises.remember(Ending("delete", id, owner))
-    return Response(status_code=204)
+    return Response(status_code=204, headers=NO_STORE)

@@ -8,13 +8,14 @@ from fastapi import APIRouter
 
 from api.answers import Model, ModelList, Provider
 from api.auth import Owner
+from api.no_store import no_store
 from api.problems import documented
 from api.services import Use
 from shared.presets import PRESETS
 from shared.provider_settings import ProviderSettings
 from shared.settings import Settings
 
-router = APIRouter(prefix="/v1/models", tags=["models"])
+router = APIRouter(prefix="/v1/models", tags=["models"], dependencies=[no_store])
 
 _FIRST = {
     "openai": "openai/gpt-5-mini",

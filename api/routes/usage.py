@@ -9,12 +9,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from api.auth import Owner
+from api.no_store import no_store
 from api.problems import FieldError, Problem, documented, unprocessable
 from api.services import Use
 from api.totals import UsageTotals, answer
 from shared.totals import MOST_DAYS, By, Total, Totals
 
-router = APIRouter(prefix="/v1/usage", tags=["usage"])
+router = APIRouter(prefix="/v1/usage", tags=["usage"], dependencies=[no_store])
 
 SPAN = 30
 """Days that are told of where nobody says from when."""

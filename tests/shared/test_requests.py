@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from shared.requests import GenerationRequest, data_of
+from shared.requests import GenerationRequest, ImageUrl, data_of
 
 PDF = "data:application/pdf;base64,aGk="
 
@@ -99,3 +99,9 @@ def test_extra_is_added_to_a_body() -> None:
     extra = {"here": {"tools": [2], "stop": "x", "limits": {"b": 1}, "new": [3]}, "there": {"no": 1}}
     body = request(extra=extra).with_extra("here", {"tools": [1], "stop": ["y"], "limits": {"a": 1}, "kept": 1})
     assert body == {"tools": [1, 2], "stop": "x", "limits": {"b": 1}, "kept": 1, "new": [3]}
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "/etc/passwd", "gopher://127.0.0.1/_", " https://x", "https:/x"])
+def test_an_image_is_no_file_of_a_provider(url: str) -> None:
+    with pytest.raises(ValueError, match="must begin with"):
+        ImageUrl(url=url)

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -19,7 +19,7 @@ import httpx2
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from shared.events import Annotation, Completed, Raw
+from shared.events import Annotation, Completed, Raw, UsageReport
 from shared.json_text import cut, nests_deeper
 from shared.nesting import shallow
 from shared.requests import MAX_DEPTH
@@ -153,18 +153,22 @@ def _shallow(name: str, data: bytes) -> bytes:
         raise problem(name, "invalid_response", "an event that nests too deep") from None
 
 
-def _bound(events: Iterable[ProviderEvent]) -> None:
+def _bound(events: list[ProviderEvent]) -> None:
     """What is put through as the provider's JSON has it is no deeper than whoever reads the log can read it.
 
-    An end is written whatever its size: what of it is the provider's is therefore short.
+    An end is written whatever its size: what of it is the provider's is therefore short. Impossible counts are none.
     """
+    events[:] = [event for event in events if not isinstance(event, UsageReport) or event.usage.is_possible]
     for event in events:
         if isinstance(event, Raw) and nests_deeper(event.data, MAX_DEPTH):
             event.data = cut(event.data, MAX_DEPTH)
         elif isinstance(event, Annotation) and nests_deeper(event.fields, MAX_DEPTH):
             event.fields = cut(event.fields, MAX_DEPTH)
-        elif isinstance(event, Completed) and event.raw_finish_reason is not None:
-            event.raw_finish_reason = event.raw_finish_reason[:LONGEST_REASON]
+        elif isinstance(event, Completed):
+            if event.raw_finish_reason is not None:
+                event.raw_finish_reason = event.raw_finish_reason[:LONGEST_REASON]
+            if event.usage is not None and not event.usage.is_possible:
+                event.usage = None
 
 
 def _keeps_alive(event: ServerSentEvent) -> bool:
