@@ -49,6 +49,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "prices": (*PYTEST, "tests/worker/test_prices.py"),
     "nesting": (*PYTEST, "tests/shared/test_nesting.py"),
     "bodies": (*PYTEST, "tests/api/test_misfits.py"),
+    "text": (*PYTEST, "tests/shared/test_one_line.py", "tests/shared/test_requests.py"),
     "owners": (
         *PYTEST,
         "tests/worker/test_circuits.py",
@@ -1686,6 +1687,20 @@ MUTANTS = (
         "        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),\n",
         "",
         "owners",
+    ),
+    _one(
+        "a message of a log may be several lines",
+        "shared/telemetry.py",
+        "return escaped(super().formatMessage(record))",
+        "return super().formatMessage(record)",
+        "text",
+    ),
+    _one(
+        "an image may be a file of the provider's",
+        "shared/requests.py",
+        "    elif not _is_address(url):\n",
+        "    elif False:\n",
+        "text",
     ),
 )
 
