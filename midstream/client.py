@@ -16,6 +16,7 @@ from midstream.errors import ClientError, Denied, NotFound, Refused, Unreachable
 from midstream.patience import Patience
 from midstream.terminal import one_line
 from shared.flaws import of_key
+from shared.json_text import nests_deeper
 from shared.outbound import fault_at, way_to
 
 CONNECT_TIMEOUT = 10.0
@@ -24,6 +25,8 @@ SILENCE = 45.0
 
 MAX_ANSWER = 256_000_000
 MAX_PROBLEM = 65_536
+DEEPEST = 100
+"""Levels of an answer's JSON: what a provider said has MAX_DEPTH of them, inside of a few others."""
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 
@@ -112,7 +115,7 @@ class Client:
                 continue
             except (ValueError, RecursionError):
                 answer = None
-            if not isinstance(answer, dict):
+            if not isinstance(answer, dict) or nests_deeper(answer, DEEPEST):
                 raise self.no_api()
             return answer
 

@@ -60,7 +60,7 @@ def list_generations(
     with Client(url, key) as client:
         page = client.generations(limit, before)
         address = url_option(client.url)
-    generations = [entry for entry in page.get("data", []) if isinstance(entry, dict)]
+    generations = _list(page, "data")
     if json:
         for entry in generations:
             _write_json(entry)
