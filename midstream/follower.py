@@ -10,9 +10,10 @@ from uuid import uuid4
 import httpx2
 import msgspec
 
-from midstream.client import Client, path_of
+from midstream.client import DEEPEST, Client, path_of
 from midstream.errors import ClientError, Unreachable
 from shared.events import TERMINAL
+from shared.json_text import nests_deeper
 from shared.sse import Decoder, ServerSentEvent
 
 EVENT_STREAM = "text/event-stream"
@@ -128,9 +129,9 @@ class Follower:
     def _event(self, frame: ServerSentEvent) -> ViewerEvent:
         try:
             fields = msgspec.json.decode(frame.data)
-        except ValueError:
+        except (ValueError, RecursionError):
             fields = None
-        if not isinstance(fields, dict):
+        if not isinstance(fields, dict) or nests_deeper(fields, DEEPEST) or not _fits(frame.event, fields):
             raise self.client.no_api()
         if frame.event in OUTSIDE_THE_LOG:
             # By the rules of event streams these carry the id before them: it is not theirs.
@@ -140,3 +141,19 @@ class Follower:
         self.cursor = frame.id or self.cursor
         self.ended = frame.event in TERMINAL
         return ViewerEvent(frame.id or None, frame.event, fields)
+
+
+_NEEDED: dict[str, dict[str, type]] = {
+    "delta": {"part": int},
+    "part": {"part": int},
+    "part_end": {"part": int},
+    "annotation": {"fields": dict},
+}
+_KINDS: dict[str, type] = {"number": int, "position": int, "delta": str}
+"""Fields that are worked with, and what they are in every event of the API."""
+
+
+def _fits(event: str, fields: dict[str, Any]) -> bool:
+    """Whether an event has what is worked with: anything may answer at an address."""
+    needed = all(isinstance(fields.get(name), kind) for name, kind in _NEEDED.get(event, {}).items())
+    return needed and all(isinstance(fields.get(name), kind | None) for name, kind in _KINDS.items())
