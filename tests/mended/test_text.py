@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -110,3 +112,40 @@ def test_json_holds_nothing_that_a_terminal_obeys(running: Running) -> None:
         documents = [json.loads(line) for line in written.splitlines()]
         texts = [one.get("text") or one.get("data", {}).get("delta") for one in documents]
         assert OBEYED in texts
+
+
+class Odd(BaseHTTPRequestHandler):
+    """A server that is no Midstream, and answers everything with the same."""
+
+    said = (b"", "")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        body, kind = self.said
+        self.send_response(200)
+        self.send_header("content-type", kind)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.mark.mended("front-14")
+def test_what_another_server_answers_is_one_line(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = "text/event-stream"
+    wrong = b'id: 1-0\nevent: attempt\ndata: {"number":[],"model":{},"reason":4}\n\n'
+    with ThreadingHTTPServer(("127.0.0.1", 0), Odd) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for body, kind, command in [
+            (b"[" * 200_000, "application/json", ("list",)),
+            (b'{"data":5}', "application/json", ("list",)),
+            (b"id: 1-0\nevent: delta\ndata: " + b"[" * 100_000 + b"\n\n", stream, ("tail", "gen_x")),
+            (wrong, stream, ("tail", "gen_x")),
+            (b'id: 1-0\nevent: annotation\ndata: {"part":{}}\n\n', stream, ("tail", "gen_x")),
+        ]:
+            monkeypatch.setattr(Odd, "said", (body, kind))
+            ended = running.cli(*command, "--url", f"http://127.0.0.1:{server.server_address[1]}")
+            assert b"Traceback" not in ended.stderr, (body[:40], ended.stderr[-200:])
+            assert len(ended.stderr.splitlines()) <= 1
+        server.shutdown()
