@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.mended.beside import Beside
 from tests.mended.conftest import Start
 from tests.mended.running import Running
 
@@ -32,30 +32,6 @@ def peak(running: Running) -> int:
     (pid,) = running.children("api")
     status = Path(f"/proc/{pid}/status").read_text()
     return 1024 * int(status.partition("VmHWM:")[2].split()[0])
-
-
-class Beside:
-    """Somebody who asks all the time whether the API lives; `longest` is the most seconds that it took."""
-
-    def __init__(self, running: Running) -> None:
-        self.longest = 0.0
-        self._running = running
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._ask, daemon=True)
-
-    def _ask(self) -> None:
-        while not self._ended.is_set():
-            began = time.monotonic()
-            assert self._running.call("GET", "/livez").status == 200
-            self.longest = max(self.longest, time.monotonic() - began)
-
-    def __enter__(self) -> Beside:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
 
 
 HOSTILE = {

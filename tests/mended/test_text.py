@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.mended.beside import Beside
 from tests.mended.conftest import Serve, Start
 from tests.mended.running import Running, until
 from tests.mended.upstream import DONE, Script, Upstream, answer, chunk, counted
@@ -25,7 +26,7 @@ def counts(usage: dict[str, Any]) -> Script:
 
 @pytest.fixture(scope="module")
 def upstream(serve_shared: Serve) -> Upstream:
-    long = [chunk({"content": "x" * 50_000}) for _ in range(200)]
+    long = [chunk({"content": "x" * 50_000}) for _ in range(300)]
     return serve_shared(
         {
             "obeyed": answer(OBEYED),
@@ -149,3 +150,13 @@ def test_what_another_server_answers_is_one_line(running: Running, monkeypatch: 
             assert b"Traceback" not in ended.stderr, (body[:40], ended.stderr[-200:])
             assert len(ended.stderr.splitlines()) <= 1
         server.shutdown()
+
+
+@pytest.mark.mended("front-14", guard=True)
+def test_a_long_snapshot_keeps_nobody_waiting(running: Running) -> None:
+    generation = running.ask("loc/long")
+    until(lambda: running.call("GET", "/v1/generations").document["data"][0]["ended"], 60, running)
+    with Beside(running) as beside:
+        snapshot = running.snapshot(generation)
+    assert snapshot["text"] == "x" * 15_000_000
+    assert beside.longest < 0.4
