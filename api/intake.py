@@ -22,6 +22,7 @@ from shared.request_json import encode, read
 from shared.requests import MAX_DEPTH, MAX_PARTS, RESERVED, GenerationRequest, Message
 from shared.settings import Settings
 
+
 async def read_body(request: Request, limit: int) -> bytes:
     """The body, of `limit` bytes at most. Raises Problem 413 for a longer one, and 400 for one that breaks off."""
     announced = request.headers.get("content-length", "")

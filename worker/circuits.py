@@ -115,9 +115,10 @@ class Circuits:
     async def _let_others_probe(self, model: str) -> None:
         """If this was the probe, it has said nothing."""
         try:
-            deleted: Any = self._redis.hdel(_key(model), "probe")
-            await deleted
-        except RedisError as error:
+            async with asyncio.timeout(PATIENCE):
+                deleted: Any = self._redis.hdel(_key(model), "probe")
+                await deleted
+        except (RedisError, TimeoutError) as error:
             logger.log(level(error), "circuit not told (%s)", type(error).__name__)
 
 
