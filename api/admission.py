@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from starlette.requests import Request
+
 from api.sse import ResetReason
 from shared.events import ORIGIN, EventId
 from shared.generations import Existence, Found, Generations
@@ -23,6 +25,17 @@ class Start:
     cursor: EventId = ORIGIN
     reset: ResetReason | None = None
     sealed: bool = False
+
+
+def asked_cursor(request: Request) -> str:
+    """The `Last-Event-ID` of a request: the header's, else that of the query, where clients without headers send it.
+
+    Its name there is `last_event_id`, or what packages for browsers make of it: `lastEventId`, `Last-Event-ID`.
+    """
+    if header := request.headers.get("last-event-id"):
+        return header
+    named = ((name.replace("_", "").replace("-", "").lower(), value) for name, value in request.query_params.items())
+    return next((value for name, value in named if name == "lasteventid" and value), "")
 
 
 def read_cursor(text: str) -> Start:

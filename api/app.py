@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from api import openapi, problems
 from api.auth import Keys
+from api.browser_guard import BrowserGuard
 from api.certificate import Certificate
 from api.hub import Hub
 from api.intake import Served
@@ -74,11 +75,19 @@ def create_app(settings: Settings, away: Sequence[Server] = ()) -> FastAPI:
 
     # FastAPI's pages for people load a script from a host of somebody else. The description itself needs none.
     app = FastAPI(
-        title="Midstream", version=version(), description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
+        title="Midstream",
+        version=version(),
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        # A redirect would name the scheme and Host that came, which behind a proxy with TLS is http.
+        redirect_slashes=False,
     )
     app.state.keys = Keys(settings)
     served = Served.by(settings)
     app.state.services = Services(settings, log, store, hub, promises, deadlines, workers, durability, served)
+    app.add_middleware(BrowserGuard, settings=settings)
     problems.install(app)
     for module in (generations, events, models, usage, health, page):
         app.include_router(module.router)

@@ -22,7 +22,7 @@ class Page:
 
     def __init__(self, entries: Sequence[RawEntry]) -> None:
         self._ids = [event_id for event_id, _ in entries]
-        self._frames = [sse.FRAME % (event_id, type, data) for event_id, (type, data) in entries]
+        self._frames = [sse.FRAME % (type, data, event_id) for event_id, (type, data) in entries]
         self._pieces: dict[bool, list[bytes]] = {}
         self.size = sum(map(len, self._frames))
         self.last = read_id(self._ids[-1]) if entries else None

@@ -310,9 +310,11 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 _DESCRIPTIONS = {
     400: "The body is not JSON, or a header is malformed (`invalid_json`, `invalid_idempotency_key`).",
     401: "No API key, or a wrong one (`unauthorized`).",
+    403: "A page of another site asks (`cross_site`).",
     404: "Unknown, or not yours (`not_found`).",
     410: "Expired or deleted (`gone`).",
     413: "The body is larger than `max_body` (`body_too_large`).",
+    415: "The body is not `application/json` (`unsupported_media_type`), or is encoded (`unsupported_encoding`).",
     422: "A field is wrong (`invalid_request`, `too_deep`, `unknown_model`, `unsupported_field`), or another "
     "request was sent with this key (`idempotency_key_reused`).",
     429: "Too many generations wait (`queue_full`); see `Retry-After`.",

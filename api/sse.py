@@ -12,15 +12,20 @@ from shared.entry import Entry
 
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-store"),
+    # A proxy that compresses would hold the stream to its end (RFC 9111, 5.2.2.6).
+    (b"cache-control", b"no-store, no-transform"),
     # nginx and what follows its convention would otherwise hold events back.
     (b"x-accel-buffering", b"no"),
 ]
 MAX_WRITE = 65_536
 """Bytes after which no further frame is joined to a write."""
-HEARTBEAT = b": \n\n"
-FRAME = b"id: %b\nevent: %b\ndata: %b\n\n"
-"""Of an event's id, type and data, which stands as it does in the log."""
+HEARTBEAT = b": \n"
+"""A comment, without a blank line: that would end a block, which some clients give as an empty event."""
+FRAME = b"event: %b\ndata: %b\nid: %b\n\n"
+"""Of an event's type, its data, which stands as it does in the log, and its id.
+
+The id comes last: some clients take it at its line, and would else pass over an event that a cut left half.
+"""
 DRAIN = b"event: drain\ndata: {}\n\n"
 
 ResetReason = Literal["malformed_cursor", "unknown_cursor", "trimmed"]
@@ -34,7 +39,7 @@ _MESSAGES: dict[ResetReason, str] = {
 
 def frame(entry: Entry) -> bytes:
     """A log entry on the wire."""
-    return FRAME % (b"%d-%d" % entry.id, entry.type.encode(), entry.data)
+    return FRAME % (entry.type.encode(), entry.data, b"%d-%d" % entry.id)
 
 
 def join(frames: Sequence[bytes], *, chunked: bool) -> list[bytes]:
@@ -55,8 +60,11 @@ def chunk(body: bytes) -> bytes:
 
 
 def retry() -> bytes:
-    """Milliseconds the client waits before it reconnects: spread, as all viewers lose a node at once."""
-    return b"retry: %d\n\n" % random.randint(1000, 3000)
+    """Milliseconds the client waits before it reconnects: spread, as all viewers lose a node at once.
+
+    A line of the block that follows: a block without data is an empty event to some clients.
+    """
+    return b"retry: %d\n" % random.randint(1000, 3000)
 
 
 def queued(generation_id: str, position: int | None) -> bytes:

@@ -327,7 +327,7 @@ class Tail:
 
     def _add_delta(self, data: bytes) -> None:
         """The common case of `_apply`, ten thousand times a second: one delta, where we are."""
-        self.frames.append(sse.FRAME % (self._id, b"delta", data))
+        self.frames.append(sse.FRAME % (b"delta", data, self._id))
         self._seq += 1
         self._expect()
         self._wake()

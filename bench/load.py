@@ -45,19 +45,19 @@ def compiled(name: str) -> Path:
 def get(path: str, cursor: str = "") -> bytes:
     """A request for an event stream."""
     resume = f"Last-Event-ID: {cursor}\r\n" if cursor else ""
-    return f"GET {path} HTTP/1.1\r\nHost: bench\r\nAccept: text/event-stream\r\n{resume}\r\n".encode()
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n{resume}\r\n".encode()
 
 
 def post(path: str, body: Any, accept: str = "text/event-stream", headers: str = "") -> bytes:
     """A request with a JSON body."""
     data = json.dumps(body).encode()
-    head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nAccept: {accept}\r\nContent-Type: application/json\r\n{headers}"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\nContent-Type: application/json\r\n{headers}"
     return f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data
 
 
 def form(path: str, fields: str) -> bytes:
     """A request with a form as its body, encoded already."""
-    head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
     return f"{head}Content-Length: {len(fields)}\r\n\r\n{fields}".encode()
 
 

@@ -214,7 +214,7 @@ class Judge:
         body = await watch(self.api, generation_id)
         first, _, second = body.rpartition(b"event: attempt\n")
         assert b'"continues":true' in second.partition(b"\n\n")[0], "it started over"
-        before = text_of(first[: first.rindex(b"id: ")])
+        before = text_of(first)
         last = {"role": "assistant", "content": before.rstrip()}
         prefilled = {"continue_final_message": True, "add_generation_prompt": False}
         body_sent = {"model": "tiny", "messages": [{"role": "user", "content": PROMPT}, last]} | options | prefilled

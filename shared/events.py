@@ -5,6 +5,7 @@ Pure values. Identity (the event id) is the log's concern: a log entry is an eve
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar, Literal, NamedTuple, Self, get_args
 
 import msgspec
@@ -234,6 +235,8 @@ class Cancelled(End):
 
 AnyEvent = Attempt | Response | Part | Delta | Annotation | PartEnd | Raw | UsageReport | Completed | Failed | Cancelled
 
+_LINE_ENDS = re.compile("\u0085|\u2028|\u2029".encode())
+"""U+0085, U+2028 and U+2029, at which clients break lines that are none (RFC 8259 lets JSON hold them as they are)."""
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
 
 
@@ -249,11 +252,20 @@ TYPES = frozenset(_decoders)
 
 
 def encode(event: Event) -> bytes:
-    """Compact JSON of one event, without its type. A lone surrogate, which UTF-8 cannot hold, becomes U+FFFD."""
+    """Compact JSON of one event, without its type, in one line for whoever splits it (str.splitlines).
+
+    A lone surrogate, which UTF-8 cannot hold, becomes U+FFFD.
+    """
     try:
-        return _encoder.encode(event)
+        data = _encoder.encode(event)
     except UnicodeEncodeError:
-        return _encoder.encode(_scalar(msgspec.to_builtins(event)))
+        data = _encoder.encode(_scalar(msgspec.to_builtins(event)))
+    # What is not ASCII stands in strings only, and no part of a character is one.
+    return _LINE_ENDS.sub(_escape, data) if _LINE_ENDS.search(data) else data
+
+
+def _escape(found: re.Match[bytes]) -> bytes:
+    return b"\\u%04x" % ord(found[0].decode())
 
 
 def _scalar(value: Any) -> Any:

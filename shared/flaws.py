@@ -18,6 +18,7 @@ SCHEMES = ("http", "https")
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,253}")
 _URL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*")
 """What may stand in a URL as it is (RFC 3986, 2)."""
+_ALLOWED_HOST = re.compile(r"\*|(\*\.)?[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\]")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 """A name that a shell can set (POSIX, 3.216)."""
 
@@ -88,6 +89,13 @@ def of_name(name: str) -> str | None:
     if name and name.isprintable() and name == name.strip():
         return None
     return "must be a name that can be printed, without spaces around it"
+
+
+def of_allowed_hosts(hosts: str) -> str | None:
+    """Of a list of hosts that requests may name."""
+    if all(_ALLOWED_HOST.fullmatch(entry.strip()) for entry in hosts.split(",")) or not hosts.strip():
+        return None
+    return "must hold hosts, separated by commas, each without scheme and port, like dev.example.org or *.example.org"
 
 
 def of_new_file(path: Path) -> str | None:

@@ -109,6 +109,11 @@ class Settings(BaseSettings):
         description="Comma-separated `owner:key` pairs; a caller sends the key as `Authorization: Bearer`. "
         "Defaults to none: every caller is the owner `local`.",
     )
+    allowed_hosts: str = Field(
+        default="",
+        description="Comma-separated names that callers without keys may use for this server beside those of loopback, "
+        "such as `dev.example.org`, `*.example.org` or `*`. Defaults to none.",
+    )
     max_body: int = Field(
         default=8_000_000,
         ge=1_000,
@@ -360,6 +365,11 @@ class Settings(BaseSettings):
     def _host(cls, host: str) -> str:
         return flawless(host, flaws.of_host)
 
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _allowed_hosts(cls, hosts: str) -> str:
+        return flawless(hosts, flaws.of_allowed_hosts)
+
     @field_validator("append_journal")
     @classmethod
     def _journal(cls, path: Path | None) -> Path | None:
@@ -436,6 +446,11 @@ class Settings(BaseSettings):
         """The names after `MIDSTREAM_` that mean something: settings, and variables that an entry has its key in."""
         keys = [entry.api_key_env or "" for entry in self.endpoints().values()]
         return {**KNOWN, **{name.removeprefix(PREFIX).lower(): 0 for name in keys if name.startswith(PREFIX)}}
+
+    def hosts(self) -> frozenset[str]:
+        """The entries of `allowed_hosts`, in lower case, without the dot of the root."""
+        entries = (entry.strip().lower().removesuffix(".") for entry in self.allowed_hosts.split(","))
+        return frozenset(filter(None, entries))
 
     def owners(self) -> dict[str, str]:
         """API key to owner; empty where no keys are set.

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from redis.exceptions import RedisError
 
-from api.admission import Refusal, Start, admit, read_cursor
+from api.admission import Refusal, Start, admit, asked_cursor, read_cursor
 from api.auth import Owner
 from api.event_stream import EventStream
 from api.problems import documented, gone, not_found
@@ -25,7 +25,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         "description": "Server-sent events; the `id:` of each is the cursor that resumes after it.",
         "content": {
             "text/event-stream": {
-                "example": 'retry: 2000\n\nid: 1767225600000-1\nevent: part\ndata: {"part":0,"kind":"text","t":412}\n\n'
+                "example": 'retry: 2000\nevent: part\ndata: {"part":0,"kind":"text","t":412}\nid: 1767225600000-1\n\n'
             }
         },
     },
@@ -41,13 +41,19 @@ async def events(
     owner: Owner,
     use: Use,
     request: Request,
-    last_event_id: Annotated[str, Header(description="Cursor: id of the last event that was seen.")] = "",
-    query: Annotated[
-        str, Query(alias="last_event_id", description="The same, for clients without the header, which wins.")
+    _header: Annotated[
+        str, Header(alias="last-event-id", description="Cursor: id of the last event that was seen.")
+    ] = "",
+    _query: Annotated[
+        str,
+        Query(
+            alias="last_event_id",
+            description="The same, for clients without the header, which wins. `lastEventId` and `Last-Event-ID` will do.",
+        ),
     ] = "",
 ) -> Response:
     """Replay the log after a cursor, follow it, and end after its terminal event."""
-    start = read_cursor(last_event_id or query)
+    start = read_cursor(asked_cursor(request))
     decision = await _decide(use, id, owner, start)
     if decision is None:
         # An EventSource gives up at a 5xx, so the stream is opened and waits for Redis.

@@ -14,11 +14,12 @@ from redis.exceptions import RedisError, ResponseError
 
 from api import answers, intake, sse
 from api.accept import wants_stream
-from api.admission import Start, refusal
+from api.admission import Start, asked_cursor, read_cursor, refusal
 from api.answers import AcceptedGeneration, Generation, GenerationList, GenerationSnapshot, Outcome
 from api.auth import Owner
 from api.event_stream import EventStream
 from api.intake import Taken
+from api.json_only import json_only
 from api.no_store import NO_STORE, no_store
 from api.problems import FieldError, Problem, documented, gone, not_found, not_on_disk, unprocessable
 from api.promises import Ending
@@ -35,7 +36,7 @@ from shared.records import Acceptance, Record, Shown, State
 from shared.request_json import encode
 from shared.snapshots import Snapshot
 
-router = APIRouter(prefix="/v1/generations", tags=["generations"], dependencies=[no_store])
+router = APIRouter(prefix="/v1/generations", tags=["generations"], dependencies=[no_store, json_only])
 
 CANCEL_WAIT = 3.0
 """Seconds a cancel waits for the end that it asked for."""
@@ -62,7 +63,7 @@ _STREAM = {"description": "The events as they come.", "content": {"text/event-st
     responses={
         200: {**_STREAM, "description": "With `Accept: text/event-stream`: `queued`, then the events."},
         202: {"description": "Accepted; it now runs to its end.", "headers": _LOCATION},
-        **documented(400, 401, 410, 413, 422, 429, 503),
+        **documented(400, 401, 403, 410, 413, 415, 422, 429, 503),
     },
 )
 async def create(
@@ -73,6 +74,10 @@ async def create(
         str | None,
         Header(description="1 to 255 printable ASCII characters; the same key and body give the same generation."),
     ] = None,
+    _cursor: Annotated[
+        str,
+        Header(alias="last-event-id", description="With an `Idempotency-Key`, the stream goes on after this event."),
+    ] = "",
 ) -> Response:
     """Ask a model. The answer is written to a log that can be followed, left and resumed."""
     if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
@@ -95,8 +100,13 @@ async def create(
         )
         return JSONResponse(record.model_dump(), 202, headers)
     del headers["Cache-Control"]
-    start = Start(sealed=accepted.state not in ("queued", "running"))
     first = sse.queued(accepted.id, await _position(use, accepted))
+    cursor = asked_cursor(request)
+    if cursor and idempotency_key is not None:
+        # A client that repeats its POST goes on where it was. At the end that is an empty stream: at a 204 some retry.
+        start = read_cursor(cursor)
+        return EventStream(use.hub, accepted.id, owner, start, admitted=False, first=first, headers=headers)
+    start = Start(reset="unknown_cursor" if cursor else None, sealed=accepted.state not in ("queued", "running"))
     return EventStream(use.hub, accepted.id, owner, start, first=first, headers=headers)
 
 
@@ -238,7 +248,7 @@ def _written(record: Record, shown: Shown, said: Snapshot) -> bytes:
     response_model=Outcome,
     responses={
         202: {"description": "Asked for; it has not ended yet.", "model": Outcome},
-        **documented(401, 404, 410, 503),
+        **documented(401, 403, 404, 410, 415, 503),
     },
 )
 async def cancel(id: GenerationId, owner: Owner, use: Use, response: Response) -> Outcome:
@@ -271,7 +281,7 @@ async def _end(use: Services, id: str) -> State | None:
     return None
 
 
-@router.delete("/{id}", status_code=204, responses=documented(401, 404, 503))
+@router.delete("/{id}", status_code=204, responses=documented(401, 403, 404, 415, 503))
 async def delete(id: GenerationId, owner: Owner, use: Use) -> Response:
     """Remove a generation's content at once; its viewers are ended and its worker stops. Idempotent."""
     if refusal(await use.generations.find(id), owner) == "not_found":

@@ -38,7 +38,7 @@ async def test_viewers_have_their_stream_over_tls(
         reader, writer = await asyncio.open_connection("127.0.0.1", api.port, ssl=context, limit=4_000_000)
         body = b'{"model":"simulator/lorem","messages":[{"role":"user","content":"x"}]}'
         writer.write(
-            b"POST /v1/generations HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+            b"POST /v1/generations HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
         )
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -46,7 +46,7 @@ async def test_viewers_have_their_stream_over_tls(
         generation = head.partition("/v1/generations/")[2].split()[0]
         await reader.readuntil(b"}}")
         producer = await Producer.start(api.log, generation)
-        writer.write(f"GET /v1/generations/{generation}/events HTTP/{version}\r\nHost: a\r\n\r\n".encode())
+        writer.write(f"GET /v1/generations/{generation}/events HTTP/{version}\r\nHost: localhost\r\n\r\n".encode())
         await reader.readuntil(b"event: attempt\n")
         for _ in range(40):
             await producer.say("x" * 50_000)
@@ -58,7 +58,7 @@ async def test_viewers_have_their_stream_over_tls(
         else:
             await reader.readuntil(b"event: completed\n")
             await reader.readuntil(b"\r\n0\r\n\r\n")
-            writer.write(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
+            writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
         writer.transport.abort()
 

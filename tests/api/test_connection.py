@@ -33,7 +33,7 @@ class Client:
 
     def ask(self, path: str, *lines: str, version: str = "1.1", method: str = "GET") -> None:
         """Send a request."""
-        head = "\r\n".join((f"{method} {path} HTTP/{version}", "Host: x", *lines))
+        head = "\r\n".join((f"{method} {path} HTTP/{version}", "Host: localhost", *lines))
         self.writer.write(f"{head}\r\n\r\n".encode())
 
     async def head(self) -> tuple[int, dict[str, str]]:
@@ -170,9 +170,10 @@ async def test_each_gets_live_events_in_its_own_framing(api: Api, running: Produ
 async def test_post_answers_with_the_stream_and_keeps_the_connection(api: Api) -> None:
     body = json.dumps({"model": "simulator/lorem", "messages": [{"role": "user", "content": "Go."}]})
     async with connected(api) as client:
+        kind = "Content-Type: application/json\r\n"
         length = f"Content-Length: {len(body)}\r\n\r\n{body}".rstrip()
         client.writer.write(
-            f"POST /v1/generations HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n{length}".encode()
+            f"POST /v1/generations HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n{kind}{length}".encode()
         )
         status, headers = await client.head()
         assert status == 200

@@ -17,7 +17,7 @@ from shared.events import ORIGIN, EventId
 from shared.log import Batch, Keys, Outcome
 from shared.records import Acceptance
 from shared.sse import Decoder
-from tests.api.harness import DEADLINE, Api, MakeApi, Message, Producer, until, whole
+from tests.api.harness import BODY, DEADLINE, Api, MakeApi, Message, Producer, Viewing, until, whole
 
 UNKNOWN = "gen_" + "a" * 32
 
@@ -44,13 +44,13 @@ async def test_replay_is_the_log(api: Api) -> None:
         headers = viewing.response.headers
         # On the wire: the log's bytes, framed.
         first = expected[0]
-        frame = f"id: {first.id}\nevent: attempt\ndata: {first.data.decode()}\n\n".encode()
-        retry, _, after = viewing.raw.partition(b"\n\n")
+        frame = f"event: attempt\ndata: {first.data.decode()}\nid: {first.id}\n\n".encode()
+        retry, _, after = viewing.raw.partition(b"\n")
         assert retry.startswith(b"retry: ")
         assert 1000 <= int(retry[7:]) <= 3000
         assert after.startswith(frame)
     assert headers["content-type"] == "text/event-stream; charset=utf-8"
-    assert headers["cache-control"] == "no-store"
+    assert headers["cache-control"] == "no-store, no-transform"
     assert headers["x-accel-buffering"] == "no"
     assert api.hub.tails == 0
 
@@ -94,6 +94,48 @@ async def test_query_cursor_and_header_wins(api: Api) -> None:
     assert f"id: {expected[1].id}\n" in both.text
     # As browsers send it before the first event.
     assert (await api.client.get(path, headers={"Last-Event-ID": ""})).text.count("id: ") == len(expected)
+
+
+@pytest.mark.parametrize("name", ["last_event_id", "lastEventId", "lastEventID", "Last-Event-ID", "LASTEVENTID"])
+async def test_a_cursor_has_the_names_that_packages_give_it(api: Api, name: str) -> None:
+    generation_id = await ended(api)
+    expected = await whole(api.log, generation_id)
+    path = f"/v1/generations/{generation_id}/events"
+    assert f"id: {expected[2].id}\n" not in (await api.client.get(path, params={name: expected[2].id or ""})).text
+    assert f"id: {expected[2].id}\n" in (await api.client.get(path, params={f"x{name}": expected[2].id or ""})).text
+
+
+async def test_a_repeated_post_goes_on_after_its_cursor(api: Api) -> None:
+    stream = {"Accept": "text/event-stream", "Idempotency-Key": "k"}
+
+    async def post(cursor: str | None) -> list[Message]:
+        headers = stream | {"Last-Event-ID": cursor or ""}
+        async with api.client.stream("POST", "/v1/generations", json=BODY, headers=headers) as response:
+            assert response.status_code == 200
+            return await Viewing(response).rest()
+
+    async with api.client.stream("POST", "/v1/generations", json=BODY, headers=stream) as response:
+        first = Viewing(response)
+        assert (await first.next()).event == "queued"
+        producer = await Producer.start(api.log, response.headers["location"].rpartition("/")[2])
+        await producer.say("a", "b")
+        seen = [await first.next() for _ in range(4)]
+    await producer.say("c")
+    async with api.client.stream(
+        "POST", "/v1/generations", json=BODY, headers=stream | {"Last-Event-ID": seen[1].id or ""}
+    ) as response:
+        again = Viewing(response)
+        assert response.headers["idempotent-replayed"] == "true"
+        assert (await again.next()).event == "queued"
+        assert [(await again.next()).id for _ in range(3)] == [*(m.id for m in seen[2:]), str(producer.last)]
+    await producer.complete()
+    expected = await whole(api.log, producer.generation_id)
+    assert [m for m in await post(seen[1].id) if m.id] == expected[2:]
+    # At the end: an empty stream, as a client of this kind would repeat at a 204.
+    assert [m.event for m in await post(expected[-1].id)] == ["queued"]
+    unknown = await post("7-7")
+    assert [m.event for m in unknown][:2] == ["queued", "reset"]
+    assert [m for m in unknown if m.id] == expected
 
 
 @pytest.mark.parametrize("cursor", ["x", "1", "-1-0", "1-01", "1 -2", "99999999999999999999999-0", "0x1-2"])
@@ -216,7 +258,7 @@ async def test_heartbeats(make_api: MakeApi, redis_url: str) -> None:
     async with api.view(running.generation_id) as viewing:
         await viewing.next()
         reading = asyncio.create_task(viewing.next())
-        await until(lambda: viewing.raw.count(b": \n\n") >= 2, "two heartbeats")
+        await until(lambda: viewing.raw.count(b": \n") >= 2, "two heartbeats")
         await running.say("x")
         assert (await reading).event == "part"
 
@@ -267,7 +309,7 @@ class Reader:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.api.port)
         cursor = f"Last-Event-ID: {self.seen[-1].id}\r\n" if self.seen else ""
         path = f"/v1/generations/{self.generation_id}/events"
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n{cursor}\r\n".encode())
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{cursor}\r\n".encode())
         try:
             async with asyncio.timeout(60):
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -459,7 +501,7 @@ async def test_viewer_that_never_reads_is_cut(make_api: MakeApi, redis_url: str)
     stuck.setblocking(False)
     loop = asyncio.get_running_loop()
     await loop.sock_connect(stuck, ("127.0.0.1", api.port))
-    request = f"GET /v1/generations/{running.generation_id}/events HTTP/1.1\r\nHost: x\r\n\r\n"
+    request = f"GET /v1/generations/{running.generation_id}/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
     await loop.sock_sendall(stuck, request.encode())
     await until(lambda: api.hub.viewers, "the viewer")
     (viewer,) = api.hub.viewers
@@ -481,7 +523,7 @@ async def test_slow_viewer_that_reads_is_not_cut(make_api: MakeApi, redis_url: s
     await running.say(*("y" * 50_000 for _ in range(20)))
     await running.complete()
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port, limit=8192)
-    request = f"GET /v1/generations/{running.generation_id}/events HTTP/1.1\r\nHost: x\r\n\r\n"
+    request = f"GET /v1/generations/{running.generation_id}/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
     writer.write(request.encode())
     read = b""
     while not read.endswith(b"0\r\n\r\n"):

@@ -11,7 +11,7 @@ from api.frames import Frames
 
 
 def _frame(number: int, size: int) -> bytes:
-    return sse.FRAME % (b"1-%d" % number, b"delta", b"x" * size)
+    return sse.FRAME % (b"delta", b"x" * size, b"1-%d" % number)
 
 
 @given(sizes=st.lists(st.integers(0, 400), max_size=60), data=st.data())

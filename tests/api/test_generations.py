@@ -17,6 +17,7 @@ from shared.requests import GenerationRequest
 from tests.api.harness import BODY, MODEL, Api, MakeApi, Producer, Viewing, whole
 from tests.processes import ROOT
 
+JSON = {"Content-Type": "application/json"}
 UNKNOWN = "gen_" + "a" * 32
 
 
@@ -148,13 +149,13 @@ async def test_the_example_of_the_documentation(api: Api) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'{"model": "\\ud800"}', b"[" * 60])
 async def test_not_json(api: Api, body: bytes) -> None:
-    response = await api.client.post("/v1/generations", content=body)
+    response = await api.client.post("/v1/generations", content=body, headers=JSON)
     assert (response.status_code, response.json()["code"]) == (400, "invalid_json")
 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"a":' * 65 + b"1" + b"}" * 65, b'{"\\"[":' + b"[" * 70])
 async def test_nested_too_deep(api: Api, body: bytes) -> None:
-    response = await api.client.post("/v1/generations", content=body)
+    response = await api.client.post("/v1/generations", content=body, headers=JSON)
     assert (response.status_code, response.json()["code"]) == (422, "too_deep")
     assert "64" in response.json()["errors"][0]["message"]
 
@@ -173,7 +174,7 @@ async def test_body_over_the_limit(make_api: MakeApi, redis_url: str, announced:
         for at in range(0, len(body), 100):
             yield body[at : at + 100]
 
-    response = await api.client.post("/v1/generations", content=body if announced else chunks())
+    response = await api.client.post("/v1/generations", content=body if announced else chunks(), headers=JSON)
     assert (response.status_code, response.json()["code"]) == (413, "body_too_large")
     assert "1000 bytes" in response.json()["detail"]
     assert (await api.client.post("/v1/generations", json=BODY)).status_code == 202

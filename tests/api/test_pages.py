@@ -22,7 +22,7 @@ async def test_what_follows_a_cursor_over_pages_and_attempts(api: Api, running: 
     third = await Producer.start(api.log, running.generation_id)
     await third.complete()
     messages = await whole(api.log, running.generation_id)
-    expected = [f"id: {m.id}\nevent: {m.event}\ndata: {m.data.decode()}\n\n".encode() for m in messages]
+    expected = [f"event: {m.event}\ndata: {m.data.decode()}\nid: {m.id}\n\n".encode() for m in messages]
     ids = [EventId.parse(message.id or "") for message in messages]
     pages = Pages(api.log)
     for index in (-1, 0, PAGE - 2, PAGE - 1, PAGE, PAGE + 200, PAGE + 201, PAGE + 202, 2 * PAGE + 200, 2 * PAGE + 202):

@@ -73,7 +73,7 @@ def test_the_transcript_makes_the_first_example() -> None:
     expected = EXAMPLES[0]
     snapshot = Snapshot()
     transcript = PROTOCOL.partition("\n## A transcript")[2].partition("\n## ")[0]
-    for event_id, type, data in re.findall(r"^id: (\S+)\nevent: (\w+)\ndata: (.*)$", transcript, re.MULTILINE):
+    for type, data, event_id in re.findall(r"^event: (\w+)\ndata: (.*)\nid: (\S+)$", transcript, re.MULTILINE):
         snapshot.apply(EventId.parse(event_id), type, data.encode())
     record = dataclasses.replace(
         recorded(),

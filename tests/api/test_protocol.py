@@ -11,8 +11,8 @@ import pytest
 
 from tests.api.harness import DEADLINE, Api, MakeApi, Producer, until
 
-GET = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"
-POST = b"POST /v1/generations HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+GET = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
+POST = b"POST /v1/generations HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 
 class Wire:
@@ -66,7 +66,9 @@ async def test_half_a_request_after_a_stream_has_its_time(make_api: MakeApi, red
     api = await make_api(redis_url, header_timeout=0.2)
     running = await Producer.start(api.log, await api.post())
     async with connected(api) as wire:
-        wire.writer.write(f"GET /v1/generations/{running.generation_id}/events HTTP/1.1\r\nHost: a\r\n\r\nGET".encode())
+        wire.writer.write(
+            f"GET /v1/generations/{running.generation_id}/events HTTP/1.1\r\nHost: localhost\r\n\r\nGET".encode()
+        )
         async with asyncio.timeout(DEADLINE):
             await wire.reader.readuntil(b"event: attempt\n")
             await running.complete()
@@ -94,7 +96,7 @@ async def test_connections_have_a_bound(make_api: MakeApi, redis_url: str, caplo
 @pytest.mark.parametrize("second", [b"GET /livez HTTP/1.0\r\n\r\n", GET.replace(b"Host", b"Connection: close\r\nHost")])
 async def test_a_request_waits_for_the_answer_to_the_one_before(api: Api, running: Producer, second: bytes) -> None:
     async with connected(api) as wire:
-        first = f"GET /v1/generations/{running.generation_id}/events HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+        first = f"GET /v1/generations/{running.generation_id}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
         wire.writer.write(first + second)
         async with asyncio.timeout(DEADLINE):
             assert b"connection: close" not in await wire.reader.readuntil(b"\r\n\r\n")

@@ -93,7 +93,7 @@ async def test_sigterm_ends_although_a_viewer_does_not_read(process: subprocess.
     with socket.socket() as stuck:
         stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         stuck.connect(("127.0.0.1", port))
-        stuck.sendall(f"GET /v1/generations/{generation_id}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        stuck.sendall(f"GET /v1/generations/{generation_id}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         assert await asyncio.to_thread(stuck.recv, 10)
         process.send_signal(signal.SIGTERM)
         await asyncio.to_thread(process.communicate, timeout=8)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
 
+_ASIDE = re.compile(b":|retry: ")
+"""Lines that are of no event."""
 DEADLINE = 40.0
 
 
@@ -49,7 +52,9 @@ async def connect(
         reader, writer = await asyncio.open_connection(url.host, url.port)
         try:
             resume = f"Last-Event-ID: {cursor}\r\n" if cursor else ""
-            writer.write(f"GET /v1/generations/{generation_id}/events HTTP/1.1\r\nHost: test\r\n{resume}\r\n".encode())
+            writer.write(
+                f"GET /v1/generations/{generation_id}/events HTTP/1.1\r\nHost: localhost\r\n{resume}\r\n".encode()
+            )
             head = await reader.readuntil(b"\r\n\r\n")
             yield Response(int(head.split()[1]), reader)
         finally:
@@ -64,14 +69,18 @@ async def watch(api: str, generation_id: str, cursor: str = "", *, deadline: flo
 
 
 def blocks(body: bytes | bytearray) -> list[bytes]:
-    """The complete blocks that have an id, each with its blank line; what a cut left half is dropped."""
+    """The complete blocks that have an id, each with its blank line and without heartbeats and `retry`.
+
+    What a cut left half is dropped.
+    """
     *complete, _ = bytes(body).split(b"\n\n")
-    return [block + b"\n\n" for block in complete if block.startswith(b"id: ")]
+    events = [b"\n".join(line for line in block.split(b"\n") if not _ASIDE.match(line)) for block in complete]
+    return [event + b"\n\n" for event in events if b"\nid: " in event]
 
 
 def cursor_of(block: bytes) -> str:
     """The id of a block."""
-    return block.partition(b"\n")[0].removeprefix(b"id: ").decode()
+    return block.rpartition(b"\nid: ")[2].strip().decode()
 
 
 def parse(body: bytes) -> list[tuple[str, str, dict[str, Any]]]:
@@ -79,8 +88,8 @@ def parse(body: bytes) -> list[tuple[str, str, dict[str, Any]]]:
     events = []
     for block in blocks(body):
         names, values = zip(*(line.partition(": ")[::2] for line in block.decode().split("\n")), strict=True)
-        assert names == ("id", "event", "data", "", ""), block
-        events.append((values[0], values[1], json.loads(values[2])))
+        assert names == ("event", "data", "id", "", ""), block
+        events.append((values[2], values[0], json.loads(values[1])))
     return events
 
 

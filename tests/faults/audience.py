@@ -101,7 +101,7 @@ class Viewer:
 
     async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, cursor: str) -> Response:
         resume = f"Last-Event-ID: {cursor}\r\n" if cursor else ""
-        writer.write(f"GET /v1/generations/{self.id}/events HTTP/1.1\r\nHost: faults\r\n{resume}\r\n".encode())
+        writer.write(f"GET /v1/generations/{self.id}/events HTTP/1.1\r\nHost: localhost\r\n{resume}\r\n".encode())
         head = await reader.readuntil(b"\r\n\r\n")
         return Response(int(head.split()[1]), reader)
 

@@ -24,7 +24,7 @@ from tests.faults.triggers import Breakable
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
 ENVIRONMENT = {"MIDSTREAM_LEASE": "2", "MIDSTREAM_REDIS_TIMEOUT": "1", "MIDSTREAM_HEARTBEAT": "0.5"}
-HEARTBEAT = b": \n\n"
+HEARTBEAT = b"\n: "
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -76,7 +76,7 @@ class Viewer:
                 with contextlib.suppress(OSError, EOFError, ValueError):
                     while await response.more():
                         self.seen = before + blocks(response.body)
-                        self.heartbeats = response.body.count(b"\n" + HEARTBEAT)
+                        self.heartbeats = response.body.count(HEARTBEAT)
                 self.resets += response.body.count(b"event: reset\n")
 
 

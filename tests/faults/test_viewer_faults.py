@@ -169,7 +169,7 @@ async def read_by_the_byte(api: Api, generation_id: str) -> bytes:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         slow.setblocking(False)
         await loop.sock_connect(slow, ("127.0.0.1", api.port))
-        request = f"GET /v1/generations/{generation_id}/events HTTP/1.1\r\nHost: x\r\n\r\n"
+        request = f"GET /v1/generations/{generation_id}/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
         await loop.sock_sendall(slow, request.encode())
         await until(lambda: api.hub.viewers, "the viewer")
         got = b""

@@ -30,7 +30,7 @@ def main(port: str, generation: str, redis: str) -> None:
 
     longest, last, seen = 0.0, 0.0, 0
     with socket.create_connection(("127.0.0.1", int(port)), timeout=20) as viewer:
-        viewer.sendall(f"GET /v1/generations/{generation}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        viewer.sendall(f"GET /v1/generations/{generation}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         for line in viewer.makefile("rb"):
             if line.startswith(b"event: completed"):
                 break

@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import subprocess
-import textwrap
 import time
 from pathlib import Path
 
@@ -25,9 +24,8 @@ AWAY = 20.0
 
 
 def shipped(ports: list[int], listen: int) -> str:
-    """compose.yaml's configuration of nginx, on this machine."""
-    text = (ROOT / "compose.yaml").read_text().partition("    content: |\n")[2].partition("\nvolumes:")[0]
-    text = textwrap.dedent(text).replace("$$", "$").replace("listen 8000", f"listen 127.0.0.1:{listen}")
+    """The configuration of nginx that compose.yaml mounts, on this machine."""
+    text = (ROOT / "deploy" / "nginx.conf").read_text().replace("listen 8000", f"listen 127.0.0.1:{listen}")
     for number, port in enumerate(ports, 1):
         text = text.replace(f"api-{number}:8000", f"127.0.0.1:{port}")
     return text
