@@ -132,14 +132,15 @@ def worker(
     ] = False,
 ) -> None:
     """Run one worker, or several, against MIDSTREAM_REDIS_URL."""
+    from shared.announcement import announcement
     from shared.outbound import check
     from shared.settings import load
 
     settings = load()
     _warn_of_strangers(settings)
-    for warning in check(settings.endpoints()):
+    for line in (*announcement(settings), *check(settings.endpoints())):
         if not supervised:
-            print(f"midstream: {warning}", file=sys.stderr)
+            print(f"midstream: {line}", file=sys.stderr)
     if processes > 1:
         from midstream import up
 

@@ -18,8 +18,10 @@ from midstream.errors import StartError
 from midstream.greeting import Greeting, all_ready
 from midstream.unix_socket import PATH_LIMIT
 from midstream.valkey import Valkey
+from shared.announcement import announcement
 from shared.ending_signals import ending_signals
 from shared.outbound import check
+from shared.ownership import others_can_write
 from shared.readiness import say_ready
 from shared.settings import Settings, load
 from shared.variables import warnings, without_strangers
@@ -40,10 +42,20 @@ def run(host: str | None, port: int | None, data_dir: Path, workers: int, proces
     # Known before the settings are read, as an alias may name one of its models.
     simulator_url = f"http://127.0.0.1:{free_port('127.0.0.1', 0)}"
     settings = load(host=host, port=port, fallback={"simulator_url": simulator_url})
-    for warning in (*warnings(settings.known()), *check(settings.endpoints())):
-        say(warning)
+    for line in (*announcement(settings), *warnings(settings.known()), *check(settings.endpoints())):
+        say(line)
+    _check_owner(data_dir)
     with reserved_port(settings.host, settings.port, processes) as port:
         return asyncio.run(_up(settings, data_dir, port, workers, processes, simulator_url))
+
+
+def _check_owner(data_dir: Path) -> None:
+    """Raises StartError where somebody else has put something there for us to run, with our keys."""
+    if data_dir.is_absolute() or not data_dir.exists():
+        return
+    if flaw := others_can_write(data_dir.stat()):
+        remedy = "make it your own, or name it with --data-dir by its full path if it is right"
+        raise StartError(f"the data folder {data_dir.absolute()} {flaw}: {remedy}")
 
 
 def run_apis(settings: Settings, processes: int, words: Sequence[str] = ()) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from shared.ownership import others_can_write
 from shared.settings_error import SettingsError
 from shared.variables import NESTED, PREFIX, Known, Text, settings_in
 
@@ -58,7 +59,7 @@ def read_sources(options: Mapping[str, Any], known: Known, environment: Mapping[
     if named and not os.path.isfile(path):
         raise SettingsError(f"MIDSTREAM_CONFIG: no file at {named}; correct the path or unset it")
     written = settings_in(environment, known)
-    return Sources(options, _tables(written, known), frozenset(written), _file(path), path)
+    return Sources(options, _tables(written, known), frozenset(written), _file(path, trusted=bool(named)), path)
 
 
 def near(name: str, names: Iterable[str]) -> str:
@@ -91,9 +92,14 @@ def _object(name: str, text: str) -> dict[str, Any]:
     return value
 
 
-def _file(path: Path) -> dict[str, Any]:
+def _file(path: Path, *, trusted: bool) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open(encoding="utf-8") as file:
+            if not trusted and (flaw := others_can_write(os.fstat(file.fileno()))):
+                # It could send the user's keys anywhere.
+                remedy = "make it your own, or name it in MIDSTREAM_CONFIG if it is right"
+                raise SettingsError(f"{path.absolute()}: {flaw}; {remedy}")
+            return tomllib.loads(file.read())
     except FileNotFoundError:
         return {}
     except OSError as error:

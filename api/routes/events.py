@@ -48,7 +48,7 @@ async def events(
         str,
         Query(
             alias="last_event_id",
-            description="The same, for clients without the header, which wins. `lastEventId` and `Last-Event-ID` will do.",
+            description="The same, for clients without the header, which wins; `lastEventId` and `Last-Event-ID` too.",
         ),
     ] = "",
 ) -> Response:

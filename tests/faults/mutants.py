@@ -56,6 +56,9 @@ STAGES: dict[str, tuple[str, ...]] = {
         *(f"tests/worker/providers/test_{name}.py" for name in ("refusals", "openai_responses", "http_client")),
     ),
     "aside": (*PYTEST, "tests/shared/test_aside.py"),
+    "browsers": (*PYTEST, "tests/api/test_browser_guard.py"),
+    "folders": (*PYTEST, "tests/shared/test_ownership.py", "tests/shared/test_announcement.py"),
+    "events": (*PYTEST, "tests/shared/test_events.py", "tests/api/test_event_stream.py"),
     "deep": (*PYTEST, "tests/worker/providers/test_deep.py"),
     "heads": (*PYTEST, *(f"tests/api/test_{name}.py" for name in ("heads", "framing", "accept"))),
     "wire": (*PYTEST, "tests/api/test_protocol.py"),
@@ -149,7 +152,7 @@ QUEUE_WORKER, WAKE_UPS = "worker/queue_worker.py", "worker/wake_ups.py"
 PERMISSIONS, REDIS_URL, DESCRIPTORS = "shared/permissions.py", "shared/redis_url.py", "shared/descriptors.py"
 
 REDIS, POOL, SENTINEL = "shared/redis_connection.py", "shared/pool.py", "shared/sentinel.py"
-HEALTH = "api/routes/health.py"
+HEALTH, GUARD = "api/routes/health.py", "api/browser_guard.py"
 HEADS, FRAMING, PROTOCOL = "api/heads.py", "api/framing.py", "api/protocol.py"
 EVIDENCE, UNDISTURBED = "tests/faults/evidence.py", "tests/faults/undisturbed.py"
 
@@ -1701,6 +1704,111 @@ MUTANTS = (
         "    elif not _is_address(url):\n",
         "    elif False:\n",
         "text",
+    ),
+    _one("any host is this server's", GUARD, "and not self._is_ours(host):", "and False:", "browsers"),
+    _one(
+        "a host that ends like an allowed one is allowed",
+        GUARD,
+        "name.endswith(one[1:])",
+        "name.endswith(one[2:])",
+        "browsers",
+    ),
+    _one(
+        "a page of another site may change something",
+        GUARD,
+        "if _is_foreign(headers, host) else None",
+        "if False else None",
+        "browsers",
+    ),
+    _one(
+        "a page of the same site is the server's own",
+        GUARD,
+        'not in ("same-origin", "none")',
+        '== "cross-site"',
+        "browsers",
+    ),
+    _one(
+        "an origin's port does not count",
+        GUARD,
+        "(name, port or default) == (our_name, our_port or default)",
+        "name == our_name",
+        "browsers",
+    ),
+    _one(
+        "a page without an origin is the server's own",
+        GUARD,
+        "        return False  # `null`",
+        "        return True  # `null`",
+        "browsers",
+    ),
+    _one("a body may be text", "api/json_only.py", 'if kinds != ["application/json"]:', "if False:", "browsers"),
+    _one(
+        "a body may be packed",
+        "api/json_only.py",
+        'if any(coding.strip() not in ("", "identity") for coding in codings):',
+        "if False:",
+        "browsers",
+    ),
+    _one(
+        "a slash too many leads elsewhere", "api/app.py", "redirect_slashes=False", "redirect_slashes=True", "browsers"
+    ),
+    _one(
+        "an id comes before its event",
+        "api/sse.py",
+        'FRAME = b"event: %b\\ndata: %b\\nid: %b\\n\\n"',
+        'FRAME = b"event: %b\\nid: %b\\ndata: %b\\n\\n"',
+        "events",
+    ),
+    _one("a heartbeat ends a block", "api/sse.py", 'HEARTBEAT = b": \\n"', 'HEARTBEAT = b": \\n\\n"', "events"),
+    _one("a stream may be transformed", "api/sse.py", "no-store, no-transform", "no-store", "events"),
+    _one(
+        "a line separator stands as it is",
+        "shared/events.py",
+        "if _LINE_ENDS.search(data) else data",
+        "if False else data",
+        "events",
+    ),
+    _one(
+        "a cursor has one name only",
+        "api/admission.py",
+        'name.replace("_", "").replace("-", "").lower()',
+        'name.replace("_", "").replace("-", "")',
+        "events",
+    ),
+    _one(
+        "a repeated POST starts over",
+        "api/routes/generations.py",
+        "if cursor and idempotency_key is not None:",
+        "if False:",
+        "events",
+    ),
+    _one(
+        "headers of the shell go along",
+        "worker/providers/ambient.py",
+        "os.environ.pop(name)",
+        'os.environ.get(name, "")',
+        "owners",
+    ),
+    _one(
+        "another user's file is read",
+        "shared/ownership.py",
+        "if found.st_uid not in (user, ROOT):",
+        "if False:",
+        "folders",
+    ),
+    _one(
+        "a file that all can write is read",
+        "shared/ownership.py",
+        "if found.st_mode & stat.S_IWOTH:",
+        "if False:",
+        "folders",
+    ),
+    _one(
+        "a file that a group can write is read",
+        "shared/ownership.py",
+        "if found.st_mode & stat.S_IWGRP and",
+        "if False and",
+        "folders",
     ),
 )
 

@@ -26,6 +26,7 @@ class Start(Protocol):
         program: str = "up",
         arguments: Sequence[str] = (),
         folder: Path | None = None,
+        port: int | None = None,
     ) -> Running: ...
 
 
@@ -63,10 +64,11 @@ def _starter(root: Path) -> Iterator[Start]:
         program: str = "up",
         arguments: Sequence[str] = (),
         folder: Path | None = None,
+        port: int | None = None,
     ) -> Running:
         place = folder or root / str(next(numbers))
         variables = (upstream.env if upstream else {}) | dict(env or {})
-        running = Running(place, toml=toml, env=variables, program=program, arguments=arguments)
+        running = Running(place, toml=toml, env=variables, program=program, arguments=arguments, port=port)
         started.append(running)
         return running
 

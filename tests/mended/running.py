@@ -73,10 +73,11 @@ class Running:
         env: Mapping[str, str] | None = None,
         program: str = "up",
         arguments: Sequence[str] = (),
+        port: int | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.port = free_port()
+        self.port = free_port() if port is None else port
         self.env = environment(folder, **(env or {}))
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = folder / f"{program}-{self.port}.log"

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 from tests.mended.conftest import Serve, Start
 from tests.mended.redis_servers import RedisServer
 from tests.mended.running import free_port, until
+from tests.mended.upstream import DONE, Script, chunk, counted
 from tests.mended.viewers import Viewer, all_whole, slow
 
 ROOT = Path(__file__).parents[2]
@@ -36,17 +38,33 @@ def test_what_routes_viewers_asks_whether_a_node_lives() -> None:
     assert "127.0.0.1:8000/livez" in (ROOT / "compose.yaml").read_text()
 
 
-def posted(port: int) -> int:
+def posted(port: int, key: str | None = None) -> int:
     """What a POST is answered there; 0 where it is not."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=3)
-    body = {"model": "openai/slow", "messages": [{"role": "user", "content": "hi"}]}
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    body = {"model": "openai/slow" if key is None else "openai/quick", "messages": [{"role": "user", "content": "hi"}]}
+    headers = {"Content-Type": "application/json"} | ({} if key is None else {"Idempotency-Key": key})
     try:
-        connection.request("POST", "/v1/generations", json.dumps(body), {"Content-Type": "application/json"})
+        connection.request("POST", "/v1/generations", json.dumps(body), headers)
         return connection.getresponse().status
     except OSError:
         return 0
     finally:
         connection.close()
+
+
+def proxying(folder: Path, site: str) -> subprocess.Popen[bytes]:
+    """nginx with this site."""
+    folder.mkdir()
+    paths = "\n".join(
+        f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    (folder / "nginx.conf").write_text(
+        f"daemon off;\npid {folder}/pid;\nevents {{}}\nhttp {{\naccess_log off;\n{paths}\n{site}\n}}\n"
+    )
+    words = [str(NGINX), "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf")]
+    if os.geteuid() == 0:
+        words += ["-g", "user root;"]
+    return subprocess.Popen(words)
 
 
 @pytest.mark.slow
@@ -60,19 +78,7 @@ def test_no_viewer_gets_a_5xx_while_redis_is_away_or_full(start: Start, serve: S
     start(program="worker", env=env)
     apis = [start(program="api", env=env) for _ in range(2)]
     port = free_port()
-    folder = tmp_path / "nginx"
-    folder.mkdir()
-    paths = "\n".join(
-        f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    site = shipped([api.port for api in apis], port)
-    (folder / "nginx.conf").write_text(
-        f"daemon off;\npid {folder}/pid;\nevents {{}}\nhttp {{\naccess_log off;\n{paths}\n{site}\n}}\n"
-    )
-    words = [str(NGINX), "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf")]
-    if os.geteuid() == 0:
-        words += ["-g", "user root;"]
-    nginx = subprocess.Popen(words)
+    nginx = proxying(tmp_path / "nginx", shipped([api.port for api in apis], port))
     viewers: list[Viewer] = []
     passing: list[Viewer] = []
     answered: list[int] = []
@@ -106,6 +112,82 @@ def test_no_viewer_gets_a_5xx_while_redis_is_away_or_full(start: Start, serve: S
         assert set(statuses) == {200}
         assert 503 in answered
     finally:
+        for viewer in (*viewers, *passing):
+            viewer.stop()
+        nginx.terminate()
+        nginx.wait(10)
+        redis.kill()
+
+
+class Poster(threading.Thread):
+    """Posts through the proxy all the time; what is not answered as accepted is sent once more with its key."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(daemon=True)
+        self._port = port
+        self._ends = threading.Event()
+        self.first: list[int] = []
+        """What each was answered at first; 0 where it was not."""
+        self.in_the_end: list[int] = []
+        self.start()
+
+    def run(self) -> None:
+        number = 0
+        while not self._ends.wait(0.02):
+            number += 1
+            key = f"{id(self)}-{number}"
+            status = posted(self._port, key)
+            self.first.append(status)
+            self.in_the_end.append(status if status == 202 else posted(self._port, key))
+
+    def end(self) -> None:
+        self._ends.set()
+        self.join(10)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+@pytest.mark.skipif(NGINX is None, reason="needs nginx (Debian's nginx-light)")
+@pytest.mark.mended("front-10")
+def test_a_rolling_restart_loses_no_event_and_answers_no_viewer_with_a_5xx(
+    start: Start, serve: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script, text = slow(250, 0.1)
+    redis = RedisServer(tmp_path / "redis")
+    quick = Script([chunk({"content": "x"}), chunk({}, "stop"), counted(5, 7), DONE])
+    env = serve({"slow": script, "quick": quick}).env | {"MIDSTREAM_REDIS_URL": redis.url}
+    start(program="worker", env=env | {"MIDSTREAM_CONCURRENCY": "200"})
+    apis = [start(program="api", env=env) for _ in range(2)]
+    port = free_port()
+    nginx = proxying(tmp_path / "nginx", shipped([api.port for api in apis], port))
+    viewers = [Viewer(port, apis[0].ask("openai/slow")) for _ in range(20)]
+    passing: list[Viewer] = []
+    posters = [Poster(port) for _ in range(2)]
+    try:
+        until(lambda: all(len(viewer.seen) > 3 for viewer in viewers), 20, apis[0])
+        for _ in range(2):
+            for number, api in enumerate(apis):
+                api.stop(signal.SIGTERM)
+                gone = time.monotonic()
+                while time.monotonic() < gone + 1:  # viewers come and go while one is away
+                    passing.append(Viewer(port, apis[0].ask("openai/quick") if number else apis[1].ask("openai/quick")))
+                    until(lambda: bool(passing[-1].statuses), 15, api)
+                apis[number] = start(program="api", env=env, port=api.port)
+        all_whole(viewers, text, 60, apis[0])
+        for poster in posters:
+            poster.end()
+        statuses = [status for viewer in (*viewers, *passing) for status in viewer.statuses]
+        assert len(statuses) > 40
+        assert set(statuses) <= {200, 204}, {status: statuses.count(status) for status in set(statuses)}
+        ends = [status for poster in posters for status in poster.in_the_end]
+        firsts = [status for poster in posters for status in poster.first]
+        with capsys.disabled():
+            told = ", ".join(f"{firsts.count(status)} x {status}" for status in sorted(set(firsts)))
+            print(f"\nPOSTs during two rolling restarts were answered at first: {told}")
+        assert set(ends) == {202}
+    finally:
+        for poster in posters:
+            poster.end()
         for viewer in (*viewers, *passing):
             viewer.stop()
         nginx.terminate()

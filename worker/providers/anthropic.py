@@ -13,6 +13,7 @@ from shared.provider_settings import ProviderSettings
 from shared.request_json import encode
 from shared.requests import GenerationRequest
 from shared.snapshots import Snapshot
+from worker.providers.ambient import without_ambient_headers
 from worker.providers.anthropic_reader import MessagesReader
 from worker.providers.anthropic_request import body, thinks
 from worker.providers.anthropic_version import version_of
@@ -29,15 +30,16 @@ class Anthropic:
         self.name = name
         self.idle_timeout = settings.idle_timeout
         self._settings = settings
-        self._client = AsyncAnthropic(
-            api_key=settings.api_key(),
-            base_url=settings.address,
-            max_retries=0,
-            timeout=TIMEOUT,
-            http_client=http_client(settings.address),
-            # Its spans can carry prompts, by an environment variable of the SDK's own.
-            open_telemetry=False,
-        )
+        with without_ambient_headers():
+            self._client = AsyncAnthropic(
+                api_key=settings.api_key(),
+                base_url=settings.address,
+                max_retries=0,
+                timeout=TIMEOUT,
+                http_client=http_client(settings.address),
+                # Its spans can carry prompts, by an environment variable of the SDK's own.
+                open_telemetry=False,
+            )
 
     def continues(self, request: GenerationRequest, model: str, so_far: Snapshot) -> bool:
         """See `Provider.continues`."""

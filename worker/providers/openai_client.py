@@ -8,18 +8,20 @@ import httpx2
 from openai import AsyncOpenAI, AsyncStream
 
 from shared.provider_settings import ProviderSettings
+from worker.providers.ambient import without_ambient_headers
 from worker.providers.http_client import TIMEOUT, http_client
 
 
 def connect(settings: ProviderSettings) -> AsyncOpenAI:
     """A client for this endpoint, which tries nothing again by itself."""
-    client = AsyncOpenAI(
-        api_key=settings.api_key(),
-        base_url=settings.address,
-        max_retries=0,
-        timeout=TIMEOUT,
-        http_client=http_client(settings.address),
-    )
+    with without_ambient_headers():
+        client = AsyncOpenAI(
+            api_key=settings.api_key(),
+            base_url=settings.address,
+            max_retries=0,
+            timeout=TIMEOUT,
+            http_client=http_client(settings.address),
+        )
     if not is_official(client):
         # The SDK takes these from the environment for any address; they are nobody else's business.
         client.organization = client.project = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import os
 import tracemalloc
 import zlib
 from collections.abc import Callable
@@ -97,3 +98,18 @@ async def test_no_cookie_is_kept_for_the_next_request(
     await provider.aclose()
     assert len(upstream.calls) == 2
     assert ["cookie" in call.headers for call in upstream.calls] == [False, False]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_headers_of_the_shell_go_to_no_endpoint(
+    upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The SDKs take them from the environment (OPENAI_CUSTOM_HEADERS, ANTHROPIC_CUSTOM_HEADERS) for any address."""
+    for vendor in ("OPENAI", "ANTHROPIC", "GEMINI"):
+        monkeypatch.setenv(f"{vendor}_CUSTOM_HEADERS", "X-Shell: secret\nAuthorization: Bearer secret")
+    upstream.reply = Reply([ERROR], status=429, headers={"content-type": "application/json"})
+    await outcome(adapter(protocol, upstream.url), ask())
+    [call] = upstream.calls
+    assert "x-shell" not in call.headers
+    assert "secret" not in str(call.headers)
+    assert os.environ["OPENAI_CUSTOM_HEADERS"]
