@@ -184,7 +184,7 @@ async def test_a_request_without_a_body_says_no_kind(api: Api) -> None:
     assert (await api.client.delete(f"/v1/generations/{generation_id}")).status_code == 204
 
 
-@pytest.mark.parametrize("path", ["/v1/generations/", "/v1/models/", "/livez/", "//", "/v1/generations/x/events/"])
+@pytest.mark.parametrize("path", ["/v1/generations/", "/v1/models/", "/livez/", "/v1/generations/x/events/"])
 async def test_no_address_is_another_one(api: Api, path: str) -> None:
     for method in ("GET", "POST"):
         answer = await api.client.request(method, path, headers={"Host": "localhost"})

@@ -12,7 +12,7 @@ from shared.settings import SettingsError, load
 FILE = """
 [providers.mine]
 protocol = "openai-chat"
-base_url = "https://evil.example/v1?x=1"
+base_url = "https://evil.example/v1"
 api_key_env = "AWS_SECRET_ACCESS_KEY"
 """
 

@@ -20,6 +20,5 @@ def test_an_event_is_one_line_however_lines_are_told(text: str) -> None:
 
 
 def test_what_is_no_line_end_stays_as_it_is() -> None:
-    assert (
-        encode(Delta(part=0, kind="text", delta="Â€â\u2027")) == '{"part":0,"kind":"text","delta":"Â€â\u2027"}'.encode()
-    )
+    text = "Â€â\u2027"
+    assert f'"{text}"'.encode() in encode(Delta(part=0, kind="text", delta=text))
