@@ -12,7 +12,7 @@ from shared.events import ORIGIN, EventId
 from shared.generations import Existence, Found, Generations
 from shared.log import Log
 
-Refusal = Literal["not_found", "gone", "over"]
+Refusal = Literal["not_found", "gone", "unreadable", "over"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,8 @@ def refusal(found: Found, owner: str) -> Refusal | None:
     """Why this owner cannot have what was found; whose it is stays unsaid."""
     if found.existence is Existence.NOTHING or found.owner != owner:
         return "not_found"
+    if found.existence is Existence.UNREADABLE:
+        return "unreadable"
     return "gone" if found.record is None else None
 
 

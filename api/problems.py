@@ -111,6 +111,16 @@ def gone() -> Problem:
     )
 
 
+def unreadable() -> Problem:
+    """Something else has written where it was."""
+    return Problem(
+        410,
+        "unreadable",
+        "The generation cannot be read",
+        "What is stored of it is damaged. Post the request again for a new one; the operator's log names it.",
+    )
+
+
 def unavailable(error: BaseException | None = None) -> Problem:
     """Redis cannot be reached, or refuses; what it says to that is told, but for what it says of its users."""
     code = None if error is None else refusal(error)
@@ -312,7 +322,7 @@ _DESCRIPTIONS = {
     401: "No API key, or a wrong one (`unauthorized`).",
     403: "A page of another site asks (`cross_site`).",
     404: "Unknown, or not yours (`not_found`).",
-    410: "Expired or deleted (`gone`).",
+    410: "Expired or deleted (`gone`), or damaged (`unreadable`).",
     413: "The body is larger than `max_body` (`body_too_large`).",
     415: "The body is not `application/json` (`unsupported_media_type`), or is encoded (`unsupported_encoding`).",
     422: "A field is wrong (`invalid_request`, `too_deep`, `unknown_model`, `unsupported_field`), or another "

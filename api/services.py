@@ -13,7 +13,7 @@ from api.admission import refusal
 from api.answers import ID_EXAMPLE
 from api.hub import Hub
 from api.intake import Served
-from api.problems import gone, not_found, unavailable
+from api.problems import gone, not_found, unavailable, unreadable
 from api.promises import Promises
 from api.tail import RESTORATION
 from shared.clock import read_clock
@@ -62,6 +62,8 @@ class Services:
                 raise not_found()
             case "gone":
                 raise gone()
+            case "unreadable":
+                raise unreadable()
         assert found.record is not None
         return found.record
 

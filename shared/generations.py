@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import secrets
 import sys
 from base64 import b32encode
@@ -20,7 +21,7 @@ from shared.clock import read_clock
 from shared.events import Cancelled, encode
 from shared.log import Keys, Log
 from shared.queue import RESTORATION_MS, Announced, Place, Queue
-from shared.records import FIELDS, Acceptance, Record, Shown, State, read_record, shown_of
+from shared.records import FIELDS, Acceptance, Record, Shown, State, UnreadableRecord, read_record, shown_of
 from shared.script import Script
 from shared.settings import Settings
 from shared.totals import read_ended
@@ -30,6 +31,8 @@ End = Literal["gone", "lost", "sealed", "ending", "cancel"]
 
 `ending` is gone or sealed, but not for SYNCED_MS: a Redis that crashes now may not know it when it is back.
 """
+
+logger = logging.getLogger("midstream.generations")
 
 LOOKS = 20
 """Times that one page looks further where it meets what has expired; after them it is shorter than asked for."""
@@ -44,6 +47,8 @@ class Existence(StrEnum):
     RECORD = "record"
     TOMBSTONE = "tombstone"
     """It expired or was deleted."""
+    UNREADABLE = "unreadable"
+    """Something that is no record."""
     NOTHING = "nothing"
 
 
@@ -194,13 +199,19 @@ class Generations:
             pipe.time()
             values, tombstone, clock = await pipe.execute()
         now_ms = clock[0] * 1000 + clock[1] // 1000
-        record = read_record(generation_id, values)
+        try:
+            record = read_record(generation_id, values)
+        except UnreadableRecord:
+            logger.error("%s: what Redis has under its id is no record", generation_id)
+            owner = (values[FIELDS.index("owner")] or b"").decode(errors="replace")
+            return Found(Existence.UNREADABLE, owner, now_ms=now_ms)
         if record is not None:
             asked = (values[-1] or b"") if request else b""
             return Found(Existence.RECORD, record.owner, record, now_ms=now_ms, request=asked)
         if tombstone is not None:
-            owner, _, created = tombstone.decode().partition("\n")
-            return Found(Existence.TOMBSTONE, owner, created_ms=int(created) if created else None)
+            owner, _, created = tombstone.decode(errors="replace").partition("\n")
+            created_ms = int(created) if created.isascii() and created.isdecimal() else None
+            return Found(Existence.TOMBSTONE, owner, created_ms=created_ms)
         return Found(Existence.NOTHING)
 
     async def request(self, generation_id: str) -> bytes:
@@ -246,13 +257,13 @@ class Generations:
         return [record for _, record in records], before
 
     async def records(self, generation_ids: Sequence[str]) -> list[Record | None]:
-        """The record of each, where there is one, in one round trip."""
+        """The record of each, where there is one that can be read, in one round trip."""
         if not generation_ids:
             return []
         async with self.redis.pipeline(transaction=False) as pipe:
             for generation_id in generation_ids:
                 pipe.hmget(Keys(generation_id).record, FIELDS)
-            return [read_record(i, values) for i, values in zip(generation_ids, await pipe.execute(), strict=True)]
+            return [_record(i, values) for i, values in zip(generation_ids, await pipe.execute(), strict=True)]
 
     async def _drop_expired(self, owner: str, places: Sequence[Place]) -> None:
         """Of what there is no record leaves the index, but for what is just being accepted."""
@@ -380,6 +391,14 @@ class Generations:
                 # Out of the pending index it may be for good, but not out of its owner's list.
                 await self.queue.list_again(acceptance.id, acceptance.owner)
         return lost
+
+
+def _record(generation_id: str, values: Sequence[bytes | None]) -> Record | None:
+    try:
+        return read_record(generation_id, values)
+    except UnreadableRecord:
+        logger.error("%s: what Redis has under its id is no record", generation_id)
+        return None
 
 
 def _repeated(asked: Acceptance, created: bytes, fingerprint: bytes, state: bytes) -> Accepted:

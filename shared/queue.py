@@ -7,6 +7,7 @@ lease, as Amazon SQS does with its visibility timeout: an expired lease is simpl
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -296,14 +297,14 @@ class Queue:
         index = _owner_index(owner)
         if before is None:
             newest = await self.redis.zrevrange(index, 0, limit - 1, withscores=True)
-            return [Place(int(score), i.decode()) for i, score in newest]
+            return [_place(*entry) for entry in newest]
         async with self.redis.pipeline(transaction=False) as pipe:
             # Of those that were announced in the same ms, which are few, Redis cannot give the ones after an id.
             pipe.zrevrangebyscore(index, before.ms, before.ms)
             pipe.zrevrangebyscore(index, f"({before.ms}", "-inf", start=0, num=limit, withscores=True)
             level, older = await pipe.execute()
-        beside = [Place(before.ms, i.decode()) for i in level if i < before.id.encode()]
-        return (beside + [Place(int(score), i.decode()) for i, score in older])[:limit]
+        beside = [_place(i, before.ms) for i in level if i < before.id.encode()]
+        return (beside + [_place(*entry) for entry in older])[:limit]
 
     async def place(self, owner: str, generation_id: str) -> Place | None:
         """Where a generation stands in the owner's index; None where it does not."""
@@ -313,7 +314,7 @@ class Queue:
     async def owners(self) -> list[str]:
         """Those that have an index, in order."""
         members: Any = self.redis.smembers(OWNERS)  # typed for a client that does not await too
-        return sorted(owner.decode() for owner in await members)
+        return sorted(owner.decode(errors="replace") for owner in await members)
 
     async def drop_owner(self, owner: str) -> None:
         """Take an owner whose index has expired out of those that have one."""
@@ -326,3 +327,8 @@ class Queue:
         """Drop ids from the owner's index."""
         if generation_ids:
             await self.redis.zrem(_owner_index(owner), *generation_ids)
+
+
+def _place(member: bytes, score: float) -> Place:
+    """Of an entry of an owner's index. Where something else has written there, it leads to no record."""
+    return Place(int(score) if math.isfinite(score) else 0, member.decode(errors="replace"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -122,11 +122,22 @@ def shown_of(request: bytes) -> Shown:
     return Shown(metadata=asked.metadata, json=wants_json, idle_timeout=asked.idle_timeout)
 
 
+class UnreadableRecord(ValueError):
+    """What stands under an id is no record: something else has written there."""
+
+
 def read_record(generation_id: str, values: Sequence[bytes | None]) -> Record | None:
-    """What these fields say; None where there is no record."""
+    """What these fields say; None where there is no record. Raises UnreadableRecord."""
     fields = {name: value for name, value in zip(FIELDS, values, strict=False) if value is not None}
     if "state" not in fields:
         return None
+    try:
+        return _read(generation_id, fields)
+    except (ValueError, KeyError):
+        raise UnreadableRecord(generation_id) from None
+
+
+def _read(generation_id: str, fields: Mapping[str, bytes]) -> Record:
     state: State = fields["state"].decode()  # type: ignore[assignment]  # written by our scripts only
     return Record(
         id=generation_id,

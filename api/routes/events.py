@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from api.admission import Refusal, Start, admit, asked_cursor, read_cursor
 from api.auth import Owner
 from api.event_stream import EventStream
-from api.problems import documented, gone, not_found
+from api.problems import documented, gone, not_found, unreadable
 from api.services import GenerationId, Services, Use
 from shared.events import ORIGIN
 
@@ -65,6 +65,8 @@ async def events(
             raise not_found()
         case "gone":
             raise gone()
+        case "unreadable":
+            raise unreadable()
         case "over":
             return Response(status_code=204, headers={"Cache-Control": "no-store"})
 

@@ -494,3 +494,22 @@ async def test_a_look_reads_nothing_of_the_request(api: Api) -> None:
     assert (await api.client.get("/v1/generations")).status_code == 200
     assert (await api.client.post(f"/v1/generations/{generation_id}/cancel")).status_code == 200
     assert (await redis.info("stats"))["total_net_output_bytes"] - before < 200_000
+
+
+async def test_what_something_else_wrote_is_one_generations_matter(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    good, bad = await api.post(), await api.post()
+    redis: Any = api.generations.redis
+    await redis.hset(Keys(bad).record, "created", "yesterday")
+    await redis.zadd("midstream:owner:local", {b"\xff\xfe": 5, "junk": "inf", "gen_": "-inf"})
+    await redis.sadd("midstream:owners", b"\xff")
+    for _ in range(2):
+        listed = await api.client.get("/v1/generations")
+        assert (listed.status_code, [one["id"] for one in listed.json()["data"]]) == (200, [good])
+    for method, path in (("GET", ""), ("GET", "/events"), ("POST", "/cancel")):
+        answer = await api.client.request(method, f"/v1/generations/{bad}{path}")
+        assert (answer.status_code, answer.json()["code"]) == (410, "unreadable")
+    assert await api.generations.queue.owners() == ["local", "\ufffd"]
+    assert "Traceback" not in caplog.text
+    assert bad in caplog.text
+    assert (await api.client.delete(f"/v1/generations/{bad}")).status_code == 204
+    assert (await api.client.get(f"/v1/generations/{bad}")).json()["code"] == "gone"
