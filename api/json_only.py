@@ -5,12 +5,15 @@ from __future__ import annotations
 from fastapi import Depends, Request
 
 from api.auth import Owner
+from api.browser_guard import READING
 from api.problems import Problem
 
 
 async def _check(request: Request, _: Owner) -> None:
     headers = request.headers
-    if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
+    if request.method in READING or not (
+        headers.get("content-length", "").strip("0") or "transfer-encoding" in headers
+    ):
         return
     kinds = [kind.partition(";")[0].strip().lower() for kind in headers.getlist("content-type")]
     if kinds != ["application/json"]:
