@@ -320,6 +320,11 @@ def test_no_command_is_left_out() -> None:
 
 
 class TestDeployment:
+    def test_the_proxy_that_it_shows_is_the_one_that_is_shipped(self) -> None:
+        shown = code_blocks(DEPLOYMENT, "nginx")
+        assert shown == [(ROOT / "deploy" / "nginx.conf").read_text(encoding="utf-8")]
+        assert "file: deploy/nginx.conf" in (ROOT / "compose.yaml").read_text(encoding="utf-8")
+
     def test_the_rule_of_a_redis_user_is_what_start_and_doctor_name(self) -> None:
         assert f"ACL SETUSER midstream on >PASSWORD {permissions.RULE}\n" in DEPLOYMENT
         hints = re.search(r"((?:`[A-Z]+`(?:, | and )?)+) serve as\s+hints only", DEPLOYMENT)
