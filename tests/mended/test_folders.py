@@ -23,7 +23,7 @@ def test_the_start_says_where_keys_go_and_no_header_of_the_shell_goes_along(star
     env = {
         "SHELLS_KEY": KEY,
         "OPENAI_CUSTOM_HEADERS": "X-Shell: openai",
-        "ANTHROPIC_CUSTOM_HEADERS": "X-Shell: anthropic\nAuthorization: Bearer of-the-shell",
+        "ANTHROPIC_CUSTOM_HEADERS": "X-Shell: anthropic\nAuthorization: Bearer ambient",
     }
     running = start(toml=toml, env=env)
     said = running.output()
@@ -34,7 +34,7 @@ def test_the_start_says_where_keys_go_and_no_header_of_the_shell_goes_along(star
         running.end(running.ask(model))
     sent = upstream.sent["m"]
     assert len(sent) >= 2
-    assert not [one.headers for one in sent if "x-shell" in one.headers or "of-the-shell" in str(one.headers)]
+    assert not [one.headers for one in sent if "x-shell" in one.headers or "ambient" in str(one.headers)]
 
 
 @pytest.mark.mended("front-12")
