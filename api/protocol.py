@@ -78,6 +78,8 @@ class Protocol(HttpToolsProtocol):
         """Bytes that are still read out before the connection is closed."""
         self._untold = False
         """Whether the head of the response is not written yet."""
+        self._head = b""
+        """The head of a response, which leaves with the first piece of its body where that comes at once."""
         self._leaving = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -192,7 +194,18 @@ class Protocol(HttpToolsProtocol):
             if self.cycle.keep_alive:
                 # Else a client does not know for how long it may use the connection again (RFC 2068, 19.7.1).
                 data = b"%bkeep-alive: timeout=%d\r\n\r\n" % (data[:-2], self._limits.keep_alive)
-        self.transport.write(data)
+            self._flush()
+            self._head = data
+            self.loop.call_soon(self._flush)
+        else:
+            self._flush(data)
+
+    def _flush(self, data: bytes = b"") -> None:
+        """Write the head that waits, and `data`."""
+        pieces = [piece for piece in (self._head, data) if piece]
+        self._head = b""
+        if pieces:
+            self.transport.writelines(pieces)
 
     def is_closing(self) -> bool:
         """Whether nothing more can be written."""
@@ -200,6 +213,7 @@ class Protocol(HttpToolsProtocol):
 
     def close(self, seconds: float = LINGER) -> None:
         """The last answer is written. What the client still sends is read out, so that it sees it (RFC 9112, 9.6)."""
+        self._flush()
         if self._requests.whole or self.transport.is_closing():
             self.transport.close()
             return
@@ -278,6 +292,7 @@ class Protocol(HttpToolsProtocol):
             return None
         if cycle.keep_alive and not self._requests.whole:
             return None
+        self._flush()
         connection = DirectConnection(
             self.transport,
             _Home(self.config, self.server_state, self.app_state),

@@ -19,6 +19,7 @@ from shared.requests import GenerationRequest
 from shared.script import Script
 from shared.settings import Settings
 from worker.providers.provider import Provider
+from worker.told import shown
 from worker.watchdog import shortened
 
 logger = logging.getLogger("midstream.worker")
@@ -110,7 +111,7 @@ class Circuits:
         elif len(self._doubtful) < MOST:
             self._doubtful.add(model)
         if opened_ms:
-            logger.warning("circuit of %s opened for %.0f s (%s)", model.partition("?")[0], opened_ms / 1000, failure)
+            logger.warning("circuit of %s opened for %.0f s (%s)", shown(model), opened_ms / 1000, failure)
 
     async def _let_others_probe(self, model: str) -> None:
         """If this was the probe, it has said nothing."""

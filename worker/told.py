@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from itertools import takewhile
 from urllib.parse import urlsplit
 
 from shared.events import Cancelled, Completed, Failed
@@ -23,7 +24,7 @@ _PLAIN = re.compile(r"[\w./:@+-]+", re.ASCII)
 
 def start(record: Record, model: str, number: int) -> None:
     """It begins on this worker, with this attempt."""
-    logger.info("%s started%s", record.id, _pairs(owner=record.owner, model=_model(model), attempt=number))
+    logger.info("%s started%s", record.id, _pairs(owner=record.owner, model=shown(model), attempt=number))
 
 
 def end(
@@ -37,7 +38,7 @@ def end(
     """It has ended, `ms` after it was accepted. `asked` is the endpoint of its last attempt, where one was asked."""
     usage = ended.usage
     counted = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens} if usage else {}
-    told = _pairs(owner=record.owner, model=_model(model), attempts=number, **counted, ms=ms)
+    told = _pairs(owner=record.owner, model=shown(model), attempts=number, **counted, ms=ms)
     if isinstance(ended, Failed):
         # The address may hold what is nobody's business; its host is what one looks for.
         host = {"host": urlsplit(asked.address).netloc.rpartition("@")[2]} if asked else {}
@@ -47,16 +48,21 @@ def end(
         logger.info("%s %s%s", record.id, ended.type, told + _pairs(**finish))
 
 
-def _model(name: str) -> str:
-    """Without the parameters of the simulator's."""
-    return name.partition("?")[0]
+def shown(model: str) -> str:
+    """A model's name as a log shows it: without the simulator's parameters, and up to what no name holds.
+
+    What a caller wrote behind a newline would be found in the log, however it is escaped.
+    """
+    name = model.partition("?")[0]
+    plain = "".join(takewhile(str.isprintable, name))
+    return plain if plain == name else plain + "…"
 
 
 def _pairs(**told: str | int) -> str:
     """Each as ` name=value`. A text that could be taken for more than one value, or for a line, is written as JSON."""
-    return "".join(f" {name}={value if isinstance(value, int) else _shown(value)}" for name, value in told.items())
+    return "".join(f" {name}={value if isinstance(value, int) else _text(value)}" for name, value in told.items())
 
 
-def _shown(text: str) -> str:
+def _text(text: str) -> str:
     cut = text if len(text) <= LONGEST else text[:LONGEST] + "…"
     return cut if _PLAIN.fullmatch(cut) else json.dumps(cut)

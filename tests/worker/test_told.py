@@ -59,6 +59,15 @@ def test_a_name_is_one_value_on_one_line(name: str, caplog: pytest.LogCaptureFix
     assert f'owner="{name[:1]}' in message
 
 
+def test_a_model_is_shown_up_to_what_no_name_holds(caplog: pytest.LogCaptureFixture) -> None:
+    told.start(record(), "p/x\n2026-01-01 ERROR api: forged", 1)
+    told.start(record(), "p/é y?text=secret", 1)
+    assert [message.partition("model=")[2] for message in caplog.messages] == [
+        '"p/x\\u2026" attempt=1',
+        '"p/\\u00e9 y" attempt=1',
+    ]
+
+
 def test_a_long_name_is_cut(caplog: pytest.LogCaptureFixture) -> None:
     told.start(record(), "m" * 512, 1)
     assert len(caplog.messages[0]) < 200
