@@ -315,7 +315,7 @@ class Reader:
                 head = await reader.readuntil(b"\r\n\r\n")
                 if head.startswith(b"HTTP/1.1 204"):
                     return False
-                assert head.startswith(b"HTTP/1.1 200"), head
+                assert head.startswith(b"HTTP/1.1 200"), head + await reader.read(1_000)
                 await self._read(reader, self.random.randint(0, self.most))
         finally:
             writer.close()

@@ -77,7 +77,8 @@ async def follow(node: Node, url: str) -> AsyncIterator[Follower]:
 def told(body: bytes) -> list[tuple[str, str, str]]:
     """Id, type and data of the blocks of an uncut stream, as text."""
     lines = [block.decode().split("\n") for block in blocks(body)]
-    return [(cursor[4:], event[7:], data[6:]) for cursor, event, data, *_ in lines]
+    fields = [dict(line.split(": ", 1) for line in block if ": " in line) for block in lines]
+    return [(each["id"], each["event"], each["data"]) for each in fields]
 
 
 async def test_cut_twice_then_204_ends_it_for_good(stack: Stack, http: httpx2.AsyncClient, node: Node) -> None:

@@ -164,6 +164,6 @@ async def test_an_api_ends_under_a_thousand_viewers(
     assert (await http.post(f"{other.url}/v1/generations/{generation_id}/cancel")).json()["state"] == "cancelled"
     await viewing
     log = blocks(await watch(other.url, generation_id))
-    assert log[-1].split(b"\n")[1] == b"event: cancelled"
+    assert b"event: cancelled" in log[-1].split(b"\n")
     assert sum(viewer.seen == log for viewer in audience) == VIEWERS
     assert {viewer.told for viewer in audience} == {sent == signal.SIGTERM}
