@@ -94,7 +94,7 @@ class Trial:
             waiting = self._answers[name] = asyncio.get_running_loop().create_future()
             assert self._process.stdin is not None
             self._process.stdin.write(json.dumps(task).encode() + b"\n")
-            answer = await waiting
+            answer = await asyncio.wait_for(waiting, seconds + 20)
             return [(one, two, three) for one, two, three in answer["events"]], answer["itself"], proxy
 
     async def end(self) -> None:
@@ -119,7 +119,9 @@ async def judge(trial: Trial, running: Running, paths: tuple[str, str], log: lis
         events = [event for event in events if event[1] != "queued"]
         missing = [event for event in log if event not in events]
         found.lost.update(event[0] for event in missing)
-        found.other += events != [event for event in log if event not in missing]
+        if events != [event for event in log if event not in missing]:
+            found.other += 1
+            print(place, *events, sep="\n  ", file=sys.stderr)
         found.cuts += 1
 
     await asyncio.gather(*(cut(place) for place in range(1, size + 1, step)))
@@ -160,10 +162,10 @@ def row(name: str, found: Outcome, log: list[Event], slow: list[Event]) -> tuple
     return good or name in BROKEN, [name, *words, f"{found.cuts} cuts: {lost}{other}", after]
 
 
-async def run(folder: Path, commands: Commands, transport: str, step: int, only: list[str]) -> int:
+async def run(data: Path, folder: Path, commands: Commands, transport: str, step: int, only: list[str]) -> int:
     """The table; 1 where a client lost what it must not."""
     env = {"MIDSTREAM_TRANSPORT": transport, "MIDSTREAM_HEARTBEAT": "0.1"}
-    running = Running(folder / "midstream", env=env)
+    running = Running(data / "midstream", env=env)
     table = Table("client", "whole", "slow, with heartbeats", "cut at each byte", "after the end", title=transport)
     well = True
     try:
@@ -199,8 +201,9 @@ def main() -> int:
     parser.add_argument("client", nargs="*", help="only these (default: all)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="midstream-clients-") as name:
-        folder = (options.folder or Path(name)).absolute()
-        return asyncio.run(run(folder, install(folder), options.transport, options.step, options.client))
+        folder = (options.folder or Path(name) / "packages").absolute()
+        commands = install(folder)
+        return asyncio.run(run(Path(name), folder, commands, options.transport, options.step, options.client))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ function eventSource(make) {
     for (const type of [...TYPES, ...ENDS]) {
       source.addEventListener(type, (event) => take(event.lastEventId, event.type, event.data));
     }
-    source.onerror = () => source.readyState === 2 && over();
+    // Some close themselves after they have said so.
+    source.onerror = () => setTimeout(() => source.readyState === 2 && over(), 100);
     return () => source.close();
   };
 }
@@ -152,7 +153,10 @@ for await (const line of createInterface({ input: process.stdin })) {
       const events = [];
       let close = () => {};
       let timer;
+      let ended = false;
       const end = (itself) => {
+        if (ended) return;
+        ended = true;
         clearTimeout(timer);
         close();
         resolve(console.log(JSON.stringify({ name: task.name, events, itself })));
