@@ -36,9 +36,9 @@ AT_ONCE = 150
 STAYS = 9.0
 """Seconds after the start in which a client that is not closed may ask again: three of the longest `retry`."""
 PATIENCE = 25.0
-EARLY = ("eventsource1", "eventsource2", "@microsoft/fetch-event-source", "@fortaine/fetch-event-source")
+EARLY = ("@microsoft/fetch-event-source", "@fortaine/fetch-event-source")
 """These take an id at its line: a cut between that line's end and the blank line's costs them the event."""
-BROKEN = ("@sentool/fetch-event-source",)
+BROKEN = ("@sentool/fetch-event-source", "eventsource1", "eventsource2", "sseclient")
 """Told, not judged: what it does wrong it does by itself (docs/protocol.md)."""
 
 Event = tuple[str, str, str]
@@ -90,7 +90,13 @@ class Trial:
         """What it was given, whether it ended by itself, and the proxy that made the cuts."""
         async with self._places, cutting(target, cuts) as proxy:
             name = next(self._numbers)
-            task = {"name": name, "url": proxy.url + path, "post": self._post, "seconds": round(seconds), "stays": stays}
+            task = {
+                "name": name,
+                "url": proxy.url + path,
+                "post": self._post,
+                "seconds": round(seconds),
+                "stays": stays,
+            }
             waiting = self._answers[name] = asyncio.get_running_loop().create_future()
             assert self._process.stdin is not None
             self._process.stdin.write(json.dumps(task).encode() + b"\n")
@@ -121,7 +127,6 @@ async def judge(trial: Trial, running: Running, paths: tuple[str, str], log: lis
         found.lost.update(event[0] for event in missing)
         if events != [event for event in log if event not in missing]:
             found.other += 1
-            print(place, *events, sep="\n  ", file=sys.stderr)
         found.cuts += 1
 
     await asyncio.gather(*(cut(place) for place in range(1, size + 1, step)))
@@ -141,7 +146,7 @@ def raw(running: Running, path: str, post: dict[str, Any] | None) -> bytes:
 
 def events_of(running: Running, path: str) -> list[Event]:
     """The log, as it stands on the wire."""
-    answer = running.call("GET", path).raw.decode().removeprefix("").split("\n\n")
+    answer = running.call("GET", path).raw.decode().split("\n\n")
     found = []
     for block in answer[:-1]:
         lines = dict(line.split(": ", 1) for line in block.split("\n") if not line.startswith(":"))
@@ -181,8 +186,11 @@ async def run(data: Path, folder: Path, commands: Commands, transport: str, step
             slow = f"/v1/generations/{running.ask(SLOW)}/events"
             post = {"method": "POST", "headers": headers, "body": body} if name.endswith(" POST") else None
             paths = ("/v1/generations", "/v1/generations") if post else (path, slow)
-            found = await judge(Trial(command, folder, post), running, paths, log, step)
-            good, cells = row(name, found, log, log if post else events_of(running, slow))
+            try:
+                found = await judge(Trial(command, folder, post), running, paths, log, step)
+                good, cells = row(name, found, log, log if post else events_of(running, slow))
+            except (RuntimeError, TimeoutError) as error:
+                good, cells = False, [name, f"{type(error).__name__}: {error}"]
             well = well and good
             table.add_row(*cells)
             print("good" if good else "BAD", *cells, sep=" | ", flush=True)

@@ -38,7 +38,9 @@ def environment(folder: Path, packages: list[str]) -> str:
     python = str(folder / "bin" / "python")
     if not Path(python).exists():
         venv.create(folder, with_pip=True)
-        subprocess.run([python, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", *packages], check=True)
+        subprocess.run(
+            [python, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", *packages], check=True
+        )
     return python
 
 

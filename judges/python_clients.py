@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 ENDS = ("completed", "failed", "cancelled")
+OUT, sys.stdout = sys.stdout, sys.stderr
+"""`sseclient` prints its errors."""
 Event = tuple[str, str, str]
 Opened = tuple[int, Iterable[Event]]
 
@@ -104,17 +106,22 @@ def sseclient(url: str, take: Callable[[Event], bool]) -> bool:
 
 
 async def aiohttp(url: str, take: Callable[[Event], bool]) -> bool:
-    """aiohttp-sse-client2, which reconnects by itself."""
+    """aiohttp-sse-client2: it reconnects after an end, and raises where the connection breaks; then we do."""
     from aiohttp_sse_client2 import client
 
-    try:
-        async with client.EventSource(url, timeout=20) as source:
-            async for event in source:
-                if take((event.last_event_id, event.type, event.data)):
-                    return False
-    except Exception:  # ConnectionError where it gives up
-        return True
-    return True
+    cursor = ""
+    while True:
+        try:
+            headers = {"Last-Event-ID": cursor} if cursor else {}
+            async with client.EventSource(url, headers=headers, timeout=20) as source:
+                async for event in source:
+                    cursor = event.last_event_id or cursor
+                    if take((event.last_event_id, event.type, event.data)):
+                        return False
+        except ConnectionAbortedError:  # "wrong response status: 204"
+            return True
+        except Exception:  # aiohttp's own for a lost connection
+            await asyncio.sleep(0.2)
 
 
 def follow(name: str, task: dict[str, Any]) -> None:
@@ -138,7 +145,7 @@ def follow(name: str, task: dict[str, Any]) -> None:
 
     threading.Thread(target=run, daemon=True).start()
     done.wait(task["seconds"])
-    print(json.dumps({"name": task["name"], "events": events, "itself": bool(result and result[0])}), flush=True)
+    print(json.dumps({"name": task["name"], "events": events, "itself": result == [True]}), file=OUT, flush=True)
 
 
 def main() -> None:

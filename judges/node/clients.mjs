@@ -7,7 +7,7 @@ const ENDS = ["completed", "failed", "cancelled"];
 
 // What packages for browsers expect of one.
 globalThis.window = globalThis;
-globalThis.document = { hidden: false, addEventListener() {}, removeEventListener() {} };
+globalThis.document = { hidden: false, readyState: "complete", body: {}, addEventListener() {}, removeEventListener() {} };
 
 /** An EventSource: listeners by type. It says that it gave up by its readyState. */
 function eventSource(make) {

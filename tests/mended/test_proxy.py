@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.mended.conftest import Serve, Start
+from tests.mended.proxies import PROXIES, lags, offered, program
 from tests.mended.redis_servers import RedisServer
-from tests.mended.running import free_port, until
+from tests.mended.running import Running, free_port, until
 from tests.mended.upstream import DONE, Script, chunk, counted
 from tests.mended.viewers import Viewer, all_whole, slow
 
@@ -193,3 +194,49 @@ def test_a_rolling_restart_loses_no_event_and_answers_no_viewer_with_a_5xx(
         nginx.terminate()
         nginx.wait(10)
         redis.kill()
+
+
+@pytest.fixture(scope="module")
+def behind(start_shared: Start, serve_shared: Serve) -> Running:
+    """One node for all proxies."""
+    script, _ = slow(25, 0.1)
+    quick = Script([chunk({"content": "x"}), chunk({}, "stop"), counted(5, 7), DONE])
+    return start_shared(serve_shared({"slow": script, "quick": quick}))
+
+
+@pytest.mark.timeout(90)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.skipif(program(name) is None, reason=f"needs {name}")) for name in PROXIES],
+)
+@pytest.mark.mended("front-9")
+def test_proxies_as_they_are_shown_hold_back_no_event_and_pass_what_is_posted(
+    name: str, behind: Running, tmp_path: Path
+) -> None:
+    """Their kept connections, offers of an upgrade, and a trailing slash, which led to http."""
+    port = free_port()
+    proxy = PROXIES[name](tmp_path / name, [behind.port, behind.port], port)
+    try:
+        path = f"/v1/generations/{behind.ask('openai/slow')}/events"
+        late = sorted(lags(behind.port, port, path))
+        assert len(late) > 20
+        assert late[-1] < 0.1, late[-3:]
+        kept = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        body = json.dumps({"model": "openai/quick", "messages": [{"role": "user", "content": "x" * 100_000}]}).encode()
+        for _ in range(5):
+            kept.request("POST", "/v1/generations", body, {"Content-Type": "application/json"})
+            answer = kept.getresponse()
+            assert (answer.status, "state" in json.loads(answer.read())) == (202, True)
+        kept.request("POST", "/v1/generations/", body, {"Content-Type": "application/json"})
+        answer = kept.getresponse()
+        assert (answer.status, answer.getheader("Location"), json.loads(answer.read())["code"]) == (
+            404,
+            None,
+            "no_such_route",
+        )
+        kept.close()
+        assert offered(port, body, "h2c") == 202
+        assert offered(port, body, "websocket") == 202
+    finally:
+        proxy.terminate()
+        proxy.wait(10)
