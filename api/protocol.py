@@ -133,8 +133,21 @@ class Protocol(HttpToolsProtocol):
             self._refuse(malformed("It cannot be parsed."))
             return
         self._watch()
-        if self._answered() and requests.taken > READ_OUT:
+        if not self._answered():
+            return
+        if requests.taken > READ_OUT:
             self.transport.close()
+        elif requests.whole:
+            # It was answered before its end had come.
+            self._keep()
+            self._next()
+
+    def _next(self) -> None:
+        """The request is whole, and answered: the next one's turn."""
+        self._requests.next()
+        if self._requests.held:
+            self._unset_keepalive_if_required()
+            self._read()
 
     def _answered(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
@@ -259,10 +272,7 @@ class Protocol(HttpToolsProtocol):
             return
         super().on_response_complete()
         if self._requests.whole and not self.transport.is_closing():
-            self._requests.next()
-            if self._requests.held:
-                self._unset_keepalive_if_required()
-                self._read()
+            self._next()
 
     def prepare(self) -> None:
         """Before the head of a response whose body is not uvicorn's: HTTP/1.0 knows no chunks, which it would say."""

@@ -1,8 +1,8 @@
 """Clients that we did not write, through connections that are cut at each byte of an answer.
 
-`python -m judges.clients` installs pinned packages of npm and PyPI into a temporary folder, starts `midstream up`, and lets
-each client read a stream whole, read one that is slow and full of heartbeats, and resume after a cut at each byte. Needs
-node, npm and java. Exits with 1 where a client loses or doubles what it must not.
+`python -m judges.clients` installs pinned packages of npm and PyPI into a temporary folder, starts `midstream up`, and
+lets each client read a stream whole, read one that is slow and full of heartbeats, and resume after a cut at each byte.
+Needs node, npm, java and curl. Exits with 1 where a client loses or doubles what it must not.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from typing import Any
 ENDS = ("completed", "failed", "cancelled")
 OUT, sys.stdout = sys.stdout, sys.stderr
 """`sseclient` prints its errors."""
+WRITING = threading.Lock()
 Event = tuple[str, str, str]
 Opened = tuple[int, Iterable[Event]]
 
@@ -145,7 +146,8 @@ def follow(name: str, task: dict[str, Any]) -> None:
 
     threading.Thread(target=run, daemon=True).start()
     done.wait(task["seconds"])
-    print(json.dumps({"name": task["name"], "events": events, "itself": result == [True]}), file=OUT, flush=True)
+    with WRITING:
+        print(json.dumps({"name": task["name"], "events": events, "itself": result == [True]}), file=OUT, flush=True)
 
 
 def main() -> None:

@@ -106,6 +106,30 @@ async def test_a_request_waits_for_the_answer_to_the_one_before(api: Api, runnin
         assert (await wire.answer())[1]["connection"] == "close"
 
 
+@pytest.mark.parametrize("coding", [b"Content-Length: 20\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n14\r\n"])
+async def test_a_request_answered_before_its_end_is_followed_by_the_next(
+    make_api: MakeApi, redis_url: str, coding: bytes
+) -> None:
+    """As when a proxy sends head and body apart, and the address is nobody's."""
+    api = await make_api(redis_url, keep_alive=1)
+    head = b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\n" + coding
+    end = b"" if b"Length" in coding else b"\r\n0\r\n\r\n"
+    async with connected(api) as wire:
+        for following in (b"", GET):
+            wire.writer.write(head + b"0123456789")
+            assert (await wire.answer())[0] == 404
+            wire.writer.write(b"0123456789" + end + following)
+            if not following:
+                wire.writer.write(GET)
+            assert (await wire.answer())[0] == 200
+        wire.writer.write(head)
+        assert (await wire.answer())[0] == 404
+        wire.writer.write(b"0123456789" * 2 + end)
+        # What is idle again is closed in its time.
+        async with asyncio.timeout(DEADLINE):
+            assert await wire.reader.read() == b""
+
+
 async def test_what_is_refused_is_read_out(api: Api) -> None:
     async with connected(api) as wire:
         wire.writer.write(POST + b"Content-Length: 16000000\r\n\r\n")

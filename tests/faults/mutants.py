@@ -1591,6 +1591,20 @@ MUTANTS = (
         "wire",
     ),
     _one(
+        "what was answered before its end is followed by nothing",
+        PROTOCOL,
+        "        elif requests.whole:\n            # It was",
+        "        elif False:\n            # It was",
+        "wire",
+    ),
+    _one(
+        "what was answered before its end is kept for ever",
+        PROTOCOL,
+        "            self._keep()\n            self._next()",
+        "            self._next()",
+        "wire",
+    ),
+    _one(
         "what is refused is not read out",
         PROTOCOL,
         "if self._requests.whole or self.transport.is_closing():",

@@ -113,13 +113,13 @@ def lags(direct: int, proxied: int, path: str) -> list[float]:
 
 
 def offered(port: int, body: bytes, offer: str) -> int:
-    """The status of a POST that offers an upgrade, with two pieces of its body, as Java's and curl's clients send it."""
+    """The status of a POST that offers an upgrade, its body in two pieces, as Java's and curl's clients send it."""
     head = (
         f"POST /v1/generations HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: {offer}\r\n"
         "HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", port), 20) as caller:
+    with socket.create_connection(("127.0.0.1", port), 8) as caller:
         caller.sendall(head.encode() + body[:9])
         caller.sendall(body[9:])
         return int(caller.recv(65_536).split()[1])

@@ -244,6 +244,18 @@ def test_a_second_request_does_not_cut_the_first_stream(up: Running, second: byt
         assert wire.rest() == b""
 
 
+@pytest.mark.mended("front-5", guard=True)
+def test_a_kept_connection_goes_on_after_a_request_that_was_answered_before_its_end(up: Running) -> None:
+    for path in (b"/v1/generations/", b"/v1/models"):
+        with Wire(up) as wire:
+            wire.send(TO_POST.replace(b"/v1/generations", path) + b"Content-Length: 9\r\n\r\n1234")
+            assert wire.answer()[0] in (307, 404, 405)
+            wire.send(b"56789" + GET)
+            assert wire.answer()[0] == 200
+            wire.send(GET)
+            assert wire.answer()[0] == 200
+
+
 @pytest.mark.mended("front-9")
 def test_a_body_that_is_too_large_is_read_out_so_that_the_answer_is_seen(up: Running) -> None:
     for framing in (b"Content-Length: 24000000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n16e3600\r\n"):
