@@ -50,9 +50,9 @@ public class Lines {
                     int colon = line.indexOf(": ");
                     if (colon > 0) fields.put(line.substring(0, colon), line.substring(colon + 2));
                     if (!line.isEmpty() || !fields.containsKey("data")) continue;
-                    any = true;
                     String id = fields.getOrDefault("id", "");
                     String type = fields.getOrDefault("event", "message");
+                    any = any || !id.isEmpty();
                     if (!id.isEmpty()) cursor = id;
                     synchronized (events) {
                         events.add("[" + quoted(id) + "," + quoted(type) + "," + quoted(fields.get("data")) + "]");

@@ -71,10 +71,16 @@ def _listening(words: list[str], folder: Path, listen: int) -> subprocess.Popen[
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=home)
 
+    return reached(process, listen, folder / "log")
+
+
+def reached(process: subprocess.Popen[bytes], port: int, log: Path | None = None) -> subprocess.Popen[bytes]:
+    """The process, once something listens on its port."""
+
     def listens() -> bool:
-        assert process.poll() is None, (folder / "log").read_text()
+        assert process.poll() is None, log.read_text() if log else process.args
         with socket.socket() as caller:
-            return caller.connect_ex(("127.0.0.1", listen)) == 0
+            return caller.connect_ex(("127.0.0.1", port)) == 0
 
     until(listens, 20)
     return process
