@@ -17,7 +17,7 @@ NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
 
 .DEFAULT_GOAL := help
 .PHONY: help again install run test test-slow test-upgrade test-newest lint format lock clean \
-  bench bench-quick chaos judge-llama
+  bench bench-quick chaos judge-llama judge-clients judge-proxies
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,12 @@ bench-quick: install ## Whether a ratio has become worse by a third (two minutes
 
 judge-llama: install ## Build llama.cpp's server and compare Midstream with it (20 minutes, once)
 	$(BIN)/python -m judges.llama $(ARGS)
+
+judge-clients: install ## Cut connections under clients of npm, PyPI and Java (30 minutes; ARGS="--step 11": 5)
+	$(BIN)/python -m judges.clients $(ARGS)
+
+judge-proxies: install ## Look how soon nginx, HAProxy, Caddy and express pass events on (5 minutes)
+	$(BIN)/python -m judges.proxies $(ARGS)
 
 lint: install ## Check style, types and imports
 	$(BIN)/ruff check $(CODE)

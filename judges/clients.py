@@ -36,7 +36,7 @@ AT_ONCE = 150
 STAYS = 9.0
 """Seconds after the start in which a client that is not closed may ask again: three of the longest `retry`."""
 PATIENCE = 25.0
-EARLY = ("@microsoft/fetch-event-source", "@fortaine/fetch-event-source")
+EARLY = ("extended-eventsource", "@microsoft/fetch-event-source", "@fortaine/fetch-event-source")
 """These take an id at its line: a cut between that line's end and the blank line's costs them the event."""
 BROKEN = ("@sentool/fetch-event-source", "eventsource1", "eventsource2", "sseclient")
 """Told, not judged: what it does wrong it does by itself (docs/protocol.md)."""
@@ -117,7 +117,6 @@ async def judge(trial: Trial, running: Running, paths: tuple[str, str], log: lis
     await trial.start()
     found = Outcome()
     size = len(raw(running, path, trial._post))
-    stay = asyncio.create_task(trial.follow(running.url, path, [], seconds=STAYS, stays=True))
     slowly = asyncio.create_task(trial.follow(running.url, slow, []))
 
     async def cut(place: int) -> None:
@@ -131,6 +130,7 @@ async def judge(trial: Trial, running: Running, paths: tuple[str, str], log: lis
 
     await asyncio.gather(*(cut(place) for place in range(1, size + 1, step)))
     found.slow = (await slowly)[0]
+    stay = trial.follow(running.url, path, [], seconds=STAYS, stays=True)
     found.whole, found.stopped, proxy = await stay
     found.requests = len(proxy.requests) - 1
     await trial.end()
@@ -162,7 +162,8 @@ def row(name: str, found: Outcome, log: list[Event], slow: list[Event]) -> tuple
     good = all(exact) and not found.other and most <= (2 if name.removesuffix(" POST") in EARLY else 0)
     lost = f"{sum(found.lost.values())} lose one, at most {most} of an event" if most else "none lost"
     other = f"; {found.other} doubled or odd" if found.other else ""
-    after = "stops" if found.stopped else f"asks on: {found.requests} times in {STAYS:.0f} s"
+    stops = found.stopped or found.requests <= 1
+    after = "stops" if stops else f"asks on: {found.requests} times in {STAYS:.0f} s"
     words = ["exact" if one else "NOT EXACT" for one in exact]
     return good or name in BROKEN, [name, *words, f"{found.cuts} cuts: {lost}{other}", after]
 

@@ -1,4 +1,4 @@
-"""Proxies that we did not write, in front of `midstream up`: what they hold back, and what they answer after an idle time.
+"""Proxies that we did not write, before `midstream up`: what they hold back, and what they answer after silence.
 
 `python -m judges.proxies` runs nginx, HAProxy and Caddy with the files that docs/deployment.md shows, and express with
 `compression` and http-proxy-middleware of npm. Exits with 1 where an event comes 100 ms late or a POST is not accepted.

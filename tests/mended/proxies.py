@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -25,7 +24,8 @@ def program(name: str) -> str | None:
 
 def shown(language: str, ports: list[int], listen: int) -> str:
     """The only block of docs/deployment.md in this language, for nodes on these ports and one of ours in front."""
-    (text,) = re.findall(rf"```{language}\n(.*?)```", (ROOT / "docs" / "deployment.md").read_text(), re.DOTALL)
+    page = (ROOT / "docs" / "deployment.md").read_text()
+    text = page.partition(f"```{language}\n")[2].partition("```")[0]
     for number, port in enumerate(ports, 1):
         text = text.replace(f"api-{number}:8000", f"127.0.0.1:{port}")
     return text.replace("bind :8000", f"bind 127.0.0.1:{listen}").replace(":8000 {", f"http://127.0.0.1:{listen} {{")
