@@ -65,6 +65,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "routes": (*PYTEST, "tests/api/test_generations.py"),
     "watchdog": (*PYTEST, "tests/worker/test_watchdog.py"),
     "ends": (*PYTEST, "tests/worker/providers/test_finish.py"),
+    "counts": (*PYTEST, "tests/worker/providers/test_counts.py"),
     "transport": (*PYTEST, *(f"tests/worker/providers/test_{name}.py" for name in ("transport", "http_client"))),
     "versions": (*PYTEST, "tests/worker/providers/test_anthropic.py", "tests/simulator/test_anthropic_version.py"),
     "worker": (*PYTEST, "tests/worker"),
@@ -1718,6 +1719,13 @@ MUTANTS = (
         "    elif not _is_address(url):\n",
         "    elif False:\n",
         "text",
+    ),
+    _one(
+        "a sum hides an impossible count",
+        "worker/providers/counts.py",
+        "return counts if _possible(counts) else None",
+        "return counts",
+        "counts",
     ),
     _one("any host is this server's", GUARD, "and not self._is_ours(host):", "and False:", "browsers"),
     _one(

@@ -13,11 +13,36 @@ import pytest
 from tests.mended.beside import Beside
 from tests.mended.conftest import Serve, Start
 from tests.mended.running import Running, until
-from tests.mended.upstream import DONE, Script, Upstream, answer, chunk, counted
+from tests.mended.upstream import (
+    DONE,
+    MESSAGE_START,
+    MESSAGE_STOP,
+    Script,
+    Upstream,
+    answer,
+    chunk,
+    counted,
+    message_text,
+    named,
+    sse,
+)
 
 OBEYED = "A\x7fB\u009b2JC\u009d0;t\u009c\u202eD\u2066E\u2069"
 BAD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 FORGED = "x\n2026-01-01 00:00:00,000 ERROR midstream.api: FORGED \x1b]0;t\x07\x1b[2J\u202e\u009b2J\r\u2028 FORGED"
+
+
+HALF = {
+    "id": "resp_1",
+    "object": "response",
+    "status": "completed",
+    "output": [],
+    "usage": {"input_tokens": 1.5, "output_tokens": 7},
+}
+CANDIDATE = {
+    "candidates": [{"content": {"parts": [{"text": "hi"}]}, "finishReason": "STOP"}],
+    "usageMetadata": {"promptTokenCount": 5, "thoughtsTokenCount": 1.5},
+}
 
 
 def counts(usage: dict[str, Any]) -> Script:
@@ -36,6 +61,23 @@ def upstream(serve_shared: Serve) -> Upstream:
             "cached": counts(
                 {"prompt_tokens": 5, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": -9}}
             ),
+            "whole": Script(
+                [
+                    named("response.created", response=HALF | {"status": "in_progress", "usage": None}),
+                    named("response.completed", response=HALF),
+                ]
+            ),
+            "message": Script(
+                [
+                    MESSAGE_START,
+                    *message_text(),
+                    named("message_delta", delta={"stop_reason": "end_turn"}, usage={"output_tokens": 1.5}),
+                    MESSAGE_STOP,
+                ]
+            ),
+            "candidate": Script(
+                [sse(CANDIDATE | {"usageMetadata": {"promptTokenCount": 5, "thoughtsTokenCount": 1.5}})]
+            ),
             "long": Script([*long, chunk({}, "stop"), counted(5, 7), DONE]),
             FORGED: Script([b'{"error":{"message":"no"}}'], 500, "application/json"),
         }
@@ -44,7 +86,10 @@ def upstream(serve_shared: Serve) -> Upstream:
 
 @pytest.fixture(scope="module")
 def running(start_shared: Start, upstream: Upstream) -> Running:
-    return start_shared(toml=upstream.toml(), env={"MIDSTREAM_RETRIES": "0", "MIDSTREAM_MAX_ATTEMPTS": "1"})
+    toml = upstream.toml() + upstream.toml("resp", protocol="openai-responses")
+    for name, protocol in (("mess", "anthropic"), ("gem", "gemini")):
+        toml += upstream.toml(name, protocol=protocol, base_url=upstream.root)
+    return start_shared(toml=toml, env={"MIDSTREAM_RETRIES": "0", "MIDSTREAM_MAX_ATTEMPTS": "1"})
 
 
 def image(url: str) -> dict[str, Any]:
@@ -71,6 +116,14 @@ def test_counts_that_cannot_be_are_none(running: Running) -> None:
         assert ended["state"] == "completed", ended
         used = [spent["usage"] for spent in ended["spent"]]
         assert all(0 <= count < 10**9 for usage in used for count in usage.values()), (model, used)
+
+
+@pytest.mark.mended("front-14")
+@pytest.mark.parametrize("model", ["resp/whole", "mess/message", "gem/candidate"])
+def test_no_count_spoils_an_answer_that_is_whole(running: Running, model: str) -> None:
+    ended = running.end(running.ask(model))
+    assert (ended["state"], ended["error"]) == ("completed", None)
+    assert all(0 <= count < 10**9 for spent in ended["spent"] for count in spent["usage"].values())
 
 
 @pytest.mark.mended("front-14")

@@ -45,7 +45,7 @@ ORIGIN = "anthropic"
 class _Message(Struct, gc=False):
     id: str | None = None
     model: str | None = None
-    usage: dict[str, Any] | None = None
+    usage: Any = None
     container: Any = None
     diagnostics: Any = None
 
@@ -69,7 +69,7 @@ class _Event(Struct, gc=False, forbid_unknown_fields=True):
     delta: _Delta | None = None
     message: _Message | None = None
     content_block: dict[str, Any] | None = None
-    usage: dict[str, Any] | None = None
+    usage: Any = None
     error: Any = None
     request_id: Any = None
 
@@ -281,12 +281,12 @@ class MessagesReader:
         else:
             self._keep(data, events)
 
-    def _count(self, counted: dict[str, Any] | None, events: list[ProviderEvent]) -> None:
+    def _count(self, counted: Any, events: list[ProviderEvent]) -> None:
         """Counts are cumulative, and one that is missing has not changed."""
         if counted is None:
             return
-        usage = self._counted.add(self._name, counted)
-        if self._usage is None or self._usage.input_tokens != usage.input_tokens:
+        usage = self._counted.add(counted)
+        if usage is not None and (self._usage is None or self._usage.input_tokens != usage.input_tokens):
             events.append(UsageReport(usage=usage))
         self._usage = usage
 

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from shared.events import Usage
-from worker.providers.errors import problem
+from worker.providers.counts import read_counts
 
 
 class _Output(Struct, gc=False):
@@ -35,13 +35,14 @@ class Counted:
     def __init__(self) -> None:
         self._known = _Usage()
         self._rest: dict[str, Any] = {}
+        self._possible = True
 
-    def add(self, name: str, counted: dict[str, Any]) -> Usage:
-        """The latest counts. Raises ProviderError `invalid_response` where they are no numbers."""
-        try:
-            latest = msgspec.convert(counted, _Usage, strict=False)
-        except msgspec.ValidationError:
-            raise problem(name, "invalid_response", "usage that is not the protocol's") from None
+    def add(self, counted: Any) -> Usage | None:
+        """The latest counts; None where one so far cannot be, as later ones leave out what has not changed."""
+        latest = read_counts(counted, _Usage)
+        if latest is None or not self._possible:
+            self._possible = False
+            return None
         known = self._known
         for field in _Usage.__struct_fields__:
             if (value := getattr(latest, field)) is not None:

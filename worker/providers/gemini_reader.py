@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from shared.events import Annotation, Completed, Delta, Part, PartEnd, PartKind, Raw, Response, UsageReport
+from worker.providers.counts import read_counts
 from worker.providers.errors import from_event, problem
 from worker.providers.finish import Finish, is_done
 from worker.providers.gemini_chunk import BESIDE, CITING, COUNTED, FINISH, NAMING, READ, Candidate, Chunk, Counts, Piece
@@ -58,6 +59,8 @@ class GeminiReader:
         """The last chunk with counts after a finish reason, or with both."""
         self._counts = Counts()
         self._reported: int | None = None
+        self._possible = True
+        """Whether all counts so far can be: later ones leave out what has not changed."""
         self._id: str | None = None
         self._model: str | None = None
 
@@ -117,7 +120,11 @@ class GeminiReader:
             named = Response(response_id=self._id or UNSET, request_id=self.request_id, model=self._model or UNSET)
             events.append(named)
 
-    def _count(self, counts: Counts, events: list[ProviderEvent]) -> None:
+    def _count(self, counted: Any, events: list[ProviderEvent]) -> None:
+        counts = read_counts(counted, Counts)
+        if counts is None or not self._possible:
+            self._possible = False
+            return
         self._counts.update(counts)
         # Counts come with every chunk: a report for each would double the log.
         if self._reported != (input_tokens := self._counts.input_tokens):
@@ -235,8 +242,9 @@ class GeminiReader:
         """What the last chunk says besides: counts by modality, the tier that served it, and what is new."""
         chunk = parse(self._name, _objects, data)
         rest = {name: value for name, value in chunk.items() if name not in READ}
-        if chunk["usageMetadata"].keys() - COUNTED:
-            rest["usageMetadata"] = chunk["usageMetadata"]
+        counted = chunk["usageMetadata"]
+        if isinstance(counted, dict) and counted.keys() - COUNTED:
+            rest["usageMetadata"] = counted
         if rest:
             events.append(Raw(protocol=ORIGIN, data=rest))
 
@@ -251,7 +259,7 @@ class GeminiReader:
             Completed(
                 finish_reason="tool_calls" if reason == "stop" and self._called else reason,
                 raw_finish_reason=raw,
-                usage=None if self._reported is None else self._counts.usage(),
+                usage=self._counts.usage() if self._possible and self._reported is not None else None,
                 response_id=self._id,
             )
         )

@@ -92,7 +92,7 @@ class Groq(Struct, gc=False):
     """`x_groq`: the request's id, and the usage in the last chunk."""
 
     id: str | None = None
-    usage: dict[str, Any] | None = None
+    usage: Any = None
     error: Any = None
 
 
@@ -104,7 +104,7 @@ class Chunk(Struct, gc=False, forbid_unknown_fields=True):
     created: Any = None
     model: str | None = None
     choices: list[Choice] | None = None
-    usage: dict[str, Any] | None = None
+    usage: Any = None
     error: Any = None
     system_fingerprint: Any = None
     service_tier: Any = None
@@ -121,7 +121,7 @@ class Chunk(Struct, gc=False, forbid_unknown_fields=True):
         """The error that the answer ends with; None where it goes on."""
         return self.error if self.error is not None or self.x_groq is None else self.x_groq.error
 
-    def counted(self) -> dict[str, Any] | None:
+    def counted(self) -> Any:
         """The usage so far."""
         return self.usage if self.usage is not None or self.x_groq is None else self.x_groq.usage
 

@@ -213,10 +213,10 @@ class ChatReader:
         if rest := {name: value for name, value in audio.items() if name not in known and value is not None}:
             self._raw(delta={"audio": rest})
 
-    def _count(self, counted: dict[str, Any], events: list[ProviderEvent]) -> None:
-        usage, self._unmapped_usage = openai_chat_usage.read(self._name, counted)
+    def _count(self, counted: Any, events: list[ProviderEvent]) -> None:
+        usage, self._unmapped_usage = openai_chat_usage.read(counted)
         # Some endpoints count in every chunk: a report for each would double the log.
-        if self._usage is None or self._usage.input_tokens != usage.input_tokens:
+        if usage is not None and (self._usage is None or self._usage.input_tokens != usage.input_tokens):
             events.append(UsageReport(usage=usage))
         self._usage = usage
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from shared.events import Usage
-from worker.providers.errors import problem
+from worker.providers.counts import read_counts
 
 
 class _Details(Struct, gc=False):
@@ -33,15 +32,11 @@ class _Counts(Struct, gc=False):
 _NESTED = ("prompt_tokens_details", "completion_tokens_details")
 
 
-def read(name: str, counted: dict[str, Any]) -> tuple[Usage, dict[str, Any]]:
-    """Our counts, and all of it where it says more: a price, or tokens of a kind that we do not tell apart.
-
-    Raises ProviderError `invalid_response` where it holds no numbers.
-    """
-    try:
-        counts = msgspec.convert(counted, _Counts, strict=False)
-    except msgspec.ValidationError:
-        raise problem(name, "invalid_response", "usage that is not the protocol's") from None
+def read(counted: Any) -> tuple[Usage | None, dict[str, Any]]:
+    """Our counts, and all of it where it says more: a price, or tokens of a kind that we do not tell apart."""
+    counts = read_counts(counted, _Counts)
+    if counts is None:
+        return None, {}
     asked, answered = counts.prompt_tokens_details or _Details(), counts.completion_tokens_details or _Details()
     prompt, output, reasoning = counts.prompt_tokens or 0, counts.completion_tokens or 0, answered.reasoning_tokens or 0
     if reasoning and counts.total_tokens == prompt + output + reasoning:

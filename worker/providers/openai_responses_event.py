@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from shared.events import FinishReason, PartKind, Usage
+from worker.providers.counts import read_counts
 from worker.providers.errors import problem
 from worker.providers.stream import parse
 
@@ -152,17 +153,11 @@ class _Counts(Struct, gc=False):
     output_tokens_details: _OutputDetails | None = None
 
 
-def read_usage(name: str, counted: object) -> Usage | None:
-    """Token counts; cached ones are within the input, reasoning within the output, unless the total says otherwise.
-
-    Raises ProviderError `invalid_response` where they are no numbers.
-    """
-    if counted is None:
+def read_usage(counted: object) -> Usage | None:
+    """Token counts; cached ones are within the input, reasoning within the output, unless the total says otherwise."""
+    counts = None if counted is None else read_counts(counted, _Counts)
+    if counts is None:
         return None
-    try:
-        counts = msgspec.convert(counted, _Counts, strict=False)
-    except msgspec.ValidationError:
-        raise problem(name, "invalid_response", "usage that is not the protocol's") from None
     asked, answered = counts.input_tokens_details or _InputDetails(), counts.output_tokens_details or _OutputDetails()
     given, output, reasoning = counts.input_tokens or 0, counts.output_tokens or 0, answered.reasoning_tokens or 0
     if reasoning and counts.total_tokens == given + output + reasoning:

@@ -275,7 +275,7 @@ class ResponsesReader:
             )
 
     def _end(self, kind: str, response: dict[str, Any]) -> None:
-        usage = read_usage(self._name, response.get("usage"))
+        usage = read_usage(response.get("usage"))
         status = response.get("status")
         if kind in ("response.failed", "response.cancelled") or status in ("failed", "cancelled"):
             if usage is not None:
