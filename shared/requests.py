@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -41,6 +42,35 @@ def _sizes(value: Any) -> Iterator[int]:
     elif isinstance(value, list):
         for item in value:
             yield from _sizes(item)
+
+
+def _odd_number(value: Any) -> str | None:
+    """Where in a value there is a number that a double cannot hold (RFC 8259, 6), as a pointer; None for nowhere."""
+    if isinstance(value, int | float):
+        try:
+            return None if math.isfinite(value) else ""
+        except OverflowError:
+            return ""
+    entries: Iterable[tuple[object, Any]] = ()
+    if isinstance(value, dict):
+        entries = value.items()
+    elif isinstance(value, list):
+        entries = enumerate(value)
+    for name, item in entries:
+        if not isinstance(item, str) and (place := _odd_number(item)) is not None:
+            return "/" + str(name)[:MAX_EXTRA].replace("~", "~0").replace("/", "~1") + place
+    return None
+
+
+def _usual(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields as they are. Raises ValueError for NaN, for infinity, which would be sent as null, and beyond."""
+    if (place := _odd_number(fields)) is not None:
+        raise ValueError(f"has a number at {place} that is no finite 64-bit floating-point number; send it as text")
+    return fields
+
+
+Fields = Annotated[dict[str, JsonValue], AfterValidator(_usual)]
+"""Of a JSON object that goes on to a provider as it is."""
 
 
 class _Strict(BaseModel):
@@ -264,7 +294,7 @@ class FunctionTool(_Strict):
 
     name: str = Field(min_length=1, max_length=128)
     description: str | None = None
-    parameters: dict[str, JsonValue] | None = None
+    parameters: Fields | None = None
     strict: bool | None = None
 
 
@@ -306,7 +336,7 @@ class JsonSchema(_Strict):
     name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
     description: str | None = None
     # `schema` is a method of pydantic's.
-    schema_: dict[str, JsonValue] = Field(alias="schema")
+    schema_: Fields = Field(alias="schema")
     strict: bool | None = None
 
 
@@ -379,7 +409,7 @@ class GenerationRequest(_Strict):
     reasoning_budget: int | None = Field(
         default=None, ge=1, description="Most tokens of reasoning, where the model takes a number; else an effort."
     )
-    extra: dict[Annotated[str, StringConstraints(max_length=MAX_EXTRA)], dict[str, JsonValue]] = Field(
+    extra: dict[Annotated[str, StringConstraints(max_length=MAX_EXTRA)], Fields] = Field(
         default_factory=dict,
         max_length=MAX_EXTRA,
         description="By provider's name, fields that only this provider knows: they are added to its request last. A "

@@ -1721,6 +1721,13 @@ MUTANTS = (
         "text",
     ),
     _one(
+        "a number may be infinite",
+        "shared/requests.py",
+        'return None if math.isfinite(value) else ""',
+        "return None",
+        "text",
+    ),
+    _one(
         "a sum hides an impossible count",
         "worker/providers/counts.py",
         "return counts if _possible(counts) else None",

@@ -64,6 +64,24 @@ def test_a_body_of_many_values_is_refused_at_little_cost(running: Running) -> No
 
 
 @pytest.mark.mended("front-1")
+def test_a_number_that_nobody_can_read_is_refused_at_little_cost(running: Running) -> None:
+    odd = {
+        "many digits": "[" + ",".join(["1" * 4000] * 1900) + "]",
+        "no number": "NaN",
+        "infinity": "-Infinity",
+        "as good as infinity": "1e999999",
+    }
+    with Beside(running) as beside:
+        for name, number in odd.items():
+            body = of([USER], extra={"simulator": {"a": "HERE"}}).replace(b'"HERE"', number.encode())
+            answer = running.call("POST", "/v1/generations", body)
+            assert answer.status == 422, name
+            assert [error["pointer"] for error in answer.document["errors"]] == ["/extra/simulator"], name
+            assert "/a" in answer.document["errors"][0]["message"], name
+    assert beside.longest < 0.5
+
+
+@pytest.mark.mended("front-1")
 def test_a_long_name_is_neither_searched_nor_repeated(running: Running) -> None:
     with Beside(running) as beside:
         answer = running.call("POST", "/v1/generations", of([USER], **{"n" * 2_000_000: 1}))
