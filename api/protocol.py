@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -38,11 +39,18 @@ LEAVE = 1.0
 TURN_AWAY = 1.0
 """Seconds that a connection has for which there is no room."""
 TURNED_AWAY = 64
-"""Connections at most that are told that there is no room; more are cut without a word."""
+"""Connections at most that are open after they were told that there is no room."""
 ROOM = 0.9
 """Share of the connections below which there is room again."""
 
 logger = logging.getLogger("midstream.api")
+
+
+class Abortable(typing.Protocol):
+    """A connection that can be cut."""
+
+    def abort(self) -> None:
+        """Cut it."""
 
 
 class HttpConfig(Config):
@@ -53,6 +61,20 @@ class HttpConfig(Config):
         self.limits = limits
         self.full = False
         """Whether connections are being turned away, which has been logged."""
+        self.turned_away: dict[Abortable, None] = {}
+        """Those that are told that there is no room, and are open for that; the oldest first."""
+
+    def turn_away(self, connection: Abortable) -> None:
+        """There is no room for this one. Of those for which there was none, the oldest makes room for it."""
+        if not self.full:
+            self.full = True
+            most = self.limits.max_connections
+            logger.warning("%d connections are open, as many as this process takes: others are answered 503", most)
+        self.turned_away[connection] = None
+        if len(self.turned_away) > TURNED_AWAY:
+            oldest = next(iter(self.turned_away))
+            del self.turned_away[oldest]
+            oldest.abort()
 
 
 class Protocol(HttpToolsProtocol):
@@ -92,18 +114,14 @@ class Protocol(HttpToolsProtocol):
             config.full = config.full and len(self.connections) > most * ROOM
             self._keep()
             return
-        if not config.full:
-            config.full = True
-            logger.warning("%d connections are open, as many as this process takes: others are answered 503", most)
-        if len(self.connections) > most + TURNED_AWAY:
-            transport.abort()
-        else:
-            self._refuse(too_many(most))
+        config.turn_away(self)
+        self._refuse(too_many(most))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is closed."""
         self._unset_keepalive_if_required()
         self._set_timer()
+        self.config.turned_away.pop(self, None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -237,6 +255,10 @@ class Protocol(HttpToolsProtocol):
             self.transport.write_eof()
         self.flow.resume_reading()
         self._set_timer(seconds, self.transport.close)
+
+    def abort(self) -> None:
+        """Cut it."""
+        self.transport.abort()
 
     def shutdown(self) -> None:
         """The server ends: what is idle has a moment, as its next request may be on its way."""

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from api.protocol import TURNED_AWAY
 from tests.api.harness import DEADLINE, Api, MakeApi, Producer, until
 
 GET = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -86,6 +87,15 @@ async def test_connections_have_a_bound(make_api: MakeApi, redis_url: str, caplo
             async with connected(api) as other:
                 other.writer.write(GET)
                 assert await other.problem() == "too_many_connections"
+        # However many stay open that were told, the next one is told too.
+        async with contextlib.AsyncExitStack() as stack:
+            for _ in range(TURNED_AWAY + 10):
+                silent = await stack.enter_async_context(connected(api))
+                assert await silent.problem() == "too_many_connections"
+            assert len(api.server.server_state.connections) <= 2 + TURNED_AWAY
+            other = await stack.enter_async_context(connected(api))
+            other.writer.write(GET)
+            assert (await other.answer())[0] == 503
     assert caplog.text.count("2 connections are open, as many as this process takes") == 1
     await until(lambda: not api.server.server_state.connections, "the connections to be closed")
     async with connected(api) as other:

@@ -1721,6 +1721,13 @@ MUTANTS = (
         "text",
     ),
     _one(
+        "who was turned away stays",
+        "api/protocol.py",
+        "            oldest.abort()\n",
+        "",
+        "wire",
+    ),
+    _one(
         "a number may be infinite",
         "shared/requests.py",
         'return None if math.isfinite(value) else ""',

@@ -21,6 +21,7 @@ BODY = json.dumps(POST).encode()
 TO_POST = b"POST /v1/generations HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 LENGTH = b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
 GET = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
+READY = GET.replace(b"livez", b"readyz")
 LATE = 30.0
 """Seconds that one read may take."""
 
@@ -334,6 +335,9 @@ def test_more_connections_than_there_is_room_for_are_told(hasty: Running) -> Non
         answers = [wire.answer() for wire in wires]
         assert {problem(one) for one in answers if one[0] != 200} == {(503, "too_many_connections")}
         assert 30 <= sum(one[0] == 200 for one in answers) <= 40
+        told = [stack.enter_context(Wire(hasty)) for _ in range(80)]
+        assert {problem(wire.answer()) for wire in told} == {(503, "too_many_connections")}
+        assert problem(said(hasty, READY)) == (503, "too_many_connections")
     assert hasty.output().count("as many as this process takes") == 1
     until(lambda: said(hasty, GET)[0] == 200, 10, hasty)
 
