@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from email.utils import parsedate_to_datetime
 
 import pytest
 
@@ -34,6 +35,7 @@ class Wire:
         """The code of the next response, after which the connection is closed."""
         _, headers, body = await self.answer()
         assert headers["connection"] == "close"
+        assert parsedate_to_datetime(headers["date"])  # RFC 9110, 6.6.1: also of what never becomes a request
         async with asyncio.timeout(DEADLINE):
             assert await self.reader.read() == b""
         code: str = json.loads(body)["code"]

@@ -116,6 +116,12 @@ WRONG: dict[str, tuple[str, Mapping[str, str], str]] = {
 }
 
 
+@pytest.mark.mended("front-14")
+@pytest.mark.parametrize("keys", [" , ", ","])
+def test_keys_that_are_none_do_not_leave_the_server_open(keys: str, tmp_path: Path) -> None:
+    refused(doctor(tmp_path, MIDSTREAM_API_KEYS=keys), "MIDSTREAM_API_KEYS")
+
+
 @pytest.mark.mended("answers-11")
 @pytest.mark.parametrize("kind", WRONG)
 def test_what_would_fail_later_is_refused_and_blamed_where_it_is_written(kind: str, tmp_path: Path) -> None:

@@ -133,6 +133,10 @@ def test_the_file(text: str, line: str, file: Path) -> None:
         ("MIDSTREAM_API_KEYS", "a:ké", "MIDSTREAM_API_KEYS: the key of 'a' holds a character that is not ASCII"),
         ("MIDSTREAM_API_KEYS", "a: k", "MIDSTREAM_API_KEYS: the key of 'a' begins or ends with a space"),
         ("MIDSTREAM_API_KEYS", "a\nb:k", "MIDSTREAM_API_KEYS: an owner must be a name that can be printed"),
+        *(
+            ("MIDSTREAM_API_KEYS", none, "MIDSTREAM_API_KEYS: must hold owner:key")
+            for none in (" , ", ",", " ", ",,, ")
+        ),
         ("MIDSTREAM_API_KEYS", "k", "MIDSTREAM_API_KEYS: every entry must be owner:key"),
         ("OPENAI_API_KEY", "sk-x\n", "OPENAI_API_KEY: holds a line break"),
         ("OPENAI_API_KEY", " sk-x", "OPENAI_API_KEY: begins or ends with a space"),
