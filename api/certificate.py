@@ -5,6 +5,9 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import uvloop
 
 from shared.settings_error import SettingsError
 
@@ -25,6 +28,18 @@ class Certificate:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else "its key has a password"
             raise SettingsError(f"--ssl-certfile: {self.certfile} and its key cannot be used: {reason}") from None
         return made
+
+
+class HandshakeLoop(uvloop.Loop):
+    """uvloop, with a limit of seconds for TLS handshakes: uvicorn has none, and asyncio's 60 s are a descriptor's."""
+
+    handshake_timeout: float
+
+    async def create_server(self, *arguments: Any, ssl: Any = None, **options: Any) -> Any:
+        """A listener, as uvicorn asks for one."""
+        if ssl is not None:
+            options["ssl_handshake_timeout"] = self.handshake_timeout
+        return await super().create_server(*arguments, ssl=ssl, **options)
 
 
 def _no_password() -> str:

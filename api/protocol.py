@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,6 +18,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from api.certificate import HandshakeLoop
 from api.connection import END, TRANSPORT, DirectConnection
 from api.framing import Requests
 from api.heads import malformed
@@ -46,13 +46,6 @@ ROOM = 0.9
 logger = logging.getLogger("midstream.api")
 
 
-class Abortable(typing.Protocol):
-    """A connection that can be cut."""
-
-    def abort(self) -> None:
-        """Cut it."""
-
-
 class HttpConfig(Config):
     """uvicorn's configuration, and what a connection may take."""
 
@@ -61,10 +54,20 @@ class HttpConfig(Config):
         self.limits = limits
         self.full = False
         """Whether connections are being turned away, which has been logged."""
-        self.turned_away: dict[Abortable, None] = {}
+        self.turned_away: dict[Protocol, None] = {}
         """Those that are told that there is no room, and are open for that; the oldest first."""
 
-    def turn_away(self, connection: Abortable) -> None:
+    def get_loop_factory(self) -> Callable[[], asyncio.AbstractEventLoop]:
+        """A handshake may take as long as a head."""
+
+        def loop() -> HandshakeLoop:
+            made = HandshakeLoop()
+            made.handshake_timeout = self.limits.header_timeout
+            return made
+
+        return loop
+
+    def turn_away(self, connection: Protocol) -> None:
         """There is no room for this one. Of those for which there was none, the oldest makes room for it."""
         if not self.full:
             self.full = True
@@ -74,7 +77,7 @@ class HttpConfig(Config):
         if len(self.turned_away) > TURNED_AWAY:
             oldest = next(iter(self.turned_away))
             del self.turned_away[oldest]
-            oldest.abort()
+            oldest.transport.abort()
 
 
 class Protocol(HttpToolsProtocol):
@@ -255,10 +258,6 @@ class Protocol(HttpToolsProtocol):
             self.transport.write_eof()
         self.flow.resume_reading()
         self._set_timer(seconds, self.transport.close)
-
-    def abort(self) -> None:
-        """Cut it."""
-        self.transport.abort()
 
     def shutdown(self) -> None:
         """The server ends: what is idle has a moment, as its next request may be on its way."""

@@ -101,7 +101,6 @@ def server(app: ASGIApp, hub: Hub, settings: Settings, certificate: Certificate 
     config = HttpConfig(
         app,
         Limits.by(settings),
-        loop="uvloop",
         ws="none",
         lifespan="on",
         log_config=None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import subprocess
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from api.certificate import Certificate
+from api.limits import Limits
+from api.protocol import HttpConfig
 from api.server import server
 from shared.settings import load
 from shared.settings_error import SettingsError
@@ -61,6 +64,21 @@ async def test_viewers_have_their_stream_over_tls(
             writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
         writer.transport.abort()
+
+
+def test_a_handshake_that_stalls_is_cut_after_the_time_of_a_head(certificate: Certificate) -> None:
+    config = HttpConfig(lambda *_: None, Limits(header_timeout=0.2), loop="none")  # type: ignore[arg-type]
+
+    async def stall() -> bytes:
+        context = certificate.context()
+        server = await asyncio.get_running_loop().create_server(asyncio.Protocol, "127.0.0.1", 0, ssl=context)
+        async with server, asyncio.timeout(DEADLINE):
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname()[:2])
+            with contextlib.closing(writer):
+                return await reader.read()
+
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        assert runner.run(stall()) == b""
 
 
 def test_a_certificate_that_cannot_be_used_is_one_line(tmp_path: Path, certificate: Certificate) -> None:

@@ -1723,7 +1723,7 @@ MUTANTS = (
     _one(
         "who was turned away stays",
         "api/protocol.py",
-        "            oldest.abort()\n",
+        "            oldest.transport.abort()\n",
         "",
         "wire",
     ),

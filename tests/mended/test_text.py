@@ -149,7 +149,8 @@ def test_no_name_of_a_model_forges_a_line_of_the_log(running: Running) -> None:
     for _ in range(6):
         running.end(running.ask(f"loc/{FORGED}"))
     until(lambda: "opened" in running.output(), 10, running)
-    told = [line for line in running.output().split("\n") if "FORGED" in line]
+    assert "FORGED" not in running.output(), "what no name holds, and all behind it"
+    told = [line for line in running.output().split("\n") if f"loc/{FORGED}"[:5] in line]
     assert told
     for line in told:
         assert re.match(r" *worker \| [0-9-]{10} [0-9:,]{12} [A-Z]+ midstream\.worker: (gen_|circuit of )", line), line
