@@ -11,6 +11,9 @@ from api.problems import Problem
 LINE = 1024
 """Bytes of a line that gives a chunk's size, extensions included, at most."""
 
+FIELDS = 1000
+"""Header fields of a head at most: one of three bytes costs as much to read as one of a hundred."""
+
 _ENDING = b"\r\n\r\n"
 _BARE = re.compile(rb"(?<!\r)\n|\r[^\n]")
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
@@ -84,12 +87,9 @@ class Requests:
         """The lines up to an empty one, taken; None where that has not come yet."""
         end = held.find(_ENDING, max(0, self._looked - 3), self._most)
         if end < 0 and len(held) >= self._most:
-            raise Problem(
-                431,
-                "headers_too_large",
-                "The headers are too large",
-                f"The limit is {self._most} bytes. Send less, or have the operator raise MIDSTREAM_MAX_HEADERS.",
-            )
+            raise _too_large(f"{self._most} bytes. Send less, or have the operator raise MIDSTREAM_MAX_HEADERS")
+        if held.count(b"\n", 0, len(held) if end < 0 else end) > FIELDS:
+            raise _too_large(f"{FIELDS} fields. Send fewer")
         if _BARE.search(held, max(0, self._looked - 1), len(held) if end < 0 else end):
             raise malformed("A line does not end with CR and LF.")
         if end < 0:
@@ -156,3 +156,7 @@ class Requests:
             return None
         self.whole = True
         return b"0\r\n\r\n"
+
+
+def _too_large(limit: str) -> Problem:
+    return Problem(431, "headers_too_large", "The headers are too large", f"The limit is {limit}.")

@@ -18,7 +18,7 @@ from shared.capabilities import lacks
 from shared.nesting import more_values, nested_deeper
 from shared.provider_settings import ProviderSettings
 from shared.records import Shown
-from shared.request_json import encode, read
+from shared.request_json import TooManyParts, encode, read
 from shared.requests import MAX_DEPTH, MAX_PARTS, RESERVED, GenerationRequest, Message
 from shared.settings import Settings
 
@@ -104,11 +104,13 @@ def parse(body: bytes, max_values: int) -> GenerationRequest:
         message = f"has more than {max_values} values; send less, or have the operator raise MIDSTREAM_MAX_VALUES"
         raise unprocessable([FieldError(pointer="", message=message)], "too_many_values")
     try:
-        return read(body, MAX_PARTS)
-    except ValidationError:
-        pass
-    try:
+        try:
+            return read(body, MAX_PARTS)
+        except ValidationError:
+            pass
         raise unprocessable(misfits(body, MAX_PARTS))
+    except TooManyParts as error:
+        raise unprocessable([FieldError(pointer="/messages", message=str(error))]) from None
     except NotJson as error:
         raise Problem(
             400, "invalid_json", "The body is not JSON", f"Send the request as a JSON object in UTF-8: {error}."

@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails, from_json
 from api import mistakes
 from api.problems import FieldError
 from shared import requests
-from shared.request_json import Step, parts_of, steps, too_many_parts
+from shared.request_json import Step, count_parts, steps
 from shared.requests import MAX_EXTRA, GenerationRequest
 
 MAX_ERRORS = 20
@@ -42,7 +42,7 @@ class NotJson(ValueError):
 
 
 def misfits(body: bytes, most_parts: int) -> list[FieldError]:
-    """The first mistakes of a body that does not fit, MAX_ERRORS at most. Raises NotJson."""
+    """The first mistakes of a body that does not fit, MAX_ERRORS at most. Raises NotJson and TooManyParts."""
     try:
         root: Any = from_json(body)
     except ValueError as error:
@@ -52,8 +52,7 @@ def misfits(body: bytes, most_parts: int) -> list[FieldError]:
 
 
 def _found(root: Any, most_parts: int) -> list[ErrorDetails]:
-    if parts_of(root) > most_parts:
-        return _told(too_many_parts(most_parts))
+    count_parts(root, most_parts)
     found: list[ErrorDetails] = []
     for step in steps(root):
         found += _wrong_in(step)

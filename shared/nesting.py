@@ -11,6 +11,7 @@ LONGEST = 1_000_000
 """Bytes of a text from which something is cut; it is gone through token by token."""
 _DEPTH = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _NOT_BRACKETS = bytes(set(range(256)) - _DEPTH.keys())
+_AS_SQUARE = bytes.maketrans(b"{}", b"[]")
 _SPACE = b" \t\r\n"
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[][{}]', re.DOTALL)
 
@@ -18,15 +19,22 @@ _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[][{}]', re.DOTALL)
 def nested_deeper(body: bytes, limit: int) -> bool:
     """Whether JSON text nests deeper than `limit`.
 
-    In pieces, so that in a thread it lets others run.
+    In pieces, so that in a thread it lets others run. Of each, the innermost pairs of brackets are taken away until
+    none is left: that is as often as they nest.
     """
     depth = 0
     for outside in _outside_strings(body):
-        brackets = outside.translate(None, _NOT_BRACKETS)
-        for reached in itertools.accumulate(map(_DEPTH.__getitem__, brackets), initial=depth):
-            if reached > limit:
-                return True
-            depth = reached
+        brackets = outside.translate(_AS_SQUARE, _NOT_BRACKETS)
+        levels, left = 0, brackets
+        while levels <= limit and (inner := left.replace(b"[]", b"")) != left:
+            levels, left = levels + 1, inner
+        if levels > limit:
+            return True
+        # Only where they may be too deep together is it looked at, one by one, which are inside of which.
+        may_be = depth + levels + left.count(b"[") > limit
+        if may_be and max(itertools.accumulate(map(_DEPTH.__getitem__, brackets), initial=depth)) > limit:
+            return True
+        depth += left.count(b"[") - left.count(b"]")
     return False
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import InitErrorDetails, PydanticCustomError, from_json
+from pydantic_core import from_json
 
 from shared.aside import LONG
 from shared.requests import (
@@ -81,40 +81,40 @@ def _quoted(text: str) -> bytes:
     return b"".join([b'"', *pieces, b'"'])
 
 
+class TooManyParts(ValueError):
+    """The messages of a body have more parts than one may have; its text says so."""
+
+
 def read(body: bytes, most_parts: int | None = None) -> GenerationRequest:
     """The request. Raises pydantic.ValidationError, as `GenerationRequest.model_validate_json` does.
 
-    One call of that takes as long as the body is large. Its parts, messages and tools are therefore validated one by
-    one, and then taken as they are. Where one does not fit, the whole is read at once, which says what is wrong. With
-    `most_parts`, for a body of which nothing is known, the first piece that does not fit is the end, and too many parts
-    are.
+    One call of that takes as long as the body is large. Its parts, messages and tools are therefore validated one
+    by one, and then taken as they are. Where one does not fit, the whole is read at once, which says what is wrong.
+    With `most_parts`, for a body of which nothing is known, the first piece that does not fit is the end. Raises
+    TooManyParts.
     """
     if len(body) < LONG:
         return GenerationRequest.model_validate_json(body)
     try:
         fields = from_json(body)
-        if most_parts is not None and parts_of(fields) > most_parts:
-            raise too_many_parts(most_parts)
+        if most_parts is not None:
+            count_parts(fields, most_parts)
         return _in_steps(fields)
+    except TooManyParts:
+        raise
     except (ValueError, AttributeError, RecursionError) as error:  # pydantic's are ValueErrors; a list has no `get`
         if most_parts is not None and isinstance(error, ValidationError):
             raise
         return GenerationRequest.model_validate_json(body)
 
 
-def parts_of(body: Any) -> int:
-    """How many parts the messages have, of a body that nobody has validated."""
+def count_parts(body: Any, most: int) -> None:
+    """Look how many parts the messages have, of a body that nobody has validated. Raises TooManyParts."""
     messages = body.get("messages") if isinstance(body, dict) else None
     dicts = [one for one in messages if isinstance(one, dict)] if isinstance(messages, list) else []
     lists = [one.get(name) for one in dicts for name in PARTS]
-    return sum(len(one) for one in lists if isinstance(one, list))
-
-
-def too_many_parts(most: int) -> ValidationError:
-    """What is wrong with a body of more parts."""
-    said = f"must have at most {most} parts in all; leave some out"
-    where = InitErrorDetails(type=PydanticCustomError("too_many_parts", said), loc=("messages",), input=None)
-    return ValidationError.from_exception_data("GenerationRequest", [where])
+    if sum(len(one) for one in lists if isinstance(one, list)) > most:
+        raise TooManyParts(f"must have at most {most} parts in all; leave some out")
 
 
 def _in_steps(fields: dict[str, Any]) -> GenerationRequest:
