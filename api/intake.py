@@ -18,7 +18,7 @@ from shared.capabilities import lacks
 from shared.nesting import more_values, nested_deeper
 from shared.provider_settings import ProviderSettings
 from shared.records import Shown
-from shared.request_json import TooManyParts, encode, read
+from shared.request_json import TooManyParts, count_parts_of_text, encode, read
 from shared.requests import MAX_DEPTH, MAX_PARTS, RESERVED, GenerationRequest, Message
 from shared.settings import Settings
 
@@ -104,6 +104,8 @@ def parse(body: bytes, max_values: int) -> GenerationRequest:
         message = f"has more than {max_values} values; send less, or have the operator raise MIDSTREAM_MAX_VALUES"
         raise unprocessable([FieldError(pointer="", message=message)], "too_many_values")
     try:
+        if more_values(body, MAX_PARTS):
+            count_parts_of_text(body, MAX_PARTS)
         try:
             return read(body, MAX_PARTS)
         except ValidationError:

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from shared.aside import LONG
+from shared.nesting import entries
 from shared.requests import (
     MAX_MESSAGES,
     ContentPart,
@@ -84,6 +85,9 @@ def _quoted(text: str) -> bytes:
 class TooManyParts(ValueError):
     """The messages of a body have more parts than one may have; its text says so."""
 
+    def __init__(self, most: int) -> None:
+        super().__init__(f"must have at most {most} parts in all; leave some out")
+
 
 def read(body: bytes, most_parts: int | None = None) -> GenerationRequest:
     """The request. Raises pydantic.ValidationError, as `GenerationRequest.model_validate_json` does.
@@ -108,13 +112,37 @@ def read(body: bytes, most_parts: int | None = None) -> GenerationRequest:
         return GenerationRequest.model_validate_json(body)
 
 
+class _Messages(msgspec.Struct):
+    messages: list[msgspec.Raw] = []
+
+
+class _Lists(msgspec.Struct):
+    content: msgspec.Raw = msgspec.Raw()
+    tool_calls: msgspec.Raw = msgspec.Raw()
+    reasoning: msgspec.Raw = msgspec.Raw()
+
+
+def count_parts_of_text(body: bytes, most: int) -> None:
+    """As `count_parts`, before any value of the body is made; of one that is no request nothing is said."""
+    try:
+        messages = msgspec.json.decode(body, type=_Messages).messages
+        if len(messages) > MAX_MESSAGES:
+            return
+        found = [msgspec.json.decode(message, type=_Lists) for message in messages]
+    except (msgspec.MsgspecError, RecursionError):
+        return
+    lists = [bytes(one) for of in found for one in (of.content, of.tool_calls, of.reasoning)]
+    if sum(entries(one) or 0 for one in lists if one.startswith(b"[") and len(one) > 2) > most:
+        raise TooManyParts(most)
+
+
 def count_parts(body: Any, most: int) -> None:
     """Look how many parts the messages have, of a body that nobody has validated. Raises TooManyParts."""
     messages = body.get("messages") if isinstance(body, dict) else None
     dicts = [one for one in messages if isinstance(one, dict)] if isinstance(messages, list) else []
     lists = [one.get(name) for one in dicts for name in PARTS]
     if sum(len(one) for one in lists if isinstance(one, list)) > most:
-        raise TooManyParts(f"must have at most {most} parts in all; leave some out")
+        raise TooManyParts(most)
 
 
 def _in_steps(fields: dict[str, Any]) -> GenerationRequest:

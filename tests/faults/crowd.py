@@ -69,10 +69,13 @@ def _question(content: object) -> str:
     return json.dumps({"model": "nobody/none", "messages": [{"role": "user", "content": content}]})
 
 
+# Made once: what the crowd spends itself, it takes from the honest ones on the same machine.
+_BODIES = {True: _post(_question([{}] * (BODY // 4))), False: _post(_question("x" * BODY))}
+
+
 async def bodies(place: Place, hostile: bool) -> None:
     """As many values as bytes allow, or one text."""
-    content: object = [{}] * (BODY // 4) if hostile else "x" * BODY
-    await place.ask(_post(_question(content)))
+    await place.ask(_BODIES[hostile])
 
 
 async def heads(place: Place, hostile: bool) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.json_text import cut, nests_deeper
-from shared.nesting import CHUNK, LONGEST, more_values, nested_deeper, shallow
+from shared.nesting import CHUNK, LONGEST, entries, more_values, nested_deeper, shallow
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text('[]{}"\\,:ab', max_size=5),
@@ -71,3 +71,13 @@ def test_they_are_counted_wherever_a_piece_ends(before: int, value: Any) -> None
     spaced = b"[" + b" " * before + json.dumps(value).encode() + b" " * CHUNK + b"]"
     assert not more_values(spaced, 1 + counted(value))
     assert more_values(spaced, counted(value))
+
+
+@given(st.lists(VALUES, min_size=1, max_size=9), st.sampled_from([None, 1]))
+def test_entries_of_a_list_are_counted(value: list[Any], indent: int | None) -> None:
+    assert entries(json.dumps(value, indent=indent, ensure_ascii=False).encode()) == len(value)
+
+
+def test_entries_with_very_many_of_their_own_are_not_counted() -> None:
+    assert entries(json.dumps([[0] * 50, 1]).encode()) == 2
+    assert entries(json.dumps([[0] * 1_000, 1]).encode()) is None
