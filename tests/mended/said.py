@@ -56,6 +56,21 @@ SENTENCES: dict[str, Sentence] = {
         "Tested with Valkey 9.1, which is embedded and in `compose.yaml`, and with Debian's Redis 7.0.15.",
         ("tests/test_docs.py::test_the_redis_of_compose_is_one_that_is_tested",),
     ),
+    "front-8-clients": Sentence(
+        "docs/protocol.md",
+        "All but those named as broken gave each event once and exactly",
+        ("judges/clients.py",),
+    ),
+    "front-10-nginx": Sentence(
+        "docs/deployment.md",
+        "A node that ends closes its connections, which is no failure: none is set aside, as then nobody might be left.",
+        ("tests/mended/test_proxy.py::test_a_rolling_restart_loses_no_event_and_answers_no_viewer_with_a_5xx",),
+    ),
+    "front-crowds": Sentence(
+        RELIABILITY,
+        "python -m tests.faults.hostile --seconds 240",
+        ("tests/faults/test_hostile.py::test_honest_users_beside_hostile_callers",),
+    ),
     "redis-2-nginx": Sentence(
         "docs/deployment.md",
         "viewers who kept coming back were answered 200 each time while Redis was away for 20 s",
