@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.framing import LINE, Requests
+from api.framing import FIELDS, LINE, Requests
 from api.problems import Problem
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -76,6 +76,14 @@ def test_what_is_no_request_is_refused_as_soon_as_it_is_seen(data: bytes, status
     with pytest.raises(Problem) as raised:
         cut(data, size)
     assert raised.value.status == status
+
+
+def test_a_head_has_so_many_fields_at_most() -> None:
+    assert cut(POST + b"a:b\r\n" * (FIELDS - 2) + b"\r\n", 65_536, most=65_536)
+    for end in (b"\r\n", b""):  # whole or not
+        with pytest.raises(Problem) as raised:
+            cut(POST + b"a:b\r\n" * FIELDS + end, 65_536, most=65_536)
+        assert (raised.value.status, raised.value.code) == (431, "headers_too_large")
 
 
 def test_it_says_whether_a_request_has_begun() -> None:

@@ -100,6 +100,13 @@ def test_parts_are_counted_before_one_is_looked_at(kind: dict[str, list[Any]]) -
     }
 
 
+def test_a_list_of_very_many_is_counted_before_one_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.request_json.from_json", lambda _: pytest.fail("they were made"))
+    assert refused(of([{"role": "user", "content": [{}] * 75_000}]))[2] == {
+        "/messages": f"must have at most {MAX_PARTS} parts in all; leave some out"
+    }
+
+
 def test_as_many_as_there_may_be_are_taken() -> None:
     whole = of([{"role": "user", "content": [TEXT] * (MAX_PARTS // 2)}] * 2)
     assert len(parse(whole, 100_000).messages) == 2

@@ -62,6 +62,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "deep": (*PYTEST, "tests/worker/providers/test_deep.py"),
     "heads": (*PYTEST, *(f"tests/api/test_{name}.py" for name in ("heads", "framing", "accept"))),
     "wire": (*PYTEST, "tests/api/test_protocol.py"),
+    "certificate": (*PYTEST, "tests/api/test_certificate.py"),
     "routes": (*PYTEST, "tests/api/test_generations.py"),
     "watchdog": (*PYTEST, "tests/worker/test_watchdog.py"),
     "ends": (*PYTEST, "tests/worker/providers/test_finish.py"),
@@ -1569,6 +1570,34 @@ MUTANTS = (
         "nesting",
     ),
     _one("long work is done in the loop", "shared/aside.py", "    if size < LONG:\n", "    if True:\n", "aside"),
+    _one(
+        "a head may have any number of fields",
+        FRAMING,
+        "if end < 0 else end) > FIELDS:",
+        "if end < 0 else end) < 0:",
+        "heads",
+    ),
+    _one(
+        "a handshake has all the time",
+        "api/certificate.py",
+        '            options["ssl_handshake_timeout"] = self.handshake_timeout\n',
+        "            pass\n",
+        "certificate",
+    ),
+    _one(
+        "parts are made before they are counted",
+        "api/intake.py",
+        "            count_parts_of_text(body, MAX_PARTS)\n",
+        "            pass\n",
+        "bodies",
+    ),
+    _one(
+        "what no name holds is in the log",
+        "worker/told.py",
+        '"".join(takewhile(str.isprintable, name))',
+        "name",
+        "waiting",
+    ),
     _one("a head has no bound", FRAMING, "if end < 0 and len(held) >= self._most:", "if False:", "heads"),
     _one(
         "a line may end without CR",
@@ -1635,12 +1664,17 @@ MUTANTS = (
         '        last = b""\n',
         "nesting",
     ),
-    _one(
+    Mutant(
         "parts are not counted",
-        "shared/request_json.py",
-        "if most_parts is not None and parts_of(fields) > most_parts:",
-        "if False:",
-        "bodies",
+        (
+            Edit(
+                "shared/request_json.py",
+                "if sum(len(one) for one in lists if isinstance(one, list)) > most:",
+                "if False:",
+            ),
+            Edit("shared/request_json.py", "if sum(entries(one) or 0 for one", "if 0 > sum(entries(one) or 0 for one"),
+        ),
+        ("bodies",),
     ),
     _one("all mistakes are made", "api/misfits.py", "if len(found) >= MAX_ERRORS:", "if False:", "bodies"),
     _one(

@@ -63,7 +63,7 @@ SENTENCES: dict[str, Sentence] = {
     ),
     "front-10-nginx": Sentence(
         "docs/deployment.md",
-        "A node that ends closes its connections, which is no failure: none is set aside, as then nobody might be left.",
+        "A node that ends closes its connections, which is no failure: none is set aside",
         ("tests/mended/test_proxy.py::test_a_rolling_restart_loses_no_event_and_answers_no_viewer_with_a_5xx",),
     ),
     "front-crowds": Sentence(
