@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import textwrap
 import threading
 import time
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 from tests.mended.conftest import Serve, Start
 from tests.mended.proxies import PROXIES, lags, offered, program
 from tests.mended.redis_servers import RedisServer
-from tests.mended.running import Running, free_port, until
+from tests.mended.running import Running, executable, free_port, until
 from tests.mended.upstream import DONE, Script, chunk, counted
 from tests.mended.viewers import Viewer, all_whole, slow
 
@@ -27,8 +28,13 @@ AWAY = 20.0
 
 
 def shipped(ports: list[int], listen: int) -> str:
-    """The configuration of nginx that compose.yaml mounts, on this machine."""
-    text = (ROOT / "deploy" / "nginx.conf").read_text().replace("listen 8000", f"listen 127.0.0.1:{listen}")
+    """The configuration of nginx that compose.yaml mounts, on this machine: that of the commit that is tried."""
+    tree = Path(executable()).parents[2]
+    tree = tree if (tree / "compose.yaml").exists() else ROOT
+    file, compose = tree / "deploy" / "nginx.conf", (tree / "compose.yaml").read_text()
+    # It stood in compose.yaml once.
+    within = textwrap.dedent(compose.partition("content: |\n")[2].partition("\nvolumes:")[0]).replace("$$", "$")
+    text = (file.read_text() if file.exists() else within).replace("listen 8000", f"listen 127.0.0.1:{listen}")
     for number, port in enumerate(ports, 1):
         text = text.replace(f"api-{number}:8000", f"127.0.0.1:{port}")
     return text
