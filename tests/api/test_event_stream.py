@@ -259,6 +259,7 @@ async def test_heartbeats(make_api: MakeApi, redis_url: str) -> None:
         await viewing.next()
         reading = asyncio.create_task(viewing.next())
         await until(lambda: viewing.raw.count(b": \n") >= 2, "two heartbeats")
+        assert b"\n: \n\n" not in viewing.raw, "a blank line would end a block, which has no data"
         await running.say("x")
         assert (await reading).event == "part"
 
