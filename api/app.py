@@ -10,30 +10,31 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from api import openapi, problems
-from api.auth import Keys
-from api.browser_guard import BrowserGuard
-from api.certificate import Certificate
-from api.hub import Hub
-from api.intake import Served
-from api.promises import Promises
+from api import openapi
+from api.access.api_keys import Keys
+from api.access.browser_guard import BrowserGuard
+from api.intake.request_body import Served
+from api.problems import problem
+from api.queued_deadlines import Waiting
 from api.routes import events, generations, health, models, page, usage
-from api.server import serve
 from api.services import Services
+from api.serving.certificate import Certificate
+from api.serving.server import serve
 from api.supervisor import supervised
-from api.waiting import Waiting
-from shared.commands import Server
-from shared.deadlines import Deadlines
-from shared.durability import Durability
-from shared.generations import Generations
-from shared.log import Log
-from shared.permissions import require, try_again
-from shared.queue import Queue
-from shared.redis_client import connect_both
-from shared.settings import Settings
-from shared.telemetry import configure_logging
-from shared.version import version
-from shared.workers import Workers
+from api.unsynced import Promises
+from api.viewing.hub import Hub
+from shared.config.settings import Settings
+from shared.generations.deadlines import Deadlines
+from shared.generations.generations import Generations
+from shared.log.guarded_log import Log
+from shared.permissions.commands import Server
+from shared.permissions.permission_check import require, try_again
+from shared.process.telemetry import configure_logging
+from shared.process.version import version
+from shared.queue.queue import Queue
+from shared.queue.workers import Workers
+from shared.storage.connections import connect_both
+from shared.storage.disk_sync import Durability
 
 KEEP = 4.0
 """Seconds that a node which goes waits until Redis has on disk what it promised last."""
@@ -88,7 +89,7 @@ def create_app(settings: Settings, away: Sequence[Server] = ()) -> FastAPI:
     served = Served.by(settings)
     app.state.services = Services(settings, log, store, hub, promises, deadlines, workers, durability, served)
     app.add_middleware(BrowserGuard, settings=settings)
-    problems.install(app)
+    problem.install(app)
     for module in (generations, events, models, usage, health, page):
         app.include_router(module.router)
     describe: Any = functools.partial(openapi.describe, app, keys=app.state.keys.required)

@@ -9,21 +9,21 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Request
 
-from api.admission import refusal
-from api.answers import ID_EXAMPLE
-from api.hub import Hub
-from api.intake import Served
-from api.problems import gone, not_found, unavailable, unreadable
-from api.promises import Promises
-from api.tail import RESTORATION
-from shared.clock import read_clock
-from shared.deadlines import Deadlines
-from shared.durability import Durability
-from shared.generations import Generations
-from shared.log import Log
-from shared.records import Record
-from shared.settings import Settings
-from shared.workers import Workers
+from api.intake.request_body import Served
+from api.problems.problem import gone, not_found, unavailable, unreadable
+from api.schemas.generation import ID_EXAMPLE
+from api.unsynced import Promises
+from api.viewing.hub import Hub
+from api.viewing.resume import refusal
+from api.viewing.tail import RESTORATION
+from shared.config.settings import Settings
+from shared.generations.deadlines import Deadlines
+from shared.generations.generations import Generations
+from shared.log.guarded_log import Log
+from shared.queue.workers import Workers
+from shared.record import Record
+from shared.storage.clock import read_clock
+from shared.storage.disk_sync import Durability
 
 _ID = re.compile(r"gen_[a-z2-7]{32}")
 

@@ -33,7 +33,7 @@ from rich.table import Table
 
 from bench.machine import describe
 from bench.stack import Connection, Measured, stack
-from shared.log import Keys
+from shared.log.guarded_log import Keys
 
 SETTLE = 30.0
 """Seconds in which everything that was asked must have reached the provider."""

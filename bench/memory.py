@@ -30,8 +30,8 @@ from bench.results import Figures, Report
 from bench.rounds import alternate
 from bench.stack import Connection
 from bench.subjects import PROMPT
-from shared.log import Keys
-from tests.processes import Stack
+from shared.log.guarded_log import Keys
+from tests.harness.processes import Stack
 
 FEW, MANY = 2_000, 10_000
 OPENING = 1_500

@@ -10,8 +10,8 @@ from typing import Protocol
 
 from redis.asyncio import Redis
 
-from shared.events import Completed, Delta, EventId, encode
-from shared.log import Batch, Keys, Log, Outcome
+from shared.log.events import Completed, Delta, EventId, encode
+from shared.log.guarded_log import Batch, Keys, Log, Outcome
 
 TICK = 0.002
 """Seconds between two turns at least, where many generations share the time between two events."""

@@ -28,7 +28,7 @@ from bench.fans import Fan, Logs, midstream
 from bench.load import get, load
 from bench.results import Figures, Report, losses
 from bench.rounds import alternate
-from shared.log import Keys
+from shared.log.guarded_log import Keys
 
 LONG = 10_000
 LOGS, EVENTS, COMERS, LIVE = 20, 5_000, 1_000, 100

@@ -22,8 +22,8 @@ from redis.asyncio import Redis
 from bench.arguments import parser
 from bench.results import Figures, Report
 from bench.stack import Connection
-from shared.queue import PENDING
-from tests.processes import Process, Stack
+from shared.queue.queue import PENDING
+from tests.harness.processes import Process, Stack
 
 CALLERS = 8
 STEP = 2_000

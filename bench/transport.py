@@ -23,7 +23,7 @@ from bench.cpu import SERVER_CORE, pin
 from bench.results import Figures, Report
 from bench.rounds import alternate
 from worker.providers import http_client, stream
-from worker.providers.finish import Finish
+from worker.providers.finish_reasons import Finish
 from worker.providers.provider import ProviderError, ProviderEvent
 
 ANSWERS, PIECES, RATE = 100, 250, 50

@@ -20,12 +20,15 @@ import pytest_asyncio
 from msgspec.structs import fields as fields_of
 from pydantic import BaseModel
 
-from shared import commands, events, permissions, redis_url
-from shared.allowed import allowed, bounds, is_number
-from shared.settings import Settings, load
+from shared.config import redis_url
+from shared.config.allowed_values import allowed, bounds, is_number
+from shared.config.settings import Settings, load
+from shared.log import events
+from shared.permissions import commands, permission_check
 from tests import configuration_tables
 from tests.faults.mutants import MUTANTS
-from tests.processes import ROOT, Process
+from tests.harness.processes import Process
+from tests.harness.repository import ROOT
 from worker.providers.provider import ErrorCode
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -326,7 +329,7 @@ class TestDeployment:
         assert "file: deploy/nginx.conf" in (ROOT / "compose.yaml").read_text(encoding="utf-8")
 
     def test_the_rule_of_a_redis_user_is_what_start_and_doctor_name(self) -> None:
-        assert f"ACL SETUSER midstream on >PASSWORD {permissions.RULE}\n" in DEPLOYMENT
+        assert f"ACL SETUSER midstream on >PASSWORD {permission_check.RULE}\n" in DEPLOYMENT
         hints = re.search(r"((?:`[A-Z]+`(?:, | and )?)+) serve as\s+hints only", DEPLOYMENT)
         assert hints
         assert set(re.findall(r"[A-Z]+", hints[1])) == set(commands.HINTS)

@@ -13,35 +13,35 @@ from contextlib import suppress
 
 import uvloop
 
-from shared.collector import spare_collector
-from shared.commands import Server
-from shared.descriptors import places
-from shared.ending_signals import ending_signals
-from shared.generations import Generations
-from shared.log import Log
-from shared.permissions import require, try_again
-from shared.queue import Queue
-from shared.readiness import say_ready
-from shared.redis_client import connect, connect_both
-from shared.settings import Settings
-from shared.subscriber import Subscriber
-from shared.telemetry import configure_logging, count_tasks_on_signal
-from worker.appender import Appender
-from worker.cache import Cache
-from worker.circuits import Circuits
-from worker.generate import Generator
-from worker.interrupts import Interrupts
-from worker.journal import open_journal
-from worker.news import News
-from worker.packer import Packer
-from worker.prices import Prices
+from shared.config.settings import Settings
+from shared.generations.generations import Generations
+from shared.log.guarded_log import Log
+from shared.permissions.commands import Server
+from shared.permissions.permission_check import require, try_again
+from shared.process.ending_signals import ending_signals
+from shared.process.file_descriptors import places
+from shared.process.gc_tuning import spare_collector
+from shared.process.readiness import say_ready
+from shared.process.telemetry import configure_logging, count_tasks_on_signal
+from shared.queue.queue import Queue
+from shared.storage.connections import connect, connect_both
+from shared.storage.subscriber import Subscriber
+from worker.billing.prices import Prices
+from worker.cache.log_notifier import News
+from worker.cache.lookup import Cache
+from worker.leasing.pause_detector import Pulse
+from worker.leasing.queue_worker import WAIT, QueueWorker
+from worker.maintenance.compactor import Packer
+from worker.maintenance.settler import Settler
+from worker.maintenance.sweeper import Sweeper
 from worker.providers.registry import Registry
-from worker.pulse import Pulse
-from worker.queue_worker import WAIT, QueueWorker
-from worker.services import Services
-from worker.settler import Settler
-from worker.sweeper import Sweeper
-from worker.trials import Trials
+from worker.running.cancel_listener import Interrupts
+from worker.running.circuits import Circuits
+from worker.running.quarantine import Trials
+from worker.running.running_generations import Generator
+from worker.running.services import Services
+from worker.writing.append_journal import open_journal
+from worker.writing.appender import Appender
 
 logger = logging.getLogger("midstream.worker")
 

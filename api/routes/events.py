@@ -8,12 +8,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from redis.exceptions import RedisError
 
-from api.admission import Refusal, Start, admit, asked_cursor, read_cursor
-from api.auth import Owner
-from api.event_stream import EventStream
-from api.problems import documented, gone, not_found, unreadable
+from api.access.api_keys import Owner
+from api.problems.problem import documented, gone, not_found, unreadable
 from api.services import GenerationId, Services, Use
-from shared.events import ORIGIN
+from api.viewing.event_stream import EventStream
+from api.viewing.resume import Refusal, Start, admit, asked_cursor, read_cursor
+from shared.log.events import ORIGIN
 
 router = APIRouter(prefix="/v1/generations", tags=["generations"])
 

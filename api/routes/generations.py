@@ -12,29 +12,31 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from redis.exceptions import RedisError, ResponseError
 
-from api import answers, intake, sse
-from api.accept import wants_stream
-from api.admission import Start, asked_cursor, read_cursor, refusal
-from api.answers import AcceptedGeneration, Generation, GenerationList, GenerationSnapshot, Outcome
-from api.auth import Owner
-from api.event_stream import EventStream
-from api.intake import Taken
-from api.json_only import json_only
-from api.no_store import NO_STORE, no_store
-from api.problems import FieldError, Problem, documented, gone, not_found, not_on_disk, unprocessable
-from api.promises import Ending
+from api.access.api_keys import Owner
+from api.access.json_only import json_only
+from api.intake import request_body
+from api.intake.accept_header import wants_stream
+from api.intake.request_body import Taken
+from api.problems.problem import FieldError, Problem, documented, gone, not_found, not_on_disk, unprocessable
+from api.schemas import generation
+from api.schemas.generation import AcceptedGeneration, Generation, GenerationList, GenerationSnapshot, Outcome
+from api.schemas.no_store import NO_STORE, no_store
 from api.services import GenerationId, Services, Use
-from shared.aside import aside
+from api.unsynced import Ending
+from api.viewing import sse_frames
+from api.viewing.event_stream import EventStream
+from api.viewing.resume import Start, asked_cursor, read_cursor, refusal
 from shared.backoff import Backoff
-from shared.durability import NotOnDiskError
-from shared.entry import Entry
-from shared.events import ORIGIN
-from shared.generations import Accepted, Existence, GoneError, QueueFull
-from shared.log import PAGE
-from shared.queue import Place
-from shared.records import Acceptance, Record, Shown, State
-from shared.request_json import encode
-from shared.snapshots import Snapshot
+from shared.generations.generations import Accepted, Existence, GoneError, QueueFull
+from shared.log.entry import Entry
+from shared.log.events import ORIGIN
+from shared.log.guarded_log import PAGE
+from shared.log.snapshots import Snapshot
+from shared.process.background_thread import aside
+from shared.queue.queue import Place
+from shared.record import Acceptance, Record, Shown, State
+from shared.request.request_json import encode
+from shared.storage.disk_sync import NotOnDiskError
 
 router = APIRouter(prefix="/v1/generations", tags=["generations"], dependencies=[no_store, json_only])
 
@@ -83,8 +85,8 @@ async def create(
     if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
         detail = "Idempotency-Key must be 1 to 255 printable ASCII characters."
         raise Problem(400, "invalid_idempotency_key", "The idempotency key is malformed", detail)
-    body = await intake.read_body(request, use.settings.max_body)
-    taken = await aside(len(body), intake.take, body, use.served, use.settings.max_values)
+    body = await request_body.read_body(request, use.settings.max_body)
+    taken = await aside(len(body), request_body.take, body, use.served, use.settings.max_values)
     accepted = await _accept(use, owner, taken, idempotency_key)
     asked = taken.request
     headers = {"Location": f"/v1/generations/{accepted.id}", **NO_STORE}
@@ -95,12 +97,12 @@ async def create(
             id=accepted.id,
             state=accepted.state,
             model=asked.model,
-            created=answers.timestamp(accepted.created_ms),
-            links=answers.links(accepted.id),
+            created=generation.timestamp(accepted.created_ms),
+            links=generation.links(accepted.id),
         )
         return JSONResponse(record.model_dump(), 202, headers)
     del headers["Cache-Control"]
-    first = sse.queued(accepted.id, await _position(use, accepted))
+    first = sse_frames.queued(accepted.id, await _position(use, accepted))
     cursor = asked_cursor(request)
     if cursor and idempotency_key is not None:
         # A client that repeats its POST goes on where it was. At the end that is an empty stream: at a 204 some retry.
@@ -193,7 +195,7 @@ async def list_generations(
     place = await _place(use, owner, before) if before else None
     records, following = await use.generations.page(owner, before=place, limit=limit)
     return GenerationList(
-        data=[Generation.model_validate(answers.summary(record)) for record in records],
+        data=[Generation.model_validate(generation.summary(record)) for record in records],
         next=str(following) if following else None,
     )
 
@@ -240,7 +242,7 @@ def _apply(said: Snapshot, page: list[Entry]) -> None:
 
 def _written(record: Record, shown: Shown, said: Snapshot) -> bytes:
     """The snapshot as JSON, in steps: one of many MB takes seconds, in which others are served."""
-    return encode(answers.snapshot(record, shown, said).model_dump(mode="json", by_alias=True, exclude_unset=True))
+    return encode(generation.snapshot(record, shown, said).model_dump(mode="json", by_alias=True, exclude_unset=True))
 
 
 @router.post(

@@ -11,10 +11,10 @@ from fastapi import APIRouter, Query
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from api.answers import Readiness, Status
-from api.problems import documented, draining, not_ready, too_few_workers
+from api.problems.problem import documented, draining, not_ready, too_few_workers
+from api.schemas.generation import Readiness, Status
 from api.services import Services, Use
-from shared.outage import CROWDED_REMEDY, PROBE, outage_of
+from shared.storage.outage import CROWDED_REMEDY, PROBE, outage_of
 
 router = APIRouter(tags=["health"])
 

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from api.auth import Owner
-from api.no_store import no_store
-from api.problems import FieldError, Problem, documented, unprocessable
+from api.access.api_keys import Owner
+from api.problems.problem import FieldError, Problem, documented, unprocessable
+from api.schemas.no_store import no_store
+from api.schemas.usage import UsageTotals, answer
 from api.services import Use
-from api.totals import UsageTotals, answer
-from shared.totals import MOST_DAYS, By, Total, Totals
+from shared.usage import MOST_DAYS, By, Total, Totals
 
 router = APIRouter(prefix="/v1/usage", tags=["usage"], dependencies=[no_store])
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from midstream.valkey import Valkey
-from shared.settings import load
+from midstream.processes.valkey import Valkey
+from shared.config.settings import load
 from tests.api.harness import Api, MakeApi, Producer
 
 

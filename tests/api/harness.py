@@ -11,25 +11,13 @@ from typing import Any, NamedTuple
 import httpx2
 
 from api.app import create_app
-from api.hub import Hub
-from api.listeners import listen
-from api.server import DrainingServer, server
-from shared.events import (
-    ORIGIN,
-    Cancelled,
-    Completed,
-    Delta,
-    Event,
-    EventId,
-    Failed,
-    Part,
-    PartEnd,
-    Usage,
-    encode,
-)
-from shared.log import Batch, Claim, Log, Outcome, Reply, Start
-from shared.settings import Settings
-from shared.sse import Decoder
+from api.serving.listeners import listen
+from api.serving.server import DrainingServer, server
+from api.viewing.hub import Hub
+from shared.config.settings import Settings
+from shared.log.events import ORIGIN, Cancelled, Completed, Delta, Event, EventId, Failed, Part, PartEnd, Usage, encode
+from shared.log.guarded_log import Batch, Claim, Log, Outcome, Reply, Start
+from shared.sse_decoder import Decoder
 
 DEADLINE = 20.0
 MODEL = "simulator/lorem"

@@ -6,13 +6,13 @@ import asyncio
 
 from redis.asyncio import Redis
 
-from shared.generations import Generations
-from shared.log import Log
-from shared.requests import GenerationRequest
-from shared.settings import Settings
-from shared.subscriber import Subscriber
-from worker.cache import Cache
-from worker.news import News
+from shared.config.settings import Settings
+from shared.generations.generations import Generations
+from shared.log.guarded_log import Log
+from shared.request.generation_request import GenerationRequest
+from shared.storage.subscriber import Subscriber
+from worker.cache.log_notifier import News
+from worker.cache.lookup import Cache
 
 ASKED = GenerationRequest.model_validate(
     {"model": "p/m", "messages": [{"role": "user", "content": "a-secret-prompt"}], "cache": {"ttl": 60}}

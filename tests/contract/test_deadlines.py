@@ -9,15 +9,15 @@ from fakeredis import FakeAsyncRedis
 from msgspec import UNSET
 from redis.asyncio import Redis
 
-from shared import deadlines as module
-from shared.deadlines import Deadlines
-from shared.events import Cancelled, Cost, Failed, Spent, Usage, decode, encode
-from shared.generations import Generations
-from shared.log import Batch, Log, Outcome, Start
-from shared.queue import DEADLINES, Queue
-from shared.records import Acceptance
-from shared.settings import Settings
-from shared.workers import WORKERS, Workers
+from shared.config.settings import Settings
+from shared.generations import deadlines as module
+from shared.generations.deadlines import Deadlines
+from shared.generations.generations import Generations
+from shared.log.events import Cancelled, Cost, Failed, Spent, Usage, decode, encode
+from shared.log.guarded_log import Batch, Log, Outcome, Start
+from shared.queue.queue import DEADLINES, Queue
+from shared.queue.workers import WORKERS, Workers
+from shared.record import Acceptance
 
 
 @pytest.fixture

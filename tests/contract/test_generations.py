@@ -9,10 +9,10 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError
 
-from shared.generations import Generations, GoneError, QueueFull
-from shared.log import Keys, Log
-from shared.queue import PENDING, QUEUE, Announced
-from shared.records import Acceptance
+from shared.generations.generations import Generations, GoneError, QueueFull
+from shared.log.guarded_log import Keys, Log
+from shared.queue.queue import PENDING, QUEUE, Announced
+from shared.record import Acceptance
 from tests.contract.accepting import REQUEST, batch, claim, completed
 
 

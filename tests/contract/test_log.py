@@ -11,11 +11,11 @@ from fakeredis import FakeAsyncRedis
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError
 
-from shared.events import ORIGIN, EventId
-from shared.generations import SYNCED_MS, Existence, Generations
-from shared.log import TOGETHER, Keys, Log, Outcome, Publication, Reply, Start
+from shared.generations.generations import SYNCED_MS, Existence, Generations
+from shared.log.events import ORIGIN, EventId
+from shared.log.guarded_log import TOGETHER, Keys, Log, Outcome, Publication, Reply, Start
 from tests.contract.accepting import accept, batch, claim, completed, delta
-from worker.packer import Packer
+from worker.maintenance.compactor import Packer
 
 
 async def test_an_attempt_is_dense_from_its_first_event_to_the_seal(generations: Generations, log: Log) -> None:

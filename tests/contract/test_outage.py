@@ -14,12 +14,12 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError, OutOfMemoryError, ResponseError, TimeoutError
 
-from midstream.valkey import Valkey
-from shared import outage
-from shared.outage import is_full, level, outage_of, refusal
-from shared.permissions import require
-from shared.redis_client import connect
-from shared.settings import Settings
+from midstream.processes.valkey import Valkey
+from shared.config.settings import Settings
+from shared.permissions.permission_check import require
+from shared.storage import outage
+from shared.storage.connections import connect
+from shared.storage.outage import is_full, level, outage_of, refusal
 
 LOGGER = "midstream.redis"
 

@@ -13,15 +13,16 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from midstream.valkey import Valkey
-from shared import permissions
-from shared.commands import Server, servers
-from shared.permissions import RULE, Lacks, lacks, require, try_again
-from shared.queue import Queue
-from shared.redis_client import connect
-from shared.settings import Settings, SettingsError
+from midstream.processes.valkey import Valkey
+from shared.config.settings import Settings, SettingsError
+from shared.permissions import permission_check
+from shared.permissions.commands import Server, servers
+from shared.permissions.permission_check import RULE, Lacks, lacks, require, try_again
+from shared.queue.queue import Queue
+from shared.storage.connections import connect
+from tests.harness.repository import ROOT
 
-LUA = Path(__file__).parents[2] / "shared/lua"
+LUA = [script for package in ("shared", "worker") for script in (ROOT / package).rglob("*.lua")]
 DEBIAN_REDIS = shutil.which("redis-server")
 PASSWORD = "s3cr3t"
 
@@ -135,8 +136,8 @@ async def test_a_server_that_lets_nobody_in_or_is_away_is_no_reason_to_stop(serv
 async def test_a_server_that_was_away_at_start_is_tried_when_it_is_back(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(permissions, "FIRST", 0.01)
-    monkeypatch.setattr(permissions, "LONGEST", 0.05)
+    monkeypatch.setattr(permission_check, "FIRST", 0.01)
+    monkeypatch.setattr(permission_check, "LONGEST", 0.05)
     async with Valkey(tmp_path / "data") as valkey:
         settings = as_user(valkey)
         # Its user is not there yet, so it lets nobody in.
@@ -163,7 +164,7 @@ def tried(settings: Settings) -> dict[str, set[str]]:
 
 def test_every_command_of_a_script_is_tried() -> None:
     commands = set[str]().union(*tried(Settings(queue_url="redis://queue.test")).values())
-    called = {name for file in LUA.glob("*.lua") for name in re.findall(r"p?call\('(\w+)'", file.read_text())}
+    called = {name for script in LUA for name in re.findall(r"p?call\('(\w+)'", script.read_text())}
     assert len(called) > 25
     assert called <= commands
 
@@ -174,7 +175,7 @@ def test_every_command_of_a_client_is_tried() -> None:
     called = {
         name.upper()
         for package in ("api", "shared", "worker")
-        for file in (LUA.parents[1] / package).rglob("*.py")
+        for file in (ROOT / package).rglob("*.py")
         for name in re.findall(r"\b_?(?:redis|pipe)\.([a-z]+)\(", file.read_text())
     }
     assert len(called) > 20

@@ -10,7 +10,8 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from shared.queue import (
+from shared.config.settings import Settings
+from shared.queue.queue import (
     INTERRUPTS,
     LEASES,
     NO_LEASES,
@@ -23,7 +24,6 @@ from shared.queue import (
     decode_job,
     encode_job,
 )
-from shared.settings import Settings
 
 
 async def test_jobs_are_taken_once_and_in_order(queue: Queue) -> None:

@@ -13,16 +13,16 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from shared.clock import read_clock
-from shared.events import Cancelled, Completed, Cost, Event, Failed, Spent, Usage
-from shared.generations import SYNCED_MS, Generations
-from shared.log import Keys, Log, Outcome
-from shared.queue import PENDING, QUEUE, Queue
-from shared.settings import Settings
-from shared.totals import COUNTED, MODELS, OTHER, TOKENS, Ended, Totals, ended, read_ended
+from shared.config.settings import Settings
+from shared.generations.generations import SYNCED_MS, Generations
+from shared.log.events import Cancelled, Completed, Cost, Event, Failed, Spent, Usage
+from shared.log.guarded_log import Keys, Log, Outcome
+from shared.queue.queue import PENDING, QUEUE, Queue
+from shared.storage.clock import read_clock
+from shared.usage import COUNTED, MODELS, OTHER, TOKENS, Ended, Totals, ended, read_ended
 from tests.contract.accepting import accept, batch, claim
-from worker.prices import Prices
-from worker.sweeper import Sweeper
+from worker.billing.prices import Prices
+from worker.maintenance.sweeper import Sweeper
 
 DAY_MS = 86_400_000
 FIRST, LAST = date(2026, 1, 1), date(2026, 1, 3)

@@ -11,9 +11,9 @@ import httpx2
 import pytest
 from redis.asyncio import Redis
 
-from shared.queue import LEASES
+from shared.queue.queue import LEASES
 from tests.e2e.viewers import DEADLINE, ask, blocks, connect, cursor_of, parse, text_of, watch
-from tests.processes import Stack
+from tests.harness.processes import Stack
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("shown"), pytest.mark.timeout(150)]
 

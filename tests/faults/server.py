@@ -13,9 +13,9 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from midstream.up import free_port
-from midstream.valkey import Valkey, find_binary
-from midstream.waiting import POLL
+from midstream.commands.up import free_port
+from midstream.processes.polling import POLL
+from midstream.processes.valkey import Valkey, find_binary
 from tests.faults.aof import Tail
 
 FAKETIME = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))

@@ -12,34 +12,34 @@ from fakeredis import FakeAsyncRedis
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError
 
-from api import promises as promises_module
-from api import tail as tail_module
-from api.promises import Promises
-from api.tail import Tail
-from shared import generations as generations_module
-from shared.events import TERMINAL
-from shared.generations import Generations
-from shared.log import Keys, Log, Outcome, Publication, Start
-from shared.queue import LEASES, PENDING, QUEUE, Queue
-from shared.records import Acceptance
-from shared.settings import Settings
-from shared.subscriber import Subscriber
+from api import unsynced as promises_module
+from api.unsynced import Promises
+from api.viewing import tail as tail_module
+from api.viewing.tail import Tail
+from shared.config.settings import Settings
+from shared.generations import generations as generations_module
+from shared.generations.generations import Generations
+from shared.log.events import TERMINAL
+from shared.log.guarded_log import Keys, Log, Outcome, Publication, Start
+from shared.queue.queue import LEASES, PENDING, QUEUE, Queue
+from shared.record import Acceptance
+from shared.storage.subscriber import Subscriber
 from tests.contract.accepting import accept, batch, claim, completed, delta
-from worker import settler as settler_module
-from worker.appender import Appender
-from worker.asked import Asked
-from worker.cache import Cache
-from worker.circuits import Circuits
-from worker.generate import Generator
-from worker.journal import Silence
-from worker.news import News
-from worker.prices import Prices
+from worker.billing.prices import Prices
+from worker.cache.log_notifier import News
+from worker.cache.lookup import Cache
+from worker.maintenance import settler as settler_module
+from worker.maintenance.settler import Settler
 from worker.providers.registry import Registry
-from worker.run import JobEnd
-from worker.services import Services
-from worker.settler import Settler
-from worker.trials import Trials
-from worker.writer import Writer
+from worker.requests.kept_request import Asked
+from worker.running.circuits import Circuits
+from worker.running.generation_run import JobEnd
+from worker.running.quarantine import Trials
+from worker.running.running_generations import Generator
+from worker.running.services import Services
+from worker.writing.append_journal import Silence
+from worker.writing.appender import Appender
+from worker.writing.writer import Writer
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from shared.log import Keys
-from shared.redis_client import connect as connect_redis
+from shared.log.guarded_log import Keys
+from shared.storage.connections import connect as connect_redis
 from tests.e2e.viewers import DEADLINE, ask, blocks, connect, cursor_of, parse, watch
 from tests.faults.triggers import Breakable
 

@@ -15,15 +15,15 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from api import viewer
-from midstream.valkey import Valkey
-from shared.clock import read_clock
-from shared.events import TERMINAL, Cancelled, EventId
-from shared.generations import Generations
-from shared.log import Keys, Log, Outcome, Start
-from shared.queue import Queue
-from shared.redis_client import connect
-from shared.settings import Settings
+from api.viewing import viewer
+from midstream.processes.valkey import Valkey
+from shared.config.settings import Settings
+from shared.generations.generations import Generations
+from shared.log.events import TERMINAL, Cancelled, EventId
+from shared.log.guarded_log import Keys, Log, Outcome, Start
+from shared.queue.queue import Queue
+from shared.storage.clock import read_clock
+from shared.storage.connections import connect
 from tests.api.harness import Api, Producer, until, whole
 from tests.contract.accepting import accept, batch, claim, completed
 from tests.e2e.viewers import blocks, cursor_of

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from midstream.standard_streams import CannotWrite, Stream
-from tests.midstream.conftest import ROOT
+from tests.harness.repository import ROOT
 from tests.midstream.scripted_api import Answer, ScriptedApi
 
 full = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from redis.asyncio import Redis
 
-from shared.commands import HINTS, servers
-from shared.events import Cancelled, Completed
-from shared.generations import Generations
-from shared.log import Log
-from shared.permissions import lacks
-from shared.queue import Queue
-from shared.redis_client import connect
-from shared.settings import Settings
-from shared.totals import Totals
+from shared.config.settings import Settings
+from shared.generations.generations import Generations
+from shared.log.events import Cancelled, Completed
+from shared.log.guarded_log import Log
+from shared.permissions.commands import HINTS, servers
+from shared.permissions.permission_check import lacks
+from shared.queue.queue import Queue
+from shared.storage.connections import connect
+from shared.usage import Totals
 from tests.worker.conftest import Midstream, said_something, working
 
 

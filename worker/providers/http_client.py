@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx2
 
-from shared.outbound import way_to
+from shared.config.outbound import way_to
 from worker.providers.errors import TRANSPORT_ERRORS
 from worker.providers.transport import ProxiedTransport, Transport
 

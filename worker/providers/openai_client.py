@@ -7,8 +7,8 @@ from typing import Any
 import httpx2
 from openai import AsyncOpenAI, AsyncStream
 
-from shared.provider_settings import ProviderSettings
-from worker.providers.ambient import without_ambient_headers
+from shared.config.provider_settings import ProviderSettings
+from worker.providers.environment_headers import without_ambient_headers
 from worker.providers.http_client import TIMEOUT, http_client
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from typing import Literal, Protocol
 
-from shared.events import Annotation, Completed, Delta, Part, PartEnd, Raw, Response, UsageReport
-from shared.requests import GenerationRequest
-from shared.snapshots import Snapshot
+from shared.log.events import Annotation, Completed, Delta, Part, PartEnd, Raw, Response, UsageReport
+from shared.log.snapshots import Snapshot
+from shared.request.generation_request import GenerationRequest
 
 ProviderEvent = Response | Part | Delta | Annotation | PartEnd | Raw | UsageReport | Completed
 

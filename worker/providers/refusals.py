@@ -10,7 +10,7 @@ import re
 
 from openai import APIStatusError
 
-from shared.requests import GenerationRequest
+from shared.request.generation_request import GenerationRequest
 
 _REFUSALS = (400, 422)
 MOST = 1000

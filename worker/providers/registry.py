@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from shared.provider_settings import Protocol, ProviderSettings
+from shared.config.provider_settings import Protocol, ProviderSettings
 from worker.providers.provider import Provider
 
 # Those that have an SDK load it, most of a second's work, and so only where an endpoint speaks its protocol.
 
 
 def _openai_chat(name: str, settings: ProviderSettings) -> Provider:
-    from worker.providers.openai_chat import OpenAIChat
+    from worker.providers.openai_chat.adapter import OpenAIChat
 
     return OpenAIChat(name, settings)
 
 
 def _openai_responses(name: str, settings: ProviderSettings) -> Provider:
-    from worker.providers.openai_responses import OpenAIResponses
+    from worker.providers.openai_responses.adapter import OpenAIResponses
 
     return OpenAIResponses(name, settings)
 
 
 def _anthropic(name: str, settings: ProviderSettings) -> Provider:
-    from worker.providers.anthropic import Anthropic
+    from worker.providers.anthropic.adapter import Anthropic
 
     return Anthropic(name, settings)
 
 
 def _gemini(name: str, settings: ProviderSettings) -> Provider:
-    from worker.providers.gemini import Gemini
+    from worker.providers.gemini.adapter import Gemini
 
     return Gemini(name, settings)
 

@@ -19,13 +19,13 @@ import httpx2
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from shared.events import Annotation, Completed, Raw, UsageReport
-from shared.json_text import cut, nests_deeper
-from shared.nesting import shallow
-from shared.requests import MAX_DEPTH
-from shared.sse import Decoder, EventTooLarge, ServerSentEvent
+from shared.log.events import Annotation, Completed, Raw, UsageReport
+from shared.request.generation_request import MAX_DEPTH
+from shared.request.nesting import shallow
+from shared.sse_decoder import Decoder, EventTooLarge, ServerSentEvent
+from shared.strict_json import cut, nests_deeper
 from worker.providers.errors import TRANSPORT_ERRORS, from_status, from_transport, problem
-from worker.providers.finish import Finish, is_done
+from worker.providers.finish_reasons import Finish, is_done
 from worker.providers.provider import Pause, ProviderError, ProviderEvent, adds
 from worker.providers.transport import BODY, Body
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.provider_settings import Protocol
-from shared.requests import GenerationRequest
+from shared.config.provider_settings import Protocol
+from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.conftest import Adapter
 from tests.worker.providers.upstream import Reply, Upstream, outcome
 from worker.providers.http_client import MAX_ERROR

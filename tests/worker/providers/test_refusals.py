@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from openai import BadRequestError
 
-from shared.requests import GenerationRequest
+from shared.request.generation_request import GenerationRequest
 from worker.providers.refusals import MOST, Refusals
 
 Ask = Callable[..., GenerationRequest]

@@ -17,18 +17,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.provider_settings import Protocol, ProviderSettings
-from shared.requests import GenerationRequest
-from tests.worker.providers.responses_stream import SHORT as RESPONSES
-from tests.worker.providers.test_anthropic_reader import RICH as MESSAGES
-from tests.worker.providers.test_gemini_reader import RICH as GEMINI
-from tests.worker.providers.test_openai_chat_reader import RICH as CHAT
+from shared.config.provider_settings import Protocol, ProviderSettings
+from shared.request.generation_request import GenerationRequest
+from tests.worker.providers.anthropic.test_reader import RICH as MESSAGES
+from tests.worker.providers.gemini.test_reader import RICH as GEMINI
+from tests.worker.providers.openai_chat.test_reader import RICH as CHAT
+from tests.worker.providers.openai_responses.responses_stream import SHORT as RESPONSES
 from tests.worker.providers.upstream import Outcome, Reply, Upstream, outcome
 from worker.providers import http_client, stream
-from worker.providers.anthropic_reader import MessagesReader
-from worker.providers.gemini_reader import GeminiReader
-from worker.providers.openai_chat_reader import ChatReader
-from worker.providers.openai_responses_reader import ResponsesReader
+from worker.providers.anthropic.reader import MessagesReader
+from worker.providers.gemini.reader import GeminiReader
+from worker.providers.openai_chat.reader import ChatReader
+from worker.providers.openai_responses.reader import ResponsesReader
 from worker.providers.provider import Provider, ProviderError, ProviderEvent
 from worker.providers.registry import Registry
 
