@@ -36,7 +36,7 @@ from shared.queue.workers import Workers
 from shared.storage.connections import connect_both
 from shared.storage.disk_sync import Durability
 
-KEEP = 4.0
+KEEP_UNSYNCED_S = 4.0
 """Seconds that a node which goes waits until Redis has on disk what it promised last."""
 
 DESCRIPTION = (
@@ -71,7 +71,7 @@ def create_app(settings: Settings, away: Sequence[Server] = ()) -> FastAPI:
             async with supervised("promises", promises.run), supervised("deadlines", waiting.run):
                 yield
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(KEEP):
+                    async with asyncio.timeout(KEEP_UNSYNCED_S):
                         await promises.kept()
 
     # FastAPI's pages for people load a script from a host of somebody else. The description itself needs none.

@@ -17,9 +17,9 @@ from shared.storage.clock import read_clock
 
 logger = logging.getLogger("midstream.api")
 
-INTERVAL = 1.0
+LOOK_INTERVAL_S = 1.0
 """Seconds between two looks, of all nodes together."""
-MISSED = 10.0
+NO_WORKER_FOR_S = 10.0
 """Seconds without any worker before that is worth a line: one that starts, or is replaced, takes less."""
 
 
@@ -41,12 +41,12 @@ class Waiting:
         # A clock that was set just before this process came makes leases look as if they had run out.
         begins = loop.time() + self._queue.lease_ms / 1000
         while True:
-            await asyncio.sleep(INTERVAL * random.uniform(0.8, 1.2))
+            await asyncio.sleep(LOOK_INTERVAL_S * random.uniform(0.8, 1.2))
             try:
                 await self._compare_lease()
                 # Whoever keeps deadlines has seen both clocks all the time, and knows when one was set.
                 await read_clock(self._log_redis)
-                if loop.time() > begins and await self._queue.alone("deadlines", INTERVAL * 0.7):
+                if loop.time() > begins and await self._queue.alone("deadlines", LOOK_INTERVAL_S * 0.7):
                     for generation_id in await self._deadlines.keep():
                         logger.warning("%s failed code=deadline_exceeded, as no worker ran it in time", generation_id)
                 self._tell(await self._workers.alive())
@@ -68,6 +68,6 @@ class Waiting:
             self._missed_since, self._told = None, False
             return
         self._missed_since = self._missed_since or now
-        if not self._told and now - self._missed_since > MISSED:
+        if not self._told and now - self._missed_since > NO_WORKER_FOR_S:
             self._told = True
             logger.warning("no worker is alive: what is accepted waits until one is started, or its deadline is over")

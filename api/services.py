@@ -15,7 +15,7 @@ from api.schemas.generation import ID_EXAMPLE
 from api.unsynced import Promises
 from api.viewing.hub import Hub
 from api.viewing.resume import refusal
-from api.viewing.tail import RESTORATION
+from api.viewing.tail import RESTORATION_S
 from shared.config.settings import Settings
 from shared.generations.deadlines import Deadlines
 from shared.generations.generations import Generations
@@ -50,7 +50,7 @@ class Services:
         """
         _, up_ms = await read_clock(self.log.redis)
         age_ms = (time.monotonic() - self.started) * 1000
-        return up_ms < RESTORATION * 1000 and not (sure and up_ms + 2000 > age_ms)
+        return up_ms < RESTORATION_S * 1000 and not (sure and up_ms + 2000 > age_ms)
 
     async def record(self, generation_id: str, owner: str) -> Record:
         """The owner's record. Raises Problem 404, 410 or 503, and redis.exceptions.RedisError."""

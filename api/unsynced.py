@@ -19,15 +19,15 @@ from shared.storage.outage import is_away, level
 
 logger = logging.getLogger("midstream.api")
 
-SETTLED = 2.0
+LOOK_AFTER_S = 2.0
 """Seconds after which a promise is looked at again: longer than Redis takes to sync its file (1 s)."""
-LOOKS = 30
+MAX_LOOKS = 30
 """Answers of Redis after which one is forgotten even if Redis has not done it yet: a minute's, without outages."""
-MOST = 20_000
+MAX_REMEMBERED = 20_000
 """Promises of each kind that are remembered; past it the oldest are forgotten."""
-MOST_BYTES = 64_000_000
+MAX_REQUEST_BYTES = 64_000_000
 """Bytes of their requests likewise: a request may have megabytes."""
-PAGE = 100
+LOOK_PAGE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class _Line(Generic[P]):
     def _put(self, given: _Given[P]) -> None:
         self.given.append(given)
         self._bytes += given.size
-        while len(self.given) > MOST or (self._bytes > MOST_BYTES and len(self.given) > 1):
+        while len(self.given) > MAX_REMEMBERED or (self._bytes > MAX_REQUEST_BYTES and len(self.given) > 1):
             self._next()
 
     def _next(self) -> _Given[P]:
@@ -85,13 +85,13 @@ class _Line(Generic[P]):
 
     async def run(self) -> None:
         """Look at what is due, for ever."""
-        backoff = Backoff(first=SETTLED / 4, cap=SETTLED)
-        pause = SETTLED / 4
+        backoff = Backoff(first=LOOK_AFTER_S / 4, cap=LOOK_AFTER_S)
+        pause = LOOK_AFTER_S / 4
         while True:
             self.looked.set()
             await asyncio.sleep(pause)
-            pause = SETTLED / 4
-            while due := self._due(PAGE):
+            pause = LOOK_AFTER_S / 4
+            while due := self._due(LOOK_PAGE):
                 try:
                     await self._page(due)
                     backoff.reset()
@@ -102,7 +102,7 @@ class _Line(Generic[P]):
 
     def _due(self, most: int) -> list[_Given[P]]:
         due: list[_Given[P]] = []
-        ripe = asyncio.get_running_loop().time() - SETTLED
+        ripe = asyncio.get_running_loop().time() - LOOK_AFTER_S
         while self.given and self.given[0].at <= ripe and len(due) < most:
             due.append(self._next())
         return due
@@ -125,7 +125,7 @@ class _Line(Generic[P]):
         now = asyncio.get_running_loop().time()
         for given in again:
             given.at, given.looks = now, given.looks + 1
-            if given.looks < LOOKS:
+            if given.looks < MAX_LOOKS:
                 self._put(given)
 
 
@@ -138,7 +138,7 @@ class Promises:
         self._ended = _Line[Ending](self._look_at_ended)
 
     def remember(self, promise: Promise) -> None:
-        """Look at it again in SETTLED seconds."""
+        """Look at it again in LOOK_AFTER_S seconds."""
         if isinstance(promise, Ending):
             self._ended.take(promise)
         else:

@@ -70,7 +70,7 @@ def _serve(ready: Connection) -> None:
 
 def httpx2s() -> httpx2.AsyncClient:
     """The client with httpx2's own transport."""
-    return httpx2.AsyncClient(timeout=http_client.TIMEOUT, limits=http_client.LIMITS)
+    return httpx2.AsyncClient(timeout=http_client.CALL_TIMEOUT, limits=http_client.CONNECTION_LIMITS)
 
 
 CLIENTS: dict[str, Callable[[], httpx2.AsyncClient]] = {

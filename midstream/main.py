@@ -49,7 +49,7 @@ def _say_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-SERVERS = frozenset({"up", "api", "worker", "simulator"})
+SERVER_COMMANDS = frozenset({"up", "api", "worker", "simulator"})
 
 
 def _warn_of_strangers(settings: Settings) -> None:
@@ -67,7 +67,7 @@ def options(
     ] = False,
 ) -> None:
     """What every command has: `--version` ends the program before one is looked for."""
-    if context.invoked_subcommand in SERVERS:
+    if context.invoked_subcommand in SERVER_COMMANDS:
         from shared.process.file_descriptors import raise_limit
 
         forgive()

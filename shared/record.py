@@ -92,7 +92,7 @@ class Record(Terms):
         )
 
 
-FIELDS = [
+RECORD_FIELDS = [
     "owner", "model", "shown", "fingerprint", "on_interrupt", "ttl", "created", "state", "attempts", "seal", "ended",
     "cancel", "failures", "max_attempts", "beside", "pardons", "choice",
 ]  # fmt: skip
@@ -128,7 +128,7 @@ class UnreadableRecord(ValueError):
 
 def read_record(generation_id: str, values: Sequence[bytes | None]) -> Record | None:
     """What these fields say; None where there is no record. Raises UnreadableRecord."""
-    fields = {name: value for name, value in zip(FIELDS, values, strict=False) if value is not None}
+    fields = {name: value for name, value in zip(RECORD_FIELDS, values, strict=False) if value is not None}
     if "state" not in fields:
         return None
     try:

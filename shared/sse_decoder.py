@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-MAX_EVENT = 16_000_000
+MAX_EVENT_BYTES = 16_000_000
 """Bytes of one event; no provider sends a tenth of it."""
 
 _BOM = b"\xef\xbb\xbf"
@@ -29,7 +29,7 @@ class Decoder:
     blank line arrives, not at the end of their own line, so that half a block has no effect at all.
     """
 
-    def __init__(self, max_event: int = MAX_EVENT) -> None:
+    def __init__(self, max_event: int = MAX_EVENT_BYTES) -> None:
         self.last_event_id = ""
         self.retry: int | None = None
         """The last reconnection time the server asked for, in ms."""

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import UNSET, Struct
 from redis.asyncio import Redis
 
-from shared.log.events import TERMINAL, Cancelled, Completed, Event, EventId, Failed, Spent, decode
+from shared.log.events import TERMINAL_TYPES, Cancelled, Completed, Event, EventId, Failed, Spent, decode
 from shared.log.guarded_log import Log
 from shared.record import Terms
 
@@ -126,7 +126,7 @@ async def read_ended(log: Log, asked: Terms) -> Ended | None:
     Raises redis.exceptions.RedisError, and ValueError for a log that is not as we write it.
     """
     last = await log.last(asked.id)
-    if last is None or last.type not in TERMINAL:
+    if last is None or last.type not in TERMINAL_TYPES:
         return None
     attempt = b""
     if last.id.seq > 0:

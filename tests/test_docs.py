@@ -163,11 +163,11 @@ class TestProtocol:
         frames = re.findall(r"^event: (\w+)\ndata: (.*)$", PROTOCOL, re.MULTILINE)
         for type, data in frames:
             assert events.encode(events.decode(type, data.encode())).decode() == data
-        assert {type for type, _ in frames} == events.TYPES
+        assert {type for type, _ in frames} == events.EVENT_TYPES
 
     def test_each_field_of_an_event_is_told(self) -> None:
-        types = [kind for kind in get_args(events.AnyEvent) if kind.type in events.TYPES]
-        assert len(types) == len(events.TYPES)
+        types = [kind for kind in get_args(events.AnyEvent) if kind.type in events.EVENT_TYPES]
+        assert len(types) == len(events.EVENT_TYPES)
         for kind in types:
             told = row(PROTOCOL, kind.type)
             assert [
@@ -329,10 +329,10 @@ class TestDeployment:
         assert "file: deploy/nginx.conf" in (ROOT / "compose.yaml").read_text(encoding="utf-8")
 
     def test_the_rule_of_a_redis_user_is_what_start_and_doctor_name(self) -> None:
-        assert f"ACL SETUSER midstream on >PASSWORD {permission_check.RULE}\n" in DEPLOYMENT
+        assert f"ACL SETUSER midstream on >PASSWORD {permission_check.ACL_RULE}\n" in DEPLOYMENT
         hints = re.search(r"((?:`[A-Z]+`(?:, | and )?)+) serve as\s+hints only", DEPLOYMENT)
         assert hints
-        assert set(re.findall(r"[A-Z]+", hints[1])) == set(commands.HINTS)
+        assert set(re.findall(r"[A-Z]+", hints[1])) == set(commands.HINT_COMMANDS)
 
     def test_the_options_of_a_redis_address_are_those_that_are_taken(self) -> None:
         told = DEPLOYMENT.partition("- Options are ")[2].partition("\n- ")[0]

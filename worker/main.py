@@ -30,7 +30,7 @@ from worker.billing.prices import Prices
 from worker.cache.log_notifier import News
 from worker.cache.lookup import Cache
 from worker.leasing.pause_detector import Pulse
-from worker.leasing.queue_worker import WAIT, QueueWorker
+from worker.leasing.queue_worker import POP_TIMEOUT_S, QueueWorker
 from worker.maintenance.compactor import Packer
 from worker.maintenance.settler import Settler
 from worker.maintenance.sweeper import Sweeper
@@ -71,7 +71,7 @@ async def serve(settings: Settings, away: Sequence[Server] = ()) -> None:
     redis, queue_redis = connect_both(settings)
     # The blocking pop and the cancel listener hold a connection each: on a pool of their own, with time to block.
     queue_url = settings.queue_url or settings.redis_url
-    blocking_redis = connect(queue_url, timeout=settings.redis_timeout + WAIT, connections=2, retries=0)
+    blocking_redis = connect(queue_url, timeout=settings.redis_timeout + POP_TIMEOUT_S, connections=2, retries=0)
     queue = Queue(queue_redis, settings)
     generations = Generations(redis, queue, settings)
     log = Log(redis)

@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 from api.problems.problem import Problem
 from shared.config.settings import Settings
 
-LOCAL = "local"
+LOCAL_OWNER = "local"
 
 
 class Keys:
@@ -31,7 +31,7 @@ class Keys:
     def owner(self, authorization: str | None) -> str | None:
         """The owner of an `Authorization` header's key; None where it is not one of ours."""
         if not self._owners:
-            return LOCAL
+            return LOCAL_OWNER
         scheme, _, key = (authorization or "").partition(" ")
         return self._owners.get(_digest(key.strip())) if scheme.lower() == "bearer" else None
 

@@ -14,11 +14,11 @@ from api.problems.problem import Problem
 from shared.config.loopback import is_loopback
 from shared.config.settings import Settings
 
-READING = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """Methods that change nothing (RFC 9110, 9.2.1)."""
-FOR_ANY_HOST = frozenset({"/livez", "/readyz"})
+PATHS_FOR_ANY_HOST = frozenset({"/livez", "/readyz"})
 """What balancers ask, by whatever name."""
-PORTS = {"http": "80", "https": "443"}
+PORT_OF_SCHEME = {"http": "80", "https": "443"}
 
 
 class BrowserGuard:
@@ -39,9 +39,9 @@ class BrowserGuard:
     def _refusal(self, scope: Scope) -> Problem | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")  # HTTP/1.0, which no browser speaks, may have none
-        if host and not self._keys and scope["path"] not in FOR_ANY_HOST and not self._is_ours(host):
+        if host and not self._keys and scope["path"] not in PATHS_FOR_ANY_HOST and not self._is_ours(host):
             return _misdirected()
-        if scope["method"] in READING or "authorization" in headers:
+        if scope["method"] in READING_METHODS or "authorization" in headers:
             return None
         return _cross_site() if _is_foreign(headers, host) else None
 
@@ -64,7 +64,7 @@ def _is_same(origin: str, host: str) -> bool:
     scheme, separator, authority = origin.lower().partition("://")
     if not separator:
         return False  # `null`, of a page that has none
-    default = PORTS.get(scheme, "")
+    default = PORT_OF_SCHEME.get(scheme, "")
     (name, port), (our_name, our_port) = _split(authority), _split(host)
     return (name, port or default) == (our_name, our_port or default)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from fastapi import Depends, Request
 
 from api.access.api_keys import Owner
-from api.access.browser_guard import READING
+from api.access.browser_guard import READING_METHODS
 from api.problems.problem import Problem
 
 
 async def _check(request: Request, _: Owner) -> None:
     headers = request.headers
-    if request.method in READING or not (
+    if request.method in READING_METHODS or not (
         headers.get("content-length", "").strip("0") or "transfer-encoding" in headers
     ):
         return

@@ -17,12 +17,12 @@ from pydantic_core import ErrorDetails, from_json
 from api.problems import validation_messages
 from api.problems.problem import FieldError
 from shared.request import generation_request
-from shared.request.generation_request import MAX_EXTRA, GenerationRequest
+from shared.request.generation_request import MAX_EXTRA_ENTRIES, GenerationRequest
 from shared.request.request_json import Step, count_parts, steps
 
-MAX_ERRORS = 20
+MAX_NAMED_FIELDS = 20
 """Fields that one answer names at most."""
-LONGEST_NAME = 256
+MAX_REPEATED_NAME_CHARS = 256
 """Characters of a member's name up to which it is repeated."""
 _KNOWN = frozenset(
     itertools.chain.from_iterable(
@@ -42,7 +42,7 @@ class NotJson(ValueError):
 
 
 def misfits(body: bytes, most_parts: int) -> list[FieldError]:
-    """The first mistakes of a body that does not fit, MAX_ERRORS at most. Raises NotJson and TooManyParts."""
+    """The first mistakes of a body that does not fit, MAX_NAMED_FIELDS at most. Raises NotJson and TooManyParts."""
     try:
         root: Any = from_json(body)
     except ValueError as error:
@@ -56,7 +56,7 @@ def _found(root: Any, most_parts: int) -> list[ErrorDetails]:
     found: list[ErrorDetails] = []
     for step in steps(root):
         found += _wrong_in(step)
-        if len(found) >= MAX_ERRORS:
+        if len(found) >= MAX_NAMED_FIELDS:
             break
     return found
 
@@ -73,7 +73,7 @@ def _at_once(body: bytes) -> list[ErrorDetails]:
     try:
         GenerationRequest.model_validate_json(body)
     except ValidationError as error:
-        return _told(error)[:MAX_ERRORS]
+        return _told(error)[:MAX_NAMED_FIELDS]
     return []
 
 
@@ -87,7 +87,7 @@ def _short(value: Any) -> Any:
         return [_short(item) for item in value]
     if not isinstance(value, dict):
         return value
-    unknown = list(itertools.islice((name for name in value if name not in _KNOWN), MAX_EXTRA + 1))
+    unknown = list(itertools.islice((name for name in value if name not in _KNOWN), MAX_EXTRA_ENTRIES + 1))
     kept = {*unknown, *(_KNOWN & value.keys())}
     return {name: _short(item) for name, item in value.items() if name in kept}
 
@@ -99,12 +99,12 @@ def _explain(details: Iterable[ErrorDetails], root: Any) -> Iterator[FieldError]
     for pointer, item in told:
         # A value that fits none of a union's kinds fails once for each. Where it is one of them with a mistake inside,
         # that is what counts, and not that it is none of the others.
-        if pointer in outer and item["type"] in validation_messages.KINDS:
+        if pointer in outer and item["type"] in validation_messages.WRONG_KIND_ERRORS:
             continue
         said = messages.setdefault(pointer, [])
         if (message := _message(item)) not in said:
             said.append(message)
-    for pointer, said in list(messages.items())[:MAX_ERRORS]:
+    for pointer, said in list(messages.items())[:MAX_NAMED_FIELDS]:
         yield FieldError(pointer=pointer, message=", or ".join(said))
 
 
@@ -117,7 +117,7 @@ def _parents(pointer: str) -> Iterator[str]:
 def _pointer(location: Place, body: Any, kind: str) -> str:
     """Where in the body. Of a member whose name is too long to be repeated it is the place of the object."""
     whole = _way(location, body, kind == "missing")
-    named = itertools.takewhile(lambda part: len(str(part)) <= LONGEST_NAME, whole)
+    named = itertools.takewhile(lambda part: len(str(part)) <= MAX_REPEATED_NAME_CHARS, whole)
     return "".join("/" + escaped(str(part)) for part in named)
 
 
@@ -146,8 +146,8 @@ def escaped(name: str) -> str:
 
 
 def _message(item: ErrorDetails) -> str:
-    if any(len(str(part)) > LONGEST_NAME for part in item["loc"]):
-        return f"has a field whose name is longer than {LONGEST_NAME} characters; leave it out"
+    if any(len(str(part)) > MAX_REPEATED_NAME_CHARS for part in item["loc"]):
+        return f"has a field whose name is longer than {MAX_REPEATED_NAME_CHARS} characters; leave it out"
     if item["type"] != "extra_forbidden":
         return validation_messages.say(item)
     near = difflib.get_close_matches(str(item["loc"][-1]), GenerationRequest.model_fields, n=1)

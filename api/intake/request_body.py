@@ -11,14 +11,14 @@ import msgspec
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect, Request
 
-from api.intake.body_errors import MAX_ERRORS, NotJson, escaped, misfits
+from api.intake.body_errors import MAX_NAMED_FIELDS, NotJson, escaped, misfits
 from api.problems.problem import FieldError, Problem, unprocessable
 from shared.config.provider_settings import ProviderSettings
 from shared.config.settings import Settings
-from shared.process.background_thread import LONG
+from shared.process.background_thread import LONG_WORK_BYTES
 from shared.record import Shown
 from shared.request.capabilities import lacks
-from shared.request.generation_request import MAX_DEPTH, MAX_PARTS, RESERVED, GenerationRequest, Message
+from shared.request.generation_request import MAX_DEPTH, MAX_PARTS, RESERVED_FIELDS, GenerationRequest, Message
 from shared.request.nesting import more_values, nested_deeper
 from shared.request.request_json import TooManyParts, count_parts_of_text, encode, read
 
@@ -126,7 +126,7 @@ def resolve(request: GenerationRequest, served: Served) -> GenerationRequest:
     """
     model = _served(request, request.model, "/model", served)
     fallback = [_served(request, name, f"/fallback/{n}", served) for n, name in enumerate(request.fallback or [])]
-    if misplaced := list(itertools.islice(_misplaced(request, served.endpoints), MAX_ERRORS)):
+    if misplaced := list(itertools.islice(_misplaced(request, served.endpoints), MAX_NAMED_FIELDS)):
         raise unprocessable(misplaced, "unsupported_field")
     return request.model_copy(update={"model": model, "fallback": fallback or None})
 
@@ -144,7 +144,7 @@ def _served(request: GenerationRequest, asked: str, pointer: str, served: Served
     if missing := lacks(request.model_copy(update={"model": model}), entry.protocol, entry):
         # Of a fallback, what is at fault is the field that its protocol lacks, or its place in the list.
         which = "" if pointer == "/model" else f" (asked of {asked}, {pointer})"
-        errors = [FieldError(pointer=lack.pointer, message=lack.remedy + which) for lack in missing[:MAX_ERRORS]]
+        errors = [FieldError(pointer=lack.pointer, message=lack.remedy + which) for lack in missing[:MAX_NAMED_FIELDS]]
         raise unprocessable(errors, "unsupported_field")
     return model
 
@@ -155,7 +155,7 @@ def _misplaced(request: GenerationRequest, endpoints: Collection[str]) -> Iterat
         pointer = "/extra/" + escaped(name)
         if name not in endpoints:
             yield FieldError(pointer=pointer, message=f"names no known provider; use one of: {', '.join(endpoints)}")
-        for field in sorted(RESERVED & fields.keys()):
+        for field in sorted(RESERVED_FIELDS & fields.keys()):
             yield FieldError(pointer=f"{pointer}/{field}", message="cannot be overridden; leave it out")
 
 
@@ -164,7 +164,7 @@ def canonical(request: GenerationRequest) -> bytes:
 
     Of a large one the messages and tools, the second and third of its fields, are written in steps.
     """
-    if request.size() < LONG:
+    if request.size() < LONG_WORK_BYTES:
         return request.model_dump_json(exclude_defaults=True).encode()
     model = request.model_dump_json(include={"model"})
     messages = encode([_plain(message) for message in request.messages])

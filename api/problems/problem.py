@@ -20,11 +20,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.problems import validation_messages
 from api.supervisor import where
 from shared.counted import counted
-from shared.storage.outage import CROWDED, CROWDED_REMEDY, LASTING, is_crowded, is_full, level, refusal, words
+from shared.storage.outage import (
+    CROWDED_REMEDY,
+    CROWDED_WORDS,
+    LASTING_CODES,
+    is_crowded,
+    is_full,
+    level,
+    refusal,
+    words,
+)
 
 logger = logging.getLogger("midstream.api")
 
-MEDIA_TYPE = "application/problem+json"
+PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 
 class FieldError(BaseModel):
@@ -88,7 +97,7 @@ class Problem(Exception):
         )
         headers = {"Cache-Control": "no-store"} | (self.headers or {})
         body = details.model_dump(exclude_none=True)
-        return JSONResponse(body, self.status, headers, media_type=MEDIA_TYPE)
+        return JSONResponse(body, self.status, headers, media_type=PROBLEM_MEDIA_TYPE)
 
 
 def not_found() -> Problem:
@@ -126,7 +135,7 @@ def unavailable(error: BaseException | None = None) -> Problem:
     code = None if error is None else refusal(error)
     why = "does not answer"
     if error is not None and code is not None:
-        why = f"refuses this now ({code if code in LASTING else words(error, code).rstrip('.')})"
+        why = f"refuses this now ({code if code in LASTING_CODES else words(error, code).rstrip('.')})"
     return Problem(
         503,
         "unavailable",
@@ -171,10 +180,10 @@ _REDIS = {"MIDSTREAM_REDIS_URL": "logs' Redis", "MIDSTREAM_QUEUE_URL": "queue's 
 
 def _reason(error: Exception) -> str:
     if is_crowded(error):
-        return f"refuses: {CROWDED}{CROWDED_REMEDY}"
+        return f"refuses: {CROWDED_WORDS}{CROWDED_REMEDY}"
     if (code := refusal(error)) is not None:
         # What it says of a user names that.
-        return f"refuses: {code if code in LASTING else words(error, code)}".rstrip(".")
+        return f"refuses: {code if code in LASTING_CODES else words(error, code)}".rstrip(".")
     return "does not answer" if isinstance(error, TimeoutError | RedisTimeoutError) else "cannot be reached"
 
 
@@ -311,7 +320,7 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {
         status: {
             "description": _DESCRIPTIONS[status],
-            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
+            "content": {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
         }
         for status in statuses
     }

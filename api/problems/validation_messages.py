@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-WHOLE, NUMBER, YES_NO = "must be a whole number, such as 20", "must be a number, such as 0.7", "must be true or false"
-KINDS = frozenset({"string_type", "list_type", "dict_type", "model_type", "model_attributes_type", "literal_error"})
+MUST_BE_WHOLE, MUST_BE_NUMBER, MUST_BE_YES_OR_NO = (
+    "must be a whole number, such as 20",
+    "must be a number, such as 0.7",
+    "must be true or false",
+)
+WRONG_KIND_ERRORS = frozenset(
+    {"string_type", "list_type", "dict_type", "model_type", "model_attributes_type", "literal_error"}
+)
 """Errors which say that a value is of another kind."""
-OBJECT = "must be an object; put its fields into { }"
+MUST_BE_OBJECT = "must be an object; put its fields into { }"
 
 
 def say(item: Mapping[str, Any]) -> str:
@@ -44,17 +50,17 @@ def _number(value: Any) -> str:
 _SAID: Mapping[str, str | Callable[[Mapping[str, Any]], str]] = {
     "missing": "is required; add it",
     "string_type": "must be text; put it into quotes",
-    "int_type": WHOLE,
-    "int_parsing": WHOLE,
-    "int_from_float": WHOLE,
-    "float_type": NUMBER,
-    "float_parsing": NUMBER,
-    "bool_type": YES_NO,
-    "bool_parsing": YES_NO,
+    "int_type": MUST_BE_WHOLE,
+    "int_parsing": MUST_BE_WHOLE,
+    "int_from_float": MUST_BE_WHOLE,
+    "float_type": MUST_BE_NUMBER,
+    "float_parsing": MUST_BE_NUMBER,
+    "bool_type": MUST_BE_YES_OR_NO,
+    "bool_parsing": MUST_BE_YES_OR_NO,
     "list_type": "must be a list; put its entries into [ ]",
-    "dict_type": OBJECT,
-    "model_type": OBJECT,
-    "model_attributes_type": OBJECT,
+    "dict_type": MUST_BE_OBJECT,
+    "model_type": MUST_BE_OBJECT,
+    "model_attributes_type": MUST_BE_OBJECT,
     "literal_error": _one_of,
     "greater_than": lambda context: f"must be more than {_number(context['gt'])}; raise it",
     "greater_than_equal": lambda context: f"must be at least {_number(context['ge'])}; raise it",

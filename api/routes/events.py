@@ -17,7 +17,7 @@ from shared.log.events import ORIGIN
 
 router = APIRouter(prefix="/v1/generations", tags=["generations"])
 
-ASK = 2.0
+ASK_TIMEOUT_S = 2.0
 """Seconds in which Redis must say what is under an id; after them the stream is opened without knowing."""
 
 _RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -73,7 +73,7 @@ async def events(
 
 async def _decide(use: Services, generation_id: str, owner: str, start: Start) -> Start | Refusal | None:
     try:
-        async with asyncio.timeout(ASK):
+        async with asyncio.timeout(ASK_TIMEOUT_S):
             decision = await admit(use.log, use.generations, generation_id, owner, start)
             if decision == "not_found" and await use.just_restarted(sure=start.cursor == ORIGIN):
                 return None  # who asks may be right: it is about to be written again

@@ -20,7 +20,7 @@ from api.intake.request_body import Taken
 from api.problems.problem import FieldError, Problem, documented, gone, not_found, not_on_disk, unprocessable
 from api.schemas import generation
 from api.schemas.generation import AcceptedGeneration, Generation, GenerationList, GenerationSnapshot, Outcome
-from api.schemas.no_store import NO_STORE, no_store
+from api.schemas.no_store import NO_STORE_HEADERS, no_store
 from api.services import GenerationId, Services, Use
 from api.unsynced import Ending
 from api.viewing import sse_frames
@@ -30,7 +30,7 @@ from shared.backoff import Backoff
 from shared.generations.generations import Accepted, Existence, GoneError, QueueFull
 from shared.log.entry import Entry
 from shared.log.events import ORIGIN
-from shared.log.guarded_log import PAGE
+from shared.log.guarded_log import LOG_PAGE
 from shared.log.snapshots import Snapshot
 from shared.process.background_thread import aside
 from shared.queue.queue import Place
@@ -40,9 +40,9 @@ from shared.storage.disk_sync import NotOnDiskError
 
 router = APIRouter(prefix="/v1/generations", tags=["generations"], dependencies=[no_store, json_only])
 
-CANCEL_WAIT = 3.0
+CANCEL_WAIT_S = 3.0
 """Seconds a cancel waits for the end that it asked for."""
-LOOK = 0.005
+FIRST_LOOK_S = 0.005
 """Seconds after which it looks for the first time, in a record of some hundred bytes."""
 
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
@@ -89,7 +89,7 @@ async def create(
     taken = await aside(len(body), request_body.take, body, use.served, use.settings.max_values)
     accepted = await _accept(use, owner, taken, idempotency_key)
     asked = taken.request
-    headers = {"Location": f"/v1/generations/{accepted.id}", **NO_STORE}
+    headers = {"Location": f"/v1/generations/{accepted.id}", **NO_STORE_HEADERS}
     if not accepted.created:
         headers["Idempotent-Replayed"] = "true"
     if not wants_stream(request.headers.getlist("accept")):
@@ -225,14 +225,14 @@ async def show(id: GenerationId, owner: Owner, use: Use) -> Response:
         page = await use.log.read(id, cursor)
         size += sum(256 + len(entry.data) for entry in page)
         await aside(size, _apply, said, page)
-        if len(page) < PAGE:
+        if len(page) < LOG_PAGE:
             break
         cursor = page[-1].id
     if said.end is not None and record.ended_ms is None:
         # It ended while we were reading.
         record = await use.record(id, owner)
     shown = await use.generations.shown(record)
-    return Response(await aside(size, _written, record, shown, said), 200, NO_STORE, "application/json")
+    return Response(await aside(size, _written, record, shown, said), 200, NO_STORE_HEADERS, "application/json")
 
 
 def _apply(said: Snapshot, page: list[Entry]) -> None:
@@ -268,10 +268,10 @@ async def cancel(id: GenerationId, owner: Owner, use: Use, response: Response) -
 
 
 async def _end(use: Services, id: str) -> State | None:
-    """How it ends within CANCEL_WAIT, by its record, as its log may be long; None where not. Raises Problem 410."""
+    """How it ends within CANCEL_WAIT_S, by its record, as its log may be long; None where not. Raises Problem 410."""
     loop = asyncio.get_running_loop()
-    until = loop.time() + CANCEL_WAIT
-    backoff = Backoff(first=LOOK, cap=CANCEL_WAIT / 10)
+    until = loop.time() + CANCEL_WAIT_S
+    backoff = Backoff(first=FIRST_LOOK_S, cap=CANCEL_WAIT_S / 10)
     while loop.time() < until:
         await asyncio.sleep(next(backoff))
         with suppress(RedisError):  # a Redis that is away is waited for
@@ -290,4 +290,4 @@ async def delete(id: GenerationId, owner: Owner, use: Use) -> Response:
         raise not_found()
     await use.generations.delete(owner, id)
     use.promises.remember(Ending("delete", id, owner))
-    return Response(status_code=204, headers=NO_STORE)
+    return Response(status_code=204, headers=NO_STORE_HEADERS)

@@ -17,7 +17,7 @@ from shared.usage import MOST_DAYS, By, Total, Totals
 
 router = APIRouter(prefix="/v1/usage", tags=["usage"], dependencies=[no_store])
 
-SPAN = 30
+DEFAULT_SPAN_DAYS = 30
 """Days that are told of where nobody says from when."""
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -71,7 +71,7 @@ def _day(name: str, text: str) -> date:
 
 
 def _before(until: date) -> date:
-    return until - min(timedelta(days=SPAN - 1), until - date.min)
+    return until - min(timedelta(days=DEFAULT_SPAN_DAYS - 1), until - date.min)
 
 
 def _wrong(name: str, message: str) -> Problem:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fastapi import Depends, Response
 
-NO_STORE = {"Cache-Control": "no-store"}
+NO_STORE_HEADERS = {"Cache-Control": "no-store"}
 
 
 def _say(response: Response) -> None:
-    response.headers.update(NO_STORE)
+    response.headers.update(NO_STORE_HEADERS)
 
 
 no_store = Depends(_say)
-"""For a router whose routes give models; a route that makes its answer itself adds NO_STORE."""
+"""For a router whose routes give models; a route that makes its answer itself adds NO_STORE_HEADERS."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from shared.config.settings import Settings
 
-RESERVE = 128
+RESERVED_DESCRIPTORS = 128
 """File descriptors that are left for Redis, files, and connections that are on their way out."""
-MOST = 20_000
+DEFAULT_MAX_CONNECTIONS = 20_000
 """Connections of a process where nothing else is said: what its loop can serve."""
-PACE = 16_000
+BODY_BYTES_PER_S = 16_000
 """Bytes of a body for which it has a second more."""
 
 
@@ -23,7 +23,7 @@ class Limits:
     header_timeout: float = 10.0
     body_timeout: float = 60.0
     keep_alive: float = 75.0
-    max_connections: int = MOST
+    max_connections: int = DEFAULT_MAX_CONNECTIONS
 
     @classmethod
     def by(cls, settings: Settings) -> Limits:
@@ -38,9 +38,13 @@ class Limits:
 
     def for_body(self, taken: int) -> float:
         """Seconds that a body has of which so many bytes have come."""
-        return self.body_timeout + taken / PACE
+        return self.body_timeout + taken / BODY_BYTES_PER_S
 
 
 def _fitting() -> int:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return MOST if soft == resource.RLIM_INFINITY else max(1, min(MOST, soft - RESERVE))
+    return (
+        DEFAULT_MAX_CONNECTIONS
+        if soft == resource.RLIM_INFINITY
+        else max(1, min(DEFAULT_MAX_CONNECTIONS, soft - RESERVED_DESCRIPTORS))
+    )

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from api.problems.problem import Problem
 from api.serving.request_head import RequestLine, begins, malformed, read_head, request_line
 
-LINE = 1024
+MAX_CHUNK_LINE_BYTES = 1024
 """Bytes of a line that gives a chunk's size, extensions included, at most."""
 
-FIELDS = 1000
+MAX_HEADER_FIELDS = 1000
 """Header fields of a head at most: one of three bytes costs as much to read as one of a hundred."""
 
 _ENDING = b"\r\n\r\n"
@@ -88,8 +88,8 @@ class Requests:
         end = held.find(_ENDING, max(0, self._looked - 3), self._most)
         if end < 0 and len(held) >= self._most:
             raise _too_large(f"{self._most} bytes. Send less, or have the operator raise MIDSTREAM_MAX_HEADERS")
-        if held.count(b"\n", 0, len(held) if end < 0 else end) > FIELDS:
-            raise _too_large(f"{FIELDS} fields. Send fewer")
+        if held.count(b"\n", 0, len(held) if end < 0 else end) > MAX_HEADER_FIELDS:
+            raise _too_large(f"{MAX_HEADER_FIELDS} fields. Send fewer")
         if _BARE.search(held, max(0, self._looked - 1), len(held) if end < 0 else end):
             raise malformed("A line does not end with CR and LF.")
         if end < 0:
@@ -115,9 +115,9 @@ class Requests:
         return piece
 
     def _size(self) -> bytes | None:
-        end = self.held.find(b"\r\n", 0, LINE)
+        end = self.held.find(b"\r\n", 0, MAX_CHUNK_LINE_BYTES)
         if end < 0:
-            if len(self.held) >= LINE or _BARE.search(self.held):
+            if len(self.held) >= MAX_CHUNK_LINE_BYTES or _BARE.search(self.held):
                 raise malformed("A chunk has no size.")
             return None
         found = _SIZE.fullmatch(bytes(self.held[:end]))

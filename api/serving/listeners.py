@@ -9,8 +9,8 @@ from typing import Any
 
 from shared.config.settings import SettingsError
 
-DEFAULT = "127.0.0.1"
-ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+DEFAULT_HOST = "127.0.0.1"
+ADDRESS_ABSENT_ERRNOS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 """What the system says where this machine has no such address."""
 
 logger = logging.getLogger("midstream.api")
@@ -31,7 +31,7 @@ def listen(host: str, port: int, send_buffer: int, *, share: bool = False) -> li
         try:
             listeners.append(_listener(family, _on(address, listeners), send_buffer, share=share))
         except OSError as error:
-            if error.errno in ABSENT:
+            if error.errno in ADDRESS_ABSENT_ERRNOS:
                 absent = error
                 continue
             for listener in listeners:
@@ -61,7 +61,7 @@ def also_localhost(first: socket.socket, send_buffer: int, *, share: bool = Fals
         try:
             listeners.append(_listener(family, address, send_buffer, share=share))
         except OSError as error:
-            if error.errno not in ABSENT:
+            if error.errno not in ADDRESS_ABSENT_ERRNOS:
                 logger.warning("cannot listen on %s port %d too: %s", address[0], port, error.strerror)
     return listeners
 

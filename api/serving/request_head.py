@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from api.problems.problem import Problem
 
-METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE"})
+KNOWN_METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE"})
 """Those that the routes are asked with. CONNECT is none: no server here is a proxy."""
-LONGEST = 18
+MAX_LENGTH_DIGITS = 18
 """Digits of a length at most: no body has so many bytes, and the parser cannot count further."""
 
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -63,7 +63,7 @@ def request_line(line: bytes) -> RequestLine:
     if found[1] != b"1":
         detail = "This server speaks HTTP/1.1 and HTTP/1.0 here. Use one of these, or a proxy that speaks the other."
         raise Problem(505, "http_version_not_supported", "The version is not supported", detail)
-    if method not in METHODS:
+    if method not in KNOWN_METHODS:
         detail = "No address here knows this method. GET /openapi.json lists all routes."
         raise Problem(501, "not_implemented", "The method is not known", detail)
     return RequestLine(method, target, found[2] == b"0")
@@ -145,7 +145,7 @@ def _length(line: RequestLine, fields: Sequence[Field]) -> int | None:
         return None
     if not lengths:
         return 0
-    if len(lengths) > 1 or not lengths[0].isdigit() or len(lengths[0]) > LONGEST:
+    if len(lengths) > 1 or not lengths[0].isdigit() or len(lengths[0]) > MAX_LENGTH_DIGITS:
         raise malformed("The Content-Length is not one number.")
     return int(lengths[0])
 

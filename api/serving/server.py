@@ -16,7 +16,7 @@ from uvicorn import Config, Server
 
 from api.serving.certificate import Certificate
 from api.serving.connection_limits import Limits
-from api.serving.listeners import DEFAULT, also_localhost, listen
+from api.serving.listeners import DEFAULT_HOST, also_localhost, listen
 from api.serving.uvicorn_protocol import HttpConfig, gives
 from api.viewing.hub import Hub
 from shared.config.settings import Settings, SettingsError, Transport
@@ -25,9 +25,9 @@ from shared.process.gc_tuning import spare_collector
 from shared.process.readiness import say_ready
 from shared.process.telemetry import configure_logging, count_tasks_on_signal
 
-GRACE = 5
+END_GRACE_S = 5
 """Seconds from the signal to the end at most."""
-CUT = 2.0
+VIEWER_CUT_S = 2.0
 """Seconds after which viewers that do not take their `drain` are aborted."""
 
 
@@ -69,7 +69,7 @@ class DrainingServer(Server):
         """Send the viewers elsewhere, and end."""
         # Later than the next step, which closes the listeners: when viewers read of it, nobody listens here any more.
         asyncio.get_running_loop().call_soon(self._hub.drain)
-        timer = asyncio.get_running_loop().call_later(CUT, self._hub.cut)
+        timer = asyncio.get_running_loop().call_later(VIEWER_CUT_S, self._hub.cut)
         await super().shutdown(sockets)
         timer.cancel()
 
@@ -106,7 +106,7 @@ def server(app: ASGIApp, hub: Hub, settings: Settings, certificate: Certificate 
         log_config=None,
         log_level=settings.log_level,
         server_header=False,
-        timeout_graceful_shutdown=GRACE,
+        timeout_graceful_shutdown=END_GRACE_S,
         ssl_context_factory=None if certificate is None else certificate.context,
     )
     return DrainingServer(config, hub)
@@ -124,7 +124,7 @@ def serve(
     configure_logging(settings.log_level)
     logging.getLogger("uvicorn.access").addFilter(WithoutQuery())
     listeners = listen(settings.host, settings.port, settings.send_buffer, share=share_port)
-    if settings.host == DEFAULT:
+    if settings.host == DEFAULT_HOST:
         listeners += also_localhost(listeners[0], settings.send_buffer, share=share_port)
     for listener in listeners:
         host, port = listener.getsockname()[:2]

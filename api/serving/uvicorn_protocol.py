@@ -25,19 +25,19 @@ from api.serving.framing import Requests
 from api.serving.refusal import refusal, too_many, too_slow
 from api.serving.request_head import malformed
 from api.supervisor import where
-from api.viewing.connection import END, GIVER, TRANSPORT, DirectConnection
+from api.viewing.connection import GIVER_EXTENSION, LAST_CHUNK, TRANSPORT_EXTENSION, DirectConnection
 
-LINGER = 30.0
+REFUSED_BODY_S = 30.0
 """Seconds in which the rest of a request that was refused may come, before the connection is closed."""
-READ_OUT = 64_000_000
+REFUSED_BODY_BYTES = 64_000_000
 """Bytes of it at most."""
-LEAVE = 1.0
+IDLE_END_S = 1.0
 """Seconds that an idle connection has while the server ends: its next request may be on its way."""
-TURN_AWAY = 1.0
+TURN_AWAY_S = 1.0
 """Seconds that a connection has for which there is no room."""
-TURNED_AWAY = 64
+MAX_TURNED_AWAY = 64
 """Connections at most that are open after they were told that there is no room."""
-ROOM = 0.9
+ROOM_SHARE = 0.9
 """Share of the connections below which there is room again."""
 
 logger = logging.getLogger("midstream.api")
@@ -71,7 +71,7 @@ class HttpConfig(Config):
             most = self.limits.max_connections
             logger.warning("%d connections are open, as many as this process takes: others are answered 503", most)
         self.turned_away[connection] = None
-        if len(self.turned_away) > TURNED_AWAY:
+        if len(self.turned_away) > MAX_TURNED_AWAY:
             oldest = next(iter(self.turned_away))
             del self.turned_away[oldest]
             oldest.transport.abort()
@@ -111,7 +111,7 @@ class Protocol(HttpToolsProtocol):
         if self.given_back:
             return
         if len(self.connections) <= most:
-            config.full = config.full and len(self.connections) > most * ROOM
+            config.full = config.full and len(self.connections) > most * ROOM_SHARE
             self._keep()
             return
         config.turn_away(self)
@@ -153,7 +153,7 @@ class Protocol(HttpToolsProtocol):
         self._watch()
         if not self._answered():
             return
-        if requests.taken > READ_OUT:
+        if requests.taken > REFUSED_BODY_BYTES:
             self.transport.close()
         elif requests.whole:
             # It was answered before its end had come.
@@ -216,7 +216,7 @@ class Protocol(HttpToolsProtocol):
                 self.transport.close()
                 return
         self.transport.write(refusal(problem, self.server_state.default_headers))
-        self.close(TURN_AWAY if problem.status == 503 else LINGER)
+        self.close(TURN_AWAY_S if problem.status == 503 else REFUSED_BODY_S)
 
     def write(self, data: bytes) -> None:
         """What uvicorn has for the client."""
@@ -242,7 +242,7 @@ class Protocol(HttpToolsProtocol):
         """Whether nothing more can be written."""
         return self.transport.is_closing()
 
-    def close(self, seconds: float = LINGER) -> None:
+    def close(self, seconds: float = REFUSED_BODY_S) -> None:
         """The last answer is written. What the client still sends is read out, so that it sees it (RFC 9112, 9.6)."""
         self._flush()
         if self._requests.whole or self.transport.is_closing():
@@ -250,7 +250,7 @@ class Protocol(HttpToolsProtocol):
             return
         self._unset_keepalive_if_required()
         self._requests.held.clear()
-        self._refused = READ_OUT
+        self._refused = REFUSED_BODY_BYTES
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.flow.resume_reading()
@@ -262,7 +262,7 @@ class Protocol(HttpToolsProtocol):
         if self._refused is not None:
             self.transport.close()
         elif self._answered():
-            self.loop.call_later(LEAVE, self._leave)
+            self.loop.call_later(IDLE_END_S, self._leave)
         else:
             super().shutdown()
 
@@ -273,7 +273,7 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
-        self.scope["extensions"] = {TRANSPORT: self.transport, GIVER: self}  # type: ignore[dict-item]
+        self.scope["extensions"] = {TRANSPORT_EXTENSION: self.transport, GIVER_EXTENSION: self}  # type: ignore[dict-item]
 
     def on_headers_complete(self) -> None:
         """Its head has been read."""
@@ -373,7 +373,7 @@ async def gives() -> bool:
     request = b"GET / HTTP/1.1\r\nhost: midstream\r\n\r\n"
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        giver = scope["extensions"][GIVER]
+        giver = scope["extensions"][GIVER_EXTENSION]
         giver.prepare()
         await send({"type": "http.response.start", "status": 200, "headers": []})
         given.append(giver.give())
@@ -396,7 +396,7 @@ async def gives() -> bool:
         back = transport.get_protocol()
         if not (was_known and isinstance(back, Protocol) and set(state.connections) == {back}):
             return False
-        if not transport.written.endswith(b"\r\nkeep-alive: timeout=75\r\n\r\n" + END):
+        if not transport.written.endswith(b"\r\nkeep-alive: timeout=75\r\n\r\n" + LAST_CHUNK):
             return False
         back.access_log, back.logger = False, protocol.logger
         back.data_received(request)

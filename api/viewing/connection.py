@@ -10,13 +10,13 @@ from typing import Protocol
 
 from starlette.types import Receive, Scope, Send
 
-TRANSPORT = "midstream.transport"
+TRANSPORT_EXTENSION = "midstream.transport"
 """ASGI scope extension: the connection's transport, to see whether its buffer drains, and to abort it."""
 
-GIVER = "midstream.giver"
+GIVER_EXTENSION = "midstream.giver"
 """ASGI scope extension: what gives the connection away (`api/serving/uvicorn_protocol.py`)."""
 
-END = b"0\r\n\r\n"
+LAST_CHUNK = b"0\r\n\r\n"
 """The last chunk (RFC 9112, section 7.1)."""
 
 
@@ -96,7 +96,7 @@ class DirectConnection(asyncio.Protocol):
         self._reader = None
         self._ending = True
         if self.chunked:
-            self.write(END)
+            self.write(LAST_CHUNK)
         if not self.full:
             self._finish()
 
@@ -149,7 +149,7 @@ class AsgiConnection:
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.full = False
         self._receive, self._send = receive, send
-        self._transport: asyncio.Transport | None = scope.get("extensions", {}).get(TRANSPORT)
+        self._transport: asyncio.Transport | None = scope.get("extensions", {}).get(TRANSPORT_EXTENSION)
         self._body = b""
         self._open = True
         self._ended = False

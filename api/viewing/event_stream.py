@@ -11,11 +11,11 @@ from starlette.types import Receive, Scope, Send
 
 from api.supervisor import where
 from api.viewing import sse_frames
-from api.viewing.connection import GIVER, AsgiConnection, Connection
+from api.viewing.connection import GIVER_EXTENSION, AsgiConnection, Connection
 from api.viewing.hub import Hub
 from api.viewing.replay_pages import Page
 from api.viewing.resume import Start, admit
-from api.viewing.tail import RESTORATION
+from api.viewing.tail import RESTORATION_S
 from api.viewing.viewer import Viewer
 from shared.backoff import Backoff
 from shared.log.events import ORIGIN, EventId
@@ -46,14 +46,14 @@ class EventStream(Response):
         self.body = b""
         self.init_headers(headers)
         self.raw_headers = [(name, value) for name, value in self.raw_headers if name != b"content-length"]
-        self.raw_headers += sse_frames.HEADERS
+        self.raw_headers += sse_frames.STREAM_HEADERS
         self._hub, self._id, self._owner = hub, generation_id, owner
         self._start, self._admitted, self._first = start, admitted, first
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one viewer; where its connection can be had, this returns and the viewer goes on without a task."""
         viewed = scope["method"] != "HEAD"
-        giver = scope.get("extensions", {}).get(GIVER) if viewed else None
+        giver = scope.get("extensions", {}).get(GIVER_EXTENSION) if viewed else None
         if giver is not None:
             giver.prepare()
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
@@ -107,12 +107,12 @@ class EventStream(Response):
         """Decide once Redis can be asked; what a restarted one has lost, it is given time to have again."""
         loop = asyncio.get_running_loop()
         backoff = Backoff()
-        patience = loop.time() + RESTORATION
+        patience = loop.time() + RESTORATION_S
         while viewer.open:
             try:
                 decision = await admit(self._hub.log, self._hub.generations, self._id, self._owner, self._start)
             except RedisError:
-                patience = loop.time() + RESTORATION
+                patience = loop.time() + RESTORATION_S
             else:
                 if isinstance(decision, Start):
                     return decision

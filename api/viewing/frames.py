@@ -6,7 +6,7 @@ from bisect import bisect_right
 
 from api.viewing import sse_frames
 
-BLOCK = 16_384
+BLOCK_BYTES = 16_384
 """Bytes of frames that are joined once there are so many: what is newer stays as it came."""
 
 
@@ -36,7 +36,7 @@ class Frames:
         self._recent.append(frame)
         self.count += 1
         self._size += len(frame)
-        if self._size >= BLOCK:
+        if self._size >= BLOCK_BYTES:
             self._starts.append(self.count - len(self._recent))
             self._blocks.append(b"".join(self._recent))
             self._recent, self._size = [], 0
@@ -51,7 +51,7 @@ class Frames:
         pieces = [block[_start(block, position - self._starts[number]) :]]
         size = len(pieces[0])
         for later in range(number + 1, len(self._blocks)):
-            if size >= sse_frames.MAX_WRITE:
+            if size >= sse_frames.MAX_WRITE_BYTES:
                 return b"".join(pieces), self._starts[later]
             pieces.append(self._blocks[later])
             size += len(pieces[-1])

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Coroutine
 
 from api.supervisor import supervised
 from api.viewing.replay_pages import Pages
-from api.viewing.tail import BATCH, Tail
+from api.viewing.tail import VIEWERS_PER_ROUND, Tail
 from api.viewing.viewer import Viewer
 from shared.config.settings import Settings
 from shared.generations.generations import Generations
@@ -18,9 +18,9 @@ from shared.storage.subscriber import Subscriber
 
 logger = logging.getLogger("midstream.api")
 
-LINGER = 5.0
+TAIL_LINGER_S = 5.0
 """Seconds a tail outlives its last watcher, who may come back: longer than the `retry` that a viewer is told."""
-MOST_LINGERING = 32_000_000
+MAX_LINGERING_BYTES = 32_000_000
 """Bytes of frames, as they were when the last watcher left, that tails without one hold at most."""
 
 
@@ -87,12 +87,12 @@ class Hub:
 
     def _leave(self, tail: Tail) -> None:
         """Nobody watches it."""
-        end = asyncio.get_running_loop().call_later(LINGER, self._close, tail)
+        end = asyncio.get_running_loop().call_later(TAIL_LINGER_S, self._close, tail)
         self._lingering[tail] = (end, tail.frames.size)
         self._lingering_size += tail.frames.size
         if tail.ended.is_set() or self._draining:
             self._close(tail)
-        while self._lingering_size > MOST_LINGERING:
+        while self._lingering_size > MAX_LINGERING_BYTES:
             self._close(next(iter(self._lingering)))
 
     def _return(self, tail: Tail) -> None:
@@ -154,5 +154,5 @@ class Hub:
             await asyncio.sleep(interval)
             for number, viewer in enumerate(list(self.viewers), 1):
                 viewer.tick(loop.time())
-                if number % BATCH == 0:
+                if number % VIEWERS_PER_ROUND == 0:
                     await asyncio.sleep(0)

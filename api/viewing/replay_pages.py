@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 from api.viewing import sse_frames
 from shared.log.entry import RawEntry, read_id
-from shared.log.events import ORIGIN, TERMINAL, EventId
-from shared.log.guarded_log import PAGE, Log
+from shared.log.events import ORIGIN, TERMINAL_TYPES, EventId
+from shared.log.guarded_log import LOG_PAGE, Log
 
-KEPT = 1.0
+PAGE_KEPT_S = 1.0
 """Seconds for which a page is kept for others: what is deleted is gone soon."""
-MOST = 32_000_000
+MAX_PAGE_BYTES = 32_000_000
 """Bytes of pages that are kept at most."""
 
 
@@ -22,14 +22,14 @@ class Page:
 
     def __init__(self, entries: Sequence[RawEntry]) -> None:
         self._ids = [event_id for event_id, _ in entries]
-        self._frames = [sse_frames.FRAME % (type, data, event_id) for event_id, (type, data) in entries]
+        self._frames = [sse_frames.EVENT_FRAME % (type, data, event_id) for event_id, (type, data) in entries]
         self._pieces: dict[bool, list[bytes]] = {}
         self.size = sum(map(len, self._frames))
         self.last = read_id(self._ids[-1]) if entries else None
         """Id of its last event; None where it has none."""
         self.trimmed = bool(entries) and read_id(self._ids[0]).seq > 0
         """Whether its first event is not an attempt's first: of a log's first page, that its start was removed."""
-        self.ended = bool(entries) and entries[-1][1][0].decode() in TERMINAL
+        self.ended = bool(entries) and entries[-1][1][0].decode() in TERMINAL_TYPES
         """Whether that is the log's last."""
 
     def pieces(self, cursor: EventId, *, chunked: bool) -> list[bytes]:
@@ -67,7 +67,7 @@ class Pages:
 
     def expect(self, generation_id: str, cursor: EventId) -> asyncio.Task[Page]:
         """Begin to read what somebody will ask for soon: while one page is being sent, the next is on its way."""
-        first = ORIGIN if cursor == ORIGIN else EventId(cursor.token, (cursor.seq + 1) // PAGE * PAGE)
+        first = ORIGIN if cursor == ORIGIN else EventId(cursor.token, (cursor.seq + 1) // LOG_PAGE * LOG_PAGE)
         reading = self._reading.get((generation_id, first))
         if reading is None:
             reading = self._reading[generation_id, first] = asyncio.create_task(self._read(generation_id, first))
@@ -79,7 +79,7 @@ class Pages:
         kept = 0.0
         try:
             page = Page(await self._log.read_raw(generation_id, first.before))
-            kept = KEPT if self._size + page.size <= MOST else 0.0
+            kept = PAGE_KEPT_S if self._size + page.size <= MAX_PAGE_BYTES else 0.0
         finally:
             if not kept:
                 del self._reading[generation_id, first]

@@ -10,23 +10,23 @@ import msgspec
 
 from shared.log.entry import Entry
 
-HEADERS = [
+STREAM_HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     # A proxy that compresses would hold the stream to its end (RFC 9111, 5.2.2.6).
     (b"cache-control", b"no-store, no-transform"),
     # nginx and what follows its convention would otherwise hold events back.
     (b"x-accel-buffering", b"no"),
 ]
-MAX_WRITE = 65_536
+MAX_WRITE_BYTES = 65_536
 """Bytes after which no further frame is joined to a write."""
-HEARTBEAT = b": \n"
+HEARTBEAT_COMMENT = b": \n"
 """A comment, without a blank line: that would end a block, which some clients give as an empty event."""
-FRAME = b"event: %b\ndata: %b\nid: %b\n\n"
+EVENT_FRAME = b"event: %b\ndata: %b\nid: %b\n\n"
 """Of an event's type, its data, which stands as it does in the log, and its id.
 
 The id comes last: some clients take it at its line, and would else pass over an event that a cut left half.
 """
-DRAIN = b"event: drain\ndata: {}\n\n"
+DRAIN_FRAME = b"event: drain\ndata: {}\n\n"
 
 ResetReason = Literal["malformed_cursor", "unknown_cursor", "trimmed"]
 
@@ -39,15 +39,15 @@ _MESSAGES: dict[ResetReason, str] = {
 
 def frame(entry: Entry) -> bytes:
     """A log entry on the wire."""
-    return FRAME % (entry.type.encode(), entry.data, b"%d-%d" % entry.id)
+    return EVENT_FRAME % (entry.type.encode(), entry.data, b"%d-%d" % entry.id)
 
 
 def join(frames: Sequence[bytes], *, chunked: bool) -> list[bytes]:
-    """Frames as pieces of about MAX_WRITE bytes, each for one write."""
+    """Frames as pieces of about MAX_WRITE_BYTES bytes, each for one write."""
     pieces, begin, size = [], 0, 0
     for index, one in enumerate(frames, 1):
         size += len(one)
-        if size >= MAX_WRITE or index == len(frames):
+        if size >= MAX_WRITE_BYTES or index == len(frames):
             piece = b"".join(frames[begin:index])
             pieces.append(chunk(piece) if chunked else piece)
             begin, size = index, 0

@@ -16,22 +16,22 @@ from api.viewing.frames import Frames
 from shared.backoff import Backoff
 from shared.generations.generations import Existence, Generations
 from shared.log.entry import Entry
-from shared.log.events import ORIGIN, TERMINAL, EventId
-from shared.log.guarded_log import PAGE, Log, Publication, next_delta
+from shared.log.events import ORIGIN, TERMINAL_TYPES, EventId
+from shared.log.guarded_log import LOG_PAGE, Log, Publication, next_delta
 from shared.record import State
 from shared.storage.outage import level
 
 logger = logging.getLogger("midstream.api")
 
-BATCH = 500
+VIEWERS_PER_ROUND = 500
 """Viewers that are written to before others have their turn: a few milliseconds."""
-MAX_PIECES = 8
+MAX_JOINED_PIECES = 8
 """Joined frames that are kept for viewers who are as far as another one."""
-MAX_EARLY = 256
+MAX_EARLY_PUBLICATIONS = 256
 """Publications that are kept while the log is being read; with more, it is read once more instead."""
-RESTORATION = 10.0
+RESTORATION_S = 10.0
 """Seconds in which a worker writes again what a Redis that came back older has lost altogether."""
-QUEUE_POLL = 1.0
+QUEUE_POLL_S = 1.0
 """Seconds between two looks at the place in line."""
 
 
@@ -141,7 +141,7 @@ class Tail:
         piece, end = self.frames.read(position)
         made = (sse_frames.chunk(piece) if chunked else piece, end)
         # Viewers that keep up ask for the same piece, until there is a longer one.
-        if len(self._pieces) == MAX_PIECES:
+        if len(self._pieces) == MAX_JOINED_PIECES:
             self._drop_pieces()
         self._pieces[position, chunked] = made
         if chunked and end == self.frames.count:
@@ -174,7 +174,7 @@ class Tail:
             self._end_gone()
         elif not self._reading:
             self._apply(publication)
-        elif len(self._early) < MAX_EARLY:
+        elif len(self._early) < MAX_EARLY_PUBLICATIONS:
             self._early.append(publication)
         else:
             self._due.set()
@@ -214,8 +214,8 @@ class Tail:
         if not self._subscribed or self.state is not None:
             return None
         if self._forgotten_at is not None:
-            return RESTORATION / 10
-        return min(QUEUE_POLL, self._check) if not self.frames.count else self._check
+            return RESTORATION_S / 10
+        return min(QUEUE_POLL_S, self._check) if not self.frames.count else self._check
 
     async def _read(self) -> None:
         self._reading = True
@@ -249,7 +249,7 @@ class Tail:
             else:
                 return await self._behind()
             self._extend(fresh)
-            if len(entries) < PAGE:
+            if len(entries) < LOG_PAGE:
                 return True
 
     async def _behind(self) -> bool:
@@ -271,7 +271,7 @@ class Tail:
             self._forgotten_at = None
         elif self._forgotten_at is None:
             self._forgotten_at = now
-        return self._forgotten_at is not None and now - self._forgotten_at < RESTORATION
+        return self._forgotten_at is not None and now - self._forgotten_at < RESTORATION_S
 
     async def _read_anew(self) -> None:
         """Replace all we have by what the log says; who has seen more than both share starts over."""
@@ -279,7 +279,7 @@ class Tail:
         while True:
             page = await self._log.read(self.generation_id, entries[-1].id if entries else ORIGIN)
             entries += page
-            if len(page) < PAGE:
+            if len(page) < LOG_PAGE:
                 break
         same = 0
         while same < len(entries) and self.position(entries[same].id) == same + 1:
@@ -327,7 +327,7 @@ class Tail:
 
     def _add_delta(self, data: bytes) -> None:
         """The common case of `_apply`, ten thousand times a second: one delta, where we are."""
-        self.frames.append(sse_frames.FRAME % (b"delta", data, self._id))
+        self.frames.append(sse_frames.EVENT_FRAME % (b"delta", data, self._id))
         self._seq += 1
         self._expect()
         self._wake()
@@ -342,7 +342,7 @@ class Tail:
             self._token, self._seq = entry.id
             self._starts.setdefault(self._token, self.frames.count - self._seq)
             self.frames.append(sse_frames.frame(entry))
-            if entry.type in TERMINAL:
+            if entry.type in TERMINAL_TYPES:
                 self.state = cast(State, entry.type)
                 self.ended.set()
         self._expect()
@@ -383,14 +383,14 @@ class Tail:
             piece, reached = self.frames.read(self._told)
             if reached == end:
                 news[self._told] = sse_frames.chunk(piece)
-        for follower in islice(self._round, BATCH):
+        for follower in islice(self._round, VIEWERS_PER_ROUND):
             count += 1
             try:
                 follower.take(news, end, now)
             except Exception as error:
                 logger.error("a viewer failed and is cut: %s", where(error))
                 follower.cut()
-        if count == BATCH:
+        if count == VIEWERS_PER_ROUND:
             self._loop.call_soon(self._go_on)
             return
         self._round = None

@@ -16,7 +16,7 @@ from shared.log.events import ORIGIN
 
 logger = logging.getLogger("midstream.api")
 
-CATCH_UP = 3.0
+CATCH_UP_S = 3.0
 """Seconds a cursor may be ahead of a growing log: an older Redis soon has the rest again."""
 
 
@@ -113,7 +113,7 @@ class Viewer:
                 self._write_own(due)
             elif self.draining:
                 self.draining, self._done = False, True
-                self._write_own(sse_frames.DRAIN)
+                self._write_own(sse_frames.DRAIN_FRAME)
             elif self._done:
                 self._connection.end()
                 self._close()
@@ -179,7 +179,7 @@ class Viewer:
             return True
         if self._cursor > tail.last and tail.state is None:
             if self._patience is None:
-                self._patience = self._loop.call_later(CATCH_UP, self._lose_patience)
+                self._patience = self._loop.call_later(CATCH_UP_S, self._lose_patience)
             return False
         self.position, self.rewound = 0, True
         return True
@@ -213,7 +213,7 @@ class Viewer:
             self.cut()
             return
         if now - self._written_at >= self._host.settings.heartbeat and not self._connection.full:
-            self._write_own(sse_frames.HEARTBEAT)
+            self._write_own(sse_frames.HEARTBEAT_COMMENT)
 
     def cut(self) -> None:
         """End the connection at once; what is unsent is dropped, and the client resumes."""

@@ -9,10 +9,10 @@ import redis
 from redis.sentinel import MasterNotFoundError, Sentinel, SentinelManagedConnection
 
 from shared.config.sentinel_address import sentinel_address
-from shared.storage.outage import CROWDED
+from shared.storage.outage import CROWDED_WORDS
 from shared.storage.sentinel import newest
 
-HEARD = 0.2
+REFUSAL_HEARD_S = 0.2
 """Seconds in which Redis says that it takes no more connections."""
 
 
@@ -43,13 +43,13 @@ def refuse_if_hung_up(client: redis.Redis) -> None:
         return
     try:
         with contextlib.closing(made._connect()) as opened:
-            opened.settimeout(HEARD)
+            opened.settimeout(REFUSAL_HEARD_S)
             said = bytes(opened.recv(512))
     except (OSError, redis.RedisError):
         return
     if said.startswith(b"-"):
         text = said.decode(errors="replace").removeprefix("-").removeprefix("ERR ").strip()
-        raise redis.ConnectionError(text) if CROWDED in text else redis.ResponseError(text)
+        raise redis.ConnectionError(text) if CROWDED_WORDS in text else redis.ResponseError(text)
 
 
 class _Sentinels(Sentinel):

@@ -7,7 +7,7 @@ from typing import Any
 import redis
 
 from midstream.checks.blocking_client import open_client
-from shared.storage.disk_sync import DIRECTIVES, refusal, version_of
+from shared.storage.disk_sync import AOF_DIRECTIVES, refusal, version_of
 
 
 def wrong_with(url: str, timeout: float) -> tuple[str, str] | None:
@@ -26,6 +26,6 @@ def wrong_with(url: str, timeout: float) -> tuple[str, str] | None:
 
 def _directives(client: Any) -> dict[str, str] | None:
     try:
-        return dict(client.config_get(*DIRECTIVES))
+        return dict(client.config_get(*AOF_DIRECTIVES))
     except redis.ResponseError:
         return None

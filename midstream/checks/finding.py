@@ -12,7 +12,7 @@ from rich.text import Text
 from midstream.terminal import exact_line
 
 Level = Literal["ok", "warn", "fail"]
-COLOURS: dict[Level, str] = {"ok": "green", "warn": "yellow", "fail": "red"}
+COLOUR_OF_STATUS: dict[Level, str] = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def report(findings: Iterable[Finding]) -> int:
     code = 0
     for finding in findings:
         code = max(code, 2 if finding.stops else int(finding.level == "fail"))
-        line = Text(f"{finding.level:<5}", COLOURS[finding.level])
+        line = Text(f"{finding.level:<5}", COLOUR_OF_STATUS[finding.level])
         rest = exact_line(f"{finding.subject}: {finding.state}" + (f": {finding.advice}" if finding.advice else ""))
         console.print(line.append(rest, "default"))
     return code

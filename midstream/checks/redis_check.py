@@ -18,14 +18,14 @@ from midstream.checks.finding import Finding
 from midstream.program import typed
 from shared.counted import counted
 from shared.permissions.commands import Server
-from shared.permissions.permission_check import RULE, Lacks, lacks
-from shared.queue.queue import QUEUE
-from shared.queue.workers import WORKERS
-from shared.storage.outage import PROBE, is_crowded, refusal, words
+from shared.permissions.permission_check import ACL_RULE, Lacks, lacks
+from shared.queue.queue import QUEUE_KEY
+from shared.queue.workers import WORKERS_KEY
+from shared.storage.outage import PROBE_KEY, is_crowded, refusal, words
 
-TIMEOUT = 3.0
+REDIS_TIMEOUT_S = 3.0
 # Seconds. Leases and tokens use Redis' clock alone, so a difference confuses only who reads the logs.
-CLOCK_DIFFERENCE = 2.0
+CLOCK_DIFFERENCE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Place:
 
 def examine(place: Place) -> Iterator[Finding]:
     """All findings but those on workers and durability; one where it does not answer."""
-    client = open_client(place.server.url, TIMEOUT)
+    client = open_client(place.server.url, REDIS_TIMEOUT_S)
     try:
         refuse_if_hung_up(client)
         yield from _permissions(place, _lacks(place.server))
@@ -61,11 +61,11 @@ def examine(place: Place) -> Iterator[Finding]:
 
 def workers(place: Place, program: str) -> Iterator[Finding]:
     """Whether anybody runs what is accepted. Nothing where Redis does not say, which is told of already."""
-    client = open_client(place.server.url, TIMEOUT)
+    client = open_client(place.server.url, REDIS_TIMEOUT_S)
     try:
         clock: Any = client.time()
-        alive: Any = client.zcount(WORKERS, f"({clock[0] * 1000 + clock[1] // 1000}", "+inf")
-        waiting: Any = client.zcard(QUEUE)
+        alive: Any = client.zcount(WORKERS_KEY, f"({clock[0] * 1000 + clock[1] // 1000}", "+inf")
+        waiting: Any = client.zcard(QUEUE_KEY)
     except redis.RedisError:
         return
     finally:
@@ -83,7 +83,7 @@ def _lacks(server: Server) -> Lacks:
     """Raises redis.exceptions.RedisError and OSError."""
     # In a thread, as whoever calls may have a loop of its own.
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(lambda: asyncio.run(lacks(server, timeout=TIMEOUT))).result()
+        return thread.submit(lambda: asyncio.run(lacks(server, timeout=REDIS_TIMEOUT_S))).result()
 
 
 def _no_use(place: Place, error: BaseException) -> Finding:
@@ -102,14 +102,14 @@ def _no_use(place: Place, error: BaseException) -> Finding:
         advice = f"name its CA {there} (?ssl_ca_certs=FILE), or correct the certificate"
     else:
         advice = f"start it, or correct {place.setting}" if place.setting else f"start it with `{typed('up')}`"
-    state = f"no answer at {_shown(place.server.url)} ({said or f'nothing within {TIMEOUT:.0f} s'})"
+    state = f"no answer at {_shown(place.server.url)} ({said or f'nothing within {REDIS_TIMEOUT_S:.0f} s'})"
     return Finding("fail", place.subject, state, advice)
 
 
 def _permissions(place: Place, lack: Lacks) -> Iterator[Finding]:
     subject = f"{place.subject}, permissions"
     if lack.needed:
-        yield Finding("fail", subject, str(lack), f"permit it, as by ACL SETUSER NAME {RULE}")
+        yield Finding("fail", subject, str(lack), f"permit it, as by ACL SETUSER NAME {ACL_RULE}")
     if lack.hints:
         advice = "permit it, if that matters"
         if any("INFO" in hint for hint in lack.hints):
@@ -124,7 +124,7 @@ def _clock(subject: str, client: redis.Redis) -> Iterator[Finding]:
         return  # which is told of among the permissions
     difference = abs(time.time() - clock[0] - clock[1] / 1e6)
     state = f"{difference * 1000:.0f} ms from this machine's"
-    if difference > CLOCK_DIFFERENCE:
+    if difference > CLOCK_DIFFERENCE_S:
         yield Finding("warn", f"{subject}, clock", state, "run NTP on both machines")
     else:
         yield Finding("ok", f"{subject}, clock", state)
@@ -133,7 +133,7 @@ def _clock(subject: str, client: redis.Redis) -> Iterator[Finding]:
 def _writes(place: Place, client: redis.Redis) -> Iterator[Finding]:
     subject = f"{place.subject}, writes"
     try:
-        client.set(PROBE, "1", px=1000)
+        client.set(PROBE_KEY, "1", px=1000)
     except redis.exceptions.NoPermissionError:
         return
     except (redis.ResponseError, redis.ConnectionError) as error:

@@ -14,8 +14,8 @@ from midstream.client.http_client import body_of, checked_url, http_client
 from midstream.terminal import one_line
 from shared.counted import counted
 
-TIMEOUT = 5.0
-LONGEST = 1_000_000
+SERVER_TIMEOUT_S = 5.0
+MAX_READ_BYTES = 1_000_000
 """Bytes of an answer that are read."""
 
 
@@ -35,7 +35,7 @@ class Answer(NamedTuple):
 def examine(url: str, key: str | None) -> Iterator[Finding]:
     """All findings, in the order in which one would repair them. Raises Refused for an address or key that is none."""
     url = checked_url(url)
-    with http_client(url, key, httpx2.Timeout(TIMEOUT)) as http:
+    with http_client(url, key, httpx2.Timeout(SERVER_TIMEOUT_S)) as http:
         try:
             alive = _get(http, f"{url}/livez")
         except httpx2.HTTPError as error:
@@ -96,7 +96,7 @@ def _models(url: str, http: httpx2.Client) -> Iterator[Finding]:
 def _get(http: httpx2.Client, url: str) -> Answer:
     with http.stream("GET", url) as response:
         try:
-            document = json.loads(body_of(response, LONGEST))
+            document = json.loads(body_of(response, MAX_READ_BYTES))
         except (ValueError, RecursionError):  # no JSON, or nested as no answer of ours is
             document = None
     return Answer(response.status_code, document if isinstance(document, dict) else {})

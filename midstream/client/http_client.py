@@ -19,13 +19,13 @@ from shared.config.outbound import fault_at, way_to
 from shared.config.value_checks import of_key
 from shared.strict_json import nests_deeper
 
-CONNECT_TIMEOUT = 10.0
-SILENCE = 45.0
+CONNECT_TIMEOUT_S = 10.0
+SILENCE_S = 45.0
 """Seconds without a byte after which a connection is given up: three heartbeats of the API."""
 
-MAX_ANSWER = 256_000_000
-MAX_PROBLEM = 65_536
-DEEPEST = 100
+MAX_ANSWER_BYTES = 256_000_000
+MAX_PROBLEM_BYTES = 65_536
+MAX_JSON_LEVELS = 100
 """Levels of an answer's JSON: what a provider said has MAX_DEPTH of them, inside of a few others."""
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
@@ -43,12 +43,12 @@ class Client:
         url: str,
         key: str | None = None,
         *,
-        silence: float = SILENCE,
+        silence: float = SILENCE_S,
         patience: Callable[[], Patience] = Patience,
     ) -> None:
         self.url = checked_url(url)
         self.patience = patience
-        self._http = http_client(self.url, key, httpx2.Timeout(silence, connect=CONNECT_TIMEOUT))
+        self._http = http_client(self.url, key, httpx2.Timeout(silence, connect=CONNECT_TIMEOUT_S))
 
     def __enter__(self) -> Self:
         return self
@@ -107,7 +107,7 @@ class Client:
         while True:
             try:
                 with self.open(method, path + query, {"Accept": "application/json"}) as response:
-                    answer = json.loads(body_of(response, MAX_ANSWER))
+                    answer = json.loads(body_of(response, MAX_ANSWER_BYTES))
             except ClientError as error:
                 if not error.passing:
                     raise
@@ -115,7 +115,7 @@ class Client:
                 continue
             except (ValueError, RecursionError):
                 answer = None
-            if not isinstance(answer, dict) or nests_deeper(answer, DEEPEST):
+            if not isinstance(answer, dict) or nests_deeper(answer, MAX_JSON_LEVELS):
                 raise self.no_api()
             return answer
 
@@ -127,7 +127,7 @@ class Client:
         # RFC 9457 where the API itself speaks; a proxy in front of it may answer with anything.
         status = response.status_code
         try:
-            said = _said(json.loads(body_of(response, MAX_PROBLEM)))
+            said = _said(json.loads(body_of(response, MAX_PROBLEM_BYTES)))
         except (ValueError, RecursionError):
             said = ""
         message = said or f"{self.url} answers {status}"

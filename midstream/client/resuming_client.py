@@ -10,14 +10,14 @@ from uuid import uuid4
 import httpx2
 import msgspec
 
-from midstream.client.http_client import DEEPEST, Client, path_of
+from midstream.client.http_client import MAX_JSON_LEVELS, Client, path_of
 from midstream.errors import ClientError, Unreachable
-from shared.log.events import TERMINAL
+from shared.log.events import TERMINAL_TYPES
 from shared.sse_decoder import Decoder, ServerSentEvent
 from shared.strict_json import nests_deeper
 
 EVENT_STREAM = "text/event-stream"
-OUTSIDE_THE_LOG = frozenset({"queued", "reset", "drain"})
+EVENTS_OUTSIDE_THE_LOG = frozenset({"queued", "reset", "drain"})
 
 
 class ViewerEvent(NamedTuple):
@@ -131,15 +131,15 @@ class Follower:
             fields = msgspec.json.decode(frame.data)
         except (ValueError, RecursionError):
             fields = None
-        if not isinstance(fields, dict) or nests_deeper(fields, DEEPEST) or not _fits(frame.event, fields):
+        if not isinstance(fields, dict) or nests_deeper(fields, MAX_JSON_LEVELS) or not _fits(frame.event, fields):
             raise self.client.no_api()
-        if frame.event in OUTSIDE_THE_LOG:
+        if frame.event in EVENTS_OUTSIDE_THE_LOG:
             # By the rules of event streams these carry the id before them: it is not theirs.
             if frame.event == "reset":
                 self.cursor = None
             return ViewerEvent(None, frame.event, fields)
         self.cursor = frame.id or self.cursor
-        self.ended = frame.event in TERMINAL
+        self.ended = frame.event in TERMINAL_TYPES
         return ViewerEvent(frame.id or None, frame.event, fields)
 
 

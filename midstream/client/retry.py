@@ -7,8 +7,8 @@ import time
 
 from midstream.errors import ClientError
 
-LONGEST_WAIT = 15.0
-LONGEST_REQUESTED_WAIT = 60.0
+LONGEST_WAIT_S = 15.0
+LONGEST_REQUESTED_WAIT_S = 60.0
 
 
 class Patience:
@@ -50,8 +50,8 @@ class Patience:
         `at_least` is what the server asked for (`retry:`). Raises the error where patience is over.
         """
         self.failures += 1
-        floor = min(max(at_least, error.retry_after or 0.0), LONGEST_REQUESTED_WAIT)
-        pause = floor + random.uniform(0.0, min(LONGEST_WAIT, self.backoff * 2.0 ** min(self.failures, 16)))
+        floor = min(max(at_least, error.retry_after or 0.0), LONGEST_REQUESTED_WAIT_S)
+        pause = floor + random.uniform(0.0, min(LONGEST_WAIT_S, self.backoff * 2.0 ** min(self.failures, 16)))
         lost = self._lost + time.monotonic() - self._heard_at
         if lost + pause > (self.total if self.reached else min(self.first, self.total)):
             raise error

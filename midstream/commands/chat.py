@@ -13,7 +13,7 @@ from midstream.errors import Refused
 if TYPE_CHECKING:
     from midstream.client.http_client import Client
 
-MAX_PROMPT = 64_000_000
+MAX_PROMPT_BYTES = 64_000_000
 
 Reasoning = Annotated[bool, typer.Option("--reasoning", help="Show the model's reasoning on stderr.")]
 Final = Annotated[
@@ -98,9 +98,9 @@ def _prompt(argument: str | None) -> str:
     else:
         if sys.stdin.isatty():
             print("Your prompt, then Ctrl-D on a line of its own:", file=sys.stderr)
-        text = sys.stdin.buffer.read(MAX_PROMPT + 1)
-        if len(text) > MAX_PROMPT:
-            raise Refused(f"the prompt on stdin is longer than {MAX_PROMPT:,} bytes")
+        text = sys.stdin.buffer.read(MAX_PROMPT_BYTES + 1)
+        if len(text) > MAX_PROMPT_BYTES:
+            raise Refused(f"the prompt on stdin is longer than {MAX_PROMPT_BYTES:,} bytes")
         prompt = text.decode("utf-8", "replace").removesuffix("\n")
     if not prompt.strip():
         raise Refused("the prompt is empty; give it as an argument or on stdin")

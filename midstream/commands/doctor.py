@@ -13,7 +13,7 @@ import httpx2
 from midstream.checks import redis_check
 from midstream.checks.disk import wrong_with
 from midstream.checks.finding import Finding, Level, report
-from midstream.checks.redis_check import TIMEOUT, Place
+from midstream.checks.redis_check import REDIS_TIMEOUT_S, Place
 from midstream.commands.up import base_url, free_port
 from midstream.errors import StartError
 from midstream.processes.valkey import Valkey, find_binary
@@ -31,7 +31,7 @@ UP_DATA_DIR = Path(".midstream")
 SIMULATOR_URL = "http://127.0.0.1:8090"
 """Stands for that of `midstream up`, which takes a free port."""
 
-EMBEDDED = "embedded server"
+EMBEDDED_NAME = "embedded server"
 
 
 def run(settings: Settings, data_dir: Path) -> int:
@@ -64,9 +64,9 @@ def examine(settings: Settings, data_dir: Path) -> Iterator[Finding]:
         yield from redis_check.workers(places[-1], "worker")
     elif os.path.exists(embedded.socket):
         (server,) = servers(settings.model_copy(update={"redis_url": embedded.url, "queue_url": None}))
-        place = Place(EMBEDDED, server, None, _most(settings))
+        place = Place(EMBEDDED_NAME, server, None, _most(settings))
         yield from redis_check.examine(place)
-        yield from _durability(EMBEDDED, embedded.url, settings)
+        yield from _durability(EMBEDDED_NAME, embedded.url, settings)
         yield from redis_check.workers(place, "up")
     else:
         yield _binary(data_dir)
@@ -89,9 +89,9 @@ def _configured_places(settings: Settings) -> Iterator[Place]:
 def _binary(data_dir: Path) -> Finding:
     folder = [] if data_dir == UP_DATA_DIR else ["--data-dir", str(data_dir)]
     try:
-        return Finding("ok", EMBEDDED, f"{find_binary()}, not running; `{typed('up', *folder)}` starts it")
+        return Finding("ok", EMBEDDED_NAME, f"{find_binary()}, not running; `{typed('up', *folder)}` starts it")
     except StartError as error:
-        return Finding("fail", EMBEDDED, *str(error).split(": ", 1))
+        return Finding("fail", EMBEDDED_NAME, *str(error).split(": ", 1))
 
 
 def _data_folder(data_dir: Path) -> Iterator[Finding]:
@@ -109,9 +109,9 @@ def _most(settings: Settings) -> int:
 
 
 def _durability(subject: str, url: str, settings: Settings) -> Iterator[Finding]:
-    if settings.durability == "disk" and (found := wrong_with(url, TIMEOUT)):
+    if settings.durability == "disk" and (found := wrong_with(url, REDIS_TIMEOUT_S)):
         state, advice = found
-        if subject == EMBEDDED:
+        if subject == EMBEDDED_NAME:
             advice = f"start `{typed('up')}` again with MIDSTREAM_DURABILITY=disk"
         yield Finding("fail", f"{subject}, durability", state, advice, stops=True)
 
@@ -139,7 +139,7 @@ def _port(settings: Settings) -> Finding:
     except StartError as error:
         with contextlib.suppress(httpx2.HTTPError):
             url = f"{base_url(settings.host, settings.port)}/livez"
-            if httpx2.get(url, timeout=TIMEOUT, trust_env=False).status_code == 200:
+            if httpx2.get(url, timeout=REDIS_TIMEOUT_S, trust_env=False).status_code == 200:
                 return Finding("ok", subject, "an API is running there")
         state, _, advice = str(error).partition(": ")
         return Finding("fail", subject, state, advice)

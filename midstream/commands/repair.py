@@ -16,8 +16,8 @@ from midstream.processes.folder_lock import FolderLock
 from midstream.processes.valkey import find_binary
 from midstream.program import typed
 
-FOLDER = "appendonlydir"
-TIMEOUT = 3600.0
+AOF_FOLDER = "appendonlydir"
+REPAIR_TIMEOUT_S = 3600.0
 """Seconds: the whole file is read once."""
 
 
@@ -26,7 +26,7 @@ def run(data_dir: Path) -> int:
 
     Raises StartError where it cannot be, or the folder is in use.
     """
-    files = data_dir.absolute() / FOLDER
+    files = data_dir.absolute() / AOF_FOLDER
     _appended(files)  # before the lock, which would make a folder of a wrong name
     with FolderLock(data_dir):
         *earlier, last = _appended(files)
@@ -35,7 +35,7 @@ def run(data_dir: Path) -> int:
         if _is_whole(last):
             print(f"{last} ends as it should, so nothing was changed; what is damaged before it needs a backup")
             return 0
-        copy = files.with_name(f"{FOLDER}-{time.strftime('%Y%m%dT%H%M%S')}")
+        copy = files.with_name(f"{AOF_FOLDER}-{time.strftime('%Y%m%dT%H%M%S')}")
         try:
             shutil.copytree(files, copy)
         except OSError as error:
@@ -83,7 +83,7 @@ def _is_whole(file: Path, *options: str) -> bool:
             input=b"y\n",
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            timeout=TIMEOUT,
+            timeout=REPAIR_TIMEOUT_S,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:

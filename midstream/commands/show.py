@@ -18,7 +18,7 @@ from midstream.terminal import coloured, dimmed, exact_line, one_line, printable
 from shared.one_line import json_escaped
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The generation.")]
-COLOURS = {"completed": 32, "failed": 31, "cancelled": 33, "running": 36, "queued": 34}
+COLOUR_OF_STATE = {"completed": 32, "failed": 31, "cancelled": 33, "running": 36, "queued": 34}
 
 
 def show(
@@ -144,7 +144,7 @@ def _line(part: dict[str, Any]) -> str | None:
 
 def _state(entry: dict[str, Any]) -> Cell:
     state = _field(entry, "state")
-    return Cell(state, COLOURS.get(state, 0))
+    return Cell(state, COLOUR_OF_STATE.get(state, 0))
 
 
 def _shown(cell: Cell) -> str:

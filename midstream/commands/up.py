@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from midstream.errors import StartError
 from midstream.output.greeting import Greeting, all_ready
 from midstream.processes.subprocess import Child, Member, keep, say
-from midstream.processes.unix_socket import PATH_LIMIT
+from midstream.processes.unix_socket import MAX_PATH_BYTES
 from midstream.processes.valkey import Valkey
 from shared.config.announcement import announcement
 from shared.config.file_ownership import others_can_write
@@ -27,10 +27,10 @@ from shared.process.ending_signals import ending_signals
 from shared.process.readiness import say_ready
 
 # Seconds the workers let running answers finish after Ctrl-C; what is cut goes on at the next start.
-DRAIN_TIMEOUT = 2.0
+DRAIN_TIMEOUT_S = 2.0
 # An API's end takes 9 s at most.
-API_STOP_TIMEOUT = 10.0
-INTERRUPTED = 130
+API_STOP_TIMEOUT_S = 10.0
+EXIT_INTERRUPTED = 130
 
 
 def run(host: str | None, port: int | None, data_dir: Path, workers: int, processes: int) -> int:
@@ -100,7 +100,7 @@ def _apis(processes: int, environment: Mapping[str, str], words: Sequence[str] =
         return [Child("api", _command("api"), environment, says_ready=True)]
     command = _command("api", "--share-port", *words)
     return [
-        Child(f"api-{number}", command, environment, stop_timeout=API_STOP_TIMEOUT, says_ready=True)
+        Child(f"api-{number}", command, environment, stop_timeout=API_STOP_TIMEOUT_S, says_ready=True)
         for number in range(1, processes + 1)
     ]
 
@@ -151,7 +151,7 @@ async def supervise(
         forced.cancel()
         await ending
         sockets.cleanup()
-    return INTERRUPTED if force.is_set() else 0
+    return EXIT_INTERRUPTED if force.is_set() else 0
 
 
 async def _greet(children: Sequence[Child], greeting: Callable[[], Awaitable[None]] | None) -> None:
@@ -165,7 +165,7 @@ def _sockets() -> tempfile.TemporaryDirectory[str]:
     """A private folder for sockets, whose paths are short (unix(7))."""
     # tempfile's own folder can be a deep one; /tmp is there on all that we run on.
     place = tempfile.gettempdir()
-    place = place if len(os.fsencode(place)) < PATH_LIMIT // 2 else "/tmp"
+    place = place if len(os.fsencode(place)) < MAX_PATH_BYTES // 2 else "/tmp"
     try:
         return tempfile.TemporaryDirectory(prefix="midstream-", dir=place, ignore_cleanup_errors=True)
     except OSError as error:
@@ -190,7 +190,7 @@ def _environment(settings: Settings, redis_url: str, port: int) -> dict[str, str
         "MIDSTREAM_PORT": str(port),
     }
     if "drain_timeout" not in settings.model_fields_set:
-        environment["MIDSTREAM_DRAIN_TIMEOUT"] = str(DRAIN_TIMEOUT)
+        environment["MIDSTREAM_DRAIN_TIMEOUT"] = str(DRAIN_TIMEOUT_S)
     return environment
 
 

@@ -14,8 +14,8 @@ from midstream.output.table import Cell, print_table
 from midstream.terminal import exact_line
 from shared.one_line import json_escaped
 
-NUMBERS = ("COMPLETED", "FAILED", "CANCELLED", "DELETED", "INPUT", "CACHED", "OUTPUT", "REASONING", "COST")
-BOLD = 1
+NUMBER_COLUMNS = ("COMPLETED", "FAILED", "CANCELLED", "DELETED", "INPUT", "CACHED", "OUTPUT", "REASONING", "COST")
+BOLD_CODE = 1
 
 
 class By(StrEnum):
@@ -57,8 +57,8 @@ def _print(totals: dict[str, Any], by: By) -> None:
     rows = [[Cell(cell) for cell in [_field(line, by.value), *_cells(line)]] for line in lines]
     if isinstance(total := totals.get("total"), dict):
         days = f"{_field(totals, 'from')} to {_field(totals, 'to')}"
-        rows.append([Cell(cell, BOLD) for cell in [days, *_cells(total)]])
-    print_table((by.value.upper(), *NUMBERS), rows, right=frozenset(NUMBERS))
+        rows.append([Cell(cell, BOLD_CODE) for cell in [days, *_cells(total)]])
+    print_table((by.value.upper(), *NUMBER_COLUMNS), rows, right=frozenset(NUMBER_COLUMNS))
 
 
 def _cells(line: dict[str, Any]) -> list[str]:

@@ -8,9 +8,9 @@ from typing import Any, BinaryIO, TextIO
 import msgspec
 
 from midstream.client.resuming_client import ViewerEvent
-from midstream.output.part import TEXTS, Part, annotation
+from midstream.output.part import TEXT_KINDS, Part, annotation
 from midstream.terminal import dimmed, one_line, printable
-from shared.log.events import TERMINAL
+from shared.log.events import TERMINAL_TYPES
 from shared.one_line import json_escaped
 
 
@@ -73,7 +73,7 @@ class Answer:
                 self._start_over(f"the log no longer continues where this viewer was ({data.get('reason')})")
             case "queued" if (data.get("position") or 0) > 1:
                 self._note(f"queued, {data['position'] - 1} before this one")
-            case type if type in TERMINAL:
+            case type if type in TERMINAL_TYPES:
                 self._end(type, data)
 
     def note(self, text: str) -> None:
@@ -122,7 +122,7 @@ class Answer:
 
     def _part(self, index: int, kind: str) -> Part:
         """The part of this number, which had begun before where it is not known; a text needs no beginning."""
-        if index not in self._parts and kind not in TEXTS:
+        if index not in self._parts and kind not in TEXT_KINDS:
             self._recall()
         return self._parts.setdefault(index, Part(kind, begun=False))
 
@@ -228,7 +228,7 @@ class JsonLines:
         line = msgspec.json.encode({"id": event.id, "event": event.type, "data": event.data})
         self.out.write(json_escaped(line) + b"\n")
         self.out.flush()
-        if event.type in TERMINAL:
+        if event.type in TERMINAL_TYPES:
             self.outcome = event.type
 
     def note(self, text: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from midstream.errors import ClientError, NotFound
 
-EXTENSIONS = {
+EXTENSION_OF_TYPE = {
     "application/json": ".json",
     "application/pdf": ".pdf",
     "audio/aac": ".aac",
@@ -56,4 +56,4 @@ def save(folder: Path, generation_id: str, parts: list[dict[str, Any]]) -> Itera
 
 
 def _extension(media_type: str) -> str:
-    return EXTENSIONS.get(media_type.partition(";")[0].strip().lower(), ".bin")
+    return EXTENSION_OF_TYPE.get(media_type.partition(";")[0].strip().lower(), ".bin")

@@ -15,9 +15,9 @@ from midstream.processes.subprocess import Child, say
 from shared.config.proxies import configured
 from shared.config.settings import Settings
 
-READY_TIMEOUT = 2.0
-READY_POLL = 0.05
-READY_REMINDER = 15.0
+READY_TIMEOUT_S = 2.0
+READY_POLL_S = 0.05
+READY_REMINDER_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Greeting:
     async def say(self) -> None:
         """Print it on stdout. The children that say themselves that they are ready have done so."""
         # trust_env: a proxy from the environment has no business with our own loopback.
-        async with httpx2.AsyncClient(timeout=READY_TIMEOUT, trust_env=False) as client:
+        async with httpx2.AsyncClient(timeout=READY_TIMEOUT_S, trust_env=False) as client:
             if self.simulator is not None:
                 await _answers(client, f"{self.simulator_url}/livez")
                 self.simulator.ready.set()
@@ -66,7 +66,7 @@ async def all_ready(children: list[Child]) -> None:
     """Wait until each of them has said that it is ready, and name those that take long."""
     while waiting := [child for child in children if not child.ready.is_set()]:
         tasks = [asyncio.create_task(child.ready.wait()) for child in waiting]
-        _, late = await asyncio.wait(tasks, timeout=READY_REMINDER)
+        _, late = await asyncio.wait(tasks, timeout=READY_REMINDER_S)
         for task in late:
             task.cancel()
         if late:
@@ -77,7 +77,7 @@ async def all_ready(children: list[Child]) -> None:
 async def _answers(client: httpx2.AsyncClient, url: str) -> None:
     """Wait until a GET there is answered by 200, and say so where it takes long."""
     clock = asyncio.get_running_loop().time
-    remind = clock() + READY_REMINDER
+    remind = clock() + READY_REMINDER_S
     while True:
         try:
             answer = f"answers {(await client.get(url)).status_code}"
@@ -87,8 +87,8 @@ async def _answers(client: httpx2.AsyncClient, url: str) -> None:
             answer = f"does not answer ({type(error).__name__})"
         if clock() > remind:
             say(f"still waiting: {url} {answer}")
-            remind += READY_REMINDER
-        await asyncio.sleep(READY_POLL)
+            remind += READY_REMINDER_S
+        await asyncio.sleep(READY_POLL_S)
 
 
 def curl(settings: Settings, base: str, model: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from midstream.terminal import exact_line
 
-TEXTS = frozenset({"text", "refusal", "reasoning"})
+TEXT_KINDS = frozenset({"text", "refusal", "reasoning"})
 """Kinds that are written as they come."""
 
 
@@ -39,7 +39,7 @@ class Part:
         if self.kind == "file":
             self._characters += len(delta)
             self._pieces = [("".join(self._pieces) + delta)[-2:]]
-        elif self.kind not in TEXTS:
+        elif self.kind not in TEXT_KINDS:
             self._pieces.append(delta)
 
     def line(self, *, ended: bool = True) -> str | None:

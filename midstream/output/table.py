@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from midstream.terminal import coloured
 
-GAP = "  "
+COLUMN_GAP = "  "
 
 
 class Cell(NamedTuple):
@@ -31,13 +31,13 @@ def lines(
 ) -> Iterator[str]:
     """As a table, if that fits; else each row's first value, and below it the others, each behind its heading."""
     widths = [max(map(columns_of, column)) for column in zip(headings, *_texts(rows), strict=True)]
-    if width is not None and sum(widths) + len(GAP) * (len(widths) - 1) > width:
+    if width is not None and sum(widths) + len(COLUMN_GAP) * (len(widths) - 1) > width:
         for row in rows:
             yield from _folded(headings, row, width)
         return
     for row in [tuple(map(Cell, headings)), *rows]:
         padded = (_padded(*one, right=right) for one in zip(headings, row, widths, strict=True))
-        yield GAP.join(padded).rstrip()
+        yield COLUMN_GAP.join(padded).rstrip()
 
 
 def columns_of(text: str) -> int:
@@ -65,10 +65,10 @@ def _folded(headings: Sequence[str], row: Sequence[Cell], width: int) -> Iterato
     for heading, cell in zip(headings[1:], row[1:], strict=True):
         shown = f"{heading.lower()} {_shown(cell)}"
         wide = len(heading) + 1 + columns_of(cell.text)
-        if used and used + len(GAP) + wide > width:
+        if used and used + len(COLUMN_GAP) + wide > width:
             yield line
             line, used = "", 0
-        line, used = f"{line}{GAP}{shown}", used + len(GAP) + wide
+        line, used = f"{line}{COLUMN_GAP}{shown}", used + len(COLUMN_GAP) + wide
     yield line
 
 

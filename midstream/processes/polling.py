@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-POLL = 0.02
+POLL_S = 0.02
 
 
 async def until(condition: Callable[[], bool], timeout: float = float("inf")) -> bool:  # noqa: ASYNC109
@@ -15,5 +15,5 @@ async def until(condition: Callable[[], bool], timeout: float = float("inf")) ->
     while not condition():
         if time.monotonic() > deadline:
             return False
-        await asyncio.sleep(POLL)
+        await asyncio.sleep(POLL_S)
     return True

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-READY = b"READY=1"
+READY_MESSAGE = b"READY=1"
 
 
 class ReadySocket(asyncio.DatagramProtocol):
-    """A datagram socket at `path`; calls `heard` at each `READY=1` that arrives."""
+    """A datagram socket at `path`; calls `heard` at each `READY_MESSAGE=1` that arrives."""
 
     def __init__(self, path: Path, heard: Callable[[], None]) -> None:
         self.path = path
@@ -33,7 +33,7 @@ class ReadySocket(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, _address: object) -> None:
         """See asyncio: one message, of one assignment a line."""
-        if READY in data.split(b"\n"):
+        if READY_MESSAGE in data.split(b"\n"):
             self._heard()
 
     def close(self) -> None:

@@ -15,17 +15,17 @@ from midstream.errors import StartError
 from midstream.processes.parent_death import tethered
 from midstream.processes.ready_socket import ReadySocket
 from shared.one_line import escaped
-from shared.process.readiness import VARIABLE
+from shared.process.readiness import NOTIFY_VARIABLE
 
-FIRST_PAUSE = 0.2
-LAST_PAUSE = 10.0
+FIRST_PAUSE_S = 0.2
+LAST_PAUSE_S = 10.0
 # A process that ran this long had come up: its next death is news and not one more of a series.
-STEADY = 10.0
+STEADY_AFTER_S = 10.0
 # Ends in a row before a child was ever ready, after which it is not started again.
-STARTS = 5
+MAX_STARTS = 5
 # Longest line that is relayed in one piece, in bytes.
-LINE_LIMIT = 65_536
-CONFIGURATION_ERROR = 2
+MAX_LINE_BYTES = 65_536
+EXIT_CONFIGURATION_ERROR = 2
 
 
 class Member(Protocol):
@@ -77,12 +77,12 @@ class Child:
         Raises StartError where the machine refuses.
         """
         # Ours, if we have one, is for us to write to.
-        environment = {name: value for name, value in self._environment.items() if name != VARIABLE}
+        environment = {name: value for name, value in self._environment.items() if name != NOTIFY_VARIABLE}
         try:
             if self.says_ready and sockets is not None:
                 self._ready_socket = await ReadySocket.open(sockets / self.name, self._came_up)
             if self._ready_socket is not None and not self.ready.is_set():
-                environment[VARIABLE] = str(self._ready_socket.path)
+                environment[NOTIFY_VARIABLE] = str(self._ready_socket.path)
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -136,9 +136,9 @@ class Child:
 
     async def _relay_lines(self, output: asyncio.StreamReader) -> None:
         rest = b""
-        while chunk := await output.read(LINE_LIMIT):
+        while chunk := await output.read(MAX_LINE_BYTES):
             *lines, rest = (rest + chunk).split(b"\n")
-            if len(rest) > LINE_LIMIT:
+            if len(rest) > MAX_LINE_BYTES:
                 lines, rest = [*lines, rest], b""
             for line in lines:
                 say(line.decode(errors="replace"), self.name)
@@ -152,22 +152,22 @@ async def keep(member: Member) -> None:
     Raises StartError where it ended with the exit code of a configuration error, which no restart heals, and where a
     child ended some times in a row; but not for a child that was ever ready. It may find again what it had then.
     """
-    pause = FIRST_PAUSE
+    pause = FIRST_PAUSE_S
     failures = 0
     while True:
         began = time.monotonic()
         end = f"ended with status {(status := await member.wait())}"
         was_ready = isinstance(member, Child) and member.ready.is_set()
-        if status == CONFIGURATION_ERROR and not was_ready:
+        if status == EXIT_CONFIGURATION_ERROR and not was_ready:
             raise StartError(f"{member.name} refused its configuration; its last line says what to correct")
-        if time.monotonic() - began > STEADY:
-            pause = FIRST_PAUSE
+        if time.monotonic() - began > STEADY_AFTER_S:
+            pause = FIRST_PAUSE_S
         failures += 1
-        if failures == STARTS and isinstance(member, Child) and not was_ready:
-            raise StartError(f"{member.name} ended {STARTS} times before it was ready; its last lines say why")
+        if failures == MAX_STARTS and isinstance(member, Child) and not was_ready:
+            raise StartError(f"{member.name} ended {MAX_STARTS} times before it was ready; its last lines say why")
         while True:
             wait = pause * random.uniform(0.5, 1.0)
-            pause = min(pause * 2, LAST_PAUSE)
+            pause = min(pause * 2, LAST_PAUSE_S)
             say(f"{member.name} {end}; starting it again in {wait:.1f} s")
             await asyncio.sleep(wait)
             try:

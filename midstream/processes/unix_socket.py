@@ -18,18 +18,18 @@ from midstream.errors import StartError
 from midstream.processes.polling import until
 
 # sun_path holds 108 bytes on Linux and 104 on macOS, with the final NUL (unix(7), unix(4)).
-PATH_LIMIT = 100
-PING_TIMEOUT = 1.0
+MAX_PATH_BYTES = 100
+PING_TIMEOUT_S = 1.0
 
 
 def socket_path(data_dir: Path) -> Path:
     """Where a server on this folder listens. Raises StartError where no private place for it can be had."""
     path = data_dir.absolute() / "valkey.sock"
-    if len(os.fsencode(path)) <= PATH_LIMIT:
+    if len(os.fsencode(path)) <= MAX_PATH_BYTES:
         return path
     digest = hashlib.sha256(os.fsencode(data_dir.absolute())).hexdigest()[:16]
     folder = Path(tempfile.gettempdir()) / f"midstream-{os.getuid()}-{digest}"
-    if len(os.fsencode(folder)) > PATH_LIMIT - len("/valkey.sock"):
+    if len(os.fsencode(folder)) > MAX_PATH_BYTES - len("/valkey.sock"):
         folder = Path("/tmp") / folder.name
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -48,7 +48,7 @@ def socket_path(data_dir: Path) -> Path:
 async def ping(path: Path) -> bytes:
     """The first line that the server says to PING; empty where nobody answers."""
     try:
-        async with asyncio.timeout(PING_TIMEOUT):
+        async with asyncio.timeout(PING_TIMEOUT_S):
             reader, writer = await asyncio.open_unix_connection(path)
             try:
                 writer.write(b"PING\r\n")

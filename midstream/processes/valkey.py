@@ -18,15 +18,15 @@ from urllib.parse import quote
 from midstream.errors import StartError
 from midstream.processes.folder_lock import FolderLock, no_room
 from midstream.processes.parent_death import tethered
-from midstream.processes.polling import POLL, until
+from midstream.processes.polling import POLL_S, until
 from midstream.processes.unix_socket import end_listener, ping, socket_path
 from midstream.program import typed
 
-SILENCE_TIMEOUT = 30.0
-LOADING_TIMEOUT = 600.0
-STOP_TIMEOUT = 10.0
-LOG_LIMIT = 1_000_000
-PROBE_SIZE = 65_536
+SILENCE_TIMEOUT_S = 30.0
+LOADING_TIMEOUT_S = 600.0
+STOP_TIMEOUT_S = 10.0
+MAX_LOG_BYTES = 1_000_000
+PROBE_BYTES = 65_536
 """Bytes that must fit on the disk for a server to start: its log, and the beginning of its files."""
 
 
@@ -122,7 +122,7 @@ class Valkey:
         """End the server in order, by force after 10 s, and give the folder free."""
         if self._process is not None and not self._ended:
             self._process.terminate()
-            if not await until(lambda: self._ended, STOP_TIMEOUT):
+            if not await until(lambda: self._ended, STOP_TIMEOUT_S):
                 self._process.kill()
                 await until(lambda: self._ended)
         self._lock.release()
@@ -141,7 +141,7 @@ class Valkey:
         """A server that finds no room says nothing, as there is none for its log either. Raises StartError."""
         probe = self.data_dir / "probe"
         try:
-            probe.write_bytes(bytes(PROBE_SIZE))
+            probe.write_bytes(bytes(PROBE_BYTES))
         except OSError as error:
             raise StartError(no_room(self.data_dir, error)) from None
         finally:
@@ -150,7 +150,7 @@ class Valkey:
 
     async def _end_orphan(self) -> None:
         """End a server that outlived its parent: having the folder's lock, we know that it is nobody's."""
-        if (orphan := await end_listener(self.socket, STOP_TIMEOUT)) is not None:
+        if (orphan := await end_listener(self.socket, STOP_TIMEOUT_S)) is not None:
             raise StartError(f"process {orphan} of an earlier run holds {self.data_dir} and does not end: kill it")
 
     def _spawn(self, binary: Path) -> subprocess.Popen[bytes]:
@@ -170,7 +170,7 @@ class Valkey:
             "logfile": str(self.log_file),
         } | self._config
         arguments = [word for name, value in directives.items() for word in (f"--{name}", value)]
-        fresh = self.log_file.exists() and self.log_file.stat().st_size > LOG_LIMIT
+        fresh = self.log_file.exists() and self.log_file.stat().st_size > MAX_LOG_BYTES
         try:
             # What it says before it has read where to log goes to the same file.
             with self.log_file.open("wb" if fresh else "ab") as log:
@@ -188,16 +188,16 @@ class Valkey:
 
     async def _ready(self, process: subprocess.Popen[bytes]) -> None:
         began = time.monotonic()
-        limit = SILENCE_TIMEOUT
+        limit = SILENCE_TIMEOUT_S
         while time.monotonic() - began < limit:
             if process.poll() is not None:
                 raise StartError(self._why_ended())
             answer = await ping(self.socket)
             if answer.startswith(b"-LOADING"):
-                limit = LOADING_TIMEOUT
+                limit = LOADING_TIMEOUT_S
             elif answer:
                 return
-            await asyncio.sleep(POLL)
+            await asyncio.sleep(POLL_S)
         process.kill()
         raise StartError(f"the server did not answer within {limit:.0f} s; see {self.log_file}")
 

@@ -16,7 +16,7 @@ from shared.config.variables import Text
 
 T = TypeVar("T")
 
-UNITS = {"Seconds": "seconds", "Bytes": "bytes", "Days": "days", "USD": "USD"}
+UNIT_OF_FIRST_WORD = {"Seconds": "seconds", "Bytes": "bytes", "Days": "days", "USD": "USD"}
 """By the first word of a field's description."""
 
 
@@ -29,7 +29,7 @@ def allowed(field: FieldInfo) -> str:
     if bool in kinds:
         return "true or false"
     if number := {int, float, Decimal} & kinds:
-        unit = UNITS.get(str(field.description).partition(" ")[0])
+        unit = UNIT_OF_FIRST_WORD.get(str(field.description).partition(" ")[0])
         kind = "a whole number" if int in number else "a number"
         places = next((item.decimal_places for item in _metadata(field) if hasattr(item, "decimal_places")), None)
         digits = f", of {places} decimals at most" if places else ""

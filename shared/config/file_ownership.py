@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-ROOT = 0
+ROOT_USER_ID = 0
 """Whoever is that can do anything anyway."""
 
 
@@ -15,11 +15,11 @@ def others_can_write(found: os.stat_result) -> str | None:
     Many systems give each user a group of its own, and let that write: it is the user.
     """
     user = os.geteuid()
-    if found.st_uid not in (user, ROOT):
+    if found.st_uid not in (user, ROOT_USER_ID):
         return f"belongs to another user ({_name(found.st_uid)})"
     if found.st_mode & stat.S_IWOTH:
         return "can be written by every user"
-    if found.st_mode & stat.S_IWGRP and found.st_gid != ROOT and not _is_own_group(found.st_gid, user):
+    if found.st_mode & stat.S_IWGRP and found.st_gid != ROOT_USER_ID and not _is_own_group(found.st_gid, user):
         return "can be written by other users of its group"
     return None
 
@@ -42,4 +42,4 @@ def _is_own_group(gid: int, user: int) -> bool:
     except KeyError:
         members = set()
     members |= {one.pw_uid for one in pwd.getpwall() if one.pw_gid == gid}
-    return members <= {user, ROOT}
+    return members <= {user, ROOT_USER_ID}

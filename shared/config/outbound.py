@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     # The client commands have no settings, and need not wait for them to load.
     from shared.config.provider_settings import ProviderSettings
 
-KEY_LOG = "SSLKEYLOGFILE"
+KEY_LOG_VARIABLE = "SSLKEYLOGFILE"
 
 _HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
 """Names under which OpenSSL finds certificates in a folder (openssl-rehash(1))."""
@@ -78,7 +78,7 @@ def faults(endpoints: Mapping[str, ProviderSettings], environment: Mapping[str, 
         dependent = (
             name
             for name, one in endpoints.items()
-            if fault.subject == KEY_LOG or fault.subject in _variables(one.address, environment)
+            if fault.subject == KEY_LOG_VARIABLE or fault.subject in _variables(one.address, environment)
         )
         provider = next(dependent, None)
         effect = f", and provider {provider} depends on it" if provider else "; no provider depends on it"
@@ -116,7 +116,7 @@ def _variables(address: str, environment: Mapping[str, str]) -> set[str]:
     """What decides how an address is asked."""
     proxy = proxy_for(address, environment)
     found = {proxy.variable} if proxy else set()
-    return found | ({"SSL_CERT_FILE", "SSL_CERT_DIR", KEY_LOG} if _encrypted(address, proxy) else set())
+    return found | ({"SSL_CERT_FILE", "SSL_CERT_DIR", KEY_LOG_VARIABLE} if _encrypted(address, proxy) else set())
 
 
 def _encrypted(address: str, proxy: Proxy | None) -> bool:
@@ -128,11 +128,13 @@ def _broken(environment: Mapping[str, str]) -> Iterator[Fault]:
     for proxy in dict.fromkeys((configured("http", environment), configured("https", environment))):
         if proxy is not None and (wrong := proxy.fault()) is not None:
             yield Fault(proxy.variable, *wrong)
-    if path := environment.get(KEY_LOG):
+    if path := environment.get(KEY_LOG_VARIABLE):
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).keylog_filename = path
         except OSError as error:
-            yield Fault(KEY_LOG, f"{path!r} cannot be written ({error.strerror})", "correct the path or unset it")
+            yield Fault(
+                KEY_LOG_VARIABLE, f"{path!r} cannot be written ({error.strerror})", "correct the path or unset it"
+            )
     # httpx2's order: with the first, it does not look at the second.
     for variable, flaw in (("SSL_CERT_FILE", _flaw_of_file), ("SSL_CERT_DIR", _flaw_of_folders)):
         if path := environment.get(variable):

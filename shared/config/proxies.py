@@ -18,7 +18,7 @@ import httpx2
 
 from shared.config.loopback import is_loopback
 
-SYSTEM = "the system's proxy settings"
+SYSTEM_SETTINGS = "the system's proxy settings"
 """Stands for a variable on macOS, where there is none."""
 
 _SOCKS = ("socks5", "socks5h")
@@ -76,7 +76,7 @@ def proxy_for(address: str, environment: Mapping[str, str] = os.environ) -> Prox
     proxy = None if here else configured(parts.scheme, environment)
     if proxy is None:
         return None
-    if proxy.variable == SYSTEM:
+    if proxy.variable == SYSTEM_SETTINGS:
         return None if proxy_bypass(host) else proxy
     _, excepted = _variable("no", environment)
     port = parts.port or _PORTS[parts.scheme]
@@ -93,7 +93,7 @@ def configured(scheme: str, environment: Mapping[str, str] = os.environ) -> Prox
             return Proxy(variable, _url(value))
     # Where no such variable is set at all, macOS' system settings count.
     if environment is os.environ and not getproxies_environment() and (url := getproxies().get(scheme)):
-        return Proxy(SYSTEM, _url(url))
+        return Proxy(SYSTEM_SETTINGS, _url(url))
     return None
 
 

@@ -16,7 +16,7 @@ from shared.config.sentinel_address import sentinel_address
 
 TCP, TLS, UNIX = "redis", "rediss", "unix"
 SENTINEL, SENTINEL_TLS = "redis+sentinel", "rediss+sentinel"
-SCHEMES = (TCP, TLS, UNIX, SENTINEL, SENTINEL_TLS)
+REDIS_SCHEMES = (TCP, TLS, UNIX, SENTINEL, SENTINEL_TLS)
 
 _ENCODE = (
     "percent-encode a user or password: @ as %40, : as %3A, / as %2F, ? as %3F, # as %23, [ as %5B, ] as %5D, "
@@ -33,7 +33,7 @@ _BOOLEANS = _TRUE | {"false", "no", "0"}
 def flaw_of_url(url: str) -> str | None:
     """What is wrong with it, to go on from "NAME:"; None where nothing is. The text has no secret in it."""
     scheme, found, rest = url.partition("://")
-    if not found or scheme not in SCHEMES:
+    if not found or scheme not in REDIS_SCHEMES:
         return "must begin with redis://, rediss://, unix://, redis+sentinel:// or rediss+sentinel://"
     if re.search(r"[\s\x00-\x1f\x7f]", url):
         return f"must hold no space or line break; {_ENCODE}"

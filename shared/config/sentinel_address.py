@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-SCHEMES = ("redis+sentinel", "rediss+sentinel")
-PORT = 26379
-WRONG_NODES = "must name Sentinels as host:port, separated by commas, as in redis+sentinel://a:26379,b:26379/mymaster"
+SENTINEL_SCHEMES = ("redis+sentinel", "rediss+sentinel")
+SENTINEL_PORT = 26379
+MUST_NAME_SENTINELS = (
+    "must name Sentinels as host:port, separated by commas, as in redis+sentinel://a:26379,b:26379/mymaster"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class SentinelAddress:
 def sentinel_address(url: str) -> SentinelAddress | None:
     """None for an address of another kind. Raises ValueError where it is malformed; the text never has the value."""
     scheme, _, rest = url.partition("://")
-    if scheme not in SCHEMES:
+    if scheme not in SENTINEL_SCHEMES:
         return None
     # urlsplit refuses a list that has an IPv6 address after another one, from Python 3.11.12 on.
     place, _, path = rest.partition("/")
@@ -68,5 +70,5 @@ def _node(text: str) -> tuple[str, int]:
     except ValueError:
         host, port = None, None
     if not host or port == 0 or "@" in text:
-        raise ValueError(WRONG_NODES)
-    return host, port or PORT
+        raise ValueError(MUST_NAME_SENTINELS)
+    return host, port or SENTINEL_PORT

@@ -31,11 +31,11 @@ from shared.config.provider_settings import BUILT_IN, ProviderSettings, built_in
 from shared.config.redis_url import flaw_of_url
 from shared.config.settings_error import SettingsError as SettingsError
 from shared.config.sources import Sources, near, read_sources
-from shared.config.variables import PREFIX, Known
+from shared.config.variables import VARIABLE_PREFIX, Known
 
 Transport = Literal["auto", "direct", "asgi"]
 
-LONGEST_TTL = 315_360_000
+MAX_KEPT_S = 315_360_000
 """Seconds (10 years) that anything may be kept: what Redis adds to its clock must stay a number that it can hold."""
 
 Price = Annotated[Decimal, Field(ge=0, le=100_000, max_digits=12, decimal_places=6, allow_inf_nan=False)]
@@ -297,19 +297,19 @@ class Settings(BaseSettings):
     running_ttl: float = Field(
         default=7 * 86_400.0,
         ge=7_200,
-        le=LONGEST_TTL,
+        le=MAX_KEPT_S,
         description="Seconds a record without an end is kept, renewed meanwhile. Defaults to 604,800 (7 days).",
     )
     ttl: float = Field(
         default=86_400.0,
         ge=1,
-        le=LONGEST_TTL,
+        le=MAX_KEPT_S,
         description="Seconds a log is kept after its end. Defaults to 86,400 (24 h).",
     )
     tombstone_ttl: float = Field(
         default=604_800.0,
         ge=1,
-        le=LONGEST_TTL,
+        le=MAX_KEPT_S,
         description="Seconds after expiry or deletion during which the answer is 410 and not 404: what a generation "
         "leaves is gone after them. Defaults to 604,800.",
     )
@@ -445,7 +445,10 @@ class Settings(BaseSettings):
     def known(self) -> Known:
         """The names after `MIDSTREAM_` that mean something: settings, and variables that an entry has its key in."""
         keys = [entry.api_key_env or "" for entry in self.endpoints().values()]
-        return {**KNOWN, **{name.removeprefix(PREFIX).lower(): 0 for name in keys if name.startswith(PREFIX)}}
+        return {
+            **SETTING_DEPTHS,
+            **{name.removeprefix(VARIABLE_PREFIX).lower(): 0 for name in keys if name.startswith(VARIABLE_PREFIX)},
+        }
 
     def hosts(self) -> frozenset[str]:
         """The entries of `allowed_hosts`, in lower case, without the dot of the root."""
@@ -477,7 +480,7 @@ class Settings(BaseSettings):
         return owners
 
 
-KNOWN: Known = {name: table_depth(field) for name, field in Settings.model_fields.items()}
+SETTING_DEPTHS: Known = {name: table_depth(field) for name, field in Settings.model_fields.items()}
 """The settings, and how deep those lie that are tables."""
 
 
@@ -490,7 +493,7 @@ def load(*, fallback: Mapping[str, Any] | None = None, **overrides: Any) -> Sett
     options = {name: value for name, value in overrides.items() if value is not None}
 
     class WrittenSettings(Settings):
-        sources: ClassVar[Sources] = read_sources(options, KNOWN)
+        sources: ClassVar[Sources] = read_sources(options, SETTING_DEPTHS)
 
     WrittenSettings.fallback = fallback or {}
     where = WrittenSettings.sources.where

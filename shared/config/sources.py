@@ -14,7 +14,7 @@ from typing import Any
 
 from shared.config.file_ownership import others_can_write
 from shared.config.settings_error import SettingsError
-from shared.config.variables import NESTED, PREFIX, Known, Text, settings_in
+from shared.config.variables import NESTING_MARK, VARIABLE_PREFIX, Known, Text, settings_in
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 """A key of TOML without quotes."""
@@ -40,14 +40,14 @@ class Sources:
         if names[0] in self.options:
             return f"--{names[0].replace('_', '-')}"
         for length in range(len(names), 0, -1):
-            variable = PREFIX + NESTED.join(names[:length]).upper()
+            variable = VARIABLE_PREFIX + NESTING_MARK.join(names[:length]).upper()
             if variable in self.names and (length == len(names) or _has(self.variables, names)):
                 rest = _dotted(names[length:])
                 return f"{variable}: {rest}" if rest else variable
         in_file = f"{_dotted(names)} in {self.path}"
         if _has(self.file, names) or not all(map(_LEAF.fullmatch, names)):
             return in_file
-        variable = PREFIX + NESTED.join(names).upper()
+        variable = VARIABLE_PREFIX + NESTING_MARK.join(names).upper()
         # What is missing belongs to what is written; without that, a variable is what every program can have.
         return in_file if len(names) > 1 and _has(self.file, names[:-1]) else variable
 
@@ -71,8 +71,8 @@ def near(name: str, names: Iterable[str]) -> str:
 def _tables(written: Mapping[str, Text], known: Known) -> dict[str, Any]:
     root: dict[str, Any] = {}
     # A leaf's own variable wins over what a JSON object says of it.
-    for name, text in sorted(written.items(), key=lambda item: item[0].count(NESTED)):
-        *path, last = name.removeprefix(PREFIX).lower().split(NESTED)
+    for name, text in sorted(written.items(), key=lambda item: item[0].count(NESTING_MARK)):
+        *path, last = name.removeprefix(VARIABLE_PREFIX).lower().split(NESTING_MARK)
         table = root
         for part in path:
             table = table.setdefault(part, {})

@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-SCHEMES = ("http", "https")
+URL_SCHEMES = ("http", "https")
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,253}")
 _URL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*")
@@ -35,7 +35,7 @@ def of_base_url(url: str) -> str | None:
         port, host = parts.port, parts.hostname
     except ValueError:
         return "has no possible host and port; give an address like https://api.example.com/v1"
-    if parts.scheme not in SCHEMES or not parts.netloc:
+    if parts.scheme not in URL_SCHEMES or not parts.netloc:
         return "must begin with https:// or http://, as in https://api.example.com/v1"
     if "@" in parts.netloc:
         return "must not hold a user or password; name the variable with the key in api_key_env"

@@ -12,10 +12,10 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 
-PREFIX = "MIDSTREAM_"
-NESTED = "__"
+VARIABLE_PREFIX = "MIDSTREAM_"
+NESTING_MARK = "__"
 """Between the names of a dictionary's leaf: `MIDSTREAM_PROVIDERS__LOCAL__BASE_URL`."""
-OTHERS = frozenset({"MIDSTREAM_URL", "MIDSTREAM_KEY", "MIDSTREAM_CONFIG"})
+VARIABLES_WITHOUT_SETTING = frozenset({"MIDSTREAM_URL", "MIDSTREAM_KEY", "MIDSTREAM_CONFIG"})
 """Ours, but no settings: where the client commands find the API, and where the file is."""
 
 _SERVICE = re.compile(
@@ -52,9 +52,9 @@ def strangers(known: Known, environment: Mapping[str, str] = os.environ) -> list
     return sorted(
         name
         for name, value in environment.items()
-        if name.startswith(PREFIX)
+        if name.startswith(VARIABLE_PREFIX)
         and value
-        and name not in OTHERS
+        and name not in VARIABLES_WITHOUT_SETTING
         and not _is_setting(name, known)
         and not _made(name, value, environment)
     )
@@ -63,11 +63,17 @@ def strangers(known: Known, environment: Mapping[str, str] = os.environ) -> list
 def warnings(known: Known, environment: Mapping[str, str] = os.environ) -> Iterator[str]:
     """One line for each stranger, with what it may have meant."""
     # Without the prefix, which makes any two of them alike.
-    names = [name.upper() for name in known] + [name.removeprefix(PREFIX) for name in sorted(OTHERS)]
+    names = [name.upper() for name in known] + [
+        name.removeprefix(VARIABLE_PREFIX) for name in sorted(VARIABLES_WITHOUT_SETTING)
+    ]
     for name in strangers(known, environment):
-        near = difflib.get_close_matches(name.removeprefix(PREFIX).partition(NESTED)[0].upper(), names, n=1)
+        near = difflib.get_close_matches(
+            name.removeprefix(VARIABLE_PREFIX).partition(NESTING_MARK)[0].upper(), names, n=1
+        )
         advice = (
-            f"did you mean {PREFIX}{near[0]}?" if near else "unset it, or see docs/configuration.md for what there is"
+            f"did you mean {VARIABLE_PREFIX}{near[0]}?"
+            if near
+            else "unset it, or see docs/configuration.md for what there is"
         )
         yield f"{name if name.isprintable() else ascii(name)}: no such setting, and passed over: {advice}"
 
@@ -79,8 +85,8 @@ def without_strangers(known: Known, environment: Mapping[str, str] = os.environ)
 
 
 def _is_setting(name: str, known: Known) -> bool:
-    setting, *leaf = name.removeprefix(PREFIX).lower().split(NESTED)
-    return name.startswith(PREFIX) and len(leaf) <= known.get(setting, -1)
+    setting, *leaf = name.removeprefix(VARIABLE_PREFIX).lower().split(NESTING_MARK)
+    return name.startswith(VARIABLE_PREFIX) and len(leaf) <= known.get(setting, -1)
 
 
 def _made(name: str, value: str, environment: Mapping[str, str]) -> bool:

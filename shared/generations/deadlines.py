@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from shared.generations.generations import Generations
 from shared.log.events import Cancelled, Failed, encode
 from shared.log.guarded_log import Keys
-from shared.queue.queue import DEADLINES, LEASES, PENDING, QUEUE, RESTORATION_MS
+from shared.queue.queue import DEADLINES_KEY, LEASES_KEY, PENDING_KEY, QUEUE_KEY, RESTORATION_MS
 from shared.storage.clock import read_clock
 from shared.storage.lua_script import LuaScript
 
-PAGE = 100
-PAGES = 10
+DUE_PAGE = 100
+MAX_DUE_PAGES = 10
 """Pages that one look at what is due takes; the next look goes on."""
-END = Failed(
+DEADLINE_END = Failed(
     code="deadline_exceeded", message="No worker ran the generation to its end within its deadline.", retryable=False
 )
 
@@ -38,12 +38,12 @@ class Deadlines:
         """Note a deadline of its own, before it is accepted; False where it has one."""
         now_ms, _ = await self._queue.clock()
         due_ms = now_ms + int(seconds * 1000)
-        return bool(await self._queue.redis.zadd(DEADLINES, {generation_id: due_ms}, nx=True))
+        return bool(await self._queue.redis.zadd(DEADLINES_KEY, {generation_id: due_ms}, nx=True))
 
     async def forget(self, generation_ids: Sequence[str]) -> None:
         """Those have ended, or were not accepted."""
         if generation_ids:
-            await self._queue.redis.zrem(DEADLINES, *generation_ids)
+            await self._queue.redis.zrem(DEADLINES_KEY, *generation_ids)
 
     async def keep(self) -> list[str]:
         """End what is due and runs nowhere; gives the ids of what was ended."""
@@ -56,13 +56,13 @@ class Deadlines:
     async def _keep_own(self, now_ms: int) -> list[str]:
         ended: list[str] = []
         offset = 0
-        for _ in range(PAGES):
-            raw = await self._queue.redis.zrangebyscore(DEADLINES, "-inf", now_ms, start=offset, num=PAGE)
+        for _ in range(MAX_DUE_PAGES):
+            raw = await self._queue.redis.zrangebyscore(DEADLINES_KEY, "-inf", now_ms, start=offset, num=DUE_PAGE)
             sealed, over = await self._end([i.decode() for i in raw], now_ms)
             ended += sealed
             await self.forget(over)
             offset += len(raw) - len(over)
-            if len(raw) < PAGE:
+            if len(raw) < DUE_PAGE:
                 break
         return ended
 
@@ -73,13 +73,15 @@ class Deadlines:
         """
         redis = self._queue.redis
         ended: list[str] = []
-        for _ in range(PAGES):
-            raw = await redis.zrangebyscore(PENDING, "-inf", now_ms - self._default_ms, start=self._behind, num=PAGE)
-            own = await redis.zmscore(DEADLINES, raw) if raw else []
+        for _ in range(MAX_DUE_PAGES):
+            raw = await redis.zrangebyscore(
+                PENDING_KEY, "-inf", now_ms - self._default_ms, start=self._behind, num=DUE_PAGE
+            )
+            own = await redis.zmscore(DEADLINES_KEY, raw) if raw else []
             sealed, _ = await self._end([i.decode() for i, due in zip(raw, own, strict=True) if due is None], now_ms)
             ended += sealed
             self._behind += len(raw)
-            if len(raw) < PAGE:
+            if len(raw) < DUE_PAGE:
                 self._behind = 0
                 break
         return ended
@@ -104,7 +106,7 @@ class Deadlines:
                 raw = await self._expire(
                     self._generations.redis,
                     [keys.record, keys.log, keys.tombstone],
-                    [encode(END), encode(Cancelled()), token],
+                    [encode(DEADLINE_END), encode(Cancelled()), token],
                 )
                 if raw[0] == b"ENDED":
                     sealed.append(generation_id)
@@ -114,8 +116,8 @@ class Deadlines:
     async def _leased(self, generation_ids: Sequence[str], now_ms: int) -> set[str]:
         """Those that a worker has, by its lease."""
         async with self._queue.redis.pipeline(transaction=False) as pipe:
-            pipe.zmscore(QUEUE, list(generation_ids))
-            pipe.hmget(LEASES, list(generation_ids))
+            pipe.zmscore(QUEUE_KEY, list(generation_ids))
+            pipe.hmget(LEASES_KEY, list(generation_ids))
             scores, holders = await pipe.execute()
         return {
             generation_id

@@ -21,7 +21,7 @@ from shared.config.settings import Settings
 from shared.log.events import Cancelled, encode
 from shared.log.guarded_log import Keys, Log
 from shared.queue.queue import RESTORATION_MS, Announced, Place, Queue
-from shared.record import FIELDS, Acceptance, Record, Shown, State, UnreadableRecord, read_record, shown_of
+from shared.record import RECORD_FIELDS, Acceptance, Record, Shown, State, UnreadableRecord, read_record, shown_of
 from shared.storage.clock import read_clock
 from shared.storage.lua_script import LuaScript
 from shared.usage import read_ended
@@ -34,7 +34,7 @@ End = Literal["gone", "lost", "sealed", "ending", "cancel"]
 
 logger = logging.getLogger("midstream.generations")
 
-LOOKS = 20
+MAX_LOOKS_PER_PAGE = 20
 """Times that one page looks further where it meets what has expired; after them it is shorter than asked for."""
 SECRET_KEY = "midstream:secret"
 SYNCED_MS = 2000
@@ -194,7 +194,7 @@ class Generations:
         """What is under an id, whoever asks; the caller compares the owner. With `request` that is read too."""
         keys = Keys(generation_id)
         async with self.redis.pipeline(transaction=False) as pipe:
-            pipe.hmget(keys.record, [*FIELDS, "request"] if request else FIELDS)
+            pipe.hmget(keys.record, [*RECORD_FIELDS, "request"] if request else RECORD_FIELDS)
             pipe.get(keys.tombstone)
             pipe.time()
             values, tombstone, clock = await pipe.execute()
@@ -203,7 +203,7 @@ class Generations:
             record = read_record(generation_id, values)
         except UnreadableRecord:
             logger.error("%s: what Redis has under its id is no record", generation_id)
-            owner = (values[FIELDS.index("owner")] or b"").decode(errors="replace")
+            owner = (values[RECORD_FIELDS.index("owner")] or b"").decode(errors="replace")
             return Found(Existence.UNREADABLE, owner, now_ms=now_ms)
         if record is not None:
             asked = (values[-1] or b"") if request else b""
@@ -241,7 +241,7 @@ class Generations:
         entries are dropped on the way.
         """
         records: list[tuple[Place, Record]] = []
-        for _ in range(LOOKS):
+        for _ in range(MAX_LOOKS_PER_PAGE):
             # One more than asked for: whether anything follows is known from it.
             wanted = limit + 1 - len(records)
             places = await self.queue.owned(owner, before=before, limit=wanted)
@@ -262,7 +262,7 @@ class Generations:
             return []
         async with self.redis.pipeline(transaction=False) as pipe:
             for generation_id in generation_ids:
-                pipe.hmget(Keys(generation_id).record, FIELDS)
+                pipe.hmget(Keys(generation_id).record, RECORD_FIELDS)
             return [_record(i, values) for i, values in zip(generation_ids, await pipe.execute(), strict=True)]
 
     async def _drop_expired(self, owner: str, places: Sequence[Place]) -> None:

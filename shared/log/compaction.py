@@ -16,12 +16,12 @@ from msgspec import UNSET
 from shared.log.entry import Entry, RawEntry
 from shared.log.events import Delta, EventId, PartKind, decode, encode
 
-PACKED = "packed"
+PACKED_FIELD = "packed"
 """Name of the field of a packed entry, where others have their event's type."""
-_PACKED = PACKED.encode()
-MOST = 64
+_PACKED = PACKED_FIELD.encode()
+MAX_PACKED_DELTAS = 64
 """Deltas of one packed entry. A page of a log counts entries of Redis: more would be read than is given."""
-MOST_BYTES = 16_384
+MAX_PACKED_BYTES = 16_384
 """Bytes of events after which no further delta joins."""
 
 # Raw deflate (RFC 1951): the 6 bytes of zlib's frame would be one in fifty.
@@ -53,7 +53,12 @@ def pack(entries: Iterable[Entry]) -> list[Entry]:
     size = 0
     for entry in entries:
         delta = _delta(entry)
-        if run and (delta is None or len(run) == MOST or size > MOST_BYTES or not _continues(*run[-1], entry, delta)):
+        if run and (
+            delta is None
+            or len(run) == MAX_PACKED_DELTAS
+            or size > MAX_PACKED_BYTES
+            or not _continues(*run[-1], entry, delta)
+        ):
             packed += _joined(run)
             run, size = [], 0
         if delta is None:
@@ -137,4 +142,4 @@ def _joined(run: list[tuple[Entry, Delta]]) -> list[Entry]:
     data = deflate.compress(_encoder.encode(content)) + deflate.flush()
     entries = [entry for entry, _ in run]
     smaller = len(data) < sum([len(entry.data) for entry in entries])
-    return [Entry(entries[-1].id, PACKED, data)] if smaller else entries
+    return [Entry(entries[-1].id, PACKED_FIELD, data)] if smaller else entries

@@ -69,7 +69,7 @@ class Event(Struct, kw_only=True):
     sequence_number: int | UnsetType = UNSET
 
 
-MOST_TOKENS = 1_000_000_000
+MAX_TOKENS = 1_000_000_000
 """Tokens of one kind in one call, a hundred times the longest context there is: a larger count is a mistake."""
 
 
@@ -84,8 +84,8 @@ class Usage(Struct, frozen=True):
 
     @property
     def is_possible(self) -> bool:
-        """Whether one call can have used this: nothing negative, and nothing beyond MOST_TOKENS."""
-        return all(0 <= count <= MOST_TOKENS for count in astuple(self))
+        """Whether one call can have used this: nothing negative, and nothing beyond MAX_TOKENS."""
+        return all(0 <= count <= MAX_TOKENS for count in astuple(self))
 
 
 class Cost(Struct, frozen=True):
@@ -237,7 +237,7 @@ AnyEvent = Attempt | Response | Part | Delta | Annotation | PartEnd | Raw | Usag
 
 _LINE_ENDS = re.compile("\u0085|\u2028|\u2029".encode())
 """U+0085, U+2028 and U+2029, at which clients break lines that are none (RFC 8259 lets JSON hold them as they are)."""
-TERMINAL = frozenset({"completed", "failed", "cancelled"})
+TERMINAL_TYPES = frozenset({"completed", "failed", "cancelled"})
 
 
 class TooDeep(ValueError):
@@ -248,7 +248,7 @@ _encoder = msgspec.json.Encoder()
 _decoders: dict[str, msgspec.json.Decoder[AnyEvent]] = {
     event.type: msgspec.json.Decoder(event) for event in get_args(AnyEvent)
 }
-TYPES = frozenset(_decoders)
+EVENT_TYPES = frozenset(_decoders)
 
 
 def encode(event: Event) -> bytes:

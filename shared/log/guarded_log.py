@@ -17,14 +17,14 @@ from redis.exceptions import ResponseError
 
 from shared.log.compaction import is_packed, unpacked
 from shared.log.entry import Entry, RawEntry
-from shared.log.events import ORIGIN, TERMINAL, AttemptReason, EventId
+from shared.log.events import ORIGIN, TERMINAL_TYPES, AttemptReason, EventId
 from shared.storage.lua_script import LuaScript
 
-PAGE = 500
+LOG_PAGE = 500
 """Entries that one read gives at most."""
-TOGETHER = 32
+MAX_BATCHES_PER_CALL = 32
 """Batches that one call of the append script takes at most; Redis does nothing else meanwhile."""
-TOGETHER_BYTES = 65_536
+MAX_BYTES_PER_CALL = 65_536
 """Bytes of events after which no further batch joins a call."""
 
 
@@ -118,12 +118,12 @@ class Batch(NamedTuple):
     @property
     def alone(self) -> bool:
         """Whether the append script must not take it together with others (append.lua)."""
-        return self.renew_ms != 0 or self.events[-1][0] in TERMINAL
+        return self.renew_ms != 0 or self.events[-1][0] in TERMINAL_TYPES
 
     def arguments(self) -> list[str | bytes | int]:
         """What the append script wants to know of it."""
         events = self.events
-        state = events[-1][0] if events[-1][0] in TERMINAL else ""
+        state = events[-1][0] if events[-1][0] in TERMINAL_TYPES else ""
         arguments: list[str | bytes | int] = [
             self.token, str(self.previous), self.first, self.number, state, self.renew_ms, len(events)
         ]  # fmt: skip
@@ -271,11 +271,11 @@ class Log:
         raw = await self._hand_over(self.redis, [Keys(generation_id).record], [token, reason, cancelled])
         return Outcome(raw[0].decode())
 
-    async def read(self, generation_id: str, after: EventId = ORIGIN, *, count: int = PAGE) -> list[Entry]:
+    async def read(self, generation_id: str, after: EventId = ORIGIN, *, count: int = LOG_PAGE) -> list[Entry]:
         """The events after a cursor, in order, at most `count`."""
         return [Entry.read(raw) for raw in await self.read_raw(generation_id, after, count=count)]
 
-    async def read_raw(self, generation_id: str, after: EventId = ORIGIN, *, count: int = PAGE) -> list[RawEntry]:
+    async def read_raw(self, generation_id: str, after: EventId = ORIGIN, *, count: int = LOG_PAGE) -> list[RawEntry]:
         """The same as Redis replies it: for each its id, and its type and data."""
         start = "-" if after == ORIGIN else f"({after}"
         raw: list[RawEntry] = await self._plain.execute_command(  # type: ignore[no-untyped-call]
@@ -313,9 +313,9 @@ def _calls(batches: Iterable[Batch]) -> list[list[Batch]]:
             calls.append([batch])
             room = 0
             continue
-        if not room or size > TOGETHER_BYTES:
+        if not room or size > MAX_BYTES_PER_CALL:
             calls.append([])
-            size, room = 0, TOGETHER
+            size, room = 0, MAX_BATCHES_PER_CALL
         calls[-1].append(batch)
         size += sum([len(data) for _, data in batch.events])
         room -= 1

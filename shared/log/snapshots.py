@@ -8,15 +8,15 @@ from typing import Any, Literal, TypeVar
 from msgspec import UNSET, UnsetType
 
 from shared.log import events
-from shared.log.events import ORIGIN, TERMINAL, EventId, Usage
+from shared.log.events import ORIGIN, TERMINAL_TYPES, EventId, Usage
 from shared.request.generation_request import MAX_DEPTH
 from shared.strict_json import nests_deeper
 
 T = TypeVar("T")
 
-RAW_LISTED = 50
+MAX_RAW_LISTED = 50
 """Raw events that a snapshot lists at most; the rest it counts."""
-RAW_BYTES = 65_536
+MAX_RAW_BYTES = 65_536
 """Bytes of JSON that the listed raw events have together at most."""
 
 
@@ -82,7 +82,7 @@ class Snapshot:
         """The model that answers, as the provider names it."""
         self.raw_count = 0
         self.raw: list[events.Raw] = []
-        """The raw events from the first on, as far as `RAW_LISTED` and `RAW_BYTES` go."""
+        """The raw events from the first on, as far as `MAX_RAW_LISTED` and `MAX_RAW_BYTES` go."""
         self.sequence_number: int | None = None
         """The provider's number of its event that was read last, where it counts them."""
         self._places: list[PartSoFar] = []
@@ -96,7 +96,7 @@ class Snapshot:
     def apply(self, event_id: EventId, type: str, data: bytes) -> None:
         """Take one entry; an unknown type is passed over. Raises ValueError for data that does not fit."""
         self.last = event_id
-        if type not in events.TYPES:
+        if type not in events.EVENT_TYPES:
             return
         try:
             event = events.decode(type, data)
@@ -129,7 +129,7 @@ class Snapshot:
             case events.UsageReport() as event:
                 self.usage = event.usage
             case (events.Completed() | events.Failed() | events.Cancelled()) as event:
-                assert event.type in TERMINAL
+                assert event.type in TERMINAL_TYPES
                 self.end = event
                 self.usage = event.usage or self.usage
                 if isinstance(event, events.Completed):
@@ -167,7 +167,11 @@ class Snapshot:
 
     def _list(self, event: events.Raw, size: int) -> None:
         self.raw_count += 1
-        if len(self.raw) == RAW_LISTED or self._raw_bytes + size > RAW_BYTES or nests_deeper(event.data, MAX_DEPTH):
+        if (
+            len(self.raw) == MAX_RAW_LISTED
+            or self._raw_bytes + size > MAX_RAW_BYTES
+            or nests_deeper(event.data, MAX_DEPTH)
+        ):
             return
         self.raw.append(event)
         self._raw_bytes += size

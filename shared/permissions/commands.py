@@ -7,8 +7,16 @@ from dataclasses import dataclass
 
 from shared.config.settings import Settings
 from shared.log.guarded_log import Keys
-from shared.queue.queue import DEADLINES, INTERRUPTS, LEASES, OWNERS, PENDING, QUEUE, WAKE
-from shared.queue.workers import WORKERS
+from shared.queue.queue import (
+    DEADLINES_KEY,
+    INTERRUPTS_CHANNEL,
+    LEASES_KEY,
+    OWNERS_KEY,
+    PENDING_KEY,
+    QUEUE_KEY,
+    WAKE_KEY,
+)
+from shared.queue.workers import WORKERS_KEY
 from shared.usage import COUNTED
 
 _ID = Keys("gen_probe")
@@ -61,33 +69,33 @@ _QUEUE = f"""
     DEL arq:job:probe arq:retry:probe
     INCRBY arq:retry:probe 1
     EXPIRE arq:retry:probe 1
-    EVALSHA {_SHA} 4 {QUEUE} {WAKE} {PENDING} {LEASES}
+    EVALSHA {_SHA} 4 {QUEUE_KEY} {WAKE_KEY} {PENDING_KEY} {LEASES_KEY}
     EVALSHA {_SHA} 2 arq:job:probe arq:retry:probe
-    PERSIST {QUEUE}
-    ZADD {QUEUE} 1 probe
-    ZADD {PENDING} 1 probe
-    ZADD {DEADLINES} 1 probe
+    PERSIST {QUEUE_KEY}
+    ZADD {QUEUE_KEY} 1 probe
+    ZADD {PENDING_KEY} 1 probe
+    ZADD {DEADLINES_KEY} 1 probe
     ZADD {COUNTED} 1 probe
-    ZADD {WORKERS} 1 probe
+    ZADD {WORKERS_KEY} 1 probe
     ZADD midstream:owner:probe 1 probe
-    ZREM {PENDING} probe
-    ZCARD {PENDING}
-    ZCOUNT {WORKERS} 0 1
-    ZSCORE {PENDING} probe
-    ZMSCORE {PENDING} probe
-    ZRANGEBYSCORE {QUEUE} 0 1
+    ZREM {PENDING_KEY} probe
+    ZCARD {PENDING_KEY}
+    ZCOUNT {WORKERS_KEY} 0 1
+    ZSCORE {PENDING_KEY} probe
+    ZMSCORE {PENDING_KEY} probe
+    ZRANGEBYSCORE {QUEUE_KEY} 0 1
     ZREMRANGEBYSCORE {COUNTED} 0 1
     ZREVRANGE midstream:owner:probe 0 1
     ZREVRANGEBYSCORE midstream:owner:probe 1 0
-    SADD {OWNERS} probe
-    SREM {OWNERS} probe
-    SMEMBERS {OWNERS}
-    HGET {LEASES} probe
-    HLEN {LEASES}
-    HMGET {LEASES} probe
-    HEXISTS {LEASES} probe
-    HSET {LEASES} probe 1
-    HDEL {LEASES} probe
+    SADD {OWNERS_KEY} probe
+    SREM {OWNERS_KEY} probe
+    SMEMBERS {OWNERS_KEY}
+    HGET {LEASES_KEY} probe
+    HLEN {LEASES_KEY}
+    HMGET {LEASES_KEY} probe
+    HEXISTS {LEASES_KEY} probe
+    HSET {LEASES_KEY} probe 1
+    HDEL {LEASES_KEY} probe
     HMGET midstream:circuit:probe until
     HSET midstream:circuit:probe until 1
     PEXPIRE midstream:circuit:probe 1
@@ -96,15 +104,15 @@ _QUEUE = f"""
     SET midstream:alone:probe 1 NX PX 1000
     PTTL midstream:alone:probe
     SET midstream:lease 1 GET
-    PUBLISH {INTERRUPTS} 1
-    SUBSCRIBE {INTERRUPTS}
-    UNSUBSCRIBE {INTERRUPTS}
-    BLPOP {WAKE} 1
-    LPUSH {WAKE} 1
-    LTRIM {WAKE} 0 63
+    PUBLISH {INTERRUPTS_CHANNEL} 1
+    SUBSCRIBE {INTERRUPTS_CHANNEL}
+    UNSUBSCRIBE {INTERRUPTS_CHANNEL}
+    BLPOP {WAKE_KEY} 1
+    LPUSH {WAKE_KEY} 1
+    LTRIM {WAKE_KEY} 0 63
 """
 
-HINTS = {
+HINT_COMMANDS = {
     "BLPOP": "workers look at the queue each 0.1 s",
     "LPUSH": "workers look at the queue once a second",
     "LTRIM": "workers look at the queue once a second",

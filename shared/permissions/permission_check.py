@@ -18,17 +18,17 @@ from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from shared.backoff import Backoff
 from shared.config.settings import Settings, SettingsError
-from shared.permissions.commands import HINTS, Server, servers
+from shared.permissions.commands import HINT_COMMANDS, Server, servers
 from shared.storage.connections import connect
 from shared.storage.outage import refusal
 
 logger = logging.getLogger("midstream.redis")
 
-RULE = "~midstream:* ~arq:* &midstream:* +@all -@dangerous +info"
+ACL_RULE = "~midstream:* ~arq:* &midstream:* +@all -@dangerous +info"
 """Of a user that may do all that we do, and none of what Redis calls dangerous (ACL SETUSER)."""
-LIMIT = 3.0
+ANSWER_TIMEOUT_S = 3.0
 """Seconds after which a Redis that is asked at start has not answered."""
-FIRST, LONGEST = 0.5, 5.0
+FIRST_RETRY_S, LONGEST_RETRY_S = 0.5, 5.0
 """Seconds between two questions to one that did not: at first, and at most."""
 
 _ACCESS = re.compile(r"access (?:a|one of the) (key|channel)")
@@ -82,7 +82,7 @@ async def require(settings: Settings) -> Sequence[Server]:
     did not answer are returned, for `try_again`.
     """
     asked = list(servers(settings))
-    seconds = min(settings.redis_timeout, LIMIT)
+    seconds = min(settings.redis_timeout, ANSWER_TIMEOUT_S)
     found = await asyncio.gather(*(lacks(server, timeout=seconds) for server in asked), return_exceptions=True)
     away = []
     for server, lack in zip(asked, found, strict=True):
@@ -105,11 +105,11 @@ async def try_again(settings: Settings, away: Sequence[Server]) -> None:
 
 
 async def _when_back(settings: Settings, server: Server) -> None:
-    backoff = Backoff(first=FIRST, cap=LONGEST)
+    backoff = Backoff(first=FIRST_RETRY_S, cap=LONGEST_RETRY_S)
     while True:
         await asyncio.sleep(next(backoff))
         try:
-            lack = await lacks(server, timeout=min(settings.redis_timeout, LIMIT))
+            lack = await lacks(server, timeout=min(settings.redis_timeout, ANSWER_TIMEOUT_S))
         except (RedisError, OSError):
             continue  # told as an outage by whoever uses it
         if told := _told(settings, server, lack):
@@ -121,7 +121,7 @@ def _told(settings: Settings, server: Server, lack: Lacks) -> str | None:
     """What to permit, where something is missing that is needed; what is only a hint is logged here."""
     where = settings.sources.where([server.setting])
     if lack.needed:
-        return f"{where}: {lack}; permit it in Redis, as by ACL SETUSER NAME {RULE}"
+        return f"{where}: {lack}; permit it in Redis, as by ACL SETUSER NAME {ACL_RULE}"
     if lack.hints:
         logger.warning("%s: its user may not use %s", where, "; ".join(lack.hints))
     return None
@@ -172,7 +172,7 @@ def _pattern(command: str) -> str:
 def _sorted(missing: Iterable[str]) -> Lacks:
     """Each once; a hint is what names no more than its command."""
     distinct = dict.fromkeys(missing)
-    hints = {name: follows for name in distinct if (follows := HINTS.get(name.removeprefix("the command ")))}
+    hints = {name: follows for name in distinct if (follows := HINT_COMMANDS.get(name.removeprefix("the command ")))}
     return Lacks(
         tuple(name for name in distinct if name not in hints),
         tuple(f"{name}, so {follows}" for name, follows in hints.items()),

@@ -12,20 +12,20 @@ from contextlib import suppress
 
 logger = logging.getLogger("midstream")
 
-RESERVE = 128
+RESERVED_DESCRIPTORS = 128
 """What a worker needs beside its calls: connections to both Redis, files, the loop's own."""
-ENOUGH = (1_048_576, 65_536, 10_240)
+WANTED_LIMITS = (1_048_576, 65_536, 10_240)
 """Where there is no hard limit: what is asked for in turn. Linux allows the first unless told (fs.nr_open), some macOS
 no more than the last (OPEN_MAX)."""
 
-EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+EXHAUSTED_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 """What the system says where this process or machine has no descriptor, memory or port left for a connection."""
 
 
 def raise_limit() -> int:
     """Allow this process as many descriptors as it may have; gives how many it then has."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    for wanted in ENOUGH if hard == resource.RLIM_INFINITY else (hard, *ENOUGH):
+    for wanted in WANTED_LIMITS if hard == resource.RLIM_INFINITY else (hard, *WANTED_LIMITS):
         if soft == resource.RLIM_INFINITY or wanted <= soft:
             continue
         with suppress(OSError, ValueError):
@@ -39,7 +39,7 @@ def places(concurrency: int) -> int:
     limit = raise_limit()
     if not (lack := shortage(concurrency, limit)):
         return concurrency
-    fit = max(1, limit - RESERVE)
+    fit = max(1, limit - RESERVED_DESCRIPTORS)
     logger.warning("%s; until then this worker takes %d generations at a time", lack, fit)
     return fit
 
@@ -48,8 +48,8 @@ def shortage(concurrency: int, limit: int | None = None) -> str | None:
     """What to do where `concurrency` does not fit into what a process may have; None where it does."""
     if limit is None:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        limit = _number(hard if hard != resource.RLIM_INFINITY else max(soft, ENOUGH[-1]))
-    need = concurrency + RESERVE
+        limit = _number(hard if hard != resource.RLIM_INFINITY else max(soft, WANTED_LIMITS[-1]))
+    need = concurrency + RESERVED_DESCRIPTORS
     if limit >= need:
         return None
     return (
@@ -64,7 +64,7 @@ def is_exhausted(error: BaseException | None) -> bool:
     if any(isinstance(cause, socket.gaierror) for cause in causes):
         # A name that could not be looked up: its numbers are others, and none of them says why.
         return _nothing_left()
-    return any(isinstance(cause, OSError) and cause.errno in EXHAUSTED for cause in causes)
+    return any(isinstance(cause, OSError) and cause.errno in EXHAUSTED_ERRNOS for cause in causes)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -79,7 +79,7 @@ def _nothing_left() -> bool:
     try:
         os.close(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
     except OSError as error:
-        return error.errno in EXHAUSTED
+        return error.errno in EXHAUSTED_ERRNOS
     return False
 
 
@@ -88,4 +88,4 @@ def _limit() -> int:
 
 
 def _number(limit: int) -> int:
-    return ENOUGH[0] if limit == resource.RLIM_INFINITY else limit
+    return WANTED_LIMITS[0] if limit == resource.RLIM_INFINITY else limit

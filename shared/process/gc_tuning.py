@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-THRESHOLDS = (10_000, 20, 100)
+GC_THRESHOLDS = (10_000, 20, 100)
 """Objects that are made until the youngest are looked through; and how often that is, until the older ones are."""
 
 
@@ -16,4 +16,4 @@ def spare_collector() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*THRESHOLDS)
+    gc.set_threshold(*GC_THRESHOLDS)

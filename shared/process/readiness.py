@@ -7,13 +7,13 @@ import os
 import socket
 from collections.abc import Mapping
 
-VARIABLE = "NOTIFY_SOCKET"
+NOTIFY_VARIABLE = "NOTIFY_SOCKET"
 """Names the socket of whoever waits for it; not set where nobody does."""
 
 
 def say_ready(environment: Mapping[str, str] = os.environ) -> None:
     """Send `READY=1` to the datagram socket that `NOTIFY_SOCKET` names (sd_notify(3)); one that is gone is no error."""
-    address = environment.get(VARIABLE, "")
+    address = environment.get(NOTIFY_VARIABLE, "")
     if not address.startswith(("/", "@")):
         return
     # In an abstract address, which begins with a NUL, the variable has an @ (unix(7)).

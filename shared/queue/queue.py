@@ -19,25 +19,25 @@ from arq.jobs import serialize_job
 from redis.asyncio import Redis
 
 from shared.config.settings import Settings
-from shared.request.generation_request import MAX_TTL
+from shared.request.generation_request import MAX_TTL_S
 from shared.storage.clock import Server, read_clock, read_server
 from shared.storage.lua_script import LuaScript
 from shared.usage import COUNTED, MODELS, OTHER, Ended
 
-JOB = "generate"
+JOB_NAME = "generate"
 """The one job name; its only argument is the generation id, which is also the job id."""
 
-QUEUE = "midstream:queue"
-LEASES = "midstream:queue:leases"
-WAKE = "midstream:queue:wake"
-PENDING = "midstream:pending"
-DEADLINES = "midstream:deadlines"
+QUEUE_KEY = "midstream:queue"
+LEASES_KEY = "midstream:queue:leases"
+WAKE_KEY = "midstream:queue:wake"
+PENDING_KEY = "midstream:pending"
+DEADLINES_KEY = "midstream:deadlines"
 """When what gave a deadline of its own is due: deadlines.py."""
-OWNERS = "midstream:owners"
+OWNERS_KEY = "midstream:owners"
 """Owners that have an index."""
-LEASE = "midstream:lease"
+LEASE_KEY = "midstream:lease"
 """Lease in ms of the process that started last."""
-INTERRUPTS = "midstream:interrupts"
+INTERRUPTS_CHANNEL = "midstream:interrupts"
 """Channel on which workers hear which generations to look at at once: cancelled or deleted."""
 
 
@@ -45,7 +45,7 @@ RESTORATION_MS = 4000
 """ms in which a worker has written again what a Redis that came back has forgotten: it looks 2 s after an end."""
 NO_LEASES = 1 << 53
 """`leased_since_ms` with which no lease is old enough."""
-SETTLED = 100
+MAX_SETTLED_PER_STEP = 100
 """Generations that are settled in one step."""
 
 
@@ -71,7 +71,7 @@ def encode_job(fields: dict[str, Any]) -> bytes:
 def decode_job(data: bytes) -> dict[str, Any]:
     """arq's job deserializer. Raises msgspec.DecodeError for anything but the JSON of one of our jobs."""
     fields = msgspec.json.decode(data, type=dict[str, Any])
-    if fields.get("f") != JOB:
+    if fields.get("f") != JOB_NAME:
         raise msgspec.ValidationError("not a Midstream job")
     return fields
 
@@ -130,12 +130,12 @@ class Queue:
         self.redis = redis
         self.lease_ms = int(settings.lease * 1000)
         self.job_ttl_ms = int(settings.running_ttl * 1000)
-        self.longest_ms = int((settings.running_ttl + max(MAX_TTL, settings.ttl)) * 1000)
+        self.longest_ms = int((settings.running_ttl + max(MAX_TTL_S, settings.ttl)) * 1000)
         self.usage_ttl = settings.usage_ttl * 86_400
 
     async def announce(self, generation_id: str, owner: str, most: int) -> Announced:
         """Note a generation that is about to be accepted, unless `most` are pending."""
-        keys = [PENDING, _owner_index(owner), OWNERS]
+        keys = [PENDING_KEY, _owner_index(owner), OWNERS_KEY]
         raw = await self._announce(self.redis, keys, [generation_id, most, self.longest_ms, owner])
         return Announced(raw.decode())
 
@@ -144,11 +144,11 @@ class Queue:
 
         With `after_ms` it is leased by nobody until then: a worker that has it can still take it back.
         """
-        job = serialize_job(JOB, (generation_id,), {}, None, 0, serializer=encode_job)
+        job = serialize_job(JOB_NAME, (generation_id,), {}, None, 0, serializer=encode_job)
         return bool(
             await self._enqueue(
                 self.redis,
-                [QUEUE, WAKE, PENDING, LEASES],
+                [QUEUE_KEY, WAKE_KEY, PENDING_KEY, LEASES_KEY],
                 [generation_id, job_key_prefix + generation_id, job, self.job_ttl_ms, after_ms],
             )
         )
@@ -170,7 +170,9 @@ class Queue:
         least: list[str | int] = ["-inf" if since_ms is None else since_ms]
         least += ["" if ms is None else ms for ms in (until_ms, leased_since_ms)]
         raw = await self._take(
-            self.redis, [QUEUE, LEASES], [worker, self.lease_ms, most, *least, max(self.lease_ms, RESTORATION_MS)]
+            self.redis,
+            [QUEUE_KEY, LEASES_KEY],
+            [worker, self.lease_ms, most, *least, max(self.lease_ms, RESTORATION_MS)],
         )
         jobs = [(job.decode(), int(float(score))) for job, score in zip(raw[2::2], raw[3::2], strict=True)]
         ahead = int(raw[1])
@@ -178,7 +180,7 @@ class Queue:
 
     async def renew(self, worker: str, job_ids: Sequence[str]) -> list[str]:
         """Renew leases in one step; gives the ids that another worker holds."""
-        raw = await self._renew(self.redis, [QUEUE, LEASES, PENDING], [worker, self.lease_ms, *job_ids])
+        raw = await self._renew(self.redis, [QUEUE_KEY, LEASES_KEY, PENDING_KEY], [worker, self.lease_ms, *job_ids])
         return [job_id.decode() for job_id in raw]
 
     async def finish(self, worker: str, job_id: str, end: Literal["done", "back"]) -> bool:
@@ -186,7 +188,7 @@ class Queue:
         return bool(
             await self._finish(
                 self.redis,
-                [QUEUE, LEASES, WAKE],
+                [QUEUE_KEY, LEASES_KEY, WAKE_KEY],
                 [worker, job_id, job_key_prefix + job_id, retry_key_prefix + job_id, end],
             )
         )
@@ -194,22 +196,22 @@ class Queue:
     async def wait(self, seconds: float) -> bool:
         """Block until a job is enqueued or given back, at most `seconds`. Needs a connection with a longer timeout."""
         blpop: Any = self.redis.blpop  # typed for whole seconds; Redis takes fractions since 6.0
-        return await blpop([WAKE], timeout=seconds) is not None
+        return await blpop([WAKE_KEY], timeout=seconds) is not None
 
     async def position(self, generation_id: str) -> int | None:
         """Place in line, 1 for the next; None once a worker has it."""
         async with self.redis.pipeline(transaction=False) as pipe:
-            pipe.zscore(QUEUE, generation_id)
-            pipe.hexists(LEASES, generation_id)
+            pipe.zscore(QUEUE_KEY, generation_id)
+            pipe.hexists(LEASES_KEY, generation_id)
             pipe.time()
             score, leased, (seconds, microseconds) = await pipe.execute()
         if score is None or (leased and score > seconds * 1000 + microseconds / 1000):
             return None
-        return int(await self.redis.zcount(QUEUE, "-inf", f"({score:.0f}")) + 1
+        return int(await self.redis.zcount(QUEUE_KEY, "-inf", f"({score:.0f}")) + 1
 
     async def interrupt(self, generation_id: str) -> None:
         """Make the worker that runs it look at its record now."""
-        await self.redis.publish(INTERRUPTS, generation_id)
+        await self.redis.publish(INTERRUPTS_CHANNEL, generation_id)
 
     async def pending(
         self, *, count: int, offset: int = 0, since_ms: int | None = None, before_ms: int | None = None
@@ -217,26 +219,26 @@ class Queue:
         """Accepted generations without a known end: id, ms when announced, and whether the queue has it."""
         first: str | int = "-inf" if since_ms is None else since_ms
         last: str | int = "+inf" if before_ms is None else before_ms
-        raw = await self.redis.zrangebyscore(PENDING, first, last, start=offset, num=count, withscores=True)
+        raw = await self.redis.zrangebyscore(PENDING_KEY, first, last, start=offset, num=count, withscores=True)
         if not raw:
             return []
-        queued = await self.redis.zmscore(QUEUE, [generation_id for generation_id, _ in raw])
+        queued = await self.redis.zmscore(QUEUE_KEY, [generation_id for generation_id, _ in raw])
         return [(i.decode(), int(score), q is not None) for (i, score), q in zip(raw, queued, strict=True)]
 
     async def not_pending(self, generation_ids: Sequence[str]) -> list[str]:
         """Those of them that the pending index does not have."""
         if not generation_ids:
             return []
-        scores = await self.redis.zmscore(PENDING, list(generation_ids))
+        scores = await self.redis.zmscore(PENDING_KEY, list(generation_ids))
         return [i for i, score in zip(generation_ids, scores, strict=True) if score is None]
 
     async def lacks(self, accepted: Sequence[tuple[str, str]]) -> list[tuple[bool, bool]]:
         """For each id and its owner: whether an index does not have it, and whether no worker would ever take it."""
         async with self.redis.pipeline(transaction=False) as pipe:
             for generation_id, owner in accepted:
-                pipe.zscore(PENDING, generation_id)
+                pipe.zscore(PENDING_KEY, generation_id)
                 pipe.zscore(_owner_index(owner), generation_id)
-                pipe.zscore(QUEUE, generation_id)
+                pipe.zscore(QUEUE_KEY, generation_id)
             raw = await pipe.execute()
         return [
             (pending is None or owned is None, queued is None)
@@ -249,7 +251,7 @@ class Queue:
         async with self.redis.pipeline() as pipe:
             pipe.zadd(_owner_index(owner), {generation_id: now_ms}, nx=True)
             pipe.pexpire(_owner_index(owner), self.longest_ms)
-            pipe.sadd(OWNERS, owner)
+            pipe.sadd(OWNERS_KEY, owner)
             await pipe.execute()
 
     async def settle(self, generation_ids: Sequence[str], ended: Sequence[Ended] = ()) -> int:
@@ -258,17 +260,20 @@ class Queue:
         `ended` says what to count: each generation once, whoever says so how often. Gives how many were counted now.
         """
         counted = 0
-        for start in range(0, max(len(generation_ids), len(ended)), SETTLED):
-            ids, ends = generation_ids[start : start + SETTLED], ended[start : start + SETTLED]
+        for start in range(0, max(len(generation_ids), len(ended)), MAX_SETTLED_PER_STEP):
+            ids, ends = (
+                generation_ids[start : start + MAX_SETTLED_PER_STEP],
+                ended[start : start + MAX_SETTLED_PER_STEP],
+            )
             arguments: list[str | int] = [len(ids), *ids, self.usage_ttl, MODELS, OTHER]
             for end in ends:
                 counts = [(model, *count) for model, counter in end.counts().items() for count in counter.items()]
                 arguments += [end.id, end.keep_ms, len(counts)]
                 for count in counts:
                     arguments += count
-            counted += await self._settle(self.redis, [PENDING, COUNTED, *(end.key for end in ends)], arguments)
+            counted += await self._settle(self.redis, [PENDING_KEY, COUNTED, *(end.key for end in ends)], arguments)
             if ids:
-                await self.redis.zrem(DEADLINES, *ids)
+                await self.redis.zrem(DEADLINES_KEY, *ids)
         return counted
 
     async def alone(self, task: str, seconds: float) -> bool:
@@ -289,7 +294,7 @@ class Queue:
 
     async def compare_lease(self) -> int | None:
         """Note this process' lease; gives that of the process which started before, in ms, where it is another one."""
-        before = await self.redis.set(LEASE, self.lease_ms, get=True)
+        before = await self.redis.set(LEASE_KEY, self.lease_ms, get=True)
         return int(before) if before is not None and int(before) != self.lease_ms else None
 
     async def owned(self, owner: str, *, before: Place | None, limit: int) -> list[Place]:
@@ -313,15 +318,15 @@ class Queue:
 
     async def owners(self) -> list[str]:
         """Those that have an index, in order."""
-        members: Any = self.redis.smembers(OWNERS)  # typed for a client that does not await too
+        members: Any = self.redis.smembers(OWNERS_KEY)  # typed for a client that does not await too
         return sorted(owner.decode(errors="replace") for owner in await members)
 
     async def drop_owner(self, owner: str) -> None:
         """Take an owner whose index has expired out of those that have one."""
         redis: Any = self.redis  # typed for a client that does not await too
-        await redis.srem(OWNERS, owner)
+        await redis.srem(OWNERS_KEY, owner)
         if await redis.exists(_owner_index(owner)):
-            await redis.sadd(OWNERS, owner)  # it has announced something meanwhile
+            await redis.sadd(OWNERS_KEY, owner)  # it has announced something meanwhile
 
     async def forget(self, owner: str, generation_ids: Sequence[str]) -> None:
         """Drop ids from the owner's index."""

@@ -21,10 +21,10 @@ from shared.request.generation_request import (
     is_data,
 )
 
-MIN_THINKING = 1024
+MIN_THINKING_TOKENS = 1024
 """Tokens: the smallest budget of reasoning that Anthropic takes."""
 
-IMAGES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+ANTHROPIC_IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 """Media types of images that Anthropic takes (API reference: "Vision")."""
 
 _CLAUDE = re.compile(r"claude-([a-z]+)-(\d+)(?:[-.](\d{1,2}))?(?!\d)")
@@ -32,14 +32,14 @@ _NO_BUDGET = (4, 7)
 """From here on Claude refuses a budget of thinking: Opus 4.7 and 4.8, all of Claude 5; there was no other 4.7
 (platform.claude.com: "Troubleshooting thinking")."""
 
-NO_SAMPLING = (4, 7)
+CLAUDE_WITHOUT_SAMPLING = (4, 7)
 """From here on Claude refuses any `temperature` and `top_p` but the default (platform.claude.com: migration guides)."""
 
-UNSAMPLED = "2026-10-21"
+API_VERSION_WITHOUT_SAMPLING = "2026-10-21"
 """From this version of Anthropic's API on sampling is refused on every model, at the default too (platform.claude.com:
 "Migrating to API version 2026-10-21")."""
 
-SAMPLING = ("temperature", "top_p", "top_k")
+SAMPLING_FIELDS = ("temperature", "top_p", "top_k")
 """Anthropic's fields of sampling; the last has no place in our requests, but in `extra`."""
 
 _ONE_SAMPLING = (4, 0)
@@ -58,7 +58,7 @@ _ANSWERS_ANEW = re.compile(r"gemini|\b(?:chat)?gpt-|\bo\d\b")
 """Models that refuse the beginning of an answer, or answer it: Gemini ("Latest models": "Prefilling model turns is no
 longer supported") and OpenAI's, through whichever gateway."""
 
-MAX_STOPS = 5
+GEMINI_MAX_STOPS = 5
 """Stop sequences that Gemini takes (API reference: `GenerationConfig`)."""
 
 _GEMINI = re.compile(r"gemini-(\d+)(?:\.(\d+))?")
@@ -112,7 +112,9 @@ def gemini_version(model: str) -> tuple[int, int] | None:
 def sampled(model: str, endpoint: ProviderSettings | None) -> bool:
     """Whether Claude takes `temperature` and `top_p`, by its model and the version that its endpoint is fixed to."""
     fixed = endpoint.anthropic_version if endpoint is not None else None
-    return (claude_version(model) or (0, 0)) < NO_SAMPLING and (fixed is None or fixed < UNSAMPLED)
+    return (claude_version(model) or (0, 0)) < CLAUDE_WITHOUT_SAMPLING and (
+        fixed is None or fixed < API_VERSION_WITHOUT_SAMPLING
+    )
 
 
 def takes_prefill(model: str) -> bool:
@@ -184,7 +186,9 @@ def _sampling(request: GenerationRequest, endpoint: ProviderSettings | None) -> 
     values = {"temperature": request.temperature, "top_p": request.top_p}
     if not sampled(request.model, endpoint):
         who = (
-            "model samples in its own way" if version >= NO_SAMPLING else "provider's anthropic_version has no sampling"
+            "model samples in its own way"
+            if version >= CLAUDE_WITHOUT_SAMPLING
+            else "provider's anthropic_version has no sampling"
         )
         for name, value in values.items():
             if value not in (None, 1):
@@ -199,16 +203,16 @@ def _budget(request: GenerationRequest) -> Iterator[Lack]:
         return
     if (claude_version(request.model) or (0, 0)) >= _NO_BUDGET:
         yield Lack("/reasoning_budget", "this model decides by itself; give reasoning_effort instead")
-    elif budget < MIN_THINKING:
-        yield Lack("/reasoning_budget", f"must be at least {MIN_THINKING} for this provider")
+    elif budget < MIN_THINKING_TOKENS:
+        yield Lack("/reasoning_budget", f"must be at least {MIN_THINKING_TOKENS} for this provider")
     elif request.max_tokens is not None and budget >= request.max_tokens:
         yield Lack("/reasoning_budget", "must be less than max_tokens, which counts reasoning too for this provider")
 
 
 def _image(pointer: str, part: ImagePart) -> Iterator[Lack]:
     url = part.image_url.url
-    if is_data(url) and media_type(url) not in IMAGES:
-        yield Lack(f"{pointer}/url", f"must be one of {', '.join(sorted(IMAGES))} for this provider")
+    if is_data(url) and media_type(url) not in ANTHROPIC_IMAGE_TYPES:
+        yield Lack(f"{pointer}/url", f"must be one of {', '.join(sorted(ANTHROPIC_IMAGE_TYPES))} for this provider")
     if part.image_url.detail not in (None, "auto"):
         yield Lack(f"{pointer}/detail", "this provider knows no detail; leave it out")
 
@@ -221,8 +225,8 @@ def _gemini(request: GenerationRequest, endpoint: ProviderSettings | None) -> It
     always = version is not None and (version >= _GEMINI_3 or (version == (2, 5) and "pro" in request.model))
     if request.reasoning_effort == "none" and always:
         yield Lack("/reasoning_effort", "this model cannot be kept from thinking; use minimal")
-    if isinstance(request.stop, list) and len(request.stop) > MAX_STOPS:
-        yield Lack("/stop", f"must be at most {MAX_STOPS} for this provider")
+    if isinstance(request.stop, list) and len(request.stop) > GEMINI_MAX_STOPS:
+        yield Lack("/stop", f"must be at most {GEMINI_MAX_STOPS} for this provider")
     if request.seed is not None and not -(1 << 31) <= request.seed < 1 << 31:
         yield Lack("/seed", "must fit into 32 bits for this provider")
     if not request.tools and (request.tool_choice == "required" or isinstance(request.tool_choice, NamedTool)):

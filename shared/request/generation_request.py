@@ -10,20 +10,20 @@ from urllib.parse import unquote_to_bytes
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
-from shared.process.background_thread import LONG
+from shared.process.background_thread import LONG_WORK_BYTES
 
 MAX_MESSAGES = 10_000
 MAX_PARTS = 10_000
 """Content parts, tool calls and pieces of reasoning that the messages of one request have in all."""
-MAX_EXTRA = 256
+MAX_EXTRA_ENTRIES = 256
 """Entries of `extra`, and characters of an entry's name."""
-MAX_TTL = 2_592_000
+MAX_TTL_S = 2_592_000
 """Seconds (30 days) for which a log is kept at most."""
 MAX_DEPTH = 64
 """JSON nesting that a request may have; deeper ones are refused before they are parsed into values."""
 
 
-RESERVED = frozenset({"model", "stream", "messages", "input", "contents"})
+RESERVED_FIELDS = frozenset({"model", "stream", "messages", "input", "contents"})
 """Fields of a provider's request that `extra` cannot set: they say what is asked, and how it is answered."""
 
 
@@ -58,7 +58,7 @@ def _odd_number(value: Any) -> str | None:
         entries = enumerate(value)
     for name, item in entries:
         if not isinstance(item, str) and (place := _odd_number(item)) is not None:
-            return "/" + str(name)[:MAX_EXTRA].replace("~", "~0").replace("/", "~1") + place
+            return "/" + str(name)[:MAX_EXTRA_ENTRIES].replace("~", "~0").replace("/", "~1") + place
     return None
 
 
@@ -94,16 +94,16 @@ def is_data(url: str) -> bool:
     return url[:5].lower() == "data:"
 
 
-STEP = 131_072
+BASE64_STEP_CHARS = 131_072
 """Characters of Base64 that are decoded at once: a multiple of four."""
 
 
 def _decoded(payload: bytes) -> bytes:
     """Base64 (RFC 4648), in steps, so that in a thread (aside.py) a long one lets others run. Raises ValueError."""
     whole = []
-    for start in range(0, len(payload), STEP):
-        piece = payload[start : start + STEP]
-        if start + STEP < len(payload) and piece.endswith(b"="):
+    for start in range(0, len(payload), BASE64_STEP_CHARS):
+        piece = payload[start : start + BASE64_STEP_CHARS]
+        if start + BASE64_STEP_CHARS < len(payload) and piece.endswith(b"="):
             raise ValueError("padding that is not at the end")
         whole.append(base64.b64decode(piece, validate=True))
     return b"".join(whole)
@@ -354,7 +354,7 @@ class Caching(_Strict):
     """Whether the answer of an identical request of the same owner will do."""
 
     ttl: float = Field(
-        ge=0, le=MAX_TTL, description="Seconds for which a completed answer is good; 0 shares only what still runs."
+        ge=0, le=MAX_TTL_S, description="Seconds for which a completed answer is good; 0 shares only what still runs."
     )
     pace: Literal["full", "original"] = Field(
         default="full", description="Whether the answer comes at once, or as it came from the provider."
@@ -409,9 +409,9 @@ class GenerationRequest(_Strict):
     reasoning_budget: int | None = Field(
         default=None, ge=1, description="Most tokens of reasoning, where the model takes a number; else an effort."
     )
-    extra: dict[Annotated[str, StringConstraints(max_length=MAX_EXTRA)], Fields] = Field(
+    extra: dict[Annotated[str, StringConstraints(max_length=MAX_EXTRA_ENTRIES)], Fields] = Field(
         default_factory=dict,
-        max_length=MAX_EXTRA,
+        max_length=MAX_EXTRA_ENTRIES,
         description="By provider's name, fields that only this provider knows: they are added to its request last. A "
         "list is appended to ours, anything else replaces it.",
     )
@@ -430,7 +430,7 @@ class GenerationRequest(_Strict):
         default=None, gt=0, le=600, description="Seconds in which the provider sends nothing at all that end the call."
     )
     deadline: float | None = Field(default=None, gt=0, le=86_400, description="Seconds the whole generation may run.")
-    ttl: float | None = Field(default=None, ge=1, le=MAX_TTL, description="Seconds the log is kept after the end.")
+    ttl: float | None = Field(default=None, ge=1, le=MAX_TTL_S, description="Seconds the log is kept after the end.")
     cache: Caching | None = Field(
         default=None,
         description="Take the answer of an identical request, finished or still running, instead of asking the "
@@ -466,7 +466,7 @@ class GenerationRequest(_Strict):
         size = 0
         for more in _sizes([self.messages, self.tools, self.response_format, self.extra]):
             size += more
-            if size >= LONG:
+            if size >= LONG_WORK_BYTES:
                 break
         return size
 

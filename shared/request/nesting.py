@@ -6,14 +6,14 @@ import itertools
 import re
 from collections.abc import Iterator
 
-CHUNK = 65_536
-LONGEST = 1_000_000
+STEP_BYTES = 65_536
+MAX_CUT_BYTES = 1_000_000
 """Bytes of a text from which something is cut; it is gone through token by token."""
 _DEPTH = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _NOT_BRACKETS = bytes(set(range(256)) - _DEPTH.keys())
 _AS_SQUARE = bytes.maketrans(b"{}", b"[]")
 _NOT_LISTS = bytes(set(range(256)) - set(b"[]{},"))
-MAX_INNER = 64
+MAX_INNER_MARKS = 64
 """Levels and commas of one entry that are taken away to count the entries of a list."""
 _SPACE = b" \t\r\n"
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[][{}]', re.DOTALL)
@@ -68,7 +68,7 @@ def entries(text: bytes) -> int | None:
     They are the commas that are left when what is inside of others is taken away, time after time.
     """
     left = b"".join(outside.translate(_AS_SQUARE, _NOT_LISTS) for outside in _outside_strings(text))[1:-1]
-    for _ in range(MAX_INNER):
+    for _ in range(MAX_INNER_MARKS):
         inner = left.replace(b",]", b"]").replace(b"[]", b"")
         if inner == left:
             break
@@ -90,9 +90,9 @@ def _outside_strings(body: bytes) -> Iterator[bytes]:
 def _chunks(body: bytes) -> Iterator[bytes]:
     """Text in pieces, none of which ends between a backslash and what it escapes."""
     start = 0
-    while chunk := body[start : start + CHUNK]:
+    while chunk := body[start : start + STEP_BYTES]:
         if (len(chunk) - len(chunk.rstrip(b"\\"))) % 2:
-            chunk += body[start + CHUNK : start + CHUNK + 1]
+            chunk += body[start + STEP_BYTES : start + STEP_BYTES + 1]
         yield chunk
         start += len(chunk)
 
@@ -100,11 +100,11 @@ def _chunks(body: bytes) -> Iterator[bytes]:
 def shallow(text: bytes, limit: int) -> bytes:
     """JSON text with `null` for what nests deeper than `limit`; the text itself where nothing does.
 
-    Raises ValueError where that text is longer than LONGEST.
+    Raises ValueError where that text is longer than MAX_CUT_BYTES.
     """
     if text.count(b"[") + text.count(b"{") <= limit or not nested_deeper(text, limit):
         return text
-    if len(text) > LONGEST:
+    if len(text) > MAX_CUT_BYTES:
         raise ValueError(f"{len(text)} bytes of JSON that nest deeper than {limit} levels")
     kept: list[bytes] = []
     depth = begun = 0

@@ -10,7 +10,7 @@ import msgspec
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from shared.process.background_thread import LONG
+from shared.process.background_thread import LONG_WORK_BYTES
 from shared.request.generation_request import (
     MAX_MESSAGES,
     ContentPart,
@@ -24,7 +24,7 @@ from shared.request.generation_request import (
 )
 from shared.request.nesting import entries
 
-PARTS = ("content", "tool_calls", "reasoning")
+PART_FIELDS = ("content", "tool_calls", "reasoning")
 """Fields of a message that are lists of parts."""
 _part: TypeAdapter[Any] = TypeAdapter(ContentPart)
 _text_part: TypeAdapter[Any] = TypeAdapter(TextPart)
@@ -40,7 +40,7 @@ _tool: TypeAdapter[Any] = TypeAdapter(Tool)
 _text = msgspec.json.Encoder().encode  # six times as fast as json's
 _other = json.JSONEncoder(allow_nan=False).encode
 
-PIECE = 65_536
+PIECE_CHARS = 65_536
 """Characters of a text that are written at once."""
 
 
@@ -76,9 +76,9 @@ def _add(value: Any, text: bytearray) -> None:
 
 
 def _quoted(text: str) -> bytes:
-    if len(text) <= PIECE:
+    if len(text) <= PIECE_CHARS:
         return _text(text)
-    pieces = [_text(text[start : start + PIECE])[1:-1] for start in range(0, len(text), PIECE)]
+    pieces = [_text(text[start : start + PIECE_CHARS])[1:-1] for start in range(0, len(text), PIECE_CHARS)]
     return b"".join([b'"', *pieces, b'"'])
 
 
@@ -97,7 +97,7 @@ def read(body: bytes, most_parts: int | None = None) -> GenerationRequest:
     With `most_parts`, for a body of which nothing is known, the first piece that does not fit is the end. Raises
     TooManyParts.
     """
-    if len(body) < LONG:
+    if len(body) < LONG_WORK_BYTES:
         return GenerationRequest.model_validate_json(body)
     try:
         fields = from_json(body)
@@ -140,7 +140,7 @@ def count_parts(body: Any, most: int) -> None:
     """Look how many parts the messages have, of a body that nobody has validated. Raises TooManyParts."""
     messages = body.get("messages") if isinstance(body, dict) else None
     dicts = [one for one in messages if isinstance(one, dict)] if isinstance(messages, list) else []
-    lists = [one.get(name) for one in dicts for name in PARTS]
+    lists = [one.get(name) for one in dicts for name in PART_FIELDS]
     if sum(len(one) for one in lists if isinstance(one, list)) > most:
         raise TooManyParts(most)
 

@@ -18,11 +18,11 @@ from weakref import WeakKeyDictionary
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-SET_MS = 2000
+CLOCK_SET_MS = 2000
 """ms by which Redis' time must move against this process' monotonic clock to have been set."""
-SLOW = 0.5
+SLOW_ANSWER_S = 0.5
 """Seconds of an answer from which on it cannot be told when in them Redis read its clock."""
-MOST = 64
+MAX_SERVERS = 64
 """Servers that are remembered; past it the one that was seen first is forgotten."""
 
 
@@ -97,10 +97,10 @@ def _seen(run_id: str, claimed_ms: int, now_ms: int, sent: float, got: float) ->
     if sight is None:
         # What it says of itself counts at a process' first sight only: the process may have come long after it.
         sight = _sights[run_id] = _Sight(got, claimed_ms, ahead_ms)
-        if len(_sights) > MOST:
+        if len(_sights) > MAX_SERVERS:
             _sights.popitem(last=False)
-    elif got - sent < SLOW:
-        if abs(ahead_ms - sight.ahead_ms) > SET_MS:
+    elif got - sent < SLOW_ANSWER_S:
+        if abs(ahead_ms - sight.ahead_ms) > CLOCK_SET_MS:
             sight.at, sight.up_ms = got, 0
         sight.ahead_ms = ahead_ms
     return int(sight.up_ms + (got - sight.at) * 1000)

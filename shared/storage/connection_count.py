@@ -7,20 +7,20 @@ are those that wait or listen. The figures are those of one Redis for logs and q
 from __future__ import annotations
 
 from shared.config.settings import Settings
-from shared.storage.disk_sync import CONNECTIONS
+from shared.storage.disk_sync import WAITING_CONNECTIONS
 
-SUBSCRIBER = 1
+SUBSCRIBER_CONNECTIONS = 1
 """It hears what followed logs publish. Of an API and of a worker."""
-BLOCKING = 2
+BLOCKING_CONNECTIONS = 2
 """A worker's blocking pop, and its cancel listener."""
 
 
 def most_of_api(settings: Settings) -> int:
     """Of one API process; with MIDSTREAM_DURABILITY=disk also those that wait for a sync."""
-    waits = settings.redis_connections * CONNECTIONS if settings.durability == "disk" else 0
-    return settings.redis_connections + SUBSCRIBER + waits
+    waits = settings.redis_connections * WAITING_CONNECTIONS if settings.durability == "disk" else 0
+    return settings.redis_connections + SUBSCRIBER_CONNECTIONS + waits
 
 
 def most_of_worker(settings: Settings) -> int:
     """Of one worker process."""
-    return settings.redis_connections + SUBSCRIBER + BLOCKING
+    return settings.redis_connections + SUBSCRIBER_CONNECTIONS + BLOCKING_CONNECTIONS

@@ -12,11 +12,11 @@ from redis.exceptions import ConnectionError
 
 from shared.storage.outage import is_crowded
 
-IDLE = 10.0
+IDLE_S = 10.0
 """Seconds without use after which a connection is closed: a burst's must not stay taken from other processes."""
-KEPT = 1
+KEPT_CONNECTIONS = 1
 """Connections that stay open however long they are idle, so that what comes now and then need not connect."""
-CROWDED = 1.0
+CROWDED_S = 1.0
 """Seconds for which no further connection is tried after Redis refused one as it has `maxclients` of them."""
 
 
@@ -72,8 +72,8 @@ class Pool(BlockingConnectionPool):
             self._available_connections.append(connection)
             connection.idle_since = asyncio.get_running_loop().time()  # type: ignore[attr-defined]
         self._serve()
-        if self._timer is None and len(self._available_connections) > KEPT:
-            self._timer = asyncio.get_running_loop().call_later(IDLE, self._give_back)
+        if self._timer is None and len(self._available_connections) > KEPT_CONNECTIONS:
+            self._timer = asyncio.get_running_loop().call_later(IDLE_S, self._give_back)
 
     def _serve(self) -> None:
         """Give what there is to those who wait, in turn."""
@@ -115,19 +115,19 @@ class Pool(BlockingConnectionPool):
         """Take those that are open for all that there can be now. False where there is none."""
         open_now = [c for c in (*self._available_connections, *self._in_use_connections) if c.is_connected]
         loop = asyncio.get_running_loop()
-        self._room, self._crowded_until = len(open_now), loop.time() + CROWDED
+        self._room, self._crowded_until = len(open_now), loop.time() + CROWDED_S
         loop.call_at(self._crowded_until, self._serve)
         return bool(open_now)
 
     def _give_back(self) -> None:
-        """Close what was not used for IDLE seconds. It is in front, as what was given back last is taken first."""
+        """Close what was not used for IDLE_S seconds. It is in front, as what was given back last is taken first."""
         self._timer = None
         idle: list[Any] = self._available_connections
         loop = asyncio.get_running_loop()
-        while len(idle) > KEPT and idle[0].idle_since <= loop.time() - IDLE:
+        while len(idle) > KEPT_CONNECTIONS and idle[0].idle_since <= loop.time() - IDLE_S:
             idle.pop(0).close()
-        if len(idle) > KEPT:
-            self._timer = loop.call_at(idle[0].idle_since + IDLE, self._give_back)
+        if len(idle) > KEPT_CONNECTIONS:
+            self._timer = loop.call_at(idle[0].idle_since + IDLE_S, self._give_back)
 
 
 def _is_refused(error: ConnectionError) -> bool:

@@ -17,7 +17,7 @@ from redis.exceptions import ConnectionError, RedisError, TimeoutError
 from shared.config.sentinel_address import sentinel_address
 from shared.config.settings import Settings
 from shared.storage.connection_pool import Pool
-from shared.storage.outage import PROBE, Outage, outage_of
+from shared.storage.outage import PROBE_KEY, Outage, outage_of
 from shared.storage.primary import Primary, primary_of
 from shared.storage.redis_connection import ManagedTcp, ManagedTls, Tcp, Tls, Unix
 from shared.storage.sentinel import SentinelPool, Sentinels
@@ -95,4 +95,4 @@ class _Pipeline(Pipeline):
 async def _write(client: ref[Redis]) -> None:
     """Write a little, as Redis at its limit refuses. Raises RedisError."""
     if (redis := client()) is not None:
-        await redis.set(PROBE, "1", px=1000)
+        await redis.set(PROBE_KEY, "1", px=1000)

@@ -18,17 +18,17 @@ from shared.storage.outage import words
 
 logger = logging.getLogger("midstream.api")
 
-DIRECTIVES = ("appendonly", "appendfsync", "no-appendfsync-on-rewrite")
-MARK = "midstream:synced"
+AOF_DIRECTIVES = ("appendonly", "appendfsync", "no-appendfsync-on-rewrite")
+SYNC_MARK_KEY = "midstream:synced"
 """Key that is written last: an append-only file is in order, so where this is on disk, all before it is."""
-WAIT = 5.0
+SYNC_TIMEOUT_S = 5.0
 """Seconds for which a sync is waited for; Redis does one each second."""
-LIMIT = 10.0
+ANSWER_TIMEOUT_S = 10.0
 """Seconds after which a Redis that is asked has not answered."""
-CONNECTIONS = 25
+WAITING_CONNECTIONS = 25
 """For each of `redis_connections`, those that wait for a sync at once at most: a second's POSTs, each with its own."""
 
-WAITAOF_WAITS = frozenset({"8.2.3"})
+VERSIONS_WITH_WAITAOF = frozenset({"8.2.3"})
 """Versions of Redis whose WAITAOF was seen to answer after a delayed fdatasync, and never before it, each time.
 
 What was tried, and how: tests/shared/storage/test_disk_sync.py. Valkey 8.1.8 and 9.1.2 answered before it in each of
@@ -44,7 +44,8 @@ class NotOnDiskError(Exception):
 def refusal(directives: Mapping[str, str] | None, version: str | None) -> str | None:
     """Why a server cannot say that a write is on its disk, and what to do; None where it can.
 
-    `directives` are its DIRECTIVES, None where it hides CONFIG; `version` is that of a Redis, None for another server.
+    `directives` are its AOF_DIRECTIVES, None where it hides CONFIG; `version` is that of a Redis, None for another
+    server.
     """
     if directives is None:
         return "does not tell how it syncs: permit CONFIG GET to its user, or set MIDSTREAM_DURABILITY=second"
@@ -53,7 +54,7 @@ def refusal(directives: Mapping[str, str] | None, version: str | None) -> str | 
     if directives.get("no-appendfsync-on-rewrite") != "no":
         return "does not sync while it rewrites its file: set `no-appendfsync-on-rewrite no`"
     sync = directives.get("appendfsync")
-    if sync == "always" or (sync == "everysec" and version in WAITAOF_WAITS):
+    if sync == "always" or (sync == "everysec" and version in VERSIONS_WITH_WAITAOF):
         return None
     return f"has appendfsync {sync}: set `appendfsync always`"
 
@@ -66,8 +67,8 @@ def version_of(info: Mapping[str, Any]) -> str | None:
 class Disk:
     """One Redis' disk. The connections are its own: a wait for a sync holds one up."""
 
-    def __init__(self, url: str, *, timeout: float, connections: int = 10 * CONNECTIONS) -> None:
-        self._redis: Redis = connect(url, timeout=timeout + WAIT, connections=connections)
+    def __init__(self, url: str, *, timeout: float, connections: int = 10 * WAITING_CONNECTIONS) -> None:
+        self._redis: Redis = connect(url, timeout=timeout + SYNC_TIMEOUT_S, connections=connections)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -93,12 +94,12 @@ class Disk:
             raise NotOnDiskError(why)
         async with self._redis.pipeline(transaction=False) as pipe:
             # On one connection: WAITAOF speaks of the last write of its own.
-            pipe.set(MARK, b"")
-            pipe.execute_command("WAITAOF", 1, 0, int(WAIT * 1000))
+            pipe.set(SYNC_MARK_KEY, b"")
+            pipe.execute_command("WAITAOF", 1, 0, int(SYNC_TIMEOUT_S * 1000))
             pipe.info("server")
             _, (synced, _), info = await pipe.execute()
         if not synced:
-            raise NotOnDiskError(f"has not synced within {WAIT:.0f} s: look for a slow or full disk")
+            raise NotOnDiskError(f"has not synced within {SYNC_TIMEOUT_S:.0f} s: look for a slow or full disk")
         seconds = asyncio.get_running_loop().time() - began
         known_ms = seen_ms(info)
         # It counts whole seconds of a clock, and may have begun one of them just now; and the clock may be set.
@@ -109,7 +110,7 @@ class Disk:
     async def _directives(self) -> Mapping[str, str] | None:
         config_get: Any = self._redis.config_get  # typed for lists of patterns, and takes patterns
         try:
-            found: Mapping[str, str] = await config_get(*DIRECTIVES)
+            found: Mapping[str, str] = await config_get(*AOF_DIRECTIVES)
         except ResponseError:  # forbidden, renamed, or never there
             return None
         return found
@@ -119,7 +120,10 @@ class Durability:
     """What `durability` asks for: nothing more than Redis' replies, or that all is on disk, on both Redis."""
 
     def __init__(self, settings: Settings) -> None:
-        limits: Any = {"timeout": settings.redis_timeout, "connections": settings.redis_connections * CONNECTIONS}
+        limits: Any = {
+            "timeout": settings.redis_timeout,
+            "connections": settings.redis_connections * WAITING_CONNECTIONS,
+        }
         self._disks = {name: Disk(url, **limits) for name, url in _servers(settings)}
         self._told: str | None = None
 
@@ -135,7 +139,7 @@ class Durability:
         """
         for name, disk in self._disks.items():
             try:
-                async with asyncio.timeout(LIMIT):
+                async with asyncio.timeout(ANSWER_TIMEOUT_S):
                     why = await disk.refusal()
             except (RedisError, TimeoutError) as error:
                 said = words(error, outage.refusal(error)) or type(error).__name__
@@ -151,7 +155,7 @@ class Durability:
         """
         for name, disk in self._disks.items():
             try:
-                async with asyncio.timeout(LIMIT):
+                async with asyncio.timeout(ANSWER_TIMEOUT_S):
                     await disk.confirm(began)
             except (NotOnDiskError, TimeoutError) as error:
                 why = f"{name} {error}" if isinstance(error, NotOnDiskError) else f"{name} does not answer"

@@ -32,13 +32,13 @@ from redis.exceptions import (
 
 logger = logging.getLogger("midstream.redis")
 
-PROBE = "midstream:probe"
+PROBE_KEY = "midstream:probe"
 """A key that is written to see whether Redis takes writes again."""
-INTERVAL = 1.0
+PROBE_INTERVAL_S = 1.0
 """Seconds between two probes."""
-QUIET = 2.0
+QUIET_S = 2.0
 """Seconds without a refusal before an outage is over."""
-LONGEST = 300
+MAX_SHOWN_CHARS = 300
 """Characters of Redis' words that are shown."""
 
 _CODES: tuple[tuple[type[RedisError], str], ...] = (
@@ -54,15 +54,15 @@ _SPELLED = (
 )  # fmt: skip
 _IN_SCRIPT = "ACL failure in script"
 """Redis' words for a missing permission that a script meets, without its code."""
-FULL = ("OOM", "MISCONF")
+FULL_CODES = ("OOM", "MISCONF")
 """Refusals for want of memory, and of a disk that takes what must be kept."""
 _FAILED = (ConnectionRefusedError, ConnectionResetError, OSError)
 _NUMBER = re.compile(r"\[Errno (\d+)\]")
-LASTING = ("NOPERM",)
+LASTING_CODES = ("NOPERM",)
 """Of some commands only: no probe can tell that they are over."""
 
 
-CROWDED = "max number of clients reached"
+CROWDED_WORDS = "max number of clients reached"
 """Redis' words where it has `maxclients` connections."""
 CROWDED_REMEDY = ": raise its `maxclients`, or lower MIDSTREAM_REDIS_CONNECTIONS"
 """What an operator can do where there are too many connections."""
@@ -86,12 +86,12 @@ def refusal(error: BaseException) -> str | None:
 
 def is_full(error: BaseException) -> bool:
     """Whether Redis has no room: its memory or its disk is full, or it cannot write to that."""
-    return refusal(error) in FULL
+    return refusal(error) in FULL_CODES
 
 
 def is_crowded(error: BaseException) -> bool:
     """Whether Redis takes no further connection, as it has `maxclients` of them."""
-    return isinstance(error, ConnectionError) and CROWDED in str(error)
+    return isinstance(error, ConnectionError) and CROWDED_WORDS in str(error)
 
 
 def is_away(error: BaseException) -> bool:
@@ -122,7 +122,7 @@ class Outage:
         code = refusal(error)
         if code is None and not connecting:
             return
-        if code in LASTING:
+        if code in LASTING_CODES:
             self._tell_lasting(str(code), error)
             return
         self._last = time.monotonic()
@@ -140,7 +140,7 @@ class Outage:
     @property
     def is_crowded(self) -> bool:
         """Whether Redis has refused a connection for their number, and the outage is not over."""
-        return any(CROWDED in words for words in self._told.values())
+        return any(CROWDED_WORDS in words for words in self._told.values())
 
     def close(self) -> None:
         """No more probes: the client is closed."""
@@ -154,12 +154,12 @@ class Outage:
 
     async def _until_over(self, probe: Callable[[], Awaitable[Any]]) -> None:
         while True:
-            await asyncio.sleep(INTERVAL * random.uniform(0.8, 1.2))
+            await asyncio.sleep(PROBE_INTERVAL_S * random.uniform(0.8, 1.2))
             try:
                 await probe()
             except (RedisError, OSError):
                 continue  # which is noted where it is met
-            if time.monotonic() - self._last > QUIET:
+            if time.monotonic() - self._last > QUIET_S:
                 break
         logger.info("%s takes writes again, after %.0f s", self._name, self._last - self._since)
         self._told.clear()
@@ -184,7 +184,7 @@ def words(error: BaseException, code: str | None) -> str:
             text += f" ({said})" if said not in text else ""
     if code is not None and not text.startswith(code) and code != "ERR":
         text = f"{code} {text}"
-    return "".join(c if c.isprintable() else "?" for c in text)[:LONGEST]
+    return "".join(c if c.isprintable() else "?" for c in text)[:MAX_SHOWN_CHARS]
 
 
 _outages: WeakValueDictionary[str, Outage] = WeakValueDictionary()

@@ -12,9 +12,9 @@ import math
 from typing import Protocol
 from weakref import WeakSet, WeakValueDictionary
 
-ELSEWHERE = frozenset({"READONLY", "MASTERDOWN", "NOREPLICAS", "UNBLOCKED", "MOVED", "ASK"})
+CODES_OF_NO_PRIMARY = frozenset({"READONLY", "MASTERDOWN", "NOREPLICAS", "UNBLOCKED", "MOVED", "ASK"})
 """Refusals of a server that is no primary, or not for this key: another may be behind the address by now."""
-AGAIN = ELSEWHERE | {"LOADING", "TRYAGAIN", "CLUSTERDOWN"}
+CODES_TO_RETRY = CODES_OF_NO_PRIMARY | {"LOADING", "TRYAGAIN", "CLUSTERDOWN"}
 """With those of one that takes nothing for now. Each is a reason to connect anew and send again, as a broken socket is.
 
 No page lists them. In the source of Redis 7.0 they are in server.c, blocked.c and cluster.c.

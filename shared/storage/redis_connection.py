@@ -15,10 +15,10 @@ from redis.asyncio.sentinel import SentinelManagedConnection, SentinelManagedSSL
 from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, ResponseError
 from redis.typing import EncodableT
 
-from shared.process.background_thread import LONG
+from shared.process.background_thread import LONG_WORK_BYTES
 from shared.storage.connection_pool import HungUpError
-from shared.storage.outage import CROWDED, Outage, refusal, words
-from shared.storage.primary import AGAIN, ELSEWHERE, Primary
+from shared.storage.outage import CROWDED_WORDS, Outage, refusal, words
+from shared.storage.primary import CODES_OF_NO_PRIMARY, CODES_TO_RETRY, Primary
 from shared.storage.sentinel import SentinelPool
 
 HEARD = 0.2
@@ -61,11 +61,11 @@ class Direct(AbstractConnection):
             await super().on_connect()
         except ConnectionError as error:
             # After a reset, asyncio's reader raises that, and not what it has read.
-            if CROWDED.encode() in bytes(reader._buffer):
-                raise ConnectionError(CROWDED) from None
+            if CROWDED_WORDS.encode() in bytes(reader._buffer):
+                raise ConnectionError(CROWDED_WORDS) from None
             if type(error) is ConnectionError and refusal(error) is None:
                 if await self._is_crowded():
-                    raise ConnectionError(CROWDED) from None
+                    raise ConnectionError(CROWDED_WORDS) from None
                 raise HungUpError(str(error)) from None
             raise
         finally:
@@ -79,7 +79,7 @@ class Direct(AbstractConnection):
                 await self._connect()  # type: ignore[no-untyped-call]
                 reader: Any = self._reader
                 said: bytes = await reader.read(512)
-            return CROWDED.encode() in said
+            return CROWDED_WORDS.encode() in said
         return False
 
     async def read_response(self, *args: Any, **options: Any) -> Any:
@@ -95,9 +95,9 @@ class Direct(AbstractConnection):
             if not self._introducing:
                 self._outage.note(error, self._probe, connecting=False)
             code = refusal(error)
-            if code in ELSEWHERE:
+            if code in CODES_OF_NO_PRIMARY:
                 self._primary.is_elsewhere()
-            if code in AGAIN:
+            if code in CODES_TO_RETRY:
                 raise ConnectionError(words(error, code)) from error
             raise
 
@@ -117,7 +117,7 @@ class Direct(AbstractConnection):
 
     def pack_command(self, *args: EncodableT) -> list[bytes]:
         """A command as bytes; a name of two words is two arguments."""
-        if any(isinstance(arg, bytes) and len(arg) >= LONG for arg in args):
+        if any(isinstance(arg, bytes) and len(arg) >= LONG_WORK_BYTES for arg in args):
             return list(super().pack_command(*args))  # in Python, but a request of 8 MB is not copied twice
         name, *rest = args
         words = (name.encode() if isinstance(name, str) else bytes(name)).split()  # type: ignore[arg-type]

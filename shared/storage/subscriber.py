@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared.backoff import Backoff
-from shared.storage.outage import PROBE, level
+from shared.storage.outage import PROBE_KEY, level
 from shared.storage.redis_connection import arrived
 
 logger = logging.getLogger("midstream")
@@ -99,7 +99,7 @@ class Subscriber:
             await self._silent.wait()
             self._silent.clear()
             with suppress(RedisError, OSError):
-                await self._redis.set(PROBE, "1", px=1000)
+                await self._redis.set(PROBE_KEY, "1", px=1000)
 
     async def _write(self, connection: AbstractConnection) -> None:
         """Bring the server's subscriptions in line with the listeners, all that changed in one command."""

@@ -11,13 +11,13 @@ import pytest
 
 from api import queued_deadlines
 from shared.generations import deadlines
-from shared.queue.queue import DEADLINES
+from shared.queue.queue import DEADLINES_KEY
 from tests.api.harness import BODY, Api, MakeApi, until
 
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queued_deadlines, "INTERVAL", 0.05)
+    monkeypatch.setattr(queued_deadlines, "LOOK_INTERVAL_S", 0.05)
     monkeypatch.setattr(deadlines, "RESTORATION_MS", 0)
 
 
@@ -43,7 +43,7 @@ async def test_what_is_refused_leaves_no_deadline(make_api: MakeApi, redis_url: 
     first = await api.post()
     response = await api.client.post("/v1/generations", json=BODY | {"deadline": 60})
     assert response.status_code == 429
-    assert not await api.log.redis.exists(DEADLINES)
+    assert not await api.log.redis.exists(DEADLINES_KEY)
     assert first
 
 
@@ -53,7 +53,7 @@ async def test_a_request_that_its_key_refuses_does_not_set_the_deadline(make_api
     assert (await api.client.post("/v1/generations", json=BODY, headers=headers)).status_code == 202
     other = await api.client.post("/v1/generations", json=BODY | {"deadline": 60}, headers=headers)
     assert other.json()["code"] == "idempotency_key_reused"
-    assert not await api.log.redis.exists(DEADLINES)
+    assert not await api.log.redis.exists(DEADLINES_KEY)
 
 
 async def test_a_request_that_its_key_refuses_is_not_promised(
@@ -72,9 +72,9 @@ async def test_a_replay_leaves_the_deadline_as_it_was(make_api: MakeApi, redis_u
     api = await make_api(redis_url)
     send = partial(api.client.post, "/v1/generations", json=BODY | {"deadline": 60}, headers={"Idempotency-Key": "k"})
     generation_id = (await send()).json()["id"]
-    noted = await api.log.redis.zscore(DEADLINES, generation_id)
+    noted = await api.log.redis.zscore(DEADLINES_KEY, generation_id)
     assert (await send()).json()["id"] == generation_id
-    assert await api.log.redis.zscore(DEADLINES, generation_id) == noted
+    assert await api.log.redis.zscore(DEADLINES_KEY, generation_id) == noted
 
 
 async def test_a_replay_of_what_has_ended_notes_no_deadline(make_api: MakeApi, redis_url: str) -> None:
@@ -82,10 +82,10 @@ async def test_a_replay_of_what_has_ended_notes_no_deadline(make_api: MakeApi, r
     send = partial(api.client.post, "/v1/generations", json=BODY | {"deadline": 0.3}, headers={"Idempotency-Key": "k"})
     await api.events((await send()).json()["id"])
     async with asyncio.timeout(5):
-        while await api.log.redis.exists(DEADLINES):
+        while await api.log.redis.exists(DEADLINES_KEY):
             await asyncio.sleep(0.01)
     assert (await send()).json()["state"] == "failed"
-    assert not await api.log.redis.exists(DEADLINES)
+    assert not await api.log.redis.exists(DEADLINES_KEY)
 
 
 async def test_readiness_says_how_many_workers_are_alive(api: Api) -> None:
@@ -106,7 +106,7 @@ async def test_that_nobody_works_is_logged_once_and_so_is_that_somebody_does(
     make_api: MakeApi, redis_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "midstream.api")
-    monkeypatch.setattr(queued_deadlines, "MISSED", 0.3)
+    monkeypatch.setattr(queued_deadlines, "NO_WORKER_FOR_S", 0.3)
 
     def said(word: str) -> int:
         return sum(word in message for message in caplog.messages)

@@ -18,7 +18,7 @@ from shared.config.settings import Settings
 from shared.generations.generations import Existence, Generations
 from shared.log.events import Completed
 from shared.log.guarded_log import Keys, Log
-from shared.queue.queue import LEASES, PENDING, QUEUE, Queue
+from shared.queue.queue import LEASES_KEY, PENDING_KEY, QUEUE_KEY, Queue
 from shared.record import Acceptance
 from tests.contract.accepting import batch, claim
 
@@ -35,7 +35,7 @@ async def generations() -> AsyncIterator[Generations]:
 async def remembered(
     generations: Generations, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[tuple[Promises, Acceptance]]:
-    monkeypatch.setattr(unsynced, "SETTLED", 0.2)
+    monkeypatch.setattr(unsynced, "LOOK_AFTER_S", 0.2)
     subject = Promises(generations)
     task = asyncio.create_task(subject.run())
     acceptance = Acceptance(id="gen_x", owner="me", model="p/m", request=b"{}", on_interrupt="restart", ttl_ms=60_000)
@@ -119,7 +119,7 @@ async def test_an_outage_of_any_length_is_outlived(
     generations: Generations, remembered: tuple[Promises, Acceptance], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of more tries than answers are counted."""
-    monkeypatch.setattr(unsynced, "LOOKS", 2)
+    monkeypatch.setattr(unsynced, "MAX_LOOKS", 2)
     look, tries = generations.accept_again, 0
 
     async def away(_: Any) -> list[Acceptance]:
@@ -147,7 +147,7 @@ async def test_a_queue_that_lost_it_alone_has_it_again(
 ) -> None:
     """It is on a Redis of its own; the record is where it was."""
     redis: Any = generations.redis
-    await redis.delete(QUEUE, PENDING, LEASES, "midstream:owner:me", "midstream:owners", "arq:job:gen_x")
+    await redis.delete(QUEUE_KEY, PENDING_KEY, LEASES_KEY, "midstream:owner:me", "midstream:owners", "arq:job:gen_x")
 
     async def there() -> bool:
         return await generations.queue.lacks([("gen_x", "me")]) == [(False, False)]
@@ -165,13 +165,13 @@ async def test_what_has_ended_meanwhile_is_listed_again_and_not_run_again(
     log = Log(redis)
     running = await claim(log, "gen_x")
     await log.append(batch("gen_x", running, 1, [Completed(finish_reason="stop")]))
-    await redis.delete(QUEUE, PENDING, LEASES, "midstream:owner:me")
+    await redis.delete(QUEUE_KEY, PENDING_KEY, LEASES_KEY, "midstream:owner:me")
 
     async def listed() -> bool:
         return await generations.queue.place("me", "gen_x") is not None
 
     await _until(listed)
-    assert await redis.zscore(QUEUE, "gen_x") is None
+    assert await redis.zscore(QUEUE_KEY, "gen_x") is None
 
 
 async def test_one_that_redis_cannot_look_at_holds_up_no_other(
@@ -209,8 +209,8 @@ async def test_a_queue_that_is_away_holds_up_no_cancel(
 
 
 async def test_what_redis_never_does_is_forgotten(generations: Generations, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unsynced, "SETTLED", 0.02)
-    monkeypatch.setattr(unsynced, "LOOKS", 3)
+    monkeypatch.setattr(unsynced, "LOOK_AFTER_S", 0.02)
+    monkeypatch.setattr(unsynced, "MAX_LOOKS", 3)
     subject = Promises(generations)
     task = asyncio.create_task(subject.run())
     await generations.redis.set(Keys("gen_bad").record, "not a record")
@@ -225,7 +225,7 @@ async def test_what_is_remembered_has_a_bound_in_bytes(
     generations: Generations, remembered: tuple[Promises, Acceptance], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subject, acceptance = remembered
-    monkeypatch.setattr(unsynced, "MOST_BYTES", 10_000)
+    monkeypatch.setattr(unsynced, "MAX_REQUEST_BYTES", 10_000)
     for number in range(4):
         subject.remember(replace(acceptance, id=f"gen_{number}", request=b"{}".ljust(4_000)))
     await generations.redis.flushall()

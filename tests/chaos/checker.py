@@ -17,7 +17,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from shared.log.events import TERMINAL, EventId
+from shared.log.events import TERMINAL_TYPES, EventId
 from tests.chaos.evidence import LATE, LOSS, Evidence
 from tests.chaos.history import Post, Reported, Seen, Stored, View, read
 from tests.chaos.undisturbed import held_up, lost_by_a_jump, still_refused
@@ -129,10 +129,10 @@ class Checker:
             event_id = EventId.parse(seen.id)
             if not _follows(previous, event_id):
                 self._wrong("dense", generation_id, f"the log has {event_id} after {previous}")
-            if event_id.seq == 0 and seen.type != "attempt" and seen.type not in TERMINAL:
+            if event_id.seq == 0 and seen.type != "attempt" and seen.type not in TERMINAL_TYPES:
                 self._wrong("dense", generation_id, f"{event_id} begins an attempt with {seen.type}")
             previous = event_id
-        ends = [seen for seen in dump.events if seen.type in TERMINAL]
+        ends = [seen for seen in dump.events if seen.type in TERMINAL_TYPES]
         if len(ends) > 1 or (ends and ends[0] != dump.events[-1]):
             self._wrong("terminal", generation_id, f"the log has {len(ends)} terminal events, or more after the first")
         elif ends and (dump.seal, dump.state) != (ends[0].id, ends[0].type):
@@ -160,7 +160,7 @@ class Checker:
 
     def _ended(self, generation_id: str, post: Post) -> None:
         log = self.evidence.log(generation_id)
-        if not log or log[-1].type not in TERMINAL:
+        if not log or log[-1].type not in TERMINAL_TYPES:
             # What the queue has lost is found again in the log's Redis.
             if not log and self.evidence.lost_with_its_node(generation_id, post):
                 self.counts["lost with both its node and Redis"] += 1
@@ -246,7 +246,7 @@ class Checker:
             log = self.evidence.log(cancel.id)
             if cancel.status not in (200, 202, 503, 404, 410, None):
                 self._wrong("status", cancel.id, f"a cancel was answered {cancel.status}")
-            if cancel.state not in TERMINAL or not log or cancel.id in self.evidence.deletes:
+            if cancel.state not in TERMINAL_TYPES or not log or cancel.id in self.evidence.deletes:
                 continue
             if log[-1].type != cancel.state and not self.evidence.forgotten(cancel.sent, cancel.at):
                 self._wrong("cancel", cancel.id, f"was told to be {cancel.state}, and the log ends {log[-1].type}")
@@ -317,7 +317,7 @@ class Checker:
                 continue
             previous = EventId.parse(seen[-1].id) if seen else EventId(0, -1)
             following = EventId.parse(event.id)
-            if seen and seen[-1].type in TERMINAL:
+            if seen and seen[-1].type in TERMINAL_TYPES:
                 self._wrong("terminal", view.id, f"{view.viewer} saw {event.id} after the end")
             if not _follows(previous, following):
                 kind = "duplicated" if event.id in known else "reordered" if following < previous else "lost"
@@ -343,7 +343,7 @@ class Checker:
             return
         log = self.evidence.log(last.id)
         had = [event[:3] for event in seen]
-        ended = bool(seen) and seen[-1].type in TERMINAL
+        ended = bool(seen) and seen[-1].type in TERMINAL_TYPES
         if had == [event[:3] for event in (log if ended else log[: len(had)])]:
             return
         held = {event.id for event in log}

@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from shared.log.events import ORIGIN
-from shared.log.guarded_log import PAGE, Keys, Log
+from shared.log.guarded_log import LOG_PAGE, Keys, Log
 from shared.storage.connections import connect
 from tests.chaos.audience import Viewer
 from tests.chaos.history import Cancel, Delete, History, Post, Reported, Seen, Stored, hashed
@@ -263,7 +263,7 @@ class Load:
         text, cursor = "", ORIGIN
         hmget: Any = redis.hmget
         state, seal = await hmget(keys.record, ["state", "seal"])
-        while page := await log.read(generation_id, cursor, count=PAGE):
+        while page := await log.read(generation_id, cursor, count=LOG_PAGE):
             for entry in page:
                 events.append(Seen(str(entry.id), entry.type, hashed(entry.data)))
                 data = json.loads(entry.data)

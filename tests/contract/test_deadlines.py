@@ -15,8 +15,8 @@ from shared.generations.deadlines import Deadlines
 from shared.generations.generations import Generations
 from shared.log.events import Cancelled, Cost, Failed, Spent, Usage, decode, encode
 from shared.log.guarded_log import Batch, Log, Outcome, Start
-from shared.queue.queue import DEADLINES, Queue
-from shared.queue.workers import WORKERS, Workers
+from shared.queue.queue import DEADLINES_KEY, Queue
+from shared.queue.workers import WORKERS_KEY, Workers
 from shared.record import Acceptance
 
 
@@ -63,7 +63,7 @@ async def test_what_waits_ends_at_its_deadline(redis: Redis, generations: Genera
     assert entry.id == record.seal
     assert entry.type == "failed"
     assert b'"deadline_exceeded"' in entry.data
-    assert await redis.zrange(DEADLINES, 0, -1) == [b"gen_long"]
+    assert await redis.zrange(DEADLINES_KEY, 0, -1) == [b"gen_long"]
     claim = await Log(redis).claim("gen_short", model="m", provider="p", ttl_ms=60_000)
     assert claim.start is Start.SEALED
 
@@ -122,8 +122,8 @@ async def test_one_that_was_to_be_cancelled_ends_so(redis: Redis, generations: G
 async def test_more_than_a_look_takes_is_reached_by_the_next(
     generations: Generations, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "PAGE", 2)
-    monkeypatch.setattr(module, "PAGES", 2)
+    monkeypatch.setattr(module, "DUE_PAGE", 2)
+    monkeypatch.setattr(module, "MAX_DUE_PAGES", 2)
     deadlines = Deadlines(generations)
     names = {f"gen_{number}" for number in range(11)}
     for number, name in enumerate(sorted(names)):
@@ -152,7 +152,7 @@ async def test_settling_forgets_the_deadline(redis: Redis, generations: Generati
     await Deadlines(generations).note("gen_x", 60)
     await accept(generations, "gen_x")
     await queue.settle(["gen_x"])
-    assert await redis.zcard(DEADLINES) == 0
+    assert await redis.zcard(DEADLINES_KEY) == 0
 
 
 async def test_workers_are_alive_for_as_long_as_they_say(redis: Redis) -> None:
@@ -172,10 +172,10 @@ async def test_workers_are_alive_for_as_long_as_they_say(redis: Redis) -> None:
 async def test_workers_of_before_the_clock_was_set_back_are_not_alive(redis: Redis) -> None:
     workers = Workers(redis)
     await workers.beat("lost", 5)
-    await redis.zincrby(WORKERS, 600_000, "lost")
+    await redis.zincrby(WORKERS_KEY, 600_000, "lost")
     assert await workers.alive() == 0
     await workers.beat("living", 5)
-    assert await redis.zcard(WORKERS) == 1
+    assert await redis.zcard(WORKERS_KEY) == 1
 
 
 @pytest.mark.parametrize("lost", [False, True])

@@ -11,7 +11,7 @@ from redis.exceptions import ConnectionError
 
 from shared.generations.generations import Generations, GoneError, QueueFull
 from shared.log.guarded_log import Keys, Log
-from shared.queue.queue import PENDING, QUEUE, Announced
+from shared.queue.queue import PENDING_KEY, QUEUE_KEY, Announced
 from shared.record import Acceptance
 from tests.contract.accepting import REQUEST, batch, claim, completed
 
@@ -43,14 +43,14 @@ async def test_a_repeated_one_is_found_and_takes_no_place(
     elif state == "completed":
         await end(log, first.id)
         await generations.queue.settle([first.id])
-        await redis.delete(QUEUE)
+        await redis.delete(QUEUE_KEY)
         await generations.accept(await asked(generations, "another"), again=True)  # the queue is full again
-    before = await redis.zrange(PENDING, 0, -1), await redis.zrange(QUEUE, 0, -1)
+    before = await redis.zrange(PENDING_KEY, 0, -1), await redis.zrange(QUEUE_KEY, 0, -1)
     again = await generations.accept(first, again=True)
     assert (again.created, again.state, again.same_request) == (False, state, True)
     other = await generations.accept(replace(first, request=b"{}", fingerprint=""), again=True)
     assert (other.created, other.same_request) == (False, False)
-    assert before == (await redis.zrange(PENDING, 0, -1), await redis.zrange(QUEUE, 0, -1))
+    assert before == (await redis.zrange(PENDING_KEY, 0, -1), await redis.zrange(QUEUE_KEY, 0, -1))
     with pytest.raises(QueueFull):
         await generations.accept(await asked(generations, "new"), again=True)
 
@@ -58,9 +58,9 @@ async def test_a_repeated_one_is_found_and_takes_no_place(
 async def test_a_repeated_one_enqueues_what_its_first_could_not(generations: Generations, redis: Redis) -> None:
     first = await asked(generations)
     await generations.accept(first, again=True)
-    await redis.delete(QUEUE)
+    await redis.delete(QUEUE_KEY)
     await generations.accept(first, again=True)
-    assert await redis.zrange(QUEUE, 0, -1) == [first.id.encode()]
+    assert await redis.zrange(QUEUE_KEY, 0, -1) == [first.id.encode()]
 
 
 async def test_what_was_deleted_is_gone_also_where_the_queue_is_full(generations: Generations, redis: Redis) -> None:
@@ -93,7 +93,7 @@ async def test_what_ended_between_the_look_and_the_announcement_keeps_no_place(
     else:
         with pytest.raises(GoneError):
             await generations.accept(first, again=True)
-    assert await redis.zcard(PENDING) == 0
+    assert await redis.zcard(PENDING_KEY) == 0
     assert (await generations.queue.place("me", first.id) is None) == (how == "deleted")
 
 
@@ -101,7 +101,7 @@ async def test_two_first_ones_at_once_are_one(generations: Generations, redis: R
     first = await asked(generations)
     both = await asyncio.gather(*(generations.accept(first, again=True) for _ in range(2)))
     assert sorted(accepted.created for accepted in both) == [False, True]
-    assert await redis.zcard(PENDING) == 1
+    assert await redis.zcard(PENDING_KEY) == 1
 
 
 async def test_the_place_of_a_half_accepted_one_is_its_own(

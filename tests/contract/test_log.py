@@ -13,7 +13,7 @@ from redis.exceptions import OutOfMemoryError
 
 from shared.generations.generations import SYNCED_MS, Existence, Generations
 from shared.log.events import ORIGIN, EventId
-from shared.log.guarded_log import TOGETHER, Keys, Log, Outcome, Publication, Reply, Start
+from shared.log.guarded_log import MAX_BATCHES_PER_CALL, Keys, Log, Outcome, Publication, Reply, Start
 from tests.contract.accepting import accept, batch, claim, completed, delta
 from worker.maintenance.compactor import Packer
 
@@ -125,7 +125,7 @@ async def test_a_lost_claim_is_restored_only_from_its_first_event(
 async def test_batches_of_many_logs_share_a_call_and_each_has_its_own_answer(
     generations: Generations, log: Log
 ) -> None:
-    ids = [await accept(generations) for _ in range(TOGETHER + 6)]
+    ids = [await accept(generations) for _ in range(MAX_BATCHES_PER_CALL + 6)]
     attempts = [await claim(log, generation_id) for generation_id in ids]
     batches = [batch(*pair, 1, [delta("a")]) for pair in zip(ids, attempts, strict=True)]
     heir = await claim(log, ids[0])
@@ -143,7 +143,7 @@ async def test_batches_of_many_logs_share_a_call_and_each_has_its_own_answer(
         Reply(Outcome.MISMATCH, EventId(attempts[3].token, 0)),
         Reply(Outcome.OK),
         Reply(Outcome.OK, cancel=True),
-        *[Reply(Outcome.OK)] * TOGETHER,
+        *[Reply(Outcome.OK)] * MAX_BATCHES_PER_CALL,
         Reply(Outcome.SEALED, EventId(attempts[4].token, 2)),
     ]
     assert [entry.id.token for entry in await log.read(ids[0])] == [attempts[0].token, heir.token]

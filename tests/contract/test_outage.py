@@ -26,8 +26,8 @@ LOGGER = "midstream.redis"
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(outage, "INTERVAL", 0.05)
-    monkeypatch.setattr(outage, "QUIET", 0.1)
+    monkeypatch.setattr(outage, "PROBE_INTERVAL_S", 0.05)
+    monkeypatch.setattr(outage, "QUIET_S", 0.1)
     caplog.set_level(logging.INFO, LOGGER)
 
 
@@ -213,4 +213,4 @@ def test_why_a_connection_failed_is_in_words(cause: OSError, said: tuple[int, ..
 def test_words_are_one_line_that_can_be_printed() -> None:
     text = outage.words(ResponseError("MISCONF a\nb\x1b[2J" + "x" * 999), "MISCONF")
     assert text.startswith("MISCONF a b?[2J")
-    assert len(text) == outage.LONGEST
+    assert len(text) == outage.MAX_SHOWN_CHARS

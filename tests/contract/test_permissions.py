@@ -17,7 +17,7 @@ from midstream.processes.valkey import Valkey
 from shared.config.settings import Settings, SettingsError
 from shared.permissions import permission_check
 from shared.permissions.commands import Server, servers
-from shared.permissions.permission_check import RULE, Lacks, lacks, require, try_again
+from shared.permissions.permission_check import ACL_RULE, Lacks, lacks, require, try_again
 from shared.queue.queue import Queue
 from shared.storage.connections import connect
 from tests.harness.repository import ROOT
@@ -51,7 +51,7 @@ async def missing(settings: Settings) -> Lacks:
 
 async def test_each_permission_that_is_missing_is_named_and_nothing_is_written(server: Valkey) -> None:
     admin, settings = connect(server.url, timeout=5), as_user(server)
-    rule = RULE.split()
+    rule = ACL_RULE.split()
     for less, named in (
         ((), ()),
         (("resetchannels",), ("the channels midstream:*",)),
@@ -81,7 +81,7 @@ async def test_each_permission_that_is_missing_is_named_and_nothing_is_written(s
 
 async def test_what_is_only_a_hint_stops_nothing(server: Valkey, caplog: pytest.LogCaptureFixture) -> None:
     admin, settings = connect(server.url, timeout=5), as_user(server)
-    await permit(admin, *RULE.split(), "-blpop", "-info", "-lpush")
+    await permit(admin, *ACL_RULE.split(), "-blpop", "-info", "-lpush")
     found = await missing(settings)
     assert found.needed == ()
     assert len(found.hints) == 3
@@ -96,7 +96,7 @@ async def test_what_is_only_a_hint_stops_nothing(server: Valkey, caplog: pytest.
 async def test_what_nobody_needs_is_not_missed(server: Valkey, caplog: pytest.LogCaptureFixture) -> None:
     """redis-py says its name to each server, and passes over a refusal."""
     admin, settings = connect(server.url, timeout=5), as_user(server)
-    await permit(admin, *RULE.split(), "-client")
+    await permit(admin, *ACL_RULE.split(), "-client")
     client = connect(settings.redis_url, timeout=5)
     assert await missing(settings) == Lacks()
     assert await client.set("midstream:probe", "1")
@@ -108,7 +108,7 @@ async def test_what_nobody_needs_is_not_missed(server: Valkey, caplog: pytest.Lo
 @pytest.mark.parametrize("less", ["-lpush", "-ltrim"])
 async def test_a_job_is_queued_without_a_wake_up(server: Valkey, less: str) -> None:
     admin, settings = connect(server.url, timeout=5), as_user(server)
-    await permit(admin, *RULE.split(), less)
+    await permit(admin, *ACL_RULE.split(), less)
     user = connect(settings.redis_url, timeout=5)
     assert await Queue(user, settings).enqueue("a")
     assert (await Queue(user, settings).take("w", most=1)).jobs
@@ -118,7 +118,7 @@ async def test_a_job_is_queued_without_a_wake_up(server: Valkey, less: str) -> N
 
 async def test_a_database_that_may_not_be_chosen_is_a_permission(server: Valkey) -> None:
     admin = connect(server.url, timeout=5)
-    await permit(admin, *RULE.split(), "-select")
+    await permit(admin, *ACL_RULE.split(), "-select")
     url = as_user(server).redis_url.replace("db=0", "db=1")
     assert (await missing(Settings(redis_url=url))).needed == ("the command SELECT",)
     await admin.aclose()
@@ -136,8 +136,8 @@ async def test_a_server_that_lets_nobody_in_or_is_away_is_no_reason_to_stop(serv
 async def test_a_server_that_was_away_at_start_is_tried_when_it_is_back(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(permission_check, "FIRST", 0.01)
-    monkeypatch.setattr(permission_check, "LONGEST", 0.05)
+    monkeypatch.setattr(permission_check, "FIRST_RETRY_S", 0.01)
+    monkeypatch.setattr(permission_check, "LONGEST_RETRY_S", 0.05)
     async with Valkey(tmp_path / "data") as valkey:
         settings = as_user(valkey)
         # Its user is not there yet, so it lets nobody in.
@@ -145,7 +145,7 @@ async def test_a_server_that_was_away_at_start_is_tried_when_it_is_back(
         assert away == list(servers(settings))
         asking = asyncio.create_task(try_again(settings, away))
         admin = connect(valkey.url, timeout=5)
-        await permit(admin, *RULE.split(), "-zadd")
+        await permit(admin, *ACL_RULE.split(), "-zadd")
         async with asyncio.timeout(10):
             await asking
         (line,) = [record for record in caplog.records if "ACL SETUSER" in record.getMessage()]
@@ -153,7 +153,7 @@ async def test_a_server_that_was_away_at_start_is_tried_when_it_is_back(
         assert line.getMessage().startswith("MIDSTREAM_REDIS_URL: its user may not use the command ZADD; permit it")
         assert PASSWORD not in line.getMessage()
         # What answered at start is not asked again.
-        await permit(admin, *RULE.split())
+        await permit(admin, *ACL_RULE.split())
         assert await require(settings) == []
         await admin.aclose()
 

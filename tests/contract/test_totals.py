@@ -17,7 +17,7 @@ from shared.config.settings import Settings
 from shared.generations.generations import SYNCED_MS, Generations
 from shared.log.events import Cancelled, Completed, Cost, Event, Failed, Spent, Usage
 from shared.log.guarded_log import Keys, Log, Outcome
-from shared.queue.queue import PENDING, QUEUE, Queue
+from shared.queue.queue import PENDING_KEY, QUEUE_KEY, Queue
 from shared.storage.clock import read_clock
 from shared.usage import COUNTED, MODELS, OTHER, TOKENS, Ended, Totals, ended, read_ended
 from tests.contract.accepting import accept, batch, claim
@@ -64,7 +64,7 @@ async def test_a_repeated_post_is_not_counted_again(queue: Queue, redis: Any) ->
         # It puts the id into the pending index, also that of a generation which has ended and was settled.
         await queue.announce("gen_a", "me", most=9)
         await queue.settle(["gen_a"], [of()])
-        assert await redis.zcard(PENDING) == 0
+        assert await redis.zcard(PENDING_KEY) == 0
     assert (await Totals(redis).read("me", FIRST, LAST, "model"))["p/m"].counts["completed"] == 1
 
 
@@ -89,7 +89,7 @@ async def test_a_number_that_is_too_large_keeps_nobody_else_from_being_counted(q
     await queue.settle(["gen_a"], [of("gen_a", spent=[paid("1", output_tokens=1 << 70, input_tokens=4)]), of("gen_b")])
     counts = (await Totals(redis).read("me", FIRST, LAST, "model"))["p/m"].counts
     assert (counts["completed"], counts["input_tokens"], counts["output_tokens"]) == (2, 4, 0)
-    assert await redis.zcard(PENDING) == 0
+    assert await redis.zcard(PENDING_KEY) == 0
 
 
 async def test_without_memory_it_is_counted_too(queue: Queue, redis: Any) -> None:
@@ -101,7 +101,7 @@ async def test_without_memory_it_is_counted_too(queue: Queue, redis: Any) -> Non
         assert await queue.settle(["gen_a"], [of()]) == 1
     finally:
         await redis.config_set("maxmemory", 0)
-    assert await redis.zcard(PENDING) == 0
+    assert await redis.zcard(PENDING_KEY) == 0
 
 
 MODEL_NAMES = st.sampled_from(["p/m", "p/n", "q/m"])
@@ -143,7 +143,7 @@ async def test_totals_are_the_sum_over_generations_whatever_dies(
         claimed = await claim(log, identity)
         end = data.draw(ENDS)
         assert (await log.append(batch(identity, claimed, 1, [end]))).outcome is Outcome.OK
-        await redis.zrem(QUEUE, identity)
+        await redis.zrem(QUEUE_KEY, identity)
         await redis.hincrby(Keys(identity).record, "ended", -SYNCED_MS)
         mine = ended(record, claimed.first, claimed.token, end)
         assert mine == await read_ended(log, record), "worker and sweeper would count otherwise"
@@ -162,7 +162,7 @@ async def test_totals_are_the_sum_over_generations_whatever_dies(
         if number % 2:
             await swept(sweeper, redis)
     await swept(sweeper, redis)
-    assert await redis.zrange(PENDING, 0, -1) == [] or "worker dies, deleted" in happenings
+    assert await redis.zrange(PENDING_KEY, 0, -1) == [] or "worker dies, deleted" in happenings
     today = await Totals(redis).today()
     for by in ("model", "day"):
         for owner in ("me", "you"):
@@ -174,8 +174,8 @@ async def test_totals_are_the_sum_over_generations_whatever_dies(
 
 
 async def swept(sweeper: Sweeper, redis: Any) -> None:
-    for identity in await redis.zrange(PENDING, 0, -1):
-        await redis.zincrby(PENDING, -60_000, identity)
+    for identity in await redis.zrange(PENDING_KEY, 0, -1):
+        await redis.zincrby(PENDING_KEY, -60_000, identity)
     await sweeper.sweep()
 
 

@@ -58,14 +58,21 @@ STAGES: dict[str, tuple[str, ...]] = {
     "owners": (
         *PYTEST,
         "tests/worker/running/test_circuits.py",
-        *(f"tests/worker/providers/test_{name}.py" for name in ("refusals", "openai_responses", "http_client")),
+        "tests/worker/providers/test_refusals.py",
+        "tests/worker/providers/openai_responses/test_adapter.py",
+        "tests/worker/providers/test_http_client.py",
     ),
     "aside": (*PYTEST, "tests/shared/process/test_background_thread.py"),
     "browsers": (*PYTEST, "tests/api/access/test_browser_guard.py"),
     "folders": (*PYTEST, "tests/shared/config/test_file_ownership.py", "tests/shared/config/test_announcement.py"),
     "events": (*PYTEST, "tests/shared/log/test_events.py", "tests/api/viewing/test_event_stream.py"),
     "deep": (*PYTEST, "tests/worker/providers/test_deep.py"),
-    "heads": (*PYTEST, *(f"tests/api/test_{name}.py" for name in ("heads", "framing", "accept"))),
+    "heads": (
+        *PYTEST,
+        "tests/api/serving/test_request_head.py",
+        "tests/api/serving/test_framing.py",
+        "tests/api/intake/test_accept_header.py",
+    ),
     "wire": (*PYTEST, "tests/api/serving/test_uvicorn_protocol.py"),
     "certificate": (*PYTEST, "tests/api/serving/test_certificate.py"),
     "routes": (*PYTEST, "tests/api/routes/test_generations.py"),
@@ -82,24 +89,29 @@ STAGES: dict[str, tuple[str, ...]] = {
     "api": (*PYTEST, "tests/api"),
     "command line": (
         *PYTEST,
-        *(f"tests/midstream/test_{name}.py" for name in ("answer", "part", "table", "files", "standard_streams")),
+        *(f"tests/midstream/output/test_{name}.py" for name in ("answer", "part", "table", "files")),
+        "tests/midstream/test_standard_streams.py",
     ),
     "page": (*PYTEST, "tests/mended/test_page.py"),
-    "settings": (*PYTEST, *(f"tests/shared/test_{name}.py" for name in ("settings", "variables", "flaws"))),
+    "settings": (
+        *PYTEST,
+        *(f"tests/shared/config/test_{name}.py" for name in ("settings", "variables", "value_checks")),
+    ),
     "checker": (*PYTEST, "tests/chaos/test_checker.py"),
     "server": (*PYTEST, "tests/faults/test_server.py"),
     "waiting": (
         *PYTEST,
         *(f"tests/contract/test_{name}.py" for name in ("deadlines", "outage")),
-        *(f"tests/api/test_{name}.py" for name in ("waiting", "storage")),
+        "tests/api/test_queued_deadlines.py",
+        "tests/api/routes/test_storage.py",
         "tests/worker/running/test_log_lines.py",
         "tests/worker/leasing/test_waiting.py",
         "-k",
         "not redis7",
     ),
-    "redis": (*PYTEST, *(f"tests/shared/test_{name}.py" for name in ("redis_client", "pool", "sentinel"))),
+    "redis": (*PYTEST, *(f"tests/shared/storage/test_{n}.py" for n in ("connections", "connection_pool", "sentinel"))),
     "health": (*PYTEST, "tests/api/routes/test_health.py"),
-    "addresses": (*PYTEST, *(f"tests/shared/test_{name}.py" for name in ("redis_url", "ending_signals"))),
+    "addresses": (*PYTEST, "tests/shared/config/test_redis_url.py", "tests/shared/process/test_ending_signals.py"),
     "descriptors": (
         *PYTEST,
         "tests/shared/process/test_file_descriptors.py",
@@ -303,7 +315,7 @@ MUTANTS = (
     _one(
         "what was written again is not looked at again",
         "worker/maintenance/settler.py",
-        "        if there and now - writer.appended_at < LINGER:\n",
+        "        if there and now - writer.appended_at < RECHECK_AFTER_S:\n",
         "        if False:\n",
         "guards",
     ),
@@ -436,7 +448,7 @@ MUTANTS = (
     _one("half an event is an event", STREAM, "        if _is_whole(event.data):", "        if True:", "ends"),
     _one("the last event needs its blank line", STREAM, "in decoder.last():", "in ():", "ends"),
     _one("keep-alives are no signs of life", STREAM, "if events or (piece and failure is None):", "if events:", "ends"),
-    _one("the wait for an end is not announced", STREAM, "yield Pause(GRACE + 1)", "yield []", "ends"),
+    _one("the wait for an end is not announced", STREAM, "yield Pause(AFTER_FINISH_S + 1)", "yield []", "ends"),
     _one(
         "a pause is not waited for", WATCHDOG, "return max(silent, self._paused_until) +", "return silent +", "watchdog"
     ),
@@ -453,7 +465,7 @@ MUTANTS = (
     _one(
         "sampling goes out in the newest version",
         "worker/providers/anthropic/version.py",
-        "if any(name in body for name in SAMPLING):",
+        "if any(name in body for name in SAMPLING_FIELDS):",
         "if False:",
         "versions",
     ),
@@ -577,7 +589,7 @@ MUTANTS = (
     _one(
         "WAITAOF counts on every server",
         DURABILITY,
-        'sync == "everysec" and version in WAITAOF_WAITS',
+        'sync == "everysec" and version in VERSIONS_WITH_WAITAOF',
         'sync == "everysec"',
         "durability",
     ),
@@ -615,7 +627,7 @@ MUTANTS = (
     _one(
         "an end waits for the window",
         "worker/writing/writer.py",
-        "return event.type in TERMINAL or (isinstance",
+        "return event.type in TERMINAL_TYPES or (isinstance",
         "return (isinstance",
         "appender",
     ),
@@ -664,15 +676,15 @@ MUTANTS = (
     _one(
         "what comes alone is gathered",
         "worker/writing/appender.py",
-        "if now - self._sent_at < SOON",
-        "if True or SOON",
+        "if now - self._sent_at < SOON_WINDOWS",
+        "if True or SOON_WINDOWS",
         "appender",
     ),
     _one("first words wait for the window", "worker/writing/appender.py", "if writer.urgent:", "if False:", "appender"),
     _one(
         "how a part began before is not looked up",
         "midstream/output/answer.py",
-        "if index not in self._parts and kind not in TEXTS:",
+        "if index not in self._parts and kind not in TEXT_KINDS:",
         "if False:",
         "command line",
     ),
@@ -794,8 +806,8 @@ MUTANTS = (
     _one(
         "a full disk is no lack of room",
         "shared/storage/outage.py",
-        'FULL = ("OOM", "MISCONF")',
-        'FULL = ("OOM",)',
+        'FULL_CODES = ("OOM", "MISCONF")',
+        'FULL_CODES = ("OOM",)',
         "waiting",
     ),
     _one(
@@ -816,7 +828,7 @@ MUTANTS = (
     _one(
         "an address may lack its scheme",
         "shared/config/value_checks.py",
-        "    if parts.scheme not in SCHEMES or not parts.netloc:\n",
+        "    if parts.scheme not in URL_SCHEMES or not parts.netloc:\n",
         "    if False:\n",
         "settings",
     ),
@@ -851,7 +863,7 @@ MUTANTS = (
     _one(
         "a long Retry-After is waited out",
         "worker/running/generation_run.py",
-        "patience = LONG if",
+        "patience = LONG_RETRY_AFTER_S if",
         "patience = math.inf if",
         "generate",
     ),
@@ -901,7 +913,7 @@ MUTANTS = (
     _one(
         "a refusal is charged",
         "worker/billing/bill.py",
-        "return not writer.said_something and writer.response is None and failed.code in REFUSALS",
+        "return not writer.said_something and writer.response is None and failed.code in UNCHARGED_CODES",
         "return False",
         "bill",
     ),
@@ -1026,10 +1038,18 @@ MUTANTS = (
         "",
         "sweeper",
     ),
-    _one("a replica's refusal is an answer", REDIS, "if code in AGAIN:", "if False:", "redis"),
-    _one("what one connection is told concerns no other", REDIS, "if code in ELSEWHERE:", "if False:", "redis"),
+    _one("a replica's refusal is an answer", REDIS, "if code in CODES_TO_RETRY:", "if False:", "redis"),
+    _one(
+        "what one connection is told concerns no other", REDIS, "if code in CODES_OF_NO_PRIMARY:", "if False:", "redis"
+    ),
     _one("a silent subscriber waits for ever", "shared/storage/subscriber.py", "self._silent.set()", "pass", "redis"),
-    _one("idle connections are kept", POOL, "while len(idle) > KEPT and idle[0]", "while False and idle[0]", "redis"),
+    _one(
+        "idle connections are kept",
+        POOL,
+        "while len(idle) > KEPT_CONNECTIONS and idle[0]",
+        "while False and idle[0]",
+        "redis",
+    ),
     _one("a refused connection fails its command", POOL, "if not waits:", "if True:", "redis"),
     _one(
         "nobody who waits is served",
@@ -1059,12 +1079,12 @@ MUTANTS = (
     ),
     _one("a refusal in a script is none", "shared/storage/outage.py", 'return "NOPERM"', "pass", "redis"),
     _one("a name that is refused is told", REDIS, "if not self._introducing:", "if True:", "redis user"),
-    _one("a hang-up has no reason", REDIS, "return CROWDED.encode() in said", "return False", "redis"),
+    _one("a hang-up has no reason", REDIS, "return CROWDED_WORDS.encode() in said", "return False", "redis"),
     _one("connections have no bound", "shared/storage/connections.py", "max_connections=connections,", "", "redis"),
     _one("the oldest Sentinel is believed", SENTINEL, "max(known)[1:]", "min(known)[1:]", "redis"),
     _one("Sentinels' news closes nothing", SENTINEL, "self._primary.is_at(address)", "pass", "redis"),
     _one("a primary that is down is one", SENTINEL, 'and not state["is_sdown"]', "", "redis"),
-    _one("/readyz does not write", HEALTH, 'await redis.set(PROBE, "1", px=1000)', "await redis.ping()", "health"),
+    _one("/readyz does not write", HEALTH, 'await redis.set(PROBE_KEY, "1", px=1000)', "await redis.ping()", "health"),
     _one(
         "/readyz knows no maxclients", HEALTH, "crowded = [name", "crowded = [name for name in ()] and [name", "health"
     ),
@@ -1107,7 +1127,7 @@ MUTANTS = (
     _one(
         "a log's own errors are met for ever",
         "worker/maintenance/settler.py",
-        "if not there and writer.errors <= REFUSALS:",
+        "if not there and writer.errors <= MAX_REFUSALS:",
         "if not there:",
         "settler",
     ),
@@ -1142,7 +1162,7 @@ MUTANTS = (
     _one(
         "promises are looked at for ever",
         "api/unsynced.py",
-        "            if given.looks < LOOKS:\n",
+        "            if given.looks < MAX_LOOKS:\n",
         "            if True:\n",
         "promises",
     ),
@@ -1247,7 +1267,7 @@ MUTANTS = (
     _one(
         "others' cancels hide one that was not heard",
         "worker/running/cancel_listener.py",
-        "if message is None or time.monotonic() - looked >= QUIET:",
+        "if message is None or time.monotonic() - looked >= QUIET_S:",
         "if message is None:",
         "interrupts",
     ),
@@ -1289,8 +1309,8 @@ MUTANTS = (
     _one(
         "records are looked at once for ever",
         "worker/maintenance/recovery.py",
-        "if of == starts and place == DONE:",
-        "if place == DONE:",
+        "if of == starts and place == DONE_MARK:",
+        "if place == DONE_MARK:",
         "recovery",
     ),
     _one(
@@ -1310,15 +1330,15 @@ MUTANTS = (
     _one(
         "a frozen queue is waited for at each attempt",
         "worker/running/circuits.py",
-        "PATIENCE = 0.2",
-        "PATIENCE = 60.0",
+        "ANSWER_TIMEOUT_S = 0.2",
+        "ANSWER_TIMEOUT_S = 60.0",
         "circuits",
     ),
     _one(
         "what a record is missing of is cleared away after an outage",
         "worker/maintenance/sweeper.py",
-        "min(abs(now_ms - since_ms), log_up_ms) > HALF_ACCEPTED",
-        "abs(now_ms - since_ms) > HALF_ACCEPTED",
+        "min(abs(now_ms - since_ms), log_up_ms) > HALF_ACCEPTED_MS",
+        "abs(now_ms - since_ms) > HALF_ACCEPTED_MS",
         "sweeper",
     ),
     _one(
@@ -1338,7 +1358,7 @@ MUTANTS = (
     _one(
         "a wake-up without a reply is waited for",
         WAKE_UPS,
-        "timeout=LOOK if self.deaf else seconds + self._patience",
+        "timeout=LOOK_INTERVAL_S if self.deaf else seconds + self._patience",
         "timeout=None",
         "redis user",
     ),
@@ -1468,8 +1488,8 @@ MUTANTS = (
     _one(
         "doctor does not write",
         "midstream/checks/redis_check.py",
-        "        client.set(PROBE",
-        "        client.get(PROBE",
+        "        client.set(PROBE_KEY",
+        "        client.get(PROBE_KEY",
         "doctor",
     ),
     _one(
@@ -1541,7 +1561,7 @@ MUTANTS = (
     _one(
         "a large request stays as it came",
         "worker/requests/kept_request.py",
-        "aside(self._size, zlib.compress, self._stored, FAST)",
+        "aside(self._size, zlib.compress, self._stored, ZLIB_LEVEL)",
         "aside(self._size, zlib.compress, self._stored, 0)",
         "memory",
     ),
@@ -1562,7 +1582,7 @@ MUTANTS = (
     _one(
         "an error is unpacked whole",
         "worker/providers/http_client.py",
-        "                    if len(content) >= MAX_ERROR:\n",
+        "                    if len(content) >= MAX_ERROR_BYTES:\n",
         "                    if False:\n",
         "transport",
     ),
@@ -1584,14 +1604,18 @@ MUTANTS = (
         "memory",
     ),
     _one(
-        "an event nests as it likes", STREAM, "        return shallow(data, DEEPEST)\n", "        return data\n", "deep"
+        "an event nests as it likes",
+        STREAM,
+        "        return shallow(data, MAX_JSON_LEVELS)\n",
+        "        return data\n",
+        "deep",
     ),
     _one("a raw event nests as it likes", STREAM, "                _bound(events)\n", "                pass\n", "deep"),
     _one(
         "a request is read for everything",
         "shared/generations/generations.py",
-        '[*FIELDS, "request"] if request else FIELDS',
-        '[*FIELDS, "request"]',
+        '[*RECORD_FIELDS, "request"] if request else RECORD_FIELDS',
+        '[*RECORD_FIELDS, "request"]',
         "routes",
     ),
     _one(
@@ -1604,11 +1628,11 @@ MUTANTS = (
     _one(
         "prices are remembered for every name",
         "worker/billing/prices.py",
-        "lru_cache(MOST)",
+        "lru_cache(MAX_REMEMBERED_MODELS)",
         "lru_cache(None)",
         "prices",
     ),
-    _one("an end is as long as a provider's word", STREAM, "[:LONGEST_REASON]", "", "deep"),
+    _one("an end is as long as a provider's word", STREAM, "[:MAX_REASON_CHARS]", "", "deep"),
     _one(
         "what waits for its second half grows",
         "worker/writing/writer.py",
@@ -1616,7 +1640,7 @@ MUTANTS = (
         "if False:",
         "writer",
     ),
-    _one("what is large is copied for Redis", REDIS, "len(arg) >= LONG", "len(arg) < 0", "redis"),
+    _one("what is large is copied for Redis", REDIS, "len(arg) >= LONG_WORK_BYTES", "len(arg) < 0", "redis"),
     _one(
         "a piece ends between a backslash and what it escapes",
         "shared/request/nesting.py",
@@ -1627,14 +1651,14 @@ MUTANTS = (
     _one(
         "long work is done in the loop",
         "shared/process/background_thread.py",
-        "    if size < LONG:\n",
+        "    if size < LONG_WORK_BYTES:\n",
         "    if True:\n",
         "aside",
     ),
     _one(
         "a head may have any number of fields",
         FRAMING,
-        "if end < 0 else end) > FIELDS:",
+        "if end < 0 else end) > MAX_HEADER_FIELDS:",
         "if end < 0 else end) < 0:",
         "heads",
     ),
@@ -1705,14 +1729,14 @@ MUTANTS = (
     _one(
         "idle connections are closed at once",
         PROTOCOL,
-        "self.loop.call_later(LEAVE, self._leave)",
+        "self.loop.call_later(IDLE_END_S, self._leave)",
         "self._leave()",
         "wire",
     ),
     _one(
         "remembered requests have no bound in bytes",
         "api/unsynced.py",
-        "(self._bytes > MOST_BYTES and len(self.given) > 1)",
+        "(self._bytes > MAX_REQUEST_BYTES and len(self.given) > 1)",
         "False",
         "promises",
     ),
@@ -1747,18 +1771,24 @@ MUTANTS = (
         ),
         ("bodies",),
     ),
-    _one("all mistakes are made", "api/intake/body_errors.py", "if len(found) >= MAX_ERRORS:", "if False:", "bodies"),
+    _one(
+        "all mistakes are made",
+        "api/intake/body_errors.py",
+        "if len(found) >= MAX_NAMED_FIELDS:",
+        "if False:",
+        "bodies",
+    ),
     _one(
         "unknown names are all looked at",
         "api/intake/body_errors.py",
-        "name not in _KNOWN), MAX_EXTRA + 1))",
+        "name not in _KNOWN), MAX_EXTRA_ENTRIES + 1))",
         "name not in _KNOWN), None))",
         "bodies",
     ),
     _one(
         "a long name is repeated",
         "api/intake/body_errors.py",
-        "len(str(part)) <= LONGEST_NAME, whole)",
+        "len(str(part)) <= MAX_REPEATED_NAME_CHARS, whole)",
         "True, whole)",
         "bodies",
     ),
@@ -1786,8 +1816,8 @@ MUTANTS = (
     _one(
         "what a caller caused counts against a model",
         "worker/running/circuits.py",
-        "if failure is not None and (own or failure in NOT_ITS_FAULT):",
-        "if failure in NOT_ITS_FAULT:",
+        "if failure is not None and (own or failure in CODES_OF_THE_REQUEST):",
+        "if failure in CODES_OF_THE_REQUEST:",
         "owners",
     ),
     _one(
@@ -1896,15 +1926,15 @@ MUTANTS = (
     _one(
         "an id comes before its event",
         "api/viewing/sse_frames.py",
-        'FRAME = b"event: %b\\ndata: %b\\nid: %b\\n\\n"',
-        'FRAME = b"event: %b\\nid: %b\\ndata: %b\\n\\n"',
+        'EVENT_FRAME = b"event: %b\\ndata: %b\\nid: %b\\n\\n"',
+        'EVENT_FRAME = b"event: %b\\nid: %b\\ndata: %b\\n\\n"',
         "events",
     ),
     _one(
         "a heartbeat ends a block",
         "api/viewing/sse_frames.py",
-        'HEARTBEAT = b": \\n"',
-        'HEARTBEAT = b": \\n\\n"',
+        'HEARTBEAT_COMMENT = b": \\n"',
+        'HEARTBEAT_COMMENT = b": \\n\\n"',
         "events",
     ),
     _one("a stream may be transformed", "api/viewing/sse_frames.py", "no-store, no-transform", "no-store", "events"),
@@ -1939,7 +1969,7 @@ MUTANTS = (
     _one(
         "another user's file is read",
         "shared/config/file_ownership.py",
-        "if found.st_uid not in (user, ROOT):",
+        "if found.st_uid not in (user, ROOT_USER_ID):",
         "if False:",
         "folders",
     ),

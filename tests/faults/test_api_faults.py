@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)
 
 VIEWERS = 1000
 GRACE = 5.0
-"""Seconds in which an API ends after SIGTERM (api.serving.server.GRACE), whatever its viewers do."""
+"""Seconds in which an API ends after SIGTERM (api.serving.server.END_GRACE_S), whatever its viewers do."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -19,9 +19,9 @@ from api.viewing.tail import Tail
 from shared.config.settings import Settings
 from shared.generations import generations as generations_module
 from shared.generations.generations import Generations
-from shared.log.events import TERMINAL
+from shared.log.events import TERMINAL_TYPES
 from shared.log.guarded_log import Keys, Log, Outcome, Publication, Start
-from shared.queue.queue import LEASES, PENDING, QUEUE, Queue
+from shared.queue.queue import LEASES_KEY, PENDING_KEY, QUEUE_KEY, Queue
 from shared.record import Acceptance
 from shared.storage.subscriber import Subscriber
 from tests.contract.accepting import accept, batch, claim, completed, delta
@@ -153,7 +153,7 @@ async def test_a_seal_that_a_worker_only_finds_leaves_the_generation_pending(
     generation_id = await accept(generations)
     await generations.cancel(generation_id)
     assert await generator.run(generation_id, lambda: time.monotonic() + 9) is JobEnd.DONE
-    assert await redis.zscore(PENDING, generation_id) is not None
+    assert await redis.zscore(PENDING_KEY, generation_id) is not None
 
 
 async def test_the_end_of_another_attempt_does_not_settle_a_generation(
@@ -165,7 +165,7 @@ async def test_the_end_of_another_attempt_does_not_settle_a_generation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Redis forgot the seal, and another attempt has sealed since: that one may not be on disk either."""
-    monkeypatch.setattr(settler_module, "LINGER", 0.05)
+    monkeypatch.setattr(settler_module, "RECHECK_AFTER_S", 0.05)
     generation_id = await accept(generations)
     writer = await open_writer(appender, log, generations, generation_id)
     older = await state(redis, generation_id)
@@ -177,7 +177,7 @@ async def test_the_end_of_another_attempt_does_not_settle_a_generation(
     appender.close(writer)
     async with asyncio.timeout(10):
         await settler.drained()
-    assert await redis.zscore(PENDING, generation_id) is not None
+    assert await redis.zscore(PENDING_KEY, generation_id) is not None
 
 
 async def test_no_cancel_is_sealed_while_redis_may_have_forgotten_who_runs_it(
@@ -205,7 +205,7 @@ async def test_what_redis_forgot_after_the_end_is_written_again(
     monkeypatch: pytest.MonkeyPatch,
     whole: bool,
 ) -> None:
-    monkeypatch.setattr(settler_module, "LINGER", 0.05)
+    monkeypatch.setattr(settler_module, "RECHECK_AFTER_S", 0.05)
     generation_id = await accept(generations)
     nothing: tuple[dict[bytes, bytes], list[Any]] = ({}, [])
     writer = await open_writer(appender, log, generations, generation_id)
@@ -216,7 +216,7 @@ async def test_what_redis_forgot_after_the_end_is_written_again(
     writer.put(completed())
     await writer.caught_up()
     sealed = await log.read(generation_id)
-    assert sealed[-1].type in TERMINAL
+    assert sealed[-1].type in TERMINAL_TYPES
     await roll_back(redis, generation_id, older)
     if whole:
         await redis.delete(Keys(generation_id).tombstone)
@@ -238,7 +238,7 @@ async def test_what_redis_forgot_twice_is_written_again_twice(
     redis: Redis,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(settler_module, "LINGER", 0.3)
+    monkeypatch.setattr(settler_module, "RECHECK_AFTER_S", 0.3)
     generation_id = await accept(generations)
     writer = await open_writer(appender, log, generations, generation_id)
     older = await state(redis, generation_id)
@@ -258,7 +258,7 @@ async def test_what_redis_forgot_twice_is_written_again_twice(
 async def test_what_redis_forgot_twice_is_accepted_again_twice(
     generations: Generations, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(promises_module, "SETTLED", 0.2)
+    monkeypatch.setattr(promises_module, "LOOK_AFTER_S", 0.2)
     subject = Promises(generations)
     acceptance = Acceptance(id="gen_x", owner="me", model="p/m", request=b"{}", on_interrupt="restart", ttl_ms=60_000)
     await generations.accept(acceptance)
@@ -339,7 +339,7 @@ async def test_the_time_to_write_it_again_counts_only_while_redis_answers(
     generations: Generations, log: Log, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It comes back without the generation, goes once more, and only then its worker can write."""
-    monkeypatch.setattr(tail_module, "RESTORATION", 1.0)
+    monkeypatch.setattr(tail_module, "RESTORATION_S", 1.0)
     generation_id = await accept(generations)
     await claim(log, generation_id)
     older = await state(redis, generation_id)
@@ -359,7 +359,7 @@ async def test_the_time_to_write_it_again_counts_only_while_redis_answers(
 
     monkeypatch.setattr(log, "read", away)
     began = time.monotonic()
-    await eventually(lambda: tries > 1 and time.monotonic() - began > 2 * tail_module.RESTORATION)
+    await eventually(lambda: tries > 1 and time.monotonic() - began > 2 * tail_module.RESTORATION_S)
     answered = 0
 
     async def back(*arguments: Any, **options: Any) -> Any:
@@ -384,7 +384,7 @@ async def test_a_lease_that_redis_forgot_is_in_the_queue_again_once_it_is_renewe
     queue = generations.queue
     generation_id = await accept(generations)
     assert [job for job, _ in (await queue.take("w1", most=1)).jobs] == [generation_id]
-    await redis.delete(QUEUE, LEASES)
+    await redis.delete(QUEUE_KEY, LEASES_KEY)
     assert await queue.renew("w1", [generation_id]) == []
     # What is not queued, the sweeper would enqueue for a second worker while the first one runs it.
     assert [(i, queued) for i, _, queued in await queue.pending(count=9, before_ms=1 << 50)] == [(generation_id, True)]

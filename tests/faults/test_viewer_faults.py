@@ -19,7 +19,7 @@ from api.viewing import viewer
 from midstream.processes.valkey import Valkey
 from shared.config.settings import Settings
 from shared.generations.generations import Generations
-from shared.log.events import TERMINAL, Cancelled, EventId
+from shared.log.events import TERMINAL_TYPES, Cancelled, EventId
 from shared.log.guarded_log import Keys, Log, Outcome, Start
 from shared.queue.queue import Queue
 from shared.storage.clock import read_clock
@@ -102,7 +102,7 @@ async def test_a_cursor_from_a_superseded_attempt(api: Api, live: bool) -> None:
 @pytest.mark.parametrize("ahead", ["token", "seq"])
 async def test_a_cursor_from_the_future(api: Api, monkeypatch: pytest.MonkeyPatch, live: bool, ahead: str) -> None:
     """While the log grows it is waited for; then, as where it has ended, there is a `reset`, and all of it."""
-    monkeypatch.setattr(viewer, "CATCH_UP", 0.2)
+    monkeypatch.setattr(viewer, "CATCH_UP_S", 0.2)
     producer = await said(api, "a")
     token = producer.claim.token
     cursor = EventId(token + 60_000, 0) if ahead == "token" else EventId(token, 99)
@@ -251,7 +251,7 @@ async def test_cancel_against_completion_two_thousand_times(redis: Redis) -> Non
         answer, _ = await asyncio.gather(cancel(generation_id, after), work(generation_id, claimed_after))
         entries = await log.read(generation_id)
         record: Any = (await generations.find(generation_id)).record
-        assert [entry.type for entry in entries if entry.type in TERMINAL] == [entries[-1].type] == [record.state]
+        assert [entry.type for entry in entries if entry.type in TERMINAL_TYPES] == [entries[-1].type] == [record.state]
         assert record.seal == entries[-1].id
         assert answer == record.state or answer == "running"
         assert await generations.cancel(generation_id) == record.state

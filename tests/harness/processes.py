@@ -16,7 +16,7 @@ from typing import Self
 import httpx2
 
 from midstream.processes.parent_death import tethered
-from midstream.processes.polling import POLL, until
+from midstream.processes.polling import POLL_S, until
 from midstream.processes.valkey import Valkey
 from tests.harness.repository import ROOT
 
@@ -155,7 +155,7 @@ class ApiProcess(Process):
         async with asyncio.timeout(START_TIMEOUT), httpx2.AsyncClient(trust_env=False, timeout=5) as client:
             while not await self._answers(client):
                 assert self.running, f"{self.name} ended"
-                await asyncio.sleep(POLL)
+                await asyncio.sleep(POLL_S)
         self.ready = True
 
     @property

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from midstream.own_packages import NAMES
+from midstream.own_packages import PACKAGE_NAMES
 from tests.harness.repository import ROOT
 from tests.midstream.conftest import Kind, users_own
 
@@ -106,4 +106,4 @@ def test_only_our_names_are_ours(tmp_path: Path) -> None:
 def test_each_package_that_is_shipped_has_its_name_here() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
-    assert NAMES | {"midstream"} == set(packages)
+    assert PACKAGE_NAMES | {"midstream"} == set(packages)

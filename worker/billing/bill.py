@@ -40,15 +40,15 @@ from worker.writing.writer import Writer
 
 logger = logging.getLogger("midstream.worker")
 
-GENERATED = frozenset({"text", "reasoning", "refusal", "tool_call"})
+GENERATED_KINDS = frozenset({"text", "reasoning", "refusal", "tool_call"})
 """Kinds of parts whose deltas are the model's output, character by character."""
-REFUSALS = frozenset({
+UNCHARGED_CODES = frozenset({
     "authentication", "permission", "not_found", "bad_request", "context_length", "rate_limit", "overloaded",
     "connection", "unknown_provider", "worker_exhausted",
 })  # fmt: skip
 """Codes of failures that a provider charges nothing for, where it had not begun to answer."""
 _TOLD = frozenset({"response", "usage", "delta"})
-TRIES = 5
+MAX_READS = 5
 """Times that the log is asked for what earlier attempts used; then the bill is without them."""
 
 
@@ -99,7 +99,7 @@ class _Call:
             self.response = event
         elif isinstance(event, UsageReport) and event.usage.is_possible:
             self.usage = event.usage
-        elif isinstance(event, Delta) and event.kind in GENERATED:
+        elif isinstance(event, Delta) and event.kind in GENERATED_KINDS:
             self.said += len(event.delta)
 
 
@@ -175,7 +175,7 @@ class Bill:
 
     async def _read_patiently(self, log: Log, writer: Writer) -> None:
         # The end has to wait for a Redis that is away in any case.
-        for failures in range(TRIES):
+        for failures in range(MAX_READS):
             try:
                 return await self.read(log, writer.generation_id, writer.token)
             except ValueError:
@@ -227,7 +227,7 @@ class Bill:
 
 def is_refused(failed: Failed, writer: Writer) -> bool:
     """Whether an attempt that failed so was never answered, which nobody charges for."""
-    return not writer.said_something and writer.response is None and failed.code in REFUSALS
+    return not writer.said_something and writer.response is None and failed.code in UNCHARGED_CODES
 
 
 def _standing(calls: list[_Call], begun: _Begun) -> int:

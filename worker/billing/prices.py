@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider
 
 CURRENCY = "USD"
-PICO = Decimal("1e-12")
+ROUNDING = Decimal("1e-12")
 """To this an amount is rounded, half to even. It is exact for prices with up to 6 decimals for a million tokens."""
-DIGITS = 60
+DECIMAL_DIGITS = 60
 """Of the arithmetic: more than any product of a price and a count has."""
-MOST = 1000
+MAX_REMEMBERED_MODELS = 1000
 """Names of models whose entries are remembered."""
 
 
@@ -38,7 +38,7 @@ class Prices:
         self._own = {f"{name}/*": free for name in simulated} | settings.prices
         self._known: DataSnapshot | None = None
         self._vendors: dict[str, Provider] = {}
-        self._find = lru_cache(MOST)(self._search)
+        self._find = lru_cache(MAX_REMEMBERED_MODELS)(self._search)
         if endpoints.keys() - simulated:
             from genai_prices.data_snapshot import get_snapshot
 
@@ -65,7 +65,7 @@ class Prices:
         `models` are the model's names, the surest first: what the provider calls it, then what it was asked for as.
         """
         names = [name for name in models if name]
-        with localcontext(prec=DIGITS):
+        with localcontext(prec=DECIMAL_DIGITS):
             for name in [*names, "*"]:
                 if (price := self._own.get(f"{provider}/{name}")) is not None:
                     return _cost(_charge(price, usage))
@@ -112,7 +112,7 @@ def _charge(price: PriceSettings, usage: Usage) -> Decimal | None:
 def _cost(amount: Decimal | None) -> Cost | None:
     if amount is None:
         return None
-    return Cost(f"{amount.quantize(PICO).normalize():f}", CURRENCY)
+    return Cost(f"{amount.quantize(ROUNDING).normalize():f}", CURRENCY)
 
 
 def _within(root: str | None, address: str | None) -> bool:

@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 logger = logging.getLogger("midstream.worker")
 
-IMMATERIAL = frozenset({"on_interrupt", "idle_timeout", "deadline", "ttl", "metadata", "cache"})
+IMMATERIAL_FIELDS = frozenset({"on_interrupt", "idle_timeout", "deadline", "ttl", "metadata", "cache"})
 """Fields that do not change what a model is asked. A new field counts, unless it is named here."""
 
 
@@ -43,7 +43,7 @@ def canonical(request: GenerationRequest) -> str:
 
 def _canonical(request: GenerationRequest) -> Iterator[str]:
     """In steps: message by message, and of one in many parts part by part."""
-    fields = request.model_dump(mode="json", exclude={*IMMATERIAL, "messages"}, exclude_defaults=True)
+    fields = request.model_dump(mode="json", exclude={*IMMATERIAL_FIELDS, "messages"}, exclude_defaults=True)
     before = "{"
     for name in sorted({*fields, "messages"}):
         yield f"{before}{_dumped(name)}:"
@@ -96,9 +96,9 @@ def digest(owner: str, request: GenerationRequest) -> str:
     return asked.hexdigest()
 
 
-WHOLE = frozenset({"stop", "tool_calls"})
+WHOLE_FINISH_REASONS = frozenset({"stop", "tool_calls"})
 """Reasons for which an answer ends that is all there is to say."""
-LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens", "num_predict")
+TOKEN_LIMIT_FIELDS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens", "num_predict")
 """What a limit of the output's tokens is called in `extra`."""
 
 
@@ -108,7 +108,7 @@ def will_do(end: Completed, request: GenerationRequest) -> bool:
     One that was cut may be longer the next time, unless it is the request's own limit that it has come to.
     """
     if end.finish_reason != "length":
-        return end.finish_reason in WHOLE
+        return end.finish_reason in WHOLE_FINISH_REASONS
     return any(end.usage is None or end.usage.output_tokens >= limit for limit in _limits(request))
 
 
@@ -118,7 +118,7 @@ def _limits(request: GenerationRequest) -> Iterator[int]:
     for fields in request.extra.values():
         for scope in (fields, *fields.values()):
             if isinstance(scope, dict):
-                yield from (limit for name in LIMITS if isinstance(limit := scope.get(name), int))
+                yield from (limit for name in TOKEN_LIMIT_FIELDS if isinstance(limit := scope.get(name), int))
 
 
 class Cache:

@@ -13,14 +13,14 @@ from redis.exceptions import RedisError
 from shared.backoff import Backoff
 from shared.generations.generations import Generations
 from shared.log.entry import Entry
-from shared.log.events import ORIGIN, TERMINAL, Attempt, Completed, EventId, decode
-from shared.log.guarded_log import PAGE, Log
+from shared.log.events import ORIGIN, TERMINAL_TYPES, Attempt, Completed, EventId, decode
+from shared.log.guarded_log import LOG_PAGE, Log
 from shared.record import Record
 from worker.cache.log_notifier import News
 
-QUIET = 1.0
+QUIET_S = 1.0
 """Seconds without news after which the log is read, and the record looked at, all the same."""
-IN_LINE = 1.5 * QUIET
+IN_LINE_S = 1.5 * QUIET_S
 """Seconds in line after which a source is not waited for: a worker with room has long taken what became visible."""
 
 _SAYS = frozenset({"delta", "annotation", "part_end"})
@@ -75,11 +75,11 @@ class Source:
                     in_line_since = None
                     yield page
                     after = page[-1].id
-                    if page[-1].type in TERMINAL:
+                    if page[-1].type in TERMINAL_TYPES:
                         return
-                if len(page) < PAGE and not sealed:
+                if len(page) < LOG_PAGE and not sealed:
                     with suppress(TimeoutError):
-                        async with asyncio.timeout(QUIET):
+                        async with asyncio.timeout(QUIET_S):
                             await news.wait()
 
     async def _is_sealed(self) -> bool:
@@ -96,7 +96,7 @@ class Source:
         now = time.monotonic()
         if await self._generations.queue.position(self.id) is None:
             return None
-        if since is not None and now - since >= IN_LINE:
+        if since is not None and now - since >= IN_LINE_S:
             raise SourceLost
         return now if since is None else since
 
@@ -125,7 +125,9 @@ class Source:
                     newest = page[-1].type
                     if newest == "completed" and not will_do(_completed(page[-1])):
                         raise SourceLost
-                    if found and (newest == "completed" or (says and len(page) < PAGE and newest not in TERMINAL)):
+                    if found and (
+                        newest == "completed" or (says and len(page) < LOG_PAGE and newest not in TERMINAL_TYPES)
+                    ):
                         return found
         raise SourceLost
 

@@ -20,11 +20,11 @@ from arq.worker import Retry, Worker, func
 from redis.exceptions import RedisError
 
 from shared.config.settings import Settings
-from shared.queue.queue import JOB, NO_LEASES, QUEUE, Queue, decode_job, encode_job, tell_other_lease
-from shared.queue.workers import BEATS, Workers
+from shared.queue.queue import JOB_NAME, NO_LEASES, QUEUE_KEY, Queue, decode_job, encode_job, tell_other_lease
+from shared.queue.workers import BEATS_PER_LIFE, Workers
 from shared.storage.clock import Server
 from shared.storage.outage import level
-from worker.leasing.wake_ups import LOOK, WakeUps
+from worker.leasing.wake_ups import LOOK_INTERVAL_S, WakeUps
 from worker.running.generation_run import JobEnd
 from worker.running.running_generations import Generator
 
@@ -32,14 +32,14 @@ logger = logging.getLogger("midstream.worker")
 
 T = TypeVar("T")
 
-WAIT = 1.0
+POP_TIMEOUT_S = 1.0
 """Seconds of one blocking pop; after each the queue is looked at anyway, as a wake-up is only a hint."""
-MOST = 100
+MAX_JOBS_PER_TAKE = 100
 """Jobs that are taken in one step."""
-WEEK = 604_800
-BEAT = 1.0
+WEEK_S = 604_800
+BEAT_S = 1.0
 """Seconds at least between two times that a worker says that it is alive."""
-LOST_AFTER = 3
+LOST_AFTER_LEASES = 3
 """Leases without a renewal after which a worker stops its provider calls, unless the log's Redis is another and there.
 
 Not one: most failed renewals are a Redis that restarts, for everybody, and then the text so far is worth keeping. The
@@ -61,14 +61,14 @@ class QueueWorker(Worker):
         began: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(
-            functions=[func(self._generate, name=JOB, timeout=WEEK, max_tries=sys.maxsize, keep_result=0)],
+            functions=[func(self._generate, name=JOB_NAME, timeout=WEEK_S, max_tries=sys.maxsize, keep_result=0)],
             redis_pool=ArqRedis(
                 queue.redis.connection_pool,
                 job_serializer=encode_job,
                 job_deserializer=decode_job,
-                default_queue_name=QUEUE,
+                default_queue_name=QUEUE_KEY,
             ),
-            queue_name=QUEUE,
+            queue_name=QUEUE_KEY,
             handle_signals=False,
             max_jobs=settings.concurrency,
             keep_result=0,
@@ -184,12 +184,12 @@ class QueueWorker(Worker):
             if self._stopping.is_set():
                 await self._workers.leave(self.name)
             else:
-                await self._workers.beat(self.name, max(self.lease, BEAT * BEATS))
+                await self._workers.beat(self.name, max(self.lease, BEAT_S * BEATS_PER_LIFE))
 
     async def _keep_beating(self) -> None:
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(max(self.lease / BEATS, BEAT)):
+                async with asyncio.timeout(max(self.lease / BEATS_PER_LIFE, BEAT_S)):
                     await self._stopping.wait()
             await self._beat()
             if self._stopping.is_set():
@@ -210,7 +210,7 @@ class QueueWorker(Worker):
                 await self._idly(self._has_room())
                 continue
             started = time.monotonic()
-            most = min(room, MOST)
+            most = min(room, MAX_JOBS_PER_TAKE)
             try:
                 taken = await self.queue.take(
                     self.name,
@@ -231,7 +231,7 @@ class QueueWorker(Worker):
                 if not was_set:
                     self._doubt_leases()
             elif len(taken.jobs) < most:
-                await self._wait(min(WAIT, max(0.01, (taken.next_ms or 1000) / 1000)))
+                await self._wait(min(POP_TIMEOUT_S, max(0.01, (taken.next_ms or 1000) / 1000)))
 
     async def _wait(self, seconds: float) -> None:
         """Until the queue should be looked at again. A wake-up is only a hint: that none can be heard is no failure."""
@@ -240,7 +240,7 @@ class QueueWorker(Worker):
         waited = time.monotonic() - began
         if not self._wake_ups.deaf:
             self._answered = time.monotonic()
-        if waited > seconds + self._patience + LOOK:
+        if waited > seconds + self._patience + LOOK_INTERVAL_S:
             # Redis was paused, or we were: leases may have run out that nobody could renew.
             self._doubt_leases()
         if not unbroken:
@@ -289,7 +289,7 @@ class QueueWorker(Worker):
                 logger.log(level(error), "leases not renewed (%s)", type(error).__name__)
                 self._doubt_leases()  # others could not renew theirs either
                 pause = min(0.2, self.lease / 10)  # at once when it is back, before anyone takes them
-                if started - renewed > LOST_AFTER * self.lease and not await self._log_answers():
+                if started - renewed > LOST_AFTER_LEASES * self.lease and not await self._log_answers():
                     self.generator.stop_all("lease")
                 continue
             finally:

@@ -15,9 +15,9 @@ from shared.storage.outage import level, refusal
 
 logger = logging.getLogger("midstream.worker")
 
-LOOK = 0.1
+LOOK_INTERVAL_S = 0.1
 """Seconds between two looks at the queue where no wake-up can be heard."""
-LONGEST = 10.0
+LONGEST_RETRY_S = 10.0
 """Seconds at most before a pop that failed is tried again."""
 
 
@@ -28,7 +28,7 @@ class WakeUps:
         self._queue = queue
         self._patience = patience
         self._pop: asyncio.Task[bool] | None = None
-        self._backoff = Backoff(first=LOOK, cap=LONGEST)
+        self._backoff = Backoff(first=LOOK_INTERVAL_S, cap=LONGEST_RETRY_S)
         self._again = 0.0
         self.deaf = False
         """The last pop failed, or its reply is late: the queue has to be looked at without it."""
@@ -44,7 +44,7 @@ class WakeUps:
                 await self._until_next_look()
                 return True
             self._pop = asyncio.create_task(self._queue.wait(seconds))
-        done, _ = await asyncio.wait({self._pop}, timeout=LOOK if self.deaf else seconds + self._patience)
+        done, _ = await asyncio.wait({self._pop}, timeout=LOOK_INTERVAL_S if self.deaf else seconds + self._patience)
         if not done:
             self.deaf = True
             return True
@@ -72,4 +72,4 @@ class WakeUps:
             await asyncio.gather(pop, return_exceptions=True)
 
     async def _until_next_look(self) -> None:
-        await asyncio.sleep(LOOK * random.uniform(1.0, 1.2))
+        await asyncio.sleep(LOOK_INTERVAL_S * random.uniform(1.0, 1.2))

@@ -15,15 +15,15 @@ from shared.log.entry import Entry
 from shared.log.events import ORIGIN
 from shared.log.guarded_log import Log
 from shared.process.background_thread import aside
-from worker.writing.cpu_load import SPAN, Load
+from worker.writing.cpu_load import MEASURED_S, Load
 
 logger = logging.getLogger("midstream.worker")
 
-MOST = 10_000
+MAX_WAITING = 10_000
 """Generations that wait; of more, the oldest stay as they are."""
-BUSY = 0.7
+BUSY_SHARE = 0.7
 """Share of a core from which on it waits."""
-MOST_BYTES = 4_000_000
+MAX_STEP_BYTES = 4_000_000
 """Bytes of a packed log that is written in one step; a larger one stays as it is."""
 
 
@@ -33,7 +33,7 @@ class Packer:
     def __init__(self, log: Log, generations: Generations) -> None:
         self._log = log
         self._generations = generations
-        self._waiting: deque[str] = deque(maxlen=MOST)
+        self._waiting: deque[str] = deque(maxlen=MAX_WAITING)
         self._wake = asyncio.Event()
         self._load = Load()
 
@@ -57,9 +57,9 @@ class Packer:
 
     async def _quiet(self) -> None:
         while True:
-            if self._load.share() <= BUSY:
+            if self._load.share() <= BUSY_SHARE:
                 return
-            await asyncio.sleep(SPAN)
+            await asyncio.sleep(MEASURED_S)
 
     async def pack(self, generation_id: str) -> bool:
         """Pack a sealed log; False where it stays as it is.
@@ -71,7 +71,7 @@ class Packer:
             return False
         packed: list[Entry] = []
         cursor, count, size = ORIGIN, 0, 0
-        while cursor < record.seal and size <= MOST_BYTES:
+        while cursor < record.seal and size <= MAX_STEP_BYTES:
             page = await self._log.read(generation_id, cursor)
             if not page:
                 return False
@@ -80,6 +80,6 @@ class Packer:
             cursor, count = page[-1].id, count + len(page)
             size += sum([len(entry.data) for entry in entries])
             await asyncio.sleep(0)
-        if size > MOST_BYTES or len(packed) == count:
+        if size > MAX_STEP_BYTES or len(packed) == count:
             return False
         return await self._log.replace(generation_id, record.seal, count, packed)

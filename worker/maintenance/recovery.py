@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from shared.generations.generations import Generations
 from shared.log.guarded_log import Keys
 
-MARK = "midstream:recovery"
+RECOVERY_KEY = "midstream:recovery"
 """In the queue's Redis: since which starts of both the records are looked at, and how far."""
-COUNT = 1000
+KEYS_PER_SCAN = 1000
 """Keys of one SCAN."""
-STRETCH = 100_000
+KEYS_PER_PASS = 100_000
 """Keys that one pass looks at."""
-DONE = "done"
+DONE_MARK = "done"
 
 
 class Recovery:
@@ -34,18 +34,18 @@ class Recovery:
         `starts` names this run of the log's Redis and of the queue's. Raises redis.exceptions.RedisError.
         """
         redis = self._generations.queue.redis
-        of, _, place = (await redis.get(MARK) or b"").decode().rpartition(" ")
-        if of == starts and place == DONE:
+        of, _, place = (await redis.get(RECOVERY_KEY) or b"").decode().rpartition(" ")
+        if of == starts and place == DONE_MARK:
             return 0
         # A cursor means something to the run of Redis that gave it.
         cursor = int(place) if of == starts else 0
         enqueued = 0
-        for _ in range(STRETCH // COUNT):
-            cursor, keys = await self._generations.redis.scan(cursor, match=Keys("*").record, count=COUNT)
+        for _ in range(KEYS_PER_PASS // KEYS_PER_SCAN):
+            cursor, keys = await self._generations.redis.scan(cursor, match=Keys("*").record, count=KEYS_PER_SCAN)
             enqueued += await self._look_at([self._id(key) for key in keys])
             if cursor == 0:
                 break
-        await redis.set(MARK, f"{starts} {cursor or DONE}")
+        await redis.set(RECOVERY_KEY, f"{starts} {cursor or DONE_MARK}")
         return enqueued
 
     def _id(self, key: bytes) -> str:

@@ -17,21 +17,21 @@ from redis.exceptions import RedisError
 
 from shared.backoff import Backoff
 from shared.log.guarded_log import Outcome
-from shared.queue.queue import SETTLED
+from shared.queue.queue import MAX_SETTLED_PER_STEP
 from shared.storage.outage import is_away, level
 from shared.usage import Ended
 from worker.writing.writer import Writer
 
 logger = logging.getLogger("midstream.worker")
 
-LINGER = 2.0
+RECHECK_AFTER_S = 2.0
 """Seconds for which a sealed attempt is remembered: longer than Redis takes to sync its file (1 s)."""
-REFUSALS = 60
+MAX_REFUSALS = 60
 """Times that a log answers with an error of its own, about 1 s apart, after which a sealed attempt is forgotten.
 
 An outage counts none: what was sealed in the second before it is needed when it is over, however long that takes.
 """
-MOST = 10_000
+MAX_WAITING = 10_000
 """Ended generations that wait for the queue; of more, the oldest are left to the sweeper."""
 
 
@@ -65,15 +65,15 @@ class Settler:
         self._on_disk = on_disk
         self._lingering: deque[_Sealed] = deque()
         self._looking: dict[int, _Sealed] = {}
-        self._waiting: deque[_Settled] = deque(maxlen=MOST)
+        self._waiting: deque[_Settled] = deque(maxlen=MAX_WAITING)
         self._settling = False
         self._look_now = asyncio.Event()
         self._settle_now = asyncio.Event()
         self._progress = asyncio.Event()
 
     def take(self, writer: Writer, forget: Callable[[], None]) -> None:
-        """Look at this sealed log in LINGER seconds; `forget` is called when its writer is no longer needed."""
-        self._lingering.append(_Sealed(writer, forget, time.monotonic() + LINGER))
+        """Look at this sealed log in RECHECK_AFTER_S; `forget` is called when its writer is no longer needed."""
+        self._lingering.append(_Sealed(writer, forget, time.monotonic() + RECHECK_AFTER_S))
         self._look_now.set()
 
     def answered(self) -> None:
@@ -119,12 +119,12 @@ class Settler:
     def _look_at(self, sealed: _Sealed, now: float) -> None:
         writer = sealed.writer
         there = writer.behind == 0
-        if not there and writer.errors <= REFUSALS:
+        if not there and writer.errors <= MAX_REFUSALS:
             return
         del self._looking[id(writer)]
-        if there and now - writer.appended_at < LINGER:
+        if there and now - writer.appended_at < RECHECK_AFTER_S:
             # It had to be written again, and that is not on disk yet either.
-            sealed.due = now + LINGER
+            sealed.due = now + RECHECK_AFTER_S
             self._lingering.append(sealed)
             self._look_now.set()
             return
@@ -145,7 +145,7 @@ class Settler:
             self._settle_now.clear()
             while self._waiting:
                 self._settling = True
-                page = [self._waiting.popleft() for _ in range(min(SETTLED, len(self._waiting)))]
+                page = [self._waiting.popleft() for _ in range(min(MAX_SETTLED_PER_STEP, len(self._waiting)))]
                 await self._settle_page(page)
                 self._settling = False
             self._progress.set()

@@ -24,10 +24,10 @@ from worker.requests import token_estimate
 
 logger = logging.getLogger("midstream.worker")
 
-PAGE = 200
-STRETCH = 500
+PENDING_PAGE = 200
+INDEX_ENTRIES_PER_PASS = 500
 """Entries of owners' indexes that one pass looks at, to drop what has expired."""
-HALF_ACCEPTED = 60_000
+HALF_ACCEPTED_MS = 60_000
 """ms, while Redis is there, after which an index entry without a record is what a crash left of an unanswered POST."""
 
 
@@ -78,7 +78,7 @@ class Sweeper:
 
     async def _pass(self, now_ms: int, log_up_ms: int, **announced: int) -> int:
         enqueued = kept = 0
-        while page := await self.queue.pending(count=PAGE, offset=kept, **announced):
+        while page := await self.queue.pending(count=PENDING_PAGE, offset=kept, **announced):
             unqueued = [generation_id for generation_id, _, queued in page if not queued]
             ends = dict(zip(unqueued, await self.generations.ends(unqueued), strict=True)) if unqueued else {}
             over, sealed = [], []
@@ -92,7 +92,7 @@ class Sweeper:
                         # Redis may have come back older since this pass began: its worker writes it again.
                         enqueued += await self.queue.enqueue(generation_id, self._restoration_ms)
                 elif end in ("gone", "sealed") or (
-                    end == "lost" and min(abs(now_ms - since_ms), log_up_ms) > HALF_ACCEPTED
+                    end == "lost" and min(abs(now_ms - since_ms), log_up_ms) > HALF_ACCEPTED_MS
                 ):
                     over.append(generation_id)
                     if end == "sealed":
@@ -109,7 +109,7 @@ class Sweeper:
             owners = await self.queue.owners()
             owner = next((name for name in owners if name > owner), owners[0] if owners else "")
         if owner:
-            self._tidied = owner, await self.generations.tidy(owner, place, STRETCH)
+            self._tidied = owner, await self.generations.tidy(owner, place, INDEX_ENTRIES_PER_PASS)
 
     async def _characters(self, generation_id: str) -> int:
         return await token_estimate.characters(await self.generations.request(generation_id))

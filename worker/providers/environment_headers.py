@@ -9,13 +9,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-VARIABLES = ("OPENAI_CUSTOM_HEADERS", "ANTHROPIC_CUSTOM_HEADERS")
+HEADER_VARIABLES = ("OPENAI_CUSTOM_HEADERS", "ANTHROPIC_CUSTOM_HEADERS")
 
 
 @contextmanager
 def without_ambient_headers() -> Iterator[None]:
     """While a client is made, which is when it looks, these variables are not there."""
-    kept = {name: os.environ.pop(name) for name in VARIABLES if name in os.environ}
+    kept = {name: os.environ.pop(name) for name in HEADER_VARIABLES if name in os.environ}
     try:
         yield
     finally:

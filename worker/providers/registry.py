@@ -34,7 +34,7 @@ def _gemini(name: str, settings: ProviderSettings) -> Provider:
     return Gemini(name, settings)
 
 
-ADAPTERS: dict[Protocol, Callable[[str, ProviderSettings], Provider]] = {
+ADAPTER_OF_PROTOCOL: dict[Protocol, Callable[[str, ProviderSettings], Provider]] = {
     "openai-chat": _openai_chat,
     "openai-responses": _openai_responses,
     "anthropic": _anthropic,
@@ -47,7 +47,9 @@ class Registry:
 
     def __init__(self, endpoints: Mapping[str, ProviderSettings]) -> None:
         self.endpoints = endpoints
-        self._adapters = {name: ADAPTERS[settings.protocol](name, settings) for name, settings in endpoints.items()}
+        self._adapters = {
+            name: ADAPTER_OF_PROTOCOL[settings.protocol](name, settings) for name, settings in endpoints.items()
+        }
 
     def get(self, name: str) -> Provider:
         """The adapter of this endpoint. Raises KeyError where no endpoint has the name."""

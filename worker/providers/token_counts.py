@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from shared.log.events import MOST_TOKENS
+from shared.log.events import MAX_TOKENS
 
 T = TypeVar("T", bound=Struct)
 
@@ -28,4 +28,4 @@ def read_counts(told: object, kind: type[T]) -> T | None:
 
 def _possible(counts: Struct) -> bool:
     values = [value for value in astuple(counts) if value is not None]
-    return all(_possible(value) if isinstance(value, Struct) else 0 <= value <= MOST_TOKENS for value in values)
+    return all(_possible(value) if isinstance(value, Struct) else 0 <= value <= MAX_TOKENS for value in values)

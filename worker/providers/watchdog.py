@@ -10,8 +10,8 @@ from shared.config.settings import Settings
 from shared.log.events import Delta
 from worker.providers.provider import Pause, ProviderEvent, adds
 
-BEFORE = 60.0
-AFTER = 30.0
+SILENCE_BEFORE_WORDS_S = 60.0
+SILENCE_AFTER_WORDS_S = 30.0
 """Seconds of true silence that end a call before the first word of an answer and after it, where nobody says otherwise.
 Models think before the first word, and some say nothing meanwhile."""
 
@@ -32,7 +32,7 @@ def patience(of_request: float | None, of_provider: float | None, settings: Sett
     own = of_request or of_provider
     idle = own or settings.idle_timeout
     silence = max(settings.silence_timeout, own or 0.0)
-    return Patience(idle or BEFORE, idle or AFTER, silence)
+    return Patience(idle or SILENCE_BEFORE_WORDS_S, idle or SILENCE_AFTER_WORDS_S, silence)
 
 
 def shortened(of_request: float | None, of_provider: float | None, settings: Settings) -> bool:

@@ -11,13 +11,13 @@ import zlib
 from typing import Any
 
 from shared.generations.generations import Generations
-from shared.process.background_thread import LONG, aside
+from shared.process.background_thread import LONG_WORK_BYTES, aside
 from shared.record import Record
 from shared.request.generation_request import GenerationRequest
 from shared.request.request_json import read
 from worker.requests import token_estimate
 
-FAST = 1
+ZLIB_LEVEL = 1
 """Level of zlib: prose to two fifths, base64 to three quarters, 8 MB of it in 250 ms. Others run meanwhile: zlib lets
 go of the interpreter."""
 
@@ -60,7 +60,7 @@ class Asked:
     @property
     def heavy(self) -> bool:
         """Whether it is large, and here parsed."""
-        return self._parsed is not None and self._size >= LONG
+        return self._parsed is not None and self._size >= LONG_WORK_BYTES
 
     async def answered(self) -> None:
         """The provider has it, and has begun to answer: a large one is let go but for its compressed JSON."""
@@ -68,7 +68,7 @@ class Asked:
             return
         self._parsed = None
         if not self._packed:
-            self._stored = await aside(self._size, zlib.compress, self._stored, FAST)
+            self._stored = await aside(self._size, zlib.compress, self._stored, ZLIB_LEVEL)
             self._packed = True
 
     async def restore(self) -> bool:

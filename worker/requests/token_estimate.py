@@ -10,7 +10,7 @@ import msgspec
 from shared.log.events import Usage
 from shared.process.background_thread import aside
 
-CHARACTERS = 4
+CHARACTERS_PER_TOKEN = 4
 """Of one token, about (OpenAI, "What are tokens and how to count them?"; Anthropic's glossary says 3.5)."""
 
 _OPAQUE = frozenset(
@@ -35,7 +35,7 @@ def _characters(request: bytes) -> int:
 
 def usage(asked: int, said: int) -> Usage:
     """Tokens for so many characters of input and of output, rounded up."""
-    return Usage(input_tokens=-(-asked // CHARACTERS), output_tokens=-(-said // CHARACTERS))
+    return Usage(input_tokens=-(-asked // CHARACTERS_PER_TOKEN), output_tokens=-(-said // CHARACTERS_PER_TOKEN))
 
 
 def _texts(value: Any) -> Iterator[str]:

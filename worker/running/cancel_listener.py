@@ -11,13 +11,13 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from shared.generations.generations import Generations
-from shared.queue.queue import INTERRUPTS
+from shared.queue.queue import INTERRUPTS_CHANNEL
 from shared.storage.outage import level
 from worker.running.running_generations import Generator
 
 logger = logging.getLogger("midstream.worker")
 
-QUIET = 1.0
+QUIET_S = 1.0
 """Seconds without an append after which the record is looked at; an append's reply says it by itself."""
 
 
@@ -36,13 +36,13 @@ class Interrupts:
         while True:
             try:
                 async with self.redis.pubsub(ignore_subscribe_messages=True) as channel:
-                    await channel.subscribe(INTERRUPTS)
+                    await channel.subscribe(INTERRUPTS_CHANNEL)
                     while True:
-                        message = await channel.get_message(timeout=QUIET)
+                        message = await channel.get_message(timeout=QUIET_S)
                         failures = 0
                         named = [message["data"].decode()] if message else []
                         # Also where others are cancelled all the time: what was not heard must not wait for silence.
-                        if message is None or time.monotonic() - looked >= QUIET:
+                        if message is None or time.monotonic() - looked >= QUIET_S:
                             named += self._quiet()
                             looked = time.monotonic()
                         await self._look_at(named)
@@ -56,7 +56,7 @@ class Interrupts:
         return [
             run.record.id
             for run in self.generator.running.values()
-            if run.writer is None or run.writer.cancel_requested or now - run.writer.appended_at > QUIET
+            if run.writer is None or run.writer.cancel_requested or now - run.writer.appended_at > QUIET_S
         ]
 
     async def _look_at(self, generation_ids: list[str]) -> None:

@@ -26,16 +26,16 @@ logger = logging.getLogger("midstream.worker")
 
 WINDOW_MS = 60_000
 """ms within which failures are a row."""
-LONGEST_MS = 300_000
+MAX_OPEN_MS = 300_000
 """ms for which a circuit is open at most before the next probe."""
-PROBE_MS = 60_000
+PROBE_GIVEN_UP_MS = 60_000
 """ms after which a probe that nobody has reported is given up."""
-PATIENCE = 0.2
+ANSWER_TIMEOUT_S = 0.2
 """Seconds in which the queue's Redis has to answer: an attempt waits for it, and it may be frozen."""
-MOST = 10_000
+MAX_DOUBTFUL_MODELS = 10_000
 """Models that a worker remembers as doubtful."""
 
-NOT_ITS_FAULT = frozenset(
+CODES_OF_THE_REQUEST = frozenset(
     {
         "bad_request",
         "context_length",
@@ -81,9 +81,9 @@ class Circuits:
         if choice + 1 >= len(models):
             return choice
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 for place in range(choice, len(models)):
-                    answer = await self._ask(self._redis, [_key(models[place])], [PROBE_MS, LONGEST_MS])
+                    answer = await self._ask(self._redis, [_key(models[place])], [PROBE_GIVEN_UP_MS, MAX_OPEN_MS])
                     if answer != b"closed":
                         self._doubtful.add(models[place])
                     if answer != b"open":
@@ -94,21 +94,21 @@ class Circuits:
 
     async def report(self, model: str, failure: str | None, *, own: bool = False) -> None:
         """How a call ended: the failure's code, or None for an answer. `own`: what the caller asked for may be why."""
-        if model not in self._doubtful and (failure is None or own or failure in NOT_ITS_FAULT):
+        if model not in self._doubtful and (failure is None or own or failure in CODES_OF_THE_REQUEST):
             return
-        if failure is not None and (own or failure in NOT_ITS_FAULT):
+        if failure is not None and (own or failure in CODES_OF_THE_REQUEST):
             await self._let_others_probe(model)
             return
-        arguments = ["" if failure else "1", self._failures, WINDOW_MS, self._pause_ms, LONGEST_MS]
+        arguments = ["" if failure else "1", self._failures, WINDOW_MS, self._pause_ms, MAX_OPEN_MS]
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 opened_ms = int(await self._report(self._redis, [_key(model)], arguments))
         except (RedisError, TimeoutError) as error:
             logger.log(level(error), "circuit not told (%s)", type(error).__name__)
             return
         if failure is None:
             self._doubtful.discard(model)
-        elif len(self._doubtful) < MOST:
+        elif len(self._doubtful) < MAX_DOUBTFUL_MODELS:
             self._doubtful.add(model)
         if opened_ms:
             logger.warning("circuit of %s opened for %.0f s (%s)", shown(model), opened_ms / 1000, failure)
@@ -116,7 +116,7 @@ class Circuits:
     async def _let_others_probe(self, model: str) -> None:
         """If this was the probe, it has said nothing."""
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 deleted: Any = self._redis.hdel(_key(model), "probe")
                 await deleted
         except (RedisError, TimeoutError) as error:

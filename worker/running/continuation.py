@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from shared.log.events import EventId
-from shared.log.guarded_log import PAGE, Log
+from shared.log.guarded_log import LOG_PAGE, Log
 from shared.log.snapshots import Snapshot
 from shared.record import Record
 from worker.requests.kept_request import Asked
@@ -17,7 +17,7 @@ from worker.running.services import Services
 
 logger = logging.getLogger("midstream.worker")
 
-CANCEL = 5.0
+CANCEL_TIMEOUT_S = 5.0
 """Seconds that a provider may take to end an answer that goes on by itself."""
 
 
@@ -68,7 +68,7 @@ class Earlier:
     async def _end(self, provider: str, response_id: str) -> None:
         try:
             request = self._asked.head or await self._asked.request()
-            async with asyncio.timeout(CANCEL):
+            async with asyncio.timeout(CANCEL_TIMEOUT_S):
                 await self._services.providers.get(provider).cancel(request, response_id)
         except (ValidationError, KeyError, TimeoutError, RedisError) as error:
             logger.info("%s: left running at %s (%s)", self._record.id, provider, type(error).__name__)
@@ -83,7 +83,7 @@ async def read(log: Log, generation_id: str) -> Snapshot | None:
     """All that the log has; None where a part of it is missing or cannot be read: what is joined must be whole."""
     so_far, page = Snapshot(), None
     # Not until there is no more: an older attempt that still writes would keep it here.
-    while page is None or len(page) == PAGE:
+    while page is None or len(page) == LOG_PAGE:
         page = await log.read(generation_id, so_far.last)
         for entry in page:
             if entry.id not in (EventId(so_far.last.token, so_far.last.seq + 1), EventId(entry.id.token, 0)):

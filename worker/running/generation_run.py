@@ -33,26 +33,26 @@ from worker.running.circuits import may_be_why
 from worker.running.continuation import Earlier
 from worker.running.provider_call import Call, stream
 from worker.running.services import Services
-from worker.writing.writer import DEFECT, StopReason, Writer
+from worker.writing.writer import DEFECT_END, StopReason, Writer
 
 logger = logging.getLogger("midstream.worker")
 
-PATIENCE = 3
+AWAY_LEASES = 3
 """Leases for which a Redis that is away is waited for between two attempts."""
-HAND_OVER = 2.0
+HAND_OVER_S = 2.0
 """Seconds that a leaving worker waits for the log to have what was said so far."""
 
-MOVES = 4
+MAX_MOVES = 4
 """Times that the log may grow while it is read to go on from its end; after them the attempt starts over."""
 
-LONG = 2.0
+LONG_RETRY_AFTER_S = 2.0
 """Seconds of a `Retry-After` past which another model is asked instead, where there is one."""
 
-FINAL = frozenset({"deadline_exceeded", "too_long", "worker_exhausted"})
+FINAL_CODES = frozenset({"deadline_exceeded", "too_long", "worker_exhausted"})
 """Codes of failures that another model would not mend."""
-AWAY = frozenset({"connection", "overloaded", "rate_limit", "provider_timeout", "worker_exhausted"})
+AWAY_CODES = frozenset({"connection", "overloaded", "rate_limit", "provider_timeout", "worker_exhausted"})
 """Codes of failures of a provider that may go on with the answer when it is back."""
-DENIED = frozenset({"authentication", "permission"})
+DENIED_CODES = frozenset({"authentication", "permission"})
 """Codes of failures that starting over would not mend either."""
 
 Stop = Literal["cancel", "drain"] | StopReason
@@ -119,7 +119,7 @@ class Run:
             # Its text may hold a prompt or an answer, so only its kind and place are logged.
             place = error.__traceback__ and _innermost(error)
             logger.error("%s: %s at %s", self.record.id, type(error).__name__, place)
-            return await self._seal(replace(DEFECT))
+            return await self._seal(replace(DEFECT_END))
         finally:
             task.cancel()
             await asyncio.wait({task})
@@ -201,7 +201,7 @@ class Run:
         if self._replay is not None:
             provider, model = self._replay.name, self._replay.model
         for move in count(1):
-            goes_on = self._replay is None and move <= MOVES
+            goes_on = self._replay is None and move <= MAX_MOVES
             self._so_far = await self._earlier.to_continue(provider, model) if goes_on else None
             claim = await self._services.log.claim(
                 self.record.id,
@@ -243,7 +243,7 @@ class Run:
                 return claim
             except RedisError:
                 if not failures:
-                    patience = time.monotonic() + PATIENCE * self._services.settings.lease
+                    patience = time.monotonic() + AWAY_LEASES * self._services.settings.lease
                 elif time.monotonic() > patience:
                     raise
             failures += 1
@@ -269,25 +269,25 @@ class Run:
             elapsed_ms = max(0, claim.elapsed_ms, claim.token - self.record.created_ms)
             self._accepted_at = time.monotonic() - elapsed_ms / 1000
         seconds = (request.deadline or settings.deadline) - (time.monotonic() - self._accepted_at)
-        patience = LONG if self._replay is None and self._has_further() else math.inf
+        patience = LONG_RETRY_AFTER_S if self._replay is None and self._has_further() else math.inf
         call = Call(provider, self.asked, model, self._so_far, patience)
         end = await stream(call, writer, settings, seconds=seconds)
         failed = end if isinstance(end, Failed) else None
         if failed is not None and is_refused(failed, writer):
             self._unpaid.add(writer.token)
         if self._replay is not None:
-            over = failed is None or writer.outcome is not None or failed.code in FINAL
+            over = failed is None or writer.outcome is not None or failed.code in FINAL_CODES
             must_not = writer.said_something and request.on_interrupt == "fail"
             return end, None if over or must_not else "source_lost"
         own = failed is not None and may_be_why(request, failed.code, provider, settings)
         await self._services.circuits.report(self._models[self._choice], failed.code if failed else None, own=own)
-        if failed is None or writer.outcome is not None or failed.code in FINAL:
+        if failed is None or writer.outcome is not None or failed.code in FINAL_CODES:
             return end, None
         if writer.said_something and request.on_interrupt == "fail":
             return end, None
         self._earlier.useless = writer.over
         unheard = self._so_far is not None and not writer.said_something
-        if unheard and failed.code not in AWAY | DENIED:
+        if unheard and failed.code not in AWAY_CODES | DENIED_CODES:
             # The provider no longer has it, or takes no beginning of an answer after all.
             self._earlier.useless = self._refused = True
             return end, "provider_error"
@@ -358,7 +358,7 @@ class Run:
         if self._why == "cancel":
             return await self._seal(Cancelled())
         if self._why == "defect":
-            return await self._seal(replace(DEFECT))
+            return await self._seal(replace(DEFECT_END))
         if self._why == "full":
             message = "Redis has no room for more: its memory or its disk is full."
             return await self._seal(Failed(code="storage_full", message=message, retryable=True))
@@ -367,7 +367,7 @@ class Run:
     async def _drained(self, writer: Writer) -> JobEnd:
         """This worker leaves. What has begun to answer and must not start over ends here; all else is handed over."""
         try:
-            async with asyncio.timeout(HAND_OVER):
+            async with asyncio.timeout(HAND_OVER_S):
                 if self.record.on_interrupt == "fail" and writer.said_something:
                     message = "The worker that ran it was replaced, and it must not start over."
                     return await self._seal(Failed(code="worker_lost", message=message, retryable=True))
@@ -390,7 +390,7 @@ class Run:
         """The end that it has if it is cancelled before another worker claims it; empty where its bill takes long."""
         end = Cancelled(usage=writer.usage)
         try:
-            async with asyncio.timeout(HAND_OVER / 2):
+            async with asyncio.timeout(HAND_OVER_S / 2):
                 await self._bill().close(end, writer, self._services.log, itemised=True)
         except TimeoutError:
             return b""

@@ -17,7 +17,7 @@ from shared.record import Record
 
 logger = logging.getLogger("midstream.worker")
 
-LONGEST = 120
+MAX_NAME_CHARS = 120
 """Characters of a name that a caller chose."""
 _PLAIN = re.compile(r"[\w./:@+-]+", re.ASCII)
 
@@ -64,5 +64,5 @@ def _pairs(**told: str | int) -> str:
 
 
 def _text(text: str) -> str:
-    cut = text if len(text) <= LONGEST else text[:LONGEST] + "…"
+    cut = text if len(text) <= MAX_NAME_CHARS else text[:MAX_NAME_CHARS] + "…"
     return cut if _PLAIN.fullmatch(cut) else json.dumps(cut)

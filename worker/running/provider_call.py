@@ -17,11 +17,11 @@ from shared.log.snapshots import Snapshot
 from worker.providers.provider import Provider, ProviderError, ProviderEvent
 from worker.providers.watchdog import Patience, Watchdog, patience
 from worker.requests.kept_request import Asked
-from worker.writing.writer import ROOM, LogFull, Writer
+from worker.writing.writer import MAX_UNSENT_EVENTS, LogFull, Writer
 
 logger = logging.getLogger("midstream.worker")
 
-FIRST_DELAY = 0.5
+FIRST_RETRY_S = 0.5
 """Seconds before the first retry; doubled at each, half of it random."""
 
 
@@ -78,7 +78,7 @@ async def _with_retries(call: Call, writer: Writer, settings: Settings) -> Compl
             again = await _next(first, call, writer, error)
             if again is None or writer.said_something or retry == settings.retries:
                 raise
-            delay = FIRST_DELAY * 2**retry * random.uniform(0.5, 1.0)
+            delay = FIRST_RETRY_S * 2**retry * random.uniform(0.5, 1.0)
             if error.retry_after is not None:
                 if error.retry_after > call.patience:
                     raise
@@ -130,9 +130,9 @@ async def _make(call: Call, writer: Writer, patience: Patience) -> Completed:
                     watchdog.rest()  # it is this worker that is slow
                     await asked.answered()
                     watchdog.wake()
-                if writer.behind > ROOM:
+                if writer.behind > MAX_UNSENT_EVENTS:
                     watchdog.rest()  # it is the log that is slow now
-                    await writer.caught_up(within=ROOM)
+                    await writer.caught_up(within=MAX_UNSENT_EVENTS)
                     watchdog.wake()
     except TimeoutError:
         if watchdog.timeout.expired():

@@ -3,7 +3,7 @@
 The first event leaves at once; while a round trip is under way, later ones gather, and adjacent deltas merge. So there
 is no timer on the way of the first token, and under load the batches grow while their number does not. Where one round
 trip follows another, events gather for `window` seconds, but for first words, ends and tool calls. The busier the
-process, the longer they gather, at most GATHER (load.py).
+process, the longer they gather, at most BUSY_GATHER_S (load.py).
 
 Nothing else is awaited here: what follows an end is the settler's, and what Redis forgot is restored beside it. What
 goes wrong with one writer ends that writer.
@@ -25,19 +25,19 @@ from shared.log.guarded_log import Batch, Claim, Log, Outcome, Reply
 from shared.storage.outage import is_away, is_full, level
 from worker.writing.append_journal import Silence
 from worker.writing.cpu_load import Load
-from worker.writing.writer import DISK, FULL, StopReason, Writer
+from worker.writing.writer import FULL_DISK_S, FULL_MEMORY_S, StopReason, Writer
 
 logger = logging.getLogger("midstream.worker")
 
-GATHER = 0.01
+BUSY_GATHER_S = 0.01
 """Seconds between two round trips of a process that does nothing but work."""
-SOON = 2
+SOON_WINDOWS = 2
 """Windows since the last round trip within which the next one waits for more: what comes seldom waits for nothing."""
-TICK = 0.001
+TIMER_TICK_S = 0.001
 """Seconds that the loop's timers count in."""
-RESTORES = 8
+MAX_RESTORES = 8
 """Records that are restored at a time."""
-RENEW = 3600.0
+RENEW_TTL_S = 3600.0
 """Seconds between renewals of a running generation's TTL."""
 
 
@@ -78,7 +78,7 @@ class Appender:
         self._dirty: dict[int, Writer] = {}
         self._renewed: dict[int, float] = {}
         self._restoring: dict[int, asyncio.Task[None]] = {}
-        self._restores = asyncio.Semaphore(RESTORES)
+        self._restores = asyncio.Semaphore(MAX_RESTORES)
         self._wake = asyncio.Event()
         self._urgent = asyncio.Event()
         """First words wait."""
@@ -184,8 +184,8 @@ class Appender:
     async def _gather(self) -> None:
         """Wait for more: where more is likely to come soon, and where the process is busy."""
         now = time.monotonic()
-        busy_until = now + GATHER * self._load.share() ** 2
-        if now - self._sent_at < SOON * self._window:
+        busy_until = now + BUSY_GATHER_S * self._load.share() ** 2
+        if now - self._sent_at < SOON_WINDOWS * self._window:
             await self._wait_unless(self._prompt, now + self._window)
         await self._wait_unless(self._urgent, busy_until)
         self._prompt.clear()
@@ -194,7 +194,7 @@ class Appender:
 
     async def _wait_unless(self, event: asyncio.Event, until: float) -> None:
         seconds = until - time.monotonic()
-        if seconds >= TICK and not event.is_set():
+        if seconds >= TIMER_TICK_S and not event.is_set():
             # The time sets the event too: at less cost than a timeout that raises.
             timer = asyncio.get_running_loop().call_later(seconds, event.set)
             try:
@@ -204,7 +204,7 @@ class Appender:
 
     def _renew_ms(self, writer: Writer) -> int:
         now = time.monotonic()
-        if now - self._renewed[id(writer)] < RENEW:
+        if now - self._renewed[id(writer)] < RENEW_TTL_S:
             return 0
         self._renewed[id(writer)] = now
         return self.running_ttl_ms
@@ -218,7 +218,7 @@ class Appender:
             if isinstance(reply, ResponseError):
                 refused = reply
                 if is_full(reply):
-                    writer.refuse(FULL if isinstance(reply, OutOfMemoryError) else DISK)
+                    writer.refuse(FULL_MEMORY_S if isinstance(reply, OutOfMemoryError) else FULL_DISK_S)
                 elif not is_away(reply):
                     writer.errors += 1
             else:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from shared.log.events import (
     ORIGIN,
-    TERMINAL,
+    TERMINAL_TYPES,
     Delta,
     Event,
     EventId,
@@ -29,24 +29,24 @@ from shared.log.events import (
 from shared.log.guarded_log import Batch, Claim, Outcome, Reply
 from shared.usage import Ended
 
-MERGE = 16_384
+MAX_MERGED_CHARS = 16_384
 """Characters up to which waiting deltas of one part are merged into one event."""
-BATCH_EVENTS = 256
-BATCH_BYTES = 262_144
-FULL = 3.0
+MAX_BATCH_EVENTS = 256
+MAX_BATCH_BYTES = 262_144
+FULL_MEMORY_S = 3.0
 """Seconds of a Redis without memory after which the generation is ended."""
-DISK = 10.0
+FULL_DISK_S = 10.0
 """Seconds of one that cannot write to its disk: less than a worker goes on for without renewing its leases."""
-FIRST = 3
+FIRST_EVENTS = 3
 """Events up to which an attempt has said nothing yet, or as good as: `attempt`, `response`, `part`, a first delta."""
-ROOM = 1024
+MAX_UNSENT_EVENTS = 1024
 """Events that may be on their way to the log before the provider is read more slowly."""
 
 _text = msgspec.json.Encoder().encode
 
 StopReason = Literal["lease", "gone", "full", "defect"]
 """Why the log wants no more: another attempt has it, it has ended or is no more, Redis has no memory, or we fail."""
-DEFECT = Failed(code="internal_error", message="Midstream failed, which is a defect.", retryable=False)
+DEFECT_END = Failed(code="internal_error", message="Midstream failed, which is a defect.", retryable=False)
 
 
 class LogFull(Exception):
@@ -134,9 +134,9 @@ class Writer:
 
         Raises LogFull past the bound, which a terminal event may pass.
         """
-        if self.outcome is not None or (self._full and event.type not in TERMINAL):
+        if self.outcome is not None or (self._full and event.type not in TERMINAL_TYPES):
             return
-        if event.type not in TERMINAL:
+        if event.type not in TERMINAL_TYPES:
             self._coming += _bytes_of(event)
         if isinstance(event, Delta):
             if not self._whole(event):
@@ -147,7 +147,7 @@ class Writer:
             self.usage = event.usage
         elif isinstance(event, Response):
             self.response = event
-        if self._size + self._coming > self.max_log and event.type not in TERMINAL:
+        if self._size + self._coming > self.max_log and event.type not in TERMINAL_TYPES:
             raise LogFull
         self.said_something = self.said_something or not isinstance(event, Response | UsageReport)
         self._take(event)
@@ -173,7 +173,7 @@ class Writer:
             isinstance(event, Delta)
             and isinstance(newest, Delta)
             and (newest.part, newest.kind) == (event.part, event.kind)
-            and len(newest.delta) < MERGE
+            and len(newest.delta) < MAX_MERGED_CHARS
         ):
             newest.delta += event.delta
             if event.sequence_number is not UNSET:
@@ -191,7 +191,7 @@ class Writer:
             return event.kind == "tool_call"
         if isinstance(event, Part) and event.kind == "tool_call":
             self._calls.add(event.part)
-        return event.type in TERMINAL or (isinstance(event, Part | PartEnd) and event.part in self._calls)
+        return event.type in TERMINAL_TYPES or (isinstance(event, Part | PartEnd) and event.part in self._calls)
 
     def events(self) -> Iterator[tuple[str, bytes]]:
         """What was put so far, each as its type and JSON."""
@@ -201,7 +201,7 @@ class Writer:
     @property
     def urgent(self) -> bool:
         """Whether none of the answer has reached the log yet: what viewers wait for is the first of it."""
-        return self._acked <= FIRST or self._said_at is None or self._acked <= self._said_at
+        return self._acked <= FIRST_EVENTS or self._said_at is None or self._acked <= self._said_at
 
     @property
     def elapsed_ms(self) -> int:
@@ -231,7 +231,9 @@ class Writer:
             return None
         stop, size = self._acked, 0
         # Where there is no room, only what has the end with it is taken.
-        while stop < len(self._events) and (self._full or (stop - self._acked < BATCH_EVENTS and size < BATCH_BYTES)):
+        while stop < len(self._events) and (
+            self._full or (stop - self._acked < MAX_BATCH_EVENTS and size < MAX_BATCH_BYTES)
+        ):
             size += len(self._events[stop][1])
             stop += 1
         self._sent = max(self._sent, stop)
@@ -259,7 +261,7 @@ class Writer:
             self.begin_again(reply.last)
         else:
             self.lose(Outcome.FENCED if reply.outcome is Outcome.MISMATCH else reply.outcome)
-        if self.behind == 0 and self._events[-1][0] in TERMINAL and self.outcome is None:
+        if self.behind == 0 and self._events[-1][0] in TERMINAL_TYPES and self.outcome is None:
             self.outcome = Outcome.OK
         self.changed.set()
 
@@ -304,11 +306,11 @@ class Writer:
             self.lose(Outcome.FENCED)
             return
         self._failed = True
-        ends = any(event.type in TERMINAL for event in self._waiting)
+        ends = any(event.type in TERMINAL_TYPES for event in self._waiting)
         self._waiting.clear()
         self._halves.clear()
         if ends:
-            self._waiting.append(replace(DEFECT, t=self.elapsed_ms))
+            self._waiting.append(replace(DEFECT_END, t=self.elapsed_ms))
             self.ended = self.ended and dataclasses.replace(self.ended, state="failed")
             self._dirty(self)
         self._stop("defect")

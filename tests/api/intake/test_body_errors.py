@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.intake.body_errors import LONGEST_NAME, MAX_ERRORS
+from api.intake.body_errors import MAX_NAMED_FIELDS, MAX_REPEATED_NAME_CHARS
 from api.intake.request_body import parse
 from api.problems.problem import Problem
 from shared.request.generation_request import MAX_PARTS
@@ -88,7 +88,7 @@ def test_only_the_first_are_made(body: bytes, pad: str, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(told, count)
     _, code, errors = refused(body.replace(b"PAD", pad.encode()))
-    assert (code, len(errors)) == ("invalid_request", MAX_ERRORS)
+    assert (code, len(errors)) == ("invalid_request", MAX_NAMED_FIELDS)
     assert made < 400
 
 
@@ -119,7 +119,7 @@ def test_a_long_name_is_not_repeated(place: dict[str, Any]) -> None:
     name = "n" * 100_000
     more: dict[str, Any] = {field: {name: 1} for field in place} or {name: 1}
     for pointer, message in refused(of([USER], **more))[2].items():
-        assert len(pointer) < LONGEST_NAME
+        assert len(pointer) < MAX_REPEATED_NAME_CHARS
         assert len(message) < 1_000
 
 

@@ -366,7 +366,7 @@ async def test_cancel_while_running_says_who_won(api: Api, running: Producer, wi
 
 
 async def test_cancel_that_takes_longer(api: Api, running: Producer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.routes.generations.CANCEL_WAIT", 0.1)
+    monkeypatch.setattr("api.routes.generations.CANCEL_WAIT_S", 0.1)
     response = await api.client.post(f"/v1/generations/{running.generation_id}/cancel")
     assert (response.status_code, response.json()["state"]) == (202, "running")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from api.problems.problem import Problem
-from api.serving.framing import FIELDS, LINE, Requests
+from api.serving.framing import MAX_CHUNK_LINE_BYTES, MAX_HEADER_FIELDS, Requests
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
@@ -66,7 +66,7 @@ def test_each_request_ends_where_it_ends(size: int) -> None:
         (CHUNKED + b"\r\n", 400),
         (CHUNKED + b"-1\r\n", 400),
         (CHUNKED + b"1\n", 400),
-        (CHUNKED + b"1;" + b"x" * LINE, 400),
+        (CHUNKED + b"1;" + b"x" * MAX_CHUNK_LINE_BYTES, 400),
         (CHUNKED + b"f" * 16 + b"\r\n", 400),
         (CHUNKED + b"1\r\nab\r\n", 400),
         (CHUNKED + b"0\r\n" + b"a: b\r\n" * 300, 431),
@@ -79,10 +79,10 @@ def test_what_is_no_request_is_refused_as_soon_as_it_is_seen(data: bytes, status
 
 
 def test_a_head_has_so_many_fields_at_most() -> None:
-    assert cut(POST + b"a:b\r\n" * (FIELDS - 2) + b"\r\n", 65_536, most=65_536)
+    assert cut(POST + b"a:b\r\n" * (MAX_HEADER_FIELDS - 2) + b"\r\n", 65_536, most=65_536)
     for end in (b"\r\n", b""):  # whole or not
         with pytest.raises(Problem) as raised:
-            cut(POST + b"a:b\r\n" * FIELDS + end, 65_536, most=65_536)
+            cut(POST + b"a:b\r\n" * MAX_HEADER_FIELDS + end, 65_536, most=65_536)
         assert (raised.value.status, raised.value.code) == (431, "headers_too_large")
 
 

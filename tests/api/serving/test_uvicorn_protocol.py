@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from api.serving.uvicorn_protocol import TURNED_AWAY
+from api.serving.uvicorn_protocol import MAX_TURNED_AWAY
 from tests.api.harness import DEADLINE, Api, MakeApi, Producer, until
 
 GET = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -91,10 +91,10 @@ async def test_connections_have_a_bound(make_api: MakeApi, redis_url: str, caplo
                 assert await other.problem() == "too_many_connections"
         # However many stay open that were told, the next one is told too.
         async with contextlib.AsyncExitStack() as stack:
-            for _ in range(TURNED_AWAY + 10):
+            for _ in range(MAX_TURNED_AWAY + 10):
                 silent = await stack.enter_async_context(connected(api))
                 assert await silent.problem() == "too_many_connections"
-            assert len(api.server.server_state.connections) <= 2 + TURNED_AWAY
+            assert len(api.server.server_state.connections) <= 2 + MAX_TURNED_AWAY
             other = await stack.enter_async_context(connected(api))
             other.writer.write(GET)
             assert (await other.answer())[0] == 503

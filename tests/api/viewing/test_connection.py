@@ -12,7 +12,7 @@ from starlette.types import Message
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from api.serving.server import takes_over
-from api.viewing.connection import TRANSPORT, AsgiConnection
+from api.viewing.connection import TRANSPORT_EXTENSION, AsgiConnection
 from shared.config.settings import SettingsError
 from tests.api.harness import DEADLINE, Api, MakeApi, Producer, until
 
@@ -233,7 +233,7 @@ async def test_a_client_that_left_before_its_stream_began_is_no_error() -> None:
 
     reader = Left()
     async with asyncio.timeout(DEADLINE):
-        await AsgiConnection({"extensions": {TRANSPORT: Gone()}}, receive, send).serve(reader)
+        await AsgiConnection({"extensions": {TRANSPORT_EXTENSION: Gone()}}, receive, send).serve(reader)
     assert reader.times == 1
 
 
@@ -268,7 +268,7 @@ async def test_drain_closes_the_connection(make_api: MakeApi, redis_url: str) ->
 
 
 async def test_many_viewers_are_told_in_turns(api: Api, running: Producer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.viewing.tail.BATCH", 2)
+    monkeypatch.setattr("api.viewing.tail.VIEWERS_PER_ROUND", 2)
     async with contextlib.AsyncExitStack() as stack:
         viewings = [await stack.enter_async_context(api.view(running.generation_id)) for _ in range(7)]
         seen = [[await viewing.next()] for viewing in viewings]

@@ -199,7 +199,7 @@ async def test_cursor_ahead_waits_for_the_log(api: Api, running: Producer) -> No
 async def test_cursor_ahead_that_never_comes_resets(
     api: Api, running: Producer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(viewer, "CATCH_UP", 0.2)
+    monkeypatch.setattr(viewer, "CATCH_UP_S", 0.2)
     await running.say("a")
     async with api.view(running.generation_id, str(EventId(running.claim.token, 900))) as viewing:
         assert (await viewing.next()).event == "reset"
@@ -433,7 +433,7 @@ async def test_redis_that_came_back_older(make_api: MakeApi, redis_url: str) -> 
 
 async def test_redis_that_came_back_empty(make_api: MakeApi, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody will ever write again: the viewer is not left hanging."""
-    monkeypatch.setattr(tail, "RESTORATION", 0.5)
+    monkeypatch.setattr(tail, "RESTORATION_S", 0.5)
     api = await make_api(redis_url, heartbeat=0.2)
     generation_id = await api.hub.generations.new_id("local", None)
     asked = Acceptance(
@@ -480,7 +480,7 @@ async def test_reconnect_to_a_restarted_redis_that_has_not_got_the_generation_ba
     await before.say("a")
     await api.log.redis.flushall()
     _, up_ms = await read_clock(api.log.redis)
-    assert up_ms < tail.RESTORATION * 1000, "the server is a fresh one"
+    assert up_ms < tail.RESTORATION_S * 1000, "the server is a fresh one"
     assert await api.status(generation_id) == 404
     async with api.view(generation_id, str(before.last)) as viewing:
         assert viewing.response.status_code == 200

@@ -11,14 +11,14 @@ from api.viewing.frames import Frames
 
 
 def _frame(number: int, size: int) -> bytes:
-    return sse_frames.FRAME % (b"delta", b"x" * size, b"1-%d" % number)
+    return sse_frames.EVENT_FRAME % (b"delta", b"x" * size, b"1-%d" % number)
 
 
 @given(sizes=st.lists(st.integers(0, 400), max_size=60), data=st.data())
 def test_every_position_reads_what_follows_it(sizes: list[int], data: st.DataObject) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(frames, "BLOCK", 500)
-        patch.setattr(sse_frames, "MAX_WRITE", 1_200)
+        patch.setattr(frames, "BLOCK_BYTES", 500)
+        patch.setattr(sse_frames, "MAX_WRITE_BYTES", 1_200)
         made = [_frame(number, size) for number, size in enumerate(sizes)]
         held = Frames()
         for frame in made:

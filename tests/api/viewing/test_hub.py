@@ -29,7 +29,7 @@ async def test_watchers_share_a_tail_that_ends_after_the_last(
     api: Api, running: Producer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub: Hub = api.hub
-    monkeypatch.setattr("api.viewing.hub.LINGER", 0.01)
+    monkeypatch.setattr("api.viewing.hub.TAIL_LINGER_S", 0.01)
     with watching(hub, running.generation_id) as first:
         with watching(hub, running.generation_id) as second:
             assert first is second
@@ -73,7 +73,7 @@ async def test_tails_that_nobody_watches_are_few_bytes(
     hub = api.hub
     with watching(hub, running.generation_id) as first:
         await until(lambda: first.loaded, "the log to be read")
-    monkeypatch.setattr("api.viewing.hub.MOST_LINGERING", first.frames.size * 3 // 2)
+    monkeypatch.setattr("api.viewing.hub.MAX_LINGERING_BYTES", first.frames.size * 3 // 2)
     await channels(api, running.generation_id)
     other = await api.post()
     producer = await Producer.start(api.log, other)

@@ -10,22 +10,33 @@ from api.viewing.replay_pages import Pages
 from shared.log.compaction import pack
 from shared.log.entry import RawEntry
 from shared.log.events import ORIGIN, EventId
-from shared.log.guarded_log import PAGE, Keys, Log
+from shared.log.guarded_log import LOG_PAGE, Keys, Log
 from tests.api.harness import Api, Producer, whole
 
 
 async def test_what_follows_a_cursor_over_pages_and_attempts(api: Api, running: Producer) -> None:
     """Attempts that end within a page, with it, and right after it."""
-    await running.say(*("x" for _ in range(PAGE + 200)))
+    await running.say(*("x" for _ in range(LOG_PAGE + 200)))
     second = await Producer.start(api.log, running.generation_id)
-    await second.say(*("y" for _ in range(PAGE - 2)))
+    await second.say(*("y" for _ in range(LOG_PAGE - 2)))
     third = await Producer.start(api.log, running.generation_id)
     await third.complete()
     messages = await whole(api.log, running.generation_id)
     expected = [f"event: {m.event}\ndata: {m.data.decode()}\nid: {m.id}\n\n".encode() for m in messages]
     ids = [EventId.parse(message.id or "") for message in messages]
     pages = Pages(api.log)
-    for index in (-1, 0, PAGE - 2, PAGE - 1, PAGE, PAGE + 200, PAGE + 201, PAGE + 202, 2 * PAGE + 200, 2 * PAGE + 202):
+    for index in (
+        -1,
+        0,
+        LOG_PAGE - 2,
+        LOG_PAGE - 1,
+        LOG_PAGE,
+        LOG_PAGE + 200,
+        LOG_PAGE + 201,
+        LOG_PAGE + 202,
+        2 * LOG_PAGE + 200,
+        2 * LOG_PAGE + 202,
+    ):
         cursor = ids[index] if index >= 0 else ORIGIN
         got = b""
         while (page := await pages.after(running.generation_id, cursor)).last is not None:
@@ -38,19 +49,21 @@ async def test_what_follows_a_cursor_over_pages_and_attempts(api: Api, running: 
 
 
 async def test_viewers_of_one_log_share_its_pages(api: Api, running: Producer, monkeypatch: pytest.MonkeyPatch) -> None:
-    await running.say(*("x" for _ in range(2 * PAGE)))
+    await running.say(*("x" for _ in range(2 * LOG_PAGE)))
     await running.complete()
     messages = await whole(api.log, running.generation_id)
     read = Log.read_raw
     reads = 0
 
-    async def counted(log: Log, generation_id: str, after: EventId = ORIGIN, *, count: int = PAGE) -> list[RawEntry]:
+    async def counted(
+        log: Log, generation_id: str, after: EventId = ORIGIN, *, count: int = LOG_PAGE
+    ) -> list[RawEntry]:
         nonlocal reads
-        reads += count == PAGE
+        reads += count == LOG_PAGE
         return await read(log, generation_id, after, count=count)
 
     monkeypatch.setattr(Log, "read_raw", counted)
-    monkeypatch.setattr("api.viewing.replay_pages.KEPT", 60.0)
+    monkeypatch.setattr("api.viewing.replay_pages.PAGE_KEPT_S", 60.0)
     cursors = [messages[index * 20].id for index in range(50)]
     got = await asyncio.gather(*(api.events(running.generation_id, cursor) for cursor in cursors))
     for index, seen in enumerate(got):
@@ -59,12 +72,12 @@ async def test_viewers_of_one_log_share_its_pages(api: Api, running: Producer, m
 
 
 async def test_a_packed_log_replays_the_same_from_every_cursor(api: Api, running: Producer) -> None:
-    await running.say(*(f"word {number} " for number in range(PAGE + 150)))
+    await running.say(*(f"word {number} " for number in range(LOG_PAGE + 150)))
     await running.complete()
     before = await api.events(running.generation_id)
-    log = await api.log.read(running.generation_id, count=2 * PAGE)
+    log = await api.log.read(running.generation_id, count=2 * LOG_PAGE)
     assert await api.log.replace(running.generation_id, log[-1].id, len(log), pack(log))
     assert await api.log.redis.xlen(Keys(running.generation_id).log) < len(log) / 20
-    for index in (*range(70), PAGE - 1, PAGE, PAGE + 149):
+    for index in (*range(70), LOG_PAGE - 1, LOG_PAGE, LOG_PAGE + 149):
         assert await api.events(running.generation_id, before[index].id) == before[index + 1 :]
     assert await api.events(running.generation_id) == before

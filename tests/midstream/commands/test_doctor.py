@@ -16,7 +16,7 @@ from midstream.checks.finding import Finding
 from midstream.commands import doctor
 from midstream.processes.valkey import Valkey
 from shared.config.settings import Settings, load
-from shared.permissions.permission_check import RULE
+from shared.permissions.permission_check import ACL_RULE
 from shared.queue.queue import Queue
 from shared.queue.workers import Workers
 from tests.midstream.conftest import RunPython
@@ -117,7 +117,7 @@ async def test_says_that_no_worker_is_alive_and_fails_where_something_waits(sett
 async def test_what_a_user_may_not_do_is_named_and_a_hint_is_a_warning(settings: Settings, tmp_path: Path) -> None:
     async with Valkey(tmp_path / "v") as valkey, redis.asyncio.Redis.from_url(valkey.url) as client:
         limited = on(valkey.url.replace("unix://", f"unix://u:{SECRET}@"), settings)
-        rule = ("ACL", "SETUSER", "u", "reset", "on", f">{SECRET}", *RULE.split())
+        rule = ("ACL", "SETUSER", "u", "reset", "on", f">{SECRET}", *ACL_RULE.split())
         await client.execute_command(*rule, "-info")
         findings = list(doctor.examine(limited, tmp_path))
         assert wrong(findings) == {"Redis, permissions": "warn", "providers": "warn", "workers": "warn"}
@@ -186,7 +186,7 @@ def test_warns_of_a_variable_that_nobody_knows(
 
 
 async def test_sees_a_clock_that_is_off(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_check, "CLOCK_DIFFERENCE", -1.0)
+    monkeypatch.setattr(redis_check, "CLOCK_DIFFERENCE_S", -1.0)
     async with Valkey(tmp_path / "data"):
         findings = list(doctor.examine(settings, tmp_path / "data"))
     assert wrong(findings)["embedded server, clock"] == "warn"

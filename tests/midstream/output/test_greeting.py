@@ -16,7 +16,7 @@ from shared.config.settings import load
 async def test_those_that_take_long_are_named(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(greeting, "READY_REMINDER", 0.01)
+    monkeypatch.setattr(greeting, "READY_REMINDER_S", 0.01)
     children = [Child(name, [sys.executable], {}, says_ready=True) for name in ("api", "worker-1", "worker-2")]
     children[0].ready.set()
     waiting = asyncio.create_task(all_ready(children))

@@ -81,7 +81,7 @@ async def test_relays_each_line_with_its_name(capfd: pytest.CaptureFixture[str])
 async def test_a_line_without_end_is_relayed_in_bounded_pieces(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subprocess, "LINE_LIMIT", 1000)
+    monkeypatch.setattr(subprocess, "MAX_LINE_BYTES", 1000)
     speaker = python("api", "print('x' * 10_000, end='')")
     await speaker.start()
     await speaker.wait()
@@ -93,8 +93,8 @@ async def test_a_line_without_end_is_relayed_in_bounded_pieces(
 async def test_restarts_what_dies_with_growing_pauses(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(subprocess, "FIRST_PAUSE", 0.02)
-    monkeypatch.setattr(subprocess, "LAST_PAUSE", 0.08)
+    monkeypatch.setattr(subprocess, "FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr(subprocess, "LAST_PAUSE_S", 0.08)
     monkeypatch.setattr("random.uniform", lambda least, most: most)
     starts = tmp_path / "starts"
     dying = python("worker", f"open({str(starts)!r}, 'a').write('x'); raise SystemExit(7)")
@@ -113,9 +113,9 @@ async def test_restarts_what_dies_with_growing_pauses(
 async def test_what_ends_again_and_again_before_it_was_ever_ready_is_given_up(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(subprocess, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(subprocess, "FIRST_PAUSE_S", 0.02)
     # However long each of them ran.
-    monkeypatch.setattr(subprocess, "STEADY", 0.0)
+    monkeypatch.setattr(subprocess, "STEADY_AFTER_S", 0.0)
     starts = tmp_path / "starts"
     dying = python("worker", f"open({str(starts)!r}, 'a').write('x'); raise SystemExit(7)")
     await dying.start()
@@ -178,8 +178,8 @@ async def test_kills_what_does_not_end(capfd: pytest.CaptureFixture[str]) -> Non
 async def test_what_was_ready_is_started_again_also_where_it_refuses_its_configuration_now(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(subprocess, "FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(subprocess, "LAST_PAUSE", 0.02)
+    monkeypatch.setattr(subprocess, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(subprocess, "LAST_PAUSE_S", 0.02)
     starts = tmp_path / "starts"
     refusing = python("worker", f"open({str(starts)!r}, 'a').write('x'); raise SystemExit(2)")
     refusing.ready.set()

@@ -222,7 +222,7 @@ async def test_ends_with_a_parent_that_is_killed(tmp_path: Path, run_python: Run
 async def test_ends_an_orphan_first(
     tmp_path: Path, run_python: RunPython, gone: Gone, monkeypatch: pytest.MonkeyPatch, hung: bool
 ) -> None:
-    monkeypatch.setattr(valkey, "STOP_TIMEOUT", 0.5)
+    monkeypatch.setattr(valkey, "STOP_TIMEOUT_S", 0.5)
     folder = tmp_path / "data"
     parent = run_python("-c", STARTER.format(orphan=True, folder=str(folder)))
     assert parent.stdout is not None

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from shared.config import proxies
-from shared.config.proxies import SYSTEM, Proxy, proxy_for
+from shared.config.proxies import SYSTEM_SETTINGS, Proxy, proxy_for
 
 FAR = "https://api.openai.com/v1"
 ONE, TWO = "http://one.test:1", "http://two.test:2"
@@ -102,7 +102,7 @@ def test_the_systems_settings_where_no_variable_is_set(monkeypatch: pytest.Monke
     monkeypatch.setattr(proxies, "proxy_bypass", lambda host: host == "inside.test")
     proxy = proxy_for(FAR)
     assert proxy is not None
-    assert (proxy.variable, proxy.url) == (SYSTEM, ONE)
+    assert (proxy.variable, proxy.url) == (SYSTEM_SETTINGS, ONE)
     assert proxy_for("https://inside.test") is None
     assert proxy_for("http://a.test") is None
     monkeypatch.setenv("HTTP_PROXY", TWO)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.config.settings import KNOWN
+from shared.config.settings import SETTING_DEPTHS
 from shared.config.variables import settings_in, strangers, warnings, without_strangers
 
 SERVICES = {
@@ -30,8 +30,8 @@ SERVICES = {
 
 
 def test_what_kubernetes_and_docker_make_is_passed_over() -> None:
-    assert settings_in(SERVICES, KNOWN) == {}
-    assert strangers(KNOWN, SERVICES) == []
+    assert settings_in(SERVICES, SETTING_DEPTHS) == {}
+    assert strangers(SETTING_DEPTHS, SERVICES) == []
 
 
 def test_settings_beside_it_count() -> None:
@@ -41,7 +41,7 @@ def test_settings_beside_it_count() -> None:
         "MIDSTREAM_MODELS__FAST": "local/x",
         "MIDSTREAM_LEASE": "",
     }
-    assert settings_in(SERVICES | ours, KNOWN).keys() == ours.keys() - {"MIDSTREAM_LEASE"}
+    assert settings_in(SERVICES | ours, SETTING_DEPTHS).keys() == ours.keys() - {"MIDSTREAM_LEASE"}
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ def test_settings_beside_it_count() -> None:
 )
 def test_a_stranger_is_one_warning_without_its_value(name: str, value: str, advice: str) -> None:
     environment = {name: value, "MIDSTREAM_URL": "http://127.0.0.1:8000", "HOME": "/"}
-    (warning,) = warnings(KNOWN, environment)
+    (warning,) = warnings(SETTING_DEPTHS, environment)
     assert warning.startswith(f"{name}: no such setting")
     assert advice in warning
     assert value == "5" or value not in warning.partition(": ")[2]
-    assert without_strangers(KNOWN, environment).keys() == environment.keys() - {name}
+    assert without_strangers(SETTING_DEPTHS, environment).keys() == environment.keys() - {name}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.log.compaction import MOST, PACKED, pack, unpack, unpacked
+from shared.log.compaction import MAX_PACKED_DELTAS, PACKED_FIELD, pack, unpack, unpacked
 from shared.log.entry import Entry
 from shared.log.events import ORIGIN, Completed, Delta, Event, EventId, Part, PartEnd, encode
 
@@ -66,11 +66,11 @@ def story(count: int) -> list[Entry]:
 
 
 def test_what_has_a_place_of_its_own_keeps_it() -> None:
-    log = story(3 * MOST)
+    log = story(3 * MAX_PACKED_DELTAS)
     packed = pack(log)
-    assert [entry.type for entry in packed] == ["part", PACKED, PACKED, PACKED, "completed"]
+    assert [entry.type for entry in packed] == ["part", PACKED_FIELD, PACKED_FIELD, PACKED_FIELD, "completed"]
     assert (packed[0], packed[-1]) == (log[0], log[-1])
-    assert packed[1].id == log[MOST].id
+    assert packed[1].id == log[MAX_PACKED_DELTAS].id
     assert sum(len(entry.data) for entry in packed) < sum(len(entry.data) for entry in log) / 8
 
 
@@ -85,4 +85,4 @@ def test_what_would_not_come_back_as_it_was_is_left_alone(data: bytes) -> None:
 @pytest.mark.parametrize("data", [b"", b"nonsense", msgspec.json.encode([1])])
 def test_a_packed_entry_that_cannot_be_read_is_an_error(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"packed entry|JSON|array"):
-        list(unpack(Entry(EventId(1, 1), PACKED, data)))
+        list(unpack(Entry(EventId(1, 1), PACKED_FIELD, data)))

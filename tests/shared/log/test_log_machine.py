@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from shared.config.settings import Settings
 from shared.generations.generations import Generations
 from shared.log.entry import Entry
-from shared.log.events import ORIGIN, TERMINAL, EventId
+from shared.log.events import ORIGIN, TERMINAL_TYPES, EventId
 from shared.log.guarded_log import Keys, Log, Outcome, Reply, Start
 from shared.queue.queue import Queue
 from tests.contract.accepting import accept, completed, delta
@@ -88,7 +88,7 @@ class LogMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.writers) < 4)
     @rule()
     def claim(self) -> None:
-        sealed = any(entry.type in TERMINAL for entry in self.entries())
+        sealed = any(entry.type in TERMINAL_TYPES for entry in self.entries())
         claim = self.run(self.log.claim(self.id, model="m", provider="p", ttl_ms=10_000_000))
         assert (claim.start is Start.SEALED) == sealed
         if claim.owned:
@@ -139,7 +139,7 @@ class LogMachine(RuleBasedStateMachine):
         if reply.outcome is Outcome.OK:
             assert writer.token >= self.newest, "a superseded attempt wrote"
             self.newest = writer.token
-            assert not any(entry.type in TERMINAL for entry in before), "a sealed log grew"
+            assert not any(entry.type in TERMINAL_TYPES for entry in before), "a sealed log grew"
         else:
             assert after == before, "a refused append left something"
         if not reply_lost:
@@ -202,7 +202,7 @@ class LogMachine(RuleBasedStateMachine):
 
     def ahead(self, viewer: Viewer) -> bool:
         entries = self.entries()
-        sealed = bool(entries) and entries[-1].type in TERMINAL
+        sealed = bool(entries) and entries[-1].type in TERMINAL_TYPES
         return not sealed and viewer.cursor > (entries[-1].id if entries else ORIGIN)
 
     # The promises
@@ -216,7 +216,7 @@ class LogMachine(RuleBasedStateMachine):
             following = EventId(before.token, before.seq + 1)
             assert entry.id == following or (entry.id.token > before.token and entry.id.seq == 0)
             before = entry.id
-        assert not any(entry.type in TERMINAL for entry in entries[:-1])
+        assert not any(entry.type in TERMINAL_TYPES for entry in entries[:-1])
 
     @rule()
     def a_viewer_resumes_at_every_id(self) -> None:

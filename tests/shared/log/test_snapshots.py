@@ -6,7 +6,7 @@ import pytest
 
 from shared.log import events
 from shared.log.events import EventId, encode
-from shared.log.snapshots import RAW_BYTES, RAW_LISTED, Snapshot
+from shared.log.snapshots import MAX_RAW_BYTES, MAX_RAW_LISTED, Snapshot
 
 
 def fold(*said: events.Event) -> Snapshot:
@@ -108,13 +108,13 @@ def test_raw_events_are_counted_and_listed_as_far_as_the_bounds_go() -> None:
     deep: object = 1
     for _ in range(200):
         deep = [deep]
-    raws = [events.Raw(protocol="p", data=data) for data in (deep, "x" * RAW_BYTES, *range(RAW_LISTED + 1))]
+    raws = [events.Raw(protocol="p", data=data) for data in (deep, "x" * MAX_RAW_BYTES, *range(MAX_RAW_LISTED + 1))]
     begun = [attempt(1), *text(0, "x"), events.Annotation(part=0, fields={"deep": deep})]
     snapshot = fold(*begun, *raws)
     assert snapshot.raw_count == len(raws)
-    assert [raw.data for raw in snapshot.raw] == list(range(RAW_LISTED))
+    assert [raw.data for raw in snapshot.raw] == list(range(MAX_RAW_LISTED))
     assert snapshot.parts[0].annotations == []
-    snapshot = fold(*begun, *(events.Raw(protocol="p", data="x" * (RAW_BYTES // 2)) for _ in range(9)))
+    snapshot = fold(*begun, *(events.Raw(protocol="p", data="x" * (MAX_RAW_BYTES // 2)) for _ in range(9)))
     assert (snapshot.raw_count, len(snapshot.raw)) == (9, 1)
     snapshot = fold(attempt(1), *raws, attempt(2))
     assert (snapshot.raw_count, snapshot.raw) == (0, [])

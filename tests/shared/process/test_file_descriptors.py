@@ -10,7 +10,7 @@ import socket
 
 import pytest
 
-from shared.process.file_descriptors import RESERVE, is_exhausted, places, raise_limit, shortage
+from shared.process.file_descriptors import RESERVED_DESCRIPTORS, is_exhausted, places, raise_limit, shortage
 
 
 class System:
@@ -64,8 +64,8 @@ def test_what_does_not_fit_is_said_and_not_taken(
     assert not caplog.records
     on(System(100, 256), monkeypatch)
     with caplog.at_level(logging.WARNING):
-        assert places(500) == 256 - RESERVE
-    assert f"MIDSTREAM_CONCURRENCY=500 needs {500 + RESERVE}" in caplog.text
+        assert places(500) == 256 - RESERVED_DESCRIPTORS
+    assert f"MIDSTREAM_CONCURRENCY=500 needs {500 + RESERVED_DESCRIPTORS}" in caplog.text
     assert shortage(500) is not None
     assert shortage(1) is None
     on(System(16, 16), monkeypatch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 
-from shared.process.gc_tuning import THRESHOLDS, spare_collector
+from shared.process.gc_tuning import GC_THRESHOLDS, spare_collector
 
 
 class Knot:
@@ -27,12 +27,12 @@ def test_what_is_loaded_is_spared_and_what_follows_is_not() -> None:
         assert gc.get_freeze_count() == spared
         # It still comes by itself.
         assert gc.isenabled()
-        assert gc.get_threshold() == THRESHOLDS
+        assert gc.get_threshold() == GC_THRESHOLDS
         many: list[list[object]] = []
         # Not asked whether it is there: from Python 3.12 on a collection may come while the answer holds it.
         freed: list[object] = []
         knot = weakref.ref(Knot(), freed.append)
-        while not freed and len(many) < 2 * THRESHOLDS[0]:
+        while not freed and len(many) < 2 * GC_THRESHOLDS[0]:
             many.append([many])
         assert freed == [knot]
     finally:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.request.nesting import CHUNK, LONGEST, entries, more_values, nested_deeper, shallow
+from shared.request.nesting import MAX_CUT_BYTES, STEP_BYTES, entries, more_values, nested_deeper, shallow
 from shared.strict_json import cut, nests_deeper
 
 VALUES = st.recursive(
@@ -28,7 +28,7 @@ def test_text_and_value_agree(value: Any, limit: int) -> None:
     assert (cut(value, limit) == value) or deeper
 
 
-@pytest.mark.parametrize("before", range(CHUNK - 9, CHUNK + 3))
+@pytest.mark.parametrize("before", range(STEP_BYTES - 9, STEP_BYTES + 3))
 @pytest.mark.parametrize("text", ['\\"[[', "\\\\[[", '"[[', "[[\\", '\\\\"[', "\\" * 5 + '"[['])
 def test_a_piece_ends_anywhere(before: int, text: str) -> None:
     body = json.dumps(["x" * before + text, [text]]).encode()
@@ -46,7 +46,7 @@ def test_what_stands_beside_it_stays(depth: int) -> None:
 
 def test_a_long_one_is_not_gone_through() -> None:
     with pytest.raises(ValueError, match="nest deeper"):
-        shallow(b'{"a":' + b"[" * 100 + b"]" * 100 + b',"b":"' + b"x" * LONGEST + b'"}', 64)
+        shallow(b'{"a":' + b"[" * 100 + b"]" * 100 + b',"b":"' + b"x" * MAX_CUT_BYTES + b'"}', 64)
 
 
 def counted(value: Any) -> int:
@@ -61,14 +61,14 @@ def test_values_are_counted_to_the_last(value: Any, more: int, indent: int | Non
     assert more_values(text, counted(value) + more) == (more < 0)
 
 
-@pytest.mark.parametrize("before", range(CHUNK - 9, CHUNK + 3))
+@pytest.mark.parametrize("before", range(STEP_BYTES - 9, STEP_BYTES + 3))
 @pytest.mark.parametrize("value", [[], {}, [[]], ["a"], {"a": []}, [1, {}, "\\\\"], ["\\", "[,{"]])
 def test_they_are_counted_wherever_a_piece_ends(before: int, value: Any) -> None:
     for text in (["x" * before, value], [value, "x" * before, value] * 3):
         body = json.dumps(text, separators=(",", ":")).encode()
         assert not more_values(body, counted(text))
         assert more_values(body, counted(text) - 1)
-    spaced = b"[" + b" " * before + json.dumps(value).encode() + b" " * CHUNK + b"]"
+    spaced = b"[" + b" " * before + json.dumps(value).encode() + b" " * STEP_BYTES + b"]"
     assert not more_values(spaced, 1 + counted(value))
     assert more_values(spaced, counted(value))
 

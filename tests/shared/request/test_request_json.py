@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from shared.process.background_thread import LONG
-from shared.request.generation_request import STEP, GenerationRequest
-from shared.request.request_json import PIECE, encode, read
+from shared.process.background_thread import LONG_WORK_BYTES
+from shared.request.generation_request import BASE64_STEP_CHARS, GenerationRequest
+from shared.request.request_json import PIECE_CHARS, encode, read
 
 PICTURE = "data:image/png;base64," + base64.b64encode(b"\x89PNG" * 30_000).decode()
 TEXT = {"type": "text", "text": "x" * 300}
@@ -25,7 +25,7 @@ MESSAGES: dict[str, list[dict[str, Any]]] = {
     "pictures": [{"role": "user", "content": [TEXT, {"type": "image_url", "image_url": {"url": PICTURE}}]}],
     "a file": [{"role": "user", "content": [{"type": "file", "file": {"file_data": PICTURE, "filename": "a.png"}}]}],
     "messages": [
-        {"role": "system", "content": "x" * LONG},
+        {"role": "system", "content": "x" * LONG_WORK_BYTES},
         {"role": "developer", "content": [TEXT], "name": "a"},
         {"role": "assistant", "content": [TEXT], "reasoning": [{"text": "t"}]},
         {"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{}"}}]},
@@ -41,7 +41,7 @@ def body(messages: Any, **more: Any) -> bytes:
 @pytest.mark.parametrize("name", MESSAGES)
 def test_it_is_read_as_at_once(name: str) -> None:
     text = body(MESSAGES[name], tools=[TOOL] * 20, extra={"p": {"a": {"b": [1, "2"]}}}, temperature=1)
-    assert len(text) > LONG
+    assert len(text) > LONG_WORK_BYTES
     assert read(text) == GenerationRequest.model_validate_json(text)
 
 
@@ -55,10 +55,10 @@ def test_it_is_read_as_at_once(name: str) -> None:
         body([{"role": "user", "content": [TEXT] * 300, "unknown": 1}]),
         body([{"role": "user", "content": [TEXT] * 300}, 7]),
         body([{"role": "user", "content": [TEXT] * 300}], tools=[{"type": "function"}], seed="x"),
-        body("x" * LONG),
-        b'{"model":"p/m","messages":[{"role":"user","content":"' + b"x" * LONG,
-        b"[" + b"1," * LONG + b"1]",
-        b'{"model":"p/m","messages":[{"role":"user","content":"' + b"x" * LONG + b'\\ud800"}]}',
+        body("x" * LONG_WORK_BYTES),
+        b'{"model":"p/m","messages":[{"role":"user","content":"' + b"x" * LONG_WORK_BYTES,
+        b"[" + b"1," * LONG_WORK_BYTES + b"1]",
+        b'{"model":"p/m","messages":[{"role":"user","content":"' + b"x" * LONG_WORK_BYTES + b'\\ud800"}]}',
     ],
 )
 def test_what_is_wrong_with_it_is_said_as_at_once(text: bytes) -> None:
@@ -81,7 +81,7 @@ def test_it_is_written_as_at_once(value: Any) -> None:
 
 
 def test_a_long_text_is_written_whole() -> None:
-    for text in ("x" * PIECE, 'é"\n\x01\U0001f600' * PIECE, "\U0001f600" * (2 * PIECE + 1)):
+    for text in ("x" * PIECE_CHARS, 'é"\n\x01\U0001f600' * PIECE_CHARS, "\U0001f600" * (2 * PIECE_CHARS + 1)):
         assert json.loads(encode({text: [text, True, 7, None, 0.5]})) == {text: [text, True, 7, None, 0.5]}
 
 
@@ -91,11 +91,13 @@ def test_a_number_that_json_does_not_have_is_refused(number: float) -> None:
         encode({"a": [number]})
 
 
-@pytest.mark.parametrize("length", [STEP * 3 // 4 + 1, STEP * 3 // 2, STEP * 3 // 2 - 1])
+@pytest.mark.parametrize(
+    "length", [BASE64_STEP_CHARS * 3 // 4 + 1, BASE64_STEP_CHARS * 3 // 2, BASE64_STEP_CHARS * 3 // 2 - 1]
+)
 def test_long_base64_is_decoded_whole(length: int) -> None:
     content = bytes(range(256)) * (length // 256) + b"z" * (length % 256)
     url = "data:image/png;base64," + base64.b64encode(content).decode()
     assert read(body([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]))
-    padded = url[: 22 + STEP - 1] + "=" + url[22 + STEP :]
+    padded = url[: 22 + BASE64_STEP_CHARS - 1] + "=" + url[22 + BASE64_STEP_CHARS :]
     with pytest.raises(ValidationError):
         read(body([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": padded}}]}]))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from redis.exceptions import NoPermissionError
 
-from shared.storage.clock import SLOW, Server, read_clock, read_server, seen_ms
+from shared.storage.clock import SLOW_ANSWER_S, Server, read_clock, read_server, seen_ms
 
 
 class Machine:
@@ -109,7 +109,7 @@ async def test_an_answer_that_takes_long_says_nothing_of_the_clock(machine: Mach
     await machine.up()
     machine.answers_in = 5
     assert await machine.up() > 3_000
-    machine.answers_in = SLOW / 2
+    machine.answers_in = SLOW_ANSWER_S / 2
     assert await machine.up() > 3_000
     machine.set_clock(-600)
     assert await machine.up() == 0

@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError
 
 from shared.storage import connection_pool
 from shared.storage.connections import connect
-from shared.storage.outage import CROWDED, is_crowded
+from shared.storage.outage import CROWDED_WORDS, is_crowded
 from tests.shared.storage.scripted_redis import ScriptedRedis
 from tests.shared.storage.test_connections import eventually
 
@@ -24,7 +24,7 @@ async def test_at_most_so_many_at_once() -> None:
 
 
 async def test_idle_ones_are_given_back_but_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_pool, "IDLE", 0.05)
+    monkeypatch.setattr(connection_pool, "IDLE_S", 0.05)
     async with ScriptedRedis(lambda *_: b"+OK\r\n") as server:
         redis = connect(server.url, timeout=5, connections=8)
         await asyncio.gather(*(redis.set("k", "1") for _ in range(50)))
@@ -36,7 +36,7 @@ async def test_idle_ones_are_given_back_but_for_one(monkeypatch: pytest.MonkeyPa
 
 
 async def test_one_in_use_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_pool, "IDLE", 0.05)
+    monkeypatch.setattr(connection_pool, "IDLE_S", 0.05)
     release = asyncio.Event()
     async with ScriptedRedis(lambda _, words: b"" if words[0] == b"BLPOP" else b"+OK\r\n") as server:
         redis = connect(server.url, timeout=5, connections=8)
@@ -105,7 +105,7 @@ class Crowded(ScriptedRedis):
             await super()._serve(reader, writer)
             return
         self.refused += 1
-        writer.write(f"-ERR {CROWDED}\r\n".encode())
+        writer.write(f"-ERR {CROWDED_WORDS}\r\n".encode())
         writer.close()
 
 
@@ -163,7 +163,7 @@ async def test_after_redis_had_no_room_for_any_it_is_asked_again() -> None:
 async def test_who_waits_while_all_are_in_use_for_long_connects_when_there_is_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(connection_pool, "CROWDED", 0.05)
+    monkeypatch.setattr(connection_pool, "CROWDED_S", 0.05)
     async with Crowded(1) as server:
         redis = connect(server.url, timeout=0.3)
         all_there_is: Any = redis.connection_pool
@@ -209,7 +209,7 @@ async def test_who_waited_in_vain_keeps_no_place() -> None:
 
 
 async def test_who_waits_is_served_once_a_crowd_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_pool, "CROWDED", 0.1)
+    monkeypatch.setattr(connection_pool, "CROWDED_S", 0.1)
     async with ScriptedRedis(lambda *_: b"+OK\r\n") as server:
         redis = connect(server.url, timeout=5, connections=2)
         crowded: Any = redis.connection_pool

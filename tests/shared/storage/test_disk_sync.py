@@ -19,13 +19,13 @@ from redis.exceptions import RedisError
 
 from shared.config.settings import Settings, SettingsError
 from shared.storage import disk_sync
-from shared.storage.disk_sync import WAITAOF_WAITS, Disk, Durability, NotOnDiskError, refusal, version_of
+from shared.storage.disk_sync import VERSIONS_WITH_WAITAOF, Disk, Durability, NotOnDiskError, refusal, version_of
 from tests.conftest import REDIS_8
 from tests.mended.server import Server
 
 ALWAYS = {"appendonly": "yes", "appendfsync": "always", "no-appendfsync-on-rewrite": "no"}
 EVERYSEC = ALWAYS | {"appendfsync": "everysec"}
-KNOWN = min(WAITAOF_WAITS)
+KNOWN = min(VERSIONS_WITH_WAITAOF)
 DELAY = 0.3
 TRIES = 6
 
@@ -96,7 +96,7 @@ class TestSlowDisk:
                     answered += 1
                 kept += server.on_disk(b"last%d:" % n)
             version = version_of(client.info("server"))
-        assert (answered == kept == TRIES) == (version in WAITAOF_WAITS), (version, answered, kept)
+        assert (answered == kept == TRIES) == (version in VERSIONS_WITH_WAITAOF), (version, answered, kept)
 
     async def test_what_is_confirmed_is_on_disk(self, tmp_path: Path, binary: Path | None) -> None:
         """Under everysec: by whichever connection it was written, or refused."""
@@ -107,7 +107,7 @@ class TestSlowDisk:
             disk = Disk(server.url, timeout=5)
             loop = asyncio.get_running_loop()
             try:
-                if version in WAITAOF_WAITS:
+                if version in VERSIONS_WITH_WAITAOF:
                     for n in range(TRIES):
                         began = loop.time()
                         server.client().set(f"key{n}:", "x")
@@ -217,7 +217,7 @@ class TestWaitaof:
         self, scripted: tuple[Scripted, str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         server, url = scripted
-        monkeypatch.setattr(disk_sync, "LIMIT", 0.1)
+        monkeypatch.setattr(disk_sync, "ANSWER_TIMEOUT_S", 0.1)
         server.replies["WAITAOF"] = b""
         subject = Durability(Settings(redis_url=url, durability="disk"))
         with caplog.at_level(logging.WARNING):

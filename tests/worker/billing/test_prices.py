@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from shared.config.settings import PriceSettings, Settings
 from shared.log.events import Cost, Usage
 from tests.harness.repository import ROOT
-from worker.billing.prices import MOST, Prices
+from worker.billing.prices import MAX_REMEMBERED_MODELS, Prices
 
 NOW = int(datetime(2026, 11, 21, tzinfo=UTC).timestamp() * 1000)
 USAGE = Usage(
@@ -160,10 +160,10 @@ def test_names_that_callers_invent_are_not_remembered_for_ever() -> None:
     known = prices()
     snapshot = get_snapshot()
     before = len(snapshot._lookup_cache) + len(snapshot._provider_cache) + len(snapshot._provider_misses)
-    for number in range(2 * MOST):
+    for number in range(2 * MAX_REMEMBERED_MODELS):
         known.cost("openai", [f"gpt-5-mini-2026-{number}", f"invented-{number}"], USAGE, NOW)
     assert len(snapshot._lookup_cache) + len(snapshot._provider_cache) + len(snapshot._provider_misses) == before
-    assert known._find.cache_info().currsize == MOST
+    assert known._find.cache_info().currsize == MAX_REMEMBERED_MODELS
     at = datetime.fromtimestamp(NOW / 1000, UTC)
     counts = Counts(input_tokens=1_000, output_tokens=500)
     expected = snapshot.calc(counts, "gpt-5-mini", "openai", None, at).total_price

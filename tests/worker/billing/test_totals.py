@@ -17,7 +17,7 @@ from shared.config.settings import PriceSettings, Settings
 from shared.generations.generations import Generations
 from shared.log.events import Cancelled, Completed, Cost, Spent, Usage, UsageReport, decode
 from shared.log.guarded_log import Keys
-from shared.queue.queue import PENDING
+from shared.queue.queue import PENDING_KEY
 from shared.storage.lua_script import LuaScript
 from shared.usage import Totals
 from tests.worker.conftest import Midstream, said_something, working
@@ -42,7 +42,7 @@ async def counted(redis: Any, generations: int = 1) -> dict[str, Counter[str]]:
     async with asyncio.timeout(15):
         while True:
             found = await totals(redis)
-            if sum(c[s] for c in found.values() for s in states) >= generations and not await redis.zcard(PENDING):
+            if sum(c[s] for c in found.values() for s in states) >= generations and not await redis.zcard(PENDING_KEY):
                 return found
             await asyncio.sleep(0.02)
 

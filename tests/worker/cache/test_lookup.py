@@ -39,7 +39,7 @@ from shared.storage.subscriber import Subscriber
 from tests.contract.accepting import accept, batch, completed, delta
 from tests.worker.conftest import Midstream, said_something, working
 from worker.cache.log_notifier import News
-from worker.cache.lookup import IMMATERIAL, canonical, digest, will_do
+from worker.cache.lookup import IMMATERIAL_FIELDS, canonical, digest, will_do
 from worker.cache.source import Beginning, Source, SourceLost
 
 CACHE = {"ttl": 600}
@@ -81,8 +81,8 @@ def settings(settings: Settings) -> Settings:
 
 class TestCanonicalForm:
     def test_every_field_is_classified(self) -> None:
-        assert GenerationRequest.model_fields.keys() == MATERIAL.keys() | IMMATERIAL
-        assert IGNORED.keys() == IMMATERIAL
+        assert GenerationRequest.model_fields.keys() == MATERIAL.keys() | IMMATERIAL_FIELDS
+        assert IGNORED.keys() == IMMATERIAL_FIELDS
 
     @examples(max_examples=50)
     @given(

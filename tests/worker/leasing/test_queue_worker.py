@@ -18,7 +18,7 @@ from shared.config.settings import Settings
 from shared.generations.generations import Generations
 from shared.log.events import Attempt, Completed, Failed
 from shared.log.guarded_log import Log
-from shared.queue.queue import LEASES, PENDING, QUEUE, WAKE, Queue
+from shared.queue.queue import LEASES_KEY, PENDING_KEY, QUEUE_KEY, WAKE_KEY, Queue
 from shared.storage.connections import connect
 from tests.worker.conftest import Eventually, Midstream, said_something, working
 
@@ -39,11 +39,11 @@ async def test_a_forged_pickle_has_no_effect(
     trap = tmp_path / "trap"
     forged = pickle.dumps({"f": "generate", "a": (Evil(trap),), "k": {}, "t": 1, "et": 1})
     await redis.set(job_key_prefix + "evil", forged)
-    await redis.zadd(QUEUE, {"evil": 1})
+    await redis.zadd(QUEUE_KEY, {"evil": 1})
     async with working(settings):
 
         async def dropped() -> bool:
-            return await redis.zscore(QUEUE, "evil") is None
+            return await redis.zscore(QUEUE_KEY, "evil") is None
 
         await eventually(dropped)
         assert isinstance(
@@ -97,14 +97,14 @@ async def test_a_worker_ends_only_after_the_last_step_of_its_jobs(
         go_on.set()
         await asyncio.wait({worker})
     assert not ended
-    assert not await redis.hexists(LEASES, generation_id)  # type: ignore[misc]  # redis-py: for both of its clients
+    assert not await redis.hexists(LEASES_KEY, generation_id)  # type: ignore[misc]  # redis-py: for both of its clients
 
 
 async def test_no_wake_up_is_needed(settings: Settings, midstream: Midstream, redis: Redis) -> None:
     async with working(settings):
         await midstream.ended(await midstream.ask("simulator/lorem?deltas=2&rate=0"))
         generation_id = await midstream.ask("simulator/lorem?deltas=2&rate=0")
-        await redis.delete(WAKE)
+        await redis.delete(WAKE_KEY)
         assert isinstance((await midstream.ended(generation_id, 10))[-1], Completed)
 
 
@@ -112,8 +112,8 @@ async def test_no_more_than_its_concurrency(settings: Settings, midstream: Midst
     async with working(settings.model_copy(update={"concurrency": 2})):
         ids = [await midstream.ask("simulator/lorem?deltas=10&rate=20") for _ in range(5)]
         most = 0
-        while (left := await redis.zcard(QUEUE)) > 0:
-            most = max(most, await redis.hlen(LEASES))
+        while (left := await redis.zcard(QUEUE_KEY)) > 0:
+            most = max(most, await redis.hlen(LEASES_KEY))
             await asyncio.sleep(0.02)
         assert (most, left) == (2, 0)
         for generation_id in ids:
@@ -146,7 +146,7 @@ async def test_a_redis_restart_is_survived(
             assert isinstance((await midstream.ended(after))[-1], Completed)
 
             async def empty() -> bool:
-                return not await redis.exists(QUEUE, PENDING)
+                return not await redis.exists(QUEUE_KEY, PENDING_KEY)
 
             await eventually(empty)
         await redis.aclose()

@@ -13,11 +13,11 @@ from redis.exceptions import ConnectionError, NoPermissionError, TimeoutError
 
 from shared.config.settings import Settings
 from shared.log.events import Completed
-from shared.queue.queue import QUEUE, Queue
+from shared.queue.queue import QUEUE_KEY, Queue
 from shared.storage.clock import Server
 from tests.worker.conftest import Midstream, working
 from worker.leasing import wake_ups
-from worker.leasing.wake_ups import LOOK, WakeUps
+from worker.leasing.wake_ups import LOOK_INTERVAL_S, WakeUps
 
 
 class Pops:
@@ -66,7 +66,7 @@ async def test_a_wake_up_comes_at_once(pops: Pops, subject: WakeUps) -> None:
 async def test_a_pop_that_fails_is_a_look_at_the_queue_and_later_another_pop(
     pops: Pops, subject: WakeUps, error: Exception, unbroken: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wake_ups, "LOOK", 0.001)
+    monkeypatch.setattr(wake_ups, "LOOK_INTERVAL_S", 0.001)
     subject._backoff._first = subject._backoff._next = 60.0
     pops.failing(error)
     assert await subject.wait(30) is unbroken
@@ -92,7 +92,7 @@ async def test_a_pop_without_a_reply_is_left_alone_and_the_queue_looked_at(pops:
     assert subject.deaf
     began = time.monotonic()
     assert await subject.wait(30)
-    assert LOOK / 2 < time.monotonic() - began < 10
+    assert LOOK_INTERVAL_S / 2 < time.monotonic() - began < 10
     assert pops.count == 1
     reply.set()
     assert await subject.wait(30)
@@ -149,7 +149,7 @@ async def test_a_restart_that_only_the_wake_up_noticed_is_held_off_after(
         async with asyncio.timeout(20):
             while not seen:
                 await asyncio.sleep(0.01)
-        await redis.zadd(QUEUE, {"forgotten": 1})
+        await redis.zadd(QUEUE_KEY, {"forgotten": 1})
         after = await midstream.ended(await midstream.ask("simulator/lorem?deltas=2&rate=0"))
         assert isinstance(after[-1], Completed)
-        assert await redis.zscore(QUEUE, "forgotten") == 1
+        assert await redis.zscore(QUEUE_KEY, "forgotten") == 1

@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from shared.config.settings import Settings
-from shared.log.events import TERMINAL
+from shared.log.events import TERMINAL_TYPES
 from shared.log.guarded_log import Keys
 from tests.worker.conftest import Midstream, working
 from worker.maintenance import settler
@@ -18,10 +18,12 @@ from worker.maintenance import settler
 async def test_a_log_that_has_ended_is_packed_and_says_the_same(
     settings: Settings, midstream: Midstream, redis: Redis, monkeypatch: pytest.MonkeyPatch, pack: bool
 ) -> None:
-    monkeypatch.setattr(settler, "LINGER", 0.1)
+    monkeypatch.setattr(settler, "RECHECK_AFTER_S", 0.1)
     async with working(settings.model_copy(update={"pack": pack})):
         generation_id = await midstream.ask("simulator/lorem?deltas=40&rate=200")
-        before = await midstream.until(generation_id, lambda entries: bool(entries) and entries[-1].type in TERMINAL)
+        before = await midstream.until(
+            generation_id, lambda entries: bool(entries) and entries[-1].type in TERMINAL_TYPES
+        )
         assert len(before) > 20
         key = Keys(generation_id).log
         async with asyncio.timeout(10):

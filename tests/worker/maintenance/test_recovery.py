@@ -12,14 +12,14 @@ from shared.config.settings import Settings
 from shared.generations.generations import Generations
 from shared.log.events import Completed
 from shared.log.guarded_log import Keys
-from shared.queue.queue import LEASES, PENDING, QUEUE, RESTORATION_MS, Queue
+from shared.queue.queue import LEASES_KEY, PENDING_KEY, QUEUE_KEY, RESTORATION_MS, Queue
 from shared.storage.clock import Server
 from shared.storage.connections import connect
 from tests.contract.accepting import accept
 from tests.worker.conftest import Midstream, working
 from worker.billing.prices import Prices
 from worker.maintenance import recovery
-from worker.maintenance.recovery import MARK, Recovery
+from worker.maintenance.recovery import RECOVERY_KEY, Recovery
 from worker.maintenance.sweeper import Sweeper
 
 
@@ -47,7 +47,7 @@ def subject(generations: Generations) -> Recovery:
 
 
 async def queued(queue_redis: Redis) -> set[str]:
-    return {generation_id.decode() for generation_id in await queue_redis.zrange(QUEUE, 0, -1)}
+    return {generation_id.decode() for generation_id in await queue_redis.zrange(QUEUE_KEY, 0, -1)}
 
 
 async def test_what_the_queue_lost_is_enqueued_for_when_nobody_takes_it_back(
@@ -58,9 +58,9 @@ async def test_what_the_queue_lost_is_enqueued_for_when_nobody_takes_it_back(
     now_ms, _ = await queue.clock()
     assert await subject.go_on("a") == 1
     assert await queued(queue_redis) == {lost}
-    assert await queue_redis.zscore(QUEUE, lost) >= now_ms + RESTORATION_MS
-    assert await queue_redis.hget(LEASES, lost) == b""  # type: ignore[misc]  # typed for a client that does not await
-    assert await queue_redis.zscore(PENDING, lost) is not None
+    assert await queue_redis.zscore(QUEUE_KEY, lost) >= now_ms + RESTORATION_MS
+    assert await queue_redis.hget(LEASES_KEY, lost) == b""  # type: ignore[misc]  # typed for a client that does not await
+    assert await queue_redis.zscore(PENDING_KEY, lost) is not None
     assert [place.id for place in await queue.owned("local", before=None, limit=9)] == [lost]
 
 
@@ -74,11 +74,11 @@ async def test_what_has_ended_and_what_is_queued_or_leased_stays_as_it_is(
     leased = await accept(generations)
     await queue.take("w", most=9)
     waiting = await accept(generations)
-    scores = await queue_redis.zrange(QUEUE, 0, -1, withscores=True)
+    scores = await queue_redis.zrange(QUEUE_KEY, 0, -1, withscores=True)
     assert await subject.go_on("a") == 0
-    assert await queue_redis.zrange(QUEUE, 0, -1, withscores=True) == scores
+    assert await queue_redis.zrange(QUEUE_KEY, 0, -1, withscores=True) == scores
     assert await queued(queue_redis) == {leased, waiting}
-    assert await queue_redis.hget(LEASES, leased) == b"w"  # type: ignore[misc]  # as above
+    assert await queue_redis.hget(LEASES_KEY, leased) == b"w"  # type: ignore[misc]  # as above
 
 
 async def test_all_are_looked_at_once_after_each_start(
@@ -86,7 +86,7 @@ async def test_all_are_looked_at_once_after_each_start(
 ) -> None:
     lost = await accept(generations)
     assert await subject.go_on("a") == 0
-    await queue_redis.zrem(QUEUE, lost)
+    await queue_redis.zrem(QUEUE_KEY, lost)
     assert await subject.go_on("a") == 0
     assert await subject.go_on("b") == 1
     assert await subject.go_on("b") == 0
@@ -95,12 +95,12 @@ async def test_all_are_looked_at_once_after_each_start(
 async def test_very_many_are_looked_at_in_stretches(
     subject: Recovery, generations: Generations, queue_redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recovery, "COUNT", 5)
-    monkeypatch.setattr(recovery, "STRETCH", 10)
+    monkeypatch.setattr(recovery, "KEYS_PER_SCAN", 5)
+    monkeypatch.setattr(recovery, "KEYS_PER_PASS", 10)
     lost = {await accept(generations) for _ in range(100)}
     await queue_redis.flushdb()
     passes = []
-    while not (await queue_redis.get(MARK) or b"").endswith(b"done"):
+    while not (await queue_redis.get(RECOVERY_KEY) or b"").endswith(b"done"):
         passes.append(await subject.go_on("a"))
     assert await queued(queue_redis) == lost
     assert sum(passes) == 100
@@ -113,10 +113,10 @@ async def test_a_cursor_of_another_run_means_nothing(
     lost = {await accept(generations) for _ in range(30)}
     await queue_redis.flushdb()
     with monkeypatch.context() as patch:
-        patch.setattr(recovery, "COUNT", 10)
-        patch.setattr(recovery, "STRETCH", 20)
+        patch.setattr(recovery, "KEYS_PER_SCAN", 10)
+        patch.setattr(recovery, "KEYS_PER_PASS", 20)
         assert 0 < await subject.go_on("a") < 30
-    await queue_redis.delete(QUEUE)
+    await queue_redis.delete(QUEUE_KEY)
     assert await subject.go_on("b") == 30
     assert await queued(queue_redis) == lost
 
@@ -137,7 +137,7 @@ async def test_one_redis_for_both_is_not_looked_through(
     await accept(generations)
     await queue_redis.flushdb()
     assert await Sweeper(queue, generations, together, Prices(together)).sweep() == 0
-    assert not await queue_redis.exists(MARK)
+    assert not await queue_redis.exists(RECOVERY_KEY)
 
 
 async def test_no_attempt_begins_while_what_the_log_lost_may_be_written_again(

@@ -15,7 +15,7 @@ from shared.generations.generations import Generations
 from shared.log import events
 from shared.log.events import Delta
 from shared.log.guarded_log import Keys, Log, Outcome, Start
-from shared.queue.queue import PENDING, Queue
+from shared.queue.queue import PENDING_KEY, Queue
 from shared.record import Acceptance
 from tests.contract.accepting import accept, claim, completed, delta
 from worker.maintenance import settler as settler_module
@@ -90,7 +90,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 @pytest.fixture
 async def worker(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Worker]:
-    monkeypatch.setattr(settler_module, "LINGER", 0.05)
+    monkeypatch.setattr(settler_module, "RECHECK_AFTER_S", 0.05)
     worker = Worker()
     tasks = [asyncio.create_task(part.run()) for part in (worker.appender, worker.settler)]
     yield worker
@@ -114,7 +114,7 @@ async def test_a_frozen_queue_holds_up_no_delta(worker: Worker) -> None:
     assert not drained.done()
     worker.answers.set()
     await within(drained)
-    assert await worker.redis.zscore(PENDING, ended.generation_id) is None
+    assert await worker.redis.zscore(PENDING_KEY, ended.generation_id) is None
 
 
 async def test_a_record_is_restored_beside_the_others_deltas(worker: Worker) -> None:
@@ -232,7 +232,7 @@ async def test_an_outage_of_any_length_is_outlived(worker: Worker, monkeypatch: 
 
     Neither does it count that its disk is full, at which what has not ended is given up.
     """
-    monkeypatch.setattr(settler_module, "REFUSALS", 2)
+    monkeypatch.setattr(settler_module, "MAX_REFUSALS", 2)
     monkeypatch.setattr("worker.writing.appender.DISK", 0.0)
     monkeypatch.setattr("worker.writing.appender.random.uniform", lambda *_: 0.001)
     writer = await worker.open()
@@ -265,7 +265,7 @@ async def test_an_outage_of_any_length_is_outlived(worker: Worker, monkeypatch: 
 async def test_a_log_that_only_has_errors_of_its_own_is_forgotten(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settler_module, "REFUSALS", 3)
+    monkeypatch.setattr(settler_module, "MAX_REFUSALS", 3)
     monkeypatch.setattr("worker.writing.appender.random.uniform", lambda *_: 0.001)
     writer = await worker.open()
     writer.put(completed())
@@ -275,7 +275,7 @@ async def test_a_log_that_only_has_errors_of_its_own_is_forgotten(
     await worker.redis.set(keys.record, "not a record")
     worker.appender.close(writer)
     await within(worker.settler.drained())
-    assert await worker.redis.zscore(PENDING, writer.generation_id) is not None, "it is left to the sweeper"
+    assert await worker.redis.zscore(PENDING_KEY, writer.generation_id) is not None, "it is left to the sweeper"
 
 
 async def test_the_queue_is_told_again_after_an_outage(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,11 +298,11 @@ async def test_what_the_queue_cannot_take_is_the_sweepers_and_holds_up_no_other(
     other = await worker.ended()
     await within(worker.settler.drained())
     assert worker.settled == [[other.generation_id]]
-    assert await worker.redis.zscore(PENDING, writer.generation_id) is not None
+    assert await worker.redis.zscore(PENDING_KEY, writer.generation_id) is not None
 
 
 async def test_what_waits_for_the_queue_is_bounded(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settler_module, "MOST", 2)
+    monkeypatch.setattr(settler_module, "MAX_WAITING", 2)
     settler = Settler(worker.settle)
     worker.appender._settler = settler
     task = asyncio.create_task(settler.run())

@@ -10,14 +10,14 @@ from redis.asyncio import Redis
 from shared.config.settings import Settings
 from shared.generations.generations import SYNCED_MS, Existence, Generations
 from shared.log.guarded_log import Keys, Log
-from shared.queue.queue import LEASES, PENDING, QUEUE, RESTORATION_MS, Queue
+from shared.queue.queue import LEASES_KEY, PENDING_KEY, QUEUE_KEY, RESTORATION_MS, Queue
 from shared.storage.clock import Server
 from tests.contract.accepting import accept
 from tests.worker.conftest import Midstream, working
 from worker.billing.prices import Prices
-from worker.maintenance.sweeper import HALF_ACCEPTED, Sweeper
+from worker.maintenance.sweeper import HALF_ACCEPTED_MS, Sweeper
 
-LONG_AGO = 10 * HALF_ACCEPTED
+LONG_AGO = 10 * HALF_ACCEPTED_MS
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ async def long_up(_: Redis) -> Server:
 
 
 async def age(redis: Redis, generation_id: str, ms: int) -> None:
-    await redis.zincrby(PENDING, -ms, generation_id)
+    await redis.zincrby(PENDING_KEY, -ms, generation_id)
 
 
 async def test_announced_but_never_recorded(
@@ -38,21 +38,21 @@ async def test_announced_but_never_recorded(
 ) -> None:
     monkeypatch.setattr("worker.maintenance.sweeper.read_server", long_up)
     await queue.announce("gen_a", "local", most=9)
-    await age(redis, "gen_a", HALF_ACCEPTED // 2)
+    await age(redis, "gen_a", HALF_ACCEPTED_MS // 2)
     assert await sweeper.sweep() == 0
-    assert await redis.zcard(PENDING) == 1
+    assert await redis.zcard(PENDING_KEY) == 1
     await age(redis, "gen_a", LONG_AGO)
     assert await sweeper.sweep() == 0
-    assert await redis.zcard(PENDING) == 0
+    assert await redis.zcard(PENDING_KEY) == 0
 
 
 async def test_recorded_but_never_enqueued(sweeper: Sweeper, generations: Generations, redis: Redis) -> None:
     generation_id = await accept(generations)
-    await redis.delete(QUEUE)
+    await redis.delete(QUEUE_KEY)
     assert await sweeper.sweep() == 0, "it may be in the middle of being accepted"
     await age(redis, generation_id, LONG_AGO)
     assert await sweeper.sweep() == 1
-    assert await redis.zscore(QUEUE, generation_id) is not None
+    assert await redis.zscore(QUEUE_KEY, generation_id) is not None
     assert await sweeper.sweep() == 0
 
 
@@ -66,22 +66,24 @@ async def test_sealed_is_settled_and_leased_is_left(
     for generation_id in (sealed, leased):
         await age(redis, generation_id, LONG_AGO)
     assert await sweeper.sweep() == 0
-    assert set(await redis.zrange(PENDING, 0, -1)) == {leased.encode(), sealed.encode()}, "it may not be on disk yet"
+    assert set(await redis.zrange(PENDING_KEY, 0, -1)) == {leased.encode(), sealed.encode()}, (
+        "it may not be on disk yet"
+    )
     await redis.hincrby(Keys(sealed).record, "ended", -SYNCED_MS)
     assert await sweeper.sweep() == 0
-    assert await redis.zrange(PENDING, 0, -1) == [leased.encode()]
-    assert await redis.hget(LEASES, leased) == b"w"
+    assert await redis.zrange(PENDING_KEY, 0, -1) == [leased.encode()]
+    assert await redis.hget(LEASES_KEY, leased) == b"w"
 
 
 async def test_what_a_worker_may_take_back_is_nobody_elses_meanwhile(
     sweeper: Sweeper, generations: Generations, queue: Queue, redis: Any
 ) -> None:
     generation_id = await accept(generations)
-    await redis.delete(QUEUE)
+    await redis.delete(QUEUE_KEY)
     await age(redis, generation_id, LONG_AGO)
     now_ms, _ = await queue.clock()
     assert await sweeper.sweep() == 1
-    assert await redis.zscore(QUEUE, generation_id) >= now_ms + RESTORATION_MS
+    assert await redis.zscore(QUEUE_KEY, generation_id) >= now_ms + RESTORATION_MS
     assert (await queue.take("w", most=9)).jobs == []
 
 
@@ -98,7 +100,7 @@ async def test_a_long_wait_does_not_expire_the_record(
 
 async def test_the_worker_sweeps(settings: Settings, midstream: Midstream, redis: Redis, log: Log) -> None:
     generation_id = await midstream.ask("simulator/lorem?deltas=2&rate=0")
-    await redis.delete(QUEUE)
+    await redis.delete(QUEUE_KEY)
     await age(redis, generation_id, LONG_AGO)
     async with working(settings):
         assert (await midstream.ended(generation_id, 10))[-1].type == "completed"
@@ -108,7 +110,7 @@ async def test_what_has_expired_leaves_its_owners_list_without_anybody_reading_i
     sweeper: Sweeper, generations: Generations, queue: Queue, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stretch at each pass, one owner after the other; what is being accepted stays."""
-    monkeypatch.setattr("worker.maintenance.sweeper.STRETCH", 2)
+    monkeypatch.setattr("worker.maintenance.sweeper.INDEX_ENTRIES_PER_PASS", 2)
     kept = {owner: [await accept(generations, owner=owner) for _ in range(2)] for owner in ("a", "b")}
     gone = [await accept(generations, owner=owner) for owner in ("a", "b") for _ in range(3)]
     await queue.settle(gone)
@@ -124,17 +126,17 @@ async def test_what_was_announced_before_the_clock_was_set_back_is_swept(
     sweeper: Sweeper, generations: Generations, redis: Redis
 ) -> None:
     generation_id = await accept(generations)
-    await redis.delete(QUEUE)
+    await redis.delete(QUEUE_KEY)
     await age(redis, generation_id, -600_000)
     assert await sweeper.sweep() == 1
-    assert await redis.zscore(QUEUE, generation_id) is not None
+    assert await redis.zscore(QUEUE_KEY, generation_id) is not None
 
 
 async def test_what_a_record_is_missing_of_counts_only_while_its_redis_is_there(
     sweeper: Sweeper, queue: Queue, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The API that accepted it is about to write the record again."""
-    up_ms = HALF_ACCEPTED // 2
+    up_ms = HALF_ACCEPTED_MS // 2
 
     async def clock(_: Redis) -> Server:
         return Server(0, up_ms, "a")
@@ -143,10 +145,10 @@ async def test_what_a_record_is_missing_of_counts_only_while_its_redis_is_there(
     await queue.announce("gen_a", "local", most=9)
     await age(redis, "gen_a", LONG_AGO)
     await sweeper.sweep()
-    assert await redis.zcard(PENDING) == 1
+    assert await redis.zcard(PENDING_KEY) == 1
     up_ms = LONG_AGO
     await sweeper.sweep()
-    assert await redis.zcard(PENDING) == 0
+    assert await redis.zcard(PENDING_KEY) == 0
 
 
 async def test_a_log_that_has_just_restarted_is_not_swept(
@@ -157,6 +159,6 @@ async def test_a_log_that_has_just_restarted_is_not_swept(
 
     monkeypatch.setattr("worker.maintenance.sweeper.read_server", just_restarted)
     generation_id = await accept(generations)
-    await redis.delete(QUEUE)
+    await redis.delete(QUEUE_KEY)
     await age(redis, generation_id, LONG_AGO)
     assert await sweeper.sweep() == 0

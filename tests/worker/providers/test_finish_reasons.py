@@ -55,7 +55,7 @@ def read(upstream: Upstream, adapter: Adapter, ask: Callable[..., GenerationRequ
     async def made(protocol: Protocol, *pieces: bytes, end: End = "complete") -> Outcome:
         upstream.reply = Reply(pieces, end=end)
         # With what a busy machine may take.
-        async with asyncio.timeout(stream.GRACE + 10):
+        async with asyncio.timeout(stream.AFTER_FINISH_S + 10):
             return await outcome(adapter(protocol, upstream.url), ask())
 
     return made
@@ -63,7 +63,7 @@ def read(upstream: Upstream, adapter: Adapter, ask: Callable[..., GenerationRequ
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "GRACE", 0.2)
+    monkeypatch.setattr(stream, "AFTER_FINISH_S", 0.2)
 
 
 def texts(got: Outcome) -> str:
@@ -120,7 +120,7 @@ async def test_counts_come_after_the_finish_reason(read: Read) -> None:
 async def test_any_spelling_of_done_ends_it(
     read: Read, monkeypatch: pytest.MonkeyPatch, protocol: Protocol, word: bytes
 ) -> None:
-    monkeypatch.setattr(stream, "GRACE", 600.0)
+    monkeypatch.setattr(stream, "AFTER_FINISH_S", 600.0)
     spoken = SPOKEN[protocol]
     got = await read(protocol, spoken.said, spoken.finish, word, end="hang")
     assert (got.error, texts(got)) == (None, "x")
@@ -265,7 +265,7 @@ async def test_the_wait_for_an_end_is_announced(
         while not isinstance(events, Pause):
             events = await anext(answer)
     await answer.aclose()
-    assert events.seconds > stream.GRACE
+    assert events.seconds > stream.AFTER_FINISH_S
 
 
 def test_what_a_finish_reason_is_worth() -> None:

@@ -150,7 +150,7 @@ async def test_a_server_that_never_closes_the_body_delays_nothing(
     upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if protocol == "gemini":  # it has no terminal marker: more of the answer may follow
-        monkeypatch.setattr(stream, "GRACE", 0.2)
+        monkeypatch.setattr(stream, "AFTER_FINISH_S", 0.2)
     upstream.reply = Reply([BODIES[protocol]], end="hang")
     async with asyncio.timeout(5):
         assert (await outcome(adapter(protocol, upstream.url), ask())).error is None
@@ -221,7 +221,7 @@ async def test_silence_before_an_answer_is_a_timeout(
 
 
 async def test_timeouts_have_ends(protocol: Protocol) -> None:
-    assert all(seconds is not None and seconds <= 900 for seconds in http_client.TIMEOUT.as_dict().values())
+    assert all(seconds is not None and seconds <= 900 for seconds in http_client.CALL_TIMEOUT.as_dict().values())
 
 
 async def test_keep_alives_give_nothing(upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol) -> None:

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from shared.log.events import MOST_TOKENS, Completed, Usage, UsageReport
+from shared.log.events import MAX_TOKENS, Completed, Usage, UsageReport
 from worker.providers.anthropic.reader import MessagesReader
 from worker.providers.gemini.reader import GeminiReader
 from worker.providers.openai_chat.reader import ChatReader
 from worker.providers.openai_responses.reader import ResponsesReader
 from worker.providers.provider import ProviderEvent
 
-IMPOSSIBLE: list[Any] = [-1, MOST_TOKENS + 1, 10**400, 1.5, 1e30, True, "many", [], {"a": 1}]
+IMPOSSIBLE: list[Any] = [-1, MAX_TOKENS + 1, 10**400, 1.5, 1e30, True, "many", [], {"a": 1}]
 
 
 def chat(counted: Any) -> list[ProviderEvent]:

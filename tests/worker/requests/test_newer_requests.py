@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from shared.config.settings import Settings
 from shared.log.guarded_log import Keys
-from shared.queue.queue import LEASES
+from shared.queue.queue import LEASES_KEY
 from shared.request.request_json import read
 from tests.worker.conftest import Eventually, Midstream, working
 from worker.requests.newer_requests import Newer
@@ -62,7 +62,7 @@ async def test_it_is_left_in_the_queue(
     async with working(settings):
 
         async def was_taken() -> bool:
-            return bool(await redis.hexists(LEASES, generation_id))
+            return bool(await redis.hexists(LEASES_KEY, generation_id))
 
         await eventually(was_taken)
         assert await midstream.log.read(generation_id) == []

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from shared.config.settings import Settings
 from shared.log.guarded_log import Keys
-from shared.queue.queue import INTERRUPTS
+from shared.queue.queue import INTERRUPTS_CHANNEL
 from tests.worker.conftest import Midstream, said_something, working
 
 
@@ -21,7 +21,7 @@ async def test_others_cancels_do_not_hide_one_that_was_not_heard(
 
         async def others() -> None:
             while True:
-                await redis.publish(INTERRUPTS, "gen_other")
+                await redis.publish(INTERRUPTS_CHANNEL, "gen_other")
                 await asyncio.sleep(0.1)
 
         noise = asyncio.create_task(others())

@@ -13,7 +13,7 @@ from fakeredis import FakeAsyncRedis
 from shared.config.settings import Settings
 from shared.request.generation_request import GenerationRequest
 from shared.storage.connections import connect
-from worker.running.circuits import PROBE_MS, WINDOW_MS, Circuits, may_be_why
+from worker.running.circuits import PROBE_GIVEN_UP_MS, WINDOW_MS, Circuits, may_be_why
 
 KEY = "midstream:circuit:dead/m"
 MODELS = ["dead/m", "other/m"]
@@ -126,7 +126,7 @@ async def test_a_probe_that_nobody_reports_is_made_again(circuits: Circuits, red
     await fail(circuits, 3)
     await later(redis, 15_001)
     assert [await circuits.choose(MODELS, 0) for _ in range(2)] == [0, 1]
-    await later(redis, PROBE_MS + 1)
+    await later(redis, PROBE_GIVEN_UP_MS + 1)
     assert await circuits.choose(MODELS, 0) == 0
 
 

@@ -17,7 +17,7 @@ from shared.config.settings import Settings
 from shared.generations.generations import Generations
 from shared.log.events import Attempt, Cancelled, Completed, Delta, Failed, Part, decode
 from shared.log.guarded_log import Keys
-from shared.queue.queue import PENDING, QUEUE
+from shared.queue.queue import PENDING_KEY, QUEUE_KEY
 from tests.worker.conftest import Eventually, Midstream, said_something, working
 
 PROVIDERS = ("simulator", "simulator-responses", "simulator-anthropic", "simulator-gemini")
@@ -54,7 +54,7 @@ async def test_the_end_leaves_the_queue_and_the_index_empty(
         await midstream.ended(await midstream.ask("simulator/lorem?deltas=3&rate=0"))
 
         async def empty() -> bool:
-            return not await redis.exists(QUEUE, PENDING)
+            return not await redis.exists(QUEUE_KEY, PENDING_KEY)
 
         await eventually(empty)
     assert [key async for key in redis.scan_iter("arq:*")] == []

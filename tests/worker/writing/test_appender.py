@@ -19,8 +19,8 @@ from tests.contract.accepting import accept, claim, delta
 from worker.maintenance.settler import Settler
 from worker.writing import appender as appender_module
 from worker.writing.append_journal import Silence
-from worker.writing.appender import SOON, Appender
-from worker.writing.cpu_load import SPAN, Load
+from worker.writing.appender import SOON_WINDOWS, Appender
+from worker.writing.cpu_load import MEASURED_S, Load
 from worker.writing.writer import Writer
 
 
@@ -54,7 +54,7 @@ async def test_a_busy_worker_gathers_but_lets_first_words_go(redis: Redis, monke
     old, new = writers
     for _ in range(5):
         await kept(old)
-    monkeypatch.setattr(appender_module, "GATHER", 1.0)
+    monkeypatch.setattr(appender_module, "BUSY_GATHER_S", 1.0)
     monkeypatch.setattr(Load, "share", lambda _: 0.0)
     assert await kept(old) < 0.5
     monkeypatch.setattr(Load, "share", lambda _: 1.0)
@@ -84,7 +84,7 @@ async def test_within_the_window_only_first_words_ends_and_tool_calls_leave_at_o
     for _ in range(5):
         for writer in (old, caller):
             await kept(writer, delta("a"))
-    await asyncio.sleep(SOON * window)
+    await asyncio.sleep(SOON_WINDOWS * window)
     assert await kept(old, delta("a")) < 0.5, "after a silence nothing is held"
     assert await kept(old, delta("a")) >= 0.9
     assert await kept(new, delta("a")) < 0.5, "first words"
@@ -130,9 +130,9 @@ def test_load_is_the_share_of_a_core(monkeypatch: pytest.MonkeyPatch) -> None:
     load = Load()
     assert load.share() == 0
     for _ in range(40):
-        wall += SPAN
-        cpu += SPAN / 2
+        wall += MEASURED_S
+        cpu += MEASURED_S / 2
         load.share()
     assert load.share() == pytest.approx(0.5, abs=0.01)
-    wall += 100 * SPAN
+    wall += 100 * MEASURED_S
     assert load.share() < 0.01

@@ -17,7 +17,7 @@ from worker.providers.anthropic.reader import MessagesReader
 from worker.providers.anthropic.request import body, thinks
 from worker.providers.anthropic.version import version_of
 from worker.providers.environment_headers import without_ambient_headers
-from worker.providers.http_client import TIMEOUT, http_client
+from worker.providers.http_client import CALL_TIMEOUT, http_client
 from worker.providers.prefill import Prefix, prefix, rest
 from worker.providers.provider import ProviderEvent
 from worker.providers.stream import follow
@@ -35,7 +35,7 @@ class Anthropic:
                 api_key=settings.api_key(),
                 base_url=settings.address,
                 max_retries=0,
-                timeout=TIMEOUT,
+                timeout=CALL_TIMEOUT,
                 http_client=http_client(settings.address),
                 # Its spans can carry prompts, by an environment variable of the SDK's own.
                 open_telemetry=False,

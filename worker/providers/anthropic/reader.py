@@ -27,7 +27,7 @@ from worker.providers.finish_reasons import Finish, is_done, is_json
 from worker.providers.provider import ProviderEvent
 from worker.providers.stream import parse
 
-FINISH: dict[str, FinishReason] = {
+FINISH_REASONS: dict[str, FinishReason] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
     "max_tokens": "length",
@@ -38,7 +38,7 @@ FINISH: dict[str, FinishReason] = {
 }
 
 PROTOCOL = "anthropic"
-ORIGIN = "anthropic"
+SIGNATURE_ORIGIN = "anthropic"
 """Whose signatures and encrypted reasoning these are: they are worth something at this provider only."""
 
 
@@ -171,7 +171,9 @@ class MessagesReader:
         if not finish.stands:
             raise problem(self._name, "incomplete_stream", "no stop_reason")
         calls = (block for block in self._open.values() if block.kind == "tool_call")
-        if FINISH.get(finish.reason or "") != "length" and not all(is_json("".join(call.pieces)) for call in calls):
+        if FINISH_REASONS.get(finish.reason or "") != "length" and not all(
+            is_json("".join(call.pieces)) for call in calls
+        ):
             raise problem(self._name, "incomplete_stream", "half of a tool call")
         self._end(events)
 
@@ -298,7 +300,7 @@ class MessagesReader:
             events.append(Raw(protocol=PROTOCOL, data={"usage": unmapped}))
         events.append(
             Completed(
-                finish_reason=FINISH.get(self.finish_reason.reason or "", "other"),
+                finish_reason=FINISH_REASONS.get(self.finish_reason.reason or "", "other"),
                 raw_finish_reason=self.finish_reason.reason,
                 usage=self._usage,
                 response_id=self._id,
@@ -312,7 +314,7 @@ def _close(block: _Block, events: list[ProviderEvent]) -> None:
         events.append(Delta(part=block.part, kind=block.kind, delta=block.given))
     end = PartEnd(part=block.part, signature=block.signature or UNSET, encrypted=block.encrypted or UNSET)
     if block.signature or block.encrypted:
-        end.provider = ORIGIN
+        end.provider = SIGNATURE_ORIGIN
     events.append(end)
 
 

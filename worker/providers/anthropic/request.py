@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from shared.config.provider_settings import ProviderSettings
-from shared.request.capabilities import MIN_THINKING, claude_is, claude_version, lacks, sampled
+from shared.request.capabilities import MIN_THINKING_TOKENS, claude_is, claude_version, lacks, sampled
 from shared.request.generation_request import (
     AssistantMessage,
     File,
@@ -25,7 +25,7 @@ from shared.request.generation_request import (
     data_of,
     is_data,
 )
-from worker.providers.anthropic.reader import ORIGIN
+from worker.providers.anthropic.reader import SIGNATURE_ORIGIN
 from worker.providers.provider import ProviderError
 
 DEFAULT_MAX_TOKENS = 4096
@@ -116,7 +116,7 @@ def _limits(request: GenerationRequest, model: str) -> dict[str, Any]:
         word = "max" if effort == "xhigh" and version < _XHIGH else _EFFORTS.get(effort, effort)
         return {"max_tokens": limit, "thinking": thinks, "output_config": {"effort": word}}
     budget = min(thinking, limit // 2) if request.max_tokens else thinking
-    if budget < MIN_THINKING:
+    if budget < MIN_THINKING_TOKENS:
         return {"max_tokens": limit}
     return {"max_tokens": limit, "thinking": {"type": "enabled", "budget_tokens": budget}}
 
@@ -174,7 +174,7 @@ def _blocks(message: UserMessage | AssistantMessage | ToolMessage) -> list[dict[
 
 def _thought(item: Reasoning) -> list[dict[str, Any]]:
     """Thinking as it came, signed; what is not signed by Anthropic it would refuse."""
-    if item.provider != ORIGIN:
+    if item.provider != SIGNATURE_ORIGIN:
         return []
     if item.encrypted:
         return [{"type": "redacted_thinking", "data": item.encrypted}]

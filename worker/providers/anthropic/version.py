@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from shared.request.capabilities import SAMPLING, UNSAMPLED
+from shared.request.capabilities import API_VERSION_WITHOUT_SAMPLING, SAMPLING_FIELDS
 
-SAMPLED = "2023-06-01"
+VERSION_WITH_SAMPLING = "2023-06-01"
 """The version before, which every model, gateway and compatible endpoint knows."""
 
 _NESTING = 8
@@ -20,8 +20,8 @@ def version_of(body: dict[str, Any]) -> str:
     What 2026-10-21 refuses with 400: sampling, at any value, on every model; a document directly in an assistant's
     message; citations of a text in a user's message, directly or inside of a search result.
     """
-    if any(name in body for name in SAMPLING):
-        return SAMPLED
+    if any(name in body for name in SAMPLING_FIELDS):
+        return VERSION_WITH_SAMPLING
     messages = body.get("messages")
     for message in messages if isinstance(messages, list) else ():
         if not isinstance(message, dict):
@@ -29,8 +29,8 @@ def version_of(body: dict[str, Any]) -> str:
         blocks = list(_blocks(message.get("content"), depth=1 if message.get("role") == "assistant" else _NESTING))
         refused = _is_document if message.get("role") == "assistant" else _is_cited
         if any(refused(block) for block in blocks):
-            return SAMPLED
-    return UNSAMPLED
+            return VERSION_WITH_SAMPLING
+    return API_VERSION_WITHOUT_SAMPLING
 
 
 def _blocks(content: object, depth: int) -> Iterator[dict[str, Any]]:

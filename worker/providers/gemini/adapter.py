@@ -20,7 +20,7 @@ from shared.request.request_json import encode
 from worker.providers.errors import from_status
 from worker.providers.gemini.reader import GeminiReader
 from worker.providers.gemini.request import body
-from worker.providers.http_client import TIMEOUT, http_client
+from worker.providers.http_client import CALL_TIMEOUT, http_client
 from worker.providers.provider import ProviderError, ProviderEvent
 from worker.providers.stream import follow
 
@@ -59,7 +59,7 @@ class Gemini:
     async def _send(self, request: GenerationRequest, model: str) -> httpx2.Response:
         url = f"{self._root}/{resource(model)}:streamGenerateContent?alt=sse"
         content = await aside(request.size(), lambda: encode(request.with_extra(self.name, body(request, model))))
-        sent = self._http.build_request("POST", url, headers=self._headers, content=content, timeout=TIMEOUT)
+        sent = self._http.build_request("POST", url, headers=self._headers, content=content, timeout=CALL_TIMEOUT)
         response = await self._http.send(sent, stream=True)
         if response.is_success:
             return response

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from shared.log.events import FinishReason, Usage
 
-FINISH: dict[str, FinishReason] = {
+FINISH_REASONS: dict[str, FinishReason] = {
     "STOP": "stop",
     "MAX_TOKENS": "length",
     # Said by servers that imitate it; the service itself says STOP.
@@ -25,14 +25,14 @@ FINISH: dict[str, FinishReason] = {
     "CONTINUATION": "paused",
 }
 
-CITING = {
+CITING_FIELDS = {
     "citation_metadata": "citationMetadata",
     "grounding_metadata": "groundingMetadata",
     "url_context_metadata": "urlContextMetadata",
 }
 """Fields of a candidate that say where its text comes from, and their names in the protocol."""
 
-BESIDE = {
+KEPT_FIELDS = {
     "finish_message": "finishMessage",
     "safety_ratings": "safetyRatings",
     "avg_logprobs": "avgLogprobs",
@@ -41,13 +41,13 @@ BESIDE = {
 }
 """Fields of a candidate that have no place in our events, and are kept as they are."""
 
-NAMING = frozenset({"responseId", "modelVersion", "createTime"})
+NAMING_FIELDS = frozenset({"responseId", "modelVersion", "createTime"})
 """Fields of a chunk that say nothing by themselves."""
 
-READ = NAMING | {"candidates", "promptFeedback", "usageMetadata"}
+READ_FIELDS = NAMING_FIELDS | {"candidates", "promptFeedback", "usageMetadata"}
 """Fields of a chunk that are read."""
 
-COUNTED = frozenset(
+COUNT_FIELDS = frozenset(
     {
         "promptTokenCount",
         "cachedContentTokenCount",

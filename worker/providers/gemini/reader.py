@@ -11,18 +11,29 @@ from msgspec import UNSET, Struct, UnsetType
 from shared.log.events import Annotation, Completed, Delta, Part, PartEnd, PartKind, Raw, Response, UsageReport
 from worker.providers.errors import from_event, problem
 from worker.providers.finish_reasons import Finish, is_done
-from worker.providers.gemini.chunk import BESIDE, CITING, COUNTED, FINISH, NAMING, READ, Candidate, Chunk, Counts, Piece
+from worker.providers.gemini.chunk import (
+    CITING_FIELDS,
+    COUNT_FIELDS,
+    FINISH_REASONS,
+    KEPT_FIELDS,
+    NAMING_FIELDS,
+    READ_FIELDS,
+    Candidate,
+    Chunk,
+    Counts,
+    Piece,
+)
 from worker.providers.provider import ProviderEvent
-from worker.providers.stream import LONGEST_REASON, parse
+from worker.providers.stream import MAX_REASON_CHARS, parse
 from worker.providers.token_counts import read_counts
 
-ORIGIN = "gemini"
+SIGNATURE_ORIGIN = "gemini"
 """Whose signatures these are: they are worth something at this provider only."""
 
-UNSPECIFIED = "FINISH_REASON_UNSPECIFIED"
+UNSPECIFIED_REASON = "FINISH_REASON_UNSPECIFIED"
 """The enumeration's default: no finish reason."""
 
-CODE_EXECUTION = "code_execution"
+CODE_EXECUTION_TOOL = "code_execution"
 """Name of the tool in which the provider runs what the model wrote."""
 
 
@@ -85,7 +96,9 @@ class GeminiReader:
             self._count(chunk.usage_metadata, events)
         if chunk.prompt_feedback is not None and (reason := chunk.prompt_feedback.block_reason):
             raise problem(
-                self._name, "content_filter", reason if reason.isidentifier() and len(reason) <= LONGEST_REASON else ""
+                self._name,
+                "content_filter",
+                reason if reason.isidentifier() and len(reason) <= MAX_REASON_CHARS else "",
             )
         for at, candidate in enumerate(chunk.candidates or ()):
             # Others than the first have an index above 0.
@@ -93,8 +106,8 @@ class GeminiReader:
                 self._read_candidate(at, candidate, data, events)
         if chunk.candidates is None and chunk.usage_metadata is None:
             whole = parse(self._name, _objects, data)
-            if whole.keys() - NAMING:
-                events.append(Raw(protocol=ORIGIN, data=whole))
+            if whole.keys() - NAMING_FIELDS:
+                events.append(Raw(protocol=SIGNATURE_ORIGIN, data=whole))
         counts = chunk.usage_metadata is not None
         self.finish_reason.read(self._stamped, events[before:], counts=counts)
         if counts and self.finish_reason.stands:
@@ -137,14 +150,14 @@ class GeminiReader:
                 if not self._read_piece(piece, events):
                     whole = parse(self._name, _objects, data)["candidates"][at]["content"]["parts"][index]
                     if whole:
-                        events.append(Raw(protocol=ORIGIN, data=whole))
-        for field, name in CITING.items():
+                        events.append(Raw(protocol=SIGNATURE_ORIGIN, data=whole))
+        for field, name in CITING_FIELDS.items():
             if (value := getattr(candidate, field)) and self._is_news(name, value):
                 self._cite({name: value}, events)
-        for field, name in BESIDE.items():
+        for field, name in KEPT_FIELDS.items():
             if (value := getattr(candidate, field)) and self._is_news(name, value):
-                events.append(Raw(protocol=ORIGIN, data={name: value}))
-        if candidate.finish_reason and candidate.finish_reason != UNSPECIFIED:
+                events.append(Raw(protocol=SIGNATURE_ORIGIN, data={name: value}))
+        if candidate.finish_reason and candidate.finish_reason != UNSPECIFIED_REASON:
             self._stamped = candidate.finish_reason
 
     def _read_piece(self, piece: Piece, events: list[ProviderEvent]) -> bool:
@@ -155,10 +168,10 @@ class GeminiReader:
             self._call(piece, call, events)
         elif (code := piece.executable_code) is not None:
             self._code = str(code.get("id") or f"call_{self._parts}")
-            self._use(piece, "tool_call", self._code, CODE_EXECUTION, _without_id(code), events)
+            self._use(piece, "tool_call", self._code, CODE_EXECUTION_TOOL, _without_id(code), events)
         elif (result := piece.code_execution_result) is not None:
             call_id = str(result.get("id") or self._code)
-            self._use(piece, "tool_result", call_id, CODE_EXECUTION, _without_id(result), events)
+            self._use(piece, "tool_result", call_id, CODE_EXECUTION_TOOL, _without_id(result), events)
         elif (used := piece.tool_call) is not None:
             call_id = str(used.get("id") or f"call_{self._parts}")
             self._use(piece, "tool_call", call_id, _tool_name(used), used.get("args") or {}, events)
@@ -200,7 +213,7 @@ class GeminiReader:
     def _call(self, piece: Piece, call: dict[str, Any], events: list[ProviderEvent]) -> None:
         if call.get("partialArgs") or call.get("willContinue") or not call.get("name"):
             # Values by JSON path instead of text: only who asks for them by `extra` gets them.
-            events.append(Raw(protocol=ORIGIN, data={"functionCall": call}))
+            events.append(Raw(protocol=SIGNATURE_ORIGIN, data={"functionCall": call}))
             return
         self._called = True
         begun = Part(part=self._parts, kind="tool_call", name=str(call["name"]), executor="client")
@@ -236,17 +249,17 @@ class GeminiReader:
         if self._saying is not None and self._saying.kind == "text":
             events.append(Annotation(part=self._saying.part, fields=fields))
         else:
-            events.append(Raw(protocol=ORIGIN, data=fields))
+            events.append(Raw(protocol=SIGNATURE_ORIGIN, data=fields))
 
     def _keep_rest(self, data: bytes, events: list[ProviderEvent]) -> None:
         """What the last chunk says besides: counts by modality, the tier that served it, and what is new."""
         chunk = parse(self._name, _objects, data)
-        rest = {name: value for name, value in chunk.items() if name not in READ}
+        rest = {name: value for name, value in chunk.items() if name not in READ_FIELDS}
         counted = chunk["usageMetadata"]
-        if isinstance(counted, dict) and counted.keys() - COUNTED:
+        if isinstance(counted, dict) and counted.keys() - COUNT_FIELDS:
             rest["usageMetadata"] = counted
         if rest:
-            events.append(Raw(protocol=ORIGIN, data=rest))
+            events.append(Raw(protocol=SIGNATURE_ORIGIN, data=rest))
 
     def _end(self, events: list[ProviderEvent]) -> None:
         self.ended = True
@@ -254,7 +267,7 @@ class GeminiReader:
             self._keep_rest(self._last, events)
         self._hush(events)
         raw = self.finish_reason.reason
-        reason = FINISH.get(raw or "", "other")
+        reason = FINISH_REASONS.get(raw or "", "other")
         events.append(
             Completed(
                 finish_reason="tool_calls" if reason == "stop" and self._called else reason,
@@ -266,7 +279,7 @@ class GeminiReader:
 
 
 def _end_of(part: int, signature: str) -> PartEnd:
-    return PartEnd(part=part, signature=signature, provider=ORIGIN) if signature else PartEnd(part=part)
+    return PartEnd(part=part, signature=signature, provider=SIGNATURE_ORIGIN) if signature else PartEnd(part=part)
 
 
 def _tool_name(fields: dict[str, Any]) -> str:

@@ -25,17 +25,17 @@ from shared.request.generation_request import (
     data_of,
     is_data,
 )
-from worker.providers.gemini.reader import ORIGIN
+from worker.providers.gemini.reader import SIGNATURE_ORIGIN
 from worker.providers.provider import ProviderError
 
 THINKING_TOKENS = {"none": 0, "minimal": 512, "low": 1024, "medium": 8192, "high": 24_576, "xhigh": 32_768}
 """Tokens of thinking for each `reasoning_effort`, on models with a budget; the middle ones are Google's own ("OpenAI
 compatibility")."""
 
-MAX_THINKING = {"pro": 32_768, "flash": 24_576}
+MAX_THINKING_TOKENS = {"pro": 32_768, "flash": 24_576}
 """Most tokens that a model's budget may have ("Gemini thinking")."""
 
-UNSIGNED = "skip_thought_signature_validator"
+NO_SIGNATURE = "skip_thought_signature_validator"
 """In place of a signature, for calls of another model: Gemini 3 refuses a step whose first call has none. It is sent as
 it stands, not in Base64 (ai.google.dev: "Thought Signatures", FAQs; Vertex AI's page of that name has it too)."""
 
@@ -99,7 +99,7 @@ def _thinking(request: GenerationRequest, model: str) -> dict[str, Any] | None:
         return None
     if version is None or version >= (3, 0):
         return shown | {"thinkingLevel": effort.upper()}
-    most = MAX_THINKING["pro" if "pro" in model else "flash"]
+    most = MAX_THINKING_TOKENS["pro" if "pro" in model else "flash"]
     return shown | {"thinkingBudget": min(THINKING_TOKENS[effort], most)}
 
 
@@ -148,7 +148,7 @@ def _answer(message: AssistantMessage, signed: bool) -> list[dict[str, Any]]:
     thoughts: list[dict[str, Any]] = []
     texts = _parts(message.content or "") + _parts(message.refusal or "")
     for item in message.reasoning or ():
-        if item.provider != ORIGIN:
+        if item.provider != SIGNATURE_ORIGIN:
             continue
         if item.text:
             thoughts.append({"text": item.text, "thought": True} | _signature(item.signature))
@@ -158,7 +158,7 @@ def _answer(message: AssistantMessage, signed: bool) -> list[dict[str, Any]]:
     calls = [_call(call) for call in message.tool_calls or ()]
     if signed and calls:
         # Of parallel calls only the first has a signature.
-        calls[0].setdefault("thoughtSignature", UNSIGNED)
+        calls[0].setdefault("thoughtSignature", NO_SIGNATURE)
     return thoughts + texts + calls
 
 
@@ -169,7 +169,7 @@ def _signature(signature: str | None) -> dict[str, Any]:
 def _call(call: ToolCall) -> dict[str, Any]:
     arguments = json.loads(call.function.arguments or "{}")
     made = {"functionCall": {"id": call.id, "name": call.function.name, "args": arguments}}
-    return made | _signature(call.signature if call.provider == ORIGIN else None)
+    return made | _signature(call.signature if call.provider == SIGNATURE_ORIGIN else None)
 
 
 def _result(message: ToolMessage, name: str) -> dict[str, Any]:

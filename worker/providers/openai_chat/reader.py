@@ -16,7 +16,7 @@ from worker.providers.openai_chat.parts import ChatParts
 from worker.providers.openai_chat.reasoning import Thought, read_block, read_detail
 from worker.providers.provider import ProviderEvent
 
-FINISH: dict[str, FinishReason] = {
+FINISH_REASONS: dict[str, FinishReason] = {
     "stop": "stop",
     "eos": "stop",
     "length": "length",
@@ -95,7 +95,7 @@ class ChatReader:
             raise problem(self._name, "incomplete_stream", "half an event")
         if not finish.stands:
             raise problem(self._name, "incomplete_stream", "no finish_reason")
-        if FINISH.get(finish.reason or "") != "length" and not self._parts.calls_are_whole():
+        if FINISH_REASONS.get(finish.reason or "") != "length" and not self._parts.calls_are_whole():
             raise problem(self._name, "incomplete_stream", "half of a tool call")
         self._parts.events = events
         self._end(events)
@@ -231,7 +231,7 @@ class ChatReader:
         self.ended = True
         if self._unmapped_usage:
             self._raw(usage=self._unmapped_usage)
-        reason = FINISH.get(raw, "other")
+        reason = FINISH_REASONS.get(raw, "other")
         if reason == "stop" and self._parts.called:
             # Of a forced call OpenAI says so, and of any call some others.
             reason = "tool_calls"

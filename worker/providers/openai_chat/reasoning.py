@@ -14,9 +14,9 @@ from msgspec import UNSET, Struct, UnsetType
 from shared.config.provider_settings import ProviderSettings
 from shared.request.generation_request import Reasoning
 
-OPENROUTER = "openrouter/"
+OPENROUTER_TAG = "openrouter/"
 """Begins the tag; what follows is the format."""
-LITELLM = "litellm"
+LITELLM_TAG = "litellm"
 
 
 class Thought(Struct):
@@ -36,7 +36,7 @@ def read_detail(item: object) -> Thought | None:
     if not isinstance(item, dict):
         return None
     kind = item.get("type")
-    thought = Thought((kind, item.get("index")), f"{OPENROUTER}{item.get('format') or 'unknown'}")
+    thought = Thought((kind, item.get("index")), f"{OPENROUTER_TAG}{item.get('format') or 'unknown'}")
     if isinstance(item.get("id"), str):
         thought.item_id = item["id"]
     match kind:
@@ -57,9 +57,9 @@ def read_block(item: object) -> Thought | None:
         return None
     match item.get("type"):
         case "thinking":
-            return Thought("thinking", LITELLM, text=_text(item, "thinking"), signature=_text(item, "signature"))
+            return Thought("thinking", LITELLM_TAG, text=_text(item, "thinking"), signature=_text(item, "signature"))
         case "redacted_thinking":
-            return Thought("redacted_thinking", LITELLM, encrypted=_text(item, "data"))
+            return Thought("redacted_thinking", LITELLM_TAG, encrypted=_text(item, "data"))
         case _:
             return None
 
@@ -74,9 +74,9 @@ def write(items: list[Reasoning], endpoint: ProviderSettings) -> dict[str, Any]:
     if endpoint.reasoning == "effort":
         return {}
     if endpoint.reasoning == "openrouter":
-        sent = [_detail(item) for item in items if (item.provider or "").startswith(OPENROUTER)]
+        sent = [_detail(item) for item in items if (item.provider or "").startswith(OPENROUTER_TAG)]
         return {"reasoning_details": sent} if sent else {}
-    tags = (None, LITELLM) if endpoint.reasoning == "litellm" else (None,)
+    tags = (None, LITELLM_TAG) if endpoint.reasoning == "litellm" else (None,)
     ours = [item for item in items if item.provider in tags]
     fields: dict[str, Any] = {}
     if text := "".join(item.text for item in ours):
@@ -87,7 +87,7 @@ def write(items: list[Reasoning], endpoint: ProviderSettings) -> dict[str, Any]:
 
 
 def _detail(item: Reasoning) -> dict[str, Any]:
-    detail: dict[str, Any] = {"format": (item.provider or "").removeprefix(OPENROUTER)}
+    detail: dict[str, Any] = {"format": (item.provider or "").removeprefix(OPENROUTER_TAG)}
     if item.item_id is not None:
         detail["id"] = item.item_id
     if item.encrypted:

@@ -28,7 +28,7 @@ from worker.providers.stream import follow
 
 logger = logging.getLogger("midstream.worker")
 
-CANCEL_TIMEOUT = 5.0
+CANCEL_TIMEOUT_S = 5.0
 """Seconds for the request that ends an answer in the background."""
 
 
@@ -65,7 +65,7 @@ class OpenAIResponses:
             return
         path = f"/responses/{quote(response_id, safe='')}/cancel"
         try:
-            await self._client.post(path, cast_to=object, options={"timeout": CANCEL_TIMEOUT})
+            await self._client.post(path, cast_to=object, options={"timeout": CANCEL_TIMEOUT_S})
         except (APIError, httpx2.HTTPError) as error:
             # Its text may repeat the prompt. What has ended by itself is refused too.
             logger.info("%s: an answer in the background was not cancelled (%s)", self.name, type(error).__name__)

@@ -13,7 +13,7 @@ from worker.providers.stream import parse
 from worker.providers.token_counts import read_counts
 
 PROTOCOL = "openai-responses"
-ORIGIN = "openai"
+ENCRYPTION_ORIGIN = "openai"
 """Whose encrypted reasoning it is: it is worth something at this provider only."""
 
 Slot = Literal["content", "summary", "call", "result", "file"]
@@ -55,7 +55,7 @@ class ResponsesEvent(Struct, gc=False, forbid_unknown_fields=True):
     status: str | None = None
 
 
-DELTAS: dict[str, Place] = {
+PLACE_OF_DELTA: dict[str, Place] = {
     "response.output_text.delta": Place("content", "text"),
     "response.refusal.delta": Place("content", "refusal"),
     "response.reasoning_text.delta": Place("content", "reasoning"),
@@ -69,7 +69,7 @@ DELTAS: dict[str, Place] = {
 
 CODE_DELTA = "response.code_interpreter_call_code.delta"
 
-DONES: dict[str, tuple[Place, str]] = {
+PLACE_OF_DONE: dict[str, tuple[Place, str]] = {
     "response.output_text.done": (Place("content", "text"), "text"),
     "response.refusal.done": (Place("content", "refusal"), "refusal"),
     "response.reasoning_text.done": (Place("content", "reasoning"), "text"),
@@ -83,21 +83,21 @@ DONES: dict[str, tuple[Place, str]] = {
 
 CODE_DONE = "response.code_interpreter_call_code.done"
 
-CONTENTS: dict[str, tuple[PartKind, str]] = {
+KIND_OF_CONTENT: dict[str, tuple[PartKind, str]] = {
     "output_text": ("text", "text"),
     "refusal": ("refusal", "refusal"),
     "reasoning_text": ("reasoning", "text"),
 }
 """Contents of an item: the kind of part, and the field that has it."""
 
-FINISH: dict[str, FinishReason] = {
+FINISH_REASONS: dict[str, FinishReason] = {
     "completed": "stop",
     "max_output_tokens": "length",
     "max_tokens": "length",
     "content_filter": "content_filter",
 }
 
-ECHOES = frozenset(
+ECHO_FIELDS = frozenset(
     {
         "id", "object", "created_at", "completed_at", "status", "error", "incomplete_details", "instructions", "model",
         "metadata", "output", "output_text", "parallel_tool_calls", "temperature", "tool_choice", "tools", "top_p",
@@ -126,7 +126,7 @@ def read_event(name: str, data: bytes) -> tuple[ResponsesEvent, dict[str, Any]]:
     except msgspec.ValidationError:
         # A known name with a value of another shape, as in the events of tools that we do not know.
         kind, number = value.get("type"), value.get("sequence_number")
-        if kind in DELTAS or kind in DONES or not isinstance(kind, str):
+        if kind in PLACE_OF_DELTA or kind in PLACE_OF_DONE or not isinstance(kind, str):
             raise problem(name, "invalid_response", "an event that is not the protocol's JSON") from None
         return ResponsesEvent(type=kind, sequence_number=number if isinstance(number, int) else None), unknown | value
 
@@ -173,7 +173,7 @@ def read_usage(counted: object) -> Usage | None:
 
 def unmapped(response: dict[str, Any]) -> dict[str, Any]:
     """What a whole response says beside the answer: uses of tools, moderation, what became of the cache."""
-    rest = {field: value for field, value in response.items() if field not in ECHOES and _says(value)}
+    rest = {field: value for field, value in response.items() if field not in ECHO_FIELDS and _says(value)}
     counted = response.get("usage")
     if isinstance(counted, dict):
         known = _Counts.__struct_fields__

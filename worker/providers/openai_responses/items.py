@@ -10,7 +10,7 @@ from msgspec import UNSET, Struct, UnsetType, field
 from shared.log.events import Annotation, Delta, Part, PartEnd, PartKind
 from shared.log.snapshots import PartSoFar
 from worker.providers.errors import problem
-from worker.providers.openai_responses.event import ORIGIN, Place, Slot
+from worker.providers.openai_responses.event import ENCRYPTION_ORIGIN, Place, Slot
 from worker.providers.provider import ProviderError, ProviderEvent
 
 
@@ -169,7 +169,7 @@ class Items:
         self._open.pop(said.part, None)
         end = PartEnd(part=said.part)
         if encrypted:
-            end.encrypted, end.provider = encrypted, ORIGIN
+            end.encrypted, end.provider = encrypted, ENCRYPTION_ORIGIN
         self.events.append(end)
 
     def end_all(self) -> None:

@@ -14,10 +14,10 @@ from worker.providers.finish_reasons import Finish, is_done
 from worker.providers.openai_responses.event import (
     CODE_DELTA,
     CODE_DONE,
-    CONTENTS,
-    DELTAS,
-    DONES,
-    FINISH,
+    FINISH_REASONS,
+    KIND_OF_CONTENT,
+    PLACE_OF_DELTA,
+    PLACE_OF_DONE,
     PROTOCOL,
     Place,
     ResponsesEvent,
@@ -27,7 +27,15 @@ from worker.providers.openai_responses.event import (
     whole,
 )
 from worker.providers.openai_responses.items import Item, Items, Said
-from worker.providers.openai_responses.tools import CALLS, ITEMS, TOOLS, arguments_of, escaped, rest_of, result_of
+from worker.providers.openai_responses.tools import (
+    ARGUMENT_OF_CALL,
+    ITEM_TYPES,
+    TOOL_OF_ITEM,
+    arguments_of,
+    escaped,
+    rest_of,
+    result_of,
+)
 from worker.providers.provider import ProviderEvent
 
 _CODE = '{"code":"'
@@ -74,7 +82,7 @@ class ResponsesReader:
             self._announce(self._id, None)
         if unknown and event.type in _UNDERSTOOD:
             self._keep({"type": event.type, "item_id": event.item_id} | unknown)
-        place = DELTAS.get(event.type)
+        place = PLACE_OF_DELTA.get(event.type)
         if place is not None and event.delta is not None:
             self._grow(place, event)
         else:
@@ -89,8 +97,8 @@ class ResponsesReader:
 
     def _take(self, event: ResponsesEvent, data: bytes) -> None:
         match event.type:
-            case kind if kind in DONES:
-                place, field = DONES[kind]
+            case kind if kind in PLACE_OF_DONE:
+                place, field = PLACE_OF_DONE[kind]
                 self._settle(place, event, getattr(event, field), data)
             case "response.content_part.added" | "response.content_part.done":
                 self._content(event, event.part or {}, data)
@@ -154,7 +162,7 @@ class ResponsesReader:
 
     def _content(self, event: ResponsesEvent, content: dict[str, Any], data: bytes) -> None:
         """A content begins or is complete. That of reasoning ends with its item, whose end says what is encrypted."""
-        kind, field = CONTENTS.get(str(content.get("type")), (None, ""))
+        kind, field = KIND_OF_CONTENT.get(str(content.get("type")), (None, ""))
         if kind is None:
             self._events.append(Raw(protocol=PROTOCOL, data=whole(self._name, data)))
             return
@@ -190,24 +198,24 @@ class ResponsesReader:
         fields = event.item or {}
         kind = str(fields.get("type"))
         item = self._items.find(event.output_index, _text(fields, "id"), begins=True)
-        if kind in CALLS or kind in TOOLS:
+        if kind in ARGUMENT_OF_CALL or kind in TOOL_OF_ITEM:
             self._call(item, kind, fields)
 
     def _call(self, item: Item, kind: str, fields: dict[str, Any]) -> Said:
-        ours = kind in CALLS
+        ours = kind in ARGUMENT_OF_CALL
         self._called = self._called or ours
         return self._items.part(
             item,
             _CALL,
             call_id=_text(fields, "call_id"),
-            name=_text(fields, "name") if ours or kind == "mcp_call" else TOOLS[kind].name,
+            name=_text(fields, "name") if ours or kind == "mcp_call" else TOOL_OF_ITEM[kind].name,
             executor="client" if ours else "provider",
         )
 
     def _finish(self, output_index: int | None, fields: dict[str, Any], data: bytes) -> None:
         """An item is complete, and says all of it once more. Of some servers that is the first that is heard of it."""
         kind = str(fields.get("type"))
-        if kind not in ITEMS:
+        if kind not in ITEM_TYPES:
             self._events.append(Raw(protocol=PROTOCOL, data=whole(self._name, data)))
             return
         if rest := rest_of(kind, fields):
@@ -219,13 +227,18 @@ class ResponsesReader:
             self._finish_reasoning(item, fields, data)
         else:
             said = self._call(item, kind, fields)
-            self._check(item, said, fields.get(CALLS[kind]) if kind in CALLS else arguments_of(kind, fields), data)
+            self._check(
+                item,
+                said,
+                fields.get(ARGUMENT_OF_CALL[kind]) if kind in ARGUMENT_OF_CALL else arguments_of(kind, fields),
+                data,
+            )
             self._items.end(said)
             self._results(item, said, kind, fields, data)
 
     def _finish_contents(self, item: Item, contents: object, data: bytes, *, ends: bool) -> None:
         for index, content in enumerate(_objects(contents)):
-            kind, field = CONTENTS.get(str(content.get("type")), (None, ""))
+            kind, field = KIND_OF_CONTENT.get(str(content.get("type")), (None, ""))
             if kind is None:
                 continue  # its own event had it, and is kept
             if item.resumed and ("content", index) not in item.parts:
@@ -255,8 +268,8 @@ class ResponsesReader:
             file = self._items.part(item, _FILE, media_type=media_type)
             self._check(item, file, image, data)
             self._items.end(file)
-        if kind in TOOLS and (result := result_of(kind, fields)) is not None:
-            name = _text(fields, "name") if kind == "mcp_call" else TOOLS[kind].name
+        if kind in TOOL_OF_ITEM and (result := result_of(kind, fields)) is not None:
+            name = _text(fields, "name") if kind == "mcp_call" else TOOL_OF_ITEM[kind].name
             answered = self._items.part(item, _RESULT, name=name)
             self._check(item, answered, result, data)
             self._items.end(answered)
@@ -299,8 +312,8 @@ class ResponsesReader:
         why = details.get("reason") if isinstance(details, dict) else None
         cut = kind == "response.incomplete" or status == "incomplete"
         raw = str(why or "incomplete") if cut else "completed"
-        reason = FINISH.get(raw, "other")
-        called = self._called or any(item.get("type") in CALLS for item in output)
+        reason = FINISH_REASONS.get(raw, "other")
+        called = self._called or any(item.get("type") in ARGUMENT_OF_CALL for item in output)
         self._events.append(
             Completed(
                 finish_reason="tool_calls" if reason == "stop" and called else reason,
@@ -315,8 +328,8 @@ class ResponsesReader:
 
 
 _UNDERSTOOD = (
-    DELTAS.keys()
-    | DONES.keys()
+    PLACE_OF_DELTA.keys()
+    | PLACE_OF_DONE.keys()
     | {
         "response.content_part.added",
         "response.content_part.done",

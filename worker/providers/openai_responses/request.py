@@ -23,10 +23,10 @@ from shared.request.generation_request import (
     TextPart,
     ToolMessage,
 )
-from worker.providers.openai_responses.event import ORIGIN
+from worker.providers.openai_responses.event import ENCRYPTION_ORIGIN
 from worker.providers.provider import ProviderError
 
-ENCRYPTED = "reasoning.encrypted_content"
+INCLUDE_ENCRYPTED = "reasoning.encrypted_content"
 """What is asked for, so that an answer's reasoning can go back although nothing is stored."""
 
 _SAME = ("temperature", "top_p", "parallel_tool_calls")
@@ -46,7 +46,7 @@ def body(request: GenerationRequest, model: str, *, background: bool, encrypted:
     if background:
         fields["background"] = True
     elif encrypted:
-        fields["include"] = [ENCRYPTED]
+        fields["include"] = [INCLUDE_ENCRYPTED]
     if request.max_tokens is not None:
         fields["max_output_tokens"] = request.max_tokens
     if request.tools is not None:
@@ -115,7 +115,9 @@ def _thoughts(reasoning: list[Reasoning]) -> list[dict[str, Any]]:
     items = []
     for item_id, group in groupby(reasoning, lambda item: item.item_id):
         pieces = list(group)
-        encrypted = next((p.encrypted for p in reversed(pieces) if p.encrypted and p.provider == ORIGIN), None)
+        encrypted = next(
+            (p.encrypted for p in reversed(pieces) if p.encrypted and p.provider == ENCRYPTION_ORIGIN), None
+        )
         if encrypted is None or item_id is None:
             continue
         summary = [{"type": "summary_text", "text": p.text} for p in pieces if p.summary and p.text]

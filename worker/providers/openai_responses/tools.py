@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
+ARGUMENT_OF_CALL = {"function_call": "arguments", "custom_tool_call": "input"}
 """Calls that the caller runs, and the field with what it is called with; a custom tool's is any text."""
 
 
@@ -21,7 +21,7 @@ class Tool(NamedTuple):
     results: tuple[str, ...] = ()
 
 
-TOOLS = {
+TOOL_OF_ITEM = {
     "web_search_call": Tool("web_search", ("action",)),
     "file_search_call": Tool("file_search", ("queries",), ("results",)),
     "code_interpreter_call": Tool("code_interpreter", ("code", "container_id"), ("outputs",)),
@@ -34,7 +34,7 @@ TOOLS = {
     "mcp_list_tools": Tool("mcp_list_tools", ("server_label",), ("error", "tools")),
 }
 
-ITEMS = CALLS.keys() | TOOLS.keys() | {"message", "reasoning"}
+ITEM_TYPES = ARGUMENT_OF_CALL.keys() | TOOL_OF_ITEM.keys() | {"message", "reasoning"}
 
 _READ = {
     "message": frozenset({"role", "content"}),
@@ -52,12 +52,12 @@ def arguments_of(kind: str, fields: dict[str, Any]) -> str:
         return str(fields.get("arguments") or "")
     if kind == "web_search_call":
         return _json(fields.get("action") or {})
-    return _json({name: value for name in TOOLS[kind].arguments if (value := fields.get(name)) is not None})
+    return _json({name: value for name in TOOL_OF_ITEM[kind].arguments if (value := fields.get(name)) is not None})
 
 
 def result_of(kind: str, fields: dict[str, Any]) -> str | None:
     """What came of it: text as it is, anything else as JSON; None where nothing did, or nothing that is said."""
-    for name in TOOLS[kind].results:
+    for name in TOOL_OF_ITEM[kind].results:
         if (value := fields.get(name)) is not None:
             return value if isinstance(value, str) else _json(value)
     return None
@@ -65,7 +65,7 @@ def result_of(kind: str, fields: dict[str, Any]) -> str | None:
 
 def rest_of(kind: str, fields: dict[str, Any]) -> dict[str, Any]:
     """What an item says beside what is in our events; that it was called directly is the rule."""
-    tool = TOOLS.get(kind)
+    tool = TOOL_OF_ITEM.get(kind)
     if tool is None:
         read = _READ[kind]
     else:

@@ -15,7 +15,7 @@ from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.gemini.test_reader import RICH, chunk, end, text
 from tests.worker.providers.upstream import Reply, Upstream, outcome
 from worker.providers.gemini.adapter import API_VERSION, Gemini, resource
-from worker.providers.http_client import MAX_ERROR
+from worker.providers.http_client import MAX_ERROR_BYTES
 
 
 async def test_the_request_on_the_wire(
@@ -113,7 +113,7 @@ async def test_what_the_protocol_cannot_say_is_refused_before_it_is_sent(
 
 @pytest.mark.parametrize(
     "body",
-    [b"<html>SECRET", b"", b"[", b"[]", b"x" * (MAX_ERROR + 100_000)],
+    [b"<html>SECRET", b"", b"[", b"[]", b"x" * (MAX_ERROR_BYTES + 100_000)],
     ids=["html", "none", "cut", "list", "huge"],
 )
 async def test_a_refusal_that_is_no_error_document(

@@ -11,7 +11,7 @@ from google.genai.types import Content, GenerationConfig, Tool, ToolConfig
 from shared.config.provider_settings import ProviderSettings
 from shared.request.capabilities import lacks
 from shared.request.generation_request import GenerationRequest
-from worker.providers.gemini.request import UNSIGNED, body
+from worker.providers.gemini.request import NO_SIGNATURE, body
 from worker.providers.openai_chat.request import body as chat_body
 from worker.providers.provider import ProviderError
 
@@ -80,7 +80,7 @@ def calls_of(fields: dict[str, Any]) -> list[str | None]:
         ("gemini", NEW, ["c2ln", None]),
         # Another provider's is not sent; Gemini 3 wants one, if only the word for none.
         ("anthropic", OLD, [None, None]),
-        ("anthropic", NEW, [UNSIGNED, None]),
+        ("anthropic", NEW, [NO_SIGNATURE, None]),
     ],
 )
 def test_a_signature_goes_back_to_where_it_came_from(ask: Ask, provider: str, model: str, expected: list[Any]) -> None:
