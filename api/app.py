@@ -11,30 +11,30 @@ from typing import Any
 from fastapi import FastAPI
 
 from api import openapi
-from api.access.api_keys import Keys
+from api.access.api_keys import ApiKeys
 from api.access.browser_guard import BrowserGuard
-from api.intake.request_body import Served
+from api.intake.request_body import ServedModels
 from api.problems import problem
-from api.queued_deadlines import Waiting
+from api.queued_deadlines import QueuedDeadlines
 from api.routes import events, generations, health, models, page, usage
-from api.services import Services
+from api.services import ApiServices
 from api.serving.certificate import Certificate
 from api.serving.server import serve
 from api.supervisor import supervised
-from api.unsynced import Promises
+from api.unsynced import Unsynced
 from api.viewing.hub import Hub
 from shared.config.settings import Settings
 from shared.generations.deadlines import Deadlines
 from shared.generations.generations import Generations
 from shared.log.guarded_log import Log
-from shared.permissions.commands import Server
+from shared.permissions.commands import TriedServer
 from shared.permissions.permission_check import require, try_again
 from shared.process.telemetry import configure_logging
 from shared.process.version import version
 from shared.queue.queue import Queue
 from shared.queue.workers import Workers
 from shared.storage.connections import connect_both
-from shared.storage.disk_sync import Durability
+from shared.storage.disk_sync import DiskSync
 
 KEEP_UNSYNCED_S = 4.0
 """Seconds that a node which goes waits until Redis has on disk what it promised last."""
@@ -45,7 +45,7 @@ DESCRIPTION = (
 )
 
 
-def create_app(settings: Settings, away: Sequence[Server] = ()) -> FastAPI:
+def create_app(settings: Settings, away: Sequence[TriedServer] = ()) -> FastAPI:
     """The app; its lifespan opens and closes what it needs. Raises SettingsError for malformed keys.
 
     `away` did not answer at start, and are asked for permissions when they do.
@@ -54,10 +54,10 @@ def create_app(settings: Settings, away: Sequence[Server] = ()) -> FastAPI:
     log = Log(redis)
     store = Generations(redis, Queue(queue_redis, settings), settings)
     hub = Hub(log, store, settings)
-    promises = Promises(store)
+    promises = Unsynced(store)
     deadlines, workers = Deadlines(store), Workers(queue_redis, settings.lease)
-    waiting = Waiting(store, deadlines, workers)
-    durability = Durability(settings)
+    waiting = QueuedDeadlines(store, deadlines, workers)
+    durability = DiskSync(settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -85,9 +85,9 @@ def create_app(settings: Settings, away: Sequence[Server] = ()) -> FastAPI:
         # A redirect would name the scheme and Host that came, which behind a proxy with TLS is http.
         redirect_slashes=False,
     )
-    app.state.keys = Keys(settings)
-    served = Served.by(settings)
-    app.state.services = Services(settings, log, store, hub, promises, deadlines, workers, durability, served)
+    app.state.keys = ApiKeys(settings)
+    served = ServedModels.by(settings)
+    app.state.services = ApiServices(settings, log, store, hub, promises, deadlines, workers, durability, served)
     app.add_middleware(BrowserGuard, settings=settings)
     problem.install(app)
     for module in (generations, events, models, usage, health, page):
@@ -110,9 +110,9 @@ def run(settings: Settings, *, share_port: bool = False, certificate: Certificat
     serve(app, app.state.services.hub, settings, share_port=share_port, certificate=certificate)
 
 
-async def _require(settings: Settings) -> Sequence[Server]:
+async def _require(settings: Settings) -> Sequence[TriedServer]:
     away = await require(settings)
-    durability = Durability(settings)
+    durability = DiskSync(settings)
     try:
         await durability.require()
     finally:

@@ -23,7 +23,7 @@ NO_WORKER_FOR_S = 10.0
 """Seconds without any worker before that is worth a line: one that starts, or is replaced, takes less."""
 
 
-class Waiting:
+class QueuedDeadlines:
     """One of all nodes looks at a time. `run` is its one task."""
 
     def __init__(self, generations: Generations, deadlines: Deadlines, workers: Workers) -> None:

@@ -129,7 +129,7 @@ class _Line(Generic[P]):
                 self._put(given)
 
 
-class Promises:
+class Unsynced:
     """A Redis that is killed comes back without its last second. What it lost is accepted, cancelled, deleted again."""
 
     def __init__(self, generations: Generations) -> None:

@@ -22,7 +22,7 @@ from redis.asyncio import Redis
 from bench.arguments import parser
 from bench.results import Figures, Report
 from bench.stack import Connection
-from shared.queue.queue import PENDING_KEY
+from shared.storage.keys import PENDING_KEY
 from tests.harness.processes import Process, Stack
 
 CALLERS = 8

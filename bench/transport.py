@@ -32,7 +32,7 @@ HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding
 
 
 class Counter:
-    """A reader (`worker.providers.stream.Reader`) that only counts."""
+    """A reader (`worker.providers.stream.AnswerReader`) that only counts."""
 
     def __init__(self) -> None:
         self.ended = False

@@ -19,7 +19,7 @@ from midstream.errors import ClientError, StartError
 from midstream.program import typed
 from midstream.standard_streams import forgive, own_streams
 from midstream.terminal import exact_line
-from shared.config.settings_error import SettingsError
+from shared.errors import SettingsError
 
 if TYPE_CHECKING:
     from shared.config.settings import Settings

@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from shared.errors import UnreadableRecordError
 from shared.log.events import EventId
 
 State = Literal["queued", "running", "completed", "failed", "cancelled"]
@@ -122,19 +123,15 @@ def shown_of(request: bytes) -> Shown:
     return Shown(metadata=asked.metadata, json=wants_json, idle_timeout=asked.idle_timeout)
 
 
-class UnreadableRecord(ValueError):
-    """What stands under an id is no record: something else has written there."""
-
-
 def read_record(generation_id: str, values: Sequence[bytes | None]) -> Record | None:
-    """What these fields say; None where there is no record. Raises UnreadableRecord."""
+    """What these fields say; None where there is no record. Raises UnreadableRecordError."""
     fields = {name: value for name, value in zip(RECORD_FIELDS, values, strict=False) if value is not None}
     if "state" not in fields:
         return None
     try:
         return _read(generation_id, fields)
     except (ValueError, KeyError):
-        raise UnreadableRecord(generation_id) from None
+        raise UnreadableRecordError(generation_id) from None
 
 
 def _read(generation_id: str, fields: Mapping[str, bytes]) -> Record:

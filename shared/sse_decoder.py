@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from shared.errors import EventTooLargeError
+
 MAX_EVENT_BYTES = 16_000_000
 """Bytes of one event; no provider sends a tenth of it."""
 
 _BOM = b"\xef\xbb\xbf"
-
-
-class EventTooLarge(ValueError):
-    """One event of the stream is larger than the reader's bound."""
 
 
 class ServerSentEvent(Struct, frozen=True, gc=False):
@@ -22,7 +20,7 @@ class ServerSentEvent(Struct, frozen=True, gc=False):
     id: str
 
 
-class Decoder:
+class SseDecoder:
     """Turns bytes, cut anywhere, into events.
 
     It departs from the letter of the specification in one way: `id` and `retry` count when their block's
@@ -56,7 +54,7 @@ class Decoder:
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """The events that this chunk completes.
 
-        Raises EventTooLarge when one event passes the bound; the decoder is of no use after that.
+        Raises EventTooLargeError when one event passes the bound; the decoder is of no use after that.
         """
         if not self._started:
             chunk = self._without_bom(chunk)
@@ -114,7 +112,7 @@ class Decoder:
     def _check(self, size: int) -> None:
         # Of what is pending, one byte less: the last may be the first half of the blank line.
         if size > self._max_event:
-            raise EventTooLarge(f"an event of the stream is larger than {self._max_event} bytes")
+            raise EventTooLargeError(f"an event of the stream is larger than {self._max_event} bytes")
 
     def _read(self, block: bytes, events: list[ServerSentEvent]) -> None:
         event = ""

@@ -9,14 +9,14 @@ import msgspec
 from shared.request.generation_request import MAX_DEPTH
 
 
-class Reading(NamedTuple):
+class JsonReading(NamedTuple):
     """`error` is None where `value` counts. It quotes nothing of the text."""
 
     value: Any
     error: str | None
 
 
-def read(text: str) -> Reading:
+def read(text: str) -> JsonReading:
     """The one JSON value that a text holds (RFC 8259): no NaN, no half of a surrogate pair, no rest behind it.
 
     Of two members with the same name the last counts. Nesting is bounded, so that whoever writes the value can.
@@ -24,12 +24,12 @@ def read(text: str) -> Reading:
     try:
         value = msgspec.json.decode(text)
     except msgspec.DecodeError as error:
-        return Reading(None, f"is not JSON: {_reason(error, text)}")
+        return JsonReading(None, f"is not JSON: {_reason(error, text)}")
     except RecursionError:
-        return Reading(None, _TOO_DEEP)
+        return JsonReading(None, _TOO_DEEP)
     if text.count("[") + text.count("{") > MAX_DEPTH and nests_deeper(value, MAX_DEPTH):
-        return Reading(None, _TOO_DEEP)
-    return Reading(value, None)
+        return JsonReading(None, _TOO_DEEP)
+    return JsonReading(value, None)
 
 
 def nests_deeper(value: Any, limit: int) -> bool:

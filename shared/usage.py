@@ -20,24 +20,24 @@ from redis.asyncio import Redis
 from shared.log.events import TERMINAL_TYPES, Cancelled, Completed, Event, EventId, Failed, Spent, decode
 from shared.log.guarded_log import Log
 from shared.record import Terms
+from shared.storage.keys import usage_key
 
 EndState = Literal["completed", "failed", "cancelled", "deleted"]
 By = Literal["day", "model"]
 
-MODELS = 200
-"""Models that an owner's day tells apart; what is asked of more of them counts under OTHER."""
-OTHER = "other"
-LONGEST_NAME = 200
-MOST_DAYS = 400
+MAX_MODELS_PER_DAY = 200
+"""Models that an owner's day tells apart; what is asked of more of them counts under OTHER_MODEL."""
+OTHER_MODEL = "other"
+MAX_MODEL_NAME_CHARS = 200
+MAX_DAYS = 400
 """Days that one question may span."""
-PAGE = 31
+DAYS_PER_ROUND_TRIP = 31
 """Days that are read in one round trip."""
-KEPT_MS = 3_600_000
+REMEMBERED_MS = 3_600_000
 """ms for which a counted generation is remembered at least; else for as long as its log is kept."""
 
-TOKENS = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
+TOKEN_COUNTERS = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
 _STATES: dict[type[Event], EndState] = {Completed: "completed", Failed: "failed", Cancelled: "cancelled"}
-COUNTED = "midstream:usage:counted"
 _COST, _ESTIMATE = "cost:", "estimate:"
 
 
@@ -66,7 +66,7 @@ class Ended:
     @property
     def key(self) -> str:
         """Where it is counted."""
-        return _key(self.owner, datetime.fromtimestamp(self.ended_ms / 1000, UTC).date())
+        return usage_key(self.owner, datetime.fromtimestamp(self.ended_ms / 1000, UTC).date())
 
     def counts(self) -> dict[str, Counter[str]]:
         """By model, what to add to each counter."""
@@ -85,7 +85,7 @@ class Ended:
 def _add(line: Spent, counter: Counter[str]) -> None:
     estimated = line.estimated is True
     if not estimated:
-        counter.update({name: getattr(line.usage, name) for name in TOKENS})
+        counter.update({name: getattr(line.usage, name) for name in TOKEN_COUNTERS})
     if estimated or line.cost is None:
         counter["unpriced"] += 1
     elif line.cost.at_least is True:
@@ -113,7 +113,7 @@ def ended(
         owner=asked.owner,
         state="deleted" if deleted else _STATES[type(end)],
         ended_ms=token + end.t,
-        keep_ms=max(asked.ttl_ms, KEPT_MS),
+        keep_ms=max(asked.ttl_ms, REMEMBERED_MS),
         model=model,
         cached=begun is not None and begun.cached,
         spent=spent,
@@ -181,11 +181,11 @@ class Totals:
         """An owner's totals from one day to another, both included, by day (ISO 8601) or by model, in order."""
         days = [first + timedelta(days=count) for count in range((last - first).days + 1)]
         totals: dict[str, Total] = {}
-        for start in range(0, len(days), PAGE):
-            page = days[start : start + PAGE]
+        for start in range(0, len(days), DAYS_PER_ROUND_TRIP):
+            page = days[start : start + DAYS_PER_ROUND_TRIP]
             async with self.redis.pipeline(transaction=False) as pipe:
                 for day in page:
-                    pipe.hgetall(_key(owner, day))
+                    pipe.hgetall(usage_key(owner, day))
                 for day, fields in zip(page, await pipe.execute(), strict=True):
                     for name, value in fields.items():
                         counter, _, model = name.decode().partition(" ")
@@ -195,10 +195,6 @@ class Totals:
         return dict(sorted(totals.items()))
 
 
-def _key(owner: str, day: date) -> str:
-    return f"midstream:usage:{owner}:{day.isoformat()}"
-
-
 def _name(model: str) -> str:
     # What follows a question mark are parameters: the simulator's.
-    return model.partition("?")[0][:LONGEST_NAME]
+    return model.partition("?")[0][:MAX_MODEL_NAME_CHARS]

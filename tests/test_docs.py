@@ -184,7 +184,7 @@ class TestProtocol:
             assert f"`{value}`" in row(PROTOCOL, "completed")
 
     def test_each_error_code_is_told(self) -> None:
-        codes = {(ast.unparse(call.args[0]), code) for call, code in coded("api", "Problem", 1)}
+        codes = {(ast.unparse(call.args[0]), code) for call, code in coded("api", "ProblemError", 1)}
         assert len(codes) > 8
         for status, code in codes:
             assert f"| {status} | `{code}` |" in PROTOCOL, code

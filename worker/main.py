@@ -16,7 +16,7 @@ import uvloop
 from shared.config.settings import Settings
 from shared.generations.generations import Generations
 from shared.log.guarded_log import Log
-from shared.permissions.commands import Server
+from shared.permissions.commands import TriedServer
 from shared.permissions.permission_check import require, try_again
 from shared.process.ending_signals import ending_signals
 from shared.process.file_descriptors import places
@@ -27,19 +27,19 @@ from shared.queue.queue import Queue
 from shared.storage.connections import connect, connect_both
 from shared.storage.subscriber import Subscriber
 from worker.billing.prices import Prices
-from worker.cache.log_notifier import News
-from worker.cache.lookup import Cache
-from worker.leasing.pause_detector import Pulse
+from worker.cache.log_notifier import LogNotifier
+from worker.cache.lookup import AnswerCache
+from worker.leasing.pause_detector import PauseDetector
 from worker.leasing.queue_worker import POP_TIMEOUT_S, QueueWorker
-from worker.maintenance.compactor import Packer
+from worker.maintenance.compactor import Compactor
 from worker.maintenance.settler import Settler
 from worker.maintenance.sweeper import Sweeper
 from worker.providers.registry import Registry
-from worker.running.cancel_listener import Interrupts
+from worker.running.cancel_listener import CancelListener
 from worker.running.circuits import Circuits
-from worker.running.quarantine import Trials
-from worker.running.running_generations import Generator
-from worker.running.services import Services
+from worker.running.quarantine import Quarantine
+from worker.running.running_generations import RunningGenerations
+from worker.running.services import WorkerServices
 from worker.writing.append_journal import open_journal
 from worker.writing.appender import Appender
 
@@ -63,7 +63,7 @@ async def _checked(settings: Settings) -> None:
     await serve(settings.model_copy(update={"concurrency": concurrency}), away)
 
 
-async def serve(settings: Settings, away: Sequence[Server] = ()) -> None:
+async def serve(settings: Settings, away: Sequence[TriedServer] = ()) -> None:
     """The worker's tasks on the running loop; a task that fails ends all of them, and the process.
 
     `away` did not answer at start, and are asked for permissions when they do.
@@ -77,9 +77,9 @@ async def serve(settings: Settings, away: Sequence[Server] = ()) -> None:
     log = Log(redis)
 
     journal = open_journal(settings.append_journal)
-    packer = Packer(log, generations)
+    packer = Compactor(log, generations)
     settler = Settler(queue.settle, packer.take if settings.pack else lambda _: None)
-    pulse = Pulse(settings.lease, lambda: worker.give_up_expired())
+    pulse = PauseDetector(settings.lease, lambda: worker.give_up_expired())
     appender = Appender(
         log,
         max_log=settings.max_log,
@@ -91,10 +91,12 @@ async def serve(settings: Settings, away: Sequence[Server] = ()) -> None:
     )
     providers = Registry(settings.endpoints())
     subscriber = Subscriber(redis, timeout=settings.redis_timeout)
-    cache = Cache(redis, log, generations, News(subscriber), settings)
+    cache = AnswerCache(redis, log, generations, LogNotifier(subscriber), settings)
     prices = Prices(settings)
-    circuits, trials = Circuits(queue_redis, settings), Trials(generations)
-    generator = Generator(Services(settings, generations, log, appender, providers, circuits, trials, cache, prices))
+    circuits, trials = Circuits(queue_redis, settings), Quarantine(generations)
+    generator = RunningGenerations(
+        WorkerServices(settings, generations, log, appender, providers, circuits, trials, cache, prices)
+    )
     name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
     def began() -> None:
@@ -102,7 +104,7 @@ async def serve(settings: Settings, away: Sequence[Server] = ()) -> None:
         say_ready()
 
     worker = QueueWorker(name, queue, Queue(blocking_redis, settings), generator, settings, began=began)
-    interrupts = Interrupts(blocking_redis, generations, generator)
+    interrupts = CancelListener(blocking_redis, generations, generator)
     sweeper = Sweeper(queue, generations, settings, prices)
     try:
         async with asyncio.TaskGroup() as tasks:

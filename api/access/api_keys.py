@@ -7,13 +7,13 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from api.problems.problem import Problem
+from api.problems.problem import ProblemError
 from shared.config.settings import Settings
 
 LOCAL_OWNER = "local"
 
 
-class Keys:
+class ApiKeys:
     """The API keys, by digest, in a table made once at start.
 
     What is looked up is the SHA-256 of what came. How long that takes says something of the digest only, and nobody can
@@ -41,12 +41,12 @@ def _digest(key: str) -> bytes:
 
 
 async def _owner(request: Request) -> str:
-    keys: Keys = request.app.state.keys
+    keys: ApiKeys = request.app.state.keys
     authorization = request.headers.get("authorization")
     owner = keys.owner(authorization)
     if owner is None:
         challenge = 'Bearer realm="midstream"' + (', error="invalid_token"' if authorization else "")
-        raise Problem(
+        raise ProblemError(
             401,
             "unauthorized",
             "An API key is needed",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.problems.problem import Problem
+from api.problems.problem import ProblemError
 from shared.config.loopback import is_loopback
 from shared.config.settings import Settings
 
@@ -36,7 +36,7 @@ class BrowserGuard:
             return
         await self.app(scope, receive, send)
 
-    def _refusal(self, scope: Scope) -> Problem | None:
+    def _refusal(self, scope: Scope) -> ProblemError | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")  # HTTP/1.0, which no browser speaks, may have none
         if host and not self._keys and scope["path"] not in PATHS_FOR_ANY_HOST and not self._is_ours(host):
@@ -77,8 +77,8 @@ def _split(authority: str) -> tuple[str, str]:
     return name.removesuffix("."), port
 
 
-def _misdirected() -> Problem:
-    return Problem(
+def _misdirected() -> ProblemError:
+    return ProblemError(
         421,
         "misdirected_request",
         "The Host is not one of this server's",
@@ -87,8 +87,8 @@ def _misdirected() -> Problem:
     )
 
 
-def _cross_site() -> Problem:
-    return Problem(
+def _cross_site() -> ProblemError:
+    return ProblemError(
         403,
         "cross_site",
         "The request comes from a page of another site",

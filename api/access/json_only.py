@@ -6,7 +6,7 @@ from fastapi import Depends, Request
 
 from api.access.api_keys import Owner
 from api.access.browser_guard import READING_METHODS
-from api.problems.problem import Problem
+from api.problems.problem import ProblemError
 
 
 async def _check(request: Request, _: Owner) -> None:
@@ -18,12 +18,12 @@ async def _check(request: Request, _: Owner) -> None:
     kinds = [kind.partition(";")[0].strip().lower() for kind in headers.getlist("content-type")]
     if kinds != ["application/json"]:
         detail = "Send the body with `Content-Type: application/json`."
-        raise Problem(415, "unsupported_media_type", "The body is not said to be JSON", detail)
+        raise ProblemError(415, "unsupported_media_type", "The body is not said to be JSON", detail)
     codings = ",".join(headers.getlist("content-encoding")).lower().split(",")
     if any(coding.strip() not in ("", "identity") for coding in codings):
         detail = "Send the body as it is, without a `Content-Encoding`."
         answer = {"Accept-Encoding": "identity"}  # RFC 9110, 12.5.3
-        raise Problem(415, "unsupported_encoding", "The body is encoded", detail, headers=answer)
+        raise ProblemError(415, "unsupported_encoding", "The body is encoded", detail, headers=answer)
 
 
 json_only = Depends(_check)

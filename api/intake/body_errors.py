@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails, from_json
 
 from api.problems import validation_messages
 from api.problems.problem import FieldError
+from shared.errors import MidstreamError
 from shared.request import generation_request
 from shared.request.generation_request import MAX_EXTRA_ENTRIES, GenerationRequest
 from shared.request.request_json import Step, count_parts, steps
@@ -37,16 +38,19 @@ _KNOWN = frozenset(
 Place = tuple[int | str, ...]
 
 
-class NotJson(ValueError):
+class NotJsonError(MidstreamError, ValueError):
     """The body is no JSON; its text says why."""
 
 
 def misfits(body: bytes, most_parts: int) -> list[FieldError]:
-    """The first mistakes of a body that does not fit, MAX_NAMED_FIELDS at most. Raises NotJson and TooManyParts."""
+    """The first mistakes of a body that does not fit, MAX_NAMED_FIELDS at most.
+
+    Raises NotJsonError and TooManyPartsError.
+    """
     try:
         root: Any = from_json(body)
     except ValueError as error:
-        raise NotJson(str(error)) from None
+        raise NotJsonError(str(error)) from None
     # Of a member that is there twice, steps see the last only.
     return list(_explain(_found(root, most_parts) or _at_once(body), root))
 

@@ -11,20 +11,21 @@ import msgspec
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect, Request
 
-from api.intake.body_errors import MAX_NAMED_FIELDS, NotJson, escaped, misfits
-from api.problems.problem import FieldError, Problem, unprocessable
+from api.intake.body_errors import MAX_NAMED_FIELDS, NotJsonError, escaped, misfits
+from api.problems.problem import FieldError, ProblemError, unprocessable
 from shared.config.provider_settings import ProviderSettings
 from shared.config.settings import Settings
+from shared.errors import TooManyPartsError
 from shared.process.background_thread import LONG_WORK_BYTES
 from shared.record import Shown
 from shared.request.capabilities import lacks
 from shared.request.generation_request import MAX_DEPTH, MAX_PARTS, RESERVED_FIELDS, GenerationRequest, Message
 from shared.request.nesting import more_values, nested_deeper
-from shared.request.request_json import TooManyParts, count_parts_of_text, encode, read
+from shared.request.request_json import count_parts_of_text, encode, read
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The body, of `limit` bytes at most. Raises Problem 413 for a longer one, and 400 for one that breaks off."""
+    """The body, of `limit` bytes at most. Raises ProblemError 413 for a longer one, and 400 for one that breaks off."""
     announced = request.headers.get("content-length", "")
     too_large = announced.isdecimal() and int(announced) > limit
     body = bytearray()
@@ -38,12 +39,12 @@ async def read_body(request: Request, limit: int) -> bytes:
             raise _too_large(limit)
     except ClientDisconnect:
         detail = "The connection was closed before its end."
-        raise Problem(400, "incomplete_body", "The body is incomplete", detail) from None
+        raise ProblemError(400, "incomplete_body", "The body is incomplete", detail) from None
     return bytes(body)
 
 
-def _too_large(limit: int) -> Problem:
-    return Problem(
+def _too_large(limit: int) -> ProblemError:
+    return ProblemError(
         413,
         "body_too_large",
         "The body is too large",
@@ -53,19 +54,19 @@ def _too_large(limit: int) -> Problem:
     )
 
 
-class Served(NamedTuple):
+class ServedModels(NamedTuple):
     """What requests can name, put together once at start: aliases, and the endpoints by their names."""
 
     models: Mapping[str, str]
     endpoints: Mapping[str, ProviderSettings]
 
     @classmethod
-    def by(cls, settings: Settings) -> Served:
+    def by(cls, settings: Settings) -> ServedModels:
         """What these settings name, which validates every endpoint."""
         return cls(settings.models, settings.endpoints())
 
 
-class Taken(NamedTuple):
+class ReadRequest(NamedTuple):
     """A request that can be accepted, and what is written of it."""
 
     request: GenerationRequest
@@ -76,8 +77,8 @@ class Taken(NamedTuple):
     """See Acceptance."""
 
 
-def take(body: bytes, served: Served, max_values: int) -> Taken:
-    """The request in a body, for a known model. Raises Problem, as `parse` and `resolve` do.
+def take(body: bytes, served: ServedModels, max_values: int) -> ReadRequest:
+    """The request in a body, for a known model. Raises ProblemError, as `parse` and `resolve` do.
 
     For a large one it takes many ms, in steps: in a thread (shared/process/background_thread.py) it lets others run.
     """
@@ -89,11 +90,11 @@ def take(body: bytes, served: Served, max_values: int) -> Taken:
         json=form is not None and form.type != "text",
         idle_timeout=request.idle_timeout,
     )
-    return Taken(request, stored, msgspec.json.encode(shown), hashlib.sha256(stored).hexdigest())
+    return ReadRequest(request, stored, msgspec.json.encode(shown), hashlib.sha256(stored).hexdigest())
 
 
 def parse(body: bytes, max_values: int) -> GenerationRequest:
-    """The request in a body. Raises Problem: 400 where it is no JSON, 422 where it is not a request.
+    """The request in a body. Raises ProblemError: 400 where it is no JSON, 422 where it is not a request.
 
     A value of two bytes costs as much to read as one of a kilobyte. They are counted before any is made.
     """
@@ -111,18 +112,18 @@ def parse(body: bytes, max_values: int) -> GenerationRequest:
         except ValidationError:
             pass
         raise unprocessable(misfits(body, MAX_PARTS))
-    except TooManyParts as error:
+    except TooManyPartsError as error:
         raise unprocessable([FieldError(pointer="/messages", message=str(error))]) from None
-    except NotJson as error:
-        raise Problem(
+    except NotJsonError as error:
+        raise ProblemError(
             400, "invalid_json", "The body is not JSON", f"Send the request as a JSON object in UTF-8: {error}."
         ) from None
 
 
-def resolve(request: GenerationRequest, served: Served) -> GenerationRequest:
+def resolve(request: GenerationRequest, served: ServedModels) -> GenerationRequest:
     """The request with each alias replaced by `provider/model`.
 
-    Raises Problem 422 for a model that no provider serves, and for fields that its protocol cannot honour.
+    Raises ProblemError 422 for a model that no provider serves, and for fields that its protocol cannot honour.
     """
     model = _served(request, request.model, "/model", served)
     fallback = [_served(request, name, f"/fallback/{n}", served) for n, name in enumerate(request.fallback or [])]
@@ -131,7 +132,7 @@ def resolve(request: GenerationRequest, served: Served) -> GenerationRequest:
     return request.model_copy(update={"model": model, "fallback": fallback or None})
 
 
-def _served(request: GenerationRequest, asked: str, pointer: str, served: Served) -> str:
+def _served(request: GenerationRequest, asked: str, pointer: str, served: ServedModels) -> str:
     model = served.models.get(asked, asked)
     endpoints = served.endpoints
     provider, slash, name = model.partition("/")

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.problems import validation_messages
 from api.supervisor import where
 from shared.counted import counted
+from shared.errors import MidstreamError
 from shared.storage.outage import (
     CROWDED_REMEDY,
     CROWDED_WORDS,
@@ -68,7 +69,7 @@ class ProblemDetails(BaseModel):
     errors: list[FieldError] | None = None
 
 
-class Problem(Exception):
+class ProblemError(MidstreamError):
     """Ends a request with an error answer."""
 
     def __init__(
@@ -82,6 +83,7 @@ class Problem(Exception):
         headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(code)
+        self.retryable = status in (429, 503)
         self.status, self.code, self.title, self.detail = status, code, title, detail
         self.errors, self.headers = list(errors), headers
 
@@ -100,9 +102,9 @@ class Problem(Exception):
         return JSONResponse(body, self.status, headers, media_type=PROBLEM_MEDIA_TYPE)
 
 
-def not_found() -> Problem:
+def not_found() -> ProblemError:
     """Unknown, or not the caller's: the same answer, so that ids of others cannot be probed."""
-    return Problem(
+    return ProblemError(
         404,
         "not_found",
         "No such generation",
@@ -110,9 +112,9 @@ def not_found() -> Problem:
     )
 
 
-def gone() -> Problem:
+def gone() -> ProblemError:
     """It was there."""
-    return Problem(
+    return ProblemError(
         410,
         "gone",
         "The generation is gone",
@@ -120,9 +122,9 @@ def gone() -> Problem:
     )
 
 
-def unreadable() -> Problem:
+def unreadable() -> ProblemError:
     """Something else has written where it was."""
-    return Problem(
+    return ProblemError(
         410,
         "unreadable",
         "The generation cannot be read",
@@ -130,13 +132,13 @@ def unreadable() -> Problem:
     )
 
 
-def unavailable(error: BaseException | None = None) -> Problem:
+def unavailable(error: BaseException | None = None) -> ProblemError:
     """Redis cannot be reached, or refuses; what it says to that is told, but for what it says of its users."""
     code = None if error is None else refusal(error)
     why = "does not answer"
     if error is not None and code is not None:
         why = f"refuses this now ({code if code in LASTING_CODES else words(error, code).rstrip('.')})"
-    return Problem(
+    return ProblemError(
         503,
         "unavailable",
         "Storage is unavailable",
@@ -146,9 +148,9 @@ def unavailable(error: BaseException | None = None) -> Problem:
     )
 
 
-def storage_full() -> Problem:
+def storage_full() -> ProblemError:
     """Redis has no room."""
-    return Problem(
+    return ProblemError(
         503,
         "storage_full",
         "Storage is full",
@@ -158,14 +160,14 @@ def storage_full() -> Problem:
     )
 
 
-def not_ready(errors: Mapping[str, Exception]) -> Problem:
+def not_ready(errors: Mapping[str, Exception]) -> ProblemError:
     """By the variables that name them: each Redis that takes no write from this node, and why.
 
     What Redis said is shown. Why one cannot be reached is in the log: it holds addresses, and anybody may ask.
     """
     reasons = {name: _reason(error) for name, error in errors.items()}
     full = any(map(is_full, errors.values()))
-    return Problem(
+    return ProblemError(
         503,
         "storage_full" if full else "unavailable",
         "Storage is full" if full else "Storage is unavailable",
@@ -187,9 +189,9 @@ def _reason(error: Exception) -> str:
     return "does not answer" if isinstance(error, TimeoutError | RedisTimeoutError) else "cannot be reached"
 
 
-def draining() -> Problem:
+def draining() -> ProblemError:
     """This node was told to end."""
-    return Problem(
+    return ProblemError(
         503,
         "draining",
         "This node is going away",
@@ -198,9 +200,9 @@ def draining() -> Problem:
     )
 
 
-def too_few_workers(alive: int) -> Problem:
+def too_few_workers(alive: int) -> ProblemError:
     """Fewer are alive than the caller asks for."""
-    return Problem(
+    return ProblemError(
         503,
         "too_few_workers",
         "Too few workers are alive",
@@ -210,9 +212,9 @@ def too_few_workers(alive: int) -> Problem:
     )
 
 
-def not_on_disk() -> Problem:
+def not_on_disk() -> ProblemError:
     """`durability` is `disk`, and Redis does not say that it has synced what it took."""
-    return Problem(
+    return ProblemError(
         503,
         "not_on_disk",
         "It is not known to be on disk",
@@ -222,9 +224,9 @@ def not_on_disk() -> Problem:
     )
 
 
-def unprocessable(errors: Sequence[FieldError], code: str = "invalid_request") -> Problem:
+def unprocessable(errors: Sequence[FieldError], code: str = "invalid_request") -> ProblemError:
     """The body or a parameter is not what it should be."""
-    return Problem(
+    return ProblemError(
         422,
         code,
         "The request is not valid",
@@ -234,7 +236,7 @@ def unprocessable(errors: Sequence[FieldError], code: str = "invalid_request") -
 
 
 def _of_problem(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, Problem)
+    assert isinstance(error, ProblemError)
     return error.response()
 
 
@@ -256,7 +258,7 @@ def _of_http(request: Request, error: Exception) -> JSONResponse:
     headers = dict(error.headers) if error.headers else None
     if status == 405:
         headers = {"Allow": ", ".join(_allowed(request))}
-    return Problem(status, code, status.phrase, detail, headers=headers).response()
+    return ProblemError(status, code, status.phrase, detail, headers=headers).response()
 
 
 def _allowed(request: Request) -> Iterator[str]:
@@ -274,7 +276,7 @@ def _of_parameters(_: Request, error: Exception) -> JSONResponse:
     ).response()
 
 
-class Guard:
+class ProblemGuard:
     """An unexpected error becomes a 500 and a log line, without its message, which may quote input."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -297,7 +299,7 @@ class Guard:
         except Exception as error:
             logger.error("%s %s failed: %s", scope["method"], scope["path"], where(error))
             if not started:
-                problem = Problem(
+                problem = ProblemError(
                     500,
                     "internal_error",
                     "Internal error",
@@ -308,11 +310,11 @@ class Guard:
 
 def install(app: FastAPI) -> None:
     """Make every error of the app a problem."""
-    app.add_exception_handler(Problem, _of_problem)
+    app.add_exception_handler(ProblemError, _of_problem)
     app.add_exception_handler(RedisError, _of_redis)
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(RequestValidationError, _of_parameters)
-    app.add_middleware(Guard)
+    app.add_middleware(ProblemGuard)
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -13,8 +13,9 @@ from redis.exceptions import RedisError, ResponseError
 
 from api.problems.problem import documented, draining, not_ready, too_few_workers
 from api.schemas.generation import Readiness, Status
-from api.services import Services, Use
-from shared.storage.outage import CROWDED_REMEDY, PROBE_KEY, outage_of
+from api.services import ApiServices, Use
+from shared.storage.keys import PROBE_KEY
+from shared.storage.outage import CROWDED_REMEDY, outage_of
 
 router = APIRouter(tags=["health"])
 
@@ -60,7 +61,7 @@ async def ready(
     return Readiness(status="ok" if alive else "no_worker", workers=alive, warning=" ".join(warnings) or None)
 
 
-def _servers(use: Services) -> dict[str, Redis]:
+def _servers(use: ApiServices) -> dict[str, Redis]:
     """Each Redis by the variable that names it."""
     logs, queue = use.log.redis, use.generations.queue.redis
     return {"MIDSTREAM_REDIS_URL": logs} | ({} if queue is logs else {"MIDSTREAM_QUEUE_URL": queue})
@@ -76,7 +77,7 @@ async def _write(redis: Redis) -> Exception | None:
     return None
 
 
-async def _is_crowded(use: Services, name: str, redis: Redis) -> bool:
+async def _is_crowded(use: ApiServices, name: str, redis: Redis) -> bool:
     """Whether it takes no further connection: this node was told so, or Redis says it of all its clients."""
     settings = use.settings
     url = settings.redis_url if name == "MIDSTREAM_REDIS_URL" else str(settings.queue_url)

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from api.access.api_keys import Owner
-from api.problems.problem import FieldError, Problem, documented, unprocessable
+from api.problems.problem import FieldError, ProblemError, documented, unprocessable
 from api.schemas.no_store import no_store
 from api.schemas.usage import UsageTotals, answer
 from api.services import Use
-from shared.usage import MOST_DAYS, By, Total, Totals
+from shared.usage import MAX_DAYS, By, Total, Totals
 
 router = APIRouter(prefix="/v1/usage", tags=["usage"], dependencies=[no_store])
 
@@ -47,8 +47,8 @@ async def usage(
     since = _before(until) if first is None else _day("from", first)
     if since > until:
         raise _wrong("from", "must not be after `to`")
-    if (until - since).days >= MOST_DAYS:
-        raise _wrong("from", f"must be less than {MOST_DAYS} days before `to`; ask for less at a time")
+    if (until - since).days >= MAX_DAYS:
+        raise _wrong("from", f"must be less than {MAX_DAYS} days before `to`; ask for less at a time")
     found = await totals.read(owner, since, until, by)
     every = Total()
     for total in found.values():
@@ -74,5 +74,5 @@ def _before(until: date) -> date:
     return until - min(timedelta(days=DEFAULT_SPAN_DAYS - 1), until - date.min)
 
 
-def _wrong(name: str, message: str) -> Problem:
+def _wrong(name: str, message: str) -> ProblemError:
     return unprocessable([FieldError(pointer=name, message=message)])

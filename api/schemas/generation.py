@@ -167,14 +167,14 @@ class GenerationSnapshot(Generation):
     metadata: dict[str, str]
 
 
-class Outcome(BaseModel):
+class CancelAnswer(BaseModel):
     """How a generation stands after a cancel: `completed` where completion won."""
 
     id: str
     state: State
 
 
-class Model(BaseModel):
+class ModelAnswer(BaseModel):
     """A model that has a name here. Any other of a known provider is asked for as `provider/model`."""
 
     id: str = Field(description="What to send as `model`.")
@@ -184,7 +184,7 @@ class Model(BaseModel):
     default: bool
 
 
-class Provider(BaseModel):
+class ProviderAnswer(BaseModel):
     """An endpoint: `name/…` is a model of it."""
 
     name: str
@@ -195,8 +195,8 @@ class ModelList(BaseModel):
     """Models by name, and the providers."""
 
     object: Literal["list"] = "list"
-    data: list[Model]
-    providers: list[Provider]
+    data: list[ModelAnswer]
+    providers: list[ProviderAnswer]
     simulated: bool = Field(description="Whether the default model's answers come from the simulator.")
 
 

@@ -80,13 +80,13 @@ def _arguments(text: str, *, ended: bool, over: bool) -> dict[str, Any]:
     return {"arguments_text": text} | ({"arguments_error": "broke off before its end"} if over else {})
 
 
-def document(said: Snapshot) -> strict_json.Reading:
+def document(said: Snapshot) -> strict_json.JsonReading:
     """The JSON document that an ended answer is, or why it is none."""
     if not isinstance(said.end, Completed):
-        return strict_json.Reading(None, "the answer broke off before its end")
+        return strict_json.JsonReading(None, "the answer broke off before its end")
     if not said.text:
         refused = any(part.kind == "refusal" for part in said.parts)
-        return strict_json.Reading(None, "the model refused; see the refusal" if refused else "there is no text")
+        return strict_json.JsonReading(None, "the model refused; see the refusal" if refused else "there is no text")
     reading = strict_json.read(said.text)
     if said.end.finish_reason == "stop":
         return reading
@@ -94,4 +94,4 @@ def document(said: Snapshot) -> strict_json.Reading:
     if reading.error is None and isinstance(reading.value, dict | list):
         return reading
     told = reading.error or "may be cut"
-    return strict_json.Reading(None, f"{told}; the answer ended for the reason {said.end.finish_reason}")
+    return strict_json.JsonReading(None, f"{told}; the answer ended for the reason {said.end.finish_reason}")

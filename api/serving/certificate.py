@@ -9,7 +9,7 @@ from typing import Any
 
 import uvloop
 
-from shared.config.settings_error import SettingsError
+from shared.errors import SettingsError
 
 
 @dataclass(frozen=True, slots=True)

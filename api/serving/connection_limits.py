@@ -16,7 +16,7 @@ BODY_BYTES_PER_S = 16_000
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ConnectionLimits:
     """Bytes and seconds; see the settings of the same names."""
 
     max_headers: int = 65_536
@@ -26,7 +26,7 @@ class Limits:
     max_connections: int = DEFAULT_MAX_CONNECTIONS
 
     @classmethod
-    def by(cls, settings: Settings) -> Limits:
+    def by(cls, settings: Settings) -> ConnectionLimits:
         """What the settings say."""
         return cls(
             settings.max_headers,

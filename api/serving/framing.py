@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from api.problems.problem import Problem
+from api.problems.problem import ProblemError
 from api.serving.request_head import RequestLine, begins, malformed, read_head, request_line
 
 MAX_CHUNK_LINE_BYTES = 1024
@@ -19,7 +19,7 @@ _BARE = re.compile(rb"(?<!\r)\n|\r[^\n]")
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
 
 
-class Requests:
+class RequestFraming:
     """What a connection sends, one request after the other.
 
     `held` is what came and was not taken. A head, and the trailers of a body, have `most` bytes at most.
@@ -46,7 +46,7 @@ class Requests:
         return bool(self.headed or self.held) and not self.whole
 
     def take(self) -> Iterator[bytes]:
-        """What there is of this request, as the parser is to get it. Raises Problem for what is no request."""
+        """What there is of this request, as the parser is to get it. Raises ProblemError for what is no request."""
         while not self.whole and (piece := self._step()) is not None:
             if piece:
                 yield piece
@@ -158,5 +158,5 @@ class Requests:
         return b"0\r\n\r\n"
 
 
-def _too_large(limit: str) -> Problem:
-    return Problem(431, "headers_too_large", "The headers are too large", f"The limit is {limit}.")
+def _too_large(limit: str) -> ProblemError:
+    return ProblemError(431, "headers_too_large", "The headers are too large", f"The limit is {limit}.")

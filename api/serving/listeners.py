@@ -7,7 +7,7 @@ import logging
 import socket
 from typing import Any
 
-from shared.config.settings import SettingsError
+from shared.errors import SettingsError
 
 DEFAULT_HOST = "127.0.0.1"
 ADDRESS_ABSENT_ERRNOS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})

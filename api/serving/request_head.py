@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv6Address
 from typing import NamedTuple
 
-from api.problems.problem import Problem
+from api.problems.problem import ProblemError
 
 KNOWN_METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE"})
 """Those that the routes are asked with. CONNECT is none: no server here is a proxy."""
@@ -40,9 +40,9 @@ class Head(NamedTuple):
     length: int | None
 
 
-def malformed(what: str) -> Problem:
+def malformed(what: str) -> ProblemError:
     """The bytes are no request. `what` is a sentence, without what was sent."""
-    return Problem(400, "malformed_http", "The request is malformed", f"{what} Send HTTP/1.1 as RFC 9112 has it.")
+    return ProblemError(400, "malformed_http", "The request is malformed", f"{what} Send HTTP/1.1 as RFC 9112 has it.")
 
 
 def begins(data: bytes | bytearray) -> bool:
@@ -51,7 +51,7 @@ def begins(data: bytes | bytearray) -> bool:
 
 
 def request_line(line: bytes) -> RequestLine:
-    """The first line of a head. Raises Problem 400, 501 for a method and 505 for a version that is not ours."""
+    """The first line of a head. Raises ProblemError 400, 501 for a method and 505 for a version that is not ours."""
     match line.split(b" "):
         case [method, target, version] if _TOKEN.fullmatch(method) and _TARGET.fullmatch(target):
             pass
@@ -62,15 +62,15 @@ def request_line(line: bytes) -> RequestLine:
         raise malformed("The request line has no version.")
     if found[1] != b"1":
         detail = "This server speaks HTTP/1.1 and HTTP/1.0 here. Use one of these, or a proxy that speaks the other."
-        raise Problem(505, "http_version_not_supported", "The version is not supported", detail)
+        raise ProblemError(505, "http_version_not_supported", "The version is not supported", detail)
     if method not in KNOWN_METHODS:
         detail = "No address here knows this method. GET /openapi.json lists all routes."
-        raise Problem(501, "not_implemented", "The method is not known", detail)
+        raise ProblemError(501, "not_implemented", "The method is not known", detail)
     return RequestLine(method, target, found[2] == b"0")
 
 
 def read_head(line: RequestLine, lines: Iterable[bytes]) -> Head:
-    """The head of these lines, without their ends. Raises Problem."""
+    """The head of these lines, without their ends. Raises ProblemError."""
     fields = [_field(one) for one in lines]
     host = _host(line, _values(fields, b"host"))
     target = line.target
@@ -128,9 +128,9 @@ def _authority(host: bytes) -> bytes:
     return host
 
 
-def _bad_host(what: str) -> Problem:
+def _bad_host(what: str) -> ProblemError:
     detail = f"A request has one Host header, with a host and perhaps a port; this {what}."
-    return Problem(400, "invalid_host", "The Host is not valid", detail)
+    return ProblemError(400, "invalid_host", "The Host is not valid", detail)
 
 
 def _length(line: RequestLine, fields: Sequence[Field]) -> int | None:
@@ -141,7 +141,7 @@ def _length(line: RequestLine, fields: Sequence[Field]) -> int | None:
             raise malformed("A Transfer-Encoding stands beside a Content-Length, or in HTTP/1.0.")
         if len(codings) > 1 or codings[0].lower() != b"chunked":
             detail = "The only transfer coding that is read here is `chunked`, once. Send the body without others."
-            raise Problem(501, "not_implemented", "The transfer coding is not known", detail)
+            raise ProblemError(501, "not_implemented", "The transfer coding is not known", detail)
         return None
     if not lengths:
         return 0

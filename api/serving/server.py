@@ -15,11 +15,12 @@ from starlette.types import ASGIApp
 from uvicorn import Config, Server
 
 from api.serving.certificate import Certificate
-from api.serving.connection_limits import Limits
+from api.serving.connection_limits import ConnectionLimits
 from api.serving.listeners import DEFAULT_HOST, also_localhost, listen
 from api.serving.uvicorn_protocol import HttpConfig, gives
 from api.viewing.hub import Hub
-from shared.config.settings import Settings, SettingsError, Transport
+from shared.config.settings import Settings, Transport
+from shared.errors import SettingsError
 from shared.process.ending_signals import ending_signals
 from shared.process.gc_tuning import spare_collector
 from shared.process.readiness import say_ready
@@ -100,7 +101,7 @@ def server(app: ASGIApp, hub: Hub, settings: Settings, certificate: Certificate 
     """The server for an app, to be given its sockets. Raises SettingsError for a certificate that cannot be used."""
     config = HttpConfig(
         app,
-        Limits.by(settings),
+        ConnectionLimits.by(settings),
         ws="none",
         lifespan="on",
         log_config=None,

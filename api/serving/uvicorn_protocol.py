@@ -18,10 +18,10 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from api.problems.problem import Problem
+from api.problems.problem import ProblemError
 from api.serving.certificate import HandshakeLoop
-from api.serving.connection_limits import Limits
-from api.serving.framing import Requests
+from api.serving.connection_limits import ConnectionLimits
+from api.serving.framing import RequestFraming
 from api.serving.refusal import refusal, too_many, too_slow
 from api.serving.request_head import malformed
 from api.supervisor import where
@@ -46,12 +46,12 @@ logger = logging.getLogger("midstream.api")
 class HttpConfig(Config):
     """uvicorn's configuration, and what a connection may take."""
 
-    def __init__(self, app: ASGIApp, limits: Limits, **options: Any) -> None:
-        super().__init__(app, http=Protocol, **options)
+    def __init__(self, app: ASGIApp, limits: ConnectionLimits, **options: Any) -> None:
+        super().__init__(app, http=UvicornProtocol, **options)
         self.limits = limits
         self.full = False
         """Whether connections are being turned away, which has been logged."""
-        self.turned_away: dict[Protocol, None] = {}
+        self.turned_away: dict[UvicornProtocol, None] = {}
         """Those that are told that there is no room, and are open for that; the oldest first."""
 
     def get_loop_factory(self) -> Callable[[], asyncio.AbstractEventLoop]:
@@ -64,7 +64,7 @@ class HttpConfig(Config):
 
         return loop
 
-    def turn_away(self, connection: Protocol) -> None:
+    def turn_away(self, connection: UvicornProtocol) -> None:
         """There is no room for this one. Of those for which there was none, the oldest makes room for it."""
         if not self.full:
             self.full = True
@@ -77,7 +77,7 @@ class HttpConfig(Config):
             oldest.transport.abort()
 
 
-class Protocol(HttpToolsProtocol):
+class UvicornProtocol(HttpToolsProtocol):
     """One connection: reads its requests one by one, bounds them, and shows itself and its transport to the app.
 
     The parser gets what api/serving/framing.py makes of the bytes. To uvicorn's response this is the transport: it
@@ -92,7 +92,7 @@ class Protocol(HttpToolsProtocol):
         super().__init__(config, *arguments, **options)
         self._limits = config.limits
         self.timeout_keep_alive = config.limits.keep_alive  # type: ignore[assignment]
-        self._requests = Requests(config.limits.max_headers)
+        self._requests = RequestFraming(config.limits.max_headers)
         self._waits: Literal["head", "body"] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._since = 0.0
@@ -144,7 +144,7 @@ class Protocol(HttpToolsProtocol):
         try:
             for piece in requests.take():
                 self.parser.feed_data(piece)
-        except Problem as problem:
+        except ProblemError as problem:
             self._refuse(problem)
             return
         except HttpParserError:
@@ -206,7 +206,7 @@ class Protocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
-    def _refuse(self, problem: Problem) -> None:
+    def _refuse(self, problem: ProblemError) -> None:
         """Answer what is no request, or not in time, and close."""
         if not self._answered():
             # To the app the client has left.
@@ -360,7 +360,7 @@ class _Home:
     def give_back(self, connection: DirectConnection, transport: asyncio.Transport, early: bytes) -> None:
         """The response has ended, and the connection is kept; `early` is what the client has sent meanwhile."""
         self.lost(connection)
-        protocol = Protocol(self.config, self.state, self.app_state)
+        protocol = UvicornProtocol(self.config, self.state, self.app_state)
         protocol.given_back = True
         protocol.connection_made(transport)
         transport.set_protocol(protocol)
@@ -381,8 +381,8 @@ async def gives() -> bool:
     try:
         transport = _Transport()
         state = ServerState()
-        config = HttpConfig(app, Limits(), ws="none", lifespan="off", log_config=None)
-        protocol = Protocol(config, state, {})
+        config = HttpConfig(app, ConnectionLimits(), ws="none", lifespan="off", log_config=None)
+        protocol = UvicornProtocol(config, state, {})
         protocol.access_log = False
         protocol.logger = logging.Logger("silent", logging.CRITICAL + 1)
         protocol.connection_made(transport)
@@ -394,7 +394,7 @@ async def gives() -> bool:
         was_known = [*state.connections] == [connection]  # type: ignore[comparison-overlap]
         connection.end()
         back = transport.get_protocol()
-        if not (was_known and isinstance(back, Protocol) and set(state.connections) == {back}):
+        if not (was_known and isinstance(back, UvicornProtocol) and set(state.connections) == {back}):
             return False
         if not transport.written.endswith(b"\r\nkeep-alive: timeout=75\r\n\r\n" + LAST_CHUNK):
             return False

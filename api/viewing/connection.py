@@ -25,7 +25,7 @@ def least_limit(transport: asyncio.Transport) -> int:
     return 0 if transport.get_extra_info("sslcontext") is None else 1
 
 
-class Reader(Protocol):
+class ConnectionUser(Protocol):
     """Who writes to a connection, as the connection sees it."""
 
     def advance(self) -> None:
@@ -79,11 +79,11 @@ class DirectConnection(asyncio.Protocol):
         self.keep = keep
         self.write = transport.write
         self._transport, self._home = transport, home
-        self._reader: Reader | None = None
+        self._reader: ConnectionUser | None = None
         self._early = b""
         self._ending = False
 
-    def serve(self, reader: Reader) -> None:
+    def serve(self, reader: ConnectionUser) -> None:
         """Begin: from now on the transport tells `reader`."""
         self._reader = reader
         # Nothing is held beyond what the kernel refuses of one write, and it is told of at once.
@@ -155,7 +155,7 @@ class AsgiConnection:
         self._ended = False
         self._news: asyncio.Future[None] | None = None
 
-    async def serve(self, reader: Reader) -> None:
+    async def serve(self, reader: ConnectionUser) -> None:
         """Pass on what is written, until the end or until the client is gone."""
         self._limit(high=0 if self._transport is None else least_limit(self._transport))
         watch = asyncio.create_task(self._watch(reader))
@@ -204,7 +204,7 @@ class AsgiConnection:
         if self._news is not None and not self._news.done():
             self._news.set_result(None)
 
-    async def _watch(self, reader: Reader) -> None:
+    async def _watch(self, reader: ConnectionUser) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
         self._open = False

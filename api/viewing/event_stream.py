@@ -13,8 +13,8 @@ from api.supervisor import where
 from api.viewing import sse_frames
 from api.viewing.connection import GIVER_EXTENSION, AsgiConnection, Connection
 from api.viewing.hub import Hub
-from api.viewing.replay_pages import Page
-from api.viewing.resume import Start, admit
+from api.viewing.replay_pages import ReplayPage
+from api.viewing.resume import ResumePoint, admit
 from api.viewing.tail import RESTORATION_S
 from api.viewing.viewer import Viewer
 from shared.backoff import Backoff
@@ -35,7 +35,7 @@ class EventStream(Response):
         hub: Hub,
         generation_id: str,
         owner: str,
-        start: Start,
+        start: ResumePoint,
         *,
         admitted: bool = True,
         first: bytes = b"",
@@ -83,7 +83,7 @@ class EventStream(Response):
         else:
             self._begin(viewer, self._start)
 
-    def _begin(self, viewer: Viewer, start: Start) -> None:
+    def _begin(self, viewer: Viewer, start: ResumePoint) -> None:
         if start.reset is not None:
             viewer.say(sse_frames.reset(start.reset))
         if start.sealed and not self._hub.watches(self._id):
@@ -103,7 +103,7 @@ class EventStream(Response):
         else:
             self._begin(viewer, start)
 
-    async def _admit_late(self, viewer: Viewer) -> Start | None:
+    async def _admit_late(self, viewer: Viewer) -> ResumePoint | None:
         """Decide once Redis can be asked; what a restarted one has lost, it is given time to have again."""
         loop = asyncio.get_running_loop()
         backoff = Backoff()
@@ -114,14 +114,14 @@ class EventStream(Response):
             except RedisError:
                 patience = loop.time() + RESTORATION_S
             else:
-                if isinstance(decision, Start):
+                if isinstance(decision, ResumePoint):
                     return decision
                 if decision != "not_found" or self._start.cursor == ORIGIN or loop.time() > patience:
                     return None
             await viewer.pause(next(backoff))
         return None
 
-    async def _replay(self, viewer: Viewer, start: Start) -> None:
+    async def _replay(self, viewer: Viewer, start: ResumePoint) -> None:
         try:
             await self._send_pages(viewer, start)
         except Exception as error:
@@ -129,7 +129,7 @@ class EventStream(Response):
             viewer.cut()
         viewer.finish()
 
-    async def _send_pages(self, viewer: Viewer, start: Start) -> None:
+    async def _send_pages(self, viewer: Viewer, start: ResumePoint) -> None:
         """A log that has its end: page by page, each waiting until the last is on its way."""
         cursor = start.cursor
         while (page := await self._page(viewer, cursor)) is not None and page.last is not None:
@@ -145,7 +145,7 @@ class EventStream(Response):
             if page.ended:
                 return
 
-    async def _page(self, viewer: Viewer, cursor: EventId) -> Page | None:
+    async def _page(self, viewer: Viewer, cursor: EventId) -> ReplayPage | None:
         backoff = Backoff()
         while viewer.open:
             try:

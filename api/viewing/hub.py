@@ -8,12 +8,13 @@ import logging
 from collections.abc import AsyncIterator, Coroutine
 
 from api.supervisor import supervised
-from api.viewing.replay_pages import Pages
+from api.viewing.replay_pages import ReplayPages
 from api.viewing.tail import VIEWERS_PER_ROUND, Tail
 from api.viewing.viewer import Viewer
 from shared.config.settings import Settings
 from shared.generations.generations import Generations
-from shared.log.guarded_log import Keys, Log
+from shared.log.guarded_log import Log
+from shared.storage.keys import GenerationKeys
 from shared.storage.subscriber import Subscriber
 
 logger = logging.getLogger("midstream.api")
@@ -32,7 +33,7 @@ class Hub:
         self.generations = generations
         self.settings = settings
         self.viewers: set[Viewer] = set()
-        self.pages = Pages(log)
+        self.pages = ReplayPages(log)
         self.direct = False
         """Whether viewers' connections are taken over from the HTTP server."""
         self.leaving = False
@@ -107,13 +108,13 @@ class Hub:
         )
         self._tails[generation_id] = tail
         self._runs[tail] = asyncio.create_task(tail.run())
-        self._subscriber.subscribe(Keys(generation_id).channel, tail)
+        self._subscriber.subscribe(GenerationKeys(generation_id).channel, tail)
         return tail
 
     def _close(self, tail: Tail) -> None:
         self._return(tail)
         self._runs.pop(tail).cancel()
-        self._subscriber.unsubscribe(Keys(tail.generation_id).channel, tail)
+        self._subscriber.unsubscribe(GenerationKeys(tail.generation_id).channel, tail)
         if self._tails.get(tail.generation_id) is tail:
             del self._tails[tail.generation_id]
 

@@ -17,7 +17,7 @@ MAX_PAGE_BYTES = 32_000_000
 """Bytes of pages that are kept at most."""
 
 
-class Page:
+class ReplayPage:
     """Consecutive events of one log, as frames."""
 
     def __init__(self, entries: Sequence[RawEntry]) -> None:
@@ -42,7 +42,7 @@ class Page:
         return self._pieces[chunked]
 
 
-class Pages:
+class ReplayPages:
     """Gives pages; two who need the same one, from wherever they began, share it.
 
     As ids are dense, page n of an attempt begins with its event n * PAGE.
@@ -50,10 +50,10 @@ class Pages:
 
     def __init__(self, log: Log) -> None:
         self._log = log
-        self._reading: dict[tuple[str, EventId], asyncio.Task[Page]] = {}
+        self._reading: dict[tuple[str, EventId], asyncio.Task[ReplayPage]] = {}
         self._size = 0
 
-    async def after(self, generation_id: str, cursor: EventId) -> Page:
+    async def after(self, generation_id: str, cursor: EventId) -> ReplayPage:
         """The page that has what follows the cursor; an empty one where there is nothing.
 
         Raises redis.exceptions.RedisError.
@@ -62,10 +62,10 @@ class Pages:
         page = await asyncio.shield(self.expect(generation_id, cursor))
         if page.last is not None and page.last <= cursor:
             # The log was trimmed, or it has a hole; then what follows is found without pages.
-            page = Page(await self._log.read_raw(generation_id, cursor))
+            page = ReplayPage(await self._log.read_raw(generation_id, cursor))
         return page
 
-    def expect(self, generation_id: str, cursor: EventId) -> asyncio.Task[Page]:
+    def expect(self, generation_id: str, cursor: EventId) -> asyncio.Task[ReplayPage]:
         """Begin to read what somebody will ask for soon: while one page is being sent, the next is on its way."""
         first = ORIGIN if cursor == ORIGIN else EventId(cursor.token, (cursor.seq + 1) // LOG_PAGE * LOG_PAGE)
         reading = self._reading.get((generation_id, first))
@@ -75,10 +75,10 @@ class Pages:
             reading.add_done_callback(lambda task: task.cancelled() or task.exception())
         return reading
 
-    async def _read(self, generation_id: str, first: EventId) -> Page:
+    async def _read(self, generation_id: str, first: EventId) -> ReplayPage:
         kept = 0.0
         try:
-            page = Page(await self._log.read_raw(generation_id, first.before))
+            page = ReplayPage(await self._log.read_raw(generation_id, first.before))
             kept = PAGE_KEPT_S if self._size + page.size <= MAX_PAGE_BYTES else 0.0
         finally:
             if not kept:

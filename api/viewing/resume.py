@@ -16,7 +16,7 @@ Refusal = Literal["not_found", "gone", "unreadable", "over"]
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class ResumePoint:
     """Where a viewer begins: after `cursor`, told first that it starts over where `reset` says why.
 
     `sealed` is whether the log had its end already when this was decided.
@@ -38,14 +38,14 @@ def asked_cursor(request: Request) -> str:
     return next((value for name, value in named if name == "lasteventid" and value), "")
 
 
-def read_cursor(text: str) -> Start:
+def read_cursor(text: str) -> ResumePoint:
     """The start that a `Last-Event-ID` asks for; an empty one, as browsers send it, is none."""
     if not text:
-        return Start()
+        return ResumePoint()
     try:
-        return Start(EventId.parse(text))
+        return ResumePoint(EventId.parse(text))
     except ValueError:
-        return Start(reset="malformed_cursor")
+        return ResumePoint(reset="malformed_cursor")
 
 
 def refusal(found: Found, owner: str) -> Refusal | None:
@@ -57,7 +57,9 @@ def refusal(found: Found, owner: str) -> Refusal | None:
     return "gone" if found.record is None else None
 
 
-async def admit(log: Log, generations: Generations, generation_id: str, owner: str, start: Start) -> Start | Refusal:
+async def admit(
+    log: Log, generations: Generations, generation_id: str, owner: str, start: ResumePoint
+) -> ResumePoint | Refusal:
     """Where the viewer begins, or why there is nothing to send. Raises redis.exceptions.RedisError.
 
     A cursor that a growing log does not have is left to the tail, which may be about to have it.
@@ -72,5 +74,5 @@ async def admit(log: Log, generations: Generations, generation_id: str, owner: s
     if start.cursor == seal:
         return "over"
     if start.cursor != ORIGIN and not await log.holds(generation_id, start.cursor):
-        return Start(reset="unknown_cursor", sealed=True)
-    return Start(start.cursor, start.reset, sealed=True)
+        return ResumePoint(reset="unknown_cursor", sealed=True)
+    return ResumePoint(start.cursor, start.reset, sealed=True)

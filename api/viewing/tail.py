@@ -35,7 +35,7 @@ QUEUE_POLL_S = 1.0
 """Seconds between two looks at the place in line."""
 
 
-class Follower(Protocol):
+class TailFollower(Protocol):
     """Who follows a tail: `position` is the number of frames it has had, None while that is undecided."""
 
     position: int | None
@@ -86,7 +86,7 @@ class Tail:
         """Frame with the place in line, while the log is empty."""
         self.ended = asyncio.Event()
         """Set with `state` and with `gone`."""
-        self.followers: set[Follower] = set()
+        self.followers: set[TailFollower] = set()
         # Asked of asyncio each time, it costs a call of getpid().
         self._loop = asyncio.get_running_loop()
         self._log, self._generations, self._check, self._window = log, generations, check, window
@@ -104,7 +104,7 @@ class Tail:
         self._id, self._next = next_delta(*ORIGIN)
         self._forgotten_at: float | None = None
         self._due = asyncio.Event()
-        self._round: Iterator[Follower] | None = None
+        self._round: Iterator[TailFollower] | None = None
         # Number of frames of which the followers were told, and when.
         self._told = 0
         self._told_at = 0.0

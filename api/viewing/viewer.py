@@ -9,7 +9,7 @@ from typing import Protocol
 
 from api.viewing import sse_frames
 from api.viewing.connection import Connection
-from api.viewing.resume import Start
+from api.viewing.resume import ResumePoint
 from api.viewing.tail import Tail
 from shared.config.settings import Settings
 from shared.log.events import ORIGIN
@@ -56,7 +56,7 @@ class Viewer:
         self._current = False
         """Whether it has had all of its tail, and nothing else is due."""
         self._tail: Tail | None = None
-        self._cursor = Start().cursor
+        self._cursor = ResumePoint().cursor
         self._patience: asyncio.TimerHandle | None = None
         self._room: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
@@ -85,7 +85,7 @@ class Viewer:
         self._written += len(wire)
         self._connection.write(wire)
 
-    def follow(self, tail: Tail, start: Start) -> None:
+    def follow(self, tail: Tail, start: ResumePoint) -> None:
         """Have what the tail has after the cursor, then whatever comes, until the end."""
         self._tail, self._cursor = tail, start.cursor
         tail.followers.add(self)

@@ -17,11 +17,10 @@ from midstream.checks.blocking_client import open_client, refuse_if_hung_up
 from midstream.checks.finding import Finding
 from midstream.program import typed
 from shared.counted import counted
-from shared.permissions.commands import Server
-from shared.permissions.permission_check import ACL_RULE, Lacks, lacks
-from shared.queue.queue import QUEUE_KEY
-from shared.queue.workers import WORKERS_KEY
-from shared.storage.outage import PROBE_KEY, is_crowded, refusal, words
+from shared.permissions.commands import TriedServer
+from shared.permissions.permission_check import ACL_RULE, MissingPermissions, lacks
+from shared.storage.keys import PROBE_KEY, QUEUE_KEY, WORKERS_KEY
+from shared.storage.outage import is_crowded, refusal, words
 
 REDIS_TIMEOUT_S = 3.0
 # Seconds. Leases and tokens use Redis' clock alone, so a difference confuses only who reads the logs.
@@ -29,17 +28,17 @@ CLOCK_DIFFERENCE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CheckedRedis:
     """A Redis, its name in the report, and where its address is written: None for the embedded one."""
 
     subject: str
-    server: Server
+    server: TriedServer
     setting: str | None
     most: int
     """Connections that one API with one worker may open there."""
 
 
-def examine(place: Place) -> Iterator[Finding]:
+def examine(place: CheckedRedis) -> Iterator[Finding]:
     """All findings but those on workers and durability; one where it does not answer."""
     client = open_client(place.server.url, REDIS_TIMEOUT_S)
     try:
@@ -59,7 +58,7 @@ def examine(place: Place) -> Iterator[Finding]:
         client.close()
 
 
-def workers(place: Place, program: str) -> Iterator[Finding]:
+def workers(place: CheckedRedis, program: str) -> Iterator[Finding]:
     """Whether anybody runs what is accepted. Nothing where Redis does not say, which is told of already."""
     client = open_client(place.server.url, REDIS_TIMEOUT_S)
     try:
@@ -79,14 +78,14 @@ def workers(place: Place, program: str) -> Iterator[Finding]:
         yield Finding("fail" if waiting else "warn", "workers", state, advice)
 
 
-def _lacks(server: Server) -> Lacks:
+def _lacks(server: TriedServer) -> MissingPermissions:
     """Raises redis.exceptions.RedisError and OSError."""
     # In a thread, as whoever calls may have a loop of its own.
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(lambda: asyncio.run(lacks(server, timeout=REDIS_TIMEOUT_S))).result()
 
 
-def _no_use(place: Place, error: BaseException) -> Finding:
+def _no_use(place: CheckedRedis, error: BaseException) -> Finding:
     """Why it cannot be used at all: it does not answer, or that is its answer."""
     if type(error) is redis.ConnectionError and isinstance(error.__cause__, redis.RedisError):
         error = error.__cause__
@@ -106,7 +105,7 @@ def _no_use(place: Place, error: BaseException) -> Finding:
     return Finding("fail", place.subject, state, advice)
 
 
-def _permissions(place: Place, lack: Lacks) -> Iterator[Finding]:
+def _permissions(place: CheckedRedis, lack: MissingPermissions) -> Iterator[Finding]:
     subject = f"{place.subject}, permissions"
     if lack.needed:
         yield Finding("fail", subject, str(lack), f"permit it, as by ACL SETUSER NAME {ACL_RULE}")
@@ -130,7 +129,7 @@ def _clock(subject: str, client: redis.Redis) -> Iterator[Finding]:
         yield Finding("ok", f"{subject}, clock", state)
 
 
-def _writes(place: Place, client: redis.Redis) -> Iterator[Finding]:
+def _writes(place: CheckedRedis, client: redis.Redis) -> Iterator[Finding]:
     subject = f"{place.subject}, writes"
     try:
         client.set(PROBE_KEY, "1", px=1000)
@@ -146,7 +145,7 @@ def _writes(place: Place, client: redis.Redis) -> Iterator[Finding]:
         yield Finding("ok", subject, "taken")
 
 
-def _remedies(place: Place) -> dict[str, str]:
+def _remedies(place: CheckedRedis) -> dict[str, str]:
     return {
         "OOM": "give it more memory (maxmemory)",
         "MISCONF": "look for a full or broken disk",

@@ -19,7 +19,7 @@ MAX_READ_BYTES = 1_000_000
 """Bytes of an answer that are read."""
 
 
-class Answer(NamedTuple):
+class HttpAnswer(NamedTuple):
     """A status, and the JSON object that came with it; an empty one where none did."""
 
     status: int
@@ -93,10 +93,10 @@ def _models(url: str, http: httpx2.Client) -> Iterator[Finding]:
         yield Finding("ok", "its models", state)
 
 
-def _get(http: httpx2.Client, url: str) -> Answer:
+def _get(http: httpx2.Client, url: str) -> HttpAnswer:
     with http.stream("GET", url) as response:
         try:
             document = json.loads(body_of(response, MAX_READ_BYTES))
         except (ValueError, RecursionError):  # no JSON, or nested as no answer of ours is
             document = None
-    return Answer(response.status_code, document if isinstance(document, dict) else {})
+    return HttpAnswer(response.status_code, document if isinstance(document, dict) else {})

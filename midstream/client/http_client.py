@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import httpx2
 
 from midstream.address import start_command
-from midstream.client.retry import Patience
-from midstream.errors import ClientError, Denied, NotFound, Refused, Unreachable
+from midstream.client.retry import RetryBudget
+from midstream.errors import ClientError, DeniedError, NotFoundError, RefusedError, UnreachableError
 from midstream.terminal import one_line
 from shared.config.outbound import fault_at, way_to
 from shared.config.value_checks import of_key
@@ -31,7 +31,7 @@ MAX_JSON_LEVELS = 100
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 
 
-class Client:
+class HttpClient:
     """Speaks to one Midstream API with one key. Not for use by several threads.
 
     All methods raise ClientError. A request that got no answer, or a passing 429 or 5xx, is made again with
@@ -44,7 +44,7 @@ class Client:
         key: str | None = None,
         *,
         silence: float = SILENCE_S,
-        patience: Callable[[], Patience] = Patience,
+        patience: Callable[[], RetryBudget] = RetryBudget,
     ) -> None:
         self.url = checked_url(url)
         self.patience = patience
@@ -94,12 +94,12 @@ class Client:
         except httpx2.RequestError as error:
             raise self._unreachable(error) from None
         except httpx2.InvalidURL as error:
-            raise Refused(f"--url: {one_line(str(error))}") from None
+            raise RefusedError(f"--url: {one_line(str(error))}") from None
         except Exception as error:
             # httpx2 lets socksio's errors through, where something else answers than a SOCKS proxy.
             if not type(error).__module__.startswith("socksio"):
                 raise
-            raise Unreachable(f"what answers on the way to {self.url} is no SOCKS proxy", passing=True) from None
+            raise UnreachableError(f"what answers on the way to {self.url} is no SOCKS proxy", retryable=True) from None
 
     def _json(self, method: str, path: str, params: dict[str, str] | None = None) -> dict[str, Any]:
         query = f"?{httpx2.QueryParams(params)}" if params else ""
@@ -109,7 +109,7 @@ class Client:
                 with self.open(method, path + query, {"Accept": "application/json"}) as response:
                     answer = json.loads(body_of(response, MAX_ANSWER_BYTES))
             except ClientError as error:
-                if not error.passing:
+                if not error.retryable:
                     raise
                 patience.wait(error)
                 continue
@@ -119,9 +119,9 @@ class Client:
                 raise self.no_api()
             return answer
 
-    def no_api(self) -> Unreachable:
+    def no_api(self) -> UnreachableError:
         """Something answers, but not as this API does."""
-        return Unreachable(f"what answers at {self.url} is not a Midstream API; name its address with --url")
+        return UnreachableError(f"what answers at {self.url} is not a Midstream API; name its address with --url")
 
     def _problem(self, response: httpx2.Response) -> ClientError:
         # RFC 9457 where the API itself speaks; a proxy in front of it may answer with anything.
@@ -133,32 +133,32 @@ class Client:
         message = said or f"{self.url} answers {status}"
         match status:
             case 401 | 403:
-                return Denied(f"{message}; give a key with MIDSTREAM_KEY or --key")
+                return DeniedError(f"{message}; give a key with MIDSTREAM_KEY or --key")
             case 404 if not said:
-                return NotFound(f"{message}: no such generation, or no Midstream API at this address")
+                return NotFoundError(f"{message}: no such generation, or no Midstream API at this address")
             case 404 | 410:
-                return NotFound(message)
+                return NotFoundError(message)
             case 400 | 405 | 413 | 415 | 422 | 431:
-                return Refused(message)
+                return RefusedError(message)
             case 408 | 425 | 429:
-                return ClientError(message, passing=True, retry_after=_retry_after(response))
+                return ClientError(message, retryable=True, retry_after=_retry_after(response))
             case 502 | 503 | 504:
-                return Unreachable(message, passing=True, retry_after=_retry_after(response))
+                return UnreachableError(message, retryable=True, retry_after=_retry_after(response))
             case _:
-                return ClientError(message, passing=status >= 500)
+                return ClientError(message, retryable=status >= 500)
 
     def _unreachable(self, error: httpx2.RequestError) -> ClientError:
         if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
             reason = one_line(str(error)) or "no answer"
             start = f"start it with `{command}`, or " if (command := start_command(self.url)) else ""
-            return Unreachable(f"cannot reach {self.url} ({reason}); {start}use --url for another", passing=True)
-        return Unreachable(f"connection to {self.url} lost ({type(error).__name__})", passing=True)
+            return UnreachableError(f"cannot reach {self.url} ({reason}); {start}use --url for another", retryable=True)
+        return UnreachableError(f"connection to {self.url} lost ({type(error).__name__})", retryable=True)
 
 
 def path_of(generation_id: str) -> str:
     """Path of a generation. Raises NotFound for what cannot be an id, before it becomes part of a path."""
     if not _ID.fullmatch(generation_id):
-        raise NotFound(f"no generation has the id {one_line(generation_id)!r}")
+        raise NotFoundError(f"no generation has the id {one_line(generation_id)!r}")
     return f"/v1/generations/{generation_id}"
 
 
@@ -167,10 +167,10 @@ def http_client(url: str, key: str | None, timeout: httpx2.Timeout) -> httpx2.Cl
     headers = {"Accept-Encoding": "identity", "User-Agent": "midstream"}
     if key:
         if flaw := of_key(key):
-            raise Refused(f"--key or MIDSTREAM_KEY: {flaw}")
+            raise RefusedError(f"--key or MIDSTREAM_KEY: {flaw}")
         headers["Authorization"] = f"Bearer {key}"
     if fault := fault_at(url):
-        raise Refused(str(fault))
+        raise RefusedError(str(fault))
     way = way_to(url)
     return httpx2.Client(headers=headers, timeout=timeout, proxy=way.proxy, verify=way.certificates, trust_env=False)
 
@@ -183,7 +183,7 @@ def checked_url(url: str) -> str:
     except ValueError:
         valid = False
     if not valid or parts.query or parts.fragment or parts.username or not url.isascii() or not url.isprintable():
-        raise Refused(f"--url: {one_line(url)!r} is not an address like http://127.0.0.1:8000")
+        raise RefusedError(f"--url: {one_line(url)!r} is not an address like http://127.0.0.1:8000")
     return url.rstrip("/")
 
 

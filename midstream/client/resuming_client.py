@@ -10,10 +10,10 @@ from uuid import uuid4
 import httpx2
 import msgspec
 
-from midstream.client.http_client import MAX_JSON_LEVELS, Client, path_of
-from midstream.errors import ClientError, Unreachable
+from midstream.client.http_client import MAX_JSON_LEVELS, HttpClient, path_of
+from midstream.errors import ClientError, UnreachableError
 from shared.log.events import TERMINAL_TYPES
-from shared.sse_decoder import Decoder, ServerSentEvent
+from shared.sse_decoder import ServerSentEvent, SseDecoder
 from shared.strict_json import nests_deeper
 
 EVENT_STREAM = "text/event-stream"
@@ -28,7 +28,7 @@ class ViewerEvent(NamedTuple):
     data: dict[str, Any]
 
 
-class Follower:
+class ResumingClient:
     """Follows one generation to its end, through any number of connections (docs/protocol.md).
 
     Either a new one, from the `body` of `POST /v1/generations`: its Idempotency-Key makes the POST safe to
@@ -37,7 +37,7 @@ class Follower:
 
     def __init__(
         self,
-        client: Client,
+        client: HttpClient,
         *,
         body: bytes | None = None,
         generation_id: str | None = None,
@@ -66,7 +66,7 @@ class Follower:
         """
         patience = self.client.patience()
         while not self.ended:
-            error: ClientError = Unreachable(f"{self.client.url} closed the stream before its end", passing=True)
+            error: ClientError = UnreachableError(f"{self.client.url} closed the stream before its end", retryable=True)
             try:
                 with self._open() as response:
                     patience.answered()
@@ -78,7 +78,7 @@ class Follower:
                         if event.type == "drain":
                             break
             except ClientError as failure:
-                if not failure.passing:
+                if not failure.retryable:
                     raise
                 error = failure
             if not self.ended:
@@ -114,7 +114,7 @@ class Follower:
         return False
 
     def _read(self, response: httpx2.Response, heard: Callable[[], None]) -> Iterator[ViewerEvent]:
-        decoder = Decoder()
+        decoder = SseDecoder()
         for chunk in response.iter_bytes():
             heard()
             try:

@@ -11,7 +11,7 @@ LONGEST_WAIT_S = 15.0
 LONGEST_REQUESTED_WAIT_S = 60.0
 
 
-class Patience:
+class RetryBudget:
     """Exponential back-off with full jitter, and a bound on the time without progress.
 
     Times are in seconds. A connection that stays open and sends heartbeats costs no patience, however long it

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from midstream.address import DEFAULT_URL, Key, Url
-from midstream.errors import Refused
+from midstream.errors import RefusedError
 
 if TYPE_CHECKING:
-    from midstream.client.http_client import Client
+    from midstream.client.http_client import HttpClient
 
 MAX_PROMPT_BYTES = 64_000_000
 
@@ -52,16 +52,16 @@ def chat(
     Lost connections are rejoined. Ctrl-C only detaches: the generation goes on, and the command that rejoins
     it exactly there is printed.
     """
-    from midstream.client.http_client import Client
-    from midstream.client.resuming_client import Follower
+    from midstream.client.http_client import HttpClient
+    from midstream.client.resuming_client import ResumingClient
     from midstream.output.view import view
 
     # The prompt first: without one there is no reason to bother the API.
     messages = [{"role": "system", "content": _argument(system)}] if system else []
     messages.append({"role": "user", "content": _prompt(prompt)})
-    with Client(url, key) as client:
+    with HttpClient(url, key) as client:
         body = _body({"model": _argument(model) if model else _default_model(client), "messages": messages})
-        follower = Follower(client, body=body)
+        follower = ResumingClient(client, body=body)
         raise typer.Exit(view(follower, reasoning=reasoning, final=final, json=json))
 
 
@@ -77,8 +77,8 @@ def tail(
     key: Key = None,
 ) -> None:
     """Follow a generation, running or ended, to its end."""
-    from midstream.client.http_client import Client
-    from midstream.client.resuming_client import Follower
+    from midstream.client.http_client import HttpClient
+    from midstream.client.resuming_client import ResumingClient
     from midstream.output.view import view
     from shared.log.events import EventId
 
@@ -86,9 +86,9 @@ def tail(
         try:
             after = str(EventId.parse(after))
         except ValueError:
-            raise Refused("--after: an event id looks like 1760000000000-42") from None
-    with Client(url, key) as client:
-        follower = Follower(client, generation_id=generation_id, after=after)
+            raise RefusedError("--after: an event id looks like 1760000000000-42") from None
+    with HttpClient(url, key) as client:
+        follower = ResumingClient(client, generation_id=generation_id, after=after)
         raise typer.Exit(view(follower, reasoning=reasoning, final=final, json=json))
 
 
@@ -100,10 +100,10 @@ def _prompt(argument: str | None) -> str:
             print("Your prompt, then Ctrl-D on a line of its own:", file=sys.stderr)
         text = sys.stdin.buffer.read(MAX_PROMPT_BYTES + 1)
         if len(text) > MAX_PROMPT_BYTES:
-            raise Refused(f"the prompt on stdin is longer than {MAX_PROMPT_BYTES:,} bytes")
+            raise RefusedError(f"the prompt on stdin is longer than {MAX_PROMPT_BYTES:,} bytes")
         prompt = text.decode("utf-8", "replace").removesuffix("\n")
     if not prompt.strip():
-        raise Refused("the prompt is empty; give it as an argument or on stdin")
+        raise RefusedError("the prompt is empty; give it as an argument or on stdin")
     return prompt
 
 
@@ -112,11 +112,11 @@ def _argument(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _default_model(client: Client) -> str:
+def _default_model(client: HttpClient) -> str:
     for model in client.models():
         if isinstance(model, dict) and model.get("default"):
             return str(model["id"])
-    raise Refused("the API has no default model; name one with --model")
+    raise RefusedError("the API has no default model; name one with --model")
 
 
 def _body(request: dict[str, Any]) -> bytes:

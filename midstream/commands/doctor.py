@@ -13,7 +13,7 @@ import httpx2
 from midstream.checks import redis_check
 from midstream.checks.disk import wrong_with
 from midstream.checks.finding import Finding, Level, report
-from midstream.checks.redis_check import REDIS_TIMEOUT_S, Place
+from midstream.checks.redis_check import REDIS_TIMEOUT_S, CheckedRedis
 from midstream.commands.up import base_url, free_port
 from midstream.errors import StartError
 from midstream.processes.valkey import Valkey, find_binary
@@ -64,7 +64,7 @@ def examine(settings: Settings, data_dir: Path) -> Iterator[Finding]:
         yield from redis_check.workers(places[-1], "worker")
     elif os.path.exists(embedded.socket):
         (server,) = servers(settings.model_copy(update={"redis_url": embedded.url, "queue_url": None}))
-        place = Place(EMBEDDED_NAME, server, None, _most(settings))
+        place = CheckedRedis(EMBEDDED_NAME, server, None, _most(settings))
         yield from redis_check.examine(place)
         yield from _durability(EMBEDDED_NAME, embedded.url, settings)
         yield from redis_check.workers(place, "up")
@@ -80,10 +80,10 @@ def examine(settings: Settings, data_dir: Path) -> Iterator[Finding]:
     yield _port(settings)
 
 
-def _configured_places(settings: Settings) -> Iterator[Place]:
+def _configured_places(settings: Settings) -> Iterator[CheckedRedis]:
     for server in servers(settings):
         subject = "queue's Redis" if server.setting == "queue_url" else "Redis"
-        yield Place(subject, server, settings.sources.where([server.setting]), _most(settings))
+        yield CheckedRedis(subject, server, settings.sources.where([server.setting]), _most(settings))
 
 
 def _binary(data_dir: Path) -> Finding:

@@ -32,9 +32,9 @@ def show(
     key: Key = None,
 ) -> None:
     """Show a generation as it stands: state, attempts, usage, tool calls and the text so far."""
-    from midstream.client.http_client import Client
+    from midstream.client.http_client import HttpClient
 
-    with Client(url, key) as client:
+    with HttpClient(url, key) as client:
         snapshot = client.snapshot(generation_id)
     if files is not None:
         from midstream.output.files import save
@@ -55,9 +55,9 @@ def list_generations(
     key: Key = None,
 ) -> None:
     """List generations, newest first."""
-    from midstream.client.http_client import Client
+    from midstream.client.http_client import HttpClient
 
-    with Client(url, key) as client:
+    with HttpClient(url, key) as client:
         page = client.generations(limit, before)
         address = url_option(client.url)
     generations = _list(page, "data")
@@ -85,9 +85,9 @@ def cancel(
 
     One that has ended already stays as it ended.
     """
-    from midstream.client.http_client import Client
+    from midstream.client.http_client import HttpClient
 
-    with Client(url, key) as client:
+    with HttpClient(url, key) as client:
         answer = client.cancel(generation_id)
     if json:
         _write_json(answer)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from midstream.errors import StartError
 from midstream.output.greeting import Greeting, all_ready
-from midstream.processes.subprocess import Child, Member, keep, say
+from midstream.processes.subprocess import Member, Subprocess, keep, say
 from midstream.processes.unix_socket import MAX_PATH_BYTES
 from midstream.processes.valkey import Valkey
 from shared.config.announcement import announcement
@@ -86,7 +86,7 @@ async def _up(settings: Settings, data_dir: Path, port: int, workers: int, proce
         simulator = None
         if settings.simulator_url == simulator_url:  # else the user has one that runs
             environment["MIDSTREAM_SIMULATOR_URL"] = simulator_url
-            simulator = Child(
+            simulator = Subprocess(
                 "simulator", _command("simulator", "--port", str(urlsplit(simulator_url).port)), environment
             )
         drain = float(environment.get("MIDSTREAM_DRAIN_TIMEOUT", settings.drain_timeout))
@@ -95,24 +95,24 @@ async def _up(settings: Settings, data_dir: Path, port: int, workers: int, proce
         return await supervise([front, [simulator] if simulator else []], valkey, greeting.say)
 
 
-def _apis(processes: int, environment: Mapping[str, str], words: Sequence[str] = ()) -> list[Child]:
+def _apis(processes: int, environment: Mapping[str, str], words: Sequence[str] = ()) -> list[Subprocess]:
     if processes == 1:
-        return [Child("api", _command("api"), environment, says_ready=True)]
+        return [Subprocess("api", _command("api"), environment, says_ready=True)]
     command = _command("api", "--share-port", *words)
     return [
-        Child(f"api-{number}", command, environment, stop_timeout=API_STOP_TIMEOUT_S, says_ready=True)
+        Subprocess(f"api-{number}", command, environment, stop_timeout=API_STOP_TIMEOUT_S, says_ready=True)
         for number in range(1, processes + 1)
     ]
 
 
-def _workers(processes: int, environment: Mapping[str, str], drain: float) -> list[Child]:
+def _workers(processes: int, environment: Mapping[str, str], drain: float) -> list[Subprocess]:
     names = ["worker"] if processes == 1 else [f"worker-{number}" for number in range(1, processes + 1)]
     command = _command("worker", "--supervised")
-    return [Child(name, command, environment, stop_timeout=drain + 5, says_ready=True) for name in names]
+    return [Subprocess(name, command, environment, stop_timeout=drain + 5, says_ready=True) for name in names]
 
 
 async def supervise(
-    stages: Sequence[Sequence[Child]],
+    stages: Sequence[Sequence[Subprocess]],
     server: Member | None = None,
     greeting: Callable[[], Awaitable[None]] | None = None,
 ) -> int:
@@ -154,7 +154,7 @@ async def supervise(
     return EXIT_INTERRUPTED if force.is_set() else 0
 
 
-async def _greet(children: Sequence[Child], greeting: Callable[[], Awaitable[None]] | None) -> None:
+async def _greet(children: Sequence[Subprocess], greeting: Callable[[], Awaitable[None]] | None) -> None:
     await all_ready([child for child in children if child.says_ready])
     if greeting is not None:
         await greeting()
@@ -172,7 +172,7 @@ def _sockets() -> tempfile.TemporaryDirectory[str]:
         raise StartError(f"cannot make a folder in {place} ({error.strerror}): set TMPDIR to another") from None
 
 
-async def _end(stages: Sequence[Sequence[Child]]) -> None:
+async def _end(stages: Sequence[Sequence[Subprocess]]) -> None:
     for stage in stages:
         await asyncio.gather(*(child.stop() for child in stage))
 

@@ -39,9 +39,9 @@ def usage(
 
     A plus sign behind a cost: attempts whose price is unknown come on top.
     """
-    from midstream.client.http_client import Client
+    from midstream.client.http_client import HttpClient
 
-    with Client(url, key) as client:
+    with HttpClient(url, key) as client:
         totals = client.usage(by.value, since, until)
     if json:
         written = json_text.dumps(totals, ensure_ascii=False).encode("utf-8", "replace")

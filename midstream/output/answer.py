@@ -8,13 +8,13 @@ from typing import Any, BinaryIO, TextIO
 import msgspec
 
 from midstream.client.resuming_client import ViewerEvent
-from midstream.output.part import TEXT_KINDS, Part, annotation
+from midstream.output.part import TEXT_KINDS, PartLine, annotation
 from midstream.terminal import dimmed, one_line, printable
 from shared.log.events import TERMINAL_TYPES
 from shared.one_line import json_escaped
 
 
-class Answer:
+class AnswerWriter:
     """The answer's text on `out` as it comes, everything else on `err`.
 
     What was written cannot be taken back. Where an attempt starts over, `err` says so and `out` begins a new
@@ -33,7 +33,7 @@ class Answer:
         *,
         reasoning: bool = False,
         final: bool = False,
-        before: Callable[[], Answer] | None = None,
+        before: Callable[[], AnswerWriter] | None = None,
         saving: Callable[[], str] | None = None,
     ) -> None:
         self.out = out
@@ -48,8 +48,8 @@ class Answer:
         # A terminal is at the beginning of a line when we start, and with `final` nothing is out before the end.
         self._out_known = before is None or self._terminal or final
         self._err_open = False
-        self._parts: dict[int, Part] = {}
-        self._broken: list[Part] = []
+        self._parts: dict[int, PartLine] = {}
+        self._broken: list[PartLine] = []
         """Parts that broke off in an attempt that this one continues."""
         self._sources: set[str] = set()
 
@@ -120,14 +120,14 @@ class Answer:
         if text:
             self._out_open, self._out_known = not text.endswith("\n"), True
 
-    def _part(self, index: int, kind: str) -> Part:
+    def _part(self, index: int, kind: str) -> PartLine:
         """The part of this number, which had begun before where it is not known; a text needs no beginning."""
         if index not in self._parts and kind not in TEXT_KINDS:
             self._recall()
-        return self._parts.setdefault(index, Part(kind, begun=False))
+        return self._parts.setdefault(index, PartLine(kind, begun=False))
 
     def _begin(self, data: dict[str, Any]) -> None:
-        part = Part(str(data.get("kind")))
+        part = PartLine(str(data.get("kind")))
         if data.get("resumes"):
             if not self._broken:
                 self._recall()

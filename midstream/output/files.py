@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from midstream.errors import ClientError, NotFound
+from midstream.errors import ClientError, NotFoundError
 
 EXTENSION_OF_TYPE = {
     "application/json": ".json",
@@ -38,7 +38,7 @@ def save(folder: Path, generation_id: str, parts: list[dict[str, Any]]) -> Itera
     """
     whole = [part for part in parts if part.get("kind") == "file" and part.get("complete") and part.get("data")]
     if not whole:
-        raise NotFound(f"{generation_id} has no files")
+        raise NotFoundError(f"{generation_id} has no files")
     for number, part in enumerate(whole, 1):
         path = folder / f"{generation_id}-{number}{_extension(str(part.get('media_type') or ''))}"
         try:

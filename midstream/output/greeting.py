@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx2
 
-from midstream.processes.subprocess import Child, say
+from midstream.processes.subprocess import Subprocess, say
 from shared.config.proxies import configured
 from shared.config.settings import Settings
 
@@ -30,7 +30,7 @@ class Greeting:
     settings: Settings
     base: str
     data_dir: Path
-    simulator: Child | None
+    simulator: Subprocess | None
     simulator_url: str
 
     async def say(self) -> None:
@@ -62,7 +62,7 @@ class Greeting:
         return listing
 
 
-async def all_ready(children: list[Child]) -> None:
+async def all_ready(children: list[Subprocess]) -> None:
     """Wait until each of them has said that it is ready, and name those that take long."""
     while waiting := [child for child in children if not child.ready.is_set()]:
         tasks = [asyncio.create_task(child.ready.wait()) for child in waiting]

@@ -13,7 +13,7 @@ TEXT_KINDS = frozenset({"text", "refusal", "reasoning"})
 
 
 @dataclass(slots=True)
-class Part:
+class PartLine:
     """A part as its events come. Of a file only the size is kept, of a text nothing."""
 
     kind: str

@@ -11,26 +11,26 @@ from functools import partial
 from types import FrameType
 
 from midstream.address import url_option
-from midstream.client.resuming_client import Follower
+from midstream.client.resuming_client import ResumingClient
 from midstream.errors import ClientError
-from midstream.output.answer import Answer, JsonLines
+from midstream.output.answer import AnswerWriter, JsonLines
 from midstream.program import typed
-from midstream.standard_streams import CannotWrite
+from midstream.standard_streams import CannotWriteError
 from shared.log.events import EventId
 
 
-def view(follower: Follower, *, reasoning: bool, final: bool, json: bool) -> int:
+def view(follower: ResumingClient, *, reasoning: bool, final: bool, json: bool) -> int:
     """Write a generation to stdout until its end, or until somebody has had enough.
 
-    Returns the exit code. Raises ClientError, and CannotWrite with the command that goes on.
+    Returns the exit code. Raises ClientError, and CannotWriteError with the command that goes on.
     """
-    output: Answer | JsonLines
+    output: AnswerWriter | JsonLines
     if json:
         output, flags = JsonLines(sys.stdout.buffer, sys.stderr), ["--json"]
     else:
         after = follower.cursor
         before = None if after is None else lambda: _before(follower, after)
-        output = Answer(
+        output = AnswerWriter(
             sys.stdout, sys.stderr, reasoning=reasoning, final=final, before=before, saving=partial(_saving, follower)
         )
         flags = ["--reasoning"] * reasoning + ["--final"] * final
@@ -38,25 +38,25 @@ def view(follower: Follower, *, reasoning: bool, final: bool, json: bool) -> int
     return View(follower, output, flags).run(announce=not json and follower.generation_id is None)
 
 
-def _before(follower: Follower, after: str) -> Answer:
+def _before(follower: ResumingClient, after: str) -> AnswerWriter:
     """The answer up to this event, written nowhere. Reads the log from its beginning; raises ClientError."""
     with open(os.devnull, "w", encoding="utf-8", errors="replace") as nowhere:
-        before = Answer(nowhere, nowhere)
-        for event in Follower(follower.client, generation_id=follower.generation_id).events():
+        before = AnswerWriter(nowhere, nowhere)
+        for event in ResumingClient(follower.client, generation_id=follower.generation_id).events():
             before.write(event)
             if event.id is not None and EventId.parse(event.id) >= EventId.parse(after):
                 break
         return before
 
 
-def _saving(follower: Follower) -> str:
+def _saving(follower: ResumingClient) -> str:
     return typed("show", str(follower.generation_id), "--files", ".", *url_option(follower.client.url))
 
 
 class View:
     """One run of a follower into one output; it can be interrupted between two events, not within one."""
 
-    def __init__(self, follower: Follower, output: Answer | JsonLines, flags: list[str]) -> None:
+    def __init__(self, follower: ResumingClient, output: AnswerWriter | JsonLines, flags: list[str]) -> None:
         self.follower = follower
         self.output = output
         self.flags = flags
@@ -66,7 +66,7 @@ class View:
         self._interrupted = False
 
     def run(self, *, announce: bool) -> int:
-        """Returns the exit code. Raises ClientError and CannotWrite."""
+        """Returns the exit code. Raises ClientError and CannotWriteError."""
         try:
             with self._interrupts():
                 for event in self.follower.events():
@@ -82,12 +82,12 @@ class View:
         except KeyboardInterrupt:
             self._say_how_to_rejoin("detached")
             return 130
-        except CannotWrite as error:
+        except CannotWriteError as error:
             if rejoin := self._rejoin():
                 error.hint = f"the rest comes with `{rejoin}`"
             raise
         except ClientError as error:
-            if error.passing and self.follower.reached:
+            if error.retryable and self.follower.reached:
                 self._say_how_to_rejoin("given up")
             raise
 

@@ -38,7 +38,7 @@ class Member(Protocol):
     async def stop(self) -> None: ...
 
 
-class Child:
+class Subprocess:
     """One command as a child process. It ends with us; its output goes to stderr, each line with its name.
 
     `stop_timeout` is the seconds between SIGTERM and SIGKILL. `ready` is set when it has come to do its work for the
@@ -157,13 +157,13 @@ async def keep(member: Member) -> None:
     while True:
         began = time.monotonic()
         end = f"ended with status {(status := await member.wait())}"
-        was_ready = isinstance(member, Child) and member.ready.is_set()
+        was_ready = isinstance(member, Subprocess) and member.ready.is_set()
         if status == EXIT_CONFIGURATION_ERROR and not was_ready:
             raise StartError(f"{member.name} refused its configuration; its last line says what to correct")
         if time.monotonic() - began > STEADY_AFTER_S:
             pause = FIRST_PAUSE_S
         failures += 1
-        if failures == MAX_STARTS and isinstance(member, Child) and not was_ready:
+        if failures == MAX_STARTS and isinstance(member, Subprocess) and not was_ready:
             raise StartError(f"{member.name} ended {MAX_STARTS} times before it was ready; its last lines say why")
         while True:
             wait = pause * random.uniform(0.5, 1.0)

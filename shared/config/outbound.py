@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import httpx2
 
 from shared.config.proxies import Proxy, configured, proxy_for, split
-from shared.config.settings_error import SettingsError
+from shared.errors import SettingsError
 
 if TYPE_CHECKING:
     # The client commands have no settings, and need not wait for them to load.
@@ -36,7 +36,7 @@ class Way(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class OutboundFault:
     """A variable that cannot be used as it is set, or an address of a provider.
 
     As text it is one line that names the variable and the remedy, without any credentials.
@@ -64,14 +64,18 @@ def check(endpoints: Mapping[str, ProviderSettings], environment: Mapping[str, s
     return [str(fault) for fault in found]
 
 
-def faults(endpoints: Mapping[str, ProviderSettings], environment: Mapping[str, str] = os.environ) -> list[Fault]:
+def faults(
+    endpoints: Mapping[str, ProviderSettings], environment: Mapping[str, str] = os.environ
+) -> list[OutboundFault]:
     """All that is wrong, each with the first endpoint that depends on it."""
-    found: list[Fault] = []
+    found: list[OutboundFault] = []
     for name, endpoint in endpoints.items():
         parts = split(endpoint.address)
         if parts is None or parts.scheme not in ("http", "https"):
             found.append(
-                Fault(f"provider {name}", "its address is not one like https://api.example.com/v1", "correct it", name)
+                OutboundFault(
+                    f"provider {name}", "its address is not one like https://api.example.com/v1", "correct it", name
+                )
             )
     for fault in _broken(environment):
         # aiohttp makes a context as it is loaded, and so cannot be without a key log that can be written.
@@ -86,7 +90,7 @@ def faults(endpoints: Mapping[str, ProviderSettings], environment: Mapping[str, 
     return found
 
 
-def fault_at(address: str, environment: Mapping[str, str] = os.environ) -> Fault | None:
+def fault_at(address: str, environment: Mapping[str, str] = os.environ) -> OutboundFault | None:
     """What keeps an address from being asked, if anything does."""
     variables = _variables(address, environment)
     # What is on loopback is asked without looking at certificates.
@@ -123,23 +127,23 @@ def _encrypted(address: str, proxy: Proxy | None) -> bool:
     return address.lower().startswith("https:") or (proxy is not None and proxy.scheme == "https")
 
 
-def _broken(environment: Mapping[str, str]) -> Iterator[Fault]:
+def _broken(environment: Mapping[str, str]) -> Iterator[OutboundFault]:
     """Every variable that cannot be used, whoever depends on it."""
     for proxy in dict.fromkeys((configured("http", environment), configured("https", environment))):
         if proxy is not None and (wrong := proxy.fault()) is not None:
-            yield Fault(proxy.variable, *wrong)
+            yield OutboundFault(proxy.variable, *wrong)
     if path := environment.get(KEY_LOG_VARIABLE):
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).keylog_filename = path
         except OSError as error:
-            yield Fault(
+            yield OutboundFault(
                 KEY_LOG_VARIABLE, f"{path!r} cannot be written ({error.strerror})", "correct the path or unset it"
             )
     # httpx2's order: with the first, it does not look at the second.
     for variable, flaw in (("SSL_CERT_FILE", _flaw_of_file), ("SSL_CERT_DIR", _flaw_of_folders)):
         if path := environment.get(variable):
             if (wrong_with := flaw(path)) is not None:
-                yield Fault(variable, f"{path!r} {wrong_with}", "correct the path or unset it")
+                yield OutboundFault(variable, f"{path!r} {wrong_with}", "correct the path or unset it")
             return
 
 

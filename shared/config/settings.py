@@ -29,9 +29,9 @@ from shared.config.allowed_values import allowed, flawless, misplaced, refuse_ot
 from shared.config.loopback import is_loopback
 from shared.config.provider_settings import BUILT_IN, ProviderSettings, built_in
 from shared.config.redis_url import flaw_of_url
-from shared.config.settings_error import SettingsError as SettingsError
 from shared.config.sources import Sources, near, read_sources
 from shared.config.variables import VARIABLE_PREFIX, Known
+from shared.errors import SettingsError
 
 Transport = Literal["auto", "direct", "asgi"]
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from shared.config.file_ownership import others_can_write
-from shared.config.settings_error import SettingsError
 from shared.config.variables import NESTING_MARK, VARIABLE_PREFIX, Known, Text, settings_in
+from shared.errors import SettingsError
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 """A key of TOML without quotes."""

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from shared.generations.generations import Generations
 from shared.log.events import Cancelled, Failed, encode
-from shared.log.guarded_log import Keys
-from shared.queue.queue import DEADLINES_KEY, LEASES_KEY, PENDING_KEY, QUEUE_KEY, RESTORATION_MS
+from shared.queue.queue import RESTORATION_MS
 from shared.storage.clock import read_clock
+from shared.storage.keys import DEADLINES_KEY, LEASES_KEY, PENDING_KEY, QUEUE_KEY, GenerationKeys
 from shared.storage.lua_script import LuaScript
 
 DUE_PAGE = 100
@@ -93,7 +93,7 @@ class Deadlines:
         # The token first: who takes the job after we looked at the queue has another one.
         async with self._generations.redis.pipeline(transaction=False) as pipe:
             for generation_id in generation_ids:
-                pipe.hmget(Keys(generation_id).record, ["token", "seal"])
+                pipe.hmget(GenerationKeys(generation_id).record, ["token", "seal"])
             records = await pipe.execute()
         leased = await self._leased(generation_ids, now_ms)
         sealed: list[str] = []
@@ -102,7 +102,7 @@ class Deadlines:
             if token is None or seal is not None:
                 over.append(generation_id)
             elif generation_id not in leased:
-                keys = Keys(generation_id)
+                keys = GenerationKeys(generation_id)
                 raw = await self._expire(
                     self._generations.redis,
                     [keys.record, keys.log, keys.tombstone],

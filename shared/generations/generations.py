@@ -18,11 +18,13 @@ import msgspec
 from redis.asyncio import Redis
 
 from shared.config.settings import Settings
+from shared.errors import GoneError, QueueFullError, UnreadableRecordError
 from shared.log.events import Cancelled, encode
-from shared.log.guarded_log import Keys, Log
-from shared.queue.queue import RESTORATION_MS, Announced, Place, Queue
-from shared.record import RECORD_FIELDS, Acceptance, Record, Shown, State, UnreadableRecord, read_record, shown_of
+from shared.log.guarded_log import Log
+from shared.queue.queue import RESTORATION_MS, Announced, IndexPlace, Queue
+from shared.record import RECORD_FIELDS, Acceptance, Record, Shown, State, read_record, shown_of
 from shared.storage.clock import read_clock
+from shared.storage.keys import SECRET_KEY, GenerationKeys
 from shared.storage.lua_script import LuaScript
 from shared.usage import read_ended
 
@@ -36,7 +38,6 @@ logger = logging.getLogger("midstream.generations")
 
 MAX_LOOKS_PER_PAGE = 20
 """Times that one page looks further where it meets what has expired; after them it is shorter than asked for."""
-SECRET_KEY = "midstream:secret"
 SYNCED_MS = 2000
 """ms after which what Redis said is on its disk: it syncs each second."""
 
@@ -50,14 +51,6 @@ class Existence(StrEnum):
     UNREADABLE = "unreadable"
     """Something that is no record."""
     NOTHING = "nothing"
-
-
-class GoneError(Exception):
-    """The generation of this id has expired or was deleted."""
-
-
-class QueueFull(Exception):
-    """As many accepted generations wait or run as `max_pending` allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +119,14 @@ class Generations:
         With `again` the id may have been accepted before, as its idempotency key was used: then nothing is announced,
         and it is neither refused nor counted where the queue is full.
 
-        Raises QueueFull before anything is written, and GoneError where the id belongs to an expired or deleted
+        Raises QueueFullError before anything is written, and GoneError where the id belongs to an expired or deleted
         generation.
         """
         accepted = await self._accepted_before(asked) if again else None
         if accepted is None:
             announced = await self.queue.announce(asked.id, asked.owner, self.settings.max_pending)
             if announced is Announced.FULL:
-                raise QueueFull
+                raise QueueFullError
             try:
                 accepted = await self._write_record(asked)
             except GoneError:
@@ -154,7 +147,7 @@ class Generations:
 
     async def _accepted_before(self, asked: Acceptance) -> Accepted | None:
         """What the first POST of this id came to; None where this is the first. Raises GoneError."""
-        keys = Keys(asked.id)
+        keys = GenerationKeys(asked.id)
         async with self.redis.pipeline(transaction=True) as pipe:  # the two belong to one moment
             pipe.hmget(keys.record, ["created", "fingerprint", "state"])
             pipe.exists(keys.tombstone)
@@ -166,7 +159,7 @@ class Generations:
         return None
 
     async def _write_record(self, asked: Acceptance) -> Accepted:
-        keys = Keys(asked.id)
+        keys = GenerationKeys(asked.id)
         running_ms = int(self.settings.running_ttl * 1000)
         tombstone_ms = int(self.settings.tombstone_ttl * 1000)
         fields: dict[str, str | bytes | int] = {
@@ -192,7 +185,7 @@ class Generations:
 
     async def find(self, generation_id: str, *, request: bool = False) -> Found:
         """What is under an id, whoever asks; the caller compares the owner. With `request` that is read too."""
-        keys = Keys(generation_id)
+        keys = GenerationKeys(generation_id)
         async with self.redis.pipeline(transaction=False) as pipe:
             pipe.hmget(keys.record, [*RECORD_FIELDS, "request"] if request else RECORD_FIELDS)
             pipe.get(keys.tombstone)
@@ -201,7 +194,7 @@ class Generations:
         now_ms = clock[0] * 1000 + clock[1] // 1000
         try:
             record = read_record(generation_id, values)
-        except UnreadableRecord:
+        except UnreadableRecordError:
             logger.error("%s: what Redis has under its id is no record", generation_id)
             owner = (values[RECORD_FIELDS.index("owner")] or b"").decode(errors="replace")
             return Found(Existence.UNREADABLE, owner, now_ms=now_ms)
@@ -217,7 +210,7 @@ class Generations:
     async def request(self, generation_id: str) -> bytes:
         """A request's JSON; empty where there is no record (any more)."""
         read: Any = self.redis.hget  # typed for a client that does not await too
-        return await read(Keys(generation_id).record, "request") or b""
+        return await read(GenerationKeys(generation_id).record, "request") or b""
 
     async def shown(self, record: Record) -> Shown:
         """What a snapshot shows of the request, which is read only where an older version has accepted it."""
@@ -225,22 +218,24 @@ class Generations:
             return msgspec.json.decode(record.shown, type=Shown)
         return shown_of(await self.request(record.id))
 
-    async def place(self, owner: str, generation_id: str) -> Place | None:
+    async def place(self, owner: str, generation_id: str) -> IndexPlace | None:
         """Where a generation of the owner's stands in their list, or stood; None where that is not known."""
         place = await self.queue.place(owner, generation_id)
         if place is None:
             found = await self.find(generation_id)
             if found.created_ms is not None and found.owner == owner:
-                return Place(found.created_ms, generation_id)
+                return IndexPlace(found.created_ms, generation_id)
         return place
 
-    async def page(self, owner: str, *, before: Place | None, limit: int) -> tuple[list[Record], Place | None]:
+    async def page(
+        self, owner: str, *, before: IndexPlace | None, limit: int
+    ) -> tuple[list[Record], IndexPlace | None]:
         """The owner's generations, newest first, and the place to continue from (None at the end).
 
         A page is shorter than `limit` only at the end, or where very many have expired that the index still has: their
         entries are dropped on the way.
         """
-        records: list[tuple[Place, Record]] = []
+        records: list[tuple[IndexPlace, Record]] = []
         for _ in range(MAX_LOOKS_PER_PAGE):
             # One more than asked for: whether anything follows is known from it.
             wanted = limit + 1 - len(records)
@@ -262,21 +257,21 @@ class Generations:
             return []
         async with self.redis.pipeline(transaction=False) as pipe:
             for generation_id in generation_ids:
-                pipe.hmget(Keys(generation_id).record, RECORD_FIELDS)
+                pipe.hmget(GenerationKeys(generation_id).record, RECORD_FIELDS)
             return [_record(i, values) for i, values in zip(generation_ids, await pipe.execute(), strict=True)]
 
-    async def _drop_expired(self, owner: str, places: Sequence[Place]) -> None:
+    async def _drop_expired(self, owner: str, places: Sequence[IndexPlace]) -> None:
         """Of what there is no record leaves the index, but for what is just being accepted."""
         if not places:
             return
         async with self.redis.pipeline(transaction=False) as pipe:
             for place in places:
-                pipe.exists(Keys(place.id).record)
+                pipe.exists(GenerationKeys(place.id).record)
             there = await pipe.execute()
         expired = [place.id for place, exists in zip(places, there, strict=True) if not exists]
         await self.queue.forget(owner, await self.queue.not_pending(expired))
 
-    async def tidy(self, owner: str, before: Place | None, count: int) -> Place | None:
+    async def tidy(self, owner: str, before: IndexPlace | None, count: int) -> IndexPlace | None:
         """Drop what has expired from a stretch of the owner's index; gives where the next one begins, None at the end.
 
         Of a generation whose log has expired nothing stays but its tombstone.
@@ -293,7 +288,7 @@ class Generations:
 
         While Redis has been up for less than a lease, nothing is sealed here; ask again later.
         """
-        keys = Keys(generation_id)
+        keys = GenerationKeys(generation_id)
         _, up_ms = await read_clock(self.redis)
         seals = "1" if up_ms >= self.queue.lease_ms else ""
         raw = await self._cancel(self.redis, [keys.record, keys.log, keys.tombstone], [encode(Cancelled()), seals])
@@ -312,7 +307,7 @@ class Generations:
 
         What it used stays in its owner's totals.
         """
-        keys = Keys(generation_id)
+        keys = GenerationKeys(generation_id)
         record = (await self.find(generation_id)).record
         if record is not None and record.seal is not None:
             # Before it is gone: the worker that ended it may not have lived to count it.
@@ -328,8 +323,8 @@ class Generations:
         async with self.redis.pipeline(transaction=False) as pipe:
             pipe.time()
             for generation_id in generation_ids:
-                pipe.hmget(Keys(generation_id).record, ["token", "seal", "ended", "cancel"])
-                pipe.pttl(Keys(generation_id).tombstone)
+                pipe.hmget(GenerationKeys(generation_id).record, ["token", "seal", "ended", "cancel"])
+                pipe.pttl(GenerationKeys(generation_id).tombstone)
             (seconds, microseconds), *raw = await pipe.execute()
         synced_ms = seconds * 1000 + microseconds // 1000 - SYNCED_MS
         buried_ms = int(self.settings.tombstone_ttl * 1000) - SYNCED_MS
@@ -350,7 +345,7 @@ class Generations:
 
     async def renew(self, generation_id: str) -> None:
         """Keep a record that still waits for a worker."""
-        keys = Keys(generation_id)
+        keys = GenerationKeys(generation_id)
         running_ms = int(self.settings.running_ttl * 1000)
         await self.redis.pexpire(keys.record, running_ms)
         await self.redis.pexpire(keys.tombstone, running_ms + int(self.settings.tombstone_ttl * 1000))
@@ -358,7 +353,7 @@ class Generations:
     async def note_beside(self, generation_ids: Iterable[str]) -> None:
         """Note in each record that it runs its last attempt beside another: see `Record.beside`."""
         for generation_id in generation_ids:
-            await self._beside(self.redis, [Keys(generation_id).record])
+            await self._beside(self.redis, [GenerationKeys(generation_id).record])
 
     async def restore(self, asked: Acceptance) -> bool:
         """Write a record again that a Redis which came back older has forgotten; the log is its writer's to restore.
@@ -396,7 +391,7 @@ class Generations:
 def _record(generation_id: str, values: Sequence[bytes | None]) -> Record | None:
     try:
         return read_record(generation_id, values)
-    except UnreadableRecord:
+    except UnreadableRecordError:
         logger.error("%s: what Redis has under its id is no record", generation_id)
         return None
 

@@ -12,6 +12,8 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import astuple
 
+from shared.errors import TooDeepError
+
 AttemptReason = Literal["new", "worker_lost", "drained", "provider_error", "fallback", "source_lost"]
 PartKind = Literal["text", "reasoning", "refusal", "tool_call", "tool_result", "file"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "paused", "other"]
@@ -240,10 +242,6 @@ _LINE_ENDS = re.compile("\u0085|\u2028|\u2029".encode())
 TERMINAL_TYPES = frozenset({"completed", "failed", "cancelled"})
 
 
-class TooDeep(ValueError):
-    """The data nests deeper than it can be read."""
-
-
 _encoder = msgspec.json.Encoder()
 _decoders: dict[str, msgspec.json.Decoder[AnyEvent]] = {
     event.type: msgspec.json.Decoder(event) for event in get_args(AnyEvent)
@@ -282,7 +280,7 @@ def _scalar(value: Any) -> Any:
 def decode(type: str, data: bytes) -> AnyEvent:
     """The event of a log entry.
 
-    Raises ValueError for an unknown type or data that does not fit it, TooDeep for what older versions let nest.
+    Raises ValueError for an unknown type or data that does not fit it, TooDeepError for what older versions let nest.
     """
     decoder = _decoders.get(type)
     if decoder is None:
@@ -290,4 +288,4 @@ def decode(type: str, data: bytes) -> AnyEvent:
     try:
         return decoder.decode(data)
     except RecursionError:
-        raise TooDeep(f"{type} nests deeper than it can be read") from None
+        raise TooDeepError(f"{type} nests deeper than it can be read") from None

@@ -18,6 +18,7 @@ from redis.exceptions import ResponseError
 from shared.log.compaction import is_packed, unpacked
 from shared.log.entry import Entry, RawEntry
 from shared.log.events import ORIGIN, TERMINAL_TYPES, AttemptReason, EventId
+from shared.storage.keys import GenerationKeys
 from shared.storage.lua_script import LuaScript
 
 LOG_PAGE = 500
@@ -28,22 +29,7 @@ MAX_BYTES_PER_CALL = 65_536
 """Bytes of events after which no further batch joins a call."""
 
 
-class Keys:
-    """Names in Redis. A generation's share the hash tag `{id}`: one cluster slot, so that one script may touch them."""
-
-    def __init__(self, generation_id: str) -> None:
-        self.record = f"midstream:{{{generation_id}}}:record"
-        self.log = f"midstream:{{{generation_id}}}:log"
-        self.tombstone = f"midstream:{{{generation_id}}}:tombstone"
-        self.packing = f"midstream:{{{generation_id}}}:packing"
-
-    @property
-    def channel(self) -> str:
-        """Where the append script publishes what it wrote: named as the log."""
-        return self.log
-
-
-class Outcome(StrEnum):
+class WriteOutcome(StrEnum):
     """What the log answered to a write."""
 
     OK = "OK"
@@ -57,7 +43,7 @@ class Outcome(StrEnum):
     """The log ends elsewhere than this batch begins: a reply was lost, or Redis came back older."""
 
 
-class Start(StrEnum):
+class ClaimOutcome(StrEnum):
     """What the log answered to a claim."""
 
     CLAIMED = "CLAIMED"
@@ -80,7 +66,7 @@ class Start(StrEnum):
 class Claim:
     """The right to write: token, attempt number, and the id after which this attempt's events begin."""
 
-    start: Start
+    start: ClaimOutcome
     token: int = 0
     number: int = 0
     last: EventId = ORIGIN
@@ -96,7 +82,7 @@ class Claim:
         return self.start in _OWNED
 
 
-_OWNED = frozenset({Start.CLAIMED, Start.CANCELLED, Start.EXHAUSTED, Start.INTERRUPTED})
+_OWNED = frozenset({ClaimOutcome.CLAIMED, ClaimOutcome.CANCELLED, ClaimOutcome.EXHAUSTED, ClaimOutcome.INTERRUPTED})
 
 
 class Batch(NamedTuple):
@@ -135,16 +121,16 @@ class Batch(NamedTuple):
 class Reply(NamedTuple):
     """The log's answer to a batch. `last` is the log's last id on MISMATCH, the terminal event's on SEALED."""
 
-    outcome: Outcome
+    outcome: WriteOutcome
     last: EventId = ORIGIN
     cancel: bool = False
 
     @classmethod
     def parse(cls, raw: Sequence[bytes]) -> Reply:
         if raw[0] == b"OK":
-            return cls(Outcome.OK, cancel=raw[1] == b"1")
-        outcome = Outcome(raw[0].decode())
-        if outcome in (Outcome.MISMATCH, Outcome.SEALED):
+            return cls(WriteOutcome.OK, cancel=raw[1] == b"1")
+        outcome = WriteOutcome(raw[0].decode())
+        if outcome in (WriteOutcome.MISMATCH, WriteOutcome.SEALED):
             return cls(outcome, last=EventId.parse(raw[1]))
         return cls(outcome)
 
@@ -217,7 +203,7 @@ class Log:
         `cached` tells viewers that the answer is another generation's.
         Unless it `counts`, the last attempt is not one of those that may fail. `beside`: see `Record.beside`.
         """
-        keys = Keys(generation_id)
+        keys = GenerationKeys(generation_id)
         # Number and reason are known only inside the script, which completes the event's JSON with them.
         told = {"model": model, "provider": provider, "continues": continues} | ({"cached": True} if cached else {})
         rest = msgspec.json.encode(told | {"t": 0})[1:]
@@ -228,10 +214,10 @@ class Log:
             [keys.record, keys.log],
             [owned, reason or "", rest, ttl_ms, until, choice, last, "" if counts else "1", "1" if beside else ""],
         )
-        start = Start(raw[0].decode())
+        start = ClaimOutcome(raw[0].decode())
         if start not in _OWNED:
             return Claim(start)
-        first = b'{"number":%b,"reason":"%b",%b' % (raw[2], raw[4], rest) if start is Start.CLAIMED else b""
+        first = b'{"number":%b,"reason":"%b",%b' % (raw[2], raw[4], rest) if start is ClaimOutcome.CLAIMED else b""
         return Claim(start, int(raw[1]), int(raw[2]), EventId.parse(raw[3]), first, int(raw[5]), continues)
 
     async def append(self, batch: Batch) -> Reply:
@@ -262,14 +248,14 @@ class Log:
 
     async def hand_over(
         self, generation_id: str, token: int, reason: AttemptReason, *, cancelled: bytes = b""
-    ) -> Outcome:
+    ) -> WriteOutcome:
         """Let the next attempt begin without counting this one as failed.
 
         `cancelled` is the JSON of the event that ends it if it is cancelled until then: what was spent, only the worker
         knows.
         """
-        raw = await self._hand_over(self.redis, [Keys(generation_id).record], [token, reason, cancelled])
-        return Outcome(raw[0].decode())
+        raw = await self._hand_over(self.redis, [GenerationKeys(generation_id).record], [token, reason, cancelled])
+        return WriteOutcome(raw[0].decode())
 
     async def read(self, generation_id: str, after: EventId = ORIGIN, *, count: int = LOG_PAGE) -> list[Entry]:
         """The events after a cursor, in order, at most `count`."""
@@ -279,14 +265,14 @@ class Log:
         """The same as Redis replies it: for each its id, and its type and data."""
         start = "-" if after == ORIGIN else f"({after}"
         raw: list[RawEntry] = await self._plain.execute_command(  # type: ignore[no-untyped-call]
-            "XRANGE", Keys(generation_id).log, start, "+", "COUNT", count
+            "XRANGE", GenerationKeys(generation_id).log, start, "+", "COUNT", count
         )
         return unpacked(raw, after, count) if any(map(is_packed, raw)) else raw
 
     async def last(self, generation_id: str) -> Entry | None:
         """The newest event, None in an empty log."""
         raw = await self._plain.execute_command(  # type: ignore[no-untyped-call]
-            "XREVRANGE", Keys(generation_id).log, "+", "-", "COUNT", 1
+            "XREVRANGE", GenerationKeys(generation_id).log, "+", "-", "COUNT", 1
         )
         return Entry.read(raw[0]) if raw else None
 
@@ -297,7 +283,7 @@ class Log:
 
     async def replace(self, generation_id: str, seal: EventId, count: int, entries: Sequence[Entry]) -> bool:
         """Put entries that say the same in place of a sealed log's `count`; False where it is not that log any more."""
-        keys = Keys(generation_id)
+        keys = GenerationKeys(generation_id)
         arguments: list[str | bytes | int] = [str(seal), count]
         for entry in entries:
             arguments += (str(entry.id), entry.type, entry.data)
@@ -327,7 +313,7 @@ def _call(batches: Iterable[Batch]) -> tuple[list[str], list[str | bytes | int]]
     names: list[str] = []
     arguments: list[str | bytes | int] = []
     for batch in batches:
-        keys = Keys(batch.generation_id)
+        keys = GenerationKeys(batch.generation_id)
         names += (keys.record, keys.log, keys.tombstone)
         arguments += batch.arguments()
     return names, arguments

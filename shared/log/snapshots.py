@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeVar
 
 from msgspec import UNSET, UnsetType
 
+from shared.errors import TooDeepError
 from shared.log import events
 from shared.log.events import ORIGIN, TERMINAL_TYPES, EventId, Usage
 from shared.request.generation_request import MAX_DEPTH
@@ -100,7 +101,7 @@ class Snapshot:
             return
         try:
             event = events.decode(type, data)
-        except events.TooDeep:
+        except TooDeepError:
             self.raw_count += type == events.Raw.type
             return
         if event.sequence_number is not UNSET:

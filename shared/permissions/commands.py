@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from shared.config.settings import Settings
-from shared.log.guarded_log import Keys
-from shared.queue.queue import (
+from shared.storage.keys import (
+    COUNTED_KEY,
     DEADLINES_KEY,
     INTERRUPTS_CHANNEL,
     LEASES_KEY,
@@ -15,11 +15,11 @@ from shared.queue.queue import (
     PENDING_KEY,
     QUEUE_KEY,
     WAKE_KEY,
+    WORKERS_KEY,
+    GenerationKeys,
 )
-from shared.queue.workers import WORKERS_KEY
-from shared.usage import COUNTED
 
-_ID = Keys("gen_probe")
+_ID = GenerationKeys("gen_probe")
 _SHA = "0" * 40
 
 _BOTH = """
@@ -75,7 +75,7 @@ _QUEUE = f"""
     ZADD {QUEUE_KEY} 1 probe
     ZADD {PENDING_KEY} 1 probe
     ZADD {DEADLINES_KEY} 1 probe
-    ZADD {COUNTED} 1 probe
+    ZADD {COUNTED_KEY} 1 probe
     ZADD {WORKERS_KEY} 1 probe
     ZADD midstream:owner:probe 1 probe
     ZREM {PENDING_KEY} probe
@@ -84,7 +84,7 @@ _QUEUE = f"""
     ZSCORE {PENDING_KEY} probe
     ZMSCORE {PENDING_KEY} probe
     ZRANGEBYSCORE {QUEUE_KEY} 0 1
-    ZREMRANGEBYSCORE {COUNTED} 0 1
+    ZREMRANGEBYSCORE {COUNTED_KEY} 0 1
     ZREVRANGE midstream:owner:probe 0 1
     ZREVRANGEBYSCORE midstream:owner:probe 1 0
     SADD {OWNERS_KEY} probe
@@ -123,7 +123,7 @@ HINT_COMMANDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class TriedServer:
     """A Redis that is used: under which setting's name, and for what."""
 
     setting: str
@@ -131,13 +131,13 @@ class Server:
     commands: tuple[str, ...]
 
 
-def servers(settings: Settings) -> Iterator[Server]:
+def servers(settings: Settings) -> Iterator[TriedServer]:
     """Each Redis of these settings, with the commands that are tried there."""
     if not settings.queue_apart:
-        yield Server("redis_url", settings.redis_url, _lines(_BOTH + _LOGS + _QUEUE))
+        yield TriedServer("redis_url", settings.redis_url, _lines(_BOTH + _LOGS + _QUEUE))
         return
-    yield Server("redis_url", settings.redis_url, _lines(_BOTH + _LOGS + _LOGS_ALONE))
-    yield Server("queue_url", str(settings.queue_url), _lines(_BOTH + _QUEUE))
+    yield TriedServer("redis_url", settings.redis_url, _lines(_BOTH + _LOGS + _LOGS_ALONE))
+    yield TriedServer("queue_url", str(settings.queue_url), _lines(_BOTH + _QUEUE))
 
 
 def _lines(text: str) -> tuple[str, ...]:

@@ -17,8 +17,9 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from shared.backoff import Backoff
-from shared.config.settings import Settings, SettingsError
-from shared.permissions.commands import HINT_COMMANDS, Server, servers
+from shared.config.settings import Settings
+from shared.errors import SettingsError
+from shared.permissions.commands import HINT_COMMANDS, TriedServer, servers
 from shared.storage.connections import connect
 from shared.storage.outage import refusal
 
@@ -36,7 +37,7 @@ _COMMAND = re.compile(r"run the '([^']+)' command")
 
 
 @dataclass(frozen=True, slots=True)
-class Lacks:
+class MissingPermissions:
     """What a user may not do, as `the command PUBLISH`, and what of it is only a hint, with what follows."""
 
     needed: tuple[str, ...] = ()
@@ -46,7 +47,7 @@ class Lacks:
         return f"its user may not use {', '.join(self.needed)}"
 
 
-async def lacks(server: Server, *, timeout: float) -> Lacks:  # noqa: ASYNC109
+async def lacks(server: TriedServer, *, timeout: float) -> MissingPermissions:  # noqa: ASYNC109
     """What its user may not do.
 
     Raises redis.exceptions.RedisError, OSError and TimeoutError where Redis does not answer within `timeout` seconds,
@@ -75,7 +76,7 @@ async def lacks(server: Server, *, timeout: float) -> Lacks:  # noqa: ASYNC109
     return _sorted(filter(None, refused))
 
 
-async def require(settings: Settings) -> Sequence[Server]:
+async def require(settings: Settings) -> Sequence[TriedServer]:
     """Raises SettingsError where something is missing that is needed, and logs what is only a hint.
 
     A Redis that is away, or lets nobody in, is no reason not to start: it is waited for, and that is told. Those that
@@ -86,7 +87,7 @@ async def require(settings: Settings) -> Sequence[Server]:
     found = await asyncio.gather(*(lacks(server, timeout=seconds) for server in asked), return_exceptions=True)
     away = []
     for server, lack in zip(asked, found, strict=True):
-        if isinstance(lack, Lacks):
+        if isinstance(lack, MissingPermissions):
             if told := _told(settings, server, lack):
                 raise SettingsError(told)
         elif isinstance(lack, RedisError | OSError):
@@ -96,7 +97,7 @@ async def require(settings: Settings) -> Sequence[Server]:
     return away
 
 
-async def try_again(settings: Settings, away: Sequence[Server]) -> None:
+async def try_again(settings: Settings, away: Sequence[TriedServer]) -> None:
     """Ask those that did not answer at start until they do, and log as an error what is missing then: once for each.
 
     What runs is not ended for it: whoever mends the permission need not start anything again.
@@ -104,7 +105,7 @@ async def try_again(settings: Settings, away: Sequence[Server]) -> None:
     await asyncio.gather(*(_when_back(settings, server) for server in away))
 
 
-async def _when_back(settings: Settings, server: Server) -> None:
+async def _when_back(settings: Settings, server: TriedServer) -> None:
     backoff = Backoff(first=FIRST_RETRY_S, cap=LONGEST_RETRY_S)
     while True:
         await asyncio.sleep(next(backoff))
@@ -117,7 +118,7 @@ async def _when_back(settings: Settings, server: Server) -> None:
         return
 
 
-def _told(settings: Settings, server: Server, lack: Lacks) -> str | None:
+def _told(settings: Settings, server: TriedServer, lack: MissingPermissions) -> str | None:
     """What to permit, where something is missing that is needed; what is only a hint is logged here."""
     where = settings.sources.where([server.setting])
     if lack.needed:
@@ -169,11 +170,11 @@ def _pattern(command: str) -> str:
     return "arq:*" if " arq:" in command else "midstream:*"
 
 
-def _sorted(missing: Iterable[str]) -> Lacks:
+def _sorted(missing: Iterable[str]) -> MissingPermissions:
     """Each once; a hint is what names no more than its command."""
     distinct = dict.fromkeys(missing)
     hints = {name: follows for name in distinct if (follows := HINT_COMMANDS.get(name.removeprefix("the command ")))}
-    return Lacks(
+    return MissingPermissions(
         tuple(name for name in distinct if name not in hints),
         tuple(f"{name}, so {follows}" for name, follows in hints.items()),
     )

@@ -14,32 +14,32 @@ from enum import StrEnum
 from typing import Any, Literal, NamedTuple, Self
 
 import msgspec
-from arq.constants import job_key_prefix, retry_key_prefix
 from arq.jobs import serialize_job
 from redis.asyncio import Redis
 
 from shared.config.settings import Settings
 from shared.request.generation_request import MAX_TTL_S
-from shared.storage.clock import Server, read_clock, read_server
+from shared.storage.clock import ServerClock, read_clock, read_server
+from shared.storage.keys import (
+    COUNTED_KEY,
+    DEADLINES_KEY,
+    INTERRUPTS_CHANNEL,
+    LEASE_KEY,
+    LEASES_KEY,
+    OWNERS_KEY,
+    PENDING_KEY,
+    QUEUE_KEY,
+    WAKE_KEY,
+    job_key,
+    owner_key,
+    retry_key,
+    task_key,
+)
 from shared.storage.lua_script import LuaScript
-from shared.usage import COUNTED, MODELS, OTHER, Ended
+from shared.usage import MAX_MODELS_PER_DAY, OTHER_MODEL, Ended
 
 JOB_NAME = "generate"
 """The one job name; its only argument is the generation id, which is also the job id."""
-
-QUEUE_KEY = "midstream:queue"
-LEASES_KEY = "midstream:queue:leases"
-WAKE_KEY = "midstream:queue:wake"
-PENDING_KEY = "midstream:pending"
-DEADLINES_KEY = "midstream:deadlines"
-"""When what gave a deadline of its own is due: deadlines.py."""
-OWNERS_KEY = "midstream:owners"
-"""Owners that have an index."""
-LEASE_KEY = "midstream:lease"
-"""Lease in ms of the process that started last."""
-INTERRUPTS_CHANNEL = "midstream:interrupts"
-"""Channel on which workers hear which generations to look at at once: cancelled or deleted."""
-
 
 RESTORATION_MS = 4000
 """ms in which a worker has written again what a Redis that came back has forgotten: it looks 2 s after an end."""
@@ -59,10 +59,6 @@ def tell_other_lease(logger: logging.Logger, lease: float, other_ms: int) -> Non
     )
 
 
-def _owner_index(owner: str) -> str:
-    return f"midstream:owner:{owner}"
-
-
 def encode_job(fields: dict[str, Any]) -> bytes:
     """arq's job serializer. JSON, as a pickle from whoever can write to Redis would run code in the worker."""
     return msgspec.json.encode(fields, enc_hook=lambda value: type(value).__name__)
@@ -76,7 +72,7 @@ def decode_job(data: bytes) -> dict[str, Any]:
     return fields
 
 
-class Place(NamedTuple):
+class IndexPlace(NamedTuple):
     """Where a generation stands in its owner's index: it needs not be there (any more) to go on from."""
 
     ms: int
@@ -105,7 +101,7 @@ class Announced(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class TakenJobs:
     """Jobs that a worker leases now, with their scores, and when to look again."""
 
     jobs: list[tuple[str, int]]
@@ -135,7 +131,7 @@ class Queue:
 
     async def announce(self, generation_id: str, owner: str, most: int) -> Announced:
         """Note a generation that is about to be accepted, unless `most` are pending."""
-        keys = [PENDING_KEY, _owner_index(owner), OWNERS_KEY]
+        keys = [PENDING_KEY, owner_key(owner), OWNERS_KEY]
         raw = await self._announce(self.redis, keys, [generation_id, most, self.longest_ms, owner])
         return Announced(raw.decode())
 
@@ -149,7 +145,7 @@ class Queue:
             await self._enqueue(
                 self.redis,
                 [QUEUE_KEY, WAKE_KEY, PENDING_KEY, LEASES_KEY],
-                [generation_id, job_key_prefix + generation_id, job, self.job_ttl_ms, after_ms],
+                [generation_id, job_key(generation_id), job, self.job_ttl_ms, after_ms],
             )
         )
 
@@ -161,7 +157,7 @@ class Queue:
         since_ms: int | None = None,
         until_ms: int | None = None,
         leased_since_ms: int | None = None,
-    ) -> Taken:
+    ) -> TakenJobs:
         """Lease up to `most` visible jobs, oldest first; with `since_ms` only those enqueued since then.
 
         After `until_ms` (Redis' clock) it does nothing: a Redis that was paused still gets what was sent meanwhile, and
@@ -176,7 +172,7 @@ class Queue:
         )
         jobs = [(job.decode(), int(float(score))) for job, score in zip(raw[2::2], raw[3::2], strict=True)]
         ahead = int(raw[1])
-        return Taken(jobs, int(raw[0]), ahead if ahead >= 0 else None, late=ahead == -2)
+        return TakenJobs(jobs, int(raw[0]), ahead if ahead >= 0 else None, late=ahead == -2)
 
     async def renew(self, worker: str, job_ids: Sequence[str]) -> list[str]:
         """Renew leases in one step; gives the ids that another worker holds."""
@@ -189,7 +185,7 @@ class Queue:
             await self._finish(
                 self.redis,
                 [QUEUE_KEY, LEASES_KEY, WAKE_KEY],
-                [worker, job_id, job_key_prefix + job_id, retry_key_prefix + job_id, end],
+                [worker, job_id, job_key(job_id), retry_key(job_id), end],
             )
         )
 
@@ -237,7 +233,7 @@ class Queue:
         async with self.redis.pipeline(transaction=False) as pipe:
             for generation_id, owner in accepted:
                 pipe.zscore(PENDING_KEY, generation_id)
-                pipe.zscore(_owner_index(owner), generation_id)
+                pipe.zscore(owner_key(owner), generation_id)
                 pipe.zscore(QUEUE_KEY, generation_id)
             raw = await pipe.execute()
         return [
@@ -249,8 +245,8 @@ class Queue:
         """Note in the owner's list what has ended since it was accepted."""
         now_ms, _ = await self.clock()
         async with self.redis.pipeline() as pipe:
-            pipe.zadd(_owner_index(owner), {generation_id: now_ms}, nx=True)
-            pipe.pexpire(_owner_index(owner), self.longest_ms)
+            pipe.zadd(owner_key(owner), {generation_id: now_ms}, nx=True)
+            pipe.pexpire(owner_key(owner), self.longest_ms)
             pipe.sadd(OWNERS_KEY, owner)
             await pipe.execute()
 
@@ -265,20 +261,20 @@ class Queue:
                 generation_ids[start : start + MAX_SETTLED_PER_STEP],
                 ended[start : start + MAX_SETTLED_PER_STEP],
             )
-            arguments: list[str | int] = [len(ids), *ids, self.usage_ttl, MODELS, OTHER]
+            arguments: list[str | int] = [len(ids), *ids, self.usage_ttl, MAX_MODELS_PER_DAY, OTHER_MODEL]
             for end in ends:
                 counts = [(model, *count) for model, counter in end.counts().items() for count in counter.items()]
                 arguments += [end.id, end.keep_ms, len(counts)]
                 for count in counts:
                     arguments += count
-            counted += await self._settle(self.redis, [PENDING_KEY, COUNTED, *(end.key for end in ends)], arguments)
+            counted += await self._settle(self.redis, [PENDING_KEY, COUNTED_KEY, *(end.key for end in ends)], arguments)
             if ids:
                 await self.redis.zrem(DEADLINES_KEY, *ids)
         return counted
 
     async def alone(self, task: str, seconds: float) -> bool:
         """Whether this process may run a task that one worker is enough for, for so many seconds."""
-        key, ms = f"midstream:alone:{task}", int(seconds * 1000)
+        key, ms = task_key(task), int(seconds * 1000)
         if await self.redis.set(key, "1", nx=True, px=ms):
             return True
         # Redis keeps the end of a key's time by its clock, and nobody has it for longer: the clock was set back.
@@ -288,7 +284,7 @@ class Queue:
         """Redis' time in ms, and for how many ms it has been up."""
         return await read_clock(self.redis)
 
-    async def server(self) -> Server:
+    async def server(self) -> ServerClock:
         """The same, and which run of which server says so."""
         return await read_server(self.redis)
 
@@ -297,9 +293,9 @@ class Queue:
         before = await self.redis.set(LEASE_KEY, self.lease_ms, get=True)
         return int(before) if before is not None and int(before) != self.lease_ms else None
 
-    async def owned(self, owner: str, *, before: Place | None, limit: int) -> list[Place]:
+    async def owned(self, owner: str, *, before: IndexPlace | None, limit: int) -> list[IndexPlace]:
         """Places of the owner's generations, newest first, that come after `before`, whether that is there or not."""
-        index = _owner_index(owner)
+        index = owner_key(owner)
         if before is None:
             newest = await self.redis.zrevrange(index, 0, limit - 1, withscores=True)
             return [_place(*entry) for entry in newest]
@@ -311,10 +307,10 @@ class Queue:
         beside = [_place(i, before.ms) for i in level if i < before.id.encode()]
         return (beside + [_place(*entry) for entry in older])[:limit]
 
-    async def place(self, owner: str, generation_id: str) -> Place | None:
+    async def place(self, owner: str, generation_id: str) -> IndexPlace | None:
         """Where a generation stands in the owner's index; None where it does not."""
-        score = await self.redis.zscore(_owner_index(owner), generation_id)
-        return None if score is None else Place(int(score), generation_id)
+        score = await self.redis.zscore(owner_key(owner), generation_id)
+        return None if score is None else IndexPlace(int(score), generation_id)
 
     async def owners(self) -> list[str]:
         """Those that have an index, in order."""
@@ -325,15 +321,15 @@ class Queue:
         """Take an owner whose index has expired out of those that have one."""
         redis: Any = self.redis  # typed for a client that does not await too
         await redis.srem(OWNERS_KEY, owner)
-        if await redis.exists(_owner_index(owner)):
+        if await redis.exists(owner_key(owner)):
             await redis.sadd(OWNERS_KEY, owner)  # it has announced something meanwhile
 
     async def forget(self, owner: str, generation_ids: Sequence[str]) -> None:
         """Drop ids from the owner's index."""
         if generation_ids:
-            await self.redis.zrem(_owner_index(owner), *generation_ids)
+            await self.redis.zrem(owner_key(owner), *generation_ids)
 
 
-def _place(member: bytes, score: float) -> Place:
+def _place(member: bytes, score: float) -> IndexPlace:
     """Of an entry of an owner's index. Where something else has written there, it leads to no record."""
-    return Place(int(score) if math.isfinite(score) else 0, member.decode(errors="replace"))
+    return IndexPlace(int(score) if math.isfinite(score) else 0, member.decode(errors="replace"))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from redis.asyncio import Redis
 
 from shared.storage.clock import read_clock
+from shared.storage.keys import WORKERS_KEY
 from shared.storage.lua_script import LuaScript
 
-WORKERS_KEY = "midstream:workers"
-"""By name, until when (ms, Redis' clock) each counts as alive."""
 BEATS_PER_LIFE = 3
 """Beats in the time for which one counts."""
 MAX_BEAT_S = 120.0

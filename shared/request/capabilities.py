@@ -66,7 +66,7 @@ _GEMINI_3 = (3, 0)
 """From here on Gemini always thinks, and takes images in a tool's result (API reference: "Gemini 3")."""
 
 
-class Lack(NamedTuple):
+class Unsupported(NamedTuple):
     """Something that a protocol has no way to say."""
 
     pointer: str
@@ -83,10 +83,12 @@ _FIELDS: dict[Protocol, tuple[str, ...]] = {
 """Fields that a protocol does not have at all."""
 
 
-def lacks(request: GenerationRequest, protocol: Protocol, endpoint: ProviderSettings | None = None) -> list[Lack]:
+def lacks(
+    request: GenerationRequest, protocol: Protocol, endpoint: ProviderSettings | None = None
+) -> list[Unsupported]:
     """What a provider of this protocol, or this very endpoint, has no way to honour."""
     remedy = f"cannot be honoured by a provider of protocol {protocol}; leave it out"
-    missing = [Lack(f"/{name}", remedy) for name in _FIELDS[protocol] if getattr(request, name) is not None]
+    missing = [Unsupported(f"/{name}", remedy) for name in _FIELDS[protocol] if getattr(request, name) is not None]
     values = _VALUES.get(protocol)
     return missing + list(values(request, endpoint)) if values else missing
 
@@ -130,58 +132,64 @@ def media_type(url: str) -> str:
     return url[5:].partition(",")[0].partition(";")[0].lower()
 
 
-def _chat(request: GenerationRequest, endpoint: ProviderSettings | None) -> Iterator[Lack]:
+def _chat(request: GenerationRequest, endpoint: ProviderSettings | None) -> Iterator[Unsupported]:
     if request.reasoning_budget is not None and (endpoint is None or endpoint.reasoning != "openrouter"):
-        yield Lack("/reasoning_budget", "this provider takes no number; give reasoning_effort instead")
+        yield Unsupported("/reasoning_budget", "this provider takes no number; give reasoning_effort instead")
     for pointer, part in request.pieces():
         message = request.messages[int(pointer.split("/")[2])]
         if isinstance(message, ToolMessage) and isinstance(part, ImagePart):
-            yield Lack(pointer, "a tool's result can only be text for this provider; send the image in a user message")
+            yield Unsupported(
+                pointer, "a tool's result can only be text for this provider; send the image in a user message"
+            )
         if isinstance(part, FilePart) and part.file.file_url is not None:
-            yield Lack(f"{pointer}/file/file_url", "this provider fetches no files; send the content in file_data")
+            yield Unsupported(
+                f"{pointer}/file/file_url", "this provider fetches no files; send the content in file_data"
+            )
 
 
-def _responses(request: GenerationRequest, endpoint: ProviderSettings | None) -> Iterator[Lack]:
+def _responses(request: GenerationRequest, endpoint: ProviderSettings | None) -> Iterator[Unsupported]:
     del endpoint
     for at, message in enumerate(request.messages):
         if not isinstance(message, ToolMessage) and message.name is not None:
-            yield Lack(f"/messages/{at}/name", "this provider knows no names; write it into the content")
+            yield Unsupported(f"/messages/{at}/name", "this provider knows no names; write it into the content")
 
 
-def _anthropic(request: GenerationRequest, endpoint: ProviderSettings | None) -> Iterator[Lack]:
+def _anthropic(request: GenerationRequest, endpoint: ProviderSettings | None) -> Iterator[Unsupported]:
     if isinstance(request.response_format, ObjectFormat):
-        yield Lack("/response_format/type", "this provider needs a schema; use json_schema")
+        yield Unsupported("/response_format/type", "this provider needs a schema; use json_schema")
     if (request.temperature or 0) > 1:
-        yield Lack("/temperature", "must be at most 1 for this provider")
+        yield Unsupported("/temperature", "must be at most 1 for this provider")
     forced = request.tool_choice == "required" or isinstance(request.tool_choice, NamedTool)
     if forced and not request.tools:
-        yield Lack("/tool_choice", "needs tools to choose from")
+        yield Unsupported("/tool_choice", "needs tools to choose from")
     elif forced and claude_is(request.model, _NEVER_FORCED):
-        yield Lack("/tool_choice", "this model cannot be forced to call a tool; use auto, and say so in a message")
+        yield Unsupported(
+            "/tool_choice", "this model cannot be forced to call a tool; use auto, and say so in a message"
+        )
     if request.reasoning_effort == "none" and claude_is(request.model, _ALWAYS_THINKS):
-        yield Lack("/reasoning_effort", "this model cannot be kept from thinking; use minimal")
+        yield Unsupported("/reasoning_effort", "this model cannot be kept from thinking; use minimal")
     yield from _sampling(request, endpoint)
     yield from _budget(request)
     if not any(_says_something(message) for message in request.messages if not isinstance(message, SystemMessage)):
-        yield Lack("/messages", "this provider needs a message that is neither system nor empty")
+        yield Unsupported("/messages", "this provider needs a message that is neither system nor empty")
     for at, message in enumerate(request.messages):
         if not isinstance(message, ToolMessage) and message.name is not None:
-            yield Lack(f"/messages/{at}/name", "this provider knows no names; write it into the content")
+            yield Unsupported(f"/messages/{at}/name", "this provider knows no names; write it into the content")
         if isinstance(message, AssistantMessage):
             for index, call in enumerate(message.tool_calls or ()):
                 if not _is_object(call.function.arguments):
                     pointer = f"/messages/{at}/tool_calls/{index}/function/arguments"
-                    yield Lack(pointer, "must be a JSON object for this provider")
+                    yield Unsupported(pointer, "must be a JSON object for this provider")
     for pointer, part in request.pieces():
         if isinstance(part, ImagePart):
             yield from _image(f"{pointer}/image_url", part)
         elif isinstance(part, FilePart) and part.file.file_data is not None:
             kind = media_type(part.file.file_data)
             if kind != "application/pdf" and not kind.startswith("text/"):
-                yield Lack(f"{pointer}/file/file_data", "must be application/pdf or text for this provider")
+                yield Unsupported(f"{pointer}/file/file_data", "must be application/pdf or text for this provider")
 
 
-def _sampling(request: GenerationRequest, endpoint: ProviderSettings | None) -> Iterator[Lack]:
+def _sampling(request: GenerationRequest, endpoint: ProviderSettings | None) -> Iterator[Unsupported]:
     version = claude_version(request.model) or (0, 0)
     values = {"temperature": request.temperature, "top_p": request.top_p}
     if not sampled(request.model, endpoint):
@@ -192,68 +200,74 @@ def _sampling(request: GenerationRequest, endpoint: ProviderSettings | None) -> 
         )
         for name, value in values.items():
             if value not in (None, 1):
-                yield Lack(f"/{name}", f"this {who}; leave it out, or ask for it in a message")
+                yield Unsupported(f"/{name}", f"this {who}; leave it out, or ask for it in a message")
     elif version >= _ONE_SAMPLING and None not in values.values():
-        yield Lack("/top_p", "this model takes temperature or top_p, not both; leave one out")
+        yield Unsupported("/top_p", "this model takes temperature or top_p, not both; leave one out")
 
 
-def _budget(request: GenerationRequest) -> Iterator[Lack]:
+def _budget(request: GenerationRequest) -> Iterator[Unsupported]:
     budget = request.reasoning_budget
     if budget is None:
         return
     if (claude_version(request.model) or (0, 0)) >= _NO_BUDGET:
-        yield Lack("/reasoning_budget", "this model decides by itself; give reasoning_effort instead")
+        yield Unsupported("/reasoning_budget", "this model decides by itself; give reasoning_effort instead")
     elif budget < MIN_THINKING_TOKENS:
-        yield Lack("/reasoning_budget", f"must be at least {MIN_THINKING_TOKENS} for this provider")
+        yield Unsupported("/reasoning_budget", f"must be at least {MIN_THINKING_TOKENS} for this provider")
     elif request.max_tokens is not None and budget >= request.max_tokens:
-        yield Lack("/reasoning_budget", "must be less than max_tokens, which counts reasoning too for this provider")
+        yield Unsupported(
+            "/reasoning_budget", "must be less than max_tokens, which counts reasoning too for this provider"
+        )
 
 
-def _image(pointer: str, part: ImagePart) -> Iterator[Lack]:
+def _image(pointer: str, part: ImagePart) -> Iterator[Unsupported]:
     url = part.image_url.url
     if is_data(url) and media_type(url) not in ANTHROPIC_IMAGE_TYPES:
-        yield Lack(f"{pointer}/url", f"must be one of {', '.join(sorted(ANTHROPIC_IMAGE_TYPES))} for this provider")
+        yield Unsupported(
+            f"{pointer}/url", f"must be one of {', '.join(sorted(ANTHROPIC_IMAGE_TYPES))} for this provider"
+        )
     if part.image_url.detail not in (None, "auto"):
-        yield Lack(f"{pointer}/detail", "this provider knows no detail; leave it out")
+        yield Unsupported(f"{pointer}/detail", "this provider knows no detail; leave it out")
 
 
-def _gemini(request: GenerationRequest, endpoint: ProviderSettings | None) -> Iterator[Lack]:
+def _gemini(request: GenerationRequest, endpoint: ProviderSettings | None) -> Iterator[Unsupported]:
     del endpoint
     version = gemini_version(request.model)
     if request.parallel_tool_calls is False:
-        yield Lack("/parallel_tool_calls", "this provider decides by itself; leave it out")
+        yield Unsupported("/parallel_tool_calls", "this provider decides by itself; leave it out")
     always = version is not None and (version >= _GEMINI_3 or (version == (2, 5) and "pro" in request.model))
     if request.reasoning_effort == "none" and always:
-        yield Lack("/reasoning_effort", "this model cannot be kept from thinking; use minimal")
+        yield Unsupported("/reasoning_effort", "this model cannot be kept from thinking; use minimal")
     if isinstance(request.stop, list) and len(request.stop) > GEMINI_MAX_STOPS:
-        yield Lack("/stop", f"must be at most {GEMINI_MAX_STOPS} for this provider")
+        yield Unsupported("/stop", f"must be at most {GEMINI_MAX_STOPS} for this provider")
     if request.seed is not None and not -(1 << 31) <= request.seed < 1 << 31:
-        yield Lack("/seed", "must fit into 32 bits for this provider")
+        yield Unsupported("/seed", "must fit into 32 bits for this provider")
     if not request.tools and (request.tool_choice == "required" or isinstance(request.tool_choice, NamedTool)):
-        yield Lack("/tool_choice", "needs tools to choose from")
+        yield Unsupported("/tool_choice", "needs tools to choose from")
     if not any(_says_something(message) for message in request.messages if not isinstance(message, SystemMessage)):
-        yield Lack("/messages", "this provider needs a message that is neither system nor empty")
+        yield Unsupported("/messages", "this provider needs a message that is neither system nor empty")
     called: set[str] = set()
     for at, message in enumerate(request.messages):
         if not isinstance(message, ToolMessage) and message.name is not None:
-            yield Lack(f"/messages/{at}/name", "this provider knows no names; write it into the content")
+            yield Unsupported(f"/messages/{at}/name", "this provider knows no names; write it into the content")
         if isinstance(message, AssistantMessage):
             for index, call in enumerate(message.tool_calls or ()):
                 called.add(call.id)
                 if not _is_object(call.function.arguments):
                     pointer = f"/messages/{at}/tool_calls/{index}/function/arguments"
-                    yield Lack(pointer, "must be a JSON object for this provider")
+                    yield Unsupported(pointer, "must be a JSON object for this provider")
         elif isinstance(message, ToolMessage) and message.tool_call_id not in called:
             pointer = f"/messages/{at}/tool_call_id"
-            yield Lack(pointer, "this provider needs the function's name: no message before it made this call")
+            yield Unsupported(pointer, "this provider needs the function's name: no message before it made this call")
     for pointer, part in request.pieces():
         if not isinstance(part, ImagePart):
             continue
         if part.image_url.detail not in (None, "auto"):
-            yield Lack(f"{pointer}/image_url/detail", "this provider knows no detail; leave it out")
+            yield Unsupported(f"{pointer}/image_url/detail", "this provider knows no detail; leave it out")
         result = isinstance(request.messages[int(pointer.split("/")[2])], ToolMessage)
         if result and version is not None and version < _GEMINI_3:
-            yield Lack(pointer, "a tool's result can only be text for this model; send the image in a user message")
+            yield Unsupported(
+                pointer, "a tool's result can only be text for this model; send the image in a user message"
+            )
 
 
 def _says_something(message: UserMessage | AssistantMessage | ToolMessage) -> bool:
@@ -271,7 +285,7 @@ def _is_object(text: str) -> bool:
         return False
 
 
-_VALUES: dict[Protocol, Callable[[GenerationRequest, ProviderSettings | None], Iterator[Lack]]] = {
+_VALUES: dict[Protocol, Callable[[GenerationRequest, ProviderSettings | None], Iterator[Unsupported]]] = {
     "openai-chat": _chat,
     "openai-responses": _responses,
     "anthropic": _anthropic,

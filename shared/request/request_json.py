@@ -10,6 +10,7 @@ import msgspec
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
+from shared.errors import TooManyPartsError
 from shared.process.background_thread import LONG_WORK_BYTES
 from shared.request.generation_request import (
     MAX_MESSAGES,
@@ -82,20 +83,13 @@ def _quoted(text: str) -> bytes:
     return b"".join([b'"', *pieces, b'"'])
 
 
-class TooManyParts(ValueError):
-    """The messages of a body have more parts than one may have; its text says so."""
-
-    def __init__(self, most: int) -> None:
-        super().__init__(f"must have at most {most} parts in all; leave some out")
-
-
 def read(body: bytes, most_parts: int | None = None) -> GenerationRequest:
     """The request. Raises pydantic.ValidationError, as `GenerationRequest.model_validate_json` does.
 
     One call of that takes as long as the body is large. Its parts, messages and tools are therefore validated one
     by one, and then taken as they are. Where one does not fit, the whole is read at once, which says what is wrong.
     With `most_parts`, for a body of which nothing is known, the first piece that does not fit is the end. Raises
-    TooManyParts.
+    TooManyPartsError.
     """
     if len(body) < LONG_WORK_BYTES:
         return GenerationRequest.model_validate_json(body)
@@ -104,7 +98,7 @@ def read(body: bytes, most_parts: int | None = None) -> GenerationRequest:
         if most_parts is not None:
             count_parts(fields, most_parts)
         return _in_steps(fields)
-    except TooManyParts:
+    except TooManyPartsError:
         raise
     except (ValueError, AttributeError, RecursionError) as error:  # pydantic's are ValueErrors; a list has no `get`
         if most_parts is not None and isinstance(error, ValidationError):
@@ -133,16 +127,16 @@ def count_parts_of_text(body: bytes, most: int) -> None:
         return
     lists = [bytes(one) for of in found for one in (of.content, of.tool_calls, of.reasoning)]
     if sum(entries(one) or 0 for one in lists if one.startswith(b"[") and len(one) > 2) > most:
-        raise TooManyParts(most)
+        raise TooManyPartsError(most)
 
 
 def count_parts(body: Any, most: int) -> None:
-    """Look how many parts the messages have, of a body that nobody has validated. Raises TooManyParts."""
+    """Look how many parts the messages have, of a body that nobody has validated. Raises TooManyPartsError."""
     messages = body.get("messages") if isinstance(body, dict) else None
     dicts = [one for one in messages if isinstance(one, dict)] if isinstance(messages, list) else []
     lists = [one.get(name) for one in dicts for name in PART_FIELDS]
     if sum(len(one) for one in lists if isinstance(one, list)) > most:
-        raise TooManyParts(most)
+        raise TooManyPartsError(most)
 
 
 def _in_steps(fields: dict[str, Any]) -> GenerationRequest:

@@ -26,7 +26,7 @@ MAX_SERVERS = 64
 """Servers that are remembered; past it the one that was seen first is forgotten."""
 
 
-class Server(NamedTuple):
+class ServerClock(NamedTuple):
     """What a Redis says of itself and the time."""
 
     now_ms: int
@@ -52,7 +52,7 @@ _asked: WeakKeyDictionary[Redis, str] = WeakKeyDictionary()
 """By client, the run that it saw last."""
 
 
-async def read_server(redis: Redis) -> Server:
+async def read_server(redis: Redis) -> ServerClock:
     """The server's time, and since when that and what it knows is good. Raises redis.exceptions.RedisError."""
     sent = time.monotonic()
     seconds, microseconds = await redis.time()
@@ -61,20 +61,20 @@ async def read_server(redis: Redis) -> Server:
     try:
         info = await redis.info("server")
     except ResponseError:
-        return Server(now_ms, sys.maxsize, None)
+        return ServerClock(now_ms, sys.maxsize, None)
     run_id = str(info["run_id"]) if "run_id" in info else None
     if run_id is None:
-        return Server(now_ms, _claimed_ms(info), None)
+        return ServerClock(now_ms, _claimed_ms(info), None)
     another = _asked.get(redis, run_id) != run_id
     _asked[redis] = run_id
     if another:
         # One that was there before may be back after a fail-over, without the last writes of the one between.
         _sights.pop(run_id, None)
-    return Server(now_ms, _seen(run_id, 0 if another else _claimed_ms(info), now_ms, sent, got), run_id)
+    return ServerClock(now_ms, _seen(run_id, 0 if another else _claimed_ms(info), now_ms, sent, got), run_id)
 
 
 async def read_clock(redis: Redis) -> tuple[int, int]:
-    """The server's time in ms, and for how many ms it has been up at least, as `Server` has them."""
+    """The server's time in ms, and for how many ms it has been up at least, as `ServerClock` has them."""
     server = await read_server(redis)
     return server.now_ms, server.up_ms
 

@@ -10,6 +10,7 @@ from redis.asyncio import BlockingConnectionPool
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError
 
+from shared.errors import HungUpError
 from shared.storage.outage import is_crowded
 
 IDLE_S = 10.0
@@ -20,11 +21,7 @@ CROWDED_S = 1.0
 """Seconds for which no further connection is tried after Redis refused one as it has `maxclients` of them."""
 
 
-class HungUpError(ConnectionError):
-    """Redis closed a connection before it had said anything, as may be seen of one that takes no more."""
-
-
-class Pool(BlockingConnectionPool):
+class BoundedPool(BlockingConnectionPool):
     """Who finds all connections in use waits for one, at most `timeout` seconds; who came first is served first.
 
     redis-py's lets whoever comes just then have what another one was woken for, who goes to the end of the line. Who

@@ -16,8 +16,9 @@ from redis.exceptions import ConnectionError, RedisError, TimeoutError
 
 from shared.config.sentinel_address import sentinel_address
 from shared.config.settings import Settings
-from shared.storage.connection_pool import Pool
-from shared.storage.outage import PROBE_KEY, Outage, outage_of
+from shared.storage.connection_pool import BoundedPool
+from shared.storage.keys import PROBE_KEY
+from shared.storage.outage import Outage, outage_of
 from shared.storage.primary import Primary, primary_of
 from shared.storage.redis_connection import ManagedTcp, ManagedTls, Tcp, Tls, Unix
 from shared.storage.sentinel import SentinelPool, Sentinels
@@ -50,14 +51,14 @@ def connect(url: str, *, timeout: float, connections: int = 10, retries: int = 2
     return watched
 
 
-def _pool(url: str, primary: Primary, **options: Any) -> Pool:
+def _pool(url: str, primary: Primary, **options: Any) -> BoundedPool:
     if not url.startswith("unix://"):
         options["socket_keepalive"] = True
     if (address := sentinel_address(url)) is not None:
         kind = ManagedTls if address.tls else ManagedTcp
         options |= {**address.redis, "connection_class": kind}
         return SentinelPool(Sentinels(address), address.service, primary, **options)
-    pool = Pool.from_url(url, **options)
+    pool = BoundedPool.from_url(url, **options)
     # After the fact, as the class that the address stands for wins over one that is given.
     classes: dict[str, type[AbstractConnection]] = {"unix": Unix, "rediss": Tls}
     pool.connection_class = classes.get(url.partition("://")[0], Tcp)

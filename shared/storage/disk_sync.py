@@ -10,17 +10,17 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from shared.config.settings import Settings, SettingsError
+from shared.config.settings import Settings
+from shared.errors import NotOnDiskError, SettingsError
 from shared.storage import outage
 from shared.storage.clock import seen_ms
 from shared.storage.connections import connect
+from shared.storage.keys import SYNC_MARK_KEY
 from shared.storage.outage import words
 
 logger = logging.getLogger("midstream.api")
 
 AOF_DIRECTIVES = ("appendonly", "appendfsync", "no-appendfsync-on-rewrite")
-SYNC_MARK_KEY = "midstream:synced"
-"""Key that is written last: an append-only file is in order, so where this is on disk, all before it is."""
 SYNC_TIMEOUT_S = 5.0
 """Seconds for which a sync is waited for; Redis does one each second."""
 ANSWER_TIMEOUT_S = 10.0
@@ -35,10 +35,6 @@ What was tried, and how: tests/shared/storage/test_disk_sync.py. Valkey 8.1.8 an
 20 tries, often within 1 ms. Redis 7.4 had the same fault (https://github.com/redis/redis/pull/13793), and 7.0 has no
 WAITAOF. A version that was not tried does not count.
 """
-
-
-class NotOnDiskError(Exception):
-    """What was written is not known to be on disk; the text says why, and what an operator does about it."""
 
 
 def refusal(directives: Mapping[str, str] | None, version: str | None) -> str | None:
@@ -116,7 +112,7 @@ class Disk:
         return found
 
 
-class Durability:
+class DiskSync:
     """What `durability` asks for: nothing more than Redis' replies, or that all is on disk, on both Redis."""
 
     def __init__(self, settings: Settings) -> None:

@@ -32,8 +32,6 @@ from redis.exceptions import (
 
 logger = logging.getLogger("midstream.redis")
 
-PROBE_KEY = "midstream:probe"
-"""A key that is written to see whether Redis takes writes again."""
 PROBE_INTERVAL_S = 1.0
 """Seconds between two probes."""
 QUIET_S = 2.0

@@ -19,7 +19,7 @@ CODES_TO_RETRY = CODES_OF_NO_PRIMARY | {"LOADING", "TRYAGAIN", "CLUSTERDOWN"}
 
 No page lists them. In the source of Redis 7.0 they are in server.c, blocked.c and cluster.c.
 """
-PAUSE = 1.0
+CLOSE_INTERVAL_S = 1.0
 """Seconds at least between two times that all connections are closed: a replica may stay one for hours."""
 
 
@@ -49,13 +49,13 @@ class Primary:
         self._connections.add(connection)
 
     def is_elsewhere(self) -> None:
-        """One was told so: close all that were made until now, PAUSE seconds after the last time at least."""
+        """One was told so: close all that were made until now, CLOSE_INTERVAL_S after the last time at least."""
         loop = asyncio.get_running_loop()
         now = self._refused_at = loop.time()
-        if now >= self._closed_at + PAUSE:
+        if now >= self._closed_at + CLOSE_INTERVAL_S:
             self._close()
         elif self._due_at <= now:
-            self._due_at = self._closed_at + PAUSE
+            self._due_at = self._closed_at + CLOSE_INTERVAL_S
             loop.call_at(self._due_at, self._close)
 
     def is_at(self, peer: tuple[str, int]) -> None:

@@ -19,14 +19,14 @@ from redis.asyncio.sentinel import MasterNotFoundError, SentinelConnectionPool
 from redis.exceptions import RedisError
 
 from shared.config.sentinel_address import SentinelAddress
-from shared.storage.connection_pool import Pool
+from shared.storage.connection_pool import BoundedPool
 from shared.storage.primary import Primary
 
-PATIENCE = 1.0
+SENTINEL_TIMEOUT_S = 1.0
 """Seconds in which a Sentinel must answer."""
-GRACE = 0.1
+OTHERS_WAIT_S = 0.1
 """Seconds for which the others are waited for once one has answered."""
-WATCH = 1.0
+WATCH_INTERVAL_S = 1.0
 """Seconds between two questions while there are connections: a primary that was frozen, and wakes after another has
 taken its place, takes writes until it is told, which then are lost."""
 
@@ -55,7 +55,7 @@ class Sentinels:
         pending = set(everyone)
         states: list[Mapping[str, Any]] = []
         why = "none answers"
-        until = loop.time() + PATIENCE
+        until = loop.time() + SENTINEL_TIMEOUT_S
         try:
             while pending and (left := until - loop.time()) > 0:
                 done, pending = await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
@@ -65,7 +65,7 @@ class Sentinels:
                     else:
                         states.append(task.result())
                 if newest(states):
-                    until = min(until, loop.time() + GRACE)
+                    until = min(until, loop.time() + OTHERS_WAIT_S)
         finally:
             for task in everyone:
                 task.cancel()
@@ -76,7 +76,7 @@ class Sentinels:
 
     async def _ask_one(self, host: str, port: int, service: str) -> Mapping[str, Any]:
         """What it knows of the primary. Raises redis.exceptions.RedisError."""
-        limits = {"socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE}
+        limits = {"socket_timeout": SENTINEL_TIMEOUT_S, "socket_connect_timeout": SENTINEL_TIMEOUT_S}
         # Without redis-py's CLIENT SETINFO, for which a Sentinel's user needs a permission.
         options: dict[str, Any] = {**self._address.sentinel, **limits, "lib_name": None, "lib_version": None}
         async with Redis(host=host, port=port, **options) as client:
@@ -101,7 +101,7 @@ def newest(states: Iterable[Mapping[str, Any]]) -> tuple[str, int] | None:
     return max(known)[1:] if known else None
 
 
-class SentinelPool(SentinelConnectionPool, Pool):
+class SentinelPool(SentinelConnectionPool, BoundedPool):
     """redis-py's pool for Sentinels, with our bound; it closes what leads to a primary of the past."""
 
     def __init__(self, sentinels: Sentinels, service: str, primary: Primary, **options: Any) -> None:
@@ -129,7 +129,7 @@ class SentinelPool(SentinelConnectionPool, Pool):
 async def _watch(pool: ref[SentinelPool]) -> None:
     """Ask again and again, for as long as there is the pool: where connections are quiet, nobody else would notice."""
     while True:
-        await asyncio.sleep(WATCH * random.uniform(0.8, 1.2))
+        await asyncio.sleep(WATCH_INTERVAL_S * random.uniform(0.8, 1.2))
         if (watched := pool()) is None:
             return
         with suppress(RedisError, OSError):

@@ -15,7 +15,8 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared.backoff import Backoff
-from shared.storage.outage import PROBE_KEY, level
+from shared.storage.keys import PROBE_KEY
+from shared.storage.outage import level
 from shared.storage.redis_connection import arrived
 
 logger = logging.getLogger("midstream")

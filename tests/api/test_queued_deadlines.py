@@ -11,7 +11,7 @@ import pytest
 
 from api import queued_deadlines
 from shared.generations import deadlines
-from shared.queue.queue import DEADLINES_KEY
+from shared.storage.keys import DEADLINES_KEY
 from tests.api.harness import BODY, Api, MakeApi, until
 
 

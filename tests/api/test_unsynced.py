@@ -13,13 +13,14 @@ from fakeredis import FakeAsyncRedis
 from redis.exceptions import BusyLoadingError, ConnectionError
 
 from api import unsynced
-from api.unsynced import Ending, Promises
+from api.unsynced import Ending, Unsynced
 from shared.config.settings import Settings
 from shared.generations.generations import Existence, Generations
 from shared.log.events import Completed
-from shared.log.guarded_log import Keys, Log
-from shared.queue.queue import LEASES_KEY, PENDING_KEY, QUEUE_KEY, Queue
+from shared.log.guarded_log import Log
+from shared.queue.queue import Queue
 from shared.record import Acceptance
+from shared.storage.keys import LEASES_KEY, PENDING_KEY, QUEUE_KEY, GenerationKeys
 from tests.contract.accepting import batch, claim
 
 
@@ -34,9 +35,9 @@ async def generations() -> AsyncIterator[Generations]:
 @pytest.fixture
 async def remembered(
     generations: Generations, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[tuple[Promises, Acceptance]]:
+) -> AsyncIterator[tuple[Unsynced, Acceptance]]:
     monkeypatch.setattr(unsynced, "LOOK_AFTER_S", 0.2)
-    subject = Promises(generations)
+    subject = Unsynced(generations)
     task = asyncio.create_task(subject.run())
     acceptance = Acceptance(id="gen_x", owner="me", model="p/m", request=b"{}", on_interrupt="restart", ttl_ms=60_000)
     await generations.accept(acceptance)
@@ -52,7 +53,7 @@ async def _existence(generations: Generations) -> Existence:
 
 
 async def test_what_was_lost_is_accepted_again(
-    generations: Generations, remembered: tuple[Promises, Acceptance]
+    generations: Generations, remembered: tuple[Unsynced, Acceptance]
 ) -> None:
     await generations.redis.flushall()
     assert await _existence(generations) is Existence.NOTHING
@@ -65,7 +66,7 @@ async def test_what_was_lost_is_accepted_again(
 
 
 async def test_what_was_deleted_stays_deleted(
-    generations: Generations, remembered: tuple[Promises, Acceptance]
+    generations: Generations, remembered: tuple[Unsynced, Acceptance]
 ) -> None:
     subject, _ = remembered
     await generations.delete("me", "gen_x")
@@ -77,16 +78,16 @@ async def test_what_was_deleted_stays_deleted(
 
 
 async def test_what_was_cancelled_is_cancelled_again(
-    generations: Generations, remembered: tuple[Promises, Acceptance]
+    generations: Generations, remembered: tuple[Unsynced, Acceptance]
 ) -> None:
     """Redis came back without the cancel."""
     subject, _ = remembered
     assert await generations.cancel("gen_x") == "cancelled"
     subject.remember(Ending("cancel", "gen_x", "me"))
     redis: Any = generations.redis
-    await redis.hdel(Keys("gen_x").record, "cancel", "seal", "ended")
-    await redis.hset(Keys("gen_x").record, "state", "queued")
-    await redis.delete(Keys("gen_x").log)
+    await redis.hdel(GenerationKeys("gen_x").record, "cancel", "seal", "ended")
+    await redis.hset(GenerationKeys("gen_x").record, "state", "queued")
+    await redis.delete(GenerationKeys("gen_x").log)
     async with asyncio.timeout(10):
         while await generations.ends(["gen_x"]) not in (["ending"], ["sealed"]):
             await asyncio.sleep(0.02)
@@ -96,13 +97,13 @@ async def test_what_was_cancelled_is_cancelled_again(
 
 
 async def test_what_was_deleted_is_deleted_again(
-    generations: Generations, remembered: tuple[Promises, Acceptance]
+    generations: Generations, remembered: tuple[Unsynced, Acceptance]
 ) -> None:
     """Redis came back without the deletion."""
     subject, acceptance = remembered
     await generations.delete("me", "gen_x")
     subject.remember(Ending("delete", "gen_x", "me"))
-    await generations.redis.delete(Keys("gen_x").tombstone)
+    await generations.redis.delete(GenerationKeys("gen_x").tombstone)
     await generations.accept(acceptance)
     async with asyncio.timeout(10):
         while await _existence(generations) is not Existence.TOMBSTONE:
@@ -116,7 +117,7 @@ async def _until(condition: Any) -> None:
 
 
 async def test_an_outage_of_any_length_is_outlived(
-    generations: Generations, remembered: tuple[Promises, Acceptance], monkeypatch: pytest.MonkeyPatch
+    generations: Generations, remembered: tuple[Unsynced, Acceptance], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of more tries than answers are counted."""
     monkeypatch.setattr(unsynced, "MAX_LOOKS", 2)
@@ -143,7 +144,7 @@ async def test_an_outage_of_any_length_is_outlived(
 
 
 async def test_a_queue_that_lost_it_alone_has_it_again(
-    generations: Generations, remembered: tuple[Promises, Acceptance]
+    generations: Generations, remembered: tuple[Unsynced, Acceptance]
 ) -> None:
     """It is on a Redis of its own; the record is where it was."""
     redis: Any = generations.redis
@@ -159,7 +160,7 @@ async def test_a_queue_that_lost_it_alone_has_it_again(
 
 
 async def test_what_has_ended_meanwhile_is_listed_again_and_not_run_again(
-    generations: Generations, remembered: tuple[Promises, Acceptance]
+    generations: Generations, remembered: tuple[Unsynced, Acceptance]
 ) -> None:
     redis: Any = generations.redis
     log = Log(redis)
@@ -175,14 +176,14 @@ async def test_what_has_ended_meanwhile_is_listed_again_and_not_run_again(
 
 
 async def test_one_that_redis_cannot_look_at_holds_up_no_other(
-    generations: Generations, remembered: tuple[Promises, Acceptance]
+    generations: Generations, remembered: tuple[Unsynced, Acceptance]
 ) -> None:
     subject, acceptance = remembered
     redis: Any = generations.redis
     bad = replace(acceptance, id="gen_bad")
-    await redis.set(Keys("gen_bad").record, "not a record")
+    await redis.set(GenerationKeys("gen_bad").record, "not a record")
     subject.remember(bad)
-    await redis.delete(Keys("gen_x").record, Keys("gen_x").tombstone)
+    await redis.delete(GenerationKeys("gen_x").record, GenerationKeys("gen_x").tombstone)
 
     async def again() -> bool:
         return await _existence(generations) is Existence.RECORD
@@ -191,7 +192,7 @@ async def test_one_that_redis_cannot_look_at_holds_up_no_other(
 
 
 async def test_a_queue_that_is_away_holds_up_no_cancel(
-    generations: Generations, remembered: tuple[Promises, Acceptance], monkeypatch: pytest.MonkeyPatch
+    generations: Generations, remembered: tuple[Unsynced, Acceptance], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subject, _ = remembered
 
@@ -211,9 +212,9 @@ async def test_a_queue_that_is_away_holds_up_no_cancel(
 async def test_what_redis_never_does_is_forgotten(generations: Generations, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unsynced, "LOOK_AFTER_S", 0.02)
     monkeypatch.setattr(unsynced, "MAX_LOOKS", 3)
-    subject = Promises(generations)
+    subject = Unsynced(generations)
     task = asyncio.create_task(subject.run())
-    await generations.redis.set(Keys("gen_bad").record, "not a record")
+    await generations.redis.set(GenerationKeys("gen_bad").record, "not a record")
     subject.remember(Ending("cancel", "gen_bad", "me"))
     async with asyncio.timeout(10):
         await subject.kept()
@@ -222,7 +223,7 @@ async def test_what_redis_never_does_is_forgotten(generations: Generations, monk
 
 
 async def test_what_is_remembered_has_a_bound_in_bytes(
-    generations: Generations, remembered: tuple[Promises, Acceptance], monkeypatch: pytest.MonkeyPatch
+    generations: Generations, remembered: tuple[Unsynced, Acceptance], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subject, acceptance = remembered
     monkeypatch.setattr(unsynced, "MAX_REQUEST_BYTES", 10_000)

@@ -16,8 +16,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from shared.log.events import ORIGIN
-from shared.log.guarded_log import LOG_PAGE, Keys, Log
+from shared.log.guarded_log import LOG_PAGE, Log
 from shared.storage.connections import connect
+from shared.storage.keys import GenerationKeys
 from tests.chaos.audience import Viewer
 from tests.chaos.history import Cancel, Delete, History, Post, Reported, Seen, Stored, hashed
 from tests.chaos.rig import Rig
@@ -258,7 +259,7 @@ class Load:
                 return
 
     async def _read(self, redis: Redis, generation_id: str) -> Stored:
-        keys, log = Keys(generation_id), Log(redis)
+        keys, log = GenerationKeys(generation_id), Log(redis)
         events: list[Seen] = []
         text, cursor = "", ORIGIN
         hmget: Any = redis.hmget

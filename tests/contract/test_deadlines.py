@@ -14,10 +14,11 @@ from shared.generations import deadlines as module
 from shared.generations.deadlines import Deadlines
 from shared.generations.generations import Generations
 from shared.log.events import Cancelled, Cost, Failed, Spent, Usage, decode, encode
-from shared.log.guarded_log import Batch, Log, Outcome, Start
-from shared.queue.queue import DEADLINES_KEY, Queue
-from shared.queue.workers import WORKERS_KEY, Workers
+from shared.log.guarded_log import Batch, ClaimOutcome, Log, WriteOutcome
+from shared.queue.queue import Queue
+from shared.queue.workers import Workers
 from shared.record import Acceptance
+from shared.storage.keys import DEADLINES_KEY, WORKERS_KEY
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ async def test_what_waits_ends_at_its_deadline(redis: Redis, generations: Genera
     assert b'"deadline_exceeded"' in entry.data
     assert await redis.zrange(DEADLINES_KEY, 0, -1) == [b"gen_long"]
     claim = await Log(redis).claim("gen_short", model="m", provider="p", ttl_ms=60_000)
-    assert claim.start is Start.SEALED
+    assert claim.start is ClaimOutcome.SEALED
 
 
 async def test_what_runs_is_its_workers(redis: Redis, generations: Generations, queue: Queue) -> None:
@@ -82,7 +83,7 @@ async def test_what_runs_is_its_workers(redis: Redis, generations: Generations, 
     # Its worker is lost: nobody renews, and nobody takes it.
     assert await until_ended(deadlines) == ["gen_x"]
     late = Batch("gen_x", claim.token, 1, claim.last, 1, [("delta", b"{}")])
-    assert (await Log(redis).append(late)).outcome is Outcome.SEALED
+    assert (await Log(redis).append(late)).outcome is WriteOutcome.SEALED
 
 
 async def test_who_claims_it_meanwhile_has_it(
@@ -188,7 +189,7 @@ async def test_what_attempts_used_before_it_is_in_its_end(redis: Redis, generati
     claim = await log.claim("gen_x", model="m", provider="p", ttl_ms=60_000)
     used = Usage(input_tokens=3)
     bill = Cancelled(usage=used, cost=Cost("0.5"), spent=[Spent("p/m", used, Cost("0.5"))])
-    assert await log.hand_over("gen_x", claim.token, "drained", cancelled=encode(bill)) is Outcome.OK
+    assert await log.hand_over("gen_x", claim.token, "drained", cancelled=encode(bill)) is WriteOutcome.OK
     if lost:
         await log.claim("gen_x", model="m", provider="p", ttl_ms=60_000)
     assert await until_ended(deadlines) == ["gen_x"]

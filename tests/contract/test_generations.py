@@ -9,10 +9,12 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError
 
-from shared.generations.generations import Generations, GoneError, QueueFull
-from shared.log.guarded_log import Keys, Log
-from shared.queue.queue import PENDING_KEY, QUEUE_KEY, Announced
+from shared.errors import GoneError, QueueFullError
+from shared.generations.generations import Generations
+from shared.log.guarded_log import Log
+from shared.queue.queue import Announced
 from shared.record import Acceptance
+from shared.storage.keys import PENDING_KEY, QUEUE_KEY, GenerationKeys
 from tests.contract.accepting import REQUEST, batch, claim, completed
 
 
@@ -51,7 +53,7 @@ async def test_a_repeated_one_is_found_and_takes_no_place(
     other = await generations.accept(replace(first, request=b"{}", fingerprint=""), again=True)
     assert (other.created, other.same_request) == (False, False)
     assert before == (await redis.zrange(PENDING_KEY, 0, -1), await redis.zrange(QUEUE_KEY, 0, -1))
-    with pytest.raises(QueueFull):
+    with pytest.raises(QueueFullError):
         await generations.accept(await asked(generations, "new"), again=True)
 
 
@@ -117,6 +119,6 @@ async def test_the_place_of_a_half_accepted_one_is_its_own(
         patch.setattr(generations, "_write_record", away)
         with pytest.raises(ConnectionError):
             await generations.accept(first, again=True)
-    assert await redis.exists(Keys(first.id).record) == 0
+    assert await redis.exists(GenerationKeys(first.id).record) == 0
     assert (await generations.accept(first, again=True)).created
     assert await generations.queue.announce(first.id, "me", 1) is Announced.BEFORE

@@ -14,10 +14,11 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from midstream.processes.valkey import Valkey
-from shared.config.settings import Settings, SettingsError
+from shared.config.settings import Settings
+from shared.errors import SettingsError
 from shared.permissions import permission_check
-from shared.permissions.commands import Server, servers
-from shared.permissions.permission_check import ACL_RULE, Lacks, lacks, require, try_again
+from shared.permissions.commands import TriedServer, servers
+from shared.permissions.permission_check import ACL_RULE, MissingPermissions, lacks, require, try_again
 from shared.queue.queue import Queue
 from shared.storage.connections import connect
 from tests.harness.repository import ROOT
@@ -44,7 +45,7 @@ def as_user(server: Valkey) -> Settings:
     return Settings(redis_url=server.url.replace("unix://", f"unix://u:{PASSWORD}@"))
 
 
-async def missing(settings: Settings) -> Lacks:
+async def missing(settings: Settings) -> MissingPermissions:
     (one,) = servers(settings)
     return await lacks(one, timeout=5)
 
@@ -98,7 +99,7 @@ async def test_what_nobody_needs_is_not_missed(server: Valkey, caplog: pytest.Lo
     admin, settings = connect(server.url, timeout=5), as_user(server)
     await permit(admin, *ACL_RULE.split(), "-client")
     client = connect(settings.redis_url, timeout=5)
-    assert await missing(settings) == Lacks()
+    assert await missing(settings) == MissingPermissions()
     assert await client.set("midstream:probe", "1")
     assert "NOPERM" not in caplog.text
     for redis in (admin, client):
@@ -189,4 +190,4 @@ def test_each_of_two_servers_is_tried_for_what_it_is_for() -> None:
     assert "ZADD" in two["queue_url"] - two["redis_url"]
     assert "SCAN" in two["redis_url"] - tried(Settings())["redis_url"], "two are compared, one is not"
     assert [server.setting for server in servers(Settings(queue_url=Settings().redis_url))] == ["redis_url"]
-    assert isinstance(next(servers(Settings())), Server)
+    assert isinstance(next(servers(Settings())), TriedServer)

@@ -11,19 +11,8 @@ import pytest
 from redis.asyncio import Redis
 
 from shared.config.settings import Settings
-from shared.queue.queue import (
-    INTERRUPTS_CHANNEL,
-    LEASES_KEY,
-    NO_LEASES,
-    PENDING_KEY,
-    QUEUE_KEY,
-    RESTORATION_MS,
-    Announced,
-    Place,
-    Queue,
-    decode_job,
-    encode_job,
-)
+from shared.queue.queue import NO_LEASES, RESTORATION_MS, Announced, IndexPlace, Queue, decode_job, encode_job
+from shared.storage.keys import INTERRUPTS_CHANNEL, LEASES_KEY, PENDING_KEY, QUEUE_KEY
 
 
 async def test_jobs_are_taken_once_and_in_order(queue: Queue) -> None:
@@ -278,13 +267,13 @@ async def test_those_of_one_moment_are_told_apart_by_their_ids(queue: Queue, red
     assert [place.id for place in places] == list("yedcbaz")
     for at, place in enumerate(places):
         assert await queue.owned("me", before=place, limit=2) == places[at + 1 : at + 3]
-        assert Place.parse(str(place)) == place
+        assert IndexPlace.parse(str(place)) == place
 
 
 @pytest.mark.parametrize("text", ["", "7", "7-", "-a", "x-a", "-7-a", "7.0-a", "\u0667-a", "1" * 16 + "-a"])
 def test_what_is_no_place(text: str) -> None:
     with pytest.raises(ValueError, match="place"):
-        Place.parse(text)
+        IndexPlace.parse(text)
 
 
 async def test_interrupts_are_heard(queue: Queue, redis: Redis) -> None:

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from redis.asyncio import Redis
 
-from shared.queue.queue import LEASES_KEY
+from shared.storage.keys import LEASES_KEY
 from tests.e2e.viewers import DEADLINE, ask, blocks, connect, cursor_of, parse, text_of, watch
 from tests.harness.processes import Stack
 

@@ -343,7 +343,7 @@ MUTANTS = (
     _one(
         "another attempt's end settles a generation",
         "worker/maintenance/settler.py",
-        "        ours = there and writer.outcome is Outcome.OK\n",
+        "        ours = there and writer.outcome is WriteOutcome.OK\n",
         "        ours = there\n",
         "guards",
     ),
@@ -392,19 +392,19 @@ MUTANTS = (
     _one(
         "a mismatch is the end of an attempt",
         "worker/writing/writer.py",
-        "elif reply.outcome is Outcome.MISMATCH and reply.last.token == self.token:",
-        "elif reply.outcome is Outcome.MISMATCH and reply.last.token == -1:",
+        "elif reply.outcome is WriteOutcome.MISMATCH and reply.last.token == self.token:",
+        "elif reply.outcome is WriteOutcome.MISMATCH and reply.last.token == -1:",
     ),
     _one(
         "a lost claim is not restored",
         "worker/writing/writer.py",
         "            self.begin_again(reply.last)\n",
-        "            self.lose(Outcome.FENCED)\n",
+        "            self.lose(WriteOutcome.FENCED)\n",
     ),
     _one(
         "a forgotten record is not restored",
         "worker/writing/appender.py",
-        "        if reply.outcome is Outcome.GONE:\n",
+        "        if reply.outcome is WriteOutcome.GONE:\n",
         "        if False:\n",
         "guards",
         "worker",
@@ -842,8 +842,8 @@ MUTANTS = (
     _one(
         "what continues uses up the models too",
         "worker/running/generation_run.py",
-        "Start.EXHAUSTED and self._has_further()",
-        "Start.EXHAUSTED and False",
+        "ClaimOutcome.EXHAUSTED and self._has_further()",
+        "ClaimOutcome.EXHAUSTED and False",
         "generate",
     ),
     _one(
@@ -1113,7 +1113,7 @@ MUTANTS = (
     _one(
         "an end that viewers saw is dropped where the disk is full",
         "worker/writing/writer.py",
-        "        if self.outcome is Outcome.OK or self.ended is not None:\n            return\n",
+        "        if self.outcome is WriteOutcome.OK or self.ended is not None:\n            return\n",
         "",
         "writer",
     ),
@@ -1599,8 +1599,8 @@ MUTANTS = (
     _one(
         "what begins an answer has no bound",
         "worker/running/provider_call.py",
-        "        elif (size := len(encode(event))) + self._size > self._writer.max_log:\n            raise LogFull\n",
-        "        elif (size := len(encode(event))) < 0:\n            raise LogFull\n",
+        "elif (size := len(encode(event))) + self._size > self._writer.max_log:",
+        "elif (size := len(encode(event))) < 0:",
         "memory",
     ),
     _one(

@@ -20,10 +20,11 @@ from midstream.processes.valkey import Valkey
 from shared.config.settings import Settings
 from shared.generations.generations import Generations
 from shared.log.events import TERMINAL_TYPES, Cancelled, EventId
-from shared.log.guarded_log import Keys, Log, Outcome, Start
+from shared.log.guarded_log import ClaimOutcome, Log, WriteOutcome
 from shared.queue.queue import Queue
 from shared.storage.clock import read_clock
 from shared.storage.connections import connect
+from shared.storage.keys import GenerationKeys
 from tests.api.harness import Api, Producer, until, whole
 from tests.contract.accepting import accept, batch, claim, completed
 from tests.e2e.viewers import blocks, cursor_of
@@ -148,7 +149,7 @@ async def test_a_log_that_expires_during_its_replay(api: Api, redis: Redis) -> N
     log = [str(message.id) for message in await whole(api.log, generation_id)]
     async with follow(f"http://127.0.0.1:{api.port}", generation_id) as response:
         await response.until(100_000)
-        keys = Keys(generation_id)
+        keys = GenerationKeys(generation_id)
         for name in (keys.record, keys.log):
             await redis.pexpire(name, 1)
         while await redis.exists(keys.record, keys.log):
@@ -233,13 +234,13 @@ async def test_cancel_against_completion_two_thousand_times(redis: Redis) -> Non
         for _ in range(after):
             await redis.ping()
         claimed = await claim(log, generation_id)
-        if claimed.start is Start.CANCELLED:
+        if claimed.start is ClaimOutcome.CANCELLED:
             await log.append(batch(generation_id, claimed, 0, [Cancelled()]))
-        elif claimed.start is Start.CLAIMED:
+        elif claimed.start is ClaimOutcome.CLAIMED:
             reply = await log.append(batch(generation_id, claimed, 1, [completed()]))
-            assert reply.outcome is Outcome.OK
+            assert reply.outcome is WriteOutcome.OK
         else:
-            assert claimed.start is Start.SEALED
+            assert claimed.start is ClaimOutcome.SEALED
 
     async def cancel(generation_id: str, after: int) -> str | None:
         for _ in range(after):

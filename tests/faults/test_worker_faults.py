@@ -15,8 +15,8 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from shared.log.guarded_log import Keys
 from shared.storage.connections import connect as connect_redis
+from shared.storage.keys import GenerationKeys
 from tests.e2e.viewers import DEADLINE, ask, parse, text_of, watch
 from tests.faults.triggers import Breakable, Trap
 from tests.harness.processes import Process
@@ -83,7 +83,7 @@ async def until_delta(stack: Breakable, *generation_ids: str) -> None:
     redis = connect_redis(stack.valkey.url, timeout=5)
     async with asyncio.timeout(DEADLINE), contextlib.aclosing(redis):
         for generation_id in generation_ids:
-            while not any(b"delta" in fields for _, fields in await redis.xrange(Keys(generation_id).log)):
+            while not any(b"delta" in fields for _, fields in await redis.xrange(GenerationKeys(generation_id).log)):
                 await asyncio.sleep(0.01)
 
 

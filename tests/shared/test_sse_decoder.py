@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.sse_decoder import Decoder, EventTooLarge, ServerSentEvent
+from shared.errors import EventTooLargeError
+from shared.sse_decoder import ServerSentEvent, SseDecoder
 
 
 def reference(stream: bytes) -> list[ServerSentEvent]:
@@ -37,7 +38,7 @@ def reference(stream: bytes) -> list[ServerSentEvent]:
 
 
 def decoded(*chunks: bytes) -> list[ServerSentEvent]:
-    decoder = Decoder()
+    decoder = SseDecoder()
     events = [event for chunk in chunks for event in decoder.feed(chunk)]
     # The bytes of an invalid sequence stay as they came; the reference has replaced them.
     return [ServerSentEvent(event.event, event.data.decode("utf-8", "replace").encode(), event.id) for event in events]
@@ -110,14 +111,14 @@ def test_each_rule(stream: bytes, expected: list[tuple[str, bytes, str]]) -> Non
 
 
 def test_a_cr_ends_the_line_without_waiting_for_what_follows() -> None:
-    decoder = Decoder()
+    decoder = SseDecoder()
     assert [event.data for event in decoder.feed(b"data: a\r\r")] == [b"a"]
     assert decoder.feed(b"\ndata: b\r") == []
     assert [event.data for event in decoder.feed(b"\n\r\n")] == [b"b"]
 
 
 def test_what_is_left_at_the_end_is_known_and_not_dispatched() -> None:
-    decoder = Decoder()
+    decoder = SseDecoder()
     decoder.feed(b"id: 7\ndata: a\n\nretry: 250\n\nid: 8\ndata: ha")
     assert decoder.unfinished == b"id: 8\ndata: ha"
     assert decoder.last_event_id == "7"
@@ -141,14 +142,14 @@ def test_what_is_left_at_the_end_is_known_and_not_dispatched() -> None:
     ],
 )
 def test_what_only_lacks_its_blank_line_is_given_to_who_asks(stream: bytes, expected: list[tuple[str, bytes]]) -> None:
-    decoder = Decoder()
+    decoder = SseDecoder()
     decoder.feed(stream)
     assert [(event.event, event.data) for event in decoder.last()] == expected
 
 
 @pytest.mark.parametrize("text", [b"", b"1e3", b"-1", b"  5", b"9" * 5000, "\u0663".encode()])
 def test_a_retry_that_is_not_digits_is_ignored(text: bytes) -> None:
-    decoder = Decoder()
+    decoder = SseDecoder()
     decoder.feed(b"retry: 5\n\nretry:" + text + b"\n\n")
     assert decoder.retry == 5
 
@@ -156,16 +157,16 @@ def test_a_retry_that_is_not_digits_is_ignored(text: bytes) -> None:
 @pytest.mark.parametrize("size", [1, 7, 100_000])
 def test_one_event_is_bounded(size: int) -> None:
     def read(stream: bytes) -> int:
-        decoder = Decoder(max_event=1000)
+        decoder = SseDecoder(max_event=1000)
         return sum(len(decoder.feed(stream[start : start + size])) for start in range(0, len(stream), size))
 
     assert read((b"data: " + b"x" * 994 + b"\n\n") * 2) == 2
-    with pytest.raises(EventTooLarge, match="larger than 1000 bytes"):
+    with pytest.raises(EventTooLargeError, match="larger than 1000 bytes"):
         read(b"data: " + b"x" * 995 + b"\n\n")
 
 
 def test_a_large_event_in_small_pieces_takes_linear_time() -> None:
-    decoder = Decoder()
+    decoder = SseDecoder()
     stream = b"data: " + b"x" * 8_000_000 + b"\n\n"
     events = [event for start in range(0, len(stream), 64) for event in decoder.feed(stream[start : start + 64])]
     assert [len(event.data) for event in events] == [8_000_000]

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from shared.log.guarded_log import Keys
+from shared.storage.keys import GenerationKeys
 from shared.storage.subscriber import Subscriber
 
 
@@ -28,7 +28,7 @@ class _Channel:
             follower.set()
 
 
-class News:
+class LogNotifier:
     """That a log has grown, or was deleted; never what it holds."""
 
     def __init__(self, subscriber: Subscriber) -> None:
@@ -38,7 +38,7 @@ class News:
     @contextmanager
     def of(self, generation_id: str) -> Iterator[asyncio.Event]:
         """Set at each publication, and whenever some may have been missed; who waits for it clears it first."""
-        name = Keys(generation_id).channel
+        name = GenerationKeys(generation_id).channel
         channel = self._channels.get(name)
         if channel is None:
             channel = self._channels[name] = _Channel()

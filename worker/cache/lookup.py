@@ -21,12 +21,13 @@ from shared.log.guarded_log import Log
 from shared.process.background_thread import aside
 from shared.record import Record, Shown
 from shared.request.generation_request import ContentPart, GenerationRequest, Message
+from shared.storage.keys import cache_key
 from shared.storage.lua_script import LuaScript
-from worker.cache.log_notifier import News
+from worker.cache.log_notifier import LogNotifier
 from worker.cache.replay import Replay
-from worker.cache.source import Beginning, Source, SourceLost
+from worker.cache.source import Beginning, Source, SourceLostError
 from worker.providers.watchdog import patience
-from worker.requests.kept_request import Asked
+from worker.requests.kept_request import KeptRequest
 
 T = TypeVar("T")
 
@@ -121,12 +122,12 @@ def _limits(request: GenerationRequest) -> Iterator[int]:
                 yield from (limit for name in TOKEN_LIMIT_FIELDS if isinstance(limit := scope.get(name), int))
 
 
-class Cache:
+class AnswerCache:
     """Entries in the log's Redis: from a digest to the generation that answers. Logs hold the answers."""
 
     _lead = LuaScript("worker/cache/lead.lua")
 
-    def __init__(self, redis: Redis, log: Log, generations: Generations, news: News, settings: Settings) -> None:
+    def __init__(self, redis: Redis, log: Log, generations: Generations, news: LogNotifier, settings: Settings) -> None:
         self.settings = settings
         self._redis = redis
         self._log = log
@@ -139,7 +140,7 @@ class Cache:
         `useless` is a generation that was found to have no answer: one of those who say so replaces it. The entry is
         kept for `keep_ms`. Raises redis.exceptions.RedisError.
         """
-        key = f"midstream:cache:{await aside(request.size(), digest, owner, request)}"
+        key = cache_key(await aside(request.size(), digest, owner, request))
         raw: bytes = await self._lead(self._redis, [key], [asking, useless, keep_ms])
         return raw.decode()
 
@@ -147,7 +148,7 @@ class Cache:
         """A generation to copy for this owner."""
         return Source(generation_id, owner, self._log, self._generations, self._news)
 
-    def lookup(self, record: Record, asked: Asked) -> Lookup:
+    def lookup(self, record: Record, asked: KeptRequest) -> Lookup:
         """The look for an answer on behalf of one generation."""
         return Lookup(self, record, asked)
 
@@ -160,7 +161,7 @@ class Lookup:
     another generation that came to nothing.
     """
 
-    def __init__(self, cache: Cache, record: Record, asked: Asked) -> None:
+    def __init__(self, cache: AnswerCache, record: Record, asked: KeptRequest) -> None:
         self._cache = cache
         self._record = record
         self._asked = asked
@@ -197,7 +198,7 @@ class Lookup:
                 found = await source.beginning(
                     idle=quiet, seconds=seconds, will_do=partial(will_do, request=request) if over else _any
                 )
-            except SourceLost:
+            except SourceLostError:
                 useless = leader
                 continue
             if self._copied == (leader, found):

@@ -28,7 +28,7 @@ from shared.log.events import (
 )
 from shared.log.snapshots import Snapshot
 from shared.request.generation_request import GenerationRequest
-from worker.cache.source import Beginning, Source, SourceLost
+from worker.cache.source import Beginning, Source, SourceLostError
 from worker.providers.provider import Pause, ProviderError, ProviderEvent
 
 
@@ -43,17 +43,17 @@ class Retelling:
     def take(self, event: AnyEvent) -> ProviderEvent | None:
         """What to say of it, if anything.
 
-        Raises SourceLost where the answer starts over or comes to no end, and ValueError for an event of no part.
+        Raises SourceLostError where the answer starts over or comes to no end, and ValueError for an event of no part.
         """
         event.sequence_number = UNSET
         match event:
             case Attempt():
                 if not event.continues:
-                    raise SourceLost
+                    raise SourceLostError
                 self._places = {}
                 return None
             case Failed() | Cancelled():
-                raise SourceLost
+                raise SourceLostError
             case Part():
                 return self._part(event)
             case Delta() | Annotation() | PartEnd():
@@ -125,7 +125,7 @@ class Replay:
                     for entry in page:
                         event = decode(*entry[1:])
                         if isinstance(event, Attempt) and not await self._source.log.holds(self._source.id, cursor):
-                            raise SourceLost  # Redis came back older: it continues from something else
+                            raise SourceLostError  # Redis came back older: it continues from something else
                         cursor = entry.id
                         t = event.t
                         if (said := retelling.take(event)) is None:
@@ -139,7 +139,7 @@ class Replay:
                         yield events
                     yield self._quiet
             return
-        except (SourceLost, ValueError, RedisError):
+        except (SourceLostError, ValueError, RedisError):
             pass
         message = "The generation whose answer this one shared started over, or came to no answer."
         raise ProviderError("incomplete_stream", message, retryable=True)

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from redis.exceptions import RedisError
 
 from shared.backoff import Backoff
+from shared.errors import MidstreamError
 from shared.generations.generations import Generations
 from shared.log.entry import Entry
 from shared.log.events import ORIGIN, TERMINAL_TYPES, Attempt, Completed, EventId, decode
 from shared.log.guarded_log import LOG_PAGE, Log
 from shared.record import Record
-from worker.cache.log_notifier import News
+from worker.cache.log_notifier import LogNotifier
 
 QUIET_S = 1.0
 """Seconds without news after which the log is read, and the record looked at, all the same."""
@@ -26,8 +27,10 @@ IN_LINE_S = 1.5 * QUIET_S
 _SAYS = frozenset({"delta", "annotation", "part_end"})
 
 
-class SourceLost(Exception):
+class SourceLostError(MidstreamError):
     """The source comes to no answer, or to none that will do."""
+
+    retryable = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Beginning:
 class Source:
     """Reads another generation's log, and never writes to it."""
 
-    def __init__(self, generation_id: str, owner: str, log: Log, generations: Generations, news: News) -> None:
+    def __init__(self, generation_id: str, owner: str, log: Log, generations: Generations, news: LogNotifier) -> None:
         self.id = generation_id
         self.log = log
         self._owner = owner
@@ -52,7 +55,7 @@ class Source:
     async def pages(self, after: EventId = ORIGIN) -> AsyncGenerator[list[Entry], None]:
         """The log after an event, as it grows, up to its terminal event.
 
-        Raises SourceLost where it does not come to one. A Redis that is away is waited for: the caller has a watchdog.
+        Raises SourceLostError where it comes to none. A Redis that is away is waited for: the caller has a watchdog.
         """
         backoff = Backoff()
         sealed = False
@@ -64,7 +67,7 @@ class Source:
                     page = await self.log.read(self.id, after)
                     if not page:
                         if sealed:
-                            raise SourceLost  # it has expired since
+                            raise SourceLostError  # it has expired since
                         sealed = await self._is_sealed()
                         in_line_since = None if sealed else await self._in_line(in_line_since)
                 except RedisError:
@@ -85,7 +88,7 @@ class Source:
     async def _is_sealed(self) -> bool:
         record = (await self._generations.find(self.id)).record
         if record is None:
-            raise SourceLost
+            raise SourceLostError
         return record.seal is not None
 
     async def _in_line(self, since: float | None) -> float | None:
@@ -97,13 +100,13 @@ class Source:
         if await self._generations.queue.position(self.id) is None:
             return None
         if since is not None and now - since >= IN_LINE_S:
-            raise SourceLost
+            raise SourceLostError
         return now if since is None else since
 
     async def beginning(self, *, idle: float, seconds: float, will_do: Callable[[Completed], bool]) -> Beginning:
         """Where the answer begins, once some of it is there.
 
-        Raises SourceLost where the source was completed in a way that will not do, has no news for `idle` seconds, or
+        Raises SourceLostError where the source was completed in a way that will not do, has no news for `idle` s, or
         nothing to copy for `seconds` in all; redis.exceptions.RedisError where Redis cannot be asked.
         """
         loop = asyncio.get_running_loop()
@@ -124,27 +127,27 @@ class Source:
                         says = says or entry.type in _SAYS
                     newest = page[-1].type
                     if newest == "completed" and not will_do(_completed(page[-1])):
-                        raise SourceLost
+                        raise SourceLostError
                     if found and (
                         newest == "completed" or (says and len(page) < LOG_PAGE and newest not in TERMINAL_TYPES)
                     ):
                         return found
-        raise SourceLost
+        raise SourceLostError
 
     async def record(self, ttl: float) -> Record:
         """What is recorded of it.
 
-        Raises SourceLost where it will not do, or was completed `ttl` seconds ago; redis.exceptions.RedisError.
+        Raises SourceLostError where it will not do, or was completed `ttl` seconds ago; redis.exceptions.RedisError.
         """
         found = await self._generations.find(self.id)
         record = found.record
         # The owner is part of what leads here, and yet: nobody reads what is not theirs.
         if record is None or record.owner != self._owner or record.cancel_requested:
-            raise SourceLost
+            raise SourceLostError
         if record.state in ("failed", "cancelled"):
-            raise SourceLost
+            raise SourceLostError
         if record.ended_ms is not None and found.now_ms - record.ended_ms >= ttl * 1000:
-            raise SourceLost
+            raise SourceLostError
         return record
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 logger = logging.getLogger("midstream.worker")
 
 
-class Pulse:
+class PauseDetector:
     """Beats while the process runs. A pause (SIGSTOP, a machine that slept, a CPU that was elsewhere) is a gap.
 
     Leases are renewed at a third of their time, so a gap of two thirds may have let one run out, and another worker

@@ -20,13 +20,14 @@ from arq.worker import Retry, Worker, func
 from redis.exceptions import RedisError
 
 from shared.config.settings import Settings
-from shared.queue.queue import JOB_NAME, NO_LEASES, QUEUE_KEY, Queue, decode_job, encode_job, tell_other_lease
+from shared.queue.queue import JOB_NAME, NO_LEASES, Queue, decode_job, encode_job, tell_other_lease
 from shared.queue.workers import BEATS_PER_LIFE, Workers
-from shared.storage.clock import Server
+from shared.storage.clock import ServerClock
+from shared.storage.keys import QUEUE_KEY
 from shared.storage.outage import level
 from worker.leasing.wake_ups import LOOK_INTERVAL_S, WakeUps
 from worker.running.generation_run import JobEnd
-from worker.running.running_generations import Generator
+from worker.running.running_generations import RunningGenerations
 
 logger = logging.getLogger("midstream.worker")
 
@@ -55,7 +56,7 @@ class QueueWorker(Worker):
         name: str,
         queue: Queue,
         blocking: Queue,
-        generator: Generator,
+        generator: RunningGenerations,
         settings: Settings,
         *,
         began: Callable[[], None] = lambda: None,
@@ -354,7 +355,7 @@ class QueueWorker(Worker):
         else:
             self._go_on(server, asked, restarted=server.run_id != self._run_id)
 
-    def _go_on(self, server: Server, asked: float, *, restarted: bool) -> None:
+    def _go_on(self, server: ServerClock, asked: float, *, restarted: bool) -> None:
         self._see_clock(server.now_ms, asked)
         if restarted:
             self._hold = (time.monotonic() + self.lease, server.now_ms)

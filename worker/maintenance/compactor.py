@@ -15,7 +15,7 @@ from shared.log.entry import Entry
 from shared.log.events import ORIGIN
 from shared.log.guarded_log import Log
 from shared.process.background_thread import aside
-from worker.writing.cpu_load import MEASURED_S, Load
+from worker.writing.cpu_load import MEASURED_S, CpuLoad
 
 logger = logging.getLogger("midstream.worker")
 
@@ -27,7 +27,7 @@ MAX_STEP_BYTES = 4_000_000
 """Bytes of a packed log that is written in one step; a larger one stays as it is."""
 
 
-class Packer:
+class Compactor:
     """Takes generations on that are known to have ended on disk. `run` is its one task."""
 
     def __init__(self, log: Log, generations: Generations) -> None:
@@ -35,7 +35,7 @@ class Packer:
         self._generations = generations
         self._waiting: deque[str] = deque(maxlen=MAX_WAITING)
         self._wake = asyncio.Event()
-        self._load = Load()
+        self._load = CpuLoad()
 
     def take(self, generation_ids: Iterable[str]) -> None:
         """Pack these, some time."""

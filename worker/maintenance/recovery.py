@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shared.generations.generations import Generations
-from shared.log.guarded_log import Keys
+from shared.storage.keys import RECOVERY_KEY, GenerationKeys
 
-RECOVERY_KEY = "midstream:recovery"
-"""In the queue's Redis: since which starts of both the records are looked at, and how far."""
 KEYS_PER_SCAN = 1000
 """Keys of one SCAN."""
 KEYS_PER_PASS = 100_000
@@ -26,7 +24,7 @@ class Recovery:
 
     def __init__(self, generations: Generations) -> None:
         self._generations = generations
-        self._prefix, self._suffix = Keys("*").record.split("*")
+        self._prefix, self._suffix = GenerationKeys("*").record.split("*")
 
     async def go_on(self, starts: str) -> int:
         """Look at the next stretch of records, unless all have been; gives how many nobody had, enqueued by now.
@@ -41,7 +39,9 @@ class Recovery:
         cursor = int(place) if of == starts else 0
         enqueued = 0
         for _ in range(KEYS_PER_PASS // KEYS_PER_SCAN):
-            cursor, keys = await self._generations.redis.scan(cursor, match=Keys("*").record, count=KEYS_PER_SCAN)
+            cursor, keys = await self._generations.redis.scan(
+                cursor, match=GenerationKeys("*").record, count=KEYS_PER_SCAN
+            )
             enqueued += await self._look_at([self._id(key) for key in keys])
             if cursor == 0:
                 break

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from redis.exceptions import RedisError
 
 from shared.backoff import Backoff
-from shared.log.guarded_log import Outcome
+from shared.log.guarded_log import WriteOutcome
 from shared.queue.queue import MAX_SETTLED_PER_STEP
 from shared.storage.outage import is_away, level
 from shared.usage import Ended
@@ -130,8 +130,8 @@ class Settler:
             return
         sealed.forget()
         # Where it is not known to be on disk, or another attempt's end is, it stays pending: the sweeper's.
-        ours = there and writer.outcome is Outcome.OK
-        counts = there and writer.outcome in (Outcome.OK, Outcome.GONE)
+        ours = there and writer.outcome is WriteOutcome.OK
+        counts = there and writer.outcome in (WriteOutcome.OK, WriteOutcome.GONE)
         settled = _Settled(writer.generation_id if ours else None, writer.ended if counts else None)
         if ours:
             self._on_disk([writer.generation_id])

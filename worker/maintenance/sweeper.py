@@ -13,7 +13,7 @@ from shared.config.settings import Settings
 from shared.counted import counted
 from shared.generations.generations import SYNCED_MS, Generations
 from shared.log.guarded_log import Log
-from shared.queue.queue import RESTORATION_MS, Place, Queue
+from shared.queue.queue import RESTORATION_MS, IndexPlace, Queue
 from shared.storage.clock import read_clock, read_server
 from shared.storage.outage import level
 from shared.usage import Ended, read_ended
@@ -42,7 +42,7 @@ class Sweeper:
         self.interval = settings.lease
         self.renew_ms = settings.running_ttl * 1000 / 2
         self._restoration_ms = max(queue.lease_ms, RESTORATION_MS)
-        self._tidied: tuple[str, Place | None] = "", None
+        self._tidied: tuple[str, IndexPlace | None] = "", None
         self._recovery = Recovery(generations) if settings.queue_apart else None
 
     async def run(self) -> None:

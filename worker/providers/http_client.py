@@ -25,7 +25,7 @@ MAX_CODINGS = 2
 """Compressions inside each other: each layer may multiply the memory for reading by a thousand."""
 
 
-class Client(httpx2.AsyncClient):
+class ProviderHttpClient(httpx2.AsyncClient):
     """Reads errors, and whatever else is no stream, up to a bound: a few kB of gzip can be a GB of JSON.
 
     The SDKs read the whole body of an error before they look at it. What they get is therefore read here already.
@@ -73,7 +73,7 @@ def http_client(address: str) -> httpx2.AsyncClient:
         transport: httpx2.AsyncBaseTransport = Transport(way.certificates, CONNECTION_LIMITS)
     else:
         transport = ProxiedTransport(verify=way.certificates, limits=CONNECTION_LIMITS, proxy=way.proxy)
-    return Client(
+    return ProviderHttpClient(
         timeout=CALL_TIMEOUT,
         headers={"Accept-Encoding": "identity"},
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),

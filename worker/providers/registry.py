@@ -11,27 +11,27 @@ from worker.providers.provider import Provider
 
 
 def _openai_chat(name: str, settings: ProviderSettings) -> Provider:
-    from worker.providers.openai_chat.adapter import OpenAIChat
+    from worker.providers.openai_chat.adapter import OpenAIChatAdapter
 
-    return OpenAIChat(name, settings)
+    return OpenAIChatAdapter(name, settings)
 
 
 def _openai_responses(name: str, settings: ProviderSettings) -> Provider:
-    from worker.providers.openai_responses.adapter import OpenAIResponses
+    from worker.providers.openai_responses.adapter import OpenAIResponsesAdapter
 
-    return OpenAIResponses(name, settings)
+    return OpenAIResponsesAdapter(name, settings)
 
 
 def _anthropic(name: str, settings: ProviderSettings) -> Provider:
-    from worker.providers.anthropic.adapter import Anthropic
+    from worker.providers.anthropic.adapter import AnthropicAdapter
 
-    return Anthropic(name, settings)
+    return AnthropicAdapter(name, settings)
 
 
 def _gemini(name: str, settings: ProviderSettings) -> Provider:
-    from worker.providers.gemini.adapter import Gemini
+    from worker.providers.gemini.adapter import GeminiAdapter
 
-    return Gemini(name, settings)
+    return GeminiAdapter(name, settings)
 
 
 ADAPTER_OF_PROTOCOL: dict[Protocol, Callable[[str, ProviderSettings], Provider]] = {

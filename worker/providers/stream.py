@@ -19,10 +19,11 @@ import httpx2
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from shared.errors import EventTooLargeError
 from shared.log.events import Annotation, Completed, Raw, UsageReport
 from shared.request.generation_request import MAX_DEPTH
 from shared.request.nesting import shallow
-from shared.sse_decoder import Decoder, EventTooLarge, ServerSentEvent
+from shared.sse_decoder import ServerSentEvent, SseDecoder
 from shared.strict_json import cut, nests_deeper
 from worker.providers.errors import TRANSPORT_ERRORS, from_status, from_transport, problem
 from worker.providers.finish_reasons import Finish, is_done
@@ -51,7 +52,7 @@ _MAX_REQUEST_ID = 256
 T = TypeVar("T")
 
 
-class Reader(Protocol):
+class AnswerReader(Protocol):
     """Reads one answer: our side of a protocol. It keeps the state of the answer and never waits."""
 
     ended: bool
@@ -74,7 +75,7 @@ class Reader(Protocol):
 
 
 async def follow(
-    name: str, send: Callable[[], Awaitable[httpx2.Response]], reader: Reader
+    name: str, send: Callable[[], Awaitable[httpx2.Response]], reader: AnswerReader
 ) -> AsyncGenerator[list[ProviderEvent], None]:
     """Send the request and give the answer's events, one list for what arrived together, empty for a sign of life.
 
@@ -95,7 +96,7 @@ async def follow(
             read: Callable[[], Awaitable[bytes]] = body.read
         else:
             read = partial(anext, await stack.enter_async_context(aclosing(response.aiter_bytes())), b"")
-        decoder = Decoder()
+        decoder = SseDecoder()
         waits_until: float | None = None
         said = False
         while not reader.ended:
@@ -113,7 +114,7 @@ async def follow(
                 failure = error.with_traceback(None)  # the reader's frames, which may refer to it
             except TRANSPORT_ERRORS as error:
                 failure = _broken(from_transport(name, error), reader, events, said=said)
-            except EventTooLarge:
+            except EventTooLargeError:
                 failure = problem(name, "invalid_response", "an event is too large")
             if events or (piece and failure is None):
                 _bound(events)
@@ -134,7 +135,7 @@ async def follow(
         await _drain(read)
 
 
-def _read(name: str, reader: Reader, event: ServerSentEvent, events: list[ProviderEvent]) -> None:
+def _read(name: str, reader: AnswerReader, event: ServerSentEvent, events: list[ProviderEvent]) -> None:
     """One event; what cannot be understood after the end of an answer, or asks to try again, takes nothing from it."""
     if not event.data.startswith(b"{") and _keeps_alive(event):
         return
@@ -186,7 +187,7 @@ async def _read_until(when: float, read: Callable[[], Awaitable[bytes]]) -> byte
         return None
 
 
-def _finish(name: str, reader: Reader, decoder: Decoder, events: list[ProviderEvent], *, silent: bool) -> None:
+def _finish(name: str, reader: AnswerReader, decoder: SseDecoder, events: list[ProviderEvent], *, silent: bool) -> None:
     """The body has ended cleanly, or is silent: an event that lacks no more than its blank line counts."""
     left = decoder.unfinished
     for event in decoder.last():
@@ -207,7 +208,9 @@ def _is_whole(data: bytes) -> bool:
     return True
 
 
-def _broken(failure: ProviderError, reader: Reader, events: list[ProviderEvent], *, said: bool) -> ProviderError | None:
+def _broken(
+    failure: ProviderError, reader: AnswerReader, events: list[ProviderEvent], *, said: bool
+) -> ProviderError | None:
     """What a broken connection is worth: nothing where the whole answer had come."""
     if not (reader.finish_reason.certain and reader.finish_reason.is_end(said=said)):
         return failure

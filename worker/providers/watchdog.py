@@ -16,7 +16,7 @@ SILENCE_AFTER_WORDS_S = 30.0
 Models think before the first word, and some say nothing meanwhile."""
 
 
-class Patience(NamedTuple):
+class SilenceLimits(NamedTuple):
     """Seconds without a byte before the first word of an answer and after it, and without any of the answer."""
 
     before: float
@@ -24,7 +24,7 @@ class Patience(NamedTuple):
     silence: float
 
 
-def patience(of_request: float | None, of_provider: float | None, settings: Settings) -> Patience:
+def patience(of_request: float | None, of_provider: float | None, settings: Settings) -> SilenceLimits:
     """What the request says counts (its `idle_timeout`), then what its provider's entry says, then the settings.
 
     Whoever allows one call or endpoint a longer true silence than `silence_timeout` means that one too.
@@ -32,7 +32,7 @@ def patience(of_request: float | None, of_provider: float | None, settings: Sett
     own = of_request or of_provider
     idle = own or settings.idle_timeout
     silence = max(settings.silence_timeout, own or 0.0)
-    return Patience(idle or SILENCE_BEFORE_WORDS_S, idle or SILENCE_AFTER_WORDS_S, silence)
+    return SilenceLimits(idle or SILENCE_BEFORE_WORDS_S, idle or SILENCE_AFTER_WORDS_S, silence)
 
 
 def shortened(of_request: float | None, of_provider: float | None, settings: Settings) -> bool:
@@ -44,7 +44,7 @@ def shortened(of_request: float | None, of_provider: float | None, settings: Set
 class Watchdog:
     """Watches one call: `timeout` is entered around it, and each list of events is told to `heard`."""
 
-    def __init__(self, patience: Patience) -> None:
+    def __init__(self, patience: SilenceLimits) -> None:
         self._patience = patience
         self._loop = asyncio.get_running_loop()
         self._idle = patience.before

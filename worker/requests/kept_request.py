@@ -22,7 +22,7 @@ ZLIB_LEVEL = 1
 go of the interpreter."""
 
 
-class Asked:
+class KeptRequest:
     """One generation's request. `stored` is its JSON as the record has it."""
 
     def __init__(self, generations: Generations, record: Record, stored: bytes) -> None:

@@ -15,7 +15,7 @@ _UNKNOWN = frozenset({"extra_forbidden", "literal_error", "enum", "union_tag_inv
 """Pydantic's errors for a field, a value or a kind that it has never heard of."""
 
 
-class Newer:
+class NewerRequests:
     """Tells such requests apart, and says once that there are any."""
 
     def __init__(self) -> None:

@@ -11,9 +11,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from shared.generations.generations import Generations
-from shared.queue.queue import INTERRUPTS_CHANNEL
+from shared.storage.keys import INTERRUPTS_CHANNEL
 from shared.storage.outage import level
-from worker.running.running_generations import Generator
+from worker.running.running_generations import RunningGenerations
 
 logger = logging.getLogger("midstream.worker")
 
@@ -21,10 +21,10 @@ QUIET_S = 1.0
 """Seconds without an append after which the record is looked at; an append's reply says it by itself."""
 
 
-class Interrupts:
+class CancelListener:
     """Listens on the interrupts channel, and looks at the records of what is quiet. `run` is its one task."""
 
-    def __init__(self, redis: Redis, generations: Generations, generator: Generator) -> None:
+    def __init__(self, redis: Redis, generations: Generations, generator: RunningGenerations) -> None:
         self.redis = redis
         self.generations = generations
         self.generator = generator

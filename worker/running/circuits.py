@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from shared.config.settings import Settings
 from shared.request.generation_request import GenerationRequest
+from shared.storage.keys import circuit_key
 from shared.storage.lua_script import LuaScript
 from shared.storage.outage import level
 from worker.providers.provider import Provider
@@ -83,7 +84,9 @@ class Circuits:
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 for place in range(choice, len(models)):
-                    answer = await self._ask(self._redis, [_key(models[place])], [PROBE_GIVEN_UP_MS, MAX_OPEN_MS])
+                    answer = await self._ask(
+                        self._redis, [circuit_key(models[place])], [PROBE_GIVEN_UP_MS, MAX_OPEN_MS]
+                    )
                     if answer != b"closed":
                         self._doubtful.add(models[place])
                     if answer != b"open":
@@ -102,7 +105,7 @@ class Circuits:
         arguments = ["" if failure else "1", self._failures, WINDOW_MS, self._pause_ms, MAX_OPEN_MS]
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                opened_ms = int(await self._report(self._redis, [_key(model)], arguments))
+                opened_ms = int(await self._report(self._redis, [circuit_key(model)], arguments))
         except (RedisError, TimeoutError) as error:
             logger.log(level(error), "circuit not told (%s)", type(error).__name__)
             return
@@ -117,11 +120,7 @@ class Circuits:
         """If this was the probe, it has said nothing."""
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                deleted: Any = self._redis.hdel(_key(model), "probe")
+                deleted: Any = self._redis.hdel(circuit_key(model), "probe")
                 await deleted
         except (RedisError, TimeoutError) as error:
             logger.log(level(error), "circuit not told (%s)", type(error).__name__)
-
-
-def _key(model: str) -> str:
-    return f"midstream:circuit:{model}"

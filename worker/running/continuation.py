@@ -12,8 +12,8 @@ from shared.log.events import EventId
 from shared.log.guarded_log import LOG_PAGE, Log
 from shared.log.snapshots import Snapshot
 from shared.record import Record
-from worker.requests.kept_request import Asked
-from worker.running.services import Services
+from worker.requests.kept_request import KeptRequest
+from worker.running.services import WorkerServices
 
 logger = logging.getLogger("midstream.worker")
 
@@ -21,10 +21,10 @@ CANCEL_TIMEOUT_S = 5.0
 """Seconds that a provider may take to end an answer that goes on by itself."""
 
 
-class Earlier:
+class Continuation:
     """For a generation that asked to `continue`: where the next attempt goes on, and who is told that nobody will."""
 
-    def __init__(self, services: Services, record: Record, asked: Asked) -> None:
+    def __init__(self, services: WorkerServices, record: Record, asked: KeptRequest) -> None:
         self.useless = False
         """The next attempt starts over, as what it would continue from is of no use."""
         self._services = services

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from shared.log.events import AttemptReason, Cancelled, Completed, Failed, encode
-from shared.log.guarded_log import Claim, Outcome, Start
+from shared.log.guarded_log import Claim, ClaimOutcome, WriteOutcome
 from shared.log.snapshots import Snapshot
 from shared.record import Record
 from shared.usage import ended
@@ -26,13 +26,13 @@ from worker.billing.bill import Bill, count_deleted, is_refused
 from worker.cache.lookup import Lookup
 from worker.cache.replay import Replay
 from worker.providers.provider import Provider
-from worker.requests.kept_request import Asked
-from worker.requests.newer_requests import Newer
+from worker.requests.kept_request import KeptRequest
+from worker.requests.newer_requests import NewerRequests
 from worker.running import log_lines as told
 from worker.running.circuits import may_be_why
-from worker.running.continuation import Earlier
-from worker.running.provider_call import Call, stream
-from worker.running.services import Services
+from worker.running.continuation import Continuation
+from worker.running.provider_call import ProviderCall, stream
+from worker.running.services import WorkerServices
 from worker.writing.writer import DEFECT_END, StopReason, Writer
 
 logger = logging.getLogger("midstream.worker")
@@ -69,11 +69,16 @@ class JobEnd(Enum):
     """Neither: it is another's, or the lease runs out and with it comes the next try."""
 
 
-class Run:
+class GenerationRun:
     """One generation's attempts on this worker. `until_ms` is the end of its lease on Redis' clock."""
 
     def __init__(
-        self, services: Services, record: Record, asked: Asked, newer: Newer, until_ms: Callable[[], int]
+        self,
+        services: WorkerServices,
+        record: Record,
+        asked: KeptRequest,
+        newer: NewerRequests,
+        until_ms: Callable[[], int],
     ) -> None:
         self.record = record
         self.asked = asked
@@ -90,7 +95,7 @@ class Run:
         """Whose answer is copied, instead of asking the provider."""
         self._so_far: Snapshot | None = None
         """What earlier attempts have said, if this one goes on from there."""
-        self._earlier = Earlier(services, record, asked)
+        self._earlier = Continuation(services, record, asked)
         self._unpaid = set[int]()
         """Tokens of attempts here that no provider charges for."""
         self._refused = False
@@ -155,7 +160,7 @@ class Run:
         failure = Failed(code="worker_lost", message=lost, retryable=True)
         claim = await self._claim()
         while claim.owned:
-            if claim.start is Start.EXHAUSTED and self._has_further():
+            if claim.start is ClaimOutcome.EXHAUSTED and self._has_further():
                 # By whatever it lost them: the list of models is a bound of its own.
                 self._choice = await self._services.circuits.choose(self._models, self._choice + 1)
                 claim = await self._claim_again(claim.token, "fallback")
@@ -165,9 +170,9 @@ class Run:
             self.writer = self._services.appender.open(
                 self.record.id, claim, restore=self.asked.restore, stop=self.stop
             )
-            if claim.start is Start.CANCELLED:
+            if claim.start is ClaimOutcome.CANCELLED:
                 return await self._seal(Cancelled())
-            if claim.start is not Start.CLAIMED:
+            if claim.start is not ClaimOutcome.CLAIMED:
                 return await self._seal(failure)
             if not self._told:
                 told.start(self.record, self._models[self._choice], claim.number)
@@ -179,7 +184,7 @@ class Run:
             failure = end
             await self.writer.caught_up()
             claim = await self._claim_again(claim.token, again)
-        return JobEnd.LEFT if claim.start in (Start.FENCED, Start.LATE) else JobEnd.DONE
+        return JobEnd.LEFT if claim.start in (ClaimOutcome.FENCED, ClaimOutcome.LATE) else JobEnd.DONE
 
     def _has_further(self) -> bool:
         return self._choice + 1 < len(self._models)
@@ -218,10 +223,10 @@ class Run:
                 counts=not self._refused,
                 beside=self._services.trials.is_beside(self.record.id),
             )
-            if claim.start is Start.CLAIMED and self._so_far is None:
+            if claim.start is ClaimOutcome.CLAIMED and self._so_far is None:
                 self._earlier.useless = False
                 self._earlier.let_go()
-            if claim.start is not Start.MOVED:
+            if claim.start is not ClaimOutcome.MOVED:
                 self._refused = False
                 return claim
             # An older attempt still writes: its lease is over, and soon it knows.
@@ -238,7 +243,7 @@ class Run:
         while True:
             try:
                 claim = await self._claim(token=token, reason=reason)
-                if claim.start is Start.GONE and await self.asked.restore():
+                if claim.start is ClaimOutcome.GONE and await self.asked.restore():
                     claim = await self._claim()
                 return claim
             except RedisError:
@@ -270,7 +275,7 @@ class Run:
             self._accepted_at = time.monotonic() - elapsed_ms / 1000
         seconds = (request.deadline or settings.deadline) - (time.monotonic() - self._accepted_at)
         patience = LONG_RETRY_AFTER_S if self._replay is None and self._has_further() else math.inf
-        call = Call(provider, self.asked, model, self._so_far, patience)
+        call = ProviderCall(provider, self.asked, model, self._so_far, patience)
         end = await stream(call, writer, settings, seconds=seconds)
         failed = end if isinstance(end, Failed) else None
         if failed is not None and is_refused(failed, writer):
@@ -318,11 +323,11 @@ class Run:
         self.writer.put(end)
         self.writer.ended = ended(self.record, self.writer.first, self.writer.token, end)
         await self.writer.caught_up()
-        if self.writer.outcome is Outcome.FENCED:
+        if self.writer.outcome is WriteOutcome.FENCED:
             return JobEnd.LEFT
-        if self.writer.outcome is Outcome.OK:
+        if self.writer.outcome is WriteOutcome.OK:
             self._tell(end, self.writer)
-        if self.writer.outcome is Outcome.GONE:
+        if self.writer.outcome is WriteOutcome.GONE:
             await self._count_deleted()
         if not isinstance(end, Completed):
             self._let_go()
@@ -376,7 +381,7 @@ class Run:
                 outcome = await self._services.log.hand_over(self.record.id, writer.token, "drained", cancelled=told)
         except (TimeoutError, RedisError):
             return JobEnd.LEFT
-        return JobEnd.BACK if outcome is Outcome.OK else JobEnd.DONE
+        return JobEnd.BACK if outcome is WriteOutcome.OK else JobEnd.DONE
 
     async def _count_deleted(self) -> None:
         assert self.writer is not None

@@ -15,9 +15,9 @@ from shared.config.settings import Settings
 from shared.log.events import Completed, Failed, Part, Raw, Response, UsageReport, encode
 from shared.log.snapshots import Snapshot
 from worker.providers.provider import Provider, ProviderError, ProviderEvent
-from worker.providers.watchdog import Patience, Watchdog, patience
-from worker.requests.kept_request import Asked
-from worker.writing.writer import MAX_UNSENT_EVENTS, LogFull, Writer
+from worker.providers.watchdog import SilenceLimits, Watchdog, patience
+from worker.requests.kept_request import KeptRequest
+from worker.writing.writer import MAX_UNSENT_EVENTS, LogFullError, Writer
 
 logger = logging.getLogger("midstream.worker")
 
@@ -26,17 +26,17 @@ FIRST_RETRY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ProviderCall:
     """What is asked of which provider; with `so_far`, what follows it."""
 
     provider: Provider
-    asked: Asked
+    asked: KeptRequest
     model: str
     so_far: Snapshot | None = None
     patience: float = math.inf
     """Seconds that a `Retry-After` may ask for; a longer one ends the attempt, as there is another model to ask."""
 
-    async def from_there(self, response: Response | None) -> Call:
+    async def from_there(self, response: Response | None) -> ProviderCall:
         """The call for the rest of an answer of which only the name has come, where it outlives its connection."""
         if self.so_far is not None or response is None or response.response_id is UNSET:
             return self
@@ -47,7 +47,7 @@ class Call:
         return replace(self, so_far=begun) if goes_on else self
 
 
-async def stream(call: Call, writer: Writer, settings: Settings, *, seconds: float) -> Completed | Failed:
+async def stream(call: ProviderCall, writer: Writer, settings: Settings, *, seconds: float) -> Completed | Failed:
     """What the provider says, into the writer; gives the terminal event, which is the caller's to write.
 
     `seconds` is what is left of the generation's deadline. A failure whose `retryable` is set may be followed by
@@ -60,7 +60,7 @@ async def stream(call: Call, writer: Writer, settings: Settings, *, seconds: flo
         return Failed(
             code="deadline_exceeded", message="The generation took longer than its deadline.", retryable=False
         )  # fmt: skip
-    except LogFull:
+    except LogFullError:
         return Failed(
             code="too_long", message=f"The answer is longer than {settings.max_log} bytes (max_log).", retryable=False
         )  # fmt: skip
@@ -69,7 +69,7 @@ async def stream(call: Call, writer: Writer, settings: Settings, *, seconds: flo
         return Failed(code=error.code, message=error.message, retryable=error.retryable)
 
 
-async def _with_retries(call: Call, writer: Writer, settings: Settings) -> Completed:
+async def _with_retries(call: ProviderCall, writer: Writer, settings: Settings) -> Completed:
     first = call
     for retry in range(settings.retries + 1):
         try:
@@ -89,12 +89,12 @@ async def _with_retries(call: Call, writer: Writer, settings: Settings) -> Compl
     raise AssertionError("the last retry returns or raises")
 
 
-def _patience(call: Call, settings: Settings) -> Patience:
+def _patience(call: ProviderCall, settings: Settings) -> SilenceLimits:
     assert call.asked.head is not None, "a call is made of a request that was read"
     return patience(call.asked.head.idle_timeout, call.provider.idle_timeout, settings)
 
 
-async def _next(first: Call, call: Call, writer: Writer, error: ProviderError) -> Call | None:
+async def _next(first: ProviderCall, call: ProviderCall, writer: Writer, error: ProviderError) -> ProviderCall | None:
     """The call to make after one that failed before it said anything; None where none may help."""
     if error.retryable and not error.over:
         if writer.said_something:
@@ -109,7 +109,7 @@ async def _next(first: Call, call: Call, writer: Writer, error: ProviderError) -
     return first
 
 
-async def _make(call: Call, writer: Writer, patience: Patience) -> Completed:
+async def _make(call: ProviderCall, writer: Writer, patience: SilenceLimits) -> Completed:
     name = call.provider.name
     watchdog = Watchdog(patience)
     completed: Completed | None = None
@@ -154,7 +154,7 @@ class Begun:
         self._size = 0
 
     def put(self, event: ProviderEvent) -> None:
-        """Take an event on. Raises LogFull."""
+        """Take an event on. Raises LogFullError."""
         if self.said or isinstance(event, Response | UsageReport):
             self._writer.put(event)
             return
@@ -162,7 +162,7 @@ class Begun:
         if not isinstance(event, Part | Raw):
             self.flush()
         elif (size := len(encode(event))) + self._size > self._writer.max_log:
-            raise LogFull
+            raise LogFullError
         else:
             self._size += size
 

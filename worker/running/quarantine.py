@@ -10,7 +10,7 @@ from shared.generations.generations import Generations
 from shared.record import Record
 
 
-class Trials:
+class Quarantine:
     """One of them may be what those workers died of, and must not take the others with it.
 
     They run beside each other, and their records say so: if this worker dies too, no one can know by whom, and it

@@ -7,23 +7,23 @@ import time
 from collections.abc import Callable
 
 from shared.generations.generations import Found
-from shared.log.guarded_log import Outcome
+from shared.log.guarded_log import WriteOutcome
 from shared.queue.queue import RESTORATION_MS
 from shared.storage.clock import read_server
-from worker.requests.kept_request import Asked
-from worker.requests.newer_requests import Newer
-from worker.running.continuation import Earlier
-from worker.running.generation_run import JobEnd, Run, Stop
-from worker.running.services import Services
+from worker.requests.kept_request import KeptRequest
+from worker.requests.newer_requests import NewerRequests
+from worker.running.continuation import Continuation
+from worker.running.generation_run import GenerationRun, JobEnd, Stop
+from worker.running.services import WorkerServices
 
 
-class Generator:
+class RunningGenerations:
     """Runs generations, many at a time; `stop` and `stop_all` end them from outside."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: WorkerServices) -> None:
         self.services = services
-        self.running: dict[str, Run] = {}
-        self._newer = Newer()
+        self.running: dict[str, GenerationRun] = {}
+        self._newer = NewerRequests()
 
     async def run(self, generation_id: str, leased_until: Callable[[], float]) -> JobEnd:
         """Run a generation to its end, or to the end of what this worker may do for it.
@@ -40,15 +40,15 @@ class Generator:
         record = found.record
         if record is not None and record.state == "cancelled" and record.on_interrupt == "continue":
             # Between two attempts, by the API, which talks to no provider.
-            earlier = Earlier(self.services, record, Asked(self.services.generations, record, found.request))
+            earlier = Continuation(self.services, record, KeptRequest(self.services.generations, record, found.request))
             await earlier.to_continue("", "")
             earlier.let_go()
             await earlier.ended()
         if record is None or record.seal is not None:
             return JobEnd.DONE  # it stays pending until the sweeper knows that this end is on disk
-        asked = Asked(self.services.generations, record, found.request)
+        asked = KeptRequest(self.services.generations, record, found.request)
         del found  # or the request would stay as long as its answer takes
-        run = Run(self.services, record, asked, self._newer, lambda: int(leased_until() * 1000 + ahead_ms))
+        run = GenerationRun(self.services, record, asked, self._newer, lambda: int(leased_until() * 1000 + ahead_ms))
         self.running[generation_id] = run
         try:
             return await run.to_the_end()
@@ -84,5 +84,5 @@ class Generator:
         """End one whose lease has run out unnoticed, before it writes another byte."""
         if run := self.running.get(generation_id):
             if run.writer is not None and run.writer.outcome is None:
-                run.writer.lose(Outcome.FENCED)
+                run.writer.lose(WriteOutcome.FENCED)
             run.stop("lease")

@@ -8,15 +8,15 @@ from shared.config.settings import Settings
 from shared.generations.generations import Generations
 from shared.log.guarded_log import Log
 from worker.billing.prices import Prices
-from worker.cache.lookup import Cache
+from worker.cache.lookup import AnswerCache
 from worker.providers.registry import Registry
 from worker.running.circuits import Circuits
-from worker.running.quarantine import Trials
+from worker.running.quarantine import Quarantine
 from worker.writing.appender import Appender
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
+class WorkerServices:
     """One of each for the whole worker."""
 
     settings: Settings
@@ -25,6 +25,6 @@ class Services:
     appender: Appender
     providers: Registry
     circuits: Circuits
-    trials: Trials
-    cache: Cache
+    trials: Quarantine
+    cache: AnswerCache
     prices: Prices

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from shared.config.settings_error import SettingsError
+from shared.errors import SettingsError
 from shared.log.guarded_log import Batch, Claim, Reply
 
 

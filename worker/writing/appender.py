@@ -21,10 +21,10 @@ from typing import Protocol
 
 from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError, ResponseError
 
-from shared.log.guarded_log import Batch, Claim, Log, Outcome, Reply
+from shared.log.guarded_log import Batch, Claim, Log, Reply, WriteOutcome
 from shared.storage.outage import is_away, is_full, level
 from worker.writing.append_journal import Silence
-from worker.writing.cpu_load import Load
+from worker.writing.cpu_load import CpuLoad
 from worker.writing.writer import FULL_DISK_S, FULL_MEMORY_S, StopReason, Writer
 
 logger = logging.getLogger("midstream.worker")
@@ -54,7 +54,7 @@ class AfterSeal(Protocol):
 class Appender:
     """Owns the round trips; `run` is its one task.
 
-    `settler` is given the writers of sealed logs; `beat` is called before each round trip (Pulse).
+    `settler` is given the writers of sealed logs; `beat` is called before each round trip (PauseDetector).
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Appender:
         self._prompt = asyncio.Event()
         """An end or a tool call waits; set with `_urgent` too."""
         self._sent_at = 0.0
-        self._load = Load()
+        self._load = CpuLoad()
 
     def open(
         self,
@@ -103,7 +103,7 @@ class Appender:
 
     def close(self, writer: Writer) -> None:
         """Stop a writer. One that sealed its log is remembered until the settler has looked once more."""
-        if writer.outcome is Outcome.OK:
+        if writer.outcome is WriteOutcome.OK:
             self._settler.take(writer, partial(self._forget, writer))
         else:
             writer.abandon()
@@ -232,7 +232,7 @@ class Appender:
 
     def _settle(self, writer: Writer, batch: Batch, reply: Reply, sent: float) -> None:
         self.journal.answered(batch, reply, sent)
-        if reply.outcome is Outcome.GONE:
+        if reply.outcome is WriteOutcome.GONE:
             self._dirty.pop(id(writer), None)  # what came meanwhile waits, too
             self._restoring[id(writer)] = asyncio.create_task(self._restore(writer, batch, reply))
             return

@@ -8,7 +8,7 @@ MEASURED_S = 0.1
 """Seconds over which it is measured."""
 
 
-class Load:
+class CpuLoad:
     """The share of one core that the process took lately."""
 
     def __init__(self) -> None:

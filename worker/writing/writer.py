@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from shared.errors import MidstreamError
 from shared.log.events import (
     ORIGIN,
     TERMINAL_TYPES,
@@ -26,7 +27,7 @@ from shared.log.events import (
     UsageReport,
     encode,
 )
-from shared.log.guarded_log import Batch, Claim, Outcome, Reply
+from shared.log.guarded_log import Batch, Claim, Reply, WriteOutcome
 from shared.usage import Ended
 
 MAX_MERGED_CHARS = 16_384
@@ -49,7 +50,7 @@ StopReason = Literal["lease", "gone", "full", "defect"]
 DEFECT_END = Failed(code="internal_error", message="Midstream failed, which is a defect.", retryable=False)
 
 
-class LogFull(Exception):
+class LogFullError(MidstreamError):
     """The attempt said more than `max_log` bytes."""
 
 
@@ -98,7 +99,7 @@ class Writer:
         self.prompt = False
         """An end, or something of a tool call, waits: what a program acts on is not gathered for the sake of CPU."""
         self.cancel_requested = False
-        self.outcome: Outcome | None = None
+        self.outcome: WriteOutcome | None = None
         """OK once the log has the terminal event; another one where the log is no longer this attempt's."""
         self.changed = asyncio.Event()
         """Set at every answer of the log; who waits for something clears it and looks again."""
@@ -132,7 +133,7 @@ class Writer:
     def put(self, event: Event) -> None:
         """Take an event on; it leaves with the next append. After the log was lost, nothing is taken on.
 
-        Raises LogFull past the bound, which a terminal event may pass.
+        Raises LogFullError past the bound, which a terminal event may pass.
         """
         if self.outcome is not None or (self._full and event.type not in TERMINAL_TYPES):
             return
@@ -148,7 +149,7 @@ class Writer:
         elif isinstance(event, Response):
             self.response = event
         if self._size + self._coming > self.max_log and event.type not in TERMINAL_TYPES:
-            raise LogFull
+            raise LogFullError
         self.said_something = self.said_something or not isinstance(event, Response | UsageReport)
         self._take(event)
 
@@ -246,23 +247,23 @@ class Writer:
         """Learn what the log answered."""
         self.errors = 0
         seal = EventId(self.token, len(self._events) - 1)
-        if reply.outcome is Outcome.OK:
+        if reply.outcome is WriteOutcome.OK:
             self.appended_at = time.monotonic()
             self.cancel_requested = reply.cancel
             self._refused_at = None
             self._acked = batch.first + len(batch.events)
-        elif reply.outcome is Outcome.SEALED and reply.last == seal:
+        elif reply.outcome is WriteOutcome.SEALED and reply.last == seal:
             # Our own seal: the first reply to it was lost, or this was the look whether it is still there.
             self._acked = len(self._events)
-        elif reply.outcome is Outcome.MISMATCH and reply.last.token == self.token:
+        elif reply.outcome is WriteOutcome.MISMATCH and reply.last.token == self.token:
             # Ahead of what we knew: a reply was lost. Behind: Redis came back without its last second.
             self._acked = reply.last.seq + 1
-        elif reply.outcome is Outcome.MISMATCH and reply.last.token < self.token:
+        elif reply.outcome is WriteOutcome.MISMATCH and reply.last.token < self.token:
             self.begin_again(reply.last)
         else:
-            self.lose(Outcome.FENCED if reply.outcome is Outcome.MISMATCH else reply.outcome)
+            self.lose(WriteOutcome.FENCED if reply.outcome is WriteOutcome.MISMATCH else reply.outcome)
         if self.behind == 0 and self._events[-1][0] in TERMINAL_TYPES and self.outcome is None:
-            self.outcome = Outcome.OK
+            self.outcome = WriteOutcome.OK
         self.changed.set()
 
     def recheck(self) -> None:
@@ -277,7 +278,7 @@ class Writer:
         One that continues an earlier attempt, of which Redis lost a part, is given up: another will go on there.
         """
         if self._continues and base != self._base:
-            self.lose(Outcome.FENCED)
+            self.lose(WriteOutcome.FENCED)
             return
         self._base, self._acked = base, 0
         self._dirty(self)
@@ -288,7 +289,7 @@ class Writer:
         answer that has its end is kept: viewers may have seen it, and a Redis that came back without it will have it
         again.
         """
-        if self.outcome is Outcome.OK or self.ended is not None:
+        if self.outcome is WriteOutcome.OK or self.ended is not None:
             return
         self._refused_at = self._refused_at or time.monotonic()
         if not self._full and time.monotonic() - self._refused_at > seconds:
@@ -303,7 +304,7 @@ class Writer:
         An end that waits becomes that. The second time it is given up, for another attempt to begin.
         """
         if self._failed:
-            self.lose(Outcome.FENCED)
+            self.lose(WriteOutcome.FENCED)
             return
         self._failed = True
         ends = any(event.type in TERMINAL_TYPES for event in self._waiting)
@@ -316,12 +317,12 @@ class Writer:
         self._stop("defect")
         self.changed.set()
 
-    def lose(self, outcome: Outcome) -> None:
+    def lose(self, outcome: WriteOutcome) -> None:
         """Write no more: the log is another's, or nobody's."""
         self.abandon(outcome)
-        self._stop("lease" if outcome is Outcome.FENCED else "gone")
+        self._stop("lease" if outcome is WriteOutcome.FENCED else "gone")
 
-    def abandon(self, outcome: Outcome = Outcome.FENCED) -> None:
+    def abandon(self, outcome: WriteOutcome = WriteOutcome.FENCED) -> None:
         """Write no more: the attempt is over."""
         self.outcome = outcome
         self._waiting.clear()

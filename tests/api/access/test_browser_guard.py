@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from api.access.browser_guard import BrowserGuard
-from shared.config.settings import Settings, SettingsError, load
+from shared.config.settings import Settings, load
+from shared.errors import SettingsError
 from tests.api.harness import BODY, Api, MakeApi
 
 JSON = {"Content-Type": "application/json"}

@@ -9,7 +9,7 @@ import pytest
 
 from api.intake.body_errors import MAX_NAMED_FIELDS, MAX_REPEATED_NAME_CHARS
 from api.intake.request_body import parse
-from api.problems.problem import Problem
+from api.problems.problem import ProblemError
 from shared.request.generation_request import MAX_PARTS
 
 TEXT = {"type": "text", "text": "x"}
@@ -20,7 +20,7 @@ MANY = 30_000
 
 
 def refused(body: bytes, max_values: int = 1_000_000) -> tuple[int, str, dict[str, str]]:
-    with pytest.raises(Problem) as problem:
+    with pytest.raises(ProblemError) as problem:
         parse(body, max_values)
     errors = {one.pointer: one.message for one in problem.value.errors or []}
     return problem.value.status, problem.value.code, errors

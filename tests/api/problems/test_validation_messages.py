@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from api.intake.request_body import parse
-from api.problems.problem import Problem
+from api.problems.problem import ProblemError
 from tests.api.harness import BODY
 
 TEXT, OBJECT = "must be text; put it into quotes", "must be an object; put its fields into { }"
@@ -52,7 +52,7 @@ def user(content: object) -> dict[str, Any]:
     ],
 )  # fmt: skip
 def test_each_kind_in_plain_words(fields: dict[str, Any], pointer: str, says: str) -> None:
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(ProblemError) as refused:
         parse(json.dumps(BODY | fields).encode(), 100_000)
     (error,) = refused.value.errors
     assert (error.pointer, error.message) == (pointer, says)
@@ -60,6 +60,6 @@ def test_each_kind_in_plain_words(fields: dict[str, Any], pointer: str, says: st
 
 def test_many_mistakes_are_told_up_to_a_bound() -> None:
     wrong = {"role": "user", "content": [{"type": "text"}]}
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(ProblemError) as refused:
         parse(json.dumps(BODY | {"messages": [wrong] * 9000}).encode(), 100_000)
     assert [error.pointer for error in refused.value.errors] == [f"/messages/{at}/content/0/text" for at in range(20)]

@@ -7,7 +7,8 @@ import redis.asyncio
 
 from api.app import run
 from midstream.processes.valkey import Valkey
-from shared.config.settings import Settings, SettingsError
+from shared.config.settings import Settings
+from shared.errors import SettingsError
 from tests.api.harness import BODY, MakeApi
 
 

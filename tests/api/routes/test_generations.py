@@ -12,8 +12,8 @@ from redis import Redis
 
 from midstream.processes.valkey import Valkey
 from shared.log.events import Cancelled, Cost, Delta, Part, PartEnd, Spent, Usage, UsageReport, encode
-from shared.log.guarded_log import Keys
 from shared.request.generation_request import GenerationRequest
+from shared.storage.keys import GenerationKeys
 from tests.api.harness import BODY, MODEL, Api, MakeApi, Producer, Viewing, whole
 from tests.harness.repository import ROOT
 
@@ -199,7 +199,7 @@ async def test_list(api: Api) -> None:
     assert [item["state"] for item in first["data"]] == ["queued", "queued", "cancelled"]
     assert first["data"][2]["ended"].endswith("Z")
     # The page's last one expires meanwhile: the rest is still there.
-    await api.log.redis.delete(Keys(ids[2]).record)
+    await api.log.redis.delete(GenerationKeys(ids[2]).record)
     second = (await api.client.get("/v1/generations", params={"limit": 3, "before": first["next"]})).json()
     assert [item["id"] for item in second["data"]] == ids[1::-1]
     assert second["next"] is None
@@ -236,7 +236,7 @@ async def test_pages_stay_right_while_their_entries_go_and_come(api: Api) -> Non
     for generation_id in listed:
         await api.client.delete(f"/v1/generations/{generation_id}")
     await api.post()
-    await api.log.redis.delete(Keys(ids[5]).record)
+    await api.log.redis.delete(GenerationKeys(ids[5]).record)
     found = await pages(api, 3, before=first["next"])
     assert found == [[ids[3], ids[4], ids[6]], ids[7:]]
 
@@ -249,7 +249,7 @@ async def test_a_full_last_page_says_that_it_is_the_last(api: Api) -> None:
     listed = (await pages(api, 4))[0]
     assert sorted(listed) == sorted(ids)
     for generation_id in listed[2:]:
-        await api.log.redis.delete(Keys(generation_id).record)
+        await api.log.redis.delete(GenerationKeys(generation_id).record)
     assert [len(page) for page in await pages(api, 2)] == [2]
 
 
@@ -377,7 +377,7 @@ async def test_delete_is_idempotent(api: Api, running: Producer) -> None:
         assert (await api.client.delete(path)).status_code == 204
     for method, address in (("GET", path), ("POST", f"{path}/cancel")):
         assert (await api.client.request(method, address)).status_code == 410
-    assert not await api.log.redis.exists(Keys(running.generation_id).log)
+    assert not await api.log.redis.exists(GenerationKeys(running.generation_id).log)
     for method, address in (("GET", ""), ("DELETE", ""), ("POST", "/cancel")):
         response = await api.client.request(method, f"/v1/generations/{UNKNOWN}{address}")
         assert (response.status_code, response.json()["code"]) == (404, "not_found")
@@ -477,7 +477,7 @@ async def test_what_an_older_version_has_accepted_shows_the_same(api: Api) -> No
     generation_id = await api.post(BODY | {"metadata": {"a": "b"}, "response_format": {"type": "json_object"}})
     address = f"/v1/generations/{generation_id}"
     now = (await api.client.get(address)).json()
-    assert await api.log.redis.hdel(Keys(generation_id).record, "shown")  # type: ignore[misc]
+    assert await api.log.redis.hdel(GenerationKeys(generation_id).record, "shown")  # type: ignore[misc]
     assert (await api.client.get(address)).json() == now
     assert now["metadata"] == {"a": "b"}
 
@@ -499,7 +499,7 @@ async def test_a_look_reads_nothing_of_the_request(api: Api) -> None:
 async def test_what_something_else_wrote_is_one_generations_matter(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     good, bad = await api.post(), await api.post()
     redis: Any = api.generations.redis
-    await redis.hset(Keys(bad).record, "created", "yesterday")
+    await redis.hset(GenerationKeys(bad).record, "created", "yesterday")
     await redis.zadd("midstream:owner:local", {b"\xff\xfe": 5, "junk": "inf", "gen_": "-inf"})
     await redis.sadd("midstream:owners", b"\xff")
     for _ in range(2):

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from api.serving.certificate import Certificate
-from api.serving.connection_limits import Limits
+from api.serving.connection_limits import ConnectionLimits
 from api.serving.server import server
 from api.serving.uvicorn_protocol import HttpConfig
 from shared.config.settings import load
-from shared.config.settings_error import SettingsError
+from shared.errors import SettingsError
 from tests.api.harness import DEADLINE, Api, Producer
 
 
@@ -67,7 +67,7 @@ async def test_viewers_have_their_stream_over_tls(
 
 
 def test_a_handshake_that_stalls_is_cut_after_the_time_of_a_head(certificate: Certificate) -> None:
-    config = HttpConfig(lambda *_: None, Limits(header_timeout=0.2), loop="none")  # type: ignore[arg-type]
+    config = HttpConfig(lambda *_: None, ConnectionLimits(header_timeout=0.2), loop="none")  # type: ignore[arg-type]
 
     async def stall() -> bytes:
         context = certificate.context()

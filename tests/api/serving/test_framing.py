@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from api.problems.problem import Problem
-from api.serving.framing import MAX_CHUNK_LINE_BYTES, MAX_HEADER_FIELDS, Requests
+from api.problems.problem import ProblemError
+from api.serving.framing import MAX_CHUNK_LINE_BYTES, MAX_HEADER_FIELDS, RequestFraming
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
@@ -14,7 +14,7 @@ CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 
 def cut(data: bytes, size: int, most: int = 1000) -> list[bytes]:
     """The requests in these bytes, that come so many at a time."""
-    requests, found = Requests(most), [b""]
+    requests, found = RequestFraming(most), [b""]
     for place in range(0, len(data), size):
         requests.held += data[place : place + size]
         while True:
@@ -73,7 +73,7 @@ def test_each_request_ends_where_it_ends(size: int) -> None:
     ],
 )
 def test_what_is_no_request_is_refused_as_soon_as_it_is_seen(data: bytes, status: int, size: int) -> None:
-    with pytest.raises(Problem) as raised:
+    with pytest.raises(ProblemError) as raised:
         cut(data, size)
     assert raised.value.status == status
 
@@ -81,13 +81,13 @@ def test_what_is_no_request_is_refused_as_soon_as_it_is_seen(data: bytes, status
 def test_a_head_has_so_many_fields_at_most() -> None:
     assert cut(POST + b"a:b\r\n" * (MAX_HEADER_FIELDS - 2) + b"\r\n", 65_536, most=65_536)
     for end in (b"\r\n", b""):  # whole or not
-        with pytest.raises(Problem) as raised:
+        with pytest.raises(ProblemError) as raised:
             cut(POST + b"a:b\r\n" * MAX_HEADER_FIELDS + end, 65_536, most=65_536)
         assert (raised.value.status, raised.value.code) == (431, "headers_too_large")
 
 
 def test_it_says_whether_a_request_has_begun() -> None:
-    requests = Requests(1000)
+    requests = RequestFraming(1000)
     assert not requests.begun
     requests.held += POST[:4]
     assert list(requests.take()) == []

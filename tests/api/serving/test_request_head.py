@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.problems.problem import Problem
+from api.problems.problem import ProblemError
 from api.serving.request_head import read_head, request_line
 
 
@@ -13,7 +13,7 @@ def written(*lines: bytes, first: bytes = b"GET / HTTP/1.1") -> list[bytes]:
 
 
 def refusal(*lines: bytes, first: bytes = b"GET / HTTP/1.1") -> tuple[int, str]:
-    with pytest.raises(Problem) as raised:
+    with pytest.raises(ProblemError) as raised:
         read_head(request_line(first), lines)
     return raised.value.status, raised.value.code
 

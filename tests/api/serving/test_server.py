@@ -18,7 +18,7 @@ import httpx2
 import pytest
 
 from api.serving.listeners import also_localhost, listen
-from shared.config.settings import SettingsError
+from shared.errors import SettingsError
 from shared.log.guarded_log import Log
 from shared.storage.connections import connect
 from tests.api.harness import BODY, Producer, Viewing

@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from api.serving.server import takes_over
 from api.viewing.connection import TRANSPORT_EXTENSION, AsgiConnection
-from shared.config.settings import SettingsError
+from shared.errors import SettingsError
 from tests.api.harness import DEADLINE, Api, MakeApi, Producer, until
 
 

@@ -13,10 +13,11 @@ from redis import Redis
 from api.viewing import tail, viewer
 from midstream.processes.valkey import Valkey
 from shared.log.events import ORIGIN, EventId
-from shared.log.guarded_log import Batch, Keys, Outcome
+from shared.log.guarded_log import Batch, WriteOutcome
 from shared.record import Acceptance
-from shared.sse_decoder import Decoder
+from shared.sse_decoder import SseDecoder
 from shared.storage.clock import read_clock
+from shared.storage.keys import GenerationKeys
 from tests.api.harness import BODY, DEADLINE, Api, MakeApi, Message, Producer, Viewing, until, whole
 
 UNKNOWN = "gen_" + "a" * 32
@@ -169,7 +170,9 @@ async def test_a_trimmed_log_says_so(api: Api, running: Producer, live: bool, cu
     await running.say("a", "b", "c", "d")
     if not live:
         await running.complete()
-    await api.log.redis.xtrim(Keys(running.generation_id).log, minid=f"{running.claim.token}-2", approximate=False)
+    await api.log.redis.xtrim(
+        GenerationKeys(running.generation_id).log, minid=f"{running.claim.token}-2", approximate=False
+    )
     left = await whole(api.log, running.generation_id)
     after = None if cursor is None else str(EventId(running.claim.token, cursor))
     async with api.view(running.generation_id, after) as viewing:
@@ -212,9 +215,9 @@ async def test_unknown_deleted_expired(api: Api, redis_url: str) -> None:
     deleted, expired = await ended(api), await ended(api)
     assert (await api.client.delete(f"/v1/generations/{deleted}")).status_code == 204
     with Redis.from_url(redis_url) as redis:
-        for key in (Keys(expired).record, Keys(expired).log):
+        for key in (GenerationKeys(expired).record, GenerationKeys(expired).log):
             redis.pexpire(key, 1)
-        await until(lambda: not redis.exists(Keys(expired).record), "the record to expire")
+        await until(lambda: not redis.exists(GenerationKeys(expired).record), "the record to expire")
     for generation_id in (deleted, expired):
         assert await api.status(generation_id) == 410
         assert await api.status(generation_id, "1-0") == 410
@@ -284,7 +287,9 @@ async def test_lost_publication_is_filled_from_the_log(api: Api, running: Produc
             for number in range(20):
                 assert redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub") >= 1
                 await running.say(f"{number} ", "and ")
-                await until(lambda: redis.pubsub_numsub(Keys(running.generation_id).channel)[0][1], "resubscription")
+                await until(
+                    lambda: redis.pubsub_numsub(GenerationKeys(running.generation_id).channel)[0][1], "resubscription"
+                )
         await running.complete()
         rest = await viewing.rest()
     assert rest == (await whole(api.log, running.generation_id))[1:]
@@ -323,7 +328,7 @@ class Reader:
         return True
 
     async def _read(self, reader: asyncio.StreamReader, count: int) -> None:
-        decoder = Decoder()
+        decoder = SseDecoder()
         while size := int(await reader.readline(), 16):
             chunk = (await reader.readexactly(size + 2))[:-2]
             for event in decoder.feed(chunk):
@@ -418,8 +423,8 @@ async def test_redis_that_came_back_older(make_api: MakeApi, redis_url: str) -> 
     async with api.view(running.generation_id) as viewing:
         await viewing.take(5)
         # As after a crash: the last two events are not there any more, and their worker is not either.
-        await api.log.redis.xdel(Keys(running.generation_id).log, str(running.last))
-        await api.log.redis.xdel(Keys(running.generation_id).log, str(EventId(running.claim.token, 3)))
+        await api.log.redis.xdel(GenerationKeys(running.generation_id).log, str(running.last))
+        await api.log.redis.xdel(GenerationKeys(running.generation_id).log, str(EventId(running.claim.token, 3)))
         second = await Producer.start(api.log, running.generation_id)
         assert (await viewing.next()).event == "reset"
         await second.complete()
@@ -488,7 +493,7 @@ async def test_reconnect_to_a_restarted_redis_that_has_not_got_the_generation_ba
         whole_again = Batch(
             generation_id, before.claim.token, 1, ORIGIN, 0, [("attempt", before.claim.first), *before.written]
         )
-        assert (await api.log.append(whole_again)).outcome is Outcome.OK
+        assert (await api.log.append(whole_again)).outcome is WriteOutcome.OK
         await before.complete()
         rest = await viewing.rest()
     assert [message.event for message in rest] == ["part_end", "completed"]

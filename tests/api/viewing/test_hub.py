@@ -10,8 +10,8 @@ import pytest
 
 from api.viewing.hub import Hub
 from api.viewing.tail import Tail
-from shared.log.guarded_log import Keys
 from shared.storage.connections import connect
+from shared.storage.keys import GenerationKeys
 from shared.storage.subscriber import Subscriber
 from tests.api.harness import Api, Producer, until
 
@@ -49,7 +49,7 @@ async def test_watchers_share_a_tail_that_ends_after_the_last(
 
 async def channels(api: Api, *generation_ids: str) -> None:
     """Wait until these are what is subscribed to."""
-    expected = {Keys(generation_id).channel.encode() for generation_id in generation_ids}
+    expected = {GenerationKeys(generation_id).channel.encode() for generation_id in generation_ids}
     async with asyncio.timeout(5):
         while set(await api.log.redis.pubsub_channels()) != expected:
             await asyncio.sleep(0.01)

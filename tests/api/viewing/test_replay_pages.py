@@ -6,11 +6,12 @@ import asyncio
 
 import pytest
 
-from api.viewing.replay_pages import Pages
+from api.viewing.replay_pages import ReplayPages
 from shared.log.compaction import pack
 from shared.log.entry import RawEntry
 from shared.log.events import ORIGIN, EventId
-from shared.log.guarded_log import LOG_PAGE, Keys, Log
+from shared.log.guarded_log import LOG_PAGE, Log
+from shared.storage.keys import GenerationKeys
 from tests.api.harness import Api, Producer, whole
 
 
@@ -24,7 +25,7 @@ async def test_what_follows_a_cursor_over_pages_and_attempts(api: Api, running: 
     messages = await whole(api.log, running.generation_id)
     expected = [f"event: {m.event}\ndata: {m.data.decode()}\nid: {m.id}\n\n".encode() for m in messages]
     ids = [EventId.parse(message.id or "") for message in messages]
-    pages = Pages(api.log)
+    pages = ReplayPages(api.log)
     for index in (
         -1,
         0,
@@ -77,7 +78,7 @@ async def test_a_packed_log_replays_the_same_from_every_cursor(api: Api, running
     before = await api.events(running.generation_id)
     log = await api.log.read(running.generation_id, count=2 * LOG_PAGE)
     assert await api.log.replace(running.generation_id, log[-1].id, len(log), pack(log))
-    assert await api.log.redis.xlen(Keys(running.generation_id).log) < len(log) / 20
+    assert await api.log.redis.xlen(GenerationKeys(running.generation_id).log) < len(log) / 20
     for index in (*range(70), LOG_PAGE - 1, LOG_PAGE, LOG_PAGE + 149):
         assert await api.events(running.generation_id, before[index].id) == before[index + 1 :]
     assert await api.events(running.generation_id) == before

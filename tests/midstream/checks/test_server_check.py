@@ -8,7 +8,7 @@ import pytest
 
 from midstream.checks.finding import Finding
 from midstream.checks.server_check import examine
-from midstream.errors import Refused
+from midstream.errors import RefusedError
 from tests.midstream.scripted_api import Answer, ScriptedApi
 
 READY: dict[str, Any] = {"status": "ok", "workers": 2, "warning": None}
@@ -67,7 +67,7 @@ def test_nobody_answers(scripted_api: ScriptedApi) -> None:
     (finding,) = examine("http://127.0.0.1:1/", None)
     assert finding.level == "fail"
     assert finding.state.startswith("no answer (")
-    with pytest.raises(Refused):
+    with pytest.raises(RefusedError):
         list(examine("127.0.0.1:1", None))
     # It goes away between two questions.
     findings = found(scripted_api, Answer(200, {"status": "ok"}), Answer(200, READY), Answer(500, "oops"))

@@ -8,37 +8,37 @@ import threading
 
 import pytest
 
-from midstream.client.http_client import Client
-from midstream.client.retry import Patience
-from midstream.errors import ClientError, Denied, NotFound, Refused, Unreachable
+from midstream.client.http_client import HttpClient
+from midstream.client.retry import RetryBudget
+from midstream.errors import ClientError, DeniedError, NotFoundError, RefusedError, UnreachableError
 from tests.midstream.scripted_api import Answer, ScriptedApi
 
 
-def hasty() -> Patience:
-    return Patience(total=0.0, first=0.0, backoff=0.0)
+def hasty() -> RetryBudget:
+    return RetryBudget(total=0.0, first=0.0, backoff=0.0)
 
 
 @pytest.mark.parametrize(
     ("status", "error", "exit_code"),
     [
-        (400, Refused, 2),
-        (401, Denied, 4),
-        (403, Denied, 4),
-        (404, NotFound, 3),
+        (400, RefusedError, 2),
+        (401, DeniedError, 4),
+        (403, DeniedError, 4),
+        (404, NotFoundError, 3),
         (409, ClientError, 1),
-        (410, NotFound, 3),
-        (413, Refused, 2),
-        (422, Refused, 2),
+        (410, NotFoundError, 3),
+        (413, RefusedError, 2),
+        (422, RefusedError, 2),
         (429, ClientError, 1),
         (500, ClientError, 1),
-        (502, Unreachable, 5),
-        (503, Unreachable, 5),
+        (502, UnreachableError, 5),
+        (503, UnreachableError, 5),
     ],
 )
 def test_errors_by_status(scripted_api: ScriptedApi, status: int, error: type[ClientError], exit_code: int) -> None:
     problem = {"title": "No", "detail": "said why", "errors": [{"pointer": "/model", "message": "unknown"}]}
     scripted_api.answers.append(Answer(status, problem, content_type="application/problem+json"))
-    with Client(scripted_api.url, patience=hasty) as client, pytest.raises(error) as raised:
+    with HttpClient(scripted_api.url, patience=hasty) as client, pytest.raises(error) as raised:
         client.snapshot("gen_x")
     assert type(raised.value) is error
     assert raised.value.exit_code == exit_code
@@ -47,45 +47,45 @@ def test_errors_by_status(scripted_api: ScriptedApi, status: int, error: type[Cl
 
 def test_a_problem_cannot_write_to_the_terminal(scripted_api: ScriptedApi) -> None:
     scripted_api.answers.append(Answer(422, {"detail": "a\x1b]0;owned\x07\nb"}))
-    with Client(scripted_api.url) as client, pytest.raises(Refused) as raised:
+    with HttpClient(scripted_api.url) as client, pytest.raises(RefusedError) as raised:
         client.snapshot("gen_x")
     assert str(raised.value).isprintable()
 
 
 def test_retry_after_is_read(scripted_api: ScriptedApi) -> None:
     scripted_api.answers.append(Answer(503, headers={"Retry-After": "7"}))
-    with Client(scripted_api.url, patience=hasty) as client, pytest.raises(Unreachable) as raised:
+    with HttpClient(scripted_api.url, patience=hasty) as client, pytest.raises(UnreachableError) as raised:
         client.snapshot("gen_x")
     assert raised.value.retry_after == 7
 
 
 def test_a_passing_failure_is_tried_again(scripted_api: ScriptedApi) -> None:
     scripted_api.answers.extend([Answer(503), Answer(200, {"state": "running"})])
-    with Client(scripted_api.url, patience=lambda: Patience(backoff=0.001)) as client:
+    with HttpClient(scripted_api.url, patience=lambda: RetryBudget(backoff=0.001)) as client:
         assert client.snapshot("gen_x") == {"state": "running"}
 
 
 def test_key_is_sent_and_checked(scripted_api: ScriptedApi) -> None:
     scripted_api.answers.append(Answer(200, {"data": []}))
-    with Client(scripted_api.url, "sk-local") as client:
+    with HttpClient(scripted_api.url, "sk-local") as client:
         client.models()
     assert scripted_api.received[0].headers["authorization"] == "Bearer sk-local"
-    with pytest.raises(Refused, match="--key"):
-        Client(scripted_api.url, "two\nlines")
-    with pytest.raises(Refused, match="MIDSTREAM_KEY: begins or ends with a space"):
-        Client(scripted_api.url, "a ")
+    with pytest.raises(RefusedError, match="--key"):
+        HttpClient(scripted_api.url, "two\nlines")
+    with pytest.raises(RefusedError, match="MIDSTREAM_KEY: begins or ends with a space"):
+        HttpClient(scripted_api.url, "a ")
 
 
 @pytest.mark.parametrize("answer", [Answer(200, "<html>"), Answer(200, "[]")])
 def test_something_else_answers(scripted_api: ScriptedApi, answer: Answer) -> None:
     scripted_api.answers.append(answer)
-    with Client(scripted_api.url) as client, pytest.raises(Unreachable, match="not a Midstream API"):
+    with HttpClient(scripted_api.url) as client, pytest.raises(UnreachableError, match="not a Midstream API"):
         client.models()
 
 
 @pytest.mark.parametrize("generation_id", ["", "..", "a/b", "a?b", "a\nb", "ä", "x" * 129])
 def test_what_is_no_id_never_reaches_a_path(scripted_api: ScriptedApi, generation_id: str) -> None:
-    with Client(scripted_api.url) as client, pytest.raises(NotFound):
+    with HttpClient(scripted_api.url) as client, pytest.raises(NotFoundError):
         client.cancel(generation_id)
     assert scripted_api.received == []
 
@@ -104,15 +104,15 @@ def test_what_is_no_id_never_reaches_a_path(scripted_api: ScriptedApi, generatio
     ],
 )
 def test_bad_address(url: str) -> None:
-    with pytest.raises(Refused, match="--url"):
-        Client(url)
+    with pytest.raises(RefusedError, match="--url"):
+        HttpClient(url)
 
 
 def test_no_proxy_for_this_machine(scripted_api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
     scripted_api.answers.append(Answer(200, {"data": []}))
-    with Client(scripted_api.url, patience=hasty) as client:
+    with HttpClient(scripted_api.url, patience=hasty) as client:
         assert client.models() == []
 
 
@@ -129,17 +129,17 @@ def test_what_cannot_be_used_on_the_way_is_named(
     url: str, variable: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, value)
-    with pytest.raises(Refused, match=f"^{variable}: ") as raised:
-        Client(url)
+    with pytest.raises(RefusedError, match=f"^{variable}: ") as raised:
+        HttpClient(url)
     assert "secret" not in str(raised.value)
-    Client("http://127.0.0.1:8000")
+    HttpClient("http://127.0.0.1:8000")
 
 
 def test_a_proxy_is_for_other_machines(scripted_api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", scripted_api.url)
     monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent/ca.pem")  # there is no TLS
     scripted_api.answers.append(Answer(200, {"data": []}))
-    with Client("http://api.test", patience=hasty) as client:
+    with HttpClient("http://api.test", patience=hasty) as client:
         assert client.models() == []
     assert scripted_api.received[0].path == "http://api.test/v1/models"
 
@@ -157,7 +157,10 @@ def test_what_is_no_socks_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
         thread = threading.Thread(target=serve)
         thread.start()
-        with Client("http://api.test", patience=hasty) as client, pytest.raises(Unreachable, match="no SOCKS proxy"):
+        with (
+            HttpClient("http://api.test", patience=hasty) as client,
+            pytest.raises(UnreachableError, match="no SOCKS proxy"),
+        ):
             client.models()
         thread.join()
     gc.collect()

@@ -7,26 +7,26 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from midstream.client.http_client import Client
-from midstream.client.resuming_client import Follower, ViewerEvent
-from midstream.client.retry import Patience
-from midstream.errors import ClientError, NotFound, Unreachable
+from midstream.client.http_client import HttpClient
+from midstream.client.resuming_client import ResumingClient, ViewerEvent
+from midstream.client.retry import RetryBudget
+from midstream.errors import ClientError, NotFoundError, UnreachableError
 from tests.midstream.scripted_api import Answer, Frame, HowCut, ScriptedApi
 
-MakeClient = Callable[..., Client]
+MakeClient = Callable[..., HttpClient]
 
 
-def quick() -> Patience:
-    return Patience(total=2.0, first=0.2, backoff=0.001)
+def quick() -> RetryBudget:
+    return RetryBudget(total=2.0, first=0.2, backoff=0.001)
 
 
 @pytest.fixture
 def make_client(scripted_api: ScriptedApi) -> Iterator[MakeClient]:
     """A client of the scripted API whose times are short."""
-    made: list[Client] = []
+    made: list[HttpClient] = []
 
-    def make(silence: float = 10.0, patience: Callable[[], Patience] = quick) -> Client:
-        made.append(Client(scripted_api.url, silence=silence, patience=patience))
+    def make(silence: float = 10.0, patience: Callable[[], RetryBudget] = quick) -> HttpClient:
+        made.append(HttpClient(scripted_api.url, silence=silence, patience=patience))
         return made[-1]
 
     yield make
@@ -38,8 +38,8 @@ def frames(events: list[ViewerEvent]) -> list[Frame]:
     return [(event.id, event.type, event.data) for event in events]
 
 
-def tail(client: Client, after: str | None = None) -> list[ViewerEvent]:
-    return list(Follower(client, generation_id=ScriptedApi.generation_id, after=after).events())
+def tail(client: HttpClient, after: str | None = None) -> list[ViewerEvent]:
+    return list(ResumingClient(client, generation_id=ScriptedApi.generation_id, after=after).events())
 
 
 @pytest.mark.parametrize("how", ["end", "reset", "half", "drain"])
@@ -86,7 +86,7 @@ def test_lost_answer_to_a_post_makes_one_generation(scripted_api: ScriptedApi, m
     scripted_api.says("a", "b")
     scripted_api.lost_posts = 2
     scripted_api.cuts.append((2, "half"))
-    follower = Follower(make_client(), body=b'{"model":"m"}')
+    follower = ResumingClient(make_client(), body=b'{"model":"m"}')
     assert frames(list(follower.events())) == scripted_api.log
     assert follower.generation_id == scripted_api.generation_id
     posts = [got for got in scripted_api.received if got.method == "POST"]
@@ -99,7 +99,7 @@ def test_lost_answer_to_a_post_makes_one_generation(scripted_api: ScriptedApi, m
 def test_a_202_without_a_stream_is_followed(scripted_api: ScriptedApi, make_client: MakeClient) -> None:
     scripted_api.says("a")
     scripted_api.answers.append(Answer(202, {}, {"Location": "/v1/generations/gen_x"}))
-    follower = Follower(make_client(), body=b"{}")
+    follower = ResumingClient(make_client(), body=b"{}")
     assert frames(list(follower.events())) == scripted_api.log
     assert [got.path for got in scripted_api.received] == [
         "/v1/generations",
@@ -111,7 +111,7 @@ def test_two_followers_use_two_keys(scripted_api: ScriptedApi, make_client: Make
     scripted_api.says("a")
     client = make_client()
     for _ in range(2):
-        list(Follower(client, body=b"{}").events())
+        list(ResumingClient(client, body=b"{}").events())
     assert len(scripted_api.keys) == 2
 
 
@@ -153,18 +153,18 @@ def test_an_outage_is_told_once(scripted_api: ScriptedApi, make_client: MakeClie
     scripted_api.says("a", "b")
     scripted_api.cuts.extend([(1, "half"), (1, "half"), (0, "end"), (0, "end"), (0, "end")])
     outages: list[str] = []
-    list(Follower(make_client(), generation_id="gen_x", on_outage=outages.append).events())
+    list(ResumingClient(make_client(), generation_id="gen_x", on_outage=outages.append).events())
     assert len(outages) == 1
     assert "closed the stream" in outages[0]
 
 
-@pytest.mark.parametrize(("status", "error"), [(404, NotFound), (410, NotFound), (418, ClientError)])
+@pytest.mark.parametrize(("status", "error"), [(404, NotFoundError), (410, NotFoundError), (418, ClientError)])
 def test_final_answers_are_not(
     scripted_api: ScriptedApi, make_client: MakeClient, status: int, error: type[ClientError]
 ) -> None:
     scripted_api.says("a")
     scripted_api.cuts.append((2, "half"))
-    follower = Follower(make_client(), generation_id="gen_x")
+    follower = ResumingClient(make_client(), generation_id="gen_x")
     events = follower.events()
     next(events)
     scripted_api.answers.append(Answer(status, {"detail": "because"}))
@@ -178,15 +178,15 @@ def test_gives_up_when_nothing_comes_for_too_long(scripted_api: ScriptedApi, mak
     scripted_api.cuts.append((1, "end"))
     scripted_api.cuts.extend([(0, "end")] * 100_000)
     began = time.monotonic()
-    with pytest.raises(Unreachable, match="closed the stream"):
-        tail(make_client(patience=lambda: Patience(total=0.3, backoff=0.001)))
+    with pytest.raises(UnreachableError, match="closed the stream"):
+        tail(make_client(patience=lambda: RetryBudget(total=0.3, backoff=0.001)))
     assert 0.1 < time.monotonic() - began < 5
 
 
 def test_nobody_listens(scripted_api: ScriptedApi) -> None:
     with (
-        Client("http://127.0.0.1:1", patience=quick) as client,
-        pytest.raises(Unreachable, match=r"start it with `.* up --port 1`"),
+        HttpClient("http://127.0.0.1:1", patience=quick) as client,
+        pytest.raises(UnreachableError, match=r"start it with `.* up --port 1`"),
     ):
         tail(client)
 
@@ -196,5 +196,5 @@ def test_nobody_listens(scripted_api: ScriptedApi) -> None:
 )
 def test_something_else_answers(scripted_api: ScriptedApi, make_client: MakeClient, answer: Answer) -> None:
     scripted_api.answers.append(answer)
-    with pytest.raises(Unreachable, match="not a Midstream API"):
-        list(Follower(make_client(), body=b"{}").events())
+    with pytest.raises(UnreachableError, match="not a Midstream API"):
+        list(ResumingClient(make_client(), body=b"{}").events())

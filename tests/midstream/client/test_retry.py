@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from midstream.client.retry import Patience
-from midstream.errors import Unreachable
+from midstream.client.retry import RetryBudget
+from midstream.errors import UnreachableError
 
-ERROR = Unreachable("no answer", passing=True)
+ERROR = UnreachableError("no answer", retryable=True)
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_back_off_grows_to_a_limit_with_full_jitter(pauses: list[float], monkeyp
         return high
 
     monkeypatch.setattr(random, "uniform", uniform)
-    waiting = Patience(total=1000, backoff=1.0)
+    waiting = RetryBudget(total=1000, backoff=1.0)
     waiting.heard()
     for _ in range(6):
         waiting.wait(ERROR)
@@ -38,16 +38,16 @@ def test_back_off_grows_to_a_limit_with_full_jitter(pauses: list[float], monkeyp
 
 
 def test_what_the_server_asks_for_is_the_least_and_bounded(pauses: list[float]) -> None:
-    waiting = Patience(total=1000, backoff=0.0)
+    waiting = RetryBudget(total=1000, backoff=0.0)
     waiting.heard()
     waiting.wait(ERROR, 1.5)
-    waiting.wait(Unreachable("busy", passing=True, retry_after=7), 1.5)
+    waiting.wait(UnreachableError("busy", retryable=True, retry_after=7), 1.5)
     waiting.wait(ERROR, 1e9)
     assert pauses == [1.5, 7, 60]
 
 
 def test_progress_forgives(pauses: list[float]) -> None:
-    waiting = Patience(total=1000)
+    waiting = RetryBudget(total=1000)
     for _ in range(3):
         waiting.heard()
         waiting.wait(ERROR)
@@ -56,12 +56,12 @@ def test_progress_forgives(pauses: list[float]) -> None:
 
 
 def test_an_address_that_never_answered_is_given_up_soon(pauses: list[float]) -> None:
-    fresh = Patience(total=1000, first=1)
-    with pytest.raises(Unreachable):
+    fresh = RetryBudget(total=1000, first=1)
+    with pytest.raises(UnreachableError):
         fresh.wait(ERROR, 1.5)
     fresh.heard()
     fresh.wait(ERROR, 1.5)
-    with pytest.raises(Unreachable):
-        Patience(total=0, first=1).wait(ERROR, 0.5)
+    with pytest.raises(UnreachableError):
+        RetryBudget(total=0, first=1).wait(ERROR, 0.5)
     assert pauses[0] >= 1.5
     assert len(pauses) == 1

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from midstream.client.resuming_client import ViewerEvent
-from midstream.output.answer import Answer, JsonLines
+from midstream.output.answer import AnswerWriter, JsonLines
 
 
 class Terminal(io.StringIO):
@@ -38,11 +38,11 @@ def written(
     terminal: bool = False,
     reasoning: bool = False,
     final: bool = False,
-    before: Callable[[], Answer] | None = None,
+    before: Callable[[], AnswerWriter] | None = None,
     saving: Callable[[], str] | None = None,
 ) -> tuple[str, str]:
     out, err = (Terminal(), Terminal()) if terminal else (io.StringIO(), io.StringIO())
-    answer = Answer(out, err, reasoning=reasoning, final=final, before=before, saving=saving)
+    answer = AnswerWriter(out, err, reasoning=reasoning, final=final, before=before, saving=saving)
     for one in events:
         answer.write(one)
     return out.getvalue(), err.getvalue()
@@ -71,11 +71,11 @@ def test_a_terminal_gets_nothing_that_it_would_obey() -> None:
     assert out == "a␛[2J\ufffd2J␇\n\tb\n"
 
 
-def after(*events: ViewerEvent) -> Callable[[], Answer]:
+def after(*events: ViewerEvent) -> Callable[[], AnswerWriter]:
     """An answer that was left behind these events."""
 
-    def before() -> Answer:
-        answer = Answer(io.StringIO(), io.StringIO())
+    def before() -> AnswerWriter:
+        answer = AnswerWriter(io.StringIO(), io.StringIO())
         for one in events:
             answer.write(one)
         return answer
@@ -92,7 +92,7 @@ def test_a_line_that_was_left_open_is_ended(open: bool) -> None:
 
 
 def test_how_it_was_left_is_asked_only_where_nothing_here_tells() -> None:
-    def asked() -> Answer:
+    def asked() -> AnswerWriter:
         raise AssertionError("was asked")
 
     assert written(text("a"), event("part_end", part=0), COMPLETED, before=asked)[0] == "a\n"

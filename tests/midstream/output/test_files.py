@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from midstream.errors import ClientError, NotFound
+from midstream.errors import ClientError, NotFoundError
 from midstream.output.files import save
 
 CONTENT = base64.b64encode(b"\x89PNG").decode()
@@ -43,7 +43,7 @@ def test_what_is_there_stays(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_saved_says_so(tmp_path: Path) -> None:
-    with pytest.raises(NotFound, match="gen_x has no files"):
+    with pytest.raises(NotFoundError, match="gen_x has no files"):
         list(save(tmp_path, "gen_x", [{"kind": "text", "text": "a"}, file(complete=False)]))
     with pytest.raises(ClientError, match="file 1 of gen_x is not Base64"):
         list(save(tmp_path, "gen_x", [file(data="?")]))

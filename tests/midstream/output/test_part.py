@@ -6,14 +6,14 @@ import base64
 
 import pytest
 
-from midstream.output.part import Part, call, file
+from midstream.output.part import PartLine, call, file
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 1000])
 @pytest.mark.parametrize("step", [1, 3, 4, 5000])
 def test_the_size_of_a_file_is_that_of_its_content(size: int, step: int) -> None:
     content = base64.b64encode(bytes(size)).decode()
-    part = Part("file", media_type="image/png")
+    part = PartLine("file", media_type="image/png")
     for at in range(0, len(content), step):
         part.grow(content[at : at + step])
     assert part.line() == f"file image/png, {size:,} bytes" if size else "file image/png"
@@ -21,7 +21,7 @@ def test_the_size_of_a_file_is_that_of_its_content(size: int, step: int) -> None
 
 def test_of_a_text_nothing_is_kept() -> None:
     for kind in ("text", "refusal", "reasoning"):
-        part = Part(kind)
+        part = PartLine(kind)
         part.grow("abc")
         assert part.line() is None
         assert "abc" not in repr(part)

@@ -9,15 +9,15 @@ import signal
 
 import pytest
 
-from midstream.client.http_client import Client
-from midstream.client.resuming_client import Follower, ViewerEvent
-from midstream.output.answer import Answer
+from midstream.client.http_client import HttpClient
+from midstream.client.resuming_client import ResumingClient, ViewerEvent
+from midstream.output.answer import AnswerWriter
 from midstream.output.view import View, view
-from midstream.standard_streams import CannotWrite, Stream
+from midstream.standard_streams import CannotWriteError, StandardStream
 from tests.midstream.scripted_api import ScriptedApi
 
 
-class Interrupted(Answer):
+class Interrupted(AnswerWriter):
     """Gets Ctrl-C, `times` times, when the text is out and the event is not yet done with."""
 
     def __init__(self, at: str, times: int) -> None:
@@ -42,8 +42,8 @@ def test_the_event_in_hand_is_finished(
     scripted_api.says("a", "b", "c")
     output = Interrupted("b", times)
     before = signal.getsignal(signal.SIGINT)
-    with Client(scripted_api.url) as client:
-        code = View(Follower(client, generation_id="gen_x"), output, []).run(announce=False)
+    with HttpClient(scripted_api.url) as client:
+        code = View(ResumingClient(client, generation_id="gen_x"), output, []).run(announce=False)
     assert code == 130
     assert isinstance(output.out, io.StringIO)
     assert output.out.getvalue() == "ab"
@@ -62,15 +62,15 @@ def test_wherever_it_is_cut_the_parts_make_the_whole(
     scripted_api.says("wh", "", "ole 🌍")
 
     def viewed(after: str | None) -> str:
-        with Client(scripted_api.url) as client:
-            follower = Follower(client, generation_id="gen_x", after=after)
+        with HttpClient(scripted_api.url) as client:
+            follower = ResumingClient(client, generation_id="gen_x", after=after)
             assert view(follower, reasoning=False, final=False, json=False) == 0
         return capfd.readouterr().out
 
     uncut = viewed(None)
     assert uncut == "half a wo\nline\nwhole 🌍\n"
     written = io.StringIO()
-    answer = Answer(written, io.StringIO())
+    answer = AnswerWriter(written, io.StringIO())
     for event_id, type, data in scripted_api.log[:-1]:
         answer.write(ViewerEvent(event_id, type, data))
         assert written.getvalue() + viewed(event_id) == uncut, f"cut behind {event_id}"
@@ -80,10 +80,10 @@ def test_wherever_it_is_cut_the_parts_make_the_whole(
 def test_an_output_that_is_full_says_where_to_go_on(scripted_api: ScriptedApi) -> None:
     scripted_api.says("a")
     output = Interrupted("", 0)
-    full = io.TextIOWrapper(Stream(os.open("/dev/full", os.O_WRONLY), forgiving=False))
+    full = io.TextIOWrapper(StandardStream(os.open("/dev/full", os.O_WRONLY), forgiving=False))
     output.out = full
-    with Client(scripted_api.url) as client, pytest.raises(CannotWrite, match="No space") as raised:
-        View(Follower(client, generation_id="gen_x"), output, []).run(announce=False)
+    with HttpClient(scripted_api.url) as client, pytest.raises(CannotWriteError, match="No space") as raised:
+        View(ResumingClient(client, generation_id="gen_x"), output, []).run(announce=False)
     assert f"tail gen_x --after {scripted_api.log[1][0]} " in raised.value.hint
-    with contextlib.suppress(CannotWrite):
+    with contextlib.suppress(CannotWriteError):
         full.close()

@@ -15,7 +15,7 @@ import pytest
 
 from midstream.errors import StartError
 from midstream.processes import subprocess
-from midstream.processes.subprocess import Child, keep
+from midstream.processes.subprocess import Subprocess, keep
 from tests.harness.repository import ROOT
 from tests.midstream.conftest import Gone, ended
 
@@ -65,8 +65,8 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.02)
 
 
-def python(name: str, program: str, *, stop_timeout: float = 5.0) -> Child:
-    return Child(name, [sys.executable, "-c", program], os.environ, stop_timeout=stop_timeout)
+def python(name: str, program: str, *, stop_timeout: float = 5.0) -> Subprocess:
+    return Subprocess(name, [sys.executable, "-c", program], os.environ, stop_timeout=stop_timeout)
 
 
 async def test_relays_each_line_with_its_name(capfd: pytest.CaptureFixture[str]) -> None:
@@ -137,8 +137,8 @@ time.sleep(600)
 async def test_a_child_says_that_it_is_ready_to_us_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "NOTIFY_SOCKET": str(tmp_path / "ours")}
     command = [sys.executable, "-c", READY]
-    silent = Child("simulator", command, environment)
-    speaking = Child("worker", command, environment, says_ready=True)
+    silent = Subprocess("simulator", command, environment)
+    speaking = Subprocess("worker", command, environment, says_ready=True)
     for each in (silent, speaking):
         await each.start(tmp_path)
     async with asyncio.timeout(15):

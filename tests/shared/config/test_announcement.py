@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from shared.config.announcement import announcement
-from shared.config.settings import SettingsError, load
+from shared.config.settings import load
+from shared.errors import SettingsError
 
 FILE = """
 [providers.mine]

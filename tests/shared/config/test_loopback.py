@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from shared.config.loopback import is_loopback
-from shared.config.settings import SettingsError, load
+from shared.config.settings import load
+from shared.errors import SettingsError
 
 HERE = ["localhost", "LOCALHOST", "localhost.", "a.localhost", "127.0.0.1", "127.1.2.3", "::1", "[::1]"]
 HERE += ["::ffff:127.0.0.1", "[::ffff:127.9.9.9]", "0:0:0:0:0:0:0:1"]

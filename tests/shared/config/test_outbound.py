@@ -11,7 +11,7 @@ import pytest
 from shared.config import outbound
 from shared.config.outbound import check, fault_at, faults, way_to
 from shared.config.provider_settings import ProviderSettings
-from shared.config.settings import SettingsError
+from shared.errors import SettingsError
 
 REMOTE = {"openai": ProviderSettings(protocol="openai-chat")}
 PLAIN = {"plain": ProviderSettings(protocol="openai-chat", base_url="http://models.test/v1")}

@@ -9,7 +9,8 @@ import pytest
 from api.routes.models import listing
 from shared.config.presets import PRESETS
 from shared.config.provider_settings import ProviderSettings
-from shared.config.settings import SettingsError, load
+from shared.config.settings import load
+from shared.errors import SettingsError
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from shared.config.allowed_values import bounds, is_number
-from shared.config.settings import Settings, SettingsError, load
+from shared.config.settings import Settings, load
 from shared.config.variables import strangers, without_strangers
+from shared.errors import SettingsError
 
 NUMBERS = [name for name, field in Settings.model_fields.items() if is_number(field)]
 UP = '[providers.up]\nprotocol = "openai-chat"\nbase_url = "http://127.0.0.1:1/v1"\n'

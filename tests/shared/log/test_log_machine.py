@@ -21,8 +21,9 @@ from shared.config.settings import Settings
 from shared.generations.generations import Generations
 from shared.log.entry import Entry
 from shared.log.events import ORIGIN, TERMINAL_TYPES, EventId
-from shared.log.guarded_log import Keys, Log, Outcome, Reply, Start
+from shared.log.guarded_log import ClaimOutcome, Log, Reply, WriteOutcome
 from shared.queue.queue import Queue
+from shared.storage.keys import GenerationKeys
 from tests.contract.accepting import accept, completed, delta
 from worker.writing.writer import Writer
 
@@ -56,7 +57,7 @@ class LogMachine(RuleBasedStateMachine):
         self.log = Log(self.redis)
         self.generations = Generations(self.redis, Queue(self.redis, defaults), defaults)
         self.id = self.run(accept(self.generations, ttl_ms=10_000_000))
-        self.keys = Keys(self.id)
+        self.keys = GenerationKeys(self.id)
         self.writers: list[Writer] = []
         self.viewers = [Viewer(), Viewer()]
         self.bytes: dict[EventId, tuple[str, bytes]] = {}
@@ -90,7 +91,7 @@ class LogMachine(RuleBasedStateMachine):
     def claim(self) -> None:
         sealed = any(entry.type in TERMINAL_TYPES for entry in self.entries())
         claim = self.run(self.log.claim(self.id, model="m", provider="p", ttl_ms=10_000_000))
-        assert (claim.start is Start.SEALED) == sealed
+        assert (claim.start is ClaimOutcome.SEALED) == sealed
         if claim.owned:
             # Not one that the rolled-back Redis gave before, either.
             assert all(claim.token > writer.token for writer in self.writers)
@@ -136,7 +137,7 @@ class LogMachine(RuleBasedStateMachine):
         before = self.entries()
         reply: Reply = self.run(self.log.append(batch))
         after = self.entries()
-        if reply.outcome is Outcome.OK:
+        if reply.outcome is WriteOutcome.OK:
             assert writer.token >= self.newest, "a superseded attempt wrote"
             self.newest = writer.token
             assert not any(entry.type in TERMINAL_TYPES for entry in before), "a sealed log grew"
@@ -146,11 +147,11 @@ class LogMachine(RuleBasedStateMachine):
             writer.settle(batch, reply)
         self.changed()
 
-    @precondition(lambda self: any(writer.outcome is Outcome.OK for writer in self.writers))
+    @precondition(lambda self: any(writer.outcome is WriteOutcome.OK for writer in self.writers))
     @rule()
     def look_again(self) -> None:
         for writer in self.writers:
-            if writer.outcome is Outcome.OK:
+            if writer.outcome is WriteOutcome.OK:
                 writer.recheck()
                 self.flush(writer)
 
@@ -166,7 +167,7 @@ class LogMachine(RuleBasedStateMachine):
     def sync(self) -> None:
         """Redis' file is on disk: nothing before this can be lost."""
         self.history = self.history[-1:]
-        self.writers = [writer for writer in self.writers if writer.outcome is not Outcome.OK]
+        self.writers = [writer for writer in self.writers if writer.outcome is not WriteOutcome.OK]
 
     @rule(pick=PICK)
     def roll_back(self, pick: int) -> None:

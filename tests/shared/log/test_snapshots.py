@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from shared.errors import TooDeepError
 from shared.log import events
 from shared.log.events import EventId, encode
 from shared.log.snapshots import MAX_RAW_BYTES, MAX_RAW_LISTED, Snapshot
@@ -127,7 +128,7 @@ def test_what_older_versions_let_nest_takes_no_snapshot_along() -> None:
         ("raw", b'{"protocol":"p","data":' + deep + b"}"),
         ("annotation", b'{"part":0,"fields":{"a":' + deep + b"}}"),
     ):
-        with pytest.raises(events.TooDeep):
+        with pytest.raises(TooDeepError):
             events.decode(type, data)
         snapshot.apply(EventId(1, 9), type, data)
     assert (snapshot.text, snapshot.raw_count, snapshot.raw) == ("x", 1, [])

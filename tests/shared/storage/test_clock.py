@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from redis.exceptions import NoPermissionError
 
-from shared.storage.clock import SLOW_ANSWER_S, Server, read_clock, read_server, seen_ms
+from shared.storage.clock import SLOW_ANSWER_S, ServerClock, read_clock, read_server, seen_ms
 
 
 class Machine:
@@ -51,7 +51,7 @@ class Machine:
         """Seconds for which its word is good."""
         return (await read_clock(self))[1] / 1000  # type: ignore[arg-type]
 
-    async def server(self) -> Server:
+    async def server(self) -> ServerClock:
         return await read_server(self)  # type: ignore[arg-type]
 
 
@@ -134,9 +134,9 @@ async def test_what_was_never_seen_is_not_known(machine: Machine) -> None:
 
 async def test_without_a_run_id_its_uptime_counts(machine: Machine) -> None:
     machine.run_id, machine.uptime = None, 12.0
-    assert await machine.server() == Server(int(machine.wall * 1000), 11_000, None)
+    assert await machine.server() == ServerClock(int(machine.wall * 1000), 11_000, None)
 
 
 async def test_without_info_it_has_been_up_for_ever(machine: Machine) -> None:
     machine.hides_info = True
-    assert await machine.server() == Server(int(machine.wall * 1000), sys.maxsize, None)
+    assert await machine.server() == ServerClock(int(machine.wall * 1000), sys.maxsize, None)

@@ -130,7 +130,7 @@ def subscribes(_: int, words: list[bytes]) -> bytes:
 
 
 async def test_all_connections_heed_what_one_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(primary, "PAUSE", 0.0)
+    monkeypatch.setattr(primary, "CLOSE_INTERVAL_S", 0.0)
     moved = False
 
     def answers(number: int, words: list[bytes]) -> bytes:

@@ -17,9 +17,10 @@ import redis
 from hiredis import Reader
 from redis.exceptions import RedisError
 
-from shared.config.settings import Settings, SettingsError
+from shared.config.settings import Settings
+from shared.errors import NotOnDiskError, SettingsError
 from shared.storage import disk_sync
-from shared.storage.disk_sync import VERSIONS_WITH_WAITAOF, Disk, Durability, NotOnDiskError, refusal, version_of
+from shared.storage.disk_sync import VERSIONS_WITH_WAITAOF, Disk, DiskSync, refusal, version_of
 from tests.conftest import REDIS_8
 from tests.mended.server import Server
 
@@ -219,7 +220,7 @@ class TestWaitaof:
         server, url = scripted
         monkeypatch.setattr(disk_sync, "ANSWER_TIMEOUT_S", 0.1)
         server.replies["WAITAOF"] = b""
-        subject = Durability(Settings(redis_url=url, durability="disk"))
+        subject = DiskSync(Settings(redis_url=url, durability="disk"))
         with caplog.at_level(logging.WARNING):
             for _ in range(2):
                 with pytest.raises(NotOnDiskError, match="Redis does not answer"):
@@ -232,7 +233,7 @@ class TestWaitaof:
         worse = Scripted()
         worse.replies["INFO"] = info(version="7.0.15")
         async with await asyncio.start_unix_server(worse.serve, tmp_path / "queue"):
-            subject = Durability(Settings(redis_url=url, queue_url=f"unix://{tmp_path / 'queue'}", durability="disk"))
+            subject = DiskSync(Settings(redis_url=url, queue_url=f"unix://{tmp_path / 'queue'}", durability="disk"))
             with pytest.raises(NotOnDiskError, match="the queue's Redis has appendfsync everysec"):
                 await subject.confirm(asyncio.get_running_loop().time())
             with pytest.raises(SettingsError, match="the queue's Redis has appendfsync everysec"):
@@ -241,7 +242,7 @@ class TestWaitaof:
 
     async def test_by_default_nothing_is_asked(self, scripted: tuple[Scripted, str]) -> None:
         server, url = scripted
-        subject = Durability(Settings(redis_url=url))
+        subject = DiskSync(Settings(redis_url=url))
         await subject.require()
         await subject.confirm(0)
         await subject.aclose()

@@ -91,7 +91,7 @@ async def test_the_newest_answer_counts() -> None:
 async def test_who_is_silent_is_not_waited_for() -> None:
     began = asyncio.get_running_loop().time()
     assert await ask(b"", says(2, 5), b"") == ("127.0.0.1", 2)
-    assert asyncio.get_running_loop().time() - began < sentinel.PATIENCE
+    assert asyncio.get_running_loop().time() - began < sentinel.SENTINEL_TIMEOUT_S
 
 
 @pytest.mark.parametrize("flags", ["s_down,master", "s_down,o_down,master", "slave"])
@@ -107,7 +107,7 @@ async def test_who_knows_no_such_service_says_so() -> None:
 
 
 async def test_a_change_closes_what_leads_to_the_old_primary(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sentinel, "WATCH", 0.02)
+    monkeypatch.setattr(sentinel, "WATCH_INTERVAL_S", 0.02)
     async with ScriptedRedis(lambda *_: b"+OK\r\n") as old, ScriptedRedis(lambda *_: b"+OK\r\n") as new:
         now = old
         async with ScriptedRedis(lambda *_: says(now.port, 1)) as watcher:

@@ -28,7 +28,8 @@ from shared.log.events import (
     UsageReport,
     encode,
 )
-from shared.log.guarded_log import Claim, Keys, Log, Start
+from shared.log.guarded_log import Claim, ClaimOutcome, Log
+from shared.storage.keys import GenerationKeys
 from worker.billing.bill import Bill, is_refused
 from worker.billing.prices import Prices
 from worker.requests import token_estimate
@@ -66,11 +67,11 @@ def used(tokens: int, output: int = 0) -> Usage:
 async def write(log: Log, token: int, first: bytes, *events: Event) -> None:
     entries = [("attempt", first), *((event.type, encode(event)) for event in events)]
     for seq, (type, data) in enumerate(entries):
-        await log.redis.xadd(Keys("gen_a").log, {type: data}, id=f"{token}-{seq}")
+        await log.redis.xadd(GenerationKeys("gen_a").log, {type: data}, id=f"{token}-{seq}")
 
 
 def writer(token: int, first: bytes, after: EventId, *events: Event) -> Writer:
-    claim = Claim(Start.CLAIMED, token, 2, after, first)
+    claim = Claim(ClaimOutcome.CLAIMED, token, 2, after, first)
     mine = Writer("gen_a", claim, max_log=9999, dirty=lambda _: None, restore=None, stop=lambda _: None)  # type: ignore[arg-type]
     for event in events:
         mine.put(event)

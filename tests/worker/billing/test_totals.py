@@ -16,8 +16,7 @@ from redis.asyncio import Redis
 from shared.config.settings import PriceSettings, Settings
 from shared.generations.generations import Generations
 from shared.log.events import Cancelled, Completed, Cost, Spent, Usage, UsageReport, decode
-from shared.log.guarded_log import Keys
-from shared.queue.queue import PENDING_KEY
+from shared.storage.keys import PENDING_KEY, GenerationKeys
 from shared.storage.lua_script import LuaScript
 from shared.usage import Totals
 from tests.worker.conftest import Midstream, said_something, working
@@ -147,7 +146,7 @@ async def test_handed_over_and_cancelled_in_the_queue(
     async with working(settings):
         entries = await midstream.until(generation_id, said_something)
         # As a worker that leaves does it; it is fenced then.
-        keys = Keys(generation_id)
+        keys = GenerationKeys(generation_id)
         token = entries[-1].id.token
         await redis.hset(keys.record, mapping={"state": "queued", "token": token + 1})  # type: ignore[misc]
         assert await generations.cancel(generation_id) == "cancelled"
@@ -164,7 +163,7 @@ async def test_deleted_between_the_seal_and_the_count(settings: Settings, midstr
     async with working(settings):
         generation_id = await midstream.ask("simulator/lorem?deltas=3&rate=0")
         await midstream.ended(generation_id)
-        keys = Keys(generation_id)
+        keys = GenerationKeys(generation_id)
         await LuaScript("shared/generations/delete.lua")(redis, [keys.record, keys.log, keys.tombstone])
         found = await counted(redis)
     assert found["simulator/lorem"]["completed"] == 1

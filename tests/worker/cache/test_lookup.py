@@ -31,16 +31,16 @@ from shared.log.events import (
     PartEnd,
     Usage,
 )
-from shared.log.guarded_log import Keys
 from shared.log.snapshots import PartSoFar, Snapshot
 from shared.request.generation_request import GenerationRequest
 from shared.storage.clock import read_clock
+from shared.storage.keys import GenerationKeys
 from shared.storage.subscriber import Subscriber
 from tests.contract.accepting import accept, batch, completed, delta
 from tests.worker.conftest import Midstream, said_something, working
-from worker.cache.log_notifier import News
+from worker.cache.log_notifier import LogNotifier
 from worker.cache.lookup import IMMATERIAL_FIELDS, canonical, digest, will_do
-from worker.cache.source import Beginning, Source, SourceLost
+from worker.cache.source import Beginning, Source, SourceLostError
 
 CACHE = {"ttl": 600}
 FAILED = Failed(code="provider_error", message="", retryable=True)
@@ -239,7 +239,7 @@ class TestFinished:
             if how == "deleted":
                 await generations.delete("local", first)
             elif how == "expired":
-                await redis.delete(Keys(first).log)
+                await redis.delete(GenerationKeys(first).log)
             second = await midstream.ask(model, cache=CACHE)
             assert attempts(await midstream.ended(second)) == [("new", False)]
             assert attempts(await midstream.ended(await midstream.ask(model, cache=CACHE))) == [("new", True)]
@@ -528,14 +528,14 @@ class TestCopies:
         self, midstream: Midstream, generations: Generations, redis: Redis
     ) -> None:
         copier = await accept(generations)
-        source = Source(copier, "local", midstream.log, generations, News(Subscriber(redis, timeout=1)))
+        source = Source(copier, "local", midstream.log, generations, LogNotifier(Subscriber(redis, timeout=1)))
 
         async def beginning(seconds: float) -> Beginning:
             return await source.beginning(idle=seconds, seconds=seconds, will_do=lambda _: True)
 
         copy = await midstream.log.claim(copier, model="m", provider="p", ttl_ms=60_000, cached=True)
         await midstream.log.append(batch(copier, copy, 1, [Part(part=0, kind="text"), delta("copied")]))
-        with pytest.raises(SourceLost):
+        with pytest.raises(SourceLostError):
             await beginning(0.5)
         await write_on(midstream, copier, [Part(part=0, kind="text"), delta("its own"), completed()], continues=False)
         own = (await midstream.log.read(copier, EventId(copy.token, 2)))[0].id

@@ -31,7 +31,7 @@ from shared.log.events import (
 )
 from shared.log.snapshots import Snapshot
 from worker.cache.replay import Retelling
-from worker.cache.source import SourceLost
+from worker.cache.source import SourceLostError
 
 KINDS: Any = st.sampled_from(["text", "reasoning", "tool_call"])
 BEGUN = Attempt(number=1, reason="new", model="m", provider="p")
@@ -111,5 +111,5 @@ def test_what_the_providers_said_besides_is_kept_but_not_what_it_called_the_requ
 
 @pytest.mark.parametrize("event", [BEGUN, Failed(code="x", message="", retryable=True), Cancelled()])
 def test_what_is_no_answer_is_not_told_to_its_end(event: AnyEvent) -> None:
-    with pytest.raises(SourceLost):
+    with pytest.raises(SourceLostError):
         Retelling().take(event)

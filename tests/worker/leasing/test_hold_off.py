@@ -12,7 +12,7 @@ from redis.exceptions import ConnectionError
 
 from shared.config.settings import Settings
 from shared.queue.queue import NO_LEASES, Queue
-from shared.storage.clock import Server
+from shared.storage.clock import ServerClock
 from worker.leasing.queue_worker import QueueWorker
 
 LEASE = 3.0
@@ -49,8 +49,8 @@ async def worker(clocks: Clocks, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     settings = Settings(lease=LEASE)
     queue = Queue(redis, settings)
 
-    async def server() -> Server:
-        return Server(clocks.now_ms, clocks.up_ms, clocks.run_id)
+    async def server() -> ServerClock:
+        return ServerClock(clocks.now_ms, clocks.up_ms, clocks.run_id)
 
     monkeypatch.setattr(queue, "server", server)
     monkeypatch.setattr("worker.leasing.queue_worker.random.uniform", lambda *_: 0.0)

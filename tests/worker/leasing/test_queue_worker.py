@@ -18,8 +18,9 @@ from shared.config.settings import Settings
 from shared.generations.generations import Generations
 from shared.log.events import Attempt, Completed, Failed
 from shared.log.guarded_log import Log
-from shared.queue.queue import LEASES_KEY, PENDING_KEY, QUEUE_KEY, WAKE_KEY, Queue
+from shared.queue.queue import Queue
 from shared.storage.connections import connect
+from shared.storage.keys import LEASES_KEY, PENDING_KEY, QUEUE_KEY, WAKE_KEY
 from tests.worker.conftest import Eventually, Midstream, said_something, working
 
 

@@ -13,8 +13,9 @@ from redis.exceptions import ConnectionError, NoPermissionError, TimeoutError
 
 from shared.config.settings import Settings
 from shared.log.events import Completed
-from shared.queue.queue import QUEUE_KEY, Queue
-from shared.storage.clock import Server
+from shared.queue.queue import Queue
+from shared.storage.clock import ServerClock
+from shared.storage.keys import QUEUE_KEY
 from tests.worker.conftest import Midstream, working
 from worker.leasing import wake_ups
 from worker.leasing.wake_ups import LOOK_INTERVAL_S, WakeUps
@@ -134,11 +135,11 @@ async def test_a_restart_that_only_the_wake_up_noticed_is_held_off_after(
     async def broken(*_: object) -> bool:
         raise ConnectionError("closed by the server")
 
-    async def server(queue: Queue) -> Server:
+    async def server(queue: Queue) -> ServerClock:
         seconds, microseconds = await queue.redis.time()
         if run_id == "after":
             seen.append(True)
-        return Server(seconds * 1000 + microseconds // 1000, 10**12, run_id)
+        return ServerClock(seconds * 1000 + microseconds // 1000, 10**12, run_id)
 
     monkeypatch.setattr(Queue, "server", server)
     async with working(settings.model_copy(update={"lease": 600.0})):

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from shared.config.settings import Settings
 from shared.log.events import TERMINAL_TYPES
-from shared.log.guarded_log import Keys
+from shared.storage.keys import GenerationKeys
 from tests.worker.conftest import Midstream, working
 from worker.maintenance import settler
 
@@ -25,7 +25,7 @@ async def test_a_log_that_has_ended_is_packed_and_says_the_same(
             generation_id, lambda entries: bool(entries) and entries[-1].type in TERMINAL_TYPES
         )
         assert len(before) > 20
-        key = Keys(generation_id).log
+        key = GenerationKeys(generation_id).log
         async with asyncio.timeout(10):
             while await midstream.generations.queue.not_pending([generation_id]) == []:
                 await asyncio.sleep(0.01)

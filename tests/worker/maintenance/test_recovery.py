@@ -11,15 +11,15 @@ from midstream.processes.valkey import Valkey
 from shared.config.settings import Settings
 from shared.generations.generations import Generations
 from shared.log.events import Completed
-from shared.log.guarded_log import Keys
-from shared.queue.queue import LEASES_KEY, PENDING_KEY, QUEUE_KEY, RESTORATION_MS, Queue
-from shared.storage.clock import Server
+from shared.queue.queue import RESTORATION_MS, Queue
+from shared.storage.clock import ServerClock
 from shared.storage.connections import connect
+from shared.storage.keys import LEASES_KEY, PENDING_KEY, QUEUE_KEY, RECOVERY_KEY, GenerationKeys
 from tests.contract.accepting import accept
 from tests.worker.conftest import Midstream, working
 from worker.billing.prices import Prices
 from worker.maintenance import recovery
-from worker.maintenance.recovery import RECOVERY_KEY, Recovery
+from worker.maintenance.recovery import Recovery
 from worker.maintenance.sweeper import Sweeper
 
 
@@ -147,12 +147,12 @@ async def test_no_attempt_begins_while_what_the_log_lost_may_be_written_again(
     ups = [RESTORATION_MS - 200, RESTORATION_MS]
     begun: list[int] = []
 
-    async def read(client: Redis) -> Server:
-        begun.append(await client.exists(Keys(generation_id).log))
-        return Server(now_ms, ups[min(len(begun), 2) - 1], "a")
+    async def read(client: Redis) -> ServerClock:
+        begun.append(await client.exists(GenerationKeys(generation_id).log))
+        return ServerClock(now_ms, ups[min(len(begun), 2) - 1], "a")
 
     generation_id = await midstream.ask("simulator/lorem?deltas=3&rate=0")
-    await redis.hset(Keys(generation_id).record, "created", str(now_ms - 60_000))  # type: ignore[misc]  # as above
+    await redis.hset(GenerationKeys(generation_id).record, "created", str(now_ms - 60_000))  # type: ignore[misc]  # as above
     monkeypatch.setattr("worker.running.running_generations.read_server", read)
     async with working(settings):
         await midstream.ended(generation_id)
@@ -165,12 +165,12 @@ async def test_one_that_was_accepted_since_waits_for_nothing(
 ) -> None:
     now_ms, _ = await queue.clock()
 
-    async def read(_: Redis) -> Server:
-        return Server(now_ms, 3_000 if age_ms else 0, "a")
+    async def read(_: Redis) -> ServerClock:
+        return ServerClock(now_ms, 3_000 if age_ms else 0, "a")
 
     generation_id = await midstream.ask("simulator/lorem?deltas=3&rate=0")
     if age_ms:
-        await redis.hset(Keys(generation_id).record, "created", str(now_ms - age_ms))  # type: ignore[misc]  # as above
+        await redis.hset(GenerationKeys(generation_id).record, "created", str(now_ms - age_ms))  # type: ignore[misc]  # as above
     monkeypatch.setattr("worker.running.running_generations.read_server", read)
     async with working(settings):
         assert isinstance((await midstream.ended(generation_id))[-1], Completed)

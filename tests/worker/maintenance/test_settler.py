@@ -14,9 +14,10 @@ from shared.config.settings import Settings
 from shared.generations.generations import Generations
 from shared.log import events
 from shared.log.events import Delta
-from shared.log.guarded_log import Keys, Log, Outcome, Start
-from shared.queue.queue import PENDING_KEY, Queue
+from shared.log.guarded_log import ClaimOutcome, Log, WriteOutcome
+from shared.queue.queue import Queue
 from shared.record import Acceptance
+from shared.storage.keys import PENDING_KEY, GenerationKeys
 from tests.contract.accepting import accept, claim, completed, delta
 from worker.maintenance import settler as settler_module
 from worker.maintenance.settler import Settler
@@ -73,7 +74,7 @@ class Worker:
 
     async def forget(self, writer: Writer) -> None:
         """As a Redis that came back without it."""
-        keys = Keys(writer.generation_id)
+        keys = GenerationKeys(writer.generation_id)
         await self.redis.delete(keys.record, keys.log, keys.tombstone)
 
 
@@ -185,7 +186,7 @@ async def test_what_cannot_be_encoded_ends_its_own_generation(
     assert "prompt" not in caplog.text
     bad.put(completed())
     await within(bad.caught_up())
-    assert bad.outcome is Outcome.OK
+    assert bad.outcome is WriteOutcome.OK
 
 
 async def test_an_end_that_cannot_be_encoded_is_another_one(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,7 +224,7 @@ async def test_an_answer_that_is_not_understood_ends_its_own_generation(
     for writer in (bad, good):
         writer.put(delta("a"))
     await within(good.caught_up())
-    await until(lambda: bad.outcome is Outcome.FENCED)
+    await until(lambda: bad.outcome is WriteOutcome.FENCED)
     assert worker.stopped == ["defect", "lease"]
 
 
@@ -236,7 +237,7 @@ async def test_an_outage_of_any_length_is_outlived(worker: Worker, monkeypatch: 
     monkeypatch.setattr("worker.writing.appender.DISK", 0.0)
     monkeypatch.setattr("worker.writing.appender.random.uniform", lambda *_: 0.001)
     writer = await worker.open()
-    keys = Keys(writer.generation_id)
+    keys = GenerationKeys(writer.generation_id)
     before = await worker.redis.hgetall(keys.record)
     writer.put(completed())
     await within(writer.caught_up())
@@ -259,7 +260,7 @@ async def test_an_outage_of_any_length_is_outlived(worker: Worker, monkeypatch: 
     monkeypatch.setattr(worker.log, "append_all", append)
     await within(worker.settler.drained())
     assert await worker.log.read(writer.generation_id) == whole
-    assert (await claim(worker.log, writer.generation_id)).start is Start.SEALED
+    assert (await claim(worker.log, writer.generation_id)).start is ClaimOutcome.SEALED
 
 
 async def test_a_log_that_only_has_errors_of_its_own_is_forgotten(
@@ -270,7 +271,7 @@ async def test_a_log_that_only_has_errors_of_its_own_is_forgotten(
     writer = await worker.open()
     writer.put(completed())
     await within(writer.caught_up())
-    keys = Keys(writer.generation_id)
+    keys = GenerationKeys(writer.generation_id)
     await worker.redis.delete(keys.record)
     await worker.redis.set(keys.record, "not a record")
     worker.appender.close(writer)

@@ -9,9 +9,10 @@ from redis.asyncio import Redis
 
 from shared.config.settings import Settings
 from shared.generations.generations import SYNCED_MS, Existence, Generations
-from shared.log.guarded_log import Keys, Log
-from shared.queue.queue import LEASES_KEY, PENDING_KEY, QUEUE_KEY, RESTORATION_MS, Queue
-from shared.storage.clock import Server
+from shared.log.guarded_log import Log
+from shared.queue.queue import RESTORATION_MS, Queue
+from shared.storage.clock import ServerClock
+from shared.storage.keys import LEASES_KEY, PENDING_KEY, QUEUE_KEY, GenerationKeys
 from tests.contract.accepting import accept
 from tests.worker.conftest import Midstream, working
 from worker.billing.prices import Prices
@@ -25,8 +26,8 @@ async def sweeper(queue: Queue, generations: Generations, settings: Settings) ->
     return Sweeper(queue, generations, settings, Prices(settings))
 
 
-async def long_up(_: Redis) -> Server:
-    return Server(0, LONG_AGO, "a")
+async def long_up(_: Redis) -> ServerClock:
+    return ServerClock(0, LONG_AGO, "a")
 
 
 async def age(redis: Redis, generation_id: str, ms: int) -> None:
@@ -69,7 +70,7 @@ async def test_sealed_is_settled_and_leased_is_left(
     assert set(await redis.zrange(PENDING_KEY, 0, -1)) == {leased.encode(), sealed.encode()}, (
         "it may not be on disk yet"
     )
-    await redis.hincrby(Keys(sealed).record, "ended", -SYNCED_MS)
+    await redis.hincrby(GenerationKeys(sealed).record, "ended", -SYNCED_MS)
     assert await sweeper.sweep() == 0
     assert await redis.zrange(PENDING_KEY, 0, -1) == [leased.encode()]
     assert await redis.hget(LEASES_KEY, leased) == b"w"
@@ -91,10 +92,10 @@ async def test_a_long_wait_does_not_expire_the_record(
     sweeper: Sweeper, generations: Generations, settings: Settings, redis: Redis
 ) -> None:
     generation_id = await accept(generations)
-    await redis.pexpire(Keys(generation_id).record, 60_000)
+    await redis.pexpire(GenerationKeys(generation_id).record, 60_000)
     await age(redis, generation_id, int(settings.running_ttl * 600))
     await sweeper.sweep()
-    assert await redis.pttl(Keys(generation_id).record) > 60_000
+    assert await redis.pttl(GenerationKeys(generation_id).record) > 60_000
     assert (await generations.find(generation_id)).existence is Existence.RECORD
 
 
@@ -114,7 +115,7 @@ async def test_what_has_expired_leaves_its_owners_list_without_anybody_reading_i
     kept = {owner: [await accept(generations, owner=owner) for _ in range(2)] for owner in ("a", "b")}
     gone = [await accept(generations, owner=owner) for owner in ("a", "b") for _ in range(3)]
     await queue.settle(gone)
-    await redis.delete(*(Keys(generation_id).record for generation_id in gone))
+    await redis.delete(*(GenerationKeys(generation_id).record for generation_id in gone))
     await queue.announce("gen_new", "b", most=99)
     for _ in range(8):
         await sweeper.sweep()
@@ -138,8 +139,8 @@ async def test_what_a_record_is_missing_of_counts_only_while_its_redis_is_there(
     """The API that accepted it is about to write the record again."""
     up_ms = HALF_ACCEPTED_MS // 2
 
-    async def clock(_: Redis) -> Server:
-        return Server(0, up_ms, "a")
+    async def clock(_: Redis) -> ServerClock:
+        return ServerClock(0, up_ms, "a")
 
     monkeypatch.setattr("worker.maintenance.sweeper.read_server", clock)
     await queue.announce("gen_a", "local", most=9)
@@ -154,8 +155,8 @@ async def test_what_a_record_is_missing_of_counts_only_while_its_redis_is_there(
 async def test_a_log_that_has_just_restarted_is_not_swept(
     sweeper: Sweeper, generations: Generations, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def just_restarted(_: Redis) -> Server:
-        return Server(0, 0, "a")
+    async def just_restarted(_: Redis) -> ServerClock:
+        return ServerClock(0, 0, "a")
 
     monkeypatch.setattr("worker.maintenance.sweeper.read_server", just_restarted)
     generation_id = await accept(generations)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from shared.config.provider_settings import Protocol, ProviderSettings
 from shared.log.events import Attempt, Completed, Delta, Event, EventId, Part, PartEnd, encode
-from shared.log.guarded_log import Claim, Start
+from shared.log.guarded_log import Claim, ClaimOutcome
 from shared.log.snapshots import Snapshot
 from shared.request.capabilities import takes_prefill
 from shared.request.generation_request import GenerationRequest
@@ -88,7 +88,7 @@ def logged(so_far: Snapshot, token: int, events: Sequence[Event], *, continues: 
     first = encode(Attempt(number=token, reason="drained", model="m", provider="p", continues=continues))
     writer = Writer(
         "g",
-        Claim(Start.CLAIMED, token=token, first=first),
+        Claim(ClaimOutcome.CLAIMED, token=token, first=first),
         max_log=1_000_000,
         dirty=lambda _: None,
         restore=never,

@@ -14,8 +14,8 @@ from shared.request.generation_request import GenerationRequest
 from tests.harness.repository import ROOT
 from tests.worker.providers.anthropic.test_reader import RICH
 from tests.worker.providers.upstream import Reply, Upstream, outcome
-from worker.providers.anthropic.adapter import Anthropic
-from worker.providers.openai_chat.adapter import OpenAIChat
+from worker.providers.anthropic.adapter import AnthropicAdapter
+from worker.providers.openai_chat.adapter import OpenAIChatAdapter
 from worker.providers.registry import Registry
 
 
@@ -27,8 +27,8 @@ async def test_one_adapter_for_each_endpoint(upstream: Upstream, ask: Callable[.
         }
     )
     here, there = registry.get("here"), registry.get("there")
-    assert isinstance(here, Anthropic)
-    assert isinstance(there, OpenAIChat)
+    assert isinstance(here, AnthropicAdapter)
+    assert isinstance(there, OpenAIChatAdapter)
     assert registry.get("here") is here
     assert (here.name, there.name) == ("here", "there")
     upstream.reply = Reply([RICH])

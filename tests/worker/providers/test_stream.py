@@ -41,7 +41,7 @@ BODIES: dict[Protocol, bytes] = {
     "anthropic": MESSAGES,
     "gemini": GEMINI,
 }
-READERS: dict[Protocol, Callable[[str], stream.Reader]] = {
+READERS: dict[Protocol, Callable[[str], stream.AnswerReader]] = {
     "openai-chat": ChatReader,
     "openai-responses": ResponsesReader,
     "anthropic": MessagesReader,

@@ -12,7 +12,7 @@ from shared.config.settings import Settings
 from shared.log.events import Delta, Part, Raw, Response
 from shared.request.generation_request import GenerationRequest
 from worker.providers.provider import Pause, ProviderEvent
-from worker.providers.watchdog import Patience, Watchdog, patience
+from worker.providers.watchdog import SilenceLimits, Watchdog, patience
 
 WORD = Delta(part=0, kind="text", delta="x")
 SLACK = 1.0
@@ -54,7 +54,7 @@ async def watched(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Watched]:
     clock.start = clock.now = loop.time()
     with monkeypatch.context() as patched:
         patched.setattr(loop, "time", lambda: clock.now)
-        clock.watchdog = Watchdog(Patience(before=60, after=30, silence=300))
+        clock.watchdog = Watchdog(SilenceLimits(before=60, after=30, silence=300))
         async with clock.watchdog.timeout:
             yield clock
             clock.watchdog.timeout.reschedule(None)

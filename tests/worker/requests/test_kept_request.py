@@ -12,10 +12,10 @@ from shared.config.settings import Settings
 from shared.generations.generations import Generations
 from shared.queue.queue import Queue
 from shared.record import Acceptance
-from worker.requests.kept_request import Asked
+from worker.requests.kept_request import KeptRequest
 
 
-async def accepted(text: str) -> tuple[Asked, Generations]:
+async def accepted(text: str) -> tuple[KeptRequest, Generations]:
     redis = FakeAsyncRedis(version=(7, 0))
     generations = Generations(redis, Queue(redis, Settings()), Settings())
     request = json.dumps({"model": "p/m", "messages": [{"role": "user", "content": text}], "deadline": 5}).encode()
@@ -24,7 +24,7 @@ async def accepted(text: str) -> tuple[Asked, Generations]:
     )
     found = await generations.find("gen_x", request=True)
     assert found.record is not None
-    return Asked(generations, found.record, found.request), generations
+    return KeptRequest(generations, found.record, found.request), generations
 
 
 async def test_it_is_parsed_once() -> None:
@@ -71,7 +71,7 @@ async def test_what_cannot_be_read_says_so_each_time() -> None:
     _, generations = await accepted("Go.")
     found = await generations.find("gen_x")
     assert found.record is not None
-    broken = Asked(generations, found.record, b'{"model": 1}')
+    broken = KeptRequest(generations, found.record, b'{"model": 1}')
     for _ in range(2):
         with pytest.raises(ValidationError):
             await broken.request()

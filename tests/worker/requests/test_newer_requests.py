@@ -9,11 +9,10 @@ import pytest
 from pydantic import ValidationError
 
 from shared.config.settings import Settings
-from shared.log.guarded_log import Keys
-from shared.queue.queue import LEASES_KEY
 from shared.request.request_json import read
+from shared.storage.keys import LEASES_KEY, GenerationKeys
 from tests.worker.conftest import Eventually, Midstream, working
-from worker.requests.newer_requests import Newer
+from worker.requests.newer_requests import NewerRequests
 
 OURS = b'{"model":"p/m","messages":[{"role":"user","content":"hi"}],"extra":{"x":1},"deadline":5}'
 
@@ -35,17 +34,17 @@ def wrong_with(request: bytes) -> ValidationError:
     ],
 )
 def test_what_this_version_does_not_know_is_newer(request_: bytes) -> None:
-    assert Newer().has_asked(wrong_with(request_))
+    assert NewerRequests().has_asked(wrong_with(request_))
 
 
 @pytest.mark.parametrize("request_", [b"{}", b"\x80garbage", b"[]", OURS.replace(b":5}", b":-5}")])
 def test_what_is_damaged_is_not(request_: bytes) -> None:
-    assert not Newer().has_asked(wrong_with(request_))
+    assert not NewerRequests().has_asked(wrong_with(request_))
 
 
 def test_it_is_told_once_and_without_what_was_asked(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
-    newer = Newer()
+    newer = NewerRequests()
     for _ in range(3):
         newer.has_asked(wrong_with(OURS[:-1] + b',"novelty":"secret"}'))
     assert [("novelty" in line, "secret" in line) for line in caplog.messages] == [(True, False)]
@@ -55,7 +54,7 @@ async def test_it_is_left_in_the_queue(
     settings: Settings, midstream: Midstream, redis: Any, eventually: Eventually
 ) -> None:
     generation_id = await midstream.ask("simulator/lorem?deltas=2&rate=0")
-    key = Keys(generation_id).record
+    key = GenerationKeys(generation_id).record
     request = await redis.hget(key, "request")
     assert isinstance(request, bytes)
     await redis.hset(key, "request", request[:-1] + b',"novelty":1}')

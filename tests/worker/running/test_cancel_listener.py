@@ -7,8 +7,7 @@ import asyncio
 from redis.asyncio import Redis
 
 from shared.config.settings import Settings
-from shared.log.guarded_log import Keys
-from shared.queue.queue import INTERRUPTS_CHANNEL
+from shared.storage.keys import INTERRUPTS_CHANNEL, GenerationKeys
 from tests.worker.conftest import Midstream, said_something, working
 
 
@@ -25,7 +24,7 @@ async def test_others_cancels_do_not_hide_one_that_was_not_heard(
                 await asyncio.sleep(0.1)
 
         noise = asyncio.create_task(others())
-        await redis.hset(Keys(generation_id).record, "cancel", "1")  # type: ignore[misc]  # for both of its clients
+        await redis.hset(GenerationKeys(generation_id).record, "cancel", "1")  # type: ignore[misc]  # for both of its clients
         try:
             events = await midstream.ended(generation_id, 10)
         finally:

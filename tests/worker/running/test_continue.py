@@ -17,8 +17,9 @@ from shared.config.provider_settings import ProviderSettings
 from shared.config.settings import Settings
 from shared.log.entry import Entry
 from shared.log.events import AnyEvent, Attempt, Cancelled, Completed, Delta, Failed, Part, PartEnd
-from shared.log.guarded_log import Keys, Log
+from shared.log.guarded_log import Log
 from shared.log.snapshots import Snapshot
+from shared.storage.keys import GenerationKeys
 from tests.worker.conftest import Midstream, working
 from tests.worker.providers.upstream import Reply, Upstream
 
@@ -173,7 +174,7 @@ async def test_a_log_without_its_beginning_is_not_gone_on_with(
     settings: Settings, midstream: Midstream, redis: Redis
 ) -> None:
     async with half_read(settings, midstream) as generation_id:
-        await redis.xtrim(Keys(generation_id).log, maxlen=4, approximate=False)
+        await redis.xtrim(GenerationKeys(generation_id).log, maxlen=4, approximate=False)
         async with working(settings):
             events = await midstream.ended(generation_id)
             uncut = await whole(midstream, "simulator/lorem?deltas=30&rate=0&seed=5")
@@ -193,7 +194,7 @@ async def test_an_older_attempt_that_goes_on_writing_is_not_waited_for_for_ever(
             entries = await read_log(log, *which, **page)
             delta = b'{"part":0,"kind":"text","delta":"x","t":0}'
             try:
-                await redis.xadd(Keys(generation_id).log, {"delta": delta}, id=f"{last.token}-{next(seqs)}")
+                await redis.xadd(GenerationKeys(generation_id).log, {"delta": delta}, id=f"{last.token}-{next(seqs)}")
             except ResponseError:
                 fenced.set()
             return entries

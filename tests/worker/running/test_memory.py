@@ -15,10 +15,10 @@ from shared.config.settings import Settings
 from shared.record import Record
 from shared.request.generation_request import GenerationRequest
 from tests.worker.conftest import Eventually, Midstream, said_something, working
-from worker.running.generation_run import Run
+from worker.running.generation_run import GenerationRun
 from worker.writing.writer import Writer
 
-KINDS = (Run, Writer, Record, GenerationRequest, httpx2.Request, httpx2.Response)
+KINDS = (GenerationRun, Writer, Record, GenerationRequest, httpx2.Request, httpx2.Response)
 LARGE = [{"role": "user", "content": "x" * 100_000}]
 PROVIDERS = ("simulator", "simulator-responses", "simulator-anthropic", "simulator-gemini")
 
@@ -93,7 +93,7 @@ async def test_a_large_request_does_not_stay_as_long_as_its_answer_takes(
         await eventually(only_its_head)
 
         async def nor_more_of_its_json_than_must_be() -> bool:
-            return all(run.asked.kept < 1_000 for run in gc.get_objects() if isinstance(run, Run))
+            return all(run.asked.kept < 1_000 for run in gc.get_objects() if isinstance(run, GenerationRun))
 
         await eventually(nor_more_of_its_json_than_must_be)
         await midstream.generations.cancel(asked)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from shared.log.events import Delta, Part, Raw, Response, decode
-from shared.log.guarded_log import Claim, Start
+from shared.log.guarded_log import Claim, ClaimOutcome
 from worker.running.provider_call import Begun
-from worker.writing.writer import LogFull, Writer
+from worker.writing.writer import LogFullError, Writer
 
 
 async def restored() -> bool:
@@ -15,7 +15,7 @@ async def restored() -> bool:
 
 
 def writer(max_log: int) -> Writer:
-    claim = Claim(Start.CLAIMED, token=7, number=1, first=b"{}")
+    claim = Claim(ClaimOutcome.CLAIMED, token=7, number=1, first=b"{}")
     return Writer("gen_x", claim, max_log=max_log, dirty=lambda _: None, restore=restored, stop=lambda _: None)
 
 
@@ -37,6 +37,6 @@ def test_what_is_held_has_the_bound_of_the_log() -> None:
     begun.put(Part(part=0, kind="text"))
     for _ in range(9):
         begun.put(Raw(protocol="p", data="x" * 1000))
-    with pytest.raises(LogFull):
+    with pytest.raises(LogFullError):
         begun.put(Raw(protocol="p", data="x" * 1000))
     assert not begun.said

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from shared.generations.generations import Generations
 from shared.record import Record
-from worker.running.quarantine import Trials
+from worker.running.quarantine import Quarantine
 
 
 class Notes:
@@ -31,7 +31,7 @@ def suspect(name: str) -> Record:
 
 async def test_the_later_ones_claim_says_so_and_the_first_is_noted() -> None:
     notes = Notes()
-    trials = Trials(cast(Generations, notes))
+    trials = Quarantine(cast(Generations, notes))
     async with AsyncExitStack() as stack:
         for name, beside in (("a", False), ("b", True), ("c", True)):
             await stack.enter_async_context(trials.on_trial(suspect(name)))
@@ -45,7 +45,7 @@ async def test_the_later_ones_claim_says_so_and_the_first_is_noted() -> None:
 async def test_what_has_yet_to_claim_is_not_noted() -> None:
     """It would be of its last attempt, which would not count then: the next time it would be no suspect."""
     notes = Notes()
-    trials = Trials(cast(Generations, notes))
+    trials = Quarantine(cast(Generations, notes))
     async with AsyncExitStack() as stack:
         for name in ("a", "b"):
             await stack.enter_async_context(trials.on_trial(suspect(name)))
@@ -57,7 +57,7 @@ async def test_what_has_yet_to_claim_is_not_noted() -> None:
 async def test_two_that_claim_at_once() -> None:
     """One was alone when it claimed, and the other was quicker: the first to have begun is noted by itself."""
     notes = Notes()
-    trials = Trials(cast(Generations, notes))
+    trials = Quarantine(cast(Generations, notes))
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(trials.on_trial(suspect("a")))
         assert not trials.is_beside("a")

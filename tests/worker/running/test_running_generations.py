@@ -16,8 +16,7 @@ from redis.asyncio import Redis
 from shared.config.settings import Settings
 from shared.generations.generations import Generations
 from shared.log.events import Attempt, Cancelled, Completed, Delta, Failed, Part, decode
-from shared.log.guarded_log import Keys
-from shared.queue.queue import PENDING_KEY, QUEUE_KEY
+from shared.storage.keys import PENDING_KEY, QUEUE_KEY, GenerationKeys
 from tests.worker.conftest import Eventually, Midstream, said_something, working
 
 PROVIDERS = ("simulator", "simulator-responses", "simulator-anthropic", "simulator-gemini")
@@ -183,7 +182,7 @@ class TestCancel:
             generation_id = await midstream.ask("simulator/lorem?deltas=9&rate=0&fault=stall@4")
             await midstream.until(generation_id, said_something)
             hset: Any = redis.hset
-            await hset(Keys(generation_id).record, "cancel", "1")
+            await hset(GenerationKeys(generation_id).record, "cancel", "1")
             assert isinstance((await midstream.ended(generation_id, 5))[-1], Cancelled)
 
     async def test_deleted_while_running(
@@ -272,7 +271,7 @@ async def test_a_worker_that_was_paused_for_a_lease_gives_up_what_it_ran(
         # Nothing of this process runs, as under SIGSTOP; an append that is on its way arrives.
         time.sleep(settings.lease * 1.1)  # noqa: ASYNC251
         with BlockingRedis.from_url(settings.redis_url) as redis:
-            said = redis.xlen(Keys(generation_id).log)
+            said = redis.xlen(GenerationKeys(generation_id).log)
         events = await midstream.ended(generation_id)
     attempts = [event.reason for event in events if isinstance(event, Attempt)]
     assert attempts == ["new", "worker_lost"]
@@ -286,7 +285,7 @@ class TestTrial:
         generation_id = await midstream.ask(model)
         # As a killed worker's second attempt leaves it.
         lost = {"state": "running", "attempts": 2, "failures": 1, "pardons": pardons}
-        await redis.hset(Keys(generation_id).record, mapping=lost)
+        await redis.hset(GenerationKeys(generation_id).record, mapping=lost)
         return generation_id
 
     async def test_alone_it_is_to_blame(self, settings: Settings, midstream: Midstream, redis: Any) -> None:

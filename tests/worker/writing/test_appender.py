@@ -20,7 +20,7 @@ from worker.maintenance.settler import Settler
 from worker.writing import appender as appender_module
 from worker.writing.append_journal import Silence
 from worker.writing.appender import SOON_WINDOWS, Appender
-from worker.writing.cpu_load import MEASURED_S, Load
+from worker.writing.cpu_load import MEASURED_S, CpuLoad
 from worker.writing.writer import Writer
 
 
@@ -55,9 +55,9 @@ async def test_a_busy_worker_gathers_but_lets_first_words_go(redis: Redis, monke
     for _ in range(5):
         await kept(old)
     monkeypatch.setattr(appender_module, "BUSY_GATHER_S", 1.0)
-    monkeypatch.setattr(Load, "share", lambda _: 0.0)
+    monkeypatch.setattr(CpuLoad, "share", lambda _: 0.0)
     assert await kept(old) < 0.5
-    monkeypatch.setattr(Load, "share", lambda _: 1.0)
+    monkeypatch.setattr(CpuLoad, "share", lambda _: 1.0)
     assert await kept(new) < 0.5
     assert await kept(old) >= 0.9
     held = asyncio.create_task(kept(old))
@@ -127,7 +127,7 @@ def test_load_is_the_share_of_a_core(monkeypatch: pytest.MonkeyPatch) -> None:
     wall, cpu = 0.0, 0.0
     monkeypatch.setattr(time, "monotonic", lambda: wall)
     monkeypatch.setattr(time, "process_time", lambda: cpu)
-    load = Load()
+    load = CpuLoad()
     assert load.share() == 0
     for _ in range(40):
         wall += MEASURED_S

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.log.events import ORIGIN, Annotation, Completed, Delta, Event, EventId, Part, PartEnd, Raw, Response, decode
-from shared.log.guarded_log import Batch, Claim, Outcome, Reply, Start
+from shared.log.guarded_log import Batch, Claim, ClaimOutcome, Reply, WriteOutcome
 from shared.usage import Ended
 from tests.contract.accepting import completed
-from worker.writing.writer import LogFull, Writer
+from worker.writing.writer import LogFullError, Writer
 
-CLAIM = Claim(Start.CLAIMED, token=7, number=1, last=EventId(5, 3), first=b"{}")
+CLAIM = Claim(ClaimOutcome.CLAIMED, token=7, number=1, last=EventId(5, 3), first=b"{}")
 
 
 async def restored() -> bool:
@@ -44,7 +44,7 @@ def test_the_first_event_is_not_held_back_and_later_ones_merge() -> None:
         one.put(delta(text))
     one.put(delta("x", part=1))
     one.put(delta("e"))
-    one.settle(first, Reply(Outcome.OK))
+    one.settle(first, Reply(WriteOutcome.OK))
     second = one.batch(0)
     assert second is not None
     assert (second.previous, second.first, sent(second)) == (EventId(7, 1), 2, ["bcd", "x", "e"])
@@ -101,7 +101,7 @@ def test_ahead_the_reply_was_lost() -> None:
     one.put(delta("a"))
     batch = one.batch(0)
     assert batch is not None
-    one.settle(batch, Reply(Outcome.MISMATCH, last=EventId(7, 1)))
+    one.settle(batch, Reply(WriteOutcome.MISMATCH, last=EventId(7, 1)))
     assert one.behind == 0
     assert one.batch(0) is None
 
@@ -115,11 +115,11 @@ def test_without_room_what_was_ever_sent_keeps_its_place(known: bool) -> None:
     seen = one.batch(0)
     assert seen is not None
     if known:
-        one.settle(seen, Reply(Outcome.OK))
+        one.settle(seen, Reply(WriteOutcome.OK))
         one.recheck()
         looked = one.batch(0)
         assert looked is not None
-        one.settle(looked, Reply(Outcome.MISMATCH, last=EventId(7, 0)))
+        one.settle(looked, Reply(WriteOutcome.MISMATCH, last=EventId(7, 0)))
     one.put(delta("never sent"))
     one.refuse(-1.0)
     assert stopped == ["full"]
@@ -149,18 +149,18 @@ def test_behind_the_missing_events_are_sent_again_as_they_were() -> None:
         one.put(delta(text))
         batch = one.batch(0)
         assert batch is not None
-        one.settle(batch, Reply(Outcome.OK))
+        one.settle(batch, Reply(WriteOutcome.OK))
         batches.append(batch)
     one.put(delta("d"))
     refused = one.batch(0)
     assert refused is not None
-    one.settle(refused, Reply(Outcome.MISMATCH, last=EventId(7, 1)))
+    one.settle(refused, Reply(WriteOutcome.MISMATCH, last=EventId(7, 1)))
     again = one.batch(0)
     assert again is not None
     assert (again.previous, again.first) == (EventId(7, 1), 2)
     assert list(again.events) == [*batches[1].events, *batches[2].events, *refused.events]
 
-    one.settle(again, Reply(Outcome.MISMATCH, last=EventId(4, 9)))
+    one.settle(again, Reply(WriteOutcome.MISMATCH, last=EventId(4, 9)))
     whole = one.batch(0)
     assert whole is not None
     assert (whole.previous, whole.first, whole.events[0]) == (EventId(4, 9), 0, ("attempt", b"{}"))
@@ -169,13 +169,13 @@ def test_behind_the_missing_events_are_sent_again_as_they_were() -> None:
 @pytest.mark.parametrize(
     ("reply", "outcome"),
     [
-        (Reply(Outcome.FENCED), Outcome.FENCED),
-        (Reply(Outcome.GONE), Outcome.GONE),
-        (Reply(Outcome.SEALED, last=EventId(9, 0)), Outcome.SEALED),
-        (Reply(Outcome.MISMATCH, last=EventId(9, 0)), Outcome.FENCED),
+        (Reply(WriteOutcome.FENCED), WriteOutcome.FENCED),
+        (Reply(WriteOutcome.GONE), WriteOutcome.GONE),
+        (Reply(WriteOutcome.SEALED, last=EventId(9, 0)), WriteOutcome.SEALED),
+        (Reply(WriteOutcome.MISMATCH, last=EventId(9, 0)), WriteOutcome.FENCED),
     ],
 )
-def test_a_log_that_is_anothers_is_left_alone(reply: Reply, outcome: Outcome) -> None:
+def test_a_log_that_is_anothers_is_left_alone(reply: Reply, outcome: WriteOutcome) -> None:
     one = writer()
     one.put(delta("a"))
     batch = one.batch(0)
@@ -190,21 +190,21 @@ async def test_the_seal_is_looked_at_again_and_healed() -> None:
     one.put(Completed(finish_reason="stop"))
     batch = one.batch(0)
     assert batch is not None
-    one.settle(batch, Reply(Outcome.OK))
-    assert one.outcome is Outcome.OK
+    one.settle(batch, Reply(WriteOutcome.OK))
+    assert one.outcome is WriteOutcome.OK
     await one.caught_up()
 
     one.recheck()
     look = one.batch(0)
     assert look is not None
     assert look.events == batch.events
-    one.settle(look, Reply(Outcome.SEALED, last=EventId(7, 1)))
+    one.settle(look, Reply(WriteOutcome.SEALED, last=EventId(7, 1)))
     assert one.behind == 0
 
     one.recheck()
     look = one.batch(0)
     assert look is not None
-    one.settle(look, Reply(Outcome.MISMATCH, last=ORIGIN))
+    one.settle(look, Reply(WriteOutcome.MISMATCH, last=ORIGIN))
     whole = one.batch(0)
     assert whole is not None
     assert (whole.first, len(whole.events)) == (0, 2)
@@ -213,7 +213,7 @@ async def test_the_seal_is_looked_at_again_and_healed() -> None:
 def test_the_bound_stops_everything_but_the_end() -> None:
     one = writer(max_log=10)
     one.put(delta("123456"))
-    with pytest.raises(LogFull):
+    with pytest.raises(LogFullError):
         one.put(delta("7890123"))
     one.put(Completed(finish_reason="stop"))
     batch = one.batch(0)
@@ -241,7 +241,7 @@ def test_the_bound_stops_everything_but_the_end() -> None:
 def test_all_bytes_of_all_events_count(event: Event) -> None:
     one = writer(max_log=1_000)
     one.put(copy(event))
-    with pytest.raises(LogFull):
+    with pytest.raises(LogFullError):
         one.put(copy(event))
 
 
@@ -250,5 +250,5 @@ def test_the_frames_of_deltas_count_once_they_have_left() -> None:
     for part in range(20):
         one.put(delta("x", part))
     assert one.batch(0) is not None
-    with pytest.raises(LogFull):
+    with pytest.raises(LogFullError):
         one.put(delta("x", 20))

@@ -23,7 +23,7 @@ from worker.providers.provider import ProviderEvent
 from worker.providers.stream import follow
 
 
-class Anthropic:
+class AnthropicAdapter:
     """One Messages endpoint."""
 
     def __init__(self, name: str, settings: ProviderSettings) -> None:

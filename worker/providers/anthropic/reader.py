@@ -125,7 +125,7 @@ class MessagesReader:
         self._id: str | None = None
 
     def read(self, data: bytes, events: list[ProviderEvent]) -> None:
-        """See `Reader.read`."""
+        """See `AnswerReader.read`."""
         if self.ended or not data:
             return
         if not data.startswith(b"{") and is_done(data):
@@ -164,7 +164,7 @@ class MessagesReader:
             self.finish_reason.read(reason, events[before:], counts=event.usage is not None)
 
     def finish(self, unfinished: bytes, events: list[ProviderEvent]) -> None:
-        """See `Reader.finish`: without `message_stop` it is whole if its stop reason came, and no call was cut."""
+        """See `AnswerReader.finish`: without `message_stop` it is whole if its stop reason came and no call was cut."""
         finish = self.finish_reason
         if unfinished.strip() and not finish.certain:
             raise problem(self._name, "incomplete_stream", "half an event")

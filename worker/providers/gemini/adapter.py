@@ -31,7 +31,7 @@ service know it."""
 _COLLECTIONS = ("models", "tunedModels")
 
 
-class Gemini:
+class GeminiAdapter:
     """One Gemini endpoint."""
 
     def __init__(self, name: str, settings: ProviderSettings) -> None:

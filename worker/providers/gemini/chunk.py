@@ -134,7 +134,7 @@ class Feedback(Struct, gc=False, rename="camel"):
     block_reason: str | None = None
 
 
-class Chunk(Struct, gc=False, rename="camel"):
+class GeminiChunk(Struct, gc=False, rename="camel"):
     """One event of the stream."""
 
     candidates: list[Candidate] | None = None

@@ -19,8 +19,8 @@ from worker.providers.gemini.chunk import (
     NAMING_FIELDS,
     READ_FIELDS,
     Candidate,
-    Chunk,
     Counts,
+    GeminiChunk,
     Piece,
 )
 from worker.providers.provider import ProviderEvent
@@ -45,7 +45,7 @@ class _Saying(Struct):
     signature: str = ""
 
 
-_chunks = msgspec.json.Decoder(Chunk)
+_chunks = msgspec.json.Decoder(GeminiChunk)
 _objects = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -76,7 +76,7 @@ class GeminiReader:
         self._model: str | None = None
 
     def read(self, data: bytes, events: list[ProviderEvent]) -> None:
-        """See `Reader.read`.
+        """See `AnswerReader.read`.
 
         The protocol has no terminal marker: a finish reason is the end if nothing follows it.
         """
@@ -114,7 +114,7 @@ class GeminiReader:
             self._last = data
 
     def finish(self, unfinished: bytes, events: list[ProviderEvent]) -> None:
-        """See `Reader.finish`. The answer is whole if its finish reason came and nothing was cut."""
+        """See `AnswerReader.finish`. The answer is whole if its finish reason came and nothing was cut."""
         rest = unfinished.strip()
         if rest.startswith(b"{"):
             # An error in mid-stream may come as bare JSON, without the frame of an event.
@@ -126,7 +126,7 @@ class GeminiReader:
             raise problem(self._name, "incomplete_stream", "no finishReason")
         self._end(events)
 
-    def _identify(self, chunk: Chunk, events: list[ProviderEvent]) -> None:
+    def _identify(self, chunk: GeminiChunk, events: list[ProviderEvent]) -> None:
         known = (self._id, self._model)
         self._id, self._model = chunk.response_id or self._id, chunk.model_version or self._model
         if known != (self._id, self._model):

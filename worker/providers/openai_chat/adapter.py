@@ -21,7 +21,7 @@ from worker.providers.refusals import Refusals
 from worker.providers.stream import follow
 
 
-class OpenAIChat:
+class OpenAIChatAdapter:
     """One Chat Completions endpoint."""
 
     def __init__(self, name: str, settings: ProviderSettings) -> None:

@@ -22,7 +22,7 @@ class Function(Struct, gc=False, forbid_unknown_fields=True):
     arguments: Any = None
 
 
-class ToolCall(Struct, gc=False, forbid_unknown_fields=True):
+class ToolCallDelta(Struct, gc=False, forbid_unknown_fields=True):
     """A tool call or a fragment of one."""
 
     index: int | None = None
@@ -31,7 +31,7 @@ class ToolCall(Struct, gc=False, forbid_unknown_fields=True):
     function: Function | None = None
 
 
-class Delta(Struct, gc=False, forbid_unknown_fields=True):
+class ChunkDelta(Struct, gc=False, forbid_unknown_fields=True):
     """What a chunk adds to the message."""
 
     role: Any = None
@@ -46,7 +46,7 @@ class Delta(Struct, gc=False, forbid_unknown_fields=True):
     provider_specific_fields: Any = None
     """LiteLLM, much of it said beside it too."""
     refusal: str | None = None
-    tool_calls: list[ToolCall] | None = None
+    tool_calls: list[ToolCallDelta] | None = None
     function_call: Function | None = None
     annotations: list[Any] | None = None
     audio: dict[str, Any] | None = None
@@ -66,7 +66,7 @@ class Choice(Struct, gc=False, forbid_unknown_fields=True):
     """One of the answers; we ask for one."""
 
     index: int | None = None
-    delta: Delta | None = None
+    delta: ChunkDelta | None = None
     finish_reason: str | None = None
     logprobs: Any = None
     native_finish_reason: Any = None
@@ -96,7 +96,7 @@ class Groq(Struct, gc=False):
     error: Any = None
 
 
-class Chunk(Struct, gc=False, forbid_unknown_fields=True):
+class ChatChunk(Struct, gc=False, forbid_unknown_fields=True):
     """The whole. What OpenAI repeats with every chunk about itself (`created`, `p`, …) is not part of the answer."""
 
     id: str | None = None
@@ -126,11 +126,11 @@ class Chunk(Struct, gc=False, forbid_unknown_fields=True):
         return self.usage if self.usage is not None or self.x_groq is None else self.x_groq.usage
 
 
-_strict = msgspec.json.Decoder(Chunk)
+_strict = msgspec.json.Decoder(ChatChunk)
 _anything = msgspec.json.Decoder(dict[str, Any])
 
 
-def read_chunk(name: str, data: bytes) -> tuple[Chunk, dict[str, Any], dict[str, Any]]:
+def read_chunk(name: str, data: bytes) -> tuple[ChatChunk, dict[str, Any], dict[str, Any]]:
     """A chunk, with what it says that we do not know: of the message (`delta` and below), and about it.
 
     Raises ProviderError `invalid_response` for what is no chunk.
@@ -140,19 +140,19 @@ def read_chunk(name: str, data: bytes) -> tuple[Chunk, dict[str, Any], dict[str,
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     value = parse(name, _anything, data)
-    about = _cut(value, Chunk)
+    about = _cut(value, ChatChunk)
     said: dict[str, Any] = {}
     for choice in _objects(value.get("choices")):
         about |= _cut(choice, Choice)
         if isinstance(delta := choice.get("delta"), dict):
-            said |= _cut(delta, Delta)
+            said |= _cut(delta, ChunkDelta)
             for call in _objects(delta.get("tool_calls")):
-                if extra := _cut(call, ToolCall):
+                if extra := _cut(call, ToolCallDelta):
                     said.setdefault("tool_calls", []).append({"index": call.get("index"), **extra})
                 if isinstance(function := call.get("function"), dict) and (extra := _cut(function, Function)):
                     said.setdefault("tool_calls", []).append({"index": call.get("index"), "function": extra})
     try:
-        return msgspec.convert(value, Chunk, strict=False), said, about
+        return msgspec.convert(value, ChatChunk, strict=False), said, about
     except msgspec.ValidationError:
         raise problem(name, "invalid_response", "an event that is not the protocol's JSON") from None
 

@@ -11,7 +11,7 @@ from shared.log.events import Annotation, Delta, Part, PartEnd, PartKind
 from shared.request.generation_request import data_of, is_data
 from worker.providers.base64_stream import Base64Stream
 from worker.providers.finish_reasons import is_json
-from worker.providers.openai_chat.chunk import Function, ToolCall
+from worker.providers.openai_chat.chunk import Function, ToolCallDelta
 from worker.providers.openai_chat.reasoning import Thought
 from worker.providers.provider import ProviderEvent
 
@@ -91,7 +91,7 @@ class ChatParts:
             self.events.append(Part(part=self._sound[0], kind="file", item_id=item_id or UNSET))
         self._play(self._sound[1].feed(piece))
 
-    def call(self, call: ToolCall) -> None:
+    def call(self, call: ToolCallDelta) -> None:
         """A tool call, or a fragment of one."""
         function = call.function or Function()
         index = self._index_of(call)
@@ -154,7 +154,7 @@ class ChatParts:
         self._count += 1
         return self._count - 1
 
-    def _index_of(self, call: ToolCall) -> int:
+    def _index_of(self, call: ToolCallDelta) -> int:
         """The call's index; where the endpoint leaves it out, a new id means the next call, none the last."""
         if call.index is not None:
             return call.index

@@ -11,7 +11,7 @@ from shared.log.events import Completed, FinishReason, Raw, Response, Usage, Usa
 from worker.providers.errors import from_event, problem
 from worker.providers.finish_reasons import Finish, is_done
 from worker.providers.openai_chat import usage as openai_chat_usage
-from worker.providers.openai_chat.chunk import Chunk, Delta, ToolCall, read_chunk
+from worker.providers.openai_chat.chunk import ChatChunk, ChunkDelta, ToolCallDelta, read_chunk
 from worker.providers.openai_chat.parts import ChatParts
 from worker.providers.openai_chat.reasoning import Thought, read_block, read_detail
 from worker.providers.provider import ProviderEvent
@@ -47,7 +47,7 @@ class ChatReader:
         self._about: dict[str, Any] = {}
 
     def read(self, data: bytes, events: list[ProviderEvent]) -> None:
-        """See `Reader.read`."""
+        """See `AnswerReader.read`."""
         if self.ended or not data:
             return
         self._parts.events = events
@@ -85,7 +85,7 @@ class ChatReader:
             self.finish_reason.read(reason, events[before:], counts=counted is not None)
 
     def finish(self, unfinished: bytes, events: list[ProviderEvent]) -> None:
-        """See `Reader.finish`.
+        """See `AnswerReader.finish`.
 
         Some compatible endpoints never send `[DONE]`: the answer is whole if its finish reason came, and no event that
         may have said more of it was cut.
@@ -100,7 +100,7 @@ class ChatReader:
         self._parts.events = events
         self._end(events)
 
-    def _announce(self, chunk: Chunk, events: list[ProviderEvent]) -> None:
+    def _announce(self, chunk: ChatChunk, events: list[ProviderEvent]) -> None:
         """What the first chunk that says it calls the answer: some have another id in each."""
         known = self._response
         if known.response_id and known.model:
@@ -117,7 +117,7 @@ class ChatReader:
     def _raw(self, **data: Any) -> None:
         self._parts.events.append(Raw(protocol=PROTOCOL, data=data))
 
-    def _grow(self, delta: Delta) -> None:
+    def _grow(self, delta: ChunkDelta) -> None:
         parts = self._parts
         if delta.reasoning_content or delta.reasoning or delta.reasoning_details or delta.thinking_blocks:
             self._reason(delta)
@@ -132,7 +132,7 @@ class ChatReader:
         for call in delta.tool_calls or ():
             parts.call(call)
         if delta.function_call is not None:
-            parts.call(ToolCall(index=-1, function=delta.function_call))
+            parts.call(ToolCallDelta(index=-1, function=delta.function_call))
         for fields in delta.annotations or ():
             if isinstance(fields, dict):
                 parts.annotate(fields)
@@ -145,7 +145,7 @@ class ChatReader:
         if delta.provider_specific_fields and (rest := delta.specific()):
             self._raw(delta={"provider_specific_fields": rest})
 
-    def _reason(self, delta: Delta) -> None:
+    def _reason(self, delta: ChunkDelta) -> None:
         """Gateways send reasoning twice: as text, and in a list with what its maker wants back."""
         thoughts: list[Thought] = []
         for field, items, read in (

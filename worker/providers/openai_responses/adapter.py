@@ -32,7 +32,7 @@ CANCEL_TIMEOUT_S = 5.0
 """Seconds for the request that ends an answer in the background."""
 
 
-class OpenAIResponses:
+class OpenAIResponsesAdapter:
     """One Responses endpoint."""
 
     def __init__(self, name: str, settings: ProviderSettings) -> None:

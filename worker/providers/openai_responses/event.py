@@ -20,7 +20,7 @@ Slot = Literal["content", "summary", "call", "result", "file"]
 """What of an item a part is; contents and summaries are counted, of the others there is one."""
 
 
-class Place(NamedTuple):
+class PartPlace(NamedTuple):
     """Where in an item an event belongs."""
 
     slot: Slot
@@ -55,29 +55,29 @@ class ResponsesEvent(Struct, gc=False, forbid_unknown_fields=True):
     status: str | None = None
 
 
-PLACE_OF_DELTA: dict[str, Place] = {
-    "response.output_text.delta": Place("content", "text"),
-    "response.refusal.delta": Place("content", "refusal"),
-    "response.reasoning_text.delta": Place("content", "reasoning"),
-    "response.reasoning_summary_text.delta": Place("summary", "reasoning"),
-    "response.function_call_arguments.delta": Place("call", "tool_call"),
-    "response.custom_tool_call_input.delta": Place("call", "tool_call"),
-    "response.mcp_call_arguments.delta": Place("call", "tool_call"),
-    "response.code_interpreter_call_code.delta": Place("call", "tool_call"),
+PLACE_OF_DELTA: dict[str, PartPlace] = {
+    "response.output_text.delta": PartPlace("content", "text"),
+    "response.refusal.delta": PartPlace("content", "refusal"),
+    "response.reasoning_text.delta": PartPlace("content", "reasoning"),
+    "response.reasoning_summary_text.delta": PartPlace("summary", "reasoning"),
+    "response.function_call_arguments.delta": PartPlace("call", "tool_call"),
+    "response.custom_tool_call_input.delta": PartPlace("call", "tool_call"),
+    "response.mcp_call_arguments.delta": PartPlace("call", "tool_call"),
+    "response.code_interpreter_call_code.delta": PartPlace("call", "tool_call"),
 }
 """Events by which a part grows."""
 
 CODE_DELTA = "response.code_interpreter_call_code.delta"
 
-PLACE_OF_DONE: dict[str, tuple[Place, str]] = {
-    "response.output_text.done": (Place("content", "text"), "text"),
-    "response.refusal.done": (Place("content", "refusal"), "refusal"),
-    "response.reasoning_text.done": (Place("content", "reasoning"), "text"),
-    "response.reasoning_summary_text.done": (Place("summary", "reasoning"), "text"),
-    "response.function_call_arguments.done": (Place("call", "tool_call"), "arguments"),
-    "response.custom_tool_call_input.done": (Place("call", "tool_call"), "input"),
-    "response.mcp_call_arguments.done": (Place("call", "tool_call"), "arguments"),
-    "response.code_interpreter_call_code.done": (Place("call", "tool_call"), "code"),
+PLACE_OF_DONE: dict[str, tuple[PartPlace, str]] = {
+    "response.output_text.done": (PartPlace("content", "text"), "text"),
+    "response.refusal.done": (PartPlace("content", "refusal"), "refusal"),
+    "response.reasoning_text.done": (PartPlace("content", "reasoning"), "text"),
+    "response.reasoning_summary_text.done": (PartPlace("summary", "reasoning"), "text"),
+    "response.function_call_arguments.done": (PartPlace("call", "tool_call"), "arguments"),
+    "response.custom_tool_call_input.done": (PartPlace("call", "tool_call"), "input"),
+    "response.mcp_call_arguments.done": (PartPlace("call", "tool_call"), "arguments"),
+    "response.code_interpreter_call_code.done": (PartPlace("call", "tool_call"), "code"),
 }
 """Events that say the whole of what grew, and in which field."""
 

@@ -10,7 +10,7 @@ from msgspec import UNSET, Struct, UnsetType, field
 from shared.log.events import Annotation, Delta, Part, PartEnd, PartKind
 from shared.log.snapshots import PartSoFar
 from worker.providers.errors import problem
-from worker.providers.openai_responses.event import ENCRYPTION_ORIGIN, Place, Slot
+from worker.providers.openai_responses.event import ENCRYPTION_ORIGIN, PartPlace, Slot
 from worker.providers.provider import ProviderError, ProviderEvent
 
 
@@ -84,7 +84,7 @@ class Items:
     def part(
         self,
         item: Item,
-        place: Place,
+        place: PartPlace,
         index: int = 0,
         *,
         begins: bool = False,

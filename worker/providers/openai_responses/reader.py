@@ -19,7 +19,7 @@ from worker.providers.openai_responses.event import (
     PLACE_OF_DELTA,
     PLACE_OF_DONE,
     PROTOCOL,
-    Place,
+    PartPlace,
     ResponsesEvent,
     read_event,
     read_usage,
@@ -39,10 +39,10 @@ from worker.providers.openai_responses.tools import (
 from worker.providers.provider import ProviderEvent
 
 _CODE = '{"code":"'
-_CALL = Place("call", "tool_call")
-_RESULT = Place("result", "tool_result")
-_FILE = Place("file", "file")
-_SUMMARY = Place("summary", "reasoning")
+_CALL = PartPlace("call", "tool_call")
+_RESULT = PartPlace("result", "tool_result")
+_FILE = PartPlace("file", "file")
+_SUMMARY = PartPlace("summary", "reasoning")
 
 
 class ResponsesReader:
@@ -69,7 +69,7 @@ class ResponsesReader:
         self._events: list[ProviderEvent] = []
 
     def read(self, data: bytes, events: list[ProviderEvent]) -> None:
-        """See `Reader.read`."""
+        """See `AnswerReader.read`."""
         if self.ended or not data or (not data.startswith(b"{") and is_done(data)):
             return
         event, unknown = read_event(self._name, data)
@@ -91,7 +91,7 @@ class ResponsesReader:
             events[-1].sequence_number = number
 
     def finish(self, unfinished: bytes, events: list[ProviderEvent]) -> None:
-        """See `Reader.finish`: only an event that has the whole response ends an answer."""
+        """See `AnswerReader.finish`: only an event that has the whole response ends an answer."""
         detail = "half an event" if unfinished.strip() else "no response.completed"
         raise problem(self._name, "incomplete_stream", detail)
 
@@ -132,7 +132,7 @@ class ResponsesReader:
             case _:
                 self._events.append(Raw(protocol=PROTOCOL, data=whole(self._name, data)))
 
-    def _grow(self, place: Place, event: ResponsesEvent) -> None:
+    def _grow(self, place: PartPlace, event: ResponsesEvent) -> None:
         if event.logprobs:
             self._keep({"type": event.type, "item_id": event.item_id, "logprobs": event.logprobs})
         item = self._items.find(event.output_index, event.item_id)
@@ -145,7 +145,7 @@ class ResponsesReader:
             text = escaped(text) if said.pieces else _CODE + escaped(text)
         self._items.say(item, said, text)
 
-    def _settle(self, place: Place, event: ResponsesEvent, said_in_all: str | None, data: bytes) -> Said:
+    def _settle(self, place: PartPlace, event: ResponsesEvent, said_in_all: str | None, data: bytes) -> Said:
         """What grew is said once more, whole. It does not end with that: its citations may follow."""
         item = self._items.find(event.output_index, event.item_id)
         said = self._items.part(item, place, _index(place, event))
@@ -166,7 +166,7 @@ class ResponsesReader:
         if kind is None:
             self._events.append(Raw(protocol=PROTOCOL, data=whole(self._name, data)))
             return
-        place = Place("content", kind)
+        place = PartPlace("content", kind)
         if event.type == "response.content_part.done":
             said = self._settle(place, event, content.get(field), data)
             item = self._items.find(event.output_index, event.item_id)
@@ -184,7 +184,7 @@ class ResponsesReader:
             self._events.append(Raw(protocol=PROTOCOL, data=whole(self._name, data)))
             return
         item = self._items.find(event.output_index, event.item_id)
-        place = Place("content", "text")
+        place = PartPlace("content", "text")
         self._items.cite(item, self._items.part(item, place, event.content_index), event.annotation)
 
     def _cite_rest(self, item: Item, said: Said, annotations: object) -> None:
@@ -243,7 +243,7 @@ class ResponsesReader:
                 continue  # its own event had it, and is kept
             if item.resumed and ("content", index) not in item.parts:
                 continue  # some that are raw count here, and not among the parts of an earlier attempt
-            said = self._items.part(item, Place("content", kind), index)
+            said = self._items.part(item, PartPlace("content", kind), index)
             self._check(item, said, content.get(field), data)
             if ends:
                 self._cite_rest(item, said, content.get("annotations"))
@@ -256,7 +256,7 @@ class ResponsesReader:
         self._finish_contents(item, fields.get("content"), data, ends=False)
         encrypted = _text(fields, "encrypted_content")
         if encrypted and not item.parts:
-            self._items.part(item, Place("content", "reasoning"))
+            self._items.part(item, PartPlace("content", "reasoning"))
         parts = list(item.parts.values())
         for said in parts:
             self._items.end(said, encrypted=encrypted if said is parts[-1] else None)
@@ -343,7 +343,7 @@ _UNDERSTOOD = (
 """Events of which only the fields that no one knows are kept."""
 
 
-def _index(place: Place, event: ResponsesEvent) -> int:
+def _index(place: PartPlace, event: ResponsesEvent) -> int:
     if place.slot == "content":
         return event.content_index
     return event.summary_index if place.slot == "summary" else 0

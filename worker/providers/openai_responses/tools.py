@@ -13,7 +13,7 @@ ARGUMENT_OF_CALL = {"function_call": "arguments", "custom_tool_call": "input"}
 """Calls that the caller runs, and the field with what it is called with; a custom tool's is any text."""
 
 
-class Tool(NamedTuple):
+class ProviderTool(NamedTuple):
     """A tool that the provider runs: its name, what of the item is arguments, and what its result, best first."""
 
     name: str
@@ -22,16 +22,16 @@ class Tool(NamedTuple):
 
 
 TOOL_OF_ITEM = {
-    "web_search_call": Tool("web_search", ("action",)),
-    "file_search_call": Tool("file_search", ("queries",), ("results",)),
-    "code_interpreter_call": Tool("code_interpreter", ("code", "container_id"), ("outputs",)),
-    "image_generation_call": Tool(
+    "web_search_call": ProviderTool("web_search", ("action",)),
+    "file_search_call": ProviderTool("file_search", ("queries",), ("results",)),
+    "code_interpreter_call": ProviderTool("code_interpreter", ("code", "container_id"), ("outputs",)),
+    "image_generation_call": ProviderTool(
         "image_generation",
         ("action", "revised_prompt", "size", "quality", "background", "output_format"),
         ("error",),
     ),
-    "mcp_call": Tool("", ("arguments",), ("error", "output")),
-    "mcp_list_tools": Tool("mcp_list_tools", ("server_label",), ("error", "tools")),
+    "mcp_call": ProviderTool("", ("arguments",), ("error", "output")),
+    "mcp_list_tools": ProviderTool("mcp_list_tools", ("server_label",), ("error", "tools")),
 }
 
 ITEM_TYPES = ARGUMENT_OF_CALL.keys() | TOOL_OF_ITEM.keys() | {"message", "reasoning"}

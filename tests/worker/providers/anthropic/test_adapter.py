@@ -12,7 +12,7 @@ from shared.log.snapshots import PartSoFar, Snapshot
 from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.anthropic.test_reader import RICH
 from tests.worker.providers.upstream import Reply, Upstream, outcome
-from worker.providers.anthropic.adapter import Anthropic
+from worker.providers.anthropic.adapter import AnthropicAdapter
 
 
 async def test_the_request_on_the_wire(
@@ -20,7 +20,7 @@ async def test_the_request_on_the_wire(
 ) -> None:
     monkeypatch.setenv("ACME_KEY", "k-123")
     settings = ProviderSettings(protocol="anthropic", base_url=upstream.url, api_key_env="ACME_KEY")
-    provider = Anthropic("acme", settings)
+    provider = AnthropicAdapter("acme", settings)
     upstream.reply = Reply([RICH])
     request = ask(max_tokens=9, temperature=0.5, metadata={"mine": "x"})
     assert (await outcome(provider, request, "claude-x")).error is None
@@ -47,7 +47,7 @@ async def test_the_key_goes_in_the_configured_header(
     header: Literal["x-api-key", "authorization"],
 ) -> None:
     monkeypatch.setenv("ACME_KEY", "k-123")
-    provider = Anthropic(
+    provider = AnthropicAdapter(
         "acme",
         ProviderSettings(protocol="anthropic", base_url=upstream.url, api_key_env="ACME_KEY", key_header=header),
     )
@@ -96,7 +96,7 @@ def said(role: str, *blocks: Any) -> dict[str, Any]:
 async def test_the_newest_version_that_takes_the_request(
     upstream: Upstream, ask: Callable[..., GenerationRequest], fields: dict[str, Any], version: str
 ) -> None:
-    provider = Anthropic("acme", ProviderSettings(protocol="anthropic", base_url=upstream.url))
+    provider = AnthropicAdapter("acme", ProviderSettings(protocol="anthropic", base_url=upstream.url))
     upstream.reply = Reply([RICH])
     assert (await outcome(provider, ask(**fields), "claude-sonnet-4-6")).error is None
     await provider.aclose()
@@ -107,7 +107,7 @@ async def test_a_fixed_version(upstream: Upstream, ask: Callable[..., Generation
     upstream.reply = Reply([RICH])
     for version in ("2023-06-01", "2026-10-21"):
         settings = ProviderSettings(protocol="anthropic", base_url=upstream.url, anthropic_version=version)
-        provider = Anthropic("acme", settings)
+        provider = AnthropicAdapter("acme", settings)
         for fields in ({}, {"temperature": 1}, {"temperature": 0.5}):
             got = await outcome(provider, ask(**fields), "claude-sonnet-4-6")
             assert (got.error is None) == (version == "2023-06-01" or fields != {"temperature": 0.5})
@@ -121,7 +121,7 @@ async def test_a_fixed_version(upstream: Upstream, ask: Callable[..., Generation
 
 async def test_the_version_of_what_goes_on(upstream: Upstream, ask: Callable[..., GenerationRequest]) -> None:
     settings = ProviderSettings(protocol="anthropic", base_url=upstream.url, prefill="assistant")
-    provider = Anthropic("acme", settings)
+    provider = AnthropicAdapter("acme", settings)
     upstream.reply = Reply([RICH])
     request = ask(temperature=0.5, on_interrupt="continue")
     so_far = Snapshot()
@@ -135,7 +135,7 @@ async def test_the_version_of_what_goes_on(upstream: Upstream, ask: Callable[...
 
 
 async def test_extra_is_merged_last(upstream: Upstream, ask: Callable[..., GenerationRequest]) -> None:
-    provider = Anthropic("acme", ProviderSettings(protocol="anthropic", base_url=upstream.url))
+    provider = AnthropicAdapter("acme", ProviderSettings(protocol="anthropic", base_url=upstream.url))
     upstream.reply = Reply([RICH])
     search = {"type": "web_search_20260318", "name": "web_search"}
     extra = {"acme": {"tools": [search], "max_tokens": 7, "service_tier": "auto"}, "other": {"top_k": 1}}
@@ -151,7 +151,7 @@ async def test_extra_is_merged_last(upstream: Upstream, ask: Callable[..., Gener
 async def test_what_the_protocol_cannot_say_is_refused_before_it_is_sent(
     upstream: Upstream, ask: Callable[..., GenerationRequest]
 ) -> None:
-    provider = Anthropic("acme", ProviderSettings(protocol="anthropic", base_url=upstream.url))
+    provider = AnthropicAdapter("acme", ProviderSettings(protocol="anthropic", base_url=upstream.url))
     got = await outcome(provider, ask(temperature=1.5))
     await provider.aclose()
     assert (got.failure.code, got.failure.retryable) == ("bad_request", False)

@@ -14,7 +14,7 @@ from shared.config.provider_settings import ProviderSettings
 from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.gemini.test_reader import RICH, chunk, end, text
 from tests.worker.providers.upstream import Reply, Upstream, outcome
-from worker.providers.gemini.adapter import API_VERSION, Gemini, resource
+from worker.providers.gemini.adapter import API_VERSION, GeminiAdapter, resource
 from worker.providers.http_client import MAX_ERROR_BYTES
 
 
@@ -24,7 +24,7 @@ async def test_the_request_on_the_wire(
     monkeypatch.setenv("ACME_KEY", "k-123")
     monkeypatch.setenv("GOOGLE_API_KEY", "another")
     settings = ProviderSettings(protocol="gemini", base_url=f"{upstream.url}/root/", api_key_env="ACME_KEY")
-    provider = Gemini("acme", settings)
+    provider = GeminiAdapter("acme", settings)
     upstream.reply = Reply([RICH])
     extra = {"acme": {"safetySettings": [], "generationConfig": {"topK": 3}}, "other": {"no": 1}}
     request = ask(max_tokens=9, metadata={"mine": "x"}, extra=extra)
@@ -50,7 +50,7 @@ async def test_the_request_is_where_and_what_the_sdk_sends(
     monkeypatch.setenv("ACME_KEY", "k-123")
     upstream.reply = Reply([chunk(text("Light.")) + end()])
     settings = ProviderSettings(protocol="gemini", base_url=upstream.url + base, api_key_env="ACME_KEY")
-    provider = Gemini("acme", settings)
+    provider = GeminiAdapter("acme", settings)
     assert (await outcome(provider, ask(max_tokens=9), "gemini-x")).error is None
     await provider.aclose()
 
@@ -94,7 +94,7 @@ def test_no_model_name_leads_elsewhere(model: str, path: str) -> None:
 
 
 async def test_a_model_name_arrives_as_it_is(upstream: Upstream, ask: Callable[..., GenerationRequest]) -> None:
-    provider = Gemini("acme", ProviderSettings(protocol="gemini", base_url=upstream.url))
+    provider = GeminiAdapter("acme", ProviderSettings(protocol="gemini", base_url=upstream.url))
     upstream.reply = Reply([RICH])
     assert (await outcome(provider, ask(), "../a?b=c&d")).error is None
     await provider.aclose()
@@ -104,7 +104,7 @@ async def test_a_model_name_arrives_as_it_is(upstream: Upstream, ask: Callable[.
 async def test_what_the_protocol_cannot_say_is_refused_before_it_is_sent(
     upstream: Upstream, ask: Callable[..., GenerationRequest]
 ) -> None:
-    provider = Gemini("acme", ProviderSettings(protocol="gemini", base_url=upstream.url))
+    provider = GeminiAdapter("acme", ProviderSettings(protocol="gemini", base_url=upstream.url))
     got = await outcome(provider, ask(parallel_tool_calls=False))
     await provider.aclose()
     assert (got.failure.code, got.failure.retryable) == ("bad_request", False)
@@ -119,7 +119,7 @@ async def test_what_the_protocol_cannot_say_is_refused_before_it_is_sent(
 async def test_a_refusal_that_is_no_error_document(
     upstream: Upstream, ask: Callable[..., GenerationRequest], body: bytes
 ) -> None:
-    provider = Gemini("acme", ProviderSettings(protocol="gemini", base_url=upstream.url))
+    provider = GeminiAdapter("acme", ProviderSettings(protocol="gemini", base_url=upstream.url))
     upstream.reply = Reply([body], status=503, headers={"content-type": "text/html"})
     got = await outcome(provider, ask())
     await provider.aclose()
@@ -128,7 +128,7 @@ async def test_a_refusal_that_is_no_error_document(
 
 
 async def test_an_error_in_a_list_of_one(upstream: Upstream, ask: Callable[..., GenerationRequest]) -> None:
-    provider = Gemini("acme", ProviderSettings(protocol="gemini", base_url=upstream.url))
+    provider = GeminiAdapter("acme", ProviderSettings(protocol="gemini", base_url=upstream.url))
     error = {"error": {"code": 400, "status": "FAILED_PRECONDITION", "message": "SECRET"}}
     upstream.reply = Reply([json.dumps([error]).encode()], status=400, headers={"content-type": "application/json"})
     got = await outcome(provider, ask())

@@ -13,7 +13,7 @@ from shared.config.provider_settings import Protocol, ProviderSettings
 from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.openai_chat.test_reader import RICH
 from tests.worker.providers.upstream import Call, Reply, Upstream, outcome
-from worker.providers.openai_chat.adapter import OpenAIChat
+from worker.providers.openai_chat.adapter import OpenAIChatAdapter
 from worker.providers.openai_chat.request import body
 from worker.providers.provider import Provider, ProviderError, ProviderEvent
 
@@ -85,7 +85,7 @@ async def test_the_key_comes_from_its_variable_and_openai_identities_stay_at_ope
     monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
     monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-1")
     settings = ProviderSettings(protocol="openai-chat", base_url=upstream.url, api_key_env="ACME_KEY")
-    provider = OpenAIChat("acme", settings)
+    provider = OpenAIChatAdapter("acme", settings)
     call = await sent(upstream, provider, ask())
     await provider.aclose()
     assert call.headers["authorization"] == "Bearer k-123"
@@ -213,7 +213,7 @@ def test_what_the_protocol_cannot_say_is_refused(ask: Ask) -> None:
 async def test_a_key_with_a_curly_quote(upstream: Upstream, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACME_KEY", "\u201csk")
     settings = ProviderSettings(protocol="openai-chat", base_url=upstream.url, api_key_env="ACME_KEY")
-    provider = OpenAIChat("acme", settings)
+    provider = OpenAIChatAdapter("acme", settings)
     got = await outcome(provider, ask())
     await provider.aclose()
     assert (got.failure.code, got.failure.retryable) == ("bad_request", False)

@@ -14,15 +14,15 @@ from shared.log.snapshots import PartSoFar, Snapshot
 from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.openai_responses.responses_stream import RICH, Script, output_text
 from tests.worker.providers.upstream import Reply, Upstream, outcome
-from worker.providers.openai_responses.adapter import OpenAIResponses
+from worker.providers.openai_responses.adapter import OpenAIResponsesAdapter
 from worker.providers.provider import ProviderError
 
 Ask = Callable[..., GenerationRequest]
 
 
-def endpoint(upstream: Upstream, **fields: Any) -> OpenAIResponses:
+def endpoint(upstream: Upstream, **fields: Any) -> OpenAIResponsesAdapter:
     settings = ProviderSettings(protocol="openai-responses", base_url=f"{upstream.url}/v1", **fields)
-    return OpenAIResponses("acme", settings)
+    return OpenAIResponsesAdapter("acme", settings)
 
 
 def begun(**fields: Any) -> Snapshot:
@@ -79,7 +79,7 @@ async def test_to_continue_it_runs_in_the_background(upstream: Upstream, ask: As
 def test_where_it_can_go_on(
     ask: Ask, request_fields: Any, settings: Any, state: dict[str, Any], expected: bool
 ) -> None:
-    provider = OpenAIResponses("acme", ProviderSettings(protocol="openai-responses", **settings))
+    provider = OpenAIResponsesAdapter("acme", ProviderSettings(protocol="openai-responses", **settings))
     assert provider.continues(ask(**request_fields), "m", begun(**state)) is expected
 
 

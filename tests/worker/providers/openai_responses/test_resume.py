@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from shared.log.events import ORIGIN, Annotation, EventId, Part, PartEnd, decode, encode
 from shared.log.events import Attempt as AttemptEvent
-from shared.log.guarded_log import Claim, Start
+from shared.log.guarded_log import Claim, ClaimOutcome
 from shared.log.snapshots import Snapshot
-from shared.sse_decoder import Decoder
+from shared.sse_decoder import SseDecoder
 from tests.worker.providers.openai_responses.responses_stream import Script, output_text, rich
 from worker.providers.openai_responses.reader import ResponsesReader
 from worker.providers.provider import ProviderError, ProviderEvent
@@ -27,7 +27,7 @@ def events_of(body: bytes, so_far: Snapshot | None = None) -> list[ProviderEvent
     """What a reader makes of it."""
     reader = ResponsesReader("acme", so_far)
     events: list[ProviderEvent] = []
-    for event in Decoder().feed(body):
+    for event in SseDecoder().feed(body):
         reader.read(event.data, events)
     return events
 
@@ -35,7 +35,7 @@ def events_of(body: bytes, so_far: Snapshot | None = None) -> list[ProviderEvent
 def written(events: Sequence[ProviderEvent], token: int, batches: Sequence[int] = ()) -> list[Entry]:
     """The log's entries, deltas merged where so many events came at a time."""
     first = encode(AttemptEvent(number=token, reason="new", model="m", provider="acme", continues=token > 1))
-    claim = Claim(Start.CLAIMED, token, 1, ORIGIN, first)
+    claim = Claim(ClaimOutcome.CLAIMED, token, 1, ORIGIN, first)
     sent: list[Entry] = []
 
     async def restore() -> bool:
