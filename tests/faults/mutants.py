@@ -216,8 +216,8 @@ MUTANTS = (
                 "                self._settle(writer, batch, reply, sent)\n",
                 "                self._settle(writer, batch, reply, sent)\n"
                 "                if batch.events[-1][0] in ('completed', 'failed', 'cancelled'):\n"
-                "                    from shared.log.guarded_log import Keys\n"
-                "                    key = Keys(batch.generation_id).record\n"
+                "                    from shared.storage.keys import GenerationKeys\n"
+                "                    key = GenerationKeys(batch.generation_id).record\n"
                 "                    await self.log.redis.hset(key, 'seal', str(batch.last))\n",
             ),
         ),

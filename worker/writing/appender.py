@@ -23,8 +23,8 @@ from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError, Respon
 
 from shared.log.guarded_log import Batch, Claim, Log, Reply, WriteOutcome
 from shared.storage.outage import is_away, is_full, level
-from worker.writing.append_journal import Silence
 from worker.writing.cpu_load import CpuLoad
+from worker.writing.observer import Observer
 from worker.writing.writer import FULL_DISK_S, FULL_MEMORY_S, StopReason, Writer
 
 logger = logging.getLogger("midstream.worker")
@@ -65,11 +65,11 @@ class Appender:
         running_ttl: float,
         window: float = 0.0,
         settler: AfterSeal,
-        journal: Silence,
+        observer: Observer,
         beat: Callable[[], None] = lambda: None,
     ) -> None:
         self.log = log
-        self.journal = journal
+        self.observer = observer
         self.max_log = max_log
         self.running_ttl_ms = int(running_ttl * 1000)
         self._window = window
@@ -97,7 +97,7 @@ class Appender:
     ) -> Writer:
         """A writer for a claimed attempt; `restore` and `stop` as the Writer has them."""
         writer = Writer(generation_id, claim, max_log=self.max_log, dirty=self._mark, restore=restore, stop=stop)
-        self.journal.claimed(generation_id, claim)
+        self.observer.claimed(generation_id, claim)
         self._renewed[id(writer)] = time.monotonic()
         return writer
 
@@ -231,16 +231,19 @@ class Appender:
             raise refused
 
     def _settle(self, writer: Writer, batch: Batch, reply: Reply, sent: float) -> None:
-        self.journal.answered(batch, reply, sent)
+        self.observer.appended(batch, reply, sent)
         if reply.outcome is WriteOutcome.GONE:
             self._dirty.pop(id(writer), None)  # what came meanwhile waits, too
             self._restoring[id(writer)] = asyncio.create_task(self._restore(writer, batch, reply))
             return
+        ended = writer.outcome is not None
         try:
             writer.settle(batch, reply)
         except Exception as error:
             self._fail(writer, error)
         if writer.outcome is not None:
+            if writer.outcome is WriteOutcome.OK and not ended:
+                self.observer.sealed(writer.generation_id)
             self._settler.answered()
 
     async def _restore(self, writer: Writer, batch: Batch, gone: Reply) -> None:
