@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-CODE   := $(wildcard api bench judges midstream shared simulator tests worker)
+CODE   := $(wildcard api bench midstream shared simulator tests worker)
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 # Nothing is resolved: some versions of pip look for dependencies anew, past the lock. `pip check` says if one is missing.
 LOCKED := install --quiet --no-user --no-deps --require-hashes -r
@@ -55,7 +55,7 @@ test-newest: ## Run the unit tests with the newest dependencies that pyproject.t
 	.venv-newest/bin/pytest $(UNIT) $(ARGS)
 
 chaos: install ## Break real processes for a while and check every promise; SECONDS=300 SEED=1 ARGS="--workers 3"
-	$(BIN)/python -m tests.faults.chaos --seconds $(or $(SECONDS),60) --seed $(or $(SEED),1) $(ARGS)
+	$(BIN)/python -m tests.chaos --seconds $(or $(SECONDS),60) --seed $(or $(SEED),1) $(ARGS)
 
 bench: install ## Measure beside its peers and write docs/performance.md (hours); PARTS="fanout idle" does some
 	for part in $(PARTS); do \
@@ -71,13 +71,13 @@ bench-quick: install ## Whether a ratio has become worse by a third (two minutes
 	$(BIN)/python -m bench.quick
 
 judge-llama: install ## Build llama.cpp's server and compare Midstream with it (20 minutes, once)
-	$(BIN)/python -m judges.llama $(ARGS)
+	$(BIN)/python -m tests.judges.llama $(ARGS)
 
 judge-clients: install ## Cut connections under clients of npm, PyPI and Java (30 minutes; ARGS="--step 11": 5)
-	$(BIN)/python -m judges.clients $(ARGS)
+	$(BIN)/python -m tests.judges.clients $(ARGS)
 
 judge-proxies: install ## Look how soon nginx, HAProxy, Caddy and express pass events on (5 minutes)
-	$(BIN)/python -m judges.proxies $(ARGS)
+	$(BIN)/python -m tests.judges.proxies $(ARGS)
 
 lint: install ## Check style, types and imports
 	$(BIN)/ruff check $(CODE)

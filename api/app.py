@@ -10,32 +10,33 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from api import openapi, problems
-from api.auth import Keys
-from api.browser_guard import BrowserGuard
-from api.certificate import Certificate
-from api.hub import Hub
-from api.intake import Served
-from api.promises import Promises
+from api import openapi
+from api.access.api_keys import ApiKeys
+from api.access.browser_guard import BrowserGuard
+from api.intake.request_body import ServedModels
+from api.problems import problem
+from api.queued_deadlines import QueuedDeadlines
 from api.routes import events, generations, health, models, page, usage
-from api.server import serve
-from api.services import Services
+from api.services import ApiServices
+from api.serving.certificate import Certificate
+from api.serving.server import serve
 from api.supervisor import supervised
-from api.waiting import Waiting
-from shared.commands import Server
-from shared.deadlines import Deadlines
-from shared.durability import Durability
-from shared.generations import Generations
-from shared.log import Log
-from shared.permissions import require, try_again
-from shared.queue import Queue
-from shared.redis_client import connect_both
-from shared.settings import Settings
-from shared.telemetry import configure_logging
-from shared.version import version
-from shared.workers import Workers
+from api.unsynced import Unsynced
+from api.viewing.hub import Hub
+from shared.config.settings import Settings
+from shared.generations.deadlines import Deadlines
+from shared.generations.generations import Generations
+from shared.log.guarded_log import Log
+from shared.permissions.commands import TriedServer
+from shared.permissions.permission_check import require, try_again
+from shared.process.telemetry import configure_logging
+from shared.process.version import version
+from shared.queue.queue import Queue
+from shared.queue.workers import Workers
+from shared.storage.connections import connect_both
+from shared.storage.disk_sync import DiskSync
 
-KEEP = 4.0
+KEEP_UNSYNCED_S = 4.0
 """Seconds that a node which goes waits until Redis has on disk what it promised last."""
 
 DESCRIPTION = (
@@ -44,7 +45,7 @@ DESCRIPTION = (
 )
 
 
-def create_app(settings: Settings, away: Sequence[Server] = ()) -> FastAPI:
+def create_app(settings: Settings, away: Sequence[TriedServer] = ()) -> FastAPI:
     """The app; its lifespan opens and closes what it needs. Raises SettingsError for malformed keys.
 
     `away` did not answer at start, and are asked for permissions when they do.
@@ -53,10 +54,10 @@ def create_app(settings: Settings, away: Sequence[Server] = ()) -> FastAPI:
     log = Log(redis)
     store = Generations(redis, Queue(queue_redis, settings), settings)
     hub = Hub(log, store, settings)
-    promises = Promises(store)
+    promises = Unsynced(store)
     deadlines, workers = Deadlines(store), Workers(queue_redis, settings.lease)
-    waiting = Waiting(store, deadlines, workers)
-    durability = Durability(settings)
+    waiting = QueuedDeadlines(store, deadlines, workers)
+    durability = DiskSync(settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -70,7 +71,7 @@ def create_app(settings: Settings, away: Sequence[Server] = ()) -> FastAPI:
             async with supervised("promises", promises.run), supervised("deadlines", waiting.run):
                 yield
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(KEEP):
+                    async with asyncio.timeout(KEEP_UNSYNCED_S):
                         await promises.kept()
 
     # FastAPI's pages for people load a script from a host of somebody else. The description itself needs none.
@@ -84,11 +85,11 @@ def create_app(settings: Settings, away: Sequence[Server] = ()) -> FastAPI:
         # A redirect would name the scheme and Host that came, which behind a proxy with TLS is http.
         redirect_slashes=False,
     )
-    app.state.keys = Keys(settings)
-    served = Served.by(settings)
-    app.state.services = Services(settings, log, store, hub, promises, deadlines, workers, durability, served)
+    app.state.keys = ApiKeys(settings)
+    served = ServedModels.by(settings)
+    app.state.services = ApiServices(settings, log, store, hub, promises, deadlines, workers, durability, served)
     app.add_middleware(BrowserGuard, settings=settings)
-    problems.install(app)
+    problem.install(app)
     for module in (generations, events, models, usage, health, page):
         app.include_router(module.router)
     describe: Any = functools.partial(openapi.describe, app, keys=app.state.keys.required)
@@ -109,9 +110,9 @@ def run(settings: Settings, *, share_port: bool = False, certificate: Certificat
     serve(app, app.state.services.hub, settings, share_port=share_port, certificate=certificate)
 
 
-async def _require(settings: Settings) -> Sequence[Server]:
+async def _require(settings: Settings) -> Sequence[TriedServer]:
     away = await require(settings)
-    durability = Durability(settings)
+    durability = DiskSync(settings)
     try:
         await durability.require()
     finally:

@@ -7,8 +7,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api.problems import ProblemDetails
-from shared.requests import GenerationRequest
+from api.problems.problem import ProblemDetails
+from shared.request.generation_request import GenerationRequest
 
 _REF = "#/components/schemas/{model}"
 _OPEN = ("/livez", "/readyz")

@@ -9,38 +9,38 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Request
 
-from api.admission import refusal
-from api.answers import ID_EXAMPLE
-from api.hub import Hub
-from api.intake import Served
-from api.problems import gone, not_found, unavailable, unreadable
-from api.promises import Promises
-from api.tail import RESTORATION
-from shared.clock import read_clock
-from shared.deadlines import Deadlines
-from shared.durability import Durability
-from shared.generations import Generations
-from shared.log import Log
-from shared.records import Record
-from shared.settings import Settings
-from shared.workers import Workers
+from api.intake.request_body import ServedModels
+from api.problems.problem import gone, not_found, unavailable, unreadable
+from api.schemas.generation import ID_EXAMPLE
+from api.unsynced import Unsynced
+from api.viewing.hub import Hub
+from api.viewing.resume import refusal
+from api.viewing.tail import RESTORATION_S
+from shared.config.settings import Settings
+from shared.generations.deadlines import Deadlines
+from shared.generations.generations import Generations
+from shared.log.guarded_log import Log
+from shared.queue.workers import Workers
+from shared.record import Record
+from shared.storage.clock import read_clock
+from shared.storage.disk_sync import DiskSync
 
 _ID = re.compile(r"gen_[a-z2-7]{32}")
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
+class ApiServices:
     """One of each for the whole app."""
 
     settings: Settings
     log: Log
     generations: Generations
     hub: Hub
-    promises: Promises
+    promises: Unsynced
     deadlines: Deadlines
     workers: Workers
-    durability: Durability
-    served: Served
+    durability: DiskSync
+    served: ServedModels
     started: float = field(default_factory=time.monotonic)
 
     async def just_restarted(self, *, sure: bool) -> bool:
@@ -50,10 +50,10 @@ class Services:
         """
         _, up_ms = await read_clock(self.log.redis)
         age_ms = (time.monotonic() - self.started) * 1000
-        return up_ms < RESTORATION * 1000 and not (sure and up_ms + 2000 > age_ms)
+        return up_ms < RESTORATION_S * 1000 and not (sure and up_ms + 2000 > age_ms)
 
     async def record(self, generation_id: str, owner: str) -> Record:
-        """The owner's record. Raises Problem 404, 410 or 503, and redis.exceptions.RedisError."""
+        """The owner's record. Raises ProblemError 404, 410 or 503, and redis.exceptions.RedisError."""
         found = await self.generations.find(generation_id)
         match refusal(found, owner):
             case "not_found":
@@ -69,8 +69,8 @@ class Services:
 
 
 # Async although nothing is awaited: FastAPI would run it in a thread.
-async def _services(request: Request) -> Services:
-    services: Services = request.app.state.services
+async def _services(request: Request) -> ApiServices:
+    services: ApiServices = request.app.state.services
     return services
 
 
@@ -81,5 +81,5 @@ async def _known_shape(id: Annotated[str, Path(description="The generation's id.
     return id
 
 
-Use = Annotated[Services, Depends(_services)]
+Use = Annotated[ApiServices, Depends(_services)]
 GenerationId = Annotated[str, Depends(_known_shape)]

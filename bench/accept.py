@@ -30,9 +30,9 @@ from rich.table import Table
 
 from bench.machine import describe
 from bench.stack import Connection
-from midstream.up import free_port
-from midstream.valkey import Valkey
-from tests.processes import Process
+from midstream.commands.up import free_port
+from midstream.processes.valkey import Valkey
+from tests.harness.processes import Process
 
 BODY = json.dumps({"model": "simulator/lorem", "messages": [{"role": "user", "content": "Hello"}]}).encode()
 RATES = (1, 100)

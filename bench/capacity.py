@@ -32,8 +32,8 @@ from bench.results import Figures, Report
 from bench.rounds import alternate
 from bench.stack import Connection
 from bench.subjects import PROMPT, simulator, started
-from midstream.valkey import Valkey
-from tests.processes import Process, Stack
+from midstream.processes.valkey import Valkey
+from tests.harness.processes import Process, Stack
 
 RATE = 50
 WARM = 3.0

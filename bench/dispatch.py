@@ -33,7 +33,7 @@ from rich.table import Table
 
 from bench.machine import describe
 from bench.stack import Connection, Measured, stack
-from shared.log import Keys
+from shared.storage.keys import GenerationKeys
 
 SETTLE = 30.0
 """Seconds in which everything that was asked must have reached the provider."""
@@ -181,7 +181,7 @@ class Measurement:
         if isinstance(system, Midstream):
             hget: Any = self.redis.hget  # typed for the blocking client too
             for one in asked:
-                token = await hget(Keys(one.id).record, "token")
+                token = await hget(GenerationKeys(one.id).record, "token")
                 # Whole milliseconds, cut off: half of one is missing on average.
                 self._add(f"{name}: to claim (±0.5)", state, int(token or 0) * 1_000_000 + 500_000 - one.began_ns)
 

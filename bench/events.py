@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.machine import describe
-from shared.events import Attempt, Completed, Delta, Event, Part, PartEnd, Usage, UsageReport, decode, encode
+from shared.log.events import Attempt, Completed, Delta, Event, Part, PartEnd, Usage, UsageReport, decode, encode
 
 USAGE = Usage(input_tokens=1423, output_tokens=345, cached_tokens=1024, reasoning_tokens=128)
 TYPICAL: list[Event] = [

@@ -22,10 +22,11 @@ from bench.load import compiled, get
 from bench.publishers import Appender, Made, OverHttp, Publisher, ToRedis, data, keep_pace
 from bench.stack import Connection
 from bench.subjects import PROMPT, listening, started
-from midstream.up import free_port
-from midstream.valkey import Valkey
-from shared.redis_client import connect
-from tests.processes import ROOT, Process, Stack
+from midstream.commands.up import free_port
+from midstream.processes.valkey import Valkey
+from shared.storage.connections import connect
+from tests.harness.processes import Process, Stack
+from tests.harness.repository import ROOT
 
 
 @dataclass(frozen=True)

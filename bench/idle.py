@@ -17,7 +17,7 @@ from bench import cpu
 from bench.arguments import parser
 from bench.results import Figures, Report
 from bench.rounds import alternate
-from tests.processes import Stack
+from tests.harness.processes import Stack
 
 SECONDS = 10.0
 SETTLE = 8.0

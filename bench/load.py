@@ -22,7 +22,7 @@ from typing import Any
 
 from bench.cpu import LOAD_CORE, on_core
 from bench.environments import Unavailable
-from midstream.tether import tethered
+from midstream.processes.parent_death import tethered
 
 SOURCES = Path(__file__).parent
 SPARE_FILES = 500

@@ -30,8 +30,8 @@ from bench.results import Figures, Report
 from bench.rounds import alternate
 from bench.stack import Connection
 from bench.subjects import PROMPT
-from shared.log import Keys
-from tests.processes import Stack
+from shared.storage.keys import GenerationKeys
+from tests.harness.processes import Stack
 
 FEW, MANY = 2_000, 10_000
 OPENING = 1_500
@@ -108,7 +108,7 @@ async def logged() -> dict[str, Figures]:
         async with fans.midstream()(1, folder) as fan:
             assert fan.logs is not None
             await fan.logs.appender.fill(10_000, padding=30)
-            key = Keys(fan.logs.ids[0]).log
+            key = GenerationKeys(fan.logs.ids[0]).log
             size = await fan.logs.redis.memory_usage(key, samples=0)
             entries = await fan.logs.redis.xrange(key)
             data = sum(len(value) for _, fields in entries for value in fields.values())
@@ -130,7 +130,7 @@ async def _finished(stack: Stack) -> Figures:
     assert status == 202, answer
     redis = Redis.from_url(stack.valkey.url)
     id = json.loads(answer)["id"]
-    keys = Keys(id)
+    keys = GenerationKeys(id)
     state: Any = redis.hget  # typed for the blocking client too
     for _ in range(300):
         if await state(keys.record, "state") == b"completed":

@@ -27,8 +27,8 @@ from openai import AsyncOpenAI
 from rich.console import Console
 from rich.table import Table
 
-from shared.provider_settings import ProviderSettings
-from shared.requests import GenerationRequest
+from shared.config.provider_settings import ProviderSettings
+from shared.request.generation_request import GenerationRequest
 from worker.providers.registry import Registry
 
 PROMPT = "Why is the sky blue?"

@@ -10,8 +10,9 @@ from typing import Protocol
 
 from redis.asyncio import Redis
 
-from shared.events import Completed, Delta, EventId, encode
-from shared.log import Batch, Keys, Log, Outcome
+from shared.log.events import Completed, Delta, EventId, encode
+from shared.log.guarded_log import Batch, Log, WriteOutcome
+from shared.storage.keys import GenerationKeys
 
 TICK = 0.002
 """Seconds between two turns at least, where many generations share the time between two events."""
@@ -52,7 +53,7 @@ class Appender:
 
     def __init__(self, redis: Redis, ids: Sequence[str]) -> None:
         self._log, self._redis, self._ids = Log(redis), redis, ids
-        self._logs = [Keys(id).log for id in ids]
+        self._logs = [GenerationKeys(id).log for id in ids]
         self._last: list[EventId] = []
 
     async def begin(self) -> None:
@@ -93,7 +94,7 @@ class Appender:
 
     async def _append(self, at: int, batch: Batch) -> None:
         reply = await self._log.append(batch)
-        if reply.outcome is not Outcome.OK:
+        if reply.outcome is not WriteOutcome.OK:
             raise RuntimeError(f"an append was answered {reply.outcome}")
         self._last[at] = batch.last
 

@@ -28,7 +28,7 @@ from bench.fans import Fan, Logs, midstream
 from bench.load import get, load
 from bench.results import Figures, Report, losses
 from bench.rounds import alternate
-from shared.log import Keys
+from shared.storage.keys import GenerationKeys
 
 LONG = 10_000
 LOGS, EVENTS, COMERS, LIVE = 20, 5_000, 1_000, 100
@@ -58,7 +58,7 @@ async def replay() -> tuple[Figures, Figures]:
 
 def _xrange(logs: Logs) -> float:
     """Milliseconds of one XRANGE of the whole log."""
-    key = Keys(logs.ids[0]).log.encode()
+    key = GenerationKeys(logs.ids[0]).log.encode()
     command = b"*4\r\n$6\r\nXRANGE\r\n$%d\r\n%b\r\n$1\r\n-\r\n$1\r\n+\r\n" % (len(key), key)
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(30.0)

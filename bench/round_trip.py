@@ -1,4 +1,4 @@
-"""Cost of one command to Redis by `shared.redis_client`, beside redis-py as it comes and beside a bare socket.
+"""Cost of one command to Redis by `shared.storage.connections`, beside redis-py as it comes and beside a bare socket.
 
     python -m bench.round_trip
 
@@ -19,8 +19,8 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from rich.console import Console
 from rich.table import Table
 
-from midstream.valkey import Valkey
-from shared.redis_client import connect
+from midstream.processes.valkey import Valkey
+from shared.storage.connections import connect
 
 ROUNDS, TIMES = 40, 100
 
@@ -55,7 +55,7 @@ async def main() -> None:
                 return await reader.readline()
 
             commands: dict[str, Callable[[], Awaitable[object]]] = {
-                "shared.redis_client": lambda: ours.get("a"),
+                "shared.storage.connections": lambda: ours.get("a"),
                 "redis-py, blocking pool": lambda: plain.get("a"),
                 "bare socket": bare,
             }

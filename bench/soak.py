@@ -22,8 +22,8 @@ from redis.asyncio import Redis
 from bench.arguments import parser
 from bench.results import Figures, Report
 from bench.stack import Connection
-from shared.queue import PENDING
-from tests.processes import Process, Stack
+from shared.storage.keys import PENDING_KEY
+from tests.harness.processes import Process, Stack
 
 CALLERS = 8
 STEP = 2_000
@@ -84,7 +84,7 @@ async def step(callers: list[Caller], first: int, redis: Redis) -> None:
 
     await asyncio.gather(*(work(caller, place) for place, caller in enumerate(callers)))
     async with asyncio.timeout(WAIT):
-        while await redis.zcard(PENDING):  # noqa: ASYNC110  # in another process
+        while await redis.zcard(PENDING_KEY):  # noqa: ASYNC110  # in another process
             await asyncio.sleep(0.1)
     await asyncio.sleep(SETTLE)
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.processes import Process, Stack
+from tests.harness.processes import Process, Stack
 
 
 class Measured(Stack):

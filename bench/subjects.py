@@ -15,9 +15,10 @@ from urllib.parse import urlencode
 from bench.cpu import LOAD_CORE, SERVER_CORE, on_core
 from bench.environments import PEERS, node, python
 from bench.load import form, post
-from midstream.up import free_port
-from midstream.valkey import Valkey
-from tests.processes import ROOT, Process, Stack
+from midstream.commands.up import free_port
+from midstream.processes.valkey import Valkey
+from tests.harness.processes import Process, Stack
+from tests.harness.repository import ROOT
 
 PROMPT = [{"role": "user", "content": "Hello"}]
 

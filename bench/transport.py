@@ -23,7 +23,7 @@ from bench.cpu import SERVER_CORE, pin
 from bench.results import Figures, Report
 from bench.rounds import alternate
 from worker.providers import http_client, stream
-from worker.providers.finish import Finish
+from worker.providers.finish_reasons import Finish
 from worker.providers.provider import ProviderError, ProviderEvent
 
 ANSWERS, PIECES, RATE = 100, 250, 50
@@ -32,7 +32,7 @@ HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding
 
 
 class Counter:
-    """A reader (`worker.providers.stream.Reader`) that only counts."""
+    """A reader (`worker.providers.stream.AnswerReader`) that only counts."""
 
     def __init__(self) -> None:
         self.ended = False
@@ -70,7 +70,7 @@ def _serve(ready: Connection) -> None:
 
 def httpx2s() -> httpx2.AsyncClient:
     """The client with httpx2's own transport."""
-    return httpx2.AsyncClient(timeout=http_client.TIMEOUT, limits=http_client.LIMITS)
+    return httpx2.AsyncClient(timeout=http_client.CALL_TIMEOUT, limits=http_client.CONNECTION_LIMITS)
 
 
 CLIENTS: dict[str, Callable[[], httpx2.AsyncClient]] = {

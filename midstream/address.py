@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import typer
 
 from midstream.program import typed
-from shared.loopback import is_loopback
+from shared.config.loopback import is_loopback
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 DEFAULT_PORT = 8000

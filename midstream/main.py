@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from midstream import chat, show, usage
 from midstream.address import Key
+from midstream.commands import chat, show, usage
 from midstream.errors import ClientError, StartError
 from midstream.program import typed
 from midstream.standard_streams import forgive, own_streams
 from midstream.terminal import exact_line
-from shared.settings_error import SettingsError
+from shared.errors import SettingsError
 
 if TYPE_CHECKING:
-    from shared.settings import Settings
+    from shared.config.settings import Settings
 
 app = typer.Typer(
     name="midstream",
@@ -43,17 +43,17 @@ DataDir = Annotated[Path, typer.Option(file_okay=False, help="Folder of the embe
 
 def _say_version(wanted: bool) -> None:
     if wanted:
-        from shared.version import version
+        from shared.process.version import version
 
         print(f"midstream {version()}")
         raise typer.Exit
 
 
-SERVERS = frozenset({"up", "api", "worker", "simulator"})
+SERVER_COMMANDS = frozenset({"up", "api", "worker", "simulator"})
 
 
 def _warn_of_strangers(settings: Settings) -> None:
-    from shared.variables import warnings
+    from shared.config.variables import warnings
 
     for warning in warnings(settings.known()):
         print(f"midstream: {warning}", file=sys.stderr)
@@ -67,8 +67,8 @@ def options(
     ] = False,
 ) -> None:
     """What every command has: `--version` ends the program before one is looked for."""
-    if context.invoked_subcommand in SERVERS:
-        from shared.descriptors import raise_limit
+    if context.invoked_subcommand in SERVER_COMMANDS:
+        from shared.process.file_descriptors import raise_limit
 
         forgive()
         raise_limit()  # before any connection, and for all whom it starts
@@ -83,7 +83,7 @@ def up(
     processes: Processes = 1,
 ) -> None:
     """Run everything on this machine: embedded server, API, workers and simulator."""
-    from midstream import up
+    from midstream.commands import up
 
     raise typer.Exit(up.run(host, port, data_dir, workers, processes))
 
@@ -102,20 +102,20 @@ def api(
     ssl_keyfile: Annotated[Path | None, typer.Option(help="Its key in PEM, where it is not in the same file.")] = None,
 ) -> None:
     """Run the HTTP API against MIDSTREAM_REDIS_URL."""
-    from shared.settings import load
+    from shared.config.settings import load
 
     if ssl_keyfile is not None and ssl_certfile is None:
         raise SettingsError("--ssl-keyfile: needs --ssl-certfile; name the certificate of this key")
     settings = load(host=host, port=port)
     _warn_of_strangers(settings)
     if processes > 1:
-        from midstream import up
+        from midstream.commands import up
 
         files = {"--ssl-certfile": ssl_certfile, "--ssl-keyfile": ssl_keyfile}
         words = [word for name, file in files.items() if file is not None for word in (name, str(file))]
         raise typer.Exit(up.run_apis(settings, processes, words))
     from api.app import run
-    from api.certificate import Certificate
+    from api.serving.certificate import Certificate
 
     run(
         settings,
@@ -132,9 +132,9 @@ def worker(
     ] = False,
 ) -> None:
     """Run one worker, or several, against MIDSTREAM_REDIS_URL."""
-    from shared.announcement import announcement
-    from shared.outbound import check
-    from shared.settings import load
+    from shared.config.announcement import announcement
+    from shared.config.outbound import check
+    from shared.config.settings import load
 
     settings = load()
     _warn_of_strangers(settings)
@@ -142,7 +142,7 @@ def worker(
         if not supervised:
             print(f"midstream: {line}", file=sys.stderr)
     if processes > 1:
-        from midstream import up
+        from midstream.commands import up
 
         raise typer.Exit(up.run_workers(settings, processes))
     from worker.main import run
@@ -171,11 +171,11 @@ def doctor(
 ) -> None:
     """Check what Midstream needs, and say what to do about each thing that is wrong."""
     if url is not None:
-        from midstream import server_check
-        from midstream.finding import report
+        from midstream.checks import server_check
+        from midstream.checks.finding import report
 
         raise typer.Exit(report(server_check.examine(url, key)))
-    from midstream import doctor
+    from midstream.commands import doctor
 
     raise typer.Exit(doctor.run(doctor.configured(), data_dir))
 
@@ -183,7 +183,7 @@ def doctor(
 @app.command()
 def repair(data_dir: DataDir = Path(".midstream")) -> None:
     """Make a damaged append-only file of the embedded server readable; a copy of it stays."""
-    from midstream import repair
+    from midstream.commands import repair
 
     raise typer.Exit(repair.run(data_dir))
 

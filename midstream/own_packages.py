@@ -12,28 +12,28 @@ from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
-NAMES = frozenset({"api", "shared", "simulator", "worker"})
+PACKAGE_NAMES = frozenset({"api", "shared", "simulator", "worker"})
 
 
 class OwnPackages:
-    """Finds the packages of NAMES in one folder; every other name is left to `sys.path`, in the user's order."""
+    """Finds the packages of PACKAGE_NAMES in one folder; all others are left to `sys.path`, in the user's order."""
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         """Where the package is; None for a name that is none of ours. See `importlib.abc.MetaPathFinder`."""
-        return PathFinder.find_spec(name, [self.folder]) if name in NAMES else None
+        return PathFinder.find_spec(name, [self.folder]) if name in PACKAGE_NAMES else None
 
 
 def install(folder: str) -> None:
-    """From now on, import the packages of NAMES from this folder in this process.
+    """From now on, import the packages of PACKAGE_NAMES from this folder in this process.
 
     What somebody else's start-up code (`sitecustomize`, a .pth file) has imported under these names is no longer
     imported under them; who holds such a module keeps it.
     """
     sys.meta_path.insert(0, OwnPackages(folder))
-    for name in NAMES & sys.modules.keys():
+    for name in PACKAGE_NAMES & sys.modules.keys():
         if not _is_in(folder, sys.modules[name]):
             for known in [known for known in sys.modules if known.partition(".")[0] == name]:
                 del sys.modules[known]

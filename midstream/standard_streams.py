@@ -15,8 +15,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO, cast
 
+from shared.errors import MidstreamError
 
-class CannotWrite(Exception):
+
+class CannotWriteError(MidstreamError):
     """Standard output takes no more. No OSError: whoever handles those (typer does) means something else.
 
     `hint`, a part of a sentence, says where to go on.
@@ -29,7 +31,7 @@ class CannotWrite(Exception):
         self.hint = ""
 
 
-class Stream(io.FileIO):
+class StandardStream(io.FileIO):
     """Standard output or error. One that is `forgiving` drops what cannot be written."""
 
     def __init__(self, descriptor: int, *, forgiving: bool) -> None:
@@ -46,21 +48,21 @@ class Stream(io.FileIO):
             return written
         except OSError as error:
             if not self.forgiving:
-                raise CannotWrite(error) from None
+                raise CannotWriteError(error) from None
             self.lost |= error.errno != errno.EPIPE
             return len(data)
 
 
 @contextmanager
 def own_streams() -> Iterator[None]:
-    """Within it, `sys.stdout` raises CannotWrite and `sys.stderr` nothing; its end says the first in one line.
+    """Within it, `sys.stdout` raises CannotWriteError and `sys.stderr` nothing; its end says the first in one line.
 
     It ends the program with 0 where the reader of a pipe has gone, and with 1 where a write failed. Text is UTF-8, but
     for a terminal of another encoding, or where PYTHONIOENCODING asks for one: what that lacks becomes a question mark.
     """
     theirs = sys.stdin, sys.stdout, sys.stderr
     _occupy()
-    out, err = Stream(1, forgiving=False), Stream(2, forgiving=True)
+    out, err = StandardStream(1, forgiving=False), StandardStream(2, forgiving=True)
     sys.stdin = theirs[0] or open(0, closefd=False)  # noqa: SIM115
     sys.stdout, sys.stderr = _text(out, theirs[1]), _text(err, theirs[2])
     try:
@@ -71,22 +73,22 @@ def own_streams() -> Iterator[None]:
 
 def forgive() -> None:
     """For a program that serves: it goes on where nobody can read what it prints."""
-    if isinstance(raw := getattr(getattr(sys.stdout, "buffer", None), "raw", None), Stream):
+    if isinstance(raw := getattr(getattr(sys.stdout, "buffer", None), "raw", None), StandardStream):
         raw.forgiving = True
 
 
-def _flushed(out: Stream, err: Stream) -> Iterator[None]:
+def _flushed(out: StandardStream, err: StandardStream) -> Iterator[None]:
     try:
         try:
             yield
         finally:
-            if not isinstance(sys.exc_info()[1], CannotWrite):
+            if not isinstance(sys.exc_info()[1], CannotWriteError):
                 sys.stdout.flush()
     except KeyboardInterrupt:
         # Somebody does not wait for a pipe that nobody empties.
         _give_up()
         sys.exit(130)
-    except CannotWrite as error:
+    except CannotWriteError as error:
         _give_up()
         if error.nobody_reads:
             sys.exit(0)
@@ -115,7 +117,7 @@ def _occupy() -> None:
             os.open(os.devnull, mode)
 
 
-def _text(raw: Stream, theirs: TextIO | None) -> TextIO:
+def _text(raw: StandardStream, theirs: TextIO | None) -> TextIO:
     terminal = raw.isatty()
     asked = terminal or os.environ.get("PYTHONIOENCODING")
     encoding = theirs.encoding if asked and theirs is not None else "utf-8"

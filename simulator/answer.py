@@ -21,7 +21,7 @@ DEFAULT_DELTAS: Final = {"lorem": 100, "reasoning": 60, "tools": 24, "refusal": 
 DEFAULT_CHUNK: Final = 4
 
 
-class Delta(NamedTuple):
+class AnswerDelta(NamedTuple):
     """One fragment. Text None stands for the time at which it is written; `call` is a tool call's index."""
 
     kind: Kind
@@ -29,15 +29,15 @@ class Delta(NamedTuple):
     call: int = 0
 
 
-class Call(NamedTuple):
+class ScriptedCall(NamedTuple):
     id: str
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    deltas: Sequence[Delta]
-    calls: tuple[Call, ...]
+    deltas: Sequence[AnswerDelta]
+    calls: tuple[ScriptedCall, ...]
     finish: Finish
     signature: str
     """Opaque proof of the reasoning, as Messages carries it."""
@@ -56,19 +56,19 @@ def compose(script: Script, request: Request, *, interleave: bool, fragments: bo
     """
     random = Random(script.seed)
     signature = f"{random.getrandbits(512):0128x}"
-    calls: tuple[Call, ...] = ()
+    calls: tuple[ScriptedCall, ...] = ()
     finish: Finish = "stop"
-    deltas: Sequence[Delta]
+    deltas: Sequence[AnswerDelta]
     if script.name == "echo":
-        deltas = [Delta("text", piece) for piece in _echo(script, request.last_user)]
+        deltas = [AnswerDelta("text", piece) for piece in _echo(script, request.last_user)]
     elif script.name == "tools":
         names = (*request.tools, *request.tools)[:2] or DEFAULT_TOOLS
-        calls = tuple(Call(f"{random.getrandbits(96):024x}", name) for name in names)
+        calls = tuple(ScriptedCall(f"{random.getrandbits(96):024x}", name) for name in names)
         deltas = _tools(script, interleave, fragments)
         finish = "tool_calls"
     elif script.name == "demo" and (tool := tool_for(request)) is not None:
         # Two calls in one conversation need two ids, and the same request the same: it is longer the second time.
-        calls = (Call(f"{Random(f'{script.seed} {request.prompt_tokens}').getrandbits(96):024x}", tool),)
+        calls = (ScriptedCall(f"{Random(f'{script.seed} {request.prompt_tokens}').getrandbits(96):024x}", tool),)
         deltas = _call(tool, fragments)
         finish = "tool_calls"
     elif script.name == "demo":
@@ -88,19 +88,19 @@ def _count(script: Script) -> int:
 
 # A benchmark sends one model name thousands of times, and a megabyte takes a tenth of a second to write.
 @lru_cache(maxsize=8)
-def _spoken(script: Script) -> tuple[Delta, ...]:
+def _spoken(script: Script) -> tuple[AnswerDelta, ...]:
     count = _count(script)
     match script.name:
         case "clock":
-            return (Delta("text", None),) * count
+            return (AnswerDelta("text", None),) * count
         case "reasoning":
             said = words(script.seed, count)
-            thought = [Delta("reasoning", word) for word in said[: count // 3]]
-            return (*thought, *(Delta("text", word) for word in said[count // 3 :]))
+            thought = [AnswerDelta("reasoning", word) for word in said[: count // 3]]
+            return (*thought, *(AnswerDelta("text", word) for word in said[count // 3 :]))
         case "refusal":
-            return tuple(Delta("refusal", word) for word in words(script.seed, count))
+            return tuple(AnswerDelta("refusal", word) for word in words(script.seed, count))
         case _:
-            return tuple(Delta("text", piece) for piece in _lorem(script))
+            return tuple(AnswerDelta("text", piece) for piece in _lorem(script))
 
 
 def _lorem(script: Script) -> list[str]:
@@ -122,29 +122,29 @@ def _echo(script: Script, text: str) -> list[str]:
     return chunks(text, script.chunk or DEFAULT_CHUNK)[: script.deltas]
 
 
-def _demo(script: Script, request: Request) -> list[Delta]:
+def _demo(script: Script, request: Request) -> list[AnswerDelta]:
     return _readable(*demo.answer(request, script.seed))[: script.deltas]
 
 
-def _call(tool: str, fragmented: bool) -> list[Delta]:
+def _call(tool: str, fragmented: bool) -> list[AnswerDelta]:
     """A tool call after a sentence. It is never cut by the script, as half of it would be no JSON."""
     arguments = arguments_for(tool)
     fragments = demo.pieces(arguments) if fragmented else [arguments]
-    return [*_readable(*demo.call()), *(Delta("tool_call", piece) for piece in fragments)]
+    return [*_readable(*demo.call()), *(AnswerDelta("tool_call", piece) for piece in fragments)]
 
 
-def _readable(thought: Sequence[str], said: Sequence[str]) -> list[Delta]:
-    return [*(Delta("reasoning", piece) for piece in thought), *(Delta("text", piece) for piece in said)]
+def _readable(thought: Sequence[str], said: Sequence[str]) -> list[AnswerDelta]:
+    return [*(AnswerDelta("reasoning", piece) for piece in thought), *(AnswerDelta("text", piece) for piece in said)]
 
 
-def _tools(script: Script, interleave: bool, fragmented: bool) -> list[Delta]:
+def _tools(script: Script, interleave: bool, fragmented: bool) -> list[AnswerDelta]:
     count = _count(script)
     fragments = max(1, min(count // 4, 8)) if fragmented else 1
     arguments = []
     for call in (0, 1):
         word, place = words(script.seed + call + 1, 2)
         text = json.dumps({"query": word.strip(), "place": f"{place} \u65e5\u672c", "limit": call + 3})
-        arguments.append([Delta("tool_call", piece, call) for piece in evenly(text, fragments)])
+        arguments.append([AnswerDelta("tool_call", piece, call) for piece in evenly(text, fragments)])
     ordered = zip(*arguments, strict=True) if interleave else arguments
-    said = [Delta("text", word) for word in words(script.seed, count - 2 * fragments)]
+    said = [AnswerDelta("text", word) for word in words(script.seed, count - 2 * fragments)]
     return said + list(chain.from_iterable(ordered))

@@ -5,13 +5,13 @@ import secrets
 from collections.abc import Sequence
 from typing import Any, Final
 
-from simulator.answer import Answer, Delta
+from simulator.answer import Answer, AnswerDelta
 from simulator.anthropic_version import check_version
 from simulator.journal import now_us
 from simulator.prefill import before_prefix, prefix_of
 from simulator.request import (
-    Refused,
     Request,
+    RequestRefusedError,
     count_tokens,
     last_user_text,
     messages_of,
@@ -63,7 +63,7 @@ class AnthropicMessages:
         messages = messages_of(body)
         limit = token_limit(body, "max_tokens")
         if limit is None:
-            raise Refused(400, "max_tokens: Field required", param="max_tokens")
+            raise RequestRefusedError(400, "max_tokens: Field required", param="max_tokens")
         texts = [text_of(body.get("system")), *(text_of(message.get("content")) for message in messages)]
         tools = [tool for tool in body.get("tools") or () if isinstance(tool, dict)]
         return Request(
@@ -84,7 +84,7 @@ class AnthropicMessages:
     def write(self, request: Request, answer: Answer) -> "MessagesWriter":
         return MessagesWriter(request, answer)
 
-    def problem(self, refused: Refused) -> tuple[bytes, Headers]:
+    def problem(self, refused: RequestRefusedError) -> tuple[bytes, Headers]:
         request_id = f"req_{secrets.token_hex(12)}"
         kind = _PROBLEMS.get(refused.status, "api_error")
         body = document(_error(kind, refused.message, request_id))
@@ -106,13 +106,16 @@ class AnthropicMessages:
 
 
 def _prefix(body: dict[str, Any], messages: list[dict[str, Any]]) -> str:
-    """Raises `Refused` (400) as the service does: it takes none with thinking, and none that ends in white space."""
+    """Raises RequestRefusedError (400) as the service does.
+
+    It takes none with thinking, and none that ends in white space.
+    """
     prefix = prefix_of(messages)
     if prefix != prefix.rstrip():
-        raise Refused(400, "messages: final assistant content cannot end with trailing whitespace")
+        raise RequestRefusedError(400, "messages: final assistant content cannot end with trailing whitespace")
     thinking = body.get("thinking")
     if prefix and isinstance(thinking, dict) and thinking.get("type") != "disabled":
-        raise Refused(400, "messages: an assistant message cannot be last when thinking is enabled")
+        raise RequestRefusedError(400, "messages: an assistant message cannot be last when thinking is enabled")
     return prefix
 
 
@@ -185,7 +188,7 @@ class MessagesWriter:
             frames += (self._prefix, text, b"}}\n\n")
         return b"".join(frames)
 
-    def _start_block(self, delta: Delta) -> bytes:
+    def _start_block(self, delta: AnswerDelta) -> bytes:
         self._block += 1
         self._open = (delta.kind, delta.call)
         self._prefix = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":%s' % (

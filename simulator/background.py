@@ -7,9 +7,9 @@ from typing import Final
 from simulator.answer import Answer
 from simulator.connection import Connection
 from simulator.faults import Fault
-from simulator.journal import Entry
+from simulator.journal import JournalEntry
 from simulator.pace import Pace
-from simulator.request import Refused, Request
+from simulator.request import Request, RequestRefusedError
 from simulator.responses_writer import ResponsesWriter
 from simulator.script import Script
 
@@ -19,11 +19,11 @@ EVENT_OVERHEAD: Final = 100
 """Bytes that an event needs beside its own: its object, its place in the lists."""
 
 
-class StorageFull(Exception):
+class StorageFullError(Exception):
     """There is no room for more events, and nothing that has ended could be dropped."""
 
 
-class Run:
+class BackgroundRun:
     """One background response: its events, made at its own pace and kept for whoever asks."""
 
     def __init__(
@@ -33,7 +33,7 @@ class Run:
         script: Script,
         answer: Answer,
         fault: Fault | None,
-        entry: Entry,
+        entry: JournalEntry,
     ) -> None:
         """`fault` ends the run itself; `entry` is told how many deltas were made."""
         self.script = script
@@ -65,7 +65,7 @@ class Run:
     async def _go(self) -> None:
         try:
             await self._speak()
-        except StorageFull:
+        except StorageFullError:
             # What was not kept has no number.
             self.writer.sequence = len(self.events)
         finally:
@@ -94,10 +94,10 @@ class Run:
             await asyncio.sleep(self._pace.delay(stop))
 
     def _keep(self, events: bytes) -> None:
-        """Raises `StorageFull`."""
+        """Raises `StorageFullError`."""
         new = _split(events)
         if not self._responses.has_room(_size(new)):
-            raise StorageFull
+            raise StorageFullError
         self._add(new)
 
     def _add(self, events: list[bytes]) -> None:
@@ -138,27 +138,31 @@ class Responses:
         """Bytes of all events of all responses."""
         self._max_responses = max_responses
         self._max_bytes = max_bytes
-        self._running: dict[str, Run] = {}
-        self._ended: OrderedDict[str, Run] = OrderedDict()
+        self._running: dict[str, BackgroundRun] = {}
+        self._ended: OrderedDict[str, BackgroundRun] = OrderedDict()
 
-    def start(self, request: Request, script: Script, answer: Answer, fault: Fault | None, entry: Entry) -> Run:
-        """Begin a response. Raises `Refused` (429) where as many as may be kept are running."""
+    def start(
+        self, request: Request, script: Script, answer: Answer, fault: Fault | None, entry: JournalEntry
+    ) -> BackgroundRun:
+        """Begin a response. Raises `RequestRefusedError` (429) where as many as may be kept are running."""
         while len(self._running) + len(self._ended) >= self._max_responses and self._drop():
             pass
         if len(self._running) >= self._max_responses:
-            raise Refused(429, f"{len(self._running)} background responses are running. Please try again later.")
+            raise RequestRefusedError(
+                429, f"{len(self._running)} background responses are running. Please try again later."
+            )
         try:
-            run = Run(self, request, script, answer, fault, entry)
-        except StorageFull:
-            raise Refused(429, "There is no room for another background response.") from None
+            run = BackgroundRun(self, request, script, answer, fault, entry)
+        except StorageFullError:
+            raise RequestRefusedError(429, "There is no room for another background response.") from None
         self._running[run.writer.id] = run
         return run
 
-    def get(self, id: str) -> Run:
-        """Raises `Refused` (404)."""
+    def get(self, id: str) -> BackgroundRun:
+        """Raises `RequestRefusedError` (404)."""
         run = self._running.get(id) or self._ended.get(id)
         if run is None:
-            raise Refused(404, f"Response with id '{id}' not found.", param="response_id")
+            raise RequestRefusedError(404, f"Response with id '{id}' not found.", param="response_id")
         return run
 
     def delete(self, id: str) -> None:
@@ -179,7 +183,7 @@ class Responses:
         self.size -= run.size
         return True
 
-    def keep_ended(self, run: Run) -> None:
+    def keep_ended(self, run: BackgroundRun) -> None:
         self._running.pop(run.writer.id, None)
         self._ended[run.writer.id] = run
 

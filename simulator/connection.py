@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from simulator.request import Refused
+from simulator.request import RequestRefusedError
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -38,7 +38,7 @@ class Connection:
         self._watch: asyncio.Task[None] | None = None
 
     async def body(self) -> bytes:
-        """The request's body; from then on watches the client. Raises `Refused` (413) past 32 MB."""
+        """The request's body; from then on watches the client. Raises `RequestRefusedError` (413) past 32 MB."""
         parts: list[bytes] = []
         size = 0
         while True:
@@ -49,7 +49,7 @@ class Connection:
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             if size > MAX_BODY:
-                raise Refused(413, f"the request is larger than {MAX_BODY} bytes")
+                raise RequestRefusedError(413, f"the request is larger than {MAX_BODY} bytes")
             if not message.get("more_body", False):
                 break
         self._watch = self._loop.create_task(self._watch_client())

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from simulator.request import Refused
+from simulator.request import RequestRefusedError
 
 STATUSES: Final = {"429": 429, "500": 500, "529": 529}
 KINDS: Final = ("reset", "eof", "half", "badjson", "error", "stall", "keepalive", *STATUSES)
@@ -40,9 +40,9 @@ class Fault:
         return max(total - 1, 0) if self.at < 0 else min(self.at, total)
 
 
-def refusal(status: int, retry_after: str | None = None) -> Refused:
+def refusal(status: int, retry_after: str | None = None) -> RequestRefusedError:
     """What a fault that is an HTTP status answers."""
-    return Refused(status, _MESSAGES[status], retry_after=retry_after)
+    return RequestRefusedError(status, _MESSAGES[status], retry_after=retry_after)
 
 
 def parse_fault(value: str) -> Fault:

@@ -4,10 +4,10 @@ import asyncio
 from bisect import bisect_right
 from typing import Final
 
-from simulator.background import Run
+from simulator.background import BackgroundRun
 from simulator.connection import Connection
 from simulator.faults import Fault
-from simulator.journal import Entry, How, now_us
+from simulator.journal import How, JournalEntry, now_us
 from simulator.stream import EVENT_STREAM
 from simulator.strike import strike
 from simulator.wire import Headers
@@ -18,7 +18,9 @@ MAX_BATCH: Final = 64
 class Follower:
     """The fault hits this connection and counts the deltas that it carries; the run never notices."""
 
-    def __init__(self, connection: Connection, run: Run, after: int, fault: Fault | None, entry: Entry) -> None:
+    def __init__(
+        self, connection: Connection, run: BackgroundRun, after: int, fault: Fault | None, entry: JournalEntry
+    ) -> None:
         """`after` is the number of the last event that the client has, -1 without."""
         self._connection = connection
         self._run = run

@@ -6,9 +6,9 @@ import secrets
 from collections.abc import Sequence
 from typing import Any, Final
 
-from simulator.answer import Answer, Delta
+from simulator.answer import Answer, AnswerDelta
 from simulator.journal import now_us
-from simulator.request import Refused, Request, count_tokens, text_of, token_limit
+from simulator.request import Request, RequestRefusedError, count_tokens, text_of, token_limit
 from simulator.tool_choice import calling_config
 from simulator.wire import Headers, document, quoted
 
@@ -79,7 +79,7 @@ class Gemini:
     def write(self, request: Request, answer: Answer) -> "GeminiWriter":
         return GeminiWriter(request, answer)
 
-    def problem(self, refused: Refused) -> tuple[bytes, Headers]:
+    def problem(self, refused: RequestRefusedError) -> tuple[bytes, Headers]:
         details = []
         if refused.retry_after is not None:
             kind = "type.googleapis.com/google.rpc.RetryInfo"
@@ -102,15 +102,17 @@ class Gemini:
 
 
 def _contents(body: dict[str, Any]) -> list[dict[str, Any]]:
-    """The checked `contents`. Raises `Refused` (400) where they are missing or of another shape."""
+    """The checked `contents`. Raises `RequestRefusedError` (400) where they are missing or of another shape."""
     contents = body.get("contents")
     if not isinstance(contents, list) or not contents:
-        raise Refused(400, "* GenerateContentRequest.contents: contents is not specified")
+        raise RequestRefusedError(400, "* GenerateContentRequest.contents: contents is not specified")
     for n, content in enumerate(contents):
         if not isinstance(content, dict) or not isinstance(content.get("parts"), list) or not content["parts"]:
-            raise Refused(400, f"* GenerateContentRequest.contents[{n}].parts: contents.parts must not be empty.")
+            raise RequestRefusedError(
+                400, f"* GenerateContentRequest.contents[{n}].parts: contents.parts must not be empty."
+            )
         if content.get("role", "user") not in ("user", "model"):
-            raise Refused(400, "Please use a valid role: user, model.")
+            raise RequestRefusedError(400, "Please use a valid role: user, model.")
     return contents
 
 
@@ -149,7 +151,7 @@ class GeminiWriter:
             frames += (self._open, self._part(delta), self._close, self._usage(), self._identity)
         return b"".join(frames)
 
-    def _part(self, delta: Delta) -> bytes:
+    def _part(self, delta: AnswerDelta) -> bytes:
         if delta.text is None:
             return b'{"text":"@%d;"}' % now_us()
         if delta.kind == "tool_call":

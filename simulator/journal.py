@@ -17,7 +17,7 @@ def now_us() -> int:
 
 
 @dataclass(slots=True)
-class Entry:
+class JournalEntry:
     """One request. Times are microseconds since the epoch; None has not happened (yet)."""
 
     n: int
@@ -49,14 +49,14 @@ class Journal:
     """The last 10,000 requests, oldest first; numbers go on counting after a clear."""
 
     def __init__(self) -> None:
-        self._entries: deque[Entry] = deque(maxlen=MAX_ENTRIES)
+        self._entries: deque[JournalEntry] = deque(maxlen=MAX_ENTRIES)
         self._count = 0
 
     def open(
         self, protocol: str, model: str, key: str, action: Action = "generate", response_id: str | None = None
-    ) -> Entry:
+    ) -> JournalEntry:
         self._count += 1
-        entry = Entry(self._count, protocol, model, key, now_us(), action=action, response_id=response_id)
+        entry = JournalEntry(self._count, protocol, model, key, now_us(), action=action, response_id=response_id)
         self._entries.append(entry)
         return entry
 

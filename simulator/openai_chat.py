@@ -5,12 +5,12 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from simulator.answer import Answer, Delta
+from simulator.answer import Answer, AnswerDelta
 from simulator.journal import now_us
 from simulator.prefill import before_prefix, prefix_of
 from simulator.request import (
-    Refused,
     Request,
+    RequestRefusedError,
     count_tokens,
     last_user_text,
     messages_of,
@@ -69,7 +69,7 @@ class OpenAIChat:
     def write(self, request: Request, answer: Answer) -> "ChatWriter":
         return ChatWriter(request, answer)
 
-    def problem(self, refused: Refused) -> tuple[bytes, Headers]:
+    def problem(self, refused: RequestRefusedError) -> tuple[bytes, Headers]:
         kind, code = _PROBLEMS.get(refused.status, ("server_error", None))
         if refused.status == 404 and refused.param != "model":
             code = None
@@ -120,7 +120,7 @@ class ChatWriter:
                 frames += (self._field[delta.kind], quoted(delta.text), close)
         return b"".join(frames)
 
-    def _tool_call(self, delta: Delta, text: str) -> bytes:
+    def _tool_call(self, delta: AnswerDelta, text: str) -> bytes:
         index = b'"tool_calls":[{"index":%d,' % delta.call
         start = b""
         if delta.call not in self._begun:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from simulator.answer import Answer
 from simulator.openai_chat import OpenAIChat
-from simulator.request import Refused, Request, count_tokens, model_of, stream_of, text_of, token_limit
+from simulator.request import Request, RequestRefusedError, count_tokens, model_of, stream_of, text_of, token_limit
 from simulator.responses_writer import ResponsesWriter
 from simulator.tool_choice import tool_choice
 from simulator.wire import Headers, bearer
@@ -69,7 +69,7 @@ class OpenAIResponses:
     def write(self, request: Request, answer: Answer) -> ResponsesWriter:
         return ResponsesWriter(request, answer)
 
-    def problem(self, refused: Refused) -> tuple[bytes, Headers]:
+    def problem(self, refused: RequestRefusedError) -> tuple[bytes, Headers]:
         return CHAT.problem(refused)
 
     def models(self, names: Sequence[str]) -> bytes:
@@ -77,30 +77,32 @@ class OpenAIResponses:
 
 
 def _items(body: dict[str, Any]) -> list[dict[str, Any]]:
-    """The checked `input`, a string as one user message. Raises `Refused` (400) where it has another shape."""
+    """The checked `input`, a string as one user message. Raises RequestRefusedError (400) for another shape."""
     previous = body.get("previous_response_id")
     if previous is not None:
         message = f"Previous response with id '{previous}' not found."
-        raise Refused(400, message, param="previous_response_id", code="previous_response_not_found")
+        raise RequestRefusedError(400, message, param="previous_response_id", code="previous_response_not_found")
     given = body.get("input")
     if isinstance(given, str):
         return [{"role": "user", "content": given}]
     if not isinstance(given, list) or not given:
-        raise Refused(400, "input: a string, or a list of at least one item, is required", param="input")
+        raise RequestRefusedError(400, "input: a string, or a list of at least one item, is required", param="input")
     for n, item in enumerate(given):
         if not isinstance(item, dict) or not ("type" in item or isinstance(item.get("role"), str)):
-            raise Refused(400, f"input[{n}]: an object with a role or a type is required", param=f"input[{n}]")
+            raise RequestRefusedError(
+                400, f"input[{n}]: an object with a role or a type is required", param=f"input[{n}]"
+            )
     return given
 
 
 def _background(body: dict[str, Any]) -> bool:
-    """Raises `Refused` (400) for a background response that must not be stored (guide: "Background mode")."""
+    """Raises RequestRefusedError (400) for a background response not to be stored (guide: "Background mode")."""
     for name in ("background", "store"):
         if not isinstance(body.get(name), bool | None):
-            raise Refused(400, f"{name}: must be true or false", param=name)
+            raise RequestRefusedError(400, f"{name}: must be true or false", param=name)
     if body.get("background") and body.get("store") is False:
         message = "A background response needs 'store' to be true."
-        raise Refused(400, message, param="background", code="unsupported_parameter")
+        raise RequestRefusedError(400, message, param="background", code="unsupported_parameter")
     return bool(body.get("background"))
 
 

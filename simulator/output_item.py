@@ -3,7 +3,7 @@
 import secrets
 from typing import Any, Final, NamedTuple
 
-from simulator.answer import Call, Kind
+from simulator.answer import Kind, ScriptedCall
 from simulator.wire import document
 
 Events = list[tuple[str, dict[str, Any]]]
@@ -54,7 +54,7 @@ class OutputItem:
     """An item that is being said; `said` takes the texts of its newest part."""
 
     def __init__(
-        self, kind: Kind, call: int, index: int, *, made: Call | None, encrypted: str | None, cites: bool
+        self, kind: Kind, call: int, index: int, *, made: ScriptedCall | None, encrypted: str | None, cites: bool
     ) -> None:
         """`made` is the function that is called; `encrypted` the reasoning as the client may send it back."""
         self.identity = (kind, call)

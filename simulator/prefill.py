@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from simulator.answer import Answer, Delta
-from simulator.request import Refused, Request, text_of
+from simulator.answer import Answer, AnswerDelta
+from simulator.request import Request, RequestRefusedError, text_of
 from simulator.script import Script
 from simulator.texts import chunks
 
@@ -27,25 +27,27 @@ def before_prefix(messages: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]
 def go_on(answer: Answer, request: Request, script: Script) -> Answer:
     """What follows the request's prefix of a whole answer, as long as the request lets it be.
 
-    Raises `Refused` (400) where the script's text does not begin so, or is not known beforehand.
+    Raises `RequestRefusedError` (400) where the script's text does not begin so, or is not known beforehand.
     """
     deltas, finish = _rest(answer.deltas, request.prefix, script.name), answer.finish
     if request.max_tokens is not None and request.max_tokens < len(deltas):
         deltas, finish = deltas[: request.max_tokens], "length"
     if script.echo_prefix:
-        deltas = [*(Delta("text", piece) for piece in chunks(request.prefix, ECHO_CHUNK)), *deltas]
+        deltas = [*(AnswerDelta("text", piece) for piece in chunks(request.prefix, ECHO_CHUNK)), *deltas]
     return replace(answer, deltas=deltas, finish=finish)
 
 
-def _rest(deltas: Sequence[Delta], prefix: str, script: str) -> list[Delta]:
+def _rest(deltas: Sequence[AnswerDelta], prefix: str, script: str) -> list[AnswerDelta]:
     """The deltas after the prefix; of one that it cuts, the second half. What is not text, it has passed."""
     if any(delta.text is None for delta in deltas):
-        raise Refused(400, f"messages: '{script}' cannot go on from an assistant message", param="messages")
+        raise RequestRefusedError(400, f"messages: '{script}' cannot go on from an assistant message", param="messages")
     # In UTF-16, of which a delta may have half a character.
     texts = [_encoded(delta.text) if delta.kind == "text" else b"" for delta in deltas]
     left = _encoded(prefix)
     if not b"".join(texts).startswith(left):
-        raise Refused(400, f"messages: what '{script}' says does not begin with the last message", param="messages")
+        raise RequestRefusedError(
+            400, f"messages: what '{script}' says does not begin with the last message", param="messages"
+        )
     index = 0
     while left:
         if len(left) < len(texts[index]):

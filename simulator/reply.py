@@ -3,7 +3,7 @@
 from typing import Final
 
 from simulator.connection import Connection
-from simulator.request import Refused
+from simulator.request import RequestRefusedError
 from simulator.wire import Headers, WireFormat
 
 JSON: Final = [(b"content-type", b"application/json")]
@@ -14,7 +14,7 @@ async def reply(connection: Connection, status: int, body: bytes, headers: Heade
     await connection.finish(body)
 
 
-async def refuse(connection: Connection, wire: WireFormat, refused: Refused) -> None:
+async def refuse(connection: Connection, wire: WireFormat, refused: RequestRefusedError) -> None:
     body, headers = wire.problem(refused)
     if refused.retry_after is not None:
         headers = [*headers, (b"retry-after", refused.retry_after.encode())]

@@ -34,7 +34,7 @@ class Request:
     """The beginning of the answer, which is to go on from there."""
 
 
-class Refused(Exception):
+class RequestRefusedError(Exception):
     """The request is answered with this HTTP status and the protocol's error document."""
 
     def __init__(
@@ -65,13 +65,13 @@ def text_of(content: object) -> str:
 
 
 def messages_of(body: dict[str, Any]) -> list[dict[str, Any]]:
-    """The checked `messages`. Raises `Refused` (400) where they are missing or of another shape."""
+    """The checked `messages`. Raises `RequestRefusedError` (400) where they are missing or of another shape."""
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
-        raise Refused(400, "messages: a list of at least one message is required", param="messages")
+        raise RequestRefusedError(400, "messages: a list of at least one message is required", param="messages")
     for n, message in enumerate(messages):
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-            raise Refused(400, f"messages.{n}: an object with a role is required", param=f"messages.{n}")
+            raise RequestRefusedError(400, f"messages.{n}: an object with a role is required", param=f"messages.{n}")
     return messages
 
 
@@ -85,13 +85,13 @@ def count_tokens(texts: list[str]) -> int:
 
 
 def token_limit(body: dict[str, Any], *names: str) -> int | None:
-    """The first of the named limits that is set. Raises `Refused` (400) unless it is a positive integer."""
+    """The first of the named limits that is set. Raises `RequestRefusedError` (400) unless it is a positive integer."""
     for name in names:
         limit = body.get(name)
         if limit is None:
             continue
         if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-            raise Refused(400, f"{name}: must be an integer of at least 1", param=name)
+            raise RequestRefusedError(400, f"{name}: must be an integer of at least 1", param=name)
         return limit
     return None
 
@@ -99,12 +99,12 @@ def token_limit(body: dict[str, Any], *names: str) -> int | None:
 def model_of(body: dict[str, Any]) -> str:
     model = body.get("model")
     if not isinstance(model, str) or not model:
-        raise Refused(400, "model: a non-empty string is required", param="model")
+        raise RequestRefusedError(400, "model: a non-empty string is required", param="model")
     return model
 
 
 def stream_of(body: dict[str, Any]) -> bool:
     stream = body.get("stream")
     if stream is not None and not isinstance(stream, bool):
-        raise Refused(400, "stream: must be true or false", param="stream")
+        raise RequestRefusedError(400, "stream: must be true or false", param="stream")
     return bool(stream)

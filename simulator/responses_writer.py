@@ -4,7 +4,7 @@ import secrets
 import time
 from typing import Any, Final, Literal
 
-from simulator.answer import Answer, Delta
+from simulator.answer import Answer, AnswerDelta
 from simulator.journal import now_us
 from simulator.openai_chat import request_headers
 from simulator.output_item import OutputItem, web_search
@@ -73,7 +73,7 @@ class ResponsesWriter:
             self.sequence += 1
         return b"".join(frames)
 
-    def _item(self, delta: Delta, frames: list[bytes]) -> OutputItem:
+    def _item(self, delta: AnswerDelta, frames: list[bytes]) -> OutputItem:
         """The item to which `delta` belongs; what must come before it is added to `frames`."""
         part = 0
         if delta.kind == "reasoning":
@@ -88,7 +88,7 @@ class ResponsesWriter:
             frames += (self.event(type, fields) for type, fields in item.next_part())
         return item
 
-    def _new(self, delta: Delta) -> OutputItem:
+    def _new(self, delta: AnswerDelta) -> OutputItem:
         made = self._answer.calls[delta.call] if delta.kind == "tool_call" else None
         encrypted = None
         if delta.kind == "reasoning" and "reasoning.encrypted_content" in self._request.include:

@@ -19,11 +19,11 @@ READABLE_RATE: Final = 30.0
 """The same for `demo`, which people read as it comes."""
 
 
-class UnknownScript(ValueError):
+class UnknownScriptError(ValueError):
     """The model name names no script."""
 
 
-class BadParameter(ValueError):
+class BadParameterError(ValueError):
     """A parameter of the model name is unknown or malformed; `parameter` is its name."""
 
     def __init__(self, parameter: str, message: str) -> None:
@@ -123,22 +123,22 @@ _ONLY_FOR: Final = {
 
 
 def parse_script(model: str) -> Script:
-    """Read a model name. Raises `UnknownScript` or `BadParameter`."""
+    """Read a model name. Raises `UnknownScriptError` or `BadParameterError`."""
     name, _, query = model.partition("?")
     if name not in NAMES:
-        raise UnknownScript(name)
+        raise UnknownScriptError(name)
     values: dict[str, Any] = {}
     for parameter, value in parse_qsl(query, keep_blank_values=True):
         read = _PARAMETERS.get(parameter)
         if read is None or name not in _ONLY_FOR.get(parameter, NAMES):
-            raise BadParameter(parameter, f"is not one that '{name}' has")
+            raise BadParameterError(parameter, f"is not one that '{name}' has")
         if parameter in values:
-            raise BadParameter(parameter, "is given twice")
+            raise BadParameterError(parameter, "is given twice")
         try:
             values[parameter] = read(value)
         except ValueError as error:
             reason = str(error) if str(error).startswith("must") else "must be a number"
-            raise BadParameter(parameter, reason) from None
+            raise BadParameterError(parameter, reason) from None
     if name == "demo":
         values.setdefault("rate", READABLE_RATE)
     script = Script(model=model, name=name, **values)
@@ -150,16 +150,16 @@ def _check(script: Script) -> None:
     """Refuse combinations that could not be honoured; ignoring one would hide a mistake in a test."""
     for parameter in ("times", "retry_after"):
         if getattr(script, parameter) is not None and script.fault is None:
-            raise BadParameter(parameter, "needs 'fault'")
+            raise BadParameterError(parameter, "needs 'fault'")
     if script.retry_after is not None and script.fault is not None and script.fault.status is None:
-        raise BadParameter("retry_after", "needs a fault that is an HTTP status")
+        raise BadParameterError("retry_after", "needs a fault that is an HTTP status")
     if script.name == "tools" and script.deltas is not None and script.deltas < 2:
-        raise BadParameter("deltas", "must be at least 2 for 'tools'")
+        raise BadParameterError("deltas", "must be at least 2 for 'tools'")
     if script.surrogates and script.deltas is not None and script.deltas < 10:
-        raise BadParameter("deltas", "must be at least 10 with 'surrogates'")
+        raise BadParameterError("deltas", "must be at least 10 with 'surrogates'")
     if script.surrogates and script.bytes is not None and script.bytes < 40 * (script.chunk or 4):
-        raise BadParameter("bytes", "is too small for 'surrogates'")
+        raise BadParameterError("bytes", "is too small for 'surrogates'")
     if script.bytes is not None and script.deltas is not None and script.chunk is not None:
-        raise BadParameter("chunk", "follows from 'bytes' and 'deltas': leave one out")
+        raise BadParameterError("chunk", "follows from 'bytes' and 'deltas': leave one out")
     if script.chunk is not None and script.deltas is not None and script.chunk * script.deltas > MAX_BYTES:
-        raise BadParameter("chunk", f"times 'deltas' must be at most {MAX_BYTES}")
+        raise BadParameterError("chunk", f"times 'deltas' must be at most {MAX_BYTES}")

@@ -13,15 +13,15 @@ from simulator.fault_counter import FaultCounter
 from simulator.faults import Fault, refusal
 from simulator.follower import Follower
 from simulator.gemini import Gemini, gemini_at
-from simulator.journal import Entry, Journal
+from simulator.journal import Journal, JournalEntry
 from simulator.openai_chat import OpenAIChat
 from simulator.openai_responses import OpenAIResponses
 from simulator.pace import Pace
 from simulator.prefill import go_on
 from simulator.reply import refuse, reply
-from simulator.request import Refused, Request
+from simulator.request import Request, RequestRefusedError
 from simulator.retrieval import Retrieval
-from simulator.script import NAMES, BadParameter, Script, UnknownScript, parse_script
+from simulator.script import NAMES, BadParameterError, Script, UnknownScriptError, parse_script
 from simulator.stream import Stream
 from simulator.strike import strike_document
 from simulator.wire import WireFormat, document
@@ -81,18 +81,18 @@ class Simulator:
             await reply(connection, 200, b'{"status":"ok"}')
         else:
             message = f"Unknown request: {method} {path}"
-            await refuse(connection, wire or CHAT, Refused(405 if wire else 404, message))
+            await refuse(connection, wire or CHAT, RequestRefusedError(405 if wire else 404, message))
 
     def _check_key(self, wire: WireFormat, headers: dict[bytes, bytes]) -> None:
         if self._require_key is None:
             return
         if not hmac.compare_digest(wire.key(headers).encode(), self._require_key.encode()):
-            raise Refused(401, "Incorrect API key provided.")
+            raise RequestRefusedError(401, "Incorrect API key provided.")
 
     async def _models(self, connection: Connection, wire: WireFormat, headers: dict[bytes, bytes]) -> None:
         try:
             self._check_key(wire, headers)
-        except Refused as refused:
+        except RequestRefusedError as refused:
             await refuse(connection, wire, refused)
         else:
             await reply(connection, 200, wire.models(NAMES))
@@ -113,7 +113,7 @@ class Simulator:
             self._check_key(wire, headers)
             request = wire.read(_parse(raw), headers)
             script = _script(request.model, wire)
-        except Refused as refused:
+        except RequestRefusedError as refused:
             await refuse(connection, wire, refused)
             return
         entry = self.journal.open(wire.name, request.model, script.key)
@@ -128,14 +128,14 @@ class Simulator:
             await _answer(connection, wire, request, script, fault, entry)
 
     async def _begin(
-        self, connection: Connection, request: Request, script: Script, fault: Fault | None, entry: Entry
+        self, connection: Connection, request: Request, script: Script, fault: Fault | None, entry: JournalEntry
     ) -> None:
         """A response that goes on without its connection, which is all that most faults hit."""
         answer = compose(script, request, interleave=RESPONSES.interleaves, fragments=RESPONSES.fragments)
         own, hit = (None, fault) if fault is None or fault.hits_connection else (fault, None)
         try:
             run = self._responses.start(request, script, answer, own, entry)
-        except Refused as refused:
+        except RequestRefusedError as refused:
             await refuse(connection, RESPONSES, refused)
             entry.end("fault")
             return
@@ -153,7 +153,7 @@ class Simulator:
             await connection.body()
             self._check_key(RESPONSES, headers)
             await self._retrieval.answer(connection, scope["method"], scope["path"], scope["query_string"])
-        except Refused as refused:
+        except RequestRefusedError as refused:
             await refuse(connection, RESPONSES, refused)
 
 
@@ -163,14 +163,14 @@ async def _answer(
     request: Request,
     script: Script,
     fault: Fault | None,
-    entry: Entry,
+    entry: JournalEntry,
 ) -> None:
     answer = compose(script, request, interleave=wire.interleaves, fragments=wire.fragments)
     if request.prefix:
         entry.prefix = len(request.prefix)
         try:
             answer = go_on(answer, request, script)
-        except Refused as refused:
+        except RequestRefusedError as refused:
             await refuse(connection, wire, refused)
             entry.end("refused")
             return
@@ -189,20 +189,22 @@ def _parse(raw: bytes) -> dict[str, Any]:
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError):
-        raise Refused(400, "The body of the request is not valid JSON.") from None
+        raise RequestRefusedError(400, "The body of the request is not valid JSON.") from None
     if not isinstance(body, dict):
-        raise Refused(400, "The body of the request must be a JSON object.")
+        raise RequestRefusedError(400, "The body of the request must be a JSON object.")
     return body
 
 
 def _script(model: str, wire: WireFormat) -> Script:
     try:
         script = parse_script(model)
-    except UnknownScript as unknown:
+    except UnknownScriptError as unknown:
         known = ", ".join(NAMES)
-        raise Refused(404, f"The model '{unknown}' does not exist (known: {known}).", param="model") from None
-    except BadParameter as bad:
-        raise Refused(400, f"model: {bad}", param="model") from None
+        raise RequestRefusedError(
+            404, f"The model '{unknown}' does not exist (known: {known}).", param="model"
+        ) from None
+    except BadParameterError as bad:
+        raise RequestRefusedError(400, f"model: {bad}", param="model") from None
     if script.extras and not wire.extras:
-        raise Refused(400, "model: parameter 'extras' is for Responses only", param="model")
+        raise RequestRefusedError(400, "model: parameter 'extras' is for Responses only", param="model")
     return script

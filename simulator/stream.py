@@ -6,11 +6,11 @@ from typing import Final
 from simulator.answer import Answer
 from simulator.connection import Connection
 from simulator.faults import Fault
-from simulator.journal import Entry, How, now_us
+from simulator.journal import How, JournalEntry, now_us
 from simulator.pace import Pace
 from simulator.reply import JSON
 from simulator.strike import strike, strike_document
-from simulator.wire import Writer
+from simulator.wire import WireWriter
 
 EVENT_STREAM: Final = [(b"content-type", b"text/event-stream; charset=utf-8")]
 
@@ -21,11 +21,11 @@ class Stream:
     def __init__(
         self,
         connection: Connection,
-        writer: Writer,
+        writer: WireWriter,
         answer: Answer,
         pace: Pace,
         fault: Fault | None,
-        entry: Entry,
+        entry: JournalEntry,
     ) -> None:
         self._connection = connection
         self._writer = writer

@@ -7,12 +7,12 @@ from simulator.connection import Connection
 from simulator.faults import Fault
 from simulator.journal import How
 from simulator.reply import JSON
-from simulator.wire import Writer
+from simulator.wire import WireWriter
 
 KEEPALIVE_SECONDS: Final = 0.05
 
 
-async def strike(connection: Connection, writer: Writer, fault: Fault, rest: Callable[[], bytes]) -> How:
+async def strike(connection: Connection, writer: WireWriter, fault: Fault, rest: Callable[[], bytes]) -> How:
     """End a stream of events by `fault`; `rest` has the event of which half is written."""
     match fault.kind:
         case "reset":
@@ -36,7 +36,7 @@ async def strike(connection: Connection, writer: Writer, fault: Fault, rest: Cal
     return "fault"
 
 
-async def strike_document(connection: Connection, writer: Writer, fault: Fault, whole: Callable[[], bytes]) -> How:
+async def strike_document(connection: Connection, writer: WireWriter, fault: Fault, whole: Callable[[], bytes]) -> How:
     """The same for an answer that would have been the one document `whole`."""
     if fault.kind not in ("reset", "stall"):
         await connection.start(200, [*JSON, *writer.headers])

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 from simulator.answer import Answer
-from simulator.request import Refused, Request
+from simulator.request import Request, RequestRefusedError
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -23,7 +23,7 @@ def document(value: dict[str, Any]) -> bytes:
     return _COMPACT(value).encode("utf-8", "backslashreplace")
 
 
-class Writer(Protocol):
+class WireWriter(Protocol):
     """One answer in one wire format. Stateful: deltas are asked for once, in order."""
 
     headers: Headers
@@ -62,14 +62,14 @@ class WireFormat(Protocol):
     """Whether the script's `extras` mean something in it."""
 
     def read(self, body: dict[str, Any], headers: dict[bytes, bytes]) -> Request:
-        """Raises `Refused` where body and headers are not a request of this protocol."""
+        """Raises `RequestRefusedError` where body and headers are not a request of this protocol."""
 
     def key(self, headers: dict[bytes, bytes]) -> str:
         """The credentials sent, empty without."""
 
-    def write(self, request: Request, answer: Answer) -> Writer: ...
+    def write(self, request: Request, answer: Answer) -> WireWriter: ...
 
-    def problem(self, refused: Refused) -> tuple[bytes, Headers]:
+    def problem(self, refused: RequestRefusedError) -> tuple[bytes, Headers]:
         """The error document and the headers of a refusal."""
 
     def models(self, names: Sequence[str]) -> bytes: ...

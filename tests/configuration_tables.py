@@ -12,9 +12,9 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from shared.allowed import allowed
-from shared.provider_settings import ProviderSettings
-from shared.settings import PriceSettings, Settings
+from shared.config.allowed_values import allowed
+from shared.config.provider_settings import ProviderSettings
+from shared.config.settings import PriceSettings, Settings
 
 DOCUMENT = Path(__file__).parents[1] / "docs/configuration.md"
 TABLES: dict[str, type[BaseModel]] = {

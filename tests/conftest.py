@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from shared.presets import PRESETS
+from shared.config.presets import PRESETS
 
 # Read once: the tests themselves see none of our variables.
 FORBID_SKIPS = os.environ.get("MIDSTREAM_FORBID_SKIPS") == "1"
@@ -46,7 +46,7 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session")
 def chaos_seconds() -> float:
-    """For how long tests/faults/test_chaos.py breaks things."""
+    """For how long tests/chaos/test_chaos.py breaks things."""
     return CHAOS_SECONDS
 
 

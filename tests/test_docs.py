@@ -20,12 +20,15 @@ import pytest_asyncio
 from msgspec.structs import fields as fields_of
 from pydantic import BaseModel
 
-from shared import commands, events, permissions, redis_url
-from shared.allowed import allowed, bounds, is_number
-from shared.settings import Settings, load
+from shared.config import redis_url
+from shared.config.allowed_values import allowed, bounds, is_number
+from shared.config.settings import Settings, load
+from shared.log import events
+from shared.permissions import commands, permission_check
 from tests import configuration_tables
 from tests.faults.mutants import MUTANTS
-from tests.processes import ROOT, Process
+from tests.harness.processes import Process
+from tests.harness.repository import ROOT
 from worker.providers.provider import ErrorCode
 
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -211,11 +214,11 @@ class TestProtocol:
         frames = re.findall(r"^event: (\w+)\ndata: (.*)$", PROTOCOL, re.MULTILINE)
         for type, data in frames:
             assert events.encode(events.decode(type, data.encode())).decode() == data
-        assert {type for type, _ in frames} == events.TYPES
+        assert {type for type, _ in frames} == events.EVENT_TYPES
 
     def test_each_field_of_an_event_is_told(self) -> None:
-        types = [kind for kind in get_args(events.AnyEvent) if kind.type in events.TYPES]
-        assert len(types) == len(events.TYPES)
+        types = [kind for kind in get_args(events.AnyEvent) if kind.type in events.EVENT_TYPES]
+        assert len(types) == len(events.EVENT_TYPES)
         for kind in types:
             told = row(PROTOCOL, kind.type)
             assert [
@@ -232,7 +235,7 @@ class TestProtocol:
             assert f"`{value}`" in row(PROTOCOL, "completed")
 
     def test_each_error_code_is_told(self) -> None:
-        codes = {(ast.unparse(call.args[0]), code) for call, code in coded("api", "Problem", 1)}
+        codes = {(ast.unparse(call.args[0]), code) for call, code in coded("api", "ProblemError", 1)}
         assert len(codes) > 8
         for status, code in codes:
             assert f"| {status} | `{code}` |" in PROTOCOL, code
@@ -385,10 +388,10 @@ class TestDeployment:
         assert "file: deploy/nginx.conf" in (ROOT / "compose.yaml").read_text(encoding="utf-8")
 
     def test_the_rule_of_a_redis_user_is_what_start_and_doctor_name(self) -> None:
-        assert f"ACL SETUSER midstream on >PASSWORD {permissions.RULE}\n" in DEPLOYMENT
+        assert f"ACL SETUSER midstream on >PASSWORD {permission_check.ACL_RULE}\n" in DEPLOYMENT
         hints = re.search(r"((?:`[A-Z]+`(?:, | and )?)+) serve as\s+hints only", DEPLOYMENT)
         assert hints
-        assert set(re.findall(r"[A-Z]+", hints[1])) == set(commands.HINTS)
+        assert set(re.findall(r"[A-Z]+", hints[1])) == set(commands.HINT_COMMANDS)
 
     def test_the_options_of_a_redis_address_are_those_that_are_taken(self) -> None:
         told = DEPLOYMENT.partition("- Options are ")[2].partition("\n- ")[0]

@@ -21,7 +21,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.test_locks import ROOT, pinned
+from tests.harness.repository import ROOT
+from tests.test_locks import pinned
 
 LOCK = "requirements-dev.lock"
 COPIED = ("api", "midstream", "shared", "simulator", "worker", "requirements.lock", LOCK, "pyproject.toml", "Makefile")

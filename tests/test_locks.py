@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from importlib.metadata import distribution
 from itertools import product
-from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).parents[1]
+from tests.harness.repository import ROOT
+
 LOCKS = [
     "requirements.lock",
     "requirements-dev.lock",

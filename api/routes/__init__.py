@@ -1,1 +1,1 @@
-"""The routes, one module for each kind of resource."""
+"""One file for each kind of resource: what a URL does."""

@@ -8,16 +8,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from redis.exceptions import RedisError
 
-from api.admission import Refusal, Start, admit, asked_cursor, read_cursor
-from api.auth import Owner
-from api.event_stream import EventStream
-from api.problems import documented, gone, not_found, unreadable
-from api.services import GenerationId, Services, Use
-from shared.events import ORIGIN
+from api.access.api_keys import Owner
+from api.problems.problem import documented, gone, not_found, unreadable
+from api.services import ApiServices, GenerationId, Use
+from api.viewing.event_stream import EventStream
+from api.viewing.resume import Refusal, ResumePoint, admit, asked_cursor, read_cursor
+from shared.log.events import ORIGIN
 
 router = APIRouter(prefix="/v1/generations", tags=["generations"])
 
-ASK = 2.0
+ASK_TIMEOUT_S = 2.0
 """Seconds in which Redis must say what is under an id; after them the stream is opened without knowing."""
 
 _RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -59,7 +59,7 @@ async def events(
         # An EventSource gives up at a 5xx, so the stream is opened and waits for Redis.
         return EventStream(use.hub, id, owner, start, admitted=False)
     match decision:
-        case Start():
+        case ResumePoint():
             return EventStream(use.hub, id, owner, decision)
         case "not_found":
             raise not_found()
@@ -71,9 +71,9 @@ async def events(
             return Response(status_code=204, headers={"Cache-Control": "no-store"})
 
 
-async def _decide(use: Services, generation_id: str, owner: str, start: Start) -> Start | Refusal | None:
+async def _decide(use: ApiServices, generation_id: str, owner: str, start: ResumePoint) -> ResumePoint | Refusal | None:
     try:
-        async with asyncio.timeout(ASK):
+        async with asyncio.timeout(ASK_TIMEOUT_S):
             decision = await admit(use.log, use.generations, generation_id, owner, start)
             if decision == "not_found" and await use.just_restarted(sure=start.cursor == ORIGIN):
                 return None  # who asks may be right: it is about to be written again

@@ -12,35 +12,37 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from redis.exceptions import RedisError, ResponseError
 
-from api import answers, intake, sse
-from api.accept import wants_stream
-from api.admission import Start, asked_cursor, read_cursor, refusal
-from api.answers import AcceptedGeneration, Generation, GenerationList, GenerationSnapshot, Outcome
-from api.auth import Owner
-from api.event_stream import EventStream
-from api.intake import Taken
-from api.json_only import json_only
-from api.no_store import NO_STORE, no_store
-from api.problems import FieldError, Problem, documented, gone, not_found, not_on_disk, unprocessable
-from api.promises import Ending
-from api.services import GenerationId, Services, Use
-from shared.aside import aside
+from api.access.api_keys import Owner
+from api.access.json_only import json_only
+from api.intake import request_body
+from api.intake.accept_header import wants_stream
+from api.intake.request_body import ReadRequest
+from api.problems.problem import FieldError, ProblemError, documented, gone, not_found, not_on_disk, unprocessable
+from api.schemas import generation
+from api.schemas.generation import AcceptedGeneration, CancelAnswer, Generation, GenerationList, GenerationSnapshot
+from api.schemas.no_store import NO_STORE_HEADERS, no_store
+from api.services import ApiServices, GenerationId, Use
+from api.unsynced import Ending
+from api.viewing import sse_frames
+from api.viewing.event_stream import EventStream
+from api.viewing.resume import ResumePoint, asked_cursor, read_cursor, refusal
 from shared.backoff import Backoff
-from shared.durability import NotOnDiskError
-from shared.entry import Entry
-from shared.events import ORIGIN
-from shared.generations import Accepted, Existence, GoneError, QueueFull
-from shared.log import PAGE
-from shared.queue import Place
-from shared.records import Acceptance, Record, Shown, State
-from shared.request_json import encode
-from shared.snapshots import Snapshot
+from shared.errors import GoneError, NotOnDiskError, QueueFullError
+from shared.generations.generations import Accepted, Existence
+from shared.log.entry import Entry
+from shared.log.events import ORIGIN
+from shared.log.guarded_log import LOG_PAGE
+from shared.log.snapshots import Snapshot
+from shared.process.background_thread import aside
+from shared.queue.queue import IndexPlace
+from shared.record import Acceptance, Record, Shown, State
+from shared.request.request_json import encode
 
 router = APIRouter(prefix="/v1/generations", tags=["generations"], dependencies=[no_store, json_only])
 
-CANCEL_WAIT = 3.0
+CANCEL_WAIT_S = 3.0
 """Seconds a cancel waits for the end that it asked for."""
-LOOK = 0.005
+FIRST_LOOK_S = 0.005
 """Seconds after which it looks for the first time, in a record of some hundred bytes."""
 
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
@@ -82,12 +84,12 @@ async def create(
     """Ask a model. The answer is written to a log that can be followed, left and resumed."""
     if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
         detail = "Idempotency-Key must be 1 to 255 printable ASCII characters."
-        raise Problem(400, "invalid_idempotency_key", "The idempotency key is malformed", detail)
-    body = await intake.read_body(request, use.settings.max_body)
-    taken = await aside(len(body), intake.take, body, use.served, use.settings.max_values)
+        raise ProblemError(400, "invalid_idempotency_key", "The idempotency key is malformed", detail)
+    body = await request_body.read_body(request, use.settings.max_body)
+    taken = await aside(len(body), request_body.take, body, use.served, use.settings.max_values)
     accepted = await _accept(use, owner, taken, idempotency_key)
     asked = taken.request
-    headers = {"Location": f"/v1/generations/{accepted.id}", **NO_STORE}
+    headers = {"Location": f"/v1/generations/{accepted.id}", **NO_STORE_HEADERS}
     if not accepted.created:
         headers["Idempotent-Replayed"] = "true"
     if not wants_stream(request.headers.getlist("accept")):
@@ -95,22 +97,22 @@ async def create(
             id=accepted.id,
             state=accepted.state,
             model=asked.model,
-            created=answers.timestamp(accepted.created_ms),
-            links=answers.links(accepted.id),
+            created=generation.timestamp(accepted.created_ms),
+            links=generation.links(accepted.id),
         )
         return JSONResponse(record.model_dump(), 202, headers)
     del headers["Cache-Control"]
-    first = sse.queued(accepted.id, await _position(use, accepted))
+    first = sse_frames.queued(accepted.id, await _position(use, accepted))
     cursor = asked_cursor(request)
     if cursor and idempotency_key is not None:
         # A client that repeats its POST goes on where it was. At the end that is an empty stream: at a 204 some retry.
         start = read_cursor(cursor)
         return EventStream(use.hub, accepted.id, owner, start, admitted=False, first=first, headers=headers)
-    start = Start(reset="unknown_cursor" if cursor else None, sealed=accepted.state not in ("queued", "running"))
+    start = ResumePoint(reset="unknown_cursor" if cursor else None, sealed=accepted.state not in ("queued", "running"))
     return EventStream(use.hub, accepted.id, owner, start, first=first, headers=headers)
 
 
-async def _accept(use: Services, owner: str, taken: Taken, key: str | None) -> Accepted:
+async def _accept(use: ApiServices, owner: str, taken: ReadRequest, key: str | None) -> Accepted:
     asked = taken.request
     ttl = asked.ttl if asked.ttl is not None else use.settings.ttl
     acceptance = Acceptance(
@@ -127,9 +129,9 @@ async def _accept(use: Services, owner: str, taken: Taken, key: str | None) -> A
     try:
         async with _noted(use, acceptance, asked.deadline) as noted:
             accepted = await use.generations.accept(acceptance, again=key is not None)
-    except QueueFull:
+    except QueueFullError:
         detail = "As many generations wait or run as this server allows. Try again later."
-        raise Problem(429, "queue_full", "The queue is full", detail, headers={"Retry-After": "5"}) from None
+        raise ProblemError(429, "queue_full", "The queue is full", detail, headers={"Retry-After": "5"}) from None
     except GoneError:
         raise gone() from None
     under_way = accepted.state in ("queued", "running")
@@ -152,7 +154,7 @@ async def _accept(use: Services, owner: str, taken: Taken, key: str | None) -> A
 
 
 @asynccontextmanager
-async def _noted(use: Services, asked: Acceptance, deadline: float | None) -> AsyncIterator[bool]:
+async def _noted(use: ApiServices, asked: Acceptance, deadline: float | None) -> AsyncIterator[bool]:
     """While it is accepted inside, note its own deadline; where Redis refuses it, leave nothing of it behind.
 
     Gives whether it was noted here, and not by an earlier request.
@@ -164,7 +166,7 @@ async def _noted(use: Services, asked: Acceptance, deadline: float | None) -> As
         with suppress(RedisError):  # what is not there is passed over when it is due, or cleared away by the sweeper
             refused = isinstance(error, ResponseError)
             # Where the reply was lost it may have been accepted, and keeps its deadline.
-            if noted and (refused or isinstance(error, QueueFull | GoneError)):
+            if noted and (refused or isinstance(error, QueueFullError | GoneError)):
                 await use.deadlines.forget([asked.id])
             if refused and (await use.generations.find(asked.id)).existence is Existence.NOTHING:
                 await use.generations.queue.settle([asked.id])
@@ -172,7 +174,7 @@ async def _noted(use: Services, asked: Acceptance, deadline: float | None) -> As
         raise
 
 
-async def _position(use: Services, accepted: Accepted) -> int | None:
+async def _position(use: ApiServices, accepted: Accepted) -> int | None:
     try:
         return await use.generations.queue.position(accepted.id) if accepted.state == "queued" else None
     except RedisError:
@@ -193,14 +195,14 @@ async def list_generations(
     place = await _place(use, owner, before) if before else None
     records, following = await use.generations.page(owner, before=place, limit=limit)
     return GenerationList(
-        data=[Generation.model_validate(answers.summary(record)) for record in records],
+        data=[Generation.model_validate(generation.summary(record)) for record in records],
         next=str(following) if following else None,
     )
 
 
-async def _place(use: Services, owner: str, before: str) -> Place:
+async def _place(use: ApiServices, owner: str, before: str) -> IndexPlace:
     if _PLACE.fullmatch(before):
-        return Place.parse(before)
+        return IndexPlace.parse(before)
     place = await use.generations.place(owner, before)
     if place is None:
         message = "is no place in your list; send `next` of the page before, or leave it out to begin with the newest"
@@ -223,14 +225,14 @@ async def show(id: GenerationId, owner: Owner, use: Use) -> Response:
         page = await use.log.read(id, cursor)
         size += sum(256 + len(entry.data) for entry in page)
         await aside(size, _apply, said, page)
-        if len(page) < PAGE:
+        if len(page) < LOG_PAGE:
             break
         cursor = page[-1].id
     if said.end is not None and record.ended_ms is None:
         # It ended while we were reading.
         record = await use.record(id, owner)
     shown = await use.generations.shown(record)
-    return Response(await aside(size, _written, record, shown, said), 200, NO_STORE, "application/json")
+    return Response(await aside(size, _written, record, shown, said), 200, NO_STORE_HEADERS, "application/json")
 
 
 def _apply(said: Snapshot, page: list[Entry]) -> None:
@@ -240,18 +242,18 @@ def _apply(said: Snapshot, page: list[Entry]) -> None:
 
 def _written(record: Record, shown: Shown, said: Snapshot) -> bytes:
     """The snapshot as JSON, in steps: one of many MB takes seconds, in which others are served."""
-    return encode(answers.snapshot(record, shown, said).model_dump(mode="json", by_alias=True, exclude_unset=True))
+    return encode(generation.snapshot(record, shown, said).model_dump(mode="json", by_alias=True, exclude_unset=True))
 
 
 @router.post(
     "/{id}/cancel",
-    response_model=Outcome,
+    response_model=CancelAnswer,
     responses={
-        202: {"description": "Asked for; it has not ended yet.", "model": Outcome},
+        202: {"description": "Asked for; it has not ended yet.", "model": CancelAnswer},
         **documented(401, 403, 404, 410, 415, 503),
     },
 )
-async def cancel(id: GenerationId, owner: Owner, use: Use, response: Response) -> Outcome:
+async def cancel(id: GenerationId, owner: Owner, use: Use, response: Response) -> CancelAnswer:
     """End a generation, and say how it ended. Idempotent; completion may win."""
     await use.record(id, owner)
     state = await use.generations.cancel(id)
@@ -262,14 +264,14 @@ async def cancel(id: GenerationId, owner: Owner, use: Use, response: Response) -
         state = await _end(use, id) or state
         if state in ("queued", "running"):
             response.status_code = 202
-    return Outcome(id=id, state=state)
+    return CancelAnswer(id=id, state=state)
 
 
-async def _end(use: Services, id: str) -> State | None:
-    """How it ends within CANCEL_WAIT, by its record, as its log may be long; None where not. Raises Problem 410."""
+async def _end(use: ApiServices, id: str) -> State | None:
+    """How it ends within CANCEL_WAIT_S, None where not; by its record, as its log may be long. Raises ProblemError."""
     loop = asyncio.get_running_loop()
-    until = loop.time() + CANCEL_WAIT
-    backoff = Backoff(first=LOOK, cap=CANCEL_WAIT / 10)
+    until = loop.time() + CANCEL_WAIT_S
+    backoff = Backoff(first=FIRST_LOOK_S, cap=CANCEL_WAIT_S / 10)
     while loop.time() < until:
         await asyncio.sleep(next(backoff))
         with suppress(RedisError):  # a Redis that is away is waited for
@@ -288,4 +290,4 @@ async def delete(id: GenerationId, owner: Owner, use: Use) -> Response:
         raise not_found()
     await use.generations.delete(owner, id)
     use.promises.remember(Ending("delete", id, owner))
-    return Response(status_code=204, headers=NO_STORE)
+    return Response(status_code=204, headers=NO_STORE_HEADERS)

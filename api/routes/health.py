@@ -11,16 +11,17 @@ from fastapi import APIRouter, Query
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from api.answers import Readiness, Status
-from api.problems import documented, draining, not_ready, too_few_workers
-from api.services import Services, Use
-from shared.outage import CROWDED_REMEDY, PROBE, outage_of
+from api.problems.problem import documented, draining, not_ready, too_few_workers
+from api.schemas.generation import Readiness, Status
+from api.services import ApiServices, Use
+from shared.storage.keys import PROBE_KEY
+from shared.storage.outage import CROWDED_REMEDY, outage_of
 
 router = APIRouter(tags=["health"])
 
-PATIENCE = 2.0
+WRITE_TIMEOUT_S = 2.0
 """Seconds in which each Redis must take a write for this node to be ready."""
-NO_WORKER = "No worker is alive: what is accepted waits until one is started (midstream worker)."
+NO_WORKER_DETAIL = "No worker is alive: what is accepted waits until one is started (midstream worker)."
 
 
 @router.head("/livez", include_in_schema=False)
@@ -48,19 +49,19 @@ async def ready(
     if failed := {name: error for name, error in errors.items() if error is not None}:
         raise not_ready(failed)
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WRITE_TIMEOUT_S):
             alive = await use.workers.alive()
             crowded = [name for name, redis in servers.items() if await _is_crowded(use, name, redis)]
     except (RedisError, TimeoutError) as error:
         raise not_ready({list(servers)[-1]: error}) from None
     if alive < workers:
         raise too_few_workers(alive)
-    warnings = [] if alive else [NO_WORKER]
+    warnings = [] if alive else [NO_WORKER_DETAIL]
     warnings += [f"{name} has as many connections as it takes{CROWDED_REMEDY}." for name in crowded]
     return Readiness(status="ok" if alive else "no_worker", workers=alive, warning=" ".join(warnings) or None)
 
 
-def _servers(use: Services) -> dict[str, Redis]:
+def _servers(use: ApiServices) -> dict[str, Redis]:
     """Each Redis by the variable that names it."""
     logs, queue = use.log.redis, use.generations.queue.redis
     return {"MIDSTREAM_REDIS_URL": logs} | ({} if queue is logs else {"MIDSTREAM_QUEUE_URL": queue})
@@ -69,14 +70,14 @@ def _servers(use: Services) -> dict[str, Redis]:
 async def _write(redis: Redis) -> Exception | None:
     """Why it does not take a write now; None where it does."""
     try:
-        async with asyncio.timeout(PATIENCE):
-            await redis.set(PROBE, "1", px=1000)
+        async with asyncio.timeout(WRITE_TIMEOUT_S):
+            await redis.set(PROBE_KEY, "1", px=1000)
     except (RedisError, TimeoutError) as error:
         return error
     return None
 
 
-async def _is_crowded(use: Services, name: str, redis: Redis) -> bool:
+async def _is_crowded(use: ApiServices, name: str, redis: Redis) -> bool:
     """Whether it takes no further connection: this node was told so, or Redis says it of all its clients."""
     settings = use.settings
     url = settings.redis_url if name == "MIDSTREAM_REDIS_URL" else str(settings.queue_url)

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 from fastapi import APIRouter
 
-from api.answers import Model, ModelList, Provider
-from api.auth import Owner
-from api.no_store import no_store
-from api.problems import documented
+from api.access.api_keys import Owner
+from api.problems.problem import documented
+from api.schemas.generation import ModelAnswer, ModelList, ProviderAnswer
+from api.schemas.no_store import no_store
 from api.services import Use
-from shared.presets import PRESETS
-from shared.provider_settings import ProviderSettings
-from shared.settings import Settings
+from shared.config.presets import PRESETS
+from shared.config.provider_settings import ProviderSettings
+from shared.config.settings import Settings
 
 router = APIRouter(prefix="/v1/models", tags=["models"], dependencies=[no_store])
 
@@ -54,10 +54,10 @@ def listing(settings: Settings, endpoints: Mapping[str, ProviderSettings]) -> Mo
     default = default or next((name for name in named if not (keyed and _simulates(name))), None)
     return ModelList(
         data=[
-            Model(id=name, provider=name.partition("/")[0], aliases=aliases, default=name == default)
+            ModelAnswer(id=name, provider=name.partition("/")[0], aliases=aliases, default=name == default)
             for name, aliases in named.items()
         ],
-        providers=[Provider(name=name, protocol=entry.protocol) for name, entry in endpoints.items()],
+        providers=[ProviderAnswer(name=name, protocol=entry.protocol) for name, entry in endpoints.items()],
         simulated=_simulates(default or ""),
     )
 

@@ -8,16 +8,16 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from api.auth import Owner
-from api.no_store import no_store
-from api.problems import FieldError, Problem, documented, unprocessable
+from api.access.api_keys import Owner
+from api.problems.problem import FieldError, ProblemError, documented, unprocessable
+from api.schemas.no_store import no_store
+from api.schemas.usage import UsageTotals, answer
 from api.services import Use
-from api.totals import UsageTotals, answer
-from shared.totals import MOST_DAYS, By, Total, Totals
+from shared.usage import MAX_DAYS, By, Total, Totals
 
 router = APIRouter(prefix="/v1/usage", tags=["usage"], dependencies=[no_store])
 
-SPAN = 30
+DEFAULT_SPAN_DAYS = 30
 """Days that are told of where nobody says from when."""
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -47,8 +47,8 @@ async def usage(
     since = _before(until) if first is None else _day("from", first)
     if since > until:
         raise _wrong("from", "must not be after `to`")
-    if (until - since).days >= MOST_DAYS:
-        raise _wrong("from", f"must be less than {MOST_DAYS} days before `to`; ask for less at a time")
+    if (until - since).days >= MAX_DAYS:
+        raise _wrong("from", f"must be less than {MAX_DAYS} days before `to`; ask for less at a time")
     found = await totals.read(owner, since, until, by)
     every = Total()
     for total in found.values():
@@ -71,8 +71,8 @@ def _day(name: str, text: str) -> date:
 
 
 def _before(until: date) -> date:
-    return until - min(timedelta(days=SPAN - 1), until - date.min)
+    return until - min(timedelta(days=DEFAULT_SPAN_DAYS - 1), until - date.min)
 
 
-def _wrong(name: str, message: str) -> Problem:
+def _wrong(name: str, message: str) -> ProblemError:
     return unprocessable([FieldError(pointer=name, message=message)])

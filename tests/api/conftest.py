@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from midstream.valkey import Valkey
-from shared.settings import load
+from midstream.processes.valkey import Valkey
+from shared.config.settings import load
 from tests.api.harness import Api, MakeApi, Producer
 
 
 @pytest.fixture(autouse=True)
 def _forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
     # A node that goes waits until what it promised last is on disk: seconds, in each test.
-    monkeypatch.setattr("api.app.KEEP", 0.0)
+    monkeypatch.setattr("api.app.KEEP_UNSYNCED_S", 0.0)
 
 
 @pytest.fixture(scope="session")

@@ -11,25 +11,13 @@ from typing import Any, NamedTuple
 import httpx2
 
 from api.app import create_app
-from api.hub import Hub
-from api.listeners import listen
-from api.server import DrainingServer, server
-from shared.events import (
-    ORIGIN,
-    Cancelled,
-    Completed,
-    Delta,
-    Event,
-    EventId,
-    Failed,
-    Part,
-    PartEnd,
-    Usage,
-    encode,
-)
-from shared.log import Batch, Claim, Log, Outcome, Reply, Start
-from shared.settings import Settings
-from shared.sse import Decoder
+from api.serving.listeners import listen
+from api.serving.server import DrainingServer, server
+from api.viewing.hub import Hub
+from shared.config.settings import Settings
+from shared.log.events import ORIGIN, Cancelled, Completed, Delta, Event, EventId, Failed, Part, PartEnd, Usage, encode
+from shared.log.guarded_log import Batch, Claim, ClaimOutcome, Log, Reply, WriteOutcome
+from shared.sse_decoder import SseDecoder
 
 DEADLINE = 20.0
 MODEL = "simulator/lorem"
@@ -61,7 +49,7 @@ class Viewing:
         self._messages = self._read()
 
     async def _read(self) -> AsyncIterator[Message]:
-        decoder, last = Decoder(), ""
+        decoder, last = SseDecoder(), ""
         async for chunk in self.response.aiter_raw():
             self.raw += chunk
             for event in decoder.feed(chunk):
@@ -156,7 +144,7 @@ class Producer:
     async def start(cls, log: Log, generation_id: str) -> Producer:
         """Claim the log."""
         claim = await log.claim(generation_id, model="lorem", provider="simulator", ttl_ms=60_000)
-        assert claim.start is Start.CLAIMED
+        assert claim.start is ClaimOutcome.CLAIMED
         return cls(log, generation_id, claim)
 
     async def write(self, *events: Event) -> Reply:
@@ -164,7 +152,7 @@ class Producer:
         encoded = [(event.type, encode(event)) for event in events]
         batch = Batch(self.generation_id, self.claim.token, self.claim.number, self.last, self.seq, encoded)
         reply = await self.log.append(batch)
-        if reply.outcome is Outcome.OK:
+        if reply.outcome is WriteOutcome.OK:
             self.last, self.seq = batch.last, self.seq + len(encoded)
             self.written += encoded
         return reply
@@ -174,21 +162,21 @@ class Producer:
         events: list[Event] = [Delta(part=0, kind="text", delta=text) for text in texts]
         if self.seq == 1:
             events.insert(0, Part(part=0, kind="text"))
-        assert (await self.write(*events)).outcome is Outcome.OK
+        assert (await self.write(*events)).outcome is WriteOutcome.OK
 
     async def complete(self) -> None:
         """The end."""
         end = Completed(finish_reason="stop", usage=Usage(input_tokens=3, output_tokens=7))
-        assert (await self.write(PartEnd(part=0), end)).outcome is Outcome.OK
+        assert (await self.write(PartEnd(part=0), end)).outcome is WriteOutcome.OK
 
     async def fail(self) -> None:
         """An end, too."""
         end = Failed(code="provider_error", message="The provider failed.", retryable=True)
-        assert (await self.write(end)).outcome is Outcome.OK
+        assert (await self.write(end)).outcome is WriteOutcome.OK
 
     async def cancel(self) -> None:
         """The end that was asked for."""
-        assert (await self.write(Cancelled())).outcome is Outcome.OK
+        assert (await self.write(Cancelled())).outcome is WriteOutcome.OK
 
 
 async def whole(log: Log, generation_id: str) -> list[Message]:

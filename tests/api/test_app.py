@@ -7,8 +7,8 @@ import re
 import pytest
 from pydantic import TypeAdapter
 
-from shared.provider_settings import ProviderSettings
-from shared.requests import GenerationRequest
+from shared.config.provider_settings import ProviderSettings
+from shared.request.generation_request import GenerationRequest
 from simulator.script import NAMES
 from tests.api.harness import Api, MakeApi
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shared.events import Completed, Delta, Event, EventId, encode
-from shared.generations import Generations
-from shared.log import Batch, Claim, Log
-from shared.records import Acceptance
+from shared.generations.generations import Generations
+from shared.log.events import Completed, Delta, Event, EventId, encode
+from shared.log.guarded_log import Batch, Claim, Log
+from shared.record import Acceptance
 
 REQUEST = b'{"model":"p/m","messages":[{"role":"user","content":"hi"}]}'
 

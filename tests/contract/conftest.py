@@ -12,13 +12,13 @@ import pytest
 from fakeredis import FakeAsyncRedis
 from redis.asyncio import Redis
 
-from midstream.valkey import Valkey
-from shared.clock import read_clock
-from shared.generations import Generations
-from shared.log import Log
-from shared.queue import Queue
-from shared.redis_client import connect
-from shared.settings import Settings
+from midstream.processes.valkey import Valkey
+from shared.config.settings import Settings
+from shared.generations.generations import Generations
+from shared.log.guarded_log import Log
+from shared.queue.queue import Queue
+from shared.storage.clock import read_clock
+from shared.storage.connections import connect
 
 BACKENDS = ["fakeredis", "valkey", pytest.param("redis7", marks=pytest.mark.redis7)]
 

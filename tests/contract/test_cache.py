@@ -6,13 +6,13 @@ import asyncio
 
 from redis.asyncio import Redis
 
-from shared.generations import Generations
-from shared.log import Log
-from shared.requests import GenerationRequest
-from shared.settings import Settings
-from shared.subscriber import Subscriber
-from worker.cache import Cache
-from worker.news import News
+from shared.config.settings import Settings
+from shared.generations.generations import Generations
+from shared.log.guarded_log import Log
+from shared.request.generation_request import GenerationRequest
+from shared.storage.subscriber import Subscriber
+from worker.cache.log_notifier import LogNotifier
+from worker.cache.lookup import AnswerCache
 
 ASKED = GenerationRequest.model_validate(
     {"model": "p/m", "messages": [{"role": "user", "content": "a-secret-prompt"}], "cache": {"ttl": 60}}
@@ -22,7 +22,7 @@ ASKED = GenerationRequest.model_validate(
 async def test_who_asks_first_leads_until_one_replaces_it(
     redis: Redis, log: Log, generations: Generations, settings: Settings
 ) -> None:
-    cache = Cache(redis, log, generations, News(Subscriber(redis, timeout=5)), settings)
+    cache = AnswerCache(redis, log, generations, LogNotifier(Subscriber(redis, timeout=5)), settings)
 
     async def lead(asking: str, useless: str = "", owner: str = "a", keep_ms: int = 60_000) -> str:
         return await cache.lead(owner, ASKED, asking, useless=useless, keep_ms=keep_ms)

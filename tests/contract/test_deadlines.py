@@ -9,15 +9,16 @@ from fakeredis import FakeAsyncRedis
 from msgspec import UNSET
 from redis.asyncio import Redis
 
-from shared import deadlines as module
-from shared.deadlines import Deadlines
-from shared.events import Cancelled, Cost, Failed, Spent, Usage, decode, encode
-from shared.generations import Generations
-from shared.log import Batch, Log, Outcome, Start
-from shared.queue import DEADLINES, Queue
-from shared.records import Acceptance
-from shared.settings import Settings
-from shared.workers import WORKERS, Workers
+from shared.config.settings import Settings
+from shared.generations import deadlines as module
+from shared.generations.deadlines import Deadlines
+from shared.generations.generations import Generations
+from shared.log.events import Cancelled, Cost, Failed, Spent, Usage, decode, encode
+from shared.log.guarded_log import Batch, ClaimOutcome, Log, WriteOutcome
+from shared.queue.queue import Queue
+from shared.queue.workers import Workers
+from shared.record import Acceptance
+from shared.storage.keys import DEADLINES_KEY, WORKERS_KEY
 
 
 @pytest.fixture
@@ -63,9 +64,9 @@ async def test_what_waits_ends_at_its_deadline(redis: Redis, generations: Genera
     assert entry.id == record.seal
     assert entry.type == "failed"
     assert b'"deadline_exceeded"' in entry.data
-    assert await redis.zrange(DEADLINES, 0, -1) == [b"gen_long"]
+    assert await redis.zrange(DEADLINES_KEY, 0, -1) == [b"gen_long"]
     claim = await Log(redis).claim("gen_short", model="m", provider="p", ttl_ms=60_000)
-    assert claim.start is Start.SEALED
+    assert claim.start is ClaimOutcome.SEALED
 
 
 async def test_what_runs_is_its_workers(redis: Redis, generations: Generations, queue: Queue) -> None:
@@ -82,7 +83,7 @@ async def test_what_runs_is_its_workers(redis: Redis, generations: Generations, 
     # Its worker is lost: nobody renews, and nobody takes it.
     assert await until_ended(deadlines) == ["gen_x"]
     late = Batch("gen_x", claim.token, 1, claim.last, 1, [("delta", b"{}")])
-    assert (await Log(redis).append(late)).outcome is Outcome.SEALED
+    assert (await Log(redis).append(late)).outcome is WriteOutcome.SEALED
 
 
 async def test_who_claims_it_meanwhile_has_it(
@@ -122,8 +123,8 @@ async def test_one_that_was_to_be_cancelled_ends_so(redis: Redis, generations: G
 async def test_more_than_a_look_takes_is_reached_by_the_next(
     generations: Generations, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "PAGE", 2)
-    monkeypatch.setattr(module, "PAGES", 2)
+    monkeypatch.setattr(module, "DUE_PAGE", 2)
+    monkeypatch.setattr(module, "MAX_DUE_PAGES", 2)
     deadlines = Deadlines(generations)
     names = {f"gen_{number}" for number in range(11)}
     for number, name in enumerate(sorted(names)):
@@ -152,7 +153,7 @@ async def test_settling_forgets_the_deadline(redis: Redis, generations: Generati
     await Deadlines(generations).note("gen_x", 60)
     await accept(generations, "gen_x")
     await queue.settle(["gen_x"])
-    assert await redis.zcard(DEADLINES) == 0
+    assert await redis.zcard(DEADLINES_KEY) == 0
 
 
 async def test_workers_are_alive_for_as_long_as_they_say(redis: Redis) -> None:
@@ -172,10 +173,10 @@ async def test_workers_are_alive_for_as_long_as_they_say(redis: Redis) -> None:
 async def test_workers_of_before_the_clock_was_set_back_are_not_alive(redis: Redis) -> None:
     workers = Workers(redis)
     await workers.beat("lost", 5)
-    await redis.zincrby(WORKERS, 600_000, "lost")
+    await redis.zincrby(WORKERS_KEY, 600_000, "lost")
     assert await workers.alive() == 0
     await workers.beat("living", 5)
-    assert await redis.zcard(WORKERS) == 1
+    assert await redis.zcard(WORKERS_KEY) == 1
 
 
 @pytest.mark.parametrize("lost", [False, True])
@@ -188,7 +189,7 @@ async def test_what_attempts_used_before_it_is_in_its_end(redis: Redis, generati
     claim = await log.claim("gen_x", model="m", provider="p", ttl_ms=60_000)
     used = Usage(input_tokens=3)
     bill = Cancelled(usage=used, cost=Cost("0.5"), spent=[Spent("p/m", used, Cost("0.5"))])
-    assert await log.hand_over("gen_x", claim.token, "drained", cancelled=encode(bill)) is Outcome.OK
+    assert await log.hand_over("gen_x", claim.token, "drained", cancelled=encode(bill)) is WriteOutcome.OK
     if lost:
         await log.claim("gen_x", model="m", provider="p", ttl_ms=60_000)
     assert await until_ended(deadlines) == ["gen_x"]

@@ -9,10 +9,12 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError
 
-from shared.generations import Generations, GoneError, QueueFull
-from shared.log import Keys, Log
-from shared.queue import PENDING, QUEUE, Announced
-from shared.records import Acceptance
+from shared.errors import GoneError, QueueFullError
+from shared.generations.generations import Generations
+from shared.log.guarded_log import Log
+from shared.queue.queue import Announced
+from shared.record import Acceptance
+from shared.storage.keys import PENDING_KEY, QUEUE_KEY, GenerationKeys
 from tests.contract.accepting import REQUEST, batch, claim, completed
 
 
@@ -43,24 +45,24 @@ async def test_a_repeated_one_is_found_and_takes_no_place(
     elif state == "completed":
         await end(log, first.id)
         await generations.queue.settle([first.id])
-        await redis.delete(QUEUE)
+        await redis.delete(QUEUE_KEY)
         await generations.accept(await asked(generations, "another"), again=True)  # the queue is full again
-    before = await redis.zrange(PENDING, 0, -1), await redis.zrange(QUEUE, 0, -1)
+    before = await redis.zrange(PENDING_KEY, 0, -1), await redis.zrange(QUEUE_KEY, 0, -1)
     again = await generations.accept(first, again=True)
     assert (again.created, again.state, again.same_request) == (False, state, True)
     other = await generations.accept(replace(first, request=b"{}", fingerprint=""), again=True)
     assert (other.created, other.same_request) == (False, False)
-    assert before == (await redis.zrange(PENDING, 0, -1), await redis.zrange(QUEUE, 0, -1))
-    with pytest.raises(QueueFull):
+    assert before == (await redis.zrange(PENDING_KEY, 0, -1), await redis.zrange(QUEUE_KEY, 0, -1))
+    with pytest.raises(QueueFullError):
         await generations.accept(await asked(generations, "new"), again=True)
 
 
 async def test_a_repeated_one_enqueues_what_its_first_could_not(generations: Generations, redis: Redis) -> None:
     first = await asked(generations)
     await generations.accept(first, again=True)
-    await redis.delete(QUEUE)
+    await redis.delete(QUEUE_KEY)
     await generations.accept(first, again=True)
-    assert await redis.zrange(QUEUE, 0, -1) == [first.id.encode()]
+    assert await redis.zrange(QUEUE_KEY, 0, -1) == [first.id.encode()]
 
 
 async def test_what_was_deleted_is_gone_also_where_the_queue_is_full(generations: Generations, redis: Redis) -> None:
@@ -93,7 +95,7 @@ async def test_what_ended_between_the_look_and_the_announcement_keeps_no_place(
     else:
         with pytest.raises(GoneError):
             await generations.accept(first, again=True)
-    assert await redis.zcard(PENDING) == 0
+    assert await redis.zcard(PENDING_KEY) == 0
     assert (await generations.queue.place("me", first.id) is None) == (how == "deleted")
 
 
@@ -101,7 +103,7 @@ async def test_two_first_ones_at_once_are_one(generations: Generations, redis: R
     first = await asked(generations)
     both = await asyncio.gather(*(generations.accept(first, again=True) for _ in range(2)))
     assert sorted(accepted.created for accepted in both) == [False, True]
-    assert await redis.zcard(PENDING) == 1
+    assert await redis.zcard(PENDING_KEY) == 1
 
 
 async def test_the_place_of_a_half_accepted_one_is_its_own(
@@ -117,6 +119,6 @@ async def test_the_place_of_a_half_accepted_one_is_its_own(
         patch.setattr(generations, "_write_record", away)
         with pytest.raises(ConnectionError):
             await generations.accept(first, again=True)
-    assert await redis.exists(Keys(first.id).record) == 0
+    assert await redis.exists(GenerationKeys(first.id).record) == 0
     assert (await generations.accept(first, again=True)).created
     assert await generations.queue.announce(first.id, "me", 1) is Announced.BEFORE

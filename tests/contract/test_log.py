@@ -11,20 +11,21 @@ from fakeredis import FakeAsyncRedis
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError
 
-from shared.events import ORIGIN, EventId
-from shared.generations import SYNCED_MS, Existence, Generations
-from shared.log import TOGETHER, Keys, Log, Outcome, Publication, Reply, Start
+from shared.generations.generations import SYNCED_MS, Existence, Generations
+from shared.log.events import ORIGIN, EventId
+from shared.log.guarded_log import MAX_BATCHES_PER_CALL, ClaimOutcome, Log, Publication, Reply, WriteOutcome
+from shared.storage.keys import GenerationKeys
 from tests.contract.accepting import accept, batch, claim, completed, delta
-from worker.packer import Packer
+from worker.maintenance.compactor import Compactor
 
 
 async def test_an_attempt_is_dense_from_its_first_event_to_the_seal(generations: Generations, log: Log) -> None:
     generation_id = await accept(generations)
     attempt = await claim(log, generation_id)
-    assert attempt.start is Start.CLAIMED
+    assert attempt.start is ClaimOutcome.CLAIMED
     reply = await log.append(batch(generation_id, attempt, 1, [delta("a"), delta("b")]))
-    assert reply.outcome is Outcome.OK
-    assert (await log.append(batch(generation_id, attempt, 3, [completed()]))).outcome is Outcome.OK
+    assert reply.outcome is WriteOutcome.OK
+    assert (await log.append(batch(generation_id, attempt, 3, [completed()]))).outcome is WriteOutcome.OK
 
     entries = await log.read(generation_id)
     assert [entry.id for entry in entries] == [EventId(attempt.token, seq) for seq in range(4)]
@@ -46,7 +47,7 @@ async def test_the_token_is_redis_time_and_always_grows(generations: Generations
 
     # Even a clock that went back gives a later token than the log has.
     ahead = tokens[-1] + 1_000_000
-    await redis.xadd(Keys(generation_id).log, {"delta": "{}"}, id=f"{ahead}-0")
+    await redis.xadd(GenerationKeys(generation_id).log, {"delta": "{}"}, id=f"{ahead}-0")
     assert (await claim(log, generation_id)).token == ahead + 1
 
 
@@ -54,9 +55,9 @@ async def test_a_claim_fences_every_older_attempt(generations: Generations, log:
     generation_id = await accept(generations)
     old = await claim(log, generation_id)
     new = await claim(log, generation_id)
-    assert (await log.append(batch(generation_id, old, 1, [delta("late")]))).outcome is Outcome.FENCED
-    assert (await log.append(batch(generation_id, old, 1, [completed()]))).outcome is Outcome.FENCED
-    assert (await log.append(batch(generation_id, new, 1, [delta("ok")]))).outcome is Outcome.OK
+    assert (await log.append(batch(generation_id, old, 1, [delta("late")]))).outcome is WriteOutcome.FENCED
+    assert (await log.append(batch(generation_id, old, 1, [completed()]))).outcome is WriteOutcome.FENCED
+    assert (await log.append(batch(generation_id, new, 1, [delta("ok")]))).outcome is WriteOutcome.OK
     assert [json.loads(e.data)["delta"] for e in await log.read(generation_id) if e.type == "delta"] == ["ok"]
 
 
@@ -65,8 +66,8 @@ async def test_nothing_follows_the_seal(generations: Generations, log: Log) -> N
     attempt = await claim(log, generation_id)
     await log.append(batch(generation_id, attempt, 1, [completed()]))
     reply = await log.append(batch(generation_id, attempt, 2, [delta("more")]))
-    assert (reply.outcome, reply.last) == (Outcome.SEALED, EventId(attempt.token, 1))
-    assert (await claim(log, generation_id)).start is Start.SEALED
+    assert (reply.outcome, reply.last) == (WriteOutcome.SEALED, EventId(attempt.token, 1))
+    assert (await claim(log, generation_id)).start is ClaimOutcome.SEALED
     assert len(await log.read(generation_id)) == 2
 
 
@@ -74,11 +75,11 @@ async def test_holes_and_repetitions_are_refused_with_the_logs_end(generations: 
     generation_id = await accept(generations)
     attempt = await claim(log, generation_id)
     hole = await log.append(batch(generation_id, attempt, 2, [delta("hole")]))
-    assert (hole.outcome, hole.last) == (Outcome.MISMATCH, EventId(attempt.token, 0))
+    assert (hole.outcome, hole.last) == (WriteOutcome.MISMATCH, EventId(attempt.token, 0))
     again = batch(generation_id, attempt, 1, [delta("a"), delta("b")])
-    assert (await log.append(again)).outcome is Outcome.OK
+    assert (await log.append(again)).outcome is WriteOutcome.OK
     repeated = await log.append(again)
-    assert (repeated.outcome, repeated.last) == (Outcome.MISMATCH, EventId(attempt.token, 2))
+    assert (repeated.outcome, repeated.last) == (WriteOutcome.MISMATCH, EventId(attempt.token, 2))
     assert len(await log.read(generation_id)) == 3
 
 
@@ -86,8 +87,8 @@ async def test_a_write_never_recreates_what_is_gone(generations: Generations, lo
     generation_id = await accept(generations)
     attempt = await claim(log, generation_id)
     await generations.delete("local", generation_id)
-    assert (await log.append(batch(generation_id, attempt, 1, [delta("x")]))).outcome is Outcome.GONE
-    assert (await claim(log, generation_id)).start is Start.GONE
+    assert (await log.append(batch(generation_id, attempt, 1, [delta("x")]))).outcome is WriteOutcome.GONE
+    assert (await claim(log, generation_id)).start is ClaimOutcome.GONE
     assert await log.read(generation_id) == []
     assert (await generations.find(generation_id)).existence is Existence.TOMBSTONE
 
@@ -97,9 +98,9 @@ async def test_a_log_deleted_under_its_writer_is_a_mismatch_and_not_a_new_log(
 ) -> None:
     generation_id = await accept(generations)
     attempt = await claim(log, generation_id)
-    await redis.delete(Keys(generation_id).log)
+    await redis.delete(GenerationKeys(generation_id).log)
     reply = await log.append(batch(generation_id, attempt, 1, [delta("x")]))
-    assert (reply.outcome, reply.last) == (Outcome.MISMATCH, ORIGIN)
+    assert (reply.outcome, reply.last) == (WriteOutcome.MISMATCH, ORIGIN)
 
 
 async def test_a_lost_claim_is_restored_only_from_its_first_event(
@@ -108,14 +109,14 @@ async def test_a_lost_claim_is_restored_only_from_its_first_event(
     generation_id = await accept(generations)
     attempt = await claim(log, generation_id)
     # Redis came back without the second in which the claim was made.
-    await redis.hset(Keys(generation_id).record, mapping={"token": "0", "state": "queued", "attempts": "0"})
-    await redis.delete(Keys(generation_id).log)
+    await redis.hset(GenerationKeys(generation_id).record, mapping={"token": "0", "state": "queued", "attempts": "0"})
+    await redis.delete(GenerationKeys(generation_id).log)
     later = batch(generation_id, attempt, 1, [delta("x")])
-    assert (await log.append(later)).outcome is Outcome.MISMATCH
+    assert (await log.append(later)).outcome is WriteOutcome.MISMATCH
     whole = later.__class__(
         generation_id, attempt.token, attempt.number, ORIGIN, 0, [("attempt", attempt.first), *later.events]
     )
-    assert (await log.append(whole)).outcome is Outcome.OK
+    assert (await log.append(whole)).outcome is WriteOutcome.OK
     record = (await generations.find(generation_id)).record
     assert record is not None
     assert (record.state, record.attempts) == ("running", 1)
@@ -125,7 +126,7 @@ async def test_a_lost_claim_is_restored_only_from_its_first_event(
 async def test_batches_of_many_logs_share_a_call_and_each_has_its_own_answer(
     generations: Generations, log: Log
 ) -> None:
-    ids = [await accept(generations) for _ in range(TOGETHER + 6)]
+    ids = [await accept(generations) for _ in range(MAX_BATCHES_PER_CALL + 6)]
     attempts = [await claim(log, generation_id) for generation_id in ids]
     batches = [batch(*pair, 1, [delta("a")]) for pair in zip(ids, attempts, strict=True)]
     heir = await claim(log, ids[0])
@@ -137,14 +138,14 @@ async def test_batches_of_many_logs_share_a_call_and_each_has_its_own_answer(
     await log.load()
     replies = await log.append_all([*batches, batch(ids[4], attempts[4], 3, [delta("late")])])
     assert replies == [
-        Reply(Outcome.FENCED),
-        Reply(Outcome.SEALED, EventId(attempts[1].token, 1)),
-        Reply(Outcome.GONE),
-        Reply(Outcome.MISMATCH, EventId(attempts[3].token, 0)),
-        Reply(Outcome.OK),
-        Reply(Outcome.OK, cancel=True),
-        *[Reply(Outcome.OK)] * TOGETHER,
-        Reply(Outcome.SEALED, EventId(attempts[4].token, 2)),
+        Reply(WriteOutcome.FENCED),
+        Reply(WriteOutcome.SEALED, EventId(attempts[1].token, 1)),
+        Reply(WriteOutcome.GONE),
+        Reply(WriteOutcome.MISMATCH, EventId(attempts[3].token, 0)),
+        Reply(WriteOutcome.OK),
+        Reply(WriteOutcome.OK, cancel=True),
+        *[Reply(WriteOutcome.OK)] * MAX_BATCHES_PER_CALL,
+        Reply(WriteOutcome.SEALED, EventId(attempts[4].token, 2)),
     ]
     assert [entry.id.token for entry in await log.read(ids[0])] == [attempts[0].token, heir.token]
     for generation_id, attempt in zip(ids[5:], attempts[5:], strict=True):
@@ -180,7 +181,7 @@ async def test_publications_carry_the_batch_and_what_it_follows(
 ) -> None:
     generation_id = await accept(generations)
     async with redis.pubsub(ignore_subscribe_messages=False) as channel:
-        await channel.subscribe(Keys(generation_id).channel)
+        await channel.subscribe(GenerationKeys(generation_id).channel)
         assert (await channel.get_message(timeout=5))["type"] == "subscribe"
         attempt = await claim(log, generation_id)
         await log.append(batch(generation_id, attempt, 7, [delta("refused")]))
@@ -215,7 +216,7 @@ async def test_reads_page_from_any_cursor(generations: Generations, log: Log) ->
 
 
 async def test_a_packed_log_reads_as_before(generations: Generations, log: Log, redis: Redis) -> None:
-    packer = Packer(log, generations)
+    packer = Compactor(log, generations)
     generation_id = await accept(generations)
     for _ in range(2):
         attempt = await claim(log, generation_id)
@@ -223,7 +224,7 @@ async def test_a_packed_log_reads_as_before(generations: Generations, log: Log, 
     assert not await packer.pack(generation_id), "it may still grow"
     await log.append(batch(generation_id, attempt, 201, [completed()]))
     whole = await log.read(generation_id, count=1000)
-    key = Keys(generation_id).log
+    key = GenerationKeys(generation_id).log
     left = await redis.pttl(key)
     seal = whole[-1].id
     assert not await log.replace(generation_id, EventId(seal.token, 9), len(whole), whole[-1:])
@@ -233,7 +234,7 @@ async def test_a_packed_log_reads_as_before(generations: Generations, log: Log, 
     assert await packer.pack(generation_id)
     assert await redis.xlen(key) < 15
     assert left - 5_000 < await redis.pttl(key) <= left
-    assert not await redis.exists(Keys(generation_id).packing)
+    assert not await redis.exists(GenerationKeys(generation_id).packing)
     assert await log.read(generation_id, count=1000) == whole
     for index in (0, 1, 63, 64, 100, 200, 201, 300, len(whole) - 2, len(whole) - 1):
         assert await log.read(generation_id, whole[index].id, count=70) == whole[index + 1 : index + 71]
@@ -241,7 +242,7 @@ async def test_a_packed_log_reads_as_before(generations: Generations, log: Log, 
     assert await log.last(generation_id) == whole[-1]
     assert not await log.holds(generation_id, EventId(seal.token, seal.seq + 1))
     assert not await log.holds(generation_id, EventId(seal.token - 1, 500))
-    assert (await log.append(batch(generation_id, attempt, 201, [completed()]))).outcome is Outcome.SEALED
+    assert (await log.append(batch(generation_id, attempt, 201, [completed()]))).outcome is WriteOutcome.SEALED
     assert not await packer.pack(generation_id), "it is packed"
 
 
@@ -250,7 +251,7 @@ class TestCancel:
         generation_id = await accept(generations)
         assert await generations.cancel(generation_id) == "cancelled"
         assert [entry.type for entry in await log.read(generation_id)] == ["cancelled"]
-        assert (await claim(log, generation_id)).start is Start.SEALED
+        assert (await claim(log, generation_id)).start is ClaimOutcome.SEALED
 
     async def test_running_is_told_by_the_next_append_and_the_next_claim(
         self, generations: Generations, log: Log
@@ -260,11 +261,11 @@ class TestCancel:
         assert await generations.cancel(generation_id) == "running"
         assert (await log.append(batch(generation_id, attempt, 1, [delta("x")]))).cancel
         assert await generations.ends([generation_id, "gen_none"]) == ["cancel", "lost"]
-        assert (await claim(log, generation_id)).start is Start.CANCELLED
+        assert (await claim(log, generation_id)).start is ClaimOutcome.CANCELLED
         await generations.delete("local", generation_id)
         assert await generations.ends([generation_id]) == ["ending"], "a Redis that crashes now may not know it"
         await log.redis.pexpire(
-            Keys(generation_id).tombstone, int(generations.settings.tombstone_ttl * 1000) - SYNCED_MS
+            GenerationKeys(generation_id).tombstone, int(generations.settings.tombstone_ttl * 1000) - SYNCED_MS
         )
         assert await generations.ends([generation_id]) == ["gone"]
 
@@ -284,35 +285,35 @@ class TestAttempts:
         """They are not counted, may be handed over, and end by the next failure."""
         generation_id = await accept(generations)
         generations_claims = [await claim(log, generation_id) for _ in range(4)]
-        assert generations_claims[-1].start is Start.EXHAUSTED
+        assert generations_claims[-1].start is ClaimOutcome.EXHAUSTED
         further = await log.claim(
             generation_id, model="n", provider="p", ttl_ms=60_000, token=generations_claims[-1].token,
             reason="fallback", choice=1,
         )  # fmt: skip
-        assert (further.start, further.number) == (Start.CLAIMED, 4)
-        assert await log.hand_over(generation_id, further.token, "drained") is Outcome.OK
+        assert (further.start, further.number) == (ClaimOutcome.CLAIMED, 4)
+        assert await log.hand_over(generation_id, further.token, "drained") is WriteOutcome.OK
         drained = await claim(log, generation_id)
-        assert (drained.start, drained.number) == (Start.CLAIMED, 5)
-        assert (await claim(log, generation_id)).start is Start.EXHAUSTED
+        assert (drained.start, drained.number) == (ClaimOutcome.CLAIMED, 5)
+        assert (await claim(log, generation_id)).start is ClaimOutcome.EXHAUSTED
 
     async def test_lost_attempts_are_counted_and_exhausted(self, generations: Generations, log: Log) -> None:
         generation_id = await accept(generations)
         starts = [await claim(log, generation_id) for _ in range(4)]
-        assert [start.start for start in starts] == [Start.CLAIMED] * 3 + [Start.EXHAUSTED]
+        assert [start.start for start in starts] == [ClaimOutcome.CLAIMED] * 3 + [ClaimOutcome.EXHAUSTED]
         reasons = [json.loads(entry.data)["reason"] for entry in await log.read(generation_id)]
         assert reasons == ["new", "worker_lost", "worker_lost"]
         # The exhausted claim owns the log, to say so.
         reply = await log.append(batch(generation_id, starts[-1], 0, [completed()]))
-        assert reply.outcome is Outcome.OK
+        assert reply.outcome is WriteOutcome.OK
 
     async def test_a_handed_over_attempt_does_not_count(self, generations: Generations, log: Log) -> None:
         generation_id = await accept(generations)
         for number in range(1, 6):
             attempt = await claim(log, generation_id)
-            assert (attempt.start, attempt.number) == (Start.CLAIMED, number)
-            assert await log.hand_over(generation_id, attempt.token, "drained") is Outcome.OK
+            assert (attempt.start, attempt.number) == (ClaimOutcome.CLAIMED, number)
+            assert await log.hand_over(generation_id, attempt.token, "drained") is WriteOutcome.OK
         assert json.loads((await log.read(generation_id))[-1].data)["reason"] == "drained"
-        assert await log.hand_over(generation_id, attempt.token - 1, "drained") is Outcome.FENCED
+        assert await log.hand_over(generation_id, attempt.token - 1, "drained") is WriteOutcome.FENCED
 
     async def test_a_lost_attempt_beside_another_on_its_last_is_pardoned(
         self, generations: Generations, log: Log
@@ -320,19 +321,19 @@ class TestAttempts:
         """As often as attempts may fail, and only where its claim said so, or a note was made after it."""
         generation_id = await accept(generations)
         for number in range(6):
-            assert (await claim(log, generation_id, beside=number % 2 == 0)).start is Start.CLAIMED
+            assert (await claim(log, generation_id, beside=number % 2 == 0)).start is ClaimOutcome.CLAIMED
             if number % 2:
                 await generations.note_beside([generation_id, "gen_none"])
         record = (await generations.find(generation_id)).record
         assert record is not None
         assert (record.beside, record.failures, record.pardons, record.attempts) == (True, 2, 3, 6)
-        assert (await claim(log, generation_id)).start is Start.EXHAUSTED
+        assert (await claim(log, generation_id)).start is ClaimOutcome.EXHAUSTED
         assert await generations.ends(["gen_none"]) == ["lost"], "a note makes no record"
 
     async def test_on_interrupt_fail_ends_it(self, generations: Generations, log: Log) -> None:
         generation_id = await accept(generations, on_interrupt="fail")
         await claim(log, generation_id)
-        assert (await claim(log, generation_id)).start is Start.INTERRUPTED
+        assert (await claim(log, generation_id)).start is ClaimOutcome.INTERRUPTED
 
     async def test_the_same_worker_tries_again_only_while_it_owns_the_log(
         self, generations: Generations, log: Log
@@ -342,11 +343,11 @@ class TestAttempts:
         second = await log.claim(
             generation_id, model="m", provider="p", ttl_ms=60_000, token=first.token, reason="provider_error"
         )
-        assert (second.start, second.number) == (Start.CLAIMED, 2)
+        assert (second.start, second.number) == (ClaimOutcome.CLAIMED, 2)
         stale = await log.claim(
             generation_id, model="m", provider="p", ttl_ms=60_000, token=first.token, reason="provider_error"
         )
-        assert stale.start is Start.FENCED
+        assert stale.start is ClaimOutcome.FENCED
 
 
 async def test_an_ended_log_expires_and_leaves_a_tombstone(generations: Generations, log: Log, redis: Redis) -> None:
@@ -359,7 +360,7 @@ async def test_an_ended_log_expires_and_leaves_a_tombstone(generations: Generati
     found = await generations.find(generation_id)
     assert (found.existence, found.owner) == (Existence.TOMBSTONE, "local")
     assert await log.read(generation_id) == []
-    assert await redis.pttl(Keys(generation_id).tombstone) > 0
+    assert await redis.pttl(GenerationKeys(generation_id).tombstone) > 0
 
 
 @pytest.mark.parametrize(

@@ -14,20 +14,20 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError, OutOfMemoryError, ResponseError, TimeoutError
 
-from midstream.valkey import Valkey
-from shared import outage
-from shared.outage import is_full, level, outage_of, refusal
-from shared.permissions import require
-from shared.redis_client import connect
-from shared.settings import Settings
+from midstream.processes.valkey import Valkey
+from shared.config.settings import Settings
+from shared.permissions.permission_check import require
+from shared.storage import outage
+from shared.storage.connections import connect
+from shared.storage.outage import is_full, level, outage_of, refusal
 
 LOGGER = "midstream.redis"
 
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(outage, "INTERVAL", 0.05)
-    monkeypatch.setattr(outage, "QUIET", 0.1)
+    monkeypatch.setattr(outage, "PROBE_INTERVAL_S", 0.05)
+    monkeypatch.setattr(outage, "QUIET_S", 0.1)
     caplog.set_level(logging.INFO, LOGGER)
 
 
@@ -213,4 +213,4 @@ def test_why_a_connection_failed_is_in_words(cause: OSError, said: tuple[int, ..
 def test_words_are_one_line_that_can_be_printed() -> None:
     text = outage.words(ResponseError("MISCONF a\nb\x1b[2J" + "x" * 999), "MISCONF")
     assert text.startswith("MISCONF a b?[2J")
-    assert len(text) == outage.LONGEST
+    assert len(text) == outage.MAX_SHOWN_CHARS

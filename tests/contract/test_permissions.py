@@ -13,15 +13,17 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from midstream.valkey import Valkey
-from shared import permissions
-from shared.commands import Server, servers
-from shared.permissions import RULE, Lacks, lacks, require, try_again
-from shared.queue import Queue
-from shared.redis_client import connect
-from shared.settings import Settings, SettingsError
+from midstream.processes.valkey import Valkey
+from shared.config.settings import Settings
+from shared.errors import SettingsError
+from shared.permissions import permission_check
+from shared.permissions.commands import TriedServer, servers
+from shared.permissions.permission_check import ACL_RULE, MissingPermissions, lacks, require, try_again
+from shared.queue.queue import Queue
+from shared.storage.connections import connect
+from tests.harness.repository import ROOT
 
-LUA = Path(__file__).parents[2] / "shared/lua"
+LUA = [script for package in ("shared", "worker") for script in (ROOT / package).rglob("*.lua")]
 DEBIAN_REDIS = shutil.which("redis-server")
 PASSWORD = "s3cr3t"
 
@@ -43,14 +45,14 @@ def as_user(server: Valkey) -> Settings:
     return Settings(redis_url=server.url.replace("unix://", f"unix://u:{PASSWORD}@"))
 
 
-async def missing(settings: Settings) -> Lacks:
+async def missing(settings: Settings) -> MissingPermissions:
     (one,) = servers(settings)
     return await lacks(one, timeout=5)
 
 
 async def test_each_permission_that_is_missing_is_named_and_nothing_is_written(server: Valkey) -> None:
     admin, settings = connect(server.url, timeout=5), as_user(server)
-    rule = RULE.split()
+    rule = ACL_RULE.split()
     for less, named in (
         ((), ()),
         (("resetchannels",), ("the channels midstream:*",)),
@@ -80,7 +82,7 @@ async def test_each_permission_that_is_missing_is_named_and_nothing_is_written(s
 
 async def test_what_is_only_a_hint_stops_nothing(server: Valkey, caplog: pytest.LogCaptureFixture) -> None:
     admin, settings = connect(server.url, timeout=5), as_user(server)
-    await permit(admin, *RULE.split(), "-blpop", "-info", "-lpush")
+    await permit(admin, *ACL_RULE.split(), "-blpop", "-info", "-lpush")
     found = await missing(settings)
     assert found.needed == ()
     assert len(found.hints) == 3
@@ -95,9 +97,9 @@ async def test_what_is_only_a_hint_stops_nothing(server: Valkey, caplog: pytest.
 async def test_what_nobody_needs_is_not_missed(server: Valkey, caplog: pytest.LogCaptureFixture) -> None:
     """redis-py says its name to each server, and passes over a refusal."""
     admin, settings = connect(server.url, timeout=5), as_user(server)
-    await permit(admin, *RULE.split(), "-client")
+    await permit(admin, *ACL_RULE.split(), "-client")
     client = connect(settings.redis_url, timeout=5)
-    assert await missing(settings) == Lacks()
+    assert await missing(settings) == MissingPermissions()
     assert await client.set("midstream:probe", "1")
     assert "NOPERM" not in caplog.text
     for redis in (admin, client):
@@ -107,7 +109,7 @@ async def test_what_nobody_needs_is_not_missed(server: Valkey, caplog: pytest.Lo
 @pytest.mark.parametrize("less", ["-lpush", "-ltrim"])
 async def test_a_job_is_queued_without_a_wake_up(server: Valkey, less: str) -> None:
     admin, settings = connect(server.url, timeout=5), as_user(server)
-    await permit(admin, *RULE.split(), less)
+    await permit(admin, *ACL_RULE.split(), less)
     user = connect(settings.redis_url, timeout=5)
     assert await Queue(user, settings).enqueue("a")
     assert (await Queue(user, settings).take("w", most=1)).jobs
@@ -117,7 +119,7 @@ async def test_a_job_is_queued_without_a_wake_up(server: Valkey, less: str) -> N
 
 async def test_a_database_that_may_not_be_chosen_is_a_permission(server: Valkey) -> None:
     admin = connect(server.url, timeout=5)
-    await permit(admin, *RULE.split(), "-select")
+    await permit(admin, *ACL_RULE.split(), "-select")
     url = as_user(server).redis_url.replace("db=0", "db=1")
     assert (await missing(Settings(redis_url=url))).needed == ("the command SELECT",)
     await admin.aclose()
@@ -135,8 +137,8 @@ async def test_a_server_that_lets_nobody_in_or_is_away_is_no_reason_to_stop(serv
 async def test_a_server_that_was_away_at_start_is_tried_when_it_is_back(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(permissions, "FIRST", 0.01)
-    monkeypatch.setattr(permissions, "LONGEST", 0.05)
+    monkeypatch.setattr(permission_check, "FIRST_RETRY_S", 0.01)
+    monkeypatch.setattr(permission_check, "LONGEST_RETRY_S", 0.05)
     async with Valkey(tmp_path / "data") as valkey:
         settings = as_user(valkey)
         # Its user is not there yet, so it lets nobody in.
@@ -144,7 +146,7 @@ async def test_a_server_that_was_away_at_start_is_tried_when_it_is_back(
         assert away == list(servers(settings))
         asking = asyncio.create_task(try_again(settings, away))
         admin = connect(valkey.url, timeout=5)
-        await permit(admin, *RULE.split(), "-zadd")
+        await permit(admin, *ACL_RULE.split(), "-zadd")
         async with asyncio.timeout(10):
             await asking
         (line,) = [record for record in caplog.records if "ACL SETUSER" in record.getMessage()]
@@ -152,7 +154,7 @@ async def test_a_server_that_was_away_at_start_is_tried_when_it_is_back(
         assert line.getMessage().startswith("MIDSTREAM_REDIS_URL: its user may not use the command ZADD; permit it")
         assert PASSWORD not in line.getMessage()
         # What answered at start is not asked again.
-        await permit(admin, *RULE.split())
+        await permit(admin, *ACL_RULE.split())
         assert await require(settings) == []
         await admin.aclose()
 
@@ -163,7 +165,7 @@ def tried(settings: Settings) -> dict[str, set[str]]:
 
 def test_every_command_of_a_script_is_tried() -> None:
     commands = set[str]().union(*tried(Settings(queue_url="redis://queue.test")).values())
-    called = {name for file in LUA.glob("*.lua") for name in re.findall(r"p?call\('(\w+)'", file.read_text())}
+    called = {name for script in LUA for name in re.findall(r"p?call\('(\w+)'", script.read_text())}
     assert len(called) > 25
     assert called <= commands
 
@@ -174,7 +176,7 @@ def test_every_command_of_a_client_is_tried() -> None:
     called = {
         name.upper()
         for package in ("api", "shared", "worker")
-        for file in (LUA.parents[1] / package).rglob("*.py")
+        for file in (ROOT / package).rglob("*.py")
         for name in re.findall(r"\b_?(?:redis|pipe)\.([a-z]+)\(", file.read_text())
     }
     assert len(called) > 20
@@ -188,4 +190,4 @@ def test_each_of_two_servers_is_tried_for_what_it_is_for() -> None:
     assert "ZADD" in two["queue_url"] - two["redis_url"]
     assert "SCAN" in two["redis_url"] - tried(Settings())["redis_url"], "two are compared, one is not"
     assert [server.setting for server in servers(Settings(queue_url=Settings().redis_url))] == ["redis_url"]
-    assert isinstance(next(servers(Settings())), Server)
+    assert isinstance(next(servers(Settings())), TriedServer)

@@ -10,20 +10,9 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from shared.queue import (
-    INTERRUPTS,
-    LEASES,
-    NO_LEASES,
-    PENDING,
-    QUEUE,
-    RESTORATION_MS,
-    Announced,
-    Place,
-    Queue,
-    decode_job,
-    encode_job,
-)
-from shared.settings import Settings
+from shared.config.settings import Settings
+from shared.queue.queue import NO_LEASES, RESTORATION_MS, Announced, IndexPlace, Queue, decode_job, encode_job
+from shared.storage.keys import INTERRUPTS_CHANNEL, LEASES_KEY, PENDING_KEY, QUEUE_KEY
 
 
 async def test_jobs_are_taken_once_and_in_order(queue: Queue) -> None:
@@ -61,8 +50,8 @@ async def test_an_expired_lease_is_visible_again_and_its_owner_has_lost_it(queue
     assert not await queue.finish("w1", "a", "done")
     assert not await queue.finish("w1", "a", "back")
     assert await queue.finish("w2", "a", "done")
-    assert await redis.zcard(QUEUE) == 0
-    assert await redis.hlen(LEASES) == 0
+    assert await redis.zcard(QUEUE_KEY) == 0
+    assert await redis.hlen(LEASES_KEY) == 0
 
 
 async def test_a_renewed_lease_stays(queue: Queue) -> None:
@@ -79,7 +68,7 @@ async def test_a_renewed_lease_stays(queue: Queue) -> None:
 async def test_a_forgotten_lease_is_taken_back_by_its_worker(queue: Queue, redis: Redis) -> None:
     await queue.enqueue("a")
     await queue.take("w1", most=1)
-    await redis.delete(QUEUE, LEASES)
+    await redis.delete(QUEUE_KEY, LEASES_KEY)
     assert await queue.renew("w1", ["a"]) == []
     assert (await queue.take("w2", most=1)).jobs == []
     assert await queue.renew("w2", ["a"]) == ["a"]
@@ -92,8 +81,8 @@ async def test_a_lease_that_has_run_out_takes_none_from_whom_it_was_forgotten(qu
         while not (await queue.take("w1", most=1)).jobs:
             await asyncio.sleep(0.01)
     # As a Redis has it that came back from before w1 took it.
-    await redis.hset(LEASES, "a", "dead")
-    await redis.zadd(QUEUE, {"a": 1})
+    await redis.hset(LEASES_KEY, "a", "dead")
+    await redis.zadd(QUEUE_KEY, {"a": 1})
     assert await queue.renew("w1", ["a"]) == []
     assert await queue.renew("dead", ["a"]) == ["a"]
 
@@ -107,8 +96,8 @@ async def test_held_off_takes_only_what_is_new(queue: Queue, redis: Any) -> None
     await asyncio.sleep(0.005)
     await queue.enqueue("new")
     # Somebody's lease, which has just run out.
-    await redis.hset(LEASES, "leased", "w1")
-    await redis.zadd(QUEUE, {"leased": since_ms + 1})
+    await redis.hset(LEASES_KEY, "leased", "w1")
+    await redis.zadd(QUEUE_KEY, {"leased": since_ms + 1})
     await asyncio.sleep(0.025)
     assert [job for job, _ in (await queue.take("w2", most=9, since_ms=since_ms)).jobs] == ["new"]
     assert {job for job, _ in (await queue.take("w2", most=9)).jobs} == {"old", "leased", "delayed"}
@@ -134,14 +123,14 @@ async def test_a_take_that_redis_gets_to_too_late_does_nothing(queue: Queue) -> 
 
 
 async def scores(redis: Any) -> dict[str, float]:
-    return {job.decode(): score for job, score in await redis.zrange(QUEUE, 0, -1, withscores=True)}
+    return {job.decode(): score for job, score in await redis.zrange(QUEUE_KEY, 0, -1, withscores=True)}
 
 
 async def test_what_waits_since_before_the_clock_was_set_back_is_visible_in_its_order(queue: Queue, redis: Any) -> None:
     for name in "abc":
         await queue.enqueue(name)
         await asyncio.sleep(0.005)
-    await redis.zadd(QUEUE, {name: score + 600_000 for name, score in (await scores(redis)).items()})
+    await redis.zadd(QUEUE_KEY, {name: score + 600_000 for name, score in (await scores(redis)).items()})
     assert await queue.position("b") == 2, "nobody leases it, whatever the clock says"
     assert [job for job, _ in (await queue.take("w", most=2)).jobs] == ["a", "b"]
     assert [job for job, _ in (await queue.take("w", most=2)).jobs] == ["c"]
@@ -150,7 +139,7 @@ async def test_what_waits_since_before_the_clock_was_set_back_is_visible_in_its_
 async def test_a_held_off_worker_leaves_what_is_from_before_the_clock_was_set_back(queue: Queue, redis: Any) -> None:
     await queue.enqueue("a")
     now_ms = (await queue.take("w", most=0)).now_ms
-    await redis.zadd(QUEUE, {"a": now_ms + 600_000})
+    await redis.zadd(QUEUE_KEY, {"a": now_ms + 600_000})
     assert (await queue.take("w", most=9, since_ms=now_ms)).jobs == []
     assert [job for job, _ in (await queue.take("w", most=9)).jobs] == ["a"]
 
@@ -161,7 +150,7 @@ async def test_a_lease_from_before_the_clock_was_set_back_is_its_holders_for_one
 ) -> None:
     await queue.enqueue("a")
     now_ms = (await queue.take("w1", most=1)).now_ms
-    await redis.zadd(QUEUE, {"a": now_ms + 600_000})
+    await redis.zadd(QUEUE_KEY, {"a": now_ms + 600_000})
     look = await queue.take("w2", most=9)
     assert look.jobs == []
     assert (await scores(redis))["a"] <= look.now_ms + queue.lease_ms
@@ -178,7 +167,7 @@ async def test_what_is_leased_by_nobody_is_believed_for_as_long_as_that_may_be(q
     before = await scores(redis)
     await queue.take("w", most=9)
     assert await scores(redis) == before
-    await redis.zincrby(QUEUE, 600_000, "a")
+    await redis.zincrby(QUEUE_KEY, 600_000, "a")
     now_ms = (await queue.take("w", most=9)).now_ms
     assert (await scores(redis))["a"] <= now_ms + queue.lease_ms
 
@@ -189,7 +178,7 @@ async def test_leases_that_are_doubted_are_left_and_hide_nothing(queue: Queue, r
         if name != "waits":
             await queue.take("w1", most=9)
     now_ms = (await queue.take("w2", most=0)).now_ms
-    await redis.zadd(QUEUE, {"leased": now_ms - 10, "doubted": now_ms - 5_000, "waits": now_ms - 1})
+    await redis.zadd(QUEUE_KEY, {"leased": now_ms - 10, "doubted": now_ms - 5_000, "waits": now_ms - 1})
     assert [job for job, _ in (await queue.take("w2", most=1, leased_since_ms=NO_LEASES)).jobs] == ["waits"]
     assert [job for job, _ in (await queue.take("w2", most=9, leased_since_ms=now_ms - 1_000)).jobs] == ["leased"]
     assert [job for job, _ in (await queue.take("w2", most=9)).jobs] == ["doubted"]
@@ -198,9 +187,9 @@ async def test_leases_that_are_doubted_are_left_and_hide_nothing(queue: Queue, r
 async def test_a_lease_that_is_taken_back_is_pending_again(queue: Queue, redis: Any) -> None:
     await queue.enqueue("a")
     await queue.take("w1", most=1)
-    await redis.delete(QUEUE, LEASES, PENDING)
+    await redis.delete(QUEUE_KEY, LEASES_KEY, PENDING_KEY)
     await queue.renew("w1", ["a"])
-    assert await redis.zscore(PENDING, "a") is not None
+    assert await redis.zscore(PENDING_KEY, "a") is not None
 
 
 async def test_what_an_index_or_the_queue_lacks(queue: Queue, redis: Any) -> None:
@@ -252,7 +241,7 @@ async def test_the_pending_index_keeps_what_has_no_end(queue: Queue) -> None:
     await queue.finish("w", "a", "done")
     assert [(i, queued) for i, _, queued in await queue.pending(count=9, before_ms=far)] == [("a", False)]
     await queue.settle(["a"])
-    assert await queue.redis.zcard(PENDING) == 0
+    assert await queue.redis.zcard(PENDING_KEY) == 0
 
 
 async def test_owners_lists_are_newest_first_and_paged(queue: Queue) -> None:
@@ -278,18 +267,18 @@ async def test_those_of_one_moment_are_told_apart_by_their_ids(queue: Queue, red
     assert [place.id for place in places] == list("yedcbaz")
     for at, place in enumerate(places):
         assert await queue.owned("me", before=place, limit=2) == places[at + 1 : at + 3]
-        assert Place.parse(str(place)) == place
+        assert IndexPlace.parse(str(place)) == place
 
 
 @pytest.mark.parametrize("text", ["", "7", "7-", "-a", "x-a", "-7-a", "7.0-a", "\u0667-a", "1" * 16 + "-a"])
 def test_what_is_no_place(text: str) -> None:
     with pytest.raises(ValueError, match="place"):
-        Place.parse(text)
+        IndexPlace.parse(text)
 
 
 async def test_interrupts_are_heard(queue: Queue, redis: Redis) -> None:
     async with redis.pubsub(ignore_subscribe_messages=False) as channel:
-        await channel.subscribe(INTERRUPTS)
+        await channel.subscribe(INTERRUPTS_CHANNEL)
         assert (await channel.get_message(timeout=5))["type"] == "subscribe"
         await queue.interrupt("a")
         assert (await channel.get_message(timeout=5))["data"] == b"a"

@@ -13,16 +13,17 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from shared.clock import read_clock
-from shared.events import Cancelled, Completed, Cost, Event, Failed, Spent, Usage
-from shared.generations import SYNCED_MS, Generations
-from shared.log import Keys, Log, Outcome
-from shared.queue import PENDING, QUEUE, Queue
-from shared.settings import Settings
-from shared.totals import COUNTED, MODELS, OTHER, TOKENS, Ended, Totals, ended, read_ended
+from shared.config.settings import Settings
+from shared.generations.generations import SYNCED_MS, Generations
+from shared.log.events import Cancelled, Completed, Cost, Event, Failed, Spent, Usage
+from shared.log.guarded_log import Log, WriteOutcome
+from shared.queue.queue import Queue
+from shared.storage.clock import read_clock
+from shared.storage.keys import COUNTED_KEY, PENDING_KEY, QUEUE_KEY, GenerationKeys
+from shared.usage import MAX_MODELS_PER_DAY, OTHER_MODEL, TOKEN_COUNTERS, Ended, Totals, ended, read_ended
 from tests.contract.accepting import accept, batch, claim
-from worker.prices import Prices
-from worker.sweeper import Sweeper
+from worker.billing.prices import Prices
+from worker.maintenance.sweeper import Sweeper
 
 DAY_MS = 86_400_000
 FIRST, LAST = date(2026, 1, 1), date(2026, 1, 3)
@@ -64,7 +65,7 @@ async def test_a_repeated_post_is_not_counted_again(queue: Queue, redis: Any) ->
         # It puts the id into the pending index, also that of a generation which has ended and was settled.
         await queue.announce("gen_a", "me", most=9)
         await queue.settle(["gen_a"], [of()])
-        assert await redis.zcard(PENDING) == 0
+        assert await redis.zcard(PENDING_KEY) == 0
     assert (await Totals(redis).read("me", FIRST, LAST, "model"))["p/m"].counts["completed"] == 1
 
 
@@ -72,16 +73,16 @@ async def test_what_was_counted_is_forgotten_in_time(queue: Queue, redis: Any) -
     await queue.settle([], [of("a", keep_ms=1), of("b")])
     await asyncio.sleep(0.005)
     await queue.settle(["x"])
-    assert await redis.zrange(COUNTED, 0, -1) == [b"b"]
+    assert await redis.zrange(COUNTED_KEY, 0, -1) == [b"b"]
     assert 0 < await redis.ttl("midstream:usage:me:2026-01-01") <= queue.usage_ttl
 
 
 async def test_a_day_is_bounded(queue: Queue, redis: Any) -> None:
-    await queue.settle([], [of(f"gen_{i}", model=f"p/{i}") for i in range(MODELS + 5)])
+    await queue.settle([], [of(f"gen_{i}", model=f"p/{i}") for i in range(MAX_MODELS_PER_DAY + 5)])
     await queue.settle([], [of("gen_known", model="p/0"), of("gen_more", model="p/more?seed=1")])
     found = await Totals(redis).read("me", FIRST, LAST, "model")
-    assert len(found) == MODELS + 1
-    assert (found["p/0"].counts["completed"], found[OTHER].counts["completed"]) == (2, 6)
+    assert len(found) == MAX_MODELS_PER_DAY + 1
+    assert (found["p/0"].counts["completed"], found[OTHER_MODEL].counts["completed"]) == (2, 6)
 
 
 async def test_a_number_that_is_too_large_keeps_nobody_else_from_being_counted(queue: Queue, redis: Any) -> None:
@@ -89,7 +90,7 @@ async def test_a_number_that_is_too_large_keeps_nobody_else_from_being_counted(q
     await queue.settle(["gen_a"], [of("gen_a", spent=[paid("1", output_tokens=1 << 70, input_tokens=4)]), of("gen_b")])
     counts = (await Totals(redis).read("me", FIRST, LAST, "model"))["p/m"].counts
     assert (counts["completed"], counts["input_tokens"], counts["output_tokens"]) == (2, 4, 0)
-    assert await redis.zcard(PENDING) == 0
+    assert await redis.zcard(PENDING_KEY) == 0
 
 
 async def test_without_memory_it_is_counted_too(queue: Queue, redis: Any) -> None:
@@ -101,12 +102,12 @@ async def test_without_memory_it_is_counted_too(queue: Queue, redis: Any) -> Non
         assert await queue.settle(["gen_a"], [of()]) == 1
     finally:
         await redis.config_set("maxmemory", 0)
-    assert await redis.zcard(PENDING) == 0
+    assert await redis.zcard(PENDING_KEY) == 0
 
 
 MODEL_NAMES = st.sampled_from(["p/m", "p/n", "q/m"])
 COUNT = st.integers(min_value=0, max_value=10**6)
-USAGES = st.builds(Usage, **dict.fromkeys(TOKENS, COUNT))
+USAGES = st.builds(Usage, **dict.fromkeys(TOKEN_COUNTERS, COUNT))
 COSTS = st.none() | st.builds(
     Cost, st.decimals(min_value=0, max_value=1000, places=12).map(lambda amount: f"{amount:f}")
 )  # fmt: skip
@@ -142,9 +143,9 @@ async def test_totals_are_the_sum_over_generations_whatever_dies(
         assert record is not None
         claimed = await claim(log, identity)
         end = data.draw(ENDS)
-        assert (await log.append(batch(identity, claimed, 1, [end]))).outcome is Outcome.OK
-        await redis.zrem(QUEUE, identity)
-        await redis.hincrby(Keys(identity).record, "ended", -SYNCED_MS)
+        assert (await log.append(batch(identity, claimed, 1, [end]))).outcome is WriteOutcome.OK
+        await redis.zrem(QUEUE_KEY, identity)
+        await redis.hincrby(GenerationKeys(identity).record, "ended", -SYNCED_MS)
         mine = ended(record, claimed.first, claimed.token, end)
         assert mine == await read_ended(log, record), "worker and sweeper would count otherwise"
         match happening:
@@ -162,7 +163,7 @@ async def test_totals_are_the_sum_over_generations_whatever_dies(
         if number % 2:
             await swept(sweeper, redis)
     await swept(sweeper, redis)
-    assert await redis.zrange(PENDING, 0, -1) == [] or "worker dies, deleted" in happenings
+    assert await redis.zrange(PENDING_KEY, 0, -1) == [] or "worker dies, deleted" in happenings
     today = await Totals(redis).today()
     for by in ("model", "day"):
         for owner in ("me", "you"):
@@ -174,10 +175,10 @@ async def test_totals_are_the_sum_over_generations_whatever_dies(
 
 
 async def swept(sweeper: Sweeper, redis: Any) -> None:
-    for identity in await redis.zrange(PENDING, 0, -1):
-        await redis.zincrby(PENDING, -60_000, identity)
+    for identity in await redis.zrange(PENDING_KEY, 0, -1):
+        await redis.zincrby(PENDING_KEY, -60_000, identity)
     await sweeper.sweep()
 
 
 def test_every_count_of_usage_is_totalled() -> None:
-    assert set(TOKENS) == set(Usage.__struct_fields__)
+    assert set(TOKEN_COUNTERS) == set(Usage.__struct_fields__)

@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from tests.conftest import LITELLM, WAY_OUT
 from tests.e2e.viewers import DEADLINE
-from tests.processes import Process, Stack
+from tests.harness.processes import Process, Stack
 
 FOLDER = Path(__file__).parent / "node"
 NODE = (20, 15)

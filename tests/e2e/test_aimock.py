@@ -17,7 +17,7 @@ import pytest_asyncio
 from tests.e2e.conftest import AIMOCK_KEY as KEY
 from tests.e2e.conftest import Node
 from tests.e2e.viewers import DEADLINE, ask, blocks, connect, cursor_of, parse, text_of, watch
-from tests.processes import Process, Stack
+from tests.harness.processes import Process, Stack
 
 pytestmark = [
     pytest.mark.node,

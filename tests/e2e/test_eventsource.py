@@ -14,7 +14,7 @@ import pytest
 from tests.e2e.conftest import Node
 from tests.e2e.proxy import cutting
 from tests.e2e.viewers import ask, blocks, cursor_of, watch
-from tests.processes import Stack
+from tests.harness.processes import Stack
 
 pytestmark = [
     pytest.mark.node,

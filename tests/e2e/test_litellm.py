@@ -14,10 +14,10 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from midstream.up import free_port
+from midstream.commands.up import free_port
 from tests.e2e.conftest import AIMOCK_KEY, Node
 from tests.e2e.viewers import DEADLINE, ask, blocks, connect, cursor_of, parse, text_of, watch
-from tests.processes import Process, Stack
+from tests.harness.processes import Process, Stack
 
 pytestmark = [
     pytest.mark.node,

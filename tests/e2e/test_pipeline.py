@@ -11,9 +11,9 @@ import httpx2
 import pytest
 from redis.asyncio import Redis
 
-from shared.queue import LEASES
+from shared.storage.keys import LEASES_KEY
 from tests.e2e.viewers import DEADLINE, ask, blocks, connect, cursor_of, parse, text_of, watch
-from tests.processes import Stack
+from tests.harness.processes import Stack
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("shown"), pytest.mark.timeout(150)]
 
@@ -39,7 +39,7 @@ async def test_100_generations_on_two_workers_and_two_apis(stack: Stack, http: h
     owners: set[bytes] = set()
     async with Redis.from_url(stack.valkey.url, socket_timeout=5) as redis:
         while not viewing.done():
-            owners.update((await redis.execute_command("HGETALL", LEASES)).values())
+            owners.update((await redis.execute_command("HGETALL", LEASES_KEY)).values())
             await asyncio.wait([viewing], timeout=0.1)
     assert len(owners) == 2, "one worker ran all"
     expected = await asyncio.gather(*(said(http, stack, model.replace("rate=15", "rate=0")) for model in models))

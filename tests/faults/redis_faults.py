@@ -9,8 +9,8 @@ import signal
 import time
 from collections.abc import Callable, Coroutine
 
-from tests.faults.history import History
-from tests.faults.rig import Rig
+from tests.chaos.history import History
+from tests.chaos.rig import Rig
 from tests.faults.server import Server
 
 OUTAGE = 66.0

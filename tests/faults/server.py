@@ -13,9 +13,9 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from midstream.up import free_port
-from midstream.valkey import Valkey, find_binary
-from midstream.waiting import POLL
+from midstream.commands.up import free_port
+from midstream.processes.polling import POLL_S
+from midstream.processes.valkey import Valkey, find_binary
 from tests.faults.aof import Tail
 
 FAKETIME = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
@@ -112,7 +112,7 @@ class Server(Valkey):
                 async with self.asked() as redis:
                     await redis.config_set("key-load-delay", "0")
                     return
-            await asyncio.sleep(POLL)
+            await asyncio.sleep(POLL_S)
 
     async def follow(self, primary: Server) -> None:
         """Become its replica, now or when it is there."""
@@ -137,7 +137,7 @@ class Server(Valkey):
         async with self.asked() as old, to.asked() as new, asyncio.timeout(PATIENCE):
             await old.execute_command("FAILOVER", "TO", "127.0.0.1", to.port, "TIMEOUT", 3000)
             while (await old.info("replication"))["master_failover_state"] != "no-failover":
-                await asyncio.sleep(POLL)
+                await asyncio.sleep(POLL_S)
             return bool((await new.info("replication"))["role"] == "master")
 
     @contextlib.asynccontextmanager
@@ -170,7 +170,7 @@ class Server(Valkey):
             while (await redis.info("persistence"))["rdb_last_bgsave_status"] == "ok":
                 with contextlib.suppress(RedisError):  # it is rewriting its append-only file
                     await redis.bgsave()
-                await asyncio.sleep(POLL)
+                await asyncio.sleep(POLL_S)
 
     def _forget(self) -> None:
         """Remove what libfaketime leaves of a process that was killed."""

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)
 
 VIEWERS = 1000
 GRACE = 5.0
-"""Seconds in which an API ends after SIGTERM (api.server.GRACE), whatever its viewers do."""
+"""Seconds in which an API ends after SIGTERM (api.serving.server.END_GRACE_S), whatever its viewers do."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -56,7 +56,9 @@ async def listed(http: httpx2.AsyncClient, url: str, model: str) -> list[dict[st
     return [row for row in page["data"] if row["model"] == model]
 
 
-@pytest.mark.parametrize("point", ["queue_announce", "create", "queue_enqueue"])
+@pytest.mark.parametrize(
+    "point", ["shared/queue/announce.lua", "shared/generations/create.lua", "shared/queue/enqueue.lua"]
+)
 async def test_killed_between_two_writes_of_accepting(stack: Breakable, http: httpx2.AsyncClient, point: str) -> None:
     """What was not answered runs once or not at all, and the same POST elsewhere gives one generation."""
     node, other = stack.apis

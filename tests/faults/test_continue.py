@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from tests.conftest import TEST_SEED
 from tests.e2e.viewers import DEADLINE, ask, blocks, connect, cursor_of, parse, text_of, watch
-from tests.processes import Stack
+from tests.harness.processes import Stack
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 

@@ -12,34 +12,35 @@ from fakeredis import FakeAsyncRedis
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError
 
-from api import promises as promises_module
-from api import tail as tail_module
-from api.promises import Promises
-from api.tail import Tail
-from shared import generations as generations_module
-from shared.events import TERMINAL
-from shared.generations import Generations
-from shared.log import Keys, Log, Outcome, Publication, Start
-from shared.queue import LEASES, PENDING, QUEUE, Queue
-from shared.records import Acceptance
-from shared.settings import Settings
-from shared.subscriber import Subscriber
+from api import unsynced as promises_module
+from api.unsynced import Unsynced
+from api.viewing import tail as tail_module
+from api.viewing.tail import Tail
+from shared.config.settings import Settings
+from shared.generations import generations as generations_module
+from shared.generations.generations import Generations
+from shared.log.events import TERMINAL_TYPES
+from shared.log.guarded_log import ClaimOutcome, Log, Publication, WriteOutcome
+from shared.queue.queue import Queue
+from shared.record import Acceptance
+from shared.storage.keys import LEASES_KEY, PENDING_KEY, QUEUE_KEY, GenerationKeys
+from shared.storage.subscriber import Subscriber
 from tests.contract.accepting import accept, batch, claim, completed, delta
-from worker import settler as settler_module
-from worker.appender import Appender
-from worker.asked import Asked
-from worker.cache import Cache
-from worker.circuits import Circuits
-from worker.generate import Generator
-from worker.journal import Silence
-from worker.news import News
-from worker.prices import Prices
+from worker.billing.prices import Prices
+from worker.cache.log_notifier import LogNotifier
+from worker.cache.lookup import AnswerCache
+from worker.maintenance import settler as settler_module
+from worker.maintenance.settler import Settler
 from worker.providers.registry import Registry
-from worker.run import JobEnd
-from worker.services import Services
-from worker.settler import Settler
-from worker.trials import Trials
-from worker.writer import Writer
+from worker.requests.kept_request import KeptRequest
+from worker.running.circuits import Circuits
+from worker.running.generation_run import JobEnd
+from worker.running.quarantine import Quarantine
+from worker.running.running_generations import RunningGenerations
+from worker.running.services import WorkerServices
+from worker.writing.append_journal import Silence
+from worker.writing.appender import Appender
+from worker.writing.writer import Writer
 
 
 @pytest.fixture
@@ -87,30 +88,32 @@ async def appender(log: Log, settler: Settler) -> AsyncIterator[Appender]:
 @pytest.fixture
 async def generator(
     settings: Settings, generations: Generations, log: Log, appender: Appender
-) -> AsyncIterator[Generator]:
+) -> AsyncIterator[RunningGenerations]:
     registry = Registry(settings.endpoints())
     circuits = Circuits(generations.redis, settings)
-    cache = Cache(log.redis, log, generations, News(Subscriber(log.redis, timeout=5)), settings)
-    trials = Trials(generations)
+    cache = AnswerCache(log.redis, log, generations, LogNotifier(Subscriber(log.redis, timeout=5)), settings)
+    trials = Quarantine(generations)
     prices = Prices(settings)
-    yield Generator(Services(settings, generations, log, appender, registry, circuits, trials, cache, prices))
+    yield RunningGenerations(
+        WorkerServices(settings, generations, log, appender, registry, circuits, trials, cache, prices)
+    )
     await registry.aclose()
 
 
 async def open_writer(appender: Appender, log: Log, generations: Generations, generation_id: str) -> Writer:
     found = await generations.find(generation_id, request=True)
     assert found.record is not None
-    asked = Asked(generations, found.record, found.request)
+    asked = KeptRequest(generations, found.record, found.request)
     return appender.open(generation_id, await claim(log, generation_id), restore=asked.restore, stop=lambda _: None)
 
 
 async def state(redis: Any, generation_id: str) -> tuple[dict[bytes, bytes], list[Any]]:
-    keys = Keys(generation_id)
+    keys = GenerationKeys(generation_id)
     return await redis.hgetall(keys.record), await redis.xrange(keys.log)
 
 
 async def roll_back(redis: Any, generation_id: str, older: tuple[dict[bytes, bytes], list[Any]]) -> None:
-    keys = Keys(generation_id)
+    keys = GenerationKeys(generation_id)
     await redis.delete(keys.record, keys.log)
     if older[0]:
         await redis.hset(keys.record, mapping=older[0])
@@ -125,12 +128,12 @@ async def eventually(condition: Callable[[], bool]) -> None:
 
 
 async def test_a_worker_that_was_paused_before_its_claim_leaves_the_log_alone(
-    generator: Generator, generations: Generations, log: Log
+    generator: RunningGenerations, generations: Generations, log: Log
 ) -> None:
     generation_id = await accept(generations)
     running = await claim(log, generation_id)
     assert await generator.run(generation_id, lambda: 0.0) is JobEnd.LEFT
-    assert (await log.append(batch(generation_id, running, 1, [delta("x")]))).outcome is Outcome.OK
+    assert (await log.append(batch(generation_id, running, 1, [delta("x")]))).outcome is WriteOutcome.OK
 
 
 async def test_a_log_that_cannot_be_written_holds_up_no_other(
@@ -138,8 +141,8 @@ async def test_a_log_that_cannot_be_written_holds_up_no_other(
 ) -> None:
     ids = [await accept(generations) for _ in range(3)]
     writers = [await open_writer(appender, log, generations, generation_id) for generation_id in ids]
-    await redis.delete(Keys(ids[0]).log)
-    await redis.set(Keys(ids[0]).log, "not a log")
+    await redis.delete(GenerationKeys(ids[0]).log)
+    await redis.set(GenerationKeys(ids[0]).log, "not a log")
     for writer in writers:  # without a wait, so that they go in one call
         writer.put(delta("a"))
     await eventually(lambda: not any(writer.behind for writer in writers[1:]))
@@ -147,13 +150,13 @@ async def test_a_log_that_cannot_be_written_holds_up_no_other(
 
 
 async def test_a_seal_that_a_worker_only_finds_leaves_the_generation_pending(
-    generator: Generator, generations: Generations, log: Log, redis: Redis
+    generator: RunningGenerations, generations: Generations, log: Log, redis: Redis
 ) -> None:
     """Redis may crash without it, and then the pending index is all that remembers the generation."""
     generation_id = await accept(generations)
     await generations.cancel(generation_id)
     assert await generator.run(generation_id, lambda: time.monotonic() + 9) is JobEnd.DONE
-    assert await redis.zscore(PENDING, generation_id) is not None
+    assert await redis.zscore(PENDING_KEY, generation_id) is not None
 
 
 async def test_the_end_of_another_attempt_does_not_settle_a_generation(
@@ -165,7 +168,7 @@ async def test_the_end_of_another_attempt_does_not_settle_a_generation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Redis forgot the seal, and another attempt has sealed since: that one may not be on disk either."""
-    monkeypatch.setattr(settler_module, "LINGER", 0.05)
+    monkeypatch.setattr(settler_module, "RECHECK_AFTER_S", 0.05)
     generation_id = await accept(generations)
     writer = await open_writer(appender, log, generations, generation_id)
     older = await state(redis, generation_id)
@@ -177,7 +180,7 @@ async def test_the_end_of_another_attempt_does_not_settle_a_generation(
     appender.close(writer)
     async with asyncio.timeout(10):
         await settler.drained()
-    assert await redis.zscore(PENDING, generation_id) is not None
+    assert await redis.zscore(PENDING_KEY, generation_id) is not None
 
 
 async def test_no_cancel_is_sealed_while_redis_may_have_forgotten_who_runs_it(
@@ -192,7 +195,7 @@ async def test_no_cancel_is_sealed_while_redis_may_have_forgotten_who_runs_it(
     monkeypatch.setattr(generations_module, "read_clock", just_restarted)
     assert await generations.cancel(generation_id) == "running"
     assert await generations.ends([generation_id]) == ["cancel"]
-    assert (await claim(log, generation_id)).start is Start.CANCELLED
+    assert (await claim(log, generation_id)).start is ClaimOutcome.CANCELLED
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["the end is lost", "the record is lost"])
@@ -205,7 +208,7 @@ async def test_what_redis_forgot_after_the_end_is_written_again(
     monkeypatch: pytest.MonkeyPatch,
     whole: bool,
 ) -> None:
-    monkeypatch.setattr(settler_module, "LINGER", 0.05)
+    monkeypatch.setattr(settler_module, "RECHECK_AFTER_S", 0.05)
     generation_id = await accept(generations)
     nothing: tuple[dict[bytes, bytes], list[Any]] = ({}, [])
     writer = await open_writer(appender, log, generations, generation_id)
@@ -216,10 +219,10 @@ async def test_what_redis_forgot_after_the_end_is_written_again(
     writer.put(completed())
     await writer.caught_up()
     sealed = await log.read(generation_id)
-    assert sealed[-1].type in TERMINAL
+    assert sealed[-1].type in TERMINAL_TYPES
     await roll_back(redis, generation_id, older)
     if whole:
-        await redis.delete(Keys(generation_id).tombstone)
+        await redis.delete(GenerationKeys(generation_id).tombstone)
     appender.close(writer)
     async with asyncio.timeout(10):
         await settler.drained()
@@ -227,7 +230,7 @@ async def test_what_redis_forgot_after_the_end_is_written_again(
     record = (await generations.find(generation_id)).record
     assert record is not None
     assert (record.state, record.seal) == ("completed", sealed[-1].id)
-    assert (await claim(log, generation_id)).start is Start.SEALED
+    assert (await claim(log, generation_id)).start is ClaimOutcome.SEALED
 
 
 async def test_what_redis_forgot_twice_is_written_again_twice(
@@ -238,7 +241,7 @@ async def test_what_redis_forgot_twice_is_written_again_twice(
     redis: Redis,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(settler_module, "LINGER", 0.3)
+    monkeypatch.setattr(settler_module, "RECHECK_AFTER_S", 0.3)
     generation_id = await accept(generations)
     writer = await open_writer(appender, log, generations, generation_id)
     older = await state(redis, generation_id)
@@ -258,8 +261,8 @@ async def test_what_redis_forgot_twice_is_written_again_twice(
 async def test_what_redis_forgot_twice_is_accepted_again_twice(
     generations: Generations, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(promises_module, "SETTLED", 0.2)
-    subject = Promises(generations)
+    monkeypatch.setattr(promises_module, "LOOK_AFTER_S", 0.2)
+    subject = Unsynced(generations)
     acceptance = Acceptance(id="gen_x", owner="me", model="p/m", request=b"{}", on_interrupt="restart", ttl_ms=60_000)
     await generations.accept(acceptance)
     subject.remember(acceptance)
@@ -339,7 +342,7 @@ async def test_the_time_to_write_it_again_counts_only_while_redis_answers(
     generations: Generations, log: Log, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It comes back without the generation, goes once more, and only then its worker can write."""
-    monkeypatch.setattr(tail_module, "RESTORATION", 1.0)
+    monkeypatch.setattr(tail_module, "RESTORATION_S", 1.0)
     generation_id = await accept(generations)
     await claim(log, generation_id)
     older = await state(redis, generation_id)
@@ -348,7 +351,7 @@ async def test_the_time_to_write_it_again_counts_only_while_redis_answers(
     tail.subscribed()
     await eventually(lambda: tail.frames.count == 1)
     await roll_back(redis, generation_id, ({}, []))
-    await redis.delete(Keys(generation_id).tombstone)
+    await redis.delete(GenerationKeys(generation_id).tombstone)
     await eventually(lambda: tail._forgotten_at is not None)
     read, tries = log.read, 0
 
@@ -359,7 +362,7 @@ async def test_the_time_to_write_it_again_counts_only_while_redis_answers(
 
     monkeypatch.setattr(log, "read", away)
     began = time.monotonic()
-    await eventually(lambda: tries > 1 and time.monotonic() - began > 2 * tail_module.RESTORATION)
+    await eventually(lambda: tries > 1 and time.monotonic() - began > 2 * tail_module.RESTORATION_S)
     answered = 0
 
     async def back(*arguments: Any, **options: Any) -> Any:
@@ -384,7 +387,7 @@ async def test_a_lease_that_redis_forgot_is_in_the_queue_again_once_it_is_renewe
     queue = generations.queue
     generation_id = await accept(generations)
     assert [job for job, _ in (await queue.take("w1", most=1)).jobs] == [generation_id]
-    await redis.delete(QUEUE, LEASES)
+    await redis.delete(QUEUE_KEY, LEASES_KEY)
     assert await queue.renew("w1", [generation_id]) == []
     # What is not queued, the sweeper would enqueue for a second worker while the first one runs it.
     assert [(i, queued) for i, _, queued in await queue.pending(count=9, before_ms=1 << 50)] == [(generation_id, True)]

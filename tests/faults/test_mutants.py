@@ -10,7 +10,8 @@ from subprocess import run
 
 import pytest
 
-from tests.faults.mutants import MUTANTS, ROOT, STAGES, Mutant, caught_by, copied, mutate, passes
+from tests.faults.mutants import MUTANTS, STAGES, Mutant, caught_by, copied, mutate, passes
+from tests.harness.repository import ROOT
 
 QUICK = {"a mismatch is the end of an attempt": "writer", "a lease is not looked at before the claim": "guards"}
 
@@ -67,6 +68,6 @@ def test_every_stage_of_tests_can_run(tree: Path) -> None:
 
 def test_a_stage_that_cannot_run_catches_nothing(tmp_path: Path) -> None:
     folder = copied(tmp_path / "tree")
-    (folder / "tests/worker/test_writer.py").write_text("raise ImportError\n")
+    (folder / "tests/worker/writing/test_writer.py").write_text("raise ImportError\n")
     with pytest.raises(ChildProcessError):
         passes(folder, "writer")

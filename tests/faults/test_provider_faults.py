@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from midstream.valkey import Valkey
-from shared.events import AnyEvent, Attempt, Cancelled, Completed, Delta, Failed
-from shared.generations import Generations
-from shared.log import Log
-from shared.queue import Queue
-from shared.redis_client import connect
-from shared.settings import Settings
+from midstream.processes.valkey import Valkey
+from shared.config.settings import Settings
+from shared.generations.generations import Generations
+from shared.log.events import AnyEvent, Attempt, Cancelled, Completed, Delta, Failed
+from shared.log.guarded_log import Log
+from shared.queue.queue import Queue
+from shared.storage.connections import connect
 from tests.simulator.conftest import started
 from tests.worker.conftest import Midstream, working
 

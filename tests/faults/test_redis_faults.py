@@ -16,8 +16,8 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from shared.log import Keys
-from shared.redis_client import connect as connect_redis
+from shared.storage.connections import connect as connect_redis
+from shared.storage.keys import GenerationKeys
 from tests.e2e.viewers import DEADLINE, ask, blocks, connect, cursor_of, parse, watch
 from tests.faults.triggers import Breakable
 
@@ -81,12 +81,12 @@ class Viewer:
 
 
 async def lengths(redis: Redis, ids: Iterable[str]) -> list[int]:
-    return [await redis.xlen(Keys(generation_id).log) for generation_id in ids]
+    return [await redis.xlen(GenerationKeys(generation_id).log) for generation_id in ids]
 
 
 async def attempted(redis: Any, ids: Iterable[str]) -> list[str]:
     """How many attempts each record has."""
-    return [(await redis.hget(Keys(generation_id).record, "attempts")).decode() for generation_id in ids]
+    return [(await redis.hget(GenerationKeys(generation_id).record, "attempts")).decode() for generation_id in ids]
 
 
 async def grown(redis: Redis, ids: Iterable[str], by: int) -> None:
@@ -284,7 +284,7 @@ async def test_a_log_deleted_under_a_live_viewer(stack: Breakable, http: httpx2.
     viewers = watched(stack, ids)
     for _ in range(2):
         for generation_id in ids:
-            assert await redis.delete(Keys(generation_id).log) == 1
+            assert await redis.delete(GenerationKeys(generation_id).log) == 1
         await grown(redis, ids, 10)
     assert set(map(tuple, (await exact(stack, viewers)).values())) == {("new",)}
 
@@ -297,8 +297,8 @@ async def test_a_log_trimmed_under_a_live_viewer(stack: Breakable, http: httpx2.
     async with asyncio.timeout(DEADLINE):
         while len(first.seen) < 13:
             await asyncio.sleep(0.02)
-    await redis.xtrim(Keys(generation_id).log, maxlen=4, approximate=False)
-    left = [entry_id.decode() for entry_id, _ in await redis.xrange(Keys(generation_id).log)]
+    await redis.xtrim(GenerationKeys(generation_id).log, maxlen=4, approximate=False)
+    left = [entry_id.decode() for entry_id, _ in await redis.xrange(GenerationKeys(generation_id).log)]
     # The other API has not read this log before. From the end of what is trimmed on nothing is missing.
     last_trimmed = cursor_of(first.seen[next(n for n, b in enumerate(first.seen) if cursor_of(b) == left[0]) - 1])
     gone = cursor_of(first.seen[1])

@@ -15,10 +15,10 @@ import pytest_asyncio
 from redis.asyncio import Redis
 from redis.exceptions import BusyLoadingError, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 
-from tests.faults.history import Fault, History, read
+from tests.chaos.history import Fault, History, read
+from tests.chaos.rig import Rig
+from tests.chaos.schedule import WEIGHTS
 from tests.faults.redis_faults import RedisFaults
-from tests.faults.rig import Rig
-from tests.faults.schedule import WEIGHTS
 from tests.faults.server import FAKETIME, Clock, Server
 
 PATIENCE = 15.0

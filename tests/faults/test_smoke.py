@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx2
 
 from tests.e2e.viewers import DEADLINE, Response, ask, blocks, connect, cursor_of, parse, text_of, watch
-from tests.processes import Stack
+from tests.harness.processes import Stack
 
 LEASE = 2.0
 
@@ -95,7 +95,7 @@ async def _has_text(api: str, generation_id: str) -> None:
 
 
 async def _redis_ms(stack: Stack) -> int:
-    from shared.redis_client import connect as redis_connect
+    from shared.storage.connections import connect as redis_connect
 
     redis = redis_connect(stack.valkey.url, timeout=5)
     seconds, microseconds = await redis.time()

@@ -15,15 +15,16 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from api import viewer
-from midstream.valkey import Valkey
-from shared.clock import read_clock
-from shared.events import TERMINAL, Cancelled, EventId
-from shared.generations import Generations
-from shared.log import Keys, Log, Outcome, Start
-from shared.queue import Queue
-from shared.redis_client import connect
-from shared.settings import Settings
+from api.viewing import viewer
+from midstream.processes.valkey import Valkey
+from shared.config.settings import Settings
+from shared.generations.generations import Generations
+from shared.log.events import TERMINAL_TYPES, Cancelled, EventId
+from shared.log.guarded_log import ClaimOutcome, Log, WriteOutcome
+from shared.queue.queue import Queue
+from shared.storage.clock import read_clock
+from shared.storage.connections import connect
+from shared.storage.keys import GenerationKeys
 from tests.api.harness import Api, Producer, until, whole
 from tests.contract.accepting import accept, batch, claim, completed
 from tests.e2e.viewers import blocks, cursor_of
@@ -102,7 +103,7 @@ async def test_a_cursor_from_a_superseded_attempt(api: Api, live: bool) -> None:
 @pytest.mark.parametrize("ahead", ["token", "seq"])
 async def test_a_cursor_from_the_future(api: Api, monkeypatch: pytest.MonkeyPatch, live: bool, ahead: str) -> None:
     """While the log grows it is waited for; then, as where it has ended, there is a `reset`, and all of it."""
-    monkeypatch.setattr(viewer, "CATCH_UP", 0.2)
+    monkeypatch.setattr(viewer, "CATCH_UP_S", 0.2)
     producer = await said(api, "a")
     token = producer.claim.token
     cursor = EventId(token + 60_000, 0) if ahead == "token" else EventId(token, 99)
@@ -148,7 +149,7 @@ async def test_a_log_that_expires_during_its_replay(api: Api, redis: Redis) -> N
     log = [str(message.id) for message in await whole(api.log, generation_id)]
     async with follow(f"http://127.0.0.1:{api.port}", generation_id) as response:
         await response.until(100_000)
-        keys = Keys(generation_id)
+        keys = GenerationKeys(generation_id)
         for name in (keys.record, keys.log):
             await redis.pexpire(name, 1)
         while await redis.exists(keys.record, keys.log):
@@ -233,13 +234,13 @@ async def test_cancel_against_completion_two_thousand_times(redis: Redis) -> Non
         for _ in range(after):
             await redis.ping()
         claimed = await claim(log, generation_id)
-        if claimed.start is Start.CANCELLED:
+        if claimed.start is ClaimOutcome.CANCELLED:
             await log.append(batch(generation_id, claimed, 0, [Cancelled()]))
-        elif claimed.start is Start.CLAIMED:
+        elif claimed.start is ClaimOutcome.CLAIMED:
             reply = await log.append(batch(generation_id, claimed, 1, [completed()]))
-            assert reply.outcome is Outcome.OK
+            assert reply.outcome is WriteOutcome.OK
         else:
-            assert claimed.start is Start.SEALED
+            assert claimed.start is ClaimOutcome.SEALED
 
     async def cancel(generation_id: str, after: int) -> str | None:
         for _ in range(after):
@@ -251,7 +252,7 @@ async def test_cancel_against_completion_two_thousand_times(redis: Redis) -> Non
         answer, _ = await asyncio.gather(cancel(generation_id, after), work(generation_id, claimed_after))
         entries = await log.read(generation_id)
         record: Any = (await generations.find(generation_id)).record
-        assert [entry.type for entry in entries if entry.type in TERMINAL] == [entries[-1].type] == [record.state]
+        assert [entry.type for entry in entries if entry.type in TERMINAL_TYPES] == [entries[-1].type] == [record.state]
         assert record.seal == entries[-1].id
         assert answer == record.state or answer == "running"
         assert await generations.cancel(generation_id) == record.state

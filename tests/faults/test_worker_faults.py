@@ -15,11 +15,11 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from shared.log import Keys
-from shared.redis_client import connect as connect_redis
+from shared.storage.connections import connect as connect_redis
+from shared.storage.keys import GenerationKeys
 from tests.e2e.viewers import DEADLINE, ask, parse, text_of, watch
 from tests.faults.triggers import Breakable, Trap
-from tests.processes import Process
+from tests.harness.processes import Process
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 
@@ -83,15 +83,16 @@ async def until_delta(stack: Breakable, *generation_ids: str) -> None:
     redis = connect_redis(stack.valkey.url, timeout=5)
     async with asyncio.timeout(DEADLINE), contextlib.aclosing(redis):
         for generation_id in generation_ids:
-            while not any(b"delta" in fields for _, fields in await redis.xrange(Keys(generation_id).log)):
+            while not any(b"delta" in fields for _, fields in await redis.xrange(GenerationKeys(generation_id).log)):
                 await asyncio.sleep(0.01)
 
 
+APPEND, CLAIM = "shared/log/append.lua", "shared/log/claim.lua"
 KILLS: dict[str, tuple[str, dict[str, Any], list[tuple[int, str]], int]] = {
-    "before the claim": ("claim", {"before": True}, [(1, "new")], 1),
-    "after the claim": ("claim", {"answer": "CLAIMED"}, [(1, "new"), (2, "worker_lost")], 1),
-    "before the terminal append": ("append", {"before": True}, [(1, "new"), (2, "worker_lost")], 2),
-    "after the terminal append": ("append", {"answer": "OK"}, [(1, "new")], 1),
+    "before the claim": (CLAIM, {"before": True}, [(1, "new")], 1),
+    "after the claim": (CLAIM, {"answer": "CLAIMED"}, [(1, "new"), (2, "worker_lost")], 1),
+    "before the terminal append": (APPEND, {"before": True}, [(1, "new"), (2, "worker_lost")], 2),
+    "after the terminal append": (APPEND, {"answer": "OK"}, [(1, "new")], 1),
 }
 
 
@@ -104,7 +105,7 @@ async def test_kill_9_at_a_point(stack: Breakable, http: httpx2.AsyncClient, key
     heir.pause()
     victim.pause()
     generation_id = await ask(http, api, f"simulator/lorem?deltas=20&rate=0&seed=3&key={key}")
-    words = [generation_id, "\r\ncompleted\r\n"] if script == "append" else [generation_id]
+    words = [generation_id, "\r\ncompleted\r\n"] if script == APPEND else [generation_id]
     trap = stack.trap(victim, script, *words, **when)
     victim.resume()
     await trap.over_and_done()
@@ -211,7 +212,7 @@ async def poisoned(stack: Breakable, http: httpx2.AsyncClient) -> AsyncIterator[
         worker.pause()
     poison = await ask(http, stack.apis[0].url, "simulator/lorem?deltas=50")
     words = [poison, "\r\ndelta\r\n"]
-    traps = [stack.trap(worker, "append", *words, answer="OK", times=9) for worker in stack.workers]
+    traps = [stack.trap(worker, APPEND, *words, answer="OK", times=9) for worker in stack.workers]
     supervisors = [asyncio.create_task(_started_again(worker)) for worker in stack.workers]
     try:
         yield poison, traps

@@ -11,9 +11,9 @@ from typing import Self
 
 import httpx2
 
-from shared.script import Script
+from shared.storage.lua_script import LuaScript
 from tests.faults.proxy import Connection, Direction, Proxy, Upstream
-from tests.processes import Process, Stack
+from tests.harness.processes import Process, Stack
 
 PATIENCE = 30.0
 """Seconds in which a trap must spring."""
@@ -23,7 +23,7 @@ RUN = re.compile(rb"\r\n\$\d+\r\nEVAL(?:SHA)?\r\n")
 
 
 class Trap:
-    """SIGKILL for a process at a script's run whose command has all of `words`.
+    """SIGKILL for a process at a run of a script (its path) whose command has all of `words`.
 
     With `before`, Redis never gets that command; else it has done it, and the process does not hear the answer, which
     must have `answer` in it. It springs `times` times.
@@ -35,7 +35,7 @@ class Trap:
         self.process = process
         self.before, self.answer = before, answer.encode()
         self.sprung = 0
-        self._script = Script(script)
+        self._script = LuaScript(script)
         self._words = [word.encode() for word in words]
         self._times = times
 

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from tests.mended.before import ROOT, Before
+from tests.harness.repository import ROOT
+from tests.mended.before import Before
 from tests.mended.said import DISPROVED, SENTENCES
 
 ROUNDS = 5

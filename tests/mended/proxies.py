@@ -11,9 +11,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tests.harness.repository import ROOT
 from tests.mended.running import until
 
-ROOT = Path(__file__).parents[2]
 SBIN = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
 
 

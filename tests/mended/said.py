@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tests.mended.before import ROOT
+from tests.harness.repository import ROOT
 
 
 class Sentence(NamedTuple):
@@ -48,7 +48,7 @@ SENTENCES: dict[str, Sentence] = {
     "answers-promise-6": Sentence(
         README,
         "a viewer that reads slowly does not slow the others",
-        ("tests/api/test_event_stream.py::test_viewer_that_never_reads_is_cut",),
+        ("tests/api/viewing/test_event_stream.py::test_viewer_that_never_reads_is_cut",),
     ),
     "answers-latency-of-a-202": Sentence(RELIABILITY, "python -m bench.accept", ("bench/accept.py",)),
     "answers-image-of-compose": Sentence(
@@ -59,7 +59,7 @@ SENTENCES: dict[str, Sentence] = {
     "front-8-clients": Sentence(
         "docs/protocol.md",
         "All but those named as broken gave each event once and exactly",
-        ("judges/clients.py",),
+        ("tests/judges/clients.py",),
     ),
     "front-10-nginx": Sentence(
         "docs/deployment.md",
@@ -68,8 +68,8 @@ SENTENCES: dict[str, Sentence] = {
     ),
     "front-crowds": Sentence(
         RELIABILITY,
-        "python -m tests.faults.hostile --seconds 240",
-        ("tests/faults/test_hostile.py::test_honest_users_beside_hostile_callers",),
+        "python -m tests.chaos.hostile --seconds 240",
+        ("tests/chaos/test_hostile.py::test_honest_users_beside_hostile_callers",),
     ),
     "redis-2-nginx": Sentence(
         "docs/deployment.md",

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.repository import ROOT
 from tests.mended.conftest import Serve, Start
 from tests.mended.proxies import PROXIES, lags, offered, program
 from tests.mended.redis_servers import RedisServer
@@ -22,7 +23,6 @@ from tests.mended.running import Running, executable, free_port, until
 from tests.mended.upstream import DONE, Script, chunk, counted
 from tests.mended.viewers import Viewer, all_whole, slow
 
-ROOT = Path(__file__).parents[2]
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 AWAY = 20.0
 

@@ -14,9 +14,8 @@ from typing import Literal
 
 import pytest
 
+from tests.harness.repository import ROOT
 from tests.midstream.scripted_api import ScriptedApi
-
-ROOT = Path(__file__).parents[2]
 
 Gone = Callable[[int], Awaitable[None]]
 RunPython = Callable[..., subprocess.Popen[str]]

@@ -6,7 +6,7 @@ import pytest
 
 from midstream.address import DEFAULT_URL, start_command, url_option
 from midstream.program import typed
-from shared.settings import load
+from shared.config.settings import load
 
 
 def test_the_programs_tolerate_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from midstream import main
-from shared.version import version
+from shared.process.version import version
 from tests.midstream.conftest import RunPython
 
 
@@ -25,7 +25,9 @@ def test_version_needs_no_settings(run_python: RunPython) -> None:
     _, imported = process.communicate(timeout=30)
     assert process.returncode == 0
     assert " midstream.main\n" in imported
-    assert not any(f" {name}\n" in imported for name in ("pydantic", "rich", "asyncio", "httpx2", "shared.settings"))
+    assert not any(
+        f" {name}\n" in imported for name in ("pydantic", "rich", "asyncio", "httpx2", "shared.config.settings")
+    )
 
 
 def test_ctrl_c_while_it_starts_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from midstream.own_packages import NAMES
-from tests.midstream.conftest import ROOT, Kind, users_own
+from midstream.own_packages import PACKAGE_NAMES
+from tests.harness.repository import ROOT
+from tests.midstream.conftest import Kind, users_own
 
 MODULE = [sys.executable, "-m", "midstream"]
 SCRIPT = [str(Path(sys.executable).parent / "midstream")]
@@ -73,11 +74,13 @@ def test_ours_win_where_the_working_directory_is_not_searched(tmp_path: Path) ->
 
 def test_what_was_imported_before_us_gives_way(tmp_path: Path) -> None:
     (tmp_path / "worker.py").write_text("")
-    (tmp_path / "shared").mkdir()
-    (tmp_path / "shared" / "__init__.py").write_text("")
-    (tmp_path / "shared" / "settings.py").write_text("")
-    (tmp_path / "sitecustomize.py").write_text("import shared.settings, worker\nprint(shared.__file__)\n")
-    code = "import midstream, shared.settings, worker.main; print(shared.settings.__file__, worker.__file__)"
+    (tmp_path / "shared" / "config").mkdir(parents=True)
+    for name in ("__init__.py", "config/__init__.py", "config/settings.py"):
+        (tmp_path / "shared" / name).write_text("")
+    (tmp_path / "sitecustomize.py").write_text("import shared.config.settings, worker\nprint(shared.__file__)\n")
+    code = (
+        "import midstream, shared.config.settings, worker.main; print(shared.config.settings.__file__, worker.__file__)"
+    )
     status, out, err = run([sys.executable, "-c", code], tmp_path, PYTHONPATH=str(tmp_path))
     assert (status, err) == (0, "")
     before, after = out.splitlines()
@@ -86,7 +89,8 @@ def test_what_was_imported_before_us_gives_way(tmp_path: Path) -> None:
 
 
 def test_ours_that_was_imported_before_stays(tmp_path: Path) -> None:
-    code = "import shared.settings as before, midstream, shared.settings; print(shared.settings is before)"
+    settings = "shared.config.settings"
+    code = f"import {settings} as before, midstream, {settings}; print({settings} is before)"
     assert run([sys.executable, "-c", code], tmp_path) == (0, "True\n", "")
 
 
@@ -102,4 +106,4 @@ def test_only_our_names_are_ours(tmp_path: Path) -> None:
 def test_each_package_that_is_shipped_has_its_name_here() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
-    assert NAMES | {"midstream"} == set(packages)
+    assert PACKAGE_NAMES | {"midstream"} == set(packages)

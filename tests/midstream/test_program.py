@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from midstream.program import beginning
-from tests.midstream.conftest import ROOT
+from tests.harness.repository import ROOT
 from tests.midstream.scripted_api import Answer, ScriptedApi
 
 BIN = Path(sys.executable).parent

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from midstream.standard_streams import CannotWrite, Stream
-from tests.midstream.conftest import ROOT
+from midstream.standard_streams import CannotWriteError, StandardStream
+from tests.harness.repository import ROOT
 from tests.midstream.scripted_api import Answer, ScriptedApi
 
 full = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
@@ -102,7 +102,7 @@ def test_a_pipe_that_somebody_made_non_blocking_is_waited_for() -> None:
     size = fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
     drain = subprocess.Popen(["wc", "-c"], stdin=reader, stdout=subprocess.PIPE)
     os.close(reader)
-    stream = Stream(writer, forgiving=False)
+    stream = StandardStream(writer, forgiving=False)
     left = memoryview(bytes(size * 50))
     while left:
         left = left[stream.write(left) :]
@@ -111,6 +111,6 @@ def test_a_pipe_that_somebody_made_non_blocking_is_waited_for() -> None:
 
 
 def test_a_failure_is_told_by_what_the_system_says() -> None:
-    error = CannotWrite(OSError(28, "No space left on device"))
+    error = CannotWriteError(OSError(28, "No space left on device"))
     assert (str(error), error.nobody_reads) == ("No space left on device", False)
-    assert CannotWrite(BrokenPipeError(32, "Broken pipe")).nobody_reads
+    assert CannotWriteError(BrokenPipeError(32, "Broken pipe")).nobody_reads

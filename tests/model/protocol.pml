@@ -289,7 +289,7 @@ inline issue() {
   assert(clock <= TOKENS)
 }
 
-/* ---- The tail and its viewer: api/tail.py ---- */
+/* ---- The tail and its viewer: api/viewing/tail.py ---- */
 
 inline over() {
   printf("viewer: over with %d\n", kept);
@@ -319,7 +319,7 @@ inline reset() {
   fi
 }
 
-/* api/tail.py _apply */
+/* api/viewing/tail.py _apply */
 inline hear(previous, ids, newest) {
   new = (ids) & ~frames; prev = previous;
   if
@@ -443,7 +443,7 @@ inline claim(again) {
   fi
 }
 
-/* append.lua and worker/writer.py settle(). Leaves the answer in n. */
+/* append.lua and worker/writing/writer.py settle(). Leaves the answer in n. */
 #define OK       1
 #define LOST_LOG 2                       /* fenced */
 #define TOO_LATE 3                       /* sealed by another */
@@ -568,7 +568,7 @@ end:
        :: left > 0 -> spend()
        fi }
 
-  /* worker/generate.py run(): look at the record, and whether the lease still stands */
+  /* worker/running/running_generations.py run(): look at the record, and whether the lease still stands */
   :: atomic { w[i].pc == TAKEN && !w[i].paused ->
        if
        :: r.seal != 0 && ON_DISK -> w[i].pc = SETTLE
@@ -641,7 +641,7 @@ end:
   :: atomic { w[i].pc == BACK && !w[i].paused -> finish(VISIBLE) }
 #endif
 
-  /* worker/appender.py: LINGER after the seal, the terminal event is sent once more */
+  /* worker/writing/appender.py: LINGER after the seal, the terminal event is sent once more */
   :: d_step { w[i].lingers == WAITS && !w[i].paused && (w[i].crashed || SAFE(FIRST(w[i].ltoken) + w[i].lcount - 1)) ->
        printf("worker %d: looks whether its seal is there\n", i);
        w[i].lingers = CHECKS; w[i].lacked = w[i].lcount - 1 }
@@ -687,7 +687,7 @@ end:
   :: d_step { r.job == LEASED && r.holder == 3 && LAPSED(2) ->
        printf("the lease ends\n"); r.job = VISIBLE; w[2].leased = 0; dirty = 1 }
 #ifndef NO_SWEEPER
-  /* worker/sweeper.py: reads the index, the queue and the record, then acts */
+  /* worker/maintenance/sweeper.py: reads the index, the queue and the record, then acts */
   :: d_step { !hold && !sweeps && r.pending && r.job == ABSENT && (r.seal == 0 || ON_DISK) ->
        printf("sweeper: reads, seal is %d\n", r.seal); sweeps = (r.seal -> SETTLES : ENQUEUES) }
   :: atomic { sweeps == ENQUEUES -> sweeps = 0;
@@ -772,7 +772,7 @@ end:
 }
 #endif
 
-/* ---- The viewer: api/tail.py, api/admission.py, api/event_stream.py ---- */
+/* ---- The viewer: api/viewing/tail.py, api/viewing/resume.py, api/viewing/event_stream.py ---- */
 
 #define FOUND  (tail == 0 || (r.log & BIT(tail)))
 #define BEHIND (r.last < tail && r.seal == 0 && (r.last == 0 || (frames & BIT(r.last))))

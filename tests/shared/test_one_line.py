@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.one_line import escaped, json_escaped
-from shared.telemetry import OneLine
+from shared.process.telemetry import OneLine
 
 OBEYED = "\x7f\x80\x9b\x9d\u061c\u200e\u200f\u2028\u2029\u202a\u202e\u2066\u2069"
 

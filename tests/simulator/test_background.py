@@ -10,9 +10,9 @@ import openai
 import pytest
 
 from simulator.answer import compose
-from simulator.background import Responses, Run
-from simulator.journal import Entry, Journal
-from simulator.request import Refused, Request
+from simulator.background import BackgroundRun, Responses
+from simulator.journal import Journal, JournalEntry
+from simulator.request import Request, RequestRefusedError
 from simulator.script import parse_script
 from simulator.texts import words
 
@@ -220,7 +220,7 @@ async def test_cursors(chat: openai.AsyncOpenAI, http: httpx2.AsyncClient) -> No
 class TestStorage:
     """In this process: filling a real one would take a quarter of a gigabyte."""
 
-    def start(self, responses: Responses, model: str) -> tuple[Run, Entry]:
+    def start(self, responses: Responses, model: str) -> tuple[BackgroundRun, JournalEntry]:
         script = parse_script(model)
         request = Request(
             model=model,
@@ -234,7 +234,7 @@ class TestStorage:
         entry = Journal().open("openai_responses", model, "")
         return responses.start(request, script, compose(script, request, interleave=False), None, entry), entry
 
-    async def end(self, *runs: Run) -> None:
+    async def end(self, *runs: BackgroundRun) -> None:
         async with asyncio.timeout(10):
             while not all(run.ended for run in runs):
                 await asyncio.sleep(0.001)
@@ -247,12 +247,12 @@ class TestStorage:
         second, _ = self.start(responses, "lorem?deltas=1&rate=0")
         await self.end(second)
         third, _ = self.start(responses, "lorem?rate=0.001")
-        with pytest.raises(Refused, match="not found") as gone:
+        with pytest.raises(RequestRefusedError, match="not found") as gone:
             responses.get(first.writer.id)
         assert gone.value.status == 404
         assert [responses.get(run.writer.id) for run in (slow, second, third)] == [slow, second, third]
         fourth, _ = self.start(responses, "lorem?rate=0.001")
-        with pytest.raises(Refused, match="running") as full:
+        with pytest.raises(RequestRefusedError, match="running") as full:
             self.start(responses, "lorem?rate=0.001")
         assert full.value.status == 429
         assert responses.size == sum(run.size for run in (slow, third, fourth))
@@ -266,7 +266,7 @@ class TestStorage:
         new, _ = self.start(responses, "lorem?deltas=300&rate=0")
         await self.end(new)
         assert new.writer.status == "completed"
-        with pytest.raises(Refused, match="not found"):
+        with pytest.raises(RequestRefusedError, match="not found"):
             responses.get(old.writer.id)
         large, entry = self.start(responses, "lorem?deltas=9000&rate=0")
         await self.end(large)

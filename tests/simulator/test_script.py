@@ -2,7 +2,7 @@ import pytest
 
 from simulator.fault_counter import FaultCounter
 from simulator.faults import Fault, parse_fault
-from simulator.script import BadParameter, UnknownScript, parse_script
+from simulator.script import BadParameterError, UnknownScriptError, parse_script
 
 
 def test_defaults() -> None:
@@ -52,14 +52,14 @@ def test_every_parameter() -> None:
     ],
 )
 def test_a_bad_parameter_is_named(model: str, parameter: str) -> None:
-    with pytest.raises(BadParameter, match=f"parameter '{parameter}'") as caught:
+    with pytest.raises(BadParameterError, match=f"parameter '{parameter}'") as caught:
         parse_script(model)
     assert caught.value.parameter == parameter
 
 
 @pytest.mark.parametrize("model", ["", "gpt-4o", "LOREM", "?rate=1"])
 def test_an_unknown_script(model: str) -> None:
-    with pytest.raises(UnknownScript):
+    with pytest.raises(UnknownScriptError):
         parse_script(model)
 
 

@@ -13,13 +13,13 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.chaos.chaos import Plan, environment, judge, load
+from tests.chaos.checker import say
+from tests.chaos.figures import summary
+from tests.chaos.history import History
 from tests.conftest import pytest_configure
-from tests.faults.chaos import Plan, environment, judge, load
-from tests.faults.checker import say
-from tests.faults.figures import summary
-from tests.faults.history import History
+from tests.harness.repository import ROOT
 from tests.mended.before import Before
-from tests.processes import ROOT
 from tests.upgrade.rollout import Mixed, Rollout, Version
 
 BEFORE = Path(__file__).with_name("BEFORE")

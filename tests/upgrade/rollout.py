@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.faults.history import History
-from tests.faults.rig import Rig
-from tests.processes import Process
+from tests.chaos.history import History
+from tests.chaos.rig import Rig
+from tests.harness.processes import Process
 
 PAUSE = 1.0
 """Seconds for which all goes on between two steps."""

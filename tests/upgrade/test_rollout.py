@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.history import Fault, History, read
-from tests.processes import Process
+from tests.chaos.history import Fault, History, read
+from tests.harness.processes import Process
 from tests.upgrade import rollout
 from tests.upgrade.__main__ import BEFORE
 from tests.upgrade.rollout import Mixed, Rollout, Version

@@ -12,17 +12,17 @@ import httpx2
 import pytest
 from redis.asyncio import Redis
 
-from midstream.valkey import Valkey
-from shared.clock import read_clock
-from shared.entry import Entry
-from shared.events import TERMINAL, AnyEvent, decode
-from shared.generations import SYNCED_MS, Generations
-from shared.log import Log
-from shared.queue import Queue
-from shared.records import Acceptance
-from shared.redis_client import connect
-from shared.requests import GenerationRequest
-from shared.settings import Settings
+from midstream.processes.valkey import Valkey
+from shared.config.settings import Settings
+from shared.generations.generations import SYNCED_MS, Generations
+from shared.log.entry import Entry
+from shared.log.events import TERMINAL_TYPES, AnyEvent, decode
+from shared.log.guarded_log import Log
+from shared.queue.queue import Queue
+from shared.record import Acceptance
+from shared.request.generation_request import GenerationRequest
+from shared.storage.clock import read_clock
+from shared.storage.connections import connect
 from tests.simulator.conftest import started
 from worker.main import serve
 
@@ -127,7 +127,7 @@ class Midstream:
 
     async def ended(self, generation_id: str, seconds: float = 20) -> list[AnyEvent]:
         """The events of a generation that has ended."""
-        entries = await self.until(generation_id, lambda es: bool(es) and es[-1].type in TERMINAL, seconds)
+        entries = await self.until(generation_id, lambda es: bool(es) and es[-1].type in TERMINAL_TYPES, seconds)
         return [decode(entry.type, entry.data) for entry in entries]
 
     async def requests(self, key: str, done: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:

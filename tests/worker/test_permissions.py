@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from redis.asyncio import Redis
 
-from shared.commands import HINTS, servers
-from shared.events import Cancelled, Completed
-from shared.generations import Generations
-from shared.log import Log
-from shared.permissions import lacks
-from shared.queue import Queue
-from shared.redis_client import connect
-from shared.settings import Settings
-from shared.totals import Totals
+from shared.config.settings import Settings
+from shared.generations.generations import Generations
+from shared.log.events import Cancelled, Completed
+from shared.log.guarded_log import Log
+from shared.permissions.commands import HINT_COMMANDS, servers
+from shared.permissions.permission_check import lacks
+from shared.queue.queue import Queue
+from shared.storage.connections import connect
+from shared.usage import Totals
 from tests.worker.conftest import Midstream, said_something, working
 
 
@@ -21,7 +21,7 @@ async def test_a_user_with_no_other_commands_does_everything(
 ) -> None:
     (server,) = servers(settings)
     commands = {"script|load" if line.startswith("SCRIPT") else line.split()[0].lower() for line in server.commands}
-    needed = sorted(commands - {hint.lower() for hint in HINTS} | {"multi", "exec"})
+    needed = sorted(commands - {hint.lower() for hint in HINT_COMMANDS} | {"multi", "exec"})
     rules = ["reset", "on", ">x", "~midstream:*", "~arq:*", "&midstream:*", *(f"+{command}" for command in needed)]
     await redis.execute_command("ACL", "SETUSER", "least", *rules)  # type: ignore[no-untyped-call]
     own = settings.model_copy(update={"redis_url": settings.redis_url.replace("unix://", "unix://least:x@")})

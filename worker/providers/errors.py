@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx2
 
-from shared.descriptors import is_exhausted
+from shared.process.file_descriptors import is_exhausted
 from worker.providers.provider import ErrorCode, ProviderError
 
 _RETRYABLE: frozenset[ErrorCode] = frozenset(

@@ -8,24 +8,24 @@ from typing import Any
 
 import httpx2
 
-from shared.outbound import way_to
+from shared.config.outbound import way_to
 from worker.providers.errors import TRANSPORT_ERRORS
 from worker.providers.transport import ProxiedTransport, Transport
 
-TIMEOUT = httpx2.Timeout(connect=10.0, read=900.0, write=60.0, pool=10.0)
+CALL_TIMEOUT = httpx2.Timeout(connect=10.0, read=900.0, write=60.0, pool=10.0)
 """Seconds. `read` is until the answer begins; from then on the worker's watchdog (attempt.py) ends a silence."""
 
-LIMITS = httpx2.Limits(max_connections=10_000, max_keepalive_connections=256, keepalive_expiry=30.0)
+CONNECTION_LIMITS = httpx2.Limits(max_connections=10_000, max_keepalive_connections=256, keepalive_expiry=30.0)
 """Far above any worker's `concurrency`, the limit that counts: no call waits for another's connection. Of connections
 that nobody uses, so many are kept, for so many seconds."""
 
-MAX_ERROR = 1_000_000
+MAX_ERROR_BYTES = 1_000_000
 """Bytes of an answer that is no stream, unpacked; what follows is not read. No provider says so much of an error."""
 MAX_CODINGS = 2
 """Compressions inside each other: each layer may multiply the memory for reading by a thousand."""
 
 
-class Client(httpx2.AsyncClient):
+class ProviderHttpClient(httpx2.AsyncClient):
     """Reads errors, and whatever else is no stream, up to a bound: a few kB of gzip can be a GB of JSON.
 
     The SDKs read the whole body of an error before they look at it. What they get is therefore read here already.
@@ -48,8 +48,8 @@ async def _bounded(response: httpx2.Response) -> httpx2.Response:
         if len(codings) <= MAX_CODINGS:
             async with aclosing(response.aiter_bytes()) as pieces:
                 async for piece in pieces:
-                    content += piece[: MAX_ERROR - len(content)]
-                    if len(content) >= MAX_ERROR:
+                    content += piece[: MAX_ERROR_BYTES - len(content)]
+                    if len(content) >= MAX_ERROR_BYTES:
                         break
     except TRANSPORT_ERRORS:
         if response.is_success:
@@ -70,11 +70,11 @@ def http_client(address: str) -> httpx2.AsyncClient:
     """
     way = way_to(address)
     if way.proxy is None:
-        transport: httpx2.AsyncBaseTransport = Transport(way.certificates, LIMITS)
+        transport: httpx2.AsyncBaseTransport = Transport(way.certificates, CONNECTION_LIMITS)
     else:
-        transport = ProxiedTransport(verify=way.certificates, limits=LIMITS, proxy=way.proxy)
-    return Client(
-        timeout=TIMEOUT,
+        transport = ProxiedTransport(verify=way.certificates, limits=CONNECTION_LIMITS, proxy=way.proxy)
+    return ProviderHttpClient(
+        timeout=CALL_TIMEOUT,
         headers={"Accept-Encoding": "identity"},
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         transport=transport,

@@ -7,9 +7,9 @@ from typing import Any
 import httpx2
 from openai import AsyncOpenAI, AsyncStream
 
-from shared.provider_settings import ProviderSettings
-from worker.providers.ambient import without_ambient_headers
-from worker.providers.http_client import TIMEOUT, http_client
+from shared.config.provider_settings import ProviderSettings
+from worker.providers.environment_headers import without_ambient_headers
+from worker.providers.http_client import CALL_TIMEOUT, http_client
 
 
 def connect(settings: ProviderSettings) -> AsyncOpenAI:
@@ -19,7 +19,7 @@ def connect(settings: ProviderSettings) -> AsyncOpenAI:
             api_key=settings.api_key(),
             base_url=settings.address,
             max_retries=0,
-            timeout=TIMEOUT,
+            timeout=CALL_TIMEOUT,
             http_client=http_client(settings.address),
         )
     if not is_official(client):

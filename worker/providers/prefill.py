@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from msgspec import UNSET
 
-from shared.capabilities import takes_prefill
-from shared.events import Completed, Delta, Part, PartEnd, PartKind
-from shared.requests import AssistantMessage, GenerationRequest, NamedTool, TextFormat
-from shared.snapshots import PartSoFar, Snapshot
+from shared.log.events import Completed, Delta, Part, PartEnd, PartKind
+from shared.log.snapshots import PartSoFar, Snapshot
+from shared.request.capabilities import takes_prefill
+from shared.request.generation_request import AssistantMessage, GenerationRequest, NamedTool, TextFormat
 from worker.providers.provider import ProviderEvent
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from typing import Literal, Protocol
 
-from shared.events import Annotation, Completed, Delta, Part, PartEnd, Raw, Response, UsageReport
-from shared.requests import GenerationRequest
-from shared.snapshots import Snapshot
+from shared.errors import MidstreamError
+from shared.log.events import Annotation, Completed, Delta, Part, PartEnd, Raw, Response, UsageReport
+from shared.log.snapshots import Snapshot
+from shared.request.generation_request import GenerationRequest
 
 ProviderEvent = Response | Part | Delta | Annotation | PartEnd | Raw | UsageReport | Completed
 
@@ -32,7 +33,7 @@ ErrorCode = Literal[
 ]  # fmt: skip
 
 
-class ProviderError(Exception):
+class ProviderError(MidstreamError):
     """The provider's answer is an error, or no answer. Its text is safe to show: no key, prompt or answer.
 
     `retryable`: the same request may succeed later. `retry_after`: seconds the provider asked for, None if it

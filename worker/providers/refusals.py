@@ -10,10 +10,10 @@ import re
 
 from openai import APIStatusError
 
-from shared.requests import GenerationRequest
+from shared.request.generation_request import GenerationRequest
 
 _REFUSALS = (400, 422)
-MOST = 1000
+MAX_REMEMBERED_MODELS = 1000
 """Models that are remembered."""
 
 
@@ -39,6 +39,6 @@ class Refusals:
         """
         if request.extra.get(self._endpoint):
             return
-        if len(self._models) >= MOST:
+        if len(self._models) >= MAX_REMEMBERED_MODELS:
             self._models.clear()
         self._models.add(model)

@@ -4,37 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from shared.provider_settings import Protocol, ProviderSettings
+from shared.config.provider_settings import Protocol, ProviderSettings
 from worker.providers.provider import Provider
 
 # Those that have an SDK load it, most of a second's work, and so only where an endpoint speaks its protocol.
 
 
 def _openai_chat(name: str, settings: ProviderSettings) -> Provider:
-    from worker.providers.openai_chat import OpenAIChat
+    from worker.providers.openai_chat.adapter import OpenAIChatAdapter
 
-    return OpenAIChat(name, settings)
+    return OpenAIChatAdapter(name, settings)
 
 
 def _openai_responses(name: str, settings: ProviderSettings) -> Provider:
-    from worker.providers.openai_responses import OpenAIResponses
+    from worker.providers.openai_responses.adapter import OpenAIResponsesAdapter
 
-    return OpenAIResponses(name, settings)
+    return OpenAIResponsesAdapter(name, settings)
 
 
 def _anthropic(name: str, settings: ProviderSettings) -> Provider:
-    from worker.providers.anthropic import Anthropic
+    from worker.providers.anthropic.adapter import AnthropicAdapter
 
-    return Anthropic(name, settings)
+    return AnthropicAdapter(name, settings)
 
 
 def _gemini(name: str, settings: ProviderSettings) -> Provider:
-    from worker.providers.gemini import Gemini
+    from worker.providers.gemini.adapter import GeminiAdapter
 
-    return Gemini(name, settings)
+    return GeminiAdapter(name, settings)
 
 
-ADAPTERS: dict[Protocol, Callable[[str, ProviderSettings], Provider]] = {
+ADAPTER_OF_PROTOCOL: dict[Protocol, Callable[[str, ProviderSettings], Provider]] = {
     "openai-chat": _openai_chat,
     "openai-responses": _openai_responses,
     "anthropic": _anthropic,
@@ -47,7 +47,9 @@ class Registry:
 
     def __init__(self, endpoints: Mapping[str, ProviderSettings]) -> None:
         self.endpoints = endpoints
-        self._adapters = {name: ADAPTERS[settings.protocol](name, settings) for name, settings in endpoints.items()}
+        self._adapters = {
+            name: ADAPTER_OF_PROTOCOL[settings.protocol](name, settings) for name, settings in endpoints.items()
+        }
 
     def get(self, name: str) -> Provider:
         """The adapter of this endpoint. Raises KeyError where no endpoint has the name."""

@@ -19,17 +19,18 @@ import httpx2
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from shared.events import Annotation, Completed, Raw, UsageReport
-from shared.json_text import cut, nests_deeper
-from shared.nesting import shallow
-from shared.requests import MAX_DEPTH
-from shared.sse import Decoder, EventTooLarge, ServerSentEvent
+from shared.errors import EventTooLargeError
+from shared.log.events import Annotation, Completed, Raw, UsageReport
+from shared.request.generation_request import MAX_DEPTH
+from shared.request.nesting import shallow
+from shared.sse_decoder import ServerSentEvent, SseDecoder
+from shared.strict_json import cut, nests_deeper
 from worker.providers.errors import TRANSPORT_ERRORS, from_status, from_transport, problem
-from worker.providers.finish import Finish, is_done
+from worker.providers.finish_reasons import Finish, is_done
 from worker.providers.provider import Pause, ProviderError, ProviderEvent, adds
-from worker.providers.transport import BODY, Body
+from worker.providers.transport import BODY_EXTENSION, Body
 
-GRACE = 10.0
+AFTER_FINISH_S = 10.0
 """Seconds after a finish reason for which its counts, the terminal marker or the end of the body are waited for.
 
 Then the answer is complete. Whatever of it comes later starts the wait anew: some endpoints stamp a finish reason on
@@ -39,10 +40,10 @@ every chunk, with pauses of seconds between them.
 KEEP_ALIVES = frozenset({"ping", "keepalive", "keep-alive", "heartbeat"})
 """Names of events, or all that is in them, that say no more than that somebody is there."""
 
-DEEPEST = 256
+MAX_JSON_LEVELS = 256
 """Levels of JSON in one event; what lies deeper is null. No provider has a tenth of it, and Python reads a thousand."""
 
-LONGEST_REASON = 256
+MAX_REASON_CHARS = 256
 """Characters of a finish reason in the provider's words; the longest that is known has 29."""
 
 _DRAIN_SECONDS = 0.1
@@ -51,7 +52,7 @@ _MAX_REQUEST_ID = 256
 T = TypeVar("T")
 
 
-class Reader(Protocol):
+class AnswerReader(Protocol):
     """Reads one answer: our side of a protocol. It keeps the state of the answer and never waits."""
 
     ended: bool
@@ -74,12 +75,12 @@ class Reader(Protocol):
 
 
 async def follow(
-    name: str, send: Callable[[], Awaitable[httpx2.Response]], reader: Reader
+    name: str, send: Callable[[], Awaitable[httpx2.Response]], reader: AnswerReader
 ) -> AsyncGenerator[list[ProviderEvent], None]:
     """Send the request and give the answer's events, one list for what arrived together, empty for a sign of life.
 
-    A clean end, GRACE of silence and, where it is certain, a broken connection complete an answer whose finish reason
-    has come.
+    A clean end, AFTER_FINISH_S of silence and, where it is certain, a broken connection complete an answer whose finish
+    reason has come.
 
     Raises ProviderError, always outside the handler of what caused it: the SDKs' errors quote the provider's
     text, which must not reach a log as a traceback's first half.
@@ -89,13 +90,13 @@ async def follow(
         del send  # with it goes the request
         stack.push_async_callback(response.aclose)
         reader.request_id = _request_id(response.headers)
-        body = response.extensions.get(BODY)
+        body = response.extensions.get(BODY_EXTENSION)
         if isinstance(body, Body) and "content-encoding" not in response.headers:
             body.unwatch()
             read: Callable[[], Awaitable[bytes]] = body.read
         else:
             read = partial(anext, await stack.enter_async_context(aclosing(response.aiter_bytes())), b"")
-        decoder = Decoder()
+        decoder = SseDecoder()
         waits_until: float | None = None
         said = False
         while not reader.ended:
@@ -113,7 +114,7 @@ async def follow(
                 failure = error.with_traceback(None)  # the reader's frames, which may refer to it
             except TRANSPORT_ERRORS as error:
                 failure = _broken(from_transport(name, error), reader, events, said=said)
-            except EventTooLarge:
+            except EventTooLargeError:
                 failure = problem(name, "invalid_response", "an event is too large")
             if events or (piece and failure is None):
                 _bound(events)
@@ -129,12 +130,12 @@ async def follow(
             if not reader.finish_reason.is_end(said=said):
                 waits_until = None
             elif not reader.ended and (waits_until is None or adds(events)):
-                waits_until = asyncio.get_running_loop().time() + GRACE
-                yield Pause(GRACE + 1)
+                waits_until = asyncio.get_running_loop().time() + AFTER_FINISH_S
+                yield Pause(AFTER_FINISH_S + 1)
         await _drain(read)
 
 
-def _read(name: str, reader: Reader, event: ServerSentEvent, events: list[ProviderEvent]) -> None:
+def _read(name: str, reader: AnswerReader, event: ServerSentEvent, events: list[ProviderEvent]) -> None:
     """One event; what cannot be understood after the end of an answer, or asks to try again, takes nothing from it."""
     if not event.data.startswith(b"{") and _keeps_alive(event):
         return
@@ -148,7 +149,7 @@ def _read(name: str, reader: Reader, event: ServerSentEvent, events: list[Provid
 def _shallow(name: str, data: bytes) -> bytes:
     """An event without what nests so deep that reading it fails: it must not take the rest along."""
     try:
-        return shallow(data, DEEPEST)
+        return shallow(data, MAX_JSON_LEVELS)
     except ValueError:
         raise problem(name, "invalid_response", "an event that nests too deep") from None
 
@@ -166,7 +167,7 @@ def _bound(events: list[ProviderEvent]) -> None:
             event.fields = cut(event.fields, MAX_DEPTH)
         elif isinstance(event, Completed):
             if event.raw_finish_reason is not None:
-                event.raw_finish_reason = event.raw_finish_reason[:LONGEST_REASON]
+                event.raw_finish_reason = event.raw_finish_reason[:MAX_REASON_CHARS]
             if event.usage is not None and not event.usage.is_possible:
                 event.usage = None
 
@@ -186,7 +187,7 @@ async def _read_until(when: float, read: Callable[[], Awaitable[bytes]]) -> byte
         return None
 
 
-def _finish(name: str, reader: Reader, decoder: Decoder, events: list[ProviderEvent], *, silent: bool) -> None:
+def _finish(name: str, reader: AnswerReader, decoder: SseDecoder, events: list[ProviderEvent], *, silent: bool) -> None:
     """The body has ended cleanly, or is silent: an event that lacks no more than its blank line counts."""
     left = decoder.unfinished
     for event in decoder.last():
@@ -201,13 +202,15 @@ def _finish(name: str, reader: Reader, decoder: Decoder, events: list[ProviderEv
 
 def _is_whole(data: bytes) -> bool:
     try:
-        json.loads(shallow(data, DEEPEST).decode("utf-8", "replace"))
+        json.loads(shallow(data, MAX_JSON_LEVELS).decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return is_done(data)
     return True
 
 
-def _broken(failure: ProviderError, reader: Reader, events: list[ProviderEvent], *, said: bool) -> ProviderError | None:
+def _broken(
+    failure: ProviderError, reader: AnswerReader, events: list[ProviderEvent], *, said: bool
+) -> ProviderError | None:
     """What a broken connection is worth: nothing where the whole answer had come."""
     if not (reader.finish_reason.certain and reader.finish_reason.is_end(said=said)):
         return failure

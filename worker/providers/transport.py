@@ -15,10 +15,10 @@ import aiohttp
 import httpx2
 from yarl import URL
 
-BODY = "midstream.body"
+BODY_EXTENSION = "midstream.body"
 """Extension of a response: its Body, without the generators that httpx2 puts around it."""
 
-PIECE = 262_144
+PIECE_BYTES = 262_144
 """Bytes of a request's body that are written at once; the loop has other streams to serve meanwhile."""
 
 _ERRORS = (aiohttp.ClientError, OSError, ValueError)
@@ -76,7 +76,7 @@ class Transport(httpx2.AsyncBaseTransport):
                 request.method,
                 url,
                 headers=request.headers.multi_items(),
-                data=_pieces(content) if len(content) > PIECE else content or None,
+                data=_pieces(content) if len(content) > PIECE_BYTES else content or None,
                 timeout=timeout,
                 allow_redirects=False,
             )
@@ -87,7 +87,7 @@ class Transport(httpx2.AsyncBaseTransport):
             response.status,
             headers=list(response.raw_headers),
             stream=body,
-            extensions={"http_version": b"HTTP/1.1", BODY: body},
+            extensions={"http_version": b"HTTP/1.1", BODY_EXTENSION: body},
         )
 
     def _open(self) -> aiohttp.ClientSession:
@@ -179,8 +179,8 @@ class Body(httpx2.AsyncByteStream):
 async def _pieces(content: bytes) -> AsyncIterator[bytes]:
     """A body in pieces, for aiohttp, which waits after each until the connection has room."""
     whole = memoryview(content)
-    for start in range(0, len(whole), PIECE):
-        yield bytes(whole[start : start + PIECE])
+    for start in range(0, len(whole), PIECE_BYTES):
+        yield bytes(whole[start : start + PIECE_BYTES])
 
 
 def _told(error: Exception, request: httpx2.Request) -> Exception:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from shared.provider_settings import Protocol, ProviderSettings
-from shared.requests import GenerationRequest
+from shared.config.provider_settings import Protocol, ProviderSettings
+from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.upstream import Upstream
 from worker.providers.provider import Provider
 from worker.providers.registry import Registry

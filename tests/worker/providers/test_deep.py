@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from shared.events import Annotation, Completed, Delta, Raw
-from shared.json_text import nests_deeper
-from shared.provider_settings import Protocol
-from shared.requests import MAX_DEPTH, GenerationRequest
+from shared.config.provider_settings import Protocol
+from shared.log.events import Annotation, Completed, Delta, Raw
+from shared.request.generation_request import MAX_DEPTH, GenerationRequest
+from shared.strict_json import nests_deeper
 from tests.worker.providers.conftest import Adapter
 from tests.worker.providers.upstream import Reply, Upstream, outcome
 

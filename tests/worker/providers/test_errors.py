@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from shared.provider_settings import Protocol
-from shared.requests import GenerationRequest
+from shared.config.provider_settings import Protocol
+from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.upstream import Reply, Upstream, outcome
 from worker.providers.errors import from_status, retry_after
 from worker.providers.provider import Provider

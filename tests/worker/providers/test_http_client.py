@@ -12,11 +12,11 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.provider_settings import Protocol
-from shared.requests import GenerationRequest
+from shared.config.provider_settings import Protocol
+from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.conftest import Adapter
 from tests.worker.providers.upstream import Reply, Upstream, outcome
-from worker.providers.http_client import MAX_ERROR
+from worker.providers.http_client import MAX_ERROR_BYTES
 
 Ask = Callable[..., GenerationRequest]
 PROTOCOLS: tuple[Protocol, ...] = ("openai-chat", "openai-responses", "anthropic", "gemini")
@@ -43,7 +43,7 @@ def reply(coding: str, content: bytes, status: int = 429) -> Reply:
 async def test_an_error_is_unpacked_up_to_a_bound(
     upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol, coding: str
 ) -> None:
-    upstream.reply = reply(coding, BOMB if coding != "identity" else BOMB[: 3 * MAX_ERROR])
+    upstream.reply = reply(coding, BOMB if coding != "identity" else BOMB[: 3 * MAX_ERROR_BYTES])
     provider = adapter(protocol, upstream.url)
     tracemalloc.start()
     try:
@@ -52,14 +52,14 @@ async def test_an_error_is_unpacked_up_to_a_bound(
     finally:
         tracemalloc.stop()
     assert got.failure.code == "rate_limit"
-    assert peak < 20 * MAX_ERROR
+    assert peak < 20 * MAX_ERROR_BYTES
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_the_end_of_a_long_error_is_not_waited_for(
     upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol
 ) -> None:
-    upstream.reply = Reply([BOMB[: 2 * MAX_ERROR]], "hang", 429, {"content-type": "application/json"})
+    upstream.reply = Reply([BOMB[: 2 * MAX_ERROR_BYTES]], "hang", 429, {"content-type": "application/json"})
     async with asyncio.timeout(10):
         assert (await outcome(adapter(protocol, upstream.url), ask())).failure.code == "rate_limit"
 

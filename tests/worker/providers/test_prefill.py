@@ -11,19 +11,19 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.capabilities import takes_prefill
-from shared.events import Attempt, Completed, Delta, Event, EventId, Part, PartEnd, encode
-from shared.log import Claim, Start
-from shared.provider_settings import Protocol, ProviderSettings
-from shared.requests import GenerationRequest
-from shared.snapshots import Snapshot
-from tests.worker.providers.test_anthropic_reader import RICH as MESSAGES
-from tests.worker.providers.test_openai_chat_reader import RICH
+from shared.config.provider_settings import Protocol, ProviderSettings
+from shared.log.events import Attempt, Completed, Delta, Event, EventId, Part, PartEnd, encode
+from shared.log.guarded_log import Claim, ClaimOutcome
+from shared.log.snapshots import Snapshot
+from shared.request.capabilities import takes_prefill
+from shared.request.generation_request import GenerationRequest
+from tests.worker.providers.anthropic.test_reader import RICH as MESSAGES
+from tests.worker.providers.openai_chat.test_reader import RICH
 from tests.worker.providers.upstream import Reply, Upstream
 from worker.providers.prefill import Joint, Prefix, prefix, rest
 from worker.providers.provider import Provider, ProviderError, ProviderEvent
 from worker.providers.registry import Registry
-from worker.writer import Writer
+from worker.writing.writer import Writer
 
 Ask = Callable[..., GenerationRequest]
 Made = Callable[[Protocol, str, str], Provider]
@@ -88,7 +88,7 @@ def logged(so_far: Snapshot, token: int, events: Sequence[Event], *, continues: 
     first = encode(Attempt(number=token, reason="drained", model="m", provider="p", continues=continues))
     writer = Writer(
         "g",
-        Claim(Start.CLAIMED, token=token, first=first),
+        Claim(ClaimOutcome.CLAIMED, token=token, first=first),
         max_log=1_000_000,
         dirty=lambda _: None,
         restore=never,

@@ -8,8 +8,8 @@ import httpx2
 import pytest
 from openai import BadRequestError
 
-from shared.requests import GenerationRequest
-from worker.providers.refusals import MOST, Refusals
+from shared.request.generation_request import GenerationRequest
+from worker.providers.refusals import MAX_REMEMBERED_MODELS, Refusals
 
 Ask = Callable[..., GenerationRequest]
 
@@ -37,7 +37,7 @@ def test_a_field_is_named_as_a_word(words: str, blamed: bool) -> None:
 
 def test_it_is_remembered_of_the_model_up_to_a_bound(ask: Ask) -> None:
     refusals = Refusals("p", "x")
-    for number in range(MOST):
+    for number in range(MAX_REMEMBERED_MODELS):
         refusals.learn(f"m{number}", ask())
     assert "m0" in refusals
     refusals.learn("one more", ask())

@@ -6,19 +6,17 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from shared.provider_settings import ProviderSettings
-from shared.requests import GenerationRequest
-from tests.worker.providers.test_anthropic_reader import RICH
+from shared.config.provider_settings import ProviderSettings
+from shared.request.generation_request import GenerationRequest
+from tests.harness.repository import ROOT
+from tests.worker.providers.anthropic.test_reader import RICH
 from tests.worker.providers.upstream import Reply, Upstream, outcome
-from worker.providers.anthropic import Anthropic
-from worker.providers.openai_chat import OpenAIChat
+from worker.providers.anthropic.adapter import AnthropicAdapter
+from worker.providers.openai_chat.adapter import OpenAIChatAdapter
 from worker.providers.registry import Registry
-
-ROOT = Path(__file__).parents[3]
 
 
 async def test_one_adapter_for_each_endpoint(upstream: Upstream, ask: Callable[..., GenerationRequest]) -> None:
@@ -29,8 +27,8 @@ async def test_one_adapter_for_each_endpoint(upstream: Upstream, ask: Callable[.
         }
     )
     here, there = registry.get("here"), registry.get("there")
-    assert isinstance(here, Anthropic)
-    assert isinstance(there, OpenAIChat)
+    assert isinstance(here, AnthropicAdapter)
+    assert isinstance(there, OpenAIChatAdapter)
     assert registry.get("here") is here
     assert (here.name, there.name) == ("here", "there")
     upstream.reply = Reply([RICH])
@@ -50,7 +48,7 @@ async def test_an_unknown_name() -> None:
 def test_only_an_endpoints_own_sdk_is_loaded() -> None:
     program = """
 import sys, worker.main
-from shared.provider_settings import ProviderSettings
+from shared.config.provider_settings import ProviderSettings
 from worker.providers.registry import Registry
 loaded = {"openai", "anthropic"} & sys.modules.keys()
 assert not loaded, loaded

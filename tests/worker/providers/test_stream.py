@@ -17,18 +17,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.provider_settings import Protocol, ProviderSettings
-from shared.requests import GenerationRequest
-from tests.worker.providers.responses_stream import SHORT as RESPONSES
-from tests.worker.providers.test_anthropic_reader import RICH as MESSAGES
-from tests.worker.providers.test_gemini_reader import RICH as GEMINI
-from tests.worker.providers.test_openai_chat_reader import RICH as CHAT
+from shared.config.provider_settings import Protocol, ProviderSettings
+from shared.request.generation_request import GenerationRequest
+from tests.worker.providers.anthropic.test_reader import RICH as MESSAGES
+from tests.worker.providers.gemini.test_reader import RICH as GEMINI
+from tests.worker.providers.openai_chat.test_reader import RICH as CHAT
+from tests.worker.providers.openai_responses.responses_stream import SHORT as RESPONSES
 from tests.worker.providers.upstream import Outcome, Reply, Upstream, outcome
 from worker.providers import http_client, stream
-from worker.providers.anthropic_reader import MessagesReader
-from worker.providers.gemini_reader import GeminiReader
-from worker.providers.openai_chat_reader import ChatReader
-from worker.providers.openai_responses_reader import ResponsesReader
+from worker.providers.anthropic.reader import MessagesReader
+from worker.providers.gemini.reader import GeminiReader
+from worker.providers.openai_chat.reader import ChatReader
+from worker.providers.openai_responses.reader import ResponsesReader
 from worker.providers.provider import Provider, ProviderError, ProviderEvent
 from worker.providers.registry import Registry
 
@@ -41,7 +41,7 @@ BODIES: dict[Protocol, bytes] = {
     "anthropic": MESSAGES,
     "gemini": GEMINI,
 }
-READERS: dict[Protocol, Callable[[str], stream.Reader]] = {
+READERS: dict[Protocol, Callable[[str], stream.AnswerReader]] = {
     "openai-chat": ChatReader,
     "openai-responses": ResponsesReader,
     "anthropic": MessagesReader,
@@ -150,7 +150,7 @@ async def test_a_server_that_never_closes_the_body_delays_nothing(
     upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if protocol == "gemini":  # it has no terminal marker: more of the answer may follow
-        monkeypatch.setattr(stream, "GRACE", 0.2)
+        monkeypatch.setattr(stream, "AFTER_FINISH_S", 0.2)
     upstream.reply = Reply([BODIES[protocol]], end="hang")
     async with asyncio.timeout(5):
         assert (await outcome(adapter(protocol, upstream.url), ask())).error is None
@@ -221,7 +221,7 @@ async def test_silence_before_an_answer_is_a_timeout(
 
 
 async def test_timeouts_have_ends(protocol: Protocol) -> None:
-    assert all(seconds is not None and seconds <= 900 for seconds in http_client.TIMEOUT.as_dict().values())
+    assert all(seconds is not None and seconds <= 900 for seconds in http_client.CALL_TIMEOUT.as_dict().values())
 
 
 async def test_keep_alives_give_nothing(upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol) -> None:

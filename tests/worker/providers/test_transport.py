@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from tests.worker.providers.certificate import self_signed
-from worker.providers.transport import BODY, PIECE, Transport
+from worker.providers.transport import BODY_EXTENSION, PIECE_BYTES, Transport
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -142,7 +142,7 @@ async def test_silence_within_an_answer_that_somebody_else_watches_is_none(serve
         httpx2.AsyncClient(transport=transport(), timeout=timeout) as client,
         client.stream("GET", address) as response,
     ):
-        body = response.extensions[BODY]
+        body = response.extensions[BODY_EXTENSION]
         body.unwatch()
         assert await body.read() == b"hi"
         script.writers[0].write(CHUNKED[-12:-5])
@@ -265,7 +265,7 @@ async def broken(head: bytes, *, reset: bool) -> list[bytes]:
         httpx2.AsyncClient(transport=transport(), timeout=5) as client,
         client.stream("GET", f"http://127.0.0.1:{port}/") as response,
     ):
-        body = response.extensions[BODY]
+        body = response.extensions[BODY_EXTENSION]
         while not reset and body._response.content.exception() is None:
             await asyncio.sleep(0.01)
         try:
@@ -320,7 +320,7 @@ async def test_more_idle_connections_than_may_be_are_closed_at_once(server: tupl
 
 
 async def test_a_long_body_goes_out_in_pieces_and_whole(client: httpx2.AsyncClient) -> None:
-    content = bytes(range(256)) * (5 * PIECE // 512)
+    content = bytes(range(256)) * (5 * PIECE_BYTES // 512)
     heads: list[bytes] = []
     bodies: list[bytes] = []
 

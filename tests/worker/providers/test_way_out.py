@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from shared import outbound
-from shared.provider_settings import Protocol
-from shared.requests import GenerationRequest
+from shared.config import outbound
+from shared.config.provider_settings import Protocol
+from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.certificate import self_signed
 from tests.worker.providers.conftest import Adapter
 from tests.worker.providers.proxy_servers import HttpProxy, ProxyServer, SocksServer

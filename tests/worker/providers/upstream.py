@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import httpx2
 
-from shared.events import Annotation, Completed, Delta, Part, PartEnd, Raw, Response, UsageReport
+from shared.log.events import Annotation, Completed, Delta, Part, PartEnd, Raw, Response, UsageReport
 from worker.providers.provider import Provider, ProviderError, ProviderEvent
 
 EVENT_STREAM = {"content-type": "text/event-stream; charset=utf-8"}

@@ -1,0 +1,59 @@
+"""Who asks: an API key as a Bearer token (RFC 6750) names an owner; without keys all are `local`."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api.problems.problem import ProblemError
+from shared.config.settings import Settings
+
+LOCAL_OWNER = "local"
+
+
+class ApiKeys:
+    """The API keys, by digest, in a table made once at start.
+
+    What is looked up is the SHA-256 of what came. How long that takes says something of the digest only, and nobody can
+    choose a key by its digest: it tells nothing of a key that is ours, whose like the caller would have to know first.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._owners = {_digest(key): owner for key, owner in settings.owners().items()}
+
+    @property
+    def required(self) -> bool:
+        """Whether callers must have a key."""
+        return bool(self._owners)
+
+    def owner(self, authorization: str | None) -> str | None:
+        """The owner of an `Authorization` header's key; None where it is not one of ours."""
+        if not self._owners:
+            return LOCAL_OWNER
+        scheme, _, key = (authorization or "").partition(" ")
+        return self._owners.get(_digest(key.strip())) if scheme.lower() == "bearer" else None
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+
+
+async def _owner(request: Request) -> str:
+    keys: ApiKeys = request.app.state.keys
+    authorization = request.headers.get("authorization")
+    owner = keys.owner(authorization)
+    if owner is None:
+        challenge = 'Bearer realm="midstream"' + (', error="invalid_token"' if authorization else "")
+        raise ProblemError(
+            401,
+            "unauthorized",
+            "An API key is needed",
+            "Send one of the server's keys as `Authorization: Bearer <key>`.",
+            headers={"WWW-Authenticate": challenge},
+        )
+    return owner
+
+
+Owner = Annotated[str, Depends(_owner)]

@@ -1,0 +1,30 @@
+"""A body is JSON as it is: a page of another site can send text or a form without a question, but not this (CORS)."""
+
+from __future__ import annotations
+
+from fastapi import Depends, Request
+
+from api.access.api_keys import Owner
+from api.access.browser_guard import READING_METHODS
+from api.problems.problem import ProblemError
+
+
+async def _check(request: Request, _: Owner) -> None:
+    headers = request.headers
+    if request.method in READING_METHODS or not (
+        headers.get("content-length", "").strip("0") or "transfer-encoding" in headers
+    ):
+        return
+    kinds = [kind.partition(";")[0].strip().lower() for kind in headers.getlist("content-type")]
+    if kinds != ["application/json"]:
+        detail = "Send the body with `Content-Type: application/json`."
+        raise ProblemError(415, "unsupported_media_type", "The body is not said to be JSON", detail)
+    codings = ",".join(headers.getlist("content-encoding")).lower().split(",")
+    if any(coding.strip() not in ("", "identity") for coding in codings):
+        detail = "Send the body as it is, without a `Content-Encoding`."
+        answer = {"Accept-Encoding": "identity"}  # RFC 9110, 12.5.3
+        raise ProblemError(415, "unsupported_encoding", "The body is encoded", detail, headers=answer)
+
+
+json_only = Depends(_check)
+"""For a router: 415 for a body of another kind, once it is known who asks."""

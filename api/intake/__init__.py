@@ -1,0 +1,1 @@
+"""From the bytes of a POST to a valid request."""

@@ -1,0 +1,158 @@
+"""What of a body does not fit a request: the first mistakes, each with its place.
+
+A small body can hold many thousands of mistakes, and pydantic makes all of them before one can be read. So a body that
+does not fit is validated again, in small steps, until there are enough.
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails, from_json
+
+from api.problems import validation_messages
+from api.problems.problem import FieldError
+from shared.errors import MidstreamError
+from shared.request import generation_request
+from shared.request.generation_request import MAX_EXTRA_ENTRIES, GenerationRequest
+from shared.request.request_json import Step, count_parts, steps
+
+MAX_NAMED_FIELDS = 20
+"""Fields that one answer names at most."""
+MAX_REPEATED_NAME_CHARS = 256
+"""Characters of a member's name up to which it is repeated."""
+_KNOWN = frozenset(
+    itertools.chain.from_iterable(
+        (field.alias or name for name, field in kind.model_fields.items())
+        for kind in vars(generation_request).values()
+        if isinstance(kind, type) and issubclass(kind, BaseModel)
+    )
+)
+"""Names of all fields, at whatever place."""
+
+
+Place = tuple[int | str, ...]
+
+
+class NotJsonError(MidstreamError, ValueError):
+    """The body is no JSON; its text says why."""
+
+
+def misfits(body: bytes, most_parts: int) -> list[FieldError]:
+    """The first mistakes of a body that does not fit, MAX_NAMED_FIELDS at most.
+
+    Raises NotJsonError and TooManyPartsError.
+    """
+    try:
+        root: Any = from_json(body)
+    except ValueError as error:
+        raise NotJsonError(str(error)) from None
+    # Of a member that is there twice, steps see the last only.
+    return list(_explain(_found(root, most_parts) or _at_once(body), root))
+
+
+def _found(root: Any, most_parts: int) -> list[ErrorDetails]:
+    count_parts(root, most_parts)
+    found: list[ErrorDetails] = []
+    for step in steps(root):
+        found += _wrong_in(step)
+        if len(found) >= MAX_NAMED_FIELDS:
+            break
+    return found
+
+
+def _wrong_in(step: Step) -> list[ErrorDetails]:
+    try:
+        step.kind.validate_python(_short(step.value))
+    except ValidationError as error:
+        return [{**item, "loc": (*step.place, *item["loc"])} for item in _told(error)]
+    return []
+
+
+def _at_once(body: bytes) -> list[ErrorDetails]:
+    try:
+        GenerationRequest.model_validate_json(body)
+    except ValidationError as error:
+        return _told(error)[:MAX_NAMED_FIELDS]
+    return []
+
+
+def _told(error: ValidationError) -> list[ErrorDetails]:
+    return error.errors(include_url=False, include_input=False)
+
+
+def _short(value: Any) -> Any:
+    """A value with fewer of those members that no object knows: of any number, the first are enough."""
+    if isinstance(value, list):
+        return [_short(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    unknown = list(itertools.islice((name for name in value if name not in _KNOWN), MAX_EXTRA_ENTRIES + 1))
+    kept = {*unknown, *(_KNOWN & value.keys())}
+    return {name: _short(item) for name, item in value.items() if name in kept}
+
+
+def _explain(details: Iterable[ErrorDetails], root: Any) -> Iterator[FieldError]:
+    told = [(_pointer(item["loc"], root, item["type"]), item) for item in details]
+    outer = {parent for pointer, _ in told for parent in _parents(pointer)}
+    messages: dict[str, list[str]] = {}
+    for pointer, item in told:
+        # A value that fits none of a union's kinds fails once for each. Where it is one of them with a mistake inside,
+        # that is what counts, and not that it is none of the others.
+        if pointer in outer and item["type"] in validation_messages.WRONG_KIND_ERRORS:
+            continue
+        said = messages.setdefault(pointer, [])
+        if (message := _message(item)) not in said:
+            said.append(message)
+    for pointer, said in list(messages.items())[:MAX_NAMED_FIELDS]:
+        yield FieldError(pointer=pointer, message=", or ".join(said))
+
+
+def _parents(pointer: str) -> Iterator[str]:
+    while pointer:
+        pointer = pointer.rpartition("/")[0]
+        yield pointer
+
+
+def _pointer(location: Place, body: Any, kind: str) -> str:
+    """Where in the body. Of a member whose name is too long to be repeated it is the place of the object."""
+    whole = _way(location, body, kind == "missing")
+    named = itertools.takewhile(lambda part: len(str(part)) <= MAX_REPEATED_NAME_CHARS, whole)
+    return "".join("/" + escaped(str(part)) for part in named)
+
+
+def _way(location: Place, value: Any, last_is_missing: bool) -> Place:
+    """The parts of pydantic's location that are in the body: it also names the kinds of a union, which are not.
+
+    A kind may have the name of a member; what leads to more of the rest is right.
+    """
+    if not location:
+        return ()
+    first, rest = location[0], location[1:]
+    if not rest and last_is_missing:
+        return location
+    without = _way(rest, value, last_is_missing)
+    if isinstance(value, dict) and isinstance(first, str):
+        found = first in value
+    else:
+        found = isinstance(value, list) and isinstance(first, int) and first < len(value)
+    taken = (first, *_way(rest, value[first], last_is_missing)) if found else ()
+    return taken if len(taken) > len(without) else without
+
+
+def escaped(name: str) -> str:
+    """A member's name in a pointer (RFC 6901, 3)."""
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def _message(item: ErrorDetails) -> str:
+    if any(len(str(part)) > MAX_REPEATED_NAME_CHARS for part in item["loc"]):
+        return f"has a field whose name is longer than {MAX_REPEATED_NAME_CHARS} characters; leave it out"
+    if item["type"] != "extra_forbidden":
+        return validation_messages.say(item)
+    near = difflib.get_close_matches(str(item["loc"][-1]), GenerationRequest.model_fields, n=1)
+    return "is not a known field; " + (f"did you mean {near[0]}?" if near else "leave it out")

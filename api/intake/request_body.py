@@ -1,0 +1,185 @@
+"""From the bytes of a POST to a valid request for a known model, or the problem that says what is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+from pydantic import ValidationError
+from starlette.requests import ClientDisconnect, Request
+
+from api.intake.body_errors import MAX_NAMED_FIELDS, NotJsonError, escaped, misfits
+from api.problems.problem import FieldError, ProblemError, unprocessable
+from shared.config.provider_settings import ProviderSettings
+from shared.config.settings import Settings
+from shared.errors import TooManyPartsError
+from shared.process.background_thread import LONG_WORK_BYTES
+from shared.record import Shown
+from shared.request.capabilities import lacks
+from shared.request.generation_request import MAX_DEPTH, MAX_PARTS, RESERVED_FIELDS, GenerationRequest, Message
+from shared.request.nesting import more_values, nested_deeper
+from shared.request.request_json import count_parts_of_text, encode, read
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The body, of `limit` bytes at most. Raises ProblemError 413 for a longer one, and 400 for one that breaks off."""
+    announced = request.headers.get("content-length", "")
+    too_large = announced.isdecimal() and int(announced) > limit
+    body = bytearray()
+    chunks = request.stream()
+    try:
+        while not too_large and (chunk := await anext(chunks, None)) is not None:
+            body += chunk
+            too_large = len(body) > limit
+        if too_large:
+            del body
+            raise _too_large(limit)
+    except ClientDisconnect:
+        detail = "The connection was closed before its end."
+        raise ProblemError(400, "incomplete_body", "The body is incomplete", detail) from None
+    return bytes(body)
+
+
+def _too_large(limit: int) -> ProblemError:
+    return ProblemError(
+        413,
+        "body_too_large",
+        "The body is too large",
+        f"The limit is {limit} bytes. Send less, or have the operator raise MIDSTREAM_MAX_BODY.",
+        # What has not been read would otherwise be taken for the next request.
+        headers={"Connection": "close"},
+    )
+
+
+class ServedModels(NamedTuple):
+    """What requests can name, put together once at start: aliases, and the endpoints by their names."""
+
+    models: Mapping[str, str]
+    endpoints: Mapping[str, ProviderSettings]
+
+    @classmethod
+    def by(cls, settings: Settings) -> ServedModels:
+        """What these settings name, which validates every endpoint."""
+        return cls(settings.models, settings.endpoints())
+
+
+class ReadRequest(NamedTuple):
+    """A request that can be accepted, and what is written of it."""
+
+    request: GenerationRequest
+    stored: bytes
+    """Its canonical JSON."""
+    shown: bytes
+    fingerprint: str
+    """See Acceptance."""
+
+
+def take(body: bytes, served: ServedModels, max_values: int) -> ReadRequest:
+    """The request in a body, for a known model. Raises ProblemError, as `parse` and `resolve` do.
+
+    For a large one it takes many ms, in steps: in a thread (shared/process/background_thread.py) it lets others run.
+    """
+    request = resolve(parse(body, max_values), served)
+    stored = canonical(request)
+    form = request.response_format
+    shown = Shown(
+        metadata=request.metadata,
+        json=form is not None and form.type != "text",
+        idle_timeout=request.idle_timeout,
+    )
+    return ReadRequest(request, stored, msgspec.json.encode(shown), hashlib.sha256(stored).hexdigest())
+
+
+def parse(body: bytes, max_values: int) -> GenerationRequest:
+    """The request in a body. Raises ProblemError: 400 where it is no JSON, 422 where it is not a request.
+
+    A value of two bytes costs as much to read as one of a kilobyte. They are counted before any is made.
+    """
+    if nested_deeper(body, MAX_DEPTH):
+        message = f"is nested deeper than {MAX_DEPTH} levels; flatten it"
+        raise unprocessable([FieldError(pointer="", message=message)], "too_deep")
+    if more_values(body, max_values):
+        message = f"has more than {max_values} values; send less, or have the operator raise MIDSTREAM_MAX_VALUES"
+        raise unprocessable([FieldError(pointer="", message=message)], "too_many_values")
+    try:
+        if more_values(body, MAX_PARTS):
+            count_parts_of_text(body, MAX_PARTS)
+        try:
+            return read(body, MAX_PARTS)
+        except ValidationError:
+            pass
+        raise unprocessable(misfits(body, MAX_PARTS))
+    except TooManyPartsError as error:
+        raise unprocessable([FieldError(pointer="/messages", message=str(error))]) from None
+    except NotJsonError as error:
+        raise ProblemError(
+            400, "invalid_json", "The body is not JSON", f"Send the request as a JSON object in UTF-8: {error}."
+        ) from None
+
+
+def resolve(request: GenerationRequest, served: ServedModels) -> GenerationRequest:
+    """The request with each alias replaced by `provider/model`.
+
+    Raises ProblemError 422 for a model that no provider serves, and for fields that its protocol cannot honour.
+    """
+    model = _served(request, request.model, "/model", served)
+    fallback = [_served(request, name, f"/fallback/{n}", served) for n, name in enumerate(request.fallback or [])]
+    if misplaced := list(itertools.islice(_misplaced(request, served.endpoints), MAX_NAMED_FIELDS)):
+        raise unprocessable(misplaced, "unsupported_field")
+    return request.model_copy(update={"model": model, "fallback": fallback or None})
+
+
+def _served(request: GenerationRequest, asked: str, pointer: str, served: ServedModels) -> str:
+    model = served.models.get(asked, asked)
+    endpoints = served.endpoints
+    provider, slash, name = model.partition("/")
+    if provider not in endpoints or not slash or not name:
+        known = [f"{endpoint}/…" for endpoint in endpoints] + list(served.models)
+        remedy = f"use one of: {', '.join(known)}" if known else "the server has none; set a provider's key"
+        message = f"names no known provider or alias; {remedy}"
+        raise unprocessable([FieldError(pointer=pointer, message=message)], "unknown_model")
+    entry = endpoints[provider]
+    if missing := lacks(request.model_copy(update={"model": model}), entry.protocol, entry):
+        # Of a fallback, what is at fault is the field that its protocol lacks, or its place in the list.
+        which = "" if pointer == "/model" else f" (asked of {asked}, {pointer})"
+        errors = [FieldError(pointer=lack.pointer, message=lack.remedy + which) for lack in missing[:MAX_NAMED_FIELDS]]
+        raise unprocessable(errors, "unsupported_field")
+    return model
+
+
+def _misplaced(request: GenerationRequest, endpoints: Collection[str]) -> Iterator[FieldError]:
+    """What `extra` has for providers that are not there, or must not have."""
+    for name, fields in request.extra.items():
+        pointer = "/extra/" + escaped(name)
+        if name not in endpoints:
+            yield FieldError(pointer=pointer, message=f"names no known provider; use one of: {', '.join(endpoints)}")
+        for field in sorted(RESERVED_FIELDS & fields.keys()):
+            yield FieldError(pointer=f"{pointer}/{field}", message="cannot be overridden; leave it out")
+
+
+def canonical(request: GenerationRequest) -> bytes:
+    """The request as the record keeps it and as idempotency compares it: fields in order, no defaults.
+
+    Of a large one the messages and tools, the second and third of its fields, are written in steps.
+    """
+    if request.size() < LONG_WORK_BYTES:
+        return request.model_dump_json(exclude_defaults=True).encode()
+    model = request.model_dump_json(include={"model"})
+    messages = encode([_plain(message) for message in request.messages])
+    tools = b",".join([tool.model_dump_json(exclude_defaults=True).encode() for tool in request.tools or ()])
+    listed = b"" if request.tools is None else b',"tools":[' + tools + b"]"
+    rest = request.model_dump_json(exclude={"model", "messages", "tools"}, exclude_defaults=True)
+    end = "}" if rest == "{}" else "," + rest[1:]
+    return b"".join([model[:-1].encode(), b',"messages":', messages, listed, end.encode()])
+
+
+def _plain(message: Message) -> dict[str, Any]:
+    """A message's fields; its parts one by one, of which it can have many."""
+    if not isinstance(message.content, list):
+        return message.model_dump(exclude_defaults=True)
+    fields = message.model_copy(update={"content": []}).model_dump(exclude_defaults=True)
+    fields["content"] = [part.model_dump(exclude_defaults=True) for part in message.content]
+    return fields

@@ -1,0 +1,345 @@
+"""Errors as `application/problem+json` (RFC 9457), with a stable `code` and nothing of the request."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.problems import validation_messages
+from api.supervisor import where
+from shared.counted import counted
+from shared.errors import MidstreamError
+from shared.storage.outage import (
+    CROWDED_REMEDY,
+    CROWDED_WORDS,
+    LASTING_CODES,
+    is_crowded,
+    is_full,
+    level,
+    refusal,
+    words,
+)
+
+logger = logging.getLogger("midstream.api")
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field of the body."""
+
+    pointer: str = Field(description="Where: a JSON Pointer (RFC 6901), or the name of a parameter.")
+    message: str = Field(description="What is wrong, and what to do.")
+
+
+class ProblemDetails(BaseModel):
+    """The body of every error."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "urn:midstream:problem:not_found",
+                    "title": "No such generation",
+                    "status": 404,
+                    "code": "not_found",
+                    "detail": "There is no generation with this id. Check the id and the API key.",
+                }
+            ]
+        }
+    )
+
+    type: str = Field(description="`urn:midstream:problem:` and the code.")
+    title: str
+    status: int
+    code: str = Field(description="Stable; for programs.")
+    detail: str = Field(description="What to do about it; for people.")
+    errors: list[FieldError] | None = None
+
+
+class ProblemError(MidstreamError):
+    """Ends a request with an error answer."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        title: str,
+        detail: str,
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(code)
+        self.retryable = status in (429, 503)
+        self.status, self.code, self.title, self.detail = status, code, title, detail
+        self.errors, self.headers = list(errors), headers
+
+    def response(self) -> JSONResponse:
+        """The answer."""
+        details = ProblemDetails(
+            type=f"urn:midstream:problem:{self.code}",
+            title=self.title,
+            status=self.status,
+            code=self.code,
+            detail=self.detail,
+            errors=self.errors or None,
+        )
+        headers = {"Cache-Control": "no-store"} | (self.headers or {})
+        body = details.model_dump(exclude_none=True)
+        return JSONResponse(body, self.status, headers, media_type=PROBLEM_MEDIA_TYPE)
+
+
+def not_found() -> ProblemError:
+    """Unknown, or not the caller's: the same answer, so that ids of others cannot be probed."""
+    return ProblemError(
+        404,
+        "not_found",
+        "No such generation",
+        "There is no generation with this id. Check the id and the API key.",
+    )
+
+
+def gone() -> ProblemError:
+    """It was there."""
+    return ProblemError(
+        410,
+        "gone",
+        "The generation is gone",
+        "It has expired or was deleted. Post the request again for a new one.",
+    )
+
+
+def unreadable() -> ProblemError:
+    """Something else has written where it was."""
+    return ProblemError(
+        410,
+        "unreadable",
+        "The generation cannot be read",
+        "What is stored of it is damaged. Post the request again for a new one; the operator's log names it.",
+    )
+
+
+def unavailable(error: BaseException | None = None) -> ProblemError:
+    """Redis cannot be reached, or refuses; what it says to that is told, but for what it says of its users."""
+    code = None if error is None else refusal(error)
+    why = "does not answer"
+    if error is not None and code is not None:
+        why = f"refuses this now ({code if code in LASTING_CODES else words(error, code).rstrip('.')})"
+    return ProblemError(
+        503,
+        "unavailable",
+        "Storage is unavailable",
+        f"Redis {why}. Nothing is lost that was accepted; send the request again, with the same Idempotency-Key if it "
+        "has one.",
+        headers={"Retry-After": "2"},
+    )
+
+
+def storage_full() -> ProblemError:
+    """Redis has no room."""
+    return ProblemError(
+        503,
+        "storage_full",
+        "Storage is full",
+        "Redis has no memory or no disk for more, and nothing was accepted. The operator has to make room; its log has "
+        "Redis' words. Send the request again later.",
+        headers={"Retry-After": "10"},
+    )
+
+
+def not_ready(errors: Mapping[str, Exception]) -> ProblemError:
+    """By the variables that name them: each Redis that takes no write from this node, and why.
+
+    What Redis said is shown. Why one cannot be reached is in the log: it holds addresses, and anybody may ask.
+    """
+    reasons = {name: _reason(error) for name, error in errors.items()}
+    full = any(map(is_full, errors.values()))
+    return ProblemError(
+        503,
+        "storage_full" if full else "unavailable",
+        "Storage is full" if full else "Storage is unavailable",
+        " ".join(f"The {_REDIS[name]} ({name}) {reason}." for name, reason in reasons.items()),
+        errors=[FieldError(pointer=name, message=reason) for name, reason in reasons.items()],
+        headers={"Retry-After": "2"},
+    )
+
+
+_REDIS = {"MIDSTREAM_REDIS_URL": "logs' Redis", "MIDSTREAM_QUEUE_URL": "queue's Redis"}
+
+
+def _reason(error: Exception) -> str:
+    if is_crowded(error):
+        return f"refuses: {CROWDED_WORDS}{CROWDED_REMEDY}"
+    if (code := refusal(error)) is not None:
+        # What it says of a user names that.
+        return f"refuses: {code if code in LASTING_CODES else words(error, code)}".rstrip(".")
+    return "does not answer" if isinstance(error, TimeoutError | RedisTimeoutError) else "cannot be reached"
+
+
+def draining() -> ProblemError:
+    """This node was told to end."""
+    return ProblemError(
+        503,
+        "draining",
+        "This node is going away",
+        "It serves no more viewers. Ask another node.",
+        headers={"Retry-After": "1"},
+    )
+
+
+def too_few_workers(alive: int) -> ProblemError:
+    """Fewer are alive than the caller asks for."""
+    return ProblemError(
+        503,
+        "too_few_workers",
+        "Too few workers are alive",
+        f"{counted(alive, 'worker is', 'workers are')} alive. Start more with `midstream worker`; what is accepted "
+        "meanwhile waits.",
+        headers={"Retry-After": "2"},
+    )
+
+
+def not_on_disk() -> ProblemError:
+    """`durability` is `disk`, and Redis does not say that it has synced what it took."""
+    return ProblemError(
+        503,
+        "not_on_disk",
+        "It is not known to be on disk",
+        "Redis has the request, and a crash of Redis may still lose it; if not, it runs. Send it again, with the same "
+        "Idempotency-Key if it has one.",
+        headers={"Retry-After": "1"},
+    )
+
+
+def unprocessable(errors: Sequence[FieldError], code: str = "invalid_request") -> ProblemError:
+    """The body or a parameter is not what it should be."""
+    return ProblemError(
+        422,
+        code,
+        "The request is not valid",
+        "Correct what `errors` names and send the request again.",
+        errors=errors,
+    )
+
+
+def _of_problem(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ProblemError)
+    return error.response()
+
+
+def _of_redis(_: Request, error: Exception) -> JSONResponse:
+    logger.log(level(error), "answered 503: %s", type(error).__name__)
+    return (storage_full() if is_full(error) else unavailable(error)).response()
+
+
+def _of_http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    status = HTTPStatus(error.status_code)
+    detail = {
+        404: "There is nothing at this address. GET /openapi.json lists all routes.",
+        405: "The address is right, the method is not. The Allow header lists those that work here.",
+    }.get(status, "The request cannot be served as it is.")
+    code = status.phrase.lower().replace(" ", "_").replace("-", "_")
+    if status == 404:
+        code = "no_such_route"
+    headers = dict(error.headers) if error.headers else None
+    if status == 405:
+        headers = {"Allow": ", ".join(_allowed(request))}
+    return ProblemError(status, code, status.phrase, detail, headers=headers).response()
+
+
+def _allowed(request: Request) -> Iterator[str]:
+    """The methods of an address; Starlette names those of the first of its routes only."""
+    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
+        asked = {"type": "http", "path": request.scope["path"], "root_path": "", "method": method}
+        if any(route.matches(asked)[0] is Match.FULL for route in request.app.router.routes):
+            yield method
+
+
+def _of_parameters(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    return unprocessable(
+        [FieldError(pointer=str(item["loc"][-1]), message=validation_messages.say(item)) for item in error.errors()]
+    ).response()
+
+
+class ProblemGuard:
+    """An unexpected error becomes a 500 and a log line, without its message, which may quote input."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def noticing(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, noticing)
+        except Exception as error:
+            logger.error("%s %s failed: %s", scope["method"], scope["path"], where(error))
+            if not started:
+                problem = ProblemError(
+                    500,
+                    "internal_error",
+                    "Internal error",
+                    "This is a fault of the server, which has logged it. Trying again may help.",
+                )
+                await problem.response()(scope, receive, send)
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the app a problem."""
+    app.add_exception_handler(ProblemError, _of_problem)
+    app.add_exception_handler(RedisError, _of_redis)
+    app.add_exception_handler(HTTPException, _of_http)
+    app.add_exception_handler(RequestValidationError, _of_parameters)
+    app.add_middleware(ProblemGuard)
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The error answers of a route, for OpenAPI."""
+    return {
+        status: {
+            "description": _DESCRIPTIONS[status],
+            "content": {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
+        }
+        for status in statuses
+    }
+
+
+_DESCRIPTIONS = {
+    400: "The body is not JSON, or a header is malformed (`invalid_json`, `invalid_idempotency_key`).",
+    401: "No API key, or a wrong one (`unauthorized`).",
+    403: "A page of another site asks (`cross_site`).",
+    404: "Unknown, or not yours (`not_found`).",
+    410: "Expired or deleted (`gone`), or damaged (`unreadable`).",
+    413: "The body is larger than `max_body` (`body_too_large`).",
+    415: "The body is not `application/json` (`unsupported_media_type`), or is encoded (`unsupported_encoding`).",
+    422: "A field is wrong (`invalid_request`, `too_deep`, `unknown_model`, `unsupported_field`), or another "
+    "request was sent with this key (`idempotency_key_reused`).",
+    429: "Too many generations wait (`queue_full`); see `Retry-After`.",
+    503: "Redis does not answer or refuses (`unavailable`), has no room (`storage_full`), or has not synced a POST "
+    "(`not_on_disk`); fewer workers are alive than `/readyz` was asked for (`too_few_workers`); this node was told to "
+    "end (`draining`). See `Retry-After`.",
+}

@@ -1,0 +1,73 @@
+"""What waits for a worker: its deadline is kept by the API nodes, and that nobody works is said once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+
+from redis.exceptions import RedisError
+
+from shared.counted import counted
+from shared.generations.deadlines import Deadlines
+from shared.generations.generations import Generations
+from shared.queue.queue import tell_other_lease
+from shared.queue.workers import Workers
+from shared.storage.clock import read_clock
+
+logger = logging.getLogger("midstream.api")
+
+LOOK_INTERVAL_S = 1.0
+"""Seconds between two looks, of all nodes together."""
+NO_WORKER_FOR_S = 10.0
+"""Seconds without any worker before that is worth a line: one that starts, or is replaced, takes less."""
+
+
+class QueuedDeadlines:
+    """One of all nodes looks at a time. `run` is its one task."""
+
+    def __init__(self, generations: Generations, deadlines: Deadlines, workers: Workers) -> None:
+        self._queue = generations.queue
+        self._log_redis = generations.redis
+        self._deadlines = deadlines
+        self._workers = workers
+        self._missed_since: float | None = None
+        self._told = False
+        self._compared = False
+
+    async def run(self) -> None:
+        """Look once a second, until cancelled."""
+        loop = asyncio.get_running_loop()
+        # A clock that was set just before this process came makes leases look as if they had run out.
+        begins = loop.time() + self._queue.lease_ms / 1000
+        while True:
+            await asyncio.sleep(LOOK_INTERVAL_S * random.uniform(0.8, 1.2))
+            try:
+                await self._compare_lease()
+                # Whoever keeps deadlines has seen both clocks all the time, and knows when one was set.
+                await read_clock(self._log_redis)
+                if loop.time() > begins and await self._queue.alone("deadlines", LOOK_INTERVAL_S * 0.7):
+                    for generation_id in await self._deadlines.keep():
+                        logger.warning("%s failed code=deadline_exceeded, as no worker ran it in time", generation_id)
+                self._tell(await self._workers.alive())
+            except RedisError as error:
+                logger.debug("deadlines not looked at (%s)", type(error).__name__)
+
+    async def _compare_lease(self) -> None:
+        if not self._compared:
+            other_ms = await self._queue.compare_lease()
+            self._compared = True
+            if other_ms is not None:
+                tell_other_lease(logger, self._queue.lease_ms / 1000, other_ms)
+
+    def _tell(self, alive: int) -> None:
+        now = asyncio.get_running_loop().time()
+        if alive:
+            if self._told:
+                logger.info("%s alive again", counted(alive, "worker is", "workers are"))
+            self._missed_since, self._told = None, False
+            return
+        self._missed_since = self._missed_since or now
+        if not self._told and now - self._missed_since > NO_WORKER_FOR_S:
+            self._told = True
+            logger.warning("no worker is alive: what is accepted waits until one is started, or its deadline is over")

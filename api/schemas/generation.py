@@ -1,0 +1,280 @@
+"""What the routes answer, as OpenAPI describes it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.schemas.parts import PartAnswer, document, fields_of
+from shared.log.events import AttemptReason, Cancelled, Completed, Failed, FinishReason, Spent
+from shared.log.snapshots import AttemptLine, Snapshot
+from shared.record import Record, Shown, State
+
+Ending = Completed | Failed | Cancelled
+ID_EXAMPLE = "gen_mfrggzdfmztwq2lknnwg23tpobyxe43u"
+
+
+class Links(BaseModel):
+    """Where to go on."""
+
+    self: str
+    events: str
+    cancel: str
+
+
+class AcceptedGeneration(BaseModel):
+    """A generation as it was accepted."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": ID_EXAMPLE,
+                    "state": "queued",
+                    "model": "openai/gpt-5-mini",
+                    "created": "2026-01-31T12:00:00.000Z",
+                    "links": {
+                        "self": f"/v1/generations/{ID_EXAMPLE}",
+                        "events": f"/v1/generations/{ID_EXAMPLE}/events",
+                        "cancel": f"/v1/generations/{ID_EXAMPLE}/cancel",
+                    },
+                }
+            ]
+        }
+    )
+
+    id: str
+    state: State
+    model: str = Field(description="`provider/model`, aliases resolved.")
+    created: str = Field(description="ISO 8601, UTC, with milliseconds.")
+    links: Links
+
+
+class Generation(AcceptedGeneration):
+    """A generation, without its content."""
+
+    ended: str | None = Field(description="When the terminal event was written; null before.")
+
+
+class GenerationList(BaseModel):
+    """A page of generations, newest first."""
+
+    data: list[Generation]
+    next: str | None = Field(description="Value of `before` for the next page; null at the end.")
+
+
+class ResponseAnswer(BaseModel):
+    """What the provider calls this answer."""
+
+    response_id: str | None
+    request_id: str | None = Field(description="Of the HTTP request, for the provider's support.")
+    model: str | None = Field(description="The model that answered, as the provider names it.")
+
+
+class RawEvent(BaseModel):
+    """Something that the provider said and that has no other place here."""
+
+    protocol: str
+    data: Any
+
+
+class RawAnswer(BaseModel):
+    """The `raw` events: how many there are, and the first of them, 50 and 65,536 bytes at most."""
+
+    count: int
+    events: list[RawEvent]
+
+
+class AttemptAnswer(BaseModel):
+    """One attempt, and why it was made."""
+
+    number: int
+    reason: AttemptReason
+    model: str
+    provider: str
+    continues: bool
+    cached: bool = Field(default=False, description="Whether it copies another generation's answer.")
+
+
+class UsageAnswer(BaseModel):
+    """Tokens. `input_tokens` includes cached ones, `output_tokens` reasoning."""
+
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    cache_write_tokens: int
+    reasoning_tokens: int
+
+
+class CostAnswer(BaseModel):
+    """What the provider charges, as a decimal string."""
+
+    amount: str
+    currency: str
+    at_least: bool = Field(
+        default=False,
+        exclude_if=lambda value: not value,
+        description="True where something is missing from it: tokens that nobody counted, or a price. Else absent.",
+    )
+
+
+class SpentAnswer(BaseModel):
+    """What one attempt used."""
+
+    model: str = Field(description="`provider/model`, as it was asked for.")
+    usage: UsageAnswer
+    cost: CostAnswer | None = Field(description="Null where no price is known.")
+    estimated: bool = Field(
+        default=False,
+        exclude_if=lambda value: not value,
+        description="True where nobody counted: a guess from the length of what was asked and said, not in the sum.",
+    )
+
+
+class FailureAnswer(BaseModel):
+    """Why it failed."""
+
+    code: str
+    message: str
+    retryable: bool
+
+
+class GenerationSnapshot(Generation):
+    """A generation with what it has said so far; what an abandoned attempt said is left out."""
+
+    text: str = Field(description="The answer's text so far.")
+    json_: Any = Field(
+        default=None,
+        alias="json",
+        description="The document, once it has ended, where `response_format` asked for JSON. Not checked against the "
+        "schema.",
+    )
+    json_error: str | None = Field(default=None, description="Why there is none.")
+    parts: list[PartAnswer]
+    response: ResponseAnswer | None
+    raw: RawAnswer
+    usage: UsageAnswer | None
+    cost: CostAnswer | None
+    spent: list[SpentAnswer] | None = Field(description="What was paid, attempt by attempt; null before the end.")
+    attempts: list[AttemptAnswer]
+    finish_reason: FinishReason | None
+    error: FailureAnswer | None
+    last_event_id: str | None = Field(description="Cursor to go on from; null while the log is empty.")
+    metadata: dict[str, str]
+
+
+class CancelAnswer(BaseModel):
+    """How a generation stands after a cancel: `completed` where completion won."""
+
+    id: str
+    state: State
+
+
+class ModelAnswer(BaseModel):
+    """A model that has a name here. Any other of a known provider is asked for as `provider/model`."""
+
+    id: str = Field(description="What to send as `model`.")
+    object: Literal["model"] = "model"
+    provider: str
+    aliases: list[str]
+    default: bool
+
+
+class ProviderAnswer(BaseModel):
+    """An endpoint: `name/…` is a model of it."""
+
+    name: str
+    protocol: str
+
+
+class ModelList(BaseModel):
+    """Models by name, and the providers."""
+
+    object: Literal["list"] = "list"
+    data: list[ModelAnswer]
+    providers: list[ProviderAnswer]
+    simulated: bool = Field(description="Whether the default model's answers come from the simulator.")
+
+
+class Status(BaseModel):
+    """All is well."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(BaseModel):
+    """This node can be asked; whether anybody works is said beside it."""
+
+    status: Literal["ok", "no_worker"]
+    workers: int = Field(description="Workers that are alive.")
+    warning: str | None = Field(default=None, description="What to do about it, for people; null where all is well.")
+
+
+def timestamp(milliseconds: int) -> str:
+    """ISO 8601 in UTC."""
+    at = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def links(generation_id: str) -> Links:
+    """The addresses of a generation."""
+    here = f"/v1/generations/{generation_id}"
+    return Links(self=here, events=f"{here}/events", cancel=f"{here}/cancel")
+
+
+def summary(record: Record) -> dict[str, Any]:
+    """The fields of Generation."""
+    return {
+        "id": record.id,
+        "state": record.state,
+        "model": record.model,
+        "created": timestamp(record.created_ms),
+        "ended": timestamp(record.ended_ms) if record.ended_ms is not None else None,
+        "links": links(record.id),
+    }
+
+
+def _spent(end: Ending, attempts: list[AttemptLine]) -> list[Spent]:
+    """All that was paid; an end does not repeat it where that is its own usage and cost."""
+    if end.spent is not UNSET:
+        return end.spent
+    last = attempts[-1] if attempts else None
+    if end.usage is None or last is None or last.cached:
+        return []
+    return [Spent(f"{last.provider}/{last.model}", end.usage, end.cost)]
+
+
+def snapshot(record: Record, asked: Shown, said: Snapshot) -> GenerationSnapshot:
+    """A record, what was asked for, and the fold of its log."""
+    end = said.end
+    completed = end if isinstance(end, Completed) else None
+    failed = end if isinstance(end, Failed) else None
+    fields = summary(record)
+    if end is not None:
+        fields["state"] = end.type
+    value, error = document(said) if asked.json and end is not None else (None, None)
+    names = {"response_id": said.response_id, "request_id": said.request_id, "model": said.model}
+    return GenerationSnapshot.model_validate(
+        fields
+        | {
+            "text": said.text,
+            "json": value,
+            "json_error": error,
+            "parts": [fields_of(part, over=end is not None) for part in said.parts],
+            "response": names if any(names.values()) else None,
+            "raw": {"count": said.raw_count, "events": said.raw},
+            "usage": said.usage,
+            "cost": end and msgspec.to_builtins(end.cost),
+            "spent": None if end is None else msgspec.to_builtins(_spent(end, said.attempts)),
+            "attempts": said.attempts,
+            "finish_reason": completed and completed.finish_reason,
+            "error": failed,
+            "last_event_id": str(said.last) if said.last.token else None,
+            "metadata": asked.metadata,
+        },
+        from_attributes=True,
+    )

@@ -1,0 +1,15 @@
+"""Answers that are one owner's, and change: nobody on the way keeps them (RFC 9111, 5.2.2.5)."""
+
+from __future__ import annotations
+
+from fastapi import Depends, Response
+
+NO_STORE_HEADERS = {"Cache-Control": "no-store"}
+
+
+def _say(response: Response) -> None:
+    response.headers.update(NO_STORE_HEADERS)
+
+
+no_store = Depends(_say)
+"""For a router whose routes give models; a route that makes its answer itself adds NO_STORE_HEADERS."""

@@ -1,0 +1,133 @@
+"""The HTTP server: uvicorn, with an end that sends viewers elsewhere first."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+from starlette.types import ASGIApp
+from uvicorn import Config, Server
+
+from api.serving.certificate import Certificate
+from api.serving.connection_limits import ConnectionLimits
+from api.serving.listeners import DEFAULT_HOST, also_localhost, listen
+from api.serving.uvicorn_protocol import HttpConfig, gives
+from api.viewing.hub import Hub
+from shared.config.settings import Settings, Transport
+from shared.errors import SettingsError
+from shared.process.ending_signals import ending_signals
+from shared.process.gc_tuning import spare_collector
+from shared.process.readiness import say_ready
+from shared.process.telemetry import configure_logging, count_tasks_on_signal
+
+END_GRACE_S = 5
+"""Seconds from the signal to the end at most."""
+VIEWER_CUT_S = 2.0
+"""Seconds after which viewers that do not take their `drain` are aborted."""
+
+
+class DrainingServer(Server):
+    """Ends in order: listeners closed, viewers told, then the rest."""
+
+    def __init__(self, config: Config, hub: Hub) -> None:
+        super().__init__(config)
+        self._hub = hub
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Any that ends us: an orderly end is no failure, so the signal is not raised again after it."""
+        self.should_exit = self._hub.leaving = True
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """See uvicorn, which knows SIGTERM and SIGINT only."""
+        with super().capture_signals():
+            if threading.current_thread() is not threading.main_thread():
+                yield
+                return
+            earlier = {number: signal.signal(number, self.handle_exit) for number in ending_signals()}
+            try:
+                yield
+            finally:
+                for number, handler in earlier.items():
+                    signal.signal(number, handler)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin. Raises SettingsError where `transport` cannot be had."""
+        count_tasks_on_signal()
+        self._hub.direct = await takes_over(self._hub.settings.transport)
+        await super().startup(sockets)
+        spare_collector()
+        if self.started:
+            say_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Send the viewers elsewhere, and end."""
+        # Later than the next step, which closes the listeners: when viewers read of it, nobody listens here any more.
+        asyncio.get_running_loop().call_soon(self._hub.drain)
+        timer = asyncio.get_running_loop().call_later(VIEWER_CUT_S, self._hub.cut)
+        await super().shutdown(sockets)
+        timer.cancel()
+
+
+async def takes_over(transport: Transport) -> bool:
+    """Whether viewers' connections are taken over from uvicorn. Raises SettingsError where they must, and cannot be."""
+    if transport == "asgi" or await gives():
+        return transport != "asgi"
+    what = "the installed uvicorn does not let connections be taken over"
+    if transport == "direct":
+        raise SettingsError(f"MIDSTREAM_TRANSPORT: {what}; set it to auto, or install another uvicorn")
+    logging.getLogger("midstream.api").warning("%s; viewers cost more", what)
+    return False
+
+
+class WithoutQuery(logging.Filter):
+    """Access lines show the path only: a query may hold what its sender takes for private."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Cut the query off."""
+        if isinstance(record.args, tuple) and len(record.args) == 5:
+            client, method, path, *rest = record.args
+            record.args = (client, method, str(path).partition("?")[0], *rest)
+        return True
+
+
+def server(app: ASGIApp, hub: Hub, settings: Settings, certificate: Certificate | None = None) -> DrainingServer:
+    """The server for an app, to be given its sockets. Raises SettingsError for a certificate that cannot be used."""
+    config = HttpConfig(
+        app,
+        ConnectionLimits.by(settings),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        log_level=settings.log_level,
+        server_header=False,
+        timeout_graceful_shutdown=END_GRACE_S,
+        ssl_context_factory=None if certificate is None else certificate.context,
+    )
+    return DrainingServer(config, hub)
+
+
+def serve(
+    app: ASGIApp,
+    hub: Hub,
+    settings: Settings,
+    *,
+    share_port: bool = False,
+    certificate: Certificate | None = None,
+) -> None:
+    """Serve until a signal."""
+    configure_logging(settings.log_level)
+    logging.getLogger("uvicorn.access").addFilter(WithoutQuery())
+    listeners = listen(settings.host, settings.port, settings.send_buffer, share=share_port)
+    if settings.host == DEFAULT_HOST:
+        listeners += also_localhost(listeners[0], settings.send_buffer, share=share_port)
+    for listener in listeners:
+        host, port = listener.getsockname()[:2]
+        logging.getLogger("midstream.api").info("listening on %s port %d", host, port)
+    server(app, hub, settings, certificate).run(sockets=listeners)

@@ -1,0 +1,184 @@
+"""Promises: what this node has answered, until Redis has it on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+from redis.exceptions import RedisError
+
+from shared.backoff import Backoff
+from shared.counted import counted
+from shared.generations.generations import Generations
+from shared.record import Acceptance
+from shared.storage.outage import is_away, level
+
+logger = logging.getLogger("midstream.api")
+
+LOOK_AFTER_S = 2.0
+"""Seconds after which a promise is looked at again: longer than Redis takes to sync its file (1 s)."""
+MAX_LOOKS = 30
+"""Answers of Redis after which one is forgotten even if Redis has not done it yet: a minute's, without outages."""
+MAX_REMEMBERED = 20_000
+"""Promises of each kind that are remembered; past it the oldest are forgotten."""
+MAX_REQUEST_BYTES = 64_000_000
+"""Bytes of their requests likewise: a request may have megabytes."""
+LOOK_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A generation that was cancelled or deleted."""
+
+    kind: Literal["cancel", "delete"]
+    id: str
+    owner: str
+
+
+Promise = Acceptance | Ending
+P = TypeVar("P", Acceptance, Ending)
+
+
+@dataclass(slots=True)
+class _Given(Generic[P]):
+    promise: P
+    at: float
+    """When it was given, or kept again (the loop's time)."""
+    looks: int = 0
+    """How often Redis has answered since it was given, and it was not done yet."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the request, where there is one."""
+        return len(self.promise.request) + len(self.promise.shown) if isinstance(self.promise, Acceptance) else 0
+
+
+class _Line(Generic[P]):
+    """Promises of one kind, in the order in which they are looked at; the other kind's Redis holds up none of them.
+
+    `look` is given a page of them, and gives those to look at again. What it meets when Redis is away counts no look.
+    """
+
+    def __init__(self, look: Callable[[list[_Given[P]]], Awaitable[list[_Given[P]]]]) -> None:
+        self.given: deque[_Given[P]] = deque()
+        self._bytes = 0
+        self.looked = asyncio.Event()
+        self._look: Callable[[list[_Given[P]]], Awaitable[list[_Given[P]]]] = look
+
+    def take(self, promise: P) -> None:
+        self._put(_Given(promise, asyncio.get_running_loop().time()))
+
+    def _put(self, given: _Given[P]) -> None:
+        self.given.append(given)
+        self._bytes += given.size
+        while len(self.given) > MAX_REMEMBERED or (self._bytes > MAX_REQUEST_BYTES and len(self.given) > 1):
+            self._next()
+
+    def _next(self) -> _Given[P]:
+        given = self.given.popleft()
+        self._bytes -= given.size
+        return given
+
+    async def run(self) -> None:
+        """Look at what is due, for ever."""
+        backoff = Backoff(first=LOOK_AFTER_S / 4, cap=LOOK_AFTER_S)
+        pause = LOOK_AFTER_S / 4
+        while True:
+            self.looked.set()
+            await asyncio.sleep(pause)
+            pause = LOOK_AFTER_S / 4
+            while due := self._due(LOOK_PAGE):
+                try:
+                    await self._page(due)
+                    backoff.reset()
+                except RedisError as error:
+                    logger.log(level(error), "promises not looked at (%s)", type(error).__name__)
+                    pause = next(backoff)
+                    break
+
+    def _due(self, most: int) -> list[_Given[P]]:
+        due: list[_Given[P]] = []
+        ripe = asyncio.get_running_loop().time() - LOOK_AFTER_S
+        while self.given and self.given[0].at <= ripe and len(due) < most:
+            due.append(self._next())
+        return due
+
+    async def _page(self, due: list[_Given[P]]) -> None:
+        """Raises redis.exceptions.RedisError where Redis is away: then all of them are still due."""
+        try:
+            again = await self._look(due)
+        except RedisError as error:
+            if len(due) == 1 and not is_away(error):
+                again = due  # an answer, and about this one
+            else:
+                self.given.extendleft(reversed(due))
+                self._bytes += sum(given.size for given in due)
+                if is_away(error):
+                    raise
+                for _ in due:
+                    await self._page(self._due(1))
+                return
+        now = asyncio.get_running_loop().time()
+        for given in again:
+            given.at, given.looks = now, given.looks + 1
+            if given.looks < MAX_LOOKS:
+                self._put(given)
+
+
+class Unsynced:
+    """A Redis that is killed comes back without its last second. What it lost is accepted, cancelled, deleted again."""
+
+    def __init__(self, generations: Generations) -> None:
+        self._generations = generations
+        self._accepted = _Line[Acceptance](self._look_at_accepted)
+        self._ended = _Line[Ending](self._look_at_ended)
+
+    def remember(self, promise: Promise) -> None:
+        """Look at it again in LOOK_AFTER_S seconds."""
+        if isinstance(promise, Ending):
+            self._ended.take(promise)
+        else:
+            self._accepted.take(promise)
+
+    async def run(self) -> None:
+        """Look at what is due, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._accepted.run())
+            tasks.create_task(self._ended.run())
+
+    async def kept(self) -> None:
+        """Wait until nothing is left to look at: a node that goes takes its memory along."""
+        for line in (self._accepted, self._ended):
+            while line.given:
+                line.looked.clear()
+                await line.looked.wait()
+
+    async def _look_at_accepted(self, due: list[_Given[Acceptance]]) -> list[_Given[Acceptance]]:
+        lost = await self._generations.accept_again([given.promise for given in due])
+        if lost:
+            number = counted(len(lost), "accepted generation", "accepted generations")
+            logger.warning("Redis came back without %s, which was accepted again", number)
+        ids = {acceptance.id for acceptance in lost}
+        return [given for given in due if given.promise.id in ids]  # that is not on disk yet either
+
+    async def _look_at_ended(self, due: list[_Given[Ending]]) -> list[_Given[Ending]]:
+        again: list[_Given[Ending]] = []
+        ends = await self._generations.ends([given.promise.id for given in due])
+        for given, end in zip(due, ends, strict=True):
+            ending = given.promise
+            if end == "gone" or (end == "sealed" and ending.kind == "cancel"):
+                continue
+            again.append(given)
+            try:
+                if ending.kind == "cancel" and end in (None, "cancel"):
+                    await self._generations.cancel(ending.id)
+                elif ending.kind == "delete" and end in (None, "cancel", "sealed"):
+                    await self._generations.delete(ending.owner, ending.id)
+            except RedisError as error:
+                if is_away(error):
+                    given.looks -= 1  # the queue's; those that need only the log's go on
+        return again

@@ -1,0 +1,1 @@
+"""One log to many sockets. It knows ASGI, and no HTTP server."""

@@ -1,0 +1,212 @@
+"""A viewer's connection: uvicorn's transport itself, or ASGI's `send`, behind the same face.
+
+Both hold one write at most. What comes after it stays where all viewers share it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from starlette.types import Receive, Scope, Send
+
+TRANSPORT_EXTENSION = "midstream.transport"
+"""ASGI scope extension: the connection's transport, to see whether its buffer drains, and to abort it."""
+
+GIVER_EXTENSION = "midstream.giver"
+"""ASGI scope extension: what gives the connection away (`api/serving/uvicorn_protocol.py`)."""
+
+LAST_CHUNK = b"0\r\n\r\n"
+"""The last chunk (RFC 9112, section 7.1)."""
+
+
+def least_limit(transport: asyncio.Transport) -> int:
+    """Bytes unsent at which a transport is to be called full: any. That of TLS is full at 0 where that is its limit."""
+    return 0 if transport.get_extra_info("sslcontext") is None else 1
+
+
+class ConnectionUser(Protocol):
+    """Who writes to a connection, as the connection sees it."""
+
+    def advance(self) -> None:
+        """The last write is on its way: there is room for another."""
+
+    def leave(self) -> None:
+        """The client is gone."""
+
+
+class Connection(Protocol):
+    """Where a viewer's bytes go. While it is `full` nothing may be written; it says when that is over."""
+
+    full: bool
+    chunked: bool
+    """Whether what is written must be chunks already."""
+
+    def write(self, body: bytes, /) -> None:
+        """One piece."""
+
+    def unsent(self) -> int:
+        """Bytes that the kernel has not taken."""
+
+    def end(self) -> None:
+        """The response is whole."""
+
+    def abort(self) -> None:
+        """End at once; what is unsent is dropped."""
+
+
+class Home(Protocol):
+    """Who gave a connection away."""
+
+    def lost(self, connection: DirectConnection) -> None:
+        """It is closed."""
+
+    def give_back(self, connection: DirectConnection, transport: asyncio.Transport, early: bytes) -> None:
+        """The response has ended, and the connection is kept; `early` is what the client has sent meanwhile."""
+
+
+class DirectConnection(asyncio.Protocol):
+    """Takes a connection over from the HTTP server once the head of the response is written, until its end.
+
+    No task, no queue, no request: what a silent viewer costs is this and the transport.
+    """
+
+    __slots__ = ("_early", "_ending", "_home", "_reader", "_transport", "chunked", "full", "keep", "write")
+
+    def __init__(self, transport: asyncio.Transport, home: Home, *, chunked: bool, keep: bool) -> None:
+        self.full = False
+        self.chunked = chunked
+        self.keep = keep
+        self.write = transport.write
+        self._transport, self._home = transport, home
+        self._reader: ConnectionUser | None = None
+        self._early = b""
+        self._ending = False
+
+    def serve(self, reader: ConnectionUser) -> None:
+        """Begin: from now on the transport tells `reader`."""
+        self._reader = reader
+        # Nothing is held beyond what the kernel refuses of one write, and it is told of at once.
+        self._transport.set_write_buffer_limits(high=least_limit(self._transport))
+
+    def unsent(self) -> int:
+        return self._transport.get_write_buffer_size()
+
+    def end(self) -> None:
+        self._reader = None
+        self._ending = True
+        if self.chunked:
+            self.write(LAST_CHUNK)
+        if not self.full:
+            self._finish()
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def shutdown(self) -> None:
+        """The server ends: the connection is not kept."""
+        self.keep = False
+
+    def pause_writing(self) -> None:
+        self.full = True
+
+    def resume_writing(self) -> None:
+        self.full = False
+        if self._reader is not None:
+            self._reader.advance()
+        elif self._ending:
+            self._finish()
+
+    def data_received(self, data: bytes) -> None:
+        # Another request, before the answer to this one has ended: it is kept, and no more is read.
+        if self.keep:
+            self._early += data
+            self._transport.pause_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._home.lost(self)
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.leave()
+
+    def _finish(self) -> None:
+        self._ending = False
+        if not self.keep:
+            self._transport.close()
+        elif not self._transport.is_closing():
+            early, self._early = self._early, b""
+            self._transport.set_write_buffer_limits()
+            self._home.give_back(self, self._transport, early)
+            if early:
+                self._transport.resume_reading()
+
+
+class AsgiConnection:
+    """Any ASGI server's connection; a task of the server's waits at it."""
+
+    chunked = False
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.full = False
+        self._receive, self._send = receive, send
+        self._transport: asyncio.Transport | None = scope.get("extensions", {}).get(TRANSPORT_EXTENSION)
+        self._body = b""
+        self._open = True
+        self._ended = False
+        self._news: asyncio.Future[None] | None = None
+
+    async def serve(self, reader: ConnectionUser) -> None:
+        """Pass on what is written, until the end or until the client is gone."""
+        self._limit(high=0 if self._transport is None else least_limit(self._transport))
+        watch = asyncio.create_task(self._watch(reader))
+        try:
+            while self._open:
+                if self.full:
+                    await self._send({"type": "http.response.body", "body": self._body, "more_body": True})
+                    self._body = b""
+                    self.full = False
+                    reader.advance()
+                elif self._ended:
+                    break
+                else:
+                    self._news = asyncio.get_running_loop().create_future()
+                    await self._news
+            if self._open:
+                await self._send({"type": "http.response.body", "body": b""})
+        finally:
+            watch.cancel()
+            self._limit()
+
+    def _limit(self, high: int | None = None) -> None:
+        # uvloop raises RuntimeError for one that is closed already.
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.set_write_buffer_limits(high=high)
+
+    def write(self, body: bytes, /) -> None:
+        self._body = body
+        self.full = True
+        self._wake()
+
+    def unsent(self) -> int:
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
+    def end(self) -> None:
+        self._ended = True
+        self._wake()
+
+    def abort(self) -> None:
+        self._open = False
+        if self._transport is not None:
+            self._transport.abort()
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
+
+    async def _watch(self, reader: ConnectionUser) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._open = False
+        reader.leave()
+        self._wake()

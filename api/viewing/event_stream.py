@@ -1,0 +1,157 @@
+"""The response that is a stream of a generation's events."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from redis.exceptions import RedisError
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from api.supervisor import where
+from api.viewing import sse_frames
+from api.viewing.connection import GIVER_EXTENSION, AsgiConnection, Connection
+from api.viewing.hub import Hub
+from api.viewing.replay_pages import ReplayPage
+from api.viewing.resume import ResumePoint, admit
+from api.viewing.tail import RESTORATION_S
+from api.viewing.viewer import Viewer
+from shared.backoff import Backoff
+from shared.log.events import ORIGIN, EventId
+
+logger = logging.getLogger("midstream.api")
+
+
+class EventStream(Response):
+    """Replays from the start that was asked for, follows, and ends after the terminal event.
+
+    `admitted` is False where Redis could not be asked: the stream is open already when that is decided, so
+    a refusal just ends it, and the client's reconnect gets the status. `first` is sent before all else.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        generation_id: str,
+        owner: str,
+        start: ResumePoint,
+        *,
+        admitted: bool = True,
+        first: bytes = b"",
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        self.status_code = 200
+        self.background = None
+        self.body = b""
+        self.init_headers(headers)
+        self.raw_headers = [(name, value) for name, value in self.raw_headers if name != b"content-length"]
+        self.raw_headers += sse_frames.STREAM_HEADERS
+        self._hub, self._id, self._owner = hub, generation_id, owner
+        self._start, self._admitted, self._first = start, admitted, first
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one viewer; where its connection can be had, this returns and the viewer goes on without a task."""
+        viewed = scope["method"] != "HEAD"
+        giver = scope.get("extensions", {}).get(GIVER_EXTENSION) if viewed else None
+        if giver is not None:
+            giver.prepare()
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        if not viewed:
+            await send({"type": "http.response.body", "body": b""})
+        elif giver is not None and self._hub.direct and (direct := giver.give()) is not None:
+            viewer = self._viewer(direct)
+            direct.serve(viewer)
+            self._serve(viewer)
+        else:
+            connection = AsgiConnection(scope, receive, send if giver is None else giver.unchunked(send))
+            viewer = self._viewer(connection)
+            self._serve(viewer)
+            try:
+                await connection.serve(viewer)
+            finally:
+                viewer.leave()
+
+    def _viewer(self, connection: Connection) -> Viewer:
+        viewer = Viewer(connection, self._hub, self._first)
+        self._hub.join(viewer)
+        return viewer
+
+    def _serve(self, viewer: Viewer) -> None:
+        if not self._admitted:
+            self._hub.run(self._begin_late(viewer))
+        else:
+            self._begin(viewer, self._start)
+
+    def _begin(self, viewer: Viewer, start: ResumePoint) -> None:
+        if start.reset is not None:
+            viewer.say(sse_frames.reset(start.reset))
+        if start.sealed and not self._hub.watches(self._id):
+            self._hub.run(self._replay(viewer, start))
+        else:
+            viewer.follow(self._hub.acquire(self._id), start)
+
+    async def _begin_late(self, viewer: Viewer) -> None:
+        try:
+            start = await self._admit_late(viewer)
+        except Exception as error:
+            logger.error("admitting a viewer failed, it is cut: %s", where(error))
+            viewer.cut()
+            return
+        if start is None or viewer.over:
+            viewer.finish()
+        else:
+            self._begin(viewer, start)
+
+    async def _admit_late(self, viewer: Viewer) -> ResumePoint | None:
+        """Decide once Redis can be asked; what a restarted one has lost, it is given time to have again."""
+        loop = asyncio.get_running_loop()
+        backoff = Backoff()
+        patience = loop.time() + RESTORATION_S
+        while viewer.open:
+            try:
+                decision = await admit(self._hub.log, self._hub.generations, self._id, self._owner, self._start)
+            except RedisError:
+                patience = loop.time() + RESTORATION_S
+            else:
+                if isinstance(decision, ResumePoint):
+                    return decision
+                if decision != "not_found" or self._start.cursor == ORIGIN or loop.time() > patience:
+                    return None
+            await viewer.pause(next(backoff))
+        return None
+
+    async def _replay(self, viewer: Viewer, start: ResumePoint) -> None:
+        try:
+            await self._send_pages(viewer, start)
+        except Exception as error:
+            logger.error("a replay failed, its viewer is cut: %s", where(error))
+            viewer.cut()
+        viewer.finish()
+
+    async def _send_pages(self, viewer: Viewer, start: ResumePoint) -> None:
+        """A log that has its end: page by page, each waiting until the last is on its way."""
+        cursor = start.cursor
+        while (page := await self._page(viewer, cursor)) is not None and page.last is not None:
+            if cursor == ORIGIN and page.trimmed and start.reset is None:
+                viewer.say(sse_frames.reset("trimmed"))
+            if not page.ended:
+                self._hub.pages.expect(self._id, page.last)
+            for piece in page.pieces(cursor, chunked=viewer.chunked):
+                if not await viewer.room():
+                    return
+                viewer.write(piece)
+            cursor = page.last
+            if page.ended:
+                return
+
+    async def _page(self, viewer: Viewer, cursor: EventId) -> ReplayPage | None:
+        backoff = Backoff()
+        while viewer.open:
+            try:
+                page = await self._hub.pages.after(self._id, cursor)
+            except RedisError:
+                await viewer.pause(next(backoff))
+            else:
+                return page
+        return None

@@ -1,0 +1,159 @@
+"""The hub: one tail for each watched generation, one subscriber connection and one clock for all viewers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Coroutine
+
+from api.supervisor import supervised
+from api.viewing.replay_pages import ReplayPages
+from api.viewing.tail import VIEWERS_PER_ROUND, Tail
+from api.viewing.viewer import Viewer
+from shared.config.settings import Settings
+from shared.generations.generations import Generations
+from shared.log.guarded_log import Log
+from shared.storage.keys import GenerationKeys
+from shared.storage.subscriber import Subscriber
+
+logger = logging.getLogger("midstream.api")
+
+TAIL_LINGER_S = 5.0
+"""Seconds a tail outlives its last watcher, who may come back: longer than the `retry` that a viewer is told."""
+MAX_LINGERING_BYTES = 32_000_000
+"""Bytes of frames, as they were when the last watcher left, that tails without one hold at most."""
+
+
+class Hub:
+    """Lends out tails; a tail lives as long as somebody watches it, and a little longer."""
+
+    def __init__(self, log: Log, generations: Generations, settings: Settings) -> None:
+        self.log = log
+        self.generations = generations
+        self.settings = settings
+        self.viewers: set[Viewer] = set()
+        self.pages = ReplayPages(log)
+        self.direct = False
+        """Whether viewers' connections are taken over from the HTTP server."""
+        self.leaving = False
+        """The process was told to end: `/livez` says so, and soon `drain` follows."""
+        self._subscriber = Subscriber(log.redis, timeout=settings.redis_timeout)
+        self._tails: dict[str, Tail] = {}
+        self._watchers: dict[Tail, int] = {}
+        # Tails that nobody watches, in the order in which they were left: when each ends, and its bytes.
+        self._lingering: dict[Tail, tuple[asyncio.TimerHandle, int]] = {}
+        self._lingering_size = 0
+        self._runs: dict[Tail, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._draining = False
+
+    @property
+    def tails(self) -> int:
+        """How many generations are being watched."""
+        return len(self._watchers)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run the subscriber and the clock."""
+        async with supervised("subscriber", self._subscriber.run), supervised("viewers' clock", self._tick):
+            yield
+        for task in self._tasks:
+            task.cancel()
+        for tail in list(self._lingering):
+            self._close(tail)
+
+    def watches(self, generation_id: str) -> bool:
+        """Whether somebody watches this generation."""
+        return self._tails.get(generation_id) in self._watchers
+
+    def acquire(self, generation_id: str) -> Tail:
+        """The generation's tail; to be released."""
+        tail = self._tails.get(generation_id)
+        lingers = tail in self._lingering
+        # Where nobody watched, a Redis that came back older may have lost the end that we have seen.
+        if tail is None or tail.gone or (lingers and tail.ended.is_set()):
+            tail = self._open(generation_id)
+        elif lingers:
+            self._return(tail)
+        self._watchers[tail] = self._watchers.get(tail, 0) + 1
+        return tail
+
+    def release(self, tail: Tail) -> None:
+        """It is watched by one less."""
+        self._watchers[tail] -= 1
+        if not self._watchers[tail]:
+            del self._watchers[tail]
+            self._leave(tail)
+
+    def _leave(self, tail: Tail) -> None:
+        """Nobody watches it."""
+        end = asyncio.get_running_loop().call_later(TAIL_LINGER_S, self._close, tail)
+        self._lingering[tail] = (end, tail.frames.size)
+        self._lingering_size += tail.frames.size
+        if tail.ended.is_set() or self._draining:
+            self._close(tail)
+        while self._lingering_size > MAX_LINGERING_BYTES:
+            self._close(next(iter(self._lingering)))
+
+    def _return(self, tail: Tail) -> None:
+        """It does not linger any more."""
+        end, size = self._lingering.pop(tail)
+        self._lingering_size -= size
+        end.cancel()
+
+    def _open(self, generation_id: str) -> Tail:
+        tail = Tail(
+            generation_id, self.log, self.generations, check=self.settings.heartbeat, window=self.settings.flush_window
+        )
+        self._tails[generation_id] = tail
+        self._runs[tail] = asyncio.create_task(tail.run())
+        self._subscriber.subscribe(GenerationKeys(generation_id).channel, tail)
+        return tail
+
+    def _close(self, tail: Tail) -> None:
+        self._return(tail)
+        self._runs.pop(tail).cancel()
+        self._subscriber.unsubscribe(GenerationKeys(tail.generation_id).channel, tail)
+        if self._tails.get(tail.generation_id) is tail:
+            del self._tails[tail.generation_id]
+
+    def join(self, viewer: Viewer) -> None:
+        """From now on heartbeats, the stall limit and the drain reach this viewer."""
+        self.viewers.add(viewer)
+        viewer.draining = self._draining
+
+    def leave(self, viewer: Viewer, tail: Tail | None) -> None:
+        """This one is over, and no longer watches the tail."""
+        self.viewers.discard(viewer)
+        if tail is not None:
+            self.release(tail)
+
+    def run(self, work: Coroutine[None, None, None]) -> None:
+        """What a viewer needs a task for."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def drain(self) -> None:
+        """This node is going away: every viewer is told so, and its stream ends."""
+        if self.viewers:
+            logger.info("sending %d viewers elsewhere", len(self.viewers))
+        self._draining = True
+        for viewer in list(self.viewers):
+            viewer.drain()
+
+    def cut(self) -> None:
+        """Abort the viewers that are still here."""
+        for viewer in list(self.viewers):
+            viewer.cut()
+
+    async def _tick(self) -> None:
+        interval = min(1.0, self.settings.heartbeat / 4, self.settings.viewer_stall / 4)
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(interval)
+            for number, viewer in enumerate(list(self.viewers), 1):
+                viewer.tick(loop.time())
+                if number % VIEWERS_PER_ROUND == 0:
+                    await asyncio.sleep(0)

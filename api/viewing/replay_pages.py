@@ -1,0 +1,93 @@
+"""Pages of ended logs, ready-made: read once for all who replay them at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_right
+from collections.abc import Sequence
+
+from api.viewing import sse_frames
+from shared.log.entry import RawEntry, read_id
+from shared.log.events import ORIGIN, TERMINAL_TYPES, EventId
+from shared.log.guarded_log import LOG_PAGE, Log
+
+PAGE_KEPT_S = 1.0
+"""Seconds for which a page is kept for others: what is deleted is gone soon."""
+MAX_PAGE_BYTES = 32_000_000
+"""Bytes of pages that are kept at most."""
+
+
+class ReplayPage:
+    """Consecutive events of one log, as frames."""
+
+    def __init__(self, entries: Sequence[RawEntry]) -> None:
+        self._ids = [event_id for event_id, _ in entries]
+        self._frames = [sse_frames.EVENT_FRAME % (type, data, event_id) for event_id, (type, data) in entries]
+        self._pieces: dict[bool, list[bytes]] = {}
+        self.size = sum(map(len, self._frames))
+        self.last = read_id(self._ids[-1]) if entries else None
+        """Id of its last event; None where it has none."""
+        self.trimmed = bool(entries) and read_id(self._ids[0]).seq > 0
+        """Whether its first event is not an attempt's first: of a log's first page, that its start was removed."""
+        self.ended = bool(entries) and entries[-1][1][0].decode() in TERMINAL_TYPES
+        """Whether that is the log's last."""
+
+    def pieces(self, cursor: EventId, *, chunked: bool) -> list[bytes]:
+        """What comes after the cursor, as bytes for single writes."""
+        start = bisect_right(self._ids, cursor, key=read_id)
+        if start:
+            return sse_frames.join(self._frames[start:], chunked=chunked)
+        if chunked not in self._pieces:
+            self._pieces[chunked] = sse_frames.join(self._frames, chunked=chunked)
+        return self._pieces[chunked]
+
+
+class ReplayPages:
+    """Gives pages; two who need the same one, from wherever they began, share it.
+
+    As ids are dense, page n of an attempt begins with its event n * PAGE.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._reading: dict[tuple[str, EventId], asyncio.Task[ReplayPage]] = {}
+        self._size = 0
+
+    async def after(self, generation_id: str, cursor: EventId) -> ReplayPage:
+        """The page that has what follows the cursor; an empty one where there is nothing.
+
+        Raises redis.exceptions.RedisError.
+        """
+        # Who leaves must not take it from the others.
+        page = await asyncio.shield(self.expect(generation_id, cursor))
+        if page.last is not None and page.last <= cursor:
+            # The log was trimmed, or it has a hole; then what follows is found without pages.
+            page = ReplayPage(await self._log.read_raw(generation_id, cursor))
+        return page
+
+    def expect(self, generation_id: str, cursor: EventId) -> asyncio.Task[ReplayPage]:
+        """Begin to read what somebody will ask for soon: while one page is being sent, the next is on its way."""
+        first = ORIGIN if cursor == ORIGIN else EventId(cursor.token, (cursor.seq + 1) // LOG_PAGE * LOG_PAGE)
+        reading = self._reading.get((generation_id, first))
+        if reading is None:
+            reading = self._reading[generation_id, first] = asyncio.create_task(self._read(generation_id, first))
+            # Where nobody waits any more, nobody asks for the error.
+            reading.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return reading
+
+    async def _read(self, generation_id: str, first: EventId) -> ReplayPage:
+        kept = 0.0
+        try:
+            page = ReplayPage(await self._log.read_raw(generation_id, first.before))
+            kept = PAGE_KEPT_S if self._size + page.size <= MAX_PAGE_BYTES else 0.0
+        finally:
+            if not kept:
+                del self._reading[generation_id, first]
+        if kept:
+            self._size += page.size
+            asyncio.get_running_loop().call_later(kept, self._forget, generation_id, first, page.size)
+        return page
+
+    def _forget(self, generation_id: str, first: EventId, size: int) -> None:
+        del self._reading[generation_id, first]
+        self._size -= size

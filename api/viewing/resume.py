@@ -1,0 +1,78 @@
+"""What a (re)connect comes to, before a byte is sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from starlette.requests import Request
+
+from api.viewing.sse_frames import ResetReason
+from shared.generations.generations import Existence, Found, Generations
+from shared.log.events import ORIGIN, EventId
+from shared.log.guarded_log import Log
+
+Refusal = Literal["not_found", "gone", "unreadable", "over"]
+
+
+@dataclass(frozen=True, slots=True)
+class ResumePoint:
+    """Where a viewer begins: after `cursor`, told first that it starts over where `reset` says why.
+
+    `sealed` is whether the log had its end already when this was decided.
+    """
+
+    cursor: EventId = ORIGIN
+    reset: ResetReason | None = None
+    sealed: bool = False
+
+
+def asked_cursor(request: Request) -> str:
+    """The `Last-Event-ID` of a request: the header's, else that of the query, where clients without headers send it.
+
+    Its name there is `last_event_id`, or what packages for browsers make of it: `lastEventId`, `Last-Event-ID`.
+    """
+    if header := request.headers.get("last-event-id"):
+        return header
+    named = ((name.replace("_", "").replace("-", "").lower(), value) for name, value in request.query_params.items())
+    return next((value for name, value in named if name == "lasteventid" and value), "")
+
+
+def read_cursor(text: str) -> ResumePoint:
+    """The start that a `Last-Event-ID` asks for; an empty one, as browsers send it, is none."""
+    if not text:
+        return ResumePoint()
+    try:
+        return ResumePoint(EventId.parse(text))
+    except ValueError:
+        return ResumePoint(reset="malformed_cursor")
+
+
+def refusal(found: Found, owner: str) -> Refusal | None:
+    """Why this owner cannot have what was found; whose it is stays unsaid."""
+    if found.existence is Existence.NOTHING or found.owner != owner:
+        return "not_found"
+    if found.existence is Existence.UNREADABLE:
+        return "unreadable"
+    return "gone" if found.record is None else None
+
+
+async def admit(
+    log: Log, generations: Generations, generation_id: str, owner: str, start: ResumePoint
+) -> ResumePoint | Refusal:
+    """Where the viewer begins, or why there is nothing to send. Raises redis.exceptions.RedisError.
+
+    A cursor that a growing log does not have is left to the tail, which may be about to have it.
+    """
+    found = await generations.find(generation_id)
+    if (why := refusal(found, owner)) is not None:
+        return why
+    assert found.record is not None
+    seal = found.record.seal
+    if seal is None:
+        return start
+    if start.cursor == seal:
+        return "over"
+    if start.cursor != ORIGIN and not await log.holds(generation_id, start.cursor):
+        return ResumePoint(reset="unknown_cursor", sealed=True)
+    return ResumePoint(start.cursor, start.reset, sealed=True)

@@ -1,0 +1,267 @@
+"""A viewer: one open SSE connection, and an index into frames that it shares with all others."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Protocol
+
+from api.viewing import sse_frames
+from api.viewing.connection import Connection
+from api.viewing.resume import ResumePoint
+from api.viewing.tail import Tail
+from shared.config.settings import Settings
+from shared.log.events import ORIGIN
+
+logger = logging.getLogger("midstream.api")
+
+CATCH_UP_S = 3.0
+"""Seconds a cursor may be ahead of a growing log: an older Redis soon has the rest again."""
+
+
+class Host(Protocol):
+    """Where viewers are at home."""
+
+    settings: Settings
+
+    def leave(self, viewer: Viewer, tail: Tail | None) -> None:
+        """This one is over, and no longer watches the tail."""
+
+
+class Viewer:
+    """Writes to one connection as far as that takes it, and knows when to stop. Nothing is queued here.
+
+    It needs no task: whoever has news for it, or room, calls `advance`. What must wait before it can follow a
+    tail (`event_stream`) has one until then, which writes after `room` only.
+    """
+
+    __slots__ = (
+        "_connection", "_current", "_cursor", "_done", "_due", "_host", "_loop", "_patience", "_progress_at", "_queued",
+        "_room", "_sent", "_tail", "_written", "_written_at", "draining", "over", "position", "rewound",
+    )  # fmt: skip
+
+    def __init__(self, connection: Connection, host: Host, first: bytes) -> None:
+        self.position: int | None = None
+        self.rewound = False
+        """Whether a `reset` is due before the next frame."""
+        self.draining = False
+        self.over = False
+        """Whether it is gone, or has had everything."""
+        self._connection, self._host = connection, host
+        self._due = sse_frames.retry() + first
+        self._queued = first
+        """The last `queued` frame it was sent."""
+        self._done = False
+        self._current = False
+        """Whether it has had all of its tail, and nothing else is due."""
+        self._tail: Tail | None = None
+        self._cursor = ResumePoint().cursor
+        self._patience: asyncio.TimerHandle | None = None
+        self._room: asyncio.Future[None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._written_at = self._progress_at = self._loop.time()
+        self._written = self._sent = 0
+
+    @property
+    def open(self) -> bool:
+        """Whether it still wants to be served by this node."""
+        return not (self.over or self.draining or self._done)
+
+    @property
+    def chunked(self) -> bool:
+        """Whether its connection takes chunks."""
+        return self._connection.chunked
+
+    def say(self, body: bytes) -> None:
+        """Send this before anything else that is its own."""
+        self._current = False
+        self._due += body
+        self.advance()
+
+    def write(self, wire: bytes) -> None:
+        """Hand bytes to the connection, as chunks where it takes those. Not while that is full."""
+        self._written_at = self._loop.time()
+        self._written += len(wire)
+        self._connection.write(wire)
+
+    def follow(self, tail: Tail, start: ResumePoint) -> None:
+        """Have what the tail has after the cursor, then whatever comes, until the end."""
+        self._tail, self._cursor = tail, start.cursor
+        tail.followers.add(self)
+        self.advance()
+
+    def finish(self) -> None:
+        """There is nothing more for it."""
+        self._current = False
+        self._done = True
+        self.advance()
+
+    def advance(self) -> None:
+        """Write what there is, as far as the connection takes it."""
+        if self._current:
+            self._write_news()
+        if self._current:
+            return
+        if self._room is not None:
+            if not self._room.done():
+                self._room.set_result(None)
+            return
+        while not (self._connection.full or self.over):
+            if self._due:
+                due, self._due = self._due, b""
+                self._write_own(due)
+            elif self.draining:
+                self.draining, self._done = False, True
+                self._write_own(sse_frames.DRAIN_FRAME)
+            elif self._done:
+                self._connection.end()
+                self._close()
+            elif self._tail is None or not self._step(self._tail):
+                return
+
+    def take(self, news: Mapping[int | None, bytes], end: int, now: float) -> None:
+        """`advance`, thousands of times for each event: who is as far as another one was, writes the same."""
+        connection = self._connection
+        piece = news.get(self.position)
+        if piece is not None and self._current and connection.chunked and not connection.full:
+            self.position = end
+            self._written_at = now
+            self._written += len(piece)
+            connection.write(piece)
+        else:
+            self.advance()
+
+    def _write_news(self) -> None:
+        """The common case of `advance` where there is no `take`."""
+        connection, tail, position = self._connection, self._tail, self.position
+        assert tail is not None
+        assert position is not None
+        if tail.state is not None or tail.gone:
+            self._current = False
+        elif position < tail.frames.count and not connection.full:
+            piece, end = tail.piece(position, connection.chunked)
+            self.position = end
+            self._written_at = self._loop.time()
+            self._written += len(piece)
+            # Where there is more than a piece of news, the long way goes on.
+            self._current = end == tail.frames.count
+            connection.write(piece)
+
+    def _step(self, tail: Tail) -> bool:
+        """Do the next thing that following is made of; False where there is nothing to do."""
+        if tail.gone:
+            self._done = True
+        elif not tail.loaded or (self.position is None and not self._locate(tail)):
+            return False
+        elif self.rewound:
+            self.rewound = False
+            self._write_own(sse_frames.reset("trimmed" if tail.trimmed else "unknown_cursor"))
+        elif (position := self.position or 0) < tail.frames.count:
+            # The position moves before the write: that may come back here.
+            piece, self.position = tail.piece(position, self._connection.chunked)
+            self.write(piece)
+        elif tail.state is not None:
+            self._done = True
+        elif not tail.frames.count and tail.queued is not None and tail.queued != self._queued:
+            self._queued = tail.queued
+            self._write_own(tail.queued)
+        else:
+            self._current = bool(tail.frames.count)
+            return False
+        return True
+
+    def _locate(self, tail: Tail) -> bool:
+        """Find the cursor's place in the frames; False where it may still come."""
+        self.position = tail.position(self._cursor)
+        if self.position is not None:
+            self.rewound = self._cursor == ORIGIN and tail.trimmed
+            return True
+        if self._cursor > tail.last and tail.state is None:
+            if self._patience is None:
+                self._patience = self._loop.call_later(CATCH_UP_S, self._lose_patience)
+            return False
+        self.position, self.rewound = 0, True
+        return True
+
+    def _lose_patience(self) -> None:
+        if self.position is None:
+            self.rewind()
+            self.advance()
+
+    def rewind(self) -> None:
+        """Begin again at the start of the log, and say so."""
+        self._current = False
+        self.position = 0
+        self.rewound = True
+
+    def drain(self) -> None:
+        """This node is going away."""
+        self._current = False
+        self.draining = not (self._done or self.over)
+        self.advance()
+
+    def tick(self, now: float) -> None:
+        """Look whether a heartbeat is due, and whether the socket has been full for too long."""
+        unsent = self._connection.unsent()
+        # The buffer may also hold the framing of chunks, so a stuck connection looks as if it went backwards.
+        sent = self._written - unsent
+        if not unsent or sent > self._sent:
+            self._sent, self._progress_at = sent, now
+        elif now - self._progress_at >= self._host.settings.viewer_stall:
+            logger.info("cut a viewer that has read nothing for %.0f s", now - self._progress_at)
+            self.cut()
+            return
+        if now - self._written_at >= self._host.settings.heartbeat and not self._connection.full:
+            self._write_own(sse_frames.HEARTBEAT_COMMENT)
+
+    def cut(self) -> None:
+        """End the connection at once; what is unsent is dropped, and the client resumes."""
+        self._connection.abort()
+        self._close()
+
+    def leave(self) -> None:
+        """The client is gone."""
+        self._close()
+
+    async def room(self) -> bool:
+        """Wait until the connection takes another write; False where there is to be none."""
+        while self.open and (self._connection.full or self._due):
+            if self._connection.full:
+                await self._news()
+            else:
+                due, self._due = self._due, b""
+                self._write_own(due)
+        return self.open
+
+    async def pause(self, seconds: float) -> None:
+        """Wait this long; heartbeats go on, and the end of the connection ends it."""
+        until = self._loop.time() + seconds
+        while self.open and (left := until - self._loop.time()) > 0:
+            await self._news(left)
+
+    async def _news(self, seconds: float | None = None) -> None:
+        self._room = self._loop.create_future()
+        timer = self._loop.call_later(seconds, self.advance) if seconds is not None else None
+        try:
+            await self._room
+        finally:
+            self._room = None
+            if timer is not None:
+                timer.cancel()
+
+    def _write_own(self, body: bytes) -> None:
+        self.write(sse_frames.chunk(body) if self._connection.chunked else body)
+
+    def _close(self) -> None:
+        if self.over:
+            return
+        self.over = True
+        self._current = False
+        if self._patience is not None:
+            self._patience.cancel()
+        tail, self._tail = self._tail, None
+        if tail is not None:
+            tail.followers.discard(self)
+        self._host.leave(self, tail)
+        self.advance()  # for who waits for room

@@ -1,0 +1,1 @@
+"""What `midstream doctor` looks at, one kind of thing each."""

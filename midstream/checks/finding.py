@@ -1,0 +1,39 @@
+"""What `midstream doctor` finds: one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from rich.console import Console
+from rich.text import Text
+
+from midstream.terminal import exact_line
+
+Level = Literal["ok", "warn", "fail"]
+COLOUR_OF_STATUS: dict[Level, str] = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report: `advice` says what to do, and is empty where nothing is wrong."""
+
+    level: Level
+    subject: str
+    state: str
+    advice: str = ""
+    stops: bool = field(default=False, kw_only=True)
+    """Whether an API or a worker refuses to start for it."""
+
+
+def report(findings: Iterable[Finding]) -> int:
+    """Print them on stdout; 2 if a process would refuse its settings, else 1 if any is a failure, else 0."""
+    console = Console(soft_wrap=True, highlight=False)
+    code = 0
+    for finding in findings:
+        code = max(code, 2 if finding.stops else int(finding.level == "fail"))
+        line = Text(f"{finding.level:<5}", COLOUR_OF_STATUS[finding.level])
+        rest = exact_line(f"{finding.subject}: {finding.state}" + (f": {finding.advice}" if finding.advice else ""))
+        console.print(line.append(rest, "default"))
+    return code

@@ -1,0 +1,1 @@
+"""A client of the API, with nothing of the terminal in it."""

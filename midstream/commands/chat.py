@@ -1,0 +1,125 @@
+"""The commands that follow a generation: `chat` starts one, `tail` rejoins one."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from midstream.address import DEFAULT_URL, Key, Url
+from midstream.errors import RefusedError
+
+if TYPE_CHECKING:
+    from midstream.client.http_client import HttpClient
+
+MAX_PROMPT_BYTES = 64_000_000
+
+Reasoning = Annotated[bool, typer.Option("--reasoning", help="Show the model's reasoning on stderr.")]
+Final = Annotated[
+    bool,
+    typer.Option(
+        "--final",
+        help="Write the text only when it is complete. Without it, text is written as it comes; where a new "
+        "attempt starts over, stderr says so and stdout goes on in a new line, as what was written cannot be "
+        "taken back.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Write each event as a line of JSON: id, event and data.")]
+
+EXIT_CODES = (
+    "Exit codes: 0 completed, 1 failed or cancelled, 2 wrong usage or request, 3 not found or expired, "
+    "4 authentication, 5 unreachable, 130 detached by Ctrl-C. A closed pipe ends it quietly with 0. Into a file or a "
+    "pipe the text goes as UTF-8, whatever the locale."
+)
+
+
+def chat(
+    prompt: Annotated[str | None, typer.Argument(help="What to ask; read from stdin if missing or -.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", help="`provider/model` or an alias; the API's default if missing."),
+    ] = None,
+    system: Annotated[str | None, typer.Option("--system", "-s", help="Instructions before the prompt.")] = None,
+    reasoning: Reasoning = False,
+    final: Final = False,
+    json: Json = False,
+    url: Url = DEFAULT_URL,
+    key: Key = None,
+) -> None:
+    """Ask a model and stream its answer to stdout, with a newline at its end; everything else goes to stderr.
+
+    Lost connections are rejoined. Ctrl-C only detaches: the generation goes on, and the command that rejoins
+    it exactly there is printed.
+    """
+    from midstream.client.http_client import HttpClient
+    from midstream.client.resuming_client import ResumingClient
+    from midstream.output.view import view
+
+    # The prompt first: without one there is no reason to bother the API.
+    messages = [{"role": "system", "content": _argument(system)}] if system else []
+    messages.append({"role": "user", "content": _prompt(prompt)})
+    with HttpClient(url, key) as client:
+        body = _body({"model": _argument(model) if model else _default_model(client), "messages": messages})
+        follower = ResumingClient(client, body=body)
+        raise typer.Exit(view(follower, reasoning=reasoning, final=final, json=json))
+
+
+def tail(
+    generation_id: Annotated[str, typer.Argument(metavar="ID", help="The generation.")],
+    after: Annotated[
+        str | None, typer.Option(metavar="EVENT_ID", help="Begin behind this event, not at the beginning.")
+    ] = None,
+    reasoning: Reasoning = False,
+    final: Final = False,
+    json: Json = False,
+    url: Url = DEFAULT_URL,
+    key: Key = None,
+) -> None:
+    """Follow a generation, running or ended, to its end."""
+    from midstream.client.http_client import HttpClient
+    from midstream.client.resuming_client import ResumingClient
+    from midstream.output.view import view
+    from shared.log.events import EventId
+
+    if after is not None:
+        try:
+            after = str(EventId.parse(after))
+        except ValueError:
+            raise RefusedError("--after: an event id looks like 1760000000000-42") from None
+    with HttpClient(url, key) as client:
+        follower = ResumingClient(client, generation_id=generation_id, after=after)
+        raise typer.Exit(view(follower, reasoning=reasoning, final=final, json=json))
+
+
+def _prompt(argument: str | None) -> str:
+    if argument is not None and argument != "-":
+        prompt = _argument(argument)
+    else:
+        if sys.stdin.isatty():
+            print("Your prompt, then Ctrl-D on a line of its own:", file=sys.stderr)
+        text = sys.stdin.buffer.read(MAX_PROMPT_BYTES + 1)
+        if len(text) > MAX_PROMPT_BYTES:
+            raise RefusedError(f"the prompt on stdin is longer than {MAX_PROMPT_BYTES:,} bytes")
+        prompt = text.decode("utf-8", "replace").removesuffix("\n")
+    if not prompt.strip():
+        raise RefusedError("the prompt is empty; give it as an argument or on stdin")
+    return prompt
+
+
+def _argument(text: str) -> str:
+    # Bytes that are no UTF-8 arrive as lone surrogates, which JSON cannot carry.
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _default_model(client: HttpClient) -> str:
+    for model in client.models():
+        if isinstance(model, dict) and model.get("default"):
+            return str(model["id"])
+    raise RefusedError("the API has no default model; name one with --model")
+
+
+def _body(request: dict[str, Any]) -> bytes:
+    import msgspec
+
+    return msgspec.json.encode(request)

@@ -1,0 +1,104 @@
+"""What `midstream up` prints when all of it is ready: where it is, and a first command to try."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from midstream.processes.subprocess import Subprocess, say
+from shared.config.proxies import configured
+from shared.config.settings import Settings
+
+READY_TIMEOUT_S = 2.0
+READY_POLL_S = 0.05
+READY_REMINDER_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """Waits until a POST to the API at `base` would be answered at once, and then says so.
+
+    `simulator` is the one that was started here, at `simulator_url`; None where there is none.
+    """
+
+    settings: Settings
+    base: str
+    data_dir: Path
+    simulator: Subprocess | None
+    simulator_url: str
+
+    async def say(self) -> None:
+        """Print it on stdout. The children that say themselves that they are ready have done so."""
+        # trust_env: a proxy from the environment has no business with our own loopback.
+        async with httpx2.AsyncClient(timeout=READY_TIMEOUT_S, trust_env=False) as client:
+            if self.simulator is not None:
+                await _answers(client, f"{self.simulator_url}/livez")
+                self.simulator.ready.set()
+            await _answers(client, f"{self.base}/readyz")
+            models = await self._models(client)
+        lines = [f"Midstream is ready at {self.base}  (data in {self.data_dir}, Ctrl-C ends it)"]
+        if models["simulated"]:
+            variables = "OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY"
+            lines.append(f"No provider key is set, so the simulator answers: set {variables}.")
+        model = next((str(model["id"]) for model in models["data"] if model["default"]), "PROVIDER/MODEL")
+        lines += ["", "See an answer stream:", f"  {curl(self.settings, self.base, model)}"]
+        print("\n".join(lines), flush=True)
+
+    async def _models(self, client: httpx2.AsyncClient) -> dict[str, Any]:
+        key = next(iter(self.settings.owners()), None)
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        try:
+            answer = await client.get(f"{self.base}/v1/models", headers=headers)
+            listing: dict[str, Any] = answer.raise_for_status().json()
+        except httpx2.HTTPError as error:
+            say(f"cannot ask {self.base}/v1/models for a model ({type(error).__name__})")
+            return {"data": [], "simulated": False}
+        return listing
+
+
+async def all_ready(children: list[Subprocess]) -> None:
+    """Wait until each of them has said that it is ready, and name those that take long."""
+    while waiting := [child for child in children if not child.ready.is_set()]:
+        tasks = [asyncio.create_task(child.ready.wait()) for child in waiting]
+        _, late = await asyncio.wait(tasks, timeout=READY_REMINDER_S)
+        for task in late:
+            task.cancel()
+        if late:
+            names = ", ".join(child.name for child in waiting if not child.ready.is_set())
+            say(f"still waiting for {names} to come to work")
+
+
+async def _answers(client: httpx2.AsyncClient, url: str) -> None:
+    """Wait until a GET there is answered by 200, and say so where it takes long."""
+    clock = asyncio.get_running_loop().time
+    remind = clock() + READY_REMINDER_S
+    while True:
+        try:
+            answer = f"answers {(await client.get(url)).status_code}"
+            if answer.endswith("200"):
+                return
+        except httpx2.HTTPError as error:
+            answer = f"does not answer ({type(error).__name__})"
+        if clock() > remind:
+            say(f"still waiting: {url} {answer}")
+            remind += READY_REMINDER_S
+        await asyncio.sleep(READY_POLL_S)
+
+
+def curl(settings: Settings, base: str, model: str) -> str:
+    """A command that shows an answer of this model as it streams."""
+    body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hello"}]})
+    # The key itself stays out of terminals and their logs.
+    key = ' -H "Authorization: Bearer $KEY"' if settings.owners() else ""
+    # curl would ask its proxy for this machine, too.
+    direct = "" if configured("http") is None else " --noproxy '*'"
+    return (
+        f"curl -N{direct} {base}/v1/generations{key} -H 'Accept: text/event-stream' "
+        f"-H 'Content-Type: application/json' -d {shlex.quote(body)}"
+    )

@@ -1,0 +1,145 @@
+"""One view of a generation in a terminal or a pipe, which can be left at any time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from types import FrameType
+
+from midstream.address import url_option
+from midstream.client.resuming_client import ResumingClient
+from midstream.errors import ClientError
+from midstream.output.answer import AnswerWriter, JsonLines
+from midstream.program import typed
+from midstream.standard_streams import CannotWriteError
+from shared.log.events import EventId
+
+
+def view(follower: ResumingClient, *, reasoning: bool, final: bool, json: bool) -> int:
+    """Write a generation to stdout until its end, or until somebody has had enough.
+
+    Returns the exit code. Raises ClientError, and CannotWriteError with the command that goes on.
+    """
+    output: AnswerWriter | JsonLines
+    if json:
+        output, flags = JsonLines(sys.stdout.buffer, sys.stderr), ["--json"]
+    else:
+        after = follower.cursor
+        before = None if after is None else lambda: _before(follower, after)
+        output = AnswerWriter(
+            sys.stdout, sys.stderr, reasoning=reasoning, final=final, before=before, saving=partial(_saving, follower)
+        )
+        flags = ["--reasoning"] * reasoning + ["--final"] * final
+    follower.on_outage = lambda reason: output.note(f"{reason}; trying again")
+    return View(follower, output, flags).run(announce=not json and follower.generation_id is None)
+
+
+def _before(follower: ResumingClient, after: str) -> AnswerWriter:
+    """The answer up to this event, written nowhere. Reads the log from its beginning; raises ClientError."""
+    with open(os.devnull, "w", encoding="utf-8", errors="replace") as nowhere:
+        before = AnswerWriter(nowhere, nowhere)
+        for event in ResumingClient(follower.client, generation_id=follower.generation_id).events():
+            before.write(event)
+            if event.id is not None and EventId.parse(event.id) >= EventId.parse(after):
+                break
+        return before
+
+
+def _saving(follower: ResumingClient) -> str:
+    return typed("show", str(follower.generation_id), "--files", ".", *url_option(follower.client.url))
+
+
+class View:
+    """One run of a follower into one output; it can be interrupted between two events, not within one."""
+
+    def __init__(self, follower: ResumingClient, output: AnswerWriter | JsonLines, flags: list[str]) -> None:
+        self.follower = follower
+        self.output = output
+        self.flags = flags
+        self.written = follower.cursor
+        """Where rejoining must begin: all up to here has been written."""
+        self._writing = False
+        self._interrupted = False
+
+    def run(self, *, announce: bool) -> int:
+        """Returns the exit code. Raises ClientError and CannotWriteError."""
+        try:
+            with self._interrupts():
+                for event in self.follower.events():
+                    with self._uninterrupted():
+                        if announce:
+                            self.output.note(f"generation {self.follower.generation_id}")
+                            announce = False
+                        self.output.write(event)
+                        # With --final nothing is out before the end: what is held would be lost.
+                        if "--final" not in self.flags:
+                            self.written = self.follower.cursor
+            return 0 if self._outcome() == "completed" else 1
+        except KeyboardInterrupt:
+            self._say_how_to_rejoin("detached")
+            return 130
+        except CannotWriteError as error:
+            if rejoin := self._rejoin():
+                error.hint = f"the rest comes with `{rejoin}`"
+            raise
+        except ClientError as error:
+            if error.retryable and self.follower.reached:
+                self._say_how_to_rejoin("given up")
+            raise
+
+    def _outcome(self) -> str | None:
+        if self.output.outcome is None and self.follower.generation_id is not None:
+            # The cursor was at the end already: there was no event that tells how it ended.
+            state = str(self.follower.client.snapshot(self.follower.generation_id).get("state"))
+            self.output.note(f"there is nothing behind this event: {state}")
+            return state
+        return self.output.outcome
+
+    def _rejoin(self) -> str | None:
+        """The command that goes on behind what was written; None before there is a generation."""
+        if self.follower.generation_id is None:
+            return None
+        after = [] if self.written is None else ["--after", self.written]
+        return typed("tail", self.follower.generation_id, *after, *url_option(self.follower.client.url), *self.flags)
+
+    def _say_how_to_rejoin(self, why: str) -> None:
+        rejoin = self._rejoin()
+        if rejoin is None:
+            listing = typed("list", *url_option(self.follower.client.url))
+            self.output.note(f"{why} before the API answered; `{listing}` shows whether it was accepted")
+            return
+        self.output.note(f"{why}; the generation goes on. Rejoin it with:")
+        sys.stderr.write(f"  {rejoin}\n")
+        sys.stderr.flush()
+
+    @contextmanager
+    def _interrupts(self) -> Iterator[None]:
+        def interrupt(_number: int, _frame: FrameType | None) -> None:
+            # A second Ctrl-C does not wait for a pipe that nobody empties.
+            if self._writing and not self._interrupted:
+                self._interrupted = True
+            else:
+                raise KeyboardInterrupt
+
+        previous = signal.getsignal(signal.SIGINT)
+        if previous is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, interrupt)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, previous)
+
+    @contextmanager
+    def _uninterrupted(self) -> Iterator[None]:
+        self._writing = True
+        try:
+            yield
+        finally:
+            self._writing = False
+        # After the end there is nothing left to leave.
+        if self._interrupted and self.output.outcome is None:
+            raise KeyboardInterrupt

@@ -1,0 +1,1 @@
+"""Processes, started and ended together."""

@@ -1,0 +1,19 @@
+"""Waiting for what gives no signal, such as the end of a process that is not ours."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+POLL_S = 0.02
+
+
+async def until(condition: Callable[[], bool], timeout: float = float("inf")) -> bool:  # noqa: ASYNC109
+    """Whether the condition came true within `timeout` seconds; looked at every 20 ms."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(POLL_S)
+    return True

@@ -1,0 +1,203 @@
+"""What is configured of a provider: how an endpoint is reached, and where it differs from others of its protocol.
+
+Every field ends with its default.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from shared.config import value_checks
+from shared.config.allowed_values import flawless, refuse_other_kinds
+from shared.config.presets import PRESETS
+
+Protocol = Literal["openai-chat", "openai-responses", "anthropic", "gemini"]
+
+_PREFILLS: dict[Protocol, tuple[str, ...]] = {
+    "openai-chat": ("none", "assistant", "prefix", "mistral", "deepseek", "vllm"),
+    "anthropic": ("none", "assistant"),
+}
+
+
+_OFFICIAL: dict[Protocol, tuple[str, str]] = {
+    "openai-chat": ("OPENAI_BASE_URL", "https://api.openai.com/v1"),
+    "openai-responses": ("OPENAI_BASE_URL", "https://api.openai.com/v1"),
+    "anthropic": ("ANTHROPIC_BASE_URL", "https://api.anthropic.com"),
+    "gemini": ("GOOGLE_GEMINI_BASE_URL", "https://generativelanguage.googleapis.com"),
+}
+"""By protocol: the variable in which the vendor's SDK looks where nothing is said, and whom it asks without."""
+
+
+VENDORS: dict[str, tuple[Protocol, str]] = {
+    "openai": ("openai-chat", "OPENAI"),
+    "openai-responses": ("openai-responses", "OPENAI"),
+    "anthropic": ("anthropic", "ANTHROPIC"),
+    "gemini": ("gemini", "GEMINI"),
+}
+"""Whom the variables `<prefix>_API_KEY` and `<prefix>_BASE_URL` alone configure, beside the presets."""
+SIMULATORS = ("simulator", "simulator-responses", "simulator-anthropic", "simulator-gemini")
+BUILT_IN = (*VENDORS, *PRESETS, *SIMULATORS)
+"""Names of providers that need not be configured."""
+
+
+class ProviderSettings(BaseModel):
+    """One upstream endpoint: `[providers.NAME]` in `midstream.toml`."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    preset: str | None = Field(
+        default=None,
+        description="A known endpoint, by its name in [providers](providers.md#endpoints): what is not given here is "
+        "as with it. Defaults to none.",
+    )
+    protocol: Protocol = Field(description="Wire protocol: `openai-chat`, `openai-responses`, `anthropic` or `gemini`.")
+    base_url: str | None = Field(
+        default=None,
+        description="Root of the endpoint, as the protocol's SDK takes it. Defaults to the SDK's.",
+    )
+    api_key_env: str | None = Field(
+        default=None,
+        description="Name of the environment variable with the API key. Defaults to none: no key is sent.",
+    )
+    idle_timeout: float | None = Field(
+        default=None,
+        ge=0.1,
+        le=3_600,
+        description="Seconds it may send nothing at all before a call is ended, where the request does not say. "
+        "Defaults to the worker's `idle_timeout`.",
+    )
+
+    stream_options: bool = Field(
+        default=True,
+        description="Chat only: whether it takes `stream_options`. One that refuses it is asked again without. "
+        "Defaults to true.",
+    )
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = Field(
+        default=None,
+        description="Chat only: its name of `max_tokens`. Defaults to `max_completion_tokens` at OpenAI, `max_tokens` "
+        "elsewhere.",
+    )
+    seed_field: Literal["seed", "random_seed"] = Field(
+        default="seed", description="Chat only: its name of `seed`. Defaults to `seed`."
+    )
+    developer_role: bool | None = Field(
+        default=None,
+        description="Chat only: whether it knows the role `developer`, which is else sent as `system`. Defaults to "
+        "true at OpenAI, false elsewhere.",
+    )
+    reasoning: Literal["effort", "reasoning_content", "openrouter", "litellm"] = Field(
+        default="effort",
+        description="Chat only: how it takes reasoning. All take `reasoning_effort`; `reasoning_content` and `litellm` "
+        "also an earlier answer's reasoning, `openrouter` that and a budget, in fields of their own. Defaults to "
+        "`effort`.",
+    )
+
+    background: bool = Field(
+        default=True,
+        description="Responses only: whether it runs answers in the background, so that `on_interrupt: continue` can "
+        "go on. One that refuses it is asked again without. Defaults to true.",
+    )
+    prefill: Literal["none", "assistant", "prefix", "mistral", "deepseek", "vllm"] = Field(
+        default="none",
+        description="Chat and Messages: how it is given the beginning of an answer, to go on from there "
+        "(`on_interrupt` `continue`). All but `none` send it as the last message: `assistant` as it is, `prefix` with "
+        "`prefix: true`, `mistral` as `prefix`, and the answer repeats it, `deepseek` as `prefix`, at `/beta` and with "
+        "the reasoning, `vllm` with `continue_final_message: true`. Messages has `assistant` only. "
+        "Defaults to `none`.",
+    )
+    anthropic_version: str | None = Field(
+        default=None,
+        description="Messages only: the `anthropic-version` that every request is of. Defaults to the newest that "
+        "takes the request: 2026-10-21, or 2023-06-01 where it has what only that takes, as `temperature`.",
+    )
+    key_header: Literal["x-api-key", "authorization"] = Field(
+        default="x-api-key",
+        description="Messages only: the header with the key, `x-api-key` or `authorization` (as `Bearer`). "
+        "Defaults to `x-api-key`.",
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _of_its_kind(cls, value: Any, info: ValidationInfo) -> Any:
+        return refuse_other_kinds(cls.model_fields[str(info.field_name)], value)
+
+    @field_validator("api_key_env")
+    @classmethod
+    def _names_a_variable(cls, name: str | None) -> str | None:
+        return flawless(name, value_checks.of_variable) if name else None
+
+    @field_validator("anthropic_version")
+    @classmethod
+    def _is_dated(cls, version: str | None) -> str | None:
+        return version if version is None else flawless(version, value_checks.of_version)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_preset(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or data.get("preset") is None:
+            return data
+        preset = PRESETS.get(data["preset"]) if isinstance(data["preset"], str) else None
+        if preset is None:
+            raise ValueError(f"no preset {data['preset']!a}; there are {', '.join(PRESETS)}")
+        return preset.settings(os.environ) | data
+
+    @model_validator(mode="after")
+    def _prefills_as_its_protocol(self) -> ProviderSettings:
+        if self.prefill not in _PREFILLS.get(self.protocol, ("none",)):
+            raise ValueError(f"prefill {self.prefill!r} is not one that the protocol {self.protocol} has")
+        return self
+
+    @property
+    def keyed(self) -> bool:
+        """Whether it has an API key."""
+        return bool(os.environ.get(self.api_key_env or ""))
+
+    @property
+    def address(self) -> str:
+        """Root of the endpoint that is asked: `base_url`, else the SDK's."""
+        variable, official = _OFFICIAL[self.protocol]
+        return self.base_url or os.environ.get(variable) or official
+
+    def base_url_variable(self, name: str) -> str | None:
+        """The variable that `address` is from, where this is the entry of that name; None where it is from none."""
+        preset = PRESETS.get(self.preset or name)
+        candidates = [preset.base_url_env] if preset else []
+        if name in VENDORS:
+            candidates.append(f"{VENDORS[name][1]}_BASE_URL")
+        candidates.append(_OFFICIAL[self.protocol][0])
+        return next((one for one in candidates if os.environ.get(one) == self.address), None)
+
+    def api_key(self) -> str:
+        """The key from the environment; a placeholder where there is none, as the SDKs refuse an empty one."""
+        return os.environ.get(self.api_key_env or "", "") or "none"
+
+
+def built_in(simulator_url: str | None) -> dict[str, ProviderSettings]:
+    """The providers that are there without being configured: those whose keys or addresses are in the environment.
+
+    The simulator's are there where it runs.
+    """
+    found: dict[str, ProviderSettings] = {}
+    for name, (protocol, prefix) in VENDORS.items():
+        base_url = os.environ.get(f"{prefix}_BASE_URL") or None
+        if os.environ.get(f"{prefix}_API_KEY") or base_url:
+            fields = {"protocol": protocol, "base_url": base_url, "api_key_env": f"{prefix}_API_KEY"}
+            # The models of OpenAI and Google answer the beginning of an answer, or refuse it.
+            prefill = "assistant" if protocol == "anthropic" else "none"
+            found[name] = ProviderSettings.model_validate(fields | {"prefill": prefill})
+    for name, preset in PRESETS.items():
+        if preset.active(os.environ):
+            found[name] = ProviderSettings.model_validate({"preset": name})
+    if simulator_url:
+        found["simulator"] = ProviderSettings(
+            protocol="openai-chat", base_url=f"{simulator_url}/v1", prefill="assistant"
+        )
+        found["simulator-responses"] = ProviderSettings(protocol="openai-responses", base_url=f"{simulator_url}/v1")
+        found["simulator-anthropic"] = ProviderSettings(
+            protocol="anthropic", base_url=simulator_url, prefill="assistant"
+        )
+        found["simulator-gemini"] = ProviderSettings(protocol="gemini", base_url=simulator_url)
+    return found

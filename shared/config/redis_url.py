@@ -1,0 +1,222 @@
+"""A Redis URL, checked before anything connects: redis-py passes over what it does not understand, or quotes it.
+
+What it takes for an unescaped password is another host, another database or a traceback with parts of the password.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Callable, Mapping
+from urllib.parse import SplitResult, parse_qsl, unquote, unquote_to_bytes, urlsplit
+
+from shared.config import value_checks
+from shared.config.sentinel_address import sentinel_address
+
+TCP, TLS, UNIX = "redis", "rediss", "unix"
+SENTINEL, SENTINEL_TLS = "redis+sentinel", "rediss+sentinel"
+REDIS_SCHEMES = (TCP, TLS, UNIX, SENTINEL, SENTINEL_TLS)
+
+_ENCODE = (
+    "percent-encode a user or password: @ as %40, : as %3A, / as %2F, ? as %3F, # as %23, [ as %5B, ] as %5D, "
+    "% as %25, a space as %20"
+)
+_NO_HOST = f"has no possible host and port; {_ENCODE}"
+_HOST_AND_PORT = re.compile(r"(?:\[[^\[\]]*\]|[^\[\]:]*)(?::(?P<port>[0-9]*))?")
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_DATABASE = re.compile(r"[0-9]{1,9}")
+_TRUE = frozenset({"true", "yes", "1"})
+_BOOLEANS = _TRUE | {"false", "no", "0"}
+
+
+def flaw_of_url(url: str) -> str | None:
+    """What is wrong with it, to go on from "NAME:"; None where nothing is. The text has no secret in it."""
+    scheme, found, rest = url.partition("://")
+    if not found or scheme not in REDIS_SCHEMES:
+        return "must begin with redis://, rediss://, unix://, redis+sentinel:// or rediss+sentinel://"
+    if re.search(r"[\s\x00-\x1f\x7f]", url):
+        return f"must hold no space or line break; {_ENCODE}"
+    if "#" in rest or _BAD_ESCAPE.search(rest) or not _is_text(rest):
+        return f"holds a # or a % that stands for itself; {_ENCODE}"
+    if scheme in (SENTINEL, SENTINEL_TLS):
+        return _of_sentinels(scheme, url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return _NO_HOST
+    wrong = _of_socket(parts) if scheme == UNIX else _of_server(parts)
+    return wrong or _of_options(scheme, parts.query, parts.netloc, parts.path.strip("/"))
+
+
+def _of_sentinels(scheme: str, url: str) -> str | None:
+    """The Sentinels, the service and the database."""
+    place, _, path = url.partition("://")[2].partition("/")
+    path, _, query = path.partition("?")
+    if wrong := _of_options(scheme, query, place, path.partition("/")[2]):
+        return wrong
+    try:
+        address = sentinel_address(url)
+    except ValueError as error:
+        return f"{error}; {_ENCODE}"
+    assert address is not None
+    return _NO_HOST if any(value_checks.of_host(host) for host, _ in address.nodes) else None
+
+
+def _of_server(parts: SplitResult) -> str | None:
+    """The host, port and database of a server that listens on a port."""
+    place = parts.netloc.rpartition("@")[2]
+    shape = _HOST_AND_PORT.fullmatch(place)
+    if shape is None:
+        return _NO_HOST
+    host, port = parts.hostname, shape["port"]
+    # Without any authority it is this machine's, as in redis-py; after a user or before a port it is forgotten.
+    if (parts.netloc and (host is None or value_checks.of_host(host))) or (port and not 0 < int(port) < 65536):
+        return _NO_HOST
+    if parts.path not in ("", "/") and not _DATABASE.fullmatch(parts.path[1:]):
+        return f"must end with the number of a database, as in redis://127.0.0.1:6379/0; {_ENCODE}"
+    return None
+
+
+def _of_socket(parts: SplitResult) -> str | None:
+    """The path of a unix socket."""
+    if parts.netloc.rpartition("@")[2]:
+        return f"must name the socket's path after three slashes, as in unix:///run/redis.sock; {_ENCODE}"
+    if not parts.path.strip("/"):
+        return "must name the socket's path, as in unix:///run/redis.sock"
+    return None
+
+
+def _of_options(scheme: str, query: str, place: str, database: str) -> str | None:
+    """What follows the ?: redis-py hands what it does not know to a connection, which fails only when it is used."""
+    if not query:
+        return None
+    known = _OPTIONS_OF[scheme]
+    try:
+        options = parse_qsl(query, keep_blank_values=True, strict_parsing=True)
+    except ValueError:
+        return f"has no options of the form name=value after its ?; {_ENCODE}"
+    if "@" in query and scheme != UNIX and "@" not in place:
+        return _NO_HOST  # the ? was in the password
+    names = [name for name, _ in options]
+    given = {name: unquote(value) for name, value in options}  # twice, as redis-py does
+    for name, value in given.items():
+        if name not in known:
+            # Not by its name, which is a part of the password where that holds the ?.
+            needs = "; options of TLS need rediss://" if name in _TLS_OPTIONS else ""
+            return f"has an option after its ? that is not known here{needs}: known are {', '.join(known)}"
+        if names.count(name) > 1:
+            return f"has {name} twice after its ?; give it once"
+        if wrong := known[name](value):
+            return f"has a {name} after its ? that {wrong}"
+    if scheme != UNIX and database.isdecimal() and "db" in given and int(given["db"]) != int(database):
+        return "names two databases; give one, as in redis://127.0.0.1:6379/0"
+    return _of_tls(given) if scheme in (TLS, SENTINEL_TLS) else None
+
+
+def _of_tls(given: Mapping[str, str]) -> str | None:
+    """What OpenSSL says to them, which else comes at each connection."""
+    import ssl  # the settings are loaded also where nobody asks Redis
+
+    if ("ssl_certfile" in given) != ("ssl_keyfile" in given):
+        return "has one of ssl_certfile and ssl_keyfile after its ?; give both"
+    verifies = given.get("ssl_cert_reqs") != "none"
+    if not verifies and given.get("ssl_check_hostname", "no").lower() in _TRUE:
+        return "checks a name by ssl_check_hostname in a certificate that ssl_cert_reqs=none does not ask for"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    steps: dict[str, Callable[[str], object]] = {
+        "ssl_ca_certs": lambda file: context.load_verify_locations(cafile=file),
+        "ssl_ca_data": lambda text: context.load_verify_locations(cadata=text),
+        # A key that is encrypted must not be asked for on a terminal.
+        "ssl_certfile": lambda file: context.load_cert_chain(file, given["ssl_keyfile"], password=lambda: ""),
+        "ssl_ciphers": context.set_ciphers,
+    }
+    for name, step in steps.items():
+        try:
+            if name in given:
+                step(given[name])
+        except (OSError, ValueError):
+            return f"has a {name} after its ? that OpenSSL cannot use"
+    return None
+
+
+def _is_text(rest: str) -> bool:
+    try:
+        unquote_to_bytes(rest).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _database(value: str) -> str | None:
+    return None if _DATABASE.fullmatch(value) else "must be the number of a database"
+
+
+def _count(least: int) -> Callable[[str], str | None]:
+    def check(value: str) -> str | None:
+        return None if _DATABASE.fullmatch(value) and int(value) >= least else f"must be a whole number from {least} on"
+
+    return check
+
+
+def _seconds(value: str) -> str | None:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = math.nan
+    return None if 0 < seconds < math.inf else "must be a number of seconds above 0"
+
+
+def _boolean(value: str) -> str | None:
+    return None if value.lower() in _BOOLEANS else "must be true or false"
+
+
+def _word(value: str) -> str | None:
+    return None if re.fullmatch(r"[!-~]+", value) else "must be one word of ASCII"
+
+
+def _text(value: str) -> str | None:
+    return None if value else "must not be empty"
+
+
+def _file(value: str) -> str | None:
+    return None if os.path.isfile(value) and os.access(value, os.R_OK) else "must name a file that can be read"
+
+
+def _requirement(value: str) -> str | None:
+    return None if value in ("none", "optional", "required") else "must be none, optional or required"
+
+
+_Options = dict[str, Callable[[str], str | None]]
+
+_OPTIONS: _Options = {
+    "db": _database,
+    "username": _text,
+    "password": _text,
+    "client_name": _word,
+    "socket_timeout": _seconds,
+    "socket_connect_timeout": _seconds,
+    "timeout": _seconds,
+    "max_connections": _count(1),
+    "health_check_interval": _count(0),
+    "retry_on_timeout": _boolean,
+}
+"""Of redis-py's connections and pools: those that change nothing of what a reply is."""
+_TCP_OPTIONS: _Options = {"socket_keepalive": _boolean}
+_TLS_OPTIONS: _Options = {
+    "ssl_ca_certs": _file,
+    "ssl_ca_data": _text,
+    "ssl_certfile": _file,
+    "ssl_keyfile": _file,
+    "ssl_cert_reqs": _requirement,
+    "ssl_check_hostname": _boolean,
+    "ssl_ciphers": _text,
+}
+_SENTINEL_OPTIONS: _Options = {"sentinel_username": _text, "sentinel_password": _text}
+_OPTIONS_OF = {
+    UNIX: _OPTIONS,
+    TCP: _OPTIONS | _TCP_OPTIONS,
+    TLS: _OPTIONS | _TCP_OPTIONS | _TLS_OPTIONS,
+    SENTINEL: _OPTIONS | _TCP_OPTIONS | _SENTINEL_OPTIONS,
+    SENTINEL_TLS: _OPTIONS | _TCP_OPTIONS | _TLS_OPTIONS | _SENTINEL_OPTIONS,
+}

@@ -1,0 +1,123 @@
+"""What is wrong with a value that would be refused later, by a socket, a header or Redis; None where nothing is.
+
+The text goes on from "NAME:" and says what is allowed. It never has the value in it, which may be a secret.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from datetime import date
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+URL_SCHEMES = ("http", "https")
+
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,253}")
+_URL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*")
+"""What may stand in a URL as it is (RFC 3986, 2)."""
+_ALLOWED_HOST = re.compile(r"\*|(\*\.)?[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\]")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+"""A name that a shell can set (POSIX, 3.216)."""
+
+
+def of_base_url(url: str) -> str | None:
+    """Of the root of an HTTP API, to which paths are added."""
+    if not url:
+        return "is empty; leave it out, or give an address like https://api.example.com/v1"
+    if not _URL.fullmatch(url):
+        what = "a space or a line break" if re.search(r"\s", url) else "characters that no URL has"
+        return f"holds {what}; give an address like https://api.example.com/v1"
+    try:
+        parts = urlsplit(url)
+        port, host = parts.port, parts.hostname
+    except ValueError:
+        return "has no possible host and port; give an address like https://api.example.com/v1"
+    if parts.scheme not in URL_SCHEMES or not parts.netloc:
+        return "must begin with https:// or http://, as in https://api.example.com/v1"
+    if "@" in parts.netloc:
+        return "must not hold a user or password; name the variable with the key in api_key_env"
+    if host is None or of_host(host) or port == 0:
+        return "has no possible host and port; give an address like https://api.example.com/v1"
+    if "?" in url or "#" in url:
+        return "must end before the ? or #; parameters in an address are not supported"
+    if "://" in parts.path or parts.netloc in ("http:", "https:"):
+        return "holds two addresses; give one, like https://api.example.com/v1"
+    return None
+
+
+def of_host(host: str) -> str | None:
+    """Of a name or an address to listen on."""
+    if _NAME.fullmatch(host) and all(map(_is_label, host.removesuffix(".").split("."))):
+        return None
+    with suppress(ValueError):
+        ip_address(host)
+        return None
+    return "must be a name or an address, as 127.0.0.1, ::1 or 0.0.0.0, without a scheme or a port"
+
+
+def of_key(key: str) -> str | None:
+    """Of a secret that an HTTP header has to carry (RFC 9110, 5.5)."""
+    if not key.isascii():
+        return "holds a character that is not ASCII, which no HTTP header carries"
+    if not key.isprintable():
+        return "holds a line break or another control character, which no HTTP header carries"
+    if key != key.strip():
+        return "begins or ends with a space, which no HTTP header carries"
+    return None
+
+
+def of_version(version: str) -> str | None:
+    """Of an `anthropic-version`, which is a day (https://platform.claude.com/docs/en/api/versioning)."""
+    with suppress(ValueError):
+        if date.fromisoformat(version).isoformat() == version:
+            return None
+    return "must be a day, like 2023-06-01"
+
+
+def of_variable(name: str) -> str | None:
+    """Of the name of an environment variable."""
+    if _VARIABLE.fullmatch(name):
+        return None
+    return "must be the name of a variable, like GROQ_API_KEY; the key itself belongs into that variable"
+
+
+def of_name(name: str) -> str | None:
+    """Of a name that callers write, and that logs show."""
+    if name and name.isprintable() and name == name.strip():
+        return None
+    return "must be a name that can be printed, without spaces around it"
+
+
+def of_allowed_hosts(hosts: str) -> str | None:
+    """Of a list of hosts that requests may name."""
+    if all(_ALLOWED_HOST.fullmatch(entry.strip()) for entry in hosts.split(",")) or not hosts.strip():
+        return None
+    return "must hold hosts, separated by commas, each without scheme and port, like dev.example.org or *.example.org"
+
+
+def of_new_file(path: Path) -> str | None:
+    """Of a file that will be written, whether it is there or not."""
+    if "\0" in str(path):
+        return "must hold no NUL"
+    try:
+        return _of_place(path)
+    except OSError as error:
+        return f"cannot be written ({error.strerror}); correct the path"
+
+
+def _of_place(path: Path) -> str | None:
+    if path.is_dir():
+        return "is a folder; name a file in it"
+    if not path.parent.is_dir():
+        return f"is in {str(path.parent)!r}, which is no folder; make it, or correct the path"
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        return "cannot be written; correct the path or its permissions"
+    return None
+
+
+def _is_label(label: str) -> bool:
+    """Whether it may stand between the dots of a host, which is else found out when it is looked up."""
+    return 0 < len(label) < 64

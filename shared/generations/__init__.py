@@ -1,0 +1,1 @@
+"""Accepts, finds, lists, cancels, deletes and expires generations."""

@@ -1,0 +1,126 @@
+"""Deadlines of what waits: a generation that no worker runs ends when its time is over, also while no worker is alive.
+
+What runs is its worker's to end. The index has those that gave a deadline of their own; for all others the setting
+counts, from when they were announced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shared.generations.generations import Generations
+from shared.log.events import Cancelled, Failed, encode
+from shared.queue.queue import RESTORATION_MS
+from shared.storage.clock import read_clock
+from shared.storage.keys import DEADLINES_KEY, LEASES_KEY, PENDING_KEY, QUEUE_KEY, GenerationKeys
+from shared.storage.lua_script import LuaScript
+
+DUE_PAGE = 100
+MAX_DUE_PAGES = 10
+"""Pages that one look at what is due takes; the next look goes on."""
+DEADLINE_END = Failed(
+    code="deadline_exceeded", message="No worker ran the generation to its end within its deadline.", retryable=False
+)
+
+
+class Deadlines:
+    """Notes deadlines, and ends what is past them. Methods raise redis.exceptions.RedisError."""
+
+    _expire = LuaScript("shared/generations/expire.lua")
+
+    def __init__(self, generations: Generations) -> None:
+        self._generations = generations
+        self._queue = generations.queue
+        self._default_ms = int(generations.settings.deadline * 1000)
+        self._behind = 0
+
+    async def note(self, generation_id: str, seconds: float) -> bool:
+        """Note a deadline of its own, before it is accepted; False where it has one."""
+        now_ms, _ = await self._queue.clock()
+        due_ms = now_ms + int(seconds * 1000)
+        return bool(await self._queue.redis.zadd(DEADLINES_KEY, {generation_id: due_ms}, nx=True))
+
+    async def forget(self, generation_ids: Sequence[str]) -> None:
+        """Those have ended, or were not accepted."""
+        if generation_ids:
+            await self._queue.redis.zrem(DEADLINES_KEY, *generation_ids)
+
+    async def keep(self) -> list[str]:
+        """End what is due and runs nowhere; gives the ids of what was ended."""
+        _, up_ms = await read_clock(self._generations.redis)
+        now_ms, queue_up_ms = await self._queue.clock()
+        if min(up_ms, queue_up_ms) < max(self._queue.lease_ms, RESTORATION_MS):
+            return []  # what looks as if it waited may be running, on a worker that is about to write that again
+        return await self._keep_own(now_ms) + await self._keep_others(now_ms)
+
+    async def _keep_own(self, now_ms: int) -> list[str]:
+        ended: list[str] = []
+        offset = 0
+        for _ in range(MAX_DUE_PAGES):
+            raw = await self._queue.redis.zrangebyscore(DEADLINES_KEY, "-inf", now_ms, start=offset, num=DUE_PAGE)
+            sealed, over = await self._end([i.decode() for i in raw], now_ms)
+            ended += sealed
+            await self.forget(over)
+            offset += len(raw) - len(over)
+            if len(raw) < DUE_PAGE:
+                break
+        return ended
+
+    async def _keep_others(self, now_ms: int) -> list[str]:
+        """Of what is older than the setting allows, all but those with a deadline of their own.
+
+        What is over stays pending until a worker has counted it, so each look goes on behind the last one.
+        """
+        redis = self._queue.redis
+        ended: list[str] = []
+        for _ in range(MAX_DUE_PAGES):
+            raw = await redis.zrangebyscore(
+                PENDING_KEY, "-inf", now_ms - self._default_ms, start=self._behind, num=DUE_PAGE
+            )
+            own = await redis.zmscore(DEADLINES_KEY, raw) if raw else []
+            sealed, _ = await self._end([i.decode() for i, due in zip(raw, own, strict=True) if due is None], now_ms)
+            ended += sealed
+            self._behind += len(raw)
+            if len(raw) < DUE_PAGE:
+                self._behind = 0
+                break
+        return ended
+
+    async def _end(self, generation_ids: Sequence[str], now_ms: int) -> tuple[list[str], list[str]]:
+        """Seal those that nobody runs; gives these, and all of them that are over, however they ended."""
+        if not generation_ids:
+            return [], []
+        # The token first: who takes the job after we looked at the queue has another one.
+        async with self._generations.redis.pipeline(transaction=False) as pipe:
+            for generation_id in generation_ids:
+                pipe.hmget(GenerationKeys(generation_id).record, ["token", "seal"])
+            records = await pipe.execute()
+        leased = await self._leased(generation_ids, now_ms)
+        sealed: list[str] = []
+        over: list[str] = []
+        for generation_id, (token, seal) in zip(generation_ids, records, strict=True):
+            if token is None or seal is not None:
+                over.append(generation_id)
+            elif generation_id not in leased:
+                keys = GenerationKeys(generation_id)
+                raw = await self._expire(
+                    self._generations.redis,
+                    [keys.record, keys.log, keys.tombstone],
+                    [encode(DEADLINE_END), encode(Cancelled()), token],
+                )
+                if raw[0] == b"ENDED":
+                    sealed.append(generation_id)
+                    over.append(generation_id)
+        return sealed, over
+
+    async def _leased(self, generation_ids: Sequence[str], now_ms: int) -> set[str]:
+        """Those that a worker has, by its lease."""
+        async with self._queue.redis.pipeline(transaction=False) as pipe:
+            pipe.zmscore(QUEUE_KEY, list(generation_ids))
+            pipe.hmget(LEASES_KEY, list(generation_ids))
+            scores, holders = await pipe.execute()
+        return {
+            generation_id
+            for generation_id, score, holder in zip(generation_ids, scores, holders, strict=True)
+            if score is not None and score > now_ms and holder
+        }

@@ -1,0 +1,402 @@
+"""Generations: the record that says what was asked, in which state it is, and whose it is."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import secrets
+import sys
+from base64 import b32encode
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal
+
+import msgspec
+from redis.asyncio import Redis
+
+from shared.config.settings import Settings
+from shared.errors import GoneError, QueueFullError, UnreadableRecordError
+from shared.log.events import Cancelled, encode
+from shared.log.guarded_log import Log
+from shared.queue.queue import RESTORATION_MS, Announced, IndexPlace, Queue
+from shared.record import RECORD_FIELDS, Acceptance, Record, Shown, State, read_record, shown_of
+from shared.storage.clock import read_clock
+from shared.storage.keys import SECRET_KEY, GenerationKeys
+from shared.storage.lua_script import LuaScript
+from shared.usage import read_ended
+
+End = Literal["gone", "lost", "sealed", "ending", "cancel"]
+"""Why a generation does not go on: deleted or expired, forgotten by a Redis that came back older, sealed, cancelled.
+
+`ending` is gone or sealed, but not for SYNCED_MS: a Redis that crashes now may not know it when it is back.
+"""
+
+logger = logging.getLogger("midstream.generations")
+
+MAX_LOOKS_PER_PAGE = 20
+"""Times that one page looks further where it meets what has expired; after them it is shorter than asked for."""
+SYNCED_MS = 2000
+"""ms after which what Redis said is on its disk: it syncs each second."""
+
+
+class Existence(StrEnum):
+    """What Redis holds under an id."""
+
+    RECORD = "record"
+    TOMBSTONE = "tombstone"
+    """It expired or was deleted."""
+    UNREADABLE = "unreadable"
+    """Something that is no record."""
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The answer to accept: `created` is False where the idempotency key was used before."""
+
+    id: str
+    state: State
+    created_ms: int
+    created: bool
+    same_request: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A look at an id: what is there, its owner where anything is, and the record where there is one."""
+
+    existence: Existence
+    owner: str | None = None
+    record: Record | None = None
+    created_ms: int | None = None
+    """Of a tombstone; None where an earlier version has left it."""
+    now_ms: int = 0
+    """Redis' clock when it looked."""
+    request: bytes = b""
+    """The request's JSON, where it was asked for."""
+
+
+class Generations:
+    """Accepts, finds, lists, cancels and deletes. Methods raise redis.exceptions.RedisError."""
+
+    _create = LuaScript("shared/generations/create.lua")
+    _cancel = LuaScript("shared/generations/cancel.lua")
+    _delete = LuaScript("shared/generations/delete.lua")
+    _beside = LuaScript("shared/generations/beside.lua")
+
+    def __init__(self, redis: Redis, queue: Queue, settings: Settings) -> None:
+        self.redis = redis
+        self.queue = queue
+        self.settings = settings
+        self._secret: bytes | None = None
+
+    async def new_id(self, owner: str, idempotency_key: str | None) -> str:
+        """160 random bits, or the same id for the same owner and key, which makes a repeated POST find its first."""
+        if idempotency_key is None:
+            digest = secrets.token_bytes(20)
+        else:
+            message = f"{len(owner)}:{owner}{idempotency_key}".encode()
+            digest = hmac.digest(await self._hmac_secret(), message, hashlib.sha256)[:20]
+        return "gen_" + b32encode(digest).decode().lower()
+
+    async def _hmac_secret(self) -> bytes:
+        # Made once by whichever API comes first. If Redis loses it, it has lost the generations too.
+        if self._secret is None:
+            await self.redis.set(SECRET_KEY, secrets.token_hex(32), nx=True)
+            self._secret = await self.redis.get(SECRET_KEY)
+            assert self._secret is not None
+        return self._secret
+
+    async def accept(self, asked: Acceptance, *, again: bool = False) -> Accepted:
+        """Take a generation on: after this returned, it runs to its end whatever dies.
+
+        Pending index, record and job are written in this order. A crash between them leaves an index entry without a
+        record, or a record without a job: the sweeper removes the one and enqueues the other.
+
+        With `again` the id may have been accepted before, as its idempotency key was used: then nothing is announced,
+        and it is neither refused nor counted where the queue is full.
+
+        Raises QueueFullError before anything is written, and GoneError where the id belongs to an expired or deleted
+        generation.
+        """
+        accepted = await self._accepted_before(asked) if again else None
+        if accepted is None:
+            announced = await self.queue.announce(asked.id, asked.owner, self.settings.max_pending)
+            if announced is Announced.FULL:
+                raise QueueFullError
+            try:
+                accepted = await self._write_record(asked)
+            except GoneError:
+                await self._withdraw(asked, announced)
+                await self.queue.forget(asked.owner, [asked.id])
+                raise
+            if accepted.state not in ("queued", "running"):
+                await self._withdraw(asked, announced)
+        if accepted.state == "queued" and accepted.same_request:
+            # Also again: the first POST may have died before it did.
+            await self.queue.enqueue(asked.id)
+        return accepted
+
+    async def _withdraw(self, asked: Acceptance, announced: Announced) -> None:
+        # Another POST accepted it since we looked, and it is over already. What that one announced is not ours to end.
+        if announced is Announced.NEW:
+            await self.queue.settle([asked.id])
+
+    async def _accepted_before(self, asked: Acceptance) -> Accepted | None:
+        """What the first POST of this id came to; None where this is the first. Raises GoneError."""
+        keys = GenerationKeys(asked.id)
+        async with self.redis.pipeline(transaction=True) as pipe:  # the two belong to one moment
+            pipe.hmget(keys.record, ["created", "fingerprint", "state"])
+            pipe.exists(keys.tombstone)
+            (created, fingerprint, state), buried = await pipe.execute()
+        if created is not None:
+            return _repeated(asked, created, fingerprint, state)
+        if buried:
+            raise GoneError
+        return None
+
+    async def _write_record(self, asked: Acceptance) -> Accepted:
+        keys = GenerationKeys(asked.id)
+        running_ms = int(self.settings.running_ttl * 1000)
+        tombstone_ms = int(self.settings.tombstone_ttl * 1000)
+        fields: dict[str, str | bytes | int] = {
+            "owner": asked.owner, "model": asked.model, "request": asked.request, "shown": asked.shown,
+            "on_interrupt": asked.on_interrupt, "ttl": asked.ttl_ms, "tombstone_ttl": tombstone_ms,
+            "max_attempts": self.settings.max_attempts,
+        }  # fmt: skip
+        raw = await self._create(
+            self.redis,
+            [keys.record, keys.tombstone],
+            [
+                running_ms,
+                running_ms + tombstone_ms,
+                asked.fingerprint,
+                *(item for pair in fields.items() for item in pair),
+            ],
+        )
+        if raw[0] == b"CREATED":
+            return Accepted(asked.id, "queued", int(raw[1]), created=True)
+        if raw[0] == b"GONE":
+            raise GoneError
+        return _repeated(asked, *raw[1:])
+
+    async def find(self, generation_id: str, *, request: bool = False) -> Found:
+        """What is under an id, whoever asks; the caller compares the owner. With `request` that is read too."""
+        keys = GenerationKeys(generation_id)
+        async with self.redis.pipeline(transaction=False) as pipe:
+            pipe.hmget(keys.record, [*RECORD_FIELDS, "request"] if request else RECORD_FIELDS)
+            pipe.get(keys.tombstone)
+            pipe.time()
+            values, tombstone, clock = await pipe.execute()
+        now_ms = clock[0] * 1000 + clock[1] // 1000
+        try:
+            record = read_record(generation_id, values)
+        except UnreadableRecordError:
+            logger.error("%s: what Redis has under its id is no record", generation_id)
+            owner = (values[RECORD_FIELDS.index("owner")] or b"").decode(errors="replace")
+            return Found(Existence.UNREADABLE, owner, now_ms=now_ms)
+        if record is not None:
+            asked = (values[-1] or b"") if request else b""
+            return Found(Existence.RECORD, record.owner, record, now_ms=now_ms, request=asked)
+        if tombstone is not None:
+            owner, _, created = tombstone.decode(errors="replace").partition("\n")
+            created_ms = int(created) if created.isascii() and created.isdecimal() else None
+            return Found(Existence.TOMBSTONE, owner, created_ms=created_ms)
+        return Found(Existence.NOTHING)
+
+    async def request(self, generation_id: str) -> bytes:
+        """A request's JSON; empty where there is no record (any more)."""
+        read: Any = self.redis.hget  # typed for a client that does not await too
+        return await read(GenerationKeys(generation_id).record, "request") or b""
+
+    async def shown(self, record: Record) -> Shown:
+        """What a snapshot shows of the request, which is read only where an older version has accepted it."""
+        if record.shown is not None:
+            return msgspec.json.decode(record.shown, type=Shown)
+        return shown_of(await self.request(record.id))
+
+    async def place(self, owner: str, generation_id: str) -> IndexPlace | None:
+        """Where a generation of the owner's stands in their list, or stood; None where that is not known."""
+        place = await self.queue.place(owner, generation_id)
+        if place is None:
+            found = await self.find(generation_id)
+            if found.created_ms is not None and found.owner == owner:
+                return IndexPlace(found.created_ms, generation_id)
+        return place
+
+    async def page(
+        self, owner: str, *, before: IndexPlace | None, limit: int
+    ) -> tuple[list[Record], IndexPlace | None]:
+        """The owner's generations, newest first, and the place to continue from (None at the end).
+
+        A page is shorter than `limit` only at the end, or where very many have expired that the index still has: their
+        entries are dropped on the way.
+        """
+        records: list[tuple[IndexPlace, Record]] = []
+        for _ in range(MAX_LOOKS_PER_PAGE):
+            # One more than asked for: whether anything follows is known from it.
+            wanted = limit + 1 - len(records)
+            places = await self.queue.owned(owner, before=before, limit=wanted)
+            there = await self.records([place.id for place in places])
+            records += [(place, record) for place, record in zip(places, there, strict=True) if record is not None]
+            gone = [place.id for place, record in zip(places, there, strict=True) if record is None]
+            await self.queue.forget(owner, await self.queue.not_pending(gone))
+            if len(records) > limit:
+                return [record for _, record in records[:limit]], records[limit - 1][0]
+            if len(places) < wanted:
+                return [record for _, record in records], None
+            before = places[-1]
+        return [record for _, record in records], before
+
+    async def records(self, generation_ids: Sequence[str]) -> list[Record | None]:
+        """The record of each, where there is one that can be read, in one round trip."""
+        if not generation_ids:
+            return []
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for generation_id in generation_ids:
+                pipe.hmget(GenerationKeys(generation_id).record, RECORD_FIELDS)
+            return [_record(i, values) for i, values in zip(generation_ids, await pipe.execute(), strict=True)]
+
+    async def _drop_expired(self, owner: str, places: Sequence[IndexPlace]) -> None:
+        """Of what there is no record leaves the index, but for what is just being accepted."""
+        if not places:
+            return
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for place in places:
+                pipe.exists(GenerationKeys(place.id).record)
+            there = await pipe.execute()
+        expired = [place.id for place, exists in zip(places, there, strict=True) if not exists]
+        await self.queue.forget(owner, await self.queue.not_pending(expired))
+
+    async def tidy(self, owner: str, before: IndexPlace | None, count: int) -> IndexPlace | None:
+        """Drop what has expired from a stretch of the owner's index; gives where the next one begins, None at the end.
+
+        Of a generation whose log has expired nothing stays but its tombstone.
+        """
+        places = await self.queue.owned(owner, before=before, limit=count)
+        await self._drop_expired(owner, places)
+        if not places and before is None:
+            await self.queue.drop_owner(owner)
+        return places[-1] if len(places) == count else None
+
+    async def cancel(self, generation_id: str) -> State | None:
+        """Ask for the end. Gives the state now: `cancelled` or another end where it is sealed, `running` where a worker
+        has been told, None where there is nothing (any more).
+
+        While Redis has been up for less than a lease, nothing is sealed here; ask again later.
+        """
+        keys = GenerationKeys(generation_id)
+        _, up_ms = await read_clock(self.redis)
+        seals = "1" if up_ms >= self.queue.lease_ms else ""
+        raw = await self._cancel(self.redis, [keys.record, keys.log, keys.tombstone], [encode(Cancelled()), seals])
+        if raw[0] == b"GONE":
+            return None
+        if raw[0] == b"SEALED":
+            state: State = raw[1].decode()
+            return state
+        if raw[0] == b"CANCELLED":
+            return "cancelled"
+        await self.queue.interrupt(generation_id)
+        return "running"
+
+    async def delete(self, owner: str, generation_id: str) -> None:
+        """Remove the content at once; viewers are ended and a running worker stops. Idempotent.
+
+        What it used stays in its owner's totals.
+        """
+        keys = GenerationKeys(generation_id)
+        record = (await self.find(generation_id)).record
+        if record is not None and record.seal is not None:
+            # Before it is gone: the worker that ended it may not have lived to count it.
+            with suppress(ValueError):
+                end = await read_ended(Log(self.redis), record)
+                await self.queue.settle([], [end] if end else [])
+        await self._delete(self.redis, [keys.record, keys.log, keys.tombstone])
+        await self.queue.interrupt(generation_id)
+        await self.queue.forget(owner, [generation_id])
+
+    async def ends(self, generation_ids: Sequence[str]) -> list[End | None]:
+        """For each id why it does not go on; None where it may."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            pipe.time()
+            for generation_id in generation_ids:
+                pipe.hmget(GenerationKeys(generation_id).record, ["token", "seal", "ended", "cancel"])
+                pipe.pttl(GenerationKeys(generation_id).tombstone)
+            (seconds, microseconds), *raw = await pipe.execute()
+        synced_ms = seconds * 1000 + microseconds // 1000 - SYNCED_MS
+        buried_ms = int(self.settings.tombstone_ttl * 1000) - SYNCED_MS
+        ends: list[End | None] = []
+        for (token, seal, ended, cancel), left_ms in zip(raw[::2], raw[1::2], strict=True):
+            if token is None and left_ms < 0:
+                ends.append("lost")
+            elif token is None:
+                # A tombstone's time begins when the content goes.
+                ends.append("gone" if left_ms <= buried_ms else "ending")
+            elif seal is not None:
+                # One that ends later than now did so before the clock was set back.
+                synced = int(ended) <= synced_ms or int(ended) > synced_ms + SYNCED_MS + 2 * self.queue.lease_ms
+                ends.append("sealed" if synced else "ending")
+            else:
+                ends.append("cancel" if cancel is not None else None)
+        return ends
+
+    async def renew(self, generation_id: str) -> None:
+        """Keep a record that still waits for a worker."""
+        keys = GenerationKeys(generation_id)
+        running_ms = int(self.settings.running_ttl * 1000)
+        await self.redis.pexpire(keys.record, running_ms)
+        await self.redis.pexpire(keys.tombstone, running_ms + int(self.settings.tombstone_ttl * 1000))
+
+    async def note_beside(self, generation_ids: Iterable[str]) -> None:
+        """Note in each record that it runs its last attempt beside another: see `Record.beside`."""
+        for generation_id in generation_ids:
+            await self._beside(self.redis, [GenerationKeys(generation_id).record])
+
+    async def restore(self, asked: Acceptance) -> bool:
+        """Write a record again that a Redis which came back older has forgotten; the log is its writer's to restore.
+
+        Gives False where it was deleted or has expired: that leaves a tombstone, a lost record leaves nothing.
+        """
+        await self.queue.announce(asked.id, asked.owner, sys.maxsize)
+        try:
+            await self._write_record(asked)
+        except GoneError:
+            return False
+        return True
+
+    async def accept_again(self, asked: Sequence[Acceptance]) -> list[Acceptance]:
+        """Look whether both Redis still have what was accepted, and accept anew what one lost; gives what that was."""
+        if not asked:
+            return []
+        # The queue first: what has ended leaves it, and is known to have ended after that.
+        lacks = await self.queue.lacks([(a.id, a.owner) for a in asked])
+        lost = []
+        for acceptance, (unlisted, unqueued), end in zip(
+            asked, lacks, await self.ends([a.id for a in asked]), strict=True
+        ):
+            if end == "lost" or (end in (None, "cancel") and (unlisted or unqueued)):
+                lost.append(acceptance)
+                if await self.restore(acceptance):
+                    # A worker may have run it, even to its end: it has this time to write its log and its lease again.
+                    await self.queue.enqueue(acceptance.id, max(self.queue.lease_ms, RESTORATION_MS))
+            elif end in ("sealed", "ending") and unlisted:
+                # Out of the pending index it may be for good, but not out of its owner's list.
+                await self.queue.list_again(acceptance.id, acceptance.owner)
+        return lost
+
+
+def _record(generation_id: str, values: Sequence[bytes | None]) -> Record | None:
+    try:
+        return read_record(generation_id, values)
+    except UnreadableRecordError:
+        logger.error("%s: what Redis has under its id is no record", generation_id)
+        return None
+
+
+def _repeated(asked: Acceptance, created: bytes, fingerprint: bytes, state: bytes) -> Accepted:
+    """The answer to a POST of an id that there is."""
+    same = hmac.compare_digest(fingerprint, asked.fingerprint.encode())
+    return Accepted(asked.id, state.decode(), int(created), created=False, same_request=same)  # type: ignore[arg-type]

@@ -1,0 +1,291 @@
+"""The event model: a generation is a list of parts, each of which starts, grows by deltas and ends.
+
+Pure values. Identity (the event id) is the log's concern: a log entry is an event's type and its compact JSON.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar, Literal, NamedTuple, Self, get_args
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import astuple
+
+from shared.errors import TooDeepError
+
+AttemptReason = Literal["new", "worker_lost", "drained", "provider_error", "fallback", "source_lost"]
+PartKind = Literal["text", "reasoning", "refusal", "tool_call", "tool_result", "file"]
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "paused", "other"]
+
+
+class EventId(NamedTuple):
+    """`<token>-<seq>`: the Redis entry id, the SSE `id:` and the viewer's cursor at once.
+
+    `token` is the attempt's fencing token (ms since the epoch on Redis' clock), `seq` counts its events from 0.
+    """
+
+    token: int
+    seq: int
+
+    def __str__(self) -> str:
+        return f"{self.token}-{self.seq}"
+
+    @property
+    def before(self) -> EventId:
+        """The id just before this one, in the order of Redis' stream ids; ORIGIN's is ORIGIN."""
+        if self.seq:
+            return EventId(self.token, self.seq - 1)
+        return EventId(self.token - 1, (1 << 64) - 1) if self.token else ORIGIN
+
+    @classmethod
+    def parse(cls, text: str | bytes) -> Self:
+        """Read an id in its one canonical form.
+
+        Raises ValueError for anything else: signs, spaces, leading zeros, more than 64 bits (Redis' stream id limits).
+        """
+        token_text, dash, seq_text = (text.decode("ascii") if isinstance(text, bytes) else text).partition("-")
+        if not (
+            dash and token_text.isdecimal() and seq_text.isdecimal() and len(token_text) <= 20 and len(seq_text) <= 20
+        ):
+            raise ValueError("an event id is <token>-<seq>")
+        event_id = cls(int(token_text), int(seq_text))
+        if str(event_id) != f"{token_text}-{seq_text}" or max(event_id) >= 1 << 64:
+            raise ValueError("an event id is <token>-<seq>")
+        return event_id
+
+
+ORIGIN = EventId(0, 0)
+"""Before every event: the cursor of a viewer that has seen nothing, and the last id of an empty log."""
+
+
+class Event(Struct, kw_only=True):
+    """What all events have. `t` is ms since the attempt's token, set by the appender.
+
+    `sequence_number` is the provider's own number of the event that this came from, where the protocol has one:
+    after it another attempt can go on. Of merged deltas it is the last one's.
+    """
+
+    type: ClassVar[str]
+    t: int = 0
+    sequence_number: int | UnsetType = UNSET
+
+
+MAX_TOKENS = 1_000_000_000
+"""Tokens of one kind in one call, a hundred times the longest context there is: a larger count is a mistake."""
+
+
+class Usage(Struct, frozen=True):
+    """Token counts so far; `input_tokens` includes cached and cache-write ones, `output_tokens` the reasoning ones."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether one call can have used this: nothing negative, and nothing beyond MAX_TOKENS."""
+        return all(0 <= count <= MAX_TOKENS for count in astuple(self))
+
+
+class Cost(Struct, frozen=True):
+    """What the provider charges, as a decimal string so that no digit is lost."""
+
+    amount: str
+    currency: str = "USD"
+    at_least: bool | UnsetType = UNSET
+    """More may have been charged: something of what was used is not known, or has no price."""
+
+
+class Spent(Struct, frozen=True):
+    """What one attempt used of a model, and what that costs; null where the price is unknown.
+
+    `estimated`: nobody counted; both are made from the length of what was asked and said, and are in no `cost`.
+    """
+
+    model: str
+    """`provider/model`, as it was asked for."""
+    usage: Usage
+    cost: Cost | None = None
+    estimated: bool | UnsetType = UNSET
+
+
+class Attempt(Event):
+    """First event of every attempt; unless `continues`, viewers drop what earlier attempts said."""
+
+    type: ClassVar[str] = "attempt"
+    number: int
+    reason: AttemptReason
+    model: str
+    provider: str
+    continues: bool = False
+    cached: bool | UnsetType = UNSET
+    """It copies another generation's answer; absent where the provider was called."""
+
+
+class Response(Event):
+    """What the provider calls this answer; it may come again, and then the latest counts."""
+
+    type: ClassVar[str] = "response"
+    response_id: str | UnsetType = UNSET
+    request_id: str | UnsetType = UNSET
+    """Of the HTTP request, for the provider's support."""
+    model: str | UnsetType = UNSET
+    """The model that answers, as the provider names it."""
+
+
+class Part(Event):
+    """A part starts. `part` is its index in the attempt, from 0; other fields are there for the kinds they are of.
+
+    A file's deltas are its content in Base64 (RFC 4648), unless it has a `url`.
+    """
+
+    type: ClassVar[str] = "part"
+    part: int
+    kind: PartKind
+    item_id: str | UnsetType = UNSET
+    """The provider's own id of it, which it may want back in the next request."""
+    call_id: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    executor: Literal["client", "provider"] | UnsetType = UNSET
+    summary: bool | UnsetType = UNSET
+    """Whether reasoning is the provider's summary of it."""
+    media_type: str | UnsetType = UNSET
+    url: str | UnsetType = UNSET
+    resumes: bool | UnsetType = UNSET
+    """It goes on where the newest part of this kind and `item_id` broke off, in what this attempt continues."""
+
+
+class Delta(Event):
+    """A part grows. For a tool call the deltas are fragments of its arguments' JSON text."""
+
+    type: ClassVar[str] = "delta"
+    part: int
+    kind: PartKind
+    delta: str
+
+
+class Annotation(Event):
+    """A citation or similar, attached to a part; `fields` as the provider gave them."""
+
+    type: ClassVar[str] = "annotation"
+    part: int
+    fields: dict[str, Any]
+
+
+class PartEnd(Event):
+    """A part is complete. Signature and encrypted reasoning are opaque and go back only to `provider`."""
+
+    type: ClassVar[str] = "part_end"
+    part: int
+    signature: str | UnsetType = UNSET
+    encrypted: str | UnsetType = UNSET
+    provider: str | UnsetType = UNSET
+
+
+class Raw(Event):
+    """Something the provider said that has no place in this model: kept whole, and never shown as an answer."""
+
+    type: ClassVar[str] = "raw"
+    protocol: str
+    data: Any
+    """The provider's event, as its JSON has it."""
+
+
+class UsageReport(Event):
+    """Token counts of this attempt so far: cumulative, the latest wins."""
+
+    type: ClassVar[str] = "usage"
+    usage: Usage
+
+
+class End(Event, kw_only=True):
+    """What terminal events have. `cost` is what all attempts cost, as far as known; null where nothing is."""
+
+    usage: Usage | None = None
+    """Of the last attempt."""
+    cost: Cost | None = None
+    spent: list[Spent] | UnsetType = UNSET
+    """What was paid, attempt by attempt; left out where that is `usage` and `cost` of the last one."""
+
+
+class Completed(End):
+    """Terminal: the provider ended the answer itself."""
+
+    type: ClassVar[str] = "completed"
+    finish_reason: FinishReason
+    raw_finish_reason: str | None = None
+    response_id: str | None = None
+
+
+class Failed(End):
+    """Terminal: no (further) attempt can succeed. `message` is safe to show; `code` is stable."""
+
+    type: ClassVar[str] = "failed"
+    code: str
+    message: str
+    retryable: bool
+
+
+class Cancelled(End):
+    """Terminal: somebody cancelled it."""
+
+    type: ClassVar[str] = "cancelled"
+
+
+AnyEvent = Attempt | Response | Part | Delta | Annotation | PartEnd | Raw | UsageReport | Completed | Failed | Cancelled
+
+_LINE_ENDS = re.compile("\u0085|\u2028|\u2029".encode())
+"""U+0085, U+2028 and U+2029, at which clients break lines that are none (RFC 8259 lets JSON hold them as they are)."""
+TERMINAL_TYPES = frozenset({"completed", "failed", "cancelled"})
+
+
+_encoder = msgspec.json.Encoder()
+_decoders: dict[str, msgspec.json.Decoder[AnyEvent]] = {
+    event.type: msgspec.json.Decoder(event) for event in get_args(AnyEvent)
+}
+EVENT_TYPES = frozenset(_decoders)
+
+
+def encode(event: Event) -> bytes:
+    """Compact JSON of one event, without its type, in one line for whoever splits it (str.splitlines).
+
+    A lone surrogate, which UTF-8 cannot hold, becomes U+FFFD.
+    """
+    try:
+        data = _encoder.encode(event)
+    except UnicodeEncodeError:
+        data = _encoder.encode(_scalar(msgspec.to_builtins(event)))
+    # What is not ASCII stands in strings only, and no part of a character is one.
+    return _LINE_ENDS.sub(_escape, data) if _LINE_ENDS.search(data) else data
+
+
+def _escape(found: re.Match[bytes]) -> bytes:
+    return b"\\u%04x" % ord(found[0].decode())
+
+
+def _scalar(value: Any) -> Any:
+    # UTF-16 joins the halves of a pair, which are two characters in a str, and shows what remains unpaired.
+    if isinstance(value, str):
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, dict):
+        return {_scalar(key): _scalar(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_scalar(item) for item in value]
+    return value
+
+
+def decode(type: str, data: bytes) -> AnyEvent:
+    """The event of a log entry.
+
+    Raises ValueError for an unknown type or data that does not fit it, TooDeepError for what older versions let nest.
+    """
+    decoder = _decoders.get(type)
+    if decoder is None:
+        raise ValueError(f"unknown event type {type!r}")
+    try:
+        return decoder.decode(data)
+    except RecursionError:
+        raise TooDeepError(f"{type} nests deeper than it can be read") from None

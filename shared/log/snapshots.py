@@ -1,0 +1,204 @@
+"""A generation as it stands: the fold of its events, for who wants the answer and not the stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from msgspec import UNSET, UnsetType
+
+from shared.errors import TooDeepError
+from shared.log import events
+from shared.log.events import ORIGIN, TERMINAL_TYPES, EventId, Usage
+from shared.request.generation_request import MAX_DEPTH
+from shared.strict_json import nests_deeper
+
+T = TypeVar("T")
+
+MAX_RAW_LISTED = 50
+"""Raw events that a snapshot lists at most; the rest it counts."""
+MAX_RAW_BYTES = 65_536
+"""Bytes of JSON that the listed raw events have together at most."""
+
+
+@dataclass(slots=True)
+class AttemptLine:
+    """One attempt, as its first event announced it."""
+
+    number: int
+    reason: events.AttemptReason
+    model: str
+    provider: str
+    continues: bool
+    cached: bool = False
+
+
+@dataclass(slots=True)
+class PartSoFar:
+    """One part and what it has grown to; the other fields are those of its events.
+
+    A tool call's text is its arguments' JSON, a file's is its content in Base64; both are complete once `ended`.
+    """
+
+    kind: events.PartKind
+    call_id: str | None = None
+    name: str | None = None
+    item_id: str | None = None
+    executor: Literal["client", "provider"] | None = None
+    summary: bool | None = None
+    media_type: str | None = None
+    url: str | None = None
+    signature: str | None = None
+    encrypted: str | None = None
+    provider: str | None = None
+    annotations: list[dict[str, Any]] = field(default_factory=list)
+    ended: bool = False
+    place: int | None = field(default=None, compare=False)
+    """The `part` by which the newest attempt speaks of it; None where it does not, so far."""
+    pieces: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
+
+
+class Snapshot:
+    """Feed it a log's entries in order; it holds what the answer is up to the last of them.
+
+    An attempt that does not continue drops what those before it said, as viewers do. Annotations that nest deeper than
+    64 levels are left out, and raw events are only counted: no writer adds such any more, but older ones did.
+    """
+
+    def __init__(self) -> None:
+        self.last = ORIGIN
+        self.attempts: list[AttemptLine] = []
+        self.parts: list[PartSoFar] = []
+        self.usage: Usage | None = None
+        self.end: events.Completed | events.Failed | events.Cancelled | None = None
+        self.response_id: str | None = None
+        """The provider's id of the answer."""
+        self.request_id: str | None = None
+        """The provider's id of the HTTP request."""
+        self.model: str | None = None
+        """The model that answers, as the provider names it."""
+        self.raw_count = 0
+        self.raw: list[events.Raw] = []
+        """The raw events from the first on, as far as `MAX_RAW_LISTED` and `MAX_RAW_BYTES` go."""
+        self.sequence_number: int | None = None
+        """The provider's number of its event that was read last, where it counts them."""
+        self._places: list[PartSoFar] = []
+        self._raw_bytes = 0
+
+    @property
+    def text(self) -> str:
+        """The answer's text so far, without reasoning, refusals and tool calls."""
+        return "".join(part.text for part in self.parts if part.kind == "text")
+
+    def apply(self, event_id: EventId, type: str, data: bytes) -> None:
+        """Take one entry; an unknown type is passed over. Raises ValueError for data that does not fit."""
+        self.last = event_id
+        if type not in events.EVENT_TYPES:
+            return
+        try:
+            event = events.decode(type, data)
+        except TooDeepError:
+            self.raw_count += type == events.Raw.type
+            return
+        if event.sequence_number is not UNSET:
+            self.sequence_number = event.sequence_number
+        # Nearly every event of a long log is one.
+        if isinstance(event, events.Delta):
+            self._place(event.part, event.kind).pieces.append(event.delta)
+            return
+        match event:
+            case events.Attempt() as event:
+                self._begin(event)
+            case events.Response() as event:
+                self.response_id = _given(event.response_id, self.response_id)
+                self.request_id = _given(event.request_id, self.request_id)
+                self.model = _given(event.model, self.model)
+            case events.Part() as event:
+                self._open(event)
+            case events.Annotation() as event:
+                if 0 <= event.part < len(self._places) and not nests_deeper(event.fields, MAX_DEPTH):
+                    self._places[event.part].annotations.append(event.fields)
+            case events.PartEnd() as event:
+                if 0 <= event.part < len(self._places):
+                    _finish(self._places[event.part], event)
+            case events.Raw() as event:
+                self._list(event, len(data))
+            case events.UsageReport() as event:
+                self.usage = event.usage
+            case (events.Completed() | events.Failed() | events.Cancelled()) as event:
+                assert event.type in TERMINAL_TYPES
+                self.end = event
+                self.usage = event.usage or self.usage
+                if isinstance(event, events.Completed):
+                    self.response_id = event.response_id or self.response_id
+
+    def _begin(self, event: events.Attempt) -> None:
+        if not event.continues:
+            self.parts, self.usage, self.sequence_number = [], None, None
+            self.response_id = self.request_id = self.model = None
+            self.raw, self.raw_count, self._raw_bytes = [], 0, 0
+        # A part's index counts within its attempt.
+        for part in self._places:
+            part.place = None
+        self._places = []
+        cached = event.cached is True
+        self.attempts.append(
+            AttemptLine(event.number, event.reason, event.model, event.provider, event.continues, cached)
+        )
+
+    def _open(self, event: events.Part) -> None:
+        part = self._broken_off(event) if event.resumes is True else None
+        if part is not None:
+            part.place = len(self._places)
+            self._places.append(part)
+        else:
+            part = self._place(event.part, event.kind)
+            part.kind = event.kind
+        part.call_id = _given(event.call_id, part.call_id)
+        part.name = _given(event.name, part.name)
+        part.item_id = _given(event.item_id, part.item_id)
+        part.executor = _given(event.executor, part.executor)
+        part.summary = _given(event.summary, part.summary)
+        part.media_type = _given(event.media_type, part.media_type)
+        part.url = _given(event.url, part.url)
+
+    def _list(self, event: events.Raw, size: int) -> None:
+        self.raw_count += 1
+        if (
+            len(self.raw) == MAX_RAW_LISTED
+            or self._raw_bytes + size > MAX_RAW_BYTES
+            or nests_deeper(event.data, MAX_DEPTH)
+        ):
+            return
+        self.raw.append(event)
+        self._raw_bytes += size
+
+    def _place(self, index: int, kind: events.PartKind) -> PartSoFar:
+        # Indexes are dense; one far beyond the end is a broken log, and must not become a list of that size.
+        if not 0 <= index <= len(self._places):
+            raise ValueError(f"part {index} does not follow part {len(self._places) - 1}")
+        if index == len(self._places):
+            part = PartSoFar(kind, place=index)
+            self._places.append(part)
+            self.parts.append(part)
+        return self._places[index]
+
+    def _broken_off(self, event: events.Part) -> PartSoFar | None:
+        item_id = None if event.item_id is UNSET else event.item_id
+        found = (p for p in reversed(self.parts) if p.kind == event.kind and p.item_id == item_id)
+        return next(found, None) if event.part == len(self._places) else None
+
+
+def _finish(part: PartSoFar, event: events.PartEnd) -> None:
+    part.ended = True
+    part.signature = _given(event.signature, part.signature)
+    part.encrypted = _given(event.encrypted, part.encrypted)
+    part.provider = _given(event.provider, part.provider)
+
+
+def _given(value: T | UnsetType, otherwise: T | None) -> T | None:
+    return otherwise if value is UNSET else value

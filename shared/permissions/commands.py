@@ -1,0 +1,144 @@
+"""What is asked of a Redis: each command with the keys and channels that it is given, for a trial that runs none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from shared.config.settings import Settings
+from shared.storage.keys import (
+    COUNTED_KEY,
+    DEADLINES_KEY,
+    INTERRUPTS_CHANNEL,
+    LEASES_KEY,
+    OWNERS_KEY,
+    PENDING_KEY,
+    QUEUE_KEY,
+    WAKE_KEY,
+    WORKERS_KEY,
+    GenerationKeys,
+)
+
+_ID = GenerationKeys("gen_probe")
+_SHA = "0" * 40
+
+_BOTH = """
+    PING
+    TIME
+    INFO server
+    SCRIPT LOAD return
+    EVAL return 0
+    GET midstream:probe
+    SET midstream:probe 1 PX 1000
+"""
+_LOGS = f"""
+    GET midstream:secret
+    SET midstream:secret 1 NX
+    GET midstream:cache:probe
+    SET midstream:cache:probe 1
+    SET {_ID.tombstone} 1
+    EXISTS {_ID.record} {_ID.tombstone}
+    HMGET {_ID.record} state
+    HGETALL {_ID.record}
+    HGET {_ID.record} state
+    HEXISTS {_ID.record} state
+    HSET {_ID.record} state 1
+    HSETNX {_ID.record} state 1
+    HDEL {_ID.record} state
+    PTTL {_ID.tombstone}
+    PEXPIRE {_ID.record} 1
+    DEL {_ID.record} {_ID.log}
+    XADD {_ID.log} 1-0 f v
+    XRANGE {_ID.log} - + COUNT 1
+    XREVRANGE {_ID.log} + - COUNT 1
+    XLEN {_ID.log}
+    RENAME {_ID.packing} {_ID.log}
+    EVALSHA {_SHA} 3 {_ID.record} {_ID.log} {_ID.tombstone}
+    PUBLISH {_ID.channel} 1
+    SUBSCRIBE {_ID.channel}
+    UNSUBSCRIBE {_ID.channel}
+"""
+_LOGS_ALONE = """
+    SCAN 0 MATCH midstream:probe COUNT 1
+"""
+_QUEUE = f"""
+    GET arq:job:probe
+    GET midstream:recovery
+    SET midstream:recovery 1
+    SET arq:job:probe 1
+    DEL arq:job:probe arq:retry:probe
+    INCRBY arq:retry:probe 1
+    EXPIRE arq:retry:probe 1
+    EVALSHA {_SHA} 4 {QUEUE_KEY} {WAKE_KEY} {PENDING_KEY} {LEASES_KEY}
+    EVALSHA {_SHA} 2 arq:job:probe arq:retry:probe
+    PERSIST {QUEUE_KEY}
+    ZADD {QUEUE_KEY} 1 probe
+    ZADD {PENDING_KEY} 1 probe
+    ZADD {DEADLINES_KEY} 1 probe
+    ZADD {COUNTED_KEY} 1 probe
+    ZADD {WORKERS_KEY} 1 probe
+    ZADD midstream:owner:probe 1 probe
+    ZREM {PENDING_KEY} probe
+    ZCARD {PENDING_KEY}
+    ZCOUNT {WORKERS_KEY} 0 1
+    ZSCORE {PENDING_KEY} probe
+    ZMSCORE {PENDING_KEY} probe
+    ZRANGEBYSCORE {QUEUE_KEY} 0 1
+    ZREMRANGEBYSCORE {COUNTED_KEY} 0 1
+    ZREVRANGE midstream:owner:probe 0 1
+    ZREVRANGEBYSCORE midstream:owner:probe 1 0
+    SADD {OWNERS_KEY} probe
+    SREM {OWNERS_KEY} probe
+    SMEMBERS {OWNERS_KEY}
+    HGET {LEASES_KEY} probe
+    HLEN {LEASES_KEY}
+    HMGET {LEASES_KEY} probe
+    HEXISTS {LEASES_KEY} probe
+    HSET {LEASES_KEY} probe 1
+    HDEL {LEASES_KEY} probe
+    HMGET midstream:circuit:probe until
+    HSET midstream:circuit:probe until 1
+    PEXPIRE midstream:circuit:probe 1
+    HGETALL midstream:usage:probe
+    HINCRBY midstream:usage:probe probe 1
+    SET midstream:alone:probe 1 NX PX 1000
+    PTTL midstream:alone:probe
+    SET midstream:lease 1 GET
+    PUBLISH {INTERRUPTS_CHANNEL} 1
+    SUBSCRIBE {INTERRUPTS_CHANNEL}
+    UNSUBSCRIBE {INTERRUPTS_CHANNEL}
+    BLPOP {WAKE_KEY} 1
+    LPUSH {WAKE_KEY} 1
+    LTRIM {WAKE_KEY} 0 63
+"""
+
+HINT_COMMANDS = {
+    "BLPOP": "workers look at the queue each 0.1 s",
+    "LPUSH": "workers look at the queue once a second",
+    "LTRIM": "workers look at the queue once a second",
+    "SCAN": "what the queue's Redis loses with its last second may wait for ever",
+    "INFO": "nobody sees that Redis has just restarted, nor how it is set up",
+}
+"""Commands that serve as hints only, and what follows without them."""
+
+
+@dataclass(frozen=True, slots=True)
+class TriedServer:
+    """A Redis that is used: under which setting's name, and for what."""
+
+    setting: str
+    url: str
+    commands: tuple[str, ...]
+
+
+def servers(settings: Settings) -> Iterator[TriedServer]:
+    """Each Redis of these settings, with the commands that are tried there."""
+    if not settings.queue_apart:
+        yield TriedServer("redis_url", settings.redis_url, _lines(_BOTH + _LOGS + _QUEUE))
+        return
+    yield TriedServer("redis_url", settings.redis_url, _lines(_BOTH + _LOGS + _LOGS_ALONE))
+    yield TriedServer("queue_url", str(settings.queue_url), _lines(_BOTH + _QUEUE))
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    return tuple(line.strip() for line in text.splitlines() if line.strip())

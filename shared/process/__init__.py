@@ -1,0 +1,1 @@
+"""What each process of ours needs of its Python and its operating system."""

@@ -1,0 +1,19 @@
+"""Python's garbage collector, kept out of the way of streams."""
+
+from __future__ import annotations
+
+import gc
+
+GC_THRESHOLDS = (10_000, 20, 100)
+"""Objects that are made until the youngest are looked through; and how often that is, until the older ones are."""
+
+
+def spare_collector() -> None:
+    """Take all that is loaded by now for permanent, once a process has started; look through the rest seldom.
+
+    All streams stand still meanwhile: a full collection takes 0.2 s for the SDKs' models, and 0.05 s for the answers of
+    400 generations, which came every 2 s by Python's own thresholds. What is not in cycles is freed at once as ever.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)

@@ -1,0 +1,158 @@
+"""What Redis keeps of a generation in its record: terms, which never change, and how it stands."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from shared.errors import UnreadableRecordError
+from shared.log.events import EventId
+
+State = Literal["queued", "running", "completed", "failed", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What is known of a generation from the start, and never changes; but for the request, which may be long."""
+
+    id: str
+    owner: str
+    model: str
+    """`provider/model`."""
+    on_interrupt: str
+    ttl_ms: int
+    """How long the log is kept after its end."""
+
+
+class Shown(msgspec.Struct, omit_defaults=True):
+    """What others than its worker want to know of a request, kept beside it so that they need not read it."""
+
+    metadata: dict[str, str] = {}
+    json: bool = False
+    """The answer is asked for as JSON."""
+    idle_timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acceptance(Terms):
+    """What is taken on."""
+
+    request: bytes
+    """The request's JSON."""
+    shown: bytes = b""
+    """JSON of its Shown; made of the request where it is not given."""
+    fingerprint: str = ""
+    """SHA-256 of the request, in hexadecimal; made of it where it is not given."""
+
+    def __post_init__(self) -> None:
+        if not self.fingerprint:
+            object.__setattr__(self, "fingerprint", hashlib.sha256(self.request).hexdigest())
+        if not self.shown:
+            object.__setattr__(self, "shown", msgspec.json.encode(shown_of(self.request)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record(Terms):
+    """A generation's record as it stood when it was read, without the request."""
+
+    shown: bytes | None
+    """See Acceptance; None in what an older version has accepted."""
+    fingerprint: str
+    created_ms: int
+    state: State
+    attempts: int
+    seal: EventId | None
+    """Id of the terminal event; None while the log may grow."""
+    ended_ms: int | None
+    cancel_requested: bool
+    failures: int
+    """Attempts that count against `max_attempts`; that of a lost worker counts at the next claim."""
+    max_attempts: int
+    beside: bool
+    """Whether another on its last attempt ran on the same worker: if that was lost, it does not count."""
+    pardons: int
+    """Lost attempts that did not count for this reason; `max_attempts` are pardoned."""
+    choice: int
+    """Place of its model among those that the request allows: 0 its own, 1 the first fallback."""
+
+    def accepted(self, request: bytes) -> Acceptance:
+        """What was taken on, with its request."""
+        return Acceptance(
+            id=self.id,
+            owner=self.owner,
+            model=self.model,
+            on_interrupt=self.on_interrupt,
+            ttl_ms=self.ttl_ms,
+            request=request,
+            shown=self.shown or b"",
+            fingerprint=self.fingerprint,
+        )
+
+
+RECORD_FIELDS = [
+    "owner", "model", "shown", "fingerprint", "on_interrupt", "ttl", "created", "state", "attempts", "seal", "ended",
+    "cancel", "failures", "max_attempts", "beside", "pardons", "choice",
+]  # fmt: skip
+"""What of a record is read: all but the request, which may be 8 MB, and what only scripts need."""
+
+
+class _Format(msgspec.Struct):
+    type: str = "text"
+
+
+class _Asked(msgspec.Struct):
+    response_format: _Format | None = None
+    metadata: dict[str, str] = {}
+    idle_timeout: float | None = None
+
+
+_read_asked = msgspec.json.Decoder(_Asked).decode
+
+
+def shown_of(request: bytes) -> Shown:
+    """What others than its worker want to know of a stored request; nothing where it cannot be read."""
+    try:
+        asked = _read_asked(request)
+    except msgspec.MsgspecError:
+        return Shown()
+    wants_json = asked.response_format is not None and asked.response_format.type != "text"
+    return Shown(metadata=asked.metadata, json=wants_json, idle_timeout=asked.idle_timeout)
+
+
+def read_record(generation_id: str, values: Sequence[bytes | None]) -> Record | None:
+    """What these fields say; None where there is no record. Raises UnreadableRecordError."""
+    fields = {name: value for name, value in zip(RECORD_FIELDS, values, strict=False) if value is not None}
+    if "state" not in fields:
+        return None
+    try:
+        return _read(generation_id, fields)
+    except (ValueError, KeyError):
+        raise UnreadableRecordError(generation_id) from None
+
+
+def _read(generation_id: str, fields: Mapping[str, bytes]) -> Record:
+    state: State = fields["state"].decode()  # type: ignore[assignment]  # written by our scripts only
+    return Record(
+        id=generation_id,
+        owner=fields["owner"].decode(),
+        model=fields["model"].decode(),
+        shown=fields.get("shown"),
+        fingerprint=fields["fingerprint"].decode(),
+        on_interrupt=fields["on_interrupt"].decode(),
+        ttl_ms=int(fields["ttl"]),
+        created_ms=int(fields["created"]),
+        state=state,
+        attempts=int(fields["attempts"]),
+        seal=EventId.parse(fields["seal"]) if "seal" in fields else None,
+        ended_ms=int(fields["ended"]) if "ended" in fields else None,
+        cancel_requested="cancel" in fields,
+        failures=int(fields["failures"]),
+        max_attempts=int(fields["max_attempts"]),
+        beside="beside" in fields,
+        pardons=int(fields.get("pardons", 0)),
+        choice=int(fields.get("choice", 0)),
+    )

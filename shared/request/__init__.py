@@ -1,0 +1,1 @@
+"""What a caller may ask, and which protocol can do it."""

@@ -1,0 +1,1 @@
+"""Redis as we use it. Only here are internals of redis-py used."""

@@ -1,0 +1,106 @@
+"""Redis' clock, and for how long its word has been good: Redis may restart without its last second, and be set.
+
+INFO's uptime goes by Redis' wall clock: one that was set 600 s back is up for -595 s, and nothing would be healed until
+it is past zero. So a restart is told by `run_id`, and counted by this process' monotonic clock since it first saw that
+id (docs/decisions/0022-how-time-is-believed.md).
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+CLOCK_SET_MS = 2000
+"""ms by which Redis' time must move against this process' monotonic clock to have been set."""
+SLOW_ANSWER_S = 0.5
+"""Seconds of an answer from which on it cannot be told when in them Redis read its clock."""
+MAX_SERVERS = 64
+"""Servers that are remembered; past it the one that was seen first is forgotten."""
+
+
+class ServerClock(NamedTuple):
+    """What a Redis says of itself and the time."""
+
+    now_ms: int
+    up_ms: int
+    """For how many ms it has been up at least, and its clock has not been set; for ever, where it has no INFO."""
+    run_id: str | None
+    """Another one after each restart, and on each server; None where it has no INFO."""
+
+
+@dataclass(slots=True)
+class _Sight:
+    """Of one run of a server."""
+
+    at: float
+    """When this was so (time.monotonic)."""
+    up_ms: float
+    ahead_ms: float
+    """Its time less this process' monotonic clock."""
+
+
+_sights: OrderedDict[str, _Sight] = OrderedDict()
+_asked: WeakKeyDictionary[Redis, str] = WeakKeyDictionary()
+"""By client, the run that it saw last."""
+
+
+async def read_server(redis: Redis) -> ServerClock:
+    """The server's time, and since when that and what it knows is good. Raises redis.exceptions.RedisError."""
+    sent = time.monotonic()
+    seconds, microseconds = await redis.time()
+    now_ms = seconds * 1000 + microseconds // 1000
+    got = time.monotonic()
+    try:
+        info = await redis.info("server")
+    except ResponseError:
+        return ServerClock(now_ms, sys.maxsize, None)
+    run_id = str(info["run_id"]) if "run_id" in info else None
+    if run_id is None:
+        return ServerClock(now_ms, _claimed_ms(info), None)
+    another = _asked.get(redis, run_id) != run_id
+    _asked[redis] = run_id
+    if another:
+        # One that was there before may be back after a fail-over, without the last writes of the one between.
+        _sights.pop(run_id, None)
+    return ServerClock(now_ms, _seen(run_id, 0 if another else _claimed_ms(info), now_ms, sent, got), run_id)
+
+
+async def read_clock(redis: Redis) -> tuple[int, int]:
+    """The server's time in ms, and for how many ms it has been up at least, as `ServerClock` has them."""
+    server = await read_server(redis)
+    return server.now_ms, server.up_ms
+
+
+def seen_ms(info: Mapping[str, Any]) -> float | None:
+    """For how many ms this process has known the run of a server that INFO is of; None where it has not met it."""
+    sight = _sights.get(str(info.get("run_id")))
+    return None if sight is None else (time.monotonic() - sight.at) * 1000
+
+
+def _claimed_ms(info: Mapping[str, Any]) -> int:
+    # It counts whole seconds, by the clock's and not from its start: of up to one of them, nothing has passed yet.
+    return max(0, int(info["uptime_in_seconds"]) - 1) * 1000
+
+
+def _seen(run_id: str, claimed_ms: int, now_ms: int, sent: float, got: float) -> int:
+    """For how many ms that run is known to have been up, after a look at it that took from `sent` to `got`."""
+    sight = _sights.get(run_id)
+    ahead_ms = now_ms - got * 1000
+    if sight is None:
+        # What it says of itself counts at a process' first sight only: the process may have come long after it.
+        sight = _sights[run_id] = _Sight(got, claimed_ms, ahead_ms)
+        if len(_sights) > MAX_SERVERS:
+            _sights.popitem(last=False)
+    elif got - sent < SLOW_ANSWER_S:
+        if abs(ahead_ms - sight.ahead_ms) > CLOCK_SET_MS:
+            sight.at, sight.up_ms = got, 0
+        sight.ahead_ms = ahead_ms
+    return int(sight.up_ms + (got - sight.at) * 1000)

@@ -1,0 +1,132 @@
+"""The pool: at most so many connections to a Redis, which gives back those that nobody needs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Any
+
+from redis.asyncio import BlockingConnectionPool
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import ConnectionError
+
+from shared.errors import HungUpError
+from shared.storage.outage import is_crowded
+
+IDLE_S = 10.0
+"""Seconds without use after which a connection is closed: a burst's must not stay taken from other processes."""
+KEPT_CONNECTIONS = 1
+"""Connections that stay open however long they are idle, so that what comes now and then need not connect."""
+CROWDED_S = 1.0
+"""Seconds for which no further connection is tried after Redis refused one as it has `maxclients` of them."""
+
+
+class BoundedPool(BlockingConnectionPool):
+    """Who finds all connections in use waits for one, at most `timeout` seconds; who came first is served first.
+
+    redis-py's lets whoever comes just then have what another one was woken for, who goes to the end of the line. Who
+    finds that Redis takes no more connections, while this pool has some, waits for one of these.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiters: deque[asyncio.Future[AbstractConnection]] = deque()
+        self._room, self._crowded_until = 0, 0.0
+
+    def can_get_connection(self) -> bool:
+        """Whether there is one that is not in use, or may be."""
+        return bool(self._available_connections) or len(self._in_use_connections) < self._most()
+
+    async def get_connection(self, command_name: None = None, *keys: Any, **options: Any) -> AbstractConnection:
+        """One that is connected. Raises redis.exceptions.ConnectionError and TimeoutError."""
+        refused: ConnectionError | None = None
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + (self.timeout or 0)
+        while True:
+            try:
+                connection = await self._turn(deadline)
+            except TimeoutError:
+                raise refused or ConnectionError("No connection available.") from None
+            try:
+                await self.ensure_connection(connection)
+            except ConnectionError as error:
+                waits = _is_refused(error) and self._make_do() and loop.time() < deadline
+                await self.release(connection)
+                if not waits:
+                    raise
+                refused = error
+            except BaseException:
+                await self.release(connection)
+                raise
+            else:
+                return connection
+
+    async def release(self, connection: AbstractConnection) -> None:
+        """Give it to who waits, or keep it. One that was closed is forgotten, and another one may take its place."""
+        self._in_use_connections.remove(connection)
+        if connection.is_connected:
+            self._available_connections.append(connection)
+            connection.idle_since = asyncio.get_running_loop().time()  # type: ignore[attr-defined]
+        self._serve()
+        if self._timer is None and len(self._available_connections) > KEPT_CONNECTIONS:
+            self._timer = asyncio.get_running_loop().call_later(IDLE_S, self._give_back)
+
+    def _serve(self) -> None:
+        """Give what there is to those who wait, in turn."""
+        while self._waiters and self.can_get_connection():
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(self.get_available_connection())  # type: ignore[no-untyped-call]
+
+    async def _turn(self, deadline: float) -> AbstractConnection:
+        """One that is not in use, in the order of those who ask. Raises TimeoutError."""
+        waiter: asyncio.Future[AbstractConnection] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        self._serve()
+        if waiter.done():
+            return waiter.result()
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await waiter
+        except BaseException:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+            elif not waiter.cancelled():  # it was given one, and goes
+                await self.release(waiter.result())
+            raise
+
+    def _most(self) -> int:
+        """How many may be open now."""
+        crowded = self._crowded_until and asyncio.get_running_loop().time() < self._crowded_until
+        return max(1, self._room) if crowded else self.max_connections
+
+    async def disconnect(self, inuse_connections: bool = True) -> None:
+        """Close them."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        await super().disconnect(inuse_connections)
+
+    def _make_do(self) -> bool:
+        """Take those that are open for all that there can be now. False where there is none."""
+        open_now = [c for c in (*self._available_connections, *self._in_use_connections) if c.is_connected]
+        loop = asyncio.get_running_loop()
+        self._room, self._crowded_until = len(open_now), loop.time() + CROWDED_S
+        loop.call_at(self._crowded_until, self._serve)
+        return bool(open_now)
+
+    def _give_back(self) -> None:
+        """Close what was not used for IDLE_S seconds. It is in front, as what was given back last is taken first."""
+        self._timer = None
+        idle: list[Any] = self._available_connections
+        loop = asyncio.get_running_loop()
+        while len(idle) > KEPT_CONNECTIONS and idle[0].idle_since <= loop.time() - IDLE_S:
+            idle.pop(0).close()
+        if len(idle) > KEPT_CONNECTIONS:
+            self._timer = loop.call_at(idle[0].idle_since + IDLE_S, self._give_back)
+
+
+def _is_refused(error: ConnectionError) -> bool:
+    # On a unix socket, redis-py wraps what happens there.
+    return is_crowded(error) or isinstance(error, HungUpError) or isinstance(error.__cause__, HungUpError)

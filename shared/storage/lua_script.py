@@ -1,0 +1,46 @@
+"""Lua scripts as callables: each a file beside the module that calls it, run by hash, loaded on demand."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+from redis.exceptions import NoScriptError
+
+Argument = str | bytes | int
+
+_ROOT = Path(__file__).parents[2]
+"""Of our packages."""
+
+
+class LuaScript:
+    """One atomic step on the server. A restarted Redis has forgotten it, so each call may have to send the text.
+
+    `path` begins at our packages: `LuaScript("shared/log/append.lua")`.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.text = (_ROOT / path).read_text(encoding="utf-8")
+        self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+    async def __call__(self, redis: Redis, keys: Sequence[str], args: Sequence[Argument] = ()) -> Any:
+        """Run it. Raises redis.exceptions.RedisError."""
+        execute: Any = redis.execute_command
+        try:
+            return await execute("EVALSHA", self.sha, len(keys), *keys, *args)
+        except NoScriptError:
+            return await execute("EVAL", self.text, len(keys), *keys, *args)
+
+    def queue(self, pipe: Pipeline, keys: Sequence[str], args: Sequence[Argument] = ()) -> None:
+        """Add it to a pipeline. A reply of NoScriptError means that it did not run: `load` it and send it again."""
+        execute: Any = pipe.execute_command
+        execute("EVALSHA", self.sha, len(keys), *keys, *args)
+
+    async def load(self, redis: Redis) -> None:
+        """Make the server know the text. Raises redis.exceptions.RedisError."""
+        execute: Any = redis.execute_command
+        await execute("SCRIPT", "LOAD", self.text)

@@ -1,0 +1,200 @@
+"""Totals: what an owner's generations used, by day and model, each counted once when it leaves the pending index.
+
+A day is that of the end, in UTC by Redis' clock. Costs are kept in 10⁻¹² of their currency, the finest that an amount
+has, so that Redis adds them as integers and nothing is rounded; 64 bits of that are 9.2 million US dollars a day.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, Struct
+from redis.asyncio import Redis
+
+from shared.log.events import TERMINAL_TYPES, Cancelled, Completed, Event, EventId, Failed, Spent, decode
+from shared.log.guarded_log import Log
+from shared.record import Terms
+from shared.storage.keys import usage_key
+
+EndState = Literal["completed", "failed", "cancelled", "deleted"]
+By = Literal["day", "model"]
+
+MAX_MODELS_PER_DAY = 200
+"""Models that an owner's day tells apart; what is asked of more of them counts under OTHER_MODEL."""
+OTHER_MODEL = "other"
+MAX_MODEL_NAME_CHARS = 200
+MAX_DAYS = 400
+"""Days that one question may span."""
+DAYS_PER_ROUND_TRIP = 31
+"""Days that are read in one round trip."""
+REMEMBERED_MS = 3_600_000
+"""ms for which a counted generation is remembered at least; else for as long as its log is kept."""
+
+TOKEN_COUNTERS = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
+_STATES: dict[type[Event], EndState] = {Completed: "completed", Failed: "failed", Cancelled: "cancelled"}
+_COST, _ESTIMATE = "cost:", "estimate:"
+
+
+class _Begun(Struct):
+    provider: str
+    model: str
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A generation's end, with what is counted of it."""
+
+    id: str
+    owner: str
+    state: EndState
+    ended_ms: int
+    keep_ms: int
+    """How long it could be met again: as long as its log is kept."""
+    model: str
+    """`provider/model` of its last attempt."""
+    cached: bool = False
+    """It was replayed from another's log."""
+    spent: Sequence[Spent] = ()
+
+    @property
+    def key(self) -> str:
+        """Where it is counted."""
+        return usage_key(self.owner, datetime.fromtimestamp(self.ended_ms / 1000, UTC).date())
+
+    def counts(self) -> dict[str, Counter[str]]:
+        """By model, what to add to each counter."""
+        mine: Counter[str] = Counter()
+        mine[self.state] = 1
+        by_model = {_name(self.model): mine}
+        if self.state == "completed" and self.cached:
+            mine["cached"] = 1
+        elif self.state == "completed" and not self.spent:
+            mine["unpriced"] = 1
+        for line in self.spent:
+            _add(line, by_model.setdefault(_name(line.model), Counter()))
+        return by_model
+
+
+def _add(line: Spent, counter: Counter[str]) -> None:
+    estimated = line.estimated is True
+    if not estimated:
+        counter.update({name: getattr(line.usage, name) for name in TOKEN_COUNTERS})
+    if estimated or line.cost is None:
+        counter["unpriced"] += 1
+    elif line.cost.at_least is True:
+        counter["partly"] += 1
+    if line.cost is not None:
+        name = (_ESTIMATE if estimated else _COST) + line.cost.currency
+        counter[name] += int(Decimal(line.cost.amount).scaleb(12).to_integral_value())
+
+
+def ended(
+    asked: Terms, attempt: bytes, token: int, end: Completed | Failed | Cancelled, *, deleted: bool = False
+) -> Ended:
+    """What to count of a generation that ended so; with `deleted` it did not, as nothing is left of it.
+
+    `attempt` is the first event of the attempt with this token, empty where it had none.
+    """
+    begun = msgspec.json.decode(attempt, type=_Begun) if attempt else None
+    model = f"{begun.provider}/{begun.model}" if begun else asked.model
+    if end.spent is not UNSET:
+        spent = end.spent
+    else:
+        spent = [Spent(model, end.usage, end.cost)] if end.usage is not None else []
+    return Ended(
+        id=asked.id,
+        owner=asked.owner,
+        state="deleted" if deleted else _STATES[type(end)],
+        ended_ms=token + end.t,
+        keep_ms=max(asked.ttl_ms, REMEMBERED_MS),
+        model=model,
+        cached=begun is not None and begun.cached,
+        spent=spent,
+    )
+
+
+async def read_ended(log: Log, asked: Terms) -> Ended | None:
+    """What to count of a generation by what its log says; None where that has no end.
+
+    Raises redis.exceptions.RedisError, and ValueError for a log that is not as we write it.
+    """
+    last = await log.last(asked.id)
+    if last is None or last.type not in TERMINAL_TYPES:
+        return None
+    attempt = b""
+    if last.id.seq > 0:
+        first = await log.read(asked.id, EventId(last.id.token - 1, (1 << 64) - 1), count=1)
+        attempt = first[0].data if first and first[0].type == "attempt" else b""
+    end = decode(last.type, last.data)
+    assert isinstance(end, Completed | Failed | Cancelled)
+    return ended(asked, attempt, last.id.token, end)
+
+
+@dataclass(slots=True)
+class Total:
+    """What was counted: generations by how they ended, tokens, and cost in 10⁻¹² of each currency."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def costs(self) -> dict[str, Decimal]:
+        """By currency, what was counted."""
+        return self._amounts(_COST)
+
+    @property
+    def estimates(self) -> dict[str, Decimal]:
+        """By currency, what may come on top for attempts that nobody counted."""
+        return self._amounts(_ESTIMATE)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether something is missing from the costs."""
+        return self.counts["unpriced"] > 0 or self.counts["partly"] > 0
+
+    def _amounts(self, kind: str) -> dict[str, Decimal]:
+        return {
+            name.removeprefix(kind): Decimal(amount).scaleb(-12)
+            for name, amount in sorted(self.counts.items())
+            if name.startswith(kind)
+        }
+
+
+class Totals:
+    """Reads what the queue counted when it settled generations. Methods raise redis.exceptions.RedisError."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.redis = redis
+
+    async def today(self) -> date:
+        """The day in UTC, by Redis' clock."""
+        seconds, _ = await self.redis.time()
+        return datetime.fromtimestamp(seconds, UTC).date()
+
+    async def read(self, owner: str, first: date, last: date, by: By) -> dict[str, Total]:
+        """An owner's totals from one day to another, both included, by day (ISO 8601) or by model, in order."""
+        days = [first + timedelta(days=count) for count in range((last - first).days + 1)]
+        totals: dict[str, Total] = {}
+        for start in range(0, len(days), DAYS_PER_ROUND_TRIP):
+            page = days[start : start + DAYS_PER_ROUND_TRIP]
+            async with self.redis.pipeline(transaction=False) as pipe:
+                for day in page:
+                    pipe.hgetall(usage_key(owner, day))
+                for day, fields in zip(page, await pipe.execute(), strict=True):
+                    for name, value in fields.items():
+                        counter, _, model = name.decode().partition(" ")
+                        if model and counter != "model":
+                            total = totals.setdefault(day.isoformat() if by == "day" else model, Total())
+                            total.counts[counter] += int(value)
+        return dict(sorted(totals.items()))
+
+
+def _name(model: str) -> str:
+    # What follows a question mark are parameters: the simulator's.
+    return model.partition("?")[0][:MAX_MODEL_NAME_CHARS]

@@ -1,0 +1,64 @@
+"""What is kept of a request is the same whether it was written at once or in steps."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+import pytest
+
+from api.intake.request_body import ServedModels, canonical, take
+from shared.config.settings import Settings
+from shared.record import Shown, shown_of
+from shared.request.generation_request import GenerationRequest
+
+SYSTEM = {"role": "system", "content": "Be brief."}
+USER: dict[str, Any] = {
+    "role": "user",
+    "content": [{"type": "text", "text": 'é"\n'}, {"type": "text", "text": ""}],
+    "name": "n",
+}
+CALLED: dict[str, Any] = {
+    "role": "assistant",
+    "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{}"}}],
+}
+LARGE = {
+    "role": "user",
+    "content": [{"type": "text", "text": 'é"\n\u0001\u2028 \U0001f600' * 40_000}, *USER["content"]],
+}
+MANY = {**USER, "content": USER["content"] * 5_000}
+ANSWERED = {
+    "role": "assistant",
+    "content": "x" * 70_000,
+    "refusal": "no",
+    "reasoning": [{"text": "t", "summary": True, "signature": "s", "provider": "p"}],
+    "tool_calls": [*CALLED["tool_calls"], {"id": "d", "function": {"name": "f", "arguments": '{"a":1.50}'}}],
+}
+RESULT = {"role": "tool", "content": [{"type": "text", "text": "y" * 70_000}], "tool_call_id": "c"}
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"a": [1e16, 1.0, 1e-7, 10**30, None, True]}}}
+SCHEMA = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "object"}}}
+
+
+@pytest.mark.parametrize(
+    "messages", [[USER], [SYSTEM, USER], [SYSTEM, USER, CALLED] * 3, [LARGE], [MANY], [SYSTEM, ANSWERED, RESULT, USER]]
+)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"temperature": 1},
+        {"tools": []},
+        {"tools": [TOOL, TOOL], "extra": {"simulator": {"x": [1e16]}}},
+        {"metadata": {"a": "b"}, "response_format": SCHEMA, "idle_timeout": 3},
+    ],
+)
+def test_it_is_written_as_at_once(messages: list[Any], fields: dict[str, Any]) -> None:
+    served = ServedModels.by(Settings(simulator_url="http://127.0.0.1:9"))
+    body = msgspec.json.encode({"model": "simulator/lorem", "messages": messages, **fields})
+    request, stored, shown, fingerprint = take(body, served, 100_000)
+    at_once = request.model_dump_json(exclude_defaults=True).encode()
+    assert stored == canonical(request) == at_once
+    assert GenerationRequest.model_validate_json(stored) == request
+    assert fingerprint == hashlib.sha256(at_once).hexdigest()
+    assert msgspec.json.decode(shown, type=Shown) == shown_of(stored)

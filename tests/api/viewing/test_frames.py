@@ -1,0 +1,46 @@
+"""Frames in blocks give back what was appended, from any position on."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.viewing import frames, sse_frames
+from api.viewing.frames import Frames
+
+
+def _frame(number: int, size: int) -> bytes:
+    return sse_frames.EVENT_FRAME % (b"delta", b"x" * size, b"1-%d" % number)
+
+
+@given(sizes=st.lists(st.integers(0, 400), max_size=60), data=st.data())
+def test_every_position_reads_what_follows_it(sizes: list[int], data: st.DataObject) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(frames, "BLOCK_BYTES", 500)
+        patch.setattr(sse_frames, "MAX_WRITE_BYTES", 1_200)
+        made = [_frame(number, size) for number, size in enumerate(sizes)]
+        held = Frames()
+        for frame in made:
+            held.append(frame)
+        assert held.count == len(made)
+        assert held.size == sum(map(len, made))
+        start = position = data.draw(st.integers(0, len(made)))
+        read = []
+        while position < held.count:
+            piece, end = held.read(position)
+            assert piece == b"".join(made[position:end])
+            # Enough for a write, unless there is no more; and not more than a block too many.
+            longest = max(map(len, made))
+            assert len(piece) >= 1_200 or end == held.count
+            assert len(piece) < 1_200 + 2 * (500 + longest)
+            read.append(piece)
+            position = end
+        assert b"".join(read) == b"".join(made[start:])
+
+
+def test_nothing_is_read_at_the_end() -> None:
+    held = Frames()
+    assert held.read(0) == (b"", 0)
+    held.append(_frame(0, 20_000))
+    assert held.read(1) == (b"", 1)

@@ -1,0 +1,226 @@
+"""The hub's contract: one tail for each watched generation, shared, and gone with its last watcher."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from api.viewing.hub import Hub
+from api.viewing.tail import Tail
+from shared.storage.connections import connect
+from shared.storage.keys import GenerationKeys
+from shared.storage.subscriber import Subscriber
+from tests.api.harness import Api, Producer, until
+
+
+@contextmanager
+def watching(hub: Hub, generation_id: str) -> Iterator[Tail]:
+    tail = hub.acquire(generation_id)
+    try:
+        yield tail
+    finally:
+        hub.release(tail)
+
+
+async def test_watchers_share_a_tail_that_ends_after_the_last(
+    api: Api, running: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub: Hub = api.hub
+    monkeypatch.setattr("api.viewing.hub.TAIL_LINGER_S", 0.01)
+    with watching(hub, running.generation_id) as first:
+        with watching(hub, running.generation_id) as second:
+            assert first is second
+            assert hub.tails == 1
+            await until(lambda: first.loaded, "the log to be read")
+            await running.say("a")
+            await until(lambda: first.frames.count == 3, "the live events")
+        assert hub.tails == 1
+    assert hub.tails == 0
+    await channels(api)
+    assert not hub.watches(running.generation_id)
+    # Watched again, it is another one, and complete.
+    with watching(hub, running.generation_id) as third:
+        assert third is not first
+        await until(lambda: third.frames.count == 3, "the log to be read again")
+
+
+async def channels(api: Api, *generation_ids: str) -> None:
+    """Wait until these are what is subscribed to."""
+    expected = {GenerationKeys(generation_id).channel.encode() for generation_id in generation_ids}
+    async with asyncio.timeout(5):
+        while set(await api.log.redis.pubsub_channels()) != expected:
+            await asyncio.sleep(0.01)
+
+
+async def test_who_comes_back_finds_the_tail_as_it_was(api: Api, running: Producer) -> None:
+    hub = api.hub
+    with watching(hub, running.generation_id) as first:
+        await until(lambda: first.loaded, "the log to be read")
+    await running.say("a")
+    await until(lambda: first.frames.count == 3, "what came when nobody watched")
+    with watching(hub, running.generation_id) as second:
+        assert second is first
+    with watching(hub, running.generation_id) as third:
+        assert third is first
+
+
+async def test_tails_that_nobody_watches_are_few_bytes(
+    api: Api, running: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = api.hub
+    with watching(hub, running.generation_id) as first:
+        await until(lambda: first.loaded, "the log to be read")
+    monkeypatch.setattr("api.viewing.hub.MAX_LINGERING_BYTES", first.frames.size * 3 // 2)
+    await channels(api, running.generation_id)
+    other = await api.post()
+    producer = await Producer.start(api.log, other)
+    with watching(hub, other) as second:
+        await until(lambda: second.loaded, "the log to be read")
+        await channels(api, running.generation_id, other)
+    # The older one makes room.
+    await channels(api, other)
+    await producer.complete()
+
+
+async def test_an_end_that_came_while_nobody_watched_is_read_again(api: Api, running: Producer) -> None:
+    hub = api.hub
+    with watching(hub, running.generation_id) as first:
+        await until(lambda: first.loaded, "the log to be read")
+    await running.complete()
+    await until(lambda: first.state == "completed", "the end")
+    with watching(hub, running.generation_id) as second:
+        assert second is not first
+        await until(lambda: second.state == "completed", "the log to be read again")
+    # One that ended while it was watched is not kept.
+    with watching(hub, running.generation_id) as third:
+        assert third is not second
+
+
+async def test_a_tail_that_is_gone_ends_with_its_last_watcher(api: Api, running: Producer) -> None:
+    hub = api.hub
+    with watching(hub, running.generation_id) as tail:
+        await until(lambda: tail.loaded, "the log to be read")
+        tail.published(b"deleted")
+    await channels(api)
+
+
+async def test_a_node_that_goes_away_keeps_no_tail(api: Api, running: Producer) -> None:
+    with watching(api.hub, running.generation_id):
+        api.hub.drain()
+    await channels(api)
+
+
+async def test_quick_turns_lose_nothing(api: Api, running: Producer) -> None:
+    for _ in range(50):
+        with watching(api.hub, running.generation_id):
+            await asyncio.sleep(0)
+    with watching(api.hub, running.generation_id) as tail:
+        await running.say("a", "b")
+        await until(lambda: tail.frames.count == 4, "all events")
+
+
+async def test_all_tails_use_one_connection(api: Api) -> None:
+    ids = [await api.post() for _ in range(30)]
+    producers = [await Producer.start(api.log, generation_id) for generation_id in ids]
+    with ExitStack() as stack:
+        tails = [stack.enter_context(watching(api.hub, generation_id)) for generation_id in ids]
+        await until(lambda: all(tail.loaded for tail in tails), "all logs to be read")
+        clients = await api.log.redis.client_list(_type="pubsub")
+        assert len(clients) == 1
+        for producer in producers:
+            await producer.complete()
+        await until(lambda: all(tail.state == "completed" for tail in tails), "all to end")
+
+
+async def test_positions_over_several_attempts(api: Api, running: Producer) -> None:
+    await running.say("a")
+    second = await Producer.start(api.log, running.generation_id)
+    await second.say("b", "c")
+    with watching(api.hub, running.generation_id) as tail:
+        await until(lambda: tail.loaded, "the log to be read")
+        entries = await api.log.read(running.generation_id)
+        assert [tail.position(entry.id) for entry in entries] == list(range(1, len(entries) + 1))
+        for never in (running.last._replace(seq=3), second.last._replace(seq=9), (5, 0)):
+            assert tail.position(type(running.last)(*never)) is None
+
+
+class Told:
+    """A follower that counts how often it is told."""
+
+    def __init__(self) -> None:
+        self.position: int | None = None
+        self.times = 0
+
+    def advance(self) -> None:
+        self.times += 1
+
+    def take(self, news: Mapping[int | None, bytes], end: int, now: float) -> None:
+        self.advance()
+
+    def rewind(self) -> None: ...
+    def cut(self) -> None: ...
+
+
+async def test_events_within_the_flush_window_are_told_together(api: Api, running: Producer) -> None:
+    tail = Tail(running.generation_id, api.log, api.generations, check=60.0, window=0.5)
+    follower = Told()
+    tail.followers.add(follower)
+    tail.subscribed()
+    reading = asyncio.create_task(tail.run())
+    await until(lambda: tail.loaded and follower.times, "the log to be read")
+    told, token = follower.times, running.claim.token
+    for seq in range(1, 4):
+        tail.published(b'%d-%d %d-%d\ndelta\n{"part":0}' % (token, seq - 1, token, seq))
+        for _ in range(3):
+            await asyncio.sleep(0)
+    assert tail.frames.count == 4
+    assert follower.times == told
+    await until(lambda: follower.times > told, "the window to end")
+    assert follower.times == told + 1
+    reading.cancel()
+
+
+class Silent:
+    """A server that accepts, says yes to the handshake's commands, and then falls silent: a half-open connection."""
+
+    def __init__(self) -> None:
+        self.connections = self.subscribed = self.open = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self.open += 1
+        silent = False
+        while data := await reader.read(65_536):
+            self.subscribed += b"SUBSCRIBE" in data
+            silent = silent or b"SUBSCRIBE" in data
+            if silent:
+                continue
+            writer.write(b"+OK\r\n" * data.count(b"*"))
+        writer.close()
+        await writer.wait_closed()
+        self.open -= 1
+
+
+async def test_half_open_connection_is_found(caplog: pytest.LogCaptureFixture) -> None:
+    silent = Silent()
+    async with await asyncio.start_server(silent.serve, "127.0.0.1", 0) as listener:
+        port = listener.sockets[0].getsockname()[1]
+        redis = connect(f"redis://127.0.0.1:{port}/0", timeout=1)
+        subscriber = Subscriber(redis, timeout=0.1)
+        running = asyncio.create_task(subscriber.run())
+        await until(lambda: silent.connections >= 1, "the first connection")
+
+        class Nobody:
+            def subscribed(self) -> None: ...
+            def published(self, message: bytes) -> None: ...
+
+        subscriber.subscribe("channel", Nobody())
+        await until(lambda: silent.subscribed >= 2, "a new connection")
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await redis.aclose()
+        await until(lambda: not silent.open, "the connections to be closed")
+    assert "TimeoutError" in caplog.text

@@ -1,0 +1,1 @@
+"""Breaks a running Midstream, records what happens, and judges the record (`python -m tests.chaos`)."""

@@ -1,0 +1,1 @@
+"""What tests, benchmarks and judges share: processes, and where the repository is."""

@@ -1,0 +1,231 @@
+"""`midstream up` as a user runs it: real processes, a real answer, and nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from midstream.commands import up
+from midstream.errors import StartError
+from midstream.processes.valkey import Valkey
+from tests.midstream.conftest import Gone, RunPython, ended, users_own
+
+START_TIMEOUT = 45
+
+StartUp = Callable[..., Awaitable["Running"]]
+
+
+class Running:
+    """A `midstream up` that has said that it is ready."""
+
+    def __init__(self, process: subprocess.Popen[str], banner: str) -> None:
+        self.process = process
+        found = re.search(r"ready at (http://\S+)", banner)
+        assert found, banner
+        self.base = found[1]
+        self.banner = banner
+        self.curl = shlex.split(next(line for line in banner.splitlines() if "curl" in line))
+
+    async def ask(self, query: str = "") -> tuple[str, str]:
+        """Do what the printed curl does; the events as they came, and the generation's id.
+
+        `query` goes to the simulator with the model's name.
+        """
+        headers = dict(self.curl[index + 1].split(": ", 1) for index, word in enumerate(self.curl) if word == "-H")
+        body = json.loads(self.curl[self.curl.index("-d") + 1])
+        body["model"] += query
+        async with httpx2.AsyncClient(timeout=30) as client:
+            answer = await client.post(self.curl[2], json=body, headers=headers)
+            if answer.is_server_error:
+                answer.raise_for_status()
+            assert answer.status_code == 200, answer.text
+            queued = re.search(r"^event: queued\ndata: (.*)$", answer.text, re.MULTILINE)
+            assert queued, answer.text
+            return answer.text, json.loads(queued[1])["id"]
+
+    async def events(self, generation: str) -> str:
+        """The whole log of a generation, from its start."""
+        async with httpx2.AsyncClient(timeout=30) as client:
+            answer = await client.get(f"{self.base}/v1/generations/{generation}/events")
+            assert answer.status_code == 200, answer.text
+            return answer.text
+
+    def children(self) -> list[int]:
+        """Process ids of all that `up` started."""
+        return children_of(self.process.pid)
+
+    async def end(self, number: signal.Signals) -> str:
+        """Send a signal and wait for the end; what it said on stderr."""
+        self.process.send_signal(number)
+        _, err = await asyncio.to_thread(self.process.communicate, timeout=30)
+        return err
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def ids(events: str) -> list[str]:
+    return re.findall(r"^id: (\S+)$", events, re.MULTILINE)
+
+
+@pytest.fixture
+def start_up(run_python: RunPython, tmp_path: Path) -> StartUp:
+    """Start `midstream up` on a free port and the test's data folder; returns when it is ready."""
+
+    async def start(*arguments: str, **environment: str) -> Running:
+        command = ["-m", "midstream", "up", "--port=0", f"--data-dir={tmp_path / 'data'}", *arguments]
+        process = run_python(*command, **environment)
+
+        def banner() -> str:
+            assert process.stdout is not None
+            lines = []
+            for line in process.stdout:
+                lines.append(line)
+                if "curl" in line:
+                    return "".join(lines)
+            raise AssertionError(process.communicate()[1])
+
+        return Running(process, await asyncio.wait_for(asyncio.to_thread(banner), START_TIMEOUT))
+
+    return start
+
+
+@pytest.mark.timeout(120)
+async def test_shows_an_answer_and_serves_it_again_after_a_restart(start_up: StartUp, gone: Gone) -> None:
+    first = await start_up()
+    assert "simulator" in first.banner
+    events, generation = await first.ask("?rate=0")
+    assert "\nevent: delta\n" in events
+    assert "\nevent: completed\n" in events
+    children = first.children()
+    assert len(children) == 4, "server, API, worker and simulator"
+    err = await first.end(signal.SIGINT)
+    assert first.process.returncode == 0, err
+    assert all(ended(pid) for pid in children)
+
+    second = await start_up()
+    again = await second.events(generation)
+    assert ids(again) == ids(events)
+    assert "\nevent: completed\n" in again
+    children = second.children()
+    second.process.kill()
+    for pid in children:
+        await gone(pid)
+
+
+@pytest.mark.timeout(120)
+async def test_brings_back_each_part_that_is_killed(start_up: StartUp) -> None:
+    running = await start_up("--workers=2", "--processes=2")
+    children = running.children()
+    assert len(children) == 6
+    for pid in children:
+        os.kill(pid, signal.SIGKILL)
+    async with asyncio.timeout(START_TIMEOUT):
+        while True:
+            try:
+                events, _ = await running.ask("?rate=0")
+            except httpx2.HTTPError:
+                await asyncio.sleep(0.1)
+            else:
+                break
+    assert "\nevent: completed\n" in events
+    assert not set(children) & set(running.children())
+    await running.end(signal.SIGTERM)
+    assert running.process.returncode == 0
+
+
+@pytest.mark.timeout(120)
+async def test_several_workers_are_kept_running_and_end_together(run_python: RunPython, tmp_path: Path) -> None:
+    async with Valkey(tmp_path / "data") as valkey:
+        process = run_python("-m", "midstream", "worker", "--processes=2", MIDSTREAM_REDIS_URL=valkey.url)
+        assert process.stderr is not None
+        lines = iter(process.stderr.readline, "")
+
+        def ready(*names: str) -> None:
+            waiting = set(names)
+            while waiting:
+                line = next(lines)
+                waiting -= {name for name in waiting if f"{name} |" in line and "takes up to" in line}
+
+        await asyncio.wait_for(asyncio.to_thread(ready, "worker-1", "worker-2"), START_TIMEOUT)
+        children = children_of(process.pid)
+        os.kill(children[0], signal.SIGKILL)
+        await asyncio.wait_for(asyncio.to_thread(ready, "worker-1"), START_TIMEOUT)
+        children = children_of(process.pid)
+        assert len(children) == 2
+        process.terminate()
+        assert await asyncio.to_thread(process.wait, 30) == 0
+        assert all(ended(pid) for pid in children)
+
+
+def refusal(process: subprocess.Popen[str]) -> str:
+    """The one line of a start that was refused as a usage error, before anything was started."""
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (2, "")
+    assert err.startswith("midstream: ")
+    assert err.count("\n") == 1
+    return err
+
+
+async def test_a_port_in_use_is_one_clear_line(run_python: RunPython, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        line = refusal(run_python("-m", "midstream", "up", f"--port={port}", "--data-dir=data"))
+    assert f"127.0.0.1 port {port}" in line
+    assert "--port" in line
+    assert not (tmp_path / "data").exists()
+
+
+async def test_an_unusable_data_folder_is_one_clear_line(run_python: RunPython, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    line = refusal(run_python("-m", "midstream", "up", "--port=0", "--data-dir=file/data"))
+    assert str(tmp_path / "file" / "data") in line
+    assert "--data-dir" in line
+
+
+async def test_a_data_folder_in_use_is_one_clear_line(start_up: StartUp, run_python: RunPython) -> None:
+    running = await start_up()
+    line = refusal(run_python("-m", "midstream", "up", "--port=0", "--data-dir=data"))
+    assert f"in use by another midstream (process {running.process.pid})" in line
+    await running.end(signal.SIGINT)
+
+
+async def test_no_keys_beyond_loopback_is_one_clear_line(run_python: RunPython) -> None:
+    line = refusal(run_python("-m", "midstream", "up", "--host=0.0.0.0", "--port=0"))
+    assert "MIDSTREAM_API_KEYS" in line
+
+
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "203.0.113.1"])
+def test_an_address_that_is_not_ours_is_refused(host: str) -> None:
+    with pytest.raises(StartError, match=rf"{re.escape(host)}.*--host"):
+        up.free_port(host, 0)
+
+
+def test_a_folder_of_ours_by_name_where_the_user_stands_is_not_ours(run_python: RunPython, tmp_path: Path) -> None:
+    for name in ("api", "shared", "worker", "midstream"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise SystemExit('not this one')")
+    process = run_python(*up._command("--help")[1:])
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "")
+
+
+@pytest.mark.timeout(120)
+async def test_answers_where_the_user_has_packages_named_as_ours(start_up: StartUp, tmp_path: Path) -> None:
+    users_own(tmp_path, "package")
+    running = await start_up(PYTHONPATH=".")
+    events, _ = await running.ask("?rate=0")
+    assert "\nevent: completed\n" in events
+    assert "not this one" not in await running.end(signal.SIGINT)

@@ -1,0 +1,254 @@
+"""The bill: what a generation's attempts used, and what that costs. What a lost or failed attempt used was paid too."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
+from copy import copy
+from dataclasses import dataclass
+from decimal import Decimal
+
+import msgspec
+from msgspec import UNSET, Struct
+from msgspec.structs import replace
+from redis.exceptions import RedisError
+
+from shared.generations.generations import Existence, Generations
+from shared.log.events import (
+    ORIGIN,
+    AnyEvent,
+    Cancelled,
+    Completed,
+    Cost,
+    Delta,
+    Failed,
+    Response,
+    Spent,
+    Usage,
+    UsageReport,
+    decode,
+)
+from shared.log.guarded_log import Log
+from shared.record import Record
+from shared.usage import ended
+from worker.billing.prices import CURRENCY, Prices
+from worker.requests import token_estimate
+from worker.writing.writer import Writer
+
+logger = logging.getLogger("midstream.worker")
+
+GENERATED_KINDS = frozenset({"text", "reasoning", "refusal", "tool_call"})
+"""Kinds of parts whose deltas are the model's output, character by character."""
+UNCHARGED_CODES = frozenset({
+    "authentication", "permission", "not_found", "bad_request", "context_length", "rate_limit", "overloaded",
+    "connection", "unknown_provider", "worker_exhausted",
+})  # fmt: skip
+"""Codes of failures that a provider charges nothing for, where it had not begun to answer."""
+_TOLD = frozenset({"response", "usage", "delta"})
+MAX_READS = 5
+"""Times that the log is asked for what earlier attempts used; then the bill is without them."""
+
+
+class _Begun(Struct):
+    """An attempt's first event, as far as it matters here."""
+
+    provider: str
+    model: str
+    continues: bool = False
+    cached: bool = False
+    """Replayed from another generation's log: nobody was asked, and nothing is paid."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.provider}/{self.model}"
+
+
+@dataclass(slots=True)
+class _Call:
+    """What one attempt asked of a provider."""
+
+    begun: _Begun
+    at_ms: int
+    response: Response | None = None
+    usage: Usage | None = None
+    said: int = 0
+    """Characters of its answer."""
+    before: int = 0
+    """Characters of what it continues, which was asked along."""
+    completed: bool = False
+    refused: bool = False
+    numbered: bool = False
+    """Its events have the provider's numbers, by which it can be found again."""
+
+    def goes_on(self, earlier: _Call) -> bool:
+        """Whether this is the same call, which was left and found again: its counts include those before.
+
+        A name alone does not say so: some servers call all their answers the same.
+        """
+        mine, others = (call.response.response_id if call.response else UNSET for call in (self, earlier))
+        found = earlier.numbered or not earlier.said
+        return self.begun.continues and mine is not UNSET and mine == others and found
+
+    def take(self, event: AnyEvent) -> None:
+        """Note what one of its events says of it."""
+        self.numbered = self.numbered or event.sequence_number is not UNSET
+        if isinstance(event, Response):
+            self.response = event
+        elif isinstance(event, UsageReport) and event.usage.is_possible:
+            self.usage = event.usage
+        elif isinstance(event, Delta) and event.kind in GENERATED_KINDS:
+            self.said += len(event.delta)
+
+
+class Bill:
+    """Made where a generation ends; `close` writes it into the terminal event.
+
+    `characters` gives how many of text the request has, where nobody counted. `refused` are tokens of attempts that are
+    known to have cost nothing.
+    """
+
+    def __init__(self, prices: Prices, characters: Callable[[], Awaitable[int]], refused: Collection[int] = ()) -> None:
+        self._prices = prices
+        self._characters = characters
+        self._refused = refused
+        self._calls: list[_Call] = []
+
+    async def read(self, log: Log, generation_id: str, before: int | None = None) -> None:
+        """Take what the log's attempts used, those with a token of `before` or above left out.
+
+        Raises redis.exceptions.RedisError, and ValueError for a log that is not as we write it.
+        """
+        calls: list[_Call] = []
+        cursor = ORIGIN
+        while page := await log.read(generation_id, cursor):
+            for (token, _), type, data in page:
+                if before is not None and token >= before:
+                    break
+                if type == "attempt":
+                    begun = msgspec.json.decode(data, type=_Begun)
+                    calls.append(_Call(begun, token, before=_standing(calls, begun), refused=token in self._refused))
+                elif type in _TOLD and calls:
+                    calls[-1].take(decode(type, data))
+            cursor = page[-1].id
+            if before is not None and cursor.token >= before:
+                break
+        self._calls = calls
+
+    async def close(
+        self, end: Completed | Failed | Cancelled, writer: Writer, log: Log, *, itemised: bool = False
+    ) -> None:
+        """Give the terminal event of this attempt its cost, and say what was paid where that is not its alone.
+
+        `itemised`: say it in any case. Raises nothing: an end is written whatever becomes of its bill.
+        """
+        try:
+            await self._close(end, writer, log, itemised)
+        except Exception as error:
+            logger.error("%s: ended without a bill (%s)", writer.generation_id, type(error).__name__)
+
+    async def _close(self, end: Completed | Failed | Cancelled, writer: Writer, log: Log, itemised: bool) -> None:
+        if writer.after != ORIGIN:
+            await self._read_patiently(log, writer)
+        implied: list[Spent] = []
+        begun = msgspec.json.decode(writer.first, type=_Begun) if writer.first else None
+        if begun is not None:
+            self._calls.append(self._own(begun, end, writer))
+        spent = await self.spent()
+        if spent or end.cost is None:
+            end.cost = _total(spent)
+        if begun is not None and end.usage is not None:
+            implied.append(Spent(begun.name, end.usage, end.cost))
+        end.spent = spent if spent != implied or itemised else UNSET  # a replay's end has what its source spent
+
+    def _own(self, begun: _Begun, end: Completed | Failed | Cancelled, writer: Writer) -> _Call:
+        call = _Call(begun, writer.token, before=_standing(self._calls, begun))
+        if end.usage is None:
+            for type, data in writer.events():
+                if type in _TOLD:
+                    call.take(decode(type, data))
+        call.response, call.usage, call.completed = writer.response, end.usage, isinstance(end, Completed)
+        call.refused = isinstance(end, Failed) and is_refused(end, writer)
+        return call
+
+    async def _read_patiently(self, log: Log, writer: Writer) -> None:
+        # The end has to wait for a Redis that is away in any case.
+        for failures in range(MAX_READS):
+            try:
+                return await self.read(log, writer.generation_id, writer.token)
+            except ValueError:
+                return None
+            except RedisError:
+                if writer.outcome is not None:
+                    return None
+            await asyncio.sleep(0.1 * 2.0**failures * random.uniform(0.5, 1.0))
+        return None
+
+    async def spent(self) -> list[Spent]:
+        """What was paid, in order: each call with what is known of it, else with what it may have been.
+
+        Raises what `characters` raises.
+        """
+        spent: list[Spent] = []
+        asked: int | None = None
+        for call in self._joined():
+            if call.begun.cached or (call.refused and call.usage is None and not call.said):
+                continue
+            begun = call.begun
+            named = call.response.model if call.response is not None and call.response.model is not UNSET else None
+            if call.usage is None and asked is None:
+                asked = await self._characters()
+            used = call.usage or token_estimate.usage((asked or 0) + call.before, call.said)
+            cost = self._prices.cost(begun.provider, (named, begun.model), used, call.at_ms)
+            if call.usage is None:
+                spent.append(Spent(begun.name, used, cost, estimated=True))
+            elif cost is None or call.completed:
+                spent.append(Spent(begun.name, used, cost))
+            else:
+                # It may have had more to count.
+                spent.append(Spent(begun.name, used, replace(cost, at_least=True)))
+        return spent
+
+    def _joined(self) -> list[_Call]:
+        """The calls, each with what went on with it."""
+        joined: list[_Call] = []
+        for call in self._calls:
+            if joined and call.goes_on(joined[-1]):
+                earlier = joined.pop()
+                whole = call.usage is not None
+                call = copy(call)
+                call.usage, call.completed = call.usage or earlier.usage, call.completed and whole
+                call.said, call.before = call.said + earlier.said, earlier.before
+            joined.append(call)
+        return joined
+
+
+def is_refused(failed: Failed, writer: Writer) -> bool:
+    """Whether an attempt that failed so was never answered, which nobody charges for."""
+    return not writer.said_something and writer.response is None and failed.code in UNCHARGED_CODES
+
+
+def _standing(calls: list[_Call], begun: _Begun) -> int:
+    return calls[-1].before + calls[-1].said if begun.continues and calls else 0
+
+
+async def count_deleted(record: Record, bill: Bill, writer: Writer, generations: Generations, log: Log) -> None:
+    """Count what was used until it was deleted, unless an end was counted; one that another has ended is its."""
+    end = Cancelled(usage=writer.usage)
+    with suppress(RedisError):
+        if (await generations.find(record.id)).existence is not Existence.TOMBSTONE:
+            return
+        await bill.close(end, writer, log)
+        end.t = writer.elapsed_ms
+        await generations.queue.settle([], [ended(record, writer.first, writer.token, end, deleted=True)])
+
+
+def _total(spent: list[Spent]) -> Cost | None:
+    known = [line.cost for line in spent if line.cost is not None and line.estimated is not True]
+    if not known:
+        return None
+    amount = f"{sum((Decimal(cost.amount) for cost in known), Decimal(0)).normalize():f}"
+    missing = len(known) < len(spent) or any(cost.at_least is True for cost in known)
+    return Cost(amount, CURRENCY, at_least=True) if missing else Cost(amount, CURRENCY)

@@ -1,0 +1,119 @@
+"""Prices: what a provider charges for tokens, from genai-prices' data (offline) and the operator's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from decimal import Decimal, localcontext
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from shared.config.provider_settings import ProviderSettings
+from shared.config.settings import PriceSettings, Settings
+from shared.log.events import Cost, Usage
+
+if TYPE_CHECKING:
+    from genai_prices.data_snapshot import DataSnapshot
+    from genai_prices.types import ModelInfo, Provider
+
+CURRENCY = "USD"
+ROUNDING = Decimal("1e-12")
+"""To this an amount is rounded, half to even. It is exact for prices with up to 6 decimals for a million tokens."""
+DECIMAL_DIGITS = 60
+"""Of the arithmetic: more than any product of a price and a count has."""
+MAX_REMEMBERED_MODELS = 1000
+"""Names of models whose entries are remembered."""
+
+
+class Prices:
+    """Knows an endpoint's prices by its address, as that is who charges. One that nobody knows has no price.
+
+    The data is loaded at once (0.2 s), and not at all where only the simulator, which charges nothing, can be asked.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        endpoints = settings.endpoints()
+        free = PriceSettings(input=Decimal(0), output=Decimal(0))
+        simulated = {name for name, entry in endpoints.items() if _within(settings.simulator_url, entry.base_url)}
+        self._own = {f"{name}/*": free for name in simulated} | settings.prices
+        self._known: DataSnapshot | None = None
+        self._vendors: dict[str, Provider] = {}
+        self._find = lru_cache(MAX_REMEMBERED_MODELS)(self._search)
+        if endpoints.keys() - simulated:
+            from genai_prices.data_snapshot import get_snapshot
+
+            self._known = get_snapshot()
+            for name in endpoints.keys() - simulated:
+                if (vendor := self._vendor(endpoints[name])) is not None:
+                    self._vendors[name] = vendor
+
+    def _vendor(self, endpoint: ProviderSettings) -> Provider | None:
+        assert self._known is not None
+        try:
+            return self._known.find_provider(None, None, endpoint.address)
+        except LookupError:
+            return None
+
+    def _search(self, provider: str, model: str) -> ModelInfo | None:
+        """The entry of a model. The data's own look-up remembers each name for ever, and callers invent names."""
+        assert self._known is not None
+        return self._vendors[provider].find_model(model, all_providers=self._known.providers)
+
+    def cost(self, provider: str, models: Iterable[str | None], usage: Usage, at_ms: int) -> Cost | None:
+        """What this usage costs at this time (ms since the epoch); None where the price is unknown.
+
+        `models` are the model's names, the surest first: what the provider calls it, then what it was asked for as.
+        """
+        names = [name for name in models if name]
+        with localcontext(prec=DECIMAL_DIGITS):
+            for name in [*names, "*"]:
+                if (price := self._own.get(f"{provider}/{name}")) is not None:
+                    return _cost(_charge(price, usage))
+            for name in names:
+                if (amount := self._listed(provider, name, usage, at_ms)) is not None:
+                    return _cost(amount)
+        return None
+
+    def _listed(self, provider: str, model: str, usage: Usage, at_ms: int) -> Decimal | None:
+        if provider not in self._vendors or (found := self._find(provider, model)) is None:
+            return None
+        from genai_prices import Usage as Counts
+
+        at = datetime.fromtimestamp(at_ms / 1000, UTC)
+        try:
+            # Its counts include as ours do: cached ones are input, reasoning is output.
+            counts = Counts(
+                input_tokens=usage.input_tokens,
+                output_tokens=usage.output_tokens,
+                cache_read_tokens=usage.cached_tokens,
+                cache_write_tokens=usage.cache_write_tokens,
+                output_reasoning_tokens=usage.reasoning_tokens,
+            )
+            return found.calc_price(counts, self._vendors[provider], genai_request_timestamp=at).total_price
+        except (LookupError, ValueError):
+            return None  # not in the list; or counts that contradict each other
+
+
+def _charge(price: PriceSettings, usage: Usage) -> Decimal | None:
+    fresh = usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens
+    if min(fresh, usage.output_tokens) < 0:
+        return None  # they contradict each other
+    cached = price.input if price.cached is None else price.cached
+    cache_write = price.input if price.cache_write is None else price.cache_write
+    million = (
+        fresh * price.input
+        + usage.cached_tokens * cached
+        + usage.cache_write_tokens * cache_write
+        + usage.output_tokens * price.output
+    )
+    return million.scaleb(-6)
+
+
+def _cost(amount: Decimal | None) -> Cost | None:
+    if amount is None:
+        return None
+    return Cost(f"{amount.quantize(ROUNDING).normalize():f}", CURRENCY)
+
+
+def _within(root: str | None, address: str | None) -> bool:
+    return bool(root and address and (address == root or address.startswith(f"{root}/")))

@@ -1,0 +1,1 @@
+"""Another generation's answer, in the provider's place."""

@@ -1,0 +1,230 @@
+"""The cache: which generation answers all identical requests of an owner, finished or still running."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import TypeVar
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import OutOfMemoryError
+
+from shared.config.settings import Settings
+from shared.generations.generations import Generations
+from shared.log.events import Completed
+from shared.log.guarded_log import Log
+from shared.process.background_thread import aside
+from shared.record import Record, Shown
+from shared.request.generation_request import ContentPart, GenerationRequest, Message
+from shared.storage.keys import cache_key
+from shared.storage.lua_script import LuaScript
+from worker.cache.log_notifier import LogNotifier
+from worker.cache.replay import Replay
+from worker.cache.source import Beginning, Source, SourceLostError
+from worker.providers.watchdog import patience
+from worker.requests.kept_request import KeptRequest
+
+T = TypeVar("T")
+
+logger = logging.getLogger("midstream.worker")
+
+IMMATERIAL_FIELDS = frozenset({"on_interrupt", "idle_timeout", "deadline", "ttl", "metadata", "cache"})
+"""Fields that do not change what a model is asked. A new field counts, unless it is named here."""
+
+
+def canonical(request: GenerationRequest) -> str:
+    """JSON of all that matters for the answer: members in order, without defaults."""
+    return "".join(_canonical(request))
+
+
+def _canonical(request: GenerationRequest) -> Iterator[str]:
+    """In steps: message by message, and of one in many parts part by part."""
+    fields = request.model_dump(mode="json", exclude={*IMMATERIAL_FIELDS, "messages"}, exclude_defaults=True)
+    before = "{"
+    for name in sorted({*fields, "messages"}):
+        yield f"{before}{_dumped(name)}:"
+        if name == "messages":
+            yield from _joined(request.messages, _message)
+        else:
+            yield _dumped(fields[name])
+        before = ","
+    yield "}"
+
+
+def _message(message: Message) -> Iterator[str]:
+    if not isinstance(message.content, list):
+        yield _dumped(message.model_dump(mode="json", exclude_defaults=True))
+        return
+    fields = message.model_dump(mode="json", exclude={"content"}, exclude_defaults=True)
+    before = "{"
+    for name in sorted({*fields, "content"}):
+        yield f"{before}{_dumped(name)}:"
+        if name == "content":
+            yield from _joined(message.content, _part)
+        else:
+            yield _dumped(fields[name])
+        before = ","
+    yield "}"
+
+
+def _part(part: ContentPart) -> Iterator[str]:
+    yield _dumped(part.model_dump(mode="json", exclude_defaults=True))
+
+
+def _joined(items: Iterable[T], pieces: Callable[[T], Iterator[str]]) -> Iterator[str]:
+    before = "["
+    for item in items:
+        yield before
+        yield from pieces(item)
+        before = ","
+    yield "]" if before == "," else "[]"
+
+
+def _dumped(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def digest(owner: str, request: GenerationRequest) -> str:
+    """SHA-256 of owner and canonical request, in hexadecimal."""
+    asked = hashlib.sha256(f"{len(owner)}:{owner}".encode())
+    for piece in _canonical(request):
+        asked.update(piece.encode())
+    return asked.hexdigest()
+
+
+WHOLE_FINISH_REASONS = frozenset({"stop", "tool_calls"})
+"""Reasons for which an answer ends that is all there is to say."""
+TOKEN_LIMIT_FIELDS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens", "num_predict")
+"""What a limit of the output's tokens is called in `extra`."""
+
+
+def will_do(end: Completed, request: GenerationRequest) -> bool:
+    """Whether an answer that has ended so is one to this request, asked again.
+
+    One that was cut may be longer the next time, unless it is the request's own limit that it has come to.
+    """
+    if end.finish_reason != "length":
+        return end.finish_reason in WHOLE_FINISH_REASONS
+    return any(end.usage is None or end.usage.output_tokens >= limit for limit in _limits(request))
+
+
+def _limits(request: GenerationRequest) -> Iterator[int]:
+    if request.max_tokens is not None:
+        yield request.max_tokens
+    for fields in request.extra.values():
+        for scope in (fields, *fields.values()):
+            if isinstance(scope, dict):
+                yield from (limit for name in TOKEN_LIMIT_FIELDS if isinstance(limit := scope.get(name), int))
+
+
+class AnswerCache:
+    """Entries in the log's Redis: from a digest to the generation that answers. Logs hold the answers."""
+
+    _lead = LuaScript("worker/cache/lead.lua")
+
+    def __init__(self, redis: Redis, log: Log, generations: Generations, news: LogNotifier, settings: Settings) -> None:
+        self.settings = settings
+        self._redis = redis
+        self._log = log
+        self._generations = generations
+        self._news = news
+
+    async def lead(self, owner: str, request: GenerationRequest, asking: str, *, useless: str, keep_ms: int) -> str:
+        """Id of the generation to copy; `asking` itself where it is to ask the provider, and others copy it.
+
+        `useless` is a generation that was found to have no answer: one of those who say so replaces it. The entry is
+        kept for `keep_ms`. Raises redis.exceptions.RedisError.
+        """
+        key = cache_key(await aside(request.size(), digest, owner, request))
+        raw: bytes = await self._lead(self._redis, [key], [asking, useless, keep_ms])
+        return raw.decode()
+
+    def source(self, generation_id: str, owner: str) -> Source:
+        """A generation to copy for this owner."""
+        return Source(generation_id, owner, self._log, self._generations, self._news)
+
+    def lookup(self, record: Record, asked: KeptRequest) -> Lookup:
+        """The look for an answer on behalf of one generation."""
+        return Lookup(self, record, asked)
+
+
+class Lookup:
+    """One generation's search for an answer that is there, or on its way.
+
+    It goes on from one source to the next for as long as the request may run: those who look find out together that one
+    is of no use, and one of them is the next. Who is that asks the provider, and looks no more; so each step needs
+    another generation that came to nothing.
+    """
+
+    def __init__(self, cache: AnswerCache, record: Record, asked: KeptRequest) -> None:
+        self._cache = cache
+        self._record = record
+        self._asked = asked
+        self._until: float | None = None
+        self._copied: tuple[str, Beginning] | None = None
+
+    async def replay(self) -> Replay | None:
+        """The answer of another generation, once there is some of it; None where the provider is to be asked.
+
+        Called again where a replay came to no end. Raises redis.exceptions.RedisError.
+        """
+        record, settings = self._record, self._cache.settings
+        request = await self._asked.request()
+        if request.cache is None:
+            return None
+        deadline = request.deadline or settings.deadline
+        # While it may run, and then for as long as its log is there to be copied.
+        keep_ms = int(deadline * 1000) + record.ttl_ms
+        useless = ""
+        self._until = self._until or time.monotonic() + deadline
+        while (seconds := self._until - time.monotonic()) > 0:
+            try:
+                leader = await self._cache.lead(record.owner, request, record.id, useless=useless, keep_ms=keep_ms)
+            except OutOfMemoryError:
+                return None
+            if leader == record.id:
+                return None
+            source = self._cache.source(leader, record.owner)
+            try:
+                led = await source.record(request.cache.ttl)
+                # Who asked while it ran shares its end, whatever that is: a call for each of them would be a herd.
+                over = led.ended_ms is not None and led.ended_ms < record.created_ms
+                quiet = _quiet(request, led, settings)
+                found = await source.beginning(
+                    idle=quiet, seconds=seconds, will_do=partial(will_do, request=request) if over else _any
+                )
+            except SourceLostError:
+                useless = leader
+                continue
+            if self._copied == (leader, found):
+                useless = leader  # the very answer that broke off for us: it was silent, or cannot be read
+                continue
+            self._copied = leader, found
+            logger.info("%s: copies %s", record.id, leader)
+            longest = patience(request.idle_timeout, None, settings).after / 2
+            return Replay(source, found, pace=request.cache.pace, longest=longest, quiet=quiet)
+        return None
+
+
+def _any(_: Completed) -> bool:
+    return True
+
+
+def _quiet(request: GenerationRequest, source: Record, settings: Settings) -> float:
+    """Seconds without news after which a source is given up.
+
+    Its worker hears its provider's keep-alives, of which the log says nothing. Where that worker would end the call no
+    later than this one, it is trusted to.
+    """
+    mine = patience(request.idle_timeout, None, settings)
+    try:
+        theirs = msgspec.json.decode(source.shown or b"", type=Shown).idle_timeout
+    except msgspec.MsgspecError:
+        return mine.before  # of an older version, which did not tell
+    trusted = patience(theirs, None, settings).before <= mine.before
+    return max(mine.silence, mine.before) if trusted else mine.before

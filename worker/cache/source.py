@@ -1,0 +1,157 @@
+"""A source: the generation whose answer others copy, which may still be running."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+
+from redis.exceptions import RedisError
+
+from shared.backoff import Backoff
+from shared.errors import MidstreamError
+from shared.generations.generations import Generations
+from shared.log.entry import Entry
+from shared.log.events import ORIGIN, TERMINAL_TYPES, Attempt, Completed, EventId, decode
+from shared.log.guarded_log import LOG_PAGE, Log
+from shared.record import Record
+from worker.cache.log_notifier import LogNotifier
+
+QUIET_S = 1.0
+"""Seconds without news after which the log is read, and the record looked at, all the same."""
+IN_LINE_S = 1.5 * QUIET_S
+"""Seconds in line after which a source is not waited for: a worker with room has long taken what became visible."""
+
+_SAYS = frozenset({"delta", "annotation", "part_end"})
+
+
+class SourceLostError(MidstreamError):
+    """The source comes to no answer, or to none that will do."""
+
+    retryable = True
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """The attempt with which the answer begins that stands: its first event, and whom it asked."""
+
+    at: EventId
+    provider: str
+    model: str
+
+
+class Source:
+    """Reads another generation's log, and never writes to it."""
+
+    def __init__(self, generation_id: str, owner: str, log: Log, generations: Generations, news: LogNotifier) -> None:
+        self.id = generation_id
+        self.log = log
+        self._owner = owner
+        self._generations = generations
+        self._news = news
+
+    async def pages(self, after: EventId = ORIGIN) -> AsyncGenerator[list[Entry], None]:
+        """The log after an event, as it grows, up to its terminal event.
+
+        Raises SourceLostError where it comes to none. A Redis that is away is waited for: the caller has a watchdog.
+        """
+        backoff = Backoff()
+        sealed = False
+        in_line_since: float | None = None
+        with self._news.of(self.id) as news:
+            while True:
+                news.clear()
+                try:
+                    page = await self.log.read(self.id, after)
+                    if not page:
+                        if sealed:
+                            raise SourceLostError  # it has expired since
+                        sealed = await self._is_sealed()
+                        in_line_since = None if sealed else await self._in_line(in_line_since)
+                except RedisError:
+                    await asyncio.sleep(next(backoff))
+                    continue
+                backoff.reset()
+                if page:
+                    in_line_since = None
+                    yield page
+                    after = page[-1].id
+                    if page[-1].type in TERMINAL_TYPES:
+                        return
+                if len(page) < LOG_PAGE and not sealed:
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(QUIET_S):
+                            await news.wait()
+
+    async def _is_sealed(self) -> bool:
+        record = (await self._generations.find(self.id)).record
+        if record is None:
+            raise SourceLostError
+        return record.seal is not None
+
+    async def _in_line(self, since: float | None) -> float | None:
+        """Since when (time.monotonic) it has been in line; None where a worker has it, or it has ended.
+
+        Who waits here may hold the very place that it would need, so that is not waited for.
+        """
+        now = time.monotonic()
+        if await self._generations.queue.position(self.id) is None:
+            return None
+        if since is not None and now - since >= IN_LINE_S:
+            raise SourceLostError
+        return now if since is None else since
+
+    async def beginning(self, *, idle: float, seconds: float, will_do: Callable[[Completed], bool]) -> Beginning:
+        """Where the answer begins, once some of it is there.
+
+        Raises SourceLostError where the source was completed in a way that will not do, has no news for `idle` s, or
+        nothing to copy for `seconds` in all; redis.exceptions.RedisError where Redis cannot be asked.
+        """
+        loop = asyncio.get_running_loop()
+        found: Beginning | None = None
+        says = False
+        with suppress(TimeoutError, ValueError):
+            async with asyncio.timeout(seconds), asyncio.timeout(idle) as watchdog, aclosing(self.pages()) as pages:
+                async for page in pages:
+                    watchdog.reschedule(loop.time() + idle)
+                    for entry in page:
+                        if entry.type == Attempt.type:
+                            attempt = decode(*entry[1:])
+                            assert isinstance(attempt, Attempt)
+                            if attempt.cached is True:
+                                found = None  # a copy of what came to nothing: its own answer begins after it
+                            elif not attempt.continues:
+                                found, says = Beginning(entry.id, attempt.provider, attempt.model), False
+                        says = says or entry.type in _SAYS
+                    newest = page[-1].type
+                    if newest == "completed" and not will_do(_completed(page[-1])):
+                        raise SourceLostError
+                    if found and (
+                        newest == "completed" or (says and len(page) < LOG_PAGE and newest not in TERMINAL_TYPES)
+                    ):
+                        return found
+        raise SourceLostError
+
+    async def record(self, ttl: float) -> Record:
+        """What is recorded of it.
+
+        Raises SourceLostError where it will not do, or was completed `ttl` seconds ago; redis.exceptions.RedisError.
+        """
+        found = await self._generations.find(self.id)
+        record = found.record
+        # The owner is part of what leads here, and yet: nobody reads what is not theirs.
+        if record is None or record.owner != self._owner or record.cancel_requested:
+            raise SourceLostError
+        if record.state in ("failed", "cancelled"):
+            raise SourceLostError
+        if record.ended_ms is not None and found.now_ms - record.ended_ms >= ttl * 1000:
+            raise SourceLostError
+        return record
+
+
+def _completed(entry: Entry) -> Completed:
+    event = decode(*entry[1:])
+    assert isinstance(event, Completed)
+    return event

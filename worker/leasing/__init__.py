@@ -1,0 +1,1 @@
+"""What this worker may run, and for how long."""

@@ -1,0 +1,75 @@
+"""Wake-ups: how a worker hears of a job at once, by a blocking pop. They are hints: it looks at the queue anyway."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+
+from redis.exceptions import RedisError
+
+from shared.backoff import Backoff
+from shared.queue.queue import Queue
+from shared.storage.outage import level, refusal
+
+logger = logging.getLogger("midstream.worker")
+
+LOOK_INTERVAL_S = 0.1
+"""Seconds between two looks at the queue where no wake-up can be heard."""
+LONGEST_RETRY_S = 10.0
+"""Seconds at most before a pop that failed is tried again."""
+
+
+class WakeUps:
+    """On a connection of its own, whose failures are nobody else's. A reply may be late by `patience` seconds."""
+
+    def __init__(self, queue: Queue, patience: float) -> None:
+        self._queue = queue
+        self._patience = patience
+        self._pop: asyncio.Task[bool] | None = None
+        self._backoff = Backoff(first=LOOK_INTERVAL_S, cap=LONGEST_RETRY_S)
+        self._again = 0.0
+        self.deaf = False
+        """The last pop failed, or its reply is late: the queue has to be looked at without it."""
+        self._told = False
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait for a wake-up, for so many seconds at most; while none can be heard, until the next look at the queue.
+
+        False where the connection has just broken: Redis may have restarted since the queue was looked at.
+        """
+        if self._pop is None:
+            if time.monotonic() < self._again:
+                await self._until_next_look()
+                return True
+            self._pop = asyncio.create_task(self._queue.wait(seconds))
+        done, _ = await asyncio.wait({self._pop}, timeout=LOOK_INTERVAL_S if self.deaf else seconds + self._patience)
+        if not done:
+            self.deaf = True
+            return True
+        pop, self._pop = self._pop, None
+        error = pop.exception()
+        if error is None:
+            self.deaf = self._told = False
+            self._backoff.reset()
+            return True
+        if not isinstance(error, RedisError):
+            raise error
+        self.deaf = True
+        self._again = time.monotonic() + next(self._backoff)
+        if not self._told:
+            logger.log(level(error), "no wake-ups (%s), the queue is looked at without them", type(error).__name__)
+        self._told = True
+        await self._until_next_look()
+        return refusal(error) is not None
+
+    async def close(self) -> None:
+        """Wait for nothing any more."""
+        pop, self._pop = self._pop, None
+        if pop is not None:
+            pop.cancel()
+            await asyncio.gather(pop, return_exceptions=True)
+
+    async def _until_next_look(self) -> None:
+        await asyncio.sleep(LOOK_INTERVAL_S * random.uniform(1.0, 1.2))

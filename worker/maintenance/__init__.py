@@ -1,0 +1,1 @@
+"""What follows an end, and what a crash left."""

@@ -1,0 +1,133 @@
+"""The sweeper: what was accepted, but is neither queued, leased nor sealed, is enqueued again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from dataclasses import replace
+
+from redis.exceptions import RedisError
+
+from shared.config.settings import Settings
+from shared.counted import counted
+from shared.generations.generations import SYNCED_MS, Generations
+from shared.log.guarded_log import Log
+from shared.queue.queue import RESTORATION_MS, IndexPlace, Queue
+from shared.storage.clock import read_clock, read_server
+from shared.storage.outage import level
+from shared.usage import Ended, read_ended
+from worker.billing.bill import Bill
+from worker.billing.prices import Prices
+from worker.maintenance.recovery import Recovery
+from worker.requests import token_estimate
+
+logger = logging.getLogger("midstream.worker")
+
+PENDING_PAGE = 200
+INDEX_ENTRIES_PER_PASS = 500
+"""Entries of owners' indexes that one pass looks at, to drop what has expired."""
+HALF_ACCEPTED_MS = 60_000
+"""ms, while Redis is there, after which an index entry without a record is what a crash left of an unanswered POST."""
+
+
+class Sweeper:
+    """One of all workers sweeps at a time. `run` is its one task."""
+
+    def __init__(self, queue: Queue, generations: Generations, settings: Settings, prices: Prices) -> None:
+        self.queue = queue
+        self.generations = generations
+        self.log = Log(generations.redis)
+        self.prices = prices
+        self.interval = settings.lease
+        self.renew_ms = settings.running_ttl * 1000 / 2
+        self._restoration_ms = max(queue.lease_ms, RESTORATION_MS)
+        self._tidied: tuple[str, IndexPlace | None] = "", None
+        self._recovery = Recovery(generations) if settings.queue_apart else None
+
+    async def run(self) -> None:
+        """Sweep once a lease, until cancelled."""
+        while True:
+            await asyncio.sleep(self.interval * random.uniform(0.8, 1.2))
+            try:
+                # Whoever sweeps has seen both clocks all the time, and knows when one was set, or its Redis restarted.
+                await self.queue.clock()
+                await read_clock(self.generations.redis)
+                if await self.queue.alone("sweep", self.interval * 0.7):
+                    await self.sweep()
+            except RedisError as error:
+                logger.log(level(error), "not swept (%s)", type(error).__name__)
+
+    async def sweep(self) -> int:
+        """One pass over the pending index; gives how many generations it enqueued."""
+        now_ms, up_ms, run = await self.queue.server()
+        _, log_up_ms, log_run = await read_server(self.generations.redis)
+        if min(up_ms, log_up_ms) < max(self.interval * 1000, SYNCED_MS):
+            return 0  # workers are taking their leases back: what looks unqueued may be running
+        lease_ms = int(self.interval * 1000)
+        # Younger entries may be in the middle of being accepted, or have just been sealed; those of a time that is
+        # further off than two leases were announced before the clock was set back.
+        enqueued = await self._pass(now_ms, log_up_ms, before_ms=now_ms - lease_ms)
+        enqueued += await self._pass(now_ms, log_up_ms, since_ms=now_ms + 2 * lease_ms)
+        await self._tidy()
+        if self._recovery is not None:
+            enqueued += await self._recovery.go_on(f"{log_run} {run}")
+        if enqueued:
+            logger.info("enqueued %s that nobody had", counted(enqueued, "generation", "generations"))
+        return enqueued
+
+    async def _pass(self, now_ms: int, log_up_ms: int, **announced: int) -> int:
+        enqueued = kept = 0
+        while page := await self.queue.pending(count=PENDING_PAGE, offset=kept, **announced):
+            unqueued = [generation_id for generation_id, _, queued in page if not queued]
+            ends = dict(zip(unqueued, await self.generations.ends(unqueued), strict=True)) if unqueued else {}
+            over, sealed = [], []
+            for generation_id, since_ms, queued in page:
+                end = ends.get(generation_id)
+                if queued or end in (None, "cancel"):
+                    kept += 1
+                    if now_ms - since_ms > self.renew_ms:
+                        await self.generations.renew(generation_id)
+                    if not queued:
+                        # Redis may have come back older since this pass began: its worker writes it again.
+                        enqueued += await self.queue.enqueue(generation_id, self._restoration_ms)
+                elif end in ("gone", "sealed") or (
+                    end == "lost" and min(abs(now_ms - since_ms), log_up_ms) > HALF_ACCEPTED_MS
+                ):
+                    over.append(generation_id)
+                    if end == "sealed":
+                        sealed.append(generation_id)
+                else:
+                    kept += 1
+            await self.queue.settle(over, [ended for i in sealed if (ended := await self._ended(i)) is not None])
+        return enqueued
+
+    async def _tidy(self) -> None:
+        """The next stretch of an owner's index without what has expired; after an owner's end comes the next owner."""
+        owner, place = self._tidied
+        if place is None:
+            owners = await self.queue.owners()
+            owner = next((name for name in owners if name > owner), owners[0] if owners else "")
+        if owner:
+            self._tidied = owner, await self.generations.tidy(owner, place, INDEX_ENTRIES_PER_PASS)
+
+    async def _characters(self, generation_id: str) -> int:
+        return await token_estimate.characters(await self.generations.request(generation_id))
+
+    async def _ended(self, generation_id: str) -> Ended | None:
+        """What to count of it: what a dead worker left, or the API ended."""
+        record = (await self.generations.find(generation_id)).record
+        if record is None:
+            return None
+        try:
+            end = await read_ended(self.log, record)
+            alone = record.seal is not None and record.seal.seq == 0
+            if end is not None and alone and not end.spent and record.attempts:
+                # The API does not know what the attempts used before its end, unless a worker has left the bill.
+                bill = Bill(self.prices, lambda: self._characters(generation_id))
+                await bill.read(self.log, generation_id)
+                end = replace(end, spent=await bill.spent())
+        except ValueError:
+            logger.warning("%s: not counted, as its log cannot be read", generation_id)
+            return None
+        return end

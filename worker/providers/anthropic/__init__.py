@@ -1,0 +1,1 @@
+"""Anthropic Messages: what is sent, and what comes back."""

@@ -1,0 +1,103 @@
+"""Anthropic Messages (API reference: "Create a Message")."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import httpx2
+from anthropic import AsyncAnthropic, AsyncStream, Omit
+
+from shared.config.provider_settings import ProviderSettings
+from shared.log.snapshots import Snapshot
+from shared.process.background_thread import aside
+from shared.request.generation_request import GenerationRequest
+from shared.request.request_json import encode
+from worker.providers.anthropic.reader import MessagesReader
+from worker.providers.anthropic.request import body, thinks
+from worker.providers.anthropic.version import version_of
+from worker.providers.environment_headers import without_ambient_headers
+from worker.providers.http_client import CALL_TIMEOUT, http_client
+from worker.providers.prefill import Prefix, prefix, rest
+from worker.providers.provider import ProviderEvent
+from worker.providers.stream import follow
+
+
+class AnthropicAdapter:
+    """One Messages endpoint."""
+
+    def __init__(self, name: str, settings: ProviderSettings) -> None:
+        self.name = name
+        self.idle_timeout = settings.idle_timeout
+        self._settings = settings
+        with without_ambient_headers():
+            self._client = AsyncAnthropic(
+                api_key=settings.api_key(),
+                base_url=settings.address,
+                max_retries=0,
+                timeout=CALL_TIMEOUT,
+                http_client=http_client(settings.address),
+                # Its spans can carry prompts, by an environment variable of the SDK's own.
+                open_telemetry=False,
+            )
+
+    def continues(self, request: GenerationRequest, model: str, so_far: Snapshot) -> bool:
+        """See `Provider.continues`."""
+        return self._prefix(request, model, so_far) is not None
+
+    def _prefix(self, request: GenerationRequest, model: str, so_far: Snapshot) -> Prefix | None:
+        """What the answer goes on from; thinking is refused together with it ("Extended thinking")."""
+        if self._settings.prefill == "none" or thinks(request, model) or "thinking" in request.extra.get(self.name, {}):
+            return None
+        return prefix(request, model, so_far, reasoning=False)
+
+    def stream(
+        self, request: GenerationRequest, model: str, so_far: Snapshot | None = None
+    ) -> AsyncGenerator[list[ProviderEvent], None]:
+        """See `Provider.stream`."""
+        begun = None if so_far is None else self._prefix(request, model, so_far)
+        answer = follow(self.name, lambda: self._send(request, model, begun), MessagesReader(self.name))
+        return answer if begun is None else rest(answer, begun, repeats=False)
+
+    async def _send(self, request: GenerationRequest, model: str, begun: Prefix | None) -> httpx2.Response:
+        version, content = await aside(request.size(), self._content, request, model, begun)
+        headers = {"anthropic-version": version, **_credentials(self._settings)}
+        # Not `messages.create`, which walks through its parameters type by type. The answer as httpx2 has it: the SDK's
+        # stream would hold what was sent.
+        answer: Any = await self._client.post(
+            "/v1/messages",
+            cast_to=httpx2.Response,
+            content=content,
+            options={"headers": headers},
+            stream=True,
+            stream_cls=AsyncStream[object],
+        )
+        response: httpx2.Response = answer
+        return response
+
+    def _content(self, request: GenerationRequest, model: str, begun: Prefix | None) -> tuple[str, bytes]:
+        """The version of the protocol that this is in, and the request's JSON."""
+        fields = body(request, model, self._settings)
+        if begun is not None:
+            # "If the final message uses the assistant role, the response content will continue immediately from it."
+            fields["messages"].append({"role": "assistant", "content": [{"type": "text", "text": begun.sent}]})
+        fields = request.with_extra(self.name, fields)
+        return self._settings.anthropic_version or version_of(fields), encode(fields)
+
+    async def cancel(self, request: GenerationRequest, response_id: str) -> None:
+        """See `Provider.cancel`: no answer outlives its connection here."""
+
+    async def aclose(self) -> None:
+        """See `Provider.aclose`."""
+        await self._client.close()
+
+
+def _credentials(settings: ProviderSettings) -> dict[str, str | Omit]:
+    """The key in the one header that is configured.
+
+    The SDK's second major sends `Authorization`. Anthropic takes both, what imitates it often only what its first
+    major sent, which is therefore the default.
+    """
+    if settings.key_header == "authorization":
+        return {}
+    return {"X-Api-Key": settings.api_key(), "Authorization": Omit()}

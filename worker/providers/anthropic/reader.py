@@ -1,0 +1,337 @@
+"""Reading a Messages stream (API reference: "Streaming messages")."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from shared.log.events import (
+    Annotation,
+    Completed,
+    Delta,
+    FinishReason,
+    Part,
+    PartEnd,
+    PartKind,
+    Raw,
+    Response,
+    Usage,
+    UsageReport,
+)
+from worker.providers.anthropic.usage import Counted
+from worker.providers.errors import from_event, problem
+from worker.providers.finish_reasons import Finish, is_done, is_json
+from worker.providers.provider import ProviderEvent
+from worker.providers.stream import parse
+
+FINISH_REASONS: dict[str, FinishReason] = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "refusal": "content_filter",
+    "pause_turn": "paused",
+}
+
+PROTOCOL = "anthropic"
+SIGNATURE_ORIGIN = "anthropic"
+"""Whose signatures and encrypted reasoning these are: they are worth something at this provider only."""
+
+
+class _Message(Struct, gc=False):
+    id: str | None = None
+    model: str | None = None
+    usage: Any = None
+    container: Any = None
+    diagnostics: Any = None
+
+
+class _Delta(Struct, gc=False, forbid_unknown_fields=True):
+    type: str = ""
+    text: str | None = None
+    thinking: str | None = None
+    partial_json: str | None = None
+    signature: str | None = None
+    citation: dict[str, Any] | None = None
+    stop_reason: str | None = None
+    stop_sequence: Any = None
+    stop_details: Any = None
+    container: Any = None
+
+
+class _Event(Struct, gc=False, forbid_unknown_fields=True):
+    type: str = ""
+    index: int = -1
+    delta: _Delta | None = None
+    message: _Message | None = None
+    content_block: dict[str, Any] | None = None
+    usage: Any = None
+    error: Any = None
+    request_id: Any = None
+
+
+class _Block(Struct):
+    """An open content block. `given` is what its start already held, for use where no delta says it."""
+
+    part: int
+    kind: PartKind
+    given: str = ""
+    pieces: list[str] = msgspec.field(default_factory=list)
+    """What a call has grown by."""
+    grown: bool = False
+    signature: str = ""
+    encrypted: str = ""
+
+
+_GROWTH = frozenset({"text_delta", "thinking_delta", "input_json_delta"})
+_DELTAS = _GROWTH | {"signature_delta", "citations_delta"}
+_CALLS = ("tool_use", "server_tool_use", "mcp_tool_use")
+_RESULT = "_tool_result"
+
+_READ: dict[str, frozenset[str]] = {
+    "text": frozenset({"text", "citations"}),
+    "thinking": frozenset({"thinking", "signature"}),
+    "redacted_thinking": frozenset({"data"}),
+    "container_upload": frozenset({"file_id"}),
+    **dict.fromkeys(_CALLS, frozenset({"id", "name", "input"})),
+}
+"""What of a content block is in our events; of a tool's result it is `tool_use_id` and `content`."""
+
+_DIRECT = {"type": "direct"}
+_KNOWN = frozenset(
+    {"message_start", "message_delta", "message_stop", "content_block_start", "content_block_stop", "ping", "error"}
+)  # fmt: skip
+
+_events = msgspec.json.Decoder(_Event)
+_anything = msgspec.json.Decoder(dict[str, Any])
+
+
+class MessagesReader:
+    """The state of one answer. Content blocks are parts one to one; what is of an unknown type is a raw event."""
+
+    def __init__(self, name: str) -> None:
+        self.ended = False
+        self.request_id: str | UnsetType = UNSET
+        self._name = name
+        self._parts = 0
+        self._open: dict[int, _Block] = {}
+        self._counted = Counted()
+        self._usage: Usage | None = None
+        self.finish_reason = Finish()
+        self._id: str | None = None
+
+    def read(self, data: bytes, events: list[ProviderEvent]) -> None:
+        """See `AnswerReader.read`."""
+        if self.ended or not data:
+            return
+        if not data.startswith(b"{") and is_done(data):
+            # Gateways that speak several protocols end all of them with it.
+            if self.finish_reason.stands:
+                self.finish(b"", events)
+            return
+        before, reason = len(events), None
+        try:
+            event = _events.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            event = self._unusual(data, events)
+        match event.type:
+            case "content_block_delta":
+                self._grow(event, data, events)
+            case "content_block_start":
+                self._start(event.index, event.content_block or {}, events)
+            case "content_block_stop":
+                self._stop(event, data, events)
+            case "message_start" if event.message is not None:
+                self._begin(event.message, events)
+            case "message_delta":
+                if event.delta is not None:
+                    reason = event.delta.stop_reason
+                    self._turn(event.delta, events)
+                self._count(event.usage, events)
+            case "message_stop":
+                self._end(events)
+            case "error":
+                raise from_event(self._name, event.error)
+            case "ping":
+                pass
+            case _:
+                self._keep(data, events)
+        if reason or self.finish_reason.reason:
+            self.finish_reason.read(reason, events[before:], counts=event.usage is not None)
+
+    def finish(self, unfinished: bytes, events: list[ProviderEvent]) -> None:
+        """See `AnswerReader.finish`: without `message_stop` it is whole if its stop reason came and no call was cut."""
+        finish = self.finish_reason
+        if unfinished.strip() and not finish.certain:
+            raise problem(self._name, "incomplete_stream", "half an event")
+        if not finish.stands:
+            raise problem(self._name, "incomplete_stream", "no stop_reason")
+        calls = (block for block in self._open.values() if block.kind == "tool_call")
+        if FINISH_REASONS.get(finish.reason or "") != "length" and not all(
+            is_json("".join(call.pieces)) for call in calls
+        ):
+            raise problem(self._name, "incomplete_stream", "half of a tool call")
+        self._end(events)
+
+    def _unusual(self, data: bytes, events: list[ProviderEvent]) -> _Event:
+        """An event with fields that we do not know, which are kept, or one that is none."""
+        value = parse(self._name, _anything, data)
+        unknown = _cut(value, _Event)
+        if isinstance(delta := value.get("delta"), dict) and (fields := _cut(delta, _Delta)):
+            unknown["delta"] = {"type": delta.get("type"), **fields}
+        try:
+            event = msgspec.convert(value, _Event, strict=False)
+        except msgspec.ValidationError:
+            raise problem(self._name, "invalid_response", "an event that is not the protocol's JSON") from None
+        if unknown and self._understands(event):
+            place = {name: value[name] for name in ("type", "index") if name in value}
+            events.append(Raw(protocol=PROTOCOL, data=place | unknown))
+        return event
+
+    def _understands(self, event: _Event) -> bool:
+        """Whether it is read at all: what is not is kept whole."""
+        if event.type == "content_block_delta":
+            return event.index in self._open and event.delta is not None and event.delta.type in _DELTAS
+        return event.type in _KNOWN and (event.type != "content_block_stop" or event.index in self._open)
+
+    def _keep(self, data: bytes, events: list[ProviderEvent]) -> None:
+        events.append(Raw(protocol=PROTOCOL, data=parse(self._name, _anything, data)))
+
+    def _begin(self, message: _Message, events: list[ProviderEvent]) -> None:
+        self._id = message.id
+        names = Response(response_id=message.id or UNSET, model=message.model or UNSET, request_id=self.request_id)
+        events.append(names)
+        self._remark(
+            "message_start", "message", {"container": message.container, "diagnostics": message.diagnostics}, events
+        )
+        self._count(message.usage, events)
+
+    def _turn(self, delta: _Delta, events: list[ProviderEvent]) -> None:
+        said = {"stop_sequence": delta.stop_sequence, "stop_details": delta.stop_details, "container": delta.container}
+        self._remark("message_delta", "delta", said, events)
+
+    def _remark(self, kind: str, place: str, fields: dict[str, Any], events: list[ProviderEvent]) -> None:
+        """Keep what is said of the whole answer and has no place in our events."""
+        if said := {name: value for name, value in fields.items() if value is not None}:
+            events.append(Raw(protocol=PROTOCOL, data={"type": kind, place: said}))
+
+    def _start(self, index: int, content: dict[str, Any], events: list[ProviderEvent]) -> None:
+        kind = str(content.get("type"))
+        part = Part(part=self._parts, kind="text")
+        block = _Block(part=self._parts, kind="text")
+        if kind == "text":
+            block.given = str(content.get("text") or "")
+        elif kind in ("thinking", "redacted_thinking"):
+            part.kind = "reasoning"
+            block.given = str(content.get("thinking") or "")
+            block.signature = str(content.get("signature") or "")
+            block.encrypted = str(content.get("data") or "")
+        elif kind in _CALLS:
+            part.kind = "tool_call"
+            part.call_id = str(content.get("id") or f"call_{part.part}")
+            part.name = str(content.get("name") or "")
+            part.executor = "client" if kind == "tool_use" else "provider"
+            block.given = json.dumps(content.get("input") or {}, ensure_ascii=False)
+        elif kind.endswith(_RESULT):
+            part.kind = "tool_result"
+            part.call_id = str(content.get("tool_use_id") or "")
+            part.name = kind.removesuffix(_RESULT)
+            part.executor = "provider"
+            block.given = json.dumps(content.get("content"), ensure_ascii=False)
+        elif kind == "container_upload":
+            part.kind = "file"
+            part.item_id = str(content.get("file_id") or "")
+        else:
+            events.append(_start_of(index, content))
+            return
+        block.kind = part.kind
+        self._parts += 1
+        self._open[index] = block
+        events.append(part)
+        if block.kind in ("text", "reasoning") and block.given:
+            events.append(Delta(part=block.part, kind=block.kind, delta=block.given))
+        if block.kind == "text":
+            for citation in content.get("citations") or ():
+                events.append(Annotation(part=block.part, fields=citation))
+        if rest := _rest(kind, content):
+            events.append(_start_of(index, {"type": kind, **rest}))
+
+    def _grow(self, event: _Event, data: bytes, events: list[ProviderEvent]) -> None:
+        block, delta = self._open.get(event.index), event.delta
+        if block is None or delta is None:
+            self._keep(data, events)
+        elif delta.type in _GROWTH:
+            if text := delta.text or delta.thinking or delta.partial_json:
+                block.grown = True
+                if block.kind == "tool_call":
+                    block.pieces.append(text)
+                events.append(Delta(part=block.part, kind=block.kind, delta=text))
+        elif delta.type == "signature_delta":
+            block.signature = delta.signature or ""
+        elif delta.type == "citations_delta" and delta.citation is not None:
+            events.append(Annotation(part=block.part, fields=delta.citation))
+        else:
+            self._keep(data, events)
+
+    def _stop(self, event: _Event, data: bytes, events: list[ProviderEvent]) -> None:
+        if (block := self._open.pop(event.index, None)) is not None:
+            _close(block, events)
+        else:
+            self._keep(data, events)
+
+    def _count(self, counted: Any, events: list[ProviderEvent]) -> None:
+        """Counts are cumulative, and one that is missing has not changed."""
+        if counted is None:
+            return
+        usage = self._counted.add(counted)
+        if usage is not None and (self._usage is None or self._usage.input_tokens != usage.input_tokens):
+            events.append(UsageReport(usage=usage))
+        self._usage = usage
+
+    def _end(self, events: list[ProviderEvent]) -> None:
+        self.ended = True
+        for block in self._open.values():
+            _close(block, events)
+        if unmapped := self._counted.unmapped():
+            events.append(Raw(protocol=PROTOCOL, data={"usage": unmapped}))
+        events.append(
+            Completed(
+                finish_reason=FINISH_REASONS.get(self.finish_reason.reason or "", "other"),
+                raw_finish_reason=self.finish_reason.reason,
+                usage=self._usage,
+                response_id=self._id,
+            )
+        )
+
+
+def _close(block: _Block, events: list[ProviderEvent]) -> None:
+    if block.kind in ("tool_call", "tool_result") and not block.grown:
+        # A call without arguments has empty fragments; results, and some endpoints' calls, come whole.
+        events.append(Delta(part=block.part, kind=block.kind, delta=block.given))
+    end = PartEnd(part=block.part, signature=block.signature or UNSET, encrypted=block.encrypted or UNSET)
+    if block.signature or block.encrypted:
+        end.provider = SIGNATURE_ORIGIN
+    events.append(end)
+
+
+def _start_of(index: int, content: dict[str, Any]) -> Raw:
+    return Raw(protocol=PROTOCOL, data={"type": "content_block_start", "index": index, "content_block": content})
+
+
+def _rest(kind: str, content: dict[str, Any]) -> dict[str, Any]:
+    """What a block says beside what is in our events; that it calls a tool itself is the rule."""
+    read = _READ.get(kind, frozenset({"tool_use_id", "content"})) | {"type"}
+    rest = {name: value for name, value in content.items() if name not in read and value is not None}
+    if rest.get("caller") == _DIRECT:
+        del rest["caller"]
+    return rest
+
+
+def _cut(value: dict[str, Any], kind: type[Struct]) -> dict[str, Any]:
+    """Take out the fields that this kind does not have; gives those that are not null."""
+    unknown = {field: value.pop(field) for field in list(value) if field not in kind.__struct_fields__}
+    return {field: said for field, said in unknown.items() if said is not None}

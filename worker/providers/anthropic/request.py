@@ -1,0 +1,217 @@
+"""A request in the shape of OpenAI Chat, as Anthropic Messages has it (API reference: "Create a Message")."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from shared.config.provider_settings import ProviderSettings
+from shared.request.capabilities import MIN_THINKING_TOKENS, claude_is, claude_version, lacks, sampled
+from shared.request.generation_request import (
+    AssistantMessage,
+    File,
+    FilePart,
+    GenerationRequest,
+    ImagePart,
+    NamedTool,
+    Reasoning,
+    SchemaFormat,
+    SystemMessage,
+    TextPart,
+    Tool,
+    ToolMessage,
+    UserMessage,
+    data_of,
+    is_data,
+)
+from worker.providers.anthropic.reader import SIGNATURE_ORIGIN
+from worker.providers.provider import ProviderError
+
+DEFAULT_MAX_TOKENS = 4096
+"""Tokens of answer where the request sets no limit: the protocol demands one, and every model can do this."""
+
+THINKING_TOKENS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 32_768}
+"""Tokens of thinking for each `reasoning_effort`, on models with a budget; added to the default limit."""
+
+_ADAPTIVE = (4, 6)
+"""From here on Claude decides by itself how much to think, within an effort."""
+
+_THINKS = (5, 0)
+"""From here on Claude thinks unless it is kept from it (platform.claude.com: "Troubleshooting thinking")."""
+
+_BETWEEN_TOOLS = {"sonnet": (5, 5)}
+"""From here on this is the word for not thinking (platform.claude.com: "Migrating to Claude Sonnet 5.5")."""
+
+_EFFORTS = {"minimal": "low"}
+"""Efforts that the protocol calls otherwise."""
+
+_XHIGH = (4, 7)
+"""From here on there is `xhigh`; before it `max` is next above `high` (platform.claude.com: "Migration guide")."""
+
+
+def body(request: GenerationRequest, model: str, endpoint: ProviderSettings | None = None) -> dict[str, Any]:
+    """The request as the protocol has it.
+
+    System and developer messages become the system prompt, wherever they stand. Of an earlier answer's reasoning only
+    what is this protocol's own is sent. Raises ProviderError `bad_request` for what the protocol cannot say, which the
+    API refuses before.
+    """
+    if missing := lacks(request.model_copy(update={"model": model}), "anthropic", endpoint):
+        raise ProviderError("bad_request", f"{missing[0].pointer} {missing[0].remedy}", retryable=False)
+    fields: dict[str, Any] = {"model": model, "stream": True, "messages": _messages(request)}
+    instructions = [message for message in request.messages if isinstance(message, SystemMessage)]
+    system = [block for message in instructions for block in _texts(message.content)]
+    if system:
+        fields["system"] = system
+    if request.stop is not None:
+        fields["stop_sequences"] = [request.stop] if isinstance(request.stop, str) else request.stop
+    if request.tools:
+        fields["tools"] = [_tool(tool) for tool in request.tools]
+        if (choice := _tool_choice(request)) is not None:
+            fields["tool_choice"] = choice
+    fields |= _limits(request, model)
+    if isinstance(request.response_format, SchemaFormat):
+        fields.setdefault("output_config", {})["format"] = _format(request.response_format)
+    if sampled(model, endpoint):
+        fields |= request.given("temperature", "top_p")
+    return fields
+
+
+def thinks(request: GenerationRequest, model: str) -> bool:
+    """Whether the request turns thinking on."""
+    return "thinking" in _limits(request, model)
+
+
+def _format(asked: SchemaFormat) -> dict[str, Any]:
+    """Structured output (API reference: "Structured outputs"); always strict, and the schema's name is only for us."""
+    schema = dict(asked.json_schema.schema_)
+    if asked.json_schema.description is not None:
+        schema.setdefault("description", asked.json_schema.description)
+    return {"type": "json_schema", "schema": schema}
+
+
+def _limits(request: GenerationRequest, model: str) -> dict[str, Any]:
+    """`max_tokens`, which counts thinking and answer together, and how much to think.
+
+    Claude from 4.6 on decides by itself, within an effort, and from 5 on also without one. The models before it, and
+    compatible ones, take a budget: at most half of the request's limit, and none where that leaves less than the
+    1,024 tokens that a budget must have.
+    """
+    if request.reasoning_budget is not None:
+        limit = request.max_tokens or DEFAULT_MAX_TOKENS + request.reasoning_budget
+        return {"max_tokens": limit, "thinking": {"type": "enabled", "budget_tokens": request.reasoning_budget}}
+    effort = request.reasoning_effort
+    version = claude_version(model) or (0, 0)
+    if effort is None or effort == "none":
+        limit = request.max_tokens or DEFAULT_MAX_TOKENS
+        if effort is None or version < _THINKS:
+            return {"max_tokens": limit}
+        return {"max_tokens": limit, "thinking": {"type": _off(model)}}
+    thinking = THINKING_TOKENS[effort]
+    limit = request.max_tokens or DEFAULT_MAX_TOKENS + thinking
+    if version >= _ADAPTIVE:
+        # What viewers see of it; without this the newest models send an empty part.
+        thinks = {"type": "adaptive", "display": "summarized"}
+        word = "max" if effort == "xhigh" and version < _XHIGH else _EFFORTS.get(effort, effort)
+        return {"max_tokens": limit, "thinking": thinks, "output_config": {"effort": word}}
+    budget = min(thinking, limit // 2) if request.max_tokens else thinking
+    if budget < MIN_THINKING_TOKENS:
+        return {"max_tokens": limit}
+    return {"max_tokens": limit, "thinking": {"type": "enabled", "budget_tokens": budget}}
+
+
+def _off(model: str) -> str:
+    return "between_tools" if claude_is(model, _BETWEEN_TOOLS) else "disabled"
+
+
+def _tool(tool: Tool) -> dict[str, Any]:
+    fields = tool.function.model_dump(include={"name", "description", "strict"}, exclude_none=True)
+    return fields | {"input_schema": {"type": "object", **(tool.function.parameters or {})}}
+
+
+def _tool_choice(request: GenerationRequest) -> dict[str, Any] | None:
+    choice = request.tool_choice
+    if choice == "none":
+        return {"type": "none"}
+    single = {"disable_parallel_tool_use": True} if request.parallel_tool_calls is False else {}
+    if isinstance(choice, NamedTool):
+        return {"type": "tool", "name": choice.function.name, **single}
+    if choice is None and not single:
+        return None
+    return {"type": "any" if choice == "required" else "auto", **single}
+
+
+def _messages(request: GenerationRequest) -> list[dict[str, Any]]:
+    """User and assistant in turn: tool results are user content, neighbours of one role are one message."""
+    messages: list[dict[str, Any]] = []
+    for message in request.messages:
+        if isinstance(message, SystemMessage):
+            continue
+        role = "assistant" if isinstance(message, AssistantMessage) else "user"
+        blocks = _blocks(message)
+        if not blocks:
+            continue
+        if messages and messages[-1]["role"] == role:
+            messages[-1]["content"] += blocks
+        else:
+            messages.append({"role": role, "content": blocks})
+    return messages
+
+
+def _blocks(message: UserMessage | AssistantMessage | ToolMessage) -> list[dict[str, Any]]:
+    if isinstance(message, ToolMessage):
+        return [{"type": "tool_result", "tool_use_id": message.tool_call_id, "content": _content(message.content)}]
+    if isinstance(message, UserMessage):
+        return _content(message.content)
+    blocks = [block for item in message.reasoning or () for block in _thought(item)]
+    blocks += _texts(message.content or "") + _texts(message.refusal or "")
+    for call in message.tool_calls or ():
+        arguments = json.loads(call.function.arguments or "{}")
+        blocks.append({"type": "tool_use", "id": call.id, "name": call.function.name, "input": arguments})
+    return blocks
+
+
+def _thought(item: Reasoning) -> list[dict[str, Any]]:
+    """Thinking as it came, signed; what is not signed by Anthropic it would refuse."""
+    if item.provider != SIGNATURE_ORIGIN:
+        return []
+    if item.encrypted:
+        return [{"type": "redacted_thinking", "data": item.encrypted}]
+    return [{"type": "thinking", "thinking": item.text, "signature": item.signature}] if item.signature else []
+
+
+def _texts(content: str | list[TextPart]) -> list[dict[str, Any]]:
+    """Text blocks; the protocol refuses empty ones."""
+    texts = [content] if isinstance(content, str) else [part.text for part in content]
+    return [{"type": "text", "text": text} for text in texts if text]
+
+
+def _content(content: str | Sequence[TextPart | ImagePart | FilePart]) -> list[dict[str, Any]]:
+    if isinstance(content, str):
+        return _texts(content)
+    blocks: list[dict[str, Any]] = []
+    for part in content:
+        if isinstance(part, TextPart):
+            blocks += _texts([part])
+        elif isinstance(part, ImagePart):
+            blocks.append({"type": "image", "source": _source(part.image_url.url)})
+        else:
+            blocks.append(_document(part.file))
+    return blocks
+
+
+def _source(url: str) -> dict[str, Any]:
+    if not is_data(url):
+        return {"type": "url", "url": url}
+    data = data_of(url)
+    return {"type": "base64", "media_type": data.media_type, "data": data.base64}
+
+
+def _document(file: File) -> dict[str, Any]:
+    """A PDF, or text of any kind, which the protocol calls plain text."""
+    source = _source(file.file_url or file.file_data or "")
+    if source.get("media_type", "").startswith("text/"):
+        text = data_of(file.file_data or "").content.decode("utf-8", "replace")
+        source = {"type": "text", "media_type": "text/plain", "data": text}
+    return {"type": "document", "source": source} | ({"title": file.filename} if file.filename else {})

@@ -1,0 +1,22 @@
+"""Headers that the SDKs take from the environment by themselves, for whatever address they ask.
+
+Only what an endpoint's `api_key_env` names goes to it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+HEADER_VARIABLES = ("OPENAI_CUSTOM_HEADERS", "ANTHROPIC_CUSTOM_HEADERS")
+
+
+@contextmanager
+def without_ambient_headers() -> Iterator[None]:
+    """While a client is made, which is when it looks, these variables are not there."""
+    kept = {name: os.environ.pop(name) for name in HEADER_VARIABLES if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)

@@ -1,0 +1,1 @@
+"""Google Gemini: what is sent, and what comes back."""

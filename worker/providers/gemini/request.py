@@ -1,0 +1,211 @@
+"""A request in the shape of OpenAI Chat, as Gemini has it (API reference: `models.generateContent`)."""
+
+from __future__ import annotations
+
+import json
+import mimetypes
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from shared.request.capabilities import gemini_version, lacks
+from shared.request.generation_request import (
+    AssistantMessage,
+    FilePart,
+    FunctionTool,
+    GenerationRequest,
+    ImagePart,
+    NamedTool,
+    SchemaFormat,
+    SystemMessage,
+    TextFormat,
+    TextPart,
+    ToolCall,
+    ToolMessage,
+    data_of,
+    is_data,
+)
+from worker.providers.gemini.reader import SIGNATURE_ORIGIN
+from worker.providers.provider import ProviderError
+
+THINKING_TOKENS = {"none": 0, "minimal": 512, "low": 1024, "medium": 8192, "high": 24_576, "xhigh": 32_768}
+"""Tokens of thinking for each `reasoning_effort`, on models with a budget; the middle ones are Google's own ("OpenAI
+compatibility")."""
+
+MAX_THINKING_TOKENS = {"pro": 32_768, "flash": 24_576}
+"""Most tokens that a model's budget may have ("Gemini thinking")."""
+
+NO_SIGNATURE = "skip_thought_signature_validator"
+"""In place of a signature, for calls of another model: Gemini 3 refuses a step whose first call has none. It is sent as
+it stands, not in Base64 (ai.google.dev: "Thought Signatures", FAQs; Vertex AI's page of that name has it too)."""
+
+_SAMPLING = {
+    "temperature": "temperature",
+    "top_p": "topP",
+    "max_tokens": "maxOutputTokens",
+    "seed": "seed",
+    "frequency_penalty": "frequencyPenalty",
+    "presence_penalty": "presencePenalty",
+}
+
+
+def body(request: GenerationRequest, model: str) -> dict[str, Any]:
+    """The request as the protocol has it; the model is in its address.
+
+    System and developer messages become the system instruction, wherever they stand. Raises ProviderError `bad_request`
+    for what the protocol cannot say.
+    """
+    if missing := lacks(request.model_copy(update={"model": model}), "gemini"):
+        raise ProviderError("bad_request", f"{missing[0].pointer} {missing[0].remedy}", retryable=False)
+    fields: dict[str, Any] = {"contents": _contents(request, signed=(gemini_version(model) or (0, 0)) >= (3, 0))}
+    instructions = [message for message in request.messages if isinstance(message, SystemMessage)]
+    if system := [part for message in instructions for part in _parts(message.content)]:
+        fields["systemInstruction"] = {"parts": system}
+    if request.tools:
+        fields["tools"] = [{"functionDeclarations": [_declaration(tool.function) for tool in request.tools]}]
+        if (calling := _calling(request)) is not None:
+            fields["toolConfig"] = {"functionCallingConfig": calling}
+    if config := _config(request, model):
+        fields["generationConfig"] = config
+    return fields
+
+
+def _config(request: GenerationRequest, model: str) -> dict[str, Any]:
+    config = {_SAMPLING[name]: value for name, value in request.given(*_SAMPLING).items()}
+    if request.stop is not None:
+        config["stopSequences"] = [request.stop] if isinstance(request.stop, str) else request.stop
+    asked = request.response_format
+    if asked is not None and not isinstance(asked, TextFormat):
+        config["responseMimeType"] = "application/json"
+    if isinstance(asked, SchemaFormat):
+        described = {} if asked.json_schema.description is None else {"description": asked.json_schema.description}
+        # Its name is only for us, and it is always strict.
+        config["responseJsonSchema"] = described | asked.json_schema.schema_
+    if (thinking := _thinking(request, model)) is not None:
+        config["thinkingConfig"] = thinking
+    return config
+
+
+def _thinking(request: GenerationRequest, model: str) -> dict[str, Any] | None:
+    """How much to think. The models before Gemini 3 take a number of tokens, it and later ones a level too."""
+    effort, version = request.reasoning_effort, gemini_version(model)
+    if effort == "none":
+        return {"thinkingBudget": 0}
+    # What viewers see of it; without this the thoughts stay with the provider.
+    shown = {"includeThoughts": True}
+    if request.reasoning_budget is not None:
+        return shown | {"thinkingBudget": request.reasoning_budget}
+    if effort is None:
+        return None
+    if version is None or version >= (3, 0):
+        return shown | {"thinkingLevel": effort.upper()}
+    most = MAX_THINKING_TOKENS["pro" if "pro" in model else "flash"]
+    return shown | {"thinkingBudget": min(THINKING_TOKENS[effort], most)}
+
+
+def _declaration(function: FunctionTool) -> dict[str, Any]:
+    fields = function.model_dump(include={"name", "description"}, exclude_none=True)
+    return fields | ({"parametersJsonSchema": function.parameters} if function.parameters else {})
+
+
+def _calling(request: GenerationRequest) -> dict[str, Any] | None:
+    """Which functions are called. `strict` is VALIDATED, for all of them; ANY holds to the schemas in any case."""
+    choice = request.tool_choice
+    if isinstance(choice, NamedTool):
+        return {"mode": "ANY", "allowedFunctionNames": [choice.function.name]}
+    if choice in ("none", "required"):
+        return {"mode": "NONE" if choice == "none" else "ANY"}
+    if any(tool.function.strict for tool in request.tools or ()):
+        return {"mode": "VALIDATED"}
+    return {"mode": "AUTO"} if choice == "auto" else None
+
+
+def _contents(request: GenerationRequest, *, signed: bool) -> list[dict[str, Any]]:
+    """User and model in turn: tool results are the user's, neighbours of one role are one content."""
+    contents: list[dict[str, Any]] = []
+    names: dict[str, str] = {}
+    for message in request.messages:
+        if isinstance(message, SystemMessage):
+            continue
+        if isinstance(message, AssistantMessage):
+            role, parts = "model", _answer(message, signed)
+            names |= {call.id: call.function.name for call in message.tool_calls or ()}
+        elif isinstance(message, ToolMessage):
+            role, parts = "user", [_result(message, names[message.tool_call_id])]
+        else:
+            role, parts = "user", _parts(message.content)
+        if not parts:
+            continue
+        if contents and contents[-1]["role"] == role:
+            contents[-1]["parts"] += parts
+        else:
+            contents.append({"role": role, "parts": parts})
+    return contents
+
+
+def _answer(message: AssistantMessage, signed: bool) -> list[dict[str, Any]]:
+    """Thoughts, text and calls, with the signatures that are this protocol's own."""
+    thoughts: list[dict[str, Any]] = []
+    texts = _parts(message.content or "") + _parts(message.refusal or "")
+    for item in message.reasoning or ():
+        if item.provider != SIGNATURE_ORIGIN:
+            continue
+        if item.text:
+            thoughts.append({"text": item.text, "thought": True} | _signature(item.signature))
+        else:
+            # Of the answer's text, which has no place for it.
+            texts[-1:] = [(texts[-1] if texts else {"text": ""}) | _signature(item.signature)]
+    calls = [_call(call) for call in message.tool_calls or ()]
+    if signed and calls:
+        # Of parallel calls only the first has a signature.
+        calls[0].setdefault("thoughtSignature", NO_SIGNATURE)
+    return thoughts + texts + calls
+
+
+def _signature(signature: str | None) -> dict[str, Any]:
+    return {"thoughtSignature": signature} if signature else {}
+
+
+def _call(call: ToolCall) -> dict[str, Any]:
+    arguments = json.loads(call.function.arguments or "{}")
+    made = {"functionCall": {"id": call.id, "name": call.function.name, "args": arguments}}
+    return made | _signature(call.signature if call.provider == SIGNATURE_ORIGIN else None)
+
+
+def _result(message: ToolMessage, name: str) -> dict[str, Any]:
+    """A result that is a JSON object is sent as one; any other is the `output` of one."""
+    content = message.content
+    pieces = [] if isinstance(content, str) else content
+    text = content if isinstance(content, str) else "".join(part.text for part in pieces if isinstance(part, TextPart))
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    result: dict[str, Any] = {"id": message.tool_call_id, "name": name}
+    result["response"] = value if isinstance(value, dict) else {"output": text}
+    if images := [_data(piece.image_url.url) for piece in pieces if isinstance(piece, ImagePart)]:
+        result["parts"] = images
+    return {"functionResponse": result}
+
+
+def _parts(content: str | Sequence[TextPart | ImagePart | FilePart]) -> list[dict[str, Any]]:
+    """Text, images and files; the protocol refuses empty texts."""
+    if isinstance(content, str):
+        return [{"text": content}] if content else []
+    parts: list[dict[str, Any]] = []
+    for piece in content:
+        if isinstance(piece, TextPart):
+            parts += _parts(piece.text)
+        elif isinstance(piece, ImagePart):
+            parts.append(_data(piece.image_url.url))
+        else:
+            parts.append(_data(piece.file.file_data or piece.file.file_url or ""))
+    return parts
+
+
+def _data(url: str) -> dict[str, Any]:
+    if is_data(url):
+        data = data_of(url)
+        return {"inlineData": {"mimeType": data.media_type, "data": data.base64}}
+    media_type = mimetypes.guess_type(urlsplit(url).path)[0]
+    return {"fileData": {"fileUri": url} | ({"mimeType": media_type} if media_type else {})}

@@ -1,0 +1,1 @@
+"""OpenAI Chat Completions: what is sent, and what comes back."""

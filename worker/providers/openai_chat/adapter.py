@@ -1,0 +1,96 @@
+"""OpenAI Chat Completions, and every endpoint that speaks it (API reference: "Create chat completion")."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+import httpx2
+from openai import APIStatusError
+
+from shared.config.provider_settings import ProviderSettings
+from shared.log.snapshots import Snapshot
+from shared.process.background_thread import aside
+from shared.request.generation_request import GenerationRequest
+from shared.request.request_json import encode
+from worker.providers.openai_chat.reader import ChatReader
+from worker.providers.openai_chat.request import body, prefill
+from worker.providers.openai_client import connect, is_official, post
+from worker.providers.prefill import Prefix, prefix, rest
+from worker.providers.provider import ProviderEvent
+from worker.providers.refusals import Refusals
+from worker.providers.stream import follow
+
+
+class OpenAIChatAdapter:
+    """One Chat Completions endpoint."""
+
+    def __init__(self, name: str, settings: ProviderSettings) -> None:
+        self.name = name
+        self.idle_timeout = settings.idle_timeout
+        self._settings = settings
+        self._uncounted = Refusals(name, "stream_options")
+        self._client = connect(settings)
+        self._official = is_official(self._client)
+
+    def continues(self, request: GenerationRequest, model: str, so_far: Snapshot) -> bool:
+        """See `Provider.continues`."""
+        return self._prefix(request, model, so_far) is not None
+
+    def _prefix(self, request: GenerationRequest, model: str, so_far: Snapshot) -> Prefix | None:
+        # OpenAI's own models answer it anew, whatever the settings say.
+        if self._settings.prefill == "none" or self._official:
+            return None
+        return prefix(request, model, so_far, reasoning=self._settings.prefill == "deepseek")
+
+    def stream(
+        self, request: GenerationRequest, model: str, so_far: Snapshot | None = None
+    ) -> AsyncGenerator[list[ProviderEvent], None]:
+        """See `Provider.stream`."""
+        begun = None if so_far is None else self._prefix(request, model, so_far)
+        answer = follow(self.name, lambda: self._send(request, model, begun), ChatReader(self.name))
+        return answer if begun is None else rest(answer, begun, repeats=self._settings.prefill == "mistral")
+
+    async def _send(self, request: GenerationRequest, model: str, begun: Prefix | None) -> httpx2.Response:
+        path = "/chat/completions"
+        if begun is not None and self._settings.prefill == "deepseek":
+            path = self._beta + path
+        without = self._settings.model_copy(update={"stream_options": False})
+        settings = without if model in self._uncounted else self._settings
+        try:
+            return await self._post(path, await self._content(request, model, begun, settings))
+        except APIStatusError as error:
+            asked = settings.stream_options and "stream_options" not in request.extra.get(self.name, {})
+            if not asked or not self._uncounted.blamed_in(error):
+                raise
+        response = await self._post(path, await self._content(request, model, begun, without))
+        self._uncounted.learn(model, request)
+        return response
+
+    async def _content(
+        self, request: GenerationRequest, model: str, begun: Prefix | None, settings: ProviderSettings
+    ) -> bytes:
+        def made() -> bytes:
+            fields = body(request, model, settings, official=self._official)
+            if begun is not None:
+                prefill(fields, begun, settings)
+            return encode(request.with_extra(self.name, fields))
+
+        return await aside(request.size(), made)
+
+    @property
+    def _beta(self) -> str:
+        """DeepSeek's root for prefixes ("Chat Prefix Completion (Beta)"), beside the usual one, with or without v1."""
+        root = str(self._client.base_url).rstrip("/")
+        return f"{root.removesuffix('/v1').removesuffix('/beta')}/beta"
+
+    async def _post(self, path: str, content: bytes) -> httpx2.Response:
+        # Not `chat.completions.create`: that walks through its parameters type by type, which holds the event loop for
+        # many milliseconds when the conversation is long, and for half of one when it is short (bench/dispatch.py).
+        return await post(self._client, path, content)
+
+    async def cancel(self, request: GenerationRequest, response_id: str) -> None:
+        """See `Provider.cancel`: no answer outlives its connection here."""
+
+    async def aclose(self) -> None:
+        """See `Provider.aclose`."""
+        await self._client.close()

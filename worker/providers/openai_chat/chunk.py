@@ -1,0 +1,167 @@
+"""One chunk of a Chat Completions stream (API reference: `chat.completion.chunk`), and what its imitators add.
+
+Fields that are not declared here make the strict decoder refuse the chunk; `unknown` then finds them, so that nothing
+is lost and the usual chunk costs no more for it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from worker.providers.errors import problem
+from worker.providers.stream import parse
+
+
+class Function(Struct, gc=False, forbid_unknown_fields=True):
+    """A called function; `arguments` is a fragment of JSON text, or (Ollama) the whole value."""
+
+    name: str | None = None
+    arguments: Any = None
+
+
+class ToolCallDelta(Struct, gc=False, forbid_unknown_fields=True):
+    """A tool call or a fragment of one."""
+
+    index: int | None = None
+    id: str | None = None
+    type: Any = None
+    function: Function | None = None
+
+
+class ChunkDelta(Struct, gc=False, forbid_unknown_fields=True):
+    """What a chunk adds to the message."""
+
+    role: Any = None
+    content: str | list[Any] | None = None
+    """Text; a list of typed chunks at Mistral, whose models think in them."""
+    reasoning_content: Any = None
+    reasoning: Any = None
+    reasoning_details: list[Any] | None = None
+    """OpenRouter."""
+    thinking_blocks: list[Any] | None = None
+    """LiteLLM, beside `reasoning_content`: Anthropic's blocks with their signatures."""
+    provider_specific_fields: Any = None
+    """LiteLLM, much of it said beside it too."""
+    refusal: str | None = None
+    tool_calls: list[ToolCallDelta] | None = None
+    function_call: Function | None = None
+    annotations: list[Any] | None = None
+    audio: dict[str, Any] | None = None
+    images: list[Any] | None = None
+    """OpenRouter, LiteLLM."""
+
+    def specific(self) -> dict[str, Any]:
+        """What only `provider_specific_fields` says."""
+        fields = self.provider_specific_fields
+        if not isinstance(fields, dict):
+            return {}
+        said = {name: value for name, value in fields.items() if value is not None}
+        return {name: value for name, value in said.items() if value != getattr(self, name, None)}
+
+
+class Choice(Struct, gc=False, forbid_unknown_fields=True):
+    """One of the answers; we ask for one."""
+
+    index: int | None = None
+    delta: ChunkDelta | None = None
+    finish_reason: str | None = None
+    logprobs: Any = None
+    native_finish_reason: Any = None
+    stop_reason: Any = None
+    token_ids: Any = None
+    content_filter_results: Any = None
+
+    def about(self) -> dict[str, Any]:
+        """What is said of the choice and has no place in our events."""
+        if self.logprobs is self.native_finish_reason is self.stop_reason is self.token_ids is None:
+            return {"content_filter_results": self.content_filter_results} if self.content_filter_results else {}
+        said = {
+            "logprobs": self.logprobs,
+            "native_finish_reason": self.native_finish_reason,
+            "stop_reason": self.stop_reason,
+            "token_ids": self.token_ids,
+            "content_filter_results": self.content_filter_results or None,
+        }
+        return {name: value for name, value in said.items() if value is not None}
+
+
+class Groq(Struct, gc=False):
+    """`x_groq`: the request's id, and the usage in the last chunk."""
+
+    id: str | None = None
+    usage: Any = None
+    error: Any = None
+
+
+class ChatChunk(Struct, gc=False, forbid_unknown_fields=True):
+    """The whole. What OpenAI repeats with every chunk about itself (`created`, `p`, …) is not part of the answer."""
+
+    id: str | None = None
+    object: Any = None
+    created: Any = None
+    model: str | None = None
+    choices: list[Choice] | None = None
+    usage: Any = None
+    error: Any = None
+    system_fingerprint: Any = None
+    service_tier: Any = None
+    obfuscation: Any = None
+    p: Any = None
+    provider: Any = None
+    x_groq: Groq | None = None
+
+    def about(self) -> dict[str, Any]:
+        """What is said of the answer and has no place in our events."""
+        return {} if self.provider is None else {"provider": self.provider}
+
+    def failure(self) -> Any:
+        """The error that the answer ends with; None where it goes on."""
+        return self.error if self.error is not None or self.x_groq is None else self.x_groq.error
+
+    def counted(self) -> Any:
+        """The usage so far."""
+        return self.usage if self.usage is not None or self.x_groq is None else self.x_groq.usage
+
+
+_strict = msgspec.json.Decoder(ChatChunk)
+_anything = msgspec.json.Decoder(dict[str, Any])
+
+
+def read_chunk(name: str, data: bytes) -> tuple[ChatChunk, dict[str, Any], dict[str, Any]]:
+    """A chunk, with what it says that we do not know: of the message (`delta` and below), and about it.
+
+    Raises ProviderError `invalid_response` for what is no chunk.
+    """
+    try:
+        return _strict.decode(data), {}, {}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    value = parse(name, _anything, data)
+    about = _cut(value, ChatChunk)
+    said: dict[str, Any] = {}
+    for choice in _objects(value.get("choices")):
+        about |= _cut(choice, Choice)
+        if isinstance(delta := choice.get("delta"), dict):
+            said |= _cut(delta, ChunkDelta)
+            for call in _objects(delta.get("tool_calls")):
+                if extra := _cut(call, ToolCallDelta):
+                    said.setdefault("tool_calls", []).append({"index": call.get("index"), **extra})
+                if isinstance(function := call.get("function"), dict) and (extra := _cut(function, Function)):
+                    said.setdefault("tool_calls", []).append({"index": call.get("index"), "function": extra})
+    try:
+        return msgspec.convert(value, ChatChunk, strict=False), said, about
+    except msgspec.ValidationError:
+        raise problem(name, "invalid_response", "an event that is not the protocol's JSON") from None
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _cut(value: dict[str, Any], kind: type[Struct]) -> dict[str, Any]:
+    """Take out the fields that this kind does not have; gives those that are not null."""
+    unknown = {field: value.pop(field) for field in list(value) if field not in kind.__struct_fields__}
+    return {field: said for field, said in unknown.items() if said is not None}

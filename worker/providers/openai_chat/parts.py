@@ -1,0 +1,165 @@
+"""The parts of a Chat Completions answer, whose protocol has none: where one starts and where it ends."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from msgspec import UNSET, Struct
+
+from shared.log.events import Annotation, Delta, Part, PartEnd, PartKind
+from shared.request.generation_request import data_of, is_data
+from worker.providers.base64_stream import Base64Stream
+from worker.providers.finish_reasons import is_json
+from worker.providers.openai_chat.chunk import Function, ToolCallDelta
+from worker.providers.openai_chat.reasoning import Thought
+from worker.providers.provider import ProviderEvent
+
+
+class _Said(Struct):
+    """The open part of text, reasoning or refusal. `key` tells parts of one kind apart where the endpoint does."""
+
+    kind: PartKind
+    part: int
+    key: object = None
+    signature: str = ""
+    encrypted: str = ""
+    provider: str = ""
+
+
+class ChatParts:
+    """The parts so far; what happens to them is added to `events`, which the reader sets.
+
+    A part of text, reasoning or refusal is open until another kind begins; tool calls and sound are open until the
+    end, because they interleave.
+    """
+
+    def __init__(self) -> None:
+        self.events: list[ProviderEvent] = []
+        self.called = False
+        """A tool was called."""
+        self._count = 0
+        self._said: _Said | None = None
+        self._calls: dict[int, tuple[str | None, int]] = {}
+        self._open: list[int] = []
+        self._arguments: dict[int, list[str]] = {}
+        self._sound: tuple[int, Base64Stream] | None = None
+
+    def say(self, kind: PartKind, text: str) -> None:
+        """More text of a kind."""
+        said = self._said
+        if said is None or said.kind != kind:
+            said = self._turn(kind)
+        self.events.append(Delta(part=said.part, kind=kind, delta=text))
+
+    def think(self, thought: Thought) -> None:
+        """More reasoning, with what is opaque in it."""
+        if not (thought.text or thought.signature or thought.encrypted):
+            return
+        if thought.encrypted:
+            self._hush()
+        said = self._turn("reasoning", thought)
+        if thought.text:
+            self.events.append(Delta(part=said.part, kind="reasoning", delta=thought.text))
+        if thought.signature or thought.encrypted:
+            said.signature, said.encrypted = thought.signature, thought.encrypted
+            said.provider = thought.provider
+        if thought.encrypted:
+            self._hush()
+
+    def annotate(self, fields: dict[str, Any]) -> None:
+        """A citation, of the text that is open or begins now."""
+        self.events.append(Annotation(part=self._turn("text").part, fields=fields))
+
+    def show(self, url: str) -> None:
+        """An image, whole. Raises ValueError for a `data:` URL that is none."""
+        data = data_of(url) if is_data(url) else None
+        self._hush()
+        part = Part(part=self._next(), kind="file")
+        self.events.append(part)
+        if data is None:
+            part.url = url
+        else:
+            part.media_type = data.media_type
+            self.events.append(Delta(part=part.part, kind="file", delta=data.base64))
+        self.events.append(PartEnd(part=part.part))
+
+    def sound(self, item_id: str | None, piece: str) -> None:
+        """More of the answer as sound, in Base64. Raises ValueError for what is none."""
+        if self._sound is None:
+            self._sound = (self._next(), Base64Stream())
+            self.events.append(Part(part=self._sound[0], kind="file", item_id=item_id or UNSET))
+        self._play(self._sound[1].feed(piece))
+
+    def call(self, call: ToolCallDelta) -> None:
+        """A tool call, or a fragment of one."""
+        function = call.function or Function()
+        index = self._index_of(call)
+        known = self._calls.get(index)
+        if known is None or (call.id and known[0] and call.id != known[0]):
+            # Also where the index repeats: some endpoints give every call index 0 and an id of its own.
+            self._hush()
+            part = self._next()
+            self._calls[index] = known = (call.id, part)
+            self._open.append(part)
+            self.called = True
+            call_id, name = call.id or f"call_{part}", function.name or ""
+            self.events.append(Part(part=part, kind="tool_call", call_id=call_id, name=name, executor="client"))
+        if arguments := function.arguments:
+            text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+            self._arguments.setdefault(known[1], []).append(text)
+            self.events.append(Delta(part=known[1], kind="tool_call", delta=text))
+
+    def calls_are_whole(self) -> bool:
+        """Whether the arguments of each call are JSON, if there are any."""
+        return all(is_json("".join(pieces)) for pieces in self._arguments.values())
+
+    def end(self) -> None:
+        """All parts end. Raises ValueError where sound was cut."""
+        self._hush()
+        self.events += [PartEnd(part=part) for part in self._open]
+        if self._sound is not None:
+            self._play(self._sound[1].finish())
+            self.events.append(PartEnd(part=self._sound[0]))
+
+    def _play(self, ready: str) -> None:
+        assert self._sound is not None
+        if ready:
+            self.events.append(Delta(part=self._sound[0], kind="file", delta=ready))
+
+    def _turn(self, kind: PartKind, thought: Thought | None = None) -> _Said:
+        """The open part, if it is of this kind and the thought belongs to it, else a new one."""
+        said, key = self._said, thought.key if thought else None
+        if said is not None and said.kind == kind and (key is None or said.key in (None, key)):
+            said.key = said.key or key
+            return said
+        self._hush()
+        part = Part(part=self._next(), kind=kind)
+        if thought is not None:
+            part.summary, part.item_id = thought.summary, thought.item_id
+        self.events.append(part)
+        self._said = said = _Said(kind, part.part, key)
+        return said
+
+    def _hush(self) -> None:
+        if (said := self._said) is None:
+            return
+        end = PartEnd(part=said.part)
+        end.signature, end.encrypted = said.signature or UNSET, said.encrypted or UNSET
+        end.provider = said.provider or UNSET
+        self.events.append(end)
+        self._said = None
+
+    def _next(self) -> int:
+        self._count += 1
+        return self._count - 1
+
+    def _index_of(self, call: ToolCallDelta) -> int:
+        """The call's index; where the endpoint leaves it out, a new id means the next call, none the last."""
+        if call.index is not None:
+            return call.index
+        for index, (call_id, _) in self._calls.items():
+            if call.id and call.id == call_id:
+                return index
+        latest = max(self._calls, default=-1)
+        return latest + 1 if call.id or latest < 0 else latest

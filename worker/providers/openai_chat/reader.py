@@ -1,0 +1,246 @@
+"""Reading a Chat Completions stream (API reference: `chat.completion.chunk`) and its dialects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from shared.log.events import Completed, FinishReason, Raw, Response, Usage, UsageReport
+from worker.providers.errors import from_event, problem
+from worker.providers.finish_reasons import Finish, is_done
+from worker.providers.openai_chat import usage as openai_chat_usage
+from worker.providers.openai_chat.chunk import ChatChunk, ChunkDelta, ToolCallDelta, read_chunk
+from worker.providers.openai_chat.parts import ChatParts
+from worker.providers.openai_chat.reasoning import Thought, read_block, read_detail
+from worker.providers.provider import ProviderEvent
+
+FINISH_REASONS: dict[str, FinishReason] = {
+    "stop": "stop",
+    "eos": "stop",
+    "length": "length",
+    "model_length": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+}
+
+PROTOCOL = "openai-chat"
+
+
+class ChatReader:
+    """The state of one answer.
+
+    What is unknown in a message is a raw event each time, what is unknown about it only when it changes.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.ended = False
+        self.request_id: str | UnsetType = UNSET
+        self._name = name
+        self._parts = ChatParts()
+        self._response = Response()
+        self.finish_reason = Finish()
+        self._usage: Usage | None = None
+        self._unmapped_usage: dict[str, Any] = {}
+        self._about: dict[str, Any] = {}
+
+    def read(self, data: bytes, events: list[ProviderEvent]) -> None:
+        """See `AnswerReader.read`."""
+        if self.ended or not data:
+            return
+        self._parts.events = events
+        if not data.startswith(b"{") and is_done(data):
+            self._end(events)
+            return
+        before, reason = len(events), None
+        chunk, said, about = read_chunk(self._name, data)
+        if (error := chunk.failure()) is not None:
+            raise from_event(self._name, error)
+        if chunk.object == "error":
+            raise from_event(self._name, about)
+        self._announce(chunk, events)
+        for choice in chunk.choices or ():
+            if choice.index:
+                self._raw(choices=[msgspec.to_builtins(choice)])
+                continue
+            if choice.delta is not None:
+                self._grow(choice.delta)
+            if choice.finish_reason == "error":
+                raise problem(self._name, "provider_error", "in the stream, finish_reason error")
+            # Some endpoints send an empty reason with every chunk.
+            if choice.finish_reason:
+                reason = choice.finish_reason
+            about |= choice.about()
+        if said:
+            self._raw(delta=said)
+        about |= chunk.about()
+        if changed := {name: value for name, value in about.items() if self._about.get(name) != value}:
+            self._about |= changed
+            self._raw(**changed)
+        if (counted := chunk.counted()) is not None:
+            self._count(counted, events)
+        if reason or self.finish_reason.reason:
+            self.finish_reason.read(reason, events[before:], counts=counted is not None)
+
+    def finish(self, unfinished: bytes, events: list[ProviderEvent]) -> None:
+        """See `AnswerReader.finish`.
+
+        Some compatible endpoints never send `[DONE]`: the answer is whole if its finish reason came, and no event that
+        may have said more of it was cut.
+        """
+        finish = self.finish_reason
+        if unfinished.strip() and not finish.certain:
+            raise problem(self._name, "incomplete_stream", "half an event")
+        if not finish.stands:
+            raise problem(self._name, "incomplete_stream", "no finish_reason")
+        if FINISH_REASONS.get(finish.reason or "") != "length" and not self._parts.calls_are_whole():
+            raise problem(self._name, "incomplete_stream", "half of a tool call")
+        self._parts.events = events
+        self._end(events)
+
+    def _announce(self, chunk: ChatChunk, events: list[ProviderEvent]) -> None:
+        """What the first chunk that says it calls the answer: some have another id in each."""
+        known = self._response
+        if known.response_id and known.model:
+            return
+        latest = Response(
+            response_id=known.response_id or chunk.id or UNSET,
+            model=known.model or chunk.model or UNSET,
+            request_id=self.request_id or (chunk.x_groq and chunk.x_groq.id) or known.request_id,
+        )
+        if latest != known:
+            self._response = latest
+            events.append(latest)
+
+    def _raw(self, **data: Any) -> None:
+        self._parts.events.append(Raw(protocol=PROTOCOL, data=data))
+
+    def _grow(self, delta: ChunkDelta) -> None:
+        parts = self._parts
+        if delta.reasoning_content or delta.reasoning or delta.reasoning_details or delta.thinking_blocks:
+            self._reason(delta)
+        if delta.content:
+            if isinstance(delta.content, str):
+                parts.say("text", delta.content)
+            else:
+                for item in delta.content:
+                    self._read_typed(item)
+        if delta.refusal:
+            parts.say("refusal", delta.refusal)
+        for call in delta.tool_calls or ():
+            parts.call(call)
+        if delta.function_call is not None:
+            parts.call(ToolCallDelta(index=-1, function=delta.function_call))
+        for fields in delta.annotations or ():
+            if isinstance(fields, dict):
+                parts.annotate(fields)
+            else:
+                self._raw(delta={"annotations": [fields]})
+        for image in delta.images or ():
+            self._show(image)
+        if delta.audio is not None:
+            self._hear(delta.audio)
+        if delta.provider_specific_fields and (rest := delta.specific()):
+            self._raw(delta={"provider_specific_fields": rest})
+
+    def _reason(self, delta: ChunkDelta) -> None:
+        """Gateways send reasoning twice: as text, and in a list with what its maker wants back."""
+        thoughts: list[Thought] = []
+        for field, items, read in (
+            ("reasoning_details", delta.reasoning_details, read_detail),
+            ("thinking_blocks", delta.thinking_blocks, read_block),
+        ):
+            for item in items or ():
+                if (thought := read(item)) is not None:
+                    thoughts.append(thought)
+                else:
+                    self._raw(delta={field: [item]})
+        text = delta.reasoning_content or delta.reasoning
+        if text and not any(thought.text for thought in thoughts):
+            if isinstance(text, str):
+                self._parts.say("reasoning", text)
+            else:
+                self._raw(delta={"reasoning": text})
+        for thought in thoughts:
+            self._parts.think(thought)
+
+    def _read_typed(self, item: Any) -> None:
+        """One chunk of a content that is a list (Mistral's API reference: `ContentChunk`)."""
+        match item:
+            case {"type": "text", "text": str(text)}:
+                if text:
+                    self._parts.say("text", text)
+            case {"type": "thinking", "thinking": list(pieces)}:
+                for piece in pieces:
+                    match piece:
+                        case {"type": "text", "text": str(text)}:
+                            if text:
+                                self._parts.say("reasoning", text)
+                        case _:
+                            self._raw(delta={"content": [{"type": "thinking", "thinking": [piece]}]})
+            case {"type": "reference"}:
+                self._parts.annotate(item)
+            case {"type": "image_url"}:
+                self._show(item)
+            case _:
+                self._raw(delta={"content": [item]})
+
+    def _show(self, image: Any) -> None:
+        match image:
+            case {"image_url": {"url": str(url)}} | {"image_url": str(url)} if url:
+                try:
+                    self._parts.show(url)
+                except ValueError:
+                    raise problem(self._name, "invalid_response", "an image that is no data: URL") from None
+            case _:
+                self._raw(delta={"images": [image]})
+
+    def _hear(self, audio: dict[str, Any]) -> None:
+        """Sound is a file, and what is said in it text."""
+        match audio:
+            case {"data": str(piece)}:
+                item_id = audio.get("id")
+                try:
+                    self._parts.sound(item_id if isinstance(item_id, str) else None, piece)
+                except ValueError:
+                    raise problem(self._name, "invalid_response", "sound that is no Base64") from None
+        match audio:
+            case {"transcript": str(text)} if text:
+                self._parts.say("text", text)
+        known = ("id", "data", "transcript")
+        if rest := {name: value for name, value in audio.items() if name not in known and value is not None}:
+            self._raw(delta={"audio": rest})
+
+    def _count(self, counted: Any, events: list[ProviderEvent]) -> None:
+        usage, self._unmapped_usage = openai_chat_usage.read(counted)
+        # Some endpoints count in every chunk: a report for each would double the log.
+        if usage is not None and (self._usage is None or self._usage.input_tokens != usage.input_tokens):
+            events.append(UsageReport(usage=usage))
+        self._usage = usage
+
+    def _end(self, events: list[ProviderEvent]) -> None:
+        raw = self.finish_reason.reason
+        if raw is None:
+            raise problem(self._name, "incomplete_stream", "no finish_reason")
+        try:
+            self._parts.end()
+        except ValueError:
+            raise problem(self._name, "incomplete_stream", "half of the sound") from None
+        self.ended = True
+        if self._unmapped_usage:
+            self._raw(usage=self._unmapped_usage)
+        reason = FINISH_REASONS.get(raw, "other")
+        if reason == "stop" and self._parts.called:
+            # Of a forced call OpenAI says so, and of any call some others.
+            reason = "tool_calls"
+        response_id = self._response.response_id
+        events.append(
+            Completed(
+                finish_reason=reason,
+                raw_finish_reason=raw,
+                usage=self._usage,
+                response_id=None if response_id is UNSET else response_id,
+            )
+        )

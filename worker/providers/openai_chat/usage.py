@@ -1,0 +1,61 @@
+"""Token counts of Chat Completions (API reference: `usage`), by the rules of those who count otherwise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from shared.log.events import Usage
+from worker.providers.token_counts import read_counts
+
+
+class _Details(Struct, gc=False):
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    cache_creation_tokens: int | None = None
+    """LiteLLM."""
+    reasoning_tokens: int | None = None
+
+
+class _Counts(Struct, gc=False):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    prompt_tokens_details: _Details | None = None
+    completion_tokens_details: _Details | None = None
+    prompt_cache_hit_tokens: int | None = None
+    """DeepSeek."""
+    prompt_cache_miss_tokens: int | None = None
+
+
+_NESTED = ("prompt_tokens_details", "completion_tokens_details")
+
+
+def read(counted: Any) -> tuple[Usage | None, dict[str, Any]]:
+    """Our counts, and all of it where it says more: a price, or tokens of a kind that we do not tell apart."""
+    counts = read_counts(counted, _Counts)
+    if counts is None:
+        return None, {}
+    asked, answered = counts.prompt_tokens_details or _Details(), counts.completion_tokens_details or _Details()
+    prompt, output, reasoning = counts.prompt_tokens or 0, counts.completion_tokens or 0, answered.reasoning_tokens or 0
+    if reasoning and counts.total_tokens == prompt + output + reasoning:
+        # xAI and Gemini's compatible endpoint leave reasoning out of the completion.
+        output += reasoning
+    cached = counts.prompt_cache_hit_tokens if asked.cached_tokens is None else asked.cached_tokens
+    written = asked.cache_creation_tokens if asked.cache_write_tokens is None else asked.cache_write_tokens
+    usage = Usage(
+        input_tokens=prompt,
+        output_tokens=output,
+        cached_tokens=cached or 0,
+        cache_write_tokens=written or 0,
+        reasoning_tokens=reasoning,
+    )
+    return usage, counted if _says_more(counted) else {}
+
+
+def _says_more(counted: dict[str, Any]) -> bool:
+    if any(value for field, value in counted.items() if field not in _Counts.__struct_fields__):
+        return True
+    nested = [value for field in _NESTED if isinstance(value := counted.get(field), dict)]
+    return any(value for part in nested for field, value in part.items() if field not in _Details.__struct_fields__)

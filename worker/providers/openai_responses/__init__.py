@@ -1,0 +1,1 @@
+"""OpenAI Responses: what is sent, and what comes back."""

@@ -1,0 +1,147 @@
+"""A request in the shape of OpenAI Chat, as Responses has it (API reference: "Create a model response")."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+from shared.request.capabilities import lacks, media_type
+from shared.request.generation_request import (
+    AssistantMessage,
+    File,
+    FilePart,
+    FunctionTool,
+    GenerationRequest,
+    ImagePart,
+    Message,
+    NamedTool,
+    Reasoning,
+    ResponseFormat,
+    SchemaFormat,
+    TextPart,
+    ToolMessage,
+)
+from worker.providers.openai_responses.event import ENCRYPTION_ORIGIN
+from worker.providers.provider import ProviderError
+
+INCLUDE_ENCRYPTED = "reasoning.encrypted_content"
+"""What is asked for, so that an answer's reasoning can go back although nothing is stored."""
+
+_SAME = ("temperature", "top_p", "parallel_tool_calls")
+
+
+def body(request: GenerationRequest, model: str, *, background: bool, encrypted: bool = True) -> dict[str, Any]:
+    """The request as the protocol has it.
+
+    In the background the answer goes on without its connection (guide "Background mode"), and is stored for that; any
+    other is not stored. System and developer messages stay where they stand. Raises ProviderError `bad_request` for
+    what the protocol cannot say, which the API refuses before.
+    """
+    if missing := lacks(request, "openai-responses"):
+        raise ProviderError("bad_request", f"{missing[0].pointer} {missing[0].remedy}", retryable=False)
+    items = [item for message in request.messages for item in _items(message)]
+    fields: dict[str, Any] = {"model": model, "input": items, "stream": True, "store": background}
+    if background:
+        fields["background"] = True
+    elif encrypted:
+        fields["include"] = [INCLUDE_ENCRYPTED]
+    if request.max_tokens is not None:
+        fields["max_output_tokens"] = request.max_tokens
+    if request.tools is not None:
+        fields["tools"] = [_tool(tool.function) for tool in request.tools]
+    if request.tool_choice is not None:
+        fields["tool_choice"] = _choice(request.tool_choice)
+    if request.response_format is not None:
+        fields["text"] = {"format": _format(request.response_format)}
+    if (effort := request.reasoning_effort) is not None:
+        # What viewers see of it; without this the reasoning stays with the provider.
+        fields["reasoning"] = {"effort": effort} | ({} if effort == "none" else {"summary": "auto"})
+    return fields | request.given(*_SAME)
+
+
+def _tool(function: FunctionTool) -> dict[str, Any]:
+    """A function. Unlike in Chat, it would be strict if nothing was said of it."""
+    return {
+        "type": "function",
+        "name": function.name,
+        "parameters": function.parameters or {"type": "object", "properties": {}},
+        "strict": bool(function.strict),
+    } | ({} if function.description is None else {"description": function.description})
+
+
+def _choice(choice: str | NamedTool) -> str | dict[str, Any]:
+    return {"type": "function", "name": choice.function.name} if isinstance(choice, NamedTool) else choice
+
+
+def _format(asked: ResponseFormat) -> dict[str, Any]:
+    if not isinstance(asked, SchemaFormat):
+        return {"type": asked.type}
+    return {"type": "json_schema"} | asked.json_schema.model_dump(exclude_none=True)
+
+
+def _items(message: Message) -> list[dict[str, Any]]:
+    if isinstance(message, AssistantMessage):
+        return _answer(message)
+    if isinstance(message, ToolMessage):
+        output = message.content if isinstance(message.content, str) else _contents(message.content)
+        return [{"type": "function_call_output", "call_id": message.tool_call_id, "output": output}]
+    content = message.content if isinstance(message.content, str) else _contents(message.content)
+    return [{"type": "message", "role": message.role, "content": content}]
+
+
+def _answer(message: AssistantMessage) -> list[dict[str, Any]]:
+    """Reasoning, text and calls: an item each."""
+    items = _thoughts(message.reasoning or [])
+    texts = [message.content] if isinstance(message.content, str) else [part.text for part in message.content or ()]
+    contents: list[dict[str, Any]] = [{"type": "output_text", "text": text} for text in texts if text]
+    if message.refusal:
+        contents.append({"type": "refusal", "refusal": message.refusal})
+    if contents:
+        alone = contents[0]["text"] if len(contents) == 1 and not message.refusal else None
+        items.append({"type": "message", "role": "assistant", "content": alone or contents})
+    for call in message.tool_calls or ():
+        made = {"call_id": call.id, "name": call.function.name, "arguments": call.function.arguments}
+        items.append({"type": "function_call", **made})
+    return items
+
+
+def _thoughts(reasoning: list[Reasoning]) -> list[dict[str, Any]]:
+    """Reasoning as it came, where it is encrypted by OpenAI; of any other it has no copy, and would refuse the id.
+
+    What had one `item_id` is one item again: its summaries, the last of which has what is encrypted.
+    """
+    items = []
+    for item_id, group in groupby(reasoning, lambda item: item.item_id):
+        pieces = list(group)
+        encrypted = next(
+            (p.encrypted for p in reversed(pieces) if p.encrypted and p.provider == ENCRYPTION_ORIGIN), None
+        )
+        if encrypted is None or item_id is None:
+            continue
+        summary = [{"type": "summary_text", "text": p.text} for p in pieces if p.summary and p.text]
+        contents = [{"type": "reasoning_text", "text": p.text} for p in pieces if not p.summary and p.text]
+        item: dict[str, Any] = {"type": "reasoning", "id": item_id, "summary": summary, "encrypted_content": encrypted}
+        items.append(item | ({"content": contents} if contents else {}))
+    return items
+
+
+def _contents(parts: Sequence[TextPart | ImagePart | FilePart]) -> list[dict[str, Any]]:
+    return [_content(part) for part in parts]
+
+
+def _content(part: TextPart | ImagePart | FilePart) -> dict[str, Any]:
+    if isinstance(part, TextPart):
+        return {"type": "input_text", "text": part.text}
+    if isinstance(part, ImagePart):
+        return {"type": "input_image", "image_url": part.image_url.url, "detail": part.image_url.detail or "auto"}
+    return {"type": "input_file"} | _file(part.file)
+
+
+def _file(file: File) -> dict[str, Any]:
+    """By address, or with its content; that must have a name, whose ending says what it is."""
+    if file.file_url is not None:
+        return {"file_url": file.file_url}
+    data = file.file_data or ""
+    return {"file_data": data, "filename": file.filename or f"file{mimetypes.guess_extension(media_type(data)) or ''}"}

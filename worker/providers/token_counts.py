@@ -1,0 +1,31 @@
+"""Token counts that a provider tells: all of them can be, or there are none."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import astuple
+
+from shared.log.events import MAX_TOKENS
+
+T = TypeVar("T", bound=Struct)
+
+
+def read_counts(told: object, kind: type[T]) -> T | None:
+    """What was counted; None where that is no object of counts, or one of them is none of tokens of one call.
+
+    The answer is whole all the same: who asked has paid for it. Each count is looked at before any are added, as a sum
+    hides a negative one.
+    """
+    try:
+        counts = msgspec.convert(told, kind, strict=False)
+    except msgspec.ValidationError:
+        return None
+    return counts if _possible(counts) else None
+
+
+def _possible(counts: Struct) -> bool:
+    values = [value for value in astuple(counts) if value is not None]
+    return all(_possible(value) if isinstance(value, Struct) else 0 <= value <= MAX_TOKENS for value in values)

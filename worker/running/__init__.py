@@ -1,0 +1,1 @@
+"""One generation on this worker, from its claim to its seal."""

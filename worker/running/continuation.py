@@ -1,0 +1,95 @@
+"""What a generation's earlier attempts have said, and what of theirs may still go on at their provider."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from pydantic import ValidationError
+from redis.exceptions import RedisError
+
+from shared.log.events import EventId
+from shared.log.guarded_log import LOG_PAGE, Log
+from shared.log.snapshots import Snapshot
+from shared.record import Record
+from worker.requests.kept_request import KeptRequest
+from worker.running.services import WorkerServices
+
+logger = logging.getLogger("midstream.worker")
+
+CANCEL_TIMEOUT_S = 5.0
+"""Seconds that a provider may take to end an answer that goes on by itself."""
+
+
+class Continuation:
+    """For a generation that asked to `continue`: where the next attempt goes on, and who is told that nobody will."""
+
+    def __init__(self, services: WorkerServices, record: Record, asked: KeptRequest) -> None:
+        self.useless = False
+        """The next attempt starts over, as what it would continue from is of no use."""
+        self._services = services
+        self._record = record
+        self._asked = asked
+        self._said: Snapshot | None = None
+        """What they said when last asked for; None once nothing is left running."""
+        self._endings: list[asyncio.Task[None]] = []
+
+    async def to_continue(self, provider: str, model: str) -> Snapshot | None:
+        """What they have said, if the next one, of this model, is to go on from there.
+
+        Raises redis.exceptions.RedisError.
+        """
+        if self._record.on_interrupt != "continue":
+            return None
+        said = await read(self._services.log, self._record.id)
+        self._said = said if said is not None and said.attempts else None
+        if self.useless or self._said is None:
+            return None
+        newest = self._said.attempts[-1]
+        if newest.cached or (newest.provider, newest.model) != (provider, model):
+            return None  # that provider was asked by another, or is another
+        try:
+            request = await self._asked.request()
+            return said if self._services.providers.get(provider).continues(request, model, self._said) else None
+        except (ValidationError, KeyError):
+            return None  # the attempt will say so
+
+    def let_go(self) -> None:
+        """End what they may have left running at their provider, as nobody will read on."""
+        if self._said is not None and not self._said.attempts[-1].cached:
+            self.end(self._said.attempts[-1].provider, self._said.response_id)
+            self._said = None
+
+    def end(self, provider: str, response_id: object) -> None:
+        """End an answer that goes on at this provider, if it may."""
+        if self._record.on_interrupt == "continue" and isinstance(response_id, str):
+            self._endings.append(asyncio.create_task(self._end(provider, response_id)))
+
+    async def _end(self, provider: str, response_id: str) -> None:
+        try:
+            request = self._asked.head or await self._asked.request()
+            async with asyncio.timeout(CANCEL_TIMEOUT_S):
+                await self._services.providers.get(provider).cancel(request, response_id)
+        except (ValidationError, KeyError, TimeoutError, RedisError) as error:
+            logger.info("%s: left running at %s (%s)", self._record.id, provider, type(error).__name__)
+
+    async def ended(self) -> None:
+        """Wait until providers were told."""
+        if self._endings:
+            await asyncio.wait(self._endings)
+
+
+async def read(log: Log, generation_id: str) -> Snapshot | None:
+    """All that the log has; None where a part of it is missing or cannot be read: what is joined must be whole."""
+    so_far, page = Snapshot(), None
+    # Not until there is no more: an older attempt that still writes would keep it here.
+    while page is None or len(page) == LOG_PAGE:
+        page = await log.read(generation_id, so_far.last)
+        for entry in page:
+            if entry.id not in (EventId(so_far.last.token, so_far.last.seq + 1), EventId(entry.id.token, 0)):
+                return None
+            try:
+                so_far.apply(*entry)
+            except ValueError:
+                return None
+    return so_far

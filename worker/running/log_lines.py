@@ -1,0 +1,68 @@
+"""What the worker's log says of each generation: its start, its end, and why it failed. Never what was asked or said.
+
+One line each, of `name=value`, so that a program can read them: without metrics, an operator sees here who is down.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from itertools import takewhile
+from urllib.parse import urlsplit
+
+from shared.config.provider_settings import ProviderSettings
+from shared.log.events import Cancelled, Completed, Failed
+from shared.record import Record
+
+logger = logging.getLogger("midstream.worker")
+
+MAX_NAME_CHARS = 120
+"""Characters of a name that a caller chose."""
+_PLAIN = re.compile(r"[\w./:@+-]+", re.ASCII)
+
+
+def start(record: Record, model: str, number: int) -> None:
+    """It begins on this worker, with this attempt."""
+    logger.info("%s started%s", record.id, _pairs(owner=record.owner, model=shown(model), attempt=number))
+
+
+def end(
+    record: Record,
+    model: str,
+    number: int,
+    ms: int,
+    ended: Completed | Failed | Cancelled,
+    asked: ProviderSettings | None,
+) -> None:
+    """It has ended, `ms` after it was accepted. `asked` is the endpoint of its last attempt, where one was asked."""
+    usage = ended.usage
+    counted = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens} if usage else {}
+    told = _pairs(owner=record.owner, model=shown(model), attempts=number, **counted, ms=ms)
+    if isinstance(ended, Failed):
+        # The address may hold what is nobody's business; its host is what one looks for.
+        host = {"host": urlsplit(asked.address).netloc.rpartition("@")[2]} if asked else {}
+        logger.warning("%s failed%s", record.id, _pairs(code=ended.code) + told + _pairs(**host))
+    else:
+        finish = {"finish_reason": ended.finish_reason} if isinstance(ended, Completed) else {}
+        logger.info("%s %s%s", record.id, ended.type, told + _pairs(**finish))
+
+
+def shown(model: str) -> str:
+    """A model's name as a log shows it: without the simulator's parameters, and up to what no name holds.
+
+    What a caller wrote behind a newline would be found in the log, however it is escaped.
+    """
+    name = model.partition("?")[0]
+    plain = "".join(takewhile(str.isprintable, name))
+    return plain if plain == name else plain + "…"
+
+
+def _pairs(**told: str | int) -> str:
+    """Each as ` name=value`. A text that could be taken for more than one value, or for a line, is written as JSON."""
+    return "".join(f" {name}={value if isinstance(value, int) else _text(value)}" for name, value in told.items())
+
+
+def _text(text: str) -> str:
+    cut = text if len(text) <= MAX_NAME_CHARS else text[:MAX_NAME_CHARS] + "…"
+    return cut if _PLAIN.fullmatch(cut) else json.dumps(cut)

@@ -1,0 +1,174 @@
+"""One attempt's provider call: tried again before its first event, watched at each, bounded in all."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import random
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from msgspec import UNSET
+
+from shared.config.settings import Settings
+from shared.log.events import Completed, Failed, Part, Raw, Response, UsageReport, encode
+from shared.log.snapshots import Snapshot
+from worker.providers.provider import Provider, ProviderError, ProviderEvent
+from worker.providers.watchdog import SilenceLimits, Watchdog, patience
+from worker.requests.kept_request import KeptRequest
+from worker.writing.writer import MAX_UNSENT_EVENTS, LogFullError, Writer
+
+logger = logging.getLogger("midstream.worker")
+
+FIRST_RETRY_S = 0.5
+"""Seconds before the first retry; doubled at each, half of it random."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderCall:
+    """What is asked of which provider; with `so_far`, what follows it."""
+
+    provider: Provider
+    asked: KeptRequest
+    model: str
+    so_far: Snapshot | None = None
+    patience: float = math.inf
+    """Seconds that a `Retry-After` may ask for; a longer one ends the attempt, as there is another model to ask."""
+
+    async def from_there(self, response: Response | None) -> ProviderCall:
+        """The call for the rest of an answer of which only the name has come, where it outlives its connection."""
+        if self.so_far is not None or response is None or response.response_id is UNSET:
+            return self
+        begun = Snapshot()
+        begun.response_id = response.response_id
+        begun.sequence_number = None if response.sequence_number is UNSET else response.sequence_number
+        goes_on = self.provider.continues(await self.asked.request(), self.model, begun)
+        return replace(self, so_far=begun) if goes_on else self
+
+
+async def stream(call: ProviderCall, writer: Writer, settings: Settings, *, seconds: float) -> Completed | Failed:
+    """What the provider says, into the writer; gives the terminal event, which is the caller's to write.
+
+    `seconds` is what is left of the generation's deadline. A failure whose `retryable` is set may be followed by
+    another attempt.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return await _with_retries(call, writer, settings)
+    except TimeoutError:
+        return Failed(
+            code="deadline_exceeded", message="The generation took longer than its deadline.", retryable=False
+        )  # fmt: skip
+    except LogFullError:
+        return Failed(
+            code="too_long", message=f"The answer is longer than {settings.max_log} bytes (max_log).", retryable=False
+        )  # fmt: skip
+    except ProviderError as error:
+        writer.over = error.over
+        return Failed(code=error.code, message=error.message, retryable=error.retryable)
+
+
+async def _with_retries(call: ProviderCall, writer: Writer, settings: Settings) -> Completed:
+    first = call
+    for retry in range(settings.retries + 1):
+        try:
+            return await _make(call, writer, _patience(call, settings))
+        except ProviderError as error:
+            again = await _next(first, call, writer, error)
+            if again is None or writer.said_something or retry == settings.retries:
+                raise
+            delay = FIRST_RETRY_S * 2**retry * random.uniform(0.5, 1.0)
+            if error.retry_after is not None:
+                if error.retry_after > call.patience:
+                    raise
+                delay = min(max(delay, error.retry_after), settings.retry_after)
+            logger.info("%s: %s before the first event, retry in %.1f s", writer.generation_id, error.code, delay)
+        await asyncio.sleep(delay)
+        call = again
+    raise AssertionError("the last retry returns or raises")
+
+
+def _patience(call: ProviderCall, settings: Settings) -> SilenceLimits:
+    assert call.asked.head is not None, "a call is made of a request that was read"
+    return patience(call.asked.head.idle_timeout, call.provider.idle_timeout, settings)
+
+
+async def _next(first: ProviderCall, call: ProviderCall, writer: Writer, error: ProviderError) -> ProviderCall | None:
+    """The call to make after one that failed before it said anything; None where none may help."""
+    if error.retryable and not error.over:
+        if writer.said_something:
+            return None
+        return await first.from_there(writer.response) if call is first else call
+    if call is first and (first.so_far is not None or not error.retryable):
+        return None
+    if writer.response is not None and writer.response.response_id is not UNSET:
+        assert first.asked.head is not None
+        await first.provider.cancel(first.asked.head, writer.response.response_id)
+        writer.response = None
+    return first
+
+
+async def _make(call: ProviderCall, writer: Writer, patience: SilenceLimits) -> Completed:
+    name = call.provider.name
+    watchdog = Watchdog(patience)
+    completed: Completed | None = None
+    begun = Begun(writer)
+    asked = call.asked
+    try:
+        # Entered outside of the stream: it is this task that is cancelled, and with it the provider's connection.
+        answer = call.provider.stream(await asked.request(), call.model, call.so_far)
+        async with watchdog.timeout, aclosing(answer) as pieces:
+            async for events in pieces:
+                watchdog.heard(events)
+                for event in events:
+                    if isinstance(event, Completed):
+                        completed = event  # the body is read to its end, so that its connection can be used again
+                    else:
+                        begun.put(event)
+                if begun.said and asked.heavy:
+                    watchdog.rest()  # it is this worker that is slow
+                    await asked.answered()
+                    watchdog.wake()
+                if writer.behind > MAX_UNSENT_EVENTS:
+                    watchdog.rest()  # it is the log that is slow now
+                    await writer.caught_up(within=MAX_UNSENT_EVENTS)
+                    watchdog.wake()
+    except TimeoutError:
+        if watchdog.timeout.expired():
+            raise ProviderError("provider_timeout", f"{name} {watchdog.verdict}.", retryable=True) from None
+        raise
+    if completed is not None:
+        begun.flush()
+        return completed
+    raise ProviderError("incomplete_stream", f"{name} ended without an end.", retryable=True)
+
+
+class Begun:
+    """What an answer begins with. Until it has said something the call may be made again, and this would come twice."""
+
+    def __init__(self, writer: Writer) -> None:
+        self.said = writer.said_something
+        self._writer = writer
+        self._held: list[ProviderEvent] = []
+        self._size = 0
+
+    def put(self, event: ProviderEvent) -> None:
+        """Take an event on. Raises LogFullError."""
+        if self.said or isinstance(event, Response | UsageReport):
+            self._writer.put(event)
+            return
+        self._held.append(event)
+        if not isinstance(event, Part | Raw):
+            self.flush()
+        elif (size := len(encode(event))) + self._size > self._writer.max_log:
+            raise LogFullError
+        else:
+            self._size += size
+
+    def flush(self) -> None:
+        """It has said something."""
+        self.said = True
+        for event in self._held:
+            self._writer.put(event)
+        self._held.clear()

@@ -1,0 +1,83 @@
+"""Trials: the generations that run their last attempt here, as they have lost all workers before."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from shared.generations.generations import Generations
+from shared.record import Record
+
+
+class Quarantine:
+    """One of them may be what those workers died of, and must not take the others with it.
+
+    They run beside each other, and their records say so: if this worker dies too, no one can know by whom, and it
+    counts for none. Once that has happened `max_attempts` times to one, it runs alone.
+    """
+
+    def __init__(self, generations: Generations) -> None:
+        self._generations = generations
+        self._running: set[str] = set()
+        self._claimed: set[str] = set()
+        self._noted: set[str] = set()
+        self._alone = 0
+        self._changed = asyncio.Event()
+
+    @asynccontextmanager
+    async def on_trial(self, record: Record, *, further: bool = False) -> AsyncIterator[None]:
+        """Inside, it may run; one that is on trial alone, beside no other on trial.
+
+        `further` is whether another model is asked once its attempts are used up.
+        """
+        if not _is_suspect(record, further):
+            yield
+            return
+        alone = record.pardons + _is_pardoned(record) >= record.max_attempts
+        self._alone += alone
+        try:
+            await self._until(lambda: not self._running if alone else not self._alone)
+            self._running.add(record.id)
+            yield
+        finally:
+            self._running.discard(record.id)
+            self._claimed.discard(record.id)
+            self._noted.discard(record.id)
+            self._alone -= alone
+            self._changed.set()
+
+    def is_beside(self, generation_id: str) -> bool:
+        """Whether another is on trial here: its next claim has to say so, as that may kill this worker at once."""
+        beside = generation_id in self._running and len(self._running) > 1
+        (self._noted.add if beside else self._noted.discard)(generation_id)
+        return beside
+
+    async def began(self, generation_id: str) -> None:
+        """Its attempt is claimed, and its provider not yet asked. Raises redis.exceptions.RedisError."""
+        if generation_id not in self._running:
+            return
+        self._claimed.add(generation_id)
+        # Those that claimed when they were alone. Not those that have yet to claim: it would be of their last attempt,
+        # which did not run beside this one.
+        unnoted = self._claimed - self._noted
+        if unnoted and len(self._claimed) > 1:
+            await self._generations.note_beside(unnoted)
+            self._noted |= unnoted & self._claimed
+
+    async def _until(self, free: Callable[[], bool]) -> None:
+        while not free():
+            self._changed.clear()
+            await self._changed.wait()
+
+
+def _is_suspect(record: Record, further: bool) -> bool:
+    """Whether it has lost its worker so often that one more time ends it: it may be what they died of."""
+    failures = record.failures + (record.state == "running" and not _is_pardoned(record))
+    last = record.max_attempts - 1
+    return failures > 0 and (failures == last or (failures > last and further)) and not record.cancel_requested
+
+
+def _is_pardoned(record: Record) -> bool:
+    """Whether the attempt that was lost will not count, as the next claim decides."""
+    return record.state == "running" and record.beside and record.pardons < record.max_attempts
