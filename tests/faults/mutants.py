@@ -414,7 +414,7 @@ MUTANTS = (
     _one(
         "a log that cannot be written holds up those beside it",
         "worker/writing/appender.py",
-        "together=not failures",
+        "together=not backoff.failures",
         "together=True",
         "guards",
     ),

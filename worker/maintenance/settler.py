@@ -169,4 +169,4 @@ class Settler:
             except Exception as error:
                 logger.error("%d generations not settled: %s", len(page), type(error).__name__)
                 return
-            await asyncio.sleep(next(backoff))
+            await backoff.wait()

@@ -21,6 +21,7 @@ from typing import Protocol
 
 from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError, ResponseError
 
+from shared.backoff import Backoff
 from shared.log.guarded_log import Batch, Claim, Log, Reply, WriteOutcome
 from shared.storage.outage import is_away, is_full, level
 from worker.writing.cpu_load import CpuLoad
@@ -111,20 +112,20 @@ class Appender:
 
     async def run(self) -> None:
         """Send what is put, until cancelled."""
-        failures = 0
+        backoff = Backoff(first=0.04, cap=1.0)
         try:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
                 await self._gather()
                 self._beat()
-                failures = await self._send(failures)
+                await self._send(backoff)
         finally:
             for task in self._restoring.values():
                 task.cancel()
 
-    async def _send(self, failures: int) -> int:
-        """One round trip; gives how many have failed, one after the other, after so many before it.
+    async def _send(self, backoff: Backoff) -> None:
+        """One round trip; one that fails waits.
 
         On its own, so that nothing here refers to a writer while there is nothing to do.
         """
@@ -132,15 +133,15 @@ class Appender:
         work = list(self._batches(writers))
         try:
             if work:
-                await self._round_trip(work, together=not failures)
+                # After a call that broke off each goes by itself: a log that cannot be written holds up no other.
+                await self._round_trip(work, together=not backoff.failures)
         except RedisError as error:
             for writer, _ in work:
                 self._mark(writer)
-            failures += 1
             logger.log(level(error), "append failed (%s), sending again", type(error).__name__)
-            await asyncio.sleep(min(0.02 * 2.0 ** min(failures, 6), 1.0) * random.uniform(0.5, 1.0))
-            return failures
-        return 0
+            await backoff.wait()
+        else:
+            backoff.reset()
 
     def _batches(self, writers: Iterable[Writer]) -> Iterator[tuple[Writer, Batch]]:
         for writer in writers:
@@ -211,7 +212,6 @@ class Appender:
 
     async def _round_trip(self, work: list[tuple[Writer, Batch]], *, together: bool) -> None:
         sent = time.time()
-        # After a call that broke off each goes by itself, so that a log which cannot be written holds up no other.
         replies = await self.log.append_all([batch for _, batch in work], together=together)
         refused: ResponseError | None = None
         for (writer, batch), reply in zip(work, replies, strict=True):
