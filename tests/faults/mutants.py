@@ -180,15 +180,20 @@ HEADS, FRAMING, PROTOCOL = "api/serving/request_head.py", "api/serving/framing.p
 EVIDENCE, UNDISTURBED = "tests/chaos/evidence.py", "tests/chaos/undisturbed.py"
 
 MUTANTS = (
-    _one("an older token may append", APPEND, "if tonumber(r[1]) > tonumber(token) then", "if false then"),
+    _one("an older token may append", APPEND, "if tonumber(token) > tonumber(owned) then", "if false then"),
     _one(
         "an append need not continue the log",
         APPEND,
         "if last ~= previous or (restore and first ~= 0) then",
         "if restore and first ~= 0 then",
     ),
-    _one("a sealed log may grow", APPEND, "if r[2] then", "if false then"),
-    _one("an append recreates what is gone", APPEND, "if not r[1] then", "r[1] = r[1] or '0'\nif false then"),
+    _one("a sealed log may grow", APPEND, "refusal(token, seal)", "refusal(token)"),
+    _one(
+        "an append recreates what is gone",
+        APPEND,
+        "local refused = refusal(token, seal)",
+        "token = token or '0'\nlocal refused = refusal(token, seal)",
+    ),
     Mutant(
         "terminal event and seal are two writes",
         (
@@ -213,32 +218,34 @@ MUTANTS = (
     _one(
         "it is published before it is checked",
         APPEND,
-        "  local r = call('HMGET', record, 'token', 'seal', 'cancel')",
-        "  call('PUBLISH', log, previous .. ' ' .. token .. '-' .. string.format('%.0f', first) .. '\\n' .. "
-        "table.concat(ARGV, '\\n', events, at - 1))\n  local r = call('HMGET', record, 'token', 'seal', 'cancel')",
+        "  local token, seal, cancel =",
+        "  call('PUBLISH', log, previous .. ' ' .. owned .. '-' .. first .. '\\n' .. "
+        "table.concat(ARGV, '\\n', events, at - 1))\n  local token, seal, cancel =",
     ),
     _one(
         "nothing is published",
         APPEND,
-        "  call('PUBLISH', log, previous .. ' ' .. token .. '-' .. string.format('%.0f', first) .. '\\n' .. said)\n",
+        "  call('PUBLISH', log, previous .. ' ' .. owned .. '-' .. first .. '\\n' .. said)\n",
         "",
     ),
-    _one("a claim does not look at the seal", CLAIM, "if r[2] then", "if false then"),
+    _one("a claim does not look at the seal", CLAIM, "refusal(token, seal, ", "refusal(token, false, "),
     _one(
         "a retry does not look whether the log is still its own",
         CLAIM,
-        "if ARGV[1] ~= '' and ARGV[1] ~= r[1] then",
-        "if false then",
+        "refusal(token, seal, owned ~= '' and owned)",
+        "refusal(token, seal)",
     ),
     _one(
         "a token is a count, not a time",
         CLAIM,
-        "math.max(now, r[1] + 1, string.match(last, '^%d+') + 1)",
-        "math.max(r[1] + 1, string.match(last, '^%d+') + 1)",
+        "next_token(now, token, last)",
+        "next_token(0, token, last)",
     ),
-    _one("attempts are not counted", CLAIM, "failures >= tonumber(r[6])", "false"),
-    _one("a claim does not look at the cancel flag", CLAIM, "if r[9] then", "if false then"),
-    _one("hand over without the token", "shared/log/hand_over.lua", "if r[1] ~= ARGV[1] then", "if false then"),
+    _one("attempts are not counted", CLAIM, "failures >= max_attempts", "false"),
+    _one("a claim does not look at the cancel flag", CLAIM, "if cancel then", "if false then"),
+    _one(
+        "hand over without the token", "shared/log/hand_over.lua", "refusal(token, seal, owned)", "refusal(token, seal)"
+    ),
     _one(
         "finish without looking at the owner",
         "shared/queue/finish.lua",
@@ -283,7 +290,7 @@ MUTANTS = (
     _one(
         "a lease is not looked at before the claim",
         "shared/log/claim.lua",
-        "if ARGV[5] ~= '' and now > tonumber(ARGV[5]) then",
+        "if until_ms ~= '' and now > tonumber(until_ms) then",
         "if false then",
         "guards",
         "worker",
@@ -366,7 +373,7 @@ MUTANTS = (
     _one(
         "a lost worker is everyone's fault",
         "shared/log/claim.lua",
-        "if r[10] and pardons < tonumber(r[6]) then",
+        "if was_beside and pardons < max_attempts then",
         "if false then",
         "worker",
     ),
@@ -844,8 +851,8 @@ MUTANTS = (
     _one(
         "a lost worker starts over what must not",
         CLAIM,
-        "elseif lost and r[7] == 'fail' then",
-        "elseif lost and r[7] == 'fail' and not (counted and failures >= tonumber(r[6])) then",
+        "elseif lost and on_interrupt == 'fail' then",
+        "elseif lost and on_interrupt == 'fail' and not (counted and failures >= max_attempts) then",
         "generate",
     ),
     _one(
