@@ -352,8 +352,8 @@ MUTANTS = (
     _one(
         "a cancel is sealed although Redis has just restarted",
         "shared/generations/cancel.lua",
-        "if r[3] ~= 'queued' or ARGV[2] == '' then",
-        "if r[3] ~= 'queued' then",
+        "if state ~= 'queued' or seals == '' then",
+        "if state ~= 'queued' then",
         "guards",
     ),
     _one(
@@ -759,8 +759,8 @@ MUTANTS = (
     _one(
         "what waits is ended although somebody claimed it",
         "shared/generations/expire.lua",
-        "if r[1] ~= ARGV[3] then",
-        "if false then",
+        "refusal(token, seal, seen)",
+        "refusal(token, seal)",
         "waiting",
     ),
     _one(
