@@ -249,33 +249,33 @@ MUTANTS = (
     _one(
         "finish without looking at the owner",
         "shared/queue/finish.lua",
-        "if holder and holder ~= '' and holder ~= ARGV[1] then",
+        "if holder and holder ~= '' and holder ~= worker then",
         "if false then",
     ),
     _one(
         "a lease that has run out is somebody's",
         "shared/queue/renew.lua",
-        "if held and tonumber(redis.call('ZSCORE', KEYS[1], ARGV[i]) or 0) > now then",
+        "if held and tonumber(redis.call('ZSCORE', queue, id) or 0) > now then",
         "if held then",
     ),
     _one(
         "a delayed job is as good as a new one",
         "shared/queue/enqueue.lua",
-        "  redis.call('HSET', KEYS[4], ARGV[1], '')",
+        "  redis.call('HSET', leases, id, '')",
         "  local _ = 0",
         "contract",
     ),
     _one(
         "renew without looking at the owner",
         "shared/queue/renew.lua",
-        "local held = holder and holder ~= '' and holder ~= ARGV[1]",
+        "local held = holder and holder ~= '' and holder ~= worker",
         "local held = false",
     ),
     _one(
         "a forgotten lease is not taken back",
         "shared/queue/renew.lua",
-        "    redis.call('ZADD', KEYS[1], till, ARGV[i])",
-        "    redis.call('ZADD', KEYS[1], 'XX', till, ARGV[i])",
+        "    redis.call('ZADD', queue, till, id)",
+        "    redis.call('ZADD', queue, 'XX', till, id)",
         "guards",
     ),
     _one(
@@ -502,8 +502,8 @@ MUTANTS = (
     _one(
         "what is queued or leased is enqueued once more",
         "shared/queue/enqueue.lua",
-        "if redis.call('ZADD', KEYS[1], 'NX', string.format('%.0f', now + ARGV[5]), ARGV[1]) == 0 then",
-        "if redis.call('ZADD', KEYS[1], string.format('%.0f', now + ARGV[5]), ARGV[1]) == 2 then",
+        "if redis.call('ZADD', queue, 'NX', digits(now + after_ms), id) == 0 then",
+        "if redis.call('ZADD', queue, digits(now + after_ms), id) == 2 then",
         "contract",
     ),
     Mutant(
@@ -1182,25 +1182,25 @@ MUTANTS = (
     _one(
         "a lease from before the clock was set back lasts",
         TAKE,
-        "      redis.call('ZADD', KEYS[1], 'XX', till, far[i])\n",
+        "      redis.call('ZADD', queue, 'XX', till, id)\n",
         "",
     ),
     _one(
         "leases that are in doubt are taken",
         TAKE,
-        "(holding or (ARGV[6] ~= ''",
+        "(holding or (leased_since_ms ~= ''",
         "(holding or (false",
     ),
     _one(
         "what is left alone hides what waits behind it",
         TAKE,
-        "  looked = looked + redis.call('HLEN', KEYS[2])",
+        "  looked = looked + redis.call('HLEN', leases)",
         "  looked = looked",
     ),
     _one(
         "a lease that is taken back is not pending",
         "shared/queue/renew.lua",
-        "      redis.call('ZADD', KEYS[3], 'NX', string.format('%.0f', now), ARGV[i])\n",
+        "      redis.call('ZADD', pending, 'NX', digits(now), id)\n",
         "",
     ),
     _one(
@@ -1212,7 +1212,7 @@ MUTANTS = (
     _one(
         "workers of before the clock was set back count",
         "shared/queue/worker_beat.lua",
-        "string.format('(%.0f', now + ARGV[3]), '+inf')",
+        "'(' .. digits(now + longest_ms), '+inf')",
         "'+inf', '+inf')",
         "waiting",
     ),
@@ -1604,7 +1604,7 @@ MUTANTS = (
     _one(
         "an owner's index stays for ever",
         "shared/queue/announce.lua",
-        "if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[3]) then",
+        "if redis.call('PTTL', owner_index) < tonumber(kept_ms) then",
         "if false then",
         "contract",
     ),
