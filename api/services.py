@@ -15,14 +15,13 @@ from api.schemas.generation import ID_EXAMPLE
 from api.unsynced import Unsynced
 from api.viewing.hub import Hub
 from api.viewing.resume import refusal
-from api.viewing.tail import RESTORATION_S
 from shared.config.settings import Settings
 from shared.generations.deadlines import Deadlines
 from shared.generations.generations import Generations
 from shared.log.guarded_log import Log
 from shared.queue.workers import Workers
 from shared.record import Record
-from shared.storage.clock import read_clock
+from shared.storage.clock import read_server
 from shared.storage.disk_sync import DiskSync
 
 _ID = re.compile(r"gen_[a-z2-7]{32}")
@@ -36,10 +35,10 @@ class ApiServices:
     log: Log
     generations: Generations
     hub: Hub
-    promises: Unsynced
+    unsynced: Unsynced
     deadlines: Deadlines
     workers: Workers
-    durability: DiskSync
+    disk_sync: DiskSync
     served: ServedModels
     started: float = field(default_factory=time.monotonic)
 
@@ -48,9 +47,9 @@ class ApiServices:
 
         `sure` asks whether it restarted under this process; one that was there before is not thought to have forgotten.
         """
-        _, up_ms = await read_clock(self.log.redis)
-        age_ms = (time.monotonic() - self.started) * 1000
-        return up_ms < RESTORATION_S * 1000 and not (sure and up_ms + 2000 > age_ms)
+        server = await read_server(self.log.redis)
+        young = server.young(self.generations.durability.given_up_ms)
+        return young and (not sure or server.began_after(self.started))
 
     async def record(self, generation_id: str, owner: str) -> Record:
         """The owner's record. Raises ProblemError 404, 410 or 503, and redis.exceptions.RedisError."""

@@ -142,10 +142,10 @@ async def _accept(use: ApiServices, owner: str, taken: ReadRequest, key: str | N
         raise unprocessable([FieldError(pointer="Idempotency-Key", message=message)], "idempotency_key_reused")
     if under_way:
         # Also where it was there before: this may be the second try of a write whose reply was lost.
-        use.promises.remember(acceptance)
+        use.unsynced.remember(acceptance)
     try:
         # Also where it was there before: the POST that wrote it may not have had its answer yet.
-        await use.durability.confirm(began)
+        await use.disk_sync.confirm(began)
     except NotOnDiskError:
         raise not_on_disk() from None
     return accepted
@@ -253,7 +253,7 @@ async def cancel(id: GenerationId, owner: Owner, use: Use, response: Response) -
     state = await use.generations.cancel(id)
     if state is None:
         raise gone()
-    use.promises.remember(Ending("cancel", id, owner))
+    use.unsynced.remember(Ending("cancel", id, owner))
     if state in ("queued", "running"):
         state = await _end(use, id) or state
         if state in ("queued", "running"):
@@ -283,5 +283,5 @@ async def delete(id: GenerationId, owner: Owner, use: Use) -> Response:
     if refusal(await use.generations.find(id), owner) == "not_found":
         raise not_found()
     await use.generations.delete(owner, id)
-    use.promises.remember(Ending("delete", id, owner))
+    use.unsynced.remember(Ending("delete", id, owner))
     return Response(status_code=204, headers=NO_STORE_HEADERS)
