@@ -43,7 +43,11 @@ async def test_a_busy_worker_gathers_but_lets_first_words_go(redis: Redis, monke
     settings = Settings()
     generations, log = Generations(redis, Queue(redis, settings), settings), Log(redis)
     appender = Appender(
-        log, max_log=1_000, running_ttl=60, settler=Settler(generations.queue.settle, generations.durability), observer=Observer()
+        log,
+        max_log=1_000,
+        running_ttl=60,
+        settler=Settler(generations.queue.settle, generations.durability),
+        observer=Observer(),
     )
     task = asyncio.create_task(appender.run())
     writers = []
@@ -111,7 +115,12 @@ async def test_what_comes_before_the_first_words_does_not_make_them_wait(redis: 
     settings = Settings()
     generations, log = Generations(redis, Queue(redis, settings), settings), Log(redis)
     appender = Appender(
-        log, max_log=1_000, running_ttl=60, window=1.0, settler=Settler(generations.queue.settle, generations.durability), observer=Observer()
+        log,
+        max_log=1_000,
+        running_ttl=60,
+        window=1.0,
+        settler=Settler(generations.queue.settle, generations.durability),
+        observer=Observer(),
     )
     task = asyncio.create_task(appender.run())
     generation_id = await accept(generations)
