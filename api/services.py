@@ -24,6 +24,9 @@ from shared.record import Record
 from shared.storage.clock import read_server
 from shared.storage.disk_sync import DiskSync
 
+CANCEL_WAIT_S = 3.0
+"""Seconds a cancel waits for the end that it asked for."""
+
 _ID = re.compile(r"gen_[a-z2-7]{32}")
 
 
@@ -40,6 +43,7 @@ class ApiServices:
     workers: Workers
     disk_sync: DiskSync
     served: ServedModels
+    cancel_wait_s: float = CANCEL_WAIT_S
     started: float = field(default_factory=time.monotonic)
 
     async def just_restarted(self, *, sure: bool) -> bool:

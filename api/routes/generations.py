@@ -38,8 +38,6 @@ from shared.request.request_json import encode
 
 router = APIRouter(prefix="/v1/generations", tags=["generations"], dependencies=[no_store, json_only])
 
-CANCEL_WAIT_S = 3.0
-"""Seconds a cancel waits for the end that it asked for."""
 FIRST_LOOK_S = 0.005
 """Seconds after which it looks for the first time, in a record of some hundred bytes."""
 
@@ -262,10 +260,10 @@ async def cancel(id: GenerationId, owner: Owner, use: Use, response: Response) -
 
 
 async def _end(use: ApiServices, id: str) -> State | None:
-    """How it ends within CANCEL_WAIT_S, None where not; by its record, as its log may be long. Raises ProblemError."""
+    """How it ends within `cancel_wait_s`, None where not; by its record, as logs may be long. Raises ProblemError."""
     loop = asyncio.get_running_loop()
-    until = loop.time() + CANCEL_WAIT_S
-    backoff = Backoff(first=FIRST_LOOK_S, cap=CANCEL_WAIT_S / 10)
+    until = loop.time() + use.cancel_wait_s
+    backoff = Backoff(first=FIRST_LOOK_S, cap=use.cancel_wait_s / 10)
     while loop.time() < until:
         await backoff.wait()
         with suppress(RedisError):  # a Redis that is away is waited for

@@ -62,11 +62,11 @@ class Greeting:
         return listing
 
 
-async def all_ready(children: list[Subprocess]) -> None:
+async def all_ready(children: list[Subprocess], *, reminder_s: float = READY_REMINDER_S) -> None:
     """Wait until each of them has said that it is ready, and name those that take long."""
     while waiting := [child for child in children if not child.ready.is_set()]:
         tasks = [asyncio.create_task(child.ready.wait()) for child in waiting]
-        _, late = await asyncio.wait(tasks, timeout=READY_REMINDER_S)
+        _, late = await asyncio.wait(tasks, timeout=reminder_s)
         for task in late:
             task.cancel()
         if late:

@@ -68,8 +68,10 @@ class Appender:
         settler: AfterSeal,
         observer: Observer,
         beat: Callable[[], None] = lambda: None,
+        full_disk_s: float = FULL_DISK_S,
     ) -> None:
         self.log = log
+        self.full_disk_s = full_disk_s
         self.observer = observer
         self.max_log = max_log
         self.running_ttl_ms = int(running_ttl * 1000)
@@ -218,7 +220,7 @@ class Appender:
             if isinstance(reply, ResponseError):
                 refused = reply
                 if is_full(reply):
-                    writer.refuse(FULL_MEMORY_S if isinstance(reply, OutOfMemoryError) else FULL_DISK_S)
+                    writer.refuse(FULL_MEMORY_S if isinstance(reply, OutOfMemoryError) else self.full_disk_s)
                 elif not is_away(reply):
                     writer.errors += 1
             else:

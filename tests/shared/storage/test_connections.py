@@ -10,10 +10,10 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError, ResponseError
 
 from shared.process.background_thread import LONG_WORK_BYTES
-from shared.storage import primary
 from shared.storage.connections import connect
 from shared.storage.lua_script import LuaScript
 from shared.storage.outage import refusal
+from shared.storage.primary import primary_of
 from shared.storage.subscriber import Subscriber
 from tests.shared.storage.scripted_redis import ScriptedRedis
 
@@ -129,8 +129,7 @@ def subscribes(_: int, words: list[bytes]) -> bytes:
     return b"" if words[0] == b"BLPOP" else b"+OK\r\n"
 
 
-async def test_all_connections_heed_what_one_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(primary, "CLOSE_INTERVAL_S", 0.0)
+async def test_all_connections_heed_what_one_is_told() -> None:
     moved = False
 
     def answers(number: int, words: list[bytes]) -> bytes:
@@ -138,6 +137,7 @@ async def test_all_connections_heed_what_one_is_told(monkeypatch: pytest.MonkeyP
 
     async with ScriptedRedis(answers) as server:
         redis, blocking = connect(server.url, timeout=5), connect(server.url, timeout=5, retries=0)
+        primary_of(server.url).close_interval_s = 0.0
         await redis.set("k", "1")
         heard = Hears()
         subscriber = Subscriber(redis, timeout=5)

@@ -241,7 +241,7 @@ async def test_an_outage_of_any_length_is_outlived(worker: Worker, monkeypatch: 
     Neither does it count that its disk is full, at which what has not ended is given up.
     """
     assert worker.generations.durability.max_refusals == 2
-    monkeypatch.setattr("worker.writing.appender.FULL_DISK_S", 0.0)
+    worker.appender.full_disk_s = 0.0
     monkeypatch.setattr("worker.writing.appender.random.uniform", lambda *_: 0.001)
     writer = await worker.open()
     keys = GenerationKeys(writer.generation_id)
