@@ -17,7 +17,6 @@ from shared.log.guarded_log import Log
 from shared.queue.queue import Queue
 from tests.contract.accepting import accept, claim, delta
 from worker.maintenance.settler import Settler
-from worker.writing import appender as appender_module
 from worker.writing.appender import SOON_WINDOWS, Appender
 from worker.writing.cpu_load import MEASURED_S, CpuLoad
 from worker.writing.observer import Observer
@@ -58,7 +57,7 @@ async def test_a_busy_worker_gathers_but_lets_first_words_go(redis: Redis, monke
     old, new = writers
     for _ in range(5):
         await kept(old)
-    monkeypatch.setattr(appender_module, "BUSY_GATHER_S", 1.0)
+    appender.busy_gather_s = 1.0
     monkeypatch.setattr(CpuLoad, "share", lambda _: 0.0)
     assert await kept(old) < 0.5
     monkeypatch.setattr(CpuLoad, "share", lambda _: 1.0)
