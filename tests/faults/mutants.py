@@ -63,7 +63,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "tests/worker/providers/test_http_client.py",
     ),
     "aside": (*PYTEST, "tests/shared/process/test_background_thread.py"),
-    "browsers": (*PYTEST, "tests/api/access/test_browser_guard.py"),
+    "browsers": (*PYTEST, "tests/api/access", "tests/api/test_app.py"),
     "folders": (*PYTEST, "tests/shared/config/test_file_ownership.py", "tests/shared/config/test_announcement.py"),
     "events": (*PYTEST, "tests/shared/log/test_events.py", "tests/api/viewing/test_event_stream.py"),
     "deep": (*PYTEST, "tests/worker/providers/test_deep.py"),
