@@ -6,7 +6,6 @@ import asyncio
 
 import pytest
 
-from api import supervisor
 from api.supervisor import supervise, supervised, where
 
 
@@ -20,7 +19,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         waited.append(seconds)
         await sleep(0)
 
-    monkeypatch.setattr(supervisor.asyncio, "sleep", noted)
+    monkeypatch.setattr("api.supervisor.asyncio.sleep", noted)
     return waited
 
 

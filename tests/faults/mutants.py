@@ -54,7 +54,12 @@ STAGES: dict[str, tuple[str, ...]] = {
     "prices": (*PYTEST, "tests/worker/billing/test_prices.py"),
     "nesting": (*PYTEST, "tests/shared/request/test_nesting.py"),
     "bodies": (*PYTEST, "tests/api/intake/test_body_errors.py"),
-    "text": (*PYTEST, "tests/shared/test_one_line.py", "tests/shared/request/test_generation_request.py"),
+    "text": (
+        *PYTEST,
+        "tests/shared/test_one_line.py",
+        "tests/shared/process/test_telemetry.py",
+        "tests/shared/request/test_generation_request.py",
+    ),
     "owners": (
         *PYTEST,
         "tests/worker/running/test_circuits.py",
@@ -101,7 +106,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "server": (*PYTEST, "tests/faults/test_server.py"),
     "waiting": (
         *PYTEST,
-        *(f"tests/contract/test_{name}.py" for name in ("deadlines", "outage")),
+        *(f"tests/contract/test_{name}.py" for name in ("deadlines", "outage", "workers")),
         "tests/api/test_queued_deadlines.py",
         "tests/api/routes/test_storage.py",
         "tests/worker/running/test_log_lines.py",
@@ -109,7 +114,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "-k",
         "not redis7",
     ),
-    "redis": (*PYTEST, *(f"tests/shared/storage/test_{n}.py" for n in ("connections", "connection_pool", "sentinel"))),
+    "redis": (*PYTEST, "tests/shared/storage", "-k", "not redis7"),
     "health": (*PYTEST, "tests/api/routes/test_health.py"),
     "addresses": (*PYTEST, "tests/shared/config/test_redis_url.py", "tests/shared/process/test_ending_signals.py"),
     "descriptors": (
@@ -122,6 +127,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "redis user": (
         *PYTEST,
         "tests/contract/test_permissions.py",
+        "tests/shared/permissions",
         "tests/worker/leasing/test_wake_ups.py",
         "tests/worker/test_permissions.py",
         "-k",

@@ -11,8 +11,7 @@ from redis.exceptions import ConnectionError
 from shared.storage import connection_pool
 from shared.storage.connections import connect
 from shared.storage.outage import CROWDED_WORDS, is_crowded
-from tests.shared.storage.scripted_redis import ScriptedRedis
-from tests.shared.storage.test_connections import eventually
+from tests.shared.storage.scripted_redis import ScriptedRedis, eventually
 
 
 async def test_at_most_so_many_at_once() -> None:
