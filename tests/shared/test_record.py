@@ -33,8 +33,8 @@ def test_every_field_has_its_place() -> None:
     assert record == Record(
         id="gen_x", owner="ann", model="p/m", on_interrupt="fail", ttl_ms=60_000, shown=b'{"json":true}',
         fingerprint="f", created_ms=1_767_225_600_000, state="completed", attempts=2,
-        seal=EventId(1_767_225_600_001, 7), ended_ms=1_767_225_600_009, cancel_requested=True, failures=1, max_attempts=3, beside=True, pardons=2,
-        choice=1,
+        seal=EventId(1_767_225_600_001, 7), ended_ms=1_767_225_600_009, cancel_requested=True, failures=1,
+        max_attempts=3, beside=True, pardons=2, choice=1,
     )  # fmt: skip
 
 
