@@ -85,7 +85,7 @@ async def test_one_that_is_away_within_time_is_said_to_say_nothing(
 
 async def test_a_clock_that_is_off_is_a_warning(valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.time
-    monkeypatch.setattr(redis_check.time, "time", lambda: now() + 7)
+    monkeypatch.setattr("midstream.checks.redis_check.time.time", lambda: now() + 7)
     found = next(one for one in examine(place(valkey.url)) if one.subject == "Redis, clock")
     assert found.level == "warn"
     assert found.state.startswith("7")

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from midstream.processes import parent_death
 from midstream.processes.parent_death import tethered
 from tests.midstream.conftest import Gone, RunPython
 
@@ -80,5 +79,5 @@ def test_a_command_that_cannot_run_is_said(tmp_path: Path) -> None:
 
 
 def test_elsewhere_the_command_is_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parent_death.sys, "platform", "darwin")
+    monkeypatch.setattr("midstream.processes.parent_death.sys.platform", "darwin")
     assert tethered(("/bin/true", "x"), signal.SIGTERM) == ["/bin/true", "x"]

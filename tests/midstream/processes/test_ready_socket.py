@@ -24,8 +24,8 @@ async def heard(path: Path, *messages: bytes) -> int:
     last = asyncio.get_running_loop().create_future()
     received = there.datagram_received
 
-    def noting(data: bytes, address: object) -> None:
-        received(data, address)
+    def noting(data: bytes, _address: object) -> None:
+        received(data, _address)
         if data == b"LAST=1":
             last.set_result(None)
 
