@@ -40,7 +40,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "durability": (*PYTEST, "tests/shared/storage/test_disk_sync.py", "-k", "not redis7"),
     "guards": (*PYTEST, "tests/faults/test_guards.py"),
     "bill": (*PYTEST, "tests/worker/billing/test_bill.py"),
-    "cache": (*PYTEST, "tests/worker/cache/test_lookup.py"),
+    "cache": (*PYTEST, "tests/worker/cache"),
     "generate": (*PYTEST, "tests/worker/running/test_running_generations.py"),
     "sweeper": (*PYTEST, "tests/worker/maintenance/test_sweeper.py"),
     "recovery": (*PYTEST, "tests/worker/maintenance/test_recovery.py"),

@@ -91,11 +91,11 @@ def test_calls_grow_beside_each_other_however_they_are_told_apart(
     for one in calls:
         parts.call(one)
     assert parts.called
-    ids = {event.part: event.call_id for event in parts.events if event.type == "part"}  # type: ignore[union-attr]
+    ids = {event.part: event.call_id for event in parts.events if event.type == "part"}
     said: dict[Any, str] = dict.fromkeys(ids.values(), "")
     for event in parts.events:
         if event.type == "delta":
-            said[ids[event.part]] += event.delta  # type: ignore[union-attr]
+            said[ids[event.part]] += event.delta
     assert said == found
     parts.end()
     assert [line[1] for line in told(parts) if line[0] == "part_end"] == list(ids)
