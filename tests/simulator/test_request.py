@@ -50,7 +50,7 @@ def test_messages_that_are_none_are_refused_by_their_place(body: dict[str, Any],
 
 
 def test_the_last_that_the_user_said() -> None:
-    messages = [
+    messages: list[dict[str, Any]] = [
         {"role": "user", "content": "first"},
         {"role": "user", "content": [{"text": "second"}]},
         {"role": "assistant", "content": "answer"},

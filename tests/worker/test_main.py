@@ -91,8 +91,14 @@ async def test_a_second_signal_ends_it_at_once(
 
 
 def test_libraries_that_show_arguments_are_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    ran: list[Any] = []
-    monkeypatch.setattr("worker.main.uvloop.run", lambda work: (ran.append(work), work.close()))
+    ran = 0
+
+    def run(work: Any) -> None:
+        nonlocal ran
+        ran += 1
+        work.close()
+
+    monkeypatch.setattr("worker.main.uvloop.run", run)
     main.run(Settings(redis_url=NOWHERE, log_level="debug"))
-    assert len(ran) == 1
+    assert ran == 1
     assert not logging.getLogger("arq.worker").isEnabledFor(logging.INFO)
