@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from enum import Enum
+from typing import Literal
 
+from msgspec.structs import replace
 from redis.exceptions import RedisError
 
 from shared.log.events import Cancelled, Completed, Failed, encode
@@ -17,10 +19,13 @@ from worker.running import log_lines
 from worker.running.attempt_claims import Target
 from worker.running.continuation import Continuation
 from worker.running.services import WorkerServices
-from worker.writing.writer import Writer
+from worker.writing.writer import DEFECT_END, StopReason, Writer
 
 HAND_OVER_S = 2.0
 """Seconds that a leaving worker waits for the log to have what was said so far."""
+
+Stop = Literal["cancel", "drain"] | StopReason
+"""Why a generation is stopped: cancelled, this worker leaves, or the log wants or can take no more."""
 
 
 class JobEnd(Enum):
@@ -61,14 +66,27 @@ class GenerationEnd:
             self._let_go(writer, target)
         return JobEnd.DONE
 
-    async def delete(self, writer: Writer | None, target: Target) -> JobEnd:
-        """End what was deleted, or has expired: nothing is written."""
-        self._let_go(writer, target)
-        if writer is not None:
-            await self._count_deleted(writer)
-        return JobEnd.DONE
+    async def stopped(self, why: Stop | None, writer: Writer | None, target: Target) -> JobEnd:
+        """End a generation that was stopped."""
+        if why == "gone":
+            self._let_go(writer, target)
+            if writer is not None:
+                await self._count_deleted(writer)
+            return JobEnd.DONE
+        if why == "lease":
+            return JobEnd.LEFT
+        if writer is None:
+            return JobEnd.BACK
+        if why == "cancel":
+            return await self.seal(Cancelled(), writer, target)
+        if why == "defect":
+            return await self.seal(replace(DEFECT_END), writer, target)
+        if why == "full":
+            message = "Redis has no room for more: its memory or its disk is full."
+            return await self.seal(Failed(code="storage_full", message=message, retryable=True), writer, target)
+        return await self._hand_over(writer, target)
 
-    async def hand_over(self, writer: Writer, target: Target) -> JobEnd:
+    async def _hand_over(self, writer: Writer, target: Target) -> JobEnd:
         """Leave it to another worker; what has begun to answer and must not start over ends here."""
         try:
             async with asyncio.timeout(HAND_OVER_S):

@@ -8,7 +8,6 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Literal
 
 from msgspec.structs import replace
 from pydantic import ValidationError
@@ -25,19 +24,16 @@ from worker.running import log_lines
 from worker.running.attempt_claims import AttemptClaims, Target
 from worker.running.circuits import may_be_why
 from worker.running.continuation import Continuation
-from worker.running.generation_end import GenerationEnd, JobEnd
+from worker.running.generation_end import GenerationEnd, JobEnd, Stop
 from worker.running.provider_call import CallEnd, ProviderCall, stream
 from worker.running.retry_policy import FIRST, Again, Choice, Seal, decide
 from worker.running.services import WorkerServices
-from worker.writing.writer import DEFECT_END, StopReason, Writer
+from worker.writing.writer import DEFECT_END, Writer
 
 logger = logging.getLogger("midstream.worker")
 
 LONG_RETRY_AFTER_S = 2.0
 """Seconds of a `Retry-After` past which another model is asked instead, where there is one."""
-
-Stop = Literal["cancel", "drain"] | StopReason
-"""Why a generation is stopped: cancelled, this worker leaves, or the log wants or can take no more."""
 
 
 class GenerationRun:
@@ -54,9 +50,8 @@ class GenerationRun:
         self.record = record
         self.asked = asked
         self.writer: Writer | None = None
-        """The newest attempt's."""
         self._target = Target(record.model)
-        """What the newest attempt asks."""
+        """What the newest attempt asks, which has the writer."""
         self._services = services
         self._newer = newer
         self._earlier = Continuation(services, record, asked)
@@ -79,13 +74,14 @@ class GenerationRun:
         task = self._task = asyncio.create_task(self._on_trial())
         try:
             await asyncio.wait({task})
-            return await self._stopped() if task.cancelled() else task.result()
+            if task.cancelled():
+                return await self._end.stopped(self._why, self.writer, self._target)
+            return task.result()
         except RedisError:
             raise
         except Exception as error:
             # Its text may hold a prompt or an answer, so only its kind and place are logged.
-            place = error.__traceback__ and _innermost(error)
-            logger.error("%s: %s at %s", self.record.id, type(error).__name__, place)
+            logger.error("%s: %s at %s", self.record.id, type(error).__name__, log_lines.place(error))
             return await self._seal(replace(DEFECT_END))
         finally:
             task.cancel()
@@ -120,10 +116,8 @@ class GenerationRun:
                 await self._claims.choose(again)
             else:
                 writer = self._open(claim, target)
-                if claim.start is ClaimOutcome.CANCELLED:
-                    return await self._seal(Cancelled())
                 if claim.start is not ClaimOutcome.CLAIMED:
-                    return await self._seal(failure)
+                    return await self._seal(Cancelled() if claim.start is ClaimOutcome.CANCELLED else failure)
                 await self._services.trials.began(self.record.id)
                 call = await self._call(writer, target)
                 if isinstance(call.event, Completed) or writer.outcome is not None:
@@ -202,26 +196,3 @@ class GenerationRun:
             return JobEnd.LEFT
         self._sealing = True
         return await self._end.seal(end, self.writer, self._target)
-
-    async def _stopped(self) -> JobEnd:
-        if self._why == "gone":
-            return await self._end.delete(self.writer, self._target)
-        if self._why == "lease":
-            return JobEnd.LEFT
-        if self.writer is None:
-            return JobEnd.BACK
-        if self._why == "cancel":
-            return await self._seal(Cancelled())
-        if self._why == "defect":
-            return await self._seal(replace(DEFECT_END))
-        if self._why == "full":
-            message = "Redis has no room for more: its memory or its disk is full."
-            return await self._seal(Failed(code="storage_full", message=message, retryable=True))
-        return await self._end.hand_over(self.writer, self._target)
-
-
-def _innermost(error: Exception) -> str:
-    traceback = error.__traceback__
-    while traceback and traceback.tb_next:
-        traceback = traceback.tb_next
-    return f"{traceback.tb_frame.f_code.co_name}:{traceback.tb_lineno}" if traceback else "?"

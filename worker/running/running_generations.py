@@ -13,8 +13,8 @@ from shared.storage.clock import read_server
 from worker.requests.kept_request import KeptRequest
 from worker.requests.newer_requests import NewerRequests
 from worker.running.continuation import Continuation
-from worker.running.generation_end import JobEnd
-from worker.running.generation_run import GenerationRun, Stop
+from worker.running.generation_end import JobEnd, Stop
+from worker.running.generation_run import GenerationRun
 from worker.running.services import WorkerServices
 
 
