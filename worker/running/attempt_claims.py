@@ -92,7 +92,7 @@ class AttemptClaims:
         if again.choice is Choice.NEXT:
             self._choice = await self._services.circuits.choose(self._models, self._choice + 1)
 
-    async def again(self, again: Again, token: int) -> tuple[Claim, Target]:
+    async def next(self, again: Again, token: int) -> tuple[Claim, Target]:
         """Claim the log for the next attempt, waiting for a Redis that is away: what was said so far is only here.
 
         Raises redis.exceptions.RedisError where it stays away for several leases.
@@ -117,10 +117,9 @@ class AttemptClaims:
         target = Target(self._models[self._choice], self._replay)
         backoff = Backoff(0.1)
         for move in count(1):
-            goes_on = self._replay is None and move <= MAX_MOVES
-            so_far = (
-                await self._earlier.to_continue(target.provider, target.model, fresh=again.fresh) if goes_on else None
-            )
+            so_far: Snapshot | None = None
+            if self._replay is None and move <= MAX_MOVES:
+                so_far = await self._earlier.to_continue(target.provider, target.model, fresh=again.fresh)
             claim = await self._services.log.claim(
                 self._record.id,
                 model=target.model,

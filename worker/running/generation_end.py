@@ -39,7 +39,7 @@ class JobEnd(Enum):
 
 
 class GenerationEnd:
-    """Ends a generation by its newest attempt, which has the writer."""
+    """Ends a generation with the writer of its newest attempt, whose target tells what goes on at a provider."""
 
     def __init__(self, services: WorkerServices, record: Record, asked: KeptRequest, earlier: Continuation) -> None:
         self.unpaid = set[int]()

@@ -129,7 +129,7 @@ class GenerationRun:
                 again = then
                 await self._claims.choose(again)
                 await writer.caught_up()
-            claim, target = await self._claims.again(again, claim.token)
+            claim, target = await self._claims.next(again, claim.token)
         return JobEnd.LEFT if claim.start in (ClaimOutcome.FENCED, ClaimOutcome.LATE) else JobEnd.DONE
 
     def _open(self, claim: Claim, target: Target) -> Writer:
