@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -288,12 +287,6 @@ class Settings(BaseSettings):
         "to 300 at most. Defaults to 15.",
     )
 
-    append_journal: Path | None = Field(
-        default=None,
-        description="For fault tests: file to which every append and the log's answer is written, ids and a hash of "
-        "the bytes, never texts. Defaults to none.",
-    )
-
     running_ttl: float = Field(
         default=7 * 86_400.0,
         ge=7_200,
@@ -369,11 +362,6 @@ class Settings(BaseSettings):
     @classmethod
     def _allowed_hosts(cls, hosts: str) -> str:
         return flawless(hosts, value_checks.of_allowed_hosts)
-
-    @field_validator("append_journal")
-    @classmethod
-    def _journal(cls, path: Path | None) -> Path | None:
-        return path if path is None else flawless(path, value_checks.of_new_file)
 
     @field_validator("simulator_url")
     @classmethod

@@ -20,6 +20,7 @@ from shared.log.guarded_log import WriteOutcome
 from shared.queue.queue import MAX_SETTLED_PER_STEP
 from shared.storage.outage import is_away, level
 from shared.usage import Ended
+from worker.writing.observer import Observer
 from worker.writing.writer import Writer
 
 logger = logging.getLogger("midstream.worker")
@@ -60,9 +61,11 @@ class Settler:
         self,
         settle: Callable[[list[str], list[Ended]], Awaitable[object]],
         on_disk: Callable[[list[str]], None] = lambda _: None,
+        observer: Observer | None = None,
     ) -> None:
         self._settle = settle
         self._on_disk = on_disk
+        self._observer = observer or Observer()
         self._lingering: deque[_Sealed] = deque()
         self._looking: dict[int, _Sealed] = {}
         self._waiting: deque[_Settled] = deque(maxlen=MAX_WAITING)
@@ -157,6 +160,7 @@ class Settler:
         while True:
             try:
                 await self._settle(ids, ended)
+                self._observer.settled(ids)
                 return
             except RedisError as error:
                 logger.log(level(error), "%d generations not settled (%s)", len(page), type(error).__name__)
@@ -165,4 +169,4 @@ class Settler:
             except Exception as error:
                 logger.error("%d generations not settled: %s", len(page), type(error).__name__)
                 return
-            await asyncio.sleep(next(backoff))
+            await backoff.wait()

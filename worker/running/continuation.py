@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from shared.log.events import EventId
-from shared.log.guarded_log import LOG_PAGE, Log
+from shared.log.guarded_log import Log
 from shared.log.snapshots import Snapshot
 from shared.record import Record
 from worker.requests.kept_request import KeptRequest
@@ -84,10 +84,8 @@ class Continuation:
 
 async def read(log: Log, generation_id: str) -> Snapshot | None:
     """All that the log has; None where a part of it is missing or cannot be read: what is joined must be whole."""
-    so_far, page = Snapshot(), None
-    # Not until there is no more: an older attempt that still writes would keep it here.
-    while page is None or len(page) == LOG_PAGE:
-        page = await log.read(generation_id, so_far.last)
+    so_far = Snapshot()
+    async for page in log.pages(generation_id):
         for entry in page:
             if entry.id not in (EventId(so_far.last.token, so_far.last.seq + 1), EventId(entry.id.token, 0)):
                 return None

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import random
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from msgspec import UNSET
 
+from shared.backoff import Backoff
 from shared.config.settings import Settings
 from shared.log.events import Completed, Failed, Part, Raw, Response, UsageReport, encode
 from shared.log.snapshots import Snapshot
@@ -21,8 +21,8 @@ from worker.writing.writer import MAX_UNSENT_EVENTS, LogFullError, Writer
 
 logger = logging.getLogger("midstream.worker")
 
-FIRST_RETRY_S = 0.5
-"""Seconds before the first retry; doubled at each, half of it random."""
+FIRST_RETRY_S, LONGEST_RETRY_S = 0.5, 60.0
+"""Seconds before the first retry, and before any at most; doubled at each, half of it random."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ async def stream(call: ProviderCall, writer: Writer, settings: Settings, *, seco
 
 
 async def _with_retries(call: ProviderCall, writer: Writer, settings: Settings) -> Completed:
-    first = call
+    first, backoff = call, Backoff(FIRST_RETRY_S, LONGEST_RETRY_S)
     for retry in range(settings.retries + 1):
         try:
             return await _make(call, writer, _patience(call, settings))
@@ -80,7 +80,7 @@ async def _with_retries(call: ProviderCall, writer: Writer, settings: Settings) 
             again = await _next(first, call, writer, error)
             if again is None or writer.said_something or retry == settings.retries:
                 raise
-            delay = FIRST_RETRY_S * 2**retry * random.uniform(0.5, 1.0)
+            delay = next(backoff)
             if error.retry_after is not None:
                 if error.retry_after > call.patience:
                     raise

@@ -21,10 +21,11 @@ from typing import Protocol
 
 from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError, ResponseError
 
+from shared.backoff import Backoff
 from shared.log.guarded_log import Batch, Claim, Log, Reply, WriteOutcome
 from shared.storage.outage import is_away, is_full, level
-from worker.writing.append_journal import Silence
 from worker.writing.cpu_load import CpuLoad
+from worker.writing.observer import Observer
 from worker.writing.writer import FULL_DISK_S, FULL_MEMORY_S, StopReason, Writer
 
 logger = logging.getLogger("midstream.worker")
@@ -65,11 +66,11 @@ class Appender:
         running_ttl: float,
         window: float = 0.0,
         settler: AfterSeal,
-        journal: Silence,
+        observer: Observer,
         beat: Callable[[], None] = lambda: None,
     ) -> None:
         self.log = log
-        self.journal = journal
+        self.observer = observer
         self.max_log = max_log
         self.running_ttl_ms = int(running_ttl * 1000)
         self._window = window
@@ -97,7 +98,7 @@ class Appender:
     ) -> Writer:
         """A writer for a claimed attempt; `restore` and `stop` as the Writer has them."""
         writer = Writer(generation_id, claim, max_log=self.max_log, dirty=self._mark, restore=restore, stop=stop)
-        self.journal.claimed(generation_id, claim)
+        self.observer.claimed(generation_id, claim)
         self._renewed[id(writer)] = time.monotonic()
         return writer
 
@@ -111,20 +112,20 @@ class Appender:
 
     async def run(self) -> None:
         """Send what is put, until cancelled."""
-        failures = 0
+        backoff = Backoff(first=0.04, cap=1.0)
         try:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
                 await self._gather()
                 self._beat()
-                failures = await self._send(failures)
+                await self._send(backoff)
         finally:
             for task in self._restoring.values():
                 task.cancel()
 
-    async def _send(self, failures: int) -> int:
-        """One round trip; gives how many have failed, one after the other, after so many before it.
+    async def _send(self, backoff: Backoff) -> None:
+        """One round trip; one that fails waits.
 
         On its own, so that nothing here refers to a writer while there is nothing to do.
         """
@@ -132,15 +133,15 @@ class Appender:
         work = list(self._batches(writers))
         try:
             if work:
-                await self._round_trip(work, together=not failures)
+                # After a call that broke off each goes by itself: a log that cannot be written holds up no other.
+                await self._round_trip(work, together=not backoff.failures)
         except RedisError as error:
             for writer, _ in work:
                 self._mark(writer)
-            failures += 1
             logger.log(level(error), "append failed (%s), sending again", type(error).__name__)
-            await asyncio.sleep(min(0.02 * 2.0 ** min(failures, 6), 1.0) * random.uniform(0.5, 1.0))
-            return failures
-        return 0
+            await backoff.wait()
+        else:
+            backoff.reset()
 
     def _batches(self, writers: Iterable[Writer]) -> Iterator[tuple[Writer, Batch]]:
         for writer in writers:
@@ -211,7 +212,6 @@ class Appender:
 
     async def _round_trip(self, work: list[tuple[Writer, Batch]], *, together: bool) -> None:
         sent = time.time()
-        # After a call that broke off each goes by itself, so that a log which cannot be written holds up no other.
         replies = await self.log.append_all([batch for _, batch in work], together=together)
         refused: ResponseError | None = None
         for (writer, batch), reply in zip(work, replies, strict=True):
@@ -231,16 +231,19 @@ class Appender:
             raise refused
 
     def _settle(self, writer: Writer, batch: Batch, reply: Reply, sent: float) -> None:
-        self.journal.answered(batch, reply, sent)
+        self.observer.appended(batch, reply, sent)
         if reply.outcome is WriteOutcome.GONE:
             self._dirty.pop(id(writer), None)  # what came meanwhile waits, too
             self._restoring[id(writer)] = asyncio.create_task(self._restore(writer, batch, reply))
             return
+        ended = writer.outcome is not None
         try:
             writer.settle(batch, reply)
         except Exception as error:
             self._fail(writer, error)
         if writer.outcome is not None:
+            if writer.outcome is WriteOutcome.OK and not ended:
+                self.observer.sealed(writer.generation_id)
             self._settler.answered()
 
     async def _restore(self, writer: Writer, batch: Batch, gone: Reply) -> None:
