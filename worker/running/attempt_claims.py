@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -109,7 +108,7 @@ class AttemptClaims:
                 until = until or time.monotonic() + AWAY_LEASES * self._services.settings.lease
                 if time.monotonic() > until:
                     raise
-            await asyncio.sleep(next(backoff))
+            await backoff.wait()
 
     async def _claim(self, again: Again, token: int | None) -> tuple[Claim, Target]:
         if again.choice is Choice.ANEW:
@@ -140,7 +139,7 @@ class AttemptClaims:
             if claim.start is not ClaimOutcome.MOVED:
                 return claim, replace(target, so_far=so_far)
             # An older attempt still writes: its lease is over, and soon it knows.
-            await asyncio.sleep(next(backoff))
+            await backoff.wait()
         raise AssertionError("a claim that continues nothing cannot find the log moved")
 
     async def _choose_anew(self, again: Again) -> None:
