@@ -42,6 +42,8 @@ STAGES: dict[str, tuple[str, ...]] = {
     "bill": (*PYTEST, "tests/worker/billing/test_bill.py"),
     "cache": (*PYTEST, "tests/worker/cache/test_lookup.py"),
     "generate": (*PYTEST, "tests/worker/running/test_running_generations.py"),
+    "policy": (*PYTEST, "tests/worker/running/test_retry_policy.py"),
+    "ends there": (*PYTEST, "tests/worker/running/test_generation_end.py"),
     "sweeper": (*PYTEST, "tests/worker/maintenance/test_sweeper.py"),
     "recovery": (*PYTEST, "tests/worker/maintenance/test_recovery.py"),
     "circuits": (*PYTEST, "tests/worker/running/test_circuits.py"),
@@ -849,7 +851,7 @@ MUTANTS = (
     _one(
         "what continues uses up the models too",
         "worker/running/generation_run.py",
-        "ClaimOutcome.EXHAUSTED and self._has_further()",
+        "ClaimOutcome.EXHAUSTED and self._claims.fallbacks_left",
         "ClaimOutcome.EXHAUSTED and False",
         "generate",
     ),
@@ -933,10 +935,31 @@ MUTANTS = (
     ),
     _one(
         "a leaving worker starts over what must not",
-        "worker/running/generation_run.py",
-        'self.record.on_interrupt == "fail" and writer.said_something:',
+        "worker/running/generation_end.py",
+        'self._record.on_interrupt == "fail" and writer.said_something:',
         "False:",
         "generate",
+    ),
+    _one(
+        "another model comes before going on",
+        "worker/running/retry_policy.py",
+        "if fallbacks_left and not goes_on:",
+        "if fallbacks_left:",
+        "policy",
+    ),
+    _one(
+        "a provider that refuses to go on has failed an attempt",
+        "worker/running/retry_policy.py",
+        "Choice.SAME, counts=False, fresh=True)",
+        "Choice.SAME, fresh=True)",
+        "policy",
+    ),
+    _one(
+        "who looks for another source ends the answer of the last one",
+        "worker/running/generation_end.py",
+        "writer.response is not None and target.replay is None:",
+        "writer.response is not None:",
+        "ends there",
     ),
     _one(
         "a place in a list must still be there",
@@ -1281,8 +1304,8 @@ MUTANTS = (
     _one(
         "what a newer Midstream asked is failed",
         "worker/running/generation_run.py",
-        "or not self._newer.has_asked(error)",
-        "or True",
+        "and self._newer.has_asked(error):",
+        "and False:",
         "newer",
     ),
     _one(
