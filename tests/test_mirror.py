@@ -34,6 +34,7 @@ PENDING = {
     "api/viewing/sse_frames.py": "tests/api/viewing/test_frames.py",
     "api/viewing/tail.py": "tests/api/viewing/test_hub.py",
     "api/viewing/viewer.py": "tests/api/viewing/test_event_stream.py",
+    "worker/running/attempt_claims.py": "tests/worker/running/test_running_generations.py",
     "worker/running/continuation.py": "tests/worker/running/test_continue.py",
     "worker/running/generation_run.py": "tests/worker/running/test_running_generations.py",
 }

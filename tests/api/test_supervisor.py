@@ -19,7 +19,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         waited.append(seconds)
         await sleep(0)
 
-    monkeypatch.setattr("api.supervisor.asyncio.sleep", noted)
+    monkeypatch.setattr("shared.backoff.asyncio.sleep", noted)
     return waited
 
 

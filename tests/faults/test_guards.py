@@ -34,7 +34,7 @@ from worker.maintenance.settler import Settler
 from worker.providers.registry import Registry
 from worker.requests.kept_request import KeptRequest
 from worker.running.circuits import Circuits
-from worker.running.generation_run import JobEnd
+from worker.running.generation_end import JobEnd
 from worker.running.quarantine import Quarantine
 from worker.running.running_generations import RunningGenerations
 from worker.running.services import WorkerServices

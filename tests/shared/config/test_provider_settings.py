@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from shared.config.presets import PRESETS
-from shared.config.provider_settings import BUILT_IN, SIMULATORS, VENDORS, Protocol, ProviderSettings, built_in
+from shared.config.protocols import PROTOCOLS, Protocol
+from shared.config.provider_settings import BUILT_IN, ProviderSettings, built_in
 
 URL = "http://127.0.0.1:9/v1"
 
@@ -45,17 +46,10 @@ def test_each_protocol_can_do_without_prefill(protocol: str) -> None:
     assert endpoint(protocol).prefill == "none"
 
 
-@pytest.mark.parametrize(
-    ("protocol", "variable", "official"),
-    [
-        ("openai-chat", "OPENAI_BASE_URL", "https://api.openai.com/v1"),
-        ("openai-responses", "OPENAI_BASE_URL", "https://api.openai.com/v1"),
-        ("anthropic", "ANTHROPIC_BASE_URL", "https://api.anthropic.com"),
-        ("gemini", "GOOGLE_GEMINI_BASE_URL", "https://generativelanguage.googleapis.com"),
-    ],
-)
-def test_whom_it_asks(monkeypatch: pytest.MonkeyPatch, protocol: str, variable: str, official: str) -> None:
-    assert endpoint(protocol).address == official
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_whom_it_asks(monkeypatch: pytest.MonkeyPatch, protocol: Protocol) -> None:
+    variable = PROTOCOLS[protocol].base_url_variable
+    assert endpoint(protocol).address == PROTOCOLS[protocol].base_url
     monkeypatch.setenv(variable, URL)
     assert endpoint(protocol).address == URL
     assert endpoint(protocol, base_url="http://own.test").address == "http://own.test"
@@ -95,29 +89,32 @@ def test_nothing_is_there_without_a_variable() -> None:
     assert built_in(None) == {}
 
 
-@pytest.mark.parametrize("name", VENDORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("suffix", ["API_KEY", "BASE_URL"])
-def test_a_vendor_is_there_with_its_key_or_its_address(monkeypatch: pytest.MonkeyPatch, name: str, suffix: str) -> None:
-    protocol, prefix = VENDORS[name]
-    monkeypatch.setenv(f"{prefix}_{suffix}", URL)
+def test_a_vendor_is_there_with_its_key_or_its_address(
+    monkeypatch: pytest.MonkeyPatch, protocol: Protocol, suffix: str
+) -> None:
+    facts = PROTOCOLS[protocol]
+    monkeypatch.setenv(f"{facts.prefix}_{suffix}", URL)
     found = built_in(None)
-    assert found[name].protocol == protocol
-    assert found[name].keyed is (suffix == "API_KEY")
-    assert (found[name].base_url == URL) is (suffix == "BASE_URL")
-    assert {other for other in VENDORS if VENDORS[other][1] == prefix} == found.keys()
+    own = found[facts.vendor]
+    assert (own.protocol, own.prefill) == (protocol, facts.vendor_prefill)
+    assert own.keyed is (suffix == "API_KEY")
+    assert (own.base_url == URL) is (suffix == "BASE_URL")
+    assert {other.vendor for other in PROTOCOLS.values() if other.prefix == facts.prefix} == found.keys()
 
 
 def test_the_simulators_are_there_where_it_runs_and_need_no_key() -> None:
     found = built_in("http://127.0.0.1:1")
-    assert tuple(found) == SIMULATORS
-    assert {entry.protocol for entry in found.values()} == set(get_args(Protocol))
+    assert list(found) == [facts.simulator for facts in PROTOCOLS.values()]
+    assert [entry.protocol for entry in found.values()] == list(PROTOCOLS)
     for entry in found.values():
-        assert entry.address.startswith("http://127.0.0.1:1")
+        assert entry.address == f"http://127.0.0.1:1{PROTOCOLS[entry.protocol].simulator_path}"
         assert not entry.keyed
 
 
 def test_all_that_may_be_there_by_themselves_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    prefixes = {prefix for _, prefix in VENDORS.values()} | {preset.prefix for preset in PRESETS.values()}
+    prefixes = {facts.prefix for facts in PROTOCOLS.values()} | {preset.prefix for preset in PRESETS.values()}
     for prefix in prefixes:
         monkeypatch.setenv(f"{prefix}_API_KEY", "k")
         monkeypatch.setenv(f"{prefix}_BASE_URL", URL)

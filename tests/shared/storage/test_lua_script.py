@@ -1,8 +1,9 @@
-"""Lua scripts: asked for by their hash, and sent as text only to a Redis that does not know them."""
+"""Lua scripts: asked for by their hash, sent as text only where that is not known, and what stands before each."""
 
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import pytest
 from fakeredis import FakeAsyncRedis
@@ -14,12 +15,19 @@ from tests.harness.repository import ROOT
 from tests.shared.storage.scripted_redis import ScriptedRedis
 
 PATH = "shared/queue/worker_beat.lua"
+PRELUDE = (ROOT / "shared/storage/prelude.lua").read_text(encoding="utf-8")
+OURS = [
+    str(file.relative_to(ROOT))
+    for package in ("shared", "worker")
+    for file in sorted((ROOT / package).rglob("*.lua"))
+    if file.name != "prelude.lua"
+]
 UNKNOWN = b"-NOSCRIPT No matching script. Please use EVAL.\r\n"
 
 
-def test_its_text_is_that_of_the_file_and_its_name_the_hash_of_that() -> None:
+def test_its_text_is_that_of_the_file_behind_the_prelude_and_its_name_the_hash_of_that() -> None:
     script = LuaScript(PATH)
-    assert script.text == (ROOT / PATH).read_text(encoding="utf-8")
+    assert script.text == PRELUDE + (ROOT / PATH).read_text(encoding="utf-8")
     assert script.sha == hashlib.sha1(script.text.encode()).hexdigest()
 
 
@@ -28,9 +36,7 @@ def test_a_file_that_is_not_there_is_found_at_start() -> None:
         LuaScript("shared/queue/none.lua")
 
 
-@pytest.mark.parametrize(
-    "path", sorted(str(p.relative_to(ROOT)) for r in ("shared", "worker") for p in (ROOT / r).rglob("*.lua"))
-)
+@pytest.mark.parametrize("path", OURS)
 async def test_a_server_takes_each_of_ours(path: str) -> None:
     redis = FakeAsyncRedis()
     script = LuaScript(path)
@@ -75,3 +81,42 @@ async def test_in_a_pipeline_it_has_to_be_loaded_first() -> None:
             [reply] = await pipe.execute(raise_on_error=False)
         assert isinstance(reply, NoScriptError) is not known
         await script.load(redis)
+
+
+async def value(expression: str) -> Any:
+    return await FakeAsyncRedis().eval(f"{PRELUDE}return {expression}", 0)  # type: ignore[misc]
+
+
+def test_the_prelude_only_defines() -> None:
+    """Redis runs it at each of thousands of appends a second."""
+    outside = [line for line in PRELUDE.splitlines() if line and not line.startswith((" ", "--"))]
+    assert outside[1::2] == ["end"] * (len(outside) // 2)
+    assert all(line.startswith("local function ") for line in outside[::2])
+
+
+@pytest.mark.parametrize("number", ["0", "99999999999999", "100000000000000", "1700000000000123"])
+async def test_numbers_have_all_their_digits(number: str) -> None:
+    assert await value(f"digits({number})") == number.encode()
+
+
+@pytest.mark.parametrize(
+    ("now", "token", "last", "expected"),
+    [(50, "40", "40-7", b"50"), (50, "50", "50-7", b"51"), (50, "60", "40-0", b"61"), (50, "40", "70-3", b"71")],
+)
+async def test_the_next_token_is_greater_than_all_before(now: int, token: str, last: str, expected: bytes) -> None:
+    assert await value(f"next_token({now}, '{token}', '{last}')") == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("false, false", [b"GONE"]),
+        ("'7', '7-3', '7'", [b"SEALED", b"7-3"]),
+        ("'7', false, '6'", [b"FENCED", b"7"]),
+        ("'7', false, '7'", None),
+        ("'7', false", None),
+        ("'7', false, false", None),
+    ],
+)
+async def test_why_nothing_is_written(arguments: str, expected: list[bytes] | None) -> None:
+    assert await value(f"refusal({arguments})") == expected

@@ -17,7 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.config.provider_settings import Protocol, ProviderSettings
+from shared.config.protocols import Protocol
+from shared.config.provider_settings import ProviderSettings
 from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.anthropic.test_reader import RICH as MESSAGES
 from tests.worker.providers.gemini.test_reader import RICH as GEMINI
