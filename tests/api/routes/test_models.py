@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from api.routes.models import listing
+from shared.config.presets import PRESETS
 from shared.config.provider_settings import ProviderSettings
 from shared.config.settings import Settings
 from simulator.script import NAMES
@@ -87,12 +88,18 @@ def test_the_default_is_what_is_said_else_an_alias_else_the_first_providers(
     fields: dict[str, Any], default: str
 ) -> None:
     settings = Settings(providers={"acme": endpoint()}, **fields)
-    # Simulators come last, whatever the order in which they are known.
     listed = listing(settings, {"simulator": endpoint(), "openai": endpoint()})
     assert [model.id for model in listed.data if model.default] == [default]
     assert default in [model.id for model in listed.data]
     assert len({model.id for model in listed.data}) == len(listed.data)
     assert listed.simulated is False
+
+
+def test_simulators_come_last_whatever_their_names() -> None:
+    name = next(name for name, preset in PRESETS.items() if preset.first_model and name > "simulator")
+    listed = listing(Settings(), {"simulator": endpoint(), name: endpoint()})
+    assert [model.provider for model in listed.data][:2] == [name, "simulator"]
+    assert listed.data[0].default
 
 
 def test_a_provider_whose_models_nobody_knows_is_named_without_any() -> None:

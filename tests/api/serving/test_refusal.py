@@ -21,7 +21,6 @@ class Reader:
         parser = httptools.HttpResponseParser(self)
         parser.feed_data(answer)
         self.status = parser.get_status_code()
-        self.closes = not parser.should_keep_alive()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         assert name.lower() not in self.headers, name
@@ -44,7 +43,8 @@ class Reader:
 )
 def test_it_is_one_whole_answer_that_closes(problem: ProblemError, status: int, code: str) -> None:
     read = Reader(refusal(problem, [(b"server", b"ours")]))
-    assert (read.status, read.complete, read.closes) == (status, True, True)
+    assert (read.status, read.complete) == (status, True)
+    assert read.headers[b"connection"] == b"close"
     assert read.headers[b"server"] == b"ours"
     assert read.headers[b"content-type"] == b"application/problem+json"
     assert int(read.headers[b"content-length"]) == len(read.body)
