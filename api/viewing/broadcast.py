@@ -11,6 +11,7 @@ from typing import Protocol
 from api.supervisor import where
 from api.viewing import sse_frames
 from api.viewing.frames import Frames
+from api.viewing.known_log import KnownLog
 
 logger = logging.getLogger("midstream.api")
 
@@ -48,17 +49,15 @@ class Broadcast:
     """
 
     __slots__ = (
-        "_again", "_frames", "_joined", "_loop", "_news", "_pieces", "_round", "_tell", "_told", "_told_at", "_window",
-        "ending", "followers",
+        "_again", "_frames", "_joined", "_known", "_loop", "_news", "_pieces", "_round", "_tell", "_told", "_told_at",
+        "_window", "followers",
     )  # fmt: skip
 
-    def __init__(self, frames: Frames, window: float) -> None:
+    def __init__(self, known: KnownLog, frames: Frames, window: float) -> None:
         self.followers: set[FramesFollower] = set()
-        self.ending = False
-        """Whether there is an end to tell of, which is more than a write."""
         # Asked of asyncio each time, it costs a call of getpid().
         self._loop = asyncio.get_running_loop()
-        self._frames, self._window = frames, window
+        self._known, self._frames, self._window = known, frames, window
         self._pieces: dict[tuple[int, bool], tuple[bytes, int]] = {}
         # Of these, the chunks that end with the newest event.
         self._news: dict[int | None, bytes] = {}
@@ -101,7 +100,6 @@ class Broadcast:
         """The frames are others after those of the first `same` events: who has had more of them starts over."""
         self._forget()
         self._told = 0
-        self.ending = False
         for follower in self.followers:
             if follower.position is not None and follower.position > same:
                 follower.rewind()
@@ -128,7 +126,15 @@ class Broadcast:
         assert self._round is not None
         count = 0
         end, now = self._frames.count, self._loop.time()
-        news = {} if self.ending else self._gathered(end)
+        self._forget_older()
+        news = self._news
+        if self._known.ended:
+            news = {}  # what ends a stream is more than a write
+        elif self._told < end:
+            # Most have had all of which they were told.
+            piece, reached = self._frames.read(self._told)
+            if reached == end:
+                news[self._told] = sse_frames.chunk(piece)
         for follower in islice(self._round, VIEWERS_PER_ROUND):
             count += 1
             try:
@@ -144,12 +150,3 @@ class Broadcast:
         if self._again:
             self._again = False
             self.wake()
-
-    def _gathered(self, end: int) -> dict[int | None, bytes]:
-        """The chunks up to the newest event; one of them for those who have had all of which they were told."""
-        self._forget_older()
-        if self._told < end:
-            piece, reached = self._frames.read(self._told)
-            if reached == end:
-                self._news[self._told] = sse_frames.chunk(piece)
-        return self._news

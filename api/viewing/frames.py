@@ -20,10 +20,10 @@ class Frames:
     A position is a number of events, whatever number of frames each has.
     """
 
-    __slots__ = ("_blocks", "_ends", "_frame", "_recent", "_size", "_starts", "count")
+    __slots__ = ("_blocks", "_ends", "_framer", "_recent", "_size", "_starts", "count")
 
     def __init__(self, framer: Framer) -> None:
-        self._frame = framer.frame
+        self._framer = framer
         self.clear()
 
     def clear(self) -> None:
@@ -47,7 +47,7 @@ class Frames:
 
     def add(self, entry: RawEntry) -> None:
         """Frame the next event."""
-        frame = self._frame(entry)
+        frame = self._framer.frame(entry)
         self._recent.append(frame)
         self.count += 1
         self._size += len(frame)

@@ -6,6 +6,7 @@ from api.viewing.broadcast import Broadcast
 from api.viewing.dialect import Dialect
 from api.viewing.frames import Frames
 from api.viewing.known_log import KnownLog
+from shared.log.entry import RawEntry
 
 
 class Tail:
@@ -15,18 +16,23 @@ class Tail:
     the next, at least.
     """
 
-    __slots__ = ("_dialect", "add", "broadcast", "frames", "generation_id", "known", "line")
+    __slots__ = ("_dialect", "broadcast", "frames", "generation_id", "known", "line")
 
     def __init__(self, generation_id: str, known: KnownLog, dialect: Dialect, *, window: float = 0.0) -> None:
         self.generation_id = generation_id
         self.known = known
         self.frames = Frames(dialect)
-        self.broadcast = Broadcast(self.frames, window)
+        self.broadcast = Broadcast(known, self.frames, window)
         self.line: bytes | None = None
         """Frame with the place in line, while the log is empty."""
-        self.add = self.frames.add
         self._dialect = dialect
         known.listeners.append(self)
+
+    def add(self, entry: RawEntry) -> None:
+        self.frames.add(entry)
+
+    def changed(self) -> None:
+        self.broadcast.wake()
 
     def reset(self, same: int) -> None:
         self.frames.clear()
@@ -34,7 +40,3 @@ class Tail:
 
     def queued(self, position: int | None) -> None:
         self.line = self._dialect.queued(self.generation_id, position)
-
-    def changed(self) -> None:
-        self.broadcast.ending = self.known.ended
-        self.broadcast.wake()

@@ -11,6 +11,7 @@ from api.dialects.native.events import NativeDialect
 from api.viewing import broadcast
 from api.viewing.broadcast import Broadcast
 from api.viewing.frames import Frames
+from api.viewing.known_log import KnownLog
 from api.viewing.sse_frames import chunk
 from tests.api.viewing.framers import SilentDialect, raw
 
@@ -60,7 +61,7 @@ async def rounds() -> None:
 
 async def test_all_that_came_until_a_round_is_one_chunk_for_all() -> None:
     frames = Frames(dialect)
-    told = Broadcast(frames, 0.0)
+    told = Broadcast(KnownLog(), frames, 0.0)
     followers = [Told(0) for _ in range(3)]
     told.followers.update(followers)
     for begin in (0, 1, 2):
@@ -79,7 +80,7 @@ async def test_all_that_came_until_a_round_is_one_chunk_for_all() -> None:
 async def test_others_have_their_turn_within_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broadcast, "VIEWERS_PER_ROUND", 2)
     frames = Frames(dialect)
-    told = Broadcast(frames, 0.0)
+    told = Broadcast(KnownLog(), frames, 0.0)
     followers = [Told(0) for _ in range(5)]
     told.followers.update(followers)
     added(frames, 1)
@@ -94,7 +95,7 @@ async def test_others_have_their_turn_within_a_round(monkeypatch: pytest.MonkeyP
 async def test_what_comes_within_a_round_is_told_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broadcast, "VIEWERS_PER_ROUND", 1)
     frames = Frames(dialect)
-    told = Broadcast(frames, 0.0)
+    told = Broadcast(KnownLog(), frames, 0.0)
     followers = [Told(0) for _ in range(3)]
     told.followers.update(followers)
     added(frames, 1)
@@ -113,7 +114,7 @@ async def test_what_comes_within_a_round_is_told_after_it(monkeypatch: pytest.Mo
 
 async def test_within_the_window_followers_are_told_once() -> None:
     frames = Frames(dialect)
-    told = Broadcast(frames, 0.2)
+    told = Broadcast(KnownLog(), frames, 0.2)
     follower = Told(0)
     told.followers.add(follower)
     added(frames, 1)
@@ -134,11 +135,12 @@ async def test_within_the_window_followers_are_told_once() -> None:
 async def test_no_chunk_is_made_for_an_end() -> None:
     """More than a write is due then, and each follower does it by itself."""
     frames = Frames(dialect)
-    told = Broadcast(frames, 0.0)
+    known = KnownLog()
+    told = Broadcast(known, frames, 0.0)
     follower = Told(0)
     told.followers.add(follower)
     added(frames, 1)
-    told.ending = True
+    known.end()
     told.wake()
     await rounds()
     assert follower.chunks == [None]
@@ -146,7 +148,7 @@ async def test_no_chunk_is_made_for_an_end() -> None:
 
 async def test_events_without_frames_are_no_chunk() -> None:
     frames = Frames(SilentDialect())
-    told = Broadcast(frames, 0.0)
+    told = Broadcast(KnownLog(), frames, 0.0)
     follower = Told(0)
     told.followers.add(follower)
     added(frames, 3)
@@ -159,7 +161,7 @@ async def test_events_without_frames_are_no_chunk() -> None:
 
 async def test_a_follower_that_fails_is_cut_and_the_others_are_told() -> None:
     frames = Frames(dialect)
-    told = Broadcast(frames, 0.0)
+    told = Broadcast(KnownLog(), frames, 0.0)
     failing, other = Failing(0), Told(0)
     told.followers.update((failing, other))
     wire = added(frames, 1)
@@ -171,7 +173,7 @@ async def test_a_follower_that_fails_is_cut_and_the_others_are_told() -> None:
 
 async def test_a_piece_reaches_to_the_newest_event() -> None:
     frames = Frames(dialect)
-    told = Broadcast(frames, 0.0)
+    told = Broadcast(KnownLog(), frames, 0.0)
     first = added(frames, 2)
     assert told.piece(0, chunked=False) == (first, 2)
     assert told.piece(0, chunked=False)[0] is told.piece(0, chunked=False)[0]
@@ -182,7 +184,7 @@ async def test_a_piece_reaches_to_the_newest_event() -> None:
 
 async def test_who_has_had_more_than_stays_starts_over() -> None:
     frames = Frames(dialect)
-    told = Broadcast(frames, 0.0)
+    told = Broadcast(KnownLog(), frames, 0.0)
     followers = [Told(0), Told(2), Told(3), Told(None)]
     told.followers.update(followers)
     added(frames, 3)
