@@ -34,10 +34,10 @@ class KnownLog:
     """
 
     # Found at one place in memory instead of many: with hundreds of logs none of it is in a cache.
-    __slots__ = ("_id", "_next", "_starts", "count", "gone", "listeners", "loaded", "seq", "state", "token")
+    __slots__ = ("_id", "_listeners", "_next", "_starts", "count", "gone", "loaded", "seq", "state", "token")
 
     def __init__(self) -> None:
-        self.listeners: list[LogListener] = []
+        self._listeners: tuple[LogListener, ...] = ()
         self.loaded = False
         """Whether the log has been read to its end at least once."""
         self.gone = False
@@ -83,6 +83,10 @@ class KnownLog:
         end = min((later for later in self._starts.values() if later > start), default=self.count)
         return position if 0 <= position <= end else None
 
+    def listen(self, listener: LogListener) -> None:
+        """Give what comes to this one, too."""
+        self._listeners += (listener,)
+
     def take_delta(self, message: bytes) -> bool:
         """Take the publication of one delta that follows: most are that, ten thousand a second. False where it is not.
 
@@ -97,7 +101,7 @@ class KnownLog:
         self.seq += 1
         self.count += 1
         self._id, self._next = next_delta(self.token, self.seq)
-        for listener in self.listeners:
+        for listener in self._listeners:
             listener.add(entry)
             listener.changed()
         return True
@@ -108,7 +112,7 @@ class KnownLog:
             self.token, self.seq = event_id
             self._starts.setdefault(self.token, self.count - self.seq)
             self.count += 1
-            for listener in self.listeners:
+            for listener in self._listeners:
                 listener.add(entry)
             if (type := entry[1][0].decode()) in TERMINAL_TYPES:
                 self.state = cast(State, type)
@@ -121,14 +125,14 @@ class KnownLog:
         while same < len(read) and self.position(read[same][0]) == same + 1:
             same += 1
         self._begin()
-        for listener in self.listeners:
+        for listener in self._listeners:
             listener.reset(same)
         self.extend(read)
         return same
 
     def wait(self, position: int | None) -> None:
         """The log is empty, and this is the place in line."""
-        for listener in self.listeners:
+        for listener in self._listeners:
             listener.queued(position)
         self.tell()
 
@@ -139,5 +143,5 @@ class KnownLog:
 
     def tell(self) -> None:
         """Let listeners have what they were given."""
-        for listener in self.listeners:
+        for listener in self._listeners:
             listener.changed()

@@ -26,7 +26,7 @@ class Tail:
         self.line: bytes | None = None
         """Frame with the place in line, while the log is empty."""
         self._dialect = dialect
-        known.listeners.append(self)
+        known.listen(self)
 
     def add(self, entry: RawEntry) -> None:
         self.frames.add(entry)

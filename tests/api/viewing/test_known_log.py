@@ -16,7 +16,7 @@ class Listener:
     def __init__(self, known: KnownLog) -> None:
         self.entries: list[RawEntry] = []
         self.calls: list[str] = []
-        known.listeners.append(self)
+        known.listen(self)
 
     def add(self, entry: RawEntry) -> None:
         self.entries.append(entry)
