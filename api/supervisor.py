@@ -27,7 +27,7 @@ async def supervise(name: str, run: Callable[[], Awaitable[None]], *, once: bool
             logger.error("%s failed and is started again: %s", name, where(error))
         if asyncio.get_running_loop().time() - began > 60:
             backoff.reset()
-        await asyncio.sleep(next(backoff))
+        await backoff.wait()
 
 
 @asynccontextmanager

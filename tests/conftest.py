@@ -37,7 +37,13 @@ OURS = (
 skipped: list[str] = []
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    """Forget the environment where tests run: not in the process that only hands them out, whose children read it."""
+    if hasattr(config, "workerinput") or config.getoption("dist", "no") == "no":
+        forget_environment()
+
+
+def forget_environment() -> None:
     """A developer's keys, settings and proxies change no test's outcome."""
     for name in list(os.environ):
         if name.startswith(OURS) or name in WAY_OUT:

@@ -31,9 +31,16 @@ from tests.harness.processes import Process
 from tests.harness.repository import ROOT
 from worker.providers.provider import ErrorCode
 
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 PACKAGES = ("api", "midstream", "shared", "simulator", "worker")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+GETTING_STARTED = (ROOT / "docs/getting-started.md").read_text(encoding="utf-8")
+STARTS = README + GETTING_STARTED
+"""What a user reads first; all of its commands run here."""
+PROMISES = (ROOT / "docs/promises.md").read_text(encoding="utf-8")
+PEERS = (ROOT / "docs/peers.md").read_text(encoding="utf-8")
+PERFORMANCE = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 PROTOCOL = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
 CONFIGURATION = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
@@ -42,7 +49,7 @@ DEPLOYMENT = (ROOT / "docs/deployment.md").read_text(encoding="utf-8")
 DEMO_TEXT = (ROOT / "simulator/demo.md").read_text(encoding="utf-8")
 DEADLINE = 40.0
 DEMO = "simulator/demo"
-"""What answers where the README names no model, and in its first command; people watch it for 40 s."""
+"""What answers where the first pages name no model, and in their first command; people watch it for 40 s."""
 
 
 def code_blocks(text: str, language: str) -> list[str]:
@@ -73,35 +80,79 @@ class TestLinks:
                 assert re.search(rf"def {test[1]}\(", path.read_text(encoding="utf-8")), f"{name} has no {test[1]}"
 
     def test_each_promise_has_a_test(self) -> None:
-        promises = re.findall(r"^\d\. .*?(?=^\d\. |^\"Exactly)", README, re.DOTALL | re.MULTILINE)
+        promises = re.findall(r"^\d\. .*?(?=^\d\. |^\"Exactly)", PROMISES, re.DOTALL | re.MULTILINE)
         assert len(promises) == 7
-        assert all(re.search(r"\[`test_\w+`\]\(tests/", promise) for promise in promises)
+        assert all(re.search(r"\[`test_\w+`\]\(\.\./tests/", promise) for promise in promises)
+
+    def test_each_promise_of_the_readme_is_told_whole(self) -> None:
+        named = re.findall(r"^\d\. \*\*(.*?)\*\*", README, re.MULTILINE)
+        assert len(named) == 7
+        whole = re.findall(r"^\d\. \*\*(.*?)\*\*", PROMISES, re.MULTILINE)
+        assert [name.rstrip(".") for name in named] == [name.rstrip(".") for name in whole]
+
+    def test_each_page_is_on_the_list_of_pages(self) -> None:
+        listed = (ROOT / "docs/README.md").read_text(encoding="utf-8")
+        for page in (ROOT / "docs").glob("*.md"):
+            assert page.name == "README.md" or f"\n| [{page.name}]({page.name}) |" in listed, page.name
 
 
 class TestClaims:
-    """Each paragraph of the README says what bears it: a test that is linked, or one in a comment behind it."""
+    """Each paragraph of the first pages says what bears it: a test that is linked, or one in a comment behind it."""
 
-    def paragraphs(self) -> list[str]:
-        text = re.sub(r"^```.*?^```", "<!-- block -->", README, flags=re.DOTALL | re.MULTILINE)
-        text = re.sub(r"^\d\. .*?(?=^\"Exactly)", "", text, flags=re.DOTALL | re.MULTILINE)  # promises: TestLinks
-        found = [part.strip() for part in text.partition("## More")[0].split("\n\n")]
+    def paragraphs(self, page: str) -> list[str]:
+        text = re.sub(r"^```.*?^```", "<!-- block -->", page, flags=re.DOTALL | re.MULTILINE)
+        text = text.partition("## What it promises")[0] if page == README else text
+        found = [part.strip() for part in text.split("\n\n")]
         return [part for part in found if part and not part.startswith(("#", "<!-- test", "<!-- block"))]
 
-    def test_each_paragraph_has_a_bearer(self) -> None:
-        for paragraph in self.paragraphs():
+    @pytest.mark.parametrize("page", [README, GETTING_STARTED], ids=["README", "getting-started"])
+    def test_each_paragraph_has_a_bearer(self, page: str) -> None:
+        for paragraph in self.paragraphs(page)[1 if page == README else 0 :]:
             if paragraph.endswith(":"):
                 continue  # it says what the block below it is
             measured = re.search(r"`(\.venv/bin/python -m bench\.\w+|make bench)`", paragraph)
-            assert "<!-- borne by: " in paragraph or measured or "](docs/" in paragraph, paragraph
+            linked = re.search(r"\]\((docs/)?[\w-]+\.md", paragraph) or "](../README.md)" in paragraph
+            assert "<!-- borne by: " in paragraph or measured or linked, paragraph
 
     def test_the_bearers_are_there(self) -> None:
-        bearers = re.findall(r"<!-- borne by: (.*?) -->", README, re.DOTALL)
+        bearers = re.findall(r"<!-- borne by: (.*?) -->", STARTS + PROMISES, re.DOTALL)
         assert len(bearers) > 8
         for name in re.findall(r"(?:tests|docs)/[\w/.]+(?:::\w+)?", " ".join(bearers)):
             path, _, test = name.partition("::")
             assert (ROOT / path).exists(), name
             if test:
                 assert re.search(rf"def {test}\(", (ROOT / path).read_text(encoding="utf-8")), name
+
+
+class TestPeers:
+    def test_each_cell_of_the_readme_has_its_source_and_its_date(self) -> None:
+        names, *rows = table(README, "| | Midstream |")
+        sections = re.split(r"^## ", PEERS, flags=re.MULTILINE)[1:]
+        assert [section.partition("\n")[0] for section in sections] == names[1:]
+        for place, section in enumerate(sections, 1):
+            told = table(section, "| | cell |")[1:]
+            assert [(row[0], row[1]) for row in told] == [(row[0], row[place]) for row in rows], names[place]
+            for row in told:
+                assert (row[2] and re.fullmatch(r"\d{4}-\d\d-\d\d", row[3])) or row[1] == "not run", row
+
+    def test_what_a_delta_costs_is_what_was_measured(self) -> None:
+        names, *rows = table(README, "| | Midstream |")
+        measured = {row[0].partition(" (")[0]: row[:2] for row in table(PERFORMANCE, "| 50 generations at 50/s |")[1:]}
+        ours = float(measured["Midstream"][1])
+        (said,) = (row for row in rows if row[0] == "CPU for each delta")
+        for name, cell in list(zip(names, said, strict=True))[1:-1]:
+            (of,) = (key for key in measured if name.startswith(key))
+            number, _, saturated = cell.partition(", ")
+            assert float(number) == float(f"{float(measured[of][1]) / ours:.2g}"), name
+            assert bool(saturated) == ("saturated" in measured[of][0]), name
+
+
+def table(text: str, head: str) -> list[list[str]]:
+    """The cells of the first table whose head begins so, row by row, its head first."""
+    assert head in text, head
+    lines = (head + text.partition(head)[2]).partition("\n\n")[0].splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    return [rows[0], *rows[2:]]
 
 
 def headings(path: Path) -> set[str]:
@@ -141,7 +192,7 @@ class TestConfiguration:
 
     def test_examples_are_valid(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
-        examples = code_blocks(README, "toml") + code_blocks(CONFIGURATION, "toml")
+        examples = code_blocks(STARTS, "toml") + code_blocks(CONFIGURATION, "toml")
         assert len(examples) == 2
         for example in examples:
             Path("midstream.toml").write_text(example, encoding="utf-8")
@@ -226,6 +277,14 @@ def test_each_module_is_in_the_tree() -> None:
         assert missing == [], package
 
 
+def test_each_file_where_a_newcomer_looks_is_there() -> None:
+    places = {
+        place for row in table(ARCHITECTURE, "| where is … | there |")[1:] for place in re.findall(r"`(.*?)`", row[1])
+    }
+    assert len(places) > 12
+    assert [place for place in places if not (ROOT / place).exists()] == []
+
+
 def test_the_redis_of_compose_is_one_that_is_tested() -> None:
     """What operations.md says was tested is what the tests run on, and compose.yaml starts one of these."""
     (said,) = re.findall(r"^- Redis 7\.0 or newer.* Tested with (.*)$", OPERATIONS, re.MULTILINE)
@@ -246,7 +305,7 @@ def test_the_redis_of_compose_is_one_that_is_tested() -> None:
 
 def test_targets_of_make_are_there() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for text in (README, ARCHITECTURE):
+    for text in (STARTS, PROMISES, ARCHITECTURE, CONTRIBUTING):
         for target in re.findall(r"\bmake (\w+)$|`make (\w+)`", text, re.MULTILINE):
             assert re.search(rf"^{target[0] or target[1]}:", makefile, re.MULTILINE), target
 
@@ -267,7 +326,7 @@ async def base(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 @pytest.mark.timeout(120)
 class TestReadme:
-    """Its commands, as they stand, but for the port and the speed: the demo answers without its pauses.
+    """The commands of the first pages, as they stand, but for port and speed: the demo answers without its pauses.
 
     Midstream is the one under test.
     """
@@ -316,9 +375,9 @@ class TestReadme:
 
 
 def test_no_command_is_left_out() -> None:
-    marked = re.findall(r"<!-- test: (\w+) -->\n```sh\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
-    assert [name for name, _ in marked] == ["cli", "stream", "resume"]
-    for block in code_blocks(README, "sh"):
+    marked = re.findall(r"<!-- test: (\w+) -->\n```sh\n(.*?)^```", STARTS, re.DOTALL | re.MULTILINE)
+    assert [name for name, _ in marked] == ["stream", "cli", "resume"]
+    for block in code_blocks(STARTS, "sh"):
         assert block in dict(marked).values() or re.fullmatch(r"((\w+=\S+ )?make \w+\n)+", block), block
 
 
@@ -347,8 +406,8 @@ class TestMutants:
         assert len(named) > 100
         assert set(named) <= {mutant.name for mutant in MUTANTS}
 
-    def test_there_are_as_many_as_the_readme_says(self) -> None:
-        said = re.search(r"over (\d+) mutants", README)
+    def test_there_are_as_many_as_the_page_says(self) -> None:
+        said = re.search(r"over (\d+) mutants", PROMISES)
         assert said
         assert len(MUTANTS) > int(said[1])
 
@@ -359,7 +418,7 @@ def types_of(stream: str) -> list[str]:
 
 async def run(name: str, base: str, folder: Path) -> str:
     """Do what the marked block says; what it printed. Fails where it ends with an error, or after 40 s."""
-    found = re.search(rf"<!-- test: {name} -->\n```sh\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    found = re.search(rf"<!-- test: {name} -->\n```sh\n(.*?)^```", STARTS, re.DOTALL | re.MULTILINE)
     assert found
     return await execute(re.sub(rf'{DEMO}(?=[" ])', f"{DEMO}?rate=0", found[1]), base, folder)
 

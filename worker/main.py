@@ -10,8 +10,10 @@ import signal
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 import uvloop
+from redis.asyncio import Redis
 
 from shared.config.settings import Settings
 from shared.generations.generations import Generations
@@ -40,13 +42,13 @@ from worker.running.circuits import Circuits
 from worker.running.quarantine import Quarantine
 from worker.running.running_generations import RunningGenerations
 from worker.running.services import WorkerServices
-from worker.writing.append_journal import open_journal
 from worker.writing.appender import Appender
+from worker.writing.observer import Observer
 
 logger = logging.getLogger("midstream.worker")
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings, observer: Observer | None = None) -> None:
     """Work until SIGTERM, SIGINT or SIGHUP; then finish or hand over what runs. A second signal ends it at once.
 
     Raises SettingsError where a Redis does not permit what a worker does.
@@ -54,75 +56,115 @@ def run(settings: Settings) -> None:
     configure_logging(settings.log_level)
     # arq's own lines show arguments and results.
     logging.getLogger("arq").setLevel(logging.WARNING)
-    uvloop.run(_checked(settings))
+    uvloop.run(_checked(settings, observer))
 
 
-async def _checked(settings: Settings) -> None:
+async def _checked(settings: Settings, observer: Observer | None) -> None:
     away = await require(settings)
     concurrency = places(settings.concurrency)
-    await serve(settings.model_copy(update={"concurrency": concurrency}), away)
+    await build(settings.model_copy(update={"concurrency": concurrency}), observer).serve(away)
 
 
-async def serve(settings: Settings, away: Sequence[TriedServer] = ()) -> None:
-    """The worker's tasks on the running loop; a task that fails ends all of them, and the process.
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """The parts of one worker. `build` makes one; `serve` is its life, once."""
 
-    `away` did not answer at start, and are asked for permissions when they do.
-    """
+    name: str
+    settings: Settings
+    clients: tuple[Redis, ...]
+    services: WorkerServices
+    running: RunningGenerations
+    queue_worker: QueueWorker
+    appender: Appender
+    settler: Settler
+    sweeper: Sweeper
+    compactor: Compactor
+    pause_detector: PauseDetector
+    cancel_listener: CancelListener
+    subscriber: Subscriber
+
+    async def serve(self, away: Sequence[TriedServer] = ()) -> None:
+        """Its tasks on the running loop; a task that fails ends all of them, and the process.
+
+        `away` did not answer at start, and are asked for permissions when they do.
+        """
+        parts = (self.appender, self.settler, self.sweeper, self.compactor, self.pause_detector, self.cancel_listener)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                background = [tasks.create_task(part.run()) for part in (*parts, self.subscriber)]
+                background.append(tasks.create_task(try_again(self.settings, away)))
+                _drain_on_signal(tasks, self.queue_worker, self.settings.drain_timeout)
+                count_tasks_on_signal()
+                spare_collector()
+                await self.queue_worker.main()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(5):
+                        await self.settler.drained()
+                for task in background:
+                    task.cancel()
+        finally:
+            await self.services.providers.aclose()
+            for client in self.clients:
+                await client.aclose()
+
+
+def build(settings: Settings, observer: Observer | None = None) -> Worker:
+    """A worker, which has asked nobody yet. Call it on the loop that it is to serve on."""
+    observer = observer or Observer()
     redis, queue_redis = connect_both(settings)
     # The blocking pop and the cancel listener hold a connection each: on a pool of their own, with time to block.
     queue_url = settings.queue_url or settings.redis_url
     blocking_redis = connect(queue_url, timeout=settings.redis_timeout + POP_TIMEOUT_S, connections=2, retries=0)
     queue = Queue(queue_redis, settings)
-    generations = Generations(redis, queue, settings)
-    log = Log(redis)
-
-    journal = open_journal(settings.append_journal)
-    packer = Compactor(log, generations)
-    settler = Settler(queue.settle, packer.take if settings.pack else lambda _: None)
-    pulse = PauseDetector(settings.lease, lambda: worker.give_up_expired())
+    generations, log = Generations(redis, queue, settings), Log(redis)
+    prices = Prices(settings)
+    subscriber = Subscriber(redis, timeout=settings.redis_timeout)
+    compactor = Compactor(log, generations)
+    settler = Settler(queue.settle, compactor.take if settings.pack else lambda _: None, observer)
+    pause_detector = PauseDetector(settings.lease, lambda: queue_worker.give_up_expired())
     appender = Appender(
         log,
         max_log=settings.max_log,
         running_ttl=settings.running_ttl,
         window=settings.append_window,
         settler=settler,
-        journal=journal,
-        beat=pulse.beat,
+        observer=observer,
+        beat=pause_detector.beat,
     )
-    providers = Registry(settings.endpoints())
-    subscriber = Subscriber(redis, timeout=settings.redis_timeout)
-    cache = AnswerCache(redis, log, generations, LogNotifier(subscriber), settings)
-    prices = Prices(settings)
-    circuits, trials = Circuits(queue_redis, settings), Quarantine(generations)
-    generator = RunningGenerations(
-        WorkerServices(settings, generations, log, appender, providers, circuits, trials, cache, prices)
+    services = WorkerServices(
+        settings,
+        generations,
+        log,
+        appender,
+        Registry(settings.endpoints()),
+        Circuits(queue_redis, settings),
+        Quarantine(generations),
+        AnswerCache(redis, log, generations, LogNotifier(subscriber), settings),
+        prices,
     )
+    running = RunningGenerations(services)
     name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
     def began() -> None:
         logger.info("worker %s takes up to %d generations", name, settings.concurrency)
         say_ready()
 
-    worker = QueueWorker(name, queue, Queue(blocking_redis, settings), generator, settings, began=began)
-    interrupts = CancelListener(blocking_redis, generations, generator)
-    sweeper = Sweeper(queue, generations, settings, prices)
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            running = (appender.run(), settler.run(), pulse.run(), interrupts.run(), sweeper.run(), subscriber.run())
-            background = [tasks.create_task(task) for task in (*running, packer.run(), try_again(settings, away))]
-            _drain_on_signal(tasks, worker, settings.drain_timeout)
-            count_tasks_on_signal()
-            spare_collector()
-            await worker.main()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(5):
-                    await settler.drained()
-            for task in background:
-                task.cancel()
-    finally:
-        await providers.aclose()
-        for client in (redis, queue_redis, blocking_redis):
-            await client.aclose()
+    queue_worker = QueueWorker(name, queue, Queue(blocking_redis, settings), running, settings, began=began)
+    return Worker(
+        name,
+        settings,
+        (redis, queue_redis, blocking_redis),
+        services,
+        running,
+        queue_worker,
+        appender,
+        settler,
+        Sweeper(queue, generations, settings, prices, observer),
+        compactor,
+        pause_detector,
+        CancelListener(blocking_redis, generations, running),
+        subscriber,
+    )
 
 
 def _drain_on_signal(tasks: asyncio.TaskGroup, worker: QueueWorker, seconds: float) -> None:

@@ -29,8 +29,6 @@ from shared.backoff import Backoff
 from shared.errors import GoneError, NotOnDiskError, QueueFullError
 from shared.generations.generations import Accepted, Existence
 from shared.log.entry import Entry
-from shared.log.events import ORIGIN
-from shared.log.guarded_log import LOG_PAGE
 from shared.log.snapshots import Snapshot
 from shared.process.background_thread import aside
 from shared.queue.queue import IndexPlace
@@ -219,14 +217,10 @@ async def _place(use: ApiServices, owner: str, before: str) -> IndexPlace:
 async def show(id: GenerationId, owner: Owner, use: Use) -> Response:
     """A generation as it stands: its text so far, its parts put together, tool calls and JSON parsed."""
     record = await use.record(id, owner)
-    said, cursor, size = Snapshot(), ORIGIN, 0
-    while True:
-        page = await use.log.read(id, cursor)
+    said, size = Snapshot(), 0
+    async for page in use.log.pages(id):
         size += sum(256 + len(entry.data) for entry in page)
         await aside(size, _apply, said, page)
-        if len(page) < LOG_PAGE:
-            break
-        cursor = page[-1].id
     if said.end is not None and record.ended_ms is None:
         # It ended while we were reading.
         record = await use.record(id, owner)
@@ -272,7 +266,7 @@ async def _end(use: ApiServices, id: str) -> State | None:
     until = loop.time() + CANCEL_WAIT_S
     backoff = Backoff(first=FIRST_LOOK_S, cap=CANCEL_WAIT_S / 10)
     while loop.time() < until:
-        await asyncio.sleep(next(backoff))
+        await backoff.wait()
         with suppress(RedisError):  # a Redis that is away is waited for
             found = await use.generations.find(id)
             if found.existence is Existence.TOMBSTONE:

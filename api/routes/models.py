@@ -12,16 +12,13 @@ from api.schemas.generation import ModelAnswer, ModelList, ProviderAnswer
 from api.schemas.no_store import no_store
 from api.services import Use
 from shared.config.presets import PRESETS
+from shared.config.protocols import PROTOCOLS
 from shared.config.provider_settings import ProviderSettings
 from shared.config.settings import Settings
 
 router = APIRouter(prefix="/v1/models", tags=["models"], dependencies=[no_store])
 
-_FIRST = {
-    "openai": "openai/gpt-5-mini",
-    "anthropic": "anthropic/claude-haiku-4-5",
-    "gemini": "gemini/gemini-2.5-flash",
-}
+_FIRST = {facts.vendor: f"{facts.vendor}/{facts.first_model}" for facts in PROTOCOLS.values() if facts.first_model}
 _FIRST |= {name: preset.first_model for name, preset in PRESETS.items() if preset.first_model}
 _SIMULATED = ("demo", "lorem", "echo", "reasoning", "tools", "clock")
 

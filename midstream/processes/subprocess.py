@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import Protocol
 from midstream.errors import StartError
 from midstream.processes.parent_death import tethered
 from midstream.processes.ready_socket import ReadySocket
+from shared.backoff import Backoff
 from shared.one_line import escaped
 from shared.process.readiness import NOTIFY_VARIABLE
 
@@ -152,7 +152,7 @@ async def keep(member: Member) -> None:
     Raises StartError where it ended with the exit code of a configuration error, which no restart heals, and where a
     child ended some times in a row; but not for a child that was ever ready. It may find again what it had then.
     """
-    pause = FIRST_PAUSE_S
+    backoff = Backoff(FIRST_PAUSE_S, LAST_PAUSE_S)
     failures = 0
     while True:
         began = time.monotonic()
@@ -161,13 +161,12 @@ async def keep(member: Member) -> None:
         if status == EXIT_CONFIGURATION_ERROR and not was_ready:
             raise StartError(f"{member.name} refused its configuration; its last line says what to correct")
         if time.monotonic() - began > STEADY_AFTER_S:
-            pause = FIRST_PAUSE_S
+            backoff.reset()
         failures += 1
         if failures == MAX_STARTS and isinstance(member, Subprocess) and not was_ready:
             raise StartError(f"{member.name} ended {MAX_STARTS} times before it was ready; its last lines say why")
         while True:
-            wait = pause * random.uniform(0.5, 1.0)
-            pause = min(pause * 2, LAST_PAUSE_S)
+            wait = next(backoff)
             say(f"{member.name} {end}; starting it again in {wait:.1f} s")
             await asyncio.sleep(wait)
             try:

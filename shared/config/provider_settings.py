@@ -13,33 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from shared.config import value_checks
 from shared.config.allowed_values import flawless, refuse_other_kinds
 from shared.config.presets import PRESETS
+from shared.config.protocols import PROTOCOLS, Prefill, Protocol
 
-Protocol = Literal["openai-chat", "openai-responses", "anthropic", "gemini"]
-
-_PREFILLS: dict[Protocol, tuple[str, ...]] = {
-    "openai-chat": ("none", "assistant", "prefix", "mistral", "deepseek", "vllm"),
-    "anthropic": ("none", "assistant"),
-}
-
-
-_OFFICIAL: dict[Protocol, tuple[str, str]] = {
-    "openai-chat": ("OPENAI_BASE_URL", "https://api.openai.com/v1"),
-    "openai-responses": ("OPENAI_BASE_URL", "https://api.openai.com/v1"),
-    "anthropic": ("ANTHROPIC_BASE_URL", "https://api.anthropic.com"),
-    "gemini": ("GOOGLE_GEMINI_BASE_URL", "https://generativelanguage.googleapis.com"),
-}
-"""By protocol: the variable in which the vendor's SDK looks where nothing is said, and whom it asks without."""
-
-
-VENDORS: dict[str, tuple[Protocol, str]] = {
-    "openai": ("openai-chat", "OPENAI"),
-    "openai-responses": ("openai-responses", "OPENAI"),
-    "anthropic": ("anthropic", "ANTHROPIC"),
-    "gemini": ("gemini", "GEMINI"),
-}
-"""Whom the variables `<prefix>_API_KEY` and `<prefix>_BASE_URL` alone configure, beside the presets."""
-SIMULATORS = ("simulator", "simulator-responses", "simulator-anthropic", "simulator-gemini")
-BUILT_IN = (*VENDORS, *PRESETS, *SIMULATORS)
+BUILT_IN = (
+    *(facts.vendor for facts in PROTOCOLS.values()),
+    *PRESETS,
+    *(facts.simulator for facts in PROTOCOLS.values()),
+)
 """Names of providers that need not be configured."""
 
 
@@ -100,12 +80,13 @@ class ProviderSettings(BaseModel):
         description="Responses only: whether it runs answers in the background, so that `on_interrupt: continue` can "
         "go on. One that refuses it is asked again without. Defaults to true.",
     )
-    prefill: Literal["none", "assistant", "prefix", "mistral", "deepseek", "vllm"] = Field(
+    prefill: Prefill = Field(
         default="none",
         description="Chat and Messages: how it is given the beginning of an answer, to go on from there "
-        "(`on_interrupt` `continue`). All but `none` send it as the last message: `assistant` as it is, `prefix` with "
-        "`prefix: true`, `mistral` as `prefix`, and the answer repeats it, `deepseek` as `prefix`, at `/beta` and with "
-        "the reasoning, `vllm` with `continue_final_message: true`. Messages has `assistant` only. "
+        "(`on_interrupt` `continue`). `none`: not at all. `assistant`: as the last message, as it is. `prefix`: with "
+        "`prefix: true` in that message. `mistral`: as `prefix`, and the answer repeats the beginning. `deepseek`: as "
+        "`prefix`, at `/beta`, with the reasoning. `vllm`: with `continue_final_message: true`. Messages has `none` "
+        "and `assistant`. "
         "Defaults to `none`.",
     )
     anthropic_version: str | None = Field(
@@ -146,7 +127,7 @@ class ProviderSettings(BaseModel):
 
     @model_validator(mode="after")
     def _prefills_as_its_protocol(self) -> ProviderSettings:
-        if self.prefill not in _PREFILLS.get(self.protocol, ("none",)):
+        if self.prefill not in PROTOCOLS[self.protocol].prefills:
             raise ValueError(f"prefill {self.prefill!r} is not one that the protocol {self.protocol} has")
         return self
 
@@ -158,16 +139,15 @@ class ProviderSettings(BaseModel):
     @property
     def address(self) -> str:
         """Root of the endpoint that is asked: `base_url`, else the SDK's."""
-        variable, official = _OFFICIAL[self.protocol]
-        return self.base_url or os.environ.get(variable) or official
+        facts = PROTOCOLS[self.protocol]
+        return self.base_url or os.environ.get(facts.base_url_variable) or facts.base_url
 
     def base_url_variable(self, name: str) -> str | None:
         """The variable that `address` is from, where this is the entry of that name; None where it is from none."""
         preset = PRESETS.get(self.preset or name)
         candidates = [preset.base_url_env] if preset else []
-        if name in VENDORS:
-            candidates.append(f"{VENDORS[name][1]}_BASE_URL")
-        candidates.append(_OFFICIAL[self.protocol][0])
+        candidates += [f"{facts.prefix}_BASE_URL" for facts in PROTOCOLS.values() if facts.vendor == name]
+        candidates.append(PROTOCOLS[self.protocol].base_url_variable)
         return next((one for one in candidates if os.environ.get(one) == self.address), None)
 
     def api_key(self) -> str:
@@ -181,23 +161,17 @@ def built_in(simulator_url: str | None) -> dict[str, ProviderSettings]:
     The simulator's are there where it runs.
     """
     found: dict[str, ProviderSettings] = {}
-    for name, (protocol, prefix) in VENDORS.items():
-        base_url = os.environ.get(f"{prefix}_BASE_URL") or None
-        if os.environ.get(f"{prefix}_API_KEY") or base_url:
-            fields = {"protocol": protocol, "base_url": base_url, "api_key_env": f"{prefix}_API_KEY"}
-            # The models of OpenAI and Google answer the beginning of an answer, or refuse it.
-            prefill = "assistant" if protocol == "anthropic" else "none"
-            found[name] = ProviderSettings.model_validate(fields | {"prefill": prefill})
+    for protocol, facts in PROTOCOLS.items():
+        base_url, api_key_env = os.environ.get(f"{facts.prefix}_BASE_URL") or None, f"{facts.prefix}_API_KEY"
+        if os.environ.get(api_key_env) or base_url:
+            found[facts.vendor] = ProviderSettings(
+                protocol=protocol, base_url=base_url, api_key_env=api_key_env, prefill=facts.vendor_prefill
+            )
     for name, preset in PRESETS.items():
         if preset.active(os.environ):
             found[name] = ProviderSettings.model_validate({"preset": name})
     if simulator_url:
-        found["simulator"] = ProviderSettings(
-            protocol="openai-chat", base_url=f"{simulator_url}/v1", prefill="assistant"
-        )
-        found["simulator-responses"] = ProviderSettings(protocol="openai-responses", base_url=f"{simulator_url}/v1")
-        found["simulator-anthropic"] = ProviderSettings(
-            protocol="anthropic", base_url=simulator_url, prefill="assistant"
-        )
-        found["simulator-gemini"] = ProviderSettings(protocol="gemini", base_url=simulator_url)
+        for protocol, facts in PROTOCOLS.items():
+            url = f"{simulator_url}{facts.simulator_path}"
+            found[facts.simulator] = ProviderSettings(protocol=protocol, base_url=url, prefill=facts.simulator_prefill)
     return found

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -219,8 +218,7 @@ class Settings(BaseSettings):
         default=3,
         ge=1,
         le=1_000,
-        description="Failed attempts after which a generation goes to the next model of its `fallback`, or ends as "
-        "`failed`; a lost worker that another generation may be to blame for does not count, as often. Defaults to 3.",
+        description="Failed attempts before the next model of its `fallback`, or before `failed`. Defaults to 3.",
     )
     drain_timeout: float = Field(
         default=20.0,
@@ -286,12 +284,6 @@ class Settings(BaseSettings):
         le=300,
         description="Seconds for which a failing model is skipped before it is probed; doubled at each failed probe, "
         "to 300 at most. Defaults to 15.",
-    )
-
-    append_journal: Path | None = Field(
-        default=None,
-        description="For fault tests: file to which every append and the log's answer is written, ids and a hash of "
-        "the bytes, never texts. Defaults to none.",
     )
 
     running_ttl: float = Field(
@@ -369,11 +361,6 @@ class Settings(BaseSettings):
     @classmethod
     def _allowed_hosts(cls, hosts: str) -> str:
         return flawless(hosts, value_checks.of_allowed_hosts)
-
-    @field_validator("append_journal")
-    @classmethod
-    def _journal(cls, path: Path | None) -> Path | None:
-        return path if path is None else flawless(path, value_checks.of_new_file)
 
     @field_validator("simulator_url")
     @classmethod

@@ -5,12 +5,10 @@ The text goes on from "NAME:" and says what is allowed. It never has the value i
 
 from __future__ import annotations
 
-import os
 import re
 from contextlib import suppress
 from datetime import date
 from ipaddress import ip_address
-from pathlib import Path
 from urllib.parse import urlsplit
 
 URL_SCHEMES = ("http", "https")
@@ -96,26 +94,6 @@ def of_allowed_hosts(hosts: str) -> str | None:
     if all(_ALLOWED_HOST.fullmatch(entry.strip()) for entry in hosts.split(",")) or not hosts.strip():
         return None
     return "must hold hosts, separated by commas, each without scheme and port, like dev.example.org or *.example.org"
-
-
-def of_new_file(path: Path) -> str | None:
-    """Of a file that will be written, whether it is there or not."""
-    if "\0" in str(path):
-        return "must hold no NUL"
-    try:
-        return _of_place(path)
-    except OSError as error:
-        return f"cannot be written ({error.strerror}); correct the path"
-
-
-def _of_place(path: Path) -> str | None:
-    if path.is_dir():
-        return "is a folder; name a file in it"
-    if not path.parent.is_dir():
-        return f"is in {str(path.parent)!r}, which is no folder; make it, or correct the path"
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        return "cannot be written; correct the path or its permissions"
-    return None
 
 
 def _is_label(label: str) -> bool:

@@ -1,32 +1,34 @@
 -- Ask for the end of a generation; one that no worker holds is sealed here and now.
 -- KEYS  record, log, tombstone
--- ARGV  data of the cancelled event, unless a worker that handed over has left one; '1' to seal it here, or '' where
---       Redis has just restarted: what looks queued may be running or even completed, on a worker that is about to write
---       that again
--- Gives CANCELLED seal | REQUESTED | SEALED state | GONE
-local record, log = KEYS[1], KEYS[2]
-local r = redis.call('HMGET', record, 'token', 'seal', 'state', 'ttl', 'tombstone_ttl', 'bill')
-if not r[1] then
-  return {'GONE'}
+-- ARGV  cancelled: data of the cancelled event, unless a worker that handed over has left one
+--       seals: '1' to seal it here. '' where Redis has just restarted: what looks queued may be running or even
+--         completed, on a worker that is about to write that again.
+-- Answers
+--   CANCELLED seal  It is sealed now, by the event of this id.
+--   REQUESTED       Its worker is to end it.
+--   SEALED state    It had ended before, in this state.
+--   GONE            There is no record.
+local record, log, tombstone = unpack(KEYS)
+local cancelled, seals = unpack(ARGV)
+local token, seal, state, ttl, tombstone_ttl, bill = unpack(
+  redis.call('HMGET', record, 'token', 'seal', 'state', 'ttl', 'tombstone_ttl', 'bill'))
+local refused = refusal(token, seal)
+if refused then
+  return {refused[1], state} -- the caller answers with the state that it ended in
 end
-if r[2] then
-  return {'SEALED', r[3]}
-end
-redis.call('PEXPIRE', KEYS[3], redis.call('PTTL', KEYS[3])) -- see append.lua: no write is refused for want of memory
+-- The first write needs no memory, so that none is refused for want of it: see append.lua.
+redis.call('PEXPIRE', tombstone, redis.call('PTTL', tombstone))
 redis.call('HSET', record, 'cancel', '1')
-if r[3] ~= 'queued' or ARGV[2] == '' then
+if state ~= 'queued' or seals == '' then
   return {'REQUESTED'}
 end
-local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
-local last = newest and newest[1] or '0-0'
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local token = string.format('%.0f', math.max(now, r[1] + 1, string.match(last, '^%d+') + 1))
-local id, said = token .. '-0', r[6] or ARGV[1]
-redis.call('XADD', log, id, 'cancelled', said)
-redis.call('HSET', record, 'token', token, 'state', 'cancelled', 'seal', id, 'ended', string.format('%.0f', now))
-redis.call('PEXPIRE', record, r[4])
-redis.call('PEXPIRE', log, r[4])
-redis.call('PEXPIRE', KEYS[3], r[4] + r[5])
-redis.call('PUBLISH', log, last .. ' ' .. id .. '\ncancelled\n' .. said)
+local last, now = last_id(log), now_ms()
+local new_token = next_token(now, token, last)
+local id, data = new_token .. '-0', bill or cancelled
+redis.call('XADD', log, id, 'cancelled', data)
+redis.call('HSET', record, 'token', new_token, 'state', 'cancelled', 'seal', id, 'ended', digits(now))
+redis.call('PEXPIRE', record, ttl)
+redis.call('PEXPIRE', log, ttl)
+redis.call('PEXPIRE', tombstone, ttl + tombstone_ttl)
+redis.call('PUBLISH', log, last .. ' ' .. id .. '\ncancelled\n' .. data)
 return {'CANCELLED', id}

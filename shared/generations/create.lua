@@ -1,22 +1,27 @@
 -- Write a generation's record, once.
 -- KEYS  record, tombstone
--- ARGV  TTL of the record in ms, TTL of the tombstone in ms, fingerprint of the request, field, value, …
--- Gives CREATED created | EXISTS created fingerprint state | GONE
-local record, tombstone = KEYS[1], KEYS[2]
-local old = redis.call('HMGET', record, 'created', 'fingerprint', 'state')
-if old[1] then
-  return {'EXISTS', old[1], old[2], old[3]}
+-- ARGV  ttl: of the record, in ms
+--       tombstone_ttl: of the tombstone, in ms
+--       fingerprint: of the request
+--       and name, value for each further field
+-- Answers
+--   CREATED created                   It is written, at this time in ms.
+--   EXISTS created fingerprint state  There was one, with these fields.
+--   GONE                              Of this id only the tombstone is left: it was deleted or has expired.
+local record, tombstone = unpack(KEYS)
+local ttl, tombstone_ttl, fingerprint = unpack(ARGV, 1, 3)
+local old_created, old_fingerprint, old_state = unpack(redis.call('HMGET', record, 'created', 'fingerprint', 'state'))
+if old_created then
+  return {'EXISTS', old_created, old_fingerprint, old_state}
 end
 if redis.call('EXISTS', tombstone) == 1 then
   return {'GONE'}
 end
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local created = string.format('%.0f', now)
-redis.call('HSET', record, 'created', created, 'fingerprint', ARGV[3], 'state', 'queued', 'token', '0',
+local created = digits(now_ms())
+redis.call('HSET', record, 'created', created, 'fingerprint', fingerprint, 'state', 'queued', 'token', '0',
   'attempts', '0', 'failures', '0', unpack(ARGV, 4))
-redis.call('PEXPIRE', record, ARGV[1])
+redis.call('PEXPIRE', record, ttl)
 -- The tombstone, whose it was and since when, is there from the start and outlives the record: what remains of an
 -- expired generation needs no event.
-redis.call('SET', tombstone, redis.call('HGET', record, 'owner') .. '\n' .. created, 'PX', ARGV[2])
+redis.call('SET', tombstone, redis.call('HGET', record, 'owner') .. '\n' .. created, 'PX', tombstone_ttl)
 return {'CREATED', created}

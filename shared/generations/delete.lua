@@ -1,11 +1,12 @@
 -- Remove a generation's content at once; the tombstone stays.
 -- KEYS  record, log, tombstone
--- Gives 1 if there was something to remove, else 0
-local r = redis.call('HMGET', KEYS[1], 'owner', 'created', 'tombstone_ttl')
-if not r[1] then
+-- Answers 1 where there was something to remove, else 0.
+local record, log, tombstone = unpack(KEYS)
+local owner, created, tombstone_ttl = unpack(redis.call('HMGET', record, 'owner', 'created', 'tombstone_ttl'))
+if not owner then
   return 0
 end
-redis.call('DEL', KEYS[1], KEYS[2])
-redis.call('SET', KEYS[3], r[1] .. '\n' .. r[2], 'PX', r[3])
-redis.call('PUBLISH', KEYS[2], 'deleted')
+redis.call('DEL', record, log)
+redis.call('SET', tombstone, owner .. '\n' .. created, 'PX', tombstone_ttl)
+redis.call('PUBLISH', log, 'deleted')
 return 1

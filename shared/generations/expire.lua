@@ -1,40 +1,39 @@
 -- End a generation that nobody runs, as its deadline is over.
 -- KEYS  record, log, tombstone
--- ARGV  data of the failed event; of the cancelled event, for one whose end was asked for; token that must still be the
---       record's, or another attempt has begun since
--- Gives ENDED seal | CLAIMED | SEALED | GONE
-local record, log = KEYS[1], KEYS[2]
-local r = redis.call('HMGET', record, 'token', 'seal', 'cancel', 'ttl', 'tombstone_ttl', 'bill')
-if not r[1] then
-  return {'GONE'}
+-- ARGV  failed: data of the failed event
+--       cancelled: data of the cancelled event, for one whose end was asked for
+--       seen: the token that must still be the record's, or another attempt has begun since
+-- Answers
+--   ENDED seal    It is sealed now, by the event of this id.
+--   GONE          There is no record.
+--   SEALED seal   It had ended before, with the event of this id.
+--   FENCED token  Another attempt, the one with this token, has begun.
+local record, log, tombstone = unpack(KEYS)
+local failed, cancelled, seen = unpack(ARGV)
+local token, seal, cancel, ttl, tombstone_ttl, bill = unpack(
+  redis.call('HMGET', record, 'token', 'seal', 'cancel', 'ttl', 'tombstone_ttl', 'bill'))
+local refused = refusal(token, seal, seen)
+if refused then
+  return refused
 end
-if r[2] then
-  return {'SEALED'}
+local state, data = 'failed', failed
+if cancel then
+  state, data = 'cancelled', cancelled
 end
-if r[1] ~= ARGV[3] then
-  return {'CLAIMED'}
-end
-local state, data = 'failed', ARGV[1]
-if r[3] then
-  state, data = 'cancelled', ARGV[2]
-end
-if r[6] then
+if bill then
   -- What was spent, as a worker that handed over has left it in the event of a cancel: all that follows `t`.
   local function split(text)
     return (string.find(text, '"t":0,', 1, true))
   end
-  data = string.sub(data, 1, split(data) - 1) .. string.sub(r[6], split(r[6]))
+  data = string.sub(data, 1, split(data) - 1) .. string.sub(bill, split(bill))
 end
-local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
-local last = newest and newest[1] or '0-0'
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local token = string.format('%.0f', math.max(now, r[1] + 1, string.match(last, '^%d+') + 1))
-local id = token .. '-0'
-redis.call('PEXPIRE', record, r[4]) -- see append.lua: no write is refused for want of memory
+local last, now = last_id(log), now_ms()
+local new_token = next_token(now, token, last)
+local id = new_token .. '-0'
+redis.call('PEXPIRE', record, ttl) -- see append.lua: no write is refused for want of memory
 redis.call('XADD', log, id, state, data)
-redis.call('HSET', record, 'token', token, 'state', state, 'seal', id, 'ended', string.format('%.0f', now))
-redis.call('PEXPIRE', log, r[4])
-redis.call('PEXPIRE', KEYS[3], r[4] + r[5])
+redis.call('HSET', record, 'token', new_token, 'state', state, 'seal', id, 'ended', digits(now))
+redis.call('PEXPIRE', log, ttl)
+redis.call('PEXPIRE', tombstone, ttl + tombstone_ttl)
 redis.call('PUBLISH', log, last .. ' ' .. id .. '\n' .. state .. '\n' .. data)
 return {'ENDED', id}

@@ -6,7 +6,7 @@ either exactly the continuation of what is there, or nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -268,6 +268,15 @@ class Log:
             "XRANGE", GenerationKeys(generation_id).log, start, "+", "COUNT", count
         )
         return unpacked(raw, after, count) if any(map(is_packed, raw)) else raw
+
+    async def pages(self, generation_id: str) -> AsyncGenerator[list[Entry], None]:
+        """The log as it is, in pages, up to the first one that is not full: who follows a log reads on from there."""
+        cursor = ORIGIN
+        while page := await self.read(generation_id, cursor):
+            yield page
+            if len(page) < LOG_PAGE:
+                return
+            cursor = page[-1].id
 
     async def last(self, generation_id: str) -> Entry | None:
         """The newest event, None in an empty log."""

@@ -108,7 +108,7 @@ async def try_again(settings: Settings, away: Sequence[TriedServer]) -> None:
 async def _when_back(settings: Settings, server: TriedServer) -> None:
     backoff = Backoff(first=FIRST_RETRY_S, cap=LONGEST_RETRY_S)
     while True:
-        await asyncio.sleep(next(backoff))
+        await backoff.wait()
         try:
             lack = await lacks(server, timeout=min(settings.redis_timeout, ANSWER_TIMEOUT_S))
         except (RedisError, OSError):

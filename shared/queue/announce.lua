@@ -1,19 +1,26 @@
 -- Note a generation before its record is written, so that the sweeper finds what a crash leaves half-accepted.
 -- KEYS  pending index, the owner's index, owners that have one
--- ARGV  generation id, most pending generations, ms after which nothing is left of an announced generation, so that the
---       index of an owner who announces nothing more goes with what it names; owner
--- Gives NEW | BEFORE where the pending index has it already | FULL
-local announced = redis.call('ZSCORE', KEYS[1], ARGV[1])
-if not announced and redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) then
+-- ARGV  id: of the generation
+--       most: pending generations at most
+--       kept_ms: ms after which nothing is left of an announced generation, so that the index of an owner who announces
+--         nothing more goes with what it names
+--       owner
+-- Answers
+--   NEW     It is noted.
+--   BEFORE  The pending index had it already.
+--   FULL    As many are pending as may be; it is not noted.
+local pending, owner_index, owners = unpack(KEYS)
+local id, most, kept_ms, owner = unpack(ARGV)
+local announced = redis.call('ZSCORE', pending, id)
+if not announced and redis.call('ZCARD', pending) >= tonumber(most) then
   return 'FULL'
 end
-local clock = redis.call('TIME')
-local now = string.format('%.0f', clock[1] * 1000 + math.floor(clock[2] / 1000))
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('%.0f', now - ARGV[3]))
-redis.call('ZADD', KEYS[1], 'NX', now, ARGV[1])
-redis.call('ZADD', KEYS[2], 'NX', now, ARGV[1])
-if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[3]) then
-  redis.call('PEXPIRE', KEYS[2], ARGV[3])
+local now = now_ms()
+redis.call('ZREMRANGEBYSCORE', owner_index, '-inf', digits(now - kept_ms))
+redis.call('ZADD', pending, 'NX', digits(now), id)
+redis.call('ZADD', owner_index, 'NX', digits(now), id)
+if redis.call('PTTL', owner_index) < tonumber(kept_ms) then
+  redis.call('PEXPIRE', owner_index, kept_ms)
 end
-redis.call('SADD', KEYS[3], ARGV[4])
+redis.call('SADD', owners, owner)
 return announced and 'BEFORE' or 'NEW'

@@ -1,23 +1,27 @@
 -- Put a job into the queue and wake one worker; a job that is queued or leased stays as it is.
 -- One that is not visible at once is leased, by nobody: some worker may still have it, and has that time to take it
--- back. A worker that holds off after a restart of Redis leaves it alone like any lease (queue_take.lua).
+-- back. A worker that holds off after a restart of Redis leaves it alone like any lease (take.lua).
 -- KEYS  queue, wake list, pending index, leases
--- ARGV  job id, job key, job (arq's format), TTL of the job key in ms, ms until it is visible
--- Gives 1 if it was added, else 0
-local clock = redis.call('TIME')
-local now = string.format('%.0f', clock[1] * 1000 + math.floor(clock[2] / 1000))
-redis.call('PERSIST', KEYS[1]) -- see append.lua: what was accepted is not refused for want of memory
-redis.call('ZADD', KEYS[3], 'NX', now, ARGV[1])
-redis.call('SET', ARGV[2], ARGV[3], 'PX', ARGV[4])
-if redis.call('ZADD', KEYS[1], 'NX', string.format('%.0f', now + ARGV[5]), ARGV[1]) == 0 then
+-- ARGV  id: of the job
+--       job_key, and job in arq's format
+--       ttl: of the job key, in ms
+--       after_ms: ms until it is visible
+-- Answers 1 where it was added, else 0.
+local queue, wake, pending, leases = unpack(KEYS)
+local id, job_key, job, ttl, after_ms = unpack(ARGV)
+local now = now_ms()
+redis.call('PERSIST', queue) -- see append.lua: what was accepted is not refused for want of memory
+redis.call('ZADD', pending, 'NX', digits(now), id)
+redis.call('SET', job_key, job, 'PX', ttl)
+if redis.call('ZADD', queue, 'NX', digits(now + after_ms), id) == 0 then
   return 0
 end
-if tonumber(ARGV[5]) > 0 then
-  redis.call('HSET', KEYS[4], ARGV[1], '')
+if tonumber(after_ms) > 0 then
+  redis.call('HSET', leases, id, '')
 end
 -- A wake-up is a hint, and a worker takes all it can at each: a few are as good as one for each job. It may be refused,
 -- as any hint, and is then left out; so is what could not be kept short.
-if not redis.pcall('LTRIM', KEYS[2], 0, 62).err then
-  redis.pcall('LPUSH', KEYS[2], '1')
+if not redis.pcall('LTRIM', wake, 0, 62).err then
+  redis.pcall('LPUSH', wake, '1')
 end
 return 1

@@ -2,24 +2,28 @@
 -- last second may have lost it, and with it that the generation is pending. Nor does one hold it whose lease has run
 -- out: that Redis may have forgotten who took it since. If that was another than this worker, the log fences this one.
 -- KEYS  queue, leases, pending index
--- ARGV  worker, lease in ms, job id, …
--- Gives the ids that another worker holds
-local clock = redis.call('TIME')
-redis.call('PERSIST', KEYS[1]) -- see append.lua: what runs is never refused for want of memory
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local till = string.format('%.0f', now + ARGV[2])
+-- ARGV  worker
+--       lease: in ms
+--       and the id of each job
+-- Answers the ids that another worker holds.
+local queue, leases, pending = unpack(KEYS)
+local worker, lease = unpack(ARGV, 1, 2)
+local now = now_ms()
+redis.call('PERSIST', queue) -- see append.lua: what runs is never refused for want of memory
+local till = digits(now + lease)
 local lost = {}
 for i = 3, #ARGV do
-  local holder = redis.call('HGET', KEYS[2], ARGV[i])
-  local held = holder and holder ~= '' and holder ~= ARGV[1]
-  if held and tonumber(redis.call('ZSCORE', KEYS[1], ARGV[i]) or 0) > now then
-    lost[#lost + 1] = ARGV[i]
+  local id = ARGV[i]
+  local holder = redis.call('HGET', leases, id)
+  local held = holder and holder ~= '' and holder ~= worker
+  if held and tonumber(redis.call('ZSCORE', queue, id) or 0) > now then
+    lost[#lost + 1] = id
   else
-    if holder ~= ARGV[1] then
-      redis.call('HSET', KEYS[2], ARGV[i], ARGV[1])
-      redis.call('ZADD', KEYS[3], 'NX', string.format('%.0f', now), ARGV[i])
+    if holder ~= worker then
+      redis.call('HSET', leases, id, worker)
+      redis.call('ZADD', pending, 'NX', digits(now), id)
     end
-    redis.call('ZADD', KEYS[1], till, ARGV[i])
+    redis.call('ZADD', queue, till, id)
   end
 end
 return lost

@@ -1,27 +1,32 @@
 -- Let generations go that have ended, or never began, and count what those that are given with numbers have used, once.
--- That a generation is counted is remembered apart from the pending index: a repeated POST puts an ended one there again.
+-- That one is counted is remembered apart from the pending index, where a repeated POST puts an ended one again.
 -- KEYS  pending index, ids that were counted, then for each generation to count the hash of its owner's day
--- ARGV  number of ids that the pending index lets go, ids, s for which a day is kept, most models in a day, name for
---       more of them, then for each generation to count: id, ms for which it is remembered, number of counters, and
---       model, counter, how much to add for each
--- Gives how many were counted
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+-- ARGV  the number of ids that the pending index lets go, and these ids, then
+--       keep: s for which a day is kept
+--       most: models in a day
+--       other: name for more of them
+--       and for each generation to count
+--       id
+--       keep_ms: ms for which it is remembered
+--       count: of its counters
+--       and model, counter, how much to add for each
+-- Answers how many were counted.
+local pending, counted_ids = unpack(KEYS, 1, 2)
+local now = now_ms()
 -- First of all writes: see append.lua, what ends is never refused for want of memory.
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('%.0f', now))
-local at = 2
-for _ = 1, tonumber(ARGV[1]) do
-  redis.call('ZREM', KEYS[1], ARGV[at])
-  at = at + 1
+redis.call('ZREMRANGEBYSCORE', counted_ids, '-inf', digits(now))
+local at = 2 + tonumber(ARGV[1])
+for i = 2, at - 1 do
+  redis.call('ZREM', pending, ARGV[i])
 end
-local keep, most, other = ARGV[at], tonumber(ARGV[at + 1]), ARGV[at + 2]
+local keep, most, other = unpack(ARGV, at, at + 2)
 at = at + 3
 
 local function place(day, model)
   if redis.call('HEXISTS', day, 'model ' .. model) == 1 then
     return model
   end
-  if tonumber(redis.call('HGET', day, 'models') or 0) >= most then
+  if tonumber(redis.call('HGET', day, 'models') or 0) >= tonumber(most) then
     return other
   end
   redis.call('HSET', day, 'model ' .. model, '1')
@@ -31,16 +36,18 @@ end
 
 local counted = 0
 for i = 3, #KEYS do
-  local day, count = KEYS[i], tonumber(ARGV[at + 2])
-  local till = string.format('%.0f', now + ARGV[at + 1])
-  if redis.call('ZADD', KEYS[2], 'NX', till, ARGV[at]) == 1 then
+  local day = KEYS[i]
+  local id, keep_ms, count = unpack(ARGV, at, at + 2)
+  local counters = at + 3
+  at = counters + 3 * count
+  if redis.call('ZADD', counted_ids, 'NX', digits(now + keep_ms), id) == 1 then
     counted = counted + 1
-    for j = at + 3, at + 3 * count, 3 do
+    for j = counters, at - 1, 3 do
+      local model, counter, added = unpack(ARGV, j, j + 2)
       -- A number that 64 bits cannot hold must not keep the others from being counted.
-      redis.pcall('HINCRBY', day, ARGV[j + 1] .. ' ' .. place(day, ARGV[j]), ARGV[j + 2])
+      redis.pcall('HINCRBY', day, counter .. ' ' .. place(day, model), added)
     end
     redis.call('EXPIRE', day, keep)
   end
-  at = at + 3 + 3 * count
 end
 return counted

@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from shared.config.provider_settings import Protocol, ProviderSettings
+from shared.config.protocols import PROTOCOLS, Protocol
+from shared.config.provider_settings import ProviderSettings
 from shared.request.generation_request import (
     AssistantMessage,
     FilePart,
@@ -74,21 +75,14 @@ class Unsupported(NamedTuple):
     remedy: str
 
 
-_FIELDS: dict[Protocol, tuple[str, ...]] = {
-    "openai-chat": (),
-    "openai-responses": ("stop", "seed", "frequency_penalty", "presence_penalty", "reasoning_budget"),
-    "anthropic": ("seed", "frequency_penalty", "presence_penalty"),
-    "gemini": (),
-}
-"""Fields that a protocol does not have at all."""
-
-
 def lacks(
     request: GenerationRequest, protocol: Protocol, endpoint: ProviderSettings | None = None
 ) -> list[Unsupported]:
     """What a provider of this protocol, or this very endpoint, has no way to honour."""
     remedy = f"cannot be honoured by a provider of protocol {protocol}; leave it out"
-    missing = [Unsupported(f"/{name}", remedy) for name in _FIELDS[protocol] if getattr(request, name) is not None]
+    missing = [
+        Unsupported(f"/{name}", remedy) for name in PROTOCOLS[protocol].no_fields if getattr(request, name) is not None
+    ]
     values = _VALUES.get(protocol)
     return missing + list(values(request, endpoint)) if values else missing
 

@@ -15,16 +15,19 @@ Argument = str | bytes | int
 
 _ROOT = Path(__file__).parents[2]
 """Of our packages."""
+_PRELUDE = Path(__file__).with_name("prelude.lua").read_text(encoding="utf-8")
+"""Functions that several scripts need: stands before the text of each."""
 
 
 class LuaScript:
     """One atomic step on the server. A restarted Redis has forgotten it, so each call may have to send the text.
 
-    `path` begins at our packages: `LuaScript("shared/log/append.lua")`.
+    `path` begins at our packages: `LuaScript("shared/log/append.lua")`. Redis' errors count lines from the first
+    of prelude.lua.
     """
 
     def __init__(self, path: str) -> None:
-        self.text = (_ROOT / path).read_text(encoding="utf-8")
+        self.text = _PRELUDE + (_ROOT / path).read_text(encoding="utf-8")
         self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
     async def __call__(self, redis: Redis, keys: Sequence[str], args: Sequence[Argument] = ()) -> Any:

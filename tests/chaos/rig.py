@@ -11,8 +11,10 @@ from typing import Self
 import httpx2
 
 from tests.chaos.history import History, Resources
+from tests.faults.journal import JOURNAL_VARIABLE
 from tests.faults.proxy import Proxy
 from tests.faults.server import Clock, Server
+from tests.faults.worker import COMMAND
 from tests.harness.processes import ApiProcess, Process, Stack
 
 
@@ -23,6 +25,8 @@ class Rig(Stack):
     `api-1 redis`, `viewers api-1`. Where asked, Redis has a replica, the queue a Redis of its own, and each of both a
     clock that can be set.
     """
+
+    worker = COMMAND
 
     def __init__(
         self,
@@ -72,7 +76,7 @@ class Rig(Stack):
             url = httpx2.URL(self.simulator_url)
             simulator = await self._proxy(f"{process.name} simulator", (url.host, url.port or 80))
             found["MIDSTREAM_SIMULATOR_URL"] = f"http://{simulator.address}"
-            found["MIDSTREAM_APPEND_JOURNAL"] = str(self.history.journal(process.name))
+            found[JOURNAL_VARIABLE] = str(self.history.journal(process.name))
         return found
 
     async def restart_simulator(self) -> None:

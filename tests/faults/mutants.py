@@ -42,6 +42,8 @@ STAGES: dict[str, tuple[str, ...]] = {
     "bill": (*PYTEST, "tests/worker/billing/test_bill.py"),
     "cache": (*PYTEST, "tests/worker/cache/test_lookup.py"),
     "generate": (*PYTEST, "tests/worker/running/test_running_generations.py"),
+    "policy": (*PYTEST, "tests/worker/running/test_retry_policy.py"),
+    "ends there": (*PYTEST, "tests/worker/running/test_generation_end.py"),
     "sweeper": (*PYTEST, "tests/worker/maintenance/test_sweeper.py"),
     "recovery": (*PYTEST, "tests/worker/maintenance/test_recovery.py"),
     "circuits": (*PYTEST, "tests/worker/running/test_circuits.py"),
@@ -207,15 +209,20 @@ FOLLOWER, BROADCAST, NATIVE = (
 EVIDENCE, UNDISTURBED = "tests/chaos/evidence.py", "tests/chaos/undisturbed.py"
 
 MUTANTS = (
-    _one("an older token may append", APPEND, "if tonumber(r[1]) > tonumber(token) then", "if false then"),
+    _one("an older token may append", APPEND, "if tonumber(token) > tonumber(owned) then", "if false then"),
     _one(
         "an append need not continue the log",
         APPEND,
         "if last ~= previous or (restore and first ~= 0) then",
         "if restore and first ~= 0 then",
     ),
-    _one("a sealed log may grow", APPEND, "if r[2] then", "if false then"),
-    _one("an append recreates what is gone", APPEND, "if not r[1] then", "r[1] = r[1] or '0'\nif false then"),
+    _one("a sealed log may grow", APPEND, "refusal(token, seal)", "refusal(token)"),
+    _one(
+        "an append recreates what is gone",
+        APPEND,
+        "local refused = refusal(token, seal)",
+        "token = token or '0'\nlocal refused = refusal(token, seal)",
+    ),
     Mutant(
         "terminal event and seal are two writes",
         (
@@ -231,8 +238,8 @@ MUTANTS = (
                 "                self._settle(writer, batch, reply, sent)\n",
                 "                self._settle(writer, batch, reply, sent)\n"
                 "                if batch.events[-1][0] in ('completed', 'failed', 'cancelled'):\n"
-                "                    from shared.log.guarded_log import Keys\n"
-                "                    key = Keys(batch.generation_id).record\n"
+                "                    from shared.storage.keys import GenerationKeys\n"
+                "                    key = GenerationKeys(batch.generation_id).record\n"
                 "                    await self.log.redis.hset(key, 'seal', str(batch.last))\n",
             ),
         ),
@@ -240,62 +247,64 @@ MUTANTS = (
     _one(
         "it is published before it is checked",
         APPEND,
-        "  local r = call('HMGET', record, 'token', 'seal', 'cancel')",
-        "  call('PUBLISH', log, previous .. ' ' .. token .. '-' .. string.format('%.0f', first) .. '\\n' .. "
-        "table.concat(ARGV, '\\n', events, at - 1))\n  local r = call('HMGET', record, 'token', 'seal', 'cancel')",
+        "  local token, seal, cancel =",
+        "  call('PUBLISH', log, previous .. ' ' .. owned .. '-' .. first .. '\\n' .. "
+        "table.concat(ARGV, '\\n', events, at - 1))\n  local token, seal, cancel =",
     ),
     _one(
         "nothing is published",
         APPEND,
-        "  call('PUBLISH', log, previous .. ' ' .. token .. '-' .. string.format('%.0f', first) .. '\\n' .. said)\n",
+        "  call('PUBLISH', log, previous .. ' ' .. owned .. '-' .. first .. '\\n' .. said)\n",
         "",
     ),
-    _one("a claim does not look at the seal", CLAIM, "if r[2] then", "if false then"),
+    _one("a claim does not look at the seal", CLAIM, "refusal(token, seal, ", "refusal(token, false, "),
     _one(
         "a retry does not look whether the log is still its own",
         CLAIM,
-        "if ARGV[1] ~= '' and ARGV[1] ~= r[1] then",
-        "if false then",
+        "refusal(token, seal, owned ~= '' and owned)",
+        "refusal(token, seal)",
     ),
     _one(
         "a token is a count, not a time",
         CLAIM,
-        "math.max(now, r[1] + 1, string.match(last, '^%d+') + 1)",
-        "math.max(r[1] + 1, string.match(last, '^%d+') + 1)",
+        "next_token(now, token, last)",
+        "next_token(0, token, last)",
     ),
-    _one("attempts are not counted", CLAIM, "failures >= tonumber(r[6])", "false"),
-    _one("a claim does not look at the cancel flag", CLAIM, "if r[9] then", "if false then"),
-    _one("hand over without the token", "shared/log/hand_over.lua", "if r[1] ~= ARGV[1] then", "if false then"),
+    _one("attempts are not counted", CLAIM, "failures >= max_attempts", "false"),
+    _one("a claim does not look at the cancel flag", CLAIM, "if cancel then", "if false then"),
+    _one(
+        "hand over without the token", "shared/log/hand_over.lua", "refusal(token, seal, owned)", "refusal(token, seal)"
+    ),
     _one(
         "finish without looking at the owner",
         "shared/queue/finish.lua",
-        "if holder and holder ~= '' and holder ~= ARGV[1] then",
+        "if holder and holder ~= '' and holder ~= worker then",
         "if false then",
     ),
     _one(
         "a lease that has run out is somebody's",
         "shared/queue/renew.lua",
-        "if held and tonumber(redis.call('ZSCORE', KEYS[1], ARGV[i]) or 0) > now then",
+        "if held and tonumber(redis.call('ZSCORE', queue, id) or 0) > now then",
         "if held then",
     ),
     _one(
         "a delayed job is as good as a new one",
         "shared/queue/enqueue.lua",
-        "  redis.call('HSET', KEYS[4], ARGV[1], '')",
+        "  redis.call('HSET', leases, id, '')",
         "  local _ = 0",
         "contract",
     ),
     _one(
         "renew without looking at the owner",
         "shared/queue/renew.lua",
-        "local held = holder and holder ~= '' and holder ~= ARGV[1]",
+        "local held = holder and holder ~= '' and holder ~= worker",
         "local held = false",
     ),
     _one(
         "a forgotten lease is not taken back",
         "shared/queue/renew.lua",
-        "    redis.call('ZADD', KEYS[1], till, ARGV[i])",
-        "    redis.call('ZADD', KEYS[1], 'XX', till, ARGV[i])",
+        "    redis.call('ZADD', queue, till, id)",
+        "    redis.call('ZADD', queue, 'XX', till, id)",
         "guards",
     ),
     _one(
@@ -310,7 +319,7 @@ MUTANTS = (
     _one(
         "a lease is not looked at before the claim",
         "shared/log/claim.lua",
-        "if ARGV[5] ~= '' and now > tonumber(ARGV[5]) then",
+        "if until_ms ~= '' and now > tonumber(until_ms) then",
         "if false then",
         "guards",
         "worker",
@@ -372,8 +381,8 @@ MUTANTS = (
     _one(
         "a cancel is sealed although Redis has just restarted",
         "shared/generations/cancel.lua",
-        "if r[3] ~= 'queued' or ARGV[2] == '' then",
-        "if r[3] ~= 'queued' then",
+        "if state ~= 'queued' or seals == '' then",
+        "if state ~= 'queued' then",
         "guards",
     ),
     _one(
@@ -393,7 +402,7 @@ MUTANTS = (
     _one(
         "a lost worker is everyone's fault",
         "shared/log/claim.lua",
-        "if r[10] and pardons < tonumber(r[6]) then",
+        "if was_beside and pardons < max_attempts then",
         "if false then",
         "worker",
     ),
@@ -429,7 +438,7 @@ MUTANTS = (
     _one(
         "a log that cannot be written holds up those beside it",
         "worker/writing/appender.py",
-        "together=not failures",
+        "together=not backoff.failures",
         "together=True",
         "guards",
     ),
@@ -522,8 +531,8 @@ MUTANTS = (
     _one(
         "what is queued or leased is enqueued once more",
         "shared/queue/enqueue.lua",
-        "if redis.call('ZADD', KEYS[1], 'NX', string.format('%.0f', now + ARGV[5]), ARGV[1]) == 0 then",
-        "if redis.call('ZADD', KEYS[1], string.format('%.0f', now + ARGV[5]), ARGV[1]) == 2 then",
+        "if redis.call('ZADD', queue, 'NX', digits(now + after_ms), id) == 0 then",
+        "if redis.call('ZADD', queue, digits(now + after_ms), id) == 2 then",
         "contract",
     ),
     Mutant(
@@ -804,8 +813,8 @@ MUTANTS = (
     _one(
         "what waits is ended although somebody claimed it",
         "shared/generations/expire.lua",
-        "if r[1] ~= ARGV[3] then",
-        "if false then",
+        "refusal(token, seal, seen)",
+        "refusal(token, seal)",
         "waiting",
     ),
     _one(
@@ -882,7 +891,7 @@ MUTANTS = (
     _one(
         "what continues uses up the models too",
         "worker/running/generation_run.py",
-        "ClaimOutcome.EXHAUSTED and self._has_further()",
+        "ClaimOutcome.EXHAUSTED and self._claims.fallbacks_left",
         "ClaimOutcome.EXHAUSTED and False",
         "generate",
     ),
@@ -896,8 +905,8 @@ MUTANTS = (
     _one(
         "a lost worker starts over what must not",
         CLAIM,
-        "elseif lost and r[7] == 'fail' then",
-        "elseif lost and r[7] == 'fail' and not (counted and failures >= tonumber(r[6])) then",
+        "elseif lost and on_interrupt == 'fail' then",
+        "elseif lost and on_interrupt == 'fail' and not (counted and failures >= max_attempts) then",
         "generate",
     ),
     _one(
@@ -932,7 +941,7 @@ MUTANTS = (
     _one(
         "who asked while it ran asks again",
         "worker/cache/lookup.py",
-        "led.ended_ms is not None and led.ended_ms < record.created_ms",
+        "led.ended_ms is not None and led.ended_ms <= record.created_ms",
         "led.ended_ms is not None",
         "cache",
     ),
@@ -966,10 +975,31 @@ MUTANTS = (
     ),
     _one(
         "a leaving worker starts over what must not",
-        "worker/running/generation_run.py",
-        'self.record.on_interrupt == "fail" and writer.said_something:',
+        "worker/running/generation_end.py",
+        'self._record.on_interrupt == "fail" and writer.said_something:',
         "False:",
         "generate",
+    ),
+    _one(
+        "another model comes before going on",
+        "worker/running/retry_policy.py",
+        "if fallbacks_left and not goes_on:",
+        "if fallbacks_left:",
+        "policy",
+    ),
+    _one(
+        "a provider that refuses to go on has failed an attempt",
+        "worker/running/retry_policy.py",
+        "Choice.SAME, counts=False, fresh=True)",
+        "Choice.SAME, fresh=True)",
+        "policy",
+    ),
+    _one(
+        "who looks for another source ends the answer of the last one",
+        "worker/running/generation_end.py",
+        "writer.response is not None and target.replay is None:",
+        "writer.response is not None:",
+        "ends there",
     ),
     _one(
         "a place in a list must still be there",
@@ -1235,25 +1265,25 @@ MUTANTS = (
     _one(
         "a lease from before the clock was set back lasts",
         TAKE,
-        "      redis.call('ZADD', KEYS[1], 'XX', till, far[i])\n",
+        "      redis.call('ZADD', queue, 'XX', till, id)\n",
         "",
     ),
     _one(
         "leases that are in doubt are taken",
         TAKE,
-        "(holding or (ARGV[6] ~= ''",
+        "(holding or (leased_since_ms ~= ''",
         "(holding or (false",
     ),
     _one(
         "what is left alone hides what waits behind it",
         TAKE,
-        "  looked = looked + redis.call('HLEN', KEYS[2])",
+        "  looked = looked + redis.call('HLEN', leases)",
         "  looked = looked",
     ),
     _one(
         "a lease that is taken back is not pending",
         "shared/queue/renew.lua",
-        "      redis.call('ZADD', KEYS[3], 'NX', string.format('%.0f', now), ARGV[i])\n",
+        "      redis.call('ZADD', pending, 'NX', digits(now), id)\n",
         "",
     ),
     _one(
@@ -1265,7 +1295,7 @@ MUTANTS = (
     _one(
         "workers of before the clock was set back count",
         "shared/queue/worker_beat.lua",
-        "string.format('(%.0f', now + ARGV[3]), '+inf')",
+        "'(' .. digits(now + longest_ms), '+inf')",
         "'+inf', '+inf')",
         "waiting",
     ),
@@ -1314,8 +1344,8 @@ MUTANTS = (
     _one(
         "what a newer Midstream asked is failed",
         "worker/running/generation_run.py",
-        "or not self._newer.has_asked(error)",
-        "or True",
+        "and self._newer.has_asked(error):",
+        "and False:",
         "newer",
     ),
     _one(
@@ -1661,7 +1691,7 @@ MUTANTS = (
     _one(
         "an owner's index stays for ever",
         "shared/queue/announce.lua",
-        "if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[3]) then",
+        "if redis.call('PTTL', owner_index) < tonumber(kept_ms) then",
         "if false then",
         "contract",
     ),
@@ -2057,8 +2087,9 @@ def passes(folder: Path, stage: str) -> bool:
     Raises ChildProcessError for one that cannot run: it would catch whatever it is given.
     """
     words = STAGES[stage]
-    if not all((folder / word).exists() for word in words if word.startswith("tests/")):
-        return True
+    missing = [word for word in words if word.startswith("tests/") and not (folder / word).exists()]
+    if missing:
+        raise ChildProcessError(f"the stage {stage} names files that are not there: {', '.join(missing)}")
     with (folder / f"{stage.replace(' ', '-')}.log").open("wb") as output:
         process = subprocess.Popen(
             tethered([sys.executable, *words]),

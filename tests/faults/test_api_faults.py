@@ -70,7 +70,7 @@ async def test_killed_between_two_writes_of_accepting(stack: Breakable, http: ht
     with pytest.raises(httpx2.HTTPError):
         await post(http, node.url, model, key)
     await trap.over_and_done()
-    if point == "queue_announce":
+    if point == "shared/queue/announce.lua":
         assert await listed(http, other.url, model) == []
         assert await stack.requests(http, key) == 0
     else:

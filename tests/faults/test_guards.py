@@ -31,12 +31,12 @@ from worker.maintenance.settler import Settler
 from worker.providers.registry import Registry
 from worker.requests.kept_request import KeptRequest
 from worker.running.circuits import Circuits
-from worker.running.generation_run import JobEnd
+from worker.running.generation_end import JobEnd
 from worker.running.quarantine import Quarantine
 from worker.running.running_generations import RunningGenerations
 from worker.running.services import WorkerServices
-from worker.writing.append_journal import Silence
 from worker.writing.appender import Appender
+from worker.writing.observer import Observer
 from worker.writing.writer import Writer
 
 
@@ -75,7 +75,7 @@ async def settler(generations: Generations) -> AsyncIterator[Settler]:
 @pytest.fixture
 async def appender(log: Log, settler: Settler) -> AsyncIterator[Appender]:
     """A running appender."""
-    appender = Appender(log, max_log=1_000_000, running_ttl=60, settler=settler, journal=Silence())
+    appender = Appender(log, max_log=1_000_000, running_ttl=60, settler=settler, observer=Observer())
     task = asyncio.create_task(appender.run())
     yield appender
     task.cancel()

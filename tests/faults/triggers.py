@@ -12,7 +12,9 @@ from typing import Self
 import httpx2
 
 from shared.storage.lua_script import LuaScript
+from tests.faults.journal import JOURNAL_VARIABLE
 from tests.faults.proxy import Connection, Direction, Proxy, Upstream
+from tests.faults.worker import COMMAND
 from tests.harness.processes import Process, Stack
 
 PATIENCE = 30.0
@@ -116,6 +118,8 @@ class _Watched(Connection):
 class Breakable(Stack):
     """A Stack in which every API and worker has its own way to Redis, named as the process, and workers journals."""
 
+    worker = COMMAND
+
     def __init__(self, folder: Path, **options: object) -> None:
         super().__init__(folder, **options)  # type: ignore[arg-type]
         self.ways: dict[str, TrapProxy] = {}
@@ -138,7 +142,7 @@ class Breakable(Stack):
         await self._listening.enter_async_context(way.listening())
         found = {"MIDSTREAM_REDIS_URL": f"redis://{way.address}/0"}
         if process in self.workers:
-            found["MIDSTREAM_APPEND_JOURNAL"] = str(self.journal(process))
+            found[JOURNAL_VARIABLE] = str(self.journal(process))
         return found
 
     def journal(self, worker: Process) -> Path:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import httpx2
 
@@ -179,6 +179,9 @@ class Stack:
     embedded server. Without `simulator` there is none, and the environment must name a provider.
     """
 
+    worker: ClassVar[Sequence[str]] = ("-m", "midstream", "worker")
+    """What Python runs as a worker."""
+
     def __init__(
         self,
         folder: Path,
@@ -202,7 +205,10 @@ class Stack:
             ApiProcess(f"api-{n}", _midstream(*api), r"listening on \S+ port (\d+)", folder, {})
             for n in range(1, apis + 1)
         ]
-        self.workers = [self._process(f"worker-{n}", "worker", ready=r"takes up to \d+") for n in range(1, workers + 1)]
+        self.workers = [
+            Process(f"worker-{n}", [sys.executable, *self.worker], r"takes up to \d+", folder, {})
+            for n in range(1, workers + 1)
+        ]
 
     async def __aenter__(self) -> Self:
         try:

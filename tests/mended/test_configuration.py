@@ -104,8 +104,6 @@ WRONG: dict[str, tuple[str, Mapping[str, str], str]] = {
     "ttl of nothing": ("", {"MIDSTREAM_TTL": "0.0001"}, "MIDSTREAM_TTL"),
     "key of a caller": ("", {"MIDSTREAM_API_KEYS": "a:k\u00e9"}, "MIDSTREAM_API_KEYS"),
     "key of a provider": ("", {"OPENAI_API_KEY": "sk-secret\n"}, "OPENAI_API_KEY"),
-    "journal in no folder": ("", {"MIDSTREAM_APPEND_JOURNAL": "/nonexistent/x"}, "MIDSTREAM_APPEND_JOURNAL"),
-    "journal of a name too long": ("", {"MIDSTREAM_APPEND_JOURNAL": "a" * 300}, "MIDSTREAM_APPEND_JOURNAL"),
     "host that no name can be": ("", {"MIDSTREAM_HOST": "a..b", "MIDSTREAM_API_KEYS": "a:k"}, "MIDSTREAM_HOST"),
     "file of a name too long": ("", {"MIDSTREAM_CONFIG": "a" * 300}, "MIDSTREAM_CONFIG"),
     "a version that is no day": (UP + 'anthropic_version = "2023"\n', {}, "like 2023-06-01"),

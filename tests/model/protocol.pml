@@ -517,7 +517,7 @@ inline append(mine, from, size, known, whole) {
 #endif
 }
 
-/* queue_finish.lua */
+/* finish.lua */
 inline finish(state) {
 #ifdef NO_OWNER_CHECK
   if
@@ -559,7 +559,7 @@ proctype worker(byte i) {
   int new = 0, sent = 0;
 end:
   do
-  /* queue_take.lua */
+  /* take.lua */
   :: atomic { w[i].pc == IDLE && !w[i].paused && TAKES && r.job == VISIBLE && (!hold || (fresh && r.holder == NOBODY)) ->
        r.job = LEASED; r.holder = i + 1; dirty = 1; fresh = 0;
        printf("worker %d: takes the job\n", i);
@@ -610,7 +610,7 @@ end:
 
   :: atomic { w[i].pc == FINISH && !w[i].paused -> finish(ABSENT) }
 
-  /* queue_renew.lua: only where it changes something */
+  /* renew.lua: only where it changes something */
   :: atomic { w[i].leased && !w[i].paused && (w[i].stale || r.job != LEASED || r.holder != i + 1) ->
        w[i].stale = 0;
        printf("worker %d: renews\n", i);
@@ -629,7 +629,7 @@ end:
        fi }
 
 #ifdef DRAIN
-  /* hand_over.lua once the log has what was said, then queue_finish.lua; the process ends, and another starts */
+  /* hand_over.lua once the log has what was said, then finish.lua; the process ends, and another starts */
   :: atomic { w[i].pc == RUN && !w[i].paused && STANDS && !w[i].ended && w[i].acked == w[i].count && left > 0 ->
        spend(); w[i].leased = 0; w[i].stale = 0;
        printf("worker %d: drains\n", i);

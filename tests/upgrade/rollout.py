@@ -8,7 +8,9 @@ from pathlib import Path
 
 from tests.chaos.history import History
 from tests.chaos.rig import Rig
-from tests.harness.processes import Process
+from tests.faults.journal import JOURNAL_VARIABLE
+from tests.faults.worker import COMMAND
+from tests.harness.processes import Process, Stack
 
 PAUSE = 1.0
 """Seconds for which all goes on between two steps."""
@@ -24,6 +26,10 @@ class Version:
         """Let a process be of this version from its next start on."""
         process.command[0] = str(self._python)
         process.environment["PYTHONPATH"] = str(self._tree)
+        if process.command[1:] in (list(COMMAND), list(Stack.worker)):
+            # The version before the one that has tests/faults/worker.py keeps its journal by a setting.
+            apart = (self._tree / "tests/faults/worker.py").exists()
+            process.command[1:] = COMMAND if apart else Stack.worker
 
 
 class Mixed(Rig):
@@ -38,6 +44,11 @@ class Mixed(Rig):
         for old, new in ((self.apis[1], self.apis[0]), (self.workers[1], self.workers[0])):
             self.make(old, before)
             self.make(new, now)
+
+    async def routes(self, process: Process) -> dict[str, str]:
+        """Those of a Rig, and the older version's name for the journal."""
+        found = await super().routes(process)
+        return found | ({"MIDSTREAM_APPEND_JOURNAL": found[JOURNAL_VARIABLE]} if JOURNAL_VARIABLE in found else {})
 
     def make(self, process: Process, version: Version) -> None:
         """Let a process be of this version from its next start on."""

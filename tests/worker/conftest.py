@@ -24,7 +24,7 @@ from shared.request.generation_request import GenerationRequest
 from shared.storage.clock import read_clock
 from shared.storage.connections import connect
 from tests.simulator.conftest import started
-from worker.main import serve
+from worker.main import build
 
 MakeWorker = Callable[[], "asyncio.Task[None]"]
 
@@ -84,7 +84,7 @@ def log(redis: Redis) -> Log:
 @asynccontextmanager
 async def working(settings: Settings) -> AsyncIterator[asyncio.Task[None]]:
     """A worker that runs inside; it is cut off at the end, without a drain."""
-    task = asyncio.create_task(serve(settings))
+    task = asyncio.create_task(build(settings).serve())
     try:
         yield task
     finally:

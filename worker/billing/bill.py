@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from copy import copy
@@ -16,6 +14,7 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 from redis.exceptions import RedisError
 
+from shared.backoff import Backoff
 from shared.generations.generations import Existence, Generations
 from shared.log.events import (
     ORIGIN,
@@ -122,8 +121,7 @@ class Bill:
         Raises redis.exceptions.RedisError, and ValueError for a log that is not as we write it.
         """
         calls: list[_Call] = []
-        cursor = ORIGIN
-        while page := await log.read(generation_id, cursor):
+        async for page in log.pages(generation_id):
             for (token, _), type, data in page:
                 if before is not None and token >= before:
                     break
@@ -132,8 +130,7 @@ class Bill:
                     calls.append(_Call(begun, token, before=_standing(calls, begun), refused=token in self._refused))
                 elif type in _TOLD and calls:
                     calls[-1].take(decode(type, data))
-            cursor = page[-1].id
-            if before is not None and cursor.token >= before:
+            if before is not None and page[-1].id.token >= before:
                 break
         self._calls = calls
 
@@ -175,7 +172,8 @@ class Bill:
 
     async def _read_patiently(self, log: Log, writer: Writer) -> None:
         # The end has to wait for a Redis that is away in any case.
-        for failures in range(MAX_READS):
+        backoff = Backoff(first=0.1)
+        for _ in range(MAX_READS):
             try:
                 return await self.read(log, writer.generation_id, writer.token)
             except ValueError:
@@ -183,7 +181,7 @@ class Bill:
             except RedisError:
                 if writer.outcome is not None:
                     return None
-            await asyncio.sleep(0.1 * 2.0**failures * random.uniform(0.5, 1.0))
+            await backoff.wait()
         return None
 
     async def spent(self) -> list[Spent]:

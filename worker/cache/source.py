@@ -71,7 +71,7 @@ class Source:
                         sealed = await self._is_sealed()
                         in_line_since = None if sealed else await self._in_line(in_line_since)
                 except RedisError:
-                    await asyncio.sleep(next(backoff))
+                    await backoff.wait()
                     continue
                 backoff.reset()
                 if page:

@@ -19,6 +19,7 @@ from arq.connections import ArqRedis
 from arq.worker import Retry, Worker, func
 from redis.exceptions import RedisError
 
+from shared.backoff import Backoff
 from shared.config.settings import Settings
 from shared.queue.queue import JOB_NAME, NO_LEASES, Queue, decode_job, encode_job, tell_other_lease
 from shared.queue.workers import BEATS_PER_LIFE, Workers
@@ -26,7 +27,7 @@ from shared.storage.clock import ServerClock
 from shared.storage.keys import QUEUE_KEY
 from shared.storage.outage import level
 from worker.leasing.wake_ups import LOOK_INTERVAL_S, WakeUps
-from worker.running.generation_run import JobEnd
+from worker.running.generation_end import JobEnd
 from worker.running.running_generations import RunningGenerations
 
 logger = logging.getLogger("midstream.worker")
@@ -105,7 +106,7 @@ class QueueWorker(Worker):
         self._wake_ups = WakeUps(blocking, self._patience)
         self._ahead_ms: tuple[float, float] | None = None
         """Redis' clock less this process' monotonic one, at least and at most."""
-        self._failures = 0
+        self._backoff = Backoff(first=0.1, cap=1.0)
         self._workers = Workers(queue.redis, settings.lease)
 
     async def _generate(self, ctx: dict[str, Any], generation_id: str) -> None:
@@ -223,7 +224,7 @@ class QueueWorker(Worker):
             except RedisError as error:
                 await self._recover(error)
                 continue
-            self._failures = 0
+            self._backoff.reset()
             was_set = self._see_clock(taken.now_ms, started)
             self._answered = time.monotonic()
             for job_id, score in taken.jobs:
@@ -332,9 +333,8 @@ class QueueWorker(Worker):
         has answered: one that was paused would run the take first of all.
         """
         while not self._stopping.is_set():
-            self._failures += 1
             logger.log(level(error), "queue unreachable (%s)", type(error).__name__)
-            await asyncio.sleep(min(0.05 * 2.0 ** min(self._failures, 5), 1.0) * random.uniform(0.5, 1.0))
+            await self._backoff.wait()
             asked = time.monotonic()
             try:
                 server = await self.queue.server()

@@ -71,15 +71,14 @@ class Compactor:
             return False
         packed: list[Entry] = []
         cursor, count, size = ORIGIN, 0, 0
-        while cursor < record.seal and size <= MAX_STEP_BYTES:
-            page = await self._log.read(generation_id, cursor)
-            if not page:
-                return False
+        async for page in self._log.pages(generation_id):
             entries = await aside(sum([len(entry.data) for entry in page]), pack, page)
             packed += entries
             cursor, count = page[-1].id, count + len(page)
             size += sum([len(entry.data) for entry in entries])
+            if size > MAX_STEP_BYTES:
+                return False
             await asyncio.sleep(0)
-        if size > MAX_STEP_BYTES or len(packed) == count:
+        if cursor < record.seal or len(packed) == count:
             return False
         return await self._log.replace(generation_id, record.seal, count, packed)

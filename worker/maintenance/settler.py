@@ -20,6 +20,7 @@ from shared.log.guarded_log import WriteOutcome
 from shared.queue.queue import MAX_SETTLED_PER_STEP
 from shared.storage.outage import is_away, level
 from shared.usage import Ended
+from worker.writing.observer import Observer
 from worker.writing.writer import Writer
 
 logger = logging.getLogger("midstream.worker")
@@ -60,11 +61,13 @@ class Settler:
         self,
         settle: Callable[[list[str], list[Ended]], Awaitable[object]],
         on_disk: Callable[[list[str]], None] = lambda _: None,
+        observer: Observer | None = None,
     ) -> None:
         self._settle = settle
         self._on_disk = on_disk
+        self._observer = observer or Observer()
         self._lingering: deque[_Sealed] = deque()
-        self._looking: dict[int, _Sealed] = {}
+        self._looking: dict[Writer, _Sealed] = {}
         self._waiting: deque[_Settled] = deque(maxlen=MAX_WAITING)
         self._settling = False
         self._look_now = asyncio.Event()
@@ -111,7 +114,7 @@ class Settler:
         """On its own, so that nothing refers to a writer while there is nothing to do."""
         while self._lingering and self._lingering[0].due <= now:
             sealed = self._lingering.popleft()
-            self._looking[id(sealed.writer)] = sealed
+            self._looking[sealed.writer] = sealed
             sealed.writer.recheck()
         for sealed in list(self._looking.values()):
             self._look_at(sealed, now)
@@ -121,7 +124,7 @@ class Settler:
         there = writer.behind == 0
         if not there and writer.errors <= MAX_REFUSALS:
             return
-        del self._looking[id(writer)]
+        del self._looking[writer]
         if there and now - writer.appended_at < RECHECK_AFTER_S:
             # It had to be written again, and that is not on disk yet either.
             sealed.due = now + RECHECK_AFTER_S
@@ -157,6 +160,7 @@ class Settler:
         while True:
             try:
                 await self._settle(ids, ended)
+                self._observer.settled(ids)
                 return
             except RedisError as error:
                 logger.log(level(error), "%d generations not settled (%s)", len(page), type(error).__name__)
@@ -165,4 +169,4 @@ class Settler:
             except Exception as error:
                 logger.error("%d generations not settled: %s", len(page), type(error).__name__)
                 return
-            await asyncio.sleep(next(backoff))
+            await backoff.wait()

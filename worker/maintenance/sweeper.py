@@ -21,6 +21,7 @@ from worker.billing.bill import Bill
 from worker.billing.prices import Prices
 from worker.maintenance.recovery import Recovery
 from worker.requests import token_estimate
+from worker.writing.observer import Observer
 
 logger = logging.getLogger("midstream.worker")
 
@@ -34,8 +35,16 @@ HALF_ACCEPTED_MS = 60_000
 class Sweeper:
     """One of all workers sweeps at a time. `run` is its one task."""
 
-    def __init__(self, queue: Queue, generations: Generations, settings: Settings, prices: Prices) -> None:
+    def __init__(
+        self,
+        queue: Queue,
+        generations: Generations,
+        settings: Settings,
+        prices: Prices,
+        observer: Observer | None = None,
+    ) -> None:
         self.queue = queue
+        self._observer = observer or Observer()
         self.generations = generations
         self.log = Log(generations.redis)
         self.prices = prices
@@ -72,6 +81,7 @@ class Sweeper:
         await self._tidy()
         if self._recovery is not None:
             enqueued += await self._recovery.go_on(f"{log_run} {run}")
+        self._observer.swept(enqueued)
         if enqueued:
             logger.info("enqueued %s that nobody had", counted(enqueued, "generation", "generations"))
         return enqueued

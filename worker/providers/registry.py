@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from shared.config.provider_settings import Protocol, ProviderSettings
+from shared.config.protocols import Protocol
+from shared.config.provider_settings import ProviderSettings
 from worker.providers.provider import Provider
 
 # Those that have an SDK load it, most of a second's work, and so only where an endpoint speaks its protocol.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import random
 import time
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from shared.backoff import Backoff
 from shared.generations.generations import Generations
 from shared.storage.keys import INTERRUPTS_CHANNEL
 from shared.storage.outage import level
@@ -31,7 +30,7 @@ class CancelListener:
 
     async def run(self) -> None:
         """Stop what was ended, until cancelled; a lost connection is made again."""
-        failures = 0
+        backoff = Backoff(first=0.1, cap=1.0)
         looked = time.monotonic()
         while True:
             try:
@@ -39,7 +38,7 @@ class CancelListener:
                     await channel.subscribe(INTERRUPTS_CHANNEL)
                     while True:
                         message = await channel.get_message(timeout=QUIET_S)
-                        failures = 0
+                        backoff.reset()
                         named = [message["data"].decode()] if message else []
                         # Also where others are cancelled all the time: what was not heard must not wait for silence.
                         if message is None or time.monotonic() - looked >= QUIET_S:
@@ -47,9 +46,8 @@ class CancelListener:
                             looked = time.monotonic()
                         await self._look_at(named)
             except (RedisError, OSError) as error:
-                failures += 1
                 logger.log(level(error), "interrupts not heard (%s)", type(error).__name__)
-                await asyncio.sleep(min(0.05 * 2.0 ** min(failures, 5), 1.0) * random.uniform(0.5, 1.0))
+                await backoff.wait()
 
     def _quiet(self) -> list[str]:
         now = time.monotonic()

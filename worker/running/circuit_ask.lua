@@ -1,19 +1,23 @@
 -- May this model be called?
 -- KEYS  circuit
--- ARGV  ms for which a probe may run, ms for which a circuit is open at most: what is further off is from before the
---       clock was set back
--- Gives closed, open, or probe: then this caller tries it for all others
-local c = redis.call('HMGET', KEYS[1], 'until', 'probe')
-if not c[1] then
+-- ARGV  probe_ms: for which a probe may run
+--       longest_ms: for which a circuit is open at most. What is further off is from before the clock was set back.
+-- Answers
+--   closed  It may.
+--   open    It may not.
+--   probe   It may, and this caller tries it for all others.
+local circuit = KEYS[1]
+local probe_ms, longest_ms = unpack(ARGV)
+local open_until, probe_until = unpack(redis.call('HMGET', circuit, 'until', 'probe'))
+if not open_until then
   return 'closed'
 end
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local now = now_ms()
 local function ahead(time, most)
   return time and now < tonumber(time) and tonumber(time) <= now + most
 end
-if ahead(c[1], ARGV[2]) or ahead(c[2], ARGV[1]) then
+if ahead(open_until, longest_ms) or ahead(probe_until, probe_ms) then
   return 'open'
 end
-redis.call('HSET', KEYS[1], 'probe', string.format('%.0f', now + ARGV[1]))
+redis.call('HSET', circuit, 'probe', digits(now + probe_ms))
 return 'probe'

@@ -1,29 +1,33 @@
--- Note how a call ended. A success closes the circuit; enough failures in a row open it, and each failed probe for longer.
+-- Note how a call ended. A success closes the circuit; enough failures in a row open it, each failed probe for longer.
 -- KEYS  circuit
--- ARGV  '1' for a success, failures that open it, ms within which they must come, ms for which it opens first,
---       ms for which it opens at most
--- Gives the ms for which it has been opened now, or 0
-if ARGV[1] == '1' then
-  redis.call('DEL', KEYS[1])
+-- ARGV  success: '1', or '' for a failure
+--       enough: failures that open it
+--       window_ms: within which they must come
+--       pause_ms: for which it opens first
+--       longest_ms: for which it opens at most
+-- Answers the ms for which it has been opened now, or 0.
+local circuit = KEYS[1]
+local success, enough, window_ms, pause_ms, longest_ms = unpack(ARGV)
+if success == '1' then
+  redis.call('DEL', circuit)
   return 0
 end
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local c = redis.call('HMGET', KEYS[1], 'until', 'opened', 'failures', 'since')
-local opened = tonumber(c[2] or 0)
-if c[1] and now < tonumber(c[1]) and tonumber(c[1]) <= now + ARGV[5] then
+local now = now_ms()
+local open_until, opened, failures, since = unpack(
+  redis.call('HMGET', circuit, 'until', 'opened', 'failures', 'since'))
+if open_until and now < tonumber(open_until) and tonumber(open_until) <= now + longest_ms then
   return 0 -- of a call that began before
 end
-local failures, since = tonumber(c[3] or 0) + 1, tonumber(c[4] or now)
-if math.abs(now - since) > tonumber(ARGV[3]) then
+opened, failures, since = tonumber(opened or 0), tonumber(failures or 0) + 1, tonumber(since or now)
+if math.abs(now - since) > tonumber(window_ms) then
   failures, since = 1, now
 end
-local open = 0
-if opened > 0 or failures >= tonumber(ARGV[2]) then
-  open = math.min(ARGV[4] * 2 ^ opened, tonumber(ARGV[5]))
-  redis.call('HSET', KEYS[1], 'until', string.format('%.0f', now + open), 'opened', opened + 1)
+local open_ms = 0
+if opened > 0 or failures >= tonumber(enough) then
+  open_ms = math.min(pause_ms * 2 ^ opened, tonumber(longest_ms))
+  redis.call('HSET', circuit, 'until', digits(now + open_ms), 'opened', opened + 1)
 end
-redis.call('HDEL', KEYS[1], 'probe')
-redis.call('HSET', KEYS[1], 'failures', failures, 'since', string.format('%.0f', since))
-redis.call('PEXPIRE', KEYS[1], string.format('%.0f', 2 * ARGV[5] + ARGV[3]))
-return string.format('%.0f', open)
+redis.call('HDEL', circuit, 'probe')
+redis.call('HSET', circuit, 'failures', failures, 'since', digits(since))
+redis.call('PEXPIRE', circuit, digits(2 * longest_ms + window_ms))
+return digits(open_ms)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from shared.log.events import EventId
-from shared.log.guarded_log import LOG_PAGE, Log
+from shared.log.guarded_log import Log
 from shared.log.snapshots import Snapshot
 from shared.record import Record
 from worker.requests.kept_request import KeptRequest
@@ -25,33 +25,36 @@ class Continuation:
     """For a generation that asked to `continue`: where the next attempt goes on, and who is told that nobody will."""
 
     def __init__(self, services: WorkerServices, record: Record, asked: KeptRequest) -> None:
-        self.useless = False
-        """The next attempt starts over, as what it would continue from is of no use."""
         self._services = services
         self._record = record
         self._asked = asked
         self._said: Snapshot | None = None
-        """What they said when last asked for; None once nothing is left running."""
+        """What they had said when the log was last read; None once nothing is left running."""
         self._endings: list[asyncio.Task[None]] = []
 
-    async def to_continue(self, provider: str, model: str) -> Snapshot | None:
-        """What they have said, if the next one, of this model, is to go on from there.
-
-        Raises redis.exceptions.RedisError.
-        """
+    async def read_log(self) -> Snapshot | None:
+        """Read what they have said, which `let_go` may end. Raises redis.exceptions.RedisError."""
         if self._record.on_interrupt != "continue":
             return None
         said = await read(self._services.log, self._record.id)
         self._said = said if said is not None and said.attempts else None
-        if self.useless or self._said is None:
+        return self._said
+
+    async def to_continue(self, provider: str, model: str, *, fresh: bool = False) -> Snapshot | None:
+        """Read what they have said; gives it if the next attempt, of this model, is to go on from there.
+
+        It is not where it starts `fresh`. Raises redis.exceptions.RedisError.
+        """
+        said = await self.read_log()
+        if fresh or said is None or self._asked.head is None:
             return None
-        newest = self._said.attempts[-1]
+        newest = said.attempts[-1]
         if newest.cached or (newest.provider, newest.model) != (provider, model):
             return None  # that provider was asked by another, or is another
         try:
             request = await self._asked.request()
-            return said if self._services.providers.get(provider).continues(request, model, self._said) else None
-        except (ValidationError, KeyError):
+            return said if self._services.providers.get(provider).continues(request, model, said) else None
+        except KeyError:
             return None  # the attempt will say so
 
     def let_go(self) -> None:
@@ -81,10 +84,8 @@ class Continuation:
 
 async def read(log: Log, generation_id: str) -> Snapshot | None:
     """All that the log has; None where a part of it is missing or cannot be read: what is joined must be whole."""
-    so_far, page = Snapshot(), None
-    # Not until there is no more: an older attempt that still writes would keep it here.
-    while page is None or len(page) == LOG_PAGE:
-        page = await log.read(generation_id, so_far.last)
+    so_far = Snapshot()
+    async for page in log.pages(generation_id):
         for entry in page:
             if entry.id not in (EventId(so_far.last.token, so_far.last.seq + 1), EventId(entry.id.token, 0)):
                 return None

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import random
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from msgspec import UNSET
 
+from shared.backoff import Backoff
 from shared.config.settings import Settings
 from shared.log.events import Completed, Failed, Part, Raw, Response, UsageReport, encode
 from shared.log.snapshots import Snapshot
@@ -21,8 +21,8 @@ from worker.writing.writer import MAX_UNSENT_EVENTS, LogFullError, Writer
 
 logger = logging.getLogger("midstream.worker")
 
-FIRST_RETRY_S = 0.5
-"""Seconds before the first retry; doubled at each, half of it random."""
+FIRST_RETRY_S, LONGEST_RETRY_S = 0.5, 60.0
+"""Seconds before the first retry, and before any at most; doubled at each, half of it random."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,30 +47,32 @@ class ProviderCall:
         return replace(self, so_far=begun) if goes_on else self
 
 
-async def stream(call: ProviderCall, writer: Writer, settings: Settings, *, seconds: float) -> Completed | Failed:
-    """What the provider says, into the writer; gives the terminal event, which is the caller's to write.
+@dataclass(frozen=True, slots=True)
+class CallEnd:
+    """How a call ended: with this terminal event, which is the caller's to write."""
 
-    `seconds` is what is left of the generation's deadline. A failure whose `retryable` is set may be followed by
-    another attempt.
-    """
+    event: Completed | Failed
+    over: bool = False
+    """The answer has failed, and not only the connection to it: it has no more to say."""
+
+
+async def stream(call: ProviderCall, writer: Writer, settings: Settings, *, seconds: float) -> CallEnd:
+    """Write what the provider says, until that ends. `seconds` is what is left of the generation's deadline."""
     try:
         async with asyncio.timeout(seconds):
-            return await _with_retries(call, writer, settings)
+            return CallEnd(await _with_retries(call, writer, settings))
     except TimeoutError:
-        return Failed(
-            code="deadline_exceeded", message="The generation took longer than its deadline.", retryable=False
-        )  # fmt: skip
+        message = "The generation took longer than its deadline."
+        return CallEnd(Failed(code="deadline_exceeded", message=message, retryable=False))
     except LogFullError:
-        return Failed(
-            code="too_long", message=f"The answer is longer than {settings.max_log} bytes (max_log).", retryable=False
-        )  # fmt: skip
+        message = f"The answer is longer than {settings.max_log} bytes (max_log)."
+        return CallEnd(Failed(code="too_long", message=message, retryable=False))
     except ProviderError as error:
-        writer.over = error.over
-        return Failed(code=error.code, message=error.message, retryable=error.retryable)
+        return CallEnd(Failed(code=error.code, message=error.message, retryable=error.retryable), error.over)
 
 
 async def _with_retries(call: ProviderCall, writer: Writer, settings: Settings) -> Completed:
-    first = call
+    first, backoff = call, Backoff(FIRST_RETRY_S, LONGEST_RETRY_S)
     for retry in range(settings.retries + 1):
         try:
             return await _make(call, writer, _patience(call, settings))
@@ -78,7 +80,7 @@ async def _with_retries(call: ProviderCall, writer: Writer, settings: Settings) 
             again = await _next(first, call, writer, error)
             if again is None or writer.said_something or retry == settings.retries:
                 raise
-            delay = FIRST_RETRY_S * 2**retry * random.uniform(0.5, 1.0)
+            delay = next(backoff)
             if error.retry_after is not None:
                 if error.retry_after > call.patience:
                     raise

@@ -21,10 +21,11 @@ from typing import Protocol
 
 from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError, ResponseError
 
+from shared.backoff import Backoff
 from shared.log.guarded_log import Batch, Claim, Log, Reply, WriteOutcome
 from shared.storage.outage import is_away, is_full, level
-from worker.writing.append_journal import Silence
 from worker.writing.cpu_load import CpuLoad
+from worker.writing.observer import Observer
 from worker.writing.writer import FULL_DISK_S, FULL_MEMORY_S, StopReason, Writer
 
 logger = logging.getLogger("midstream.worker")
@@ -65,19 +66,20 @@ class Appender:
         running_ttl: float,
         window: float = 0.0,
         settler: AfterSeal,
-        journal: Silence,
+        observer: Observer,
         beat: Callable[[], None] = lambda: None,
     ) -> None:
         self.log = log
-        self.journal = journal
+        self.observer = observer
         self.max_log = max_log
         self.running_ttl_ms = int(running_ttl * 1000)
         self._window = window
         self._settler = settler
         self._beat = beat
-        self._dirty: dict[int, Writer] = {}
-        self._renewed: dict[int, float] = {}
-        self._restoring: dict[int, asyncio.Task[None]] = {}
+        self._dirty: dict[Writer, None] = {}
+        """In the order in which they were marked."""
+        self._renewed: dict[Writer, float] = {}
+        self._restoring: dict[Writer, asyncio.Task[None]] = {}
         self._restores = asyncio.Semaphore(MAX_RESTORES)
         self._wake = asyncio.Event()
         self._urgent = asyncio.Event()
@@ -97,8 +99,8 @@ class Appender:
     ) -> Writer:
         """A writer for a claimed attempt; `restore` and `stop` as the Writer has them."""
         writer = Writer(generation_id, claim, max_log=self.max_log, dirty=self._mark, restore=restore, stop=stop)
-        self.journal.claimed(generation_id, claim)
-        self._renewed[id(writer)] = time.monotonic()
+        self.observer.claimed(generation_id, claim)
+        self._renewed[writer] = time.monotonic()
         return writer
 
     def close(self, writer: Writer) -> None:
@@ -111,36 +113,36 @@ class Appender:
 
     async def run(self) -> None:
         """Send what is put, until cancelled."""
-        failures = 0
+        backoff = Backoff(first=0.04, cap=1.0)
         try:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
                 await self._gather()
                 self._beat()
-                failures = await self._send(failures)
+                await self._send(backoff)
         finally:
             for task in self._restoring.values():
                 task.cancel()
 
-    async def _send(self, failures: int) -> int:
-        """One round trip; gives how many have failed, one after the other, after so many before it.
+    async def _send(self, backoff: Backoff) -> None:
+        """One round trip; one that fails waits.
 
         On its own, so that nothing here refers to a writer while there is nothing to do.
         """
-        writers, self._dirty = list(self._dirty.values()), {}
+        writers, self._dirty = list(self._dirty), {}
         work = list(self._batches(writers))
         try:
             if work:
-                await self._round_trip(work, together=not failures)
+                # After a call that broke off each goes by itself: a log that cannot be written holds up no other.
+                await self._round_trip(work, together=not backoff.failures)
         except RedisError as error:
             for writer, _ in work:
                 self._mark(writer)
-            failures += 1
             logger.log(level(error), "append failed (%s), sending again", type(error).__name__)
-            await asyncio.sleep(min(0.02 * 2.0 ** min(failures, 6), 1.0) * random.uniform(0.5, 1.0))
-            return failures
-        return 0
+            await backoff.wait()
+        else:
+            backoff.reset()
 
     def _batches(self, writers: Iterable[Writer]) -> Iterator[tuple[Writer, Batch]]:
         for writer in writers:
@@ -160,14 +162,14 @@ class Appender:
             self._mark(writer)
 
     def _mark(self, writer: Writer) -> None:
-        if id(writer) in self._dirty:
+        if writer in self._dirty:
             # As nearly each time under load, thousands of times a second.
             if writer.prompt:
                 self._prompt.set()
             return
         # Else it was closed, and somebody still asks it to look at the log; or it will be marked when it is restored.
-        if id(writer) in self._renewed and id(writer) not in self._restoring:
-            self._dirty[id(writer)] = writer
+        if writer in self._renewed and writer not in self._restoring:
+            self._dirty[writer] = None
             self._wake.set()
             if writer.urgent:
                 self._urgent.set()
@@ -176,9 +178,9 @@ class Appender:
                 self._prompt.set()
 
     def _forget(self, writer: Writer) -> None:
-        self._dirty.pop(id(writer), None)
-        self._renewed.pop(id(writer), None)
-        if task := self._restoring.pop(id(writer), None):
+        self._dirty.pop(writer, None)
+        self._renewed.pop(writer, None)
+        if task := self._restoring.pop(writer, None):
             task.cancel()
 
     async def _gather(self) -> None:
@@ -204,14 +206,13 @@ class Appender:
 
     def _renew_ms(self, writer: Writer) -> int:
         now = time.monotonic()
-        if now - self._renewed[id(writer)] < RENEW_TTL_S:
+        if now - self._renewed[writer] < RENEW_TTL_S:
             return 0
-        self._renewed[id(writer)] = now
+        self._renewed[writer] = now
         return self.running_ttl_ms
 
     async def _round_trip(self, work: list[tuple[Writer, Batch]], *, together: bool) -> None:
         sent = time.time()
-        # After a call that broke off each goes by itself, so that a log which cannot be written holds up no other.
         replies = await self.log.append_all([batch for _, batch in work], together=together)
         refused: ResponseError | None = None
         for (writer, batch), reply in zip(work, replies, strict=True):
@@ -231,16 +232,19 @@ class Appender:
             raise refused
 
     def _settle(self, writer: Writer, batch: Batch, reply: Reply, sent: float) -> None:
-        self.journal.answered(batch, reply, sent)
+        self.observer.appended(batch, reply, sent)
         if reply.outcome is WriteOutcome.GONE:
-            self._dirty.pop(id(writer), None)  # what came meanwhile waits, too
-            self._restoring[id(writer)] = asyncio.create_task(self._restore(writer, batch, reply))
+            self._dirty.pop(writer, None)  # what came meanwhile waits, too
+            self._restoring[writer] = asyncio.create_task(self._restore(writer, batch, reply))
             return
+        ended = writer.outcome is not None
         try:
             writer.settle(batch, reply)
         except Exception as error:
             self._fail(writer, error)
         if writer.outcome is not None:
+            if writer.outcome is WriteOutcome.OK and not ended:
+                self.observer.sealed(writer.generation_id)
             self._settler.answered()
 
     async def _restore(self, writer: Writer, batch: Batch, gone: Reply) -> None:
@@ -251,14 +255,14 @@ class Appender:
         except RedisError as error:
             logger.log(level(error), "%s: not restored (%s), tried again", writer.generation_id, type(error).__name__)
             await asyncio.sleep(random.uniform(0.5, 1.0))
-            self._restoring.pop(id(writer), None)
+            self._restoring.pop(writer, None)
             self._mark(writer)  # the next append finds it gone again
             return
         except Exception as error:
-            self._restoring.pop(id(writer), None)
+            self._restoring.pop(writer, None)
             self._fail(writer, error)
             return
-        self._restoring.pop(id(writer), None)
+        self._restoring.pop(writer, None)
         if there:
             writer.begin_again()
         else:

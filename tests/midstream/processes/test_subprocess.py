@@ -29,7 +29,7 @@ time.sleep(600)
 # Supervises a server and two stages of children; each says its process id, and that it ends.
 SUPERVISOR = """
 import asyncio, os, sys
-from midstream.processes.subprocess import Child
+from midstream.processes.subprocess import Subprocess
 from midstream.commands.up import supervise
 PROGRAM = '''
 import os, signal, sys, time
@@ -43,7 +43,7 @@ print(f"pid {{os.getpid()}}", flush=True)
 time.sleep(600)
 '''
 def make(name):
-    return Child(name, [sys.executable, "-c", PROGRAM], os.environ)
+    return Subprocess(name, [sys.executable, "-c", PROGRAM], os.environ)
 async def main():
     server = make("server")
     await server.start()

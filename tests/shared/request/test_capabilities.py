@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from shared.config.provider_settings import Protocol, ProviderSettings
+from shared.config.protocols import Protocol
+from shared.config.provider_settings import ProviderSettings
 from shared.request.capabilities import lacks
 from shared.request.generation_request import GenerationRequest
 

@@ -22,8 +22,8 @@ from tests.contract.accepting import accept, claim, completed, delta
 from worker.maintenance import settler as settler_module
 from worker.maintenance.settler import Settler
 from worker.writing import writer as writer_module
-from worker.writing.append_journal import Silence
 from worker.writing.appender import Appender
+from worker.writing.observer import Observer
 from worker.writing.writer import StopReason, Writer
 
 
@@ -42,7 +42,7 @@ class Worker:
         self.packed: list[str] = []
         self.stopped: list[StopReason] = []
         self.settler = Settler(self.settle, self.packed.extend)
-        self.appender = Appender(self.log, max_log=1_000_000, running_ttl=60, settler=self.settler, journal=Silence())
+        self.appender = Appender(self.log, max_log=1_000_000, running_ttl=60, settler=self.settler, observer=Observer())
 
     async def settle(self, ids: list[str], ended: list[Any]) -> None:
         await self.answers.wait()
@@ -234,7 +234,7 @@ async def test_an_outage_of_any_length_is_outlived(worker: Worker, monkeypatch: 
     Neither does it count that its disk is full, at which what has not ended is given up.
     """
     monkeypatch.setattr(settler_module, "MAX_REFUSALS", 2)
-    monkeypatch.setattr("worker.writing.appender.DISK", 0.0)
+    monkeypatch.setattr("worker.writing.appender.FULL_DISK_S", 0.0)
     monkeypatch.setattr("worker.writing.appender.random.uniform", lambda *_: 0.001)
     writer = await worker.open()
     keys = GenerationKeys(writer.generation_id)

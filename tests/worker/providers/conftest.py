@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from shared.config.provider_settings import Protocol, ProviderSettings
+from shared.config.protocols import Protocol
+from shared.config.provider_settings import ProviderSettings
 from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.upstream import Upstream
 from worker.providers.provider import Provider

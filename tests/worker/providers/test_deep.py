@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.config.provider_settings import Protocol
+from shared.config.protocols import Protocol
 from shared.log.events import Annotation, Completed, Delta, Raw
 from shared.request.generation_request import MAX_DEPTH, GenerationRequest
 from shared.strict_json import nests_deeper

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shared.config.provider_settings import Protocol
+from shared.config.protocols import Protocol
 from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.upstream import Reply, Upstream, outcome
 from worker.providers.errors import from_status, retry_after

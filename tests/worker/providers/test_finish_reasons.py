@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.config.provider_settings import Protocol
+from shared.config.protocols import Protocol
 from shared.log.events import Response, Usage
 from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.anthropic.test_reader import START, event, text

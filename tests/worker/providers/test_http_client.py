@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.config.provider_settings import Protocol
+from shared.config.protocols import Protocol
 from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.conftest import Adapter
 from tests.worker.providers.upstream import Reply, Upstream, outcome

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.config.provider_settings import Protocol, ProviderSettings
+from shared.config.protocols import Protocol
+from shared.config.provider_settings import ProviderSettings
 from shared.log.events import Attempt, Completed, Delta, Event, EventId, Part, PartEnd, encode
 from shared.log.guarded_log import Claim, ClaimOutcome
 from shared.log.snapshots import Snapshot

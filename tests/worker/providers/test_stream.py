@@ -17,7 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.config.provider_settings import Protocol, ProviderSettings
+from shared.config.protocols import Protocol
+from shared.config.provider_settings import ProviderSettings
 from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.anthropic.test_reader import RICH as MESSAGES
 from tests.worker.providers.gemini.test_reader import RICH as GEMINI
@@ -211,8 +212,8 @@ async def test_silence_before_an_answer_is_a_timeout(
     upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short = httpx2.Timeout(connect=10, read=0.05, write=10, pool=10)
-    for module in ("openai_client", "anthropic", "gemini"):
-        monkeypatch.setattr(f"worker.providers.{module}.TIMEOUT", short)
+    for module in ("openai_client", "anthropic.adapter", "gemini.adapter"):
+        monkeypatch.setattr(f"worker.providers.{module}.CALL_TIMEOUT", short)
     provider = adapter(protocol, upstream.url)
     upstream.reply = Reply(end="silent")
     got = await outcome(provider, ask())

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from shared.config import outbound
-from shared.config.provider_settings import Protocol
+from shared.config.protocols import Protocol
 from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.certificate import self_signed
 from tests.worker.providers.conftest import Adapter

@@ -18,9 +18,9 @@ from shared.queue.queue import Queue
 from tests.contract.accepting import accept, claim, delta
 from worker.maintenance.settler import Settler
 from worker.writing import appender as appender_module
-from worker.writing.append_journal import Silence
 from worker.writing.appender import SOON_WINDOWS, Appender
 from worker.writing.cpu_load import MEASURED_S, CpuLoad
+from worker.writing.observer import Observer
 from worker.writing.writer import Writer
 
 
@@ -43,7 +43,7 @@ async def test_a_busy_worker_gathers_but_lets_first_words_go(redis: Redis, monke
     settings = Settings()
     generations, log = Generations(redis, Queue(redis, settings), settings), Log(redis)
     appender = Appender(
-        log, max_log=1_000, running_ttl=60, settler=Settler(generations.queue.settle), journal=Silence()
+        log, max_log=1_000, running_ttl=60, settler=Settler(generations.queue.settle), observer=Observer()
     )
     task = asyncio.create_task(appender.run())
     writers = []
@@ -72,7 +72,12 @@ async def test_within_the_window_only_first_words_ends_and_tool_calls_leave_at_o
     generations, log = Generations(redis, Queue(redis, settings), settings), Log(redis)
     window = 1.0
     appender = Appender(
-        log, max_log=1_000, running_ttl=60, window=window, settler=Settler(generations.queue.settle), journal=Silence()
+        log,
+        max_log=1_000,
+        running_ttl=60,
+        window=window,
+        settler=Settler(generations.queue.settle),
+        observer=Observer(),
     )
     task = asyncio.create_task(appender.run())
     writers = []
@@ -106,7 +111,7 @@ async def test_what_comes_before_the_first_words_does_not_make_them_wait(redis: 
     settings = Settings()
     generations, log = Generations(redis, Queue(redis, settings), settings), Log(redis)
     appender = Appender(
-        log, max_log=1_000, running_ttl=60, window=1.0, settler=Settler(generations.queue.settle), journal=Silence()
+        log, max_log=1_000, running_ttl=60, window=1.0, settler=Settler(generations.queue.settle), observer=Observer()
     )
     task = asyncio.create_task(appender.run())
     generation_id = await accept(generations)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from anthropic import AsyncAnthropic
 
-from shared.config.provider_settings import Protocol
+from shared.config.protocols import Protocol
 from shared.log.events import Delta, Response, Usage, UsageReport
 from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.upstream import Outcome, Reply, Upstream, outcome

@@ -16,7 +16,7 @@ from google.genai.types import GenerateContentResponse, HttpOptions
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.config.provider_settings import Protocol
+from shared.config.protocols import Protocol
 from shared.log.events import Raw, Response, Usage, UsageReport
 from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.upstream import Outcome, Reply, Upstream, outcome

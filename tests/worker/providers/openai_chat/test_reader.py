@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from openai import AsyncOpenAI
 
-from shared.config.provider_settings import Protocol, ProviderSettings
+from shared.config.protocols import Protocol
+from shared.config.provider_settings import ProviderSettings
 from shared.log.events import Delta, Raw, Response, Usage, UsageReport
 from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.upstream import Outcome, Reply, Upstream, outcome

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from openai import AsyncOpenAI
 
-from shared.config.provider_settings import Protocol
+from shared.config.protocols import Protocol
 from shared.log.events import Delta, Part, PartEnd, Raw, Response, Usage, UsageReport
 from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.openai_responses.responses_stream import CITED, COUNTED, Script, output_text, rich

@@ -1,4 +1,4 @@
-"""The journal of fault tests: what this worker appended and what the log answered, to be compared with the log."""
+"""The journal of a worker under test: what it appended and what the log answered, to be compared with the log."""
 
 from __future__ import annotations
 
@@ -9,21 +9,14 @@ from pathlib import Path
 
 import msgspec
 
-from shared.errors import SettingsError
 from shared.log.guarded_log import Batch, Claim, Reply
+from worker.writing.observer import Observer
+
+JOURNAL_VARIABLE = "JOURNAL_OF_TESTS"
+"""Names the file, for `python -m tests.faults.worker`."""
 
 
-class Silence:
-    """No journal."""
-
-    def claimed(self, generation_id: str, claim: Claim) -> None:
-        """An attempt is this worker's."""
-
-    def answered(self, batch: Batch, reply: Reply, sent: float) -> None:
-        """The log answered a write that was sent at this time (seconds since the epoch)."""
-
-
-class Journal(Silence):
+class Journal(Observer):
     """JSON lines at the end of a file, each in one write, so that SIGKILL loses none. Ids and hashes, never texts.
 
     A hash is the first 16 hexadecimal digits of the SHA-256 of an event's bytes.
@@ -38,7 +31,7 @@ class Journal(Silence):
             number=claim.number, last=str(claim.last),
         )  # fmt: skip
 
-    def answered(self, batch: Batch, reply: Reply, sent: float) -> None:
+    def appended(self, batch: Batch, reply: Reply, sent: float) -> None:
         self._write(
             kind="append", at=time.time(), sent=sent, id=batch.generation_id, token=batch.token,
             previous=str(batch.previous), first=batch.first,
@@ -48,11 +41,3 @@ class Journal(Silence):
 
     def _write(self, **line: object) -> None:
         os.write(self._file, msgspec.json.encode(line) + b"\n")
-
-
-def open_journal(path: Path | None) -> Silence:
-    """The journal in a file, or none. Raises SettingsError where the file cannot be written."""
-    try:
-        return Journal(path) if path else Silence()
-    except OSError as error:
-        raise SettingsError(f"MIDSTREAM_APPEND_JOURNAL: cannot be written ({error.strerror}); correct it") from None
