@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
+import signal
 from pathlib import Path
 
 import httpx2
@@ -29,22 +29,17 @@ async def test_owners_see_their_own_through_a_killed_api_and_a_stopped_viewer(tm
     ):
         (api,) = stack.apis
         hers = await ask(ann, api.url, "simulator/lorem?deltas=3000&rate=0&chars=200")
-        command = [
-            "curl",
-            "-sN",
-            "-H",
-            f"Authorization: Bearer {KEYS['ann']}",
-            f"{api.url}/v1/generations/{hers}/events",
-        ]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as viewer:
-            assert viewer.stdout is not None
-            await asyncio.to_thread(viewer.stdout.readline)
-            viewer.send_signal(19)  # SIGSTOP: it takes nothing more
-            his = await ask(ben, api.url, "simulator/lorem?deltas=40&rate=100")
-            async with asyncio.timeout(DEADLINE):
-                events = (await ben.get(f"{api.url}/v1/generations/{his}/events")).content
-            assert parse(events)[-1][1] == "completed"
-            viewer.kill()
+        url = f"{api.url}/v1/generations/{hers}/events"
+        command = ("curl", "-sN", "-H", f"Authorization: Bearer {KEYS['ann']}", url)
+        viewer = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        assert viewer.stdout is not None
+        await viewer.stdout.readline()
+        viewer.send_signal(signal.SIGSTOP)  # it takes nothing more
+        his = await ask(ben, api.url, "simulator/lorem?deltas=40&rate=100")
+        events = (await ben.get(f"{api.url}/v1/generations/{his}/events")).content
+        assert parse(events)[-1][1] == "completed"
+        viewer.kill()
+        await viewer.communicate()
         await api.kill()
         await api.start()
         for client, own, others in ((ann, hers, his), (ben, his, hers)):
