@@ -14,8 +14,8 @@ from api.problems.problem import gone, not_found, unavailable, unreadable
 from api.schemas.generation import ID_EXAMPLE
 from api.unsynced import Unsynced
 from api.viewing.hub import Hub
+from api.viewing.restoration import RESTORATION_S
 from api.viewing.resume import refusal
-from api.viewing.tail import RESTORATION_S
 from shared.config.settings import Settings
 from shared.generations.deadlines import Deadlines
 from shared.generations.generations import Generations

@@ -30,9 +30,9 @@ ELSEWHERE = {
 """Modules whose tests stand in another file for a good reason, and that file, which imports the module."""
 
 PENDING = {
+    "api/viewing/restoration.py": "tests/api/viewing/test_event_stream.py",
     "api/viewing/resume.py": "tests/api/viewing/test_event_stream.py",
     "api/viewing/sse_frames.py": "tests/api/viewing/test_frames.py",
-    "api/viewing/tail.py": "tests/api/viewing/test_hub.py",
     "api/viewing/viewer.py": "tests/api/viewing/test_event_stream.py",
     "worker/running/attempt_claims.py": "tests/worker/running/test_running_generations.py",
     "worker/running/continuation.py": "tests/worker/running/test_continue.py",

@@ -10,7 +10,7 @@ from redis.asyncio import BlockingConnectionPool
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError
 
-from shared.errors import HungUpError
+from shared.errors import MidstreamError
 from shared.storage.outage import is_crowded
 
 IDLE_S = 10.0
@@ -19,6 +19,12 @@ KEPT_CONNECTIONS = 1
 """Connections that stay open however long they are idle, so that what comes now and then need not connect."""
 CROWDED_S = 1.0
 """Seconds for which no further connection is tried after Redis refused one as it has `maxclients` of them."""
+
+
+class HungUpError(MidstreamError, ConnectionError):
+    """Redis closed a connection before it had said anything, as may be seen of one that takes no more."""
+
+    retryable = True
 
 
 class BoundedPool(BlockingConnectionPool):

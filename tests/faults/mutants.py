@@ -72,7 +72,17 @@ STAGES: dict[str, tuple[str, ...]] = {
     "aside": (*PYTEST, "tests/shared/process/test_background_thread.py"),
     "browsers": (*PYTEST, "tests/api/access", "tests/api/test_app.py"),
     "folders": (*PYTEST, "tests/shared/config/test_file_ownership.py", "tests/shared/config/test_announcement.py"),
-    "events": (*PYTEST, "tests/shared/log/test_events.py", "tests/api/viewing/test_event_stream.py"),
+    "following": (*PYTEST, *(f"tests/api/viewing/test_{name}.py" for name in ("known_log", "log_follower"))),
+    "telling": (
+        *PYTEST,
+        *(f"tests/api/viewing/test_{name}.py" for name in ("frames", "broadcast", "tail", "replayer", "replay_pages")),
+    ),
+    "events": (
+        *PYTEST,
+        "tests/shared/log/test_events.py",
+        "tests/api/dialects/native/test_events.py",
+        "tests/api/viewing/test_event_stream.py",
+    ),
     "deep": (*PYTEST, "tests/worker/providers/test_deep.py"),
     "heads": (
         *PYTEST,
@@ -198,6 +208,11 @@ REDIS, POOL, SENTINEL = (
 )
 HEALTH, GUARD = "api/routes/health.py", "api/access/browser_guard.py"
 HEADS, FRAMING, PROTOCOL = "api/serving/request_head.py", "api/serving/framing.py", "api/serving/uvicorn_protocol.py"
+FOLLOWER, BROADCAST, NATIVE = (
+    "api/viewing/log_follower.py",
+    "api/viewing/broadcast.py",
+    "api/dialects/native/events.py",
+)
 EVIDENCE, UNDISTURBED = "tests/chaos/evidence.py", "tests/chaos/undisturbed.py"
 
 MUTANTS = (
@@ -531,45 +546,69 @@ MUTANTS = (
         "the log is read before the subscription stands",
         (
             Edit(
-                "api/viewing/tail.py",
+                FOLLOWER,
                 "        self._subscribed = True\n        self._due.set()\n",
                 "        self._subscribed = True\n",
             ),
-            Edit("api/viewing/tail.py", "        self._subscribed = False\n", "        self._subscribed = True\n"),
+            Edit(FOLLOWER, "        self._subscribed = False\n", "        self._subscribed = True\n"),
             Edit(
-                "api/viewing/tail.py",
+                FOLLOWER,
                 "        self._due = asyncio.Event()\n",
                 "        self._due = asyncio.Event()\n        self._due.set()\n",
             ),
         ),
-        ("guards", "api"),
+        ("following", "api"),
     ),
     _one(
         "a tail takes what does not follow",
-        "api/viewing/tail.py",
-        "        if previous == self.last:\n            self._extend(entries)",
-        "        if True:\n            self._extend(entries)",
+        FOLLOWER,
+        "        if previous == last:\n            self.known.extend(",
+        "        if True:\n            self.known.extend(",
+        "following",
         "api",
-        "guards",
         "chaos",
     ),
     _one(
-        "a tail that reads on does not look where it was",
-        "api/viewing/tail.py",
-        "            elif entries and entries[0].id == self.last:",
-        "            elif entries:",
+        "a delta is taken wherever it belongs",
+        "api/viewing/known_log.py",
+        "if self.state is not None or not message.startswith(self._next):",
+        'if self.state is not None or b"\\ndelta\\n" not in message:',
+        "following",
         "api",
-        "guards",
+    ),
+    _one(
+        "a tail that reads on does not look where it was",
+        FOLLOWER,
+        "            elif entries and read_id(entries[0][0]) == last:",
+        "            elif entries:",
+        "following",
+        "api",
         "chaos tail",
     ),
     _one(
         "a viewer is not told that it starts over",
-        "api/viewing/tail.py",
+        BROADCAST,
         "                follower.rewind()\n",
         "                follower.position = same\n",
+        "telling",
         "api",
-        "guards",
         "chaos tail",
+    ),
+    _one(
+        "pieces of another log are kept",
+        BROADCAST,
+        "        self._forget()\n        self._told = 0\n",
+        "        self._told = 0\n",
+        "telling",
+    ),
+    _one("an event without a frame ends the response", "api/viewing/sse_frames.py", ' if body else b""', "", "telling"),
+    _one(
+        "where an event ends in a block is not where the next begins",
+        "api/viewing/frames.py",
+        "self._ends[number][index - 1] if index else 0",
+        "self._ends[number][index] if index else 0",
+        "telling",
+        "api",
     ),
     _one(
         "a cursor is not looked up in an ended log",
@@ -580,9 +619,10 @@ MUTANTS = (
     ),
     _one(
         "a resumed viewer gets its last event again",
-        "api/viewing/tail.py",
+        "api/viewing/known_log.py",
         "        position = start + cursor.seq + 1\n",
         "        position = start + cursor.seq\n",
+        "following",
         "api",
     ),
     _one(
@@ -1170,10 +1210,10 @@ MUTANTS = (
     ),
     _one(
         "the time to write it again counts while Redis is away",
-        "api/viewing/tail.py",
-        "                self._forgotten_at = None  # what restores it needs Redis too\n",
-        "",
-        "guards",
+        FOLLOWER,
+        "            except RedisError as error:\n                self._restoration.stop()\n",
+        "            except RedisError as error:\n",
+        "following",
     ),
     _one(
         "what the queue could not be told is the sweeper's at once",
@@ -1962,14 +2002,14 @@ MUTANTS = (
     ),
     _one(
         "an id comes before its event",
-        "api/viewing/sse_frames.py",
+        NATIVE,
         'EVENT_FRAME = b"event: %b\\ndata: %b\\nid: %b\\n\\n"',
         'EVENT_FRAME = b"event: %b\\nid: %b\\ndata: %b\\n\\n"',
         "events",
     ),
     _one(
         "a heartbeat ends a block",
-        "api/viewing/sse_frames.py",
+        NATIVE,
         'HEARTBEAT_COMMENT = b": \\n"',
         'HEARTBEAT_COMMENT = b": \\n\\n"',
         "events",

@@ -8,8 +8,8 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError, ResponseError
 
-from shared.errors import HungUpError
 from shared.process.background_thread import LONG_WORK_BYTES
+from shared.storage.connection_pool import HungUpError
 from shared.storage.connections import connect
 from shared.storage.lua_script import LuaScript
 from shared.storage.outage import CROWDED_WORDS, is_crowded, refusal
@@ -95,8 +95,9 @@ async def test_one_that_is_hung_up_on_before_it_was_introduced_says_that() -> No
     async with ScriptedRedis(lambda *_: b"") as server:
         server.hangs_up = True
         redis = connect(server.url, timeout=5, retries=0)
-        with pytest.raises(HungUpError):
+        with pytest.raises(HungUpError) as caught:
             await redis.set("k", "1")
+        assert isinstance(caught.value, ConnectionError), "redis-py's own, which is told and tried as any other"
         await redis.aclose()
 
 
