@@ -13,10 +13,13 @@ UNIT   := tests/shared tests/simulator tests/worker tests/api tests/contract tes
 PARTS  := pipeline first_token capacity fanout memory resume idle scaling growth
 LOCK   := --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links
 
+# Tests mostly wait, so there are more of them at a time than cores; those of one file share their servers.
+SIDE_BY_SIDE := -n 4 --dist loadfile
+
 NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
 
 .DEFAULT_GOAL := help
-.PHONY: help again install run test test-slow test-upgrade test-newest lint format lock clean \
+.PHONY: help again install run test test-fast test-slow test-upgrade test-newest lint format lock clean \
   bench bench-quick chaos judge-llama judge-clients judge-proxies
 
 help: ## List the targets
@@ -40,11 +43,14 @@ again:
 run: install ## Run Midstream on this machine; ARGS="--port 9000" adds options
 	@$(BIN)/midstream up $(ARGS)
 
-test: install ## Run the tests; ARGS="-k name" adds options
-	$(BIN)/pytest -m "not slow and not cost" $(ARGS)
+test: install ## Run the tests (5 minutes); ARGS="-k name" adds options
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not slow and not cost" $(ARGS)
 
-test-slow: install ## Run the tests that take long
-	$(BIN)/pytest -m "slow and not cost" $(ARGS)
+test-fast: install ## Run those that need no server (a minute)
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m fast $(ARGS)
+
+test-slow: install ## Run the tests that take long (half an hour)
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m "slow and not cost" $(ARGS)
 
 test-upgrade: install ## Run the commit that tests/upgrade/BEFORE names beside this tree, under load
 	$(BIN)/python -m tests.upgrade $(ARGS)

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from api import openapi
 from api.access.api_keys import ApiKeys
 from api.access.browser_guard import BrowserGuard
+from api.dialects.native.events import NativeDialect
 from api.intake.request_body import ServedModels
 from api.problems import problem
 from api.queued_deadlines import QueuedDeadlines
@@ -51,7 +52,7 @@ def create_app(settings: Settings, away: Sequence[TriedServer] = (), durability:
     redis, queue_redis = connect_both(settings)
     log = Log(redis)
     store = Generations(redis, Queue(queue_redis, settings, durability), settings)
-    hub = Hub(log, store, settings)
+    hub = Hub(log, store, settings, NativeDialect())
     unsynced = Unsynced(store)
     deadlines, workers = Deadlines(store), Workers(queue_redis, settings.lease)
     waiting = QueuedDeadlines(store, deadlines, workers)

@@ -24,9 +24,6 @@ from shared.record import Record
 from shared.storage.clock import read_server
 from shared.storage.disk_sync import DiskSync
 
-CANCEL_WAIT_S = 3.0
-"""Seconds a cancel waits for the end that it asked for."""
-
 _ID = re.compile(r"gen_[a-z2-7]{32}")
 
 
@@ -43,8 +40,11 @@ class ApiServices:
     workers: Workers
     disk_sync: DiskSync
     served: ServedModels
-    cancel_wait_s: float = CANCEL_WAIT_S
     started: float = field(default_factory=time.monotonic)
+    cancel_wait_s: float = 3.0
+    """Seconds a cancel waits for the end that it asked for."""
+    ask_timeout_s: float = 2.0
+    """Seconds in which Redis must say what is under an id; after them a stream is opened without knowing."""
 
     async def just_restarted(self, *, sure: bool) -> bool:
         """Whether Redis may lack what a worker or an API node is about to write again.

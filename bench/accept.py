@@ -30,8 +30,8 @@ from rich.table import Table
 
 from bench.machine import describe
 from bench.stack import Connection
-from midstream.commands.up import free_port
 from midstream.processes.valkey import Valkey
+from tests.harness.ports import free_port
 from tests.harness.processes import Process
 
 BODY = json.dumps({"model": "simulator/lorem", "messages": [{"role": "user", "content": "Hello"}]}).encode()
@@ -87,7 +87,7 @@ async def serving(way: Way, folder: Path) -> AsyncIterator[int]:
     """A Redis and an API; the API's port."""
     config = {"appendfsync": way.sync, "auto-aof-rewrite-percentage": "0"}
     async with Valkey(folder / "data", config=config, binary=way.program) as server:
-        port = free_port("127.0.0.1", 0)
+        port = free_port()
         environment = {
             "MIDSTREAM_REDIS_URL": server.url,
             "MIDSTREAM_PORT": str(port),

@@ -22,9 +22,9 @@ from bench.load import compiled, get
 from bench.publishers import Appender, Made, OverHttp, Publisher, ToRedis, data, keep_pace
 from bench.stack import Connection
 from bench.subjects import PROMPT, listening, started
-from midstream.commands.up import free_port
 from midstream.processes.valkey import Valkey
 from shared.storage.connections import connect
+from tests.harness.ports import free_port
 from tests.harness.processes import Process, Stack
 from tests.harness.repository import ROOT
 
@@ -150,7 +150,7 @@ async def nchan(generations: int, folder: Path) -> AsyncIterator[Fan]:
     nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin")
     if nginx is None or not os.access(module, os.R_OK):
         raise Unavailable("no nginx with Nchan; on Debian: apt-get install nginx-light libnginx-mod-nchan")
-    port = free_port("127.0.0.1", 0)
+    port = free_port()
     configuration = folder / "nginx.conf"
     configuration.write_text(NGINX.format(module=module, folder=folder, port=port, files=65_000))
     command = [
@@ -198,7 +198,7 @@ async def pushpin(generations: int, folder: Path) -> AsyncIterator[Fan]:
         raise Unavailable("no pushpin; on Debian: apt-get install pushpin")
     if generations != 1:
         raise Unavailable("with many channels it needs a server of ours behind it, whose CPU would count as its own")
-    port, publish = free_port("127.0.0.1", 0), free_port("127.0.0.1", 0)
+    port, publish = free_port(), free_port()
     settings = {
         "rundir": str(folder / "run"), "logdir": str(folder / "log"), "routesfile": str(folder / "routes"),
         "http_port": f"127.0.0.1:{port}", "push_in_http_port": str(publish),
@@ -226,7 +226,7 @@ async def node(generations: int, folder: Path) -> AsyncIterator[Fan]:
     program = shutil.which("node")
     if program is None:
         raise Unavailable("no node; on Debian: apt-get install nodejs")
-    port = free_port("127.0.0.1", 0)
+    port = free_port()
     command = [program, str(PEERS / "node_fan.mjs"), str(port)]
     async with started(Process("node", command, "listening", folder, {}), SERVER_CORE) as process:
         requests = [get(f"/events/{number}") for number in range(generations)]
@@ -239,7 +239,7 @@ def over_redis(name: str, app: str, packages: str | None = None, *, stream: bool
 
     @asynccontextmanager
     async def start(generations: int, folder: Path) -> AsyncIterator[Fan]:
-        port = free_port("127.0.0.1", 0)
+        port = free_port()
         interpreter = python(packages) if packages else sys.executable
         command = [interpreter, "-m", "uvicorn", app, "--port", str(port), "--app-dir", str(ROOT)]
         command += ["--loop", "uvloop", "--http", "httptools", "--backlog", "4096", "--no-access-log"]
@@ -264,7 +264,7 @@ def over_redis(name: str, app: str, packages: str | None = None, *, stream: bool
 @asynccontextmanager
 async def send_loop(generations: int, folder: Path) -> AsyncIterator[Fan]:
     """The limit: a loop of send(2) in C, which makes its events itself."""
-    port = free_port("127.0.0.1", 0)
+    port = free_port()
     rate = 50
     process = Process("send-loop", [str(compiled("send_loop")), str(port), str(rate)], "listening", folder, {})
     async with started(process, SERVER_CORE):

@@ -15,8 +15,8 @@ from urllib.parse import urlencode
 from bench.cpu import LOAD_CORE, SERVER_CORE, on_core
 from bench.environments import PEERS, node, python
 from bench.load import form, post
-from midstream.commands.up import free_port
 from midstream.processes.valkey import Valkey
+from tests.harness.ports import free_port
 from tests.harness.processes import Process, Stack
 from tests.harness.repository import ROOT
 
@@ -108,7 +108,7 @@ def uvicorn_app(name: str, app: str, environment: str | None = None) -> Start:
 
     @asynccontextmanager
     async def start(simulator_url: str, folder: Path) -> AsyncIterator[Subject]:
-        port = free_port("127.0.0.1", 0)
+        port = free_port()
         interpreter = python(environment) if environment else sys.executable
         command = [interpreter, "-m", "uvicorn", app, "--port", str(port), "--app-dir", str(ROOT)]
         command += ["--loop", "uvloop", "--http", "httptools", "--backlog", "4096"]
@@ -134,7 +134,7 @@ async def litellm(simulator_url: str, folder: Path) -> AsyncIterator[Subject]:
     configuration = folder / "litellm.yaml"
     # Its YAML parser reads JSON too.
     configuration.write_text(json.dumps({"model_list": models, **settings}))
-    port = free_port("127.0.0.1", 0)
+    port = free_port()
     command = [str(program), "--config", str(configuration), "--host", "127.0.0.1", "--port", str(port)]
     # It would else fetch its list of prices, and find our packages for its own.
     environment = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "PYTHONPATH": "", "NO_COLOR": "1"}
@@ -156,7 +156,7 @@ async def resumable_stream(simulator_url: str, folder: Path) -> AsyncIterator[Su
         valkey = Valkey(folder / "data")
         await valkey.start()
     try:
-        port = free_port("127.0.0.1", 0)
+        port = free_port()
         environment = {"BENCH_SIMULATOR_URL": simulator_url, "BENCH_REDIS_SOCKET": str(valkey.socket)}
         command = [program, str(home / "server.mjs"), str(port)]
         process = Process("resumable-stream", command, r"listening", folder, environment)
@@ -170,7 +170,7 @@ async def resumable_stream(simulator_url: str, folder: Path) -> AsyncIterator[Su
 @asynccontextmanager
 async def agno(simulator_url: str, folder: Path) -> AsyncIterator[Subject]:
     """agno's AgentOS, runs in the background and resumable."""
-    port = free_port("127.0.0.1", 0)
+    port = free_port()
     command = [python("agno"), "-m", "uvicorn", "bench.peers.agno_server:app", "--port", str(port)]
     command += ["--app-dir", str(ROOT), "--loop", "uvloop", "--http", "httptools", "--backlog", "4096"]
     environment = {"BENCH_SIMULATOR_URL": simulator_url, "AGNO_TELEMETRY": "false"}
@@ -187,7 +187,7 @@ async def agno(simulator_url: str, folder: Path) -> AsyncIterator[Subject]:
 async def langgraph(simulator_url: str, folder: Path) -> AsyncIterator[Subject]:
     """LangGraph's in-memory server, runs resumable."""
     program = Path(python("langgraph")).with_name("langgraph")
-    port = free_port("127.0.0.1", 0)
+    port = free_port()
     (folder / "langgraph.json").write_text(
         json.dumps({"dependencies": ["."], "graphs": {"bench": f"{PEERS / 'langgraph_server.py'}:graph"}})
     )

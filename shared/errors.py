@@ -8,7 +8,7 @@ MidstreamError
 ├── TooDeepError               an event nests deeper than it can be read
 ├── TooManyPartsError          a request has too many parts
 ├── EventTooLargeError         one event of a stream is larger than its bound
-├── HungUpError                retryable: Redis closed a connection before it said anything
+├── HungUpError                retryable: Redis hung up before it said anything (shared/storage/connection_pool.py)
 ├── NotOnDiskError             retryable: what was written is not known to be on disk
 ├── api
 │   ├── ProblemError           an answer that is an error (api/problems/problem.py)
@@ -66,12 +66,6 @@ class TooManyPartsError(MidstreamError, ValueError):
 
 class EventTooLargeError(MidstreamError, ValueError):
     """One event of the stream is larger than the reader's bound."""
-
-
-class HungUpError(MidstreamError, ConnectionError):
-    """Redis closed a connection before it had said anything, as may be seen of one that takes no more."""
-
-    retryable = True
 
 
 class NotOnDiskError(MidstreamError):

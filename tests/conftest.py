@@ -1,8 +1,10 @@
-"""What every test gets: an environment without settings, and a run that cannot hide a skip."""
+"""What every test gets: its lane, an environment without settings, and a run that cannot hide a skip."""
 
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
 
 import pytest
 
@@ -34,10 +36,36 @@ OURS = (
     *(f"{preset.prefix}_" for preset in PRESETS.values()),
 )
 
+FAST = ("shared", "simulator", "worker/providers", "contract")
+"""Folders of `make test-fast`, where the tests need no server that is started for them."""
+SLOW = (
+    "bench", "chaos", "e2e", "faults", "mended", "midstream/commands", "midstream/processes", "model",
+    "test_install.py", "upgrade",
+)  # fmt: skip
+"""Folders of `make test-slow`: real processes that are broken, or much of them. What shows a promise is not slow."""
+SERVERS = re.compile(r"\b(?:valkey|redis7)\b")
+
 skipped: list[str] = []
 
 
-def pytest_configure() -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test its lane, by the folder that it is in."""
+    for item in items:
+        place = item.path.relative_to(Path(__file__).parent).as_posix()
+        if place.startswith(SLOW):
+            if item.get_closest_marker("promise") is None:
+                item.add_marker("slow")
+        elif place.startswith(FAST) and not SERVERS.search(item.name):
+            item.add_marker("fast")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Forget the environment where tests run: not in the process that only hands them out, whose children read it."""
+    if hasattr(config, "workerinput") or config.getoption("dist", "no") == "no":
+        forget_environment()
+
+
+def forget_environment() -> None:
     """A developer's keys, settings and proxies change no test's outcome."""
     for name in list(os.environ):
         if name.startswith(OURS) or name in WAY_OUT:

@@ -441,3 +441,10 @@ async def execute(script: str, base: str, folder: Path) -> str:
             await shell.wait()
     assert shell.returncode == 0
     return out.decode()
+
+
+def test_each_promise_is_shown_with_a_real_process() -> None:
+    """In `make test`: by a mark, which also keeps the test there (tests/conftest.py)."""
+    marks = [re.findall(r"@pytest\.mark\.promise\((\d)\)", file.read_text()) for file in (ROOT / "tests").rglob("*.py")]
+    promises = (ROOT / "docs/promises.md").read_text(encoding="utf-8")
+    assert {number for found in marks for number in found} == set(re.findall(r"^(\d)\. \*\*", promises, re.MULTILINE))

@@ -23,7 +23,6 @@ from api.schemas.generation import AcceptedGeneration, CancelAnswer, Generation,
 from api.schemas.no_store import NO_STORE_HEADERS, no_store
 from api.services import ApiServices, GenerationId, Use
 from api.unsynced import Ending
-from api.viewing import sse_frames
 from api.viewing.event_stream import EventStream
 from api.viewing.resume import ResumePoint, asked_cursor, read_cursor, refusal
 from shared.backoff import Backoff
@@ -98,7 +97,7 @@ async def create(
         )
         return JSONResponse(record.model_dump(), 202, headers)
     del headers["Cache-Control"]
-    first = sse_frames.queued(accepted.id, await _position(use, accepted))
+    first = use.hub.dialect.queued(accepted.id, await _position(use, accepted))
     cursor = asked_cursor(request)
     if cursor and idempotency_key is not None:
         # A client that repeats its POST goes on where it was. At the end that is an empty stream: at a 204 some retry.

@@ -10,15 +10,15 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.supervisor import where
-from api.viewing import sse_frames
 from api.viewing.connection import GIVER_EXTENSION, AsgiConnection, Connection
 from api.viewing.hub import Hub
-from api.viewing.replay_pages import ReplayPage
+from api.viewing.replayer import Replayer
+from api.viewing.restoration import RESTORATION_S
 from api.viewing.resume import ResumePoint, admit
-from api.viewing.tail import RESTORATION_S
+from api.viewing.sse_frames import STREAM_HEADERS
 from api.viewing.viewer import Viewer
 from shared.backoff import Backoff
-from shared.log.events import ORIGIN, EventId
+from shared.log.events import ORIGIN
 
 logger = logging.getLogger("midstream.api")
 
@@ -46,7 +46,7 @@ class EventStream(Response):
         self.body = b""
         self.init_headers(headers)
         self.raw_headers = [(name, value) for name, value in self.raw_headers if name != b"content-length"]
-        self.raw_headers += sse_frames.STREAM_HEADERS
+        self.raw_headers += STREAM_HEADERS
         self._hub, self._id, self._owner = hub, generation_id, owner
         self._start, self._admitted, self._first = start, admitted, first
 
@@ -85,9 +85,9 @@ class EventStream(Response):
 
     def _begin(self, viewer: Viewer, start: ResumePoint) -> None:
         if start.reset is not None:
-            viewer.say(sse_frames.reset(start.reset))
+            viewer.say_reset(start.reset)
         if start.sealed and not self._hub.watches(self._id):
-            self._hub.run(self._replay(viewer, start))
+            self._hub.run(Replayer(self._hub.pages, self._id, viewer).run(start))
         else:
             viewer.follow(self._hub.acquire(self._id), start)
 
@@ -119,39 +119,4 @@ class EventStream(Response):
                 if decision != "not_found" or self._start.cursor == ORIGIN or loop.time() > patience:
                     return None
             await viewer.pause(next(backoff))
-        return None
-
-    async def _replay(self, viewer: Viewer, start: ResumePoint) -> None:
-        try:
-            await self._send_pages(viewer, start)
-        except Exception as error:
-            logger.error("a replay failed, its viewer is cut: %s", where(error))
-            viewer.cut()
-        viewer.finish()
-
-    async def _send_pages(self, viewer: Viewer, start: ResumePoint) -> None:
-        """A log that has its end: page by page, each waiting until the last is on its way."""
-        cursor = start.cursor
-        while (page := await self._page(viewer, cursor)) is not None and page.last is not None:
-            if cursor == ORIGIN and page.trimmed and start.reset is None:
-                viewer.say(sse_frames.reset("trimmed"))
-            if not page.ended:
-                self._hub.pages.expect(self._id, page.last)
-            for piece in page.pieces(cursor, chunked=viewer.chunked):
-                if not await viewer.room():
-                    return
-                viewer.write(piece)
-            cursor = page.last
-            if page.ended:
-                return
-
-    async def _page(self, viewer: Viewer, cursor: EventId) -> ReplayPage | None:
-        backoff = Backoff()
-        while viewer.open:
-            try:
-                page = await self._hub.pages.after(self._id, cursor)
-            except RedisError:
-                await viewer.pause(next(backoff))
-            else:
-                return page
         return None

@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
+from itertools import accumulate
 
 from api.viewing import sse_frames
+from api.viewing.dialect import Framer
+from shared.log.entry import RawEntry
 
 BLOCK_BYTES = 16_384
 """Bytes of frames that are joined once there are so many: what is newer stays as it came."""
 
 
 class Frames:
-    """Grows at its end, and is read from any frame on."""
+    """What a framer makes of a log's events, which grows at its end and is read from any event on.
 
-    __slots__ = ("_blocks", "_recent", "_size", "_starts", "count")
+    A position is a number of events, whatever number of frames each has.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_blocks", "_ends", "_framer", "_recent", "_size", "_starts", "count")
+
+    def __init__(self, framer: Framer) -> None:
+        self._framer = framer
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin anew, with none."""
         self.count = 0
-        """How many there are."""
+        """How many events there are."""
         self._blocks: list[bytes] = []
         self._starts: list[int] = []
-        """Number of each block's first frame."""
+        """Position before each block."""
+        self._ends: list[array[int]] = []
+        """Of each block, where each of its events ends."""
         self._recent: list[bytes] = []
-        """Those after the last block."""
+        """Events after the last block."""
         self._size = 0
         """Their bytes."""
 
@@ -31,24 +45,26 @@ class Frames:
         """Bytes of all of them."""
         return sum(map(len, self._blocks)) + self._size
 
-    def append(self, frame: bytes) -> None:
-        """Add one."""
+    def add(self, entry: RawEntry) -> None:
+        """Frame the next event."""
+        frame = self._framer.frame(entry)
         self._recent.append(frame)
         self.count += 1
         self._size += len(frame)
         if self._size >= BLOCK_BYTES:
             self._starts.append(self.count - len(self._recent))
+            self._ends.append(array("I", accumulate(map(len, self._recent))))
             self._blocks.append(b"".join(self._recent))
             self._recent, self._size = [], 0
 
     def read(self, position: int) -> tuple[bytes, int]:
-        """The frames from a position on, about MAX_WRITE bytes at most; and the position after them."""
+        """What follows a position, about MAX_WRITE bytes at most, which may be none; and the position after it."""
         recent = self.count - len(self._recent)
         if position >= recent:
             return b"".join(self._recent[position - recent :]), self.count
         number = bisect_right(self._starts, position) - 1
-        block = self._blocks[number]
-        pieces = [block[_start(block, position - self._starts[number]) :]]
+        index = position - self._starts[number]
+        pieces = [self._blocks[number][self._ends[number][index - 1] if index else 0 :]]
         size = len(pieces[0])
         for later in range(number + 1, len(self._blocks)):
             if size >= sse_frames.MAX_WRITE_BYTES:
@@ -57,11 +73,3 @@ class Frames:
             size += len(pieces[-1])
         # Those after the last block are fewer bytes than one.
         return b"".join(pieces + self._recent), self.count
-
-
-def _start(block: bytes, index: int) -> int:
-    """Where a frame begins: each ends with the only blank line in it."""
-    start = 0
-    for _ in range(index):
-        start = block.index(b"\n\n", start) + 2
-    return start

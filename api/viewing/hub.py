@@ -8,8 +8,11 @@ import logging
 from collections.abc import AsyncIterator, Coroutine
 
 from api.supervisor import supervised
+from api.viewing.broadcast import VIEWERS_PER_ROUND
+from api.viewing.dialect import Dialect
+from api.viewing.log_follower import LogFollower
 from api.viewing.replay_pages import ReplayPages
-from api.viewing.tail import VIEWERS_PER_ROUND, Tail
+from api.viewing.tail import Tail
 from api.viewing.viewer import Viewer
 from shared.config.settings import Settings
 from shared.generations.generations import Generations
@@ -28,12 +31,13 @@ MAX_LINGERING_BYTES = 32_000_000
 class Hub:
     """Lends out tails; a tail lives as long as somebody watches it, and a little longer."""
 
-    def __init__(self, log: Log, generations: Generations, settings: Settings) -> None:
+    def __init__(self, log: Log, generations: Generations, settings: Settings, dialect: Dialect) -> None:
         self.log = log
         self.generations = generations
         self.settings = settings
+        self.dialect = dialect
         self.viewers: set[Viewer] = set()
-        self.pages = ReplayPages(log)
+        self.pages = ReplayPages(log, dialect)
         self.direct = False
         """Whether viewers' connections are taken over from the HTTP server."""
         self.leaving = False
@@ -44,7 +48,7 @@ class Hub:
         # Tails that nobody watches, in the order in which they were left: when each ends, and its bytes.
         self._lingering: dict[Tail, tuple[asyncio.TimerHandle, int]] = {}
         self._lingering_size = 0
-        self._runs: dict[Tail, asyncio.Task[None]] = {}
+        self._runs: dict[Tail, tuple[LogFollower, asyncio.Task[None]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
 
@@ -72,7 +76,7 @@ class Hub:
         tail = self._tails.get(generation_id)
         lingers = tail in self._lingering
         # Where nobody watched, a Redis that came back older may have lost the end that we have seen.
-        if tail is None or tail.gone or (lingers and tail.ended.is_set()):
+        if tail is None or tail.known.gone or (lingers and tail.known.ended):
             tail = self._open(generation_id)
         elif lingers:
             self._return(tail)
@@ -91,7 +95,7 @@ class Hub:
         end = asyncio.get_running_loop().call_later(TAIL_LINGER_S, self._close, tail)
         self._lingering[tail] = (end, tail.frames.size)
         self._lingering_size += tail.frames.size
-        if tail.ended.is_set() or self._draining:
+        if tail.known.ended or self._draining:
             self._close(tail)
         while self._lingering_size > MAX_LINGERING_BYTES:
             self._close(next(iter(self._lingering)))
@@ -103,18 +107,18 @@ class Hub:
         end.cancel()
 
     def _open(self, generation_id: str) -> Tail:
-        tail = Tail(
-            generation_id, self.log, self.generations, check=self.settings.heartbeat, window=self.settings.flush_window
-        )
+        follower = LogFollower(generation_id, self.log, self.generations, check=self.settings.heartbeat)
+        tail = Tail(generation_id, follower.known, self.dialect, window=self.settings.flush_window)
         self._tails[generation_id] = tail
-        self._runs[tail] = asyncio.create_task(tail.run())
-        self._subscriber.subscribe(GenerationKeys(generation_id).channel, tail)
+        self._runs[tail] = follower, asyncio.create_task(follower.run())
+        self._subscriber.subscribe(GenerationKeys(generation_id).channel, follower)
         return tail
 
     def _close(self, tail: Tail) -> None:
         self._return(tail)
-        self._runs.pop(tail).cancel()
-        self._subscriber.unsubscribe(GenerationKeys(tail.generation_id).channel, tail)
+        follower, run = self._runs.pop(tail)
+        run.cancel()
+        self._subscriber.unsubscribe(GenerationKeys(tail.generation_id).channel, follower)
         if self._tails.get(tail.generation_id) is tail:
             del self._tails[tail.generation_id]
 

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 from api.viewing import sse_frames
+from api.viewing.dialect import Framer
 from shared.log.entry import RawEntry, read_id
 from shared.log.events import ORIGIN, TERMINAL_TYPES, EventId
 from shared.log.guarded_log import LOG_PAGE, Log
@@ -20,9 +21,9 @@ MAX_PAGE_BYTES = 32_000_000
 class ReplayPage:
     """Consecutive events of one log, as frames."""
 
-    def __init__(self, entries: Sequence[RawEntry]) -> None:
+    def __init__(self, entries: Sequence[RawEntry], framer: Framer) -> None:
         self._ids = [event_id for event_id, _ in entries]
-        self._frames = [sse_frames.EVENT_FRAME % (type, data, event_id) for event_id, (type, data) in entries]
+        self._frames = [framer.frame(entry) for entry in entries]
         self._pieces: dict[bool, list[bytes]] = {}
         self.size = sum(map(len, self._frames))
         self.last = read_id(self._ids[-1]) if entries else None
@@ -48,8 +49,8 @@ class ReplayPages:
     As ids are dense, page n of an attempt begins with its event n * PAGE.
     """
 
-    def __init__(self, log: Log) -> None:
-        self._log = log
+    def __init__(self, log: Log, framer: Framer) -> None:
+        self._log, self._framer = log, framer
         self._reading: dict[tuple[str, EventId], asyncio.Task[ReplayPage]] = {}
         self._size = 0
 
@@ -62,7 +63,7 @@ class ReplayPages:
         page = await asyncio.shield(self.expect(generation_id, cursor))
         if page.last is not None and page.last <= cursor:
             # The log was trimmed, or it has a hole; then what follows is found without pages.
-            page = ReplayPage(await self._log.read_raw(generation_id, cursor))
+            page = ReplayPage(await self._log.read_raw(generation_id, cursor), self._framer)
         return page
 
     def expect(self, generation_id: str, cursor: EventId) -> asyncio.Task[ReplayPage]:
@@ -78,7 +79,7 @@ class ReplayPages:
     async def _read(self, generation_id: str, first: EventId) -> ReplayPage:
         kept = 0.0
         try:
-            page = ReplayPage(await self._log.read_raw(generation_id, first.before))
+            page = ReplayPage(await self._log.read_raw(generation_id, first.before), self._framer)
             kept = PAGE_KEPT_S if self._size + page.size <= MAX_PAGE_BYTES else 0.0
         finally:
             if not kept:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from starlette.requests import Request
 
-from api.viewing.sse_frames import ResetReason
+from api.viewing.dialect import ResetReason
 from shared.generations.generations import Existence, Found, Generations
 from shared.log.events import ORIGIN, EventId
 from shared.log.guarded_log import Log

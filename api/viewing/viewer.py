@@ -9,6 +9,7 @@ from typing import Protocol
 
 from api.viewing import sse_frames
 from api.viewing.connection import Connection
+from api.viewing.dialect import Dialect, ResetReason
 from api.viewing.resume import ResumePoint
 from api.viewing.tail import Tail
 from shared.config.settings import Settings
@@ -24,6 +25,7 @@ class Host(Protocol):
     """Where viewers are at home."""
 
     settings: Settings
+    dialect: Dialect
 
     def leave(self, viewer: Viewer, tail: Tail | None) -> None:
         """This one is over, and no longer watches the tail."""
@@ -49,7 +51,7 @@ class Viewer:
         self.over = False
         """Whether it is gone, or has had everything."""
         self._connection, self._host = connection, host
-        self._due = sse_frames.retry() + first
+        self._due = host.dialect.opening() + first
         self._queued = first
         """The last `queued` frame it was sent."""
         self._done = False
@@ -79,8 +81,14 @@ class Viewer:
         self._due += body
         self.advance()
 
+    def say_reset(self, reason: ResetReason) -> None:
+        """Tell it that what follows starts from the beginning of the log."""
+        self.say(self._host.dialect.reset(reason))
+
     def write(self, wire: bytes) -> None:
-        """Hand bytes to the connection, as chunks where it takes those. Not while that is full."""
+        """Hand bytes to the connection, if there are any: as chunks where it takes those, and not while it is full."""
+        if not wire:
+            return
         self._written_at = self._loop.time()
         self._written += len(wire)
         self._connection.write(wire)
@@ -88,7 +96,7 @@ class Viewer:
     def follow(self, tail: Tail, start: ResumePoint) -> None:
         """Have what the tail has after the cursor, then whatever comes, until the end."""
         self._tail, self._cursor = tail, start.cursor
-        tail.followers.add(self)
+        tail.broadcast.followers.add(self)
         self.advance()
 
     def finish(self) -> None:
@@ -113,7 +121,7 @@ class Viewer:
                 self._write_own(due)
             elif self.draining:
                 self.draining, self._done = False, True
-                self._write_own(sse_frames.DRAIN_FRAME)
+                self._write_own(self._host.dialect.drain)
             elif self._done:
                 self._connection.end()
                 self._close()
@@ -124,7 +132,7 @@ class Viewer:
         """`advance`, thousands of times for each event: who is as far as another one was, writes the same."""
         connection = self._connection
         piece = news.get(self.position)
-        if piece is not None and self._current and connection.chunked and not connection.full:
+        if piece and self._current and connection.chunked and not connection.full:
             self.position = end
             self._written_at = now
             self._written += len(piece)
@@ -137,35 +145,34 @@ class Viewer:
         connection, tail, position = self._connection, self._tail, self.position
         assert tail is not None
         assert position is not None
-        if tail.state is not None or tail.gone:
+        if tail.known.ended:
             self._current = False
         elif position < tail.frames.count and not connection.full:
-            piece, end = tail.piece(position, connection.chunked)
+            piece, end = tail.broadcast.piece(position, connection.chunked)
             self.position = end
-            self._written_at = self._loop.time()
-            self._written += len(piece)
             # Where there is more than a piece of news, the long way goes on.
             self._current = end == tail.frames.count
-            connection.write(piece)
+            self.write(piece)
 
     def _step(self, tail: Tail) -> bool:
         """Do the next thing that following is made of; False where there is nothing to do."""
-        if tail.gone:
+        known = tail.known
+        if known.gone:
             self._done = True
-        elif not tail.loaded or (self.position is None and not self._locate(tail)):
+        elif not known.loaded or (self.position is None and not self._locate(tail)):
             return False
         elif self.rewound:
             self.rewound = False
-            self._write_own(sse_frames.reset("trimmed" if tail.trimmed else "unknown_cursor"))
+            self._write_own(self._host.dialect.reset("trimmed" if known.trimmed else "unknown_cursor"))
         elif (position := self.position or 0) < tail.frames.count:
             # The position moves before the write: that may come back here.
-            piece, self.position = tail.piece(position, self._connection.chunked)
+            piece, self.position = tail.broadcast.piece(position, self._connection.chunked)
             self.write(piece)
-        elif tail.state is not None:
+        elif known.state is not None:
             self._done = True
-        elif not tail.frames.count and tail.queued is not None and tail.queued != self._queued:
-            self._queued = tail.queued
-            self._write_own(tail.queued)
+        elif not tail.frames.count and tail.line is not None and tail.line != self._queued:
+            self._queued = tail.line
+            self._write_own(tail.line)
         else:
             self._current = bool(tail.frames.count)
             return False
@@ -173,11 +180,12 @@ class Viewer:
 
     def _locate(self, tail: Tail) -> bool:
         """Find the cursor's place in the frames; False where it may still come."""
-        self.position = tail.position(self._cursor)
+        known = tail.known
+        self.position = known.position(self._cursor)
         if self.position is not None:
-            self.rewound = self._cursor == ORIGIN and tail.trimmed
+            self.rewound = self._cursor == ORIGIN and known.trimmed
             return True
-        if self._cursor > tail.last and tail.state is None:
+        if self._cursor > known.last and known.state is None:
             if self._patience is None:
                 self._patience = self._loop.call_later(CATCH_UP_S, self._lose_patience)
             return False
@@ -213,7 +221,7 @@ class Viewer:
             self.cut()
             return
         if now - self._written_at >= self._host.settings.heartbeat and not self._connection.full:
-            self._write_own(sse_frames.HEARTBEAT_COMMENT)
+            self._write_own(self._host.dialect.heartbeat)
 
     def cut(self) -> None:
         """End the connection at once; what is unsent is dropped, and the client resumes."""
@@ -262,6 +270,6 @@ class Viewer:
             self._patience.cancel()
         tail, self._tail = self._tail, None
         if tail is not None:
-            tail.followers.discard(self)
+            tail.broadcast.followers.discard(self)
         self._host.leave(self, tail)
         self.advance()  # for who waits for room

@@ -38,12 +38,12 @@ class CheckedRedis:
     """Connections that one API with one worker may open there."""
 
 
-def examine(place: CheckedRedis) -> Iterator[Finding]:
+def examine(place: CheckedRedis, *, timeout_s: float = REDIS_TIMEOUT_S) -> Iterator[Finding]:
     """All findings but those on workers and durability; one where it does not answer."""
-    client = open_client(place.server.url, REDIS_TIMEOUT_S)
+    client = open_client(place.server.url, timeout_s)
     try:
         refuse_if_hung_up(client)
-        yield from _permissions(place, _lacks(place.server))
+        yield from _permissions(place, _lacks(place.server, timeout_s))
         info, directives = redis_setup.info_of(client), redis_setup.directives_of(client)
         if info is not None:
             yield redis_setup.version(place.subject, info)
@@ -78,11 +78,11 @@ def workers(place: CheckedRedis, program: str) -> Iterator[Finding]:
         yield Finding("fail" if waiting else "warn", "workers", state, advice)
 
 
-def _lacks(server: TriedServer) -> MissingPermissions:
+def _lacks(server: TriedServer, timeout_s: float) -> MissingPermissions:
     """Raises redis.exceptions.RedisError and OSError."""
     # In a thread, as whoever calls may have a loop of its own.
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(lambda: asyncio.run(lacks(server, timeout=REDIS_TIMEOUT_S))).result()
+        return thread.submit(lambda: asyncio.run(lacks(server, timeout=timeout_s))).result()
 
 
 def _no_use(place: CheckedRedis, error: BaseException) -> Finding:

@@ -83,9 +83,10 @@ class ProviderSettings(BaseModel):
     prefill: Prefill = Field(
         default="none",
         description="Chat and Messages: how it is given the beginning of an answer, to go on from there "
-        "(`on_interrupt` `continue`). All but `none` send it as the last message: `assistant` as it is, `prefix` with "
-        "`prefix: true`, `mistral` as `prefix`, and the answer repeats it, `deepseek` as `prefix`, at `/beta` and with "
-        "the reasoning, `vllm` with `continue_final_message: true`. Messages has `assistant` only. "
+        "(`on_interrupt` `continue`). `none`: not at all. `assistant`: as the last message, as it is. `prefix`: with "
+        "`prefix: true` in that message. `mistral`: as `prefix`, and the answer repeats the beginning. `deepseek`: as "
+        "`prefix`, at `/beta`, with the reasoning. `vllm`: with `continue_final_message: true`. Messages has `none` "
+        "and `assistant`. "
         "Defaults to `none`.",
     )
     anthropic_version: str | None = Field(

@@ -218,8 +218,7 @@ class Settings(BaseSettings):
         default=3,
         ge=1,
         le=1_000,
-        description="Failed attempts after which a generation goes to the next model of its `fallback`, or ends as "
-        "`failed`; a lost worker that another generation may be to blame for does not count, as often. Defaults to 3.",
+        description="Failed attempts before the next model of its `fallback`, or before `failed`. Defaults to 3.",
     )
     drain_timeout: float = Field(
         default=20.0,

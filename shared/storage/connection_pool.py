@@ -10,11 +10,17 @@ from redis.asyncio import BlockingConnectionPool
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError
 
-from shared.errors import HungUpError
+from shared.errors import MidstreamError
 from shared.storage.outage import is_crowded
 
 KEPT_CONNECTIONS = 1
 """Connections that stay open however long they are idle, so that what comes now and then need not connect."""
+
+
+class HungUpError(MidstreamError, ConnectionError):
+    """Redis closed a connection before it had said anything, as may be seen of one that takes no more."""
+
+    retryable = True
 
 
 class BoundedPool(BlockingConnectionPool):

@@ -15,8 +15,8 @@ from redis.asyncio.sentinel import SentinelManagedConnection, SentinelManagedSSL
 from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, ResponseError
 from redis.typing import EncodableT
 
-from shared.errors import HungUpError
 from shared.process.background_thread import LONG_WORK_BYTES
+from shared.storage.connection_pool import HungUpError
 from shared.storage.outage import CROWDED_WORDS, Outage, refusal, words
 from shared.storage.primary import CODES_OF_NO_PRIMARY, CODES_TO_RETRY, Primary
 from shared.storage.sentinel import SentinelPool

@@ -20,7 +20,7 @@ from tests.chaos.load import Load
 from tests.chaos.rig import Rig
 from tests.chaos.schedule import WEIGHTS, Schedule
 from tests.chaos.undisturbed import needless
-from tests.conftest import pytest_configure
+from tests.conftest import forget_environment
 from tests.faults.redis_faults import JUMP
 from tests.faults.server import FAKETIME
 
@@ -180,7 +180,7 @@ def main(words: Sequence[str] | None = None) -> int:
         viewers=asked.viewers, lease=asked.lease, pace=asked.pace, kinds=asked.kinds,
         cut_aof=asked.cut_aof, ttl=asked.ttl, most=asked.most,
     )  # fmt: skip
-    pytest_configure()  # settings of this machine change no outcome here either
+    forget_environment()  # settings of this machine change no outcome here either
     folder = asked.folder or Path(tempfile.mkdtemp(prefix="midstream-chaos-"))
     asyncio.run(run(plan, folder))
     violations, evidence, checker = judge(folder)

@@ -24,7 +24,7 @@ from tests.chaos.evidence import Evidence
 from tests.chaos.figures import summary
 from tests.chaos.history import Fault, History
 from tests.chaos.rig import Rig
-from tests.conftest import pytest_configure
+from tests.conftest import forget_environment
 from tests.harness.repository import ROOT
 
 TURN = 30.0
@@ -140,7 +140,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--turn", type=float, default=TURN, help="seconds of one crowd")
     parser.add_argument("--folder", type=Path, help="where to keep the history")
     asked = parser.parse_args(words)
-    pytest_configure()
+    forget_environment()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     began = time.monotonic()

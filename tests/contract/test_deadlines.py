@@ -17,9 +17,8 @@ from shared.generations.generations import Generations
 from shared.log.events import Cancelled, Cost, Failed, Spent, Usage, decode, encode
 from shared.log.guarded_log import Batch, ClaimOutcome, Log, WriteOutcome
 from shared.queue.queue import Queue
-from shared.queue.workers import Workers
 from shared.record import Acceptance
-from shared.storage.keys import DEADLINES_KEY, WORKERS_KEY
+from shared.storage.keys import DEADLINES_KEY
 
 
 @pytest.fixture
@@ -160,29 +159,6 @@ async def test_settling_forgets_the_deadline(redis: Redis, generations: Generati
     await accept(generations, "gen_x")
     await queue.settle(["gen_x"])
     assert await redis.zcard(DEADLINES_KEY) == 0
-
-
-async def test_workers_are_alive_for_as_long_as_they_say(redis: Redis) -> None:
-    workers = Workers(redis)
-    assert await workers.alive() == 0
-    await workers.beat("one", 60)
-    await workers.beat("two", 0.05)
-    async with asyncio.timeout(5):
-        while await workers.alive() != 1:
-            await asyncio.sleep(0.01)
-    await workers.beat("one", 60)
-    assert await workers.alive() == 1
-    await workers.leave("one")
-    assert await workers.alive() == 0
-
-
-async def test_workers_of_before_the_clock_was_set_back_are_not_alive(redis: Redis) -> None:
-    workers = Workers(redis)
-    await workers.beat("lost", 5)
-    await redis.zincrby(WORKERS_KEY, 600_000, "lost")
-    assert await workers.alive() == 0
-    await workers.beat("living", 5)
-    assert await redis.zcard(WORKERS_KEY) == 1
 
 
 @pytest.mark.parametrize("lost", [False, True])

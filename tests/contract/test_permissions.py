@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,13 +15,11 @@ from redis.exceptions import RedisError
 from midstream.processes.valkey import Valkey
 from shared.config.settings import Settings
 from shared.errors import SettingsError
-from shared.permissions.commands import TriedServer, servers
+from shared.permissions.commands import servers
 from shared.permissions.permission_check import ACL_RULE, MissingPermissions, lacks, require, try_again
 from shared.queue.queue import Queue
 from shared.storage.connections import connect
-from tests.harness.repository import ROOT
 
-LUA = [script for package in ("shared", "worker") for script in (ROOT / package).rglob("*.lua")]
 DEBIAN_REDIS = shutil.which("redis-server")
 PASSWORD = "s3cr3t"
 
@@ -154,37 +151,3 @@ async def test_a_server_that_was_away_at_start_is_tried_when_it_is_back(
         await permit(admin, *ACL_RULE.split())
         assert await require(settings) == []
         await admin.aclose()
-
-
-def tried(settings: Settings) -> dict[str, set[str]]:
-    return {server.setting: {line.split()[0] for line in server.commands} for server in servers(settings)}
-
-
-def test_every_command_of_a_script_is_tried() -> None:
-    commands = set[str]().union(*tried(Settings(queue_url="redis://queue.test")).values())
-    called = {name for script in LUA for name in re.findall(r"p?call\('(\w+)'", script.read_text())}
-    assert len(called) > 25
-    assert called <= commands
-
-
-def test_every_command_of_a_client_is_tried() -> None:
-    """By the names of redis-py's methods, of whatever is called as a client or a pipeline."""
-    commands = set[str]().union(*tried(Settings(queue_url="redis://queue.test")).values())
-    called = {
-        name.upper()
-        for package in ("api", "shared", "worker")
-        for file in (ROOT / package).rglob("*.py")
-        for name in re.findall(r"\b_?(?:redis|pipe)\.([a-z]+)\(", file.read_text())
-    }
-    assert len(called) > 20
-    # All but what is redis-py's own.
-    assert called - {"PIPELINE", "EXECUTE", "PUBSUB", "ACLOSE"} <= commands
-
-
-def test_each_of_two_servers_is_tried_for_what_it_is_for() -> None:
-    two = tried(Settings(queue_url="redis://queue.test"))
-    assert "XADD" in two["redis_url"] - two["queue_url"]
-    assert "ZADD" in two["queue_url"] - two["redis_url"]
-    assert "SCAN" in two["redis_url"] - tried(Settings())["redis_url"], "two are compared, one is not"
-    assert [server.setting for server in servers(Settings(queue_url=Settings().redis_url))] == ["redis_url"]
-    assert isinstance(next(servers(Settings())), TriedServer)

@@ -14,9 +14,9 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from midstream.commands.up import free_port
 from tests.e2e.conftest import AIMOCK_KEY, Node
 from tests.e2e.viewers import DEADLINE, ask, blocks, connect, cursor_of, parse, text_of, watch
+from tests.harness.ports import free_port
 from tests.harness.processes import Process, Stack
 
 pytestmark = [
@@ -51,7 +51,7 @@ async def gateway(litellm: str, aimock: Process, tmp_path_factory: pytest.TempPa
     folder = tmp_path_factory.mktemp("litellm")
     # Its YAML parser reads JSON too.
     (folder / "config.yaml").write_text(json.dumps({"model_list": models, **settings}))
-    port = free_port("127.0.0.1", 0)
+    port = free_port()
     command = [litellm, "--config", "config.yaml", "--host", "127.0.0.1", "--port", str(port), "--telemetry", "False"]
     # It would else fetch its list of prices, and find our packages for its own.
     environment = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "PYTHONPATH": "", "NO_COLOR": "1"}

@@ -13,10 +13,10 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from midstream.commands.up import free_port
 from midstream.processes.polling import POLL_S
 from midstream.processes.valkey import Valkey, find_binary
 from tests.faults.aof import Tail
+from tests.harness.ports import free_port
 
 FAKETIME = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
 """Debian's package libfaketime; without it no clock can jump."""
@@ -63,7 +63,7 @@ class Server(Valkey):
 
     def __init__(self, data_dir: Path, *, clock: Clock | None = None) -> None:
         self.clock = clock
-        self.port = free_port("127.0.0.1", 0)
+        self.port = free_port()
         self.tail = Tail(data_dir)
         config = {
             "port": str(self.port),

@@ -56,6 +56,7 @@ async def listed(http: httpx2.AsyncClient, url: str, model: str) -> list[dict[st
     return [row for row in page["data"] if row["model"] == model]
 
 
+@pytest.mark.promise(3)
 @pytest.mark.parametrize(
     "point", ["shared/queue/announce.lua", "shared/generations/create.lua", "shared/queue/enqueue.lua"]
 )

@@ -10,17 +10,14 @@ from typing import Any
 import pytest
 from fakeredis import FakeAsyncRedis
 from redis.asyncio import Redis
-from redis.exceptions import ConnectionError
 
 from api.unsynced import Unsynced
-from api.viewing import tail as tail_module
-from api.viewing.tail import Tail
 from shared.config.settings import Settings
 from shared.durability import Durability
 from shared.generations import generations as generations_module
 from shared.generations.generations import Generations
 from shared.log.events import TERMINAL_TYPES
-from shared.log.guarded_log import ClaimOutcome, Log, Publication, WriteOutcome
+from shared.log.guarded_log import ClaimOutcome, Log, WriteOutcome
 from shared.queue.queue import Queue
 from shared.record import Acceptance
 from shared.storage.clock import ServerClock
@@ -34,7 +31,7 @@ from worker.maintenance.settler import Settler
 from worker.providers.registry import Registry
 from worker.requests.kept_request import KeptRequest
 from worker.running.circuits import Circuits
-from worker.running.generation_run import JobEnd
+from worker.running.generation_end import JobEnd
 from worker.running.quarantine import Quarantine
 from worker.running.running_generations import RunningGenerations
 from worker.running.services import WorkerServices
@@ -270,111 +267,6 @@ async def test_what_redis_forgot_twice_is_accepted_again_twice(generations: Gene
         async with asyncio.timeout(10):
             while (await generations.find("gen_x")).record is None:
                 await asyncio.sleep(0.01)
-    task.cancel()
-    await asyncio.wait([task])
-
-
-async def test_a_tail_reads_the_log_only_once_it_would_hear_what_follows(
-    generations: Generations, log: Log, redis: Redis
-) -> None:
-    generation_id = await accept(generations)
-    running = await claim(log, generation_id)
-    # It looks at the log again only after an hour: what it misses now, it misses.
-    tail = Tail(generation_id, log, generations, check=3600.0)
-    task = asyncio.create_task(tail.run())
-    for _ in range(20):
-        await asyncio.sleep(0.005)
-    # Nobody hears this: the subscription does not stand yet.
-    await log.append(batch(generation_id, running, 1, [delta("a"), completed()]))
-    tail.subscribed()
-    await eventually(lambda: tail.state is not None or tail.gone)
-    assert (tail.state, tail.frames.count) == ("completed", 3)
-    task.cancel()
-    await asyncio.wait([task])
-
-
-async def test_a_publication_between_two_reads_of_a_tail_is_kept(generations: Generations, log: Log) -> None:
-    generation_id = await accept(generations)
-    running = await claim(log, generation_id)
-    tail = Tail(generation_id, log, generations, check=3600.0)
-    task = asyncio.create_task(tail.run())
-    tail.subscribed()
-    await eventually(lambda: tail.loaded)
-    lost = batch(generation_id, running, 1, [delta("a")])
-    heard = batch(generation_id, running, 2, [delta("b"), completed()])
-    await log.append(lost)
-    await log.append(heard)
-    entries = (await log.read(generation_id))[2:]
-    header = f"{heard.previous} {entries[0].id}".encode()
-    message = b"\n".join([header, *(part for entry in entries for part in (entry.type.encode(), entry.data))])
-    assert Publication.parse(message) is not None
-    tail.published(message)
-    await eventually(lambda: tail.state is not None)
-    assert tail.frames.count == 4
-    task.cancel()
-    await asyncio.wait([task])
-
-
-async def test_a_tail_sees_that_the_log_went_another_way_although_it_heard_nothing(
-    generations: Generations, log: Log, redis: Redis
-) -> None:
-    generation_id = await accept(generations)
-    first = await claim(log, generation_id)
-    older = await state(redis, generation_id)
-    await log.append(batch(generation_id, first, 1, [delta("a"), delta("b")]))
-    tail = Tail(generation_id, log, generations, check=3600.0)
-    task = asyncio.create_task(tail.run())
-    tail.subscribed()
-    await eventually(lambda: tail.frames.count == 3)
-    await roll_back(redis, generation_id, older)
-    second = await claim(log, generation_id)
-    await log.append(batch(generation_id, second, 1, [delta("c"), completed()]))
-    tail.subscribed()
-    await eventually(lambda: tail.state is not None)
-    assert tail.frames.count == len(await log.read(generation_id)) == 4
-    task.cancel()
-    await asyncio.wait([task])
-
-
-async def test_the_time_to_write_it_again_counts_only_while_redis_answers(
-    generations: Generations, log: Log, redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It comes back without the generation, goes once more, and only then its worker can write."""
-    monkeypatch.setattr(tail_module, "RESTORATION_S", 1.0)
-    generation_id = await accept(generations)
-    await claim(log, generation_id)
-    older = await state(redis, generation_id)
-    tail = Tail(generation_id, log, generations, check=0.05)
-    task = asyncio.create_task(tail.run())
-    tail.subscribed()
-    await eventually(lambda: tail.frames.count == 1)
-    await roll_back(redis, generation_id, ({}, []))
-    await redis.delete(GenerationKeys(generation_id).tombstone)
-    await eventually(lambda: tail._forgotten_at is not None)
-    read, tries = log.read, 0
-
-    async def away(*_: Any, **__: Any) -> Any:
-        nonlocal tries
-        tries += 1
-        raise ConnectionError("away")
-
-    monkeypatch.setattr(log, "read", away)
-    began = time.monotonic()
-    await eventually(lambda: tries > 1 and time.monotonic() - began > 2 * tail_module.RESTORATION_S)
-    answered = 0
-
-    async def back(*arguments: Any, **options: Any) -> Any:
-        nonlocal answered
-        found = await read(*arguments, **options)
-        answered += 1
-        return found
-
-    monkeypatch.setattr(log, "read", back)
-    await eventually(lambda: answered > 1)  # it has been looked at once that it is still not there
-    assert not tail.gone
-    await roll_back(redis, generation_id, older)
-    await eventually(lambda: tail._forgotten_at is None)
-    assert not tail.gone
     task.cancel()
     await asyncio.wait([task])
 

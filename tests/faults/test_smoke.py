@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from tests.e2e.viewers import DEADLINE, Response, ask, blocks, connect, cursor_of, parse, text_of, watch
 from tests.harness.processes import Stack
@@ -13,6 +14,7 @@ from tests.harness.processes import Stack
 LEASE = 2.0
 
 
+@pytest.mark.promise(2)
 async def test_kill_9_of_a_worker_under_twenty_generations(tmp_path: Path) -> None:
     environment = {"MIDSTREAM_LEASE": str(LEASE)}
     async with (
@@ -48,6 +50,7 @@ async def test_kill_9_of_a_worker_under_twenty_generations(tmp_path: Path) -> No
     assert text_of(b"".join(second[start:]) + b"\n\n") == whole
 
 
+@pytest.mark.promise(1)
 async def test_kill_9_of_redis_in_mid_stream(tmp_path: Path) -> None:
     async with Stack(tmp_path, apis=2, workers=2) as stack, httpx2.AsyncClient(timeout=DEADLINE) as http:
         api, other = (process.url for process in stack.apis)

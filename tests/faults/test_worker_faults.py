@@ -96,6 +96,7 @@ KILLS: dict[str, tuple[str, dict[str, Any], list[tuple[int, str]], int]] = {
 }
 
 
+@pytest.mark.promise(7)
 @pytest.mark.parametrize("point", KILLS)
 async def test_kill_9_at_a_point(stack: Breakable, http: httpx2.AsyncClient, key: str, point: str) -> None:
     """A killed worker's generation ends once, whole, and the provider is asked no more often than needed."""
@@ -118,6 +119,7 @@ async def test_kill_9_at_a_point(stack: Breakable, http: httpx2.AsyncClient, key
     assert last_attempt(body) == last_attempt(reference) != ""
 
 
+@pytest.mark.promise(4)
 async def test_a_zombie_that_wakes_writes_nothing(stack: Breakable, http: httpx2.AsyncClient, key: str) -> None:
     """SIGSTOP for twice the lease, then SIGCONT: what it still had to say and to end is given up, or refused."""
     zombie, heir = stack.workers

@@ -19,9 +19,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from tests.harness.ports import free_port
 from tests.judges.packages import install_npm
 from tests.mended.proxies import PROXIES, lags, offered, reached
-from tests.mended.running import Running, free_port
+from tests.mended.running import Running
 
 LATE = 0.1
 BODY = json.dumps(

@@ -9,7 +9,8 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tests.mended.running import environment, executable, free_port, until
+from tests.harness.ports import free_port
+from tests.mended.running import environment, executable, until
 
 
 class Program:

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.mended.running import free_port, until
+from tests.harness.ports import free_port
+from tests.mended.running import until
 
 
 def binary() -> Path:

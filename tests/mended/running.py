@@ -8,7 +8,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.conftest import EXE
+from tests.harness.ports import free_port
 
 START = 60.0
 STOP = 20.0
@@ -45,13 +45,6 @@ class Event(NamedTuple):
 def executable() -> str:
     """The `midstream` that is tried: the environment's MIDSTREAM_EXE, else the one of this interpreter."""
     return EXE or str(Path(sys.executable).with_name("midstream"))
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 on which nothing listens now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.ports import free_port
 from tests.mended.conftest import Start
-from tests.mended.running import Running, environment, executable, free_port
+from tests.mended.running import Running, environment, executable
 
 SERVICES = {
     "MIDSTREAM_SERVICE_HOST": "10.0.0.1",

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.ports import free_port
 from tests.mended.conftest import Serve, Start
 from tests.mended.once import program
-from tests.mended.running import Running, free_port, until
+from tests.mended.running import Running, until
 from tests.mended.upstream import answer
 
 

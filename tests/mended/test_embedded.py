@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.ports import free_port
 from tests.mended.conftest import Start
 from tests.mended.once import ended, program
-from tests.mended.running import environment, executable, free_port, until
+from tests.mended.running import environment, executable, until
 from tests.mended.test_operation import binary
 
 NOBODY = """

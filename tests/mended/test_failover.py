@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.ports import free_port
 from tests.mended.conftest import Serve, Start
 from tests.mended.redis_servers import Address, RedisServer, Sentinel
-from tests.mended.running import Running, free_port, until
+from tests.mended.running import Running, until
 from tests.mended.viewers import Viewer, all_whole, slow
 
 USER = ("midstream", "s3ntinel")

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.harness.ports import free_port
 from tests.mended.conftest import Serve, Start
-from tests.mended.running import Running, free_port, until
+from tests.mended.running import Running, until
 from tests.mended.upstream import (
     DONE,
     MESSAGE_START,

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
+from tests.harness.ports import free_port
 from tests.mended.conftest import Serve, Start
-from tests.mended.running import Running, free_port, until
+from tests.mended.running import Running, until
 from tests.mended.upstream import Script, answer, chunk
 
 

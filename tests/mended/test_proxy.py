@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.ports import free_port
 from tests.harness.repository import ROOT
 from tests.mended.conftest import Serve, Start
 from tests.mended.proxies import PROXIES, lags, offered, program
 from tests.mended.redis_servers import RedisServer
-from tests.mended.running import Running, executable, free_port, until
+from tests.mended.running import Running, executable, until
 from tests.mended.upstream import DONE, Script, chunk, counted
 from tests.mended.viewers import Viewer, all_whole, slow
 

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 import redis as redis_py
 
+from tests.harness.ports import free_port
 from tests.mended.once import ended, program
 from tests.mended.redis_servers import RedisServer
-from tests.mended.running import free_port, until
+from tests.mended.running import until
 from tests.mended.test_operation import Redis
 
 SECRET = "s3cr3t"

@@ -1,6 +1,5 @@
 import pytest
 
-from simulator.fault_counter import FaultCounter
 from simulator.faults import Fault, parse_fault
 from simulator.script import BadParameterError, UnknownScriptError, parse_script
 
@@ -69,23 +68,3 @@ def test_an_unknown_script(model: str) -> None:
 )
 def test_where_a_fault_strikes(fault: str, total: int, position: int) -> None:
     assert parse_fault(fault).position(total) == position
-
-
-def test_times_counts_each_model_name() -> None:
-    counter = FaultCounter()
-    once = parse_script("lorem?fault=eof&times=2&key=a")
-    other = parse_script("lorem?fault=eof&times=2&key=b")
-    assert [counter.due(once) is not None for _ in range(4)] == [True, True, False, False]
-    assert counter.due(other) is not None
-    assert all(counter.due(parse_script("lorem?fault=eof")) is not None for _ in range(3))
-
-
-def test_the_counter_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simulator.fault_counter.MAX_COUNTED", 2)
-    counter = FaultCounter()
-    first, *others = (parse_script(f"lorem?fault=eof&times=1&key={n}") for n in range(3))
-    counter.due(first)
-    assert counter.due(first) is None
-    for other in others:
-        counter.due(other)
-    assert counter.due(first) is not None, "the oldest name should have been forgotten"

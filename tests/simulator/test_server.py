@@ -1,15 +1,10 @@
-"""The journal, clients that leave, keys, and the process itself."""
+"""The journal of what happened, keys, routes, and answers that are the same every time."""
 
 import asyncio
 import json
 import re
-import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -54,81 +49,6 @@ async def test_the_journal_says_what_happened(http: httpx2.AsyncClient, ended: E
     assert entry["first_write_us"] - entry["received_us"] >= 58_000, "ttft, less the timer's slack"
     # The schedule is absolute: the last delta is due four periods after the first was, and never much sooner.
     assert stamps[-1] - entry["received_us"] >= 98_000
-
-
-async def test_modest_rates_send_one_delta_a_write(simulator: str) -> None:
-    host, port = simulator.removeprefix("http://").split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    content = json.dumps(body("clock?deltas=8&rate=40")).encode()
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: {len(content)}\r\n\r\n"
-    writer.write(head.encode() + content)
-    await reader.readuntil(b"\r\n\r\n")
-    chunks = []
-    while size := int(await reader.readline(), 16):
-        chunks.append((await reader.readexactly(size + 2))[:-2])
-    writer.close()
-    await writer.wait_closed()
-    counts = [chunk.count(b'"content":"@') for chunk in chunks]
-    assert sum(counts) == 8
-    # A machine busy elsewhere may join two; most come alone.
-    assert counts.count(1) >= 5
-
-
-@pytest.mark.parametrize("path", PATHS)
-async def test_rate_zero_writes_many_deltas_at_once(http: httpx2.AsyncClient, path: str) -> None:
-    chunks = 0
-    seen = b""
-    async with http.stream("POST", path, json=body("clock?deltas=6400&rate=0")) as answer:
-        async for data in answer.aiter_raw():
-            chunks += 1
-            seen += data
-    assert len(re.findall(rb'"@\d+;"', seen)) == 6400
-    assert chunks < 1600
-
-
-@pytest.mark.parametrize("stream", [True, False])
-@pytest.mark.parametrize(
-    "script",
-    ["lorem?fault=stall@2&rate=0", "lorem?rate=0.01", "lorem?ttft=60000", "lorem?fault=keepalive&rate=0"],
-)
-async def test_a_client_that_leaves_is_noticed_at_once(
-    simulator: str, ended: Entries, http: httpx2.AsyncClient, key: str, script: str, stream: bool
-) -> None:
-    host, port = simulator.removeprefix("http://").split(":")
-    content = json.dumps(body(f"{script}&key={key}", stream=stream)).encode()
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: {len(content)}\r\n\r\n"
-    with socket.create_connection((host, int(port)), timeout=10) as client:
-        client.sendall(head.encode() + content)
-        deadline = time.monotonic() + 10
-        while not (running := (await http.get("/journal", params={"key": key})).json()):
-            assert time.monotonic() < deadline
-        assert running[0]["how"] is None
-        assert running[0]["ended_us"] is None
-        left = now_us()
-    (entry,) = await ended(key)
-    assert entry["how"] == "client_left"
-    assert 0 <= entry["ended_us"] - left < 100_000
-
-
-async def test_a_client_that_does_not_read_is_waited_for(simulator: str, ended: Entries, key: str) -> None:
-    host, port = simulator.removeprefix("http://").split(":")
-    content = json.dumps(body(f"clock?deltas=200000&rate=0&key={key}")).encode()
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: {len(content)}\r\n\r\n"
-    reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(head.encode() + content)
-    await reader.readuntil(b"\r\n\r\n")
-    counts: list[int] = []
-    async with httpx2.AsyncClient(base_url=simulator) as http:
-        deadline = time.monotonic() + 20
-        # A stream without a rate has a turn between any two requests, so it stands still only when the
-        # kernel's and the server's buffers are full.
-        while len(counts) < 20 or counts[-1] != counts[-20]:
-            counts.append((await http.get("/journal", params={"key": key})).json()[0]["deltas"])
-            assert time.monotonic() < deadline
-    assert 0 < counts[-1] < 200_000
-    writer.transport.abort()
-    (entry,) = await ended(key)
-    assert (entry["how"], entry["deltas"] < 200_000) == ("client_left", True)
 
 
 async def test_the_journal_is_cleared_by_key(http: httpx2.AsyncClient, ended: Entries, key: str) -> None:
@@ -184,39 +104,3 @@ async def test_required_keys(launch: Callable[..., Any]) -> None:
         refused = answers[1]
         assert isinstance(refused, anthropic.AuthenticationError)
         assert refused.type == "authentication_error"
-
-
-def test_a_unix_socket(launch: Callable[..., Any], tmp_path: Path) -> None:
-    path = tmp_path / "simulator.sock"
-    with launch("--uds", str(path)) as (_, address):
-        assert address == f"unix:{path}"
-        with httpx2.Client(transport=httpx2.HTTPTransport(uds=str(path)), base_url="http://simulator") as client:
-            assert client.get("/livez").status_code == 200
-            with pytest.raises(httpx2.TransportError):
-                client.post(PATHS[0], json=body("lorem?rate=0&fault=reset@2"))
-
-
-@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
-def test_it_stops_at_once_with_answers_running(launch: Callable[..., Any], sent: signal.Signals) -> None:
-    with launch("--port", "0") as (process, address):
-        with (
-            httpx2.Client(base_url=address, timeout=10) as client,
-            client.stream("POST", PATHS[0], json=body("lorem?fault=stall")) as answer,
-        ):
-            stopped = time.monotonic()
-            process.send_signal(sent)
-            with pytest.raises(httpx2.TransportError):
-                answer.read()
-        _, errors = process.communicate(timeout=10)
-        assert time.monotonic() - stopped < 5
-        assert errors == b""
-        assert process.returncode in (0, -sent)
-
-
-def test_a_port_in_use_is_one_clear_line() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        command = [sys.executable, "-m", "simulator", "--port", str(port)]
-        done = subprocess.run(command, capture_output=True, timeout=30, check=False, text=True)
-    assert done.returncode == 1
-    assert done.stderr == f"simulator: cannot listen on 127.0.0.1:{port}: Address already in use\n"

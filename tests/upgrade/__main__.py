@@ -17,7 +17,7 @@ from tests.chaos.chaos import Plan, environment, judge, load
 from tests.chaos.checker import say
 from tests.chaos.figures import summary
 from tests.chaos.history import History
-from tests.conftest import pytest_configure
+from tests.conftest import forget_environment
 from tests.harness.repository import ROOT
 from tests.mended.before import Before
 from tests.upgrade.rollout import Mixed, Rollout, Version
@@ -43,7 +43,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.upgrade", description=__doc__)
     parser.add_argument("commit", nargs="?", default=BEFORE.read_text().strip(), help="the version before")
     asked = parser.parse_args(words)
-    pytest_configure()  # settings of this machine change no outcome here either
+    forget_environment()  # settings of this machine change no outcome here either
     folder = Path(tempfile.mkdtemp(prefix="midstream-upgrade-"))
     with tempfile.TemporaryDirectory() as place, Before(asked.commit, Path(place)) as executable:
         tree = executable.parents[2]

@@ -27,7 +27,7 @@ from shared.storage.clock import ServerClock
 from shared.storage.keys import QUEUE_KEY
 from shared.storage.outage import level
 from worker.leasing.wake_ups import LOOK_INTERVAL_S, WakeUps
-from worker.running.generation_run import JobEnd
+from worker.running.generation_end import JobEnd
 from worker.running.running_generations import RunningGenerations
 
 logger = logging.getLogger("midstream.worker")

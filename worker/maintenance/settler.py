@@ -63,7 +63,7 @@ class Settler:
         self._on_disk = on_disk
         self._observer = observer or Observer()
         self._lingering: deque[_Sealed] = deque()
-        self._looking: dict[int, _Sealed] = {}
+        self._looking: dict[Writer, _Sealed] = {}
         self._waiting: deque[_Settled] = deque(maxlen=MAX_WAITING)
         self._settling = False
         self._look_now = asyncio.Event()
@@ -110,7 +110,7 @@ class Settler:
         """On its own, so that nothing refers to a writer while there is nothing to do."""
         while self._lingering and self._lingering[0].due <= now:
             sealed = self._lingering.popleft()
-            self._looking[id(sealed.writer)] = sealed
+            self._looking[sealed.writer] = sealed
             sealed.writer.recheck()
         for sealed in list(self._looking.values()):
             self._look_at(sealed, now)
@@ -120,7 +120,7 @@ class Settler:
         there = writer.behind == 0
         if not there and writer.errors <= self._durability.max_refusals:
             return  # an outage counts no error: what was sealed just before it is needed when it is over
-        del self._looking[id(writer)]
+        del self._looking[writer]
         if there and now - writer.appended_at < self._durability.synced_s:
             # It had to be written again, and that is not on disk yet either.
             sealed.due = now + self._durability.synced_s

@@ -8,12 +8,12 @@ import httpx2
 from openai import AsyncOpenAI, AsyncStream
 
 from shared.config.provider_settings import ProviderSettings
-from worker.providers.call_times import CallTimes
+from worker.providers.call_times import CALL_TIMES, CallTimes
 from worker.providers.environment_headers import without_ambient_headers
 from worker.providers.http_client import http_client
 
 
-def connect(settings: ProviderSettings, times: CallTimes) -> AsyncOpenAI:
+def connect(settings: ProviderSettings, times: CallTimes = CALL_TIMES) -> AsyncOpenAI:
     """A client for this endpoint, which tries nothing again by itself."""
     with without_ambient_headers():
         client = AsyncOpenAI(

@@ -25,33 +25,36 @@ class Continuation:
     """For a generation that asked to `continue`: where the next attempt goes on, and who is told that nobody will."""
 
     def __init__(self, services: WorkerServices, record: Record, asked: KeptRequest) -> None:
-        self.useless = False
-        """The next attempt starts over, as what it would continue from is of no use."""
         self._services = services
         self._record = record
         self._asked = asked
         self._said: Snapshot | None = None
-        """What they said when last asked for; None once nothing is left running."""
+        """What they had said when the log was last read; None once nothing is left running."""
         self._endings: list[asyncio.Task[None]] = []
 
-    async def to_continue(self, provider: str, model: str) -> Snapshot | None:
-        """What they have said, if the next one, of this model, is to go on from there.
-
-        Raises redis.exceptions.RedisError.
-        """
+    async def read_log(self) -> Snapshot | None:
+        """Read what they have said, which `let_go` may end. Raises redis.exceptions.RedisError."""
         if self._record.on_interrupt != "continue":
             return None
         said = await read(self._services.log, self._record.id)
         self._said = said if said is not None and said.attempts else None
-        if self.useless or self._said is None:
+        return self._said
+
+    async def to_continue(self, provider: str, model: str, *, fresh: bool = False) -> Snapshot | None:
+        """Read what they have said; gives it if the next attempt, of this model, is to go on from there.
+
+        It is not where it starts `fresh`. Raises redis.exceptions.RedisError.
+        """
+        said = await self.read_log()
+        if fresh or said is None or self._asked.head is None:
             return None
-        newest = self._said.attempts[-1]
+        newest = said.attempts[-1]
         if newest.cached or (newest.provider, newest.model) != (provider, model):
             return None  # that provider was asked by another, or is another
         try:
             request = await self._asked.request()
-            return said if self._services.providers.get(provider).continues(request, model, self._said) else None
-        except (ValidationError, KeyError):
+            return said if self._services.providers.get(provider).continues(request, model, said) else None
+        except KeyError:
             return None  # the attempt will say so
 
     def let_go(self) -> None:

@@ -58,6 +58,14 @@ def shown(model: str) -> str:
     return plain if plain == name else plain + "…"
 
 
+def place(error: Exception) -> str | None:
+    """Where an error was raised, as `function:line`: its text may hold a prompt."""
+    traceback = error.__traceback__
+    while traceback and traceback.tb_next:
+        traceback = traceback.tb_next
+    return traceback and f"{traceback.tb_frame.f_code.co_name}:{traceback.tb_lineno}"
+
+
 def _pairs(**told: str | int) -> str:
     """Each as ` name=value`. A text that could be taken for more than one value, or for a line, is written as JSON."""
     return "".join(f" {name}={value if isinstance(value, int) else _text(value)}" for name, value in told.items())

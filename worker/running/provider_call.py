@@ -47,26 +47,28 @@ class ProviderCall:
         return replace(self, so_far=begun) if goes_on else self
 
 
-async def stream(call: ProviderCall, writer: Writer, settings: Settings, *, seconds: float) -> Completed | Failed:
-    """What the provider says, into the writer; gives the terminal event, which is the caller's to write.
+@dataclass(frozen=True, slots=True)
+class CallEnd:
+    """How a call ended: with this terminal event, which is the caller's to write."""
 
-    `seconds` is what is left of the generation's deadline. A failure whose `retryable` is set may be followed by
-    another attempt.
-    """
+    event: Completed | Failed
+    over: bool = False
+    """The answer has failed, and not only the connection to it: it has no more to say."""
+
+
+async def stream(call: ProviderCall, writer: Writer, settings: Settings, *, seconds: float) -> CallEnd:
+    """Write what the provider says, until that ends. `seconds` is what is left of the generation's deadline."""
     try:
         async with asyncio.timeout(seconds):
-            return await _with_retries(call, writer, settings)
+            return CallEnd(await _with_retries(call, writer, settings))
     except TimeoutError:
-        return Failed(
-            code="deadline_exceeded", message="The generation took longer than its deadline.", retryable=False
-        )  # fmt: skip
+        message = "The generation took longer than its deadline."
+        return CallEnd(Failed(code="deadline_exceeded", message=message, retryable=False))
     except LogFullError:
-        return Failed(
-            code="too_long", message=f"The answer is longer than {settings.max_log} bytes (max_log).", retryable=False
-        )  # fmt: skip
+        message = f"The answer is longer than {settings.max_log} bytes (max_log)."
+        return CallEnd(Failed(code="too_long", message=message, retryable=False))
     except ProviderError as error:
-        writer.over = error.over
-        return Failed(code=error.code, message=error.message, retryable=error.retryable)
+        return CallEnd(Failed(code=error.code, message=error.message, retryable=error.retryable), error.over)
 
 
 async def _with_retries(call: ProviderCall, writer: Writer, settings: Settings) -> Completed:

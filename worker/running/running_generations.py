@@ -12,7 +12,8 @@ from shared.storage.clock import read_server
 from worker.requests.kept_request import KeptRequest
 from worker.requests.newer_requests import NewerRequests
 from worker.running.continuation import Continuation
-from worker.running.generation_run import GenerationRun, JobEnd, Stop
+from worker.running.generation_end import JobEnd, Stop
+from worker.running.generation_run import GenerationRun
 from worker.running.services import WorkerServices
 
 
@@ -40,7 +41,7 @@ class RunningGenerations:
         if record is not None and record.state == "cancelled" and record.on_interrupt == "continue":
             # Between two attempts, by the API, which talks to no provider.
             earlier = Continuation(self.services, record, KeptRequest(self.services.generations, record, found.request))
-            await earlier.to_continue("", "")
+            await earlier.read_log()
             earlier.let_go()
             await earlier.ended()
         if record is None or record.seal is not None:

@@ -78,9 +78,10 @@ class Appender:
         self._window = window
         self._settler = settler
         self._beat = beat
-        self._dirty: dict[int, Writer] = {}
-        self._renewed: dict[int, float] = {}
-        self._restoring: dict[int, asyncio.Task[None]] = {}
+        self._dirty: dict[Writer, None] = {}
+        """In the order in which they were marked."""
+        self._renewed: dict[Writer, float] = {}
+        self._restoring: dict[Writer, asyncio.Task[None]] = {}
         self._restores = asyncio.Semaphore(MAX_RESTORES)
         self._wake = asyncio.Event()
         self._urgent = asyncio.Event()
@@ -101,7 +102,7 @@ class Appender:
         """A writer for a claimed attempt; `restore` and `stop` as the Writer has them."""
         writer = Writer(generation_id, claim, max_log=self.max_log, dirty=self._mark, restore=restore, stop=stop)
         self.observer.claimed(generation_id, claim)
-        self._renewed[id(writer)] = time.monotonic()
+        self._renewed[writer] = time.monotonic()
         return writer
 
     def close(self, writer: Writer) -> None:
@@ -131,7 +132,7 @@ class Appender:
 
         On its own, so that nothing here refers to a writer while there is nothing to do.
         """
-        writers, self._dirty = list(self._dirty.values()), {}
+        writers, self._dirty = list(self._dirty), {}
         work = list(self._batches(writers))
         try:
             if work:
@@ -163,14 +164,14 @@ class Appender:
             self._mark(writer)
 
     def _mark(self, writer: Writer) -> None:
-        if id(writer) in self._dirty:
+        if writer in self._dirty:
             # As nearly each time under load, thousands of times a second.
             if writer.prompt:
                 self._prompt.set()
             return
         # Else it was closed, and somebody still asks it to look at the log; or it will be marked when it is restored.
-        if id(writer) in self._renewed and id(writer) not in self._restoring:
-            self._dirty[id(writer)] = writer
+        if writer in self._renewed and writer not in self._restoring:
+            self._dirty[writer] = None
             self._wake.set()
             if writer.urgent:
                 self._urgent.set()
@@ -179,9 +180,9 @@ class Appender:
                 self._prompt.set()
 
     def _forget(self, writer: Writer) -> None:
-        self._dirty.pop(id(writer), None)
-        self._renewed.pop(id(writer), None)
-        if task := self._restoring.pop(id(writer), None):
+        self._dirty.pop(writer, None)
+        self._renewed.pop(writer, None)
+        if task := self._restoring.pop(writer, None):
             task.cancel()
 
     async def _gather(self) -> None:
@@ -207,9 +208,9 @@ class Appender:
 
     def _renew_ms(self, writer: Writer) -> int:
         now = time.monotonic()
-        if now - self._renewed[id(writer)] < RENEW_TTL_S:
+        if now - self._renewed[writer] < RENEW_TTL_S:
             return 0
-        self._renewed[id(writer)] = now
+        self._renewed[writer] = now
         return self.running_ttl_ms
 
     async def _round_trip(self, work: list[tuple[Writer, Batch]], *, together: bool) -> None:
@@ -235,8 +236,8 @@ class Appender:
     def _settle(self, writer: Writer, batch: Batch, reply: Reply, sent: float) -> None:
         self.observer.appended(batch, reply, sent)
         if reply.outcome is WriteOutcome.GONE:
-            self._dirty.pop(id(writer), None)  # what came meanwhile waits, too
-            self._restoring[id(writer)] = asyncio.create_task(self._restore(writer, batch, reply))
+            self._dirty.pop(writer, None)  # what came meanwhile waits, too
+            self._restoring[writer] = asyncio.create_task(self._restore(writer, batch, reply))
             return
         ended = writer.outcome is not None
         try:
@@ -256,14 +257,14 @@ class Appender:
         except RedisError as error:
             logger.log(level(error), "%s: not restored (%s), tried again", writer.generation_id, type(error).__name__)
             await asyncio.sleep(random.uniform(0.5, 1.0))
-            self._restoring.pop(id(writer), None)
+            self._restoring.pop(writer, None)
             self._mark(writer)  # the next append finds it gone again
             return
         except Exception as error:
-            self._restoring.pop(id(writer), None)
+            self._restoring.pop(writer, None)
             self._fail(writer, error)
             return
-        self._restoring.pop(id(writer), None)
+        self._restoring.pop(writer, None)
         if there:
             writer.begin_again()
         else:

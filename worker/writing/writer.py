@@ -90,8 +90,6 @@ class Writer:
         self.usage: Usage | None = None
         self.response: Response | None = None
         """What the provider calls the answer that this attempt reads."""
-        self.over = False
-        """The answer has failed, and not only the connection to it: it has no more to say."""
         self.ended: Ended | None = None
         """What is to be counted once the terminal event is known to be on disk."""
         self.said_something = False

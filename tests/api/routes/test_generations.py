@@ -402,39 +402,6 @@ async def test_redis_down(make_api: MakeApi, own_valkey: Valkey) -> None:
     assert (await api.client.get("/readyz")).status_code == 200
 
 
-async def test_owners_see_their_own_only(make_api: MakeApi, redis_url: str) -> None:
-    api = await make_api(redis_url, api_keys="ann:secret-a,bob:secret-b")
-    ann, bob = ({"Authorization": f"Bearer secret-{name}"} for name in "ab")
-    generation_id = await api.post(headers=ann)
-    producer = await Producer.start(api.log, generation_id)
-    await producer.complete()
-    path = f"/v1/generations/{generation_id}"
-    addresses = [("GET", path), ("GET", f"{path}/events"), ("POST", f"{path}/cancel"), ("DELETE", path)]
-    for method, address in addresses:
-        assert (await api.client.request(method, address, headers=bob)).status_code == 404
-        for wrong in ({}, {"Authorization": "Bearer secret-c"}, {"Authorization": "Basic secret-a"}):
-            response = await api.client.request(method, address, headers=wrong)
-            assert (response.status_code, response.json()["code"]) == (401, "unauthorized")
-            assert response.headers["www-authenticate"].startswith("Bearer")
-    assert (await api.client.get("/v1/generations", headers=bob)).json()["data"] == []
-    for method, address in addresses:
-        assert (await api.client.request(method, address, headers=ann)).status_code in (200, 204)
-    # A tombstone has an owner, too.
-    assert (await api.client.get(path, headers=ann)).status_code == 410
-    assert (await api.client.get(path, headers=bob)).status_code == 404
-    for headers, status in ((ann, 200), (bob, 422)):
-        listed = await api.client.get("/v1/generations", params={"before": generation_id}, headers=headers)
-        assert listed.status_code == status
-
-
-async def test_same_idempotency_key_of_two_owners(make_api: MakeApi, redis_url: str) -> None:
-    api = await make_api(redis_url, api_keys="ann:a,bob:b")
-    ids = {
-        await api.post(headers={"Authorization": f"Bearer {key}", "Idempotency-Key": "same"}) for key in ("a", "b", "a")
-    }
-    assert len(ids) == 2
-
-
 async def test_nothing_of_a_request_is_logged(
     api: Api, redis_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -268,7 +268,7 @@ async def test_drain_closes_the_connection(make_api: MakeApi, redis_url: str) ->
 
 
 async def test_many_viewers_are_told_in_turns(api: Api, running: Producer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.viewing.tail.VIEWERS_PER_ROUND", 2)
+    monkeypatch.setattr("api.viewing.broadcast.VIEWERS_PER_ROUND", 2)
     async with contextlib.AsyncExitStack() as stack:
         viewings = [await stack.enter_async_context(api.view(running.generation_id)) for _ in range(7)]
         seen = [[await viewing.next()] for viewing in viewings]

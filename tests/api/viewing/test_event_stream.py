@@ -10,7 +10,7 @@ import socket
 import pytest
 from redis import Redis
 
-from api.viewing import tail, viewer
+from api.viewing import restoration, viewer
 from midstream.processes.valkey import Valkey
 from shared.log.events import ORIGIN, EventId
 from shared.log.guarded_log import Batch, WriteOutcome
@@ -438,7 +438,7 @@ async def test_redis_that_came_back_older(make_api: MakeApi, redis_url: str) -> 
 
 async def test_redis_that_came_back_empty(make_api: MakeApi, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody will ever write again: the viewer is not left hanging."""
-    monkeypatch.setattr(tail, "RESTORATION_S", 0.5)
+    monkeypatch.setattr(restoration, "RESTORATION_S", 0.5)
     api = await make_api(redis_url, heartbeat=0.2)
     generation_id = await api.hub.generations.new_id("local", None)
     asked = Acceptance(
@@ -485,7 +485,7 @@ async def test_reconnect_to_a_restarted_redis_that_has_not_got_the_generation_ba
     await before.say("a")
     await api.log.redis.flushall()
     _, up_ms = await read_clock(api.log.redis)
-    assert up_ms < tail.RESTORATION_S * 1000, "the server is a fresh one"
+    assert up_ms < restoration.RESTORATION_S * 1000, "the server is a fresh one"
     assert await api.status(generation_id) == 404
     async with api.view(generation_id, str(before.last)) as viewing:
         assert viewing.response.status_code == 200

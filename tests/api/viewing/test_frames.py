@@ -1,4 +1,4 @@
-"""Frames in blocks give back what was appended, from any position on."""
+"""Frames in blocks give back what was added, from any position on, however many frames an event has."""
 
 from __future__ import annotations
 
@@ -6,23 +6,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.dialects.native.events import NativeDialect
 from api.viewing import frames, sse_frames
+from api.viewing.dialect import Framer
 from api.viewing.frames import Frames
+from shared.log.entry import RawEntry
+from tests.api.viewing.framers import SilentDialect, UnevenDialect
 
 
-def _frame(number: int, size: int) -> bytes:
-    return sse_frames.EVENT_FRAME % (b"delta", b"x" * size, b"1-%d" % number)
+def _entry(number: int, size: int) -> RawEntry:
+    return b"1-%d" % number, (b"delta", b"x" * size)
 
 
+@pytest.mark.parametrize("dialect", [NativeDialect(), UnevenDialect(), SilentDialect()])
 @given(sizes=st.lists(st.integers(0, 400), max_size=60), data=st.data())
-def test_every_position_reads_what_follows_it(sizes: list[int], data: st.DataObject) -> None:
+def test_every_position_reads_what_follows_it(dialect: Framer, sizes: list[int], data: st.DataObject) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(frames, "BLOCK_BYTES", 500)
         patch.setattr(sse_frames, "MAX_WRITE_BYTES", 1_200)
-        made = [_frame(number, size) for number, size in enumerate(sizes)]
-        held = Frames()
-        for frame in made:
-            held.append(frame)
+        entries = [_entry(number, size) for number, size in enumerate(sizes)]
+        made = [dialect.frame(entry) for entry in entries]
+        held = Frames(dialect)
+        for entry in entries:
+            held.add(entry)
         assert held.count == len(made)
         assert held.size == sum(map(len, made))
         start = position = data.draw(st.integers(0, len(made)))
@@ -40,7 +46,17 @@ def test_every_position_reads_what_follows_it(sizes: list[int], data: st.DataObj
 
 
 def test_nothing_is_read_at_the_end() -> None:
-    held = Frames()
+    held = Frames(NativeDialect())
     assert held.read(0) == (b"", 0)
-    held.append(_frame(0, 20_000))
+    held.add(_entry(0, 20_000))
     assert held.read(1) == (b"", 1)
+
+
+def test_nothing_is_left_of_what_was_cleared() -> None:
+    held = Frames(NativeDialect())
+    for number in range(3):
+        held.add(_entry(number, 9_000))
+    held.clear()
+    assert (held.count, held.size, held.read(0)) == (0, 0, (b"", 0))
+    held.add(_entry(7, 10))
+    assert held.read(0) == (NativeDialect().frame(_entry(7, 10)), 1)

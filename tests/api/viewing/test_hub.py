@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
@@ -34,7 +34,7 @@ async def test_watchers_share_a_tail_that_ends_after_the_last(
         with watching(hub, running.generation_id) as second:
             assert first is second
             assert hub.tails == 1
-            await until(lambda: first.loaded, "the log to be read")
+            await until(lambda: first.known.loaded, "the log to be read")
             await running.say("a")
             await until(lambda: first.frames.count == 3, "the live events")
         assert hub.tails == 1
@@ -58,7 +58,7 @@ async def channels(api: Api, *generation_ids: str) -> None:
 async def test_who_comes_back_finds_the_tail_as_it_was(api: Api, running: Producer) -> None:
     hub = api.hub
     with watching(hub, running.generation_id) as first:
-        await until(lambda: first.loaded, "the log to be read")
+        await until(lambda: first.known.loaded, "the log to be read")
     await running.say("a")
     await until(lambda: first.frames.count == 3, "what came when nobody watched")
     with watching(hub, running.generation_id) as second:
@@ -72,13 +72,13 @@ async def test_tails_that_nobody_watches_are_few_bytes(
 ) -> None:
     hub = api.hub
     with watching(hub, running.generation_id) as first:
-        await until(lambda: first.loaded, "the log to be read")
+        await until(lambda: first.known.loaded, "the log to be read")
     monkeypatch.setattr("api.viewing.hub.MAX_LINGERING_BYTES", first.frames.size * 3 // 2)
     await channels(api, running.generation_id)
     other = await api.post()
     producer = await Producer.start(api.log, other)
     with watching(hub, other) as second:
-        await until(lambda: second.loaded, "the log to be read")
+        await until(lambda: second.known.loaded, "the log to be read")
         await channels(api, running.generation_id, other)
     # The older one makes room.
     await channels(api, other)
@@ -88,12 +88,12 @@ async def test_tails_that_nobody_watches_are_few_bytes(
 async def test_an_end_that_came_while_nobody_watched_is_read_again(api: Api, running: Producer) -> None:
     hub = api.hub
     with watching(hub, running.generation_id) as first:
-        await until(lambda: first.loaded, "the log to be read")
+        await until(lambda: first.known.loaded, "the log to be read")
     await running.complete()
-    await until(lambda: first.state == "completed", "the end")
+    await until(lambda: first.known.state == "completed", "the end")
     with watching(hub, running.generation_id) as second:
         assert second is not first
-        await until(lambda: second.state == "completed", "the log to be read again")
+        await until(lambda: second.known.state == "completed", "the log to be read again")
     # One that ended while it was watched is not kept.
     with watching(hub, running.generation_id) as third:
         assert third is not second
@@ -102,8 +102,8 @@ async def test_an_end_that_came_while_nobody_watched_is_read_again(api: Api, run
 async def test_a_tail_that_is_gone_ends_with_its_last_watcher(api: Api, running: Producer) -> None:
     hub = api.hub
     with watching(hub, running.generation_id) as tail:
-        await until(lambda: tail.loaded, "the log to be read")
-        tail.published(b"deleted")
+        await until(lambda: tail.known.loaded, "the log to be read")
+        tail.known.end()
     await channels(api)
 
 
@@ -127,60 +127,12 @@ async def test_all_tails_use_one_connection(api: Api) -> None:
     producers = [await Producer.start(api.log, generation_id) for generation_id in ids]
     with ExitStack() as stack:
         tails = [stack.enter_context(watching(api.hub, generation_id)) for generation_id in ids]
-        await until(lambda: all(tail.loaded for tail in tails), "all logs to be read")
+        await until(lambda: all(tail.known.loaded for tail in tails), "all logs to be read")
         clients = await api.log.redis.client_list(_type="pubsub")
         assert len(clients) == 1
         for producer in producers:
             await producer.complete()
-        await until(lambda: all(tail.state == "completed" for tail in tails), "all to end")
-
-
-async def test_positions_over_several_attempts(api: Api, running: Producer) -> None:
-    await running.say("a")
-    second = await Producer.start(api.log, running.generation_id)
-    await second.say("b", "c")
-    with watching(api.hub, running.generation_id) as tail:
-        await until(lambda: tail.loaded, "the log to be read")
-        entries = await api.log.read(running.generation_id)
-        assert [tail.position(entry.id) for entry in entries] == list(range(1, len(entries) + 1))
-        for never in (running.last._replace(seq=3), second.last._replace(seq=9), (5, 0)):
-            assert tail.position(type(running.last)(*never)) is None
-
-
-class Told:
-    """A follower that counts how often it is told."""
-
-    def __init__(self) -> None:
-        self.position: int | None = None
-        self.times = 0
-
-    def advance(self) -> None:
-        self.times += 1
-
-    def take(self, news: Mapping[int | None, bytes], end: int, now: float) -> None:
-        self.advance()
-
-    def rewind(self) -> None: ...
-    def cut(self) -> None: ...
-
-
-async def test_events_within_the_flush_window_are_told_together(api: Api, running: Producer) -> None:
-    tail = Tail(running.generation_id, api.log, api.generations, check=60.0, window=0.5)
-    follower = Told()
-    tail.followers.add(follower)
-    tail.subscribed()
-    reading = asyncio.create_task(tail.run())
-    await until(lambda: tail.loaded and follower.times, "the log to be read")
-    told, token = follower.times, running.claim.token
-    for seq in range(1, 4):
-        tail.published(b'%d-%d %d-%d\ndelta\n{"part":0}' % (token, seq - 1, token, seq))
-        for _ in range(3):
-            await asyncio.sleep(0)
-    assert tail.frames.count == 4
-    assert follower.times == told
-    await until(lambda: follower.times > told, "the window to end")
-    assert follower.times == told + 1
-    reading.cancel()
+        await until(lambda: all(tail.known.state == "completed" for tail in tails), "all to end")
 
 
 class Silent:

@@ -6,13 +6,16 @@ import asyncio
 
 import pytest
 
-from api.viewing.replay_pages import ReplayPages
+from api.dialects.native.events import NativeDialect
+from api.viewing.dialect import Framer
+from api.viewing.replay_pages import ReplayPage, ReplayPages
 from shared.log.compaction import pack
 from shared.log.entry import RawEntry
 from shared.log.events import ORIGIN, EventId
 from shared.log.guarded_log import LOG_PAGE, Log
 from shared.storage.keys import GenerationKeys
 from tests.api.harness import Api, Producer, whole
+from tests.api.viewing.framers import SilentDialect, UnevenDialect, raw
 
 
 async def test_what_follows_a_cursor_over_pages_and_attempts(api: Api, running: Producer) -> None:
@@ -25,7 +28,7 @@ async def test_what_follows_a_cursor_over_pages_and_attempts(api: Api, running: 
     messages = await whole(api.log, running.generation_id)
     expected = [f"event: {m.event}\ndata: {m.data.decode()}\nid: {m.id}\n\n".encode() for m in messages]
     ids = [EventId.parse(message.id or "") for message in messages]
-    pages = ReplayPages(api.log)
+    pages = ReplayPages(api.log, NativeDialect())
     for index in (
         -1,
         0,
@@ -82,3 +85,28 @@ async def test_a_packed_log_replays_the_same_from_every_cursor(api: Api, running
     for index in (*range(70), LOG_PAGE - 1, LOG_PAGE, LOG_PAGE + 149):
         assert await api.events(running.generation_id, before[index].id) == before[index + 1 :]
     assert await api.events(running.generation_id) == before
+
+
+@pytest.mark.parametrize("dialect", [UnevenDialect(), SilentDialect()])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_page_in_a_dialect_whose_events_have_no_frame_or_three(dialect: Framer, chunked: bool) -> None:
+    """Cursors count events, and there is no empty chunk: that would end the response."""
+    entries = [raw(10, seq, "delta", b"x" * 5_000) for seq in range(100)]
+    page = ReplayPage(entries, dialect)
+    for cursor in (None, 0, 1, 42, 43, 98, 99):
+        after = ORIGIN if cursor is None else EventId(10, cursor)
+        following = entries if cursor is None else entries[cursor + 1 :]
+        expected = b"".join(dialect.frame(entry) for entry in following)
+        pieces = page.pieces(after, chunked=chunked)
+        assert b"".join(map(_unchunked, pieces) if chunked else pieces) == expected
+    assert page.size == sum(len(dialect.frame(entry)) for entry in entries)
+    assert page.last == EventId(10, 99)
+
+
+def _unchunked(piece: bytes) -> bytes:
+    if not piece:
+        return b""
+    size, _, rest = piece.partition(b"\r\n")
+    body = rest.removesuffix(b"\r\n")
+    assert len(body) == int(size, 16) > 0
+    return body

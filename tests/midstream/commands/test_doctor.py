@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import redis.asyncio
 
-from midstream.checks import redis_check, redis_setup
+from midstream.checks import redis_check
 from midstream.checks.finding import Finding
 from midstream.commands import doctor
 from midstream.processes.valkey import Valkey
@@ -192,13 +192,6 @@ async def test_sees_a_clock_that_is_off(settings: Settings, tmp_path: Path, monk
         monkeypatch.setattr(time, "time", lambda: now() + 2 * redis_check.CLOCK_DIFFERENCE_S)
         findings = list(doctor.examine(settings, tmp_path / "data"))
     assert wrong(findings)["embedded server, clock"] == "warn"
-
-
-@pytest.mark.parametrize(
-    ("version", "level"), [("6.2.14", "fail"), ("7.0.15", "ok"), ("8.2.1", "ok"), ("10.0.0", "ok")]
-)
-def test_knows_versions_that_are_too_old(version: str, level: str) -> None:
-    assert redis_setup.version("Redis", {"redis_version": version}).level == level
 
 
 def test_says_that_a_server_does_not_answer_without_its_password(settings: Settings, tmp_path: Path) -> None:

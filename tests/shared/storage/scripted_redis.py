@@ -10,6 +10,25 @@ from typing import Self
 Answers = Callable[[int, list[bytes]], bytes]
 """From the number of the connection and a command to the reply's bytes; empty to keep who waits waiting."""
 
+NOT_HERE = {
+    "READONLY": b"-READONLY You can't write against a read only replica.\r\n",
+    "MASTERDOWN": b"-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n",
+    "NOREPLICAS": b"-NOREPLICAS Not enough good replicas to write.\r\n",
+    "UNBLOCKED": b"-UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)\r\n",
+    "MOVED": b"-MOVED 866 127.0.0.1:7002\r\n",
+}
+NOT_NOW = {
+    "LOADING": b"-LOADING Redis is loading the dataset in memory\r\n",
+    "TRYAGAIN": b"-TRYAGAIN Multiple keys request during rehashing of slot\r\n",
+    "CLUSTERDOWN": b"-CLUSTERDOWN The cluster is down\r\n",
+}
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)
+
 
 class ScriptedRedis:
     """Listens on a port of 127.0.0.1 while inside. `commands` has what came, by connection, without CLIENT."""
@@ -18,6 +37,8 @@ class ScriptedRedis:
         self._answers = answers
         self.commands: list[list[list[bytes]]] = []
         self.open = 0
+        self.hangs_up = False
+        """It closes each connection at once."""
         self._writers: list[asyncio.StreamWriter] = []
         self.port = 0
 
@@ -38,13 +59,18 @@ class ScriptedRedis:
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 
+    def cut(self) -> None:
+        """Break all connections."""
+        for writer in self._writers:
+            writer.transport.abort()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         number = len(self.commands)
         self.commands.append([])
         self._writers.append(writer)
         self.open += 1
         try:
-            while line := await reader.readline():
+            while not self.hangs_up and (line := await reader.readline()):
                 words = []
                 for _ in range(int(line[1:])):
                     size = int((await reader.readline())[1:])

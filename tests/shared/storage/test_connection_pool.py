@@ -12,8 +12,7 @@ from redis.exceptions import ConnectionError
 from shared.storage.connection_pool import BoundedPool
 from shared.storage.connections import connect
 from shared.storage.outage import CROWDED_WORDS, is_crowded
-from tests.shared.storage.scripted_redis import ScriptedRedis
-from tests.shared.storage.test_connections import eventually
+from tests.shared.storage.scripted_redis import ScriptedRedis, eventually
 
 
 def pool_of(redis: Redis) -> BoundedPool:

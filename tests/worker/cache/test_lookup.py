@@ -24,7 +24,6 @@ from shared.log.events import (
     Completed,
     Cost,
     Delta,
-    EventId,
     Failed,
     FinishReason,
     Part,
@@ -35,12 +34,9 @@ from shared.log.snapshots import PartSoFar, Snapshot
 from shared.request.generation_request import GenerationRequest
 from shared.storage.clock import read_clock
 from shared.storage.keys import GenerationKeys
-from shared.storage.subscriber import Subscriber
-from tests.contract.accepting import accept, batch, completed, delta
+from tests.contract.accepting import batch, completed, delta
 from tests.worker.conftest import Midstream, said_something, working
-from worker.cache.log_notifier import LogNotifier
 from worker.cache.lookup import IMMATERIAL_FIELDS, canonical, digest, will_do
-from worker.cache.source import Beginning, Source, SourceLostError
 
 CACHE = {"ttl": 600}
 FAILED = Failed(code="provider_error", message="", retryable=True)
@@ -521,25 +517,6 @@ class TestInFlight:
         assert isinstance(end, Failed)
         assert end.code == "provider_timeout"
         assert took > 3.5
-
-
-class TestCopies:
-    async def test_a_copy_is_not_copied_but_the_answer_that_follows_it(
-        self, midstream: Midstream, generations: Generations, redis: Redis
-    ) -> None:
-        copier = await accept(generations)
-        source = Source(copier, "local", midstream.log, generations, LogNotifier(Subscriber(redis, timeout=1)))
-
-        async def beginning(seconds: float) -> Beginning:
-            return await source.beginning(idle=seconds, seconds=seconds, will_do=lambda _: True)
-
-        copy = await midstream.log.claim(copier, model="m", provider="p", ttl_ms=60_000, cached=True)
-        await midstream.log.append(batch(copier, copy, 1, [Part(part=0, kind="text"), delta("copied")]))
-        with pytest.raises(SourceLostError):
-            await beginning(0.5)
-        await write_on(midstream, copier, [Part(part=0, kind="text"), delta("its own"), completed()], continues=False)
-        own = (await midstream.log.read(copier, EventId(copy.token, 2)))[0].id
-        assert await beginning(5) == Beginning(own, "p", "m")
 
 
 class TestPlaces:

@@ -18,7 +18,7 @@ from shared.queue.queue import Queue
 from tests.contract.accepting import accept, claim, delta
 from worker.maintenance.settler import Settler
 from worker.writing.appender import SOON_WINDOWS, Appender
-from worker.writing.cpu_load import MEASURED_S, CpuLoad
+from worker.writing.cpu_load import CpuLoad
 from worker.writing.observer import Observer
 from worker.writing.writer import Writer
 
@@ -134,18 +134,3 @@ async def test_what_comes_before_the_first_words_does_not_make_them_wait(redis: 
 
 async def _never() -> bool:
     return False
-
-
-def test_load_is_the_share_of_a_core(monkeypatch: pytest.MonkeyPatch) -> None:
-    wall, cpu = 0.0, 0.0
-    monkeypatch.setattr(time, "monotonic", lambda: wall)
-    monkeypatch.setattr(time, "process_time", lambda: cpu)
-    load = CpuLoad()
-    assert load.share() == 0
-    for _ in range(40):
-        wall += MEASURED_S
-        cpu += MEASURED_S / 2
-        load.share()
-    assert load.share() == pytest.approx(0.5, abs=0.01)
-    wall += 100 * MEASURED_S
-    assert load.share() < 0.01

@@ -15,8 +15,7 @@ from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.openai_chat.test_reader import RICH
 from tests.worker.providers.upstream import Call, Reply, Upstream, outcome
 from worker.providers.openai_chat.adapter import OpenAIChatAdapter
-from worker.providers.openai_chat.request import body
-from worker.providers.provider import Provider, ProviderError, ProviderEvent
+from worker.providers.provider import Provider, ProviderEvent
 
 Ask = Callable[..., GenerationRequest]
 
@@ -71,14 +70,6 @@ async def test_only_what_was_asked_for_is_sent(
     assert set(call.body) == {"model", "messages", "stream", "stream_options"}
 
 
-def test_openai_itself_has_newer_names(ask: Ask) -> None:
-    request = ask(messages=[{"role": "developer", "content": "Be brief."}], max_tokens=9)
-    fields = body(request, "m", ProviderSettings(protocol="openai-chat"), official=True)
-    assert fields["max_completion_tokens"] == 9
-    assert "max_tokens" not in fields
-    assert fields["messages"][0]["role"] == "developer"
-
-
 async def test_the_key_comes_from_its_variable_and_openai_identities_stay_at_openai(
     upstream: Upstream, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,93 +113,6 @@ async def test_stream_options_that_are_refused_are_left_out_from_then_on(
     # What the caller asked for is not taken back.
     own = {"acme": {"stream_options": {"include_usage": True}}}
     assert (await outcome(provider, ask(extra=own))).failure.code == "bad_request"
-
-
-@pytest.mark.parametrize(
-    ("settings", "fields", "expected"),
-    [
-        ({"stream_options": False}, {}, {}),
-        ({"max_tokens_field": "max_completion_tokens"}, {"max_tokens": 9}, {"max_completion_tokens": 9}),
-        ({"seed_field": "random_seed"}, {"seed": 9}, {"random_seed": 9}),
-        ({"reasoning": "openrouter"}, {"reasoning_effort": "low"}, {"reasoning": {"effort": "low"}}),
-        ({"reasoning": "openrouter"}, {"reasoning_budget": 99}, {"reasoning": {"max_tokens": 99}}),
-        ({"reasoning": "litellm"}, {"reasoning_effort": "low"}, {"reasoning_effort": "low"}),
-        ({"preset": "groq"}, {"max_tokens": 9}, {"max_completion_tokens": 9}),
-        ({"preset": "mistral"}, {"max_tokens": 9, "seed": 1}, {"max_tokens": 9, "random_seed": 1}),
-        ({"preset": "openrouter"}, {"reasoning_budget": 99}, {"reasoning": {"max_tokens": 99}}),
-    ],
-)
-def test_endpoints_have_their_own_names(
-    ask: Ask, settings: dict[str, Any], fields: dict[str, Any], expected: dict[str, Any]
-) -> None:
-    endpoint = ProviderSettings.model_validate({"protocol": "openai-chat", **settings})
-    got = body(ask(**fields), "m", endpoint, official=False)
-    assert got.pop("stream_options", None) == ({"include_usage": True} if endpoint.stream_options else None)
-    assert {name: got[name] for name in got if name not in ("model", "messages", "stream")} == expected
-
-
-def test_a_developer_role_where_it_is_known(ask: Ask) -> None:
-    endpoint = ProviderSettings(protocol="openai-chat", developer_role=True)
-    request = ask(messages=[{"role": "developer", "content": "Be brief."}])
-    assert body(request, "m", endpoint, official=False)["messages"][0]["role"] == "developer"
-
-
-REASONING = [
-    {"text": "Hm", "item_id": "rs_1", "summary": True, "provider": "openrouter/openai-responses-v1"},
-    {"encrypted": "b3BhcXVl", "item_id": "rs_1", "provider": "openrouter/openai-responses-v1"},
-    {"text": "m", "signature": "c2ln", "provider": "openrouter/anthropic-claude-v1"},
-    {"text": "plain ", "item_id": None},
-    {"text": "signed", "signature": "bGl0ZQ==", "provider": "litellm"},
-    {"encrypted": "cmVk", "provider": "litellm"},
-    {"text": "Claude's own", "signature": "c2ln", "provider": "anthropic"},
-]
-
-
-@pytest.mark.parametrize(
-    ("reasoning", "expected"),
-    [
-        ("effort", {}),
-        ("reasoning_content", {"reasoning_content": "plain "}),
-        (
-            "openrouter",
-            {
-                "reasoning_details": [
-                    {"format": "openai-responses-v1", "id": "rs_1", "type": "reasoning.summary", "summary": "Hm"},
-                    {"format": "openai-responses-v1", "id": "rs_1", "type": "reasoning.encrypted", "data": "b3BhcXVl"},
-                    {"format": "anthropic-claude-v1", "type": "reasoning.text", "text": "m", "signature": "c2ln"},
-                ]
-            },
-        ),
-        (
-            "litellm",
-            {
-                "reasoning_content": "plain signed",
-                "thinking_blocks": [
-                    {"type": "thinking", "thinking": "signed", "signature": "bGl0ZQ=="},
-                    {"type": "redacted_thinking", "data": "cmVk"},
-                ],
-            },
-        ),
-    ],
-)
-def test_reasoning_goes_back_to_whom_it_is_of(ask: Ask, reasoning: Any, expected: dict[str, Any]) -> None:
-    endpoint = ProviderSettings(protocol="openai-chat", reasoning=reasoning)
-    request = ask(messages=[{"role": "assistant", "content": "Yes.", "reasoning": REASONING}])
-    (message,) = body(request, "m", endpoint, official=False)["messages"]
-    assert message == {"role": "assistant", "content": "Yes.", **expected}
-
-
-def test_a_file(ask: Ask) -> None:
-    part = {"type": "file", "file": {"file_data": "data:application/pdf;base64,aGk=", "filename": "a.pdf"}}
-    endpoint = ProviderSettings(protocol="openai-chat")
-    request = ask(messages=[{"role": "user", "content": [part]}])
-    assert body(request, "m", endpoint, official=True)["messages"][0]["content"] == [part]
-
-
-def test_what_the_protocol_cannot_say_is_refused(ask: Ask) -> None:
-    with pytest.raises(ProviderError) as refused:
-        body(ask(reasoning_budget=2048), "m", ProviderSettings(protocol="openai-chat"), official=True)
-    assert (refused.value.code, refused.value.retryable) == ("bad_request", False)
 
 
 async def test_a_key_with_a_curly_quote(upstream: Upstream, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:

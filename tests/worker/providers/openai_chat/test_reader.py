@@ -406,51 +406,6 @@ async def test_a_call_without_id_and_without_arguments(read: Read) -> None:
     assert got.parts() == [{**tool, "text": ""}]
 
 
-@pytest.mark.parametrize(
-    ("counted", "expected"),
-    [
-        pytest.param(
-            {"prompt_tokens": 9, "completion_tokens": 2, "prompt_cache_hit_tokens": 6, "prompt_cache_miss_tokens": 3},
-            Usage(9, 2, 6),
-            id="DeepSeek",
-        ),
-        pytest.param(
-            {
-                "prompt_tokens": 9,
-                "completion_tokens": 2,
-                "total_tokens": 16,
-                "completion_tokens_details": {"reasoning_tokens": 5},
-            },
-            Usage(9, 7, 0, 0, 5),
-            id="reasoning beside the completion",
-        ),
-        pytest.param(
-            {
-                "prompt_tokens": 9,
-                "completion_tokens": 7,
-                "total_tokens": 16,
-                "completion_tokens_details": {"reasoning_tokens": 5},
-            },
-            Usage(9, 7, 0, 0, 5),
-            id="reasoning in the completion",
-        ),
-        pytest.param(
-            {
-                "prompt_tokens": 9,
-                "completion_tokens": 1,
-                "prompt_tokens_details": {"cached_tokens": 4, "cache_creation_tokens": 3},
-            },
-            Usage(9, 1, 4, 3),
-            id="LiteLLM",
-        ),
-    ],
-)
-async def test_inclusion_rules_of_usage(read: Read, counted: dict[str, Any], expected: Usage) -> None:
-    got = await read(chunk({"content": "x"}, "stop") + chunk(usage=counted) + DONE)
-    assert got.completed.usage == expected
-    assert got.raw() == []
-
-
 async def test_a_price_and_other_counts_are_kept_once(read: Read) -> None:
     counted = {"prompt_tokens": 3, "completion_tokens": 2, "cost": 0.25, "prompt_tokens_details": {"audio_tokens": 1}}
     got = await read(chunk({"content": "x"}, usage=counted | {"cost": 0.1}) + chunk({}, "stop", usage=counted) + DONE)

@@ -1,0 +1,1 @@
+"""Midstream's own protocol (docs/protocol.md)."""

@@ -1,0 +1,152 @@
+"""A broadcast: tells all who follow one log's frames that there are more, and joins what they write once for all."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Protocol
+
+from api.supervisor import where
+from api.viewing import sse_frames
+from api.viewing.frames import Frames
+from api.viewing.known_log import KnownLog
+
+logger = logging.getLogger("midstream.api")
+
+VIEWERS_PER_ROUND = 500
+"""Viewers that are written to before others have their turn: a few milliseconds."""
+MAX_JOINED_PIECES = 8
+"""Joined frames that are kept for viewers who are as far as another one."""
+
+
+class FramesFollower(Protocol):
+    """Who follows frames: `position` is the number of events it has had, None while that is undecided."""
+
+    position: int | None
+
+    def advance(self) -> None:
+        """There is news."""
+
+    def take(self, news: Mapping[int | None, bytes], end: int, now: float) -> None:
+        """There is news: for whoever has had all up to a position, the one chunk from there to `end`.
+
+        No frames, no chunk: what is new may have none. `now` is the loop's time.
+        """
+
+    def cut(self) -> None:
+        """It cannot be told."""
+
+    def rewind(self) -> None:
+        """What it has had is no longer in the log: begin again at 0."""
+
+
+class Broadcast:
+    """Tells followers in rounds; whatever comes until the next one goes into the same write.
+
+    `window` is the seconds from one round to the next, at least.
+    """
+
+    __slots__ = (
+        "_again", "_frames", "_joined", "_known", "_loop", "_news", "_pieces", "_round", "_tell", "_told", "_told_at",
+        "_window", "followers",
+    )  # fmt: skip
+
+    def __init__(self, known: KnownLog, frames: Frames, window: float) -> None:
+        self.followers: set[FramesFollower] = set()
+        # Asked of asyncio each time, it costs a call of getpid().
+        self._loop = asyncio.get_running_loop()
+        self._known, self._frames, self._window = known, frames, window
+        self._pieces: dict[tuple[int, bool], tuple[bytes, int]] = {}
+        # Of these, the chunks that end with the newest event.
+        self._news: dict[int | None, bytes] = {}
+        # Number of events when these were joined.
+        self._joined = 0
+        self._round: Iterator[FramesFollower] | None = None
+        # Number of events of which the followers were told, and when.
+        self._told = 0
+        self._told_at = 0.0
+        self._tell: asyncio.Handle | None = None
+        self._again = False
+
+    def piece(self, position: int, chunked: bool) -> tuple[bytes, int]:
+        """What follows a position, about MAX_WRITE bytes at most, for one write; and the position after it."""
+        self._forget_older()
+        known = self._pieces.get((position, chunked))
+        if known is not None:
+            return known
+        piece, end = self._frames.read(position)
+        made = (sse_frames.chunk(piece) if chunked else piece, end)
+        # Viewers that keep up ask for the same piece, until there is a longer one.
+        if len(self._pieces) == MAX_JOINED_PIECES:
+            self._forget()
+        self._pieces[position, chunked] = made
+        if chunked and end == self._frames.count:
+            self._news[position] = made[0]
+        return made
+
+    def _forget_older(self) -> None:
+        """Pieces reach to the newest event: those that were joined before it are too short."""
+        if self._joined != self._frames.count:
+            self._joined = self._frames.count
+            self._forget()
+
+    def _forget(self) -> None:
+        self._pieces.clear()
+        self._news.clear()
+
+    def reset(self, same: int) -> None:
+        """The frames are others after those of the first `same` events: who has had more of them starts over."""
+        self._forget()
+        self._told = 0
+        for follower in self.followers:
+            if follower.position is not None and follower.position > same:
+                follower.rewind()
+
+    def wake(self) -> None:
+        """Tell the followers soon: what comes until then goes into the same write."""
+        if self._round is not None:
+            self._again = True
+        elif self._tell is None and self.followers:
+            wait = self._told_at + self._window - self._loop.time() if self._window else 0.0
+            if wait > 0:
+                self._tell = self._loop.call_later(wait, self._begin)
+            else:
+                self._tell = self._loop.call_soon(self._begin)
+
+    def _begin(self) -> None:
+        self._tell = None
+        if self._window:
+            self._told_at = self._loop.time()
+        self._round = iter(tuple(self.followers))
+        self._go_on()
+
+    def _go_on(self) -> None:
+        assert self._round is not None
+        count = 0
+        end, now = self._frames.count, self._loop.time()
+        self._forget_older()
+        news = self._news
+        if self._known.ended:
+            news = {}  # what ends a stream is more than a write
+        elif self._told < end:
+            # Most have had all of which they were told.
+            piece, reached = self._frames.read(self._told)
+            if reached == end:
+                news[self._told] = sse_frames.chunk(piece)
+        for follower in islice(self._round, VIEWERS_PER_ROUND):
+            count += 1
+            try:
+                follower.take(news, end, now)
+            except Exception as error:
+                logger.error("a viewer failed and is cut: %s", where(error))
+                follower.cut()
+        if count == VIEWERS_PER_ROUND:
+            self._loop.call_soon(self._go_on)
+            return
+        self._round = None
+        self._told = end
+        if self._again:
+            self._again = False
+            self.wake()

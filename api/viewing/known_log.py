@@ -1,0 +1,147 @@
+"""What is known of a log: where each of its events stands, and how it ended; and who is given what comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol, cast
+
+from shared.log.entry import RawEntry, read_id
+from shared.log.events import ORIGIN, TERMINAL_TYPES, EventId
+from shared.log.guarded_log import next_delta
+from shared.record import State
+
+
+class LogListener(Protocol):
+    """Who is given a log's events, each once and in order. None of this may wait."""
+
+    def add(self, entry: RawEntry, /) -> None:
+        """The next event."""
+
+    def reset(self, same: int, /) -> None:
+        """The log is another after its first `same` events: all that it has follows, from its start."""
+
+    def queued(self, position: int | None, /) -> None:
+        """The log is empty, and this is the place in line; None once a worker has it."""
+
+    def changed(self) -> None:
+        """Enough was given for now: there are more events, or the place in line, or an end."""
+
+
+class KnownLog:
+    """Counts events and tells listeners of them; it keeps none. Ids are dense within an attempt.
+
+    A position is the number of events up to and with one. A listener that joins late misses what came before.
+    """
+
+    # Found at one place in memory instead of many: with hundreds of logs none of it is in a cache.
+    __slots__ = ("_id", "_listeners", "_next", "_starts", "count", "gone", "loaded", "seq", "state", "token")
+
+    def __init__(self) -> None:
+        self._listeners: tuple[LogListener, ...] = ()
+        self.loaded = False
+        """Whether the log has been read to its end at least once."""
+        self.gone = False
+        """There is nothing (any more) to follow: deleted, or expired."""
+        self._begin()
+
+    def _begin(self) -> None:
+        self.state: State | None = None
+        """Type of the terminal event; None while there is none."""
+        self.count = 0
+        """How many events there are."""
+        self.token, self.seq = ORIGIN
+        """Id of the newest."""
+        # Of each token, the position of the event before its seq 0.
+        self._starts: dict[int, int] = {}
+        # Of the delta that would come next: its id, and how its publication begins.
+        self._id, self._next = next_delta(*ORIGIN)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more comes: the log has its end, or is gone."""
+        return self.gone or self.state is not None
+
+    @property
+    def last(self) -> EventId:
+        """The newest event's id."""
+        return EventId(self.token, self.seq)
+
+    @property
+    def trimmed(self) -> bool:
+        """Whether the log's start was removed: its first event is then not an attempt's first."""
+        return any(start < 0 for start in self._starts.values())
+
+    def position(self, cursor: EventId) -> int | None:
+        """The position of this event; None where the log has no such event."""
+        if cursor == ORIGIN:
+            return 0
+        start = self._starts.get(cursor.token)
+        if start is None:
+            return None
+        # Below 0 where the log was trimmed beyond the cursor; 0 where what was trimmed ends with it.
+        position = start + cursor.seq + 1
+        end = min((later for later in self._starts.values() if later > start), default=self.count)
+        return position if 0 <= position <= end else None
+
+    def listen(self, listener: LogListener) -> None:
+        """Give what comes to this one, too."""
+        self._listeners += (listener,)
+
+    def take_delta(self, message: bytes) -> bool:
+        """Take the publication of one delta that follows: most are that, ten thousand a second. False where it is not.
+
+        It does what reading the publication and `extend` would do.
+        """
+        if self.state is not None or not message.startswith(self._next):
+            return False
+        data = message[len(self._next) :]
+        if b"\n" in data:
+            return False
+        entry = self._id, (b"delta", data)
+        self.seq += 1
+        self.count += 1
+        self._id, self._next = next_delta(self.token, self.seq)
+        for listener in self._listeners:
+            listener.add(entry)
+            listener.changed()
+        return True
+
+    def extend(self, entries: Iterable[tuple[EventId, RawEntry]]) -> None:
+        """Take events that follow; `tell` is left to the caller, who may have more of them."""
+        for event_id, entry in entries:
+            self.token, self.seq = event_id
+            self._starts.setdefault(self.token, self.count - self.seq)
+            self.count += 1
+            for listener in self._listeners:
+                listener.add(entry)
+            if (type := entry[1][0].decode()) in TERMINAL_TYPES:
+                self.state = cast(State, type)
+        self._id, self._next = next_delta(self.token, self.seq)
+
+    def replace(self, entries: Sequence[RawEntry]) -> int:
+        """Know these instead of all that was known; gives how many events at the start are the same."""
+        read = [(read_id(entry[0]), entry) for entry in entries]
+        same = 0
+        while same < len(read) and self.position(read[same][0]) == same + 1:
+            same += 1
+        self._begin()
+        for listener in self._listeners:
+            listener.reset(same)
+        self.extend(read)
+        return same
+
+    def wait(self, position: int | None) -> None:
+        """The log is empty, and this is the place in line."""
+        for listener in self._listeners:
+            listener.queued(position)
+        self.tell()
+
+    def end(self) -> None:
+        """There is nothing to follow any more."""
+        self.gone = True
+        self.tell()
+
+    def tell(self) -> None:
+        """Let listeners have what they were given."""
+        for listener in self._listeners:
+            listener.changed()

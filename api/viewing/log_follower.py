@@ -1,0 +1,197 @@
+"""A log follower: learns one log's events as they come, and notices a Redis that came back older."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from redis.exceptions import RedisError
+
+from api.supervisor import where
+from api.viewing.known_log import KnownLog
+from api.viewing.restoration import Loss, Restoration
+from shared.backoff import Backoff
+from shared.generations.generations import Generations
+from shared.log.entry import RawEntry, read_id
+from shared.log.events import ORIGIN
+from shared.log.guarded_log import LOG_PAGE, Log, Publication
+from shared.storage.outage import level
+
+logger = logging.getLogger("midstream.api")
+
+MAX_EARLY_PUBLICATIONS = 256
+"""Publications that are kept while the log is being read; with more, it is read once more instead."""
+QUEUE_POLL_S = 1.0
+"""Seconds between two looks at the place in line."""
+
+
+class LogFollower:
+    """Subscribes, reads the log, then goes live; closes gaps from the log, which alone is the truth.
+
+    `check` is the seconds without news after which it looks at the log all the same.
+    """
+
+    __slots__ = (
+        "_check", "_due", "_early", "_generations", "_id", "_log", "_reading", "_rebuild", "_restoration",
+        "_subscribed", "known",
+    )  # fmt: skip
+
+    def __init__(self, generation_id: str, log: Log, generations: Generations, *, check: float) -> None:
+        self.known = KnownLog()
+        self._id, self._log, self._generations, self._check = generation_id, log, generations, check
+        self._subscribed = False
+        self._reading = False
+        self._rebuild = False
+        self._early: list[Publication] = []
+        self._restoration = Restoration(generation_id, log, generations)
+        self._due = asyncio.Event()
+
+    def subscribed(self) -> None:
+        """The subscription stands: whatever came before is read from the log now."""
+        self._subscribed = True
+        self._due.set()
+
+    def published(self, message: bytes) -> None:
+        """News of a write."""
+        if not self._reading and self.known.take_delta(message):
+            return
+        try:
+            publication = Publication.parse(message)
+        except ValueError:
+            logger.error("unreadable publication for %s; reading the log instead", self._id)
+            self._due.set()
+            return
+        if publication is None:
+            self._end_gone()
+        elif not self._reading:
+            self._apply(publication)
+        elif len(self._early) < MAX_EARLY_PUBLICATIONS:
+            self._early.append(publication)
+        else:
+            self._due.set()
+
+    async def run(self) -> None:
+        """Read the log whenever that is due, until cancelled or gone."""
+        try:
+            await self._keep_reading()
+        except Exception as error:
+            logger.error("following %s failed, its viewers are ended: %s", self._id, where(error))
+            self._end_gone()
+
+    async def _keep_reading(self) -> None:
+        backoff = Backoff()
+        while not self.known.gone:
+            try:
+                async with asyncio.timeout(self._patience()):
+                    await self._due.wait()
+            except TimeoutError:
+                pass
+            self._due.clear()
+            # Before the subscription stands, a gap could follow what is read, and nobody would announce it.
+            if not self._subscribed or self.known.state is not None:
+                continue
+            try:
+                await self._read()
+                backoff.reset()
+            except RedisError as error:
+                self._restoration.stop()
+                pause = next(backoff)
+                name = type(error).__name__
+                logger.log(level(error), "reading %s: %s; again in %.2f s", self._id, name, pause)
+                await asyncio.sleep(pause)
+                self._due.set()
+
+    def _patience(self) -> float | None:
+        if not self._subscribed or self.known.state is not None:
+            return None
+        if (soon := self._restoration.look_again_after) is not None:
+            return soon
+        return min(QUEUE_POLL_S, self._check) if not self.known.count else self._check
+
+    async def _read(self) -> None:
+        self._reading = True
+        try:
+            if self._rebuild or not await self._refill():
+                await self._read_anew()
+                self._rebuild = False
+        finally:
+            self._reading = False
+            early, self._early = self._early, []
+        for publication in early:
+            self._apply(publication)
+        self.known.loaded = True
+        self.known.tell()
+        if not self.known.count and not self.known.gone:
+            await self._look_at_line()
+
+    async def _refill(self) -> bool:
+        """Read on from the last event; False where what we have is not what the log says."""
+        while True:
+            last = self.known.last
+            # The last event is read again: if it is not there, Redis came back older and an attempt began.
+            entries = await self._log.read_raw(self._id, last.before)
+            if last == ORIGIN:
+                fresh = entries
+            elif entries and read_id(entries[0][0]) == last:
+                fresh = entries[1:]
+                self._restoration.stop()
+            elif entries:
+                return False
+            else:
+                return await self._await_rest()
+            self.known.extend((read_id(entry[0]), entry) for entry in fresh)
+            if len(entries) < LOG_PAGE:
+                return True
+
+    async def _await_rest(self) -> bool:
+        """The log ends before our last event. False where it went another way."""
+        loss = await self._restoration.judge(self.known)
+        if loss is Loss.FINAL:
+            self._end_gone()
+        return loss is not Loss.REPLACED
+
+    async def _read_anew(self) -> None:
+        """Replace all we have by what the log says."""
+        entries: list[RawEntry] = []
+        while True:
+            page = await self._log.read_raw(self._id, read_id(entries[-1][0]) if entries else ORIGIN)
+            entries += page
+            if len(page) < LOG_PAGE:
+                break
+        same = self.known.replace(entries)
+        logger.warning("the log of %s is not as it was after event %d; read anew", self._id, same)
+
+    async def _look_at_line(self) -> None:
+        found = await self._generations.find(self._id)
+        if found.record is None or found.record.seal is not None:
+            # Sealed means that there were events: either written since we read, or lost.
+            if found.record is not None and await self._log.last(self._id) is not None:
+                self._due.set()
+            else:
+                self._end_gone()
+            return
+        self.known.wait(await self._generations.queue.position(self._id))
+
+    def _apply(self, publication: Publication) -> None:
+        previous, entries = publication
+        if self.known.state is not None:
+            return
+        last = self.known.last
+        if previous != last:
+            fresh = [entry for entry in entries if self.known.position(entry.id) is None]
+            if not fresh:
+                return
+            if len(fresh) < len(entries):
+                previous = fresh[0].id.before
+            entries = fresh
+        if previous == last:
+            self.known.extend((entry.id, entry.raw) for entry in entries)
+            self.known.tell()
+        else:
+            # Ahead of us: a publication was lost. Behind: Redis came back older and another attempt writes.
+            self._rebuild = self._rebuild or previous < last
+            self._due.set()
+
+    def _end_gone(self) -> None:
+        self._due.set()
+        self.known.end()

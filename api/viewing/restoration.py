@@ -1,0 +1,64 @@
+"""A Redis that came back older: whether what it lost of a log will be written again."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum, auto
+
+from api.viewing.known_log import KnownLog
+from shared.generations.generations import Existence, Generations
+from shared.log.guarded_log import Log
+
+RESTORATION_S = 10.0
+"""Seconds in which a worker writes again what a Redis that came back older has lost altogether."""
+
+
+class Loss(Enum):
+    """What becomes of a log that ends before an event which was seen."""
+
+    RESTORED = auto()
+    """Its worker will write the rest again."""
+    REPLACED = auto()
+    """It went another way."""
+    FINAL = auto()
+    """Nobody will write it again: deleted, expired, or lost."""
+
+
+class Restoration:
+    """Judges what a log has lost, and gives its worker time while Redis has forgotten the generation altogether."""
+
+    __slots__ = ("_forgotten_at", "_generations", "_id", "_log")
+
+    def __init__(self, generation_id: str, log: Log, generations: Generations) -> None:
+        self._id, self._log, self._generations = generation_id, log, generations
+        self._forgotten_at: float | None = None
+
+    @property
+    def look_again_after(self) -> float | None:
+        """Seconds after which to look again, where the generation is forgotten; else None."""
+        return None if self._forgotten_at is None else RESTORATION_S / 10
+
+    def stop(self) -> None:
+        """It is there again, or Redis is away, which what restores it needs too: the time begins anew."""
+        self._forgotten_at = None
+
+    async def judge(self, known: KnownLog) -> Loss:
+        """What becomes of the log, of which this is known. Raises redis.exceptions.RedisError."""
+        found = await self._generations.find(self._id)
+        if self._has_time(found.existence):
+            return Loss.RESTORED
+        record = found.record
+        newest = await self._log.last(self._id)
+        if record is None or (record.seal is not None and newest is None):
+            return Loss.FINAL
+        same_way = record.seal is None and (newest is None or known.position(newest.id) is not None)
+        return Loss.RESTORED if same_way else Loss.REPLACED
+
+    def _has_time(self, existence: Existence) -> bool:
+        """Whether Redis came back without this generation and its worker has had no time yet to write it again."""
+        now = asyncio.get_running_loop().time()
+        if existence is not Existence.NOTHING:
+            self._forgotten_at = None
+        elif self._forgotten_at is None:
+            self._forgotten_at = now
+        return self._forgotten_at is not None and now - self._forgotten_at < RESTORATION_S

@@ -1,0 +1,74 @@
+"""The description: every route with its errors and its key, and nothing that leads nowhere."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from fastapi import FastAPI
+from pydantic import TypeAdapter
+
+from api.openapi import describe
+from shared.request.generation_request import GenerationRequest
+from tests.api.harness import MakeApi
+
+ROUTES = {
+    ("/v1/generations", "post"),
+    ("/v1/generations", "get"),
+    ("/v1/generations/{id}", "get"),
+    ("/v1/generations/{id}", "delete"),
+    ("/v1/generations/{id}/events", "get"),
+    ("/v1/generations/{id}/cancel", "post"),
+    ("/v1/models", "get"),
+    ("/v1/usage", "get"),
+    ("/livez", "get"),
+    ("/readyz", "get"),
+}
+
+
+@pytest.mark.parametrize("keys", ["", "ann:a"])
+async def test_description(make_api: MakeApi, redis_url: str, keys: str) -> None:
+    api = await make_api(redis_url, api_keys=keys)
+    description = (await api.client.get("/openapi.json")).json()
+    operations = {
+        (path, method): operation for path, item in description["paths"].items() for method, operation in item.items()
+    }
+    assert operations.keys() == ROUTES
+    schemas = description["components"]["schemas"]
+    for reference in set(re.findall(r"#/components/schemas/(\w+)", str(description))):
+        assert reference in schemas
+    for (path, _), operation in operations.items():
+        assert operation["description"]
+        errors = {status: answer for status, answer in operation["responses"].items() if status >= "400"}
+        assert all("application/problem+json" in answer["content"] for answer in errors.values())
+        needs_key = bool(keys) and path.startswith("/v1/")
+        assert ("security" in operation) is needs_key
+        assert path.startswith("/v1/") is ("401" in errors)
+    post = operations["/v1/generations", "post"]
+    assert post["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/GenerationRequest")
+    assert {"200", "202", "400", "413", "422", "429", "503"} <= post["responses"].keys()
+    examples = schemas["GenerationRequest"]["examples"]
+    assert TypeAdapter(list[GenerationRequest]).validate_python(examples)
+
+
+def test_it_is_made_once() -> None:
+    app = FastAPI()
+    assert describe(app, keys=False) is describe(app, keys=True) is app.openapi_schema
+
+
+def test_without_keys_it_speaks_of_none() -> None:
+    assert "securitySchemes" not in describe(FastAPI(), keys=False)["components"]
+    schemes = describe(FastAPI(), keys=True)["components"]["securitySchemes"]
+    assert {scheme["scheme"] for scheme in schemes.values()} == {"bearer"}
+
+
+def test_no_account_of_an_error_is_fastapis_own() -> None:
+    app = FastAPI()
+
+    @app.get("/v1/x", description="x")
+    async def x(count: int) -> int:
+        return count
+
+    description = describe(app, keys=False)
+    assert "422" not in description["paths"]["/v1/x"]["get"]["responses"]
+    assert not {"HTTPValidationError", "ValidationError"} & description["components"]["schemas"].keys()

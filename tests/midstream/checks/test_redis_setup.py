@@ -1,0 +1,91 @@
+"""How a Redis is set up: what is said of its version, its file, its memory and its connections, and what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import redis
+
+from midstream.checks import redis_setup
+from midstream.checks.finding import Finding
+
+
+@pytest.mark.parametrize(
+    ("version", "level"), [("6.2.14", "fail"), ("7.0.15", "ok"), ("8.2.1", "ok"), ("10.0.0", "ok")]
+)
+def test_knows_versions_that_are_too_old(version: str, level: str) -> None:
+    assert redis_setup.version("Redis", {"redis_version": version}).level == level
+
+
+def test_valkey_is_new_enough_whatever_version_of_redis_it_claims() -> None:
+    found = redis_setup.version("Redis", {"redis_version": "6.0.0", "valkey_version": "9.1.0"})
+    assert (found.level, found.state) == ("ok", "Valkey 9.1.0")
+
+
+@pytest.mark.parametrize(
+    ("info", "directives", "level", "state"),
+    [
+        ({"aof_enabled": 0}, {"appendfsync": "everysec"}, "fail", "off (appendonly no)"),
+        ({"aof_enabled": 1, "aof_last_write_status": "err"}, {}, "fail", "the last write failed"),
+        ({"aof_enabled": 1, "aof_last_write_status": "ok"}, {}, "warn", "on, how often is unknown"),
+        ({"aof_enabled": 1}, {"appendfsync": "no"}, "fail", "on, appendfsync no"),
+        ({"aof_enabled": 1}, {"appendfsync": "everysec"}, "ok", "on, appendfsync everysec"),
+        ({"aof_enabled": 1}, {"appendfsync": "always"}, "ok", "on, appendfsync always"),
+    ],
+)
+def test_persistence(info: dict[str, Any], directives: dict[str, str], level: str, state: str) -> None:
+    found = redis_setup.persistence("Redis", info, directives)
+    assert (found.subject, found.level, found.state) == ("Redis, persistence", level, state)
+    assert bool(found.advice) is (level != "ok")
+
+
+@pytest.mark.parametrize(
+    ("policy", "limit", "level"),
+    [
+        ("noeviction", 0, "ok"),
+        ("noeviction", 100, "ok"),
+        # Without a limit it deletes nothing yet.
+        ("allkeys-lru", 0, "warn"),
+        ("allkeys-lru", 100, "fail"),
+        ("volatile-ttl", 100, "fail"),
+    ],
+)
+def test_eviction(policy: str, limit: int, level: str) -> None:
+    found = redis_setup.policy("Redis", {"maxmemory_policy": policy, "maxmemory": limit})
+    assert (found.subject, found.level, found.state) == ("Redis, eviction", level, policy)
+
+
+def connections(**info: int) -> list[Finding]:
+    return list(redis_setup.connections("Redis", {"connected_clients": 5, **info}, 24))
+
+
+def test_connections() -> None:
+    assert connections() == [], "it does not say how many it takes"
+    assert [(f.level, f.state) for f in connections(maxclients=24)] == [("ok", "5 of 24 (maxclients)")]
+    (few,) = connections(maxclients=23, rejected_connections=9)
+    assert (few.level, few.state) == ("fail", "5 of 23 (maxclients), and one API with one worker may open 24")
+    (refused,) = connections(maxclients=100, rejected_connections=9)
+    assert (refused.level, refused.state.rpartition(", ")[2]) == ("warn", "and 9 were refused since it started")
+    (full,) = connections(maxclients=100, connected_clients=100)
+    assert full.level == "warn"
+    for found in (few, refused, full):
+        assert found.advice == "raise its `maxclients`, or lower MIDSTREAM_REDIS_CONNECTIONS"
+
+
+def test_one_that_takes_no_more_is_a_failure_in_its_words() -> None:
+    found = redis_setup.crowded("Redis", redis.ConnectionError("max number of clients reached"))
+    assert (found.subject, found.level) == ("Redis, connections", "fail")
+    assert found.state == "max number of clients reached"
+
+
+class Closed(redis.Redis):
+    """One whose INFO and CONFIG are closed."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        raise redis.exceptions.NoPermissionError("User u has no permissions")
+
+
+def test_what_is_closed_to_us_is_unknown_and_no_error() -> None:
+    assert redis_setup.info_of(Closed()) is None
+    assert redis_setup.directives_of(Closed()) == {}

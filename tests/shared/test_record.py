@@ -1,0 +1,123 @@
+"""A generation's record: read from Redis' fields as they were written, also by an older version, or told unreadable."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from shared.errors import UnreadableRecordError
+from shared.log.events import EventId
+from shared.record import RECORD_FIELDS, Acceptance, Record, Shown, read_record, shown_of
+
+FIELDS = {
+    "owner": "ann", "model": "p/m", "shown": '{"json":true}', "fingerprint": "f", "on_interrupt": "fail",
+    "ttl": "60000", "created": "1767225600000", "state": "completed", "attempts": "2", "seal": "1767225600001-7",
+    "ended": "1767225600009", "cancel": "1", "failures": "1", "max_attempts": "3", "beside": "1", "pardons": "2",
+    "choice": "1",
+}  # fmt: skip
+
+
+def read(**changes: str | None) -> Record | None:
+    fields = FIELDS | changes
+    values = [fields.get(name) for name in RECORD_FIELDS]
+    return read_record("gen_x", [None if value is None else value.encode() for value in values])
+
+
+def test_every_field_has_its_place() -> None:
+    record = read()
+    assert FIELDS.keys() == set(RECORD_FIELDS)
+    assert record == Record(
+        id="gen_x", owner="ann", model="p/m", on_interrupt="fail", ttl_ms=60_000, shown=b'{"json":true}',
+        fingerprint="f", created_ms=1_767_225_600_000, state="completed", attempts=2,
+        seal=EventId(1_767_225_600_001, 7), ended_ms=1_767_225_600_009, cancel_requested=True, failures=1,
+        max_attempts=3, beside=True, pardons=2, choice=1,
+    )  # fmt: skip
+
+
+def test_what_is_not_there_yet_is_not_so() -> None:
+    record = read(state="queued", seal=None, ended=None, cancel=None, beside=None)
+    assert record is not None
+    assert (record.seal, record.ended_ms) == (None, None)
+    assert (record.cancel_requested, record.beside) == (False, False)
+
+
+def test_fields_that_an_older_version_did_not_write_have_values() -> None:
+    record = read(shown=None, pardons=None, choice=None)
+    assert record is not None
+    assert (record.shown, record.pardons, record.choice) == (None, 0, 0)
+
+
+def test_without_a_state_there_is_none() -> None:
+    assert read(state=None) is None
+    assert read_record("gen_x", [None] * len(RECORD_FIELDS)) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"owner": None}, {"model": None}, {"fingerprint": None}, {"ttl": None}, {"created": None},
+        {"ttl": "soon"}, {"created": "yesterday"}, {"attempts": ""}, {"seal": "x"}, {"seal": "1-01"}, {"ended": "-"},
+        {"failures": "1.5"}, {"pardons": "x"}, {"choice": "x"},
+    ],
+)  # fmt: skip
+def test_what_something_else_wrote_is_unreadable_and_names_itself(changes: dict[str, str | None]) -> None:
+    with pytest.raises(UnreadableRecordError, match="gen_x"):
+        read(**changes)
+
+
+def test_bytes_that_are_no_text_are_unreadable() -> None:
+    values = [FIELDS[name].encode() for name in RECORD_FIELDS]
+    values[0] = b"\xff"
+    with pytest.raises(UnreadableRecordError):
+        read_record("gen_x", values)
+
+
+def acceptance(request: bytes, **fields: Any) -> Acceptance:
+    return Acceptance(
+        id="gen_x", owner="ann", model="p/m", on_interrupt="fail", ttl_ms=60_000, request=request, **fields
+    )  # fmt: skip
+
+
+def test_what_is_taken_on_has_its_digest_and_what_is_shown_of_it() -> None:
+    request = b'{"metadata":{"a":"b"},"response_format":{"type":"json_object"},"idle_timeout":7}'
+    accepted = acceptance(request)
+    assert accepted.fingerprint == hashlib.sha256(request).hexdigest()
+    shown = msgspec.json.decode(accepted.shown, type=Shown)
+    assert shown == Shown(metadata={"a": "b"}, json=True, idle_timeout=7.0)
+
+
+def test_what_is_given_is_not_made_again() -> None:
+    accepted = acceptance(b"{}", fingerprint="f", shown=b'{"json":true}')
+    assert (accepted.fingerprint, accepted.shown) == ("f", b'{"json":true}')
+
+
+def test_a_record_is_what_was_accepted() -> None:
+    request = b'{"metadata":{"a":"b"}}'
+    record = read(shown=None, fingerprint=hashlib.sha256(request).hexdigest())
+    assert record is not None
+    assert record.accepted(request) == acceptance(request)
+
+
+@pytest.mark.parametrize(
+    ("request_", "shown"),
+    [
+        ({}, Shown()),
+        ({"response_format": {"type": "text"}}, Shown()),
+        ({"response_format": {}}, Shown()),
+        ({"response_format": None}, Shown()),
+        ({"response_format": {"type": "json_schema", "json_schema": {"name": "n"}}}, Shown(json=True)),
+        ({"metadata": {"k": "v"}, "messages": [{"content": "metadata"}]}, Shown(metadata={"k": "v"})),
+        ({"metadata": [1]}, Shown()),
+    ],
+)
+def test_what_is_shown_of_a_request(request_: dict[str, Any], shown: Shown) -> None:
+    assert shown_of(json.dumps(request_).encode()) == shown
+
+
+@pytest.mark.parametrize("request_", [b"", b"{", b"[]", b"\xff"])
+def test_nothing_is_shown_of_what_cannot_be_read(request_: bytes) -> None:
+    assert shown_of(request_) == Shown()

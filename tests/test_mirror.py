@@ -1,0 +1,119 @@
+"""Tests mirror the tree: a module's tests stand where it stands, in a file of its name.
+
+`api/access/api_keys.py` has `tests/api/access/test_api_keys.py`. A module of which nothing can fail, as it has no
+function with a body, needs none.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness.repository import ROOT
+
+PACKAGES = ("api", "midstream", "shared", "simulator", "worker")
+
+ELSEWHERE = {
+    # Contracts: the same tests over several servers.
+    "shared/generations/deadlines.py": "tests/contract/test_deadlines.py",
+    "shared/generations/generations.py": "tests/contract/test_generations.py",
+    "shared/log/guarded_log.py": "tests/contract/test_log.py",
+    "shared/permissions/permission_check.py": "tests/contract/test_permissions.py",
+    "shared/queue/queue.py": "tests/contract/test_queue.py",
+    "shared/queue/workers.py": "tests/contract/test_workers.py",
+    "shared/storage/outage.py": "tests/contract/test_outage.py",
+    "shared/usage.py": "tests/contract/test_totals.py",
+}
+"""Modules whose tests stand in another file for a good reason, and that file, which imports the module."""
+
+PENDING = {
+    "api/viewing/restoration.py": "tests/api/viewing/test_event_stream.py",
+    "api/viewing/resume.py": "tests/api/viewing/test_event_stream.py",
+    "api/viewing/sse_frames.py": "tests/api/viewing/test_frames.py",
+    "api/viewing/viewer.py": "tests/api/viewing/test_event_stream.py",
+    "worker/running/attempt_claims.py": "tests/worker/running/test_running_generations.py",
+    "worker/running/continuation.py": "tests/worker/running/test_continue.py",
+    "worker/running/generation_run.py": "tests/worker/running/test_running_generations.py",
+}
+"""Modules that are about to be split, and what tries them until then. The parts get files of their names."""
+
+
+def modules() -> Iterator[Path]:
+    """All of ours."""
+    for package in PACKAGES:
+        yield from (path.relative_to(ROOT) for path in sorted((ROOT / package).rglob("*.py")))
+
+
+def has_body(path: Path) -> bool:
+    """Whether any function of it does something: more than its docstring, `...` and `pass`."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not all(map(_says_nothing, node.body)):
+            return True
+    return False
+
+
+def _says_nothing(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Pass) or (
+        isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    )
+
+
+def mirrored(module: Path) -> Path:
+    """Where its tests belong."""
+    return Path("tests", module.parent, f"test_{module.name}")
+
+
+def imported(test: Path) -> set[str]:
+    """The modules that a test file imports, also within its functions."""
+    tree = ast.parse((ROOT / test).read_text(encoding="utf-8"))
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                found |= {alias.name for alias in names}
+            case ast.ImportFrom(module=str(module), names=names):
+                found |= {module, *(f"{module}.{alias.name}" for alias in names)}
+    return found
+
+
+def test_each_module_has_its_tests_where_it_stands() -> None:
+    missing = [
+        f"{module} has no {mirrored(module)}"
+        for module in modules()
+        if str(module) not in ELSEWHERE | PENDING
+        and has_body(ROOT / module)
+        and not (ROOT / mirrored(module)).is_file()
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("module", ELSEWHERE | PENDING)
+def test_what_is_in_a_table_belongs_there(module: str) -> None:
+    assert (ROOT / module).is_file(), "the module is gone: take it out of the table"
+    assert not (ROOT / mirrored(Path(module))).is_file(), "it has a file of its name now: take it out of the table"
+    assert (ROOT / (ELSEWHERE | PENDING)[module]).is_file()
+
+
+@pytest.mark.parametrize(("module", "test"), ELSEWHERE.items())
+def test_what_stands_elsewhere_is_about_it(module: str, test: str) -> None:
+    assert module.removesuffix(".py").replace("/", ".") in imported(Path(test))
+
+
+def test_the_tables_stay_short() -> None:
+    assert len(ELSEWHERE | PENDING) <= 25
+
+
+def test_a_module_without_a_body_is_told_from_one_with(tmp_path: Path) -> None:
+    module = tmp_path / "module.py"
+    for text, expected in (
+        ('"""Names."""\nLIMIT = 5\n', False),
+        ('class Protocol:\n    def ask(self) -> int:\n        """What."""\n        ...\n', False),
+        ("class Empty:\n    def nothing(self) -> None: pass\n", False),
+        ("def ask() -> int:\n    return 5\n", True),
+        ("class Deep:\n    class Deeper:\n        async def ask(self) -> None:\n            raise ValueError\n", True),
+    ):
+        module.write_text(text)
+        assert has_body(module) is expected, text
