@@ -46,9 +46,9 @@ async def make_api() -> AsyncIterator[MakeApi]:
     """Start an API with some settings; ended after the test."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def make(redis_url: str, *, durability: Durability | None = None, **settings: Any) -> Api:
+        async def make(redis_url: str, *, times: Durability | None = None, **settings: Any) -> Api:
             given: dict[str, Any] = {"simulator_url": "http://127.0.0.1:9", "redis_timeout": 2.0} | settings
-            return await stack.enter_async_context(Api(load(redis_url=redis_url, **given), durability))
+            return await stack.enter_async_context(Api(load(redis_url=redis_url, **given), times))
 
         yield make
 

@@ -14,7 +14,7 @@ from api.queued_deadlines import QueuedDeadlines
 from shared.storage.keys import DEADLINES_KEY
 from tests.api.harness import BODY, Api, Hasty, MakeApi, until
 
-SOON: dict[str, Any] = {"lease": 0.2, "durability": Hasty(0.2, sync_s=0.05)}
+SOON: dict[str, Any] = {"lease": 0.2, "times": Hasty(0.2, sync_s=0.05)}
 """A server that began a second ago is not young for it."""
 
 
