@@ -41,7 +41,10 @@ STAGES: dict[str, tuple[str, ...]] = {
     "guards": (*PYTEST, "tests/faults/test_guards.py"),
     "bill": (*PYTEST, "tests/worker/billing/test_bill.py"),
     "cache": (*PYTEST, "tests/worker/cache"),
-    "generate": (*PYTEST, "tests/worker/running/test_running_generations.py"),
+    "generate": (
+        *PYTEST,
+        *(f"tests/worker/running/test_{n}.py" for n in ("running_generations", "generation_run", "attempt_claims")),
+    ),
     "policy": (*PYTEST, "tests/worker/running/test_retry_policy.py"),
     "ends there": (*PYTEST, "tests/worker/running/test_generation_end.py"),
     "sweeper": (*PYTEST, "tests/worker/maintenance/test_sweeper.py"),
