@@ -13,7 +13,6 @@ from api.supervisor import where
 from api.viewing.connection import GIVER_EXTENSION, AsgiConnection, Connection
 from api.viewing.hub import Hub
 from api.viewing.replayer import Replayer
-from api.viewing.restoration import RESTORATION_S
 from api.viewing.resume import ResumePoint, admit
 from api.viewing.sse_frames import STREAM_HEADERS
 from api.viewing.viewer import Viewer
@@ -107,12 +106,12 @@ class EventStream(Response):
         """Decide once Redis can be asked; what a restarted one has lost, it is given time to have again."""
         loop = asyncio.get_running_loop()
         backoff = Backoff()
-        patience = loop.time() + RESTORATION_S
+        patience = loop.time() + self._hub.generations.durability.given_up_s
         while viewer.open:
             try:
                 decision = await admit(self._hub.log, self._hub.generations, self._id, self._owner, self._start)
             except RedisError:
-                patience = loop.time() + RESTORATION_S
+                patience = loop.time() + self._hub.generations.durability.given_up_s
             else:
                 if isinstance(decision, ResumePoint):
                     return decision

@@ -22,8 +22,6 @@ from shared.storage.subscriber import Subscriber
 
 logger = logging.getLogger("midstream.api")
 
-TAIL_LINGER_S = 5.0
-"""Seconds a tail outlives its last watcher, who may come back: longer than the `retry` that a viewer is told."""
 MAX_LINGERING_BYTES = 32_000_000
 """Bytes of frames, as they were when the last watcher left, that tails without one hold at most."""
 
@@ -36,6 +34,9 @@ class Hub:
         self.generations = generations
         self.settings = settings
         self.dialect = dialect
+        self.catch_up_s = generations.durability.catch_up_s
+        self.linger_s = 5.0
+        """Seconds a tail outlives its last watcher, who may come back: longer than the `retry` that it is told."""
         self.viewers: set[Viewer] = set()
         self.pages = ReplayPages(log, dialect)
         self.direct = False
@@ -92,7 +93,7 @@ class Hub:
 
     def _leave(self, tail: Tail) -> None:
         """Nobody watches it."""
-        end = asyncio.get_running_loop().call_later(TAIL_LINGER_S, self._close, tail)
+        end = asyncio.get_running_loop().call_later(self.linger_s, self._close, tail)
         self._lingering[tail] = (end, tail.frames.size)
         self._lingering_size += tail.frames.size
         if tail.known.ended or self._draining:

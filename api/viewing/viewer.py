@@ -17,15 +17,14 @@ from shared.log.events import ORIGIN
 
 logger = logging.getLogger("midstream.api")
 
-CATCH_UP_S = 3.0
-"""Seconds a cursor may be ahead of a growing log: an older Redis soon has the rest again."""
-
 
 class Host(Protocol):
     """Where viewers are at home."""
 
     settings: Settings
     dialect: Dialect
+    catch_up_s: float
+    """Seconds a cursor may be ahead of a growing log: an older Redis soon has the rest again."""
 
     def leave(self, viewer: Viewer, tail: Tail | None) -> None:
         """This one is over, and no longer watches the tail."""
@@ -187,7 +186,7 @@ class Viewer:
             return True
         if self._cursor > known.last and known.state is None:
             if self._patience is None:
-                self._patience = self._loop.call_later(CATCH_UP_S, self._lose_patience)
+                self._patience = self._loop.call_later(self._host.catch_up_s, self._lose_patience)
             return False
         self.position, self.rewound = 0, True
         return True

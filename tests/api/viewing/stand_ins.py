@@ -9,6 +9,7 @@ from api.viewing.dialect import Dialect
 from api.viewing.tail import Tail
 from api.viewing.viewer import Viewer
 from shared.config.settings import Settings
+from shared.durability import Durability
 from shared.generations.generations import Found, Generations
 from shared.log.entry import Entry
 from shared.log.events import EventId
@@ -30,10 +31,13 @@ def record(*, owner: str = "ann", seal: EventId | None = None) -> Record:
     return read
 
 
-def generations_with(found: Found) -> Generations:
+def generations_with(found: Found, durability: Durability | None = None) -> Generations:
     """Generations of which one is asked for, and this is found."""
 
     class Stub:
+        def __init__(self) -> None:
+            self.durability = durability or Durability(15.0)
+
         async def find(self, generation_id: str) -> Found:
             return found
 
@@ -89,6 +93,7 @@ class Home:
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         self.dialect: Dialect = PlainDialect()
+        self.catch_up_s = 3.0
         self.left: list[Viewer] = []
 
     def leave(self, viewer: Viewer, tail: Tail | None) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from api.viewing import restoration
 from api.viewing.known_log import KnownLog
 from api.viewing.restoration import Loss, Restoration
+from shared.durability import Durability
 from shared.generations.generations import Existence, Found
 from shared.log.entry import Entry
 from shared.log.events import EventId
@@ -45,11 +45,11 @@ async def test_who_will_write_it_again(found: Found, newest: EventId | None, los
     assert judge.look_again_after is None
 
 
-async def test_what_is_forgotten_altogether_has_time(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_is_forgotten_altogether_has_time() -> None:
     judge = judging(Found(Existence.NOTHING))
     assert await judge.judge(known(*SEEN)) is Loss.RESTORED
     assert judge.look_again_after is not None
-    monkeypatch.setattr(restoration, "RESTORATION_S", 0.0)
+    judge._generations = generations_with(Found(Existence.NOTHING), Durability(15.0, sync_s=0.0))
     assert await judge.judge(known(*SEEN)) is Loss.FINAL
     judge.stop()
     assert judge.look_again_after is None
