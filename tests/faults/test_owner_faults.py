@@ -28,7 +28,7 @@ async def test_owners_see_their_own_through_a_killed_api_and_a_stopped_viewer(tm
         httpx2.AsyncClient(timeout=DEADLINE, headers=bearer("ben")) as ben,
     ):
         (api,) = stack.apis
-        hers = await ask(ann, api.url, "simulator/lorem?deltas=3000&rate=0&chars=200")
+        hers = await ask(ann, api.url, "simulator/lorem?deltas=4000&rate=200")
         url = f"{api.url}/v1/generations/{hers}/events"
         command = ("curl", "-sN", "-H", f"Authorization: Bearer {KEYS['ann']}", url)
         viewer = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)

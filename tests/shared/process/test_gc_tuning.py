@@ -24,7 +24,7 @@ def test_what_is_loaded_is_spared_and_what_follows_is_not() -> None:
         gc.collect()
         assert spared > 1000
         assert knot() is None
-        assert gc.get_freeze_count() == spared
+        assert gc.get_freeze_count() <= spared, "nothing that came later is among them"
         # It still comes by itself.
         assert gc.isenabled()
         assert gc.get_threshold() == GC_THRESHOLDS
