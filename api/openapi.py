@@ -1,7 +1,5 @@
 """The OpenAPI description: what FastAPI derives, with the request's schema and the key."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from fastapi import FastAPI

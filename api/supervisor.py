@@ -1,7 +1,5 @@
 """Keeps a background task alive."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import traceback

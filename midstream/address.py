@@ -1,7 +1,5 @@
 """Where the client commands find the API, and with which key."""
 
-from __future__ import annotations
-
 import os
 from typing import Annotated
 from urllib.parse import urlsplit

@@ -4,8 +4,6 @@ Their names are common words. Where somebody starts us, or on their PYTHONPATH, 
 theirs, and would be imported in place of ours.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """How this program was started: a hint that is a command must run when it is pasted."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import shutil

@@ -4,8 +4,6 @@ Python makes a traceback of a write that fails, or an error of its own while it 
 at all. Here every failing write of standard output is one exception, and one of standard error is none.
 """
 
-from __future__ import annotations
-
 import errno
 import io
 import os

@@ -1,7 +1,5 @@
 """What may be written to a terminal, and how."""
 
-from __future__ import annotations
-
 import os
 from typing import TextIO
 

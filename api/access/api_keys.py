@@ -1,7 +1,5 @@
 """Who asks: an API key as a Bearer token (RFC 6750) names an owner; without keys all are `local`."""
 
-from __future__ import annotations
-
 import hashlib
 from typing import Annotated
 

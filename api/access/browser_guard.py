@@ -5,8 +5,6 @@ came from has come to mean this machine (DNS rebinding); the Host is then that n
 would be everything. A key in `Authorization` no page sends without a question (CORS), which is not answered here.
 """
 
-from __future__ import annotations
-
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 

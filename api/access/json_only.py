@@ -1,7 +1,5 @@
 """A body is JSON as it is: a page of another site can send text or a form without a question, but not this (CORS)."""
 
-from __future__ import annotations
-
 from fastapi import Depends, Request
 
 from api.access.api_keys import Owner

@@ -1,7 +1,5 @@
 """Which of the two answers a POST wants (RFC 9110, 12.5.1): a record as JSON, or the stream of events."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 

@@ -4,8 +4,6 @@ A small body can hold many thousands of mistakes, and pydantic makes all of them
 does not fit is validated again, in small steps, until there are enough.
 """
 
-from __future__ import annotations
-
 import difflib
 import itertools
 from collections.abc import Iterable, Iterator

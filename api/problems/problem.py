@@ -1,7 +1,5 @@
 """Errors as `application/problem+json` (RFC 9457), with a stable `code` and nothing of the request."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus

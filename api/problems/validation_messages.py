@@ -1,7 +1,5 @@
 """What is wrong with a value, in plain words: what it must be, and what to do. Nothing of the value is repeated."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Accept, list, show, cancel and delete generations."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 from collections.abc import AsyncIterator

@@ -1,7 +1,5 @@
 """For load balancers and supervisors: alive, and ready."""
 
-from __future__ import annotations
-
 import asyncio
 import sys
 from contextlib import suppress

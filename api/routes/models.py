@@ -1,7 +1,5 @@
 """Which models have a name here."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from fastapi import APIRouter

@@ -1,7 +1,5 @@
 """The chat page: a few files of ours and nothing from elsewhere."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
 

@@ -1,7 +1,5 @@
 """What an owner's generations have used."""
 
-from __future__ import annotations
-
 import re
 from datetime import date, timedelta
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """What the routes answer, as OpenAPI describes it."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any, Literal
 

@@ -1,7 +1,5 @@
 """What an answer consists of, put together: its parts, their tool calls parsed, and the JSON document that it is."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field

@@ -1,7 +1,5 @@
 """What `GET /v1/usage` answers, as OpenAPI describes it."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 from typing import Any
 

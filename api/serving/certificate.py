@@ -1,7 +1,5 @@
 """TLS without a proxy: a certificate and its key, in PEM."""
 
-from __future__ import annotations
-
 import ssl
 from dataclasses import dataclass
 from pathlib import Path

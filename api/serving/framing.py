@@ -1,7 +1,5 @@
 """Where requests of a connection end (RFC 9112, section 6): what they send is bounded before the parser has it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 

@@ -1,7 +1,5 @@
 """Listening sockets: one for each address of the host."""
 
-from __future__ import annotations
-
 import errno
 import logging
 import socket

@@ -1,7 +1,5 @@
 """Answers to what never becomes a request: the same documents as the routes', written without them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from http import HTTPStatus
 

@@ -1,7 +1,5 @@
 """The head of a request (RFC 9112, 2 to 6): read strictly, and written anew in the one form that the parser gets."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv6Address

@@ -1,7 +1,5 @@
 """The HTTP server: uvicorn, with an end that sends viewers elsewhere first."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging

@@ -1,7 +1,5 @@
 """A broadcast: tells all who follow one log's frames that there are more, and joins what they write once for all."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """What viewing asks of a wire format: which one it is, it does not know."""
 
-from __future__ import annotations
-
 from typing import Literal, Protocol
 
 from shared.log.entry import RawEntry

@@ -1,7 +1,5 @@
 """The response that is a stream of a generation's events."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 

@@ -1,7 +1,5 @@
 """The frames of a log in few large pieces of memory: each on its own would cost a third more than its bytes."""
 
-from __future__ import annotations
-
 from array import array
 from bisect import bisect_right
 from itertools import accumulate

@@ -1,7 +1,5 @@
 """The hub: one tail for each watched generation, one subscriber connection and one clock for all viewers."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging

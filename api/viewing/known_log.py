@@ -1,7 +1,5 @@
 """What is known of a log: where each of its events stands, and how it ended; and who is given what comes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Protocol, cast
 

@@ -1,7 +1,5 @@
 """A log follower: learns one log's events as they come, and notices a Redis that came back older."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 

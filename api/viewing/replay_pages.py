@@ -1,7 +1,5 @@
 """Pages of ended logs, ready-made: read once for all who replay them at the same time."""
 
-from __future__ import annotations
-
 import asyncio
 from bisect import bisect_right
 from collections.abc import Sequence

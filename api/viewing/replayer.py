@@ -1,7 +1,5 @@
 """Replays a log that has its end: page by page, without a tail."""
 
-from __future__ import annotations
-
 import logging
 
 from redis.exceptions import RedisError

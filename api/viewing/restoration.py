@@ -1,7 +1,5 @@
 """A Redis that came back older: whether what it lost of a log will be written again."""
 
-from __future__ import annotations
-
 import asyncio
 from enum import Enum, auto
 

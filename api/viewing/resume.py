@@ -1,7 +1,5 @@
 """What a (re)connect comes to, before a byte is sent."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

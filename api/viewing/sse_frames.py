@@ -1,7 +1,5 @@
 """Event streams over HTTP: their headers, and frames as pieces for single writes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 STREAM_HEADERS = [

@@ -1,7 +1,5 @@
 """A client of Redis that blocks: for a command that asks once and ends."""
 
-from __future__ import annotations
-
 import contextlib
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What `midstream doctor` asks a Redis where MIDSTREAM_DURABILITY is `disk`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import redis

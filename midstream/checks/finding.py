@@ -1,7 +1,5 @@
 """What `midstream doctor` finds: one line each."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal

@@ -1,7 +1,5 @@
 """One Redis, as `midstream doctor` looks at it: whether it answers, permits, is set up right, and takes writes."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Iterator

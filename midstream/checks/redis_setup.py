@@ -1,7 +1,5 @@
 """How a Redis is set up, by its INFO and CONFIG: what `midstream doctor` finds wrong with it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`midstream doctor --url`: a server that runs, asked from outside as its callers do."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple

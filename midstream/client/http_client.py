@@ -1,7 +1,5 @@
 """The HTTP client of the command line."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterator

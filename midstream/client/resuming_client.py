@@ -1,7 +1,5 @@
 """A viewer that outlives its connections."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple

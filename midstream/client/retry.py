@@ -1,7 +1,5 @@
 """How often and how long something that fails for a passing reason is tried again."""
 
-from __future__ import annotations
-
 import random
 import time
 

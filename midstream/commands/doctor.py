@@ -1,7 +1,5 @@
 """`midstream doctor`: what Midstream needs, whether it is there, and what to do where it is not."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import sys

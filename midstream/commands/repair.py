@@ -4,8 +4,6 @@ A power cut can leave bytes at the end of the file that are no commands, and the
 mends it is part of the server's program, which looks at the name under which it is started (server.c, `main`).
 """
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import time

@@ -1,7 +1,5 @@
 """The commands that look at generations or end them, and then are done: `show`, `list`, `cancel`."""
 
-from __future__ import annotations
-
 import json as json_text
 import sys
 from collections.abc import Iterator

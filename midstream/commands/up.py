@@ -1,7 +1,5 @@
 """`midstream up`: everything on one machine, each part a process of its own, started and ended together."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import errno

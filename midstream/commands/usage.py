@@ -1,7 +1,5 @@
 """The command that tells what was used: `usage`."""
 
-from __future__ import annotations
-
 import json as json_text
 import sys
 from enum import StrEnum

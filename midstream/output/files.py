@@ -1,7 +1,5 @@
 """The files of an answer, on this machine's disk."""
 
-from __future__ import annotations
-
 import base64
 import os
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What `midstream up` prints when all of it is ready: where it is, and a first command to try."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import shlex

@@ -1,7 +1,5 @@
 """A part of an answer that is not among its text, in one line: a tool call, its result, a file, a source."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, field
 from typing import Any

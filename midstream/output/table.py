@@ -1,7 +1,5 @@
 """Rows under headings, of which nothing is cut: where they are too wide for a terminal, a few lines for each row."""
 
-from __future__ import annotations
-
 import shutil
 import sys
 from collections.abc import Iterator, Sequence

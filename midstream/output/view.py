@@ -1,7 +1,5 @@
 """One view of a generation in a terminal or a pipe, which can be left at any time."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

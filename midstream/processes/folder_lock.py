@@ -1,7 +1,5 @@
 """The lock on a data folder: two servers never append to one file."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Children that end with their parent, even when the parent is killed with SIGKILL and can say nothing."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

@@ -1,7 +1,5 @@
 """Waiting for what gives no signal, such as the end of a process that is not ours."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Callable

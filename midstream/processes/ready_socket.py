@@ -1,7 +1,5 @@
 """The socket on which a child says that it does its work (sd_notify(3); shared/process/readiness.py sends)."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The embedded server's unix socket: where it is, whether somebody answers, and who."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import hashlib

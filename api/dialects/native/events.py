@@ -3,8 +3,6 @@
 WHATWG HTML, section 9.2. `event:` and `id:` are ours, never from input.
 """
 
-from __future__ import annotations
-
 import random
 
 import msgspec
