@@ -1,6 +1,5 @@
 """Errors as `application/problem+json` (RFC 9457), with a stable `code` and nothing of the request."""
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -16,7 +15,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import validation_messages
-from api.supervisor import where
+from api.supervisor import logger, where
 from shared.counted import counted
 from shared.errors import MidstreamError
 from shared.storage.outage import (
@@ -29,8 +28,6 @@ from shared.storage.outage import (
     refusal,
     words,
 )
-
-logger = logging.getLogger("midstream.api")
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 

@@ -1,17 +1,15 @@
 """Listening sockets: one for each address of the host."""
 
 import errno
-import logging
 import socket
 from typing import Any
 
+from api.supervisor import logger
 from shared.errors import SettingsError
 
 DEFAULT_HOST = "127.0.0.1"
 ADDRESS_ABSENT_ERRNOS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 """What the system says where this machine has no such address."""
-
-logger = logging.getLogger("midstream.api")
 
 
 def listen(host: str, port: int, send_buffer: int, *, share: bool = False) -> list[socket.socket]:

@@ -16,6 +16,7 @@ from api.serving.certificate import Certificate
 from api.serving.connection_limits import ConnectionLimits
 from api.serving.listeners import DEFAULT_HOST, also_localhost, listen
 from api.serving.uvicorn_protocol import HttpConfig, gives
+from api.supervisor import logger
 from api.viewing.hub import Hub
 from shared.config.settings import Settings, Transport
 from shared.errors import SettingsError
@@ -80,7 +81,7 @@ async def takes_over(transport: Transport) -> bool:
     what = "the installed uvicorn does not let connections be taken over"
     if transport == "direct":
         raise SettingsError(f"MIDSTREAM_TRANSPORT: {what}; set it to auto, or install another uvicorn")
-    logging.getLogger("midstream.api").warning("%s; viewers cost more", what)
+    logger.warning("%s; viewers cost more", what)
     return False
 
 
@@ -127,5 +128,5 @@ def serve(
         listeners += also_localhost(listeners[0], settings.send_buffer, share=share_port)
     for listener in listeners:
         host, port = listener.getsockname()[:2]
-        logging.getLogger("midstream.api").info("listening on %s port %d", host, port)
+        logger.info("listening on %s port %d", host, port)
     server(app, hub, settings, certificate).run(sockets=listeners)

@@ -24,7 +24,7 @@ from api.serving.connection_limits import ConnectionLimits
 from api.serving.framing import RequestFraming
 from api.serving.refusal import refusal, too_many, too_slow
 from api.serving.request_head import malformed
-from api.supervisor import where
+from api.supervisor import logger, where
 from api.viewing.connection import GIVER_EXTENSION, LAST_CHUNK, TRANSPORT_EXTENSION, DirectConnection
 
 REFUSED_BODY_S = 30.0
@@ -39,8 +39,6 @@ MAX_TURNED_AWAY = 64
 """Connections at most that are open after they were told that there is no room."""
 ROOM_SHARE = 0.9
 """Share of the connections below which there is room again."""
-
-logger = logging.getLogger("midstream.api")
 
 
 class HttpConfig(Config):

@@ -1,17 +1,14 @@
 """A broadcast: tells all who follow one log's frames that there are more, and joins what they write once for all."""
 
 import asyncio
-import logging
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Protocol
 
-from api.supervisor import where
+from api.supervisor import logger, where
 from api.viewing import sse_frames
 from api.viewing.frames import Frames
 from api.viewing.known_log import KnownLog
-
-logger = logging.getLogger("midstream.api")
 
 VIEWERS_PER_ROUND = 500
 """Viewers that are written to before others have their turn: a few milliseconds."""

@@ -1,13 +1,12 @@
 """The response that is a stream of a generation's events."""
 
 import asyncio
-import logging
 
 from redis.exceptions import RedisError
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.supervisor import where
+from api.supervisor import logger, where
 from api.viewing.connection import GIVER_EXTENSION, AsgiConnection, Connection
 from api.viewing.hub import Hub
 from api.viewing.replayer import Replayer
@@ -17,8 +16,6 @@ from api.viewing.sse_frames import STREAM_HEADERS
 from api.viewing.viewer import Viewer
 from shared.backoff import Backoff
 from shared.log.events import ORIGIN
-
-logger = logging.getLogger("midstream.api")
 
 
 class EventStream(Response):

@@ -2,10 +2,9 @@
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Coroutine
 
-from api.supervisor import supervised
+from api.supervisor import logger, supervised
 from api.viewing.broadcast import VIEWERS_PER_ROUND
 from api.viewing.dialect import Dialect
 from api.viewing.log_follower import LogFollower
@@ -17,8 +16,6 @@ from shared.generations.generations import Generations
 from shared.log.guarded_log import Log
 from shared.storage.keys import GenerationKeys
 from shared.storage.subscriber import Subscriber
-
-logger = logging.getLogger("midstream.api")
 
 TAIL_LINGER_S = 5.0
 """Seconds a tail outlives its last watcher, who may come back: longer than the `retry` that a viewer is told."""

@@ -1,11 +1,10 @@
 """A log follower: learns one log's events as they come, and notices a Redis that came back older."""
 
 import asyncio
-import logging
 
 from redis.exceptions import RedisError
 
-from api.supervisor import where
+from api.supervisor import logger, where
 from api.viewing.known_log import KnownLog
 from api.viewing.restoration import Loss, Restoration
 from shared.backoff import Backoff
@@ -14,8 +13,6 @@ from shared.log.entry import RawEntry, read_id
 from shared.log.events import ORIGIN
 from shared.log.guarded_log import LOG_PAGE, Log, Publication
 from shared.storage.outage import level
-
-logger = logging.getLogger("midstream.api")
 
 MAX_EARLY_PUBLICATIONS = 256
 """Publications that are kept while the log is being read; with more, it is read once more instead."""

@@ -1,17 +1,13 @@
 """Replays a log that has its end: page by page, without a tail."""
 
-import logging
-
 from redis.exceptions import RedisError
 
-from api.supervisor import where
+from api.supervisor import logger, where
 from api.viewing.replay_pages import ReplayPage, ReplayPages
 from api.viewing.resume import ResumePoint
 from api.viewing.viewer import Viewer
 from shared.backoff import Backoff
 from shared.log.events import ORIGIN, EventId
-
-logger = logging.getLogger("midstream.api")
 
 
 class Replayer:

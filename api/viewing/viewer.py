@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from typing import Protocol
 
+from api.supervisor import logger
 from api.viewing import sse_frames
 from api.viewing.connection import Connection
 from api.viewing.dialect import Dialect, ResetReason
@@ -14,8 +14,6 @@ from api.viewing.resume import ResumePoint
 from api.viewing.tail import Tail
 from shared.config.settings import Settings
 from shared.log.events import ORIGIN
-
-logger = logging.getLogger("midstream.api")
 
 CATCH_UP_S = 3.0
 """Seconds a cursor may be ahead of a growing log: an older Redis soon has the rest again."""
