@@ -38,10 +38,22 @@ class BrowserGuard:
         headers = Headers(scope=scope)
         host = headers.get("host", "")  # HTTP/1.0, which no browser speaks, may have none
         if host and not self._keys and scope["path"] not in PATHS_FOR_ANY_HOST and not self._is_ours(host):
-            return _misdirected()
-        if scope["method"] in READING_METHODS or "authorization" in headers:
+            return ProblemError(
+                421,
+                "misdirected_request",
+                "The Host is not one of this server's",
+                "Without API keys it answers to names and addresses of this machine only, as any web page could ask it "
+                "otherwise. Ask http://127.0.0.1, or have the operator name the host in MIDSTREAM_ALLOWED_HOSTS.",
+            )
+        if scope["method"] in READING_METHODS or "authorization" in headers or not _is_foreign(headers, host):
             return None
-        return _cross_site() if _is_foreign(headers, host) else None
+        return ProblemError(
+            403,
+            "cross_site",
+            "The request comes from a page of another site",
+            "Only pages of this server's own origin may change anything without an `Authorization` header. Ask through "
+            "the origin of your page, or from its server.",
+        )
 
     def _is_ours(self, host: str) -> bool:
         name, _ = _split(host)
@@ -73,23 +85,3 @@ def _split(authority: str) -> tuple[str, str]:
     if not colon or port.endswith("]"):  # an IPv6 address without one
         name, port = authority.lower(), ""
     return name.removesuffix("."), port
-
-
-def _misdirected() -> ProblemError:
-    return ProblemError(
-        421,
-        "misdirected_request",
-        "The Host is not one of this server's",
-        "Without API keys it answers to names and addresses of this machine only, as any web page could ask it "
-        "otherwise. Ask http://127.0.0.1, or have the operator name the host in MIDSTREAM_ALLOWED_HOSTS.",
-    )
-
-
-def _cross_site() -> ProblemError:
-    return ProblemError(
-        403,
-        "cross_site",
-        "The request comes from a page of another site",
-        "Only pages of this server's own origin may change anything without an `Authorization` header. Ask through the "
-        "origin of your page, or from its server.",
-    )

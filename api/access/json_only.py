@@ -15,13 +15,21 @@ async def _check(request: Request, _: Owner) -> None:
         return
     kinds = [kind.partition(";")[0].strip().lower() for kind in headers.getlist("content-type")]
     if kinds != ["application/json"]:
-        detail = "Send the body with `Content-Type: application/json`."
-        raise ProblemError(415, "unsupported_media_type", "The body is not said to be JSON", detail)
+        raise ProblemError(
+            415,
+            "unsupported_media_type",
+            "The body is not said to be JSON",
+            "Send the body with `Content-Type: application/json`.",
+        )
     codings = ",".join(headers.getlist("content-encoding")).lower().split(",")
     if any(coding.strip() not in ("", "identity") for coding in codings):
-        detail = "Send the body as it is, without a `Content-Encoding`."
-        answer = {"Accept-Encoding": "identity"}  # RFC 9110, 12.5.3
-        raise ProblemError(415, "unsupported_encoding", "The body is encoded", detail, headers=answer)
+        raise ProblemError(
+            415,
+            "unsupported_encoding",
+            "The body is encoded",
+            "Send the body as it is, without a `Content-Encoding`.",
+            headers={"Accept-Encoding": "identity"},  # RFC 9110, 12.5.3
+        )
 
 
 json_only = Depends(_check)

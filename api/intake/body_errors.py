@@ -5,8 +5,9 @@ does not fit is validated again, in small steps, until there are enough.
 """
 
 import difflib
+import functools
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -17,7 +18,7 @@ from api.problems.problem import FieldError
 from shared.errors import MidstreamError
 from shared.request import generation_request
 from shared.request.generation_request import MAX_EXTRA_ENTRIES, GenerationRequest
-from shared.request.request_json import Step, count_parts, steps
+from shared.request.request_json import count_parts, steps
 
 MAX_NAMED_FIELDS = 20
 """Fields that one answer names at most."""
@@ -50,37 +51,30 @@ def misfits(body: bytes, most_parts: int) -> list[FieldError]:
     except ValueError as error:
         raise NotJsonError(str(error)) from None
     # Of a member that is there twice, steps see the last only.
-    return list(_explain(_found(root, most_parts) or _at_once(body), root))
+    found = _found(root, most_parts)
+    if not found:
+        found = _validation_errors(lambda: GenerationRequest.model_validate_json(body))[:MAX_NAMED_FIELDS]
+    return list(_explain(found, root))
 
 
 def _found(root: Any, most_parts: int) -> list[ErrorDetails]:
     count_parts(root, most_parts)
     found: list[ErrorDetails] = []
     for step in steps(root):
-        found += _wrong_in(step)
+        wrong = _validation_errors(functools.partial(step.kind.validate_python, _short(step.value)))
+        found += [{**item, "loc": (*step.place, *item["loc"])} for item in wrong]
         if len(found) >= MAX_NAMED_FIELDS:
             break
     return found
 
 
-def _wrong_in(step: Step) -> list[ErrorDetails]:
+def _validation_errors(validate: Callable[[], object]) -> list[ErrorDetails]:
+    """Returns what a validation finds wrong, without what was sent."""
     try:
-        step.kind.validate_python(_short(step.value))
+        validate()
     except ValidationError as error:
-        return [{**item, "loc": (*step.place, *item["loc"])} for item in _told(error)]
+        return error.errors(include_url=False, include_input=False)
     return []
-
-
-def _at_once(body: bytes) -> list[ErrorDetails]:
-    try:
-        GenerationRequest.model_validate_json(body)
-    except ValidationError as error:
-        return _told(error)[:MAX_NAMED_FIELDS]
-    return []
-
-
-def _told(error: ValidationError) -> list[ErrorDetails]:
-    return error.errors(include_url=False, include_input=False)
 
 
 def _short(value: Any) -> Any:

@@ -36,22 +36,19 @@ async def read_body(request: Request, limit: int) -> bytes:
             too_large = len(body) > limit
         if too_large:
             del body
-            raise _too_large(limit)
+            raise ProblemError(
+                413,
+                "body_too_large",
+                "The body is too large",
+                f"The limit is {limit} bytes. Send less, or have the operator raise MIDSTREAM_MAX_BODY.",
+                # What has not been read would otherwise be taken for the next request.
+                headers={"Connection": "close"},
+            )
     except ClientDisconnect:
-        detail = "The connection was closed before its end."
-        raise ProblemError(400, "incomplete_body", "The body is incomplete", detail) from None
+        raise ProblemError(
+            400, "incomplete_body", "The body is incomplete", "The connection was closed before its end."
+        ) from None
     return bytes(body)
-
-
-def _too_large(limit: int) -> ProblemError:
-    return ProblemError(
-        413,
-        "body_too_large",
-        "The body is too large",
-        f"The limit is {limit} bytes. Send less, or have the operator raise MIDSTREAM_MAX_BODY.",
-        # What has not been read would otherwise be taken for the next request.
-        headers={"Connection": "close"},
-    )
 
 
 class ServedModels(NamedTuple):

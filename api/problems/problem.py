@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import validation_messages
+from api.problems.validation_messages import say
 from api.supervisor import logger, where
 from shared.counted import counted
 from shared.errors import MidstreamError
@@ -75,7 +75,7 @@ class ProblemError(MidstreamError):
         detail: str,
         *,
         errors: Sequence[FieldError] = (),
-        headers: dict[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(code)
         self.retryable = status in (429, 503)
@@ -92,9 +92,8 @@ class ProblemError(MidstreamError):
             detail=self.detail,
             errors=self.errors or None,
         )
-        headers = {"Cache-Control": "no-store"} | (self.headers or {})
-        body = details.model_dump(exclude_none=True)
-        return JSONResponse(body, self.status, headers, media_type=PROBLEM_MEDIA_TYPE)
+        headers = {"Cache-Control": "no-store", **(self.headers or {})}
+        return JSONResponse(details.model_dump(exclude_none=True), self.status, headers, media_type=PROBLEM_MEDIA_TYPE)
 
 
 def not_found() -> ProblemError:
@@ -230,30 +229,35 @@ def unprocessable(errors: Sequence[FieldError], code: str = "invalid_request") -
     )
 
 
-def _of_problem(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, ProblemError)
-    return error.response()
+def _answer(request: Request, error: Exception) -> JSONResponse:
+    return _problem_of(request, error).response()
 
 
-def _of_redis(_: Request, error: Exception) -> JSONResponse:
-    logger.log(level(error), "answered 503: %s", type(error).__name__)
-    return (storage_full() if is_full(error) else unavailable(error)).response()
+def _problem_of(request: Request, error: Exception) -> ProblemError:
+    match error:
+        case ProblemError():
+            return error
+        case RedisError():
+            logger.log(level(error), "answered 503: %s", type(error).__name__)
+            return storage_full() if is_full(error) else unavailable(error)
+        case RequestValidationError():
+            return unprocessable(
+                [FieldError(pointer=str(item["loc"][-1]), message=say(item)) for item in error.errors()]
+            )
+        case HTTPException():
+            return _of_http(request, error)
+    raise error
 
 
-def _of_http(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
+def _of_http(request: Request, error: HTTPException) -> ProblemError:
     status = HTTPStatus(error.status_code)
     detail = {
         404: "There is nothing at this address. GET /openapi.json lists all routes.",
         405: "The address is right, the method is not. The Allow header lists those that work here.",
     }.get(status, "The request cannot be served as it is.")
-    code = status.phrase.lower().replace(" ", "_").replace("-", "_")
-    if status == 404:
-        code = "no_such_route"
-    headers = dict(error.headers) if error.headers else None
-    if status == 405:
-        headers = {"Allow": ", ".join(_allowed(request))}
-    return ProblemError(status, code, status.phrase, detail, headers=headers).response()
+    code = "no_such_route" if status == 404 else status.phrase.lower().replace(" ", "_").replace("-", "_")
+    headers = {"Allow": ", ".join(_allowed(request))} if status == 405 else error.headers
+    return ProblemError(status, code, status.phrase, detail, headers=headers)
 
 
 def _allowed(request: Request) -> Iterator[str]:
@@ -262,13 +266,6 @@ def _allowed(request: Request) -> Iterator[str]:
         asked = {"type": "http", "path": request.scope["path"], "root_path": "", "method": method}
         if any(route.matches(asked)[0] is Match.FULL for route in request.app.router.routes):
             yield method
-
-
-def _of_parameters(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
-    return unprocessable(
-        [FieldError(pointer=str(item["loc"][-1]), message=validation_messages.say(item)) for item in error.errors()]
-    ).response()
 
 
 class ProblemGuard:
@@ -305,10 +302,8 @@ class ProblemGuard:
 
 def install(app: FastAPI) -> None:
     """Make every error of the app a problem."""
-    app.add_exception_handler(ProblemError, _of_problem)
-    app.add_exception_handler(RedisError, _of_redis)
-    app.add_exception_handler(HTTPException, _of_http)
-    app.add_exception_handler(RequestValidationError, _of_parameters)
+    for kind in (ProblemError, RedisError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, _answer)
     app.add_middleware(ProblemGuard)
 
 

@@ -78,8 +78,12 @@ async def create(
 ) -> Response:
     """Ask a model. The answer is written to a log that can be followed, left and resumed."""
     if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
-        detail = "Idempotency-Key must be 1 to 255 printable ASCII characters."
-        raise ProblemError(400, "invalid_idempotency_key", "The idempotency key is malformed", detail)
+        raise ProblemError(
+            400,
+            "invalid_idempotency_key",
+            "The idempotency key is malformed",
+            "Idempotency-Key must be 1 to 255 printable ASCII characters.",
+        )
     body = await request_body.read_body(request, use.settings.max_body)
     taken = await aside(len(body), request_body.take, body, use.served, use.settings.max_values)
     accepted = await _accept(use, owner, taken, idempotency_key)
@@ -125,8 +129,13 @@ async def _accept(use: ApiServices, owner: str, taken: ReadRequest, key: str | N
         async with _noted(use, acceptance, asked.deadline) as noted:
             accepted = await use.generations.accept(acceptance, again=key is not None)
     except QueueFullError:
-        detail = "As many generations wait or run as this server allows. Try again later."
-        raise ProblemError(429, "queue_full", "The queue is full", detail, headers={"Retry-After": "5"}) from None
+        raise ProblemError(
+            429,
+            "queue_full",
+            "The queue is full",
+            "As many generations wait or run as this server allows. Try again later.",
+            headers={"Retry-After": "5"},
+        ) from None
     except GoneError:
         raise gone() from None
     under_way = accepted.state in ("queued", "running")

@@ -42,7 +42,8 @@ async def usage(
     """Your generations, tokens and cost, by day or by model. What ended in the last seconds may not be counted yet."""
     totals = Totals(use.generations.queue.redis)
     until = await totals.today() if last is None else _day("to", last)
-    since = _before(until) if first is None else _day("from", first)
+    earliest = until - min(timedelta(days=DEFAULT_SPAN_DAYS - 1), until - date.min)
+    since = earliest if first is None else _day("from", first)
     if since > until:
         raise _wrong("from", "must not be after `to`")
     if (until - since).days >= MAX_DAYS:
@@ -66,10 +67,6 @@ def _day(name: str, text: str) -> date:
         return date.fromisoformat(text if _DAY.fullmatch(text) else "")
     except ValueError:
         raise _wrong(name, "must be a day as YYYY-MM-DD") from None
-
-
-def _before(until: date) -> date:
-    return until - min(timedelta(days=DEFAULT_SPAN_DAYS - 1), until - date.min)
 
 
 def _wrong(name: str, message: str) -> ProblemError:

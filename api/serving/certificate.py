@@ -21,7 +21,8 @@ class Certificate:
         """What connections are opened with. Raises SettingsError where a file cannot be read, or they do not fit."""
         made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         try:
-            made.load_cert_chain(self.certfile, self.keyfile, password=_no_password)
+            # Without a password, OpenSSL would ask for it on the terminal.
+            made.load_cert_chain(self.certfile, self.keyfile, password=lambda: "")
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else "its key has a password"
             raise SettingsError(f"--ssl-certfile: {self.certfile} and its key cannot be used: {reason}") from None
@@ -38,8 +39,3 @@ class HandshakeLoop(uvloop.Loop):
         if ssl is not None:
             options["ssl_handshake_timeout"] = self.handshake_timeout
         return await super().create_server(*arguments, ssl=ssl, **options)
-
-
-def _no_password() -> str:
-    # Without this, OpenSSL would ask for it on the terminal.
-    return ""

@@ -32,11 +32,13 @@ def listen(host: str, port: int, send_buffer: int, *, share: bool = False) -> li
                 continue
             for listener in listeners:
                 listener.close()
-            what = f"cannot listen on {host} port {port}: {error.strerror}"
-            raise SettingsError(f"MIDSTREAM_PORT: {what}; choose another with --port") from None
+            raise SettingsError(
+                f"MIDSTREAM_PORT: cannot listen on {host} port {port}: {error.strerror}; choose another with --port"
+            ) from None
     if not listeners and absent is not None:
-        what = f"cannot listen on {host} port {port}: {absent.strerror}"
-        raise SettingsError(f"MIDSTREAM_HOST: {what}; name an address of this machine")
+        raise SettingsError(
+            f"MIDSTREAM_HOST: cannot listen on {host} port {port}: {absent.strerror}; name an address of this machine"
+        )
     return listeners
 
 

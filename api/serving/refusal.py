@@ -10,15 +10,18 @@ def refusal(problem: ProblemError, headers: Iterable[tuple[bytes, bytes]]) -> by
     """The answer with these headers before its own; after it the connection is closed."""
     response = problem.response()
     first = f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}\r\n".encode()
-    fields = [*headers, *response.raw_headers, (b"connection", b"close")]
-    lines = [b"%b: %b\r\n" % field for field in fields]
+    lines = [b"%b: %b\r\n" % field for field in [*headers, *response.raw_headers, (b"connection", b"close")]]
     return b"".join([first, *lines, b"\r\n", bytes(response.body)])
 
 
 def too_slow(what: str, setting: str) -> ProblemError:
     """The client does not send what it has begun."""
-    detail = f"The rest of the {what} did not come in time. Send it again; the operator may raise {setting}."
-    return ProblemError(408, "request_timeout", "The request is not complete", detail)
+    return ProblemError(
+        408,
+        "request_timeout",
+        "The request is not complete",
+        f"The rest of the {what} did not come in time. Send it again; the operator may raise {setting}.",
+    )
 
 
 def too_many(most: int) -> ProblemError:

@@ -59,11 +59,19 @@ def request_line(line: bytes) -> RequestLine:
     if not found:
         raise malformed("The request line has no version.")
     if found[1] != b"1":
-        detail = "This server speaks HTTP/1.1 and HTTP/1.0 here. Use one of these, or a proxy that speaks the other."
-        raise ProblemError(505, "http_version_not_supported", "The version is not supported", detail)
+        raise ProblemError(
+            505,
+            "http_version_not_supported",
+            "The version is not supported",
+            "This server speaks HTTP/1.1 and HTTP/1.0 here. Use one of these, or a proxy that speaks the other.",
+        )
     if method not in KNOWN_METHODS:
-        detail = "No address here knows this method. GET /openapi.json lists all routes."
-        raise ProblemError(501, "not_implemented", "The method is not known", detail)
+        raise ProblemError(
+            501,
+            "not_implemented",
+            "The method is not known",
+            "No address here knows this method. GET /openapi.json lists all routes.",
+        )
     return RequestLine(method, target, found[2] == b"0")
 
 
@@ -127,8 +135,12 @@ def _authority(host: bytes) -> bytes:
 
 
 def _bad_host(what: str) -> ProblemError:
-    detail = f"A request has one Host header, with a host and perhaps a port; this {what}."
-    return ProblemError(400, "invalid_host", "The Host is not valid", detail)
+    return ProblemError(
+        400,
+        "invalid_host",
+        "The Host is not valid",
+        f"A request has one Host header, with a host and perhaps a port; this {what}.",
+    )
 
 
 def _length(line: RequestLine, fields: Sequence[Field]) -> int | None:
@@ -138,8 +150,12 @@ def _length(line: RequestLine, fields: Sequence[Field]) -> int | None:
         if lengths or line.old:
             raise malformed("A Transfer-Encoding stands beside a Content-Length, or in HTTP/1.0.")
         if len(codings) > 1 or codings[0].lower() != b"chunked":
-            detail = "The only transfer coding that is read here is `chunked`, once. Send the body without others."
-            raise ProblemError(501, "not_implemented", "The transfer coding is not known", detail)
+            raise ProblemError(
+                501,
+                "not_implemented",
+                "The transfer coding is not known",
+                "The only transfer coding that is read here is `chunked`, once. Send the body without others.",
+            )
         return None
     if not lengths:
         return 0

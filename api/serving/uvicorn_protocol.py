@@ -180,10 +180,10 @@ class UvicornProtocol(HttpToolsProtocol):
             return
         self._waits = waits
         self._since = self.loop.time()
-        self._set_timer()
-        if waits is not None:
-            seconds = self._limits.header_timeout if waits == "head" else self._limits.body_timeout
-            self._set_timer(seconds, self._late)
+        if waits is None:
+            self._set_timer()
+        else:
+            self._set_timer(self._limits.header_timeout if waits == "head" else self._limits.body_timeout, self._late)
 
     def _late(self) -> None:
         if self._waits == "head":

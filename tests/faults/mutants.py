@@ -1773,7 +1773,7 @@ MUTANTS = (
     _one("a host may be anything", HEADS, "if not found or int(found[2] or 0) > 65_535:", "if not found:", "heads"),
     _one("a length may stand beside chunks", HEADS, "if lengths or line.old:", "if line.old:", "heads"),
     _one("there may be two lengths", HEADS, "if len(lengths) > 1 or not", "if not", "heads"),
-    _one("half a request has all the time", PROTOCOL, "if waits is not None:", "if False:", "wire"),
+    _one("half a request has all the time", PROTOCOL, "        if waits is None:\n", "        if True:\n", "wire"),
     _one("any number of connections is taken", PROTOCOL, "if len(self.connections) <= most:", "if True:", "wire"),
     _one(
         "what came with a request is lost when its connection is given away",
@@ -1964,8 +1964,8 @@ MUTANTS = (
     _one(
         "a page of another site may change something",
         GUARD,
-        "if _is_foreign(headers, host) else None",
-        "if False else None",
+        "or not _is_foreign(headers, host):",
+        "or True:",
         "browsers",
     ),
     _one(
