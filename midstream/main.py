@@ -166,14 +166,15 @@ def doctor(
     key: Key = None,
 ) -> None:
     """Check what Midstream needs, and say what to do about each thing that is wrong."""
+    from midstream.checks.finding import report
+
     if url is not None:
         from midstream.checks import server_check
-        from midstream.checks.finding import report
 
         raise typer.Exit(report(server_check.examine(url, key)))
     from midstream.commands import doctor
 
-    raise typer.Exit(doctor.run(doctor.configured(), data_dir))
+    raise typer.Exit(report(doctor.examine(doctor.configured(), data_dir)))
 
 
 @app.command()

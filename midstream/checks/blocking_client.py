@@ -1,6 +1,7 @@
 """A client of Redis that blocks: for a command that asks once and ends."""
 
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -28,6 +29,14 @@ def open_client(url: str, timeout: float) -> redis.Redis:
     sentinels = make(address.nodes, sentinel_kwargs={**limits, **address.sentinel})
     client: redis.Redis = sentinels.master_for(address.service, **{**limits, **tls, **address.redis})
     return client
+
+
+def unless_closed(ask: Callable[[], Any]) -> dict[str, Any] | None:
+    """Returns what Redis answers; None where the command is closed to us, as managed services do with CONFIG."""
+    try:
+        return dict(ask())
+    except redis.ResponseError:
+        return None
 
 
 def refuse_if_hung_up(client: redis.Redis) -> None:

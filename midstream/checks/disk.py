@@ -4,7 +4,7 @@ from typing import Any
 
 import redis
 
-from midstream.checks.blocking_client import open_client
+from midstream.checks.blocking_client import open_client, unless_closed
 from shared.storage.disk_sync import AOF_DIRECTIVES, refusal, version_of
 
 
@@ -13,17 +13,11 @@ def wrong_with(url: str, timeout: float) -> tuple[str, str] | None:
     # redis-py types its methods for asyncio as well.
     client: Any = open_client(url, timeout)
     try:
-        why = refusal(_directives(client), version_of(client.info("server")))
+        directives = unless_closed(lambda: client.config_get(*AOF_DIRECTIVES))
+        why = refusal(directives, version_of(client.info("server")))
     except redis.RedisError:
         return None
     finally:
         client.close()
     state, _, advice = (why or "").partition(": ")
     return (state, advice) if why else None
-
-
-def _directives(client: Any) -> dict[str, str] | None:
-    try:
-        return dict(client.config_get(*AOF_DIRECTIVES))
-    except redis.ResponseError:
-        return None

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import redis
 
 from midstream.checks import redis_setup
-from midstream.checks.blocking_client import open_client, refuse_if_hung_up
+from midstream.checks.blocking_client import open_client, refuse_if_hung_up, unless_closed
 from midstream.checks.finding import Finding
 from midstream.program import typed
 from shared.counted import counted
@@ -42,8 +42,8 @@ def examine(place: CheckedRedis) -> Iterator[Finding]:
     try:
         refuse_if_hung_up(client)
         yield from _permissions(place, _lacks(place.server))
-        info, directives = redis_setup.info_of(client), redis_setup.directives_of(client)
-        if info is not None:
+        if (info := unless_closed(client.info)) is not None:
+            directives = unless_closed(lambda: client.config_get("append*")) or {}
             yield redis_setup.version(place.subject, info)
             yield redis_setup.persistence(place.subject, info, directives)
             yield redis_setup.policy(place.subject, info)

@@ -3,31 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-import redis
-
 from midstream.checks.finding import Finding, Level
 from shared.storage.outage import CROWDED_REMEDY
 
 # Streams, functions and script flags that the log relies on came with Redis 7; Valkey began at 7.2.
 OLDEST_REDIS = (7, 0)
-
-
-def info_of(client: redis.Redis) -> dict[str, Any] | None:
-    """Its INFO; None where that is closed to us."""
-    try:
-        found: Any = client.info()
-    except redis.ResponseError:
-        return None
-    return dict(found)
-
-
-def directives_of(client: redis.Redis) -> dict[str, str]:
-    """The directives that matter to us; empty where CONFIG is closed, as managed services do."""
-    try:
-        found: Any = client.config_get("append*")
-    except redis.ResponseError:
-        return {}
-    return dict(found)
 
 
 def version(subject: str, info: dict[str, Any]) -> Finding:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import httpx2
 
-from midstream.address import start_command
+from midstream.address import start_hint
 from midstream.checks.finding import Finding
 from midstream.client.http_client import body_of, checked_url, http_client
 from midstream.terminal import one_line
@@ -37,9 +37,8 @@ def examine(url: str, key: str | None) -> Iterator[Finding]:
         try:
             alive = _get(http, f"{url}/livez")
         except httpx2.HTTPError as error:
-            start = f"start it with `{command}`, or " if (command := start_command(url)) else ""
             said = one_line(str(error)) or type(error).__name__
-            yield Finding("fail", f"server {url}", f"no answer ({said})", f"{start}correct --url")
+            yield Finding("fail", f"server {url}", f"no answer ({said})", f"{start_hint(url)}correct --url")
             return
         except httpx2.InvalidURL as error:
             yield Finding("fail", f"server {url}", one_line(str(error)), "correct --url")

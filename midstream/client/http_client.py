@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from midstream.address import start_command
+from midstream.address import start_hint
 from midstream.client.retry import RetryBudget
 from midstream.errors import ClientError, DeniedError, NotFoundError, RefusedError, UnreachableError
 from midstream.terminal import one_line
@@ -148,8 +148,8 @@ class HttpClient:
     def _unreachable(self, error: httpx2.RequestError) -> ClientError:
         if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
             reason = one_line(str(error)) or "no answer"
-            start = f"start it with `{command}`, or " if (command := start_command(self.url)) else ""
-            return UnreachableError(f"cannot reach {self.url} ({reason}); {start}use --url for another", retryable=True)
+            hint = f"{start_hint(self.url)}use --url for another"
+            return UnreachableError(f"cannot reach {self.url} ({reason}); {hint}", retryable=True)
         return UnreachableError(f"connection to {self.url} lost ({type(error).__name__})", retryable=True)
 
 

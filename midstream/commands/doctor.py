@@ -10,7 +10,7 @@ import httpx2
 
 from midstream.checks import redis_check
 from midstream.checks.disk import wrong_with
-from midstream.checks.finding import Finding, Level, report
+from midstream.checks.finding import Finding, Level
 from midstream.checks.redis_check import REDIS_TIMEOUT_S, CheckedRedis
 from midstream.commands.up import base_url, free_port
 from midstream.errors import StartError
@@ -30,11 +30,6 @@ SIMULATOR_URL = "http://127.0.0.1:8090"
 """Stands for that of `midstream up`, which takes a free port."""
 
 EMBEDDED_NAME = "embedded server"
-
-
-def run(settings: Settings, data_dir: Path) -> int:
-    """Print the findings on stdout; what comes of them as an exit code."""
-    return report(examine(settings, data_dir))
 
 
 def configured() -> Settings:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import functools
 import os
 import socket
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from midstream.errors import StartError
-from midstream.output.greeting import Greeting, all_ready
+from midstream.output.greeting import all_ready, greet
 from midstream.processes.subprocess import Member, Subprocess, keep, say
 from midstream.processes.unix_socket import MAX_PATH_BYTES
 from midstream.processes.valkey import Valkey
@@ -89,8 +90,9 @@ async def _up(settings: Settings, data_dir: Path, port: int, workers: int, proce
             )
         drain = float(environment.get("MIDSTREAM_DRAIN_TIMEOUT", settings.drain_timeout))
         front = [*_apis(processes, environment), *_workers(workers, environment, drain)]
-        greeting = Greeting(settings, base_url(settings.host, port), valkey.data_dir, simulator, simulator_url)
-        return await supervise([front, [simulator] if simulator else []], valkey, greeting.say)
+        base = base_url(settings.host, port)
+        greeting = functools.partial(greet, settings, base, valkey.data_dir, simulator, simulator_url)
+        return await supervise([front, [simulator] if simulator else []], valkey, greeting)
 
 
 def _apis(processes: int, environment: Mapping[str, str], words: Sequence[str] = ()) -> list[Subprocess]:

@@ -16,6 +16,11 @@ class Cell(NamedTuple):
     text: str
     colour: int = 0
 
+    @property
+    def shown(self) -> str:
+        """The value as it is written to stdout."""
+        return coloured(self.text, self.colour, sys.stdout)
+
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[Cell]], *, right: frozenset[str]) -> None:
     """Write it to stdout; columns of `right` are numbers. A file or a pipe has no width."""
@@ -28,7 +33,8 @@ def lines(
     headings: Sequence[str], rows: Sequence[Sequence[Cell]], *, right: frozenset[str], width: int | None
 ) -> Iterator[str]:
     """As a table, if that fits; else each row's first value, and below it the others, each behind its heading."""
-    widths = [max(map(columns_of, column)) for column in zip(headings, *_texts(rows), strict=True)]
+    texts = [[cell.text for cell in row] for row in rows]
+    widths = [max(map(columns_of, column)) for column in zip(headings, *texts, strict=True)]
     if width is not None and sum(widths) + len(COLUMN_GAP) * (len(widths) - 1) > width:
         for row in rows:
             yield from _folded(headings, row, width)
@@ -46,29 +52,20 @@ def columns_of(text: str) -> int:
     return len(text) if text.isascii() else cell_len(text)
 
 
-def _texts(rows: Sequence[Sequence[Cell]]) -> list[list[str]]:
-    return [[cell.text for cell in row] for row in rows]
-
-
 def _padded(heading: str, cell: Cell, width: int, *, right: frozenset[str]) -> str:
     padding = " " * (width - columns_of(cell.text))
-    shown = _shown(cell)
-    return padding + shown if heading in right else shown + padding
+    return padding + cell.shown if heading in right else cell.shown + padding
 
 
 def _folded(headings: Sequence[str], row: Sequence[Cell], width: int) -> Iterator[str]:
     # A value that is wider than the terminal has a line of its own, which the terminal breaks.
-    yield _shown(row[0])
+    yield row[0].shown
     line, used = "", 0
     for heading, cell in zip(headings[1:], row[1:], strict=True):
-        shown = f"{heading.lower()} {_shown(cell)}"
+        shown = f"{heading.lower()} {cell.shown}"
         wide = len(heading) + 1 + columns_of(cell.text)
         if used and used + len(COLUMN_GAP) + wide > width:
             yield line
             line, used = "", 0
         line, used = f"{line}{COLUMN_GAP}{shown}", used + len(COLUMN_GAP) + wide
     yield line
-
-
-def _shown(cell: Cell) -> str:
-    return coloured(cell.text, cell.colour, sys.stdout)
