@@ -28,7 +28,6 @@ class BrowserGuard:
         self._hosts = settings.hosts()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer it."""
         if scope["type"] == "http" and (problem := self._refusal(scope)) is not None:
             await problem.response()(scope, receive, send)
             return

@@ -1,5 +1,6 @@
 """Errors as `application/problem+json` (RFC 9457), with a stable `code` and nothing of the request."""
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -83,7 +84,7 @@ class ProblemError(MidstreamError):
         self.errors, self.headers = list(errors), headers
 
     def response(self) -> JSONResponse:
-        """The answer."""
+        """Returns the answer."""
         details = ProblemDetails(
             type=f"urn:midstream:problem:{self.code}",
             title=self.title,
@@ -96,34 +97,32 @@ class ProblemError(MidstreamError):
         return JSONResponse(details.model_dump(exclude_none=True), self.status, headers, media_type=PROBLEM_MEDIA_TYPE)
 
 
-def not_found() -> ProblemError:
-    """Unknown, or not the caller's: the same answer, so that ids of others cannot be probed."""
-    return ProblemError(
-        404,
-        "not_found",
-        "No such generation",
-        "There is no generation with this id. Check the id and the API key.",
-    )
+not_found = functools.partial(
+    ProblemError,
+    404,
+    "not_found",
+    "No such generation",
+    "There is no generation with this id. Check the id and the API key.",
+)
+"""Unknown, or not the caller's: the same answer, so that ids of others cannot be probed."""
 
+gone = functools.partial(
+    ProblemError,
+    410,
+    "gone",
+    "The generation is gone",
+    "It has expired or was deleted. Post the request again for a new one.",
+)
+"""It was there."""
 
-def gone() -> ProblemError:
-    """It was there."""
-    return ProblemError(
-        410,
-        "gone",
-        "The generation is gone",
-        "It has expired or was deleted. Post the request again for a new one.",
-    )
-
-
-def unreadable() -> ProblemError:
-    """Something else has written where it was."""
-    return ProblemError(
-        410,
-        "unreadable",
-        "The generation cannot be read",
-        "What is stored of it is damaged. Post the request again for a new one; the operator's log names it.",
-    )
+unreadable = functools.partial(
+    ProblemError,
+    410,
+    "unreadable",
+    "The generation cannot be read",
+    "What is stored of it is damaged. Post the request again for a new one; the operator's log names it.",
+)
+"""Something else has written where it was."""
 
 
 def unavailable(error: BaseException | None = None) -> ProblemError:
@@ -142,16 +141,16 @@ def unavailable(error: BaseException | None = None) -> ProblemError:
     )
 
 
-def storage_full() -> ProblemError:
-    """Redis has no room."""
-    return ProblemError(
-        503,
-        "storage_full",
-        "Storage is full",
-        "Redis has no memory or no disk for more, and nothing was accepted. The operator has to make room; its log has "
-        "Redis' words. Send the request again later.",
-        headers={"Retry-After": "10"},
-    )
+storage_full = functools.partial(
+    ProblemError,
+    503,
+    "storage_full",
+    "Storage is full",
+    "Redis has no memory or no disk for more, and nothing was accepted. The operator has to make room; its log has "
+    "Redis' words. Send the request again later.",
+    headers={"Retry-After": "10"},
+)
+"""Redis has no room."""
 
 
 def not_ready(errors: Mapping[str, Exception]) -> ProblemError:
@@ -183,15 +182,15 @@ def _reason(error: Exception) -> str:
     return "does not answer" if isinstance(error, TimeoutError | RedisTimeoutError) else "cannot be reached"
 
 
-def draining() -> ProblemError:
-    """This node was told to end."""
-    return ProblemError(
-        503,
-        "draining",
-        "This node is going away",
-        "It serves no more viewers. Ask another node.",
-        headers={"Retry-After": "1"},
-    )
+draining = functools.partial(
+    ProblemError,
+    503,
+    "draining",
+    "This node is going away",
+    "It serves no more viewers. Ask another node.",
+    headers={"Retry-After": "1"},
+)
+"""This node was told to end."""
 
 
 def too_few_workers(alive: int) -> ProblemError:
@@ -206,16 +205,16 @@ def too_few_workers(alive: int) -> ProblemError:
     )
 
 
-def not_on_disk() -> ProblemError:
-    """`durability` is `disk`, and Redis does not say that it has synced what it took."""
-    return ProblemError(
-        503,
-        "not_on_disk",
-        "It is not known to be on disk",
-        "Redis has the request, and a crash of Redis may still lose it; if not, it runs. Send it again, with the same "
-        "Idempotency-Key if it has one.",
-        headers={"Retry-After": "1"},
-    )
+not_on_disk = functools.partial(
+    ProblemError,
+    503,
+    "not_on_disk",
+    "It is not known to be on disk",
+    "Redis has the request, and a crash of Redis may still lose it; if not, it runs. Send it again, with the same "
+    "Idempotency-Key if it has one.",
+    headers={"Retry-After": "1"},
+)
+"""`durability` is `disk`, and Redis does not say that it has synced what it took."""
 
 
 def unprocessable(errors: Sequence[FieldError], code: str = "invalid_request") -> ProblemError:
@@ -275,7 +274,6 @@ class ProblemGuard:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

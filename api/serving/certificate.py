@@ -35,7 +35,6 @@ class HandshakeLoop(uvloop.Loop):
     handshake_timeout: float
 
     async def create_server(self, *arguments: Any, ssl: Any = None, **options: Any) -> Any:
-        """A listener, as uvicorn asks for one."""
         if ssl is not None:
             options["ssl_handshake_timeout"] = self.handshake_timeout
         return await super().create_server(*arguments, ssl=ssl, **options)

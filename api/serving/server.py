@@ -89,7 +89,6 @@ class WithoutQuery(logging.Filter):
     """Access lines show the path only: a query may hold what its sender takes for private."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Cut the query off."""
         if isinstance(record.args, tuple) and len(record.args) == 5:
             client, method, path, *rest = record.args
             record.args = (client, method, str(path).partition("?")[0], *rest)

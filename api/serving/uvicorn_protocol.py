@@ -116,14 +116,12 @@ class UvicornProtocol(HttpToolsProtocol):
         self._refuse(too_many(most))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is closed."""
         self._unset_keepalive_if_required()
         self._set_timer()
         self.config.turned_away.pop(self, None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """The client has sent something."""
         if self._refused is not None:
             self._refused -= len(data)
             if self._refused < 0:
@@ -237,7 +235,6 @@ class UvicornProtocol(HttpToolsProtocol):
             self.transport.writelines(pieces)
 
     def is_closing(self) -> bool:
-        """Whether nothing more can be written."""
         return self.transport.is_closing()
 
     def close(self, seconds: float = REFUSED_BODY_S) -> None:
@@ -269,12 +266,10 @@ class UvicornProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def on_message_begin(self) -> None:
-        """A request begins."""
         super().on_message_begin()
         self.scope["extensions"] = {TRANSPORT_EXTENSION: self.transport, GIVER_EXTENSION: self}  # type: ignore[dict-item]
 
     def on_headers_complete(self) -> None:
-        """Its head has been read."""
         super().on_headers_complete()
         self._untold = True
         self.cycle.transport = self  # type: ignore[assignment]
@@ -351,12 +346,10 @@ class _Home:
     app_state: dict[str, Any]
 
     def lost(self, connection: DirectConnection) -> None:
-        """The connection is closed."""
         self.state.total_requests += 1
         self.state.connections.discard(connection)
 
     def give_back(self, connection: DirectConnection, transport: asyncio.Transport, early: bytes) -> None:
-        """The response has ended, and the connection is kept; `early` is what the client has sent meanwhile."""
         self.lost(connection)
         protocol = UvicornProtocol(self.config, self.state, self.app_state)
         protocol.given_back = True

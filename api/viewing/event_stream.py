@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 from api.supervisor import logger, where
 from api.viewing.connection import GIVER_EXTENSION, AsgiConnection, Connection
 from api.viewing.hub import Hub
-from api.viewing.replayer import Replayer
+from api.viewing.replayer import replay
 from api.viewing.restoration import RESTORATION_S
 from api.viewing.resume import ResumePoint, admit
 from api.viewing.sse_frames import STREAM_HEADERS
@@ -82,7 +82,7 @@ class EventStream(Response):
         if start.reset is not None:
             viewer.say_reset(start.reset)
         if start.sealed and not self._hub.watches(self._id):
-            self._hub.run(Replayer(self._hub.pages, self._id, viewer).run(start))
+            self._hub.run(replay(self._hub.pages, self._id, viewer, start))
         else:
             viewer.follow(self._hub.acquire(self._id), start)
 

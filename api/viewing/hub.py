@@ -79,14 +79,11 @@ class Hub:
         return tail
 
     def release(self, tail: Tail) -> None:
-        """It is watched by one less."""
+        """Counts one watcher less; without any the tail lingers, or ends."""
         self._watchers[tail] -= 1
-        if not self._watchers[tail]:
-            del self._watchers[tail]
-            self._leave(tail)
-
-    def _leave(self, tail: Tail) -> None:
-        """Nobody watches it."""
+        if self._watchers[tail]:
+            return
+        del self._watchers[tail]
         end = asyncio.get_running_loop().call_later(TAIL_LINGER_S, self._close, tail)
         self._lingering[tail] = (end, tail.frames.size)
         self._lingering_size += tail.frames.size
@@ -123,7 +120,6 @@ class Hub:
         viewer.draining = self._draining
 
     def leave(self, viewer: Viewer, tail: Tail | None) -> None:
-        """This one is over, and no longer watches the tail."""
         self.viewers.discard(viewer)
         if tail is not None:
             self.release(tail)

@@ -6,7 +6,7 @@ from redis.exceptions import RedisError
 
 from api.supervisor import logger, where
 from api.viewing.known_log import KnownLog
-from api.viewing.restoration import Loss, Restoration
+from api.viewing.restoration import Restoration
 from shared.backoff import Backoff
 from shared.generations.generations import Generations
 from shared.log.entry import RawEntry, read_id
@@ -141,9 +141,9 @@ class LogFollower:
     async def _await_rest(self) -> bool:
         """The log ends before our last event. False where it went another way."""
         loss = await self._restoration.judge(self.known)
-        if loss is Loss.FINAL:
+        if loss == "final":
             self._end_gone()
-        return loss is not Loss.REPLACED
+        return loss != "replaced"
 
     async def _read_anew(self) -> None:
         """Replace all we have by what the log says."""

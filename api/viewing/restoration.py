@@ -1,7 +1,7 @@
 """A Redis that came back older: whether what it lost of a log will be written again."""
 
 import asyncio
-from enum import Enum, auto
+from typing import Literal
 
 from api.viewing.known_log import KnownLog
 from shared.generations.generations import Existence, Generations
@@ -10,16 +10,12 @@ from shared.log.guarded_log import Log
 RESTORATION_S = 10.0
 """Seconds in which a worker writes again what a Redis that came back older has lost altogether."""
 
+Loss = Literal["restored", "replaced", "final"]
+"""What becomes of a log that ends before an event which was seen.
 
-class Loss(Enum):
-    """What becomes of a log that ends before an event which was seen."""
-
-    RESTORED = auto()
-    """Its worker will write the rest again."""
-    REPLACED = auto()
-    """It went another way."""
-    FINAL = auto()
-    """Nobody will write it again: deleted, expired, or lost."""
+Its worker will write the rest again (`restored`), it went another way (`replaced`), or nobody will write it again, as
+it was deleted, has expired or is lost (`final`).
+"""
 
 
 class Restoration:
@@ -44,13 +40,13 @@ class Restoration:
         """What becomes of the log, of which this is known. Raises redis.exceptions.RedisError."""
         found = await self._generations.find(self._id)
         if self._has_time(found.existence):
-            return Loss.RESTORED
+            return "restored"
         record = found.record
         newest = await self._log.last(self._id)
         if record is None or (record.seal is not None and newest is None):
-            return Loss.FINAL
+            return "final"
         same_way = record.seal is None and (newest is None or known.position(newest.id) is not None)
-        return Loss.RESTORED if same_way else Loss.REPLACED
+        return "restored" if same_way else "replaced"
 
     def _has_time(self, existence: Existence) -> bool:
         """Whether Redis came back without this generation and its worker has had no time yet to write it again."""

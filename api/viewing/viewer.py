@@ -227,7 +227,6 @@ class Viewer:
         self._close()
 
     def leave(self) -> None:
-        """The client is gone."""
         self._close()
 
     async def room(self) -> bool:

@@ -71,9 +71,8 @@ def workers(place: CheckedRedis, program: str) -> Iterator[Finding]:
         yield Finding("ok", "workers", f"{alive} alive")
     else:
         advice = f"start one with `{typed(program)}`; until then what is accepted waits"
-        waits = counted(waiting, "generation waits", "generations wait")
-        state = f"none is alive, and {waits}" if waiting else "none is alive"
-        yield Finding("fail" if waiting else "warn", "workers", state, advice)
+        waits = f", and {counted(waiting, 'generation waits', 'generations wait')}" if waiting else ""
+        yield Finding("fail" if waiting else "warn", "workers", f"none is alive{waits}", advice)
 
 
 def _lacks(server: TriedServer) -> MissingPermissions:
@@ -137,18 +136,15 @@ def _writes(place: CheckedRedis, client: redis.Redis) -> Iterator[Finding]:
         code = refusal(error)
         if code is None:
             raise
+        remedies = {
+            "OOM": "give it more memory (maxmemory)",
+            "MISCONF": "look for a full or broken disk",
+            "READONLY": f"it is a replica: name the primary in {place.setting or 'its configuration'}",
+        }
         said = words(error, code).rstrip(".")
-        yield Finding("fail", subject, f"refused ({said})", _remedies(place).get(code, "correct it there"))
+        yield Finding("fail", subject, f"refused ({said})", remedies.get(code, "correct it there"))
     else:
         yield Finding("ok", subject, "taken")
-
-
-def _remedies(place: CheckedRedis) -> dict[str, str]:
-    return {
-        "OOM": "give it more memory (maxmemory)",
-        "MISCONF": "look for a full or broken disk",
-        "READONLY": f"it is a replica: name the primary in {place.setting or 'its configuration'}",
-    }
 
 
 def _shown(url: str) -> str:

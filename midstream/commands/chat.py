@@ -48,6 +48,8 @@ def chat(
     Lost connections are rejoined. Ctrl-C only detaches: the generation goes on, and the command that rejoins
     it exactly there is printed.
     """
+    import msgspec
+
     from midstream.client.http_client import HttpClient
     from midstream.client.resuming_client import ResumingClient
     from midstream.output.view import view
@@ -56,8 +58,8 @@ def chat(
     messages = [{"role": "system", "content": _argument(system)}] if system else []
     messages.append({"role": "user", "content": _prompt(prompt)})
     with HttpClient(url, key) as client:
-        body = _body({"model": _argument(model) if model else _default_model(client.models()), "messages": messages})
-        follower = ResumingClient(client, body=body)
+        name = _argument(model) if model else _default_model(client.models())
+        follower = ResumingClient(client, body=msgspec.json.encode({"model": name, "messages": messages}))
         raise typer.Exit(view(follower, reasoning=reasoning, final=final, json=json))
 
 
@@ -113,9 +115,3 @@ def _default_model(models: Iterable[Any]) -> str:
         if isinstance(model, dict) and model.get("default"):
             return str(model["id"])
     raise RefusedError("the API has no default model; name one with --model")
-
-
-def _body(request: dict[str, Any]) -> bytes:
-    import msgspec
-
-    return msgspec.json.encode(request)

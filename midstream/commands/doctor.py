@@ -92,8 +92,12 @@ def _data_folder(data_dir: Path) -> Iterator[Finding]:
     # Path.exists raises where a folder on the way is closed to us.
     place = next(place for place in (data_dir.absolute(), *data_dir.absolute().parents) if os.path.exists(place))
     if not (os.path.isdir(place) and os.access(place, os.W_OK | os.X_OK)):
-        advice = "correct its permissions or choose another with --data-dir"
-        yield Finding("fail", f"data folder {data_dir}", "cannot be written", advice)
+        yield Finding(
+            "fail",
+            f"data folder {data_dir}",
+            "cannot be written",
+            "correct its permissions or choose another with --data-dir",
+        )
 
 
 def _most(settings: Settings) -> int:
@@ -112,9 +116,13 @@ def _durability(subject: str, url: str, settings: Settings) -> Iterator[Finding]
 def _providers(settings: Settings) -> Iterator[Finding]:
     endpoints = {name: entry for name, entry in settings.endpoints().items() if not name.startswith("simulator")}
     if not endpoints:
-        variables = "OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY"
-        advice = f"set {variables} for a real model; without one the simulator answers"
-        yield Finding("warn", "providers", "no key is set in this shell", advice)
+        yield Finding(
+            "warn",
+            "providers",
+            "no key is set in this shell",
+            "set OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY for a real model; without one the simulator "
+            "answers",
+        )
     for name, endpoint in endpoints.items():
         variable = endpoint.api_key_env
         if variable and not os.environ.get(variable):

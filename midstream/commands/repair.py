@@ -38,8 +38,9 @@ def run(data_dir: Path) -> int:
             shutil.copytree(files, copy)
         except OSError as error:
             shutil.rmtree(copy, ignore_errors=True)
-            why = _why(error)
-            raise StartError(f"cannot copy {files} beside it ({why}): nothing was changed; make room there") from None
+            raise StartError(
+                f"cannot copy {files} beside it ({_why(error)}): nothing was changed; make room there"
+            ) from None
         before = last.stat().st_size
         if not (_is_whole(last, "--fix") and _is_whole(last)):
             raise StartError(

@@ -129,8 +129,7 @@ def _line(part: dict[str, Any]) -> str | None:
     kind, name = part.get("kind"), field(part, "name")
     if kind == "tool_call":
         if "arguments_text" in part:
-            error = str(part.get("arguments_error") or "not complete")
-            return call(name, str(part["arguments_text"]), error)
+            return call(name, str(part["arguments_text"]), str(part.get("arguments_error") or "not complete"))
         return call(name, json_text.dumps(part.get("arguments"), ensure_ascii=False))
     if kind == "tool_result":
         return f"tool result {name} {field(part, 'text')}"

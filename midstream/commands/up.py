@@ -53,8 +53,10 @@ def _check_owner(data_dir: Path) -> None:
     if data_dir.is_absolute() or not data_dir.exists():
         return
     if flaw := others_can_write(data_dir.stat()):
-        remedy = "make it your own, or name it with --data-dir by its full path if it is right"
-        raise StartError(f"the data folder {data_dir.absolute()} {flaw}: {remedy}")
+        raise StartError(
+            f"the data folder {data_dir.absolute()} {flaw}: make it your own, or name it with --data-dir by its full "
+            "path if it is right"
+        )
 
 
 def run_apis(settings: Settings, processes: int, words: Sequence[str] = ()) -> int:

@@ -38,7 +38,8 @@ def save(folder: Path, generation_id: str, parts: list[dict[str, Any]]) -> Itera
     if not whole:
         raise NotFoundError(f"{generation_id} has no files")
     for number, part in enumerate(whole, 1):
-        path = folder / f"{generation_id}-{number}{_extension(str(part.get('media_type') or ''))}"
+        media_type = str(part.get("media_type") or "").partition(";")[0].strip().lower()
+        path = folder / f"{generation_id}-{number}{EXTENSION_OF_TYPE.get(media_type, '.bin')}"
         try:
             content = base64.b64decode(str(part["data"]), validate=True)
             with path.open("xb") as file:
@@ -51,7 +52,3 @@ def save(folder: Path, generation_id: str, parts: list[dict[str, Any]]) -> Itera
             path.unlink(missing_ok=True)
             raise ClientError(f"cannot write {path} ({error.strerror})") from None
         yield os.fspath(path)
-
-
-def _extension(media_type: str) -> str:
-    return EXTENSION_OF_TYPE.get(media_type.partition(";")[0].strip().lower(), ".bin")

@@ -44,21 +44,18 @@ class FolderLock:
                 "stop it or choose another folder with --data-dir"
             ) from None
         self._lock = lock
-        self._sign(lock)
-
-    def release(self) -> None:
-        """Give it free."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
-
-    def _sign(self, lock: int) -> None:
         try:
             os.truncate(lock, 0)
             os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
         except OSError as error:
             self.release()
             raise StartError(no_room(self._data_dir, error)) from None
+
+    def release(self) -> None:
+        """Give it free."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
 
 def no_room(data_dir: Path, error: OSError) -> str:

@@ -19,14 +19,12 @@ class ReadySocket(asyncio.DatagramProtocol):
     @classmethod
     async def open(cls, path: Path, heard: Callable[[], None]) -> Self:
         """Make the socket, which the running loop then reads. Raises OSError where it cannot be made."""
-        loop = asyncio.get_running_loop()
-        _, ready_socket = await loop.create_datagram_endpoint(
+        _, ready_socket = await asyncio.get_running_loop().create_datagram_endpoint(
             lambda: cls(path, heard), local_addr=str(path), family=socket.AF_UNIX
         )
         return ready_socket
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See asyncio."""
         self._transport = transport
 
     def datagram_received(self, data: bytes, _address: object) -> None:

@@ -32,7 +32,6 @@ class NativeDialect:
     drain = DRAIN_FRAME
 
     def frame(self, entry: RawEntry) -> bytes:
-        """One event."""
         event_id, (type, data) = entry
         return EVENT_FRAME % (type, data, event_id)
 
@@ -44,10 +43,8 @@ class NativeDialect:
         return b"retry: %d\n" % random.randint(1000, 3000)
 
     def queued(self, generation_id: str, position: int | None) -> bytes:
-        """Place in line, 1 for the next; null once a worker has it."""
         return b"event: queued\ndata: %b\n\n" % msgspec.json.encode({"id": generation_id, "position": position})
 
     def reset(self, reason: str) -> bytes:
-        """What follows starts from the beginning of the log."""
         data = msgspec.json.encode({"reason": reason, "message": RESET_MESSAGES[reason]})
         return b"event: reset\ndata: %b\n\n" % data
