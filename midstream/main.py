@@ -45,9 +45,6 @@ def _say_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-SERVER_COMMANDS = frozenset({"up", "api", "worker", "simulator"})
-
-
 def _warn(lines: Iterable[str]) -> None:
     for line in lines:
         print(f"midstream: {line}", file=sys.stderr)
@@ -61,7 +58,7 @@ def options(
     ] = False,
 ) -> None:
     """What every command has: `--version` ends the program before one is looked for."""
-    if context.invoked_subcommand in SERVER_COMMANDS:
+    if context.invoked_subcommand in ("up", "api", "worker", "simulator"):
         from shared.process.file_descriptors import raise_limit
 
         forgive()

@@ -56,9 +56,8 @@ class BrowserGuard:
 
     def _is_ours(self, host: str) -> bool:
         name, _ = _split(host)
-        if is_loopback(name) or name in self._hosts or "*" in self._hosts:
-            return True
-        return any(name.endswith(one[1:]) for one in self._hosts if one.startswith("*."))
+        named = is_loopback(name) or name in self._hosts or "*" in self._hosts
+        return named or any(name.endswith(one[1:]) for one in self._hosts if one.startswith("*."))
 
 
 def _is_foreign(headers: Headers, host: str) -> bool:

@@ -178,5 +178,4 @@ def _plain(message: Message) -> dict[str, Any]:
     if not isinstance(message.content, list):
         return message.model_dump(exclude_defaults=True)
     fields = message.model_copy(update={"content": []}).model_dump(exclude_defaults=True)
-    fields["content"] = [part.model_dump(exclude_defaults=True) for part in message.content]
-    return fields
+    return fields | {"content": [part.model_dump(exclude_defaults=True) for part in message.content]}

@@ -49,7 +49,6 @@ _BODY: dict[str, Any] = {
     }
 }
 _LOCATION = {"Location": {"description": "Address of the generation.", "schema": {"type": "string"}}}
-_STREAM = {"description": "The events as they come.", "content": {"text/event-stream": {}}}
 
 
 @router.post(
@@ -58,7 +57,10 @@ _STREAM = {"description": "The events as they come.", "content": {"text/event-st
     response_model=AcceptedGeneration,
     openapi_extra=_BODY,
     responses={
-        200: {**_STREAM, "description": "With `Accept: text/event-stream`: `queued`, then the events."},
+        200: {
+            "description": "With `Accept: text/event-stream`: `queued`, then the events.",
+            "content": {"text/event-stream": {}},
+        },
         202: {"description": "Accepted; it now runs to its end.", "headers": _LOCATION},
         **documented(400, 401, 403, 410, 413, 415, 422, 429, 503),
     },
@@ -87,7 +89,6 @@ async def create(
     body = await request_body.read_body(request, use.settings.max_body)
     taken = await aside(len(body), request_body.take, body, use.served, use.settings.max_values)
     accepted = await _accept(use, owner, taken, idempotency_key)
-    asked = taken.request
     headers = {"Location": f"/v1/generations/{accepted.id}", **NO_STORE_HEADERS}
     if not accepted.created:
         headers["Idempotent-Replayed"] = "true"
@@ -95,7 +96,7 @@ async def create(
         record = AcceptedGeneration(
             id=accepted.id,
             state=accepted.state,
-            model=asked.model,
+            model=taken.request.model,
             created=generation.timestamp(accepted.created_ms),
             links=generation.links(accepted.id),
         )

@@ -214,8 +214,7 @@ class Readiness(BaseModel):
 
 def timestamp(milliseconds: int) -> str:
     """ISO 8601 in UTC."""
-    at = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def links(generation_id: str) -> Links:

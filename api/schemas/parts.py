@@ -44,8 +44,14 @@ class PartAnswer(BaseModel):
 
 def fields_of(part: PartSoFar, *, over: bool) -> dict[str, Any]:
     """The fields of PartAnswer; with `over`, what has not ended yet never will."""
-    own: dict[str, Any] = {"kind": part.kind, "complete": part.ended, "call_id": part.call_id, "name": part.name}
-    own |= {"text": None, "arguments": None}
+    own: dict[str, Any] = {
+        "kind": part.kind,
+        "complete": part.ended,
+        "call_id": part.call_id,
+        "name": part.name,
+        "text": None,
+        "arguments": None,
+    }
     if not over:
         own["part"] = part.place
     text = part.text
@@ -91,5 +97,5 @@ def document(said: Snapshot) -> strict_json.JsonReading:
     # An object or a list shows its own end; a number may lack its last digits.
     if reading.error is None and isinstance(reading.value, dict | list):
         return reading
-    told = reading.error or "may be cut"
-    return strict_json.JsonReading(None, f"{told}; the answer ended for the reason {said.end.finish_reason}")
+    flaw = f"{reading.error or 'may be cut'}; the answer ended for the reason {said.end.finish_reason}"
+    return strict_json.JsonReading(None, flaw)

@@ -32,7 +32,9 @@ class Certificate:
 class HandshakeLoop(uvloop.Loop):
     """uvloop, with a limit of seconds for TLS handshakes: uvicorn has none, and asyncio's 60 s are a descriptor's."""
 
-    handshake_timeout: float
+    def __init__(self, handshake_timeout: float) -> None:
+        super().__init__()
+        self.handshake_timeout = handshake_timeout
 
     async def create_server(self, *arguments: Any, ssl: Any = None, **options: Any) -> Any:
         if ssl is not None:

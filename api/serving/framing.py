@@ -114,12 +114,10 @@ class RequestFraming:
 
     def _size(self) -> bytes | None:
         end = self.held.find(b"\r\n", 0, MAX_CHUNK_LINE_BYTES)
-        if end < 0:
-            if len(self.held) >= MAX_CHUNK_LINE_BYTES or _BARE.search(self.held):
-                raise malformed("A chunk has no size.")
+        if end < 0 and len(self.held) < MAX_CHUNK_LINE_BYTES and not _BARE.search(self.held):
             return None
-        found = _SIZE.fullmatch(bytes(self.held[:end]))
-        if not found:
+        found = _SIZE.fullmatch(bytes(self.held[:end])) if end >= 0 else None
+        if found is None:
             raise malformed("A chunk has no size.")
         self._left = int(found[1], 16)
         if self._left:

@@ -97,18 +97,20 @@ class WithoutQuery(logging.Filter):
 
 def server(app: ASGIApp, hub: Hub, settings: Settings, certificate: Certificate | None = None) -> DrainingServer:
     """The server for an app, to be given its sockets. Raises SettingsError for a certificate that cannot be used."""
-    config = HttpConfig(
-        app,
-        ConnectionLimits.by(settings),
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        log_level=settings.log_level,
-        server_header=False,
-        timeout_graceful_shutdown=END_GRACE_S,
-        ssl_context_factory=None if certificate is None else certificate.context,
+    return DrainingServer(
+        HttpConfig(
+            app,
+            ConnectionLimits.by(settings),
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            log_level=settings.log_level,
+            server_header=False,
+            timeout_graceful_shutdown=END_GRACE_S,
+            ssl_context_factory=None if certificate is None else certificate.context,
+        ),
+        hub,
     )
-    return DrainingServer(config, hub)
 
 
 def serve(

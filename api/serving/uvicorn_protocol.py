@@ -7,6 +7,7 @@ that is installed.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,21 +54,17 @@ class HttpConfig(Config):
         """Those that are told that there is no room, and are open for that; the oldest first."""
 
     def get_loop_factory(self) -> Callable[[], asyncio.AbstractEventLoop]:
-        """A handshake may take as long as a head."""
-
-        def loop() -> HandshakeLoop:
-            made = HandshakeLoop()
-            made.handshake_timeout = self.limits.header_timeout
-            return made
-
-        return loop
+        """Returns what makes a loop in which a handshake may take as long as a head."""
+        return functools.partial(HandshakeLoop, self.limits.header_timeout)
 
     def turn_away(self, connection: UvicornProtocol) -> None:
         """There is no room for this one. Of those for which there was none, the oldest makes room for it."""
         if not self.full:
             self.full = True
-            most = self.limits.max_connections
-            logger.warning("%d connections are open, as many as this process takes: others are answered 503", most)
+            logger.warning(
+                "%d connections are open, as many as this process takes: others are answered 503",
+                self.limits.max_connections,
+            )
         self.turned_away[connection] = None
         if len(self.turned_away) > MAX_TURNED_AWAY:
             oldest = next(iter(self.turned_away))
@@ -309,9 +306,7 @@ class UvicornProtocol(HttpToolsProtocol):
         None where the client is gone, or its request is not whole yet.
         """
         cycle = self.cycle
-        if cycle.disconnected or self.transport.is_closing():
-            return None
-        if cycle.keep_alive and not self._requests.whole:
+        if cycle.disconnected or self.transport.is_closing() or (cycle.keep_alive and not self._requests.whole):
             return None
         self._flush()
         connection = DirectConnection(
@@ -372,8 +367,9 @@ async def gives() -> bool:
     try:
         transport = _Transport()
         state = ServerState()
-        config = HttpConfig(app, ConnectionLimits(), ws="none", lifespan="off", log_config=None)
-        protocol = UvicornProtocol(config, state, {})
+        protocol = UvicornProtocol(
+            HttpConfig(app, ConnectionLimits(), ws="none", lifespan="off", log_config=None), state, {}
+        )
         protocol.access_log = False
         protocol.logger = logging.Logger("silent", logging.CRITICAL + 1)
         protocol.connection_made(transport)
@@ -385,9 +381,8 @@ async def gives() -> bool:
         was_known = [*state.connections] == [connection]  # type: ignore[comparison-overlap]
         connection.end()
         back = transport.get_protocol()
-        if not (was_known and isinstance(back, UvicornProtocol) and set(state.connections) == {back}):
-            return False
-        if not transport.written.endswith(b"\r\nkeep-alive: timeout=75\r\n\r\n" + LAST_CHUNK):
+        ended = transport.written.endswith(b"\r\nkeep-alive: timeout=75\r\n\r\n" + LAST_CHUNK)
+        if not (was_known and isinstance(back, UvicornProtocol) and set(state.connections) == {back} and ended):
             return False
         back.access_log, back.logger = False, protocol.logger
         back.data_received(request)

@@ -91,8 +91,7 @@ class LogFollower:
             except RedisError as error:
                 self._restoration.stop()
                 pause = next(backoff)
-                name = type(error).__name__
-                logger.log(level(error), "reading %s: %s; again in %.2f s", self._id, name, pause)
+                logger.log(level(error), "reading %s: %s; again in %.2f s", self._id, type(error).__name__, pause)
                 await asyncio.sleep(pause)
                 self._due.set()
 

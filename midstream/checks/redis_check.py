@@ -17,6 +17,7 @@ from midstream.program import typed
 from shared.counted import counted
 from shared.permissions.commands import TriedServer
 from shared.permissions.permission_check import ACL_RULE, MissingPermissions, lacks
+from shared.storage import disk_sync
 from shared.storage.keys import PROBE_KEY, QUEUE_KEY, WORKERS_KEY
 from shared.storage.outage import is_crowded, refusal, words
 
@@ -73,6 +74,21 @@ def workers(place: CheckedRedis, program: str) -> Iterator[Finding]:
         advice = f"start one with `{typed(program)}`; until then what is accepted waits"
         waits = f", and {counted(waiting, 'generation waits', 'generations wait')}" if waiting else ""
         yield Finding("fail" if waiting else "warn", "workers", f"none is alive{waits}", advice)
+
+
+def cannot_promise(url: str) -> tuple[str, str] | None:
+    """Returns why this Redis cannot say what is on its disk, and what to do; None where it can, or does not answer."""
+    # redis-py types its methods for asyncio as well.
+    client: Any = open_client(url, REDIS_TIMEOUT_S)
+    try:
+        directives = unless_closed(lambda: client.config_get(*disk_sync.AOF_DIRECTIVES))
+        flaw = disk_sync.refusal(directives, disk_sync.version_of(client.info("server")))
+    except redis.RedisError:
+        return None
+    finally:
+        client.close()
+    state, _, advice = (flaw or "").partition(": ")
+    return (state, advice) if flaw else None
 
 
 def _lacks(server: TriedServer) -> MissingPermissions:

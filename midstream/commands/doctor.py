@@ -9,7 +9,6 @@ from pathlib import Path
 import httpx2
 
 from midstream.checks import redis_check
-from midstream.checks.disk import wrong_with
 from midstream.checks.finding import Finding, Level
 from midstream.checks.redis_check import REDIS_TIMEOUT_S, CheckedRedis
 from midstream.commands.up import base_url, free_port
@@ -49,15 +48,24 @@ def examine(settings: Settings, data_dir: Path) -> Iterator[Finding]:
         subject, state, advice = warning.split(": ", 2)
         yield Finding("warn", subject, state, advice)
     embedded = Valkey(data_dir)
+    most = most_of_api(settings) + most_of_worker(settings)
     if "redis_url" in settings.model_fields_set:
-        places = list(_configured_places(settings))
+        places = [
+            CheckedRedis(
+                "queue's Redis" if server.setting == "queue_url" else "Redis",
+                server,
+                settings.sources.where([server.setting]),
+                most,
+            )
+            for server in servers(settings)
+        ]
         for place in places:
             yield from redis_check.examine(place)
             yield from _durability(place.subject, place.server.url, settings)
         yield from redis_check.workers(places[-1], "worker")
     elif os.path.exists(embedded.socket):
         (server,) = servers(settings.model_copy(update={"redis_url": embedded.url, "queue_url": None}))
-        place = CheckedRedis(EMBEDDED_NAME, server, None, _most(settings))
+        place = CheckedRedis(EMBEDDED_NAME, server, None, most)
         yield from redis_check.examine(place)
         yield from _durability(EMBEDDED_NAME, embedded.url, settings)
         yield from redis_check.workers(place, "up")
@@ -71,12 +79,6 @@ def examine(settings: Settings, data_dir: Path) -> Iterator[Finding]:
         stops = fault.provider is not None
         yield Finding("fail" if stops else "warn", fault.subject, fault.state, fault.advice, stops=stops)
     yield _port(settings)
-
-
-def _configured_places(settings: Settings) -> Iterator[CheckedRedis]:
-    for server in servers(settings):
-        subject = "queue's Redis" if server.setting == "queue_url" else "Redis"
-        yield CheckedRedis(subject, server, settings.sources.where([server.setting]), _most(settings))
 
 
 def _binary(data_dir: Path) -> Finding:
@@ -100,13 +102,8 @@ def _data_folder(data_dir: Path) -> Iterator[Finding]:
         )
 
 
-def _most(settings: Settings) -> int:
-    """Connections that one API with one worker may open."""
-    return most_of_api(settings) + most_of_worker(settings)
-
-
 def _durability(subject: str, url: str, settings: Settings) -> Iterator[Finding]:
-    if settings.durability == "disk" and (found := wrong_with(url, REDIS_TIMEOUT_S)):
+    if settings.durability == "disk" and (found := redis_check.cannot_promise(url)):
         state, advice = found
         if subject == EMBEDDED_NAME:
             advice = f"start `{typed('up')}` again with MIDSTREAM_DURABILITY=disk"

@@ -116,8 +116,8 @@ def _rows(snapshot: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "attempt", f"{field(attempt, 'number')} ({field(attempt, 'reason')}) {field(attempt, 'model')}"
     for name in ("response", "usage", "cost", "error", "metadata"):
         if isinstance(fields := snapshot.get(name), dict) and fields:
-            known = {key: value for key, value in fields.items() if value is not None}
-            yield name, ", ".join(f"{exact_line(str(key))} {exact_line(str(value))}" for key, value in known.items())
+            known = ((key, value) for key, value in fields.items() if value is not None)
+            yield name, ", ".join(f"{exact_line(str(key))} {exact_line(str(value))}" for key, value in known)
     if snapshot.get("json_error") is not None:
         yield "no JSON", field(snapshot, "json_error")
     if isinstance(raw := snapshot.get("raw"), dict) and raw.get("count"):

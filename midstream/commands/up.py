@@ -29,7 +29,6 @@ from shared.process.readiness import say_ready
 DRAIN_TIMEOUT_S = 2.0
 # An API's end takes 9 s at most.
 API_STOP_TIMEOUT_S = 10.0
-EXIT_INTERRUPTED = 130
 
 
 def run(host: str | None, port: int | None, data_dir: Path, workers: int, processes: int) -> int:
@@ -153,7 +152,7 @@ async def supervise(
         forced.cancel()
         await ending
         sockets.cleanup()
-    return EXIT_INTERRUPTED if force.is_set() else 0
+    return 130 if force.is_set() else 0
 
 
 async def _greet(children: Sequence[Subprocess], greeting: Callable[[], Awaitable[None]] | None) -> None:

@@ -34,8 +34,9 @@ async def greet(
         models = await _models(client, base, next(iter(settings.owners()), None))
     lines = [f"Midstream is ready at {base}  (data in {data_dir}, Ctrl-C ends it)"]
     if models["simulated"]:
-        variables = "OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY"
-        lines.append(f"No provider key is set, so the simulator answers: set {variables}.")
+        lines.append(
+            "No provider key is set, so the simulator answers: set OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY."
+        )
     model = next((str(model["id"]) for model in models["data"] if model["default"]), "PROVIDER/MODEL")
     lines += ["", "See an answer stream:", f"  {curl(settings, base, model)}"]
     print("\n".join(lines), flush=True)

@@ -40,8 +40,8 @@ def lines(
             yield from _folded(headings, row, width)
         return
     for row in [tuple(map(Cell, headings)), *rows]:
-        padded = (_padded(*one, right=right) for one in zip(headings, row, widths, strict=True))
-        yield COLUMN_GAP.join(padded).rstrip()
+        cells = zip(headings, row, widths, strict=True)
+        yield COLUMN_GAP.join(_padded(*cell, right=right) for cell in cells).rstrip()
 
 
 def columns_of(text: str) -> int:

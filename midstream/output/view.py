@@ -5,7 +5,6 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from types import FrameType
 
 from midstream.address import url_option
@@ -29,7 +28,12 @@ def view(follower: ResumingClient, *, reasoning: bool, final: bool, json: bool) 
         after = follower.cursor
         before = None if after is None else lambda: _before(follower, after)
         output = AnswerWriter(
-            sys.stdout, sys.stderr, reasoning=reasoning, final=final, before=before, saving=partial(_saving, follower)
+            sys.stdout,
+            sys.stderr,
+            reasoning=reasoning,
+            final=final,
+            before=before,
+            saving=lambda: typed("show", str(follower.generation_id), "--files", ".", *url_option(follower.client.url)),
         )
         flags = ["--reasoning"] * reasoning + ["--final"] * final
     follower.on_outage = lambda reason: output.note(f"{reason}; trying again")
@@ -45,10 +49,6 @@ def _before(follower: ResumingClient, after: str) -> AnswerWriter:
             if event.id is not None and EventId.parse(event.id) >= EventId.parse(after):
                 break
         return before
-
-
-def _saving(follower: ResumingClient) -> str:
-    return typed("show", str(follower.generation_id), "--files", ".", *url_option(follower.client.url))
 
 
 class View:

@@ -52,7 +52,6 @@ class FolderLock:
             raise StartError(no_room(self._data_dir, error)) from None
 
     def release(self) -> None:
-        """Give it free."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None

@@ -33,5 +33,4 @@ class ReadySocket(asyncio.DatagramProtocol):
             self._heard()
 
     def close(self) -> None:
-        """Hear no more."""
         self._transport.close()

@@ -2010,8 +2010,8 @@ MUTANTS = (
     _one(
         "a heartbeat ends a block",
         NATIVE,
-        'HEARTBEAT_COMMENT = b": \\n"',
-        'HEARTBEAT_COMMENT = b": \\n\\n"',
+        'heartbeat = b": \\n"',
+        'heartbeat = b": \\n\\n"',
         "events",
     ),
     _one("a stream may be transformed", "api/viewing/sse_frames.py", "no-store, no-transform", "no-store", "events"),

@@ -14,9 +14,6 @@ EVENT_FRAME = b"event: %b\ndata: %b\nid: %b\n\n"
 
 The id comes last: some clients take it at its line, and would else pass over an event that a cut left half.
 """
-HEARTBEAT_COMMENT = b": \n"
-"""A comment, without a blank line: that would end a block, which some clients give as an empty event."""
-DRAIN_FRAME = b"event: drain\ndata: {}\n\n"
 RESET_MESSAGES = {
     "malformed_cursor": "The cursor is not an event id; the log follows from its start.",
     "unknown_cursor": "This log has no event with the cursor's id; it follows from its start.",
@@ -28,8 +25,9 @@ RESET_MESSAGES = {
 class NativeDialect:
     """Frames of the native dialect, and what it says beside the log's events, without an id: no cursor moves on it."""
 
-    heartbeat = HEARTBEAT_COMMENT
-    drain = DRAIN_FRAME
+    heartbeat = b": \n"
+    """A comment, without a blank line: that would end a block, which some clients give as an empty event."""
+    drain = b"event: drain\ndata: {}\n\n"
 
     def frame(self, entry: RawEntry) -> bytes:
         event_id, (type, data) = entry
@@ -46,5 +44,5 @@ class NativeDialect:
         return b"event: queued\ndata: %b\n\n" % msgspec.json.encode({"id": generation_id, "position": position})
 
     def reset(self, reason: str) -> bytes:
-        data = msgspec.json.encode({"reason": reason, "message": RESET_MESSAGES[reason]})
-        return b"event: reset\ndata: %b\n\n" % data
+        said = {"reason": reason, "message": RESET_MESSAGES[reason]}
+        return b"event: reset\ndata: %b\n\n" % msgspec.json.encode(said)
