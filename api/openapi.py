@@ -10,7 +10,7 @@ from shared.request.generation_request import GenerationRequest
 
 
 def describe(app: FastAPI, *, keys: bool) -> dict[str, Any]:
-    """The description of an app; with `keys`, routes other than the health checks need one."""
+    """Returns the description of an app; with `keys`, routes other than the health checks need one."""
     if app.openapi_schema is not None:
         return app.openapi_schema
     description = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)

@@ -191,7 +191,7 @@ app.command()(usage.usage)
 
 
 def main() -> None:
-    """Entry point of the `midstream` script; a wrong setting ends it with one line and exit code 2."""
+    """Runs the `midstream` script; a wrong setting ends it with one line and exit code 2."""
     with own_streams():
         try:
             app(prog_name=typed())

@@ -39,7 +39,7 @@ class StandardStream(io.FileIO):
         """Something was dropped that somebody may have wanted to read."""
 
     def write(self, data: bytes | bytearray | memoryview) -> int:  # type: ignore[override]
-        """All or a part of it, waiting where whoever shares the descriptor made it non-blocking."""
+        """Writes all or a part of it, and waits where whoever shares the descriptor made it non-blocking."""
         try:
             while (written := super().write(data)) is None:
                 select.select([], [self], [])
@@ -53,7 +53,7 @@ class StandardStream(io.FileIO):
 
 @contextmanager
 def own_streams() -> Iterator[None]:
-    """Within it, `sys.stdout` raises CannotWriteError and `sys.stderr` nothing; its end says the first in one line.
+    """Makes `sys.stdout` raise CannotWriteError, and `sys.stderr` nothing; its end says the first in one line.
 
     It ends the program with 0 where the reader of a pipe has gone, and with 1 where a write failed. Text is UTF-8, but
     for a terminal of another encoding, or where PYTHONIOENCODING asks for one: what that lacks becomes a question mark.
@@ -70,7 +70,7 @@ def own_streams() -> Iterator[None]:
 
 
 def forgive() -> None:
-    """For a program that serves: it goes on where nobody can read what it prints."""
+    """Lets a program that serves go on where nobody can read what it prints."""
     if isinstance(raw := getattr(getattr(sys.stdout, "buffer", None), "raw", None), StandardStream):
         raw.forgiving = True
 
@@ -105,7 +105,7 @@ def _give_up() -> None:
 
 
 def _occupy() -> None:
-    """Give each closed descriptor a file, or our first connection would become standard output."""
+    """Gives each closed descriptor a file, or our first connection would become standard output."""
     for descriptor, mode in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         try:
             os.fstat(descriptor)

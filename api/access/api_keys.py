@@ -23,11 +23,11 @@ class ApiKeys:
 
     @property
     def required(self) -> bool:
-        """Whether callers must have a key."""
+        """Says whether callers must have a key."""
         return bool(self._owners)
 
     def owner(self, authorization: str | None) -> str | None:
-        """The owner of an `Authorization` header's key; None where it is not one of ours."""
+        """Returns the owner of an `Authorization` header's key; None where it is not one of ours."""
         if not self._owners:
             return LOCAL_OWNER
         scheme, _, key = (authorization or "").partition(" ")

@@ -61,7 +61,7 @@ class BrowserGuard:
 
 
 def _is_foreign(headers: Headers, host: str) -> bool:
-    """By what a browser says of the page that asks (Fetch Metadata, 2.3; RFC 6454, 7.3); others say nothing."""
+    """Judges by what a browser says of the page that asks (Fetch Metadata, 2.3; RFC 6454, 7.3); others say nothing."""
     sites, origins = headers.getlist("sec-fetch-site"), headers.getlist("origin")
     if sites:
         return any(site.lower() not in ("same-origin", "none") for site in sites)
@@ -78,7 +78,7 @@ def _is_same(origin: str, host: str) -> bool:
 
 
 def _split(authority: str) -> tuple[str, str]:
-    """Name and port as they compare: in lower case, without the dot of the root."""
+    """Returns name and port as they compare: in lower case, without the dot of the root."""
     name, colon, port = authority.lower().rpartition(":")
     if not colon or port.endswith("]"):  # an IPv6 address without one
         name, port = authority.lower(), ""

@@ -7,7 +7,7 @@ _QUALITY = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 
 
 def wants_stream(lines: Iterable[str]) -> bool:
-    """Whether the `Accept` lines name `text/event-stream`, and nothing of JSON that they like better.
+    """Says whether the `Accept` lines name `text/event-stream`, and nothing of JSON that they like better.
 
     It must be named: `*/*` is what clients send that know nothing of streams.
     """

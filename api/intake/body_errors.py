@@ -42,7 +42,7 @@ class NotJsonError(MidstreamError, ValueError):
 
 
 def misfits(body: bytes, most_parts: int) -> list[FieldError]:
-    """The first mistakes of a body that does not fit, MAX_NAMED_FIELDS at most.
+    """Returns the first mistakes of a body that does not fit, MAX_NAMED_FIELDS at most.
 
     Raises NotJsonError and TooManyPartsError.
     """
@@ -78,7 +78,7 @@ def _validation_errors(validate: Callable[[], object]) -> list[ErrorDetails]:
 
 
 def _short(value: Any) -> Any:
-    """A value with fewer of those members that no object knows: of any number, the first are enough."""
+    """Returns a value with fewer of the members that no object knows: of any number, the first are enough."""
     if isinstance(value, list):
         return [_short(item) for item in value]
     if not isinstance(value, dict):
@@ -111,14 +111,14 @@ def _parents(pointer: str) -> Iterator[str]:
 
 
 def _pointer(location: Place, body: Any, kind: str) -> str:
-    """Where in the body. Of a member whose name is too long to be repeated it is the place of the object."""
+    """Returns the place in the body. Where a member's name is too long to be repeated, it is that of the object."""
     whole = _way(location, body, kind == "missing")
     named = itertools.takewhile(lambda part: len(str(part)) <= MAX_REPEATED_NAME_CHARS, whole)
     return "".join("/" + escaped(str(part)) for part in named)
 
 
 def _way(location: Place, value: Any, last_is_missing: bool) -> Place:
-    """The parts of pydantic's location that are in the body: it also names the kinds of a union, which are not.
+    """Returns the parts of pydantic's location that are in the body: it also names kinds of a union, which are not.
 
     A kind may have the name of a member; what leads to more of the rest is right.
     """
@@ -137,7 +137,7 @@ def _way(location: Place, value: Any, last_is_missing: bool) -> Place:
 
 
 def escaped(name: str) -> str:
-    """A member's name in a pointer (RFC 6901, 3)."""
+    """Returns a member's name in a pointer (RFC 6901, 3)."""
     return name.replace("~", "~0").replace("/", "~1")
 
 

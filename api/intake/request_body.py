@@ -25,7 +25,7 @@ from shared.request.request_json import count_parts_of_text, encode, read
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The body, of `limit` bytes at most. Raises ProblemError 413 for a longer one, and 400 for one that breaks off."""
+    """Returns the body, of `limit` bytes at most. Raises ProblemError 413 for a longer one, 400 where it breaks off."""
     announced = request.headers.get("content-length", "")
     too_large = announced.isdecimal() and int(announced) > limit
     body = bytearray()
@@ -59,7 +59,7 @@ class ServedModels(NamedTuple):
 
     @classmethod
     def by(cls, settings: Settings) -> ServedModels:
-        """What these settings name, which validates every endpoint."""
+        """Returns what these settings name, which validates every endpoint."""
         return cls(settings.models, settings.endpoints())
 
 
@@ -75,7 +75,7 @@ class ReadRequest(NamedTuple):
 
 
 def take(body: bytes, served: ServedModels, max_values: int) -> ReadRequest:
-    """The request in a body, for a known model. Raises ProblemError, as `parse` and `resolve` do.
+    """Returns the request in a body, for a known model. Raises ProblemError, as `parse` and `resolve` do.
 
     For a large one it takes many ms, in steps: in a thread (shared/process/background_thread.py) it lets others run.
     """
@@ -91,7 +91,7 @@ def take(body: bytes, served: ServedModels, max_values: int) -> ReadRequest:
 
 
 def parse(body: bytes, max_values: int) -> GenerationRequest:
-    """The request in a body. Raises ProblemError: 400 where it is no JSON, 422 where it is not a request.
+    """Returns the request in a body. Raises ProblemError: 400 where it is no JSON, 422 where it is not a request.
 
     A value of two bytes costs as much to read as one of a kilobyte. They are counted before any is made.
     """
@@ -118,7 +118,7 @@ def parse(body: bytes, max_values: int) -> GenerationRequest:
 
 
 def resolve(request: GenerationRequest, served: ServedModels) -> GenerationRequest:
-    """The request with each alias replaced by `provider/model`.
+    """Returns the request with each alias replaced by `provider/model`.
 
     Raises ProblemError 422 for a model that no provider serves, and for fields that its protocol cannot honour.
     """
@@ -148,7 +148,7 @@ def _served(request: GenerationRequest, asked: str, pointer: str, served: Served
 
 
 def _misplaced(request: GenerationRequest, endpoints: Collection[str]) -> Iterator[FieldError]:
-    """What `extra` has for providers that are not there, or must not have."""
+    """Returns what `extra` has for providers that are not there, or must not have."""
     for name, fields in request.extra.items():
         pointer = "/extra/" + escaped(name)
         if name not in endpoints:
@@ -158,7 +158,7 @@ def _misplaced(request: GenerationRequest, endpoints: Collection[str]) -> Iterat
 
 
 def canonical(request: GenerationRequest) -> bytes:
-    """The request as the record keeps it and as idempotency compares it: fields in order, no defaults.
+    """Returns the request as the record keeps it and as idempotency compares it: fields in order, no defaults.
 
     Of a large one the messages and tools, the second and third of its fields, are written in steps.
     """
@@ -174,7 +174,7 @@ def canonical(request: GenerationRequest) -> bytes:
 
 
 def _plain(message: Message) -> dict[str, Any]:
-    """A message's fields; its parts one by one, of which it can have many."""
+    """Returns a message's fields; its parts one by one, of which it can have many."""
     if not isinstance(message.content, list):
         return message.model_dump(exclude_defaults=True)
     fields = message.model_copy(update={"content": []}).model_dump(exclude_defaults=True)

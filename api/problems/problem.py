@@ -126,7 +126,7 @@ unreadable = functools.partial(
 
 
 def unavailable(error: BaseException | None = None) -> ProblemError:
-    """Redis cannot be reached, or refuses; what it says to that is told, but for what it says of its users."""
+    """Returns the problem of a Redis that is away, or refuses: with its words, but for what it says of its users."""
     code = None if error is None else refusal(error)
     why = "does not answer"
     if error is not None and code is not None:
@@ -154,7 +154,7 @@ storage_full = functools.partial(
 
 
 def not_ready(errors: Mapping[str, Exception]) -> ProblemError:
-    """By the variables that name them: each Redis that takes no write from this node, and why.
+    """Returns the problem of each Redis, by the variable that names it, that takes no write from this node, and why.
 
     What Redis said is shown. Why one cannot be reached is in the log: it holds addresses, and anybody may ask.
     """
@@ -194,7 +194,7 @@ draining = functools.partial(
 
 
 def too_few_workers(alive: int) -> ProblemError:
-    """Fewer are alive than the caller asks for."""
+    """Returns the problem that fewer workers are alive than the caller asks for."""
     return ProblemError(
         503,
         "too_few_workers",
@@ -218,7 +218,7 @@ not_on_disk = functools.partial(
 
 
 def unprocessable(errors: Sequence[FieldError], code: str = "invalid_request") -> ProblemError:
-    """The body or a parameter is not what it should be."""
+    """Returns the problem that the body or a parameter is not what it should be."""
     return ProblemError(
         422,
         code,
@@ -260,7 +260,7 @@ def _of_http(request: Request, error: HTTPException) -> ProblemError:
 
 
 def _allowed(request: Request) -> Iterator[str]:
-    """The methods of an address; Starlette names those of the first of its routes only."""
+    """Returns the methods of an address; Starlette names only those of the first of its routes."""
     for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
         asked = {"type": "http", "path": request.scope["path"], "root_path": "", "method": method}
         if any(route.matches(asked)[0] is Match.FULL for route in request.app.router.routes):
@@ -299,14 +299,14 @@ class ProblemGuard:
 
 
 def install(app: FastAPI) -> None:
-    """Make every error of the app a problem."""
+    """Makes every error of the app a problem."""
     for kind in (ProblemError, RedisError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _answer)
     app.add_middleware(ProblemGuard)
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The error answers of a route, for OpenAPI."""
+    """Returns the error answers of a route, for OpenAPI."""
     return {
         status: {
             "description": _DESCRIPTIONS[status],

@@ -16,7 +16,7 @@ MUST_BE_OBJECT = "must be an object; put its fields into { }"
 
 
 def say(item: Mapping[str, Any]) -> str:
-    """One of pydantic's errors (its documentation: "Validation Errors"); kinds that are rare stay in its own words."""
+    """Says one of pydantic's errors (its documentation: "Validation Errors"); rare kinds stay in its own words."""
     context: Mapping[str, Any] = item.get("ctx", {})
     told = _SAID.get(str(item["type"]))
     if told is None:

@@ -160,7 +160,7 @@ async def _accept(use: ApiServices, owner: str, taken: ReadRequest, key: str | N
 
 @asynccontextmanager
 async def _noted(use: ApiServices, asked: Acceptance, deadline: float | None) -> AsyncIterator[bool]:
-    """While it is accepted inside, note its own deadline; where Redis refuses it, leave nothing of it behind.
+    """Notes a request's own deadline while it is accepted inside; where Redis refuses it, nothing of it is left.
 
     Gives whether it was noted here, and not by an earlier request.
     """
@@ -242,7 +242,7 @@ def _apply(said: Snapshot, page: list[Entry]) -> None:
 
 
 def _written(record: Record, shown: Shown, said: Snapshot) -> bytes:
-    """The snapshot as JSON, in steps: one of many MB takes seconds, in which others are served."""
+    """Returns the snapshot as JSON, in steps: one of many MB takes seconds, in which others are served."""
     return encode(generation.snapshot(record, shown, said).model_dump(mode="json", by_alias=True, exclude_unset=True))
 
 
@@ -269,7 +269,7 @@ async def cancel(id: GenerationId, owner: Owner, use: Use, response: Response) -
 
 
 async def _end(use: ApiServices, id: str) -> State | None:
-    """How it ends within CANCEL_WAIT_S, None where not; by its record, as its log may be long. Raises ProblemError."""
+    """Returns how it ends within CANCEL_WAIT_S, None where not; reads its record, as its log may be long."""
     loop = asyncio.get_running_loop()
     until = loop.time() + CANCEL_WAIT_S
     backoff = Backoff(first=FIRST_LOOK_S, cap=CANCEL_WAIT_S / 10)

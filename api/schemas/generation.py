@@ -213,18 +213,18 @@ class Readiness(BaseModel):
 
 
 def timestamp(milliseconds: int) -> str:
-    """ISO 8601 in UTC."""
+    """Returns the time in ISO 8601, UTC."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def links(generation_id: str) -> Links:
-    """The addresses of a generation."""
+    """Returns the addresses of a generation."""
     here = f"/v1/generations/{generation_id}"
     return Links(self=here, events=f"{here}/events", cancel=f"{here}/cancel")
 
 
 def summary(record: Record) -> dict[str, Any]:
-    """The fields of Generation."""
+    """Returns the fields of Generation."""
     return {
         "id": record.id,
         "state": record.state,
@@ -236,7 +236,7 @@ def summary(record: Record) -> dict[str, Any]:
 
 
 def _spent(end: Ending, attempts: list[AttemptLine]) -> list[Spent]:
-    """All that was paid; an end does not repeat it where that is its own usage and cost."""
+    """Returns all that was paid; an end does not repeat it where that is its own usage and cost."""
     if end.spent is not UNSET:
         return end.spent
     last = attempts[-1] if attempts else None
@@ -246,7 +246,7 @@ def _spent(end: Ending, attempts: list[AttemptLine]) -> list[Spent]:
 
 
 def snapshot(record: Record, asked: Shown, said: Snapshot) -> GenerationSnapshot:
-    """A record, what was asked for, and the fold of its log."""
+    """Returns what a record, what was asked for, and the fold of a log add up to."""
     end = said.end
     completed = end if isinstance(end, Completed) else None
     failed = end if isinstance(end, Failed) else None

@@ -43,7 +43,7 @@ class PartAnswer(BaseModel):
 
 
 def fields_of(part: PartSoFar, *, over: bool) -> dict[str, Any]:
-    """The fields of PartAnswer; with `over`, what has not ended yet never will."""
+    """Returns the fields of PartAnswer; with `over`, what has not ended yet never will."""
     own: dict[str, Any] = {
         "kind": part.kind,
         "complete": part.ended,
@@ -77,7 +77,7 @@ def fields_of(part: PartSoFar, *, over: bool) -> dict[str, Any]:
 
 
 def _arguments(text: str, *, ended: bool, over: bool) -> dict[str, Any]:
-    """A tool call's arguments. No text at all is how some providers say that there are none."""
+    """Returns a tool call's arguments. No text at all is how some providers say that there are none."""
     if ended:
         value, error = strict_json.read(text or "{}")
         return {"arguments_text": text, "arguments_error": error} if error else {"arguments": value}
@@ -85,7 +85,7 @@ def _arguments(text: str, *, ended: bool, over: bool) -> dict[str, Any]:
 
 
 def document(said: Snapshot) -> strict_json.JsonReading:
-    """The JSON document that an ended answer is, or why it is none."""
+    """Returns the JSON document that an ended answer is, or why it is none."""
     if not isinstance(said.end, Completed):
         return strict_json.JsonReading(None, "the answer broke off before its end")
     if not said.text:

@@ -78,7 +78,7 @@ class UsageTotals(BaseModel):
 
 
 def answer(counted: Total, **of: str) -> TotalAnswer:
-    """What was counted of a day or a model."""
+    """Returns what was counted of a day or a model."""
     counts = counted.counts
     return TotalAnswer(
         **of,

@@ -18,7 +18,7 @@ class Certificate:
     keyfile: Path | None = None
 
     def context(self, *_: object) -> ssl.SSLContext:
-        """What connections are opened with. Raises SettingsError where a file cannot be read, or they do not fit."""
+        """Returns what connections are opened with. Raises SettingsError for unreadable files, and a wrong key."""
         made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         try:
             # Without a password, OpenSSL would ask for it on the terminal.

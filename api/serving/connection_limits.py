@@ -27,7 +27,7 @@ class ConnectionLimits:
 
     @classmethod
     def by(cls, settings: Settings) -> ConnectionLimits:
-        """What the settings say."""
+        """Returns what the settings say."""
         return cls(
             settings.max_headers,
             settings.header_timeout,
@@ -37,7 +37,7 @@ class ConnectionLimits:
         )
 
     def for_body(self, taken: int) -> float:
-        """Seconds that a body has of which so many bytes have come."""
+        """Returns the seconds that a body has of which so many bytes have come."""
         return self.body_timeout + taken / BODY_BYTES_PER_S
 
 

@@ -40,17 +40,17 @@ class RequestFraming:
 
     @property
     def begun(self) -> bool:
-        """Whether there is a part of a request that is not whole."""
+        """Says whether there is a part of a request that is not whole."""
         return bool(self.headed or self.held) and not self.whole
 
     def take(self) -> Iterator[bytes]:
-        """What there is of this request, as the parser is to get it. Raises ProblemError for what is no request."""
+        """Gives what there is of this request, as the parser is to get it. Raises ProblemError for what is none."""
         while not self.whole and (piece := self._step()) is not None:
             if piece:
                 yield piece
 
     def next(self) -> None:
-        """Go on to the request after this one."""
+        """Goes on to the request after this one."""
         self.whole = self.headed = self._empty_line = False
         self.taken = self._looked = 0
         self._line = None
@@ -82,7 +82,7 @@ class RequestFraming:
         return head.written
 
     def _section(self, held: bytearray) -> list[bytes] | None:
-        """The lines up to an empty one, taken; None where that has not come yet."""
+        """Returns the lines up to an empty one, taken; None where that has not come yet."""
         end = held.find(_ENDING, max(0, self._looked - 3), self._most)
         if end < 0 and len(held) >= self._most:
             raise _too_large(f"{self._most} bytes. Send less, or have the operator raise MIDSTREAM_MAX_HEADERS")

@@ -13,7 +13,7 @@ ADDRESS_ABSENT_ERRNOS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
 def listen(host: str, port: int, send_buffer: int, *, share: bool = False) -> list[socket.socket]:
-    """Sockets on all addresses that this machine has of the host; with `share`, of several processes.
+    """Opens sockets on all addresses that this machine has of the host; with `share`, of several processes.
 
     Their connections have a send buffer of this many bytes. Raises SettingsError where an address cannot be had.
     """
@@ -43,7 +43,7 @@ def listen(host: str, port: int, send_buffer: int, *, share: bool = False) -> li
 
 
 def also_localhost(first: socket.socket, send_buffer: int, *, share: bool = False) -> list[socket.socket]:
-    """What `localhost` means beside 127.0.0.1: some clients ask ::1 first, and do not ask again (Node 17 to 19).
+    """Opens what `localhost` means beside 127.0.0.1: some clients ask ::1 first, and only once (Node 17 to 19).
 
     An address that cannot be had is done without; where another program has the port, that is logged.
     """
@@ -65,7 +65,7 @@ def also_localhost(first: socket.socket, send_buffer: int, *, share: bool = Fals
 
 
 def _on(address: Any, listeners: list[socket.socket]) -> Any:
-    """The address, with the port that the first has where it was any."""
+    """Returns the address, with the port that the first has where it was any."""
     host, port, *rest = address
     return (host, port or (listeners[0].getsockname()[1] if listeners else 0), *rest)
 

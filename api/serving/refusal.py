@@ -7,7 +7,7 @@ from api.problems.problem import ProblemError
 
 
 def refusal(problem: ProblemError, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The answer with these headers before its own; after it the connection is closed."""
+    """Returns the answer with these headers before its own; after it the connection is closed."""
     response = problem.response()
     first = f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}\r\n".encode()
     lines = [b"%b: %b\r\n" % field for field in [*headers, *response.raw_headers, (b"connection", b"close")]]
@@ -15,7 +15,7 @@ def refusal(problem: ProblemError, headers: Iterable[tuple[bytes, bytes]]) -> by
 
 
 def too_slow(what: str, setting: str) -> ProblemError:
-    """The client does not send what it has begun."""
+    """Returns the problem of a client that does not send what it has begun."""
     return ProblemError(
         408,
         "request_timeout",
@@ -25,7 +25,7 @@ def too_slow(what: str, setting: str) -> ProblemError:
 
 
 def too_many(most: int) -> ProblemError:
-    """There is no room for this connection."""
+    """Returns the problem of a connection for which there is no room."""
     return ProblemError(
         503,
         "too_many_connections",

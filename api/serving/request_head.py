@@ -39,17 +39,17 @@ class Head(NamedTuple):
 
 
 def malformed(what: str) -> ProblemError:
-    """The bytes are no request. `what` is a sentence, without what was sent."""
+    """Returns the problem of bytes that are no request. `what` is a sentence, without what was sent."""
     return ProblemError(400, "malformed_http", "The request is malformed", f"{what} Send HTTP/1.1 as RFC 9112 has it.")
 
 
 def begins(data: bytes | bytearray) -> bool:
-    """Whether these bytes can be the beginning of a request; TLS on a plain port is none."""
+    """Says whether these bytes can be the beginning of a request; TLS on a plain port is none."""
     return bool(_TOKEN.match(data[:1]))
 
 
 def request_line(line: bytes) -> RequestLine:
-    """The first line of a head. Raises ProblemError 400, 501 for a method and 505 for a version that is not ours."""
+    """Returns the first line of a head. Raises ProblemError 400, 501 for an unknown method, 505 for another version."""
     match line.split(b" "):
         case [method, target, version] if _TOKEN.fullmatch(method) and _TARGET.fullmatch(target):
             pass
@@ -76,7 +76,7 @@ def request_line(line: bytes) -> RequestLine:
 
 
 def read_head(line: RequestLine, lines: Iterable[bytes]) -> Head:
-    """The head of these lines, without their ends. Raises ProblemError."""
+    """Returns the head of these lines, without their ends. Raises ProblemError."""
     fields = [_field(one) for one in lines]
     host = _host(line, _values(fields, b"host"))
     target = line.target

@@ -39,12 +39,12 @@ class DrainingServer(Server):
         self._hub = hub
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Any that ends us: an orderly end is no failure, so the signal is not raised again after it."""
+        """Begins the end at any signal: an orderly end is no failure, so the signal is not raised again after it."""
         self.should_exit = self._hub.leaving = True
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """See uvicorn, which knows SIGTERM and SIGINT only."""
+        """Handles the signals that uvicorn does not know, too: it knows SIGTERM and SIGINT only."""
         with super().capture_signals():
             if threading.current_thread() is not threading.main_thread():
                 yield
@@ -57,7 +57,7 @@ class DrainingServer(Server):
                     signal.signal(number, handler)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin. Raises SettingsError where `transport` cannot be had."""
+        """Begins to serve. Raises SettingsError where `transport` cannot be had."""
         count_tasks_on_signal()
         self._hub.direct = await takes_over(self._hub.settings.transport)
         await super().startup(sockets)
@@ -66,7 +66,7 @@ class DrainingServer(Server):
             say_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Send the viewers elsewhere, and end."""
+        """Sends the viewers elsewhere, and ends."""
         # Later than the next step, which closes the listeners: when viewers read of it, nobody listens here any more.
         asyncio.get_running_loop().call_soon(self._hub.drain)
         timer = asyncio.get_running_loop().call_later(VIEWER_CUT_S, self._hub.cut)
@@ -75,7 +75,7 @@ class DrainingServer(Server):
 
 
 async def takes_over(transport: Transport) -> bool:
-    """Whether viewers' connections are taken over from uvicorn. Raises SettingsError where they must, and cannot be."""
+    """Says whether connections are taken over from uvicorn. Raises SettingsError where they must, and cannot be."""
     if transport == "asgi" or await gives():
         return transport != "asgi"
     what = "the installed uvicorn does not let connections be taken over"
@@ -96,7 +96,7 @@ class WithoutQuery(logging.Filter):
 
 
 def server(app: ASGIApp, hub: Hub, settings: Settings, certificate: Certificate | None = None) -> DrainingServer:
-    """The server for an app, to be given its sockets. Raises SettingsError for a certificate that cannot be used."""
+    """Returns the server for an app, to be given its sockets. Raises SettingsError for an unusable certificate."""
     return DrainingServer(
         HttpConfig(
             app,
@@ -121,7 +121,7 @@ def serve(
     share_port: bool = False,
     certificate: Certificate | None = None,
 ) -> None:
-    """Serve until a signal."""
+    """Serves until a signal."""
     configure_logging(settings.log_level)
     logging.getLogger("uvicorn.access").addFilter(WithoutQuery())
     listeners = listen(settings.host, settings.port, settings.send_buffer, share=share_port)

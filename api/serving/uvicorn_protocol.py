@@ -58,7 +58,7 @@ class HttpConfig(Config):
         return functools.partial(HandshakeLoop, self.limits.header_timeout)
 
     def turn_away(self, connection: UvicornProtocol) -> None:
-        """There is no room for this one. Of those for which there was none, the oldest makes room for it."""
+        """Refuses a connection for which there is no room; the oldest of those that were refused makes room for it."""
         if not self.full:
             self.full = True
             logger.warning(
@@ -100,7 +100,7 @@ class UvicornProtocol(HttpToolsProtocol):
         self._leaving = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client has connected, or its connection is given back."""
+        """Takes a new connection, or one that is given back."""
         super().connection_made(transport)
         most, config = self._limits.max_connections, self.config
         if self.given_back:
@@ -129,7 +129,7 @@ class UvicornProtocol(HttpToolsProtocol):
         self._read()
 
     def _read(self) -> None:
-        """Give the parser what there is of the request under way; what comes after its end waits for the answer."""
+        """Gives the parser what there is of the request under way; what comes after its end waits for the answer."""
         requests = self._requests
         if requests.whole:
             self.flow.pause_reading()
@@ -154,7 +154,7 @@ class UvicornProtocol(HttpToolsProtocol):
             self._next()
 
     def _next(self) -> None:
-        """The request is whole, and answered: the next one's turn."""
+        """Turns to the next request, as this one is whole and answered."""
         self._requests.next()
         if self._requests.held:
             self._unset_keepalive_if_required()
@@ -164,7 +164,7 @@ class UvicornProtocol(HttpToolsProtocol):
         return self.cycle is None or self.cycle.response_complete
 
     def _watch(self) -> None:
-        """Time what has begun and did not come at once."""
+        """Times what has begun and did not come at once."""
         requests = self._requests
         waits: Literal["head", "body"] | None = None
         if requests.begun:
@@ -200,7 +200,7 @@ class UvicornProtocol(HttpToolsProtocol):
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def _refuse(self, problem: ProblemError) -> None:
-        """Answer what is no request, or not in time, and close."""
+        """Answers what is no request, or not in time, and closes."""
         if not self._answered():
             # To the app the client has left.
             self.cycle.disconnected = True
@@ -212,7 +212,7 @@ class UvicornProtocol(HttpToolsProtocol):
         self.close(TURN_AWAY_S if problem.status == 503 else REFUSED_BODY_S)
 
     def write(self, data: bytes) -> None:
-        """What uvicorn has for the client."""
+        """Writes what uvicorn has for the client."""
         if self._untold and self.cycle.response_started:
             self._untold = False
             if self.cycle.keep_alive:
@@ -225,7 +225,7 @@ class UvicornProtocol(HttpToolsProtocol):
             self._flush(data)
 
     def _flush(self, data: bytes = b"") -> None:
-        """Write the head that waits, and `data`."""
+        """Writes the head that waits, and `data`."""
         pieces = [piece for piece in (self._head, data) if piece]
         self._head = b""
         if pieces:
@@ -235,7 +235,7 @@ class UvicornProtocol(HttpToolsProtocol):
         return self.transport.is_closing()
 
     def close(self, seconds: float = REFUSED_BODY_S) -> None:
-        """The last answer is written. What the client still sends is read out, so that it sees it (RFC 9112, 9.6)."""
+        """Closes after the last answer. What the client still sends is read out, so that it sees it (RFC 9112, 9.6)."""
         self._flush()
         if self._requests.whole or self.transport.is_closing():
             self.transport.close()
@@ -249,7 +249,7 @@ class UvicornProtocol(HttpToolsProtocol):
         self._set_timer(seconds, self.transport.close)
 
     def shutdown(self) -> None:
-        """The server ends: what is idle has a moment, as its next request may be on its way."""
+        """Ends with the server: an idle connection has a moment, as its next request may be on its way."""
         self._leaving = True
         if self._refused is not None:
             self.transport.close()
@@ -274,7 +274,7 @@ class UvicornProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def on_response_complete(self) -> None:
-        """The answer is whole: the next request's turn."""
+        """Turns to the next request, as the answer is whole."""
         if self._refused is not None:
             self.server_state.total_requests += 1
             return
@@ -283,12 +283,12 @@ class UvicornProtocol(HttpToolsProtocol):
             self._next()
 
     def prepare(self) -> None:
-        """Before the head of a response whose body is not uvicorn's: HTTP/1.0 knows no chunks, which it would say."""
+        """Prepares the head of a response whose body is not uvicorn's: it must name no chunks in HTTP/1.0."""
         if self.scope["http_version"] == "1.0":
             self.cycle.chunked_encoding = False
 
     def unchunked(self, send: Send) -> Send:
-        """`send` for that response where the connection is not given away."""
+        """Returns `send` for such a response where the connection is not given away."""
         if self.scope["http_version"] != "1.0":
             return send
         cycle = self.cycle
@@ -301,7 +301,7 @@ class UvicornProtocol(HttpToolsProtocol):
         return sending
 
     def give(self) -> DirectConnection | None:
-        """The connection, once the head of the response is written; uvicorn has nothing to do with it any more.
+        """Returns the connection, once the head of the response is written; uvicorn has nothing to do with it any more.
 
         None where the client is gone, or its request is not whole yet.
         """
@@ -354,7 +354,7 @@ class _Home:
 
 
 async def gives() -> bool:
-    """Whether the installed uvicorn lets a connection go, and takes it back: tried on one without a socket."""
+    """Says whether the installed uvicorn lets a connection go, and takes it back: tried on one without a socket."""
     given: list[DirectConnection | None] = []
     request = b"GET / HTTP/1.1\r\nhost: midstream\r\n\r\n"
 

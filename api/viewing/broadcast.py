@@ -22,19 +22,19 @@ class FramesFollower(Protocol):
     position: int | None
 
     def advance(self) -> None:
-        """There is news."""
+        """Is called when there is more to write, or an end."""
 
     def take(self, news: Mapping[int | None, bytes], end: int, now: float) -> None:
-        """There is news: for whoever has had all up to a position, the one chunk from there to `end`.
+        """Is called with what is new: for those that have had all up to a position, the one chunk from there to `end`.
 
         No frames, no chunk: what is new may have none. `now` is the loop's time.
         """
 
     def cut(self) -> None:
-        """It cannot be told."""
+        """Ends this one, which failed when it was told."""
 
     def rewind(self) -> None:
-        """What it has had is no longer in the log: begin again at 0."""
+        """Begins again at 0: what it has had is no longer in the log."""
 
 
 class Broadcast:
@@ -66,7 +66,7 @@ class Broadcast:
         self._again = False
 
     def piece(self, position: int, chunked: bool) -> tuple[bytes, int]:
-        """What follows a position, about MAX_WRITE bytes at most, for one write; and the position after it."""
+        """Returns what follows a position, about MAX_WRITE bytes at most, for one write; and the position after it."""
         self._forget_older()
         known = self._pieces.get((position, chunked))
         if known is not None:
@@ -82,7 +82,7 @@ class Broadcast:
         return made
 
     def _forget_older(self) -> None:
-        """Pieces reach to the newest event: those that were joined before it are too short."""
+        """Drops pieces that were joined before the newest event: they are too short."""
         if self._joined != self._frames.count:
             self._joined = self._frames.count
             self._forget()
@@ -92,7 +92,7 @@ class Broadcast:
         self._news.clear()
 
     def reset(self, same: int) -> None:
-        """The frames are others after those of the first `same` events: who has had more of them starts over."""
+        """Drops all frames after those of the first `same` events: who has had more of them starts over."""
         self._forget()
         self._told = 0
         for follower in self.followers:
@@ -100,7 +100,7 @@ class Broadcast:
                 follower.rewind()
 
     def wake(self) -> None:
-        """Tell the followers soon: what comes until then goes into the same write."""
+        """Tells the followers soon: what comes until then goes into the same write."""
         if self._round is not None:
             self._again = True
         elif self._tell is None and self.followers:

@@ -12,7 +12,7 @@ class Framer(Protocol):
     """Turns events into bytes. It keeps nothing: an event has the same bytes whenever and wherever it is framed."""
 
     def frame(self, entry: RawEntry, /) -> bytes:
-        """One event on the wire: no frame, one, or several in one piece."""
+        """Returns one event on the wire: no frame, one, or several in one piece."""
 
 
 class Dialect(Framer, Protocol):
@@ -24,10 +24,10 @@ class Dialect(Framer, Protocol):
     """This node is going away."""
 
     def opening(self) -> bytes:
-        """What each stream begins with."""
+        """Returns what each stream begins with."""
 
     def queued(self, generation_id: str, position: int | None, /) -> bytes:
-        """Place in line, 1 for the next; None once a worker has it."""
+        """Returns the place in line, 1 for the next; None once a worker has it."""
 
     def reset(self, reason: ResetReason, /) -> bytes:
-        """What follows starts from the beginning of the log."""
+        """Returns the frame which says that what follows starts from the beginning of the log."""

@@ -46,7 +46,7 @@ class EventStream(Response):
         self._start, self._admitted, self._first = start, admitted, first
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one viewer; where its connection can be had, this returns and the viewer goes on without a task."""
+        """Serves one viewer; where its connection can be had, this returns and the viewer goes on without a task."""
         viewed = scope["method"] != "HEAD"
         giver = scope.get("extensions", {}).get(GIVER_EXTENSION) if viewed else None
         if giver is not None:
@@ -99,7 +99,7 @@ class EventStream(Response):
             self._begin(viewer, start)
 
     async def _admit_late(self, viewer: Viewer) -> ResumePoint | None:
-        """Decide once Redis can be asked; what a restarted one has lost, it is given time to have again."""
+        """Decides once Redis can be asked; a restarted one is given time to have again what it lost."""
         loop = asyncio.get_running_loop()
         backoff = Backoff()
         patience = loop.time() + RESTORATION_S

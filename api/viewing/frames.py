@@ -25,7 +25,7 @@ class Frames:
         self.clear()
 
     def clear(self) -> None:
-        """Begin anew, with none."""
+        """Begins anew, with none."""
         self.count = 0
         """How many events there are."""
         self._blocks: list[bytes] = []
@@ -40,11 +40,11 @@ class Frames:
 
     @property
     def size(self) -> int:
-        """Bytes of all of them."""
+        """Returns the bytes of all of them."""
         return sum(map(len, self._blocks)) + self._size
 
     def add(self, entry: RawEntry) -> None:
-        """Frame the next event."""
+        """Frames the next event."""
         frame = self._framer.frame(entry)
         self._recent.append(frame)
         self.count += 1
@@ -56,7 +56,7 @@ class Frames:
             self._recent, self._size = [], 0
 
     def read(self, position: int) -> tuple[bytes, int]:
-        """What follows a position, about MAX_WRITE bytes at most, which may be none; and the position after it."""
+        """Returns what follows a position, about MAX_WRITE bytes at most, maybe none; and the position after it."""
         recent = self.count - len(self._recent)
         if position >= recent:
             return b"".join(self._recent[position - recent :]), self.count

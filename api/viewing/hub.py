@@ -49,12 +49,12 @@ class Hub:
 
     @property
     def tails(self) -> int:
-        """How many generations are being watched."""
+        """Returns how many generations are being watched."""
         return len(self._watchers)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run the subscriber and the clock."""
+        """Runs the subscriber and the clock."""
         async with supervised("subscriber", self._subscriber.run), supervised("viewers' clock", self._tick):
             yield
         for task in self._tasks:
@@ -63,11 +63,11 @@ class Hub:
             self._close(tail)
 
     def watches(self, generation_id: str) -> bool:
-        """Whether somebody watches this generation."""
+        """Says whether somebody watches this generation."""
         return self._tails.get(generation_id) in self._watchers
 
     def acquire(self, generation_id: str) -> Tail:
-        """The generation's tail; to be released."""
+        """Returns the generation's tail; to be released."""
         tail = self._tails.get(generation_id)
         lingers = tail in self._lingering
         # Where nobody watched, a Redis that came back older may have lost the end that we have seen.
@@ -93,7 +93,7 @@ class Hub:
             self._close(next(iter(self._lingering)))
 
     def _return(self, tail: Tail) -> None:
-        """It does not linger any more."""
+        """Ends the lingering of a tail."""
         end, size = self._lingering.pop(tail)
         self._lingering_size -= size
         end.cancel()
@@ -115,7 +115,7 @@ class Hub:
             del self._tails[tail.generation_id]
 
     def join(self, viewer: Viewer) -> None:
-        """From now on heartbeats, the stall limit and the drain reach this viewer."""
+        """Reaches this viewer from now on with heartbeats, the stall limit and the drain."""
         self.viewers.add(viewer)
         viewer.draining = self._draining
 
@@ -125,13 +125,13 @@ class Hub:
             self.release(tail)
 
     def run(self, work: Coroutine[None, None, None]) -> None:
-        """What a viewer needs a task for."""
+        """Runs what a viewer needs a task for."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def drain(self) -> None:
-        """This node is going away: every viewer is told so, and its stream ends."""
+        """Tells every viewer that this node is going away; their streams end."""
         if self.viewers:
             logger.info("sending %d viewers elsewhere", len(self.viewers))
         self._draining = True
@@ -139,7 +139,7 @@ class Hub:
             viewer.drain()
 
     def cut(self) -> None:
-        """Abort the viewers that are still here."""
+        """Aborts the viewers that are still here."""
         for viewer in list(self.viewers):
             viewer.cut()
 

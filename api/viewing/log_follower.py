@@ -42,12 +42,12 @@ class LogFollower:
         self._due = asyncio.Event()
 
     def subscribed(self) -> None:
-        """The subscription stands: whatever came before is read from the log now."""
+        """Is called when the subscription stands: what came before is read from the log now."""
         self._subscribed = True
         self._due.set()
 
     def published(self, message: bytes) -> None:
-        """News of a write."""
+        """Takes the publication of a write."""
         if not self._reading and self.known.take_delta(message):
             return
         try:
@@ -66,7 +66,7 @@ class LogFollower:
             self._due.set()
 
     async def run(self) -> None:
-        """Read the log whenever that is due, until cancelled or gone."""
+        """Reads the log whenever that is due, until cancelled or gone."""
         try:
             await self._keep_reading()
         except Exception as error:
@@ -119,7 +119,7 @@ class LogFollower:
             await self._look_at_line()
 
     async def _refill(self) -> bool:
-        """Read on from the last event; False where what we have is not what the log says."""
+        """Reads on from the last event; False where what we have is not what the log says."""
         while True:
             last = self.known.last
             # The last event is read again: if it is not there, Redis came back older and an attempt began.
@@ -138,14 +138,14 @@ class LogFollower:
                 return True
 
     async def _await_rest(self) -> bool:
-        """The log ends before our last event. False where it went another way."""
+        """Judges a log that ends before our last event. False where it went another way."""
         loss = await self._restoration.judge(self.known)
         if loss == "final":
             self._end_gone()
         return loss != "replaced"
 
     async def _read_anew(self) -> None:
-        """Replace all we have by what the log says."""
+        """Replaces all we have by what the log says."""
         entries: list[RawEntry] = []
         while True:
             page = await self._log.read_raw(self._id, read_id(entries[-1][0]) if entries else ORIGIN)

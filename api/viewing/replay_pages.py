@@ -32,7 +32,7 @@ class ReplayPage:
         """Whether that is the log's last."""
 
     def pieces(self, cursor: EventId, *, chunked: bool) -> list[bytes]:
-        """What comes after the cursor, as bytes for single writes."""
+        """Returns what comes after the cursor, as bytes for single writes."""
         start = bisect_right(self._ids, cursor, key=read_id)
         if start:
             return sse_frames.join(self._frames[start:], chunked=chunked)
@@ -53,7 +53,7 @@ class ReplayPages:
         self._size = 0
 
     async def after(self, generation_id: str, cursor: EventId) -> ReplayPage:
-        """The page that has what follows the cursor; an empty one where there is nothing.
+        """Returns the page that has what follows the cursor; an empty one where there is nothing.
 
         Raises redis.exceptions.RedisError.
         """
@@ -65,7 +65,7 @@ class ReplayPages:
         return page
 
     def expect(self, generation_id: str, cursor: EventId) -> asyncio.Task[ReplayPage]:
-        """Begin to read what somebody will ask for soon: while one page is being sent, the next is on its way."""
+        """Begins to read what is soon asked for: while one page is being sent, the next is on its way."""
         first = ORIGIN if cursor == ORIGIN else EventId(cursor.token, (cursor.seq + 1) // LOG_PAGE * LOG_PAGE)
         reading = self._reading.get((generation_id, first))
         if reading is None:

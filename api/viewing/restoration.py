@@ -29,15 +29,15 @@ class Restoration:
 
     @property
     def look_again_after(self) -> float | None:
-        """Seconds after which to look again, where the generation is forgotten; else None."""
+        """Returns the seconds after which to look again, where the generation is forgotten; else None."""
         return None if self._forgotten_at is None else RESTORATION_S / 10
 
     def stop(self) -> None:
-        """It is there again, or Redis is away, which what restores it needs too: the time begins anew."""
+        """Forgets the time: the generation is there again, or Redis is away, which its worker needs too."""
         self._forgotten_at = None
 
     async def judge(self, known: KnownLog) -> Loss:
-        """What becomes of the log, of which this is known. Raises redis.exceptions.RedisError."""
+        """Returns what becomes of the log, of which this is known. Raises redis.exceptions.RedisError."""
         found = await self._generations.find(self._id)
         if self._has_time(found.existence):
             return "restored"
@@ -49,7 +49,7 @@ class Restoration:
         return "restored" if same_way else "replaced"
 
     def _has_time(self, existence: Existence) -> bool:
-        """Whether Redis came back without this generation and its worker has had no time yet to write it again."""
+        """Says whether Redis came back without this generation and its worker has had no time yet to write it again."""
         now = asyncio.get_running_loop().time()
         if existence is not Existence.NOTHING:
             self._forgotten_at = None

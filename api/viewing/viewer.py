@@ -26,7 +26,7 @@ class Host(Protocol):
     dialect: Dialect
 
     def leave(self, viewer: Viewer, tail: Tail | None) -> None:
-        """This one is over, and no longer watches the tail."""
+        """Takes leave of this one, which no longer watches the tail."""
 
 
 class Viewer:
@@ -65,26 +65,26 @@ class Viewer:
 
     @property
     def open(self) -> bool:
-        """Whether it still wants to be served by this node."""
+        """Says whether it still wants to be served by this node."""
         return not (self.over or self.draining or self._done)
 
     @property
     def chunked(self) -> bool:
-        """Whether its connection takes chunks."""
+        """Says whether its connection takes chunks."""
         return self._connection.chunked
 
     def say(self, body: bytes) -> None:
-        """Send this before anything else that is its own."""
+        """Sends this before anything else that is its own."""
         self._current = False
         self._due += body
         self.advance()
 
     def say_reset(self, reason: ResetReason) -> None:
-        """Tell it that what follows starts from the beginning of the log."""
+        """Tells it that what follows starts from the beginning of the log."""
         self.say(self._host.dialect.reset(reason))
 
     def write(self, wire: bytes) -> None:
-        """Hand bytes to the connection, if there are any: as chunks where it takes those, and not while it is full."""
+        """Hands bytes to the connection, if there are any: as chunks where it takes those, and not while it is full."""
         if not wire:
             return
         self._written_at = self._loop.time()
@@ -92,19 +92,19 @@ class Viewer:
         self._connection.write(wire)
 
     def follow(self, tail: Tail, start: ResumePoint) -> None:
-        """Have what the tail has after the cursor, then whatever comes, until the end."""
+        """Follows the tail: what it has after the cursor, then whatever comes, until the end."""
         self._tail, self._cursor = tail, start.cursor
         tail.broadcast.followers.add(self)
         self.advance()
 
     def finish(self) -> None:
-        """There is nothing more for it."""
+        """Ends it once all is written that is due."""
         self._current = False
         self._done = True
         self.advance()
 
     def advance(self) -> None:
-        """Write what there is, as far as the connection takes it."""
+        """Writes what there is, as far as the connection takes it."""
         if self._current:
             self._write_news()
         if self._current:
@@ -127,7 +127,7 @@ class Viewer:
                 return
 
     def take(self, news: Mapping[int | None, bytes], end: int, now: float) -> None:
-        """`advance`, thousands of times for each event: who is as far as another one was, writes the same."""
+        """Does `advance`, thousands of times for each event: who is as far as another one was, writes the same."""
         connection = self._connection
         piece = news.get(self.position)
         if piece and self._current and connection.chunked and not connection.full:
@@ -139,7 +139,7 @@ class Viewer:
             self.advance()
 
     def _write_news(self) -> None:
-        """The common case of `advance` where there is no `take`."""
+        """Writes what is new: the common case of `advance` where there is no `take`."""
         connection, tail, position = self._connection, self._tail, self.position
         assert tail is not None
         assert position is not None
@@ -153,7 +153,7 @@ class Viewer:
             self.write(piece)
 
     def _step(self, tail: Tail) -> bool:
-        """Do the next thing that following is made of; False where there is nothing to do."""
+        """Does the next thing that following is made of; False where there is nothing to do."""
         known = tail.known
         if known.gone:
             self._done = True
@@ -177,7 +177,7 @@ class Viewer:
         return True
 
     def _locate(self, tail: Tail) -> bool:
-        """Find the cursor's place in the frames; False where it may still come."""
+        """Finds the cursor's place in the frames; False where it may still come."""
         known = tail.known
         self.position = known.position(self._cursor)
         if self.position is not None:
@@ -196,19 +196,19 @@ class Viewer:
             self.advance()
 
     def rewind(self) -> None:
-        """Begin again at the start of the log, and say so."""
+        """Begins again at the start of the log, and says so."""
         self._current = False
         self.position = 0
         self.rewound = True
 
     def drain(self) -> None:
-        """This node is going away."""
+        """Says that this node is going away, and ends."""
         self._current = False
         self.draining = not (self._done or self.over)
         self.advance()
 
     def tick(self, now: float) -> None:
-        """Look whether a heartbeat is due, and whether the socket has been full for too long."""
+        """Looks whether a heartbeat is due, and whether the socket has been full for too long."""
         unsent = self._connection.unsent()
         # The buffer may also hold the framing of chunks, so a stuck connection looks as if it went backwards.
         sent = self._written - unsent
@@ -222,7 +222,7 @@ class Viewer:
             self._write_own(self._host.dialect.heartbeat)
 
     def cut(self) -> None:
-        """End the connection at once; what is unsent is dropped, and the client resumes."""
+        """Ends the connection at once; what is unsent is dropped, and the client resumes."""
         self._connection.abort()
         self._close()
 
@@ -230,7 +230,7 @@ class Viewer:
         self._close()
 
     async def room(self) -> bool:
-        """Wait until the connection takes another write; False where there is to be none."""
+        """Waits until the connection takes another write; False where there is to be none."""
         while self.open and (self._connection.full or self._due):
             if self._connection.full:
                 await self._news()
@@ -240,7 +240,7 @@ class Viewer:
         return self.open
 
     async def pause(self, seconds: float) -> None:
-        """Wait this long; heartbeats go on, and the end of the connection ends it."""
+        """Waits this long; heartbeats go on, and the end of the connection ends it."""
         until = self._loop.time() + seconds
         while self.open and (left := until - self._loop.time()) > 0:
             await self._news(left)

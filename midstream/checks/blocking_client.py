@@ -16,7 +16,7 @@ REFUSAL_HEARD_S = 0.2
 
 
 def open_client(url: str, timeout: float) -> redis.Redis:
-    """Of any address that a worker takes; `timeout` is the seconds for a connection and for a reply.
+    """Opens a client for any address that a worker takes; `timeout` is the seconds for a connection, and for a reply.
 
     With Sentinels it leads to the primary that they name, who are asked at its first command.
     """
@@ -40,7 +40,7 @@ def unless_closed(ask: Callable[[], Any]) -> dict[str, Any] | None:
 
 
 def refuse_if_hung_up(client: redis.Redis) -> None:
-    """Where Redis takes no connection, raise that, in its words; whatever else there is, is no matter.
+    """Raises, in its words, why Redis takes no connection; ignores whatever else is wrong.
 
     It says so to whoever connects, and closes: who writes first, as redis-py does, may only see a broken pipe.
     Raises redis.ConnectionError where it has too many, else redis.ResponseError.
@@ -63,7 +63,7 @@ class _Sentinels(Sentinel):
     """Asked as workers ask them; redis-py wants another permission, and believes whoever answers first."""
 
     def discover_master(self, service_name: str) -> tuple[str, int]:
-        """Host and port of the primary. Raises redis.sentinel.MasterNotFoundError."""
+        """Returns host and port of the primary. Raises redis.sentinel.MasterNotFoundError."""
         states, why = [], "none answers"
         sentinel: Any
         for sentinel in self.sentinels:

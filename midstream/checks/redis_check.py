@@ -38,7 +38,7 @@ class CheckedRedis:
 
 
 def examine(place: CheckedRedis) -> Iterator[Finding]:
-    """All findings but those on workers and durability; one where it does not answer."""
+    """Gives all findings but those on workers and durability; one where it does not answer."""
     client = open_client(place.server.url, REDIS_TIMEOUT_S)
     try:
         refuse_if_hung_up(client)
@@ -58,7 +58,7 @@ def examine(place: CheckedRedis) -> Iterator[Finding]:
 
 
 def workers(place: CheckedRedis, program: str) -> Iterator[Finding]:
-    """Whether anybody runs what is accepted. Nothing where Redis does not say, which is told of already."""
+    """Says whether anybody runs what is accepted; nothing where Redis does not say, which is told of already."""
     client = open_client(place.server.url, REDIS_TIMEOUT_S)
     try:
         clock: Any = client.time()
@@ -77,7 +77,7 @@ def workers(place: CheckedRedis, program: str) -> Iterator[Finding]:
 
 
 def cannot_promise(url: str) -> tuple[str, str] | None:
-    """Returns why this Redis cannot say what is on its disk, and what to do; None where it can, or does not answer."""
+    """Returns why it cannot say what is on its disk, and what to do; None where it can, or does not answer."""
     # redis-py types its methods for asyncio as well.
     client: Any = open_client(url, REDIS_TIMEOUT_S)
     try:
@@ -92,14 +92,14 @@ def cannot_promise(url: str) -> tuple[str, str] | None:
 
 
 def _lacks(server: TriedServer) -> MissingPermissions:
-    """Raises redis.exceptions.RedisError and OSError."""
+    """Returns what its user may not do. Raises redis.exceptions.RedisError and OSError."""
     # In a thread, as whoever calls may have a loop of its own.
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(lambda: asyncio.run(lacks(server, timeout=REDIS_TIMEOUT_S))).result()
 
 
 def _no_use(place: CheckedRedis, error: BaseException) -> Finding:
-    """Why it cannot be used at all: it does not answer, or that is its answer."""
+    """Returns why it cannot be used at all: it does not answer, or that is its answer."""
     if type(error) is redis.ConnectionError and isinstance(error.__cause__, redis.RedisError):
         error = error.__cause__
     if is_crowded(error):
@@ -164,6 +164,6 @@ def _writes(place: CheckedRedis, client: redis.Redis) -> Iterator[Finding]:
 
 
 def _shown(url: str) -> str:
-    """The address without its credentials."""
+    """Returns the address without its credentials."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -11,7 +11,7 @@ OLDEST_REDIS = (7, 0)
 
 
 def version(subject: str, info: dict[str, Any]) -> Finding:
-    """Whether it is new enough."""
+    """Says whether it is new enough."""
     # Valkey says 7.2.4 in `redis_version` for clients that know Redis only.
     if "valkey_version" in info:
         return Finding("ok", subject, f"Valkey {info['valkey_version']}")
@@ -22,7 +22,7 @@ def version(subject: str, info: dict[str, Any]) -> Finding:
 
 
 def persistence(subject: str, info: dict[str, Any], directives: dict[str, str]) -> Finding:
-    """Whether what it acknowledged survives its restart."""
+    """Says whether what it acknowledged survives its restart."""
     subject = f"{subject}, persistence"
     if not info["aof_enabled"]:
         advice = "set `appendonly yes`; without it a restart of the server loses accepted generations"
@@ -39,7 +39,7 @@ def persistence(subject: str, info: dict[str, Any], directives: dict[str, str]) 
 
 
 def policy(subject: str, info: dict[str, Any]) -> Finding:
-    """Whether it deletes what it holds."""
+    """Says whether it deletes what it holds."""
     subject, said = f"{subject}, eviction", info["maxmemory_policy"]
     if said == "noeviction":
         return Finding("ok", subject, said)
@@ -49,7 +49,7 @@ def policy(subject: str, info: dict[str, Any]) -> Finding:
 
 
 def connections(subject: str, info: dict[str, Any], needed: int) -> Iterator[Finding]:
-    """Whether it takes as many as an API and a worker may open, and has refused none; nothing where it does not say."""
+    """Says whether it takes as many as an API and a worker may open, and refused none; nothing where it hides that."""
     if (most := info.get("maxclients")) is None:
         return
     open_now, refused = info["connected_clients"], info.get("rejected_connections", 0)
@@ -65,5 +65,5 @@ def connections(subject: str, info: dict[str, Any], needed: int) -> Iterator[Fin
 
 
 def crowded(subject: str, error: BaseException) -> Finding:
-    """That it takes not even one more connection."""
+    """Says that it takes not even one more connection."""
     return Finding("fail", f"{subject}, connections", str(error), CROWDED_REMEDY.removeprefix(": "))

@@ -25,13 +25,13 @@ class HttpAnswer(NamedTuple):
 
     @property
     def said(self) -> str:
-        """What an error says of itself (RFC 9457)."""
+        """Returns what an error says of itself (RFC 9457)."""
         told = [str(self.document[part]) for part in ("title", "detail") if self.document.get(part)]
         return one_line(": ".join(told))[:500].rstrip(".") or f"answers {self.status}"
 
 
 def examine(url: str, key: str | None) -> Iterator[Finding]:
-    """All findings, in the order in which one would repair them. Raises Refused for an address or key that is none."""
+    """Gives all findings, in the order in which one would repair them. Raises RefusedError for a wrong URL or key."""
     url = checked_url(url)
     with http_client(url, key, httpx2.Timeout(SERVER_TIMEOUT_S)) as http:
         try:

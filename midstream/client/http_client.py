@@ -55,32 +55,32 @@ class HttpClient:
         self._http.close()
 
     def models(self) -> list[dict[str, Any]]:
-        """What a request may name as its model."""
+        """Returns what a request may name as its model."""
         data = self._json("GET", "/v1/models").get("data")
         return data if isinstance(data, list) else []
 
     def generations(self, limit: int, before: str | None) -> dict[str, Any]:
-        """A page of the caller's generations, newest first: `data`, and `next` for the following page."""
+        """Returns a page of the caller's generations, newest first: `data`, and `next` for the following page."""
         return self._json("GET", "/v1/generations", {"limit": str(limit)} | ({"before": before} if before else {}))
 
     def snapshot(self, generation_id: str) -> dict[str, Any]:
-        """A generation as it stands."""
+        """Returns a generation as it stands."""
         return self._json("GET", path_of(generation_id))
 
     def usage(self, by: str, since: str | None, until: str | None) -> dict[str, Any]:
-        """The caller's totals by `day` or `model`; days are ISO 8601, None for the API's default."""
+        """Returns the caller's totals by `day` or `model`; days are ISO 8601, None for the API's default."""
         given = {"by": by, "from": since, "to": until}
         return self._json("GET", "/v1/usage", {name: value for name, value in given.items() if value is not None})
 
     def cancel(self, generation_id: str) -> dict[str, Any]:
-        """Ask for the end; the answer's `state` says how far that is."""
+        """Asks for the end; the answer's `state` says how far that is."""
         return self._json("POST", f"{path_of(generation_id)}/cancel")
 
     @contextmanager
     def open(
         self, method: str, path: str, headers: dict[str, str], content: bytes | None = None
     ) -> Iterator[httpx2.Response]:
-        """One streaming request, with a 2xx answer.
+        """Opens one streaming request, with a 2xx answer.
 
         Raises ClientError for any other, and for a connection that fails before or after it.
         """
@@ -118,7 +118,7 @@ class HttpClient:
             return answer
 
     def no_api(self) -> UnreachableError:
-        """Something answers, but not as this API does."""
+        """Returns the error that something answers, but not as this API does."""
         return UnreachableError(f"what answers at {self.url} is not a Midstream API; name its address with --url")
 
     def _problem(self, response: httpx2.Response) -> ClientError:
@@ -154,14 +154,14 @@ class HttpClient:
 
 
 def path_of(generation_id: str) -> str:
-    """Path of a generation. Raises NotFound for what cannot be an id, before it becomes part of a path."""
+    """Returns the path of a generation. Raises NotFoundError for what cannot be an id, before it is part of a path."""
     if not _ID.fullmatch(generation_id):
         raise NotFoundError(f"no generation has the id {one_line(generation_id)!r}")
     return f"/v1/generations/{generation_id}"
 
 
 def http_client(url: str, key: str | None, timeout: httpx2.Timeout) -> httpx2.Client:
-    """What asks this address, on the way that the environment names. Raises Refused for a key or a way that is none."""
+    """Returns a client for this address, by the environment's proxy. Raises RefusedError for a wrong key or proxy."""
     headers = {"Accept-Encoding": "identity", "User-Agent": "midstream"}
     if key:
         if flaw := of_key(key):
@@ -174,7 +174,7 @@ def http_client(url: str, key: str | None, timeout: httpx2.Timeout) -> httpx2.Cl
 
 
 def checked_url(url: str) -> str:
-    """An address without a slash at its end. Raises Refused for what is none."""
+    """Returns an address without a slash at its end. Raises RefusedError for what is none."""
     try:
         parts = urlsplit(url)
         valid = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
@@ -186,7 +186,7 @@ def checked_url(url: str) -> str:
 
 
 def body_of(response: httpx2.Response, limit: int) -> bytes:
-    """The body of a streamed answer, of so many bytes at most. Raises ValueError for a longer one."""
+    """Returns the body of a streamed answer, of so many bytes at most. Raises ValueError for a longer one."""
     body = bytearray()
     for chunk in response.iter_bytes():
         body += chunk
@@ -196,7 +196,7 @@ def body_of(response: httpx2.Response, limit: int) -> bytes:
 
 
 def _said(problem: Any) -> str:
-    """What a problem document tells: its title, and the fields that are wrong or else its detail."""
+    """Returns what a problem document tells: its title, and the fields that are wrong or else its detail."""
     if not isinstance(problem, dict):
         return ""
     errors = problem.get("errors")

@@ -58,7 +58,7 @@ class ResumingClient:
         self._retry = 0.0
 
     def events(self) -> Iterator[ViewerEvent]:
-        """Each event after the cursor exactly once, up to the terminal one.
+        """Gives each event after the cursor exactly once, up to the terminal one.
 
         Raises ClientError where the API says no, or where it stayed away for too long.
         """
@@ -94,7 +94,7 @@ class ResumingClient:
         return self.client.open("GET", f"{path_of(self.generation_id)}/events", headers)
 
     def _learn(self, response: httpx2.Response) -> bool:
-        """Take what the answer's head says; True where no stream comes with it."""
+        """Takes what the answer's head says; True where no stream comes with it."""
         self.reached = True
         if response.status_code == 204:
             self.ended = True
@@ -152,6 +152,6 @@ _KINDS: dict[str, type] = {"number": int, "position": int, "delta": str}
 
 
 def _fits(event: str, fields: dict[str, Any]) -> bool:
-    """Whether an event has what is worked with: anything may answer at an address."""
+    """Says whether an event has what is worked with: anything may answer at an address."""
     needed = all(isinstance(fields.get(name), kind) for name, kind in _NEEDED.get(event, {}).items())
     return needed and all(isinstance(fields.get(name), kind | None) for name, kind in _KINDS.items())

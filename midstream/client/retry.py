@@ -27,23 +27,23 @@ class RetryBudget:
         self._heard_at = time.monotonic()
 
     def answered(self) -> None:
-        """The server answered; what went before was time lost."""
+        """Counts the time since the last byte as lost: the server has answered."""
         self._lost += time.monotonic() - self._heard_at
         self.heard()
 
     def heard(self) -> None:
-        """Some bytes came, maybe only a heartbeat."""
+        """Notes that bytes came, maybe only a heartbeat."""
         self.reached = True
         self._heard_at = time.monotonic()
 
     def progress(self) -> None:
-        """An event came: all is forgiven."""
+        """Forgets all failures, as an event came."""
         self.heard()
         self.failures = 0
         self._lost = 0.0
 
     def wait(self, error: ClientError, at_least: float = 0.0) -> None:
-        """Sleep before the next try.
+        """Sleeps before the next try.
 
         `at_least` is what the server asked for (`retry:`). Raises the error where patience is over.
         """

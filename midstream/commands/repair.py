@@ -20,7 +20,7 @@ REPAIR_TIMEOUT_S = 3600.0
 
 
 def run(data_dir: Path) -> int:
-    """Repair, and say on stdout what was done; 0 where the file can be read now.
+    """Repairs, and says on stdout what was done; returns 0 where the file can be read now.
 
     Raises StartError where it cannot be, or the folder is in use.
     """
@@ -52,12 +52,12 @@ def run(data_dir: Path) -> int:
 
 
 def _why(error: OSError) -> str | None:
-    """Of a whole tree it is a list: source, destination and words of each file that could not be copied."""
+    """Returns the reason; of a whole tree there is a list of source, destination and words for each file."""
     return str(error.args[0][0][2]) if isinstance(error, shutil.Error) else error.strerror
 
 
 def _appended(files: Path) -> list[Path]:
-    """The files to which commands were appended, in their order, by the manifest. Raises StartError without any."""
+    """Returns the files to which commands were appended, in order, by the manifest. Raises StartError without any."""
     try:
         lines = next(files.glob("*.manifest")).read_text().splitlines()
         rows = [line.split() for line in lines if line.endswith(" type i")]
@@ -69,7 +69,7 @@ def _appended(files: Path) -> list[Path]:
 
 
 def _is_whole(file: Path, *options: str) -> bool:
-    """Whether the server's own checker reads it to its end.
+    """Says whether the server's own checker reads it to its end.
 
     Not asked by the manifest, as Valkey 9.1's takes its own base file for a damaged one.
     """

@@ -125,7 +125,7 @@ def _rows(snapshot: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _line(part: dict[str, Any]) -> str | None:
-    """A part that is not among the text, in one line; None for one that is, and for reasoning."""
+    """Returns a part that is not among the text, in one line; None for one that is, and for reasoning."""
     kind, name = part.get("kind"), field(part, "name")
     if kind == "tool_call":
         if "arguments_text" in part:

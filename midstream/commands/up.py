@@ -32,7 +32,7 @@ API_STOP_TIMEOUT_S = 10.0
 
 
 def run(host: str | None, port: int | None, data_dir: Path, workers: int, processes: int) -> int:
-    """Run until SIGINT, SIGTERM or SIGHUP; the exit code: 0 after an orderly end, 130 after a second signal.
+    """Runs until SIGINT, SIGTERM or SIGHUP; returns 0 after an orderly end, 130 after a second signal.
 
     Host and port are the command line's, None where it names none. Before any process is started it raises
     SettingsError, also where a provider cannot be asked, and StartError for a port in use or an unusable data folder.
@@ -59,7 +59,7 @@ def _check_owner(data_dir: Path) -> None:
 
 
 def run_apis(settings: Settings, processes: int, words: Sequence[str] = ()) -> int:
-    """Run so many API processes on one port; as `run`, but for Redis, workers and simulator.
+    """Runs so many API processes on one port; as `run`, but for Redis, workers and simulator.
 
     `words` are those of the command line that they get.
     """
@@ -72,7 +72,7 @@ def run_apis(settings: Settings, processes: int, words: Sequence[str] = ()) -> i
 
 
 def run_workers(settings: Settings, processes: int) -> int:
-    """Run so many workers on the settings' Redis; as `run`, but for Redis, APIs and simulator."""
+    """Runs so many workers on the settings' Redis; as `run`, but for Redis, APIs and simulator."""
     return asyncio.run(supervise([_workers(processes, without_strangers(settings.known()), settings.drain_timeout)]))
 
 
@@ -117,7 +117,7 @@ async def supervise(
     server: Member | None = None,
     greeting: Callable[[], Awaitable[None]] | None = None,
 ) -> int:
-    """Keep the started `server` and all children running until a signal; then end the children in stages.
+    """Keeps the started `server` and all children running until a signal; then ends the children in stages.
 
     Children of one stage end together. When all that say so are ready, `greeting` runs once, and whoever started us
     is told. Returns 130 where a second signal cut the end short, else 0. Raises StartError where a child refuses its
@@ -163,7 +163,7 @@ async def _greet(children: Sequence[Subprocess], greeting: Callable[[], Awaitabl
 
 
 def _sockets() -> tempfile.TemporaryDirectory[str]:
-    """A private folder for sockets, whose paths are short (unix(7))."""
+    """Returns a private folder for sockets, whose paths are short (unix(7))."""
     # tempfile's own folder can be a deep one; /tmp is there on all that we run on.
     place = tempfile.gettempdir()
     place = place if len(os.fsencode(place)) < MAX_PATH_BYTES // 2 else "/tmp"
@@ -196,7 +196,7 @@ def _environment(settings: Settings, redis_url: str, port: int) -> dict[str, str
 
 
 def free_port(host: str, port: int) -> int:
-    """`port`, or a free one for 0. Raises StartError where we cannot listen there."""
+    """Returns `port`, or a free one for 0. Raises StartError where we cannot listen there."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family) as probe:
@@ -214,7 +214,7 @@ def free_port(host: str, port: int) -> int:
 
 @contextlib.contextmanager
 def reserved_port(host: str, port: int, processes: int) -> Iterator[int]:
-    """`port`, or a free one for 0, kept for so many processes while inside. Raises StartError where it cannot be had.
+    """Keeps `port`, or a free one for 0, for so many processes while inside. Raises StartError where it cannot be had.
 
     Several share it by SO_REUSEPORT (socket(7)), with which Linux spreads connections evenly over all who listen. A
     socket that is bound and does not listen gets none, and keeps everybody else away while a process restarts.

@@ -54,7 +54,7 @@ class AnswerWriter:
         self._sources: set[str] = set()
 
     def write(self, event: ViewerEvent) -> None:
-        """Show one event. Raises what `out` and `before` raise."""
+        """Shows one event. Raises what `out` and `before` raise."""
         data = event.data
         match event.type:
             case "delta":
@@ -78,13 +78,13 @@ class AnswerWriter:
 
     @property
     def within_line(self) -> bool:
-        """Whether the text so far ends within a line. May raise what `before` raises."""
+        """Says whether the text so far ends within a line. May raise what `before` raises."""
         if not self._out_known:
             self._recall()
         return self._out_open
 
     def _recall(self) -> None:
-        """Learn from the one before: how the text was left, and which parts had begun."""
+        """Learns from the earlier writer how the text was left, and which parts had begun."""
         if self._before is None:
             return
         before, self._before = self._before(), None
@@ -117,7 +117,7 @@ class AnswerWriter:
             self._out_open, self._out_known = not text.endswith("\n"), True
 
     def _part(self, index: int, kind: str) -> PartLine:
-        """The part of this number, which had begun before where it is not known; a text needs no beginning."""
+        """Returns the part of this number, which had begun before where it is not known; a text needs no beginning."""
         if index not in self._parts and kind not in TEXT_KINDS:
             self._recall()
         return self._parts.setdefault(index, PartLine(kind, begun=False))
@@ -221,7 +221,7 @@ class JsonLines:
         self.outcome: str | None = None
 
     def write(self, event: ViewerEvent) -> None:
-        """Write one event. Raises what `out` raises."""
+        """Writes one event. Raises what `out` raises."""
         line = msgspec.json.encode({"id": event.id, "event": event.type, "data": event.data})
         self.out.write(json_escaped(line) + b"\n")
         self.out.flush()
@@ -229,6 +229,6 @@ class JsonLines:
             self.outcome = event.type
 
     def note(self, text: str) -> None:
-        """Say something beside the events."""
+        """Says something beside the events."""
         self.err.write(one_line(text) + "\n")
         self.err.flush()

@@ -54,7 +54,7 @@ async def _models(client: httpx2.AsyncClient, base: str, key: str | None) -> dic
 
 
 async def all_ready(children: list[Subprocess]) -> None:
-    """Wait until each of them has said that it is ready, and name those that take long."""
+    """Waits until each of them has said that it is ready, and names those that take long."""
     while waiting := [child for child in children if not child.ready.is_set()]:
         tasks = [asyncio.create_task(child.ready.wait()) for child in waiting]
         _, late = await asyncio.wait(tasks, timeout=READY_REMINDER_S)
@@ -66,7 +66,7 @@ async def all_ready(children: list[Subprocess]) -> None:
 
 
 async def _answers(client: httpx2.AsyncClient, url: str) -> None:
-    """Wait until a GET there is answered by 200, and say so where it takes long."""
+    """Waits until a GET there is answered by 200, and says so where it takes long."""
     clock = asyncio.get_running_loop().time
     remind = clock() + READY_REMINDER_S
     while True:
@@ -83,7 +83,7 @@ async def _answers(client: httpx2.AsyncClient, url: str) -> None:
 
 
 def curl(settings: Settings, base: str, model: str) -> str:
-    """A command that shows an answer of this model as it streams."""
+    """Returns a command that shows an answer of this model as it streams."""
     body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hello"}]})
     # The key itself stays out of terminals and their logs.
     key = ' -H "Authorization: Bearer $KEY"' if settings.owners() else ""

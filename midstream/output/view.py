@@ -17,7 +17,7 @@ from shared.log.events import EventId
 
 
 def view(follower: ResumingClient, *, reasoning: bool, final: bool, json: bool) -> int:
-    """Write a generation to stdout until its end, or until somebody has had enough.
+    """Writes a generation to stdout until its end, or until somebody has had enough.
 
     Returns the exit code. Raises ClientError, and CannotWriteError with the command that goes on.
     """
@@ -41,7 +41,7 @@ def view(follower: ResumingClient, *, reasoning: bool, final: bool, json: bool) 
 
 
 def _before(follower: ResumingClient, after: str) -> AnswerWriter:
-    """The answer up to this event, written nowhere. Reads the log from its beginning; raises ClientError."""
+    """Returns the answer up to this event, written nowhere. Reads the log from its start; raises ClientError."""
     with open(os.devnull, "w", encoding="utf-8", errors="replace") as nowhere:
         before = AnswerWriter(nowhere, nowhere)
         for event in ResumingClient(follower.client, generation_id=follower.generation_id).events():
@@ -98,7 +98,7 @@ class View:
         return self.output.outcome
 
     def _rejoin(self) -> str | None:
-        """The command that goes on behind what was written; None before there is a generation."""
+        """Returns the command that goes on behind what was written; None before there is a generation."""
         if self.follower.generation_id is None:
             return None
         after = [] if self.written is None else ["--after", self.written]

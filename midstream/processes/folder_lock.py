@@ -23,7 +23,7 @@ class FolderLock:
         self.release()
 
     def take(self) -> None:
-        """Make the folder, and lock it where we have not. Raises StartError where it cannot be written or is in use."""
+        """Makes the folder, and locks it where we have not. Raises StartError where it is in use or not writable."""
         if self._lock is not None:
             return
         try:
@@ -58,7 +58,7 @@ class FolderLock:
 
 
 def no_room(data_dir: Path, error: OSError) -> str:
-    """What to say and do where the disk takes nothing."""
+    """Returns what to say and do where the disk takes nothing."""
     return (
         f"cannot write to the disk of {data_dir} ({error.strerror}): make room on it, or choose another folder with "
         "--data-dir"

@@ -8,7 +8,7 @@ POLL_S = 0.02
 
 
 async def until(condition: Callable[[], bool], timeout: float = float("inf")) -> bool:  # noqa: ASYNC109
-    """Whether the condition came true within `timeout` seconds; looked at every 20 ms."""
+    """Says whether the condition came true within `timeout` seconds; looks at it every 20 ms."""
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:

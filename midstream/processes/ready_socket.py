@@ -18,7 +18,7 @@ class ReadySocket(asyncio.DatagramProtocol):
 
     @classmethod
     async def open(cls, path: Path, heard: Callable[[], None]) -> Self:
-        """Make the socket, which the running loop then reads. Raises OSError where it cannot be made."""
+        """Makes the socket, which the running loop then reads. Raises OSError where it cannot be made."""
         _, ready_socket = await asyncio.get_running_loop().create_datagram_endpoint(
             lambda: cls(path, heard), local_addr=str(path), family=socket.AF_UNIX
         )
@@ -28,7 +28,7 @@ class ReadySocket(asyncio.DatagramProtocol):
         self._transport = transport
 
     def datagram_received(self, data: bytes, _address: object) -> None:
-        """See asyncio: one message, of one assignment a line."""
+        """Takes one message, of one assignment a line."""
         if READY_MESSAGE in data.split(b"\n"):
             self._heard()
 

@@ -34,7 +34,7 @@ class NativeDialect:
         return EVENT_FRAME % (type, data, event_id)
 
     def opening(self) -> bytes:
-        """Milliseconds the client waits before it reconnects: spread, as all viewers lose a node at once.
+        """Returns the time until a client reconnects, in ms: random, as all viewers lose a node at once.
 
         A line of the block that follows: a block without data is an empty event to some clients.
         """
