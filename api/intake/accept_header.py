@@ -11,13 +11,13 @@ def wants_stream(lines: Iterable[str]) -> bool:
 
     It must be named: `*/*` is what clients send that know nothing of streams.
     """
-    liked = {"text/event-stream": 0.0, "application/json": 0.0}
+    quality = {"text/event-stream": 0.0, "application/json": 0.0}
     for line in lines:
         for part in line.split(","):
             kind, *parameters = (word.strip().lower() for word in part.split(";"))
-            if kind in liked:
-                liked[kind] = max(liked[kind], _quality(parameters))
-    return 0 < liked["text/event-stream"] >= liked["application/json"]
+            if kind in quality:
+                quality[kind] = max(quality[kind], _quality(parameters))
+    return 0 < quality["text/event-stream"] >= quality["application/json"]
 
 
 def _quality(parameters: Iterable[str]) -> float:

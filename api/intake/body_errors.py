@@ -89,10 +89,10 @@ def _short(value: Any) -> Any:
 
 
 def _explain(details: Iterable[ErrorDetails], root: Any) -> Iterator[FieldError]:
-    told = [(_pointer(item["loc"], root, item["type"]), item) for item in details]
-    outer = {parent for pointer, _ in told for parent in _parents(pointer)}
+    placed = [(_pointer(item["loc"], root, item["type"]), item) for item in details]
+    outer = {parent for pointer, _ in placed for parent in _parents(pointer)}
     messages: dict[str, list[str]] = {}
-    for pointer, item in told:
+    for pointer, item in placed:
         # A value that fits none of a union's kinds fails once for each. Where it is one of them with a mistake inside,
         # that is what counts, and not that it is none of the others.
         if pointer in outer and item["type"] in validation_messages.WRONG_KIND_ERRORS:

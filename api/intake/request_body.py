@@ -129,8 +129,8 @@ def resolve(request: GenerationRequest, served: ServedModels) -> GenerationReque
     return request.model_copy(update={"model": model, "fallback": fallback or None})
 
 
-def _served(request: GenerationRequest, asked: str, pointer: str, served: ServedModels) -> str:
-    model = served.models.get(asked, asked)
+def _served(request: GenerationRequest, requested: str, pointer: str, served: ServedModels) -> str:
+    model = served.models.get(requested, requested)
     endpoints = served.endpoints
     provider, slash, name = model.partition("/")
     if provider not in endpoints or not slash or not name:
@@ -141,7 +141,7 @@ def _served(request: GenerationRequest, asked: str, pointer: str, served: Served
     entry = endpoints[provider]
     if missing := lacks(request.model_copy(update={"model": model}), entry.protocol, entry):
         # Of a fallback, what is at fault is the field that its protocol lacks, or its place in the list.
-        which = "" if pointer == "/model" else f" (asked of {asked}, {pointer})"
+        which = "" if pointer == "/model" else f" (asked of {requested}, {pointer})"
         errors = [FieldError(pointer=lack.pointer, message=lack.remedy + which) for lack in missing[:MAX_NAMED_FIELDS]]
         raise unprocessable(errors, "unsupported_field")
     return model

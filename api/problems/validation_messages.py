@@ -18,10 +18,10 @@ MUST_BE_OBJECT = "must be an object; put its fields into { }"
 def say(item: Mapping[str, Any]) -> str:
     """Says one of pydantic's errors (its documentation: "Validation Errors"); rare kinds stay in its own words."""
     context: Mapping[str, Any] = item.get("ctx", {})
-    told = _SAID.get(str(item["type"]))
-    if told is None:
+    words = _SAID.get(str(item["type"]))
+    if words is None:
         return str(item["msg"]).replace("Input should", "must", 1)
-    message = told if isinstance(told, str) else told(context)
+    message = words if isinstance(words, str) else words(context)
     # A mapping's own keys are wrong in a place of this name.
     return f"its name {message}" if "[key]" in item["loc"] else message
 

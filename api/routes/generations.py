@@ -113,21 +113,21 @@ async def create(
 
 
 async def _accept(use: ApiServices, owner: str, taken: ReadRequest, key: str | None) -> Accepted:
-    asked = taken.request
-    ttl = asked.ttl if asked.ttl is not None else use.settings.ttl
+    request = taken.request
+    ttl = request.ttl if request.ttl is not None else use.settings.ttl
     acceptance = Acceptance(
         id=await use.generations.new_id(owner, key),
         owner=owner,
-        model=asked.model,
+        model=request.model,
         request=taken.stored,
         shown=taken.shown,
         fingerprint=taken.fingerprint,
-        on_interrupt=asked.on_interrupt,
+        on_interrupt=request.on_interrupt,
         ttl_ms=int(ttl * 1000),
     )
     began = asyncio.get_running_loop().time()
     try:
-        async with _noted(use, acceptance, asked.deadline) as noted:
+        async with _noted(use, acceptance, request.deadline) as noted:
             accepted = await use.generations.accept(acceptance, again=key is not None)
     except QueueFullError:
         raise ProblemError(
@@ -159,12 +159,12 @@ async def _accept(use: ApiServices, owner: str, taken: ReadRequest, key: str | N
 
 
 @asynccontextmanager
-async def _noted(use: ApiServices, asked: Acceptance, deadline: float | None) -> AsyncIterator[bool]:
+async def _noted(use: ApiServices, acceptance: Acceptance, deadline: float | None) -> AsyncIterator[bool]:
     """Notes a request's own deadline while it is accepted inside; where Redis refuses it, nothing of it is left.
 
     Gives whether it was noted here, and not by an earlier request.
     """
-    noted = deadline is not None and await use.deadlines.note(asked.id, deadline)
+    noted = deadline is not None and await use.deadlines.note(acceptance.id, deadline)
     try:
         yield noted
     except Exception as error:
@@ -172,10 +172,10 @@ async def _noted(use: ApiServices, asked: Acceptance, deadline: float | None) ->
             refused = isinstance(error, ResponseError)
             # Where the reply was lost it may have been accepted, and keeps its deadline.
             if noted and (refused or isinstance(error, QueueFullError | GoneError)):
-                await use.deadlines.forget([asked.id])
-            if refused and (await use.generations.find(asked.id)).existence is Existence.NOTHING:
-                await use.generations.queue.settle([asked.id])
-                await use.generations.queue.forget(asked.owner, [asked.id])
+                await use.deadlines.forget([acceptance.id])
+            if refused and (await use.generations.find(acceptance.id)).existence is Existence.NOTHING:
+                await use.generations.queue.settle([acceptance.id])
+                await use.generations.queue.forget(acceptance.owner, [acceptance.id])
         raise
 
 

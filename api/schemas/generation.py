@@ -245,7 +245,7 @@ def _spent(end: Ending, attempts: list[AttemptLine]) -> list[Spent]:
     return [Spent(f"{last.provider}/{last.model}", end.usage, end.cost)]
 
 
-def snapshot(record: Record, asked: Shown, said: Snapshot) -> GenerationSnapshot:
+def snapshot(record: Record, shown: Shown, said: Snapshot) -> GenerationSnapshot:
     """Returns what a record, what was asked for, and the fold of a log add up to."""
     end = said.end
     completed = end if isinstance(end, Completed) else None
@@ -253,7 +253,7 @@ def snapshot(record: Record, asked: Shown, said: Snapshot) -> GenerationSnapshot
     fields = summary(record)
     if end is not None:
         fields["state"] = end.type
-    value, error = document(said) if asked.json and end is not None else (None, None)
+    value, error = document(said) if shown.json and end is not None else (None, None)
     names = {"response_id": said.response_id, "request_id": said.request_id, "model": said.model}
     return GenerationSnapshot.model_validate(
         fields
@@ -271,7 +271,7 @@ def snapshot(record: Record, asked: Shown, said: Snapshot) -> GenerationSnapshot
             "finish_reason": completed and completed.finish_reason,
             "error": failed,
             "last_event_id": str(said.last) if said.last.token else None,
-            "metadata": asked.metadata,
+            "metadata": shown.metadata,
         },
         from_attributes=True,
     )

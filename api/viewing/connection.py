@@ -153,7 +153,7 @@ class AsgiConnection:
         self._body = b""
         self._open = True
         self._ended = False
-        self._news: asyncio.Future[None] | None = None
+        self._woken: asyncio.Future[None] | None = None
 
     async def serve(self, reader: ConnectionUser) -> None:
         """Passes on what is written, until the end or until the client is gone."""
@@ -169,8 +169,8 @@ class AsgiConnection:
                 elif self._ended:
                     break
                 else:
-                    self._news = asyncio.get_running_loop().create_future()
-                    await self._news
+                    self._woken = asyncio.get_running_loop().create_future()
+                    await self._woken
             if self._open:
                 await self._send({"type": "http.response.body", "body": b""})
         finally:
@@ -201,8 +201,8 @@ class AsgiConnection:
         self._wake()
 
     def _wake(self) -> None:
-        if self._news is not None and not self._news.done():
-            self._news.set_result(None)
+        if self._woken is not None and not self._woken.done():
+            self._woken.set_result(None)
 
     async def _watch(self, reader: ConnectionUser) -> None:
         while (await self._receive())["type"] != "http.disconnect":

@@ -102,16 +102,16 @@ class EventStream(Response):
         """Decides once Redis can be asked; a restarted one is given time to have again what it lost."""
         loop = asyncio.get_running_loop()
         backoff = Backoff()
-        patience = loop.time() + RESTORATION_S
+        give_up_at = loop.time() + RESTORATION_S
         while viewer.open:
             try:
                 decision = await admit(self._hub.log, self._hub.generations, self._id, self._owner, self._start)
             except RedisError:
-                patience = loop.time() + RESTORATION_S
+                give_up_at = loop.time() + RESTORATION_S
             else:
                 if isinstance(decision, ResumePoint):
                     return decision
-                if decision != "not_found" or self._start.cursor == ORIGIN or loop.time() > patience:
+                if decision != "not_found" or self._start.cursor == ORIGIN or loop.time() > give_up_at:
                     return None
             await viewer.pause(next(backoff))
         return None

@@ -19,7 +19,7 @@ from shared.storage.subscriber import Subscriber
 
 TAIL_LINGER_S = 5.0
 """Seconds a tail outlives its last watcher, who may come back: longer than the `retry` that a viewer is told."""
-MAX_LINGERING_BYTES = 32_000_000
+MAX_UNWATCHED_BYTES = 32_000_000
 """Bytes of frames, as they were when the last watcher left, that tails without one hold at most."""
 
 
@@ -41,8 +41,8 @@ class Hub:
         self._tails: dict[str, Tail] = {}
         self._watchers: dict[Tail, int] = {}
         # Tails that nobody watches, in the order in which they were left: when each ends, and its bytes.
-        self._lingering: dict[Tail, tuple[asyncio.TimerHandle, int]] = {}
-        self._lingering_size = 0
+        self._unwatched: dict[Tail, tuple[asyncio.TimerHandle, int]] = {}
+        self._unwatched_bytes = 0
         self._runs: dict[Tail, tuple[LogFollower, asyncio.Task[None]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
@@ -59,7 +59,7 @@ class Hub:
             yield
         for task in self._tasks:
             task.cancel()
-        for tail in list(self._lingering):
+        for tail in list(self._unwatched):
             self._close(tail)
 
     def watches(self, generation_id: str) -> bool:
@@ -69,11 +69,11 @@ class Hub:
     def acquire(self, generation_id: str) -> Tail:
         """Returns the generation's tail; to be released."""
         tail = self._tails.get(generation_id)
-        lingers = tail in self._lingering
+        unwatched = tail in self._unwatched
         # Where nobody watched, a Redis that came back older may have lost the end that we have seen.
-        if tail is None or tail.known.gone or (lingers and tail.known.ended):
+        if tail is None or tail.known.gone or (unwatched and tail.known.ended):
             tail = self._open(generation_id)
-        elif lingers:
+        elif unwatched:
             self._return(tail)
         self._watchers[tail] = self._watchers.get(tail, 0) + 1
         return tail
@@ -85,17 +85,17 @@ class Hub:
             return
         del self._watchers[tail]
         end = asyncio.get_running_loop().call_later(TAIL_LINGER_S, self._close, tail)
-        self._lingering[tail] = (end, tail.frames.size)
-        self._lingering_size += tail.frames.size
+        self._unwatched[tail] = (end, tail.frames.size)
+        self._unwatched_bytes += tail.frames.size
         if tail.known.ended or self._draining:
             self._close(tail)
-        while self._lingering_size > MAX_LINGERING_BYTES:
-            self._close(next(iter(self._lingering)))
+        while self._unwatched_bytes > MAX_UNWATCHED_BYTES:
+            self._close(next(iter(self._unwatched)))
 
     def _return(self, tail: Tail) -> None:
-        """Ends the lingering of a tail."""
-        end, size = self._lingering.pop(tail)
-        self._lingering_size -= size
+        """Counts a tail no longer among those that nobody watches."""
+        end, size = self._unwatched.pop(tail)
+        self._unwatched_bytes -= size
         end.cancel()
 
     def _open(self, generation_id: str) -> Tail:

@@ -23,7 +23,7 @@ QUEUE_POLL_S = 1.0
 class LogFollower:
     """Subscribes, reads the log, then goes live; closes gaps from the log, which alone is the truth.
 
-    `check` is the seconds without news after which it looks at the log all the same.
+    `check` is the seconds without a publication after which it looks at the log all the same.
     """
 
     __slots__ = (
@@ -77,7 +77,7 @@ class LogFollower:
         backoff = Backoff()
         while not self.known.gone:
             try:
-                async with asyncio.timeout(self._patience()):
+                async with asyncio.timeout(self._longest_wait()):
                     await self._due.wait()
             except TimeoutError:
                 pass
@@ -95,7 +95,7 @@ class LogFollower:
                 await asyncio.sleep(pause)
                 self._due.set()
 
-    def _patience(self) -> float | None:
+    def _longest_wait(self) -> float | None:
         if not self._subscribed or self.known.state is not None:
             return None
         if (soon := self._restoration.look_again_after) is not None:

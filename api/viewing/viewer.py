@@ -32,13 +32,13 @@ class Host(Protocol):
 class Viewer:
     """Writes to one connection as far as that takes it, and knows when to stop. Nothing is queued here.
 
-    It needs no task: whoever has news for it, or room, calls `advance`. What must wait before it can follow a
+    It needs no task: whoever has more for it, or room, calls `advance`. What must wait before it can follow a
     tail (`event_stream`) has one until then, which writes after `room` only.
     """
 
     __slots__ = (
-        "_connection", "_current", "_cursor", "_done", "_due", "_host", "_loop", "_patience", "_progress_at", "_queued",
-        "_room", "_sent", "_tail", "_written", "_written_at", "draining", "over", "position", "rewound",
+        "_catch_up", "_connection", "_current", "_cursor", "_done", "_due", "_host", "_loop", "_progress_at",
+        "_queued", "_room", "_sent", "_tail", "_written", "_written_at", "draining", "over", "position", "rewound",
     )  # fmt: skip
 
     def __init__(self, connection: Connection, host: Host, first: bytes) -> None:
@@ -57,7 +57,7 @@ class Viewer:
         """Whether it has had all of its tail, and nothing else is due."""
         self._tail: Tail | None = None
         self._cursor = ResumePoint().cursor
-        self._patience: asyncio.TimerHandle | None = None
+        self._catch_up: asyncio.TimerHandle | None = None
         self._room: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._written_at = self._progress_at = self._loop.time()
@@ -106,7 +106,7 @@ class Viewer:
     def advance(self) -> None:
         """Writes what there is, as far as the connection takes it."""
         if self._current:
-            self._write_news()
+            self._write_newest()
         if self._current:
             return
         if self._room is not None:
@@ -126,10 +126,10 @@ class Viewer:
             elif self._tail is None or not self._step(self._tail):
                 return
 
-    def take(self, news: Mapping[int | None, bytes], end: int, now: float) -> None:
+    def take(self, chunks: Mapping[int | None, bytes], end: int, now: float) -> None:
         """Does `advance`, thousands of times for each event: who is as far as another one was, writes the same."""
         connection = self._connection
-        piece = news.get(self.position)
+        piece = chunks.get(self.position)
         if piece and self._current and connection.chunked and not connection.full:
             self.position = end
             self._written_at = now
@@ -138,7 +138,7 @@ class Viewer:
         else:
             self.advance()
 
-    def _write_news(self) -> None:
+    def _write_newest(self) -> None:
         """Writes what is new: the common case of `advance` where there is no `take`."""
         connection, tail, position = self._connection, self._tail, self.position
         assert tail is not None
@@ -148,7 +148,7 @@ class Viewer:
         elif position < tail.frames.count and not connection.full:
             piece, end = tail.broadcast.piece(position, connection.chunked)
             self.position = end
-            # Where there is more than a piece of news, the long way goes on.
+            # Where there is more than one piece, the long way goes on.
             self._current = end == tail.frames.count
             self.write(piece)
 
@@ -184,13 +184,13 @@ class Viewer:
             self.rewound = self._cursor == ORIGIN and known.trimmed
             return True
         if self._cursor > known.last and known.state is None:
-            if self._patience is None:
-                self._patience = self._loop.call_later(CATCH_UP_S, self._lose_patience)
+            if self._catch_up is None:
+                self._catch_up = self._loop.call_later(CATCH_UP_S, self._begin_again)
             return False
         self.position, self.rewound = 0, True
         return True
 
-    def _lose_patience(self) -> None:
+    def _begin_again(self) -> None:
         if self.position is None:
             self.rewind()
             self.advance()
@@ -233,7 +233,7 @@ class Viewer:
         """Waits until the connection takes another write; False where there is to be none."""
         while self.open and (self._connection.full or self._due):
             if self._connection.full:
-                await self._news()
+                await self._wait()
             else:
                 due, self._due = self._due, b""
                 self._write_own(due)
@@ -243,9 +243,9 @@ class Viewer:
         """Waits this long; heartbeats go on, and the end of the connection ends it."""
         until = self._loop.time() + seconds
         while self.open and (left := until - self._loop.time()) > 0:
-            await self._news(left)
+            await self._wait(left)
 
-    async def _news(self, seconds: float | None = None) -> None:
+    async def _wait(self, seconds: float | None = None) -> None:
         self._room = self._loop.create_future()
         timer = self._loop.call_later(seconds, self.advance) if seconds is not None else None
         try:
@@ -263,8 +263,8 @@ class Viewer:
             return
         self.over = True
         self._current = False
-        if self._patience is not None:
-            self._patience.cancel()
+        if self._catch_up is not None:
+            self._catch_up.cancel()
         tail, self._tail = self._tail, None
         if tail is not None:
             tail.broadcast.followers.discard(self)

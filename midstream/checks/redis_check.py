@@ -19,7 +19,7 @@ from shared.permissions.commands import TriedServer
 from shared.permissions.permission_check import ACL_RULE, MissingPermissions, lacks
 from shared.storage import disk_sync
 from shared.storage.keys import PROBE_KEY, QUEUE_KEY, WORKERS_KEY
-from shared.storage.outage import is_crowded, refusal, words
+from shared.storage.outage import CROWDED_REMEDY, is_crowded, refusal, words
 
 REDIS_TIMEOUT_S = 3.0
 # Seconds. Leases and tokens use Redis' clock alone, so a difference confuses only who reads the logs.
@@ -103,7 +103,7 @@ def _no_use(place: CheckedRedis, error: BaseException) -> Finding:
     if type(error) is redis.ConnectionError and isinstance(error.__cause__, redis.RedisError):
         error = error.__cause__
     if is_crowded(error):
-        return redis_setup.crowded(place.subject, error)
+        return Finding("fail", f"{place.subject}, connections", str(error), CROWDED_REMEDY.removeprefix(": "))
     there = f"in {place.setting}" if place.setting else "in its configuration"
     if isinstance(error, redis.AuthenticationError):
         return Finding("fail", place.subject, "refuses our credentials", f"correct the user and password {there}")

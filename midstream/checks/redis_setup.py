@@ -62,8 +62,3 @@ def connections(subject: str, info: dict[str, Any], needed: int) -> Iterator[Fin
         yield Finding("warn", subject, f"{state}, and {refused} were refused since it started", advice)
     else:
         yield Finding("ok", subject, state)
-
-
-def crowded(subject: str, error: BaseException) -> Finding:
-    """Says that it takes not even one more connection."""
-    return Finding("fail", f"{subject}, connections", str(error), CROWDED_REMEDY.removeprefix(": "))

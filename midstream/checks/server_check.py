@@ -26,8 +26,8 @@ class HttpAnswer(NamedTuple):
     @property
     def said(self) -> str:
         """Returns what an error says of itself (RFC 9457)."""
-        told = [str(self.document[part]) for part in ("title", "detail") if self.document.get(part)]
-        return one_line(": ".join(told))[:500].rstrip(".") or f"answers {self.status}"
+        words = [str(self.document[part]) for part in ("title", "detail") if self.document.get(part)]
+        return one_line(": ".join(words))[:500].rstrip(".") or f"answers {self.status}"
 
 
 def examine(url: str, key: str | None) -> Iterator[Finding]:

@@ -42,10 +42,10 @@ class HttpClient:
         key: str | None = None,
         *,
         silence: float = SILENCE_S,
-        patience: Callable[[], RetryBudget] = RetryBudget,
+        budget: Callable[[], RetryBudget] = RetryBudget,
     ) -> None:
         self.url = checked_url(url)
-        self.patience = patience
+        self.budget = budget
         self._http = http_client(self.url, key, httpx2.Timeout(silence, connect=CONNECT_TIMEOUT_S))
 
     def __enter__(self) -> Self:
@@ -101,7 +101,7 @@ class HttpClient:
 
     def _json(self, method: str, path: str, params: dict[str, str] | None = None) -> dict[str, Any]:
         query = f"?{httpx2.QueryParams(params)}" if params else ""
-        patience = self.patience()
+        budget = self.budget()
         while True:
             try:
                 with self.open(method, path + query, {"Accept": "application/json"}) as response:
@@ -109,7 +109,7 @@ class HttpClient:
             except ClientError as error:
                 if not error.retryable:
                     raise
-                patience.wait(error)
+                budget.wait(error)
                 continue
             except (ValueError, RecursionError):
                 answer = None
@@ -201,8 +201,8 @@ def _said(problem: Any) -> str:
         return ""
     errors = problem.get("errors")
     fields = [error for error in errors[:5] if isinstance(error, dict)] if isinstance(errors, list) else []
-    told = "; ".join(f"{error.get('pointer', '')} {error.get('message', '')}" for error in fields)
-    said = [str(part) for part in (problem.get("title"), told or problem.get("detail")) if part]
+    wrong = "; ".join(f"{error.get('pointer', '')} {error.get('message', '')}" for error in fields)
+    said = [str(part) for part in (problem.get("title"), wrong or problem.get("detail")) if part]
     return one_line(": ".join(said))[:1000]
 
 

@@ -62,17 +62,17 @@ class ResumingClient:
 
         Raises ClientError where the API says no, or where it stayed away for too long.
         """
-        patience = self.client.patience()
+        budget = self.client.budget()
         while not self.ended:
             error: ClientError = UnreachableError(f"{self.client.url} closed the stream before its end", retryable=True)
             try:
                 with self._open() as response:
-                    patience.answered()
+                    budget.answered()
                     if self._learn(response):
                         continue
-                    for event in self._read(response, patience.heard):
+                    for event in self._read(response, budget.heard):
                         yield event
-                        patience.progress()
+                        budget.progress()
                         if event.type == "drain":
                             break
             except ClientError as failure:
@@ -80,8 +80,8 @@ class ResumingClient:
                     raise
                 error = failure
             if not self.ended:
-                patience.wait(error, self._retry)
-                if patience.failures == 2 and self.reached:
+                budget.wait(error, self._retry)
+                if budget.failures == 2 and self.reached:
                     self.on_outage(str(error))
 
     def _open(self) -> AbstractContextManager[httpx2.Response]:

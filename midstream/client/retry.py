@@ -12,7 +12,7 @@ LONGEST_REQUESTED_WAIT_S = 60.0
 class RetryBudget:
     """Exponential back-off with full jitter, and a bound on the time without progress.
 
-    Times are in seconds. A connection that stays open and sends heartbeats costs no patience, however long it
+    Times are in seconds. A connection that stays open and sends heartbeats costs nothing of it, however long it
     is quiet; one that is lost does, until the next event. Before the server has answered at all, the bound is
     `first`: a wrong address should not take minutes to say so.
     """
@@ -45,7 +45,7 @@ class RetryBudget:
     def wait(self, error: ClientError, at_least: float = 0.0) -> None:
         """Sleeps before the next try.
 
-        `at_least` is what the server asked for (`retry:`). Raises the error where patience is over.
+        `at_least` is what the server asked for (`retry:`). Raises the error where the budget is used up.
         """
         self.failures += 1
         floor = min(max(at_least, error.retry_after or 0.0), LONGEST_REQUESTED_WAIT_S)

@@ -96,8 +96,8 @@ def cancel(
 def _print_snapshot(snapshot: dict[str, Any]) -> None:
     rows = list(_rows(snapshot))
     width = max((len(name) for name, _ in rows), default=0)
-    for name, told in rows:
-        print(dimmed(f"{name:<{width}}", sys.stdout), told, sep="  ")
+    for name, value in rows:
+        print(dimmed(f"{name:<{width}}", sys.stdout), value, sep="  ")
     for part in objects(snapshot, "parts"):
         if line := _line(part):
             print(dimmed(line, sys.stdout))

@@ -63,8 +63,8 @@ def call(name: str, arguments: str, error: str = "", *, ended: bool = True) -> s
 def file(media_type: str, size: int | None, url: str, *, whole: bool = True) -> str:
     """Returns a file, by its media type, its size in bytes, and its address where it was not sent along."""
     sizes = [] if size is None else [f"{size:,} bytes"]
-    told = ", ".join([exact_line(media_type) or "of unknown type", *sizes, *([] if whole else ["not complete"])])
-    return f"file {told}" + (f": {exact_line(url)}" if url else "")
+    words = ", ".join([exact_line(media_type) or "of unknown type", *sizes, *([] if whole else ["not complete"])])
+    return f"file {words}" + (f": {exact_line(url)}" if url else "")
 
 
 def annotation(fields: dict[str, Any]) -> str:

@@ -597,8 +597,8 @@ MUTANTS = (
     _one(
         "pieces of another log are kept",
         BROADCAST,
-        "        self._forget()\n        self._told = 0\n",
-        "        self._told = 0\n",
+        "        self._forget()\n        self._announced = 0\n",
+        "        self._announced = 0\n",
         "telling",
     ),
     _one("an event without a frame ends the response", "api/viewing/sse_frames.py", ' if body else b""', "", "telling"),
@@ -1817,7 +1817,9 @@ MUTANTS = (
         "False",
         "promises",
     ),
-    _one("a quality of 0 is a wish", "api/intake/accept_header.py", "return 0 < liked", "return 0 <= liked", "heads"),
+    _one(
+        "a quality of 0 is a wish", "api/intake/accept_header.py", "return 0 < quality", "return 0 <= quality", "heads"
+    ),
     _one(
         "values are not counted",
         "api/intake/request_body.py",

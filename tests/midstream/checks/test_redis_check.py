@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 import redis.asyncio
 
 from midstream.checks import redis_check
@@ -144,3 +145,9 @@ async def test_one_that_hides_how_it_syncs_is_not_believed(tmp_path: Path) -> No
 
 def test_one_that_does_not_answer_is_told_of_elsewhere(tmp_path: Path) -> None:
     assert cannot_promise(f"unix://{tmp_path}/none.sock") is None
+
+
+def test_one_that_takes_no_more_is_a_failure_in_its_words() -> None:
+    found = redis_check._no_use(place("redis://127.0.0.1"), redis.ConnectionError("max number of clients reached"))
+    assert (found.subject, found.level) == ("Redis, connections", "fail")
+    assert found.state == "max number of clients reached"
