@@ -1,4 +1,4 @@
-"""Keeps a background task alive."""
+"""Keeps a background task alive, and logs where it failed."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""Our packages win over a user's of the same names.
+"""The import of our packages before a user's of the same names.
 
 Their names are common words. Where somebody starts us, or on their PYTHONPATH, a folder or a file `api` may well be
 theirs, and would be imported in place of ours.

@@ -25,7 +25,7 @@ class CannotWriteError(MidstreamError):
     def __init__(self, error: OSError) -> None:
         super().__init__(error.strerror)
         self.nobody_reads = error.errno == errno.EPIPE
-        """The pipe's reader has seen enough, as `head` does; that is no failure."""
+        """Whether the pipe's reader has ended, as `head` does; that is no failure."""
         self.hint = ""
 
 
@@ -36,7 +36,7 @@ class StandardStream(io.FileIO):
         super().__init__(descriptor, "w", closefd=False)
         self.forgiving = forgiving
         self.lost = False
-        """Something was dropped that somebody may have wanted to read."""
+        """Whether something was dropped that somebody may have wanted to read."""
 
     def write(self, data: bytes | bytearray | memoryview) -> int:  # type: ignore[override]
         """Writes all or a part of it, and waits where whoever shares the descriptor made it non-blocking."""

@@ -1,4 +1,4 @@
-"""What may be written to a terminal, and how."""
+"""Text that is safe for a terminal, and its colours."""
 
 import os
 from typing import TextIO

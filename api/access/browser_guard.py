@@ -1,4 +1,4 @@
-"""Whether it is a web page of somebody else that asks: a browser sends its requests to any address.
+"""The guard against web pages of other sites: a browser sends their requests to any address.
 
 A page may send a POST anywhere without a question, if not read the answer. It reads that too where the name that it
 came from has come to mean this machine (DNS rebinding); the Host is then that name. Where callers have no key, that
@@ -15,7 +15,7 @@ from shared.config.settings import Settings
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """Methods that change nothing (RFC 9110, 9.2.1)."""
 PATHS_FOR_ANY_HOST = frozenset({"/livez", "/readyz"})
-"""What balancers ask, by whatever name."""
+"""Paths that load balancers ask, by whatever name of the host."""
 PORT_OF_SCHEME = {"http": "80", "https": "443"}
 
 

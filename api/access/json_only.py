@@ -1,4 +1,4 @@
-"""A body is JSON as it is: a page of another site can send text or a form without a question, but not this (CORS)."""
+"""The check that a body is JSON, which a page of another site cannot send without a preflight (CORS)."""
 
 from fastapi import Depends, Request
 

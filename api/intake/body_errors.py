@@ -1,4 +1,4 @@
-"""What of a body does not fit a request: the first mistakes, each with its place.
+"""The first mistakes of a body that is no request, each with its place.
 
 A small body can hold many thousands of mistakes, and pydantic makes all of them before one can be read. So a body that
 does not fit is validated again, in small steps, until there are enough.
@@ -21,9 +21,9 @@ from shared.request.generation_request import MAX_EXTRA_ENTRIES, GenerationReque
 from shared.request.request_json import count_parts, steps
 
 MAX_NAMED_FIELDS = 20
-"""Fields that one answer names at most."""
+"""Most fields that one answer names."""
 MAX_REPEATED_NAME_CHARS = 256
-"""Characters of a member's name up to which it is repeated."""
+"""Characters of the longest member's name that is repeated."""
 _KNOWN = frozenset(
     itertools.chain.from_iterable(
         (field.alias or name for name, field in kind.model_fields.items())
@@ -31,7 +31,7 @@ _KNOWN = frozenset(
         if isinstance(kind, type) and issubclass(kind, BaseModel)
     )
 )
-"""Names of all fields, at whatever place."""
+"""The names of all fields, wherever they belong."""
 
 
 Place = tuple[int | str, ...]

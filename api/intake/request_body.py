@@ -52,7 +52,7 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 
 class ServedModels(NamedTuple):
-    """What requests can name, put together once at start: aliases, and the endpoints by their names."""
+    """The models that requests can name, put together once at start: aliases, and the endpoints by their names."""
 
     models: Mapping[str, str]
     endpoints: Mapping[str, ProviderSettings]

@@ -104,7 +104,7 @@ not_found = functools.partial(
     "No such generation",
     "There is no generation with this id. Check the id and the API key.",
 )
-"""Unknown, or not the caller's: the same answer, so that ids of others cannot be probed."""
+"""The generation is unknown, or not the caller's: one answer for both, so that ids cannot be probed."""
 
 gone = functools.partial(
     ProblemError,
@@ -113,7 +113,7 @@ gone = functools.partial(
     "The generation is gone",
     "It has expired or was deleted. Post the request again for a new one.",
 )
-"""It was there."""
+"""The generation was there, and has expired or was deleted."""
 
 unreadable = functools.partial(
     ProblemError,
@@ -122,7 +122,7 @@ unreadable = functools.partial(
     "The generation cannot be read",
     "What is stored of it is damaged. Post the request again for a new one; the operator's log names it.",
 )
-"""Something else has written where it was."""
+"""Something else has written where the generation was."""
 
 
 def unavailable(error: BaseException | None = None) -> ProblemError:
@@ -150,7 +150,7 @@ storage_full = functools.partial(
     "Redis' words. Send the request again later.",
     headers={"Retry-After": "10"},
 )
-"""Redis has no room."""
+"""Redis has no memory or no disk for more."""
 
 
 def not_ready(errors: Mapping[str, Exception]) -> ProblemError:

@@ -1,4 +1,4 @@
-"""What is wrong with a value, in plain words: what it must be, and what to do. Nothing of the value is repeated."""
+"""Validation errors in plain words: what a value must be, and what to do. Nothing of the value is repeated."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ MUST_BE_WHOLE, MUST_BE_NUMBER, MUST_BE_YES_OR_NO = (
 WRONG_KIND_ERRORS = frozenset(
     {"string_type", "list_type", "dict_type", "model_type", "model_attributes_type", "literal_error"}
 )
-"""Errors which say that a value is of another kind."""
+"""Types of the errors which say that a value is of another kind."""
 MUST_BE_OBJECT = "must be an object; put its fields into { }"
 
 

@@ -36,9 +36,9 @@ from shared.request.request_json import encode
 router = APIRouter(prefix="/v1/generations", tags=["generations"], dependencies=[no_store, json_only])
 
 CANCEL_WAIT_S = 3.0
-"""Seconds a cancel waits for the end that it asked for."""
+"""Seconds that a cancel waits for the generation's end."""
 FIRST_LOOK_S = 0.005
-"""Seconds after which it looks for the first time, in a record of some hundred bytes."""
+"""Seconds after which it reads the record for the first time, which has some hundred bytes."""
 
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
 _PLACE = re.compile(r"[0-9]{1,15}-gen_[a-z2-7]{32}")

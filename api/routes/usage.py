@@ -16,7 +16,7 @@ from shared.usage import MAX_DAYS, By, Total, Totals
 router = APIRouter(prefix="/v1/usage", tags=["usage"], dependencies=[no_store])
 
 DEFAULT_SPAN_DAYS = 30
-"""Days that are told of where nobody says from when."""
+"""Days that are counted where the caller names no first one."""
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _FORMAT: dict[str, Any] = {"format": "date"}

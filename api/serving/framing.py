@@ -7,10 +7,10 @@ from api.problems.problem import ProblemError
 from api.serving.request_head import RequestLine, begins, malformed, read_head, request_line
 
 MAX_CHUNK_LINE_BYTES = 1024
-"""Bytes of a line that gives a chunk's size, extensions included, at most."""
+"""Most bytes of a line that gives a chunk's size, extensions included."""
 
 MAX_HEADER_FIELDS = 1000
-"""Header fields of a head at most: one of three bytes costs as much to read as one of a hundred."""
+"""Most header fields of a head: one of three bytes costs as much to read as one of a hundred."""
 
 _ENDING = b"\r\n\r\n"
 _BARE = re.compile(rb"(?<!\r)\n|\r[^\n]")
@@ -18,7 +18,7 @@ _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
 
 
 class RequestFraming:
-    """What a connection sends, one request after the other.
+    """The bytes of a connection, one request after the other.
 
     `held` is what came and was not taken. A head, and the trailers of a body, have `most` bytes at most.
     """

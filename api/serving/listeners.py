@@ -9,7 +9,7 @@ from shared.errors import SettingsError
 
 DEFAULT_HOST = "127.0.0.1"
 ADDRESS_ABSENT_ERRNOS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
-"""What the system says where this machine has no such address."""
+"""Error numbers of an address that this machine does not have."""
 
 
 def listen(host: str, port: int, send_buffer: int, *, share: bool = False) -> list[socket.socket]:

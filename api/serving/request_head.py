@@ -8,9 +8,9 @@ from typing import NamedTuple
 from api.problems.problem import ProblemError
 
 KNOWN_METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE"})
-"""Those that the routes are asked with. CONNECT is none: no server here is a proxy."""
+"""Methods that are read. CONNECT is none of them: no server here is a proxy."""
 MAX_LENGTH_DIGITS = 18
-"""Digits of a length at most: no body has so many bytes, and the parser cannot count further."""
+"""Most digits of a length: no body has so many bytes, and the parser cannot count further."""
 
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VERSION = re.compile(rb"HTTP/([0-9])\.([0-9])")

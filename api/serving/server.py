@@ -26,7 +26,7 @@ from shared.process.readiness import say_ready
 from shared.process.telemetry import configure_logging, count_tasks_on_signal
 
 END_GRACE_S = 5
-"""Seconds from the signal to the end at most."""
+"""Most seconds from the signal to the end."""
 VIEWER_CUT_S = 2.0
 """Seconds after which viewers that do not take their `drain` are aborted."""
 

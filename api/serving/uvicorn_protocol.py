@@ -31,13 +31,13 @@ from api.viewing.connection import GIVER_EXTENSION, LAST_CHUNK, TRANSPORT_EXTENS
 REFUSED_BODY_S = 30.0
 """Seconds in which the rest of a request that was refused may come, before the connection is closed."""
 REFUSED_BODY_BYTES = 64_000_000
-"""Bytes of it at most."""
+"""Most bytes of that rest."""
 IDLE_END_S = 1.0
 """Seconds that an idle connection has while the server ends: its next request may be on its way."""
 TURN_AWAY_S = 1.0
-"""Seconds that a connection has for which there is no room."""
+"""Seconds until a connection is closed for which there is no room."""
 MAX_TURNED_AWAY = 64
-"""Connections at most that are open after they were told that there is no room."""
+"""Most connections that stay open after the answer that there is no room."""
 ROOM_SHARE = 0.9
 """Share of the connections below which there is room again."""
 
@@ -51,7 +51,7 @@ class HttpConfig(Config):
         self.full = False
         """Whether connections are being turned away, which has been logged."""
         self.turned_away: dict[UvicornProtocol, None] = {}
-        """Those that are told that there is no room, and are open for that; the oldest first."""
+        """Connections for which there is no room, open for that answer only; the oldest first."""
 
     def get_loop_factory(self) -> Callable[[], asyncio.AbstractEventLoop]:
         """Returns what makes a loop in which a handshake may take as long as a head."""
@@ -81,7 +81,7 @@ class UvicornProtocol(HttpToolsProtocol):
 
     config: HttpConfig
     given_back = False
-    """Whether it was open before, as somebody else's."""
+    """Whether the connection was given away before, and is given back."""
 
     def __init__(self, config: HttpConfig, *arguments: Any, **options: Any) -> None:
         super().__init__(config, *arguments, **options)
@@ -394,7 +394,7 @@ async def gives() -> bool:
 
 
 class _Transport(asyncio.Transport):
-    """A connection that leads nowhere."""
+    """A transport without a socket."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -11,13 +11,13 @@ from api.viewing.frames import Frames
 from api.viewing.known_log import KnownLog
 
 VIEWERS_PER_ROUND = 500
-"""Viewers that are written to before others have their turn: a few milliseconds."""
+"""Viewers that are written to before other tasks have their turn: a few milliseconds."""
 MAX_JOINED_PIECES = 8
-"""Joined frames that are kept for viewers who are as far as another one."""
+"""Most joined pieces that are kept for viewers who are as far as another one."""
 
 
 class FramesFollower(Protocol):
-    """Who follows frames: `position` is the number of events it has had, None while that is undecided."""
+    """A follower of frames: `position` is the number of events it has had, None while that is undecided."""
 
     position: int | None
 

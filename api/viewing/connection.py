@@ -1,4 +1,4 @@
-"""A viewer's connection: uvicorn's transport itself, or ASGI's `send`, behind the same face.
+"""A viewer's connection: uvicorn's transport itself, or ASGI's `send`, behind one interface.
 
 Both hold one write at most. What comes after it stays where all viewers share it.
 """
@@ -26,7 +26,7 @@ def least_limit(transport: asyncio.Transport) -> int:
 
 
 class ConnectionUser(Protocol):
-    """Who writes to a connection, as the connection sees it."""
+    """The writer of a connection, as the connection calls it."""
 
     def advance(self) -> None:
         """Is called when the last write is on its way: there is room for another."""
@@ -36,7 +36,7 @@ class ConnectionUser(Protocol):
 
 
 class Connection(Protocol):
-    """Where a viewer's bytes go. While it is `full` nothing may be written; it says when that is over."""
+    """A connection to write to. While it is `full` nothing may be written; it calls its user when that is over."""
 
     full: bool
     chunked: bool
@@ -56,7 +56,7 @@ class Connection(Protocol):
 
 
 class Home(Protocol):
-    """Who gave a connection away."""
+    """The giver of a connection, who gets it back."""
 
     def lost(self, connection: DirectConnection) -> None:
         """Is called when it is closed."""
@@ -142,7 +142,7 @@ class DirectConnection(asyncio.Protocol):
 
 
 class AsgiConnection:
-    """Any ASGI server's connection; a task of the server's waits at it."""
+    """A connection of any ASGI server, with a task of the server that waits for its end."""
 
     chunked = False
 

@@ -1,11 +1,11 @@
-"""What viewing asks of a wire format: which one it is, it does not know."""
+"""The interface of a wire format. `viewing` does not know which one it is."""
 
 from typing import Literal, Protocol
 
 from shared.log.entry import RawEntry
 
 ResetReason = Literal["malformed_cursor", "unknown_cursor", "trimmed"]
-"""Why a viewer gets the log from its start."""
+"""The reason why a viewer gets the log from its start."""
 
 
 class Framer(Protocol):
@@ -16,12 +16,12 @@ class Framer(Protocol):
 
 
 class Dialect(Framer, Protocol):
-    """A wire format: a framer, and what a viewer is told beside the log's events."""
+    """A wire format: a framer, and the frames beside the log's events."""
 
     heartbeat: bytes
-    """Sent after a silence, between two writes."""
+    """The frame that is sent after a silence, between two writes."""
     drain: bytes
-    """This node is going away."""
+    """The frame which says that this node is going away."""
 
     def opening(self) -> bytes:
         """Returns what each stream begins with."""

@@ -9,11 +9,11 @@ from api.viewing.dialect import Framer
 from shared.log.entry import RawEntry
 
 BLOCK_BYTES = 16_384
-"""Bytes of frames that are joined once there are so many: what is newer stays as it came."""
+"""Bytes of frames that are joined to a block; what is newer stays as it came."""
 
 
 class Frames:
-    """What a framer makes of a log's events, which grows at its end and is read from any event on.
+    """The frames of a log's events: they grow at the end, and are read from any event on.
 
     A position is a number of events, whatever number of frames each has.
     """

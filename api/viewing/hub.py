@@ -18,9 +18,9 @@ from shared.storage.keys import GenerationKeys
 from shared.storage.subscriber import Subscriber
 
 TAIL_LINGER_S = 5.0
-"""Seconds a tail outlives its last watcher, who may come back: longer than the `retry` that a viewer is told."""
+"""Seconds for which a tail is kept after its last watcher, who may come back: longer than a viewer's `retry`."""
 MAX_UNWATCHED_BYTES = 32_000_000
-"""Bytes of frames, as they were when the last watcher left, that tails without one hold at most."""
+"""Most bytes of the frames of tails without a watcher, as they were when the last one left."""
 
 
 class Hub:

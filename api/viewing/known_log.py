@@ -1,4 +1,4 @@
-"""What is known of a log: where each of its events stands, and how it ended; and who is given what comes."""
+"""What is known of a log: the position of each event, and how it ended. It gives listeners what comes."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol, cast
@@ -10,7 +10,7 @@ from shared.record import State
 
 
 class LogListener(Protocol):
-    """Who is given a log's events, each once and in order. None of this may wait."""
+    """A listener that is given a log's events, each once and in order. None of its methods may wait."""
 
     def add(self, entry: RawEntry, /) -> None:
         """Takes the next event."""
@@ -39,7 +39,7 @@ class KnownLog:
         self.loaded = False
         """Whether the log has been read to its end at least once."""
         self.gone = False
-        """There is nothing (any more) to follow: deleted, or expired."""
+        """Whether there is nothing to follow any more: deleted, or expired."""
         self._begin()
 
     def _begin(self) -> None:

@@ -15,7 +15,7 @@ from shared.log.guarded_log import LOG_PAGE, Log, Publication
 from shared.storage.outage import level
 
 MAX_EARLY_PUBLICATIONS = 256
-"""Publications that are kept while the log is being read; with more, it is read once more instead."""
+"""Most publications that are kept while the log is read; with more, it is read once more instead."""
 QUEUE_POLL_S = 1.0
 """Seconds between two looks at the place in line."""
 

@@ -13,7 +13,7 @@ from shared.log.guarded_log import LOG_PAGE, Log
 PAGE_KEPT_S = 1.0
 """Seconds for which a page is kept for others: what is deleted is gone soon."""
 MAX_PAGE_BYTES = 32_000_000
-"""Bytes of pages that are kept at most."""
+"""Most bytes of pages that are kept."""
 
 
 class ReplayPage:
@@ -29,7 +29,7 @@ class ReplayPage:
         self.trimmed = bool(entries) and read_id(self._ids[0]).seq > 0
         """Whether its first event is not an attempt's first: of a log's first page, that its start was removed."""
         self.ended = bool(entries) and entries[-1][1][0].decode() in TERMINAL_TYPES
-        """Whether that is the log's last."""
+        """Whether its last event is the log's last."""
 
     def pieces(self, cursor: EventId, *, chunked: bool) -> list[bytes]:
         """Returns what comes after the cursor, as bytes for single writes."""

@@ -1,4 +1,4 @@
-"""What a (re)connect comes to, before a byte is sent."""
+"""The decision where a viewer begins, or why it gets nothing, before a byte is sent."""
 
 from dataclasses import dataclass
 from typing import Literal

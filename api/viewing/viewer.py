@@ -16,11 +16,11 @@ from shared.config.settings import Settings
 from shared.log.events import ORIGIN
 
 CATCH_UP_S = 3.0
-"""Seconds a cursor may be ahead of a growing log: an older Redis soon has the rest again."""
+"""Seconds that a cursor may be ahead of a growing log: a Redis that came back older soon has the rest again."""
 
 
 class Host(Protocol):
-    """Where viewers are at home."""
+    """The owner of viewers (the hub), as a viewer calls it."""
 
     settings: Settings
     dialect: Dialect
@@ -47,7 +47,7 @@ class Viewer:
         """Whether a `reset` is due before the next frame."""
         self.draining = False
         self.over = False
-        """Whether it is gone, or has had everything."""
+        """Whether its client is gone, or has had everything."""
         self._connection, self._host = connection, host
         self._due = host.dialect.opening() + first
         self._queued = first

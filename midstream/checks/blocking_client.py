@@ -60,7 +60,7 @@ def refuse_if_hung_up(client: redis.Redis) -> None:
 
 
 class _Sentinels(Sentinel):
-    """Asked as workers ask them; redis-py wants another permission, and believes whoever answers first."""
+    """Sentinels, asked as workers ask them; redis-py needs another permission, and believes the first answer."""
 
     def discover_master(self, service_name: str) -> tuple[str, int]:
         """Returns host and port of the primary. Raises redis.sentinel.MasterNotFoundError."""

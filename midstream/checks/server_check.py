@@ -14,7 +14,7 @@ from shared.counted import counted
 
 SERVER_TIMEOUT_S = 5.0
 MAX_READ_BYTES = 1_000_000
-"""Bytes of an answer that are read."""
+"""Most bytes of an answer that are read."""
 
 
 class HttpAnswer(NamedTuple):

@@ -24,7 +24,7 @@ SILENCE_S = 45.0
 MAX_ANSWER_BYTES = 256_000_000
 MAX_PROBLEM_BYTES = 65_536
 MAX_JSON_LEVELS = 100
-"""Levels of an answer's JSON: what a provider said has MAX_DEPTH of them, inside of a few others."""
+"""Most levels of an answer's JSON: MAX_DEPTH of what a provider said, and a few around them."""
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 

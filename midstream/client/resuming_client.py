@@ -49,9 +49,9 @@ class ResumingClient:
         self.cursor = after
         """Id of the last event that was given out."""
         self.reached = False
-        """The API has answered for this generation."""
+        """Whether the API has answered for this generation."""
         self.ended = False
-        """Nothing follows the cursor."""
+        """Whether nothing follows the cursor."""
         self.on_outage = on_outage
         """Called with the reason when reconnecting did not help at once; once in each outage."""
         self._key = str(uuid4())

@@ -1,4 +1,4 @@
-"""How often and how long something that fails for a passing reason is tried again."""
+"""The budget of retries for what fails for a passing reason."""
 
 import random
 import time

@@ -26,7 +26,7 @@ from shared.storage.connection_count import most_of_api, most_of_worker
 UP_DATA_DIR = Path(".midstream")
 
 SIMULATOR_URL = "http://127.0.0.1:8090"
-"""Stands for that of `midstream up`, which takes a free port."""
+"""A stand-in for the simulator's URL of `midstream up`, which takes a free port."""
 
 EMBEDDED_NAME = "embedded server"
 

@@ -25,7 +25,7 @@ EXTENSION_OF_TYPE = {
     "text/plain": ".txt",
     "video/mp4": ".mp4",
 }
-"""What programs look at; a type that is not here is saved as `.bin`."""
+"""Endings of file names, at which programs look; any other type is saved as `.bin`."""
 
 
 def save(folder: Path, generation_id: str, parts: list[dict[str, Any]]) -> Iterator[str]:

@@ -16,7 +16,7 @@ class PartLine:
 
     kind: str
     begun: bool = True
-    """Its beginning is known; else all that is here is what came after it."""
+    """Whether its beginning is known; else only what came after it is here."""
     name: str = ""
     item_id: str | None = None
     media_type: str = ""

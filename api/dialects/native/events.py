@@ -10,7 +10,7 @@ import msgspec
 from shared.log.entry import RawEntry
 
 EVENT_FRAME = b"event: %b\ndata: %b\nid: %b\n\n"
-"""Of an event's type, its data, which stands as it does in the log, and its id.
+"""The frame of an event's type, its data as it stands in the log, and its id.
 
 The id comes last: some clients take it at its line, and would else pass over an event that a cut left half.
 """
@@ -19,7 +19,7 @@ RESET_MESSAGES = {
     "unknown_cursor": "This log has no event with the cursor's id; it follows from its start.",
     "trimmed": "The start of this log was removed; what is left of it follows.",
 }
-"""What a `reset` says, by its reason."""
+"""The message of a `reset`, by its reason."""
 
 
 class NativeDialect:
