@@ -25,6 +25,7 @@ from api.supervisor import supervised
 from api.unsynced import Unsynced
 from api.viewing.hub import Hub
 from shared.config.settings import Settings
+from shared.durability import Durability
 from shared.generations.deadlines import Deadlines
 from shared.generations.generations import Generations
 from shared.log.guarded_log import Log
@@ -37,43 +38,40 @@ from shared.queue.workers import Workers
 from shared.storage.connections import connect_both
 from shared.storage.disk_sync import DiskSync
 
-KEEP_UNSYNCED_S = 4.0
-"""Seconds that a node which goes waits until Redis has on disk what it promised last."""
-
 DESCRIPTION = (
     "LLM answers that survive reloads, lost networks and restarts: a generation runs to its end whoever "
     "watches, and any viewer resumes its events after the last id it saw."
 )
 
 
-def create_app(settings: Settings, away: Sequence[TriedServer] = ()) -> FastAPI:
+def create_app(settings: Settings, away: Sequence[TriedServer] = (), durability: Durability | None = None) -> FastAPI:
     """The app; its lifespan opens and closes what it needs. Raises SettingsError for malformed keys.
 
     `away` did not answer at start, and are asked for permissions when they do.
     """
     redis, queue_redis = connect_both(settings)
     log = Log(redis)
-    store = Generations(redis, Queue(queue_redis, settings), settings)
+    store = Generations(redis, Queue(queue_redis, settings, durability), settings)
     hub = Hub(log, store, settings, NativeDialect())
-    promises = Unsynced(store)
+    unsynced = Unsynced(store)
     deadlines, workers = Deadlines(store), Workers(queue_redis, settings.lease)
     waiting = QueuedDeadlines(store, deadlines, workers)
-    durability = DiskSync(settings)
+    disk_sync = DiskSync(settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(redis.aclose)
             stack.push_async_callback(queue_redis.aclose)
-            stack.push_async_callback(durability.aclose)
+            stack.push_async_callback(disk_sync.aclose)
             await stack.enter_async_context(hub.running())
             asking = functools.partial(try_again, settings, away)
             await stack.enter_async_context(supervised("permissions", asking, once=True))
-            async with supervised("promises", promises.run), supervised("deadlines", waiting.run):
+            async with supervised("unsynced", unsynced.run), supervised("deadlines", waiting.run):
                 yield
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(KEEP_UNSYNCED_S):
-                        await promises.kept()
+                    async with asyncio.timeout(store.durability.kept_s):
+                        await unsynced.kept()
 
     # FastAPI's pages for people load a script from a host of somebody else. The description itself needs none.
     app = FastAPI(
@@ -88,7 +86,7 @@ def create_app(settings: Settings, away: Sequence[TriedServer] = ()) -> FastAPI:
     )
     app.state.keys = ApiKeys(settings)
     served = ServedModels.by(settings)
-    app.state.services = ApiServices(settings, log, store, hub, promises, deadlines, workers, durability, served)
+    app.state.services = ApiServices(settings, log, store, hub, unsynced, deadlines, workers, disk_sync, served)
     app.add_middleware(BrowserGuard, settings=settings)
     problem.install(app)
     for module in (generations, events, models, usage, health, page):
@@ -113,9 +111,9 @@ def run(settings: Settings, *, share_port: bool = False, certificate: Certificat
 
 async def _require(settings: Settings) -> Sequence[TriedServer]:
     away = await require(settings)
-    durability = DiskSync(settings)
+    disk_sync = DiskSync(settings)
     try:
-        await durability.require()
+        await disk_sync.require()
     finally:
-        await durability.aclose()
+        await disk_sync.aclose()
     return away

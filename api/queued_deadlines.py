@@ -26,27 +26,37 @@ NO_WORKER_FOR_S = 10.0
 class QueuedDeadlines:
     """One of all nodes looks at a time. `run` is its one task."""
 
-    def __init__(self, generations: Generations, deadlines: Deadlines, workers: Workers) -> None:
+    def __init__(
+        self,
+        generations: Generations,
+        deadlines: Deadlines,
+        workers: Workers,
+        *,
+        look_interval_s: float = LOOK_INTERVAL_S,
+        no_worker_for_s: float = NO_WORKER_FOR_S,
+    ) -> None:
         self._queue = generations.queue
         self._log_redis = generations.redis
         self._deadlines = deadlines
         self._workers = workers
+        self._look_interval_s = look_interval_s
+        self._no_worker_for_s = no_worker_for_s
         self._missed_since: float | None = None
         self._told = False
         self._compared = False
 
     async def run(self) -> None:
-        """Look once a second, until cancelled."""
+        """Look once in each interval, until cancelled."""
         loop = asyncio.get_running_loop()
         # A clock that was set just before this process came makes leases look as if they had run out.
         begins = loop.time() + self._queue.lease_ms / 1000
         while True:
-            await asyncio.sleep(LOOK_INTERVAL_S * random.uniform(0.8, 1.2))
+            await asyncio.sleep(self._look_interval_s * random.uniform(0.8, 1.2))
             try:
                 await self._compare_lease()
                 # Whoever keeps deadlines has seen both clocks all the time, and knows when one was set.
                 await read_clock(self._log_redis)
-                if loop.time() > begins and await self._queue.alone("deadlines", LOOK_INTERVAL_S * 0.7):
+                if loop.time() > begins and await self._queue.alone("deadlines", self._look_interval_s * 0.7):
                     for generation_id in await self._deadlines.keep():
                         logger.warning("%s failed code=deadline_exceeded, as no worker ran it in time", generation_id)
                 self._tell(await self._workers.alive())
@@ -68,6 +78,6 @@ class QueuedDeadlines:
             self._missed_since, self._told = None, False
             return
         self._missed_since = self._missed_since or now
-        if not self._told and now - self._missed_since > NO_WORKER_FOR_S:
+        if not self._told and now - self._missed_since > self._no_worker_for_s:
             self._told = True
             logger.warning("no worker is alive: what is accepted waits until one is started, or its deadline is over")

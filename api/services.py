@@ -14,7 +14,6 @@ from api.problems.problem import gone, not_found, unavailable, unreadable
 from api.schemas.generation import ID_EXAMPLE
 from api.unsynced import Unsynced
 from api.viewing.hub import Hub
-from api.viewing.restoration import RESTORATION_S
 from api.viewing.resume import refusal
 from shared.config.settings import Settings
 from shared.generations.deadlines import Deadlines
@@ -22,7 +21,7 @@ from shared.generations.generations import Generations
 from shared.log.guarded_log import Log
 from shared.queue.workers import Workers
 from shared.record import Record
-from shared.storage.clock import read_clock
+from shared.storage.clock import read_server
 from shared.storage.disk_sync import DiskSync
 
 _ID = re.compile(r"gen_[a-z2-7]{32}")
@@ -36,21 +35,25 @@ class ApiServices:
     log: Log
     generations: Generations
     hub: Hub
-    promises: Unsynced
+    unsynced: Unsynced
     deadlines: Deadlines
     workers: Workers
-    durability: DiskSync
+    disk_sync: DiskSync
     served: ServedModels
     started: float = field(default_factory=time.monotonic)
+    cancel_wait_s: float = 3.0
+    """Seconds a cancel waits for the end that it asked for."""
+    ask_timeout_s: float = 2.0
+    """Seconds in which Redis must say what is under an id; after them a stream is opened without knowing."""
 
     async def just_restarted(self, *, sure: bool) -> bool:
         """Whether Redis may lack what a worker or an API node is about to write again.
 
         `sure` asks whether it restarted under this process; one that was there before is not thought to have forgotten.
         """
-        _, up_ms = await read_clock(self.log.redis)
-        age_ms = (time.monotonic() - self.started) * 1000
-        return up_ms < RESTORATION_S * 1000 and not (sure and up_ms + 2000 > age_ms)
+        server = await read_server(self.log.redis)
+        young = server.young(self.generations.durability.given_up_ms)
+        return young and (not sure or server.began_after(self.started))
 
     async def record(self, generation_id: str, owner: str) -> Record:
         """The owner's record. Raises ProblemError 404, 410 or 503, and redis.exceptions.RedisError."""

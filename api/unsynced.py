@@ -1,4 +1,4 @@
-"""Promises: what this node has answered, until Redis has it on disk."""
+"""Unsynced: what this node has answered, until Redis has it on disk."""
 
 from __future__ import annotations
 
@@ -13,16 +13,13 @@ from redis.exceptions import RedisError
 
 from shared.backoff import Backoff
 from shared.counted import counted
+from shared.durability import Durability
 from shared.generations.generations import Generations
 from shared.record import Acceptance
 from shared.storage.outage import is_away, level
 
 logger = logging.getLogger("midstream.api")
 
-LOOK_AFTER_S = 2.0
-"""Seconds after which a promise is looked at again: longer than Redis takes to sync its file (1 s)."""
-MAX_LOOKS = 30
-"""Answers of Redis after which one is forgotten even if Redis has not done it yet: a minute's, without outages."""
 MAX_REMEMBERED = 20_000
 """Promises of each kind that are remembered; past it the oldest are forgotten."""
 MAX_REQUEST_BYTES = 64_000_000
@@ -63,7 +60,8 @@ class _Line(Generic[P]):
     `look` is given a page of them, and gives those to look at again. What it meets when Redis is away counts no look.
     """
 
-    def __init__(self, look: Callable[[list[_Given[P]]], Awaitable[list[_Given[P]]]]) -> None:
+    def __init__(self, look: Callable[[list[_Given[P]]], Awaitable[list[_Given[P]]]], durability: Durability) -> None:
+        self._durability = durability
         self.given: deque[_Given[P]] = deque()
         self._bytes = 0
         self.looked = asyncio.Event()
@@ -85,12 +83,13 @@ class _Line(Generic[P]):
 
     async def run(self) -> None:
         """Look at what is due, for ever."""
-        backoff = Backoff(first=LOOK_AFTER_S / 4, cap=LOOK_AFTER_S)
-        pause = LOOK_AFTER_S / 4
+        synced_s = self._durability.synced_s
+        backoff = Backoff(first=synced_s / 4, cap=synced_s)
+        pause = synced_s / 4
         while True:
             self.looked.set()
             await asyncio.sleep(pause)
-            pause = LOOK_AFTER_S / 4
+            pause = synced_s / 4
             while due := self._due(LOOK_PAGE):
                 try:
                     await self._page(due)
@@ -102,7 +101,7 @@ class _Line(Generic[P]):
 
     def _due(self, most: int) -> list[_Given[P]]:
         due: list[_Given[P]] = []
-        ripe = asyncio.get_running_loop().time() - LOOK_AFTER_S
+        ripe = asyncio.get_running_loop().time() - self._durability.synced_s
         while self.given and self.given[0].at <= ripe and len(due) < most:
             due.append(self._next())
         return due
@@ -125,7 +124,7 @@ class _Line(Generic[P]):
         now = asyncio.get_running_loop().time()
         for given in again:
             given.at, given.looks = now, given.looks + 1
-            if given.looks < MAX_LOOKS:
+            if given.looks < self._durability.max_looks:
                 self._put(given)
 
 
@@ -134,11 +133,11 @@ class Unsynced:
 
     def __init__(self, generations: Generations) -> None:
         self._generations = generations
-        self._accepted = _Line[Acceptance](self._look_at_accepted)
-        self._ended = _Line[Ending](self._look_at_ended)
+        self._accepted = _Line[Acceptance](self._look_at_accepted, generations.durability)
+        self._ended = _Line[Ending](self._look_at_ended, generations.durability)
 
     def remember(self, promise: Promise) -> None:
-        """Look at it again in LOOK_AFTER_S seconds."""
+        """Look at it again when it should be on disk."""
         if isinstance(promise, Ending):
             self._ended.take(promise)
         else:

@@ -12,12 +12,18 @@ from bench.results import DISTURBED, Report
 
 AGAIN = 2
 """Times that a run is repeated which was disturbed."""
-WAIT = 60.0
+WAIT_S = 60.0
 """Seconds for which a run waits for others to leave the machine alone."""
 
 
 async def alternate(
-    report: Report, subjects: Sequence[str], rounds: int, measure: Callable[[str], Awaitable[None]], load: str
+    report: Report,
+    subjects: Sequence[str],
+    rounds: int,
+    measure: Callable[[str], Awaitable[None]],
+    load: str,
+    *,
+    wait_s: float = WAIT_S,
 ) -> None:
     """Measure each in each round, in turned order every second round, so that a drift strikes all alike.
 
@@ -28,19 +34,21 @@ async def alternate(
             name = f"{subject}, {load}"
             if name in report.missing:
                 continue
-            reason = await undisturbed(report, measure, subject)
+            reason = await undisturbed(report, measure, subject, wait_s)
             if reason is not None:
                 report.missing[name] = reason
 
 
-async def undisturbed(report: Report, measure: Callable[[str], Awaitable[None]], subject: str) -> str | None:
+async def undisturbed(
+    report: Report, measure: Callable[[str], Awaitable[None]], subject: str, wait_s: float
+) -> str | None:
     """One run, repeated where the host gave its time to others. Why there is none, or None where there is.
 
     Which runs are repeated depends on the host's own count of what it took (/proc/stat), not on what was measured.
     """
     reasons: list[str] = []
     for _ in range(1 + AGAIN):
-        await quiet(report)
+        await quiet(report, wait_s)
         report.begin()
         try:
             await measure(subject)
@@ -55,9 +63,9 @@ async def undisturbed(report: Report, measure: Callable[[str], Awaitable[None]],
     return None if "" in reasons else reasons[-1]
 
 
-async def quiet(report: Report) -> None:
+async def quiet(report: Report, wait_s: float) -> None:
     """Wait, for a while at most, until what is wanted here is had here."""
-    until = time.monotonic() + WAIT
+    until = time.monotonic() + wait_s
     while time.monotonic() < until:
         report.begin()
         for _ in range(5):

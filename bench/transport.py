@@ -23,6 +23,7 @@ from bench.cpu import SERVER_CORE, pin
 from bench.results import Figures, Report
 from bench.rounds import alternate
 from worker.providers import http_client, stream
+from worker.providers.call_times import CALL_TIMES
 from worker.providers.finish_reasons import Finish
 from worker.providers.provider import ProviderError, ProviderEvent
 
@@ -70,7 +71,7 @@ def _serve(ready: Connection) -> None:
 
 def httpx2s() -> httpx2.AsyncClient:
     """The client with httpx2's own transport."""
-    return httpx2.AsyncClient(timeout=http_client.CALL_TIMEOUT, limits=http_client.CONNECTION_LIMITS)
+    return httpx2.AsyncClient(timeout=CALL_TIMES.timeout, limits=http_client.CONNECTION_LIMITS)
 
 
 CLIENTS: dict[str, Callable[[], httpx2.AsyncClient]] = {

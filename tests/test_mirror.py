@@ -29,17 +29,6 @@ ELSEWHERE = {
 }
 """Modules whose tests stand in another file for a good reason, and that file, which imports the module."""
 
-PENDING = {
-    "api/viewing/restoration.py": "tests/api/viewing/test_event_stream.py",
-    "api/viewing/resume.py": "tests/api/viewing/test_event_stream.py",
-    "api/viewing/sse_frames.py": "tests/api/viewing/test_frames.py",
-    "api/viewing/viewer.py": "tests/api/viewing/test_event_stream.py",
-    "worker/running/attempt_claims.py": "tests/worker/running/test_running_generations.py",
-    "worker/running/continuation.py": "tests/worker/running/test_continue.py",
-    "worker/running/generation_run.py": "tests/worker/running/test_running_generations.py",
-}
-"""Modules that are about to be split, and what tries them until then. The parts get files of their names."""
-
 
 def modules() -> Iterator[Path]:
     """All of ours."""
@@ -83,18 +72,16 @@ def test_each_module_has_its_tests_where_it_stands() -> None:
     missing = [
         f"{module} has no {mirrored(module)}"
         for module in modules()
-        if str(module) not in ELSEWHERE | PENDING
-        and has_body(ROOT / module)
-        and not (ROOT / mirrored(module)).is_file()
+        if str(module) not in ELSEWHERE and has_body(ROOT / module) and not (ROOT / mirrored(module)).is_file()
     ]
     assert missing == []
 
 
-@pytest.mark.parametrize("module", ELSEWHERE | PENDING)
+@pytest.mark.parametrize("module", ELSEWHERE)
 def test_what_is_in_a_table_belongs_there(module: str) -> None:
     assert (ROOT / module).is_file(), "the module is gone: take it out of the table"
     assert not (ROOT / mirrored(Path(module))).is_file(), "it has a file of its name now: take it out of the table"
-    assert (ROOT / (ELSEWHERE | PENDING)[module]).is_file()
+    assert (ROOT / ELSEWHERE[module]).is_file()
 
 
 @pytest.mark.parametrize(("module", "test"), ELSEWHERE.items())
@@ -103,7 +90,7 @@ def test_what_stands_elsewhere_is_about_it(module: str, test: str) -> None:
 
 
 def test_the_tables_stay_short() -> None:
-    assert len(ELSEWHERE | PENDING) <= 25
+    assert len(ELSEWHERE) <= 25
 
 
 def test_a_module_without_a_body_is_told_from_one_with(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import uvloop
 from redis.asyncio import Redis
 
 from shared.config.settings import Settings
+from shared.durability import Durability
 from shared.generations.generations import Generations
 from shared.log.guarded_log import Log
 from shared.permissions.commands import TriedServer
@@ -108,19 +109,19 @@ class Worker:
                 await client.aclose()
 
 
-def build(settings: Settings, observer: Observer | None = None) -> Worker:
+def build(settings: Settings, observer: Observer | None = None, durability: Durability | None = None) -> Worker:
     """A worker, which has asked nobody yet. Call it on the loop that it is to serve on."""
     observer = observer or Observer()
     redis, queue_redis = connect_both(settings)
     # The blocking pop and the cancel listener hold a connection each: on a pool of their own, with time to block.
     queue_url = settings.queue_url or settings.redis_url
     blocking_redis = connect(queue_url, timeout=settings.redis_timeout + POP_TIMEOUT_S, connections=2, retries=0)
-    queue = Queue(queue_redis, settings)
+    queue = Queue(queue_redis, settings, durability)
     generations, log = Generations(redis, queue, settings), Log(redis)
     prices = Prices(settings)
     subscriber = Subscriber(redis, timeout=settings.redis_timeout)
     compactor = Compactor(log, generations)
-    settler = Settler(queue.settle, compactor.take if settings.pack else lambda _: None, observer)
+    settler = Settler(queue.settle, queue.durability, compactor.take if settings.pack else lambda _: None, observer)
     pause_detector = PauseDetector(settings.lease, lambda: queue_worker.give_up_expired())
     appender = Appender(
         log,
@@ -149,7 +150,7 @@ def build(settings: Settings, observer: Observer | None = None) -> Worker:
         logger.info("worker %s takes up to %d generations", name, settings.concurrency)
         say_ready()
 
-    queue_worker = QueueWorker(name, queue, Queue(blocking_redis, settings), running, settings, began=began)
+    queue_worker = QueueWorker(name, queue, Queue(blocking_redis, settings, durability), running, settings, began=began)
     return Worker(
         name,
         settings,

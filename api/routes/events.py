@@ -15,9 +15,6 @@ from shared.log.events import ORIGIN
 
 router = APIRouter(prefix="/v1/generations", tags=["generations"])
 
-ASK_TIMEOUT_S = 2.0
-"""Seconds in which Redis must say what is under an id; after them the stream is opened without knowing."""
-
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Server-sent events; the `id:` of each is the cursor that resumes after it.",
@@ -71,7 +68,7 @@ async def events(
 
 async def _decide(use: ApiServices, generation_id: str, owner: str, start: ResumePoint) -> ResumePoint | Refusal | None:
     try:
-        async with asyncio.timeout(ASK_TIMEOUT_S):
+        async with asyncio.timeout(use.ask_timeout_s):
             decision = await admit(use.log, use.generations, generation_id, owner, start)
             if decision == "not_found" and await use.just_restarted(sure=start.cursor == ORIGIN):
                 return None  # who asks may be right: it is about to be written again

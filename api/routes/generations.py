@@ -35,8 +35,6 @@ from shared.request.request_json import encode
 
 router = APIRouter(prefix="/v1/generations", tags=["generations"], dependencies=[no_store, json_only])
 
-CANCEL_WAIT_S = 3.0
-"""Seconds that a cancel waits for the generation's end."""
 FIRST_LOOK_S = 0.005
 """Seconds after which it reads the record for the first time, which has some hundred bytes."""
 
@@ -149,10 +147,10 @@ async def _accept(use: ApiServices, owner: str, taken: ReadRequest, key: str | N
         raise unprocessable([FieldError(pointer="Idempotency-Key", message=message)], "idempotency_key_reused")
     if under_way:
         # Also where it was there before: this may be the second try of a write whose reply was lost.
-        use.promises.remember(acceptance)
+        use.unsynced.remember(acceptance)
     try:
         # Also where it was there before: the POST that wrote it may not have had its answer yet.
-        await use.durability.confirm(began)
+        await use.disk_sync.confirm(began)
     except NotOnDiskError:
         raise not_on_disk() from None
     return accepted
@@ -260,7 +258,7 @@ async def cancel(id: GenerationId, owner: Owner, use: Use, response: Response) -
     state = await use.generations.cancel(id)
     if state is None:
         raise gone()
-    use.promises.remember(Ending("cancel", id, owner))
+    use.unsynced.remember(Ending("cancel", id, owner))
     if state in ("queued", "running"):
         state = await _end(use, id) or state
         if state in ("queued", "running"):
@@ -269,10 +267,10 @@ async def cancel(id: GenerationId, owner: Owner, use: Use, response: Response) -
 
 
 async def _end(use: ApiServices, id: str) -> State | None:
-    """Returns how it ends within CANCEL_WAIT_S, None where not; reads its record, as its log may be long."""
+    """Returns how it ends within `cancel_wait_s`, None where not; by its record, as logs may be long."""
     loop = asyncio.get_running_loop()
-    until = loop.time() + CANCEL_WAIT_S
-    backoff = Backoff(first=FIRST_LOOK_S, cap=CANCEL_WAIT_S / 10)
+    until = loop.time() + use.cancel_wait_s
+    backoff = Backoff(first=FIRST_LOOK_S, cap=use.cancel_wait_s / 10)
     while loop.time() < until:
         await backoff.wait()
         with suppress(RedisError):  # a Redis that is away is waited for
@@ -290,5 +288,5 @@ async def delete(id: GenerationId, owner: Owner, use: Use) -> Response:
     if refusal(await use.generations.find(id), owner) == "not_found":
         raise not_found()
     await use.generations.delete(owner, id)
-    use.promises.remember(Ending("delete", id, owner))
+    use.unsynced.remember(Ending("delete", id, owner))
     return Response(status_code=204, headers=NO_STORE_HEADERS)

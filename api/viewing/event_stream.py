@@ -10,7 +10,6 @@ from api.supervisor import logger, where
 from api.viewing.connection import GIVER_EXTENSION, AsgiConnection, Connection
 from api.viewing.hub import Hub
 from api.viewing.replayer import replay
-from api.viewing.restoration import RESTORATION_S
 from api.viewing.resume import ResumePoint, admit
 from api.viewing.sse_frames import STREAM_HEADERS
 from api.viewing.viewer import Viewer
@@ -102,12 +101,12 @@ class EventStream(Response):
         """Decides once Redis can be asked; a restarted one is given time to have again what it lost."""
         loop = asyncio.get_running_loop()
         backoff = Backoff()
-        give_up_at = loop.time() + RESTORATION_S
+        give_up_at = loop.time() + self._hub.generations.durability.given_up_s
         while viewer.open:
             try:
                 decision = await admit(self._hub.log, self._hub.generations, self._id, self._owner, self._start)
             except RedisError:
-                give_up_at = loop.time() + RESTORATION_S
+                give_up_at = loop.time() + self._hub.generations.durability.given_up_s
             else:
                 if isinstance(decision, ResumePoint):
                     return decision

@@ -17,8 +17,6 @@ from shared.log.guarded_log import Log
 from shared.storage.keys import GenerationKeys
 from shared.storage.subscriber import Subscriber
 
-TAIL_LINGER_S = 5.0
-"""Seconds for which a tail is kept after its last watcher, who may come back: longer than a viewer's `retry`."""
 MAX_UNWATCHED_BYTES = 32_000_000
 """Most bytes of the frames of tails without a watcher, as they were when the last one left."""
 
@@ -31,6 +29,9 @@ class Hub:
         self.generations = generations
         self.settings = settings
         self.dialect = dialect
+        self.catch_up_s = generations.durability.catch_up_s
+        self.linger_s = 5.0
+        """Seconds a tail outlives its last watcher, who may come back: longer than the `retry` that it is told."""
         self.viewers: set[Viewer] = set()
         self.pages = ReplayPages(log, dialect)
         self.direct = False
@@ -84,7 +85,7 @@ class Hub:
         if self._watchers[tail]:
             return
         del self._watchers[tail]
-        end = asyncio.get_running_loop().call_later(TAIL_LINGER_S, self._close, tail)
+        end = asyncio.get_running_loop().call_later(self.linger_s, self._close, tail)
         self._unwatched[tail] = (end, tail.frames.size)
         self._unwatched_bytes += tail.frames.size
         if tail.known.ended or self._draining:

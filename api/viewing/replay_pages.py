@@ -10,8 +10,6 @@ from shared.log.entry import RawEntry, read_id
 from shared.log.events import ORIGIN, TERMINAL_TYPES, EventId
 from shared.log.guarded_log import LOG_PAGE, Log
 
-PAGE_KEPT_S = 1.0
-"""Seconds for which a page is kept for others: what is deleted is gone soon."""
 MAX_PAGE_BYTES = 32_000_000
 """Most bytes of pages that are kept."""
 
@@ -49,6 +47,8 @@ class ReplayPages:
 
     def __init__(self, log: Log, framer: Framer) -> None:
         self._log, self._framer = log, framer
+        self.kept_s = 1.0
+        """Seconds for which a page is kept for others: what is deleted is gone soon."""
         self._reading: dict[tuple[str, EventId], asyncio.Task[ReplayPage]] = {}
         self._size = 0
 
@@ -78,7 +78,7 @@ class ReplayPages:
         kept = 0.0
         try:
             page = ReplayPage(await self._log.read_raw(generation_id, first.before), self._framer)
-            kept = PAGE_KEPT_S if self._size + page.size <= MAX_PAGE_BYTES else 0.0
+            kept = self.kept_s if self._size + page.size <= MAX_PAGE_BYTES else 0.0
         finally:
             if not kept:
                 del self._reading[generation_id, first]

@@ -7,9 +7,6 @@ from api.viewing.known_log import KnownLog
 from shared.generations.generations import Existence, Generations
 from shared.log.guarded_log import Log
 
-RESTORATION_S = 10.0
-"""Seconds in which a worker writes again what a Redis that came back older has lost altogether."""
-
 Loss = Literal["restored", "replaced", "final"]
 """What becomes of a log that ends before an event which was seen.
 
@@ -30,7 +27,7 @@ class Restoration:
     @property
     def look_again_after(self) -> float | None:
         """Returns the seconds after which to look again, where the generation is forgotten; else None."""
-        return None if self._forgotten_at is None else RESTORATION_S / 10
+        return None if self._forgotten_at is None else self._generations.durability.given_up_s / 10
 
     def stop(self) -> None:
         """Forgets the time: the generation is there again, or Redis is away, which its worker needs too."""
@@ -55,4 +52,4 @@ class Restoration:
             self._forgotten_at = None
         elif self._forgotten_at is None:
             self._forgotten_at = now
-        return self._forgotten_at is not None and now - self._forgotten_at < RESTORATION_S
+        return self._forgotten_at is not None and now - self._forgotten_at < self._generations.durability.given_up_s

@@ -15,15 +15,14 @@ from api.viewing.tail import Tail
 from shared.config.settings import Settings
 from shared.log.events import ORIGIN
 
-CATCH_UP_S = 3.0
-"""Seconds that a cursor may be ahead of a growing log: a Redis that came back older soon has the rest again."""
-
 
 class Host(Protocol):
     """The owner of viewers (the hub), as a viewer calls it."""
 
     settings: Settings
     dialect: Dialect
+    catch_up_s: float
+    """Seconds a cursor may be ahead of a growing log: an older Redis soon has the rest again."""
 
     def leave(self, viewer: Viewer, tail: Tail | None) -> None:
         """Takes leave of this one, which no longer watches the tail."""
@@ -185,7 +184,7 @@ class Viewer:
             return True
         if self._cursor > known.last and known.state is None:
             if self._catch_up is None:
-                self._catch_up = self._loop.call_later(CATCH_UP_S, self._begin_again)
+                self._catch_up = self._loop.call_later(self._host.catch_up_s, self._begin_again)
             return False
         self.position, self.rewound = 0, True
         return True

@@ -37,12 +37,12 @@ class CheckedRedis:
     """Connections that one API with one worker may open there."""
 
 
-def examine(place: CheckedRedis) -> Iterator[Finding]:
+def examine(place: CheckedRedis, *, timeout_s: float = REDIS_TIMEOUT_S) -> Iterator[Finding]:
     """Gives all findings but those on workers and durability; one where it does not answer."""
-    client = open_client(place.server.url, REDIS_TIMEOUT_S)
+    client = open_client(place.server.url, timeout_s)
     try:
         refuse_if_hung_up(client)
-        yield from _permissions(place, _lacks(place.server))
+        yield from _permissions(place, _lacks(place.server, timeout_s))
         if (info := unless_closed(client.info)) is not None:
             directives = unless_closed(lambda: client.config_get("append*")) or {}
             yield redis_setup.version(place.subject, info)
@@ -91,11 +91,11 @@ def cannot_promise(url: str) -> tuple[str, str] | None:
     return (state, advice) if flaw else None
 
 
-def _lacks(server: TriedServer) -> MissingPermissions:
+def _lacks(server: TriedServer, timeout_s: float) -> MissingPermissions:
     """Returns what its user may not do. Raises redis.exceptions.RedisError and OSError."""
     # In a thread, as whoever calls may have a loop of its own.
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(lambda: asyncio.run(lacks(server, timeout=REDIS_TIMEOUT_S))).result()
+        return thread.submit(lambda: asyncio.run(lacks(server, timeout=timeout_s))).result()
 
 
 def _no_use(place: CheckedRedis, error: BaseException) -> Finding:

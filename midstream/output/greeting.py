@@ -53,11 +53,11 @@ async def _models(client: httpx2.AsyncClient, base: str, key: str | None) -> dic
     return listing
 
 
-async def all_ready(children: list[Subprocess]) -> None:
-    """Waits until each of them has said that it is ready, and names those that take long."""
+async def all_ready(children: list[Subprocess], *, reminder_s: float = READY_REMINDER_S) -> None:
+    """Waits until each of them has said that it is ready, and name those that take long."""
     while waiting := [child for child in children if not child.ready.is_set()]:
         tasks = [asyncio.create_task(child.ready.wait()) for child in waiting]
-        _, late = await asyncio.wait(tasks, timeout=READY_REMINDER_S)
+        _, late = await asyncio.wait(tasks, timeout=reminder_s)
         for task in late:
             task.cancel()
         if late:

@@ -7,11 +7,16 @@ from collections.abc import Callable
 POLL_S = 0.02
 
 
-async def until(condition: Callable[[], bool], timeout: float = float("inf")) -> bool:  # noqa: ASYNC109
-    """Says whether the condition came true within `timeout` seconds; looks at it every 20 ms."""
+async def until(
+    condition: Callable[[], bool],
+    timeout: float = float("inf"),  # noqa: ASYNC109
+    *,
+    poll_s: float = POLL_S,
+) -> bool:
+    """Says whether the condition came true within `timeout` seconds; looks at it every `poll_s` seconds."""
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:
             return False
-        await asyncio.sleep(POLL_S)
+        await asyncio.sleep(poll_s)
     return True

@@ -146,13 +146,19 @@ class Subprocess:
             say(rest.decode(errors="replace"), self.name)
 
 
-async def keep(member: Member) -> None:
+async def keep(
+    member: Member,
+    *,
+    first_pause_s: float = FIRST_PAUSE_S,
+    last_pause_s: float = LAST_PAUSE_S,
+    steady_after_s: float = STEADY_AFTER_S,
+) -> None:
     """Start a started member again whenever it dies, with back-off and jitter, until cancelled.
 
     Raises StartError where it ended with the exit code of a configuration error, which no restart heals, and where a
     child ended some times in a row; but not for a child that was ever ready. It may find again what it had then.
     """
-    backoff = Backoff(FIRST_PAUSE_S, LAST_PAUSE_S)
+    backoff = Backoff(first_pause_s, last_pause_s)
     failures = 0
     while True:
         began = time.monotonic()
@@ -160,7 +166,7 @@ async def keep(member: Member) -> None:
         was_ready = isinstance(member, Subprocess) and member.ready.is_set()
         if status == EXIT_CONFIGURATION_ERROR and not was_ready:
             raise StartError(f"{member.name} refused its configuration; its last line says what to correct")
-        if time.monotonic() - began > STEADY_AFTER_S:
+        if time.monotonic() - began > steady_after_s:
             backoff.reset()
         failures += 1
         if failures == MAX_STARTS and isinstance(member, Subprocess) and not was_ready:

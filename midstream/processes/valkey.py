@@ -56,16 +56,25 @@ class Valkey:
     """One server on one data folder; `async with` starts and stops it.
 
     `config` adds or overrides server directives, such as `{"maxmemory": "50mb"}`. `binary` defaults to
-    `find_binary()`. After `kill()` or a crash, `start()` brings it back on the same data.
+    `find_binary()`. After `kill()` or a crash, `start()` brings it back on the same data. `stop_timeout` is the seconds
+    between SIGTERM and SIGKILL.
     """
 
     name = "valkey"
 
-    def __init__(self, data_dir: Path, *, config: Mapping[str, str] | None = None, binary: Path | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        config: Mapping[str, str] | None = None,
+        binary: Path | None = None,
+        stop_timeout: float = STOP_TIMEOUT_S,
+    ) -> None:
         self.data_dir = data_dir.absolute()
         self.log_file = self.data_dir / "valkey.log"
         self._config = dict(config or {})
         self._binary = binary
+        self._stop_timeout = stop_timeout
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = FolderLock(self.data_dir)
 
@@ -119,10 +128,10 @@ class Valkey:
         return self._process.wait()
 
     async def stop(self) -> None:
-        """End the server in order, by force after 10 s, and give the folder free."""
+        """End the server in order, by force after `stop_timeout`, and give the folder free."""
         if self._process is not None and not self._ended:
             self._process.terminate()
-            if not await until(lambda: self._ended, STOP_TIMEOUT_S):
+            if not await until(lambda: self._ended, self._stop_timeout):
                 self._process.kill()
                 await until(lambda: self._ended)
         self._lock.release()
@@ -150,7 +159,7 @@ class Valkey:
 
     async def _end_orphan(self) -> None:
         """End a server that outlived its parent: having the folder's lock, we know that it is nobody's."""
-        if (orphan := await end_listener(self.socket, STOP_TIMEOUT_S)) is not None:
+        if (orphan := await end_listener(self.socket, self._stop_timeout)) is not None:
             raise StartError(f"process {orphan} of an earlier run holds {self.data_dir} and does not end: kill it")
 
     def _spawn(self, binary: Path) -> subprocess.Popen[bytes]:

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 
 from shared.generations.generations import Generations
 from shared.log.events import Cancelled, Failed, encode
-from shared.queue.queue import RESTORATION_MS
-from shared.storage.clock import read_clock
+from shared.storage.clock import read_server
 from shared.storage.keys import DEADLINES_KEY, LEASES_KEY, PENDING_KEY, QUEUE_KEY, GenerationKeys
 from shared.storage.lua_script import LuaScript
 
@@ -47,10 +46,10 @@ class Deadlines:
 
     async def keep(self) -> list[str]:
         """End what is due and runs nowhere; gives the ids of what was ended."""
-        _, up_ms = await read_clock(self._generations.redis)
-        now_ms, queue_up_ms = await self._queue.clock()
-        if min(up_ms, queue_up_ms) < max(self._queue.lease_ms, RESTORATION_MS):
+        servers = await read_server(self._generations.redis), await self._queue.server()
+        if any(server.young(self._queue.durability.restored_ms) for server in servers):
             return []  # what looks as if it waited may be running, on a worker that is about to write that again
+        now_ms = servers[1].now_ms
         return await self._keep_own(now_ms) + await self._keep_others(now_ms)
 
     async def _keep_own(self, now_ms: int) -> list[str]:

@@ -21,9 +21,9 @@ from shared.config.settings import Settings
 from shared.errors import GoneError, QueueFullError, UnreadableRecordError
 from shared.log.events import Cancelled, encode
 from shared.log.guarded_log import Log
-from shared.queue.queue import RESTORATION_MS, Announced, IndexPlace, Queue
+from shared.queue.queue import Announced, IndexPlace, Queue
 from shared.record import RECORD_FIELDS, Acceptance, Record, Shown, State, read_record, shown_of
-from shared.storage.clock import read_clock
+from shared.storage.clock import read_server
 from shared.storage.keys import SECRET_KEY, GenerationKeys
 from shared.storage.lua_script import LuaScript
 from shared.usage import read_ended
@@ -31,15 +31,13 @@ from shared.usage import read_ended
 End = Literal["gone", "lost", "sealed", "ending", "cancel"]
 """Why a generation does not go on: deleted or expired, forgotten by a Redis that came back older, sealed, cancelled.
 
-`ending` is gone or sealed, but not for SYNCED_MS: a Redis that crashes now may not know it when it is back.
+`ending` is gone or sealed, but not yet for `Durability.synced_ms`: a Redis that crashes now may come back without that.
 """
 
 logger = logging.getLogger("midstream.generations")
 
 MAX_LOOKS_PER_PAGE = 20
 """Times that one page looks further where it meets what has expired; after them it is shorter than asked for."""
-SYNCED_MS = 2000
-"""ms after which what Redis said is on its disk: it syncs each second."""
 
 
 class Existence(StrEnum):
@@ -91,6 +89,7 @@ class Generations:
         self.redis = redis
         self.queue = queue
         self.settings = settings
+        self.durability = queue.durability
         self._secret: bytes | None = None
 
     async def new_id(self, owner: str, idempotency_key: str | None) -> str:
@@ -289,8 +288,8 @@ class Generations:
         While Redis has been up for less than a lease, nothing is sealed here; ask again later.
         """
         keys = GenerationKeys(generation_id)
-        _, up_ms = await read_clock(self.redis)
-        seals = "1" if up_ms >= self.queue.lease_ms else ""
+        young = (await read_server(self.redis)).young(self.durability.lease_ms)
+        seals = "" if young else "1"
         raw = await self._cancel(self.redis, [keys.record, keys.log, keys.tombstone], [encode(Cancelled()), seals])
         if raw[0] == b"GONE":
             return None
@@ -326,8 +325,9 @@ class Generations:
                 pipe.hmget(GenerationKeys(generation_id).record, ["token", "seal", "ended", "cancel"])
                 pipe.pttl(GenerationKeys(generation_id).tombstone)
             (seconds, microseconds), *raw = await pipe.execute()
-        synced_ms = seconds * 1000 + microseconds // 1000 - SYNCED_MS
-        buried_ms = int(self.settings.tombstone_ttl * 1000) - SYNCED_MS
+        now_ms = seconds * 1000 + microseconds // 1000
+        synced_ms = now_ms - self.durability.synced_ms
+        buried_ms = int(self.settings.tombstone_ttl * 1000) - self.durability.synced_ms
         ends: list[End | None] = []
         for (token, seal, ended, cancel), left_ms in zip(raw[::2], raw[1::2], strict=True):
             if token is None and left_ms < 0:
@@ -337,7 +337,7 @@ class Generations:
                 ends.append("gone" if left_ms <= buried_ms else "ending")
             elif seal is not None:
                 # One that ends later than now did so before the clock was set back.
-                synced = int(ended) <= synced_ms or int(ended) > synced_ms + SYNCED_MS + 2 * self.queue.lease_ms
+                synced = int(ended) <= synced_ms or int(ended) > now_ms + 2 * self.queue.lease_ms
                 ends.append("sealed" if synced else "ending")
             else:
                 ends.append("cancel" if cancel is not None else None)
@@ -381,7 +381,7 @@ class Generations:
                 lost.append(acceptance)
                 if await self.restore(acceptance):
                     # A worker may have run it, even to its end: it has this time to write its log and its lease again.
-                    await self.queue.enqueue(acceptance.id, max(self.queue.lease_ms, RESTORATION_MS))
+                    await self.queue.enqueue(acceptance.id, self.durability.restored_ms)
             elif end in ("sealed", "ending") and unlisted:
                 # Out of the pending index it may be for good, but not out of its owner's list.
                 await self.queue.list_again(acceptance.id, acceptance.owner)

@@ -97,16 +97,22 @@ async def require(settings: Settings) -> Sequence[TriedServer]:
     return away
 
 
-async def try_again(settings: Settings, away: Sequence[TriedServer]) -> None:
+async def try_again(
+    settings: Settings,
+    away: Sequence[TriedServer],
+    *,
+    first_retry_s: float = FIRST_RETRY_S,
+    longest_retry_s: float = LONGEST_RETRY_S,
+) -> None:
     """Ask those that did not answer at start until they do, and log as an error what is missing then: once for each.
 
     What runs is not ended for it: whoever mends the permission need not start anything again.
     """
-    await asyncio.gather(*(_when_back(settings, server) for server in away))
+    backoffs = (Backoff(first=first_retry_s, cap=longest_retry_s) for _ in away)
+    await asyncio.gather(*(_when_back(settings, *each) for each in zip(away, backoffs, strict=True)))
 
 
-async def _when_back(settings: Settings, server: TriedServer) -> None:
-    backoff = Backoff(first=FIRST_RETRY_S, cap=LONGEST_RETRY_S)
+async def _when_back(settings: Settings, server: TriedServer, backoff: Backoff) -> None:
     while True:
         await backoff.wait()
         try:

@@ -18,6 +18,7 @@ from arq.jobs import serialize_job
 from redis.asyncio import Redis
 
 from shared.config.settings import Settings
+from shared.durability import Durability
 from shared.request.generation_request import MAX_TTL_S
 from shared.storage.clock import ServerClock, read_clock, read_server
 from shared.storage.keys import (
@@ -41,8 +42,6 @@ from shared.usage import MAX_MODELS_PER_DAY, OTHER_MODEL, Ended
 JOB_NAME = "generate"
 """The one job name; its only argument is the generation id, which is also the job id."""
 
-RESTORATION_MS = 4000
-"""ms in which a worker has written again what a Redis that came back has forgotten: it looks 2 s after an end."""
 NO_LEASES = 1 << 53
 """`leased_since_ms` with which no lease is old enough."""
 MAX_SETTLED_PER_STEP = 100
@@ -122,9 +121,10 @@ class Queue:
     _finish = LuaScript("shared/queue/finish.lua")
     _settle = LuaScript("shared/queue/settle.lua")
 
-    def __init__(self, redis: Redis, settings: Settings) -> None:
+    def __init__(self, redis: Redis, settings: Settings, durability: Durability | None = None) -> None:
         self.redis = redis
-        self.lease_ms = int(settings.lease * 1000)
+        self.durability = durability or Durability(settings.lease)
+        self.lease_ms = self.durability.lease_ms
         self.job_ttl_ms = int(settings.running_ttl * 1000)
         self.longest_ms = int((settings.running_ttl + max(MAX_TTL_S, settings.ttl)) * 1000)
         self.usage_ttl = settings.usage_ttl * 86_400
@@ -168,7 +168,7 @@ class Queue:
         raw = await self._take(
             self.redis,
             [QUEUE_KEY, LEASES_KEY],
-            [worker, self.lease_ms, most, *least, max(self.lease_ms, RESTORATION_MS)],
+            [worker, self.lease_ms, most, *least, self.durability.restored_ms],
         )
         jobs = [(job.decode(), int(float(score))) for job, score in zip(raw[2::2], raw[3::2], strict=True)]
         ahead = int(raw[1])

@@ -20,6 +20,8 @@ from redis.exceptions import ResponseError
 
 CLOCK_SET_MS = 2000
 """ms by which Redis' time must move against this process' monotonic clock to have been set."""
+UPTIME_ERROR_MS = 2000
+"""ms by which a server may have been up for longer than is known: INFO counts whole seconds, and we may come late."""
 SLOW_ANSWER_S = 0.5
 """Seconds of an answer from which on it cannot be told when in them Redis read its clock."""
 MAX_SERVERS = 64
@@ -34,6 +36,23 @@ class ServerClock(NamedTuple):
     """For how many ms it has been up at least, and its clock has not been set; for ever, where it has no INFO."""
     run_id: str | None
     """Another one after each restart, and on each server; None where it has no INFO."""
+
+    def young(self, for_ms: int) -> bool:
+        """Whether it has come back within so many ms, or its clock was set: it may lack what others write again."""
+        return self.up_ms < for_ms
+
+    def left_ms(self, for_ms: int) -> int:
+        """ms until it is no longer young."""
+        return max(0, for_ms - self.up_ms)
+
+    @property
+    def began_ms(self) -> int:
+        """Since when its word is good, on its own clock."""
+        return self.now_ms - self.up_ms
+
+    def began_after(self, moment: float) -> bool:
+        """Whether it surely came back after this moment (time.monotonic)."""
+        return self.up_ms + UPTIME_ERROR_MS <= (time.monotonic() - moment) * 1000
 
 
 @dataclass(slots=True)

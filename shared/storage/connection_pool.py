@@ -13,12 +13,8 @@ from redis.exceptions import ConnectionError
 from shared.errors import MidstreamError
 from shared.storage.outage import is_crowded
 
-IDLE_S = 10.0
-"""Seconds without use after which a connection is closed: a burst's must not stay taken from other processes."""
 KEPT_CONNECTIONS = 1
 """Connections that stay open however long they are idle, so that what comes now and then need not connect."""
-CROWDED_S = 1.0
-"""Seconds for which no further connection is tried after Redis refused one as it has `maxclients` of them."""
 
 
 class HungUpError(MidstreamError, ConnectionError):
@@ -33,6 +29,11 @@ class BoundedPool(BlockingConnectionPool):
     redis-py's lets whoever comes just then have what another one was woken for, who goes to the end of the line. Who
     finds that Redis takes no more connections, while this pool has some, waits for one of these.
     """
+
+    idle_s = 10.0
+    """Seconds without use after which a connection is closed: a burst's must not stay taken from other processes."""
+    crowded_s = 1.0
+    """Seconds for which no further connection is tried after Redis refused one as it has `maxclients` of them."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -76,7 +77,7 @@ class BoundedPool(BlockingConnectionPool):
             connection.idle_since = asyncio.get_running_loop().time()  # type: ignore[attr-defined]
         self._serve()
         if self._timer is None and len(self._available_connections) > KEPT_CONNECTIONS:
-            self._timer = asyncio.get_running_loop().call_later(IDLE_S, self._give_back)
+            self._timer = asyncio.get_running_loop().call_later(self.idle_s, self._give_back)
 
     def _serve(self) -> None:
         """Give what there is to those who wait, in turn."""
@@ -118,19 +119,19 @@ class BoundedPool(BlockingConnectionPool):
         """Take those that are open for all that there can be now. False where there is none."""
         open_now = [c for c in (*self._available_connections, *self._in_use_connections) if c.is_connected]
         loop = asyncio.get_running_loop()
-        self._room, self._crowded_until = len(open_now), loop.time() + CROWDED_S
+        self._room, self._crowded_until = len(open_now), loop.time() + self.crowded_s
         loop.call_at(self._crowded_until, self._serve)
         return bool(open_now)
 
     def _give_back(self) -> None:
-        """Close what was not used for IDLE_S seconds. It is in front, as what was given back last is taken first."""
+        """Close what was not used for `idle_s` seconds. It is in front, as what was given back last is taken first."""
         self._timer = None
         idle: list[Any] = self._available_connections
         loop = asyncio.get_running_loop()
-        while len(idle) > KEPT_CONNECTIONS and idle[0].idle_since <= loop.time() - IDLE_S:
+        while len(idle) > KEPT_CONNECTIONS and idle[0].idle_since <= loop.time() - self.idle_s:
             idle.pop(0).close()
         if len(idle) > KEPT_CONNECTIONS:
-            self._timer = loop.call_at(idle[0].idle_since + IDLE_S, self._give_back)
+            self._timer = loop.call_at(idle[0].idle_since + self.idle_s, self._give_back)
 
 
 def _is_refused(error: ConnectionError) -> bool:

@@ -115,7 +115,8 @@ class Disk:
 class DiskSync:
     """What `durability` asks for: nothing more than Redis' replies, or that all is on disk, on both Redis."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, answer_timeout_s: float = ANSWER_TIMEOUT_S) -> None:
+        self._answer_timeout_s = answer_timeout_s
         limits: Any = {
             "timeout": settings.redis_timeout,
             "connections": settings.redis_connections * WAITING_CONNECTIONS,
@@ -135,7 +136,7 @@ class DiskSync:
         """
         for name, disk in self._disks.items():
             try:
-                async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                async with asyncio.timeout(self._answer_timeout_s):
                     why = await disk.refusal()
             except (RedisError, TimeoutError) as error:
                 said = words(error, outage.refusal(error)) or type(error).__name__
@@ -151,7 +152,7 @@ class DiskSync:
         """
         for name, disk in self._disks.items():
             try:
-                async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                async with asyncio.timeout(self._answer_timeout_s):
                     await disk.confirm(began)
             except (NotOnDiskError, TimeoutError) as error:
                 why = f"{name} {error}" if isinstance(error, NotOnDiskError) else f"{name} does not answer"

@@ -32,10 +32,6 @@ from redis.exceptions import (
 
 logger = logging.getLogger("midstream.redis")
 
-PROBE_INTERVAL_S = 1.0
-"""Seconds between two probes."""
-QUIET_S = 2.0
-"""Seconds without a refusal before an outage is over."""
 MAX_SHOWN_CHARS = 300
 """Characters of Redis' words that are shown."""
 
@@ -106,6 +102,11 @@ def level(error: BaseException) -> int:
 class Outage:
     """Of one Redis, for all its clients in this process."""
 
+    probe_interval_s = 1.0
+    """Seconds between two probes."""
+    quiet_s = 2.0
+    """Seconds without a refusal before an outage is over."""
+
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self._name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
@@ -152,12 +153,12 @@ class Outage:
 
     async def _until_over(self, probe: Callable[[], Awaitable[Any]]) -> None:
         while True:
-            await asyncio.sleep(PROBE_INTERVAL_S * random.uniform(0.8, 1.2))
+            await asyncio.sleep(self.probe_interval_s * random.uniform(0.8, 1.2))
             try:
                 await probe()
             except (RedisError, OSError):
                 continue  # which is noted where it is met
-            if time.monotonic() - self._last > QUIET_S:
+            if time.monotonic() - self._last > self.quiet_s:
                 break
         logger.info("%s takes writes again, after %.0f s", self._name, self._last - self._since)
         self._told.clear()

@@ -19,8 +19,6 @@ CODES_TO_RETRY = CODES_OF_NO_PRIMARY | {"LOADING", "TRYAGAIN", "CLUSTERDOWN"}
 
 No page lists them. In the source of Redis 7.0 they are in server.c, blocked.c and cluster.c.
 """
-CLOSE_INTERVAL_S = 1.0
-"""Seconds at least between two times that all connections are closed: a replica may stay one for hours."""
 
 
 class Closes(Protocol):
@@ -38,6 +36,9 @@ class Closes(Protocol):
 class Primary:
     """All connections to one address."""
 
+    close_interval_s = 1.0
+    """Seconds at least between two times that all connections are closed: a replica may stay one for hours."""
+
     def __init__(self) -> None:
         self._connections: WeakSet[Closes] = WeakSet()
         self._closed_at = -math.inf
@@ -49,13 +50,13 @@ class Primary:
         self._connections.add(connection)
 
     def is_elsewhere(self) -> None:
-        """One was told so: close all that were made until now, CLOSE_INTERVAL_S after the last time at least."""
+        """One was told so: close all that were made until now, `close_interval_s` after the last time at least."""
         loop = asyncio.get_running_loop()
         now = self._refused_at = loop.time()
-        if now >= self._closed_at + CLOSE_INTERVAL_S:
+        if now >= self._closed_at + self.close_interval_s:
             self._close()
         elif self._due_at <= now:
-            self._due_at = self._closed_at + CLOSE_INTERVAL_S
+            self._due_at = self._closed_at + self.close_interval_s
             loop.call_at(self._due_at, self._close)
 
     def is_at(self, peer: tuple[str, int]) -> None:

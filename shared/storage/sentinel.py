@@ -26,9 +26,6 @@ SENTINEL_TIMEOUT_S = 1.0
 """Seconds in which a Sentinel must answer."""
 OTHERS_WAIT_S = 0.1
 """Seconds for which the others are waited for once one has answered."""
-WATCH_INTERVAL_S = 1.0
-"""Seconds between two questions while there are connections: a primary that was frozen, and wakes after another has
-taken its place, takes writes until it is told, which then are lost."""
 
 
 class Sentinels:
@@ -104,6 +101,10 @@ def newest(states: Iterable[Mapping[str, Any]]) -> tuple[str, int] | None:
 class SentinelPool(SentinelConnectionPool, BoundedPool):
     """redis-py's pool for Sentinels, with our bound; it closes what leads to a primary of the past."""
 
+    watch_interval_s = 1.0
+    """Seconds between two questions while there are connections: a primary that was frozen, and wakes after another has
+    taken its place, takes writes until it is told, which then are lost."""
+
     def __init__(self, sentinels: Sentinels, service: str, primary: Primary, **options: Any) -> None:
         super().__init__(service, sentinels, **options)  # type: ignore[no-untyped-call]
         self._primary = primary
@@ -112,7 +113,7 @@ class SentinelPool(SentinelConnectionPool, BoundedPool):
     async def get_master_address(self) -> tuple[str, int]:
         """Ask, and heed the answer. Raises redis.exceptions.RedisError."""
         if self._watching is None or self._watching.done():
-            self._watching = asyncio.create_task(_watch(ref(self)))
+            self._watching = asyncio.create_task(_watch(ref(self), self.watch_interval_s))
         address: tuple[str, int] = await self.sentinel_manager.discover_master(self.service_name)
         if address != self.master_address:
             self.master_address = address
@@ -126,10 +127,10 @@ class SentinelPool(SentinelConnectionPool, BoundedPool):
         await super().disconnect(inuse_connections)
 
 
-async def _watch(pool: ref[SentinelPool]) -> None:
+async def _watch(pool: ref[SentinelPool], interval_s: float) -> None:
     """Ask again and again, for as long as there is the pool: where connections are quiet, nobody else would notice."""
     while True:
-        await asyncio.sleep(WATCH_INTERVAL_S * random.uniform(0.8, 1.2))
+        await asyncio.sleep(interval_s * random.uniform(0.8, 1.2))
         if (watched := pool()) is None:
             return
         with suppress(RedisError, OSError):

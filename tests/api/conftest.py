@@ -13,13 +13,8 @@ from redis import Redis
 
 from midstream.processes.valkey import Valkey
 from shared.config.settings import load
+from shared.durability import Durability
 from tests.api.harness import Api, MakeApi, Producer
-
-
-@pytest.fixture(autouse=True)
-def _forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
-    # A node that goes waits until what it promised last is on disk: seconds, in each test.
-    monkeypatch.setattr("api.app.KEEP_UNSYNCED_S", 0.0)
 
 
 @pytest.fixture(scope="session")
@@ -51,9 +46,9 @@ async def make_api() -> AsyncIterator[MakeApi]:
     """Start an API with some settings; ended after the test."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def make(redis_url: str, **settings: Any) -> Api:
+        async def make(redis_url: str, *, times: Durability | None = None, **settings: Any) -> Api:
             given: dict[str, Any] = {"simulator_url": "http://127.0.0.1:9", "redis_timeout": 2.0} | settings
-            return await stack.enter_async_context(Api(load(redis_url=redis_url, **given)))
+            return await stack.enter_async_context(Api(load(redis_url=redis_url, **given), times))
 
         yield make
 

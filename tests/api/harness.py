@@ -15,6 +15,7 @@ from api.serving.listeners import listen
 from api.serving.server import DrainingServer, server
 from api.viewing.hub import Hub
 from shared.config.settings import Settings
+from shared.durability import Durability
 from shared.log.events import ORIGIN, Cancelled, Completed, Delta, Event, EventId, Failed, Part, PartEnd, Usage, encode
 from shared.log.guarded_log import Batch, Claim, ClaimOutcome, Log, Reply, WriteOutcome
 from shared.sse_decoder import SseDecoder
@@ -71,12 +72,20 @@ class Viewing:
             return [message async for message in self._messages]
 
 
+class Hasty(Durability):
+    """As in production, but a node that goes does not wait for the disk: that takes seconds, in each test."""
+
+    @property
+    def kept_s(self) -> float:
+        return 0.0
+
+
 class Api:
     """One running API process, within the test's own."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, durability: Durability | None = None) -> None:
         self.settings = settings
-        self.app = create_app(settings)
+        self.app = create_app(settings, durability=durability or Hasty(settings.lease))
         services = self.app.state.services
         self.hub: Hub = services.hub
         self.log: Log = services.log

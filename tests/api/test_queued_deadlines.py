@@ -6,23 +6,20 @@ import asyncio
 import json
 import logging
 from functools import partial
+from typing import Any
 
 import pytest
 
-from api import queued_deadlines
-from shared.generations import deadlines
+from api.queued_deadlines import QueuedDeadlines
 from shared.storage.keys import DEADLINES_KEY
-from tests.api.harness import BODY, Api, MakeApi, until
+from tests.api.harness import BODY, Api, Hasty, MakeApi, until
 
-
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queued_deadlines, "LOOK_INTERVAL_S", 0.05)
-    monkeypatch.setattr(deadlines, "RESTORATION_MS", 0)
+SOON: dict[str, Any] = {"lease": 0.2, "times": Hasty(0.2, sync_s=0.05)}
+"""A server that began a second ago is not young for it."""
 
 
 async def test_a_deadline_ends_what_waits_and_its_viewer_hears_of_it(make_api: MakeApi, redis_url: str) -> None:
-    api = await make_api(redis_url, lease=0.2)
+    api = await make_api(redis_url, **SOON)
     generation_id = await api.post(BODY | {"deadline": 0.3})
     *_, last = await api.events(generation_id)
     assert last.event == "failed"
@@ -32,7 +29,7 @@ async def test_a_deadline_ends_what_waits_and_its_viewer_hears_of_it(make_api: M
 
 
 async def test_the_settings_deadline_counts_for_others(make_api: MakeApi, redis_url: str) -> None:
-    api = await make_api(redis_url, lease=0.2, deadline=0.3)
+    api = await make_api(redis_url, **SOON, deadline=0.3)
     long = await api.post(BODY | {"deadline": 60})
     assert (await api.events(await api.post()))[-1].event == "failed"
     assert (await api.client.get(f"/v1/generations/{long}")).json()["state"] == "queued"
@@ -61,7 +58,7 @@ async def test_a_request_that_its_key_refuses_is_not_promised(
 ) -> None:
     api = await make_api(redis_url)
     promised: list[object] = []
-    monkeypatch.setattr(api.app.state.services.promises, "remember", promised.append)
+    monkeypatch.setattr(api.app.state.services.unsynced, "remember", promised.append)
     for more in ({}, {"deadline": 60}):
         await api.client.post("/v1/generations", json=BODY | more, headers={"Idempotency-Key": "k"})
     # Where Redis lost both, what was refused must not be accepted in the other's place.
@@ -78,7 +75,7 @@ async def test_a_replay_leaves_the_deadline_as_it_was(make_api: MakeApi, redis_u
 
 
 async def test_a_replay_of_what_has_ended_notes_no_deadline(make_api: MakeApi, redis_url: str) -> None:
-    api = await make_api(redis_url, lease=0.2)
+    api = await make_api(redis_url, **SOON)
     send = partial(api.client.post, "/v1/generations", json=BODY | {"deadline": 0.3}, headers={"Idempotency-Key": "k"})
     await api.events((await send()).json()["id"])
     async with asyncio.timeout(5):
@@ -103,16 +100,21 @@ async def test_readiness_says_how_many_workers_are_alive(api: Api) -> None:
 
 
 async def test_that_nobody_works_is_logged_once_and_so_is_that_somebody_does(
-    make_api: MakeApi, redis_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    api: Api, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "midstream.api")
-    monkeypatch.setattr(queued_deadlines, "NO_WORKER_FOR_S", 0.3)
+    services = api.app.state.services
+    subject = QueuedDeadlines(
+        services.generations, services.deadlines, services.workers, look_interval_s=0.05, no_worker_for_s=0.3
+    )
 
     def said(word: str) -> int:
         return sum(word in message for message in caplog.messages)
 
-    api = await make_api(redis_url)
+    task = asyncio.create_task(subject.run())
     await until(lambda: said("no worker is alive"), "the warning")
-    await api.app.state.services.workers.beat("w", 60)
+    await services.workers.beat("w", 60)
     await until(lambda: said("1 worker is alive again"), "the recovery")
     assert said("no worker is alive") == 1
+    task.cancel()
+    await asyncio.wait([task])

@@ -10,6 +10,7 @@ import pytest
 from api import services
 from api.problems.problem import ProblemError
 from api.services import ApiServices
+from shared.storage.clock import ServerClock
 from shared.storage.keys import GenerationKeys
 from tests.api.harness import Api, Producer
 
@@ -23,10 +24,10 @@ def use(api: Api) -> ApiServices:
 
 
 def redis_is_up_for(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    async def read_clock(_: object) -> tuple[int, int]:
-        return 0, int(seconds * 1000)
+    async def read_server(_: object) -> ServerClock:
+        return ServerClock(0, int(seconds * 1000), "a")
 
-    monkeypatch.setattr(services, "read_clock", read_clock)
+    monkeypatch.setattr(services, "read_server", read_server)
 
 
 async def refused(use: ApiServices, generation_id: str, owner: str = "local") -> str:

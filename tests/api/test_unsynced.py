@@ -15,6 +15,7 @@ from redis.exceptions import BusyLoadingError, ConnectionError
 from api import unsynced
 from api.unsynced import Ending, Unsynced
 from shared.config.settings import Settings
+from shared.durability import Durability
 from shared.generations.generations import Existence, Generations
 from shared.log.events import Completed
 from shared.log.guarded_log import Log
@@ -25,18 +26,22 @@ from tests.contract.accepting import batch, claim
 
 
 @pytest.fixture
-async def generations() -> AsyncIterator[Generations]:
+def remembered_s() -> float:
+    """As for Redis in production, of which all other times are a tenth here."""
+    return 60.0
+
+
+@pytest.fixture
+async def generations(remembered_s: float) -> AsyncIterator[Generations]:
     redis = FakeAsyncRedis(version=(7, 0))
     settings = Settings()
-    yield Generations(redis, Queue(redis, settings), settings)
+    durability = Durability(settings.lease, sync_s=0.1, remembered_s=remembered_s)
+    yield Generations(redis, Queue(redis, settings, durability), settings)
     await redis.aclose()
 
 
 @pytest.fixture
-async def remembered(
-    generations: Generations, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[tuple[Unsynced, Acceptance]]:
-    monkeypatch.setattr(unsynced, "LOOK_AFTER_S", 0.2)
+async def remembered(generations: Generations) -> AsyncIterator[tuple[Unsynced, Acceptance]]:
     subject = Unsynced(generations)
     task = asyncio.create_task(subject.run())
     acceptance = Acceptance(id="gen_x", owner="me", model="p/m", request=b"{}", on_interrupt="restart", ttl_ms=60_000)
@@ -116,11 +121,12 @@ async def _until(condition: Any) -> None:
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.parametrize("remembered_s", [0.4])
 async def test_an_outage_of_any_length_is_outlived(
     generations: Generations, remembered: tuple[Unsynced, Acceptance], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of more tries than answers are counted."""
-    monkeypatch.setattr(unsynced, "MAX_LOOKS", 2)
+    assert generations.durability.max_looks == 2
     look, tries = generations.accept_again, 0
 
     async def away(_: Any) -> list[Acceptance]:
@@ -209,9 +215,9 @@ async def test_a_queue_that_is_away_holds_up_no_cancel(
     await _until(cancelled)
 
 
-async def test_what_redis_never_does_is_forgotten(generations: Generations, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unsynced, "LOOK_AFTER_S", 0.02)
-    monkeypatch.setattr(unsynced, "MAX_LOOKS", 3)
+@pytest.mark.parametrize("remembered_s", [0.6])
+async def test_what_redis_never_does_is_forgotten(generations: Generations) -> None:
+    assert generations.durability.max_looks == 3
     subject = Unsynced(generations)
     task = asyncio.create_task(subject.run())
     await generations.redis.set(GenerationKeys("gen_bad").record, "not a record")

@@ -35,7 +35,6 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     made = Host()
     monkeypatch.setattr("bench.results.stolen", made.stolen)
     monkeypatch.setattr("bench.rounds.calibrate", made.work)
-    monkeypatch.setattr("bench.rounds.WAIT", 0.0)
     return made
 
 
@@ -53,7 +52,7 @@ async def test_order_turns_and_one_that_fails_is_left_out(report: Report) -> Non
         if name == "b":
             raise Unavailable("not here")
 
-    await alternate(report, ["a", "b", "c"], 3, measure, "load")
+    await alternate(report, ["a", "b", "c"], 3, measure, "load", wait_s=0)
     assert seen == ["a", "b", "c", "c", "a", "a", "c"]
     assert report.missing == {"b, load": "not here"}
 
@@ -75,7 +74,7 @@ def runs(host: Host, report: Report, busy: list[bool], failing: int = 0) -> Meas
 
 
 async def test_a_run_of_which_the_host_took_a_share_is_repeated_and_does_not_count(host: Host, report: Report) -> None:
-    await alternate(report, ["a"], 2, runs(host, report, [True, True, False, False]), "load")
+    await alternate(report, ["a"], 2, runs(host, report, [True, True, False, False]), "load", wait_s=0)
     row = report.rows["a", "load"]
     assert [run["stolen %"] for run in row.runs] == [50, 50, 0, 0]
     # What was lost counts wherever it was.
@@ -83,23 +82,22 @@ async def test_a_run_of_which_the_host_took_a_share_is_repeated_and_does_not_cou
 
 
 async def test_where_all_are_disturbed_all_count_and_it_ends(host: Host, report: Report) -> None:
-    await alternate(report, ["a"], 1, runs(host, report, [True] * (1 + AGAIN)), "load")
+    await alternate(report, ["a"], 1, runs(host, report, [True] * (1 + AGAIN)), "load", wait_s=0)
     assert report.rows["a", "load"].figures == {"ms": 1.0, "lost": 3, "stolen %": 50}
     assert report.missing == {}
 
 
 async def test_one_that_failed_while_disturbed_has_another_chance(host: Host, report: Report) -> None:
-    await alternate(report, ["a"], 1, runs(host, report, [True, False], failing=1), "load")
+    await alternate(report, ["a"], 1, runs(host, report, [True, False], failing=1), "load", wait_s=0)
     assert report.rows["a", "load"].figures["ms"] == 1.0
     assert report.missing == {}
-    await alternate(report, ["b"], 1, runs(host, report, [False], failing=1), "load")
+    await alternate(report, ["b"], 1, runs(host, report, [False], failing=1), "load", wait_s=0)
     assert report.missing == {"b, load": "the publisher fell behind"}
 
 
 async def test_a_run_begins_when_the_host_has_let_go(
     host: Host, report: Report, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bench.rounds.WAIT", 60.0)
     host.busy = True
     waits: list[float] = []
 

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from midstream.processes.valkey import Valkey
 from shared.config.settings import Settings
+from shared.durability import Durability
 from shared.generations.generations import Generations
 from shared.log.guarded_log import Log
 from shared.queue.queue import Queue
@@ -69,8 +70,13 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-def queue(redis: Redis, settings: Settings) -> Queue:
-    return Queue(redis, settings)
+def durability(settings: Settings) -> Durability:
+    return Durability(settings.lease)
+
+
+@pytest.fixture
+def queue(redis: Redis, settings: Settings, durability: Durability) -> Queue:
+    return Queue(redis, settings, durability)
 
 
 @pytest.fixture

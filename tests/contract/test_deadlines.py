@@ -10,6 +10,7 @@ from msgspec import UNSET
 from redis.asyncio import Redis
 
 from shared.config.settings import Settings
+from shared.durability import Durability
 from shared.generations import deadlines as module
 from shared.generations.deadlines import Deadlines
 from shared.generations.generations import Generations
@@ -25,10 +26,15 @@ def settings() -> Settings:
     return Settings(lease=0.3, deadline=1.0)
 
 
-@pytest.fixture(autouse=True)
-def _old_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    # A real server is up for a second when a test begins.
-    monkeypatch.setattr(module, "RESTORATION_MS", 0)
+@pytest.fixture
+def sync_s() -> float:
+    """So short that a real server, which is up for a second when a test begins, is not young."""
+    return 0.05
+
+
+@pytest.fixture
+def durability(settings: Settings, sync_s: float) -> Durability:
+    return Durability(settings.lease, sync_s=sync_s)
 
 
 async def accept(generations: Generations, generation_id: str) -> None:
@@ -137,8 +143,8 @@ async def test_more_than_a_look_takes_is_reached_by_the_next(
             await asyncio.sleep(0.02)
 
 
-async def test_after_a_restart_nothing_is_ended(generations: Generations, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "RESTORATION_MS", 10**12)
+@pytest.mark.parametrize("sync_s", [1e9])
+async def test_after_a_restart_nothing_is_ended(generations: Generations) -> None:
     deadlines = Deadlines(generations)
     await deadlines.note("gen_x", 0.001)
     await accept(generations, "gen_x")

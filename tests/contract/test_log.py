@@ -11,7 +11,7 @@ from fakeredis import FakeAsyncRedis
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError
 
-from shared.generations.generations import SYNCED_MS, Existence, Generations
+from shared.generations.generations import Existence, Generations
 from shared.log.events import ORIGIN, EventId
 from shared.log.guarded_log import MAX_BATCHES_PER_CALL, ClaimOutcome, Log, Publication, Reply, WriteOutcome
 from shared.storage.keys import GenerationKeys
@@ -265,7 +265,8 @@ class TestCancel:
         await generations.delete("local", generation_id)
         assert await generations.ends([generation_id]) == ["ending"], "a Redis that crashes now may not know it"
         await log.redis.pexpire(
-            GenerationKeys(generation_id).tombstone, int(generations.settings.tombstone_ttl * 1000) - SYNCED_MS
+            GenerationKeys(generation_id).tombstone,
+            int(generations.settings.tombstone_ttl * 1000) - generations.durability.synced_ms,
         )
         assert await generations.ends([generation_id]) == ["gone"]
 

@@ -17,18 +17,23 @@ from redis.exceptions import ConnectionError, OutOfMemoryError, ResponseError, T
 from midstream.processes.valkey import Valkey
 from shared.config.settings import Settings
 from shared.permissions.permission_check import require
-from shared.storage import outage
-from shared.storage.connections import connect
+from shared.storage import connections, outage
 from shared.storage.outage import is_full, level, outage_of, refusal
 
 LOGGER = "midstream.redis"
 
 
 @pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(outage, "PROBE_INTERVAL_S", 0.05)
-    monkeypatch.setattr(outage, "QUIET_S", 0.1)
+def _told(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, LOGGER)
+
+
+def connect(url: str, *, timeout: float, retries: int = 2) -> Redis:
+    """A client that soon sees the end of an outage."""
+    client = connections.connect(url, timeout=timeout, retries=retries)
+    its = outage_of(url)
+    its.probe_interval_s, its.quiet_s = 0.05, 0.1
+    return client
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:

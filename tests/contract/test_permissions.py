@@ -15,7 +15,6 @@ from redis.exceptions import RedisError
 from midstream.processes.valkey import Valkey
 from shared.config.settings import Settings
 from shared.errors import SettingsError
-from shared.permissions import permission_check
 from shared.permissions.commands import servers
 from shared.permissions.permission_check import ACL_RULE, MissingPermissions, lacks, require, try_again
 from shared.queue.queue import Queue
@@ -132,16 +131,14 @@ async def test_a_server_that_lets_nobody_in_or_is_away_is_no_reason_to_stop(serv
 
 
 async def test_a_server_that_was_away_at_start_is_tried_when_it_is_back(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(permission_check, "FIRST_RETRY_S", 0.01)
-    monkeypatch.setattr(permission_check, "LONGEST_RETRY_S", 0.05)
     async with Valkey(tmp_path / "data") as valkey:
         settings = as_user(valkey)
         # Its user is not there yet, so it lets nobody in.
         away = await require(settings)
         assert away == list(servers(settings))
-        asking = asyncio.create_task(try_again(settings, away))
+        asking = asyncio.create_task(try_again(settings, away, first_retry_s=0.01, longest_retry_s=0.05))
         admin = connect(valkey.url, timeout=5)
         await permit(admin, *ACL_RULE.split(), "-zadd")
         async with asyncio.timeout(10):

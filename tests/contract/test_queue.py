@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from shared.config.settings import Settings
-from shared.queue.queue import NO_LEASES, RESTORATION_MS, Announced, IndexPlace, Queue, decode_job, encode_job
+from shared.queue.queue import NO_LEASES, Announced, IndexPlace, Queue, decode_job, encode_job
 from shared.storage.keys import INTERRUPTS_CHANNEL, LEASES_KEY, PENDING_KEY, QUEUE_KEY
 
 
@@ -163,7 +163,7 @@ async def test_a_lease_from_before_the_clock_was_set_back_is_its_holders_for_one
 
 
 async def test_what_is_leased_by_nobody_is_believed_for_as_long_as_that_may_be(queue: Queue, redis: Any) -> None:
-    await queue.enqueue("a", RESTORATION_MS)
+    await queue.enqueue("a", queue.durability.restored_ms)
     before = await scores(redis)
     await queue.take("w", most=9)
     assert await scores(redis) == before

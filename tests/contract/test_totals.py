@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from shared.config.settings import Settings
-from shared.generations.generations import SYNCED_MS, Generations
+from shared.generations.generations import Generations
 from shared.log.events import Cancelled, Completed, Cost, Event, Failed, Spent, Usage
 from shared.log.guarded_log import Log, WriteOutcome
 from shared.queue.queue import Queue
-from shared.storage.clock import read_clock
+from shared.storage.clock import read_server
 from shared.storage.keys import COUNTED_KEY, PENDING_KEY, QUEUE_KEY, GenerationKeys
 from shared.usage import MAX_MODELS_PER_DAY, OTHER_MODEL, TOKEN_COUNTERS, Ended, Totals, ended, read_ended
 from tests.contract.accepting import accept, batch, claim
@@ -131,7 +131,7 @@ WHAT_HAPPENS = st.lists(
 async def test_totals_are_the_sum_over_generations_whatever_dies(
     redis: Any, queue: Queue, generations: Generations, log: Log, settings: Settings, happenings: list[str], data: Any
 ) -> None:
-    while (await read_clock(redis))[1] < SYNCED_MS:
+    while (await read_server(redis)).young(generations.durability.retaken_ms):
         await asyncio.sleep(0.05)  # such a young one is not swept
     await redis.flushall()
     sweeper = Sweeper(queue, generations, settings, Prices(Settings(simulator_url="http://127.0.0.1:9")))
@@ -145,7 +145,7 @@ async def test_totals_are_the_sum_over_generations_whatever_dies(
         end = data.draw(ENDS)
         assert (await log.append(batch(identity, claimed, 1, [end]))).outcome is WriteOutcome.OK
         await redis.zrem(QUEUE_KEY, identity)
-        await redis.hincrby(GenerationKeys(identity).record, "ended", -SYNCED_MS)
+        await redis.hincrby(GenerationKeys(identity).record, "ended", -generations.durability.synced_ms)
         mine = ended(record, claimed.first, claimed.token, end)
         assert mine == await read_ended(log, record), "worker and sweeper would count otherwise"
         match happening:

@@ -41,7 +41,10 @@ STAGES: dict[str, tuple[str, ...]] = {
     "guards": (*PYTEST, "tests/faults/test_guards.py"),
     "bill": (*PYTEST, "tests/worker/billing/test_bill.py"),
     "cache": (*PYTEST, "tests/worker/cache"),
-    "generate": (*PYTEST, "tests/worker/running/test_running_generations.py"),
+    "generate": (
+        *PYTEST,
+        *(f"tests/worker/running/test_{n}.py" for n in ("running_generations", "generation_run", "attempt_claims")),
+    ),
     "policy": (*PYTEST, "tests/worker/running/test_retry_policy.py"),
     "ends there": (*PYTEST, "tests/worker/running/test_generation_end.py"),
     "sweeper": (*PYTEST, "tests/worker/maintenance/test_sweeper.py"),
@@ -346,7 +349,7 @@ MUTANTS = (
     _one(
         "what was written again is not looked at again",
         "worker/maintenance/settler.py",
-        "        if there and now - writer.appended_at < RECHECK_AFTER_S:\n",
+        "        if there and now - writer.appended_at < self._durability.synced_s:\n",
         "        if False:\n",
         "guards",
     ),
@@ -479,7 +482,7 @@ MUTANTS = (
     _one("half an event is an event", STREAM, "        if _is_whole(event.data):", "        if True:", "ends"),
     _one("the last event needs its blank line", STREAM, "in decoder.last():", "in ():", "ends"),
     _one("keep-alives are no signs of life", STREAM, "if events or (piece and failure is None):", "if events:", "ends"),
-    _one("the wait for an end is not announced", STREAM, "yield Pause(AFTER_FINISH_S + 1)", "yield []", "ends"),
+    _one("the wait for an end is not announced", STREAM, "yield Pause(times.after_finish_s + 1)", "yield []", "ends"),
     _one(
         "a pause is not waited for", WATCHDOG, "return max(silent, self._paused_until) +", "return silent +", "watchdog"
     ),
@@ -531,7 +534,7 @@ MUTANTS = (
     _one(
         "the sweeper enqueues nothing",
         "worker/maintenance/sweeper.py",
-        "                        enqueued += await self.queue.enqueue(generation_id, self._restoration_ms)\n",
+        "                        enqueued += await self.queue.enqueue(generation_id, self._durability.restored_ms)\n",
         "                        pass\n",
         "worker",
     ),
@@ -638,7 +641,7 @@ MUTANTS = (
     _one(
         "with `disk`, the API answers before it is on disk",
         "api/routes/generations.py",
-        "        await use.durability.confirm(began)\n",
+        "        await use.disk_sync.confirm(began)\n",
         "        pass\n",
         "api",
     ),
@@ -834,7 +837,7 @@ MUTANTS = (
     _one(
         "deadlines are kept although Redis has just restarted",
         "shared/generations/deadlines.py",
-        "        if min(up_ms, queue_up_ms) < max(self._queue.lease_ms, RESTORATION_MS):\n",
+        "        if any(server.young(self._queue.durability.restored_ms) for server in servers):\n",
         "        if False:\n",
         "waiting",
     ),
@@ -1204,7 +1207,7 @@ MUTANTS = (
     _one(
         "a log's own errors are met for ever",
         "worker/maintenance/settler.py",
-        "if not there and writer.errors <= MAX_REFUSALS:",
+        "if not there and writer.errors <= self._durability.max_refusals:",
         "if not there:",
         "settler",
     ),
@@ -1239,7 +1242,7 @@ MUTANTS = (
     _one(
         "promises are looked at for ever",
         "api/unsynced.py",
-        "            if given.looks < MAX_LOOKS:\n",
+        "            if given.looks < self._durability.max_looks:\n",
         "            if True:\n",
         "promises",
     ),
@@ -1321,6 +1324,15 @@ MUTANTS = (
         "clock",
     ),
     _one(
+        "a Redis that has just come back is taken for an old one",
+        "shared/storage/clock.py",
+        "return self.up_ms < for_ms",
+        "return False",
+        "clock",
+        "guards",
+        "sweeper",
+    ),
+    _one(
         "each error holds a worker off from all that was there",
         "worker/leasing/queue_worker.py",
         "restarted=server.run_id is None or server.run_id != self._run_id)",
@@ -1358,28 +1370,28 @@ MUTANTS = (
     _one(
         "what was announced before the clock was set back is not swept",
         "worker/maintenance/sweeper.py",
-        "        enqueued += await self._pass(now_ms, log_up_ms, since_ms=now_ms + 2 * lease_ms)\n",
+        "        enqueued += await self._pass(now_ms, log_server, since_ms=now_ms + 2 * lease_ms)\n",
         "",
         "sweeper",
     ),
     _one(
         "a log that has just restarted is swept",
         "worker/maintenance/sweeper.py",
-        "if min(up_ms, log_up_ms) <",
-        "if up_ms <",
+        "for one in (server, log_server)",
+        "for one in (server,)",
         "sweeper",
     ),
     _one(
         "what the sweeper enqueues is somebody's for no longer than a lease",
         "worker/maintenance/sweeper.py",
-        "self._restoration_ms = max(queue.lease_ms, RESTORATION_MS)",
-        "self._restoration_ms = 0",
+        "await self.queue.enqueue(generation_id, self._durability.restored_ms)",
+        "await self.queue.enqueue(generation_id, 0)",
         "sweeper",
     ),
     _one(
         "what the queue's Redis lost is not looked for",
         "worker/maintenance/sweeper.py",
-        '            enqueued += await self._recovery.go_on(f"{log_run} {run}")\n',
+        '            enqueued += await self._recovery.go_on(f"{log_server.run_id} {server.run_id}")\n',
         "            pass\n",
         "recovery",
     ),
@@ -1414,8 +1426,8 @@ MUTANTS = (
     _one(
         "what a record is missing of is cleared away after an outage",
         "worker/maintenance/sweeper.py",
-        "min(abs(now_ms - since_ms), log_up_ms) > HALF_ACCEPTED_MS",
-        "abs(now_ms - since_ms) > HALF_ACCEPTED_MS",
+        "                    and not log_server.young(HALF_ACCEPTED_MS)\n",
+        "",
         "sweeper",
     ),
     _one(
@@ -1435,8 +1447,8 @@ MUTANTS = (
     _one(
         "a wake-up without a reply is waited for",
         WAKE_UPS,
-        "timeout=LOOK_INTERVAL_S if self.deaf else seconds + self._patience",
-        "timeout=None",
+        "longest = self._look_interval_s if self.deaf else seconds + self._patience",
+        "longest = None",
         "redis user",
     ),
     _one(

@@ -11,22 +11,22 @@ import pytest
 from fakeredis import FakeAsyncRedis
 from redis.asyncio import Redis
 
-from api import unsynced as promises_module
 from api.unsynced import Unsynced
 from shared.config.settings import Settings
+from shared.durability import Durability
 from shared.generations import generations as generations_module
 from shared.generations.generations import Generations
 from shared.log.events import TERMINAL_TYPES
 from shared.log.guarded_log import ClaimOutcome, Log, WriteOutcome
 from shared.queue.queue import Queue
 from shared.record import Acceptance
+from shared.storage.clock import ServerClock
 from shared.storage.keys import LEASES_KEY, PENDING_KEY, QUEUE_KEY, GenerationKeys
 from shared.storage.subscriber import Subscriber
 from tests.contract.accepting import accept, batch, claim, completed, delta
 from worker.billing.prices import Prices
 from worker.cache.log_notifier import LogNotifier
 from worker.cache.lookup import AnswerCache
-from worker.maintenance import settler as settler_module
 from worker.maintenance.settler import Settler
 from worker.providers.registry import Registry
 from worker.requests.kept_request import KeptRequest
@@ -53,8 +53,14 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-def generations(redis: Redis, settings: Settings) -> Generations:
-    return Generations(redis, Queue(redis, settings), settings)
+def sync_s() -> float:
+    """Seconds between two syncs of Redis' file: a tenth of the default."""
+    return 0.1
+
+
+@pytest.fixture
+def generations(redis: Redis, settings: Settings, sync_s: float) -> Generations:
+    return Generations(redis, Queue(redis, settings, Durability(settings.lease, sync_s)), settings)
 
 
 @pytest.fixture
@@ -65,7 +71,7 @@ def log(redis: Redis) -> Log:
 @pytest.fixture
 async def settler(generations: Generations) -> AsyncIterator[Settler]:
     """A running settler."""
-    settler = Settler(generations.queue.settle)
+    settler = Settler(generations.queue.settle, generations.durability)
     task = asyncio.create_task(settler.run())
     yield settler
     task.cancel()
@@ -162,10 +168,8 @@ async def test_the_end_of_another_attempt_does_not_settle_a_generation(
     generations: Generations,
     log: Log,
     redis: Redis,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Redis forgot the seal, and another attempt has sealed since: that one may not be on disk either."""
-    monkeypatch.setattr(settler_module, "RECHECK_AFTER_S", 0.05)
     generation_id = await accept(generations)
     writer = await open_writer(appender, log, generations, generation_id)
     older = await state(redis, generation_id)
@@ -186,10 +190,10 @@ async def test_no_cancel_is_sealed_while_redis_may_have_forgotten_who_runs_it(
     """What looks queued may be running or complete; the flag stands, and whoever claims it next ends it."""
     generation_id = await accept(generations)
 
-    async def just_restarted(redis: Redis) -> tuple[int, int]:
-        return int(time.time() * 1000), 0
+    async def just_restarted(redis: Redis) -> ServerClock:
+        return ServerClock(int(time.time() * 1000), 0, "a")
 
-    monkeypatch.setattr(generations_module, "read_clock", just_restarted)
+    monkeypatch.setattr(generations_module, "read_server", just_restarted)
     assert await generations.cancel(generation_id) == "running"
     assert await generations.ends([generation_id]) == ["cancel"]
     assert (await claim(log, generation_id)).start is ClaimOutcome.CANCELLED
@@ -202,10 +206,8 @@ async def test_what_redis_forgot_after_the_end_is_written_again(
     generations: Generations,
     log: Log,
     redis: Redis,
-    monkeypatch: pytest.MonkeyPatch,
     whole: bool,
 ) -> None:
-    monkeypatch.setattr(settler_module, "RECHECK_AFTER_S", 0.05)
     generation_id = await accept(generations)
     nothing: tuple[dict[bytes, bytes], list[Any]] = ({}, [])
     writer = await open_writer(appender, log, generations, generation_id)
@@ -230,15 +232,14 @@ async def test_what_redis_forgot_after_the_end_is_written_again(
     assert (await claim(log, generation_id)).start is ClaimOutcome.SEALED
 
 
+@pytest.mark.parametrize("sync_s", [0.15])
 async def test_what_redis_forgot_twice_is_written_again_twice(
     appender: Appender,
     settler: Settler,
     generations: Generations,
     log: Log,
     redis: Redis,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(settler_module, "RECHECK_AFTER_S", 0.3)
     generation_id = await accept(generations)
     writer = await open_writer(appender, log, generations, generation_id)
     older = await state(redis, generation_id)
@@ -255,10 +256,7 @@ async def test_what_redis_forgot_twice_is_written_again_twice(
         await settler.drained()
 
 
-async def test_what_redis_forgot_twice_is_accepted_again_twice(
-    generations: Generations, redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(promises_module, "LOOK_AFTER_S", 0.2)
+async def test_what_redis_forgot_twice_is_accepted_again_twice(generations: Generations, redis: Redis) -> None:
     subject = Unsynced(generations)
     acceptance = Acceptance(id="gen_x", owner="me", model="p/m", request=b"{}", on_interrupt="restart", ttl_ms=60_000)
     await generations.accept(acceptance)

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from api.viewing import viewer
 from midstream.processes.valkey import Valkey
 from shared.config.settings import Settings
 from shared.generations.generations import Generations
@@ -101,9 +100,9 @@ async def test_a_cursor_from_a_superseded_attempt(api: Api, live: bool) -> None:
 
 @pytest.mark.parametrize("live", [True, False], ids=["live", "ended"])
 @pytest.mark.parametrize("ahead", ["token", "seq"])
-async def test_a_cursor_from_the_future(api: Api, monkeypatch: pytest.MonkeyPatch, live: bool, ahead: str) -> None:
+async def test_a_cursor_from_the_future(api: Api, live: bool, ahead: str) -> None:
     """While the log grows it is waited for; then, as where it has ended, there is a `reset`, and all of it."""
-    monkeypatch.setattr(viewer, "CATCH_UP_S", 0.2)
+    api.hub.catch_up_s = 0.2
     producer = await said(api, "a")
     token = producer.claim.token
     cursor = EventId(token + 60_000, 0) if ahead == "token" else EventId(token, 99)

@@ -12,7 +12,7 @@ from tests.faults.journal import JOURNAL_VARIABLE
 from tests.faults.worker import COMMAND
 from tests.harness.processes import Process, Stack
 
-PAUSE = 1.0
+PAUSE_S = 1.0
 """Seconds for which all goes on between two steps."""
 
 
@@ -63,8 +63,8 @@ class Mixed(Rig):
 class Rollout:
     """Every step, one after the other: restarts of each beside the other, the upgrade, the way back, and kills."""
 
-    def __init__(self, rig: Mixed, history: History) -> None:
-        self.rig, self.history = rig, history
+    def __init__(self, rig: Mixed, history: History, *, pause_s: float = PAUSE_S) -> None:
+        self.rig, self.history, self._pause_s = rig, history, pause_s
 
     async def run(self, _: asyncio.Event) -> None:
         """All steps. It cannot be ended before."""
@@ -102,9 +102,9 @@ class Rollout:
             await (process.kill() if kill else process.stop())
             self.rig.make(process, version)
             await process.start()
-        await asyncio.sleep(PAUSE)
+        await asyncio.sleep(self._pause_s)
 
     async def _restart_redis(self) -> None:
         with self.history.fault("redis_kill", "redis"):
             await self.rig.restart_redis()
-        await asyncio.sleep(PAUSE)
+        await asyncio.sleep(self._pause_s)

@@ -6,11 +6,8 @@ import asyncio
 import re
 from pathlib import Path
 
-import pytest
-
 from tests.chaos.history import Fault, History, read
 from tests.harness.processes import Process
-from tests.upgrade import rollout
 from tests.upgrade.__main__ import BEFORE
 from tests.upgrade.rollout import Mixed, Rollout, Version
 
@@ -32,10 +29,7 @@ class Started(Process):
         return None
 
 
-async def test_each_version_is_restarted_beside_the_other_and_replaced_by_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rollout, "PAUSE", 0)
+async def test_each_version_is_restarted_beside_the_other_and_replaced_by_it(tmp_path: Path) -> None:
     history = History(tmp_path / "history")
     versions = [Version(name, tmp_path / name, tmp_path / name) for name in ("old", "new")]
     rig = Mixed(tmp_path, history, before=versions[0], now=versions[1], environment={})
@@ -43,7 +37,7 @@ async def test_each_version_is_restarted_beside_the_other_and_replaced_by_it(
     rig.apis = [Started(api, starts) for api in rig.apis]  # type: ignore[misc]
     rig.workers = [Started(worker, starts) for worker in rig.workers]
     async with rig.valkey:
-        await Rollout(rig, history).run(asyncio.Event())
+        await Rollout(rig, history, pause_s=0).run(asyncio.Event())
     history.close()
     old, new = {("api-2", "old"), ("worker-2", "old")}, {("api-1", "new"), ("worker-1", "new")}
     assert [set(starts[n : n + 2]) for n in range(0, 8, 2)] == [old, new, new, old]

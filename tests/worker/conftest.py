@@ -14,17 +14,20 @@ from redis.asyncio import Redis
 
 from midstream.processes.valkey import Valkey
 from shared.config.settings import Settings
-from shared.generations.generations import SYNCED_MS, Generations
+from shared.durability import Durability
+from shared.generations.generations import Generations
 from shared.log.entry import Entry
 from shared.log.events import TERMINAL_TYPES, AnyEvent, decode
 from shared.log.guarded_log import Log
 from shared.queue.queue import Queue
 from shared.record import Acceptance
 from shared.request.generation_request import GenerationRequest
-from shared.storage.clock import read_clock
+from shared.storage.clock import read_server
 from shared.storage.connections import connect
 from tests.simulator.conftest import started
 from worker.main import build
+
+LEASE_S = 0.6
 
 MakeWorker = Callable[[], "asyncio.Task[None]"]
 
@@ -42,7 +45,7 @@ async def _no_longer_fresh(server: Valkey) -> None:
     # One that may just have restarted seals no cancel, and is not swept.
     client = connect(server.url, timeout=5)
     async with asyncio.timeout(20):
-        while (await read_clock(client))[1] < SYNCED_MS:
+        while (await read_server(client)).young(Durability(LEASE_S).retaken_ms):
             await asyncio.sleep(0.05)
     await client.aclose()
 
@@ -55,7 +58,7 @@ def simulator_url() -> Iterator[str]:
 
 @pytest.fixture
 def settings(valkey: Valkey, simulator_url: str) -> Settings:
-    return Settings(redis_url=valkey.url, simulator_url=simulator_url, lease=0.6, drain_timeout=0.2, retries=1)
+    return Settings(redis_url=valkey.url, simulator_url=simulator_url, lease=LEASE_S, drain_timeout=0.2, retries=1)
 
 
 @pytest.fixture
@@ -82,9 +85,9 @@ def log(redis: Redis) -> Log:
 
 
 @asynccontextmanager
-async def working(settings: Settings) -> AsyncIterator[asyncio.Task[None]]:
+async def working(settings: Settings, durability: Durability | None = None) -> AsyncIterator[asyncio.Task[None]]:
     """A worker that runs inside; it is cut off at the end, without a drain."""
-    task = asyncio.create_task(build(settings).serve())
+    task = asyncio.create_task(build(settings, durability=durability).serve())
     try:
         yield task
     finally:

@@ -19,11 +19,6 @@ from shared.log.guarded_log import LOG_PAGE, Log
 from shared.record import Record
 from worker.cache.log_notifier import LogNotifier
 
-QUIET_S = 1.0
-"""Seconds without news after which the log is read, and the record looked at, all the same."""
-IN_LINE_S = 1.5 * QUIET_S
-"""Seconds in line after which a source is not waited for: a worker with room has long taken what became visible."""
-
 _SAYS = frozenset({"delta", "annotation", "part_end"})
 
 
@@ -44,6 +39,11 @@ class Beginning:
 
 class Source:
     """Reads another generation's log, and never writes to it."""
+
+    quiet_s = 1.0
+    """Seconds without news after which the log is read, and the record looked at, all the same."""
+    in_line_s = 1.5 * quiet_s
+    """Seconds in line after which a source is not waited for: a worker with room has long taken what became visible."""
 
     def __init__(self, generation_id: str, owner: str, log: Log, generations: Generations, news: LogNotifier) -> None:
         self.id = generation_id
@@ -82,7 +82,7 @@ class Source:
                         return
                 if len(page) < LOG_PAGE and not sealed:
                     with suppress(TimeoutError):
-                        async with asyncio.timeout(QUIET_S):
+                        async with asyncio.timeout(self.quiet_s):
                             await news.wait()
 
     async def _is_sealed(self) -> bool:
@@ -99,7 +99,7 @@ class Source:
         now = time.monotonic()
         if await self._generations.queue.position(self.id) is None:
             return None
-        if since is not None and now - since >= IN_LINE_S:
+        if since is not None and now - since >= self.in_line_s:
             raise SourceLostError
         return now if since is None else since
 

@@ -366,15 +366,16 @@ class QueueWorker(Worker):
     async def _hold_off_after_restart(self) -> None:
         asked = time.monotonic()
         try:
-            now_ms, up_ms, self._run_id = await self.queue.server()
+            server = await self.queue.server()
         except RedisError as error:
             await self._recover(error)
             return
-        self._see_clock(now_ms, asked)
-        if up_ms < self.lease * 1000:
-            self._hold = (time.monotonic() + self.lease - up_ms / 1000, now_ms - up_ms)
+        self._run_id = server.run_id
+        self._see_clock(server.now_ms, asked)
+        if left_ms := server.left_ms(self.queue.lease_ms):
+            self._hold = (time.monotonic() + left_ms / 1000, server.began_ms)
         # What ran out longer ago did so while nobody was there to take it, or the clock was set just now.
-        self._doubt = (time.monotonic() + self.lease, now_ms - int(self.lease * 1000))
+        self._doubt = (time.monotonic() + self.lease, server.now_ms - self.queue.lease_ms)
 
     def _see_clock(self, now_ms: int, asked: float) -> bool:
         """Whether Redis' clock was set since it was last seen, by more than a lease, in either direction.

@@ -24,11 +24,12 @@ LONGEST_RETRY_S = 10.0
 class WakeUps:
     """On a connection of its own, whose failures are nobody else's. A reply may be late by `patience` seconds."""
 
-    def __init__(self, queue: Queue, patience: float) -> None:
+    def __init__(self, queue: Queue, patience: float, *, look_interval_s: float = LOOK_INTERVAL_S) -> None:
         self._queue = queue
+        self._look_interval_s = look_interval_s
         self._patience = patience
         self._pop: asyncio.Task[bool] | None = None
-        self._backoff = Backoff(first=LOOK_INTERVAL_S, cap=LONGEST_RETRY_S)
+        self._backoff = Backoff(first=look_interval_s, cap=LONGEST_RETRY_S)
         self._again = 0.0
         self.deaf = False
         """The last pop failed, or its reply is late: the queue has to be looked at without it."""
@@ -44,7 +45,8 @@ class WakeUps:
                 await self._until_next_look()
                 return True
             self._pop = asyncio.create_task(self._queue.wait(seconds))
-        done, _ = await asyncio.wait({self._pop}, timeout=LOOK_INTERVAL_S if self.deaf else seconds + self._patience)
+        longest = self._look_interval_s if self.deaf else seconds + self._patience
+        done, _ = await asyncio.wait({self._pop}, timeout=longest)
         if not done:
             self.deaf = True
             return True
@@ -72,4 +74,4 @@ class WakeUps:
             await asyncio.gather(pop, return_exceptions=True)
 
     async def _until_next_look(self) -> None:
-        await asyncio.sleep(LOOK_INTERVAL_S * random.uniform(1.0, 1.2))
+        await asyncio.sleep(self._look_interval_s * random.uniform(1.0, 1.2))

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from redis.exceptions import RedisError
 
 from shared.backoff import Backoff
+from shared.durability import Durability
 from shared.log.guarded_log import WriteOutcome
 from shared.queue.queue import MAX_SETTLED_PER_STEP
 from shared.storage.outage import is_away, level
@@ -25,13 +26,6 @@ from worker.writing.writer import Writer
 
 logger = logging.getLogger("midstream.worker")
 
-RECHECK_AFTER_S = 2.0
-"""Seconds for which a sealed attempt is remembered: longer than Redis takes to sync its file (1 s)."""
-MAX_REFUSALS = 60
-"""Times that a log answers with an error of its own, about 1 s apart, after which a sealed attempt is forgotten.
-
-An outage counts none: what was sealed in the second before it is needed when it is over, however long that takes.
-"""
 MAX_WAITING = 10_000
 """Ended generations that wait for the queue; of more, the oldest are left to the sweeper."""
 
@@ -60,10 +54,12 @@ class Settler:
     def __init__(
         self,
         settle: Callable[[list[str], list[Ended]], Awaitable[object]],
+        durability: Durability,
         on_disk: Callable[[list[str]], None] = lambda _: None,
         observer: Observer | None = None,
     ) -> None:
         self._settle = settle
+        self._durability = durability
         self._on_disk = on_disk
         self._observer = observer or Observer()
         self._lingering: deque[_Sealed] = deque()
@@ -75,8 +71,8 @@ class Settler:
         self._progress = asyncio.Event()
 
     def take(self, writer: Writer, forget: Callable[[], None]) -> None:
-        """Look at this sealed log in RECHECK_AFTER_S; `forget` is called when its writer is no longer needed."""
-        self._lingering.append(_Sealed(writer, forget, time.monotonic() + RECHECK_AFTER_S))
+        """Look at this sealed log when it should be on disk; `forget` is called when its writer is no longer needed."""
+        self._lingering.append(_Sealed(writer, forget, time.monotonic() + self._durability.synced_s))
         self._look_now.set()
 
     def answered(self) -> None:
@@ -122,12 +118,12 @@ class Settler:
     def _look_at(self, sealed: _Sealed, now: float) -> None:
         writer = sealed.writer
         there = writer.behind == 0
-        if not there and writer.errors <= MAX_REFUSALS:
-            return
+        if not there and writer.errors <= self._durability.max_refusals:
+            return  # an outage counts no error: what was sealed just before it is needed when it is over
         del self._looking[writer]
-        if there and now - writer.appended_at < RECHECK_AFTER_S:
+        if there and now - writer.appended_at < self._durability.synced_s:
             # It had to be written again, and that is not on disk yet either.
-            sealed.due = now + RECHECK_AFTER_S
+            sealed.due = now + self._durability.synced_s
             self._lingering.append(sealed)
             self._look_now.set()
             return

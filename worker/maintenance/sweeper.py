@@ -11,10 +11,10 @@ from redis.exceptions import RedisError
 
 from shared.config.settings import Settings
 from shared.counted import counted
-from shared.generations.generations import SYNCED_MS, Generations
+from shared.generations.generations import Generations
 from shared.log.guarded_log import Log
-from shared.queue.queue import RESTORATION_MS, IndexPlace, Queue
-from shared.storage.clock import read_clock, read_server
+from shared.queue.queue import IndexPlace, Queue
+from shared.storage.clock import ServerClock, read_server
 from shared.storage.outage import level
 from shared.usage import Ended, read_ended
 from worker.billing.bill import Bill
@@ -50,7 +50,7 @@ class Sweeper:
         self.prices = prices
         self.interval = settings.lease
         self.renew_ms = settings.running_ttl * 1000 / 2
-        self._restoration_ms = max(queue.lease_ms, RESTORATION_MS)
+        self._durability = queue.durability
         self._tidied: tuple[str, IndexPlace | None] = "", None
         self._recovery = Recovery(generations) if settings.queue_apart else None
 
@@ -60,8 +60,8 @@ class Sweeper:
             await asyncio.sleep(self.interval * random.uniform(0.8, 1.2))
             try:
                 # Whoever sweeps has seen both clocks all the time, and knows when one was set, or its Redis restarted.
-                await self.queue.clock()
-                await read_clock(self.generations.redis)
+                await self.queue.server()
+                await read_server(self.generations.redis)
                 if await self.queue.alone("sweep", self.interval * 0.7):
                     await self.sweep()
             except RedisError as error:
@@ -69,24 +69,25 @@ class Sweeper:
 
     async def sweep(self) -> int:
         """One pass over the pending index; gives how many generations it enqueued."""
-        now_ms, up_ms, run = await self.queue.server()
-        _, log_up_ms, log_run = await read_server(self.generations.redis)
-        if min(up_ms, log_up_ms) < max(self.interval * 1000, SYNCED_MS):
+        server = await self.queue.server()
+        log_server = await read_server(self.generations.redis)
+        if any(one.young(self._durability.retaken_ms) for one in (server, log_server)):
             return 0  # workers are taking their leases back: what looks unqueued may be running
+        now_ms = server.now_ms
         lease_ms = int(self.interval * 1000)
         # Younger entries may be in the middle of being accepted, or have just been sealed; those of a time that is
         # further off than two leases were announced before the clock was set back.
-        enqueued = await self._pass(now_ms, log_up_ms, before_ms=now_ms - lease_ms)
-        enqueued += await self._pass(now_ms, log_up_ms, since_ms=now_ms + 2 * lease_ms)
+        enqueued = await self._pass(now_ms, log_server, before_ms=now_ms - lease_ms)
+        enqueued += await self._pass(now_ms, log_server, since_ms=now_ms + 2 * lease_ms)
         await self._tidy()
         if self._recovery is not None:
-            enqueued += await self._recovery.go_on(f"{log_run} {run}")
+            enqueued += await self._recovery.go_on(f"{log_server.run_id} {server.run_id}")
         self._observer.swept(enqueued)
         if enqueued:
             logger.info("enqueued %s that nobody had", counted(enqueued, "generation", "generations"))
         return enqueued
 
-    async def _pass(self, now_ms: int, log_up_ms: int, **announced: int) -> int:
+    async def _pass(self, now_ms: int, log_server: ServerClock, **announced: int) -> int:
         enqueued = kept = 0
         while page := await self.queue.pending(count=PENDING_PAGE, offset=kept, **announced):
             unqueued = [generation_id for generation_id, _, queued in page if not queued]
@@ -100,9 +101,11 @@ class Sweeper:
                         await self.generations.renew(generation_id)
                     if not queued:
                         # Redis may have come back older since this pass began: its worker writes it again.
-                        enqueued += await self.queue.enqueue(generation_id, self._restoration_ms)
+                        enqueued += await self.queue.enqueue(generation_id, self._durability.restored_ms)
                 elif end in ("gone", "sealed") or (
-                    end == "lost" and min(abs(now_ms - since_ms), log_up_ms) > HALF_ACCEPTED_MS
+                    end == "lost"
+                    and abs(now_ms - since_ms) > HALF_ACCEPTED_MS
+                    and not log_server.young(HALF_ACCEPTED_MS)
                 ):
                     over.append(generation_id)
                     if end == "sealed":

@@ -9,11 +9,9 @@ from typing import Any
 import httpx2
 
 from shared.config.outbound import way_to
+from worker.providers.call_times import CALL_TIMES, CallTimes
 from worker.providers.errors import TRANSPORT_ERRORS
 from worker.providers.transport import ProxiedTransport, Transport
-
-CALL_TIMEOUT = httpx2.Timeout(connect=10.0, read=900.0, write=60.0, pool=10.0)
-"""Seconds. `read` is until the answer begins; from then on the worker's watchdog (attempt.py) ends a silence."""
 
 CONNECTION_LIMITS = httpx2.Limits(max_connections=10_000, max_keepalive_connections=256, keepalive_expiry=30.0)
 """Far above any worker's `concurrency`, the limit that counts: no call waits for another's connection. Of connections
@@ -62,7 +60,7 @@ async def _bounded(response: httpx2.Response) -> httpx2.Response:
     return httpx2.Response(response.status_code, headers=headers, content=bytes(content), request=response.request)
 
 
-def http_client(address: str) -> httpx2.AsyncClient:
+def http_client(address: str, times: CallTimes = CALL_TIMES) -> httpx2.AsyncClient:
     """The client that an SDK sends with to this address, and to no other.
 
     It follows no redirects, as these would carry the key elsewhere. No compression: a proxy that compresses holds
@@ -74,7 +72,7 @@ def http_client(address: str) -> httpx2.AsyncClient:
     else:
         transport = ProxiedTransport(verify=way.certificates, limits=CONNECTION_LIMITS, proxy=way.proxy)
     return ProviderHttpClient(
-        timeout=CALL_TIMEOUT,
+        timeout=times.timeout,
         headers={"Accept-Encoding": "identity"},
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         transport=transport,

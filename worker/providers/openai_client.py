@@ -8,19 +8,20 @@ import httpx2
 from openai import AsyncOpenAI, AsyncStream
 
 from shared.config.provider_settings import ProviderSettings
+from worker.providers.call_times import CALL_TIMES, CallTimes
 from worker.providers.environment_headers import without_ambient_headers
-from worker.providers.http_client import CALL_TIMEOUT, http_client
+from worker.providers.http_client import http_client
 
 
-def connect(settings: ProviderSettings) -> AsyncOpenAI:
+def connect(settings: ProviderSettings, times: CallTimes = CALL_TIMES) -> AsyncOpenAI:
     """A client for this endpoint, which tries nothing again by itself."""
     with without_ambient_headers():
         client = AsyncOpenAI(
             api_key=settings.api_key(),
             base_url=settings.address,
             max_retries=0,
-            timeout=CALL_TIMEOUT,
-            http_client=http_client(settings.address),
+            timeout=times.timeout,
+            http_client=http_client(settings.address, times),
         )
     if not is_official(client):
         # The SDK takes these from the environment for any address; they are nobody else's business.

@@ -25,17 +25,11 @@ from shared.request.generation_request import MAX_DEPTH
 from shared.request.nesting import shallow
 from shared.sse_decoder import ServerSentEvent, SseDecoder
 from shared.strict_json import cut, nests_deeper
+from worker.providers.call_times import CALL_TIMES, CallTimes
 from worker.providers.errors import TRANSPORT_ERRORS, from_status, from_transport, problem
 from worker.providers.finish_reasons import Finish, is_done
 from worker.providers.provider import Pause, ProviderError, ProviderEvent, adds
 from worker.providers.transport import BODY_EXTENSION, Body
-
-AFTER_FINISH_S = 10.0
-"""Seconds after a finish reason for which its counts, the terminal marker or the end of the body are waited for.
-
-Then the answer is complete. Whatever of it comes later starts the wait anew: some endpoints stamp a finish reason on
-every chunk, with pauses of seconds between them.
-"""
 
 KEEP_ALIVES = frozenset({"ping", "keepalive", "keep-alive", "heartbeat"})
 """Names of events, or all that is in them, that say no more than that somebody is there."""
@@ -75,12 +69,15 @@ class AnswerReader(Protocol):
 
 
 async def follow(
-    name: str, send: Callable[[], Awaitable[httpx2.Response]], reader: AnswerReader
+    name: str,
+    send: Callable[[], Awaitable[httpx2.Response]],
+    reader: AnswerReader,
+    times: CallTimes = CALL_TIMES,
 ) -> AsyncGenerator[list[ProviderEvent], None]:
     """Send the request and give the answer's events, one list for what arrived together, empty for a sign of life.
 
-    A clean end, AFTER_FINISH_S of silence and, where it is certain, a broken connection complete an answer whose finish
-    reason has come.
+    A clean end, `after_finish_s` of silence and, where it is certain, a broken connection complete an answer whose
+    finish reason has come.
 
     Raises ProviderError, always outside the handler of what caused it: the SDKs' errors quote the provider's
     text, which must not reach a log as a traceback's first half.
@@ -130,8 +127,8 @@ async def follow(
             if not reader.finish_reason.is_end(said=said):
                 waits_until = None
             elif not reader.ended and (waits_until is None or adds(events)):
-                waits_until = asyncio.get_running_loop().time() + AFTER_FINISH_S
-                yield Pause(AFTER_FINISH_S + 1)
+                waits_until = asyncio.get_running_loop().time() + times.after_finish_s
+                yield Pause(times.after_finish_s + 1)
         await _drain(read)
 
 

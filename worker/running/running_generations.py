@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 from shared.generations.generations import Found
 from shared.log.guarded_log import WriteOutcome
-from shared.queue.queue import RESTORATION_MS
 from shared.storage.clock import read_server
 from worker.requests.kept_request import KeptRequest
 from worker.requests.newer_requests import NewerRequests
@@ -68,8 +67,9 @@ class RunningGenerations:
         if found.now_ms - record.created_ms < self.services.settings.lease * 1000:
             return 0
         server = await read_server(self.services.log.redis)
-        began_ms = server.now_ms - server.up_ms
-        return RESTORATION_MS - server.up_ms if record.created_ms < began_ms else 0
+        if record.created_ms >= server.began_ms:
+            return 0
+        return server.left_ms(self.services.generations.durability.rewritten_ms)
 
     def stop(self, generation_id: str, why: Stop) -> None:
         """End one, if it runs here."""

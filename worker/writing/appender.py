@@ -3,7 +3,7 @@
 The first event leaves at once; while a round trip is under way, later ones gather, and adjacent deltas merge. So there
 is no timer on the way of the first token, and under load the batches grow while their number does not. Where one round
 trip follows another, events gather for `window` seconds, but for first words, ends and tool calls. The busier the
-process, the longer they gather, at most BUSY_GATHER_S (load.py).
+process, the longer they gather, at most `busy_gather_s` (cpu_load.py).
 
 Nothing else is awaited here: what follows an end is the settler's, and what Redis forgot is restored beside it. What
 goes wrong with one writer ends that writer.
@@ -30,8 +30,6 @@ from worker.writing.writer import FULL_DISK_S, FULL_MEMORY_S, StopReason, Writer
 
 logger = logging.getLogger("midstream.worker")
 
-BUSY_GATHER_S = 0.01
-"""Seconds between two round trips of a process that does nothing but work."""
 SOON_WINDOWS = 2
 """Windows since the last round trip within which the next one waits for more: what comes seldom waits for nothing."""
 TIMER_TICK_S = 0.001
@@ -57,6 +55,10 @@ class Appender:
 
     `settler` is given the writers of sealed logs; `beat` is called before each round trip (PauseDetector).
     """
+
+    busy_gather_s = 0.01
+    """Seconds between two round trips of a process that does nothing but work."""
+    full_disk_s = FULL_DISK_S
 
     def __init__(
         self,
@@ -186,7 +188,7 @@ class Appender:
     async def _gather(self) -> None:
         """Wait for more: where more is likely to come soon, and where the process is busy."""
         now = time.monotonic()
-        busy_until = now + BUSY_GATHER_S * self._load.share() ** 2
+        busy_until = now + self.busy_gather_s * self._load.share() ** 2
         if now - self._sent_at < SOON_WINDOWS * self._window:
             await self._wait_unless(self._prompt, now + self._window)
         await self._wait_unless(self._urgent, busy_until)
@@ -219,7 +221,7 @@ class Appender:
             if isinstance(reply, ResponseError):
                 refused = reply
                 if is_full(reply):
-                    writer.refuse(FULL_MEMORY_S if isinstance(reply, OutOfMemoryError) else FULL_DISK_S)
+                    writer.refuse(FULL_MEMORY_S if isinstance(reply, OutOfMemoryError) else self.full_disk_s)
                 elif not is_away(reply):
                     writer.errors += 1
             else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -75,6 +76,6 @@ async def test_a_stream_is_opened_where_redis_does_not_say_in_time(
         await asyncio.Event().wait()
 
     monkeypatch.setattr(events, "admit", never)
-    monkeypatch.setattr(events, "ASK_TIMEOUT_S", 0.01)
+    api.app.state.services = replace(api.app.state.services, ask_timeout_s=0.01)
     await running.complete()
     assert (await api.events(running.generation_id))[-1].event == "completed"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -365,8 +366,8 @@ async def test_cancel_while_running_says_who_won(api: Api, running: Producer, wi
     assert api.hub.tails == 0  # how it ended says its record, and its log may be long
 
 
-async def test_cancel_that_takes_longer(api: Api, running: Producer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.routes.generations.CANCEL_WAIT_S", 0.1)
+async def test_cancel_that_takes_longer(api: Api, running: Producer) -> None:
+    api.app.state.services = replace(api.app.state.services, cancel_wait_s=0.1)
     response = await api.client.post(f"/v1/generations/{running.generation_id}/cancel")
     assert (response.status_code, response.json()["state"]) == (202, "running")
 

@@ -97,9 +97,8 @@ async def test_a_redis_that_refuses_says_so_in_its_words(make_api: MakeApi, own_
 
 
 async def test_a_redis_that_was_away_at_the_start_is_asked_for_permissions_when_it_is_back(
-    own_valkey: Valkey, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    own_valkey: Valkey, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(permission_check, "FIRST_RETRY_S", 0.01)
     async with Redis.from_url(own_valkey.url) as redis:
         rules = ("on", ">x", *permission_check.ACL_RULE.split(), "-zadd")
         await redis.execute_command("ACL", "SETUSER", "u", *rules)

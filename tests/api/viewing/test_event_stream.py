@@ -10,8 +10,8 @@ import socket
 import pytest
 from redis import Redis
 
-from api.viewing import restoration, viewer
 from midstream.processes.valkey import Valkey
+from shared.durability import Durability
 from shared.log.events import ORIGIN, EventId
 from shared.log.guarded_log import Batch, WriteOutcome
 from shared.record import Acceptance
@@ -199,10 +199,8 @@ async def test_cursor_ahead_waits_for_the_log(api: Api, running: Producer) -> No
     assert rest == (await whole(api.log, running.generation_id))[5:]
 
 
-async def test_cursor_ahead_that_never_comes_resets(
-    api: Api, running: Producer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(viewer, "CATCH_UP_S", 0.2)
+async def test_cursor_ahead_that_never_comes_resets(api: Api, running: Producer) -> None:
+    api.hub.catch_up_s = 0.2
     await running.say("a")
     async with api.view(running.generation_id, str(EventId(running.claim.token, 900))) as viewing:
         assert (await viewing.next()).event == "reset"
@@ -436,10 +434,9 @@ async def test_redis_that_came_back_older(make_api: MakeApi, redis_url: str) -> 
     assert rest == expected
 
 
-async def test_redis_that_came_back_empty(make_api: MakeApi, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_redis_that_came_back_empty(make_api: MakeApi, redis_url: str) -> None:
     """Nobody will ever write again: the viewer is not left hanging."""
-    monkeypatch.setattr(restoration, "RESTORATION_S", 0.5)
-    api = await make_api(redis_url, heartbeat=0.2)
+    api = await make_api(redis_url, heartbeat=0.2, times=Durability(15.0, sync_s=0.05))
     generation_id = await api.hub.generations.new_id("local", None)
     asked = Acceptance(
         id=generation_id, owner="local", model="p/m", request=b"{}", on_interrupt="restart", ttl_ms=60_000
@@ -485,7 +482,7 @@ async def test_reconnect_to_a_restarted_redis_that_has_not_got_the_generation_ba
     await before.say("a")
     await api.log.redis.flushall()
     _, up_ms = await read_clock(api.log.redis)
-    assert up_ms < restoration.RESTORATION_S * 1000, "the server is a fresh one"
+    assert up_ms < api.hub.generations.durability.given_up_ms, "the server is a fresh one"
     assert await api.status(generation_id) == 404
     async with api.view(generation_id, str(before.last)) as viewing:
         assert viewing.response.status_code == 200

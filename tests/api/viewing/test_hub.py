@@ -25,11 +25,9 @@ def watching(hub: Hub, generation_id: str) -> Iterator[Tail]:
         hub.release(tail)
 
 
-async def test_watchers_share_a_tail_that_ends_after_the_last(
-    api: Api, running: Producer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_watchers_share_a_tail_that_ends_after_the_last(api: Api, running: Producer) -> None:
     hub: Hub = api.hub
-    monkeypatch.setattr("api.viewing.hub.TAIL_LINGER_S", 0.01)
+    hub.linger_s = 0.01
     with watching(hub, running.generation_id) as first:
         with watching(hub, running.generation_id) as second:
             assert first is second

@@ -12,9 +12,10 @@ from fakeredis import FakeAsyncRedis
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError
 
-from api.viewing import log_follower, restoration
+from api.viewing import log_follower
 from api.viewing.log_follower import LogFollower
 from shared.config.settings import Settings
+from shared.durability import Durability
 from shared.generations.generations import Generations
 from shared.log.guarded_log import Batch, Log
 from shared.queue.queue import Queue
@@ -137,7 +138,7 @@ async def test_the_time_to_write_it_again_counts_only_while_redis_answers(
     follow: Follow, generations: Generations, log: Log, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It comes back without the generation, goes once more, and only then its worker can write."""
-    monkeypatch.setattr(restoration, "RESTORATION_S", 1.0)
+    generations.durability = Durability(15.0, sync_s=0.1)
     generation_id = await accept(generations)
     await claim(log, generation_id)
     older = await state(redis, generation_id)
@@ -156,7 +157,7 @@ async def test_the_time_to_write_it_again_counts_only_while_redis_answers(
 
     monkeypatch.setattr(log, "read_raw", away)
     began = time.monotonic()
-    await eventually(lambda: tries > 1 and time.monotonic() - began > 2 * restoration.RESTORATION_S)
+    await eventually(lambda: tries > 1 and time.monotonic() - began > 2 * generations.durability.given_up_s)
     answered = 0
 
     async def back(*arguments: Any, **options: Any) -> Any:

@@ -67,7 +67,7 @@ async def test_viewers_of_one_log_share_its_pages(api: Api, running: Producer, m
         return await read(log, generation_id, after, count=count)
 
     monkeypatch.setattr(Log, "read_raw", counted)
-    monkeypatch.setattr("api.viewing.replay_pages.PAGE_KEPT_S", 60.0)
+    api.hub.pages.kept_s = 60.0
     cursors = [messages[index * 20].id for index in range(50)]
     got = await asyncio.gather(*(api.events(running.generation_id, cursor) for cursor in cursors))
     for index, seen in enumerate(got):

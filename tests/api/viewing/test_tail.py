@@ -56,7 +56,7 @@ class House:
     """Where viewers are at home."""
 
     def __init__(self, dialect: Dialect) -> None:
-        self.settings, self.dialect = Settings(), dialect
+        self.settings, self.dialect, self.catch_up_s = Settings(), dialect, 3.0
 
     def leave(self, viewer: Viewer, tail: Tail | None) -> None: ...
 

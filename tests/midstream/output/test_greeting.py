@@ -7,19 +7,15 @@ import sys
 
 import pytest
 
-from midstream.output import greeting
 from midstream.output.greeting import all_ready, curl
 from midstream.processes.subprocess import Subprocess
 from shared.config.settings import load
 
 
-async def test_those_that_take_long_are_named(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(greeting, "READY_REMINDER_S", 0.01)
+async def test_those_that_take_long_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     children = [Subprocess(name, [sys.executable], {}, says_ready=True) for name in ("api", "worker-1", "worker-2")]
     children[0].ready.set()
-    waiting = asyncio.create_task(all_ready(children))
+    waiting = asyncio.create_task(all_ready(children, reminder_s=0.01))
     said = ""
     while "still waiting for worker-1, worker-2 to come to work" not in said:
         said += capsys.readouterr().err

@@ -8,13 +8,7 @@ import time
 
 import pytest
 
-from midstream.processes import polling
 from midstream.processes.polling import until
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(polling, "POLL_S", 0.001)
 
 
 async def test_what_is_so_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,17 +21,17 @@ async def test_what_is_so_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> 
 
 async def test_it_is_looked_at_until_it_is_so() -> None:
     looks = itertools.count()
-    assert await until(lambda: next(looks) == 5)
+    assert await until(lambda: next(looks) == 5, poll_s=0.001)
     assert next(looks) == 6
 
 
 async def test_after_the_time_it_is_given_up() -> None:
     began = time.monotonic()
-    assert not await until(lambda: False, 0.02)
+    assert not await until(lambda: False, 0.02, poll_s=0.001)
     assert time.monotonic() - began >= 0.02
 
 
 async def test_others_run_meanwhile() -> None:
     event = asyncio.Event()
     asyncio.get_running_loop().call_soon(event.set)
-    assert await until(event.is_set, 5)
+    assert await until(event.is_set, 5, poll_s=0.001)

@@ -93,14 +93,12 @@ async def test_a_line_without_end_is_relayed_in_bounded_pieces(
 async def test_restarts_what_dies_with_growing_pauses(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(subprocess, "FIRST_PAUSE_S", 0.02)
-    monkeypatch.setattr(subprocess, "LAST_PAUSE_S", 0.08)
     monkeypatch.setattr("random.uniform", lambda least, most: most)
     starts = tmp_path / "starts"
     dying = python("worker", f"open({str(starts)!r}, 'a').write('x'); raise SystemExit(7)")
     dying.ready.set()
     await dying.start()
-    keeper = asyncio.create_task(keep(dying))
+    keeper = asyncio.create_task(keep(dying, first_pause_s=0.02, last_pause_s=0.08))
     await until(lambda: starts.exists() and len(starts.read_text()) == 5)
     keeper.cancel()
     await dying.stop()
@@ -111,16 +109,13 @@ async def test_restarts_what_dies_with_growing_pauses(
 
 
 async def test_what_ends_again_and_again_before_it_was_ever_ready_is_given_up(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(subprocess, "FIRST_PAUSE_S", 0.02)
-    # However long each of them ran.
-    monkeypatch.setattr(subprocess, "STEADY_AFTER_S", 0.0)
     starts = tmp_path / "starts"
     dying = python("worker", f"open({str(starts)!r}, 'a').write('x'); raise SystemExit(7)")
     await dying.start()
     with pytest.raises(StartError, match="worker ended 5 times before it was ready"):
-        await keep(dying)
+        await keep(dying, first_pause_s=0.02, steady_after_s=0.0)  # however long each of them ran
     assert starts.read_text() == "xxxxx"
     assert capfd.readouterr().err.count("starting it again") == 4
 
@@ -175,16 +170,12 @@ async def test_kills_what_does_not_end(capfd: pytest.CaptureFixture[str]) -> Non
     assert "worker did not end within" in capfd.readouterr().err
 
 
-async def test_what_was_ready_is_started_again_also_where_it_refuses_its_configuration_now(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(subprocess, "FIRST_PAUSE_S", 0.01)
-    monkeypatch.setattr(subprocess, "LAST_PAUSE_S", 0.02)
+async def test_what_was_ready_is_started_again_also_where_it_refuses_its_configuration_now(tmp_path: Path) -> None:
     starts = tmp_path / "starts"
     refusing = python("worker", f"open({str(starts)!r}, 'a').write('x'); raise SystemExit(2)")
     refusing.ready.set()
     await refusing.start()
-    keeper = asyncio.create_task(keep(refusing))
+    keeper = asyncio.create_task(keep(refusing, first_pause_s=0.01, last_pause_s=0.02))
     await until(lambda: starts.exists() and len(starts.read_text()) > 5)
     assert not keeper.done()
     keeper.cancel()

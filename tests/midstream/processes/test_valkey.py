@@ -164,16 +164,13 @@ async def test_ends_with_a_parent_that_is_killed(tmp_path: Path, run_python: Run
 
 
 @pytest.mark.parametrize("hung", [False, True])
-async def test_ends_an_orphan_first(
-    tmp_path: Path, run_python: RunPython, gone: Gone, monkeypatch: pytest.MonkeyPatch, hung: bool
-) -> None:
-    monkeypatch.setattr(valkey, "STOP_TIMEOUT_S", 0.5)
+async def test_ends_an_orphan_first(tmp_path: Path, run_python: RunPython, gone: Gone, hung: bool) -> None:
     folder = tmp_path / "data"
     parent = run_python("-c", STARTER.format(orphan=True, folder=str(folder)))
     assert parent.stdout is not None
     orphan = int(parent.stdout.readline())
     parent.wait(10)
-    server = Valkey(folder)
+    server = Valkey(folder, stop_timeout=0.5)
     assert not ended(orphan)
     await command(server, "SET", "kept", "yes")
     if hung:

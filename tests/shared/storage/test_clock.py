@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from redis.exceptions import NoPermissionError
 
-from shared.storage.clock import SLOW_ANSWER_S, ServerClock, read_clock, read_server, seen_ms
+from shared.storage.clock import SLOW_ANSWER_S, UPTIME_ERROR_MS, ServerClock, read_clock, read_server, seen_ms
 
 
 class Machine:
@@ -140,3 +140,31 @@ async def test_without_a_run_id_its_uptime_counts(machine: Machine) -> None:
 async def test_without_info_it_has_been_up_for_ever(machine: Machine) -> None:
     machine.hides_info = True
     assert await machine.server() == ServerClock(int(machine.wall * 1000), sys.maxsize, None)
+
+
+async def test_it_is_young_until_it_has_been_up_for_as_long(machine: Machine) -> None:
+    await machine.server()
+    machine.restarts()
+    server = await machine.server()
+    assert (server.young(1), server.left_ms(5_000), server.began_ms) == (True, 5_000, server.now_ms)
+    machine.passes(2)
+    server = await machine.server()
+    assert (server.young(5_000), server.left_ms(5_000)) == (True, 3_000)
+    assert (server.young(2_000), server.left_ms(2_000)) == (False, 0)
+    assert server.began_ms == server.now_ms - 2_000
+    machine.hides_info = True
+    server = await machine.server()
+    assert (server.young(10**12), server.left_ms(10**12)) == (False, 0)
+
+
+async def test_it_came_back_after_a_moment_only_where_that_is_certain(machine: Machine) -> None:
+    """Its uptime is known to a second, and a look may be late."""
+    began = machine.monotonic
+    machine.passes(30)
+    machine.restarts()
+    server = await machine.server()
+    assert server.began_after(began)
+    assert not server.began_after(machine.monotonic)
+    assert not server.began_after(machine.monotonic - 1)
+    machine.passes(UPTIME_ERROR_MS / 1000)
+    assert (await machine.server()).began_after(began)

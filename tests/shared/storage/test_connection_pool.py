@@ -6,12 +6,19 @@ import asyncio
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 from redis.exceptions import ConnectionError
 
-from shared.storage import connection_pool
+from shared.storage.connection_pool import BoundedPool
 from shared.storage.connections import connect
 from shared.storage.outage import CROWDED_WORDS, is_crowded
 from tests.shared.storage.scripted_redis import ScriptedRedis, eventually
+
+
+def pool_of(redis: Redis) -> BoundedPool:
+    pool = redis.connection_pool
+    assert isinstance(pool, BoundedPool)
+    return pool
 
 
 async def test_at_most_so_many_at_once() -> None:
@@ -22,10 +29,10 @@ async def test_at_most_so_many_at_once() -> None:
         await redis.aclose()
 
 
-async def test_idle_ones_are_given_back_but_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_pool, "IDLE_S", 0.05)
+async def test_idle_ones_are_given_back_but_for_one() -> None:
     async with ScriptedRedis(lambda *_: b"+OK\r\n") as server:
         redis = connect(server.url, timeout=5, connections=8)
+        pool_of(redis).idle_s = 0.05
         await asyncio.gather(*(redis.set("k", "1") for _ in range(50)))
         assert server.open == 8
         await eventually(lambda: server.open == 1)
@@ -34,11 +41,11 @@ async def test_idle_ones_are_given_back_but_for_one(monkeypatch: pytest.MonkeyPa
         await redis.aclose()
 
 
-async def test_one_in_use_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_pool, "IDLE_S", 0.05)
+async def test_one_in_use_is_kept() -> None:
     release = asyncio.Event()
     async with ScriptedRedis(lambda _, words: b"" if words[0] == b"BLPOP" else b"+OK\r\n") as server:
         redis = connect(server.url, timeout=5, connections=8)
+        pool_of(redis).idle_s = 0.05
         waiting = [asyncio.create_task(redis.blpop(["l"], 0)) for _ in range(2)]  # type: ignore[arg-type,var-annotated]
         await eventually(lambda: server.open == 2)
         await asyncio.gather(*(redis.set("k", "1") for _ in range(20)))
@@ -77,7 +84,8 @@ async def test_who_came_first_is_served_first() -> None:
 async def test_who_goes_while_it_waits_leaves_its_turn_to_the_next() -> None:
     async with ScriptedRedis(lambda *_: b"+OK\r\n") as server:
         redis = connect(server.url, timeout=1, connections=1)
-        all_there_is: Any = redis.connection_pool
+        all_there_is: Any = pool_of(redis)
+        all_there_is.crowded_s = 0.05
         held = await all_there_is.get_connection()
         goes, stays = (asyncio.create_task(all_there_is.get_connection()) for _ in range(2))
         await asyncio.sleep(0)
@@ -159,13 +167,11 @@ async def test_after_redis_had_no_room_for_any_it_is_asked_again() -> None:
         await redis.aclose()
 
 
-async def test_who_waits_while_all_are_in_use_for_long_connects_when_there_is_room(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(connection_pool, "CROWDED_S", 0.05)
+async def test_who_waits_while_all_are_in_use_for_long_connects_when_there_is_room() -> None:
     async with Crowded(1) as server:
         redis = connect(server.url, timeout=0.3)
-        all_there_is: Any = redis.connection_pool
+        all_there_is: Any = pool_of(redis)
+        all_there_is.crowded_s = 0.05
         held = await all_there_is.get_connection()
         for _ in range(2):
             with pytest.raises(ConnectionError) as caught:
@@ -207,11 +213,11 @@ async def test_who_waited_in_vain_keeps_no_place() -> None:
         await redis.aclose()
 
 
-async def test_who_waits_is_served_once_a_crowd_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_pool, "CROWDED_S", 0.1)
+async def test_who_waits_is_served_once_a_crowd_is_over() -> None:
     async with ScriptedRedis(lambda *_: b"+OK\r\n") as server:
         redis = connect(server.url, timeout=5, connections=2)
-        crowded: Any = redis.connection_pool
+        crowded: Any = pool_of(redis)
+        crowded.crowded_s = 0.1
         held = await crowded.get_connection()
         assert crowded._make_do()
         other = await crowded.get_connection()  # nobody gives one back

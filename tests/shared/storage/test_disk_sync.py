@@ -19,7 +19,6 @@ from redis.exceptions import RedisError
 
 from shared.config.settings import Settings
 from shared.errors import NotOnDiskError, SettingsError
-from shared.storage import disk_sync
 from shared.storage.disk_sync import VERSIONS_WITH_WAITAOF, Disk, DiskSync, refusal, version_of
 from tests.conftest import REDIS_8
 from tests.mended.server import Server
@@ -214,13 +213,10 @@ class TestWaitaof:
         with pytest.raises(RedisError):
             await confirmed(url)
 
-    async def test_silence_ends(
-        self, scripted: tuple[Scripted, str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    async def test_silence_ends(self, scripted: tuple[Scripted, str], caplog: pytest.LogCaptureFixture) -> None:
         server, url = scripted
-        monkeypatch.setattr(disk_sync, "ANSWER_TIMEOUT_S", 0.1)
         server.replies["WAITAOF"] = b""
-        subject = DiskSync(Settings(redis_url=url, durability="disk"))
+        subject = DiskSync(Settings(redis_url=url, durability="disk"), answer_timeout_s=0.1)
         with caplog.at_level(logging.WARNING):
             for _ in range(2):
                 with pytest.raises(NotOnDiskError, match="Redis does not answer"):

@@ -8,7 +8,6 @@ import gc
 import pytest
 from redis.exceptions import ConnectionError
 
-from shared.storage import primary
 from shared.storage.connections import connect
 from shared.storage.primary import Primary, primary_of
 from shared.storage.subscriber import Subscriber
@@ -16,8 +15,7 @@ from tests.shared.storage.scripted_redis import NOT_HERE, ScriptedRedis, eventua
 from tests.shared.storage.test_subscriber import Hears, subscribes
 
 
-async def test_all_connections_heed_what_one_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(primary, "CLOSE_INTERVAL_S", 0.0)
+async def test_all_connections_heed_what_one_is_told() -> None:
     moved = False
 
     def answers(number: int, words: list[bytes]) -> bytes:
@@ -25,6 +23,7 @@ async def test_all_connections_heed_what_one_is_told(monkeypatch: pytest.MonkeyP
 
     async with ScriptedRedis(answers) as server:
         redis, blocking = connect(server.url, timeout=5), connect(server.url, timeout=5, retries=0)
+        primary_of(server.url).close_interval_s = 0.0
         await redis.set("k", "1")
         heard = Hears()
         subscriber = Subscriber(redis, timeout=5)
@@ -62,9 +61,9 @@ async def test_those_that_were_made_before_are_closed_at_once() -> None:
     assert (one.cuts, two.cuts) == (1, 1)
 
 
-async def test_further_refusals_close_once_more_when_a_while_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(primary, "CLOSE_INTERVAL_S", 0.03)
+async def test_further_refusals_close_once_more_when_a_while_has_passed() -> None:
     behind, old = Primary(), Connection()
+    behind.close_interval_s = 0.03
     behind.add(old)
     for _ in range(5):
         behind.is_elsewhere()

@@ -13,7 +13,7 @@ from redis.exceptions import ConnectionError
 from shared.config.sentinel_address import sentinel_address
 from shared.storage import sentinel
 from shared.storage.connections import connect
-from shared.storage.sentinel import Sentinels
+from shared.storage.sentinel import SentinelPool, Sentinels
 from tests.shared.storage.scripted_redis import ScriptedRedis, eventually
 
 
@@ -59,13 +59,14 @@ async def test_who_knows_no_such_service_says_so() -> None:
         await ask(b"-ERR No such master with that name\r\n")
 
 
-async def test_a_change_closes_what_leads_to_the_old_primary(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sentinel, "WATCH_INTERVAL_S", 0.02)
+async def test_a_change_closes_what_leads_to_the_old_primary() -> None:
     async with ScriptedRedis(lambda *_: b"+OK\r\n") as old, ScriptedRedis(lambda *_: b"+OK\r\n") as new:
         now = old
         async with ScriptedRedis(lambda *_: says(now.port, 1)) as watcher:
             redis = connect(f"redis+sentinel://127.0.0.1:{watcher.port}/m", timeout=5)
             pool = redis.connection_pool
+            assert isinstance(pool, SentinelPool)
+            pool.watch_interval_s = 0.02
             assert isinstance(pool, SentinelConnectionPool)
             assert isinstance(pool, BlockingConnectionPool)
             assert issubclass(pool.connection_class, SentinelManagedConnection)

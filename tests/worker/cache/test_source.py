@@ -19,18 +19,11 @@ from shared.log.guarded_log import Claim, Log
 from shared.queue.queue import Queue
 from shared.storage.subscriber import Subscriber
 from tests.contract.accepting import accept, batch, claim, completed, delta
-from worker.cache import source as module
 from worker.cache.log_notifier import LogNotifier
 from worker.cache.source import Beginning, Source, SourceLostError
 
 TEXT = Part(part=0, kind="text")
 SECONDS = 5.0
-
-
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "QUIET_S", 0.01)
-    monkeypatch.setattr(module, "IN_LINE_S", 0.03)
 
 
 @pytest.fixture
@@ -52,6 +45,7 @@ class Copied:
     async def accept(self) -> None:
         self.id = await accept(self.generations)
         self.source = Source(self.id, "local", self.log, self.generations, self.news)
+        self.source.quiet_s, self.source.in_line_s = 0.01, 0.03
 
     async def begin(self) -> Claim:
         """Taken from the queue, and claimed."""

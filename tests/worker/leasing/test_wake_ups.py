@@ -17,7 +17,6 @@ from shared.queue.queue import Queue
 from shared.storage.clock import ServerClock
 from shared.storage.keys import QUEUE_KEY
 from tests.worker.conftest import Midstream, working
-from worker.leasing import wake_ups
 from worker.leasing.wake_ups import LOOK_INTERVAL_S, WakeUps
 
 
@@ -48,9 +47,14 @@ def pops() -> Pops:
 
 
 @pytest.fixture
-def subject(pops: Pops) -> WakeUps:
+def look_interval_s() -> float:
+    return LOOK_INTERVAL_S
+
+
+@pytest.fixture
+def subject(pops: Pops, look_interval_s: float) -> WakeUps:
     queue: Any = pops
-    return WakeUps(queue, patience=0.2)
+    return WakeUps(queue, patience=0.2, look_interval_s=look_interval_s)
 
 
 async def test_a_wake_up_comes_at_once(pops: Pops, subject: WakeUps) -> None:
@@ -60,14 +64,14 @@ async def test_a_wake_up_comes_at_once(pops: Pops, subject: WakeUps) -> None:
     assert not subject.deaf
 
 
+@pytest.mark.parametrize("look_interval_s", [0.001])
 @pytest.mark.parametrize(
     ("error", "unbroken"),
     [(NoPermissionError("no"), True), (ConnectionError("cut"), False), (TimeoutError("silent"), False)],
 )
 async def test_a_pop_that_fails_is_a_look_at_the_queue_and_later_another_pop(
-    pops: Pops, subject: WakeUps, error: Exception, unbroken: bool, monkeypatch: pytest.MonkeyPatch
+    pops: Pops, subject: WakeUps, error: Exception, unbroken: bool
 ) -> None:
-    monkeypatch.setattr(wake_ups, "LOOK_INTERVAL_S", 0.001)
     subject._backoff._first = subject._backoff._next = 60.0
     pops.failing(error)
     assert await subject.wait(30) is unbroken

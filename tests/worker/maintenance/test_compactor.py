@@ -8,18 +8,17 @@ import pytest
 from redis.asyncio import Redis
 
 from shared.config.settings import Settings
+from shared.durability import Durability
 from shared.log.events import TERMINAL_TYPES
 from shared.storage.keys import GenerationKeys
 from tests.worker.conftest import Midstream, working
-from worker.maintenance import settler
 
 
 @pytest.mark.parametrize("pack", [True, False])
 async def test_a_log_that_has_ended_is_packed_and_says_the_same(
-    settings: Settings, midstream: Midstream, redis: Redis, monkeypatch: pytest.MonkeyPatch, pack: bool
+    settings: Settings, midstream: Midstream, redis: Redis, pack: bool
 ) -> None:
-    monkeypatch.setattr(settler, "RECHECK_AFTER_S", 0.1)
-    async with working(settings.model_copy(update={"pack": pack})):
+    async with working(settings.model_copy(update={"pack": pack}), Durability(settings.lease, sync_s=0.05)):
         generation_id = await midstream.ask("simulator/lorem?deltas=40&rate=200")
         before = await midstream.until(
             generation_id, lambda entries: bool(entries) and entries[-1].type in TERMINAL_TYPES

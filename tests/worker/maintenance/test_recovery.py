@@ -11,7 +11,7 @@ from midstream.processes.valkey import Valkey
 from shared.config.settings import Settings
 from shared.generations.generations import Generations
 from shared.log.events import Completed
-from shared.queue.queue import RESTORATION_MS, Queue
+from shared.queue.queue import Queue
 from shared.storage.clock import ServerClock
 from shared.storage.connections import connect
 from shared.storage.keys import LEASES_KEY, PENDING_KEY, QUEUE_KEY, RECOVERY_KEY, GenerationKeys
@@ -58,7 +58,7 @@ async def test_what_the_queue_lost_is_enqueued_for_when_nobody_takes_it_back(
     now_ms, _ = await queue.clock()
     assert await subject.go_on("a") == 1
     assert await queued(queue_redis) == {lost}
-    assert await queue_redis.zscore(QUEUE_KEY, lost) >= now_ms + RESTORATION_MS
+    assert await queue_redis.zscore(QUEUE_KEY, lost) >= now_ms + queue.durability.rewritten_ms
     assert await queue_redis.hget(LEASES_KEY, lost) == b""  # type: ignore[misc]  # typed for a client that does not await
     assert await queue_redis.zscore(PENDING_KEY, lost) is not None
     assert [place.id for place in await queue.owned("local", before=None, limit=9)] == [lost]
@@ -144,7 +144,7 @@ async def test_no_attempt_begins_while_what_the_log_lost_may_be_written_again(
     settings: Settings, midstream: Midstream, redis: Redis, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now_ms, _ = await queue.clock()
-    ups = [RESTORATION_MS - 200, RESTORATION_MS]
+    ups = [queue.durability.rewritten_ms - 200, queue.durability.rewritten_ms]
     begun: list[int] = []
 
     async def read(client: Redis) -> ServerClock:

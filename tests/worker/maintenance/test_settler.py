@@ -11,6 +11,7 @@ from fakeredis import FakeAsyncRedis
 from redis.exceptions import ConnectionError, ReadOnlyError, ResponseError
 
 from shared.config.settings import Settings
+from shared.durability import Durability
 from shared.generations.generations import Generations
 from shared.log import events
 from shared.log.events import Delta
@@ -30,18 +31,19 @@ from worker.writing.writer import StopReason, Writer
 class Worker:
     """An appender and a settler, of which the queue's Redis can be frozen."""
 
-    def __init__(self) -> None:
+    def __init__(self, remembered_s: float) -> None:
         self.redis: Any = FakeAsyncRedis(version=(7, 0))
         settings = Settings()
+        durability = Durability(settings.lease, sync_s=0.025, remembered_s=remembered_s)
         self.log = Log(self.redis)
-        self.generations = Generations(self.redis, Queue(self.redis, settings), settings)
+        self.generations = Generations(self.redis, Queue(self.redis, settings, durability), settings)
         self.answers = asyncio.Event()
         self.answers.set()
         self.refuses: Exception | None = None
         self.settled: list[list[str]] = []
         self.packed: list[str] = []
         self.stopped: list[StopReason] = []
-        self.settler = Settler(self.settle, self.packed.extend)
+        self.settler = Settler(self.settle, durability, self.packed.extend)
         self.appender = Appender(self.log, max_log=1_000_000, running_ttl=60, settler=self.settler, observer=Observer())
 
     async def settle(self, ids: list[str], ended: list[Any]) -> None:
@@ -90,9 +92,13 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-async def worker(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Worker]:
-    monkeypatch.setattr(settler_module, "RECHECK_AFTER_S", 0.05)
-    worker = Worker()
+def remembered_s() -> float:
+    return 60.0
+
+
+@pytest.fixture
+async def worker(remembered_s: float) -> AsyncIterator[Worker]:
+    worker = Worker(remembered_s)
     tasks = [asyncio.create_task(part.run()) for part in (worker.appender, worker.settler)]
     yield worker
     assert not any(task.done() for task in tasks), "the loop that serves all goes on"
@@ -228,13 +234,14 @@ async def test_an_answer_that_is_not_understood_ends_its_own_generation(
     assert worker.stopped == ["defect", "lease"]
 
 
+@pytest.mark.parametrize("remembered_s", [0.05])
 async def test_an_outage_of_any_length_is_outlived(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     """Redis is away for far more tries than a log's own errors are counted, and has forgotten the end.
 
     Neither does it count that its disk is full, at which what has not ended is given up.
     """
-    monkeypatch.setattr(settler_module, "MAX_REFUSALS", 2)
-    monkeypatch.setattr("worker.writing.appender.FULL_DISK_S", 0.0)
+    assert worker.generations.durability.max_refusals == 2
+    worker.appender.full_disk_s = 0.0
     monkeypatch.setattr("worker.writing.appender.random.uniform", lambda *_: 0.001)
     writer = await worker.open()
     keys = GenerationKeys(writer.generation_id)
@@ -263,10 +270,11 @@ async def test_an_outage_of_any_length_is_outlived(worker: Worker, monkeypatch: 
     assert (await claim(worker.log, writer.generation_id)).start is ClaimOutcome.SEALED
 
 
+@pytest.mark.parametrize("remembered_s", [0.075])
 async def test_a_log_that_only_has_errors_of_its_own_is_forgotten(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settler_module, "MAX_REFUSALS", 3)
+    assert worker.generations.durability.max_refusals == 3
     monkeypatch.setattr("worker.writing.appender.random.uniform", lambda *_: 0.001)
     writer = await worker.open()
     writer.put(completed())
@@ -304,7 +312,7 @@ async def test_what_the_queue_cannot_take_is_the_sweepers_and_holds_up_no_other(
 
 async def test_what_waits_for_the_queue_is_bounded(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settler_module, "MAX_WAITING", 2)
-    settler = Settler(worker.settle)
+    settler = Settler(worker.settle, worker.generations.durability)
     worker.appender._settler = settler
     task = asyncio.create_task(settler.run())
     worker.answers.clear()

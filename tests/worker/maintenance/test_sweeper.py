@@ -8,9 +8,9 @@ import pytest
 from redis.asyncio import Redis
 
 from shared.config.settings import Settings
-from shared.generations.generations import SYNCED_MS, Existence, Generations
+from shared.generations.generations import Existence, Generations
 from shared.log.guarded_log import Log
-from shared.queue.queue import RESTORATION_MS, Queue
+from shared.queue.queue import Queue
 from shared.storage.clock import ServerClock
 from shared.storage.keys import LEASES_KEY, PENDING_KEY, QUEUE_KEY, GenerationKeys
 from tests.contract.accepting import accept
@@ -70,7 +70,7 @@ async def test_sealed_is_settled_and_leased_is_left(
     assert set(await redis.zrange(PENDING_KEY, 0, -1)) == {leased.encode(), sealed.encode()}, (
         "it may not be on disk yet"
     )
-    await redis.hincrby(GenerationKeys(sealed).record, "ended", -SYNCED_MS)
+    await redis.hincrby(GenerationKeys(sealed).record, "ended", -generations.durability.synced_ms)
     assert await sweeper.sweep() == 0
     assert await redis.zrange(PENDING_KEY, 0, -1) == [leased.encode()]
     assert await redis.hget(LEASES_KEY, leased) == b"w"
@@ -84,7 +84,7 @@ async def test_what_a_worker_may_take_back_is_nobody_elses_meanwhile(
     await age(redis, generation_id, LONG_AGO)
     now_ms, _ = await queue.clock()
     assert await sweeper.sweep() == 1
-    assert await redis.zscore(QUEUE_KEY, generation_id) >= now_ms + RESTORATION_MS
+    assert await redis.zscore(QUEUE_KEY, generation_id) >= now_ms + queue.durability.restored_ms
     assert (await queue.take("w", most=9)).jobs == []
 
 

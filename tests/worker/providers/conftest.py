@@ -13,10 +13,11 @@ from shared.config.protocols import Protocol
 from shared.config.provider_settings import ProviderSettings
 from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.upstream import Upstream
+from worker.providers.call_times import CALL_TIMES, CallTimes
 from worker.providers.provider import Provider
 from worker.providers.registry import Registry
 
-Adapter = Callable[[Protocol, str], Provider]
+Adapter = Callable[..., Provider]
 
 
 @pytest.fixture
@@ -40,13 +41,19 @@ def simulator() -> Iterator[str]:
 
 
 @pytest.fixture
-async def adapter() -> AsyncIterator[Adapter]:
+def times() -> CallTimes:
+    """For how long a provider is waited for, unless `adapter` is told otherwise."""
+    return CALL_TIMES
+
+
+@pytest.fixture
+async def adapter(times: CallTimes) -> AsyncIterator[Adapter]:
     """Makes the adapter of a protocol for a root URL."""
     registries: list[Registry] = []
 
-    def make(protocol: Protocol, url: str) -> Provider:
+    def make(protocol: Protocol, url: str, own: CallTimes | None = None) -> Provider:
         base_url = f"{url}/v1" if protocol.startswith("openai") else url
-        registries.append(Registry({"acme": ProviderSettings(protocol=protocol, base_url=base_url)}))
+        registries.append(Registry({"acme": ProviderSettings(protocol=protocol, base_url=base_url)}, own or times))
         return registries[-1].get("acme")
 
     yield make

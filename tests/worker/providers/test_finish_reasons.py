@@ -20,7 +20,7 @@ from tests.worker.providers.gemini.test_reader import event as gemini_event
 from tests.worker.providers.gemini.test_reader import text as gemini_text
 from tests.worker.providers.openai_chat.test_reader import chunk
 from tests.worker.providers.upstream import End, Outcome, Reply, Upstream, outcome
-from worker.providers import stream
+from worker.providers.call_times import CALL_TIMES, CallTimes
 from worker.providers.finish_reasons import Finish, is_done, is_json
 from worker.providers.provider import Pause, ProviderEvent
 
@@ -55,15 +55,10 @@ def read(upstream: Upstream, adapter: Adapter, ask: Callable[..., GenerationRequ
     async def made(protocol: Protocol, *pieces: bytes, end: End = "complete") -> Outcome:
         upstream.reply = Reply(pieces, end=end)
         # With what a busy machine may take.
-        async with asyncio.timeout(stream.AFTER_FINISH_S + 10):
+        async with asyncio.timeout(CALL_TIMES.after_finish_s + 10):
             return await outcome(adapter(protocol, upstream.url), ask())
 
     return made
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "AFTER_FINISH_S", 0.2)
 
 
 def texts(got: Outcome) -> str:
@@ -72,7 +67,7 @@ def texts(got: Outcome) -> str:
 
 @pytest.mark.parametrize("end", ["complete", "hang", "abort"])
 @pytest.mark.parametrize("protocol", list(SPOKEN))
-@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("times", [CallTimes(after_finish_s=0.2)])
 async def test_text_and_finish_reason_are_a_whole_answer(read: Read, protocol: Protocol, end: End) -> None:
     spoken = SPOKEN[protocol]
     got = await read(protocol, spoken.said, spoken.finish, *spoken.alive * 3, end=end)
@@ -116,11 +111,9 @@ async def test_counts_come_after_the_finish_reason(read: Read) -> None:
 
 
 @pytest.mark.parametrize("protocol", list(SPOKEN))
+@pytest.mark.parametrize("times", [CallTimes(after_finish_s=600.0)])
 @pytest.mark.parametrize("word", [b"data: [DONE]\n\n", b"data: DONE\n\n", b'data: "[DONE]"\n\n', b"data:  [done]\n\n"])
-async def test_any_spelling_of_done_ends_it(
-    read: Read, monkeypatch: pytest.MonkeyPatch, protocol: Protocol, word: bytes
-) -> None:
-    monkeypatch.setattr(stream, "AFTER_FINISH_S", 600.0)
+async def test_any_spelling_of_done_ends_it(read: Read, protocol: Protocol, word: bytes) -> None:
     spoken = SPOKEN[protocol]
     got = await read(protocol, spoken.said, spoken.finish, word, end="hang")
     assert (got.error, texts(got)) == (None, "x")
@@ -145,7 +138,7 @@ def used(arguments: str) -> bytes:
 
 @pytest.mark.parametrize("end", ["complete", "hang", "abort"])
 @pytest.mark.parametrize(("arguments", "whole"), [('{"a":1}', True), ("", True), ('{"a":', False)])
-@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("times", [CallTimes(after_finish_s=0.2)])
 async def test_half_of_a_tool_call_is_no_answer(read: Read, arguments: str, whole: bool, end: End) -> None:
     stopped = event("message_delta", delta={"stop_reason": "tool_use"})
     for got in (
@@ -198,7 +191,7 @@ async def test_an_error_that_no_new_try_mends_stands(read: Read) -> None:
 ROLE = chunk({"role": "assistant", "content": ""}, "stop")
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("times", [CallTimes(after_finish_s=0.2)])
 async def test_a_stop_before_the_first_word_may_be_a_stamp(read: Read) -> None:
     got = await read("openai-chat", ROLE, end="abort")
     assert got.failure.code == "connection"
@@ -265,7 +258,7 @@ async def test_the_wait_for_an_end_is_announced(
         while not isinstance(events, Pause):
             events = await anext(answer)
     await answer.aclose()
-    assert events.seconds > stream.AFTER_FINISH_S
+    assert events.seconds > CALL_TIMES.after_finish_s
 
 
 def test_what_a_finish_reason_is_worth() -> None:

@@ -25,15 +25,16 @@ from tests.worker.providers.gemini.test_reader import RICH as GEMINI
 from tests.worker.providers.openai_chat.test_reader import RICH as CHAT
 from tests.worker.providers.openai_responses.responses_stream import SHORT as RESPONSES
 from tests.worker.providers.upstream import Outcome, Reply, Upstream, outcome
-from worker.providers import http_client, stream
+from worker.providers import stream
 from worker.providers.anthropic.reader import MessagesReader
+from worker.providers.call_times import CALL_TIMES, CallTimes
 from worker.providers.gemini.reader import GeminiReader
 from worker.providers.openai_chat.reader import ChatReader
 from worker.providers.openai_responses.reader import ResponsesReader
 from worker.providers.provider import Provider, ProviderError, ProviderEvent
 from worker.providers.registry import Registry
 
-Adapter = Callable[[Protocol, str], Provider]
+Adapter = Callable[..., Provider]
 Ask = Callable[..., GenerationRequest]
 
 BODIES: dict[Protocol, bytes] = {
@@ -148,13 +149,13 @@ async def test_the_connection_serves_the_next_request(
 
 
 async def test_a_server_that_never_closes_the_body_delays_nothing(
-    upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol, monkeypatch: pytest.MonkeyPatch
+    upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol
 ) -> None:
-    if protocol == "gemini":  # it has no terminal marker: more of the answer may follow
-        monkeypatch.setattr(stream, "AFTER_FINISH_S", 0.2)
+    # Gemini has no terminal marker: more of its answer may follow.
+    times = CallTimes(after_finish_s=0.2) if protocol == "gemini" else CALL_TIMES
     upstream.reply = Reply([BODIES[protocol]], end="hang")
     async with asyncio.timeout(5):
-        assert (await outcome(adapter(protocol, upstream.url), ask())).error is None
+        assert (await outcome(adapter(protocol, upstream.url, times), ask())).error is None
         await upstream.calls[0].left.wait()
 
 
@@ -208,21 +209,15 @@ async def test_no_connection(adapter: Adapter, ask: Ask, protocol: Protocol) -> 
     assert (got.failure.code, got.failure.retryable) == ("connection", True)
 
 
+@pytest.mark.parametrize("times", [CallTimes(begin_s=0.05)])
 async def test_silence_before_an_answer_is_a_timeout(
-    upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol, monkeypatch: pytest.MonkeyPatch
+    upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol
 ) -> None:
-    short = httpx2.Timeout(connect=10, read=0.05, write=10, pool=10)
-    for module in ("openai_client", "anthropic.adapter", "gemini.adapter"):
-        monkeypatch.setattr(f"worker.providers.{module}.CALL_TIMEOUT", short)
     provider = adapter(protocol, upstream.url)
     upstream.reply = Reply(end="silent")
     got = await outcome(provider, ask())
     assert (got.failure.code, got.failure.retryable) == ("provider_timeout", True)
     assert not got.events
-
-
-async def test_timeouts_have_ends(protocol: Protocol) -> None:
-    assert all(seconds is not None and seconds <= 900 for seconds in http_client.CALL_TIMEOUT.as_dict().values())
 
 
 async def test_keep_alives_give_nothing(upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol) -> None:

@@ -17,7 +17,6 @@ from shared.log.guarded_log import Log
 from shared.queue.queue import Queue
 from tests.contract.accepting import accept, claim, delta
 from worker.maintenance.settler import Settler
-from worker.writing import appender as appender_module
 from worker.writing.appender import SOON_WINDOWS, Appender
 from worker.writing.cpu_load import CpuLoad
 from worker.writing.observer import Observer
@@ -43,7 +42,11 @@ async def test_a_busy_worker_gathers_but_lets_first_words_go(redis: Redis, monke
     settings = Settings()
     generations, log = Generations(redis, Queue(redis, settings), settings), Log(redis)
     appender = Appender(
-        log, max_log=1_000, running_ttl=60, settler=Settler(generations.queue.settle), observer=Observer()
+        log,
+        max_log=1_000,
+        running_ttl=60,
+        settler=Settler(generations.queue.settle, generations.durability),
+        observer=Observer(),
     )
     task = asyncio.create_task(appender.run())
     writers = []
@@ -54,7 +57,7 @@ async def test_a_busy_worker_gathers_but_lets_first_words_go(redis: Redis, monke
     old, new = writers
     for _ in range(5):
         await kept(old)
-    monkeypatch.setattr(appender_module, "BUSY_GATHER_S", 1.0)
+    appender.busy_gather_s = 1.0
     monkeypatch.setattr(CpuLoad, "share", lambda _: 0.0)
     assert await kept(old) < 0.5
     monkeypatch.setattr(CpuLoad, "share", lambda _: 1.0)
@@ -76,7 +79,7 @@ async def test_within_the_window_only_first_words_ends_and_tool_calls_leave_at_o
         max_log=1_000,
         running_ttl=60,
         window=window,
-        settler=Settler(generations.queue.settle),
+        settler=Settler(generations.queue.settle, generations.durability),
         observer=Observer(),
     )
     task = asyncio.create_task(appender.run())
@@ -111,7 +114,12 @@ async def test_what_comes_before_the_first_words_does_not_make_them_wait(redis: 
     settings = Settings()
     generations, log = Generations(redis, Queue(redis, settings), settings), Log(redis)
     appender = Appender(
-        log, max_log=1_000, running_ttl=60, window=1.0, settler=Settler(generations.queue.settle), observer=Observer()
+        log,
+        max_log=1_000,
+        running_ttl=60,
+        window=1.0,
+        settler=Settler(generations.queue.settle, generations.durability),
+        observer=Observer(),
     )
     task = asyncio.create_task(appender.run())
     generation_id = await accept(generations)

@@ -16,8 +16,9 @@ from shared.request.request_json import encode
 from worker.providers.anthropic.reader import MessagesReader
 from worker.providers.anthropic.request import body, thinks
 from worker.providers.anthropic.version import version_of
+from worker.providers.call_times import CALL_TIMES, CallTimes
 from worker.providers.environment_headers import without_ambient_headers
-from worker.providers.http_client import CALL_TIMEOUT, http_client
+from worker.providers.http_client import http_client
 from worker.providers.prefill import Prefix, prefix, rest
 from worker.providers.provider import ProviderEvent
 from worker.providers.stream import follow
@@ -26,17 +27,18 @@ from worker.providers.stream import follow
 class AnthropicAdapter:
     """One Messages endpoint."""
 
-    def __init__(self, name: str, settings: ProviderSettings) -> None:
+    def __init__(self, name: str, settings: ProviderSettings, times: CallTimes = CALL_TIMES) -> None:
         self.name = name
         self.idle_timeout = settings.idle_timeout
         self._settings = settings
+        self._times = times
         with without_ambient_headers():
             self._client = AsyncAnthropic(
                 api_key=settings.api_key(),
                 base_url=settings.address,
                 max_retries=0,
-                timeout=CALL_TIMEOUT,
-                http_client=http_client(settings.address),
+                timeout=times.timeout,
+                http_client=http_client(settings.address, times),
                 # Its spans can carry prompts, by an environment variable of the SDK's own.
                 open_telemetry=False,
             )
@@ -56,7 +58,7 @@ class AnthropicAdapter:
     ) -> AsyncGenerator[list[ProviderEvent], None]:
         """See `Provider.stream`."""
         begun = None if so_far is None else self._prefix(request, model, so_far)
-        answer = follow(self.name, lambda: self._send(request, model, begun), MessagesReader(self.name))
+        answer = follow(self.name, lambda: self._send(request, model, begun), MessagesReader(self.name), self._times)
         return answer if begun is None else rest(answer, begun, repeats=False)
 
     async def _send(self, request: GenerationRequest, model: str, begun: Prefix | None) -> httpx2.Response:

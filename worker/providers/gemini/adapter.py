@@ -17,10 +17,11 @@ from shared.log.snapshots import Snapshot
 from shared.process.background_thread import aside
 from shared.request.generation_request import GenerationRequest
 from shared.request.request_json import encode
+from worker.providers.call_times import CALL_TIMES, CallTimes
 from worker.providers.errors import from_status
 from worker.providers.gemini.reader import GeminiReader
 from worker.providers.gemini.request import body
-from worker.providers.http_client import CALL_TIMEOUT, http_client
+from worker.providers.http_client import http_client
 from worker.providers.provider import ProviderError, ProviderEvent
 from worker.providers.stream import follow
 
@@ -34,10 +35,11 @@ _COLLECTIONS = ("models", "tunedModels")
 class GeminiAdapter:
     """One Gemini endpoint."""
 
-    def __init__(self, name: str, settings: ProviderSettings) -> None:
+    def __init__(self, name: str, settings: ProviderSettings, times: CallTimes = CALL_TIMES) -> None:
         self.name = name
         self.idle_timeout = settings.idle_timeout
-        self._http = http_client(settings.address)
+        self._times = times
+        self._http = http_client(settings.address, times)
         self._root = f"{settings.address.rstrip('/')}/{API_VERSION}"
         # API reference, "Authentication": the key goes in a header, where no access log has it.
         self._headers = {
@@ -54,12 +56,14 @@ class GeminiAdapter:
         self, request: GenerationRequest, model: str, so_far: Snapshot | None = None
     ) -> AsyncGenerator[list[ProviderEvent], None]:
         """See `Provider.stream`."""
-        return follow(self.name, lambda: self._send(request, model), GeminiReader(self.name))
+        return follow(self.name, lambda: self._send(request, model), GeminiReader(self.name), self._times)
 
     async def _send(self, request: GenerationRequest, model: str) -> httpx2.Response:
         url = f"{self._root}/{resource(model)}:streamGenerateContent?alt=sse"
         content = await aside(request.size(), lambda: encode(request.with_extra(self.name, body(request, model))))
-        sent = self._http.build_request("POST", url, headers=self._headers, content=content, timeout=CALL_TIMEOUT)
+        sent = self._http.build_request(
+            "POST", url, headers=self._headers, content=content, timeout=self._times.timeout
+        )
         response = await self._http.send(sent, stream=True)
         if response.is_success:
             return response

@@ -12,6 +12,7 @@ from shared.log.snapshots import Snapshot
 from shared.process.background_thread import aside
 from shared.request.generation_request import GenerationRequest
 from shared.request.request_json import encode
+from worker.providers.call_times import CALL_TIMES, CallTimes
 from worker.providers.openai_chat.reader import ChatReader
 from worker.providers.openai_chat.request import body, prefill
 from worker.providers.openai_client import connect, is_official, post
@@ -24,12 +25,13 @@ from worker.providers.stream import follow
 class OpenAIChatAdapter:
     """One Chat Completions endpoint."""
 
-    def __init__(self, name: str, settings: ProviderSettings) -> None:
+    def __init__(self, name: str, settings: ProviderSettings, times: CallTimes = CALL_TIMES) -> None:
         self.name = name
         self.idle_timeout = settings.idle_timeout
         self._settings = settings
         self._uncounted = Refusals(name, "stream_options")
-        self._client = connect(settings)
+        self._times = times
+        self._client = connect(settings, times)
         self._official = is_official(self._client)
 
     def continues(self, request: GenerationRequest, model: str, so_far: Snapshot) -> bool:
@@ -47,7 +49,7 @@ class OpenAIChatAdapter:
     ) -> AsyncGenerator[list[ProviderEvent], None]:
         """See `Provider.stream`."""
         begun = None if so_far is None else self._prefix(request, model, so_far)
-        answer = follow(self.name, lambda: self._send(request, model, begun), ChatReader(self.name))
+        answer = follow(self.name, lambda: self._send(request, model, begun), ChatReader(self.name), self._times)
         return answer if begun is None else rest(answer, begun, repeats=self._settings.prefill == "mistral")
 
     async def _send(self, request: GenerationRequest, model: str, begun: Prefix | None) -> httpx2.Response:

@@ -19,6 +19,7 @@ from shared.log.snapshots import Snapshot
 from shared.process.background_thread import aside
 from shared.request.generation_request import GenerationRequest
 from shared.request.request_json import encode
+from worker.providers.call_times import CALL_TIMES, CallTimes
 from worker.providers.openai_client import connect, post
 from worker.providers.openai_responses.reader import ResponsesReader
 from worker.providers.openai_responses.request import body
@@ -35,7 +36,7 @@ CANCEL_TIMEOUT_S = 5.0
 class OpenAIResponsesAdapter:
     """One Responses endpoint."""
 
-    def __init__(self, name: str, settings: ProviderSettings) -> None:
+    def __init__(self, name: str, settings: ProviderSettings, times: CallTimes = CALL_TIMES) -> None:
         self.name = name
         self.idle_timeout = settings.idle_timeout
         self._background = settings.background
@@ -43,7 +44,8 @@ class OpenAIResponsesAdapter:
         """Models that do not run in the background."""
         self._plain = Refusals(name, "encrypted", "encrypted_content")
         """Models that have no encrypted reasoning, and refuse to be asked for it."""
-        self._client = connect(settings)
+        self._times = times
+        self._client = connect(settings, times)
 
     def continues(self, request: GenerationRequest, model: str, so_far: Snapshot) -> bool:
         """See `Provider.continues`: where it runs in the background, and what broke off can be found again."""
@@ -56,8 +58,9 @@ class OpenAIResponsesAdapter:
         """See `Provider.stream`."""
         if so_far is not None and so_far.response_id is not None:
             response_id, after = so_far.response_id, so_far.sequence_number
-            return follow(self.name, lambda: self._attach(response_id, after), ResponsesReader(self.name, so_far))
-        return follow(self.name, lambda: self._send(request, model), ResponsesReader(self.name))
+            reader = ResponsesReader(self.name, so_far)
+            return follow(self.name, lambda: self._attach(response_id, after), reader, self._times)
+        return follow(self.name, lambda: self._send(request, model), ResponsesReader(self.name), self._times)
 
     async def cancel(self, request: GenerationRequest, response_id: str) -> None:
         """See `Provider.cancel` (API reference: "Cancel a response")."""

@@ -20,6 +20,7 @@ from shared.config.protocols import Protocol
 from shared.log.events import Raw, Response, Usage, UsageReport
 from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.upstream import Outcome, Reply, Upstream, outcome
+from worker.providers.call_times import CallTimes
 from worker.providers.gemini.reader import GeminiReader
 from worker.providers.provider import Provider, ProviderError, ProviderEvent
 from worker.providers.stream import follow
@@ -284,7 +285,8 @@ async def test_usage_is_cumulative_and_by_our_rules(read: Read) -> None:
     assert got.completed.usage == Usage(120, 15, 60, 0, 6)
 
 
-async def test_counts_after_the_finish_reason(read: Read) -> None:
+@pytest.mark.parametrize("times", [CallTimes(after_finish_s=0.2)])
+async def test_counts_after_the_finish_reason(read: Read, times: CallTimes) -> None:
     finished = event({"candidates": [{"content": {"parts": [text("x")]}, "finishReason": "MAX_TOKENS"}]})
     got = await read(finished, event({"usageMetadata": COUNTS}), end="hang")
     assert (got.completed.finish_reason, got.completed.usage) == ("length", Usage(4, 2))

@@ -1,0 +1,132 @@
+"""A viewer: what it writes, in which order, and when it stops."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from api.viewing.known_log import KnownLog
+from api.viewing.resume import ResumePoint
+from api.viewing.tail import Tail
+from api.viewing.viewer import Viewer
+from shared.config.settings import Settings
+from shared.log.events import EventId
+from tests.api.viewing.framers import numbered, raw
+from tests.api.viewing.stand_ins import Home, PlainDialect, Wire
+
+native = PlainDialect()
+
+
+@pytest.fixture
+async def tail() -> Tail:
+    """A tail that hears of no Redis: a test puts events into it."""
+    known = KnownLog()
+    known.loaded = True
+    return Tail("gen_a", known, native)
+
+
+def put(known: KnownLog, *ids: tuple[int, int], end: bool = False) -> bytes:
+    """Events come; what they are on the wire."""
+    entries = [raw(*event_id) for event_id in ids]
+    if end:
+        entries.append(raw(ids[-1][0], ids[-1][1] + 1, "completed"))
+    known.extend(numbered(*entries))
+    known.tell()
+    return b"".join(map(native.frame, entries))
+
+
+def viewing(wire: Wire, tail: Tail, cursor: EventId | None = None, home: Home | None = None) -> Viewer:
+    viewer = Viewer(wire, home or Home(), b"")
+    viewer.follow(tail, ResumePoint(cursor) if cursor else ResumePoint())
+    return viewer
+
+
+async def settled() -> None:
+    """Let what is due happen."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_it_has_what_is_there_and_what_comes_and_then_the_end(tail: Tail) -> None:
+    there = put(tail.known, (5, 0), (5, 1))
+    wire, home = Wire(), Home()
+    viewer = viewing(wire, tail, home=home)
+    assert wire.written == native.opening() + there
+    more = put(tail.known, (5, 2), end=True)
+    await settled()
+    assert wire.written == native.opening() + there + more
+    assert wire.ended
+    assert viewer.over
+    assert home.left == [viewer]
+
+
+async def test_it_goes_on_after_its_cursor(tail: Tail) -> None:
+    put(tail.known, (5, 0), (5, 1))
+    rest = put(tail.known, (5, 2))
+    wire = Wire()
+    viewing(wire, tail, EventId(5, 1))
+    assert wire.written == native.opening() + rest
+
+
+async def test_a_full_connection_is_given_nothing_until_it_has_room(tail: Tail) -> None:
+    wire = Wire()
+    viewer = viewing(wire, tail)
+    wire.full = True
+    events = put(tail.known, (5, 0), (5, 1))
+    await settled()
+    assert wire.written == native.opening()
+    wire.full = False
+    viewer.advance()
+    assert wire.written == native.opening() + events
+
+
+async def test_what_its_cursor_never_was_starts_over_and_says_so(tail: Tail) -> None:
+    events = put(tail.known, (5, 0))
+    wire = Wire()
+    viewing(wire, tail, EventId(4, 7))
+    assert wire.written == native.opening() + native.reset("unknown_cursor") + events
+
+
+async def test_a_drain_is_told_and_ends_it_before_what_comes_later(tail: Tail) -> None:
+    events = put(tail.known, (5, 0))
+    wire = Wire()
+    viewer = viewing(wire, tail)
+    viewer.drain()
+    put(tail.known, (5, 1))
+    await settled()
+    assert wire.written == native.opening() + events + native.drain
+    assert wire.ended
+
+
+async def test_who_reads_nothing_for_long_is_cut_and_who_reads_a_little_is_not(tail: Tail) -> None:
+    home = Home(Settings(viewer_stall=10, heartbeat=1_000))
+    now = asyncio.get_running_loop().time()
+    slow, stuck = Wire(), Wire()
+    viewers = [viewing(wire, tail, home=home) for wire in (slow, stuck)]
+    put(tail.known, *((5, seq) for seq in range(50)))
+    await settled()
+    slow.full = stuck.full = True
+    slow.backlog = stuck.backlog = 500
+    for viewer in viewers:
+        viewer.tick(now)
+    slow.backlog = 400
+    for viewer in viewers:
+        viewer.tick(now + 9)
+        viewer.tick(now + 11)
+    assert (slow.aborted, stuck.aborted) == (False, True)
+    assert home.left == [viewers[1]]
+
+
+async def test_silence_is_filled_with_heartbeats_unless_the_connection_is_full(tail: Tail) -> None:
+    home, wire = Home(Settings(heartbeat=5)), Wire()
+    now = asyncio.get_running_loop().time()
+    viewer = viewing(wire, tail, home=home)
+    viewer.tick(now + 4)
+    assert wire.written == native.opening()
+    wire.full = True
+    viewer.tick(now + 6)
+    wire.full = False
+    assert wire.written == native.opening()
+    viewer.tick(now + 6)
+    assert wire.written == native.opening() + native.heartbeat
