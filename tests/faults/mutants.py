@@ -356,7 +356,7 @@ MUTANTS = (
     _one(
         "what was accepted again is not looked at again",
         "api/unsynced.py",
-        "return [given for given in due if given.promise.id in ids]  # that is not on disk yet either",
+        "return [given for given in due if given.answered.id in ids]  # that is not on disk yet either",
         "return []",
         "guards",
     ),
@@ -676,7 +676,7 @@ MUTANTS = (
     _one(
         "the API does not look again at what it accepted",
         "api/unsynced.py",
-        "await self._generations.accept_again([given.promise for given in due])",
+        "await self._generations.accept_again([given.answered for given in due])",
         "list[Acceptance]()",
         "api",
         "guards",
