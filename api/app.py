@@ -1,7 +1,5 @@
 """The application, put together."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import functools
@@ -45,7 +43,7 @@ DESCRIPTION = (
 
 
 def create_app(settings: Settings, away: Sequence[TriedServer] = (), durability: Durability | None = None) -> FastAPI:
-    """The app; its lifespan opens and closes what it needs. Raises SettingsError for malformed keys.
+    """Returns the app; its lifespan opens and closes what it needs. Raises SettingsError for malformed keys.
 
     `away` did not answer at start, and are asked for permissions when they do.
     """
@@ -97,7 +95,7 @@ def create_app(settings: Settings, away: Sequence[TriedServer] = (), durability:
 
 
 def run(settings: Settings, *, share_port: bool = False, certificate: Certificate | None = None) -> None:
-    """Serve until SIGTERM, SIGINT or SIGHUP.
+    """Serves until SIGTERM, SIGINT or SIGHUP.
 
     Raises SettingsError where the port is in use, by others than who shares it, or a Redis does not permit what an API
     does, or cannot do what `durability` asks for, or the certificate cannot be used.

@@ -1,7 +1,5 @@
 """The OpenAPI description: what FastAPI derives, with the request's schema and the key."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from fastapi import FastAPI
@@ -10,19 +8,16 @@ from fastapi.openapi.utils import get_openapi
 from api.problems.problem import ProblemDetails
 from shared.request.generation_request import GenerationRequest
 
-_REF = "#/components/schemas/{model}"
-_OPEN = ("/livez", "/readyz")
-
 
 def describe(app: FastAPI, *, keys: bool) -> dict[str, Any]:
-    """The description of an app; with `keys`, routes other than the health checks need one."""
+    """Returns the description of an app; with `keys`, routes other than the health checks need one."""
     if app.openapi_schema is not None:
         return app.openapi_schema
     description = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     components = description.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     for model in (GenerationRequest, ProblemDetails):
-        schema = model.model_json_schema(ref_template=_REF)
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema
     for unused in ("HTTPValidationError", "ValidationError"):
@@ -36,7 +31,7 @@ def describe(app: FastAPI, *, keys: bool) -> dict[str, Any]:
             # FastAPI's own account of a wrong parameter; where one can be wrong, the route documents ours.
             if "application/json" in operation["responses"].get("422", {}).get("content", {}):
                 del operation["responses"]["422"]
-            if keys and path not in _OPEN:
+            if keys and path not in ("/livez", "/readyz"):
                 operation["security"] = [{"key": []}]
     app.openapi_schema = description
     return description

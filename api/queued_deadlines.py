@@ -1,21 +1,17 @@
-"""What waits for a worker: its deadline is kept by the API nodes, and that nobody works is said once."""
-
-from __future__ import annotations
+"""The deadlines of what waits for a worker, which the API nodes keep; they say once that no worker is alive."""
 
 import asyncio
-import logging
 import random
 
 from redis.exceptions import RedisError
 
+from api.supervisor import logger
 from shared.counted import counted
 from shared.generations.deadlines import Deadlines
 from shared.generations.generations import Generations
 from shared.queue.queue import tell_other_lease
 from shared.queue.workers import Workers
 from shared.storage.clock import read_clock
-
-logger = logging.getLogger("midstream.api")
 
 LOOK_INTERVAL_S = 1.0
 """Seconds between two looks, of all nodes together."""
@@ -46,7 +42,7 @@ class QueuedDeadlines:
         self._compared = False
 
     async def run(self) -> None:
-        """Look once in each interval, until cancelled."""
+        """Looks once in each interval, until cancelled."""
         loop = asyncio.get_running_loop()
         # A clock that was set just before this process came makes leases look as if they had run out.
         begins = loop.time() + self._queue.lease_ms / 1000

@@ -1,7 +1,5 @@
 """What the routes work with."""
 
-from __future__ import annotations
-
 import re
 import time
 from dataclasses import dataclass, field
@@ -42,12 +40,12 @@ class ApiServices:
     served: ServedModels
     started: float = field(default_factory=time.monotonic)
     cancel_wait_s: float = 3.0
-    """Seconds a cancel waits for the end that it asked for."""
+    """Seconds that a cancel waits for the generation's end."""
     ask_timeout_s: float = 2.0
     """Seconds in which Redis must say what is under an id; after them a stream is opened without knowing."""
 
     async def just_restarted(self, *, sure: bool) -> bool:
-        """Whether Redis may lack what a worker or an API node is about to write again.
+        """Says whether Redis may lack what a worker or an API node is about to write again.
 
         `sure` asks whether it restarted under this process; one that was there before is not thought to have forgotten.
         """
@@ -56,7 +54,7 @@ class ApiServices:
         return young and (not sure or server.began_after(self.started))
 
     async def record(self, generation_id: str, owner: str) -> Record:
-        """The owner's record. Raises ProblemError 404, 410 or 503, and redis.exceptions.RedisError."""
+        """Returns the owner's record. Raises ProblemError 404, 410 or 503, and redis.exceptions.RedisError."""
         found = await self.generations.find(generation_id)
         match refusal(found, owner):
             case "not_found":

@@ -1,6 +1,4 @@
-"""Keeps a background task alive."""
-
-from __future__ import annotations
+"""Keeps a background task alive, and logs where it failed."""
 
 import asyncio
 import logging
@@ -14,7 +12,7 @@ logger = logging.getLogger("midstream.api")
 
 
 async def supervise(name: str, run: Callable[[], Awaitable[None]], *, once: bool = False) -> None:
-    """Run it for ever: when it fails, or ends and is not meant to run `once`, log that and start it again."""
+    """Runs it for ever: when it fails, or ends and is not meant to run `once`, logs that and starts it again."""
     backoff = Backoff(first=0.2, cap=10.0)
     while True:
         began = asyncio.get_running_loop().time()
@@ -32,7 +30,7 @@ async def supervise(name: str, run: Callable[[], Awaitable[None]], *, once: bool
 
 @asynccontextmanager
 async def supervised(name: str, run: Callable[[], Awaitable[None]], *, once: bool = False) -> AsyncIterator[None]:
-    """Supervise it while inside."""
+    """Supervises it while inside."""
     task = asyncio.create_task(supervise(name, run, once=once))
     try:
         yield
@@ -42,6 +40,6 @@ async def supervised(name: str, run: Callable[[], Awaitable[None]], *, once: boo
 
 
 def where(error: BaseException) -> str:
-    """What an unexpected error is and where it came from, without its message, which may quote a request."""
+    """Returns what an unexpected error is and where it came from, without its message, which may quote a request."""
     frames = traceback.extract_tb(error.__traceback__)
     return f"{type(error).__name__} at " + " < ".join(f"{f.name}:{f.lineno}" for f in reversed(frames[-6:]))

@@ -1,9 +1,6 @@
 """Unsynced: what this node has answered, until Redis has it on disk."""
 
-from __future__ import annotations
-
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -11,6 +8,7 @@ from typing import Generic, Literal, TypeVar
 
 from redis.exceptions import RedisError
 
+from api.supervisor import logger
 from shared.backoff import Backoff
 from shared.counted import counted
 from shared.durability import Durability
@@ -18,12 +16,10 @@ from shared.generations.generations import Generations
 from shared.record import Acceptance
 from shared.storage.outage import is_away, level
 
-logger = logging.getLogger("midstream.api")
-
 MAX_REMEMBERED = 20_000
-"""Promises of each kind that are remembered; past it the oldest are forgotten."""
+"""Answers of each kind that are remembered; past it the oldest are forgotten."""
 MAX_REQUEST_BYTES = 64_000_000
-"""Bytes of their requests likewise: a request may have megabytes."""
+"""Bytes of their requests that are remembered; past it the oldest are forgotten."""
 LOOK_PAGE = 100
 
 
@@ -36,13 +32,13 @@ class Ending:
     owner: str
 
 
-Promise = Acceptance | Ending
+Answered = Acceptance | Ending
 P = TypeVar("P", Acceptance, Ending)
 
 
 @dataclass(slots=True)
 class _Given(Generic[P]):
-    promise: P
+    answered: P
     at: float
     """When it was given, or kept again (the loop's time)."""
     looks: int = 0
@@ -50,12 +46,12 @@ class _Given(Generic[P]):
 
     @property
     def size(self) -> int:
-        """Bytes of the request, where there is one."""
-        return len(self.promise.request) + len(self.promise.shown) if isinstance(self.promise, Acceptance) else 0
+        """Returns the bytes of the request, where there is one."""
+        return len(self.answered.request) + len(self.answered.shown) if isinstance(self.answered, Acceptance) else 0
 
 
 class _Line(Generic[P]):
-    """Promises of one kind, in the order in which they are looked at; the other kind's Redis holds up none of them.
+    """Answers of one kind, in the order in which they are looked at; the other kind's Redis holds up none of them.
 
     `look` is given a page of them, and gives those to look at again. What it meets when Redis is away counts no look.
     """
@@ -67,8 +63,8 @@ class _Line(Generic[P]):
         self.looked = asyncio.Event()
         self._look: Callable[[list[_Given[P]]], Awaitable[list[_Given[P]]]] = look
 
-    def take(self, promise: P) -> None:
-        self._put(_Given(promise, asyncio.get_running_loop().time()))
+    def take(self, answered: P) -> None:
+        self._put(_Given(answered, asyncio.get_running_loop().time()))
 
     def _put(self, given: _Given[P]) -> None:
         self.given.append(given)
@@ -82,7 +78,7 @@ class _Line(Generic[P]):
         return given
 
     async def run(self) -> None:
-        """Look at what is due, for ever."""
+        """Looks at what is due, for ever."""
         synced_s = self._durability.synced_s
         backoff = Backoff(first=synced_s / 4, cap=synced_s)
         pause = synced_s / 4
@@ -136,39 +132,39 @@ class Unsynced:
         self._accepted = _Line[Acceptance](self._look_at_accepted, generations.durability)
         self._ended = _Line[Ending](self._look_at_ended, generations.durability)
 
-    def remember(self, promise: Promise) -> None:
-        """Look at it again when it should be on disk."""
-        if isinstance(promise, Ending):
-            self._ended.take(promise)
+    def remember(self, answered: Answered) -> None:
+        """Looks at it again when it should be on disk."""
+        if isinstance(answered, Ending):
+            self._ended.take(answered)
         else:
-            self._accepted.take(promise)
+            self._accepted.take(answered)
 
     async def run(self) -> None:
-        """Look at what is due, for ever."""
+        """Looks at what is due, for ever."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._accepted.run())
             tasks.create_task(self._ended.run())
 
     async def kept(self) -> None:
-        """Wait until nothing is left to look at: a node that goes takes its memory along."""
+        """Waits until nothing is left to look at: what a node remembers ends with it."""
         for line in (self._accepted, self._ended):
             while line.given:
                 line.looked.clear()
                 await line.looked.wait()
 
     async def _look_at_accepted(self, due: list[_Given[Acceptance]]) -> list[_Given[Acceptance]]:
-        lost = await self._generations.accept_again([given.promise for given in due])
+        lost = await self._generations.accept_again([given.answered for given in due])
         if lost:
             number = counted(len(lost), "accepted generation", "accepted generations")
             logger.warning("Redis came back without %s, which was accepted again", number)
         ids = {acceptance.id for acceptance in lost}
-        return [given for given in due if given.promise.id in ids]  # that is not on disk yet either
+        return [given for given in due if given.answered.id in ids]  # that is not on disk yet either
 
     async def _look_at_ended(self, due: list[_Given[Ending]]) -> list[_Given[Ending]]:
         again: list[_Given[Ending]] = []
-        ends = await self._generations.ends([given.promise.id for given in due])
+        ends = await self._generations.ends([given.answered.id for given in due])
         for given, end in zip(due, ends, strict=True):
-            ending = given.promise
+            ending = given.answered
             if end == "gone" or (end == "sealed" and ending.kind == "cancel"):
                 continue
             again.append(given)

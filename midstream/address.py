@@ -1,7 +1,5 @@
 """Where the client commands find the API, and with which key."""
 
-from __future__ import annotations
-
 import os
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -25,17 +23,18 @@ Key = Annotated[
 
 
 def url_option(url: str) -> list[str]:
-    """The words with which the next command finds this API: none where it does so by itself."""
-    unasked = os.environ.get("MIDSTREAM_URL") or DEFAULT_URL
-    return [] if url == unasked == DEFAULT_URL else ["--url", url]
+    """Returns the words with which the next command finds this API: none where it does so by itself."""
+    found = os.environ.get("MIDSTREAM_URL") or DEFAULT_URL
+    return [] if url == found == DEFAULT_URL else ["--url", url]
 
 
-def start_command(url: str) -> str | None:
-    """The command that starts an API at this address; None for one that is not on this machine."""
+def start_hint(url: str) -> str:
+    """Returns the beginning of an advice, how to start an API at this address; nothing for another machine's."""
     parts = urlsplit(url)
     name = parts.hostname or ""
     if parts.scheme != "http" or not is_loopback(name):
-        return None
+        return ""
     host = [] if name in ("127.0.0.1", "localhost") else ["--host", name]
     port = parts.port or 80
-    return typed("up", *host, *([] if port == DEFAULT_PORT else ["--port", str(port)]))
+    command = typed("up", *host, *([] if port == DEFAULT_PORT else ["--port", str(port)]))
+    return f"start it with `{command}`, or "

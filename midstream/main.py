@@ -5,11 +5,10 @@ Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 not found or expired, 4 
 `--version` are quick and the API never loads a provider's SDK.
 """
 
-from __future__ import annotations
-
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -20,9 +19,6 @@ from midstream.program import typed
 from midstream.standard_streams import forgive, own_streams
 from midstream.terminal import exact_line
 from shared.errors import SettingsError
-
-if TYPE_CHECKING:
-    from shared.config.settings import Settings
 
 app = typer.Typer(
     name="midstream",
@@ -49,14 +45,9 @@ def _say_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-SERVER_COMMANDS = frozenset({"up", "api", "worker", "simulator"})
-
-
-def _warn_of_strangers(settings: Settings) -> None:
-    from shared.config.variables import warnings
-
-    for warning in warnings(settings.known()):
-        print(f"midstream: {warning}", file=sys.stderr)
+def _warn(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(f"midstream: {line}", file=sys.stderr)
 
 
 @app.callback()
@@ -67,7 +58,7 @@ def options(
     ] = False,
 ) -> None:
     """What every command has: `--version` ends the program before one is looked for."""
-    if context.invoked_subcommand in SERVER_COMMANDS:
+    if context.invoked_subcommand in ("up", "api", "worker", "simulator"):
         from shared.process.file_descriptors import raise_limit
 
         forgive()
@@ -103,11 +94,12 @@ def api(
 ) -> None:
     """Run the HTTP API against MIDSTREAM_REDIS_URL."""
     from shared.config.settings import load
+    from shared.config.variables import warnings
 
     if ssl_keyfile is not None and ssl_certfile is None:
         raise SettingsError("--ssl-keyfile: needs --ssl-certfile; name the certificate of this key")
     settings = load(host=host, port=port)
-    _warn_of_strangers(settings)
+    _warn(warnings(settings.known()))
     if processes > 1:
         from midstream.commands import up
 
@@ -135,12 +127,13 @@ def worker(
     from shared.config.announcement import announcement
     from shared.config.outbound import check
     from shared.config.settings import load
+    from shared.config.variables import warnings
 
     settings = load()
-    _warn_of_strangers(settings)
-    for line in (*announcement(settings), *check(settings.endpoints())):
-        if not supervised:
-            print(f"midstream: {line}", file=sys.stderr)
+    _warn(warnings(settings.known()))
+    lines = [*announcement(settings), *check(settings.endpoints())]
+    if not supervised:
+        _warn(lines)
     if processes > 1:
         from midstream.commands import up
 
@@ -170,14 +163,15 @@ def doctor(
     key: Key = None,
 ) -> None:
     """Check what Midstream needs, and say what to do about each thing that is wrong."""
+    from midstream.checks.finding import report
+
     if url is not None:
         from midstream.checks import server_check
-        from midstream.checks.finding import report
 
         raise typer.Exit(report(server_check.examine(url, key)))
     from midstream.commands import doctor
 
-    raise typer.Exit(doctor.run(doctor.configured(), data_dir))
+    raise typer.Exit(report(doctor.examine(doctor.configured(), data_dir)))
 
 
 @app.command()
@@ -197,19 +191,12 @@ app.command()(usage.usage)
 
 
 def main() -> None:
-    """Entry point of the `midstream` script; a wrong setting ends it with one line and exit code 2."""
+    """Runs the `midstream` script; a wrong setting ends it with one line and exit code 2."""
     with own_streams():
-        _run()
-
-
-def _run() -> None:
-    try:
-        app(prog_name=typed())
-    except (SettingsError, StartError) as error:
-        print(f"midstream: {exact_line(str(error))}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except ClientError as error:
-        print(f"midstream: {exact_line(str(error))}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        try:
+            app(prog_name=typed())
+        except KeyboardInterrupt:
+            sys.exit(130)
+        except (SettingsError, StartError, ClientError) as error:
+            _warn([exact_line(str(error))])
+            sys.exit(error.exit_code if isinstance(error, ClientError) else 2)

@@ -1,10 +1,8 @@
-"""Our packages win over a user's of the same names.
+"""The import of our packages before a user's of the same names.
 
 Their names are common words. Where somebody starts us, or on their PYTHONPATH, a folder or a file `api` may well be
 theirs, and would be imported in place of ours.
 """
-
-from __future__ import annotations
 
 import os
 import sys
@@ -22,12 +20,12 @@ class OwnPackages:
         self.folder = folder
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        """Where the package is; None for a name that is none of ours. See `importlib.abc.MetaPathFinder`."""
+        """Returns where the package is; None for a name that is none of ours. See `importlib.abc.MetaPathFinder`."""
         return PathFinder.find_spec(name, [self.folder]) if name in PACKAGE_NAMES else None
 
 
 def install(folder: str) -> None:
-    """From now on, import the packages of PACKAGE_NAMES from this folder in this process.
+    """Imports the packages of PACKAGE_NAMES from this folder from now on, in this process.
 
     What somebody else's start-up code (`sitecustomize`, a .pth file) has imported under these names is no longer
     imported under them; who holds such a module keeps it.

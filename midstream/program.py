@@ -1,7 +1,5 @@
 """How this program was started: a hint that is a command must run when it is pasted."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import shutil
@@ -10,7 +8,7 @@ from collections.abc import Sequence
 
 
 def typed(*words: str) -> str:
-    """A command line for a shell: it begins as the one that was typed, and goes on with these words.
+    """Returns a command line for a shell: it begins as the one that was typed, and goes on with these words.
 
     A relative path stays one: the line is for the folder in which we were started.
     """
@@ -18,7 +16,7 @@ def typed(*words: str) -> str:
 
 
 def beginning(argv: Sequence[str], orig_argv: Sequence[str]) -> list[str]:
-    """The words before a command's own, of `sys.argv` and `sys.orig_argv` as Python has set them."""
+    """Returns the words before a command's own, of `sys.argv` and `sys.orig_argv` as Python has set them."""
     program = argv[0]
     name = os.path.basename(program)
     is_script = os.sep in program and name != "__main__.py" and os.access(program, os.X_OK)

@@ -4,8 +4,6 @@ Python makes a traceback of a write that fails, or an error of its own while it 
 at all. Here every failing write of standard output is one exception, and one of standard error is none.
 """
 
-from __future__ import annotations
-
 import errno
 import io
 import os
@@ -27,7 +25,7 @@ class CannotWriteError(MidstreamError):
     def __init__(self, error: OSError) -> None:
         super().__init__(error.strerror)
         self.nobody_reads = error.errno == errno.EPIPE
-        """The pipe's reader has seen enough, as `head` does; that is no failure."""
+        """Whether the pipe's reader has ended, as `head` does; that is no failure."""
         self.hint = ""
 
 
@@ -38,10 +36,10 @@ class StandardStream(io.FileIO):
         super().__init__(descriptor, "w", closefd=False)
         self.forgiving = forgiving
         self.lost = False
-        """Something was dropped that somebody may have wanted to read."""
+        """Whether something was dropped that somebody may have wanted to read."""
 
     def write(self, data: bytes | bytearray | memoryview) -> int:  # type: ignore[override]
-        """All or a part of it, waiting where whoever shares the descriptor made it non-blocking."""
+        """Writes all or a part of it, and waits where whoever shares the descriptor made it non-blocking."""
         try:
             while (written := super().write(data)) is None:
                 select.select([], [self], [])
@@ -55,7 +53,7 @@ class StandardStream(io.FileIO):
 
 @contextmanager
 def own_streams() -> Iterator[None]:
-    """Within it, `sys.stdout` raises CannotWriteError and `sys.stderr` nothing; its end says the first in one line.
+    """Makes `sys.stdout` raise CannotWriteError, and `sys.stderr` nothing; its end says the first in one line.
 
     It ends the program with 0 where the reader of a pipe has gone, and with 1 where a write failed. Text is UTF-8, but
     for a terminal of another encoding, or where PYTHONIOENCODING asks for one: what that lacks becomes a question mark.
@@ -72,7 +70,7 @@ def own_streams() -> Iterator[None]:
 
 
 def forgive() -> None:
-    """For a program that serves: it goes on where nobody can read what it prints."""
+    """Lets a program that serves go on where nobody can read what it prints."""
     if isinstance(raw := getattr(getattr(sys.stdout, "buffer", None), "raw", None), StandardStream):
         raw.forgiving = True
 
@@ -107,7 +105,7 @@ def _give_up() -> None:
 
 
 def _occupy() -> None:
-    """Give each closed descriptor a file, or our first connection would become standard output."""
+    """Gives each closed descriptor a file, or our first connection would become standard output."""
     for descriptor, mode in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         try:
             os.fstat(descriptor)

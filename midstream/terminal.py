@@ -1,6 +1,4 @@
-"""What may be written to a terminal, and how."""
-
-from __future__ import annotations
+"""Text that is safe for a terminal, and its colours."""
 
 import os
 from typing import TextIO
@@ -20,26 +18,26 @@ _PICTURES: dict[int, str | None] = {
 
 
 def printable(text: str) -> str:
-    """The text without what a terminal would obey; newlines and tabs stay."""
+    """Returns the text without what a terminal would obey; newlines and tabs stay."""
     return text if text.isprintable() else text.translate(_PICTURES)
 
 
 def one_line(text: str) -> str:
-    """A sentence, printable, and with one space for each run of spaces, newlines and tabs."""
+    """Returns a sentence, printable, and with one space for each run of spaces, newlines and tabs."""
     return " ".join(printable(text).split())
 
 
 def exact_line(text: str) -> str:
-    """A value, printable, and with a space for each newline and tab: in JSON these say the same outside of strings."""
+    """Returns a value, printable, with spaces for newlines and tabs: in JSON they say the same outside of strings."""
     return printable(text).translate({0x09: " ", 0x0A: " "})
 
 
 def dimmed(text: str, stream: TextIO) -> str:
-    """Faint on a terminal that may be coloured, plain elsewhere."""
+    """Returns the text faint for a terminal that may be coloured, plain for all else."""
     return coloured(text, 2, stream)
 
 
 def coloured(text: str, rendition: int, stream: TextIO) -> str:
-    """In an SGR rendition (ECMA-48) on a terminal that may be coloured (https://no-color.org), plain elsewhere."""
+    """Returns the text in an SGR rendition (ECMA-48) for a terminal that may be coloured (https://no-color.org)."""
     wanted = rendition and stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return f"\x1b[{rendition}m{text}\x1b[0m" if wanted else text

@@ -1,6 +1,4 @@
-"""Who asks: an API key as a Bearer token (RFC 6750) names an owner; without keys all are `local`."""
-
-from __future__ import annotations
+"""API keys as Bearer tokens (RFC 6750): each names an owner; without keys everybody is `local`."""
 
 import hashlib
 from typing import Annotated
@@ -14,7 +12,7 @@ LOCAL_OWNER = "local"
 
 
 class ApiKeys:
-    """The API keys, by digest, in a table made once at start.
+    """The owner of each API key, by the key's digest; made once at start.
 
     What is looked up is the SHA-256 of what came. How long that takes says something of the digest only, and nobody can
     choose a key by its digest: it tells nothing of a key that is ours, whose like the caller would have to know first.
@@ -25,11 +23,11 @@ class ApiKeys:
 
     @property
     def required(self) -> bool:
-        """Whether callers must have a key."""
+        """Says whether callers must have a key."""
         return bool(self._owners)
 
     def owner(self, authorization: str | None) -> str | None:
-        """The owner of an `Authorization` header's key; None where it is not one of ours."""
+        """Returns the owner of an `Authorization` header's key; None where it is not one of ours."""
         if not self._owners:
             return LOCAL_OWNER
         scheme, _, key = (authorization or "").partition(" ")

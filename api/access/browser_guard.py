@@ -1,11 +1,9 @@
-"""Whether it is a web page of somebody else that asks: a browser sends its requests to any address.
+"""The guard against web pages of other sites: a browser sends their requests to any address.
 
 A page may send a POST anywhere without a question, if not read the answer. It reads that too where the name that it
 came from has come to mean this machine (DNS rebinding); the Host is then that name. Where callers have no key, that
 would be everything. A key in `Authorization` no page sends without a question (CORS), which is not answered here.
 """
-
-from __future__ import annotations
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -17,7 +15,7 @@ from shared.config.settings import Settings
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """Methods that change nothing (RFC 9110, 9.2.1)."""
 PATHS_FOR_ANY_HOST = frozenset({"/livez", "/readyz"})
-"""What balancers ask, by whatever name."""
+"""Paths that load balancers ask, by whatever name of the host."""
 PORT_OF_SCHEME = {"http": "80", "https": "443"}
 
 
@@ -30,7 +28,6 @@ class BrowserGuard:
         self._hosts = settings.hosts()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer it."""
         if scope["type"] == "http" and (problem := self._refusal(scope)) is not None:
             await problem.response()(scope, receive, send)
             return
@@ -40,20 +37,31 @@ class BrowserGuard:
         headers = Headers(scope=scope)
         host = headers.get("host", "")  # HTTP/1.0, which no browser speaks, may have none
         if host and not self._keys and scope["path"] not in PATHS_FOR_ANY_HOST and not self._is_ours(host):
-            return _misdirected()
-        if scope["method"] in READING_METHODS or "authorization" in headers:
+            return ProblemError(
+                421,
+                "misdirected_request",
+                "The Host is not one of this server's",
+                "Without API keys it answers to names and addresses of this machine only, as any web page could ask it "
+                "otherwise. Ask http://127.0.0.1, or have the operator name the host in MIDSTREAM_ALLOWED_HOSTS.",
+            )
+        if scope["method"] in READING_METHODS or "authorization" in headers or not _is_foreign(headers, host):
             return None
-        return _cross_site() if _is_foreign(headers, host) else None
+        return ProblemError(
+            403,
+            "cross_site",
+            "The request comes from a page of another site",
+            "Only pages of this server's own origin may change anything without an `Authorization` header. Ask through "
+            "the origin of your page, or from its server.",
+        )
 
     def _is_ours(self, host: str) -> bool:
         name, _ = _split(host)
-        if is_loopback(name) or name in self._hosts or "*" in self._hosts:
-            return True
-        return any(name.endswith(one[1:]) for one in self._hosts if one.startswith("*."))
+        named = is_loopback(name) or name in self._hosts or "*" in self._hosts
+        return named or any(name.endswith(one[1:]) for one in self._hosts if one.startswith("*."))
 
 
 def _is_foreign(headers: Headers, host: str) -> bool:
-    """By what a browser says of the page that asks (Fetch Metadata, 2.3; RFC 6454, 7.3); others say nothing."""
+    """Judges by what a browser says of the page that asks (Fetch Metadata, 2.3; RFC 6454, 7.3); others say nothing."""
     sites, origins = headers.getlist("sec-fetch-site"), headers.getlist("origin")
     if sites:
         return any(site.lower() not in ("same-origin", "none") for site in sites)
@@ -70,28 +78,8 @@ def _is_same(origin: str, host: str) -> bool:
 
 
 def _split(authority: str) -> tuple[str, str]:
-    """Name and port as they compare: in lower case, without the dot of the root."""
+    """Returns name and port as they compare: in lower case, without the dot of the root."""
     name, colon, port = authority.lower().rpartition(":")
     if not colon or port.endswith("]"):  # an IPv6 address without one
         name, port = authority.lower(), ""
     return name.removesuffix("."), port
-
-
-def _misdirected() -> ProblemError:
-    return ProblemError(
-        421,
-        "misdirected_request",
-        "The Host is not one of this server's",
-        "Without API keys it answers to names and addresses of this machine only, as any web page could ask it "
-        "otherwise. Ask http://127.0.0.1, or have the operator name the host in MIDSTREAM_ALLOWED_HOSTS.",
-    )
-
-
-def _cross_site() -> ProblemError:
-    return ProblemError(
-        403,
-        "cross_site",
-        "The request comes from a page of another site",
-        "Only pages of this server's own origin may change anything without an `Authorization` header. Ask through the "
-        "origin of your page, or from its server.",
-    )

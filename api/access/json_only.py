@@ -1,6 +1,4 @@
-"""A body is JSON as it is: a page of another site can send text or a form without a question, but not this (CORS)."""
-
-from __future__ import annotations
+"""The check that a body is JSON, which a page of another site cannot send without a preflight (CORS)."""
 
 from fastapi import Depends, Request
 
@@ -17,13 +15,21 @@ async def _check(request: Request, _: Owner) -> None:
         return
     kinds = [kind.partition(";")[0].strip().lower() for kind in headers.getlist("content-type")]
     if kinds != ["application/json"]:
-        detail = "Send the body with `Content-Type: application/json`."
-        raise ProblemError(415, "unsupported_media_type", "The body is not said to be JSON", detail)
+        raise ProblemError(
+            415,
+            "unsupported_media_type",
+            "The body is not said to be JSON",
+            "Send the body with `Content-Type: application/json`.",
+        )
     codings = ",".join(headers.getlist("content-encoding")).lower().split(",")
     if any(coding.strip() not in ("", "identity") for coding in codings):
-        detail = "Send the body as it is, without a `Content-Encoding`."
-        answer = {"Accept-Encoding": "identity"}  # RFC 9110, 12.5.3
-        raise ProblemError(415, "unsupported_encoding", "The body is encoded", detail, headers=answer)
+        raise ProblemError(
+            415,
+            "unsupported_encoding",
+            "The body is encoded",
+            "Send the body as it is, without a `Content-Encoding`.",
+            headers={"Accept-Encoding": "identity"},  # RFC 9110, 12.5.3
+        )
 
 
 json_only = Depends(_check)

@@ -1,7 +1,5 @@
 """Which of the two answers a POST wants (RFC 9110, 12.5.1): a record as JSON, or the stream of events."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 
@@ -9,17 +7,17 @@ _QUALITY = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 
 
 def wants_stream(lines: Iterable[str]) -> bool:
-    """Whether the `Accept` lines name `text/event-stream`, and nothing of JSON that they like better.
+    """Says whether the `Accept` lines name `text/event-stream`, and nothing of JSON that they like better.
 
     It must be named: `*/*` is what clients send that know nothing of streams.
     """
-    liked = {"text/event-stream": 0.0, "application/json": 0.0}
+    quality = {"text/event-stream": 0.0, "application/json": 0.0}
     for line in lines:
         for part in line.split(","):
             kind, *parameters = (word.strip().lower() for word in part.split(";"))
-            if kind in liked:
-                liked[kind] = max(liked[kind], _quality(parameters))
-    return 0 < liked["text/event-stream"] >= liked["application/json"]
+            if kind in quality:
+                quality[kind] = max(quality[kind], _quality(parameters))
+    return 0 < quality["text/event-stream"] >= quality["application/json"]
 
 
 def _quality(parameters: Iterable[str]) -> float:

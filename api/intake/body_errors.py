@@ -1,14 +1,13 @@
-"""What of a body does not fit a request: the first mistakes, each with its place.
+"""The first mistakes of a body that is no request, each with its place.
 
 A small body can hold many thousands of mistakes, and pydantic makes all of them before one can be read. So a body that
 does not fit is validated again, in small steps, until there are enough.
 """
 
-from __future__ import annotations
-
 import difflib
+import functools
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -19,12 +18,12 @@ from api.problems.problem import FieldError
 from shared.errors import MidstreamError
 from shared.request import generation_request
 from shared.request.generation_request import MAX_EXTRA_ENTRIES, GenerationRequest
-from shared.request.request_json import Step, count_parts, steps
+from shared.request.request_json import count_parts, steps
 
 MAX_NAMED_FIELDS = 20
-"""Fields that one answer names at most."""
+"""Most fields that one answer names."""
 MAX_REPEATED_NAME_CHARS = 256
-"""Characters of a member's name up to which it is repeated."""
+"""Characters of the longest member's name that is repeated."""
 _KNOWN = frozenset(
     itertools.chain.from_iterable(
         (field.alias or name for name, field in kind.model_fields.items())
@@ -32,7 +31,7 @@ _KNOWN = frozenset(
         if isinstance(kind, type) and issubclass(kind, BaseModel)
     )
 )
-"""Names of all fields, at whatever place."""
+"""The names of all fields, wherever they belong."""
 
 
 Place = tuple[int | str, ...]
@@ -43,7 +42,7 @@ class NotJsonError(MidstreamError, ValueError):
 
 
 def misfits(body: bytes, most_parts: int) -> list[FieldError]:
-    """The first mistakes of a body that does not fit, MAX_NAMED_FIELDS at most.
+    """Returns the first mistakes of a body that does not fit, MAX_NAMED_FIELDS at most.
 
     Raises NotJsonError and TooManyPartsError.
     """
@@ -52,41 +51,34 @@ def misfits(body: bytes, most_parts: int) -> list[FieldError]:
     except ValueError as error:
         raise NotJsonError(str(error)) from None
     # Of a member that is there twice, steps see the last only.
-    return list(_explain(_found(root, most_parts) or _at_once(body), root))
+    found = _found(root, most_parts)
+    if not found:
+        found = _validation_errors(lambda: GenerationRequest.model_validate_json(body))[:MAX_NAMED_FIELDS]
+    return list(_explain(found, root))
 
 
 def _found(root: Any, most_parts: int) -> list[ErrorDetails]:
     count_parts(root, most_parts)
     found: list[ErrorDetails] = []
     for step in steps(root):
-        found += _wrong_in(step)
+        wrong = _validation_errors(functools.partial(step.kind.validate_python, _short(step.value)))
+        found += [{**item, "loc": (*step.place, *item["loc"])} for item in wrong]
         if len(found) >= MAX_NAMED_FIELDS:
             break
     return found
 
 
-def _wrong_in(step: Step) -> list[ErrorDetails]:
+def _validation_errors(validate: Callable[[], object]) -> list[ErrorDetails]:
+    """Returns what a validation finds wrong, without what was sent."""
     try:
-        step.kind.validate_python(_short(step.value))
+        validate()
     except ValidationError as error:
-        return [{**item, "loc": (*step.place, *item["loc"])} for item in _told(error)]
+        return error.errors(include_url=False, include_input=False)
     return []
-
-
-def _at_once(body: bytes) -> list[ErrorDetails]:
-    try:
-        GenerationRequest.model_validate_json(body)
-    except ValidationError as error:
-        return _told(error)[:MAX_NAMED_FIELDS]
-    return []
-
-
-def _told(error: ValidationError) -> list[ErrorDetails]:
-    return error.errors(include_url=False, include_input=False)
 
 
 def _short(value: Any) -> Any:
-    """A value with fewer of those members that no object knows: of any number, the first are enough."""
+    """Returns a value with fewer of the members that no object knows: of any number, the first are enough."""
     if isinstance(value, list):
         return [_short(item) for item in value]
     if not isinstance(value, dict):
@@ -97,10 +89,10 @@ def _short(value: Any) -> Any:
 
 
 def _explain(details: Iterable[ErrorDetails], root: Any) -> Iterator[FieldError]:
-    told = [(_pointer(item["loc"], root, item["type"]), item) for item in details]
-    outer = {parent for pointer, _ in told for parent in _parents(pointer)}
+    placed = [(_pointer(item["loc"], root, item["type"]), item) for item in details]
+    outer = {parent for pointer, _ in placed for parent in _parents(pointer)}
     messages: dict[str, list[str]] = {}
-    for pointer, item in told:
+    for pointer, item in placed:
         # A value that fits none of a union's kinds fails once for each. Where it is one of them with a mistake inside,
         # that is what counts, and not that it is none of the others.
         if pointer in outer and item["type"] in validation_messages.WRONG_KIND_ERRORS:
@@ -119,14 +111,14 @@ def _parents(pointer: str) -> Iterator[str]:
 
 
 def _pointer(location: Place, body: Any, kind: str) -> str:
-    """Where in the body. Of a member whose name is too long to be repeated it is the place of the object."""
+    """Returns the place in the body. Where a member's name is too long to be repeated, it is that of the object."""
     whole = _way(location, body, kind == "missing")
     named = itertools.takewhile(lambda part: len(str(part)) <= MAX_REPEATED_NAME_CHARS, whole)
     return "".join("/" + escaped(str(part)) for part in named)
 
 
 def _way(location: Place, value: Any, last_is_missing: bool) -> Place:
-    """The parts of pydantic's location that are in the body: it also names the kinds of a union, which are not.
+    """Returns the parts of pydantic's location that are in the body: it also names kinds of a union, which are not.
 
     A kind may have the name of a member; what leads to more of the rest is right.
     """
@@ -145,7 +137,7 @@ def _way(location: Place, value: Any, last_is_missing: bool) -> Place:
 
 
 def escaped(name: str) -> str:
-    """A member's name in a pointer (RFC 6901, 3)."""
+    """Returns a member's name in a pointer (RFC 6901, 3)."""
     return name.replace("~", "~0").replace("/", "~1")
 
 

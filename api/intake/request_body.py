@@ -25,7 +25,7 @@ from shared.request.request_json import count_parts_of_text, encode, read
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The body, of `limit` bytes at most. Raises ProblemError 413 for a longer one, and 400 for one that breaks off."""
+    """Returns the body, of `limit` bytes at most. Raises ProblemError 413 for a longer one, 400 where it breaks off."""
     announced = request.headers.get("content-length", "")
     too_large = announced.isdecimal() and int(announced) > limit
     body = bytearray()
@@ -36,33 +36,30 @@ async def read_body(request: Request, limit: int) -> bytes:
             too_large = len(body) > limit
         if too_large:
             del body
-            raise _too_large(limit)
+            raise ProblemError(
+                413,
+                "body_too_large",
+                "The body is too large",
+                f"The limit is {limit} bytes. Send less, or have the operator raise MIDSTREAM_MAX_BODY.",
+                # What has not been read would otherwise be taken for the next request.
+                headers={"Connection": "close"},
+            )
     except ClientDisconnect:
-        detail = "The connection was closed before its end."
-        raise ProblemError(400, "incomplete_body", "The body is incomplete", detail) from None
+        raise ProblemError(
+            400, "incomplete_body", "The body is incomplete", "The connection was closed before its end."
+        ) from None
     return bytes(body)
 
 
-def _too_large(limit: int) -> ProblemError:
-    return ProblemError(
-        413,
-        "body_too_large",
-        "The body is too large",
-        f"The limit is {limit} bytes. Send less, or have the operator raise MIDSTREAM_MAX_BODY.",
-        # What has not been read would otherwise be taken for the next request.
-        headers={"Connection": "close"},
-    )
-
-
 class ServedModels(NamedTuple):
-    """What requests can name, put together once at start: aliases, and the endpoints by their names."""
+    """The models that requests can name, put together once at start: aliases, and the endpoints by their names."""
 
     models: Mapping[str, str]
     endpoints: Mapping[str, ProviderSettings]
 
     @classmethod
     def by(cls, settings: Settings) -> ServedModels:
-        """What these settings name, which validates every endpoint."""
+        """Returns what these settings name, which validates every endpoint."""
         return cls(settings.models, settings.endpoints())
 
 
@@ -78,7 +75,7 @@ class ReadRequest(NamedTuple):
 
 
 def take(body: bytes, served: ServedModels, max_values: int) -> ReadRequest:
-    """The request in a body, for a known model. Raises ProblemError, as `parse` and `resolve` do.
+    """Returns the request in a body, for a known model. Raises ProblemError, as `parse` and `resolve` do.
 
     For a large one it takes many ms, in steps: in a thread (shared/process/background_thread.py) it lets others run.
     """
@@ -94,7 +91,7 @@ def take(body: bytes, served: ServedModels, max_values: int) -> ReadRequest:
 
 
 def parse(body: bytes, max_values: int) -> GenerationRequest:
-    """The request in a body. Raises ProblemError: 400 where it is no JSON, 422 where it is not a request.
+    """Returns the request in a body. Raises ProblemError: 400 where it is no JSON, 422 where it is not a request.
 
     A value of two bytes costs as much to read as one of a kilobyte. They are counted before any is made.
     """
@@ -121,7 +118,7 @@ def parse(body: bytes, max_values: int) -> GenerationRequest:
 
 
 def resolve(request: GenerationRequest, served: ServedModels) -> GenerationRequest:
-    """The request with each alias replaced by `provider/model`.
+    """Returns the request with each alias replaced by `provider/model`.
 
     Raises ProblemError 422 for a model that no provider serves, and for fields that its protocol cannot honour.
     """
@@ -132,8 +129,8 @@ def resolve(request: GenerationRequest, served: ServedModels) -> GenerationReque
     return request.model_copy(update={"model": model, "fallback": fallback or None})
 
 
-def _served(request: GenerationRequest, asked: str, pointer: str, served: ServedModels) -> str:
-    model = served.models.get(asked, asked)
+def _served(request: GenerationRequest, requested: str, pointer: str, served: ServedModels) -> str:
+    model = served.models.get(requested, requested)
     endpoints = served.endpoints
     provider, slash, name = model.partition("/")
     if provider not in endpoints or not slash or not name:
@@ -144,14 +141,14 @@ def _served(request: GenerationRequest, asked: str, pointer: str, served: Served
     entry = endpoints[provider]
     if missing := lacks(request.model_copy(update={"model": model}), entry.protocol, entry):
         # Of a fallback, what is at fault is the field that its protocol lacks, or its place in the list.
-        which = "" if pointer == "/model" else f" (asked of {asked}, {pointer})"
+        which = "" if pointer == "/model" else f" (asked of {requested}, {pointer})"
         errors = [FieldError(pointer=lack.pointer, message=lack.remedy + which) for lack in missing[:MAX_NAMED_FIELDS]]
         raise unprocessable(errors, "unsupported_field")
     return model
 
 
 def _misplaced(request: GenerationRequest, endpoints: Collection[str]) -> Iterator[FieldError]:
-    """What `extra` has for providers that are not there, or must not have."""
+    """Returns what `extra` has for providers that are not there, or must not have."""
     for name, fields in request.extra.items():
         pointer = "/extra/" + escaped(name)
         if name not in endpoints:
@@ -161,7 +158,7 @@ def _misplaced(request: GenerationRequest, endpoints: Collection[str]) -> Iterat
 
 
 def canonical(request: GenerationRequest) -> bytes:
-    """The request as the record keeps it and as idempotency compares it: fields in order, no defaults.
+    """Returns the request as the record keeps it and as idempotency compares it: fields in order, no defaults.
 
     Of a large one the messages and tools, the second and third of its fields, are written in steps.
     """
@@ -177,9 +174,8 @@ def canonical(request: GenerationRequest) -> bytes:
 
 
 def _plain(message: Message) -> dict[str, Any]:
-    """A message's fields; its parts one by one, of which it can have many."""
+    """Returns a message's fields; its parts one by one, of which it can have many."""
     if not isinstance(message.content, list):
         return message.model_dump(exclude_defaults=True)
     fields = message.model_copy(update={"content": []}).model_dump(exclude_defaults=True)
-    fields["content"] = [part.model_dump(exclude_defaults=True) for part in message.content]
-    return fields
+    return fields | {"content": [part.model_dump(exclude_defaults=True) for part in message.content]}

@@ -1,8 +1,6 @@
 """Errors as `application/problem+json` (RFC 9457), with a stable `code` and nothing of the request."""
 
-from __future__ import annotations
-
-import logging
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -17,8 +15,8 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import validation_messages
-from api.supervisor import where
+from api.problems.validation_messages import say
+from api.supervisor import logger, where
 from shared.counted import counted
 from shared.errors import MidstreamError
 from shared.storage.outage import (
@@ -31,8 +29,6 @@ from shared.storage.outage import (
     refusal,
     words,
 )
-
-logger = logging.getLogger("midstream.api")
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
@@ -80,7 +76,7 @@ class ProblemError(MidstreamError):
         detail: str,
         *,
         errors: Sequence[FieldError] = (),
-        headers: dict[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(code)
         self.retryable = status in (429, 503)
@@ -88,7 +84,7 @@ class ProblemError(MidstreamError):
         self.errors, self.headers = list(errors), headers
 
     def response(self) -> JSONResponse:
-        """The answer."""
+        """Returns the answer."""
         details = ProblemDetails(
             type=f"urn:midstream:problem:{self.code}",
             title=self.title,
@@ -97,43 +93,40 @@ class ProblemError(MidstreamError):
             detail=self.detail,
             errors=self.errors or None,
         )
-        headers = {"Cache-Control": "no-store"} | (self.headers or {})
-        body = details.model_dump(exclude_none=True)
-        return JSONResponse(body, self.status, headers, media_type=PROBLEM_MEDIA_TYPE)
+        headers = {"Cache-Control": "no-store", **(self.headers or {})}
+        return JSONResponse(details.model_dump(exclude_none=True), self.status, headers, media_type=PROBLEM_MEDIA_TYPE)
 
 
-def not_found() -> ProblemError:
-    """Unknown, or not the caller's: the same answer, so that ids of others cannot be probed."""
-    return ProblemError(
-        404,
-        "not_found",
-        "No such generation",
-        "There is no generation with this id. Check the id and the API key.",
-    )
+not_found = functools.partial(
+    ProblemError,
+    404,
+    "not_found",
+    "No such generation",
+    "There is no generation with this id. Check the id and the API key.",
+)
+"""The generation is unknown, or not the caller's: one answer for both, so that ids cannot be probed."""
 
+gone = functools.partial(
+    ProblemError,
+    410,
+    "gone",
+    "The generation is gone",
+    "It has expired or was deleted. Post the request again for a new one.",
+)
+"""The generation was there, and has expired or was deleted."""
 
-def gone() -> ProblemError:
-    """It was there."""
-    return ProblemError(
-        410,
-        "gone",
-        "The generation is gone",
-        "It has expired or was deleted. Post the request again for a new one.",
-    )
-
-
-def unreadable() -> ProblemError:
-    """Something else has written where it was."""
-    return ProblemError(
-        410,
-        "unreadable",
-        "The generation cannot be read",
-        "What is stored of it is damaged. Post the request again for a new one; the operator's log names it.",
-    )
+unreadable = functools.partial(
+    ProblemError,
+    410,
+    "unreadable",
+    "The generation cannot be read",
+    "What is stored of it is damaged. Post the request again for a new one; the operator's log names it.",
+)
+"""Something else has written where the generation was."""
 
 
 def unavailable(error: BaseException | None = None) -> ProblemError:
-    """Redis cannot be reached, or refuses; what it says to that is told, but for what it says of its users."""
+    """Returns the problem of a Redis that is away, or refuses: with its words, but for what it says of its users."""
     code = None if error is None else refusal(error)
     why = "does not answer"
     if error is not None and code is not None:
@@ -148,20 +141,20 @@ def unavailable(error: BaseException | None = None) -> ProblemError:
     )
 
 
-def storage_full() -> ProblemError:
-    """Redis has no room."""
-    return ProblemError(
-        503,
-        "storage_full",
-        "Storage is full",
-        "Redis has no memory or no disk for more, and nothing was accepted. The operator has to make room; its log has "
-        "Redis' words. Send the request again later.",
-        headers={"Retry-After": "10"},
-    )
+storage_full = functools.partial(
+    ProblemError,
+    503,
+    "storage_full",
+    "Storage is full",
+    "Redis has no memory or no disk for more, and nothing was accepted. The operator has to make room; its log has "
+    "Redis' words. Send the request again later.",
+    headers={"Retry-After": "10"},
+)
+"""Redis has no memory or no disk for more."""
 
 
 def not_ready(errors: Mapping[str, Exception]) -> ProblemError:
-    """By the variables that name them: each Redis that takes no write from this node, and why.
+    """Returns the problem of each Redis, by the variable that names it, that takes no write from this node, and why.
 
     What Redis said is shown. Why one cannot be reached is in the log: it holds addresses, and anybody may ask.
     """
@@ -189,19 +182,19 @@ def _reason(error: Exception) -> str:
     return "does not answer" if isinstance(error, TimeoutError | RedisTimeoutError) else "cannot be reached"
 
 
-def draining() -> ProblemError:
-    """This node was told to end."""
-    return ProblemError(
-        503,
-        "draining",
-        "This node is going away",
-        "It serves no more viewers. Ask another node.",
-        headers={"Retry-After": "1"},
-    )
+draining = functools.partial(
+    ProblemError,
+    503,
+    "draining",
+    "This node is going away",
+    "It serves no more viewers. Ask another node.",
+    headers={"Retry-After": "1"},
+)
+"""This node was told to end."""
 
 
 def too_few_workers(alive: int) -> ProblemError:
-    """Fewer are alive than the caller asks for."""
+    """Returns the problem that fewer workers are alive than the caller asks for."""
     return ProblemError(
         503,
         "too_few_workers",
@@ -212,20 +205,20 @@ def too_few_workers(alive: int) -> ProblemError:
     )
 
 
-def not_on_disk() -> ProblemError:
-    """`durability` is `disk`, and Redis does not say that it has synced what it took."""
-    return ProblemError(
-        503,
-        "not_on_disk",
-        "It is not known to be on disk",
-        "Redis has the request, and a crash of Redis may still lose it; if not, it runs. Send it again, with the same "
-        "Idempotency-Key if it has one.",
-        headers={"Retry-After": "1"},
-    )
+not_on_disk = functools.partial(
+    ProblemError,
+    503,
+    "not_on_disk",
+    "It is not known to be on disk",
+    "Redis has the request, and a crash of Redis may still lose it; if not, it runs. Send it again, with the same "
+    "Idempotency-Key if it has one.",
+    headers={"Retry-After": "1"},
+)
+"""`durability` is `disk`, and Redis does not say that it has synced what it took."""
 
 
 def unprocessable(errors: Sequence[FieldError], code: str = "invalid_request") -> ProblemError:
-    """The body or a parameter is not what it should be."""
+    """Returns the problem that the body or a parameter is not what it should be."""
     return ProblemError(
         422,
         code,
@@ -235,45 +228,43 @@ def unprocessable(errors: Sequence[FieldError], code: str = "invalid_request") -
     )
 
 
-def _of_problem(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, ProblemError)
-    return error.response()
+def _answer(request: Request, error: Exception) -> JSONResponse:
+    return _problem_of(request, error).response()
 
 
-def _of_redis(_: Request, error: Exception) -> JSONResponse:
-    logger.log(level(error), "answered 503: %s", type(error).__name__)
-    return (storage_full() if is_full(error) else unavailable(error)).response()
+def _problem_of(request: Request, error: Exception) -> ProblemError:
+    match error:
+        case ProblemError():
+            return error
+        case RedisError():
+            logger.log(level(error), "answered 503: %s", type(error).__name__)
+            return storage_full() if is_full(error) else unavailable(error)
+        case RequestValidationError():
+            return unprocessable(
+                [FieldError(pointer=str(item["loc"][-1]), message=say(item)) for item in error.errors()]
+            )
+        case HTTPException():
+            return _of_http(request, error)
+    raise error
 
 
-def _of_http(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
+def _of_http(request: Request, error: HTTPException) -> ProblemError:
     status = HTTPStatus(error.status_code)
     detail = {
         404: "There is nothing at this address. GET /openapi.json lists all routes.",
         405: "The address is right, the method is not. The Allow header lists those that work here.",
     }.get(status, "The request cannot be served as it is.")
-    code = status.phrase.lower().replace(" ", "_").replace("-", "_")
-    if status == 404:
-        code = "no_such_route"
-    headers = dict(error.headers) if error.headers else None
-    if status == 405:
-        headers = {"Allow": ", ".join(_allowed(request))}
-    return ProblemError(status, code, status.phrase, detail, headers=headers).response()
+    code = "no_such_route" if status == 404 else status.phrase.lower().replace(" ", "_").replace("-", "_")
+    headers = {"Allow": ", ".join(_allowed(request))} if status == 405 else error.headers
+    return ProblemError(status, code, status.phrase, detail, headers=headers)
 
 
 def _allowed(request: Request) -> Iterator[str]:
-    """The methods of an address; Starlette names those of the first of its routes only."""
+    """Returns the methods of an address; Starlette names only those of the first of its routes."""
     for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
         asked = {"type": "http", "path": request.scope["path"], "root_path": "", "method": method}
         if any(route.matches(asked)[0] is Match.FULL for route in request.app.router.routes):
             yield method
-
-
-def _of_parameters(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
-    return unprocessable(
-        [FieldError(pointer=str(item["loc"][-1]), message=validation_messages.say(item)) for item in error.errors()]
-    ).response()
 
 
 class ProblemGuard:
@@ -283,7 +274,6 @@ class ProblemGuard:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -309,16 +299,14 @@ class ProblemGuard:
 
 
 def install(app: FastAPI) -> None:
-    """Make every error of the app a problem."""
-    app.add_exception_handler(ProblemError, _of_problem)
-    app.add_exception_handler(RedisError, _of_redis)
-    app.add_exception_handler(HTTPException, _of_http)
-    app.add_exception_handler(RequestValidationError, _of_parameters)
+    """Makes every error of the app a problem."""
+    for kind in (ProblemError, RedisError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, _answer)
     app.add_middleware(ProblemGuard)
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The error answers of a route, for OpenAPI."""
+    """Returns the error answers of a route, for OpenAPI."""
     return {
         status: {
             "description": _DESCRIPTIONS[status],

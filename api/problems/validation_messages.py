@@ -1,6 +1,4 @@
-"""What is wrong with a value, in plain words: what it must be, and what to do. Nothing of the value is repeated."""
-
-from __future__ import annotations
+"""Validation errors in plain words: what a value must be, and what to do. Nothing of the value is repeated."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,17 +11,17 @@ MUST_BE_WHOLE, MUST_BE_NUMBER, MUST_BE_YES_OR_NO = (
 WRONG_KIND_ERRORS = frozenset(
     {"string_type", "list_type", "dict_type", "model_type", "model_attributes_type", "literal_error"}
 )
-"""Errors which say that a value is of another kind."""
+"""Types of the errors which say that a value is of another kind."""
 MUST_BE_OBJECT = "must be an object; put its fields into { }"
 
 
 def say(item: Mapping[str, Any]) -> str:
-    """One of pydantic's errors (its documentation: "Validation Errors"); kinds that are rare stay in its own words."""
+    """Says one of pydantic's errors (its documentation: "Validation Errors"); rare kinds stay in its own words."""
     context: Mapping[str, Any] = item.get("ctx", {})
-    told = _SAID.get(str(item["type"]))
-    if told is None:
+    words = _SAID.get(str(item["type"]))
+    if words is None:
         return str(item["msg"]).replace("Input should", "must", 1)
-    message = told if isinstance(told, str) else told(context)
+    message = words if isinstance(words, str) else words(context)
     # A mapping's own keys are wrong in a place of this name.
     return f"its name {message}" if "[key]" in item["loc"] else message
 

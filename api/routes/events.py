@@ -1,7 +1,5 @@
 """Follow a generation's log."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Annotated, Any
 

@@ -1,7 +1,5 @@
 """Accept, list, show, cancel and delete generations."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 from collections.abc import AsyncIterator
@@ -38,7 +36,7 @@ from shared.request.request_json import encode
 router = APIRouter(prefix="/v1/generations", tags=["generations"], dependencies=[no_store, json_only])
 
 FIRST_LOOK_S = 0.005
-"""Seconds after which it looks for the first time, in a record of some hundred bytes."""
+"""Seconds after which it reads the record for the first time, which has some hundred bytes."""
 
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
 _PLACE = re.compile(r"[0-9]{1,15}-gen_[a-z2-7]{32}")
@@ -49,7 +47,6 @@ _BODY: dict[str, Any] = {
     }
 }
 _LOCATION = {"Location": {"description": "Address of the generation.", "schema": {"type": "string"}}}
-_STREAM = {"description": "The events as they come.", "content": {"text/event-stream": {}}}
 
 
 @router.post(
@@ -58,7 +55,10 @@ _STREAM = {"description": "The events as they come.", "content": {"text/event-st
     response_model=AcceptedGeneration,
     openapi_extra=_BODY,
     responses={
-        200: {**_STREAM, "description": "With `Accept: text/event-stream`: `queued`, then the events."},
+        200: {
+            "description": "With `Accept: text/event-stream`: `queued`, then the events.",
+            "content": {"text/event-stream": {}},
+        },
         202: {"description": "Accepted; it now runs to its end.", "headers": _LOCATION},
         **documented(400, 401, 403, 410, 413, 415, 422, 429, 503),
     },
@@ -78,12 +78,15 @@ async def create(
 ) -> Response:
     """Ask a model. The answer is written to a log that can be followed, left and resumed."""
     if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
-        detail = "Idempotency-Key must be 1 to 255 printable ASCII characters."
-        raise ProblemError(400, "invalid_idempotency_key", "The idempotency key is malformed", detail)
+        raise ProblemError(
+            400,
+            "invalid_idempotency_key",
+            "The idempotency key is malformed",
+            "Idempotency-Key must be 1 to 255 printable ASCII characters.",
+        )
     body = await request_body.read_body(request, use.settings.max_body)
     taken = await aside(len(body), request_body.take, body, use.served, use.settings.max_values)
     accepted = await _accept(use, owner, taken, idempotency_key)
-    asked = taken.request
     headers = {"Location": f"/v1/generations/{accepted.id}", **NO_STORE_HEADERS}
     if not accepted.created:
         headers["Idempotent-Replayed"] = "true"
@@ -91,7 +94,7 @@ async def create(
         record = AcceptedGeneration(
             id=accepted.id,
             state=accepted.state,
-            model=asked.model,
+            model=taken.request.model,
             created=generation.timestamp(accepted.created_ms),
             links=generation.links(accepted.id),
         )
@@ -108,25 +111,30 @@ async def create(
 
 
 async def _accept(use: ApiServices, owner: str, taken: ReadRequest, key: str | None) -> Accepted:
-    asked = taken.request
-    ttl = asked.ttl if asked.ttl is not None else use.settings.ttl
+    request = taken.request
+    ttl = request.ttl if request.ttl is not None else use.settings.ttl
     acceptance = Acceptance(
         id=await use.generations.new_id(owner, key),
         owner=owner,
-        model=asked.model,
+        model=request.model,
         request=taken.stored,
         shown=taken.shown,
         fingerprint=taken.fingerprint,
-        on_interrupt=asked.on_interrupt,
+        on_interrupt=request.on_interrupt,
         ttl_ms=int(ttl * 1000),
     )
     began = asyncio.get_running_loop().time()
     try:
-        async with _noted(use, acceptance, asked.deadline) as noted:
+        async with _noted(use, acceptance, request.deadline) as noted:
             accepted = await use.generations.accept(acceptance, again=key is not None)
     except QueueFullError:
-        detail = "As many generations wait or run as this server allows. Try again later."
-        raise ProblemError(429, "queue_full", "The queue is full", detail, headers={"Retry-After": "5"}) from None
+        raise ProblemError(
+            429,
+            "queue_full",
+            "The queue is full",
+            "As many generations wait or run as this server allows. Try again later.",
+            headers={"Retry-After": "5"},
+        ) from None
     except GoneError:
         raise gone() from None
     under_way = accepted.state in ("queued", "running")
@@ -149,12 +157,12 @@ async def _accept(use: ApiServices, owner: str, taken: ReadRequest, key: str | N
 
 
 @asynccontextmanager
-async def _noted(use: ApiServices, asked: Acceptance, deadline: float | None) -> AsyncIterator[bool]:
-    """While it is accepted inside, note its own deadline; where Redis refuses it, leave nothing of it behind.
+async def _noted(use: ApiServices, acceptance: Acceptance, deadline: float | None) -> AsyncIterator[bool]:
+    """Notes a request's own deadline while it is accepted inside; where Redis refuses it, nothing of it is left.
 
     Gives whether it was noted here, and not by an earlier request.
     """
-    noted = deadline is not None and await use.deadlines.note(asked.id, deadline)
+    noted = deadline is not None and await use.deadlines.note(acceptance.id, deadline)
     try:
         yield noted
     except Exception as error:
@@ -162,10 +170,10 @@ async def _noted(use: ApiServices, asked: Acceptance, deadline: float | None) ->
             refused = isinstance(error, ResponseError)
             # Where the reply was lost it may have been accepted, and keeps its deadline.
             if noted and (refused or isinstance(error, QueueFullError | GoneError)):
-                await use.deadlines.forget([asked.id])
-            if refused and (await use.generations.find(asked.id)).existence is Existence.NOTHING:
-                await use.generations.queue.settle([asked.id])
-                await use.generations.queue.forget(asked.owner, [asked.id])
+                await use.deadlines.forget([acceptance.id])
+            if refused and (await use.generations.find(acceptance.id)).existence is Existence.NOTHING:
+                await use.generations.queue.settle([acceptance.id])
+                await use.generations.queue.forget(acceptance.owner, [acceptance.id])
         raise
 
 
@@ -232,7 +240,7 @@ def _apply(said: Snapshot, page: list[Entry]) -> None:
 
 
 def _written(record: Record, shown: Shown, said: Snapshot) -> bytes:
-    """The snapshot as JSON, in steps: one of many MB takes seconds, in which others are served."""
+    """Returns the snapshot as JSON, in steps: one of many MB takes seconds, in which others are served."""
     return encode(generation.snapshot(record, shown, said).model_dump(mode="json", by_alias=True, exclude_unset=True))
 
 
@@ -259,7 +267,7 @@ async def cancel(id: GenerationId, owner: Owner, use: Use, response: Response) -
 
 
 async def _end(use: ApiServices, id: str) -> State | None:
-    """How it ends within `cancel_wait_s`, None where not; by its record, as logs may be long. Raises ProblemError."""
+    """Returns how it ends within `cancel_wait_s`, None where not; by its record, as logs may be long."""
     loop = asyncio.get_running_loop()
     until = loop.time() + use.cancel_wait_s
     backoff = Backoff(first=FIRST_LOOK_S, cap=use.cancel_wait_s / 10)

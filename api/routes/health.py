@@ -1,7 +1,5 @@
 """For load balancers and supervisors: alive, and ready."""
 
-from __future__ import annotations
-
 import asyncio
 import sys
 from contextlib import suppress
@@ -62,13 +60,13 @@ async def ready(
 
 
 def _servers(use: ApiServices) -> dict[str, Redis]:
-    """Each Redis by the variable that names it."""
+    """Returns each Redis by the variable that names it."""
     logs, queue = use.log.redis, use.generations.queue.redis
     return {"MIDSTREAM_REDIS_URL": logs} | ({} if queue is logs else {"MIDSTREAM_QUEUE_URL": queue})
 
 
 async def _write(redis: Redis) -> Exception | None:
-    """Why it does not take a write now; None where it does."""
+    """Returns why it does not take a write now; None where it does."""
     try:
         async with asyncio.timeout(WRITE_TIMEOUT_S):
             await redis.set(PROBE_KEY, "1", px=1000)
@@ -78,7 +76,7 @@ async def _write(redis: Redis) -> Exception | None:
 
 
 async def _is_crowded(use: ApiServices, name: str, redis: Redis) -> bool:
-    """Whether it takes no further connection: this node was told so, or Redis says it of all its clients."""
+    """Says whether it takes no further connection: this node was told so, or Redis says it of all its clients."""
     settings = use.settings
     url = settings.redis_url if name == "MIDSTREAM_REDIS_URL" else str(settings.queue_url)
     if outage_of(url).is_crowded:

@@ -1,7 +1,5 @@
 """Which models have a name here."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from fastapi import APIRouter
@@ -31,7 +29,7 @@ async def models(owner: Owner, use: Use) -> ModelList:
 
 
 def listing(settings: Settings, endpoints: Mapping[str, ProviderSettings]) -> ModelList:
-    """What the settings name; the default is `default_model`, else an alias, else the first provider's.
+    """Returns what the settings name; the default is `default_model`, else an alias, else the first provider's.
 
     The simulator's is the default only where no provider has a key: who has set one wants its answers.
     """

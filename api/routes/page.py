@@ -1,8 +1,5 @@
 """The chat page: a few files of ours and nothing from elsewhere."""
 
-from __future__ import annotations
-
-from collections.abc import Awaitable, Callable
 from importlib.resources import files
 
 from fastapi import APIRouter, Response
@@ -22,13 +19,10 @@ _HEADERS = {
 def _serve(path: str, name: str, media_type: str) -> None:
     content = files("api").joinpath("web", name).read_bytes()
 
-    def endpoint() -> Callable[[], Awaitable[Response]]:
-        async def serve() -> Response:
-            return Response(content, headers=_HEADERS, media_type=media_type)
+    async def serve() -> Response:
+        return Response(content, headers=_HEADERS, media_type=media_type)
 
-        return serve
-
-    router.add_api_route(path, endpoint(), methods=["GET", "HEAD"], response_class=Response, name=name)
+    router.add_api_route(path, serve, methods=["GET", "HEAD"], response_class=Response, name=name)
 
 
 _serve("/", "index.html", "text/html")

@@ -1,7 +1,5 @@
 """What an owner's generations have used."""
 
-from __future__ import annotations
-
 import re
 from datetime import date, timedelta
 from typing import Annotated, Any
@@ -18,7 +16,7 @@ from shared.usage import MAX_DAYS, By, Total, Totals
 router = APIRouter(prefix="/v1/usage", tags=["usage"], dependencies=[no_store])
 
 DEFAULT_SPAN_DAYS = 30
-"""Days that are told of where nobody says from when."""
+"""Days that are counted where the caller names no first one."""
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _FORMAT: dict[str, Any] = {"format": "date"}
@@ -44,7 +42,8 @@ async def usage(
     """Your generations, tokens and cost, by day or by model. What ended in the last seconds may not be counted yet."""
     totals = Totals(use.generations.queue.redis)
     until = await totals.today() if last is None else _day("to", last)
-    since = _before(until) if first is None else _day("from", first)
+    earliest = until - min(timedelta(days=DEFAULT_SPAN_DAYS - 1), until - date.min)
+    since = earliest if first is None else _day("from", first)
     if since > until:
         raise _wrong("from", "must not be after `to`")
     if (until - since).days >= MAX_DAYS:
@@ -68,10 +67,6 @@ def _day(name: str, text: str) -> date:
         return date.fromisoformat(text if _DAY.fullmatch(text) else "")
     except ValueError:
         raise _wrong(name, "must be a day as YYYY-MM-DD") from None
-
-
-def _before(until: date) -> date:
-    return until - min(timedelta(days=DEFAULT_SPAN_DAYS - 1), until - date.min)
 
 
 def _wrong(name: str, message: str) -> ProblemError:

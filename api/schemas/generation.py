@@ -1,7 +1,5 @@
 """What the routes answer, as OpenAPI describes it."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -215,19 +213,18 @@ class Readiness(BaseModel):
 
 
 def timestamp(milliseconds: int) -> str:
-    """ISO 8601 in UTC."""
-    at = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """Returns the time in ISO 8601, UTC."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def links(generation_id: str) -> Links:
-    """The addresses of a generation."""
+    """Returns the addresses of a generation."""
     here = f"/v1/generations/{generation_id}"
     return Links(self=here, events=f"{here}/events", cancel=f"{here}/cancel")
 
 
 def summary(record: Record) -> dict[str, Any]:
-    """The fields of Generation."""
+    """Returns the fields of Generation."""
     return {
         "id": record.id,
         "state": record.state,
@@ -239,7 +236,7 @@ def summary(record: Record) -> dict[str, Any]:
 
 
 def _spent(end: Ending, attempts: list[AttemptLine]) -> list[Spent]:
-    """All that was paid; an end does not repeat it where that is its own usage and cost."""
+    """Returns all that was paid; an end does not repeat it where that is its own usage and cost."""
     if end.spent is not UNSET:
         return end.spent
     last = attempts[-1] if attempts else None
@@ -248,15 +245,15 @@ def _spent(end: Ending, attempts: list[AttemptLine]) -> list[Spent]:
     return [Spent(f"{last.provider}/{last.model}", end.usage, end.cost)]
 
 
-def snapshot(record: Record, asked: Shown, said: Snapshot) -> GenerationSnapshot:
-    """A record, what was asked for, and the fold of its log."""
+def snapshot(record: Record, shown: Shown, said: Snapshot) -> GenerationSnapshot:
+    """Returns what a record, what was asked for, and the fold of a log add up to."""
     end = said.end
     completed = end if isinstance(end, Completed) else None
     failed = end if isinstance(end, Failed) else None
     fields = summary(record)
     if end is not None:
         fields["state"] = end.type
-    value, error = document(said) if asked.json and end is not None else (None, None)
+    value, error = document(said) if shown.json and end is not None else (None, None)
     names = {"response_id": said.response_id, "request_id": said.request_id, "model": said.model}
     return GenerationSnapshot.model_validate(
         fields
@@ -274,7 +271,7 @@ def snapshot(record: Record, asked: Shown, said: Snapshot) -> GenerationSnapshot
             "finish_reason": completed and completed.finish_reason,
             "error": failed,
             "last_event_id": str(said.last) if said.last.token else None,
-            "metadata": asked.metadata,
+            "metadata": shown.metadata,
         },
         from_attributes=True,
     )

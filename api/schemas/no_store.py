@@ -1,7 +1,5 @@
 """Answers that are one owner's, and change: nobody on the way keeps them (RFC 9111, 5.2.2.5)."""
 
-from __future__ import annotations
-
 from fastapi import Depends, Response
 
 NO_STORE_HEADERS = {"Cache-Control": "no-store"}

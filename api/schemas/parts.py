@@ -1,7 +1,5 @@
 """What an answer consists of, put together: its parts, their tool calls parsed, and the JSON document that it is."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
@@ -45,9 +43,15 @@ class PartAnswer(BaseModel):
 
 
 def fields_of(part: PartSoFar, *, over: bool) -> dict[str, Any]:
-    """The fields of PartAnswer; with `over`, what has not ended yet never will."""
-    own: dict[str, Any] = {"kind": part.kind, "complete": part.ended, "call_id": part.call_id, "name": part.name}
-    own |= {"text": None, "arguments": None}
+    """Returns the fields of PartAnswer; with `over`, what has not ended yet never will."""
+    own: dict[str, Any] = {
+        "kind": part.kind,
+        "complete": part.ended,
+        "call_id": part.call_id,
+        "name": part.name,
+        "text": None,
+        "arguments": None,
+    }
     if not over:
         own["part"] = part.place
     text = part.text
@@ -73,7 +77,7 @@ def fields_of(part: PartSoFar, *, over: bool) -> dict[str, Any]:
 
 
 def _arguments(text: str, *, ended: bool, over: bool) -> dict[str, Any]:
-    """A tool call's arguments. No text at all is how some providers say that there are none."""
+    """Returns a tool call's arguments. No text at all is how some providers say that there are none."""
     if ended:
         value, error = strict_json.read(text or "{}")
         return {"arguments_text": text, "arguments_error": error} if error else {"arguments": value}
@@ -81,7 +85,7 @@ def _arguments(text: str, *, ended: bool, over: bool) -> dict[str, Any]:
 
 
 def document(said: Snapshot) -> strict_json.JsonReading:
-    """The JSON document that an ended answer is, or why it is none."""
+    """Returns the JSON document that an ended answer is, or why it is none."""
     if not isinstance(said.end, Completed):
         return strict_json.JsonReading(None, "the answer broke off before its end")
     if not said.text:
@@ -93,5 +97,5 @@ def document(said: Snapshot) -> strict_json.JsonReading:
     # An object or a list shows its own end; a number may lack its last digits.
     if reading.error is None and isinstance(reading.value, dict | list):
         return reading
-    told = reading.error or "may be cut"
-    return strict_json.JsonReading(None, f"{told}; the answer ended for the reason {said.end.finish_reason}")
+    flaw = f"{reading.error or 'may be cut'}; the answer ended for the reason {said.end.finish_reason}"
+    return strict_json.JsonReading(None, flaw)

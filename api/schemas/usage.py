@@ -1,7 +1,5 @@
 """What `GET /v1/usage` answers, as OpenAPI describes it."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 from typing import Any
 
@@ -80,7 +78,7 @@ class UsageTotals(BaseModel):
 
 
 def answer(counted: Total, **of: str) -> TotalAnswer:
-    """What was counted of a day or a model."""
+    """Returns what was counted of a day or a model."""
     counts = counted.counts
     return TotalAnswer(
         **of,

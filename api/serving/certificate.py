@@ -1,7 +1,5 @@
 """TLS without a proxy: a certificate and its key, in PEM."""
 
-from __future__ import annotations
-
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +18,11 @@ class Certificate:
     keyfile: Path | None = None
 
     def context(self, *_: object) -> ssl.SSLContext:
-        """What connections are opened with. Raises SettingsError where a file cannot be read, or they do not fit."""
+        """Returns what connections are opened with. Raises SettingsError for unreadable files, and a wrong key."""
         made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         try:
-            made.load_cert_chain(self.certfile, self.keyfile, password=_no_password)
+            # Without a password, OpenSSL would ask for it on the terminal.
+            made.load_cert_chain(self.certfile, self.keyfile, password=lambda: "")
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else "its key has a password"
             raise SettingsError(f"--ssl-certfile: {self.certfile} and its key cannot be used: {reason}") from None
@@ -33,15 +32,11 @@ class Certificate:
 class HandshakeLoop(uvloop.Loop):
     """uvloop, with a limit of seconds for TLS handshakes: uvicorn has none, and asyncio's 60 s are a descriptor's."""
 
-    handshake_timeout: float
+    def __init__(self, handshake_timeout: float) -> None:
+        super().__init__()
+        self.handshake_timeout = handshake_timeout
 
     async def create_server(self, *arguments: Any, ssl: Any = None, **options: Any) -> Any:
-        """A listener, as uvicorn asks for one."""
         if ssl is not None:
             options["ssl_handshake_timeout"] = self.handshake_timeout
         return await super().create_server(*arguments, ssl=ssl, **options)
-
-
-def _no_password() -> str:
-    # Without this, OpenSSL would ask for it on the terminal.
-    return ""

@@ -1,4 +1,4 @@
-"""What one connection may take of bytes and seconds, and how many there may be, before a key is asked for."""
+"""The limits of a connection in bytes and seconds, and of their number, before a key is asked for."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from shared.config.settings import Settings
 RESERVED_DESCRIPTORS = 128
 """File descriptors that are left for Redis, files, and connections that are on their way out."""
 DEFAULT_MAX_CONNECTIONS = 20_000
-"""Connections of a process where nothing else is said: what its loop can serve."""
+"""Most connections of a process unless it is set: as many as its loop can serve."""
 BODY_BYTES_PER_S = 16_000
-"""Bytes of a body for which it has a second more."""
+"""Bytes of a body for each second beyond `body_timeout`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """Bytes and seconds; see the settings of the same names."""
+    """The limits of one process in bytes and seconds; see the settings of the same names."""
 
     max_headers: int = 65_536
     header_timeout: float = 10.0
@@ -27,7 +27,7 @@ class ConnectionLimits:
 
     @classmethod
     def by(cls, settings: Settings) -> ConnectionLimits:
-        """What the settings say."""
+        """Returns what the settings say."""
         return cls(
             settings.max_headers,
             settings.header_timeout,
@@ -37,7 +37,7 @@ class ConnectionLimits:
         )
 
     def for_body(self, taken: int) -> float:
-        """Seconds that a body has of which so many bytes have come."""
+        """Returns the seconds that a body has of which so many bytes have come."""
         return self.body_timeout + taken / BODY_BYTES_PER_S
 
 

@@ -1,7 +1,5 @@
 """Where requests of a connection end (RFC 9112, section 6): what they send is bounded before the parser has it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 
@@ -9,10 +7,10 @@ from api.problems.problem import ProblemError
 from api.serving.request_head import RequestLine, begins, malformed, read_head, request_line
 
 MAX_CHUNK_LINE_BYTES = 1024
-"""Bytes of a line that gives a chunk's size, extensions included, at most."""
+"""Most bytes of a line that gives a chunk's size, extensions included."""
 
 MAX_HEADER_FIELDS = 1000
-"""Header fields of a head at most: one of three bytes costs as much to read as one of a hundred."""
+"""Most header fields of a head: one of three bytes costs as much to read as one of a hundred."""
 
 _ENDING = b"\r\n\r\n"
 _BARE = re.compile(rb"(?<!\r)\n|\r[^\n]")
@@ -20,7 +18,7 @@ _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
 
 
 class RequestFraming:
-    """What a connection sends, one request after the other.
+    """The bytes of a connection, one request after the other.
 
     `held` is what came and was not taken. A head, and the trailers of a body, have `most` bytes at most.
     """
@@ -42,17 +40,17 @@ class RequestFraming:
 
     @property
     def begun(self) -> bool:
-        """Whether there is a part of a request that is not whole."""
+        """Says whether there is a part of a request that is not whole."""
         return bool(self.headed or self.held) and not self.whole
 
     def take(self) -> Iterator[bytes]:
-        """What there is of this request, as the parser is to get it. Raises ProblemError for what is no request."""
+        """Gives what there is of this request, as the parser is to get it. Raises ProblemError for what is none."""
         while not self.whole and (piece := self._step()) is not None:
             if piece:
                 yield piece
 
     def next(self) -> None:
-        """Go on to the request after this one."""
+        """Goes on to the request after this one."""
         self.whole = self.headed = self._empty_line = False
         self.taken = self._looked = 0
         self._line = None
@@ -84,7 +82,7 @@ class RequestFraming:
         return head.written
 
     def _section(self, held: bytearray) -> list[bytes] | None:
-        """The lines up to an empty one, taken; None where that has not come yet."""
+        """Returns the lines up to an empty one, taken; None where that has not come yet."""
         end = held.find(_ENDING, max(0, self._looked - 3), self._most)
         if end < 0 and len(held) >= self._most:
             raise _too_large(f"{self._most} bytes. Send less, or have the operator raise MIDSTREAM_MAX_HEADERS")
@@ -116,12 +114,10 @@ class RequestFraming:
 
     def _size(self) -> bytes | None:
         end = self.held.find(b"\r\n", 0, MAX_CHUNK_LINE_BYTES)
-        if end < 0:
-            if len(self.held) >= MAX_CHUNK_LINE_BYTES or _BARE.search(self.held):
-                raise malformed("A chunk has no size.")
+        if end < 0 and len(self.held) < MAX_CHUNK_LINE_BYTES and not _BARE.search(self.held):
             return None
-        found = _SIZE.fullmatch(bytes(self.held[:end]))
-        if not found:
+        found = _SIZE.fullmatch(bytes(self.held[:end])) if end >= 0 else None
+        if found is None:
             raise malformed("A chunk has no size.")
         self._left = int(found[1], 16)
         if self._left:

@@ -1,23 +1,19 @@
 """Listening sockets: one for each address of the host."""
 
-from __future__ import annotations
-
 import errno
-import logging
 import socket
 from typing import Any
 
+from api.supervisor import logger
 from shared.errors import SettingsError
 
 DEFAULT_HOST = "127.0.0.1"
 ADDRESS_ABSENT_ERRNOS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
-"""What the system says where this machine has no such address."""
-
-logger = logging.getLogger("midstream.api")
+"""Error numbers of an address that this machine does not have."""
 
 
 def listen(host: str, port: int, send_buffer: int, *, share: bool = False) -> list[socket.socket]:
-    """Sockets on all addresses that this machine has of the host; with `share`, of several processes.
+    """Opens sockets on all addresses that this machine has of the host; with `share`, of several processes.
 
     Their connections have a send buffer of this many bytes. Raises SettingsError where an address cannot be had.
     """
@@ -36,16 +32,18 @@ def listen(host: str, port: int, send_buffer: int, *, share: bool = False) -> li
                 continue
             for listener in listeners:
                 listener.close()
-            what = f"cannot listen on {host} port {port}: {error.strerror}"
-            raise SettingsError(f"MIDSTREAM_PORT: {what}; choose another with --port") from None
+            raise SettingsError(
+                f"MIDSTREAM_PORT: cannot listen on {host} port {port}: {error.strerror}; choose another with --port"
+            ) from None
     if not listeners and absent is not None:
-        what = f"cannot listen on {host} port {port}: {absent.strerror}"
-        raise SettingsError(f"MIDSTREAM_HOST: {what}; name an address of this machine")
+        raise SettingsError(
+            f"MIDSTREAM_HOST: cannot listen on {host} port {port}: {absent.strerror}; name an address of this machine"
+        )
     return listeners
 
 
 def also_localhost(first: socket.socket, send_buffer: int, *, share: bool = False) -> list[socket.socket]:
-    """What `localhost` means beside 127.0.0.1: some clients ask ::1 first, and do not ask again (Node 17 to 19).
+    """Opens what `localhost` means beside 127.0.0.1: some clients ask ::1 first, and only once (Node 17 to 19).
 
     An address that cannot be had is done without; where another program has the port, that is logged.
     """
@@ -67,7 +65,7 @@ def also_localhost(first: socket.socket, send_buffer: int, *, share: bool = Fals
 
 
 def _on(address: Any, listeners: list[socket.socket]) -> Any:
-    """The address, with the port that the first has where it was any."""
+    """Returns the address, with the port that the first has where it was any."""
     host, port, *rest = address
     return (host, port or (listeners[0].getsockname()[1] if listeners else 0), *rest)
 

@@ -1,7 +1,5 @@
 """Answers to what never becomes a request: the same documents as the routes', written without them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from http import HTTPStatus
 
@@ -9,22 +7,25 @@ from api.problems.problem import ProblemError
 
 
 def refusal(problem: ProblemError, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The answer with these headers before its own; after it the connection is closed."""
+    """Returns the answer with these headers before its own; after it the connection is closed."""
     response = problem.response()
     first = f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}\r\n".encode()
-    fields = [*headers, *response.raw_headers, (b"connection", b"close")]
-    lines = [b"%b: %b\r\n" % field for field in fields]
+    lines = [b"%b: %b\r\n" % field for field in [*headers, *response.raw_headers, (b"connection", b"close")]]
     return b"".join([first, *lines, b"\r\n", bytes(response.body)])
 
 
 def too_slow(what: str, setting: str) -> ProblemError:
-    """The client does not send what it has begun."""
-    detail = f"The rest of the {what} did not come in time. Send it again; the operator may raise {setting}."
-    return ProblemError(408, "request_timeout", "The request is not complete", detail)
+    """Returns the problem of a client that does not send what it has begun."""
+    return ProblemError(
+        408,
+        "request_timeout",
+        "The request is not complete",
+        f"The rest of the {what} did not come in time. Send it again; the operator may raise {setting}.",
+    )
 
 
 def too_many(most: int) -> ProblemError:
-    """There is no room for this connection."""
+    """Returns the problem of a connection for which there is no room."""
     return ProblemError(
         503,
         "too_many_connections",

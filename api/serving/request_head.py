@@ -1,7 +1,5 @@
 """The head of a request (RFC 9112, 2 to 6): read strictly, and written anew in the one form that the parser gets."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv6Address
@@ -10,9 +8,9 @@ from typing import NamedTuple
 from api.problems.problem import ProblemError
 
 KNOWN_METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE"})
-"""Those that the routes are asked with. CONNECT is none: no server here is a proxy."""
+"""Methods that are read. CONNECT is none of them: no server here is a proxy."""
 MAX_LENGTH_DIGITS = 18
-"""Digits of a length at most: no body has so many bytes, and the parser cannot count further."""
+"""Most digits of a length: no body has so many bytes, and the parser cannot count further."""
 
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VERSION = re.compile(rb"HTTP/([0-9])\.([0-9])")
@@ -41,17 +39,17 @@ class Head(NamedTuple):
 
 
 def malformed(what: str) -> ProblemError:
-    """The bytes are no request. `what` is a sentence, without what was sent."""
+    """Returns the problem of bytes that are no request. `what` is a sentence, without what was sent."""
     return ProblemError(400, "malformed_http", "The request is malformed", f"{what} Send HTTP/1.1 as RFC 9112 has it.")
 
 
 def begins(data: bytes | bytearray) -> bool:
-    """Whether these bytes can be the beginning of a request; TLS on a plain port is none."""
+    """Says whether these bytes can be the beginning of a request; TLS on a plain port is none."""
     return bool(_TOKEN.match(data[:1]))
 
 
 def request_line(line: bytes) -> RequestLine:
-    """The first line of a head. Raises ProblemError 400, 501 for a method and 505 for a version that is not ours."""
+    """Returns the first line of a head. Raises ProblemError 400, 501 for an unknown method, 505 for another version."""
     match line.split(b" "):
         case [method, target, version] if _TOKEN.fullmatch(method) and _TARGET.fullmatch(target):
             pass
@@ -61,16 +59,24 @@ def request_line(line: bytes) -> RequestLine:
     if not found:
         raise malformed("The request line has no version.")
     if found[1] != b"1":
-        detail = "This server speaks HTTP/1.1 and HTTP/1.0 here. Use one of these, or a proxy that speaks the other."
-        raise ProblemError(505, "http_version_not_supported", "The version is not supported", detail)
+        raise ProblemError(
+            505,
+            "http_version_not_supported",
+            "The version is not supported",
+            "This server speaks HTTP/1.1 and HTTP/1.0 here. Use one of these, or a proxy that speaks the other.",
+        )
     if method not in KNOWN_METHODS:
-        detail = "No address here knows this method. GET /openapi.json lists all routes."
-        raise ProblemError(501, "not_implemented", "The method is not known", detail)
+        raise ProblemError(
+            501,
+            "not_implemented",
+            "The method is not known",
+            "No address here knows this method. GET /openapi.json lists all routes.",
+        )
     return RequestLine(method, target, found[2] == b"0")
 
 
 def read_head(line: RequestLine, lines: Iterable[bytes]) -> Head:
-    """The head of these lines, without their ends. Raises ProblemError."""
+    """Returns the head of these lines, without their ends. Raises ProblemError."""
     fields = [_field(one) for one in lines]
     host = _host(line, _values(fields, b"host"))
     target = line.target
@@ -129,8 +135,12 @@ def _authority(host: bytes) -> bytes:
 
 
 def _bad_host(what: str) -> ProblemError:
-    detail = f"A request has one Host header, with a host and perhaps a port; this {what}."
-    return ProblemError(400, "invalid_host", "The Host is not valid", detail)
+    return ProblemError(
+        400,
+        "invalid_host",
+        "The Host is not valid",
+        f"A request has one Host header, with a host and perhaps a port; this {what}.",
+    )
 
 
 def _length(line: RequestLine, fields: Sequence[Field]) -> int | None:
@@ -140,8 +150,12 @@ def _length(line: RequestLine, fields: Sequence[Field]) -> int | None:
         if lengths or line.old:
             raise malformed("A Transfer-Encoding stands beside a Content-Length, or in HTTP/1.0.")
         if len(codings) > 1 or codings[0].lower() != b"chunked":
-            detail = "The only transfer coding that is read here is `chunked`, once. Send the body without others."
-            raise ProblemError(501, "not_implemented", "The transfer coding is not known", detail)
+            raise ProblemError(
+                501,
+                "not_implemented",
+                "The transfer coding is not known",
+                "The only transfer coding that is read here is `chunked`, once. Send the body without others.",
+            )
         return None
     if not lengths:
         return 0

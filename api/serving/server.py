@@ -1,7 +1,5 @@
 """The HTTP server: uvicorn, with an end that sends viewers elsewhere first."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging
@@ -18,6 +16,7 @@ from api.serving.certificate import Certificate
 from api.serving.connection_limits import ConnectionLimits
 from api.serving.listeners import DEFAULT_HOST, also_localhost, listen
 from api.serving.uvicorn_protocol import HttpConfig, gives
+from api.supervisor import logger
 from api.viewing.hub import Hub
 from shared.config.settings import Settings, Transport
 from shared.errors import SettingsError
@@ -27,7 +26,7 @@ from shared.process.readiness import say_ready
 from shared.process.telemetry import configure_logging, count_tasks_on_signal
 
 END_GRACE_S = 5
-"""Seconds from the signal to the end at most."""
+"""Most seconds from the signal to the end."""
 VIEWER_CUT_S = 2.0
 """Seconds after which viewers that do not take their `drain` are aborted."""
 
@@ -40,12 +39,12 @@ class DrainingServer(Server):
         self._hub = hub
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Any that ends us: an orderly end is no failure, so the signal is not raised again after it."""
+        """Begins the end at any signal: an orderly end is no failure, so the signal is not raised again after it."""
         self.should_exit = self._hub.leaving = True
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """See uvicorn, which knows SIGTERM and SIGINT only."""
+        """Handles the signals that uvicorn does not know, too: it knows SIGTERM and SIGINT only."""
         with super().capture_signals():
             if threading.current_thread() is not threading.main_thread():
                 yield
@@ -58,7 +57,7 @@ class DrainingServer(Server):
                     signal.signal(number, handler)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin. Raises SettingsError where `transport` cannot be had."""
+        """Begins to serve. Raises SettingsError where `transport` cannot be had."""
         count_tasks_on_signal()
         self._hub.direct = await takes_over(self._hub.settings.transport)
         await super().startup(sockets)
@@ -67,7 +66,7 @@ class DrainingServer(Server):
             say_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Send the viewers elsewhere, and end."""
+        """Sends the viewers elsewhere, and ends."""
         # Later than the next step, which closes the listeners: when viewers read of it, nobody listens here any more.
         asyncio.get_running_loop().call_soon(self._hub.drain)
         timer = asyncio.get_running_loop().call_later(VIEWER_CUT_S, self._hub.cut)
@@ -76,13 +75,13 @@ class DrainingServer(Server):
 
 
 async def takes_over(transport: Transport) -> bool:
-    """Whether viewers' connections are taken over from uvicorn. Raises SettingsError where they must, and cannot be."""
+    """Says whether connections are taken over from uvicorn. Raises SettingsError where they must, and cannot be."""
     if transport == "asgi" or await gives():
         return transport != "asgi"
     what = "the installed uvicorn does not let connections be taken over"
     if transport == "direct":
         raise SettingsError(f"MIDSTREAM_TRANSPORT: {what}; set it to auto, or install another uvicorn")
-    logging.getLogger("midstream.api").warning("%s; viewers cost more", what)
+    logger.warning("%s; viewers cost more", what)
     return False
 
 
@@ -90,7 +89,6 @@ class WithoutQuery(logging.Filter):
     """Access lines show the path only: a query may hold what its sender takes for private."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Cut the query off."""
         if isinstance(record.args, tuple) and len(record.args) == 5:
             client, method, path, *rest = record.args
             record.args = (client, method, str(path).partition("?")[0], *rest)
@@ -98,19 +96,21 @@ class WithoutQuery(logging.Filter):
 
 
 def server(app: ASGIApp, hub: Hub, settings: Settings, certificate: Certificate | None = None) -> DrainingServer:
-    """The server for an app, to be given its sockets. Raises SettingsError for a certificate that cannot be used."""
-    config = HttpConfig(
-        app,
-        ConnectionLimits.by(settings),
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        log_level=settings.log_level,
-        server_header=False,
-        timeout_graceful_shutdown=END_GRACE_S,
-        ssl_context_factory=None if certificate is None else certificate.context,
+    """Returns the server for an app, to be given its sockets. Raises SettingsError for an unusable certificate."""
+    return DrainingServer(
+        HttpConfig(
+            app,
+            ConnectionLimits.by(settings),
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            log_level=settings.log_level,
+            server_header=False,
+            timeout_graceful_shutdown=END_GRACE_S,
+            ssl_context_factory=None if certificate is None else certificate.context,
+        ),
+        hub,
     )
-    return DrainingServer(config, hub)
 
 
 def serve(
@@ -121,7 +121,7 @@ def serve(
     share_port: bool = False,
     certificate: Certificate | None = None,
 ) -> None:
-    """Serve until a signal."""
+    """Serves until a signal."""
     configure_logging(settings.log_level)
     logging.getLogger("uvicorn.access").addFilter(WithoutQuery())
     listeners = listen(settings.host, settings.port, settings.send_buffer, share=share_port)
@@ -129,5 +129,5 @@ def serve(
         listeners += also_localhost(listeners[0], settings.send_buffer, share=share_port)
     for listener in listeners:
         host, port = listener.getsockname()[:2]
-        logging.getLogger("midstream.api").info("listening on %s port %d", host, port)
+        logger.info("listening on %s port %d", host, port)
     server(app, hub, settings, certificate).run(sockets=listeners)

@@ -7,6 +7,7 @@ that is installed.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,23 +25,21 @@ from api.serving.connection_limits import ConnectionLimits
 from api.serving.framing import RequestFraming
 from api.serving.refusal import refusal, too_many, too_slow
 from api.serving.request_head import malformed
-from api.supervisor import where
+from api.supervisor import logger, where
 from api.viewing.connection import GIVER_EXTENSION, LAST_CHUNK, TRANSPORT_EXTENSION, DirectConnection
 
 REFUSED_BODY_S = 30.0
 """Seconds in which the rest of a request that was refused may come, before the connection is closed."""
 REFUSED_BODY_BYTES = 64_000_000
-"""Bytes of it at most."""
+"""Most bytes of that rest."""
 IDLE_END_S = 1.0
 """Seconds that an idle connection has while the server ends: its next request may be on its way."""
 TURN_AWAY_S = 1.0
-"""Seconds that a connection has for which there is no room."""
+"""Seconds until a connection is closed for which there is no room."""
 MAX_TURNED_AWAY = 64
-"""Connections at most that are open after they were told that there is no room."""
+"""Most connections that stay open after the answer that there is no room."""
 ROOM_SHARE = 0.9
 """Share of the connections below which there is room again."""
-
-logger = logging.getLogger("midstream.api")
 
 
 class HttpConfig(Config):
@@ -52,24 +51,20 @@ class HttpConfig(Config):
         self.full = False
         """Whether connections are being turned away, which has been logged."""
         self.turned_away: dict[UvicornProtocol, None] = {}
-        """Those that are told that there is no room, and are open for that; the oldest first."""
+        """Connections for which there is no room, open for that answer only; the oldest first."""
 
     def get_loop_factory(self) -> Callable[[], asyncio.AbstractEventLoop]:
-        """A handshake may take as long as a head."""
-
-        def loop() -> HandshakeLoop:
-            made = HandshakeLoop()
-            made.handshake_timeout = self.limits.header_timeout
-            return made
-
-        return loop
+        """Returns what makes a loop in which a handshake may take as long as a head."""
+        return functools.partial(HandshakeLoop, self.limits.header_timeout)
 
     def turn_away(self, connection: UvicornProtocol) -> None:
-        """There is no room for this one. Of those for which there was none, the oldest makes room for it."""
+        """Refuses a connection for which there is no room; the oldest of those that were refused makes room for it."""
         if not self.full:
             self.full = True
-            most = self.limits.max_connections
-            logger.warning("%d connections are open, as many as this process takes: others are answered 503", most)
+            logger.warning(
+                "%d connections are open, as many as this process takes: others are answered 503",
+                self.limits.max_connections,
+            )
         self.turned_away[connection] = None
         if len(self.turned_away) > MAX_TURNED_AWAY:
             oldest = next(iter(self.turned_away))
@@ -86,7 +81,7 @@ class UvicornProtocol(HttpToolsProtocol):
 
     config: HttpConfig
     given_back = False
-    """Whether it was open before, as somebody else's."""
+    """Whether the connection was given away before, and is given back."""
 
     def __init__(self, config: HttpConfig, *arguments: Any, **options: Any) -> None:
         super().__init__(config, *arguments, **options)
@@ -105,7 +100,7 @@ class UvicornProtocol(HttpToolsProtocol):
         self._leaving = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client has connected, or its connection is given back."""
+        """Takes a new connection, or one that is given back."""
         super().connection_made(transport)
         most, config = self._limits.max_connections, self.config
         if self.given_back:
@@ -118,14 +113,12 @@ class UvicornProtocol(HttpToolsProtocol):
         self._refuse(too_many(most))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is closed."""
         self._unset_keepalive_if_required()
         self._set_timer()
         self.config.turned_away.pop(self, None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """The client has sent something."""
         if self._refused is not None:
             self._refused -= len(data)
             if self._refused < 0:
@@ -136,7 +129,7 @@ class UvicornProtocol(HttpToolsProtocol):
         self._read()
 
     def _read(self) -> None:
-        """Give the parser what there is of the request under way; what comes after its end waits for the answer."""
+        """Gives the parser what there is of the request under way; what comes after its end waits for the answer."""
         requests = self._requests
         if requests.whole:
             self.flow.pause_reading()
@@ -161,7 +154,7 @@ class UvicornProtocol(HttpToolsProtocol):
             self._next()
 
     def _next(self) -> None:
-        """The request is whole, and answered: the next one's turn."""
+        """Turns to the next request, as this one is whole and answered."""
         self._requests.next()
         if self._requests.held:
             self._unset_keepalive_if_required()
@@ -171,7 +164,7 @@ class UvicornProtocol(HttpToolsProtocol):
         return self.cycle is None or self.cycle.response_complete
 
     def _watch(self) -> None:
-        """Time what has begun and did not come at once."""
+        """Times what has begun and did not come at once."""
         requests = self._requests
         waits: Literal["head", "body"] | None = None
         if requests.begun:
@@ -182,10 +175,10 @@ class UvicornProtocol(HttpToolsProtocol):
             return
         self._waits = waits
         self._since = self.loop.time()
-        self._set_timer()
-        if waits is not None:
-            seconds = self._limits.header_timeout if waits == "head" else self._limits.body_timeout
-            self._set_timer(seconds, self._late)
+        if waits is None:
+            self._set_timer()
+        else:
+            self._set_timer(self._limits.header_timeout if waits == "head" else self._limits.body_timeout, self._late)
 
     def _late(self) -> None:
         if self._waits == "head":
@@ -207,7 +200,7 @@ class UvicornProtocol(HttpToolsProtocol):
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def _refuse(self, problem: ProblemError) -> None:
-        """Answer what is no request, or not in time, and close."""
+        """Answers what is no request, or not in time, and closes."""
         if not self._answered():
             # To the app the client has left.
             self.cycle.disconnected = True
@@ -219,7 +212,7 @@ class UvicornProtocol(HttpToolsProtocol):
         self.close(TURN_AWAY_S if problem.status == 503 else REFUSED_BODY_S)
 
     def write(self, data: bytes) -> None:
-        """What uvicorn has for the client."""
+        """Writes what uvicorn has for the client."""
         if self._untold and self.cycle.response_started:
             self._untold = False
             if self.cycle.keep_alive:
@@ -232,18 +225,17 @@ class UvicornProtocol(HttpToolsProtocol):
             self._flush(data)
 
     def _flush(self, data: bytes = b"") -> None:
-        """Write the head that waits, and `data`."""
+        """Writes the head that waits, and `data`."""
         pieces = [piece for piece in (self._head, data) if piece]
         self._head = b""
         if pieces:
             self.transport.writelines(pieces)
 
     def is_closing(self) -> bool:
-        """Whether nothing more can be written."""
         return self.transport.is_closing()
 
     def close(self, seconds: float = REFUSED_BODY_S) -> None:
-        """The last answer is written. What the client still sends is read out, so that it sees it (RFC 9112, 9.6)."""
+        """Closes after the last answer. What the client still sends is read out, so that it sees it (RFC 9112, 9.6)."""
         self._flush()
         if self._requests.whole or self.transport.is_closing():
             self.transport.close()
@@ -257,7 +249,7 @@ class UvicornProtocol(HttpToolsProtocol):
         self._set_timer(seconds, self.transport.close)
 
     def shutdown(self) -> None:
-        """The server ends: what is idle has a moment, as its next request may be on its way."""
+        """Ends with the server: an idle connection has a moment, as its next request may be on its way."""
         self._leaving = True
         if self._refused is not None:
             self.transport.close()
@@ -271,12 +263,10 @@ class UvicornProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def on_message_begin(self) -> None:
-        """A request begins."""
         super().on_message_begin()
         self.scope["extensions"] = {TRANSPORT_EXTENSION: self.transport, GIVER_EXTENSION: self}  # type: ignore[dict-item]
 
     def on_headers_complete(self) -> None:
-        """Its head has been read."""
         super().on_headers_complete()
         self._untold = True
         self.cycle.transport = self  # type: ignore[assignment]
@@ -284,7 +274,7 @@ class UvicornProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def on_response_complete(self) -> None:
-        """The answer is whole: the next request's turn."""
+        """Turns to the next request, as the answer is whole."""
         if self._refused is not None:
             self.server_state.total_requests += 1
             return
@@ -293,12 +283,12 @@ class UvicornProtocol(HttpToolsProtocol):
             self._next()
 
     def prepare(self) -> None:
-        """Before the head of a response whose body is not uvicorn's: HTTP/1.0 knows no chunks, which it would say."""
+        """Prepares the head of a response whose body is not uvicorn's: it must name no chunks in HTTP/1.0."""
         if self.scope["http_version"] == "1.0":
             self.cycle.chunked_encoding = False
 
     def unchunked(self, send: Send) -> Send:
-        """`send` for that response where the connection is not given away."""
+        """Returns `send` for such a response where the connection is not given away."""
         if self.scope["http_version"] != "1.0":
             return send
         cycle = self.cycle
@@ -311,14 +301,12 @@ class UvicornProtocol(HttpToolsProtocol):
         return sending
 
     def give(self) -> DirectConnection | None:
-        """The connection, once the head of the response is written; uvicorn has nothing to do with it any more.
+        """Returns the connection, once the head of the response is written; uvicorn has nothing to do with it any more.
 
         None where the client is gone, or its request is not whole yet.
         """
         cycle = self.cycle
-        if cycle.disconnected or self.transport.is_closing():
-            return None
-        if cycle.keep_alive and not self._requests.whole:
+        if cycle.disconnected or self.transport.is_closing() or (cycle.keep_alive and not self._requests.whole):
             return None
         self._flush()
         connection = DirectConnection(
@@ -353,12 +341,10 @@ class _Home:
     app_state: dict[str, Any]
 
     def lost(self, connection: DirectConnection) -> None:
-        """The connection is closed."""
         self.state.total_requests += 1
         self.state.connections.discard(connection)
 
     def give_back(self, connection: DirectConnection, transport: asyncio.Transport, early: bytes) -> None:
-        """The response has ended, and the connection is kept; `early` is what the client has sent meanwhile."""
         self.lost(connection)
         protocol = UvicornProtocol(self.config, self.state, self.app_state)
         protocol.given_back = True
@@ -368,7 +354,7 @@ class _Home:
 
 
 async def gives() -> bool:
-    """Whether the installed uvicorn lets a connection go, and takes it back: tried on one without a socket."""
+    """Says whether the installed uvicorn lets a connection go, and takes it back: tried on one without a socket."""
     given: list[DirectConnection | None] = []
     request = b"GET / HTTP/1.1\r\nhost: midstream\r\n\r\n"
 
@@ -381,8 +367,9 @@ async def gives() -> bool:
     try:
         transport = _Transport()
         state = ServerState()
-        config = HttpConfig(app, ConnectionLimits(), ws="none", lifespan="off", log_config=None)
-        protocol = UvicornProtocol(config, state, {})
+        protocol = UvicornProtocol(
+            HttpConfig(app, ConnectionLimits(), ws="none", lifespan="off", log_config=None), state, {}
+        )
         protocol.access_log = False
         protocol.logger = logging.Logger("silent", logging.CRITICAL + 1)
         protocol.connection_made(transport)
@@ -394,9 +381,8 @@ async def gives() -> bool:
         was_known = [*state.connections] == [connection]  # type: ignore[comparison-overlap]
         connection.end()
         back = transport.get_protocol()
-        if not (was_known and isinstance(back, UvicornProtocol) and set(state.connections) == {back}):
-            return False
-        if not transport.written.endswith(b"\r\nkeep-alive: timeout=75\r\n\r\n" + LAST_CHUNK):
+        ended = transport.written.endswith(b"\r\nkeep-alive: timeout=75\r\n\r\n" + LAST_CHUNK)
+        if not (was_known and isinstance(back, UvicornProtocol) and set(state.connections) == {back} and ended):
             return False
         back.access_log, back.logger = False, protocol.logger
         back.data_received(request)
@@ -408,7 +394,7 @@ async def gives() -> bool:
 
 
 class _Transport(asyncio.Transport):
-    """A connection that leads nowhere."""
+    """A transport without a socket."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,45 +1,40 @@
 """A broadcast: tells all who follow one log's frames that there are more, and joins what they write once for all."""
 
-from __future__ import annotations
-
 import asyncio
-import logging
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Protocol
 
-from api.supervisor import where
+from api.supervisor import logger, where
 from api.viewing import sse_frames
 from api.viewing.frames import Frames
 from api.viewing.known_log import KnownLog
 
-logger = logging.getLogger("midstream.api")
-
 VIEWERS_PER_ROUND = 500
-"""Viewers that are written to before others have their turn: a few milliseconds."""
+"""Viewers that are written to before other tasks have their turn: a few milliseconds."""
 MAX_JOINED_PIECES = 8
-"""Joined frames that are kept for viewers who are as far as another one."""
+"""Most joined pieces that are kept for viewers who are as far as another one."""
 
 
 class FramesFollower(Protocol):
-    """Who follows frames: `position` is the number of events it has had, None while that is undecided."""
+    """A follower of frames: `position` is the number of events it has had, None while that is undecided."""
 
     position: int | None
 
     def advance(self) -> None:
-        """There is news."""
+        """Is called when there is more to write, or an end."""
 
-    def take(self, news: Mapping[int | None, bytes], end: int, now: float) -> None:
-        """There is news: for whoever has had all up to a position, the one chunk from there to `end`.
+    def take(self, chunks: Mapping[int | None, bytes], end: int, now: float) -> None:
+        """Is called with what is new: for those that have had all up to a position, the one chunk from there to `end`.
 
         No frames, no chunk: what is new may have none. `now` is the loop's time.
         """
 
     def cut(self) -> None:
-        """It cannot be told."""
+        """Ends this one, which failed when it was told."""
 
     def rewind(self) -> None:
-        """What it has had is no longer in the log: begin again at 0."""
+        """Begins again at 0: what it has had is no longer in the log."""
 
 
 class Broadcast:
@@ -49,8 +44,8 @@ class Broadcast:
     """
 
     __slots__ = (
-        "_again", "_frames", "_joined", "_known", "_loop", "_news", "_pieces", "_round", "_tell", "_told", "_told_at",
-        "_window", "followers",
+        "_again", "_announced", "_frames", "_joined", "_known", "_loop", "_next_round", "_pieces", "_round",
+        "_round_at", "_to_newest", "_window", "followers",
     )  # fmt: skip
 
     def __init__(self, known: KnownLog, frames: Frames, window: float) -> None:
@@ -60,18 +55,18 @@ class Broadcast:
         self._known, self._frames, self._window = known, frames, window
         self._pieces: dict[tuple[int, bool], tuple[bytes, int]] = {}
         # Of these, the chunks that end with the newest event.
-        self._news: dict[int | None, bytes] = {}
+        self._to_newest: dict[int | None, bytes] = {}
         # Number of events when these were joined.
         self._joined = 0
         self._round: Iterator[FramesFollower] | None = None
-        # Number of events of which the followers were told, and when.
-        self._told = 0
-        self._told_at = 0.0
-        self._tell: asyncio.Handle | None = None
+        # Number of events of which the followers were told, and when the last round began.
+        self._announced = 0
+        self._round_at = 0.0
+        self._next_round: asyncio.Handle | None = None
         self._again = False
 
     def piece(self, position: int, chunked: bool) -> tuple[bytes, int]:
-        """What follows a position, about MAX_WRITE bytes at most, for one write; and the position after it."""
+        """Returns what follows a position, about MAX_WRITE bytes at most, for one write; and the position after it."""
         self._forget_older()
         known = self._pieces.get((position, chunked))
         if known is not None:
@@ -83,42 +78,42 @@ class Broadcast:
             self._forget()
         self._pieces[position, chunked] = made
         if chunked and end == self._frames.count:
-            self._news[position] = made[0]
+            self._to_newest[position] = made[0]
         return made
 
     def _forget_older(self) -> None:
-        """Pieces reach to the newest event: those that were joined before it are too short."""
+        """Drops pieces that were joined before the newest event: they are too short."""
         if self._joined != self._frames.count:
             self._joined = self._frames.count
             self._forget()
 
     def _forget(self) -> None:
         self._pieces.clear()
-        self._news.clear()
+        self._to_newest.clear()
 
     def reset(self, same: int) -> None:
-        """The frames are others after those of the first `same` events: who has had more of them starts over."""
+        """Drops all frames after those of the first `same` events: who has had more of them starts over."""
         self._forget()
-        self._told = 0
+        self._announced = 0
         for follower in self.followers:
             if follower.position is not None and follower.position > same:
                 follower.rewind()
 
     def wake(self) -> None:
-        """Tell the followers soon: what comes until then goes into the same write."""
+        """Tells the followers soon: what comes until then goes into the same write."""
         if self._round is not None:
             self._again = True
-        elif self._tell is None and self.followers:
-            wait = self._told_at + self._window - self._loop.time() if self._window else 0.0
+        elif self._next_round is None and self.followers:
+            wait = self._round_at + self._window - self._loop.time() if self._window else 0.0
             if wait > 0:
-                self._tell = self._loop.call_later(wait, self._begin)
+                self._next_round = self._loop.call_later(wait, self._begin)
             else:
-                self._tell = self._loop.call_soon(self._begin)
+                self._next_round = self._loop.call_soon(self._begin)
 
     def _begin(self) -> None:
-        self._tell = None
+        self._next_round = None
         if self._window:
-            self._told_at = self._loop.time()
+            self._round_at = self._loop.time()
         self._round = iter(tuple(self.followers))
         self._go_on()
 
@@ -127,18 +122,18 @@ class Broadcast:
         count = 0
         end, now = self._frames.count, self._loop.time()
         self._forget_older()
-        news = self._news
+        chunks = self._to_newest
         if self._known.ended:
-            news = {}  # what ends a stream is more than a write
-        elif self._told < end:
+            chunks = {}  # what ends a stream is more than a write
+        elif self._announced < end:
             # Most have had all of which they were told.
-            piece, reached = self._frames.read(self._told)
+            piece, reached = self._frames.read(self._announced)
             if reached == end:
-                news[self._told] = sse_frames.chunk(piece)
+                chunks[self._announced] = sse_frames.chunk(piece)
         for follower in islice(self._round, VIEWERS_PER_ROUND):
             count += 1
             try:
-                follower.take(news, end, now)
+                follower.take(chunks, end, now)
             except Exception as error:
                 logger.error("a viewer failed and is cut: %s", where(error))
                 follower.cut()
@@ -146,7 +141,7 @@ class Broadcast:
             self._loop.call_soon(self._go_on)
             return
         self._round = None
-        self._told = end
+        self._announced = end
         if self._again:
             self._again = False
             self.wake()

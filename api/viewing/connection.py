@@ -1,4 +1,4 @@
-"""A viewer's connection: uvicorn's transport itself, or ASGI's `send`, behind the same face.
+"""A viewer's connection: uvicorn's transport itself, or ASGI's `send`, behind one interface.
 
 Both hold one write at most. What comes after it stays where all viewers share it.
 """
@@ -21,48 +21,48 @@ LAST_CHUNK = b"0\r\n\r\n"
 
 
 def least_limit(transport: asyncio.Transport) -> int:
-    """Bytes unsent at which a transport is to be called full: any. That of TLS is full at 0 where that is its limit."""
+    """Returns the unsent bytes at which a transport is full: any. That of TLS is full at 0 where that is its limit."""
     return 0 if transport.get_extra_info("sslcontext") is None else 1
 
 
 class ConnectionUser(Protocol):
-    """Who writes to a connection, as the connection sees it."""
+    """The writer of a connection, as the connection calls it."""
 
     def advance(self) -> None:
-        """The last write is on its way: there is room for another."""
+        """Is called when the last write is on its way: there is room for another."""
 
     def leave(self) -> None:
-        """The client is gone."""
+        """Is called when the client is gone."""
 
 
 class Connection(Protocol):
-    """Where a viewer's bytes go. While it is `full` nothing may be written; it says when that is over."""
+    """A connection to write to. While it is `full` nothing may be written; it calls its user when that is over."""
 
     full: bool
     chunked: bool
     """Whether what is written must be chunks already."""
 
     def write(self, body: bytes, /) -> None:
-        """One piece."""
+        """Sends one piece."""
 
     def unsent(self) -> int:
-        """Bytes that the kernel has not taken."""
+        """Returns the bytes that the kernel has not taken."""
 
     def end(self) -> None:
-        """The response is whole."""
+        """Ends the response, which is whole."""
 
     def abort(self) -> None:
-        """End at once; what is unsent is dropped."""
+        """Ends at once; what is unsent is dropped."""
 
 
 class Home(Protocol):
-    """Who gave a connection away."""
+    """The giver of a connection, who gets it back."""
 
     def lost(self, connection: DirectConnection) -> None:
-        """It is closed."""
+        """Is called when it is closed."""
 
     def give_back(self, connection: DirectConnection, transport: asyncio.Transport, early: bytes) -> None:
-        """The response has ended, and the connection is kept; `early` is what the client has sent meanwhile."""
+        """Takes it back after the response; `early` is what the client has sent meanwhile."""
 
 
 class DirectConnection(asyncio.Protocol):
@@ -84,7 +84,7 @@ class DirectConnection(asyncio.Protocol):
         self._ending = False
 
     def serve(self, reader: ConnectionUser) -> None:
-        """Begin: from now on the transport tells `reader`."""
+        """Begins: from now on the transport tells `reader`."""
         self._reader = reader
         # Nothing is held beyond what the kernel refuses of one write, and it is told of at once.
         self._transport.set_write_buffer_limits(high=least_limit(self._transport))
@@ -104,7 +104,7 @@ class DirectConnection(asyncio.Protocol):
         self._transport.abort()
 
     def shutdown(self) -> None:
-        """The server ends: the connection is not kept."""
+        """Ends with the server: the connection is not kept."""
         self.keep = False
 
     def pause_writing(self) -> None:
@@ -142,7 +142,7 @@ class DirectConnection(asyncio.Protocol):
 
 
 class AsgiConnection:
-    """Any ASGI server's connection; a task of the server's waits at it."""
+    """A connection of any ASGI server, with a task of the server that waits for its end."""
 
     chunked = False
 
@@ -153,10 +153,10 @@ class AsgiConnection:
         self._body = b""
         self._open = True
         self._ended = False
-        self._news: asyncio.Future[None] | None = None
+        self._woken: asyncio.Future[None] | None = None
 
     async def serve(self, reader: ConnectionUser) -> None:
-        """Pass on what is written, until the end or until the client is gone."""
+        """Passes on what is written, until the end or until the client is gone."""
         self._limit(high=0 if self._transport is None else least_limit(self._transport))
         watch = asyncio.create_task(self._watch(reader))
         try:
@@ -169,8 +169,8 @@ class AsgiConnection:
                 elif self._ended:
                     break
                 else:
-                    self._news = asyncio.get_running_loop().create_future()
-                    await self._news
+                    self._woken = asyncio.get_running_loop().create_future()
+                    await self._woken
             if self._open:
                 await self._send({"type": "http.response.body", "body": b""})
         finally:
@@ -201,8 +201,8 @@ class AsgiConnection:
         self._wake()
 
     def _wake(self) -> None:
-        if self._news is not None and not self._news.done():
-            self._news.set_result(None)
+        if self._woken is not None and not self._woken.done():
+            self._woken.set_result(None)
 
     async def _watch(self, reader: ConnectionUser) -> None:
         while (await self._receive())["type"] != "http.disconnect":

@@ -1,35 +1,33 @@
-"""What viewing asks of a wire format: which one it is, it does not know."""
-
-from __future__ import annotations
+"""The interface of a wire format. `viewing` does not know which one it is."""
 
 from typing import Literal, Protocol
 
 from shared.log.entry import RawEntry
 
 ResetReason = Literal["malformed_cursor", "unknown_cursor", "trimmed"]
-"""Why a viewer gets the log from its start."""
+"""The reason why a viewer gets the log from its start."""
 
 
 class Framer(Protocol):
     """Turns events into bytes. It keeps nothing: an event has the same bytes whenever and wherever it is framed."""
 
     def frame(self, entry: RawEntry, /) -> bytes:
-        """One event on the wire: no frame, one, or several in one piece."""
+        """Returns one event on the wire: no frame, one, or several in one piece."""
 
 
 class Dialect(Framer, Protocol):
-    """A wire format: a framer, and what a viewer is told beside the log's events."""
+    """A wire format: a framer, and the frames beside the log's events."""
 
     heartbeat: bytes
-    """Sent after a silence, between two writes."""
+    """The frame that is sent after a silence, between two writes."""
     drain: bytes
-    """This node is going away."""
+    """The frame which says that this node is going away."""
 
     def opening(self) -> bytes:
-        """What each stream begins with."""
+        """Returns what each stream begins with."""
 
     def queued(self, generation_id: str, position: int | None, /) -> bytes:
-        """Place in line, 1 for the next; None once a worker has it."""
+        """Returns the place in line, 1 for the next; None once a worker has it."""
 
     def reset(self, reason: ResetReason, /) -> bytes:
-        """What follows starts from the beginning of the log."""
+        """Returns the frame which says that what follows starts from the beginning of the log."""

@@ -1,25 +1,20 @@
 """The response that is a stream of a generation's events."""
 
-from __future__ import annotations
-
 import asyncio
-import logging
 
 from redis.exceptions import RedisError
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.supervisor import where
+from api.supervisor import logger, where
 from api.viewing.connection import GIVER_EXTENSION, AsgiConnection, Connection
 from api.viewing.hub import Hub
-from api.viewing.replayer import Replayer
+from api.viewing.replayer import replay
 from api.viewing.resume import ResumePoint, admit
 from api.viewing.sse_frames import STREAM_HEADERS
 from api.viewing.viewer import Viewer
 from shared.backoff import Backoff
 from shared.log.events import ORIGIN
-
-logger = logging.getLogger("midstream.api")
 
 
 class EventStream(Response):
@@ -50,7 +45,7 @@ class EventStream(Response):
         self._start, self._admitted, self._first = start, admitted, first
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one viewer; where its connection can be had, this returns and the viewer goes on without a task."""
+        """Serves one viewer; where its connection can be had, this returns and the viewer goes on without a task."""
         viewed = scope["method"] != "HEAD"
         giver = scope.get("extensions", {}).get(GIVER_EXTENSION) if viewed else None
         if giver is not None:
@@ -86,7 +81,7 @@ class EventStream(Response):
         if start.reset is not None:
             viewer.say_reset(start.reset)
         if start.sealed and not self._hub.watches(self._id):
-            self._hub.run(Replayer(self._hub.pages, self._id, viewer).run(start))
+            self._hub.run(replay(self._hub.pages, self._id, viewer, start))
         else:
             viewer.follow(self._hub.acquire(self._id), start)
 
@@ -103,19 +98,19 @@ class EventStream(Response):
             self._begin(viewer, start)
 
     async def _admit_late(self, viewer: Viewer) -> ResumePoint | None:
-        """Decide once Redis can be asked; what a restarted one has lost, it is given time to have again."""
+        """Decides once Redis can be asked; a restarted one is given time to have again what it lost."""
         loop = asyncio.get_running_loop()
         backoff = Backoff()
-        patience = loop.time() + self._hub.generations.durability.given_up_s
+        give_up_at = loop.time() + self._hub.generations.durability.given_up_s
         while viewer.open:
             try:
                 decision = await admit(self._hub.log, self._hub.generations, self._id, self._owner, self._start)
             except RedisError:
-                patience = loop.time() + self._hub.generations.durability.given_up_s
+                give_up_at = loop.time() + self._hub.generations.durability.given_up_s
             else:
                 if isinstance(decision, ResumePoint):
                     return decision
-                if decision != "not_found" or self._start.cursor == ORIGIN or loop.time() > patience:
+                if decision != "not_found" or self._start.cursor == ORIGIN or loop.time() > give_up_at:
                     return None
             await viewer.pause(next(backoff))
         return None

@@ -1,7 +1,5 @@
 """The frames of a log in few large pieces of memory: each on its own would cost a third more than its bytes."""
 
-from __future__ import annotations
-
 from array import array
 from bisect import bisect_right
 from itertools import accumulate
@@ -11,11 +9,11 @@ from api.viewing.dialect import Framer
 from shared.log.entry import RawEntry
 
 BLOCK_BYTES = 16_384
-"""Bytes of frames that are joined once there are so many: what is newer stays as it came."""
+"""Bytes of frames that are joined to a block; what is newer stays as it came."""
 
 
 class Frames:
-    """What a framer makes of a log's events, which grows at its end and is read from any event on.
+    """The frames of a log's events: they grow at the end, and are read from any event on.
 
     A position is a number of events, whatever number of frames each has.
     """
@@ -27,7 +25,7 @@ class Frames:
         self.clear()
 
     def clear(self) -> None:
-        """Begin anew, with none."""
+        """Begins anew, with none."""
         self.count = 0
         """How many events there are."""
         self._blocks: list[bytes] = []
@@ -42,11 +40,11 @@ class Frames:
 
     @property
     def size(self) -> int:
-        """Bytes of all of them."""
+        """Returns the bytes of all of them."""
         return sum(map(len, self._blocks)) + self._size
 
     def add(self, entry: RawEntry) -> None:
-        """Frame the next event."""
+        """Frames the next event."""
         frame = self._framer.frame(entry)
         self._recent.append(frame)
         self.count += 1
@@ -58,7 +56,7 @@ class Frames:
             self._recent, self._size = [], 0
 
     def read(self, position: int) -> tuple[bytes, int]:
-        """What follows a position, about MAX_WRITE bytes at most, which may be none; and the position after it."""
+        """Returns what follows a position, about MAX_WRITE bytes at most, maybe none; and the position after it."""
         recent = self.count - len(self._recent)
         if position >= recent:
             return b"".join(self._recent[position - recent :]), self.count

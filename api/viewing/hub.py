@@ -1,13 +1,10 @@
 """The hub: one tail for each watched generation, one subscriber connection and one clock for all viewers."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Coroutine
 
-from api.supervisor import supervised
+from api.supervisor import logger, supervised
 from api.viewing.broadcast import VIEWERS_PER_ROUND
 from api.viewing.dialect import Dialect
 from api.viewing.log_follower import LogFollower
@@ -20,10 +17,8 @@ from shared.log.guarded_log import Log
 from shared.storage.keys import GenerationKeys
 from shared.storage.subscriber import Subscriber
 
-logger = logging.getLogger("midstream.api")
-
-MAX_LINGERING_BYTES = 32_000_000
-"""Bytes of frames, as they were when the last watcher left, that tails without one hold at most."""
+MAX_UNWATCHED_BYTES = 32_000_000
+"""Most bytes of the frames of tails without a watcher, as they were when the last one left."""
 
 
 class Hub:
@@ -47,64 +42,61 @@ class Hub:
         self._tails: dict[str, Tail] = {}
         self._watchers: dict[Tail, int] = {}
         # Tails that nobody watches, in the order in which they were left: when each ends, and its bytes.
-        self._lingering: dict[Tail, tuple[asyncio.TimerHandle, int]] = {}
-        self._lingering_size = 0
+        self._unwatched: dict[Tail, tuple[asyncio.TimerHandle, int]] = {}
+        self._unwatched_bytes = 0
         self._runs: dict[Tail, tuple[LogFollower, asyncio.Task[None]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
 
     @property
     def tails(self) -> int:
-        """How many generations are being watched."""
+        """Returns how many generations are being watched."""
         return len(self._watchers)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run the subscriber and the clock."""
+        """Runs the subscriber and the clock."""
         async with supervised("subscriber", self._subscriber.run), supervised("viewers' clock", self._tick):
             yield
         for task in self._tasks:
             task.cancel()
-        for tail in list(self._lingering):
+        for tail in list(self._unwatched):
             self._close(tail)
 
     def watches(self, generation_id: str) -> bool:
-        """Whether somebody watches this generation."""
+        """Says whether somebody watches this generation."""
         return self._tails.get(generation_id) in self._watchers
 
     def acquire(self, generation_id: str) -> Tail:
-        """The generation's tail; to be released."""
+        """Returns the generation's tail; to be released."""
         tail = self._tails.get(generation_id)
-        lingers = tail in self._lingering
+        unwatched = tail in self._unwatched
         # Where nobody watched, a Redis that came back older may have lost the end that we have seen.
-        if tail is None or tail.known.gone or (lingers and tail.known.ended):
+        if tail is None or tail.known.gone or (unwatched and tail.known.ended):
             tail = self._open(generation_id)
-        elif lingers:
+        elif unwatched:
             self._return(tail)
         self._watchers[tail] = self._watchers.get(tail, 0) + 1
         return tail
 
     def release(self, tail: Tail) -> None:
-        """It is watched by one less."""
+        """Counts one watcher less; without any the tail lingers, or ends."""
         self._watchers[tail] -= 1
-        if not self._watchers[tail]:
-            del self._watchers[tail]
-            self._leave(tail)
-
-    def _leave(self, tail: Tail) -> None:
-        """Nobody watches it."""
+        if self._watchers[tail]:
+            return
+        del self._watchers[tail]
         end = asyncio.get_running_loop().call_later(self.linger_s, self._close, tail)
-        self._lingering[tail] = (end, tail.frames.size)
-        self._lingering_size += tail.frames.size
+        self._unwatched[tail] = (end, tail.frames.size)
+        self._unwatched_bytes += tail.frames.size
         if tail.known.ended or self._draining:
             self._close(tail)
-        while self._lingering_size > MAX_LINGERING_BYTES:
-            self._close(next(iter(self._lingering)))
+        while self._unwatched_bytes > MAX_UNWATCHED_BYTES:
+            self._close(next(iter(self._unwatched)))
 
     def _return(self, tail: Tail) -> None:
-        """It does not linger any more."""
-        end, size = self._lingering.pop(tail)
-        self._lingering_size -= size
+        """Counts a tail no longer among those that nobody watches."""
+        end, size = self._unwatched.pop(tail)
+        self._unwatched_bytes -= size
         end.cancel()
 
     def _open(self, generation_id: str) -> Tail:
@@ -124,24 +116,23 @@ class Hub:
             del self._tails[tail.generation_id]
 
     def join(self, viewer: Viewer) -> None:
-        """From now on heartbeats, the stall limit and the drain reach this viewer."""
+        """Reaches this viewer from now on with heartbeats, the stall limit and the drain."""
         self.viewers.add(viewer)
         viewer.draining = self._draining
 
     def leave(self, viewer: Viewer, tail: Tail | None) -> None:
-        """This one is over, and no longer watches the tail."""
         self.viewers.discard(viewer)
         if tail is not None:
             self.release(tail)
 
     def run(self, work: Coroutine[None, None, None]) -> None:
-        """What a viewer needs a task for."""
+        """Runs what a viewer needs a task for."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def drain(self) -> None:
-        """This node is going away: every viewer is told so, and its stream ends."""
+        """Tells every viewer that this node is going away; their streams end."""
         if self.viewers:
             logger.info("sending %d viewers elsewhere", len(self.viewers))
         self._draining = True
@@ -149,7 +140,7 @@ class Hub:
             viewer.drain()
 
     def cut(self) -> None:
-        """Abort the viewers that are still here."""
+        """Aborts the viewers that are still here."""
         for viewer in list(self.viewers):
             viewer.cut()
 

@@ -1,6 +1,4 @@
-"""What is known of a log: where each of its events stands, and how it ended; and who is given what comes."""
-
-from __future__ import annotations
+"""What is known of a log: the position of each event, and how it ended. It gives listeners what comes."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol, cast
@@ -12,19 +10,19 @@ from shared.record import State
 
 
 class LogListener(Protocol):
-    """Who is given a log's events, each once and in order. None of this may wait."""
+    """A listener that is given a log's events, each once and in order. None of its methods may wait."""
 
     def add(self, entry: RawEntry, /) -> None:
-        """The next event."""
+        """Takes the next event."""
 
     def reset(self, same: int, /) -> None:
-        """The log is another after its first `same` events: all that it has follows, from its start."""
+        """Forgets all after the first `same` events: the log is another, and all of it follows from its start."""
 
     def queued(self, position: int | None, /) -> None:
-        """The log is empty, and this is the place in line; None once a worker has it."""
+        """Takes the place in line while the log is empty; None once a worker has it."""
 
     def changed(self) -> None:
-        """Enough was given for now: there are more events, or the place in line, or an end."""
+        """Is called when enough was given for now: more events, the place in line, or an end."""
 
 
 class KnownLog:
@@ -41,7 +39,7 @@ class KnownLog:
         self.loaded = False
         """Whether the log has been read to its end at least once."""
         self.gone = False
-        """There is nothing (any more) to follow: deleted, or expired."""
+        """Whether there is nothing to follow any more: deleted, or expired."""
         self._begin()
 
     def _begin(self) -> None:
@@ -58,21 +56,21 @@ class KnownLog:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more comes: the log has its end, or is gone."""
+        """Says whether nothing more comes: the log has its end, or is gone."""
         return self.gone or self.state is not None
 
     @property
     def last(self) -> EventId:
-        """The newest event's id."""
+        """Returns the newest event's id."""
         return EventId(self.token, self.seq)
 
     @property
     def trimmed(self) -> bool:
-        """Whether the log's start was removed: its first event is then not an attempt's first."""
+        """Says whether the log's start was removed: its first event is then not an attempt's first."""
         return any(start < 0 for start in self._starts.values())
 
     def position(self, cursor: EventId) -> int | None:
-        """The position of this event; None where the log has no such event."""
+        """Returns the position of this event; None where the log has no such event."""
         if cursor == ORIGIN:
             return 0
         start = self._starts.get(cursor.token)
@@ -84,11 +82,11 @@ class KnownLog:
         return position if 0 <= position <= end else None
 
     def listen(self, listener: LogListener) -> None:
-        """Give what comes to this one, too."""
+        """Gives what comes to this one, too."""
         self._listeners += (listener,)
 
     def take_delta(self, message: bytes) -> bool:
-        """Take the publication of one delta that follows: most are that, ten thousand a second. False where it is not.
+        """Takes the publication of one delta that follows, as most are: ten thousand a second. False for another.
 
         It does what reading the publication and `extend` would do.
         """
@@ -107,7 +105,7 @@ class KnownLog:
         return True
 
     def extend(self, entries: Iterable[tuple[EventId, RawEntry]]) -> None:
-        """Take events that follow; `tell` is left to the caller, who may have more of them."""
+        """Takes events that follow; `tell` is left to the caller, who may have more of them."""
         for event_id, entry in entries:
             self.token, self.seq = event_id
             self._starts.setdefault(self.token, self.count - self.seq)
@@ -119,7 +117,7 @@ class KnownLog:
         self._id, self._next = next_delta(self.token, self.seq)
 
     def replace(self, entries: Sequence[RawEntry]) -> int:
-        """Know these instead of all that was known; gives how many events at the start are the same."""
+        """Replaces all that was known by these; returns how many events at the start are the same."""
         read = [(read_id(entry[0]), entry) for entry in entries]
         same = 0
         while same < len(read) and self.position(read[same][0]) == same + 1:
@@ -131,17 +129,17 @@ class KnownLog:
         return same
 
     def wait(self, position: int | None) -> None:
-        """The log is empty, and this is the place in line."""
+        """Gives listeners the place in line, as the log is empty."""
         for listener in self._listeners:
             listener.queued(position)
         self.tell()
 
     def end(self) -> None:
-        """There is nothing to follow any more."""
+        """Says that there is nothing to follow any more."""
         self.gone = True
         self.tell()
 
     def tell(self) -> None:
-        """Let listeners have what they were given."""
+        """Lets listeners have what they were given."""
         for listener in self._listeners:
             listener.changed()

@@ -1,15 +1,12 @@
 """A log follower: learns one log's events as they come, and notices a Redis that came back older."""
 
-from __future__ import annotations
-
 import asyncio
-import logging
 
 from redis.exceptions import RedisError
 
-from api.supervisor import where
+from api.supervisor import logger, where
 from api.viewing.known_log import KnownLog
-from api.viewing.restoration import Loss, Restoration
+from api.viewing.restoration import Restoration
 from shared.backoff import Backoff
 from shared.generations.generations import Generations
 from shared.log.entry import RawEntry, read_id
@@ -17,10 +14,8 @@ from shared.log.events import ORIGIN
 from shared.log.guarded_log import LOG_PAGE, Log, Publication
 from shared.storage.outage import level
 
-logger = logging.getLogger("midstream.api")
-
 MAX_EARLY_PUBLICATIONS = 256
-"""Publications that are kept while the log is being read; with more, it is read once more instead."""
+"""Most publications that are kept while the log is read; with more, it is read once more instead."""
 QUEUE_POLL_S = 1.0
 """Seconds between two looks at the place in line."""
 
@@ -28,7 +23,7 @@ QUEUE_POLL_S = 1.0
 class LogFollower:
     """Subscribes, reads the log, then goes live; closes gaps from the log, which alone is the truth.
 
-    `check` is the seconds without news after which it looks at the log all the same.
+    `check` is the seconds without a publication after which it looks at the log all the same.
     """
 
     __slots__ = (
@@ -47,12 +42,12 @@ class LogFollower:
         self._due = asyncio.Event()
 
     def subscribed(self) -> None:
-        """The subscription stands: whatever came before is read from the log now."""
+        """Is called when the subscription stands: what came before is read from the log now."""
         self._subscribed = True
         self._due.set()
 
     def published(self, message: bytes) -> None:
-        """News of a write."""
+        """Takes the publication of a write."""
         if not self._reading and self.known.take_delta(message):
             return
         try:
@@ -71,7 +66,7 @@ class LogFollower:
             self._due.set()
 
     async def run(self) -> None:
-        """Read the log whenever that is due, until cancelled or gone."""
+        """Reads the log whenever that is due, until cancelled or gone."""
         try:
             await self._keep_reading()
         except Exception as error:
@@ -82,7 +77,7 @@ class LogFollower:
         backoff = Backoff()
         while not self.known.gone:
             try:
-                async with asyncio.timeout(self._patience()):
+                async with asyncio.timeout(self._longest_wait()):
                     await self._due.wait()
             except TimeoutError:
                 pass
@@ -96,12 +91,11 @@ class LogFollower:
             except RedisError as error:
                 self._restoration.stop()
                 pause = next(backoff)
-                name = type(error).__name__
-                logger.log(level(error), "reading %s: %s; again in %.2f s", self._id, name, pause)
+                logger.log(level(error), "reading %s: %s; again in %.2f s", self._id, type(error).__name__, pause)
                 await asyncio.sleep(pause)
                 self._due.set()
 
-    def _patience(self) -> float | None:
+    def _longest_wait(self) -> float | None:
         if not self._subscribed or self.known.state is not None:
             return None
         if (soon := self._restoration.look_again_after) is not None:
@@ -125,7 +119,7 @@ class LogFollower:
             await self._look_at_line()
 
     async def _refill(self) -> bool:
-        """Read on from the last event; False where what we have is not what the log says."""
+        """Reads on from the last event; False where what we have is not what the log says."""
         while True:
             last = self.known.last
             # The last event is read again: if it is not there, Redis came back older and an attempt began.
@@ -144,14 +138,14 @@ class LogFollower:
                 return True
 
     async def _await_rest(self) -> bool:
-        """The log ends before our last event. False where it went another way."""
+        """Judges a log that ends before our last event. False where it went another way."""
         loss = await self._restoration.judge(self.known)
-        if loss is Loss.FINAL:
+        if loss == "final":
             self._end_gone()
-        return loss is not Loss.REPLACED
+        return loss != "replaced"
 
     async def _read_anew(self) -> None:
-        """Replace all we have by what the log says."""
+        """Replaces all we have by what the log says."""
         entries: list[RawEntry] = []
         while True:
             page = await self._log.read_raw(self._id, read_id(entries[-1][0]) if entries else ORIGIN)

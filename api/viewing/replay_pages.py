@@ -1,7 +1,5 @@
 """Pages of ended logs, ready-made: read once for all who replay them at the same time."""
 
-from __future__ import annotations
-
 import asyncio
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -13,7 +11,7 @@ from shared.log.events import ORIGIN, TERMINAL_TYPES, EventId
 from shared.log.guarded_log import LOG_PAGE, Log
 
 MAX_PAGE_BYTES = 32_000_000
-"""Bytes of pages that are kept at most."""
+"""Most bytes of pages that are kept."""
 
 
 class ReplayPage:
@@ -29,10 +27,10 @@ class ReplayPage:
         self.trimmed = bool(entries) and read_id(self._ids[0]).seq > 0
         """Whether its first event is not an attempt's first: of a log's first page, that its start was removed."""
         self.ended = bool(entries) and entries[-1][1][0].decode() in TERMINAL_TYPES
-        """Whether that is the log's last."""
+        """Whether its last event is the log's last."""
 
     def pieces(self, cursor: EventId, *, chunked: bool) -> list[bytes]:
-        """What comes after the cursor, as bytes for single writes."""
+        """Returns what comes after the cursor, as bytes for single writes."""
         start = bisect_right(self._ids, cursor, key=read_id)
         if start:
             return sse_frames.join(self._frames[start:], chunked=chunked)
@@ -55,7 +53,7 @@ class ReplayPages:
         self._size = 0
 
     async def after(self, generation_id: str, cursor: EventId) -> ReplayPage:
-        """The page that has what follows the cursor; an empty one where there is nothing.
+        """Returns the page that has what follows the cursor; an empty one where there is nothing.
 
         Raises redis.exceptions.RedisError.
         """
@@ -67,7 +65,7 @@ class ReplayPages:
         return page
 
     def expect(self, generation_id: str, cursor: EventId) -> asyncio.Task[ReplayPage]:
-        """Begin to read what somebody will ask for soon: while one page is being sent, the next is on its way."""
+        """Begins to read what is soon asked for: while one page is being sent, the next is on its way."""
         first = ORIGIN if cursor == ORIGIN else EventId(cursor.token, (cursor.seq + 1) // LOG_PAGE * LOG_PAGE)
         reading = self._reading.get((generation_id, first))
         if reading is None:

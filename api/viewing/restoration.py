@@ -1,24 +1,18 @@
 """A Redis that came back older: whether what it lost of a log will be written again."""
 
-from __future__ import annotations
-
 import asyncio
-from enum import Enum, auto
+from typing import Literal
 
 from api.viewing.known_log import KnownLog
 from shared.generations.generations import Existence, Generations
 from shared.log.guarded_log import Log
 
+Loss = Literal["restored", "replaced", "final"]
+"""What becomes of a log that ends before an event which was seen.
 
-class Loss(Enum):
-    """What becomes of a log that ends before an event which was seen."""
-
-    RESTORED = auto()
-    """Its worker will write the rest again."""
-    REPLACED = auto()
-    """It went another way."""
-    FINAL = auto()
-    """Nobody will write it again: deleted, expired, or lost."""
+Its worker will write the rest again (`restored`), it went another way (`replaced`), or nobody will write it again, as
+it was deleted, has expired or is lost (`final`).
+"""
 
 
 class Restoration:
@@ -32,27 +26,27 @@ class Restoration:
 
     @property
     def look_again_after(self) -> float | None:
-        """Seconds after which to look again, where the generation is forgotten; else None."""
+        """Returns the seconds after which to look again, where the generation is forgotten; else None."""
         return None if self._forgotten_at is None else self._generations.durability.given_up_s / 10
 
     def stop(self) -> None:
-        """It is there again, or Redis is away, which what restores it needs too: the time begins anew."""
+        """Forgets the time: the generation is there again, or Redis is away, which its worker needs too."""
         self._forgotten_at = None
 
     async def judge(self, known: KnownLog) -> Loss:
-        """What becomes of the log, of which this is known. Raises redis.exceptions.RedisError."""
+        """Returns what becomes of the log, of which this is known. Raises redis.exceptions.RedisError."""
         found = await self._generations.find(self._id)
         if self._has_time(found.existence):
-            return Loss.RESTORED
+            return "restored"
         record = found.record
         newest = await self._log.last(self._id)
         if record is None or (record.seal is not None and newest is None):
-            return Loss.FINAL
+            return "final"
         same_way = record.seal is None and (newest is None or known.position(newest.id) is not None)
-        return Loss.RESTORED if same_way else Loss.REPLACED
+        return "restored" if same_way else "replaced"
 
     def _has_time(self, existence: Existence) -> bool:
-        """Whether Redis came back without this generation and its worker has had no time yet to write it again."""
+        """Says whether Redis came back without this generation and its worker has had no time yet to write it again."""
         now = asyncio.get_running_loop().time()
         if existence is not Existence.NOTHING:
             self._forgotten_at = None

@@ -1,6 +1,4 @@
-"""What a (re)connect comes to, before a byte is sent."""
-
-from __future__ import annotations
+"""The decision where a viewer begins, or why it gets nothing, before a byte is sent."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -28,7 +26,7 @@ class ResumePoint:
 
 
 def asked_cursor(request: Request) -> str:
-    """The `Last-Event-ID` of a request: the header's, else that of the query, where clients without headers send it.
+    """Returns the `Last-Event-ID` of a request: the header's, else the query's, where clients without headers send it.
 
     Its name there is `last_event_id`, or what packages for browsers make of it: `lastEventId`, `Last-Event-ID`.
     """
@@ -39,7 +37,7 @@ def asked_cursor(request: Request) -> str:
 
 
 def read_cursor(text: str) -> ResumePoint:
-    """The start that a `Last-Event-ID` asks for; an empty one, as browsers send it, is none."""
+    """Returns the start that a `Last-Event-ID` asks for; an empty one, as browsers send it, is none."""
     if not text:
         return ResumePoint()
     try:
@@ -49,7 +47,7 @@ def read_cursor(text: str) -> ResumePoint:
 
 
 def refusal(found: Found, owner: str) -> Refusal | None:
-    """Why this owner cannot have what was found; whose it is stays unsaid."""
+    """Returns why this owner cannot have what was found; whose it is stays unsaid."""
     if found.existence is Existence.NOTHING or found.owner != owner:
         return "not_found"
     if found.existence is Existence.UNREADABLE:
@@ -60,7 +58,7 @@ def refusal(found: Found, owner: str) -> Refusal | None:
 async def admit(
     log: Log, generations: Generations, generation_id: str, owner: str, start: ResumePoint
 ) -> ResumePoint | Refusal:
-    """Where the viewer begins, or why there is nothing to send. Raises redis.exceptions.RedisError.
+    """Returns where the viewer begins, or why there is nothing to send. Raises redis.exceptions.RedisError.
 
     A cursor that a growing log does not have is left to the tail, which may be about to have it.
     """

@@ -1,7 +1,5 @@
 """Event streams over HTTP: their headers, and frames as pieces for single writes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 STREAM_HEADERS = [
@@ -16,7 +14,7 @@ MAX_WRITE_BYTES = 65_536
 
 
 def join(frames: Sequence[bytes], *, chunked: bool) -> list[bytes]:
-    """Frames as pieces of about MAX_WRITE_BYTES bytes, each for one write."""
+    """Joins frames to pieces of about MAX_WRITE_BYTES bytes, each for one write."""
     pieces, begin, size = [], 0, 0
     for index, one in enumerate(frames, 1):
         size += len(one)
@@ -28,5 +26,5 @@ def join(frames: Sequence[bytes], *, chunked: bool) -> list[bytes]:
 
 
 def chunk(body: bytes) -> bytes:
-    """One chunk of the transfer coding `chunked` (RFC 9112, section 7.1); none for nothing: that would be the last."""
+    """Returns one chunk of `chunked` (RFC 9112, section 7.1); none for nothing: that would be the last."""
     return b"%x\r\n%b\r\n" % (len(body), body) if body else b""

@@ -1,7 +1,5 @@
 """A tail: one log in one dialect, framed once for all its viewers."""
 
-from __future__ import annotations
-
 from api.viewing.broadcast import Broadcast
 from api.viewing.dialect import Dialect
 from api.viewing.frames import Frames

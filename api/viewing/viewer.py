@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from typing import Protocol
 
+from api.supervisor import logger
 from api.viewing import sse_frames
 from api.viewing.connection import Connection
 from api.viewing.dialect import Dialect, ResetReason
@@ -15,11 +15,9 @@ from api.viewing.tail import Tail
 from shared.config.settings import Settings
 from shared.log.events import ORIGIN
 
-logger = logging.getLogger("midstream.api")
-
 
 class Host(Protocol):
-    """Where viewers are at home."""
+    """The owner of viewers (the hub), as a viewer calls it."""
 
     settings: Settings
     dialect: Dialect
@@ -27,19 +25,19 @@ class Host(Protocol):
     """Seconds a cursor may be ahead of a growing log: an older Redis soon has the rest again."""
 
     def leave(self, viewer: Viewer, tail: Tail | None) -> None:
-        """This one is over, and no longer watches the tail."""
+        """Takes leave of this one, which no longer watches the tail."""
 
 
 class Viewer:
     """Writes to one connection as far as that takes it, and knows when to stop. Nothing is queued here.
 
-    It needs no task: whoever has news for it, or room, calls `advance`. What must wait before it can follow a
+    It needs no task: whoever has more for it, or room, calls `advance`. What must wait before it can follow a
     tail (`event_stream`) has one until then, which writes after `room` only.
     """
 
     __slots__ = (
-        "_connection", "_current", "_cursor", "_done", "_due", "_host", "_loop", "_patience", "_progress_at", "_queued",
-        "_room", "_sent", "_tail", "_written", "_written_at", "draining", "over", "position", "rewound",
+        "_catch_up", "_connection", "_current", "_cursor", "_done", "_due", "_host", "_loop", "_progress_at",
+        "_queued", "_room", "_sent", "_tail", "_written", "_written_at", "draining", "over", "position", "rewound",
     )  # fmt: skip
 
     def __init__(self, connection: Connection, host: Host, first: bytes) -> None:
@@ -48,7 +46,7 @@ class Viewer:
         """Whether a `reset` is due before the next frame."""
         self.draining = False
         self.over = False
-        """Whether it is gone, or has had everything."""
+        """Whether its client is gone, or has had everything."""
         self._connection, self._host = connection, host
         self._due = host.dialect.opening() + first
         self._queued = first
@@ -58,7 +56,7 @@ class Viewer:
         """Whether it has had all of its tail, and nothing else is due."""
         self._tail: Tail | None = None
         self._cursor = ResumePoint().cursor
-        self._patience: asyncio.TimerHandle | None = None
+        self._catch_up: asyncio.TimerHandle | None = None
         self._room: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._written_at = self._progress_at = self._loop.time()
@@ -66,26 +64,26 @@ class Viewer:
 
     @property
     def open(self) -> bool:
-        """Whether it still wants to be served by this node."""
+        """Says whether it still wants to be served by this node."""
         return not (self.over or self.draining or self._done)
 
     @property
     def chunked(self) -> bool:
-        """Whether its connection takes chunks."""
+        """Says whether its connection takes chunks."""
         return self._connection.chunked
 
     def say(self, body: bytes) -> None:
-        """Send this before anything else that is its own."""
+        """Sends this before anything else that is its own."""
         self._current = False
         self._due += body
         self.advance()
 
     def say_reset(self, reason: ResetReason) -> None:
-        """Tell it that what follows starts from the beginning of the log."""
+        """Tells it that what follows starts from the beginning of the log."""
         self.say(self._host.dialect.reset(reason))
 
     def write(self, wire: bytes) -> None:
-        """Hand bytes to the connection, if there are any: as chunks where it takes those, and not while it is full."""
+        """Hands bytes to the connection, if there are any: as chunks where it takes those, and not while it is full."""
         if not wire:
             return
         self._written_at = self._loop.time()
@@ -93,21 +91,21 @@ class Viewer:
         self._connection.write(wire)
 
     def follow(self, tail: Tail, start: ResumePoint) -> None:
-        """Have what the tail has after the cursor, then whatever comes, until the end."""
+        """Follows the tail: what it has after the cursor, then whatever comes, until the end."""
         self._tail, self._cursor = tail, start.cursor
         tail.broadcast.followers.add(self)
         self.advance()
 
     def finish(self) -> None:
-        """There is nothing more for it."""
+        """Ends it once all is written that is due."""
         self._current = False
         self._done = True
         self.advance()
 
     def advance(self) -> None:
-        """Write what there is, as far as the connection takes it."""
+        """Writes what there is, as far as the connection takes it."""
         if self._current:
-            self._write_news()
+            self._write_newest()
         if self._current:
             return
         if self._room is not None:
@@ -127,10 +125,10 @@ class Viewer:
             elif self._tail is None or not self._step(self._tail):
                 return
 
-    def take(self, news: Mapping[int | None, bytes], end: int, now: float) -> None:
-        """`advance`, thousands of times for each event: who is as far as another one was, writes the same."""
+    def take(self, chunks: Mapping[int | None, bytes], end: int, now: float) -> None:
+        """Does `advance`, thousands of times for each event: who is as far as another one was, writes the same."""
         connection = self._connection
-        piece = news.get(self.position)
+        piece = chunks.get(self.position)
         if piece and self._current and connection.chunked and not connection.full:
             self.position = end
             self._written_at = now
@@ -139,8 +137,8 @@ class Viewer:
         else:
             self.advance()
 
-    def _write_news(self) -> None:
-        """The common case of `advance` where there is no `take`."""
+    def _write_newest(self) -> None:
+        """Writes what is new: the common case of `advance` where there is no `take`."""
         connection, tail, position = self._connection, self._tail, self.position
         assert tail is not None
         assert position is not None
@@ -149,12 +147,12 @@ class Viewer:
         elif position < tail.frames.count and not connection.full:
             piece, end = tail.broadcast.piece(position, connection.chunked)
             self.position = end
-            # Where there is more than a piece of news, the long way goes on.
+            # Where there is more than one piece, the long way goes on.
             self._current = end == tail.frames.count
             self.write(piece)
 
     def _step(self, tail: Tail) -> bool:
-        """Do the next thing that following is made of; False where there is nothing to do."""
+        """Does the next thing that following is made of; False where there is nothing to do."""
         known = tail.known
         if known.gone:
             self._done = True
@@ -178,38 +176,38 @@ class Viewer:
         return True
 
     def _locate(self, tail: Tail) -> bool:
-        """Find the cursor's place in the frames; False where it may still come."""
+        """Finds the cursor's place in the frames; False where it may still come."""
         known = tail.known
         self.position = known.position(self._cursor)
         if self.position is not None:
             self.rewound = self._cursor == ORIGIN and known.trimmed
             return True
         if self._cursor > known.last and known.state is None:
-            if self._patience is None:
-                self._patience = self._loop.call_later(self._host.catch_up_s, self._lose_patience)
+            if self._catch_up is None:
+                self._catch_up = self._loop.call_later(self._host.catch_up_s, self._begin_again)
             return False
         self.position, self.rewound = 0, True
         return True
 
-    def _lose_patience(self) -> None:
+    def _begin_again(self) -> None:
         if self.position is None:
             self.rewind()
             self.advance()
 
     def rewind(self) -> None:
-        """Begin again at the start of the log, and say so."""
+        """Begins again at the start of the log, and says so."""
         self._current = False
         self.position = 0
         self.rewound = True
 
     def drain(self) -> None:
-        """This node is going away."""
+        """Says that this node is going away, and ends."""
         self._current = False
         self.draining = not (self._done or self.over)
         self.advance()
 
     def tick(self, now: float) -> None:
-        """Look whether a heartbeat is due, and whether the socket has been full for too long."""
+        """Looks whether a heartbeat is due, and whether the socket has been full for too long."""
         unsent = self._connection.unsent()
         # The buffer may also hold the framing of chunks, so a stuck connection looks as if it went backwards.
         sent = self._written - unsent
@@ -223,31 +221,30 @@ class Viewer:
             self._write_own(self._host.dialect.heartbeat)
 
     def cut(self) -> None:
-        """End the connection at once; what is unsent is dropped, and the client resumes."""
+        """Ends the connection at once; what is unsent is dropped, and the client resumes."""
         self._connection.abort()
         self._close()
 
     def leave(self) -> None:
-        """The client is gone."""
         self._close()
 
     async def room(self) -> bool:
-        """Wait until the connection takes another write; False where there is to be none."""
+        """Waits until the connection takes another write; False where there is to be none."""
         while self.open and (self._connection.full or self._due):
             if self._connection.full:
-                await self._news()
+                await self._wait()
             else:
                 due, self._due = self._due, b""
                 self._write_own(due)
         return self.open
 
     async def pause(self, seconds: float) -> None:
-        """Wait this long; heartbeats go on, and the end of the connection ends it."""
+        """Waits this long; heartbeats go on, and the end of the connection ends it."""
         until = self._loop.time() + seconds
         while self.open and (left := until - self._loop.time()) > 0:
-            await self._news(left)
+            await self._wait(left)
 
-    async def _news(self, seconds: float | None = None) -> None:
+    async def _wait(self, seconds: float | None = None) -> None:
         self._room = self._loop.create_future()
         timer = self._loop.call_later(seconds, self.advance) if seconds is not None else None
         try:
@@ -265,8 +262,8 @@ class Viewer:
             return
         self.over = True
         self._current = False
-        if self._patience is not None:
-            self._patience.cancel()
+        if self._catch_up is not None:
+            self._catch_up.cancel()
         tail, self._tail = self._tail, None
         if tail is not None:
             tail.broadcast.followers.discard(self)

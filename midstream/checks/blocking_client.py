@@ -1,8 +1,7 @@
 """A client of Redis that blocks: for a command that asks once and ends."""
 
-from __future__ import annotations
-
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -17,7 +16,7 @@ REFUSAL_HEARD_S = 0.2
 
 
 def open_client(url: str, timeout: float) -> redis.Redis:
-    """Of any address that a worker takes; `timeout` is the seconds for a connection and for a reply.
+    """Opens a client for any address that a worker takes; `timeout` is the seconds for a connection, and for a reply.
 
     With Sentinels it leads to the primary that they name, who are asked at its first command.
     """
@@ -32,8 +31,16 @@ def open_client(url: str, timeout: float) -> redis.Redis:
     return client
 
 
+def unless_closed(ask: Callable[[], Any]) -> dict[str, Any] | None:
+    """Returns what Redis answers; None where the command is closed to us, as managed services do with CONFIG."""
+    try:
+        return dict(ask())
+    except redis.ResponseError:
+        return None
+
+
 def refuse_if_hung_up(client: redis.Redis) -> None:
-    """Where Redis takes no connection, raise that, in its words; whatever else there is, is no matter.
+    """Raises, in its words, why Redis takes no connection; ignores whatever else is wrong.
 
     It says so to whoever connects, and closes: who writes first, as redis-py does, may only see a broken pipe.
     Raises redis.ConnectionError where it has too many, else redis.ResponseError.
@@ -53,10 +60,10 @@ def refuse_if_hung_up(client: redis.Redis) -> None:
 
 
 class _Sentinels(Sentinel):
-    """Asked as workers ask them; redis-py wants another permission, and believes whoever answers first."""
+    """Sentinels, asked as workers ask them; redis-py needs another permission, and believes the first answer."""
 
     def discover_master(self, service_name: str) -> tuple[str, int]:
-        """Host and port of the primary. Raises redis.sentinel.MasterNotFoundError."""
+        """Returns host and port of the primary. Raises redis.sentinel.MasterNotFoundError."""
         states, why = [], "none answers"
         sentinel: Any
         for sentinel in self.sentinels:

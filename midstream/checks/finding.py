@@ -1,7 +1,5 @@
 """What `midstream doctor` finds: one line each."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -28,7 +26,7 @@ class Finding:
 
 
 def report(findings: Iterable[Finding]) -> int:
-    """Print them on stdout; 2 if a process would refuse its settings, else 1 if any is a failure, else 0."""
+    """Prints them on stdout; returns 2 if a process would refuse its settings, else 1 if any is a failure, else 0."""
     console = Console(soft_wrap=True, highlight=False)
     code = 0
     for finding in findings:

@@ -1,7 +1,5 @@
 """One Redis, as `midstream doctor` looks at it: whether it answers, permits, is set up right, and takes writes."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Iterator
@@ -13,14 +11,15 @@ from urllib.parse import urlsplit
 import redis
 
 from midstream.checks import redis_setup
-from midstream.checks.blocking_client import open_client, refuse_if_hung_up
+from midstream.checks.blocking_client import open_client, refuse_if_hung_up, unless_closed
 from midstream.checks.finding import Finding
 from midstream.program import typed
 from shared.counted import counted
 from shared.permissions.commands import TriedServer
 from shared.permissions.permission_check import ACL_RULE, MissingPermissions, lacks
+from shared.storage import disk_sync
 from shared.storage.keys import PROBE_KEY, QUEUE_KEY, WORKERS_KEY
-from shared.storage.outage import is_crowded, refusal, words
+from shared.storage.outage import CROWDED_REMEDY, is_crowded, refusal, words
 
 REDIS_TIMEOUT_S = 3.0
 # Seconds. Leases and tokens use Redis' clock alone, so a difference confuses only who reads the logs.
@@ -39,13 +38,13 @@ class CheckedRedis:
 
 
 def examine(place: CheckedRedis, *, timeout_s: float = REDIS_TIMEOUT_S) -> Iterator[Finding]:
-    """All findings but those on workers and durability; one where it does not answer."""
+    """Gives all findings but those on workers and durability; one where it does not answer."""
     client = open_client(place.server.url, timeout_s)
     try:
         refuse_if_hung_up(client)
         yield from _permissions(place, _lacks(place.server, timeout_s))
-        info, directives = redis_setup.info_of(client), redis_setup.directives_of(client)
-        if info is not None:
+        if (info := unless_closed(client.info)) is not None:
+            directives = unless_closed(lambda: client.config_get("append*")) or {}
             yield redis_setup.version(place.subject, info)
             yield redis_setup.persistence(place.subject, info, directives)
             yield redis_setup.policy(place.subject, info)
@@ -59,7 +58,7 @@ def examine(place: CheckedRedis, *, timeout_s: float = REDIS_TIMEOUT_S) -> Itera
 
 
 def workers(place: CheckedRedis, program: str) -> Iterator[Finding]:
-    """Whether anybody runs what is accepted. Nothing where Redis does not say, which is told of already."""
+    """Says whether anybody runs what is accepted; nothing where Redis does not say, which is told of already."""
     client = open_client(place.server.url, REDIS_TIMEOUT_S)
     try:
         clock: Any = client.time()
@@ -73,24 +72,38 @@ def workers(place: CheckedRedis, program: str) -> Iterator[Finding]:
         yield Finding("ok", "workers", f"{alive} alive")
     else:
         advice = f"start one with `{typed(program)}`; until then what is accepted waits"
-        waits = counted(waiting, "generation waits", "generations wait")
-        state = f"none is alive, and {waits}" if waiting else "none is alive"
-        yield Finding("fail" if waiting else "warn", "workers", state, advice)
+        waits = f", and {counted(waiting, 'generation waits', 'generations wait')}" if waiting else ""
+        yield Finding("fail" if waiting else "warn", "workers", f"none is alive{waits}", advice)
+
+
+def cannot_promise(url: str) -> tuple[str, str] | None:
+    """Returns why it cannot say what is on its disk, and what to do; None where it can, or does not answer."""
+    # redis-py types its methods for asyncio as well.
+    client: Any = open_client(url, REDIS_TIMEOUT_S)
+    try:
+        directives = unless_closed(lambda: client.config_get(*disk_sync.AOF_DIRECTIVES))
+        flaw = disk_sync.refusal(directives, disk_sync.version_of(client.info("server")))
+    except redis.RedisError:
+        return None
+    finally:
+        client.close()
+    state, _, advice = (flaw or "").partition(": ")
+    return (state, advice) if flaw else None
 
 
 def _lacks(server: TriedServer, timeout_s: float) -> MissingPermissions:
-    """Raises redis.exceptions.RedisError and OSError."""
+    """Returns what its user may not do. Raises redis.exceptions.RedisError and OSError."""
     # In a thread, as whoever calls may have a loop of its own.
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(lambda: asyncio.run(lacks(server, timeout=timeout_s))).result()
 
 
 def _no_use(place: CheckedRedis, error: BaseException) -> Finding:
-    """Why it cannot be used at all: it does not answer, or that is its answer."""
+    """Returns why it cannot be used at all: it does not answer, or that is its answer."""
     if type(error) is redis.ConnectionError and isinstance(error.__cause__, redis.RedisError):
         error = error.__cause__
     if is_crowded(error):
-        return redis_setup.crowded(place.subject, error)
+        return Finding("fail", f"{place.subject}, connections", str(error), CROWDED_REMEDY.removeprefix(": "))
     there = f"in {place.setting}" if place.setting else "in its configuration"
     if isinstance(error, redis.AuthenticationError):
         return Finding("fail", place.subject, "refuses our credentials", f"correct the user and password {there}")
@@ -139,21 +152,18 @@ def _writes(place: CheckedRedis, client: redis.Redis) -> Iterator[Finding]:
         code = refusal(error)
         if code is None:
             raise
+        remedies = {
+            "OOM": "give it more memory (maxmemory)",
+            "MISCONF": "look for a full or broken disk",
+            "READONLY": f"it is a replica: name the primary in {place.setting or 'its configuration'}",
+        }
         said = words(error, code).rstrip(".")
-        yield Finding("fail", subject, f"refused ({said})", _remedies(place).get(code, "correct it there"))
+        yield Finding("fail", subject, f"refused ({said})", remedies.get(code, "correct it there"))
     else:
         yield Finding("ok", subject, "taken")
 
 
-def _remedies(place: CheckedRedis) -> dict[str, str]:
-    return {
-        "OOM": "give it more memory (maxmemory)",
-        "MISCONF": "look for a full or broken disk",
-        "READONLY": f"it is a replica: name the primary in {place.setting or 'its configuration'}",
-    }
-
-
 def _shown(url: str) -> str:
-    """The address without its credentials."""
+    """Returns the address without its credentials."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -1,11 +1,7 @@
 """How a Redis is set up, by its INFO and CONFIG: what `midstream doctor` finds wrong with it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
-
-import redis
 
 from midstream.checks.finding import Finding, Level
 from shared.storage.outage import CROWDED_REMEDY
@@ -14,26 +10,8 @@ from shared.storage.outage import CROWDED_REMEDY
 OLDEST_REDIS = (7, 0)
 
 
-def info_of(client: redis.Redis) -> dict[str, Any] | None:
-    """Its INFO; None where that is closed to us."""
-    try:
-        found: Any = client.info()
-    except redis.ResponseError:
-        return None
-    return dict(found)
-
-
-def directives_of(client: redis.Redis) -> dict[str, str]:
-    """The directives that matter to us; empty where CONFIG is closed, as managed services do."""
-    try:
-        found: Any = client.config_get("append*")
-    except redis.ResponseError:
-        return {}
-    return dict(found)
-
-
 def version(subject: str, info: dict[str, Any]) -> Finding:
-    """Whether it is new enough."""
+    """Says whether it is new enough."""
     # Valkey says 7.2.4 in `redis_version` for clients that know Redis only.
     if "valkey_version" in info:
         return Finding("ok", subject, f"Valkey {info['valkey_version']}")
@@ -44,7 +22,7 @@ def version(subject: str, info: dict[str, Any]) -> Finding:
 
 
 def persistence(subject: str, info: dict[str, Any], directives: dict[str, str]) -> Finding:
-    """Whether what it acknowledged survives its restart."""
+    """Says whether what it acknowledged survives its restart."""
     subject = f"{subject}, persistence"
     if not info["aof_enabled"]:
         advice = "set `appendonly yes`; without it a restart of the server loses accepted generations"
@@ -61,7 +39,7 @@ def persistence(subject: str, info: dict[str, Any], directives: dict[str, str]) 
 
 
 def policy(subject: str, info: dict[str, Any]) -> Finding:
-    """Whether it deletes what it holds."""
+    """Says whether it deletes what it holds."""
     subject, said = f"{subject}, eviction", info["maxmemory_policy"]
     if said == "noeviction":
         return Finding("ok", subject, said)
@@ -71,7 +49,7 @@ def policy(subject: str, info: dict[str, Any]) -> Finding:
 
 
 def connections(subject: str, info: dict[str, Any], needed: int) -> Iterator[Finding]:
-    """Whether it takes as many as an API and a worker may open, and has refused none; nothing where it does not say."""
+    """Says whether it takes as many as an API and a worker may open, and refused none; nothing where it hides that."""
     if (most := info.get("maxclients")) is None:
         return
     open_now, refused = info["connected_clients"], info.get("rejected_connections", 0)
@@ -84,8 +62,3 @@ def connections(subject: str, info: dict[str, Any], needed: int) -> Iterator[Fin
         yield Finding("warn", subject, f"{state}, and {refused} were refused since it started", advice)
     else:
         yield Finding("ok", subject, state)
-
-
-def crowded(subject: str, error: BaseException) -> Finding:
-    """That it takes not even one more connection."""
-    return Finding("fail", f"{subject}, connections", str(error), CROWDED_REMEDY.removeprefix(": "))

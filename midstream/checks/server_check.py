@@ -1,14 +1,12 @@
 """`midstream doctor --url`: a server that runs, asked from outside as its callers do."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import httpx2
 
-from midstream.address import start_command
+from midstream.address import start_hint
 from midstream.checks.finding import Finding
 from midstream.client.http_client import body_of, checked_url, http_client
 from midstream.terminal import one_line
@@ -16,7 +14,7 @@ from shared.counted import counted
 
 SERVER_TIMEOUT_S = 5.0
 MAX_READ_BYTES = 1_000_000
-"""Bytes of an answer that are read."""
+"""Most bytes of an answer that are read."""
 
 
 class HttpAnswer(NamedTuple):
@@ -27,21 +25,20 @@ class HttpAnswer(NamedTuple):
 
     @property
     def said(self) -> str:
-        """What an error says of itself (RFC 9457)."""
-        told = [str(self.document[part]) for part in ("title", "detail") if self.document.get(part)]
-        return one_line(": ".join(told))[:500].rstrip(".") or f"answers {self.status}"
+        """Returns what an error says of itself (RFC 9457)."""
+        words = [str(self.document[part]) for part in ("title", "detail") if self.document.get(part)]
+        return one_line(": ".join(words))[:500].rstrip(".") or f"answers {self.status}"
 
 
 def examine(url: str, key: str | None) -> Iterator[Finding]:
-    """All findings, in the order in which one would repair them. Raises Refused for an address or key that is none."""
+    """Gives all findings, in the order in which one would repair them. Raises RefusedError for a wrong URL or key."""
     url = checked_url(url)
     with http_client(url, key, httpx2.Timeout(SERVER_TIMEOUT_S)) as http:
         try:
             alive = _get(http, f"{url}/livez")
         except httpx2.HTTPError as error:
-            start = f"start it with `{command}`, or " if (command := start_command(url)) else ""
             said = one_line(str(error)) or type(error).__name__
-            yield Finding("fail", f"server {url}", f"no answer ({said})", f"{start}correct --url")
+            yield Finding("fail", f"server {url}", f"no answer ({said})", f"{start_hint(url)}correct --url")
             return
         except httpx2.InvalidURL as error:
             yield Finding("fail", f"server {url}", one_line(str(error)), "correct --url")

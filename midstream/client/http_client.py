@@ -1,7 +1,5 @@
 """The HTTP client of the command line."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -11,7 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from midstream.address import start_command
+from midstream.address import start_hint
 from midstream.client.retry import RetryBudget
 from midstream.errors import ClientError, DeniedError, NotFoundError, RefusedError, UnreachableError
 from midstream.terminal import one_line
@@ -26,7 +24,7 @@ SILENCE_S = 45.0
 MAX_ANSWER_BYTES = 256_000_000
 MAX_PROBLEM_BYTES = 65_536
 MAX_JSON_LEVELS = 100
-"""Levels of an answer's JSON: what a provider said has MAX_DEPTH of them, inside of a few others."""
+"""Most levels of an answer's JSON: MAX_DEPTH of what a provider said, and a few around them."""
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 
@@ -44,10 +42,10 @@ class HttpClient:
         key: str | None = None,
         *,
         silence: float = SILENCE_S,
-        patience: Callable[[], RetryBudget] = RetryBudget,
+        budget: Callable[[], RetryBudget] = RetryBudget,
     ) -> None:
         self.url = checked_url(url)
-        self.patience = patience
+        self.budget = budget
         self._http = http_client(self.url, key, httpx2.Timeout(silence, connect=CONNECT_TIMEOUT_S))
 
     def __enter__(self) -> Self:
@@ -57,32 +55,32 @@ class HttpClient:
         self._http.close()
 
     def models(self) -> list[dict[str, Any]]:
-        """What a request may name as its model."""
+        """Returns what a request may name as its model."""
         data = self._json("GET", "/v1/models").get("data")
         return data if isinstance(data, list) else []
 
     def generations(self, limit: int, before: str | None) -> dict[str, Any]:
-        """A page of the caller's generations, newest first: `data`, and `next` for the following page."""
+        """Returns a page of the caller's generations, newest first: `data`, and `next` for the following page."""
         return self._json("GET", "/v1/generations", {"limit": str(limit)} | ({"before": before} if before else {}))
 
     def snapshot(self, generation_id: str) -> dict[str, Any]:
-        """A generation as it stands."""
+        """Returns a generation as it stands."""
         return self._json("GET", path_of(generation_id))
 
     def usage(self, by: str, since: str | None, until: str | None) -> dict[str, Any]:
-        """The caller's totals by `day` or `model`; days are ISO 8601, None for the API's default."""
+        """Returns the caller's totals by `day` or `model`; days are ISO 8601, None for the API's default."""
         given = {"by": by, "from": since, "to": until}
         return self._json("GET", "/v1/usage", {name: value for name, value in given.items() if value is not None})
 
     def cancel(self, generation_id: str) -> dict[str, Any]:
-        """Ask for the end; the answer's `state` says how far that is."""
+        """Asks for the end; the answer's `state` says how far that is."""
         return self._json("POST", f"{path_of(generation_id)}/cancel")
 
     @contextmanager
     def open(
         self, method: str, path: str, headers: dict[str, str], content: bytes | None = None
     ) -> Iterator[httpx2.Response]:
-        """One streaming request, with a 2xx answer.
+        """Opens one streaming request, with a 2xx answer.
 
         Raises ClientError for any other, and for a connection that fails before or after it.
         """
@@ -103,7 +101,7 @@ class HttpClient:
 
     def _json(self, method: str, path: str, params: dict[str, str] | None = None) -> dict[str, Any]:
         query = f"?{httpx2.QueryParams(params)}" if params else ""
-        patience = self.patience()
+        budget = self.budget()
         while True:
             try:
                 with self.open(method, path + query, {"Accept": "application/json"}) as response:
@@ -111,7 +109,7 @@ class HttpClient:
             except ClientError as error:
                 if not error.retryable:
                     raise
-                patience.wait(error)
+                budget.wait(error)
                 continue
             except (ValueError, RecursionError):
                 answer = None
@@ -120,7 +118,7 @@ class HttpClient:
             return answer
 
     def no_api(self) -> UnreachableError:
-        """Something answers, but not as this API does."""
+        """Returns the error that something answers, but not as this API does."""
         return UnreachableError(f"what answers at {self.url} is not a Midstream API; name its address with --url")
 
     def _problem(self, response: httpx2.Response) -> ClientError:
@@ -150,20 +148,20 @@ class HttpClient:
     def _unreachable(self, error: httpx2.RequestError) -> ClientError:
         if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
             reason = one_line(str(error)) or "no answer"
-            start = f"start it with `{command}`, or " if (command := start_command(self.url)) else ""
-            return UnreachableError(f"cannot reach {self.url} ({reason}); {start}use --url for another", retryable=True)
+            hint = f"{start_hint(self.url)}use --url for another"
+            return UnreachableError(f"cannot reach {self.url} ({reason}); {hint}", retryable=True)
         return UnreachableError(f"connection to {self.url} lost ({type(error).__name__})", retryable=True)
 
 
 def path_of(generation_id: str) -> str:
-    """Path of a generation. Raises NotFound for what cannot be an id, before it becomes part of a path."""
+    """Returns the path of a generation. Raises NotFoundError for what cannot be an id, before it is part of a path."""
     if not _ID.fullmatch(generation_id):
         raise NotFoundError(f"no generation has the id {one_line(generation_id)!r}")
     return f"/v1/generations/{generation_id}"
 
 
 def http_client(url: str, key: str | None, timeout: httpx2.Timeout) -> httpx2.Client:
-    """What asks this address, on the way that the environment names. Raises Refused for a key or a way that is none."""
+    """Returns a client for this address, by the environment's proxy. Raises RefusedError for a wrong key or proxy."""
     headers = {"Accept-Encoding": "identity", "User-Agent": "midstream"}
     if key:
         if flaw := of_key(key):
@@ -176,7 +174,7 @@ def http_client(url: str, key: str | None, timeout: httpx2.Timeout) -> httpx2.Cl
 
 
 def checked_url(url: str) -> str:
-    """An address without a slash at its end. Raises Refused for what is none."""
+    """Returns an address without a slash at its end. Raises RefusedError for what is none."""
     try:
         parts = urlsplit(url)
         valid = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
@@ -188,7 +186,7 @@ def checked_url(url: str) -> str:
 
 
 def body_of(response: httpx2.Response, limit: int) -> bytes:
-    """The body of a streamed answer, of so many bytes at most. Raises ValueError for a longer one."""
+    """Returns the body of a streamed answer, of so many bytes at most. Raises ValueError for a longer one."""
     body = bytearray()
     for chunk in response.iter_bytes():
         body += chunk
@@ -198,13 +196,13 @@ def body_of(response: httpx2.Response, limit: int) -> bytes:
 
 
 def _said(problem: Any) -> str:
-    """What a problem document tells: its title, and the fields that are wrong or else its detail."""
+    """Returns what a problem document tells: its title, and the fields that are wrong or else its detail."""
     if not isinstance(problem, dict):
         return ""
     errors = problem.get("errors")
     fields = [error for error in errors[:5] if isinstance(error, dict)] if isinstance(errors, list) else []
-    told = "; ".join(f"{error.get('pointer', '')} {error.get('message', '')}" for error in fields)
-    said = [str(part) for part in (problem.get("title"), told or problem.get("detail")) if part]
+    wrong = "; ".join(f"{error.get('pointer', '')} {error.get('message', '')}" for error in fields)
+    said = [str(part) for part in (problem.get("title"), wrong or problem.get("detail")) if part]
     return one_line(": ".join(said))[:1000]
 
 

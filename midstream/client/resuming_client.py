@@ -1,7 +1,5 @@
 """A viewer that outlives its connections."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
@@ -51,30 +49,30 @@ class ResumingClient:
         self.cursor = after
         """Id of the last event that was given out."""
         self.reached = False
-        """The API has answered for this generation."""
+        """Whether the API has answered for this generation."""
         self.ended = False
-        """Nothing follows the cursor."""
+        """Whether nothing follows the cursor."""
         self.on_outage = on_outage
         """Called with the reason when reconnecting did not help at once; once in each outage."""
         self._key = str(uuid4())
         self._retry = 0.0
 
     def events(self) -> Iterator[ViewerEvent]:
-        """Each event after the cursor exactly once, up to the terminal one.
+        """Gives each event after the cursor exactly once, up to the terminal one.
 
         Raises ClientError where the API says no, or where it stayed away for too long.
         """
-        patience = self.client.patience()
+        budget = self.client.budget()
         while not self.ended:
             error: ClientError = UnreachableError(f"{self.client.url} closed the stream before its end", retryable=True)
             try:
                 with self._open() as response:
-                    patience.answered()
+                    budget.answered()
                     if self._learn(response):
                         continue
-                    for event in self._read(response, patience.heard):
+                    for event in self._read(response, budget.heard):
                         yield event
-                        patience.progress()
+                        budget.progress()
                         if event.type == "drain":
                             break
             except ClientError as failure:
@@ -82,8 +80,8 @@ class ResumingClient:
                     raise
                 error = failure
             if not self.ended:
-                patience.wait(error, self._retry)
-                if patience.failures == 2 and self.reached:
+                budget.wait(error, self._retry)
+                if budget.failures == 2 and self.reached:
                     self.on_outage(str(error))
 
     def _open(self) -> AbstractContextManager[httpx2.Response]:
@@ -96,7 +94,7 @@ class ResumingClient:
         return self.client.open("GET", f"{path_of(self.generation_id)}/events", headers)
 
     def _learn(self, response: httpx2.Response) -> bool:
-        """Take what the answer's head says; True where no stream comes with it."""
+        """Takes what the answer's head says; True where no stream comes with it."""
         self.reached = True
         if response.status_code == 204:
             self.ended = True
@@ -154,6 +152,6 @@ _KINDS: dict[str, type] = {"number": int, "position": int, "delta": str}
 
 
 def _fits(event: str, fields: dict[str, Any]) -> bool:
-    """Whether an event has what is worked with: anything may answer at an address."""
+    """Says whether an event has what is worked with: anything may answer at an address."""
     needed = all(isinstance(fields.get(name), kind) for name, kind in _NEEDED.get(event, {}).items())
     return needed and all(isinstance(fields.get(name), kind | None) for name, kind in _KINDS.items())

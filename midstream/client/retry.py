@@ -1,6 +1,4 @@
-"""How often and how long something that fails for a passing reason is tried again."""
-
-from __future__ import annotations
+"""The budget of retries for what fails for a passing reason."""
 
 import random
 import time
@@ -14,7 +12,7 @@ LONGEST_REQUESTED_WAIT_S = 60.0
 class RetryBudget:
     """Exponential back-off with full jitter, and a bound on the time without progress.
 
-    Times are in seconds. A connection that stays open and sends heartbeats costs no patience, however long it
+    Times are in seconds. A connection that stays open and sends heartbeats costs nothing of it, however long it
     is quiet; one that is lost does, until the next event. Before the server has answered at all, the bound is
     `first`: a wrong address should not take minutes to say so.
     """
@@ -29,25 +27,25 @@ class RetryBudget:
         self._heard_at = time.monotonic()
 
     def answered(self) -> None:
-        """The server answered; what went before was time lost."""
+        """Counts the time since the last byte as lost: the server has answered."""
         self._lost += time.monotonic() - self._heard_at
         self.heard()
 
     def heard(self) -> None:
-        """Some bytes came, maybe only a heartbeat."""
+        """Notes that bytes came, maybe only a heartbeat."""
         self.reached = True
         self._heard_at = time.monotonic()
 
     def progress(self) -> None:
-        """An event came: all is forgiven."""
+        """Forgets all failures, as an event came."""
         self.heard()
         self.failures = 0
         self._lost = 0.0
 
     def wait(self, error: ClientError, at_least: float = 0.0) -> None:
-        """Sleep before the next try.
+        """Sleeps before the next try.
 
-        `at_least` is what the server asked for (`retry:`). Raises the error where patience is over.
+        `at_least` is what the server asked for (`retry:`). Raises the error where the budget is used up.
         """
         self.failures += 1
         floor = min(max(at_least, error.retry_after or 0.0), LONGEST_REQUESTED_WAIT_S)

@@ -1,17 +1,13 @@
 """The commands that follow a generation: `chat` starts one, `tail` rejoins one."""
 
-from __future__ import annotations
-
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterable
+from typing import Annotated, Any
 
 import typer
 
 from midstream.address import DEFAULT_URL, Key, Url
 from midstream.errors import RefusedError
-
-if TYPE_CHECKING:
-    from midstream.client.http_client import HttpClient
 
 MAX_PROMPT_BYTES = 64_000_000
 
@@ -52,6 +48,8 @@ def chat(
     Lost connections are rejoined. Ctrl-C only detaches: the generation goes on, and the command that rejoins
     it exactly there is printed.
     """
+    import msgspec
+
     from midstream.client.http_client import HttpClient
     from midstream.client.resuming_client import ResumingClient
     from midstream.output.view import view
@@ -60,8 +58,8 @@ def chat(
     messages = [{"role": "system", "content": _argument(system)}] if system else []
     messages.append({"role": "user", "content": _prompt(prompt)})
     with HttpClient(url, key) as client:
-        body = _body({"model": _argument(model) if model else _default_model(client), "messages": messages})
-        follower = ResumingClient(client, body=body)
+        name = _argument(model) if model else _default_model(client.models())
+        follower = ResumingClient(client, body=msgspec.json.encode({"model": name, "messages": messages}))
         raise typer.Exit(view(follower, reasoning=reasoning, final=final, json=json))
 
 
@@ -112,14 +110,8 @@ def _argument(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _default_model(client: HttpClient) -> str:
-    for model in client.models():
+def _default_model(models: Iterable[Any]) -> str:
+    for model in models:
         if isinstance(model, dict) and model.get("default"):
             return str(model["id"])
     raise RefusedError("the API has no default model; name one with --model")
-
-
-def _body(request: dict[str, Any]) -> bytes:
-    import msgspec
-
-    return msgspec.json.encode(request)

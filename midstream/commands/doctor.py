@@ -1,7 +1,5 @@
 """`midstream doctor`: what Midstream needs, whether it is there, and what to do where it is not."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import sys
@@ -11,8 +9,7 @@ from pathlib import Path
 import httpx2
 
 from midstream.checks import redis_check
-from midstream.checks.disk import wrong_with
-from midstream.checks.finding import Finding, Level, report
+from midstream.checks.finding import Finding, Level
 from midstream.checks.redis_check import REDIS_TIMEOUT_S, CheckedRedis
 from midstream.commands.up import base_url, free_port
 from midstream.errors import StartError
@@ -29,18 +26,13 @@ from shared.storage.connection_count import most_of_api, most_of_worker
 UP_DATA_DIR = Path(".midstream")
 
 SIMULATOR_URL = "http://127.0.0.1:8090"
-"""Stands for that of `midstream up`, which takes a free port."""
+"""A stand-in for the simulator's URL of `midstream up`, which takes a free port."""
 
 EMBEDDED_NAME = "embedded server"
 
 
-def run(settings: Settings, data_dir: Path) -> int:
-    """Print the findings on stdout; what comes of them as an exit code."""
-    return report(examine(settings, data_dir))
-
-
 def configured() -> Settings:
-    """The settings, as the programs that they are for read them: `midstream up` where they name no Redis.
+    """Reads the settings as the programs do that they are for: `midstream up` where they name no Redis.
 
     Raises SettingsError.
     """
@@ -50,21 +42,30 @@ def configured() -> Settings:
 
 
 def examine(settings: Settings, data_dir: Path) -> Iterator[Finding]:
-    """All findings, in the order in which one would repair them."""
+    """Gives all findings, in the order in which one would repair them."""
     yield Finding("ok", "Python", sys.version.split()[0])
     for warning in warnings(settings.known()):
         subject, state, advice = warning.split(": ", 2)
         yield Finding("warn", subject, state, advice)
     embedded = Valkey(data_dir)
+    most = most_of_api(settings) + most_of_worker(settings)
     if "redis_url" in settings.model_fields_set:
-        places = list(_configured_places(settings))
+        places = [
+            CheckedRedis(
+                "queue's Redis" if server.setting == "queue_url" else "Redis",
+                server,
+                settings.sources.where([server.setting]),
+                most,
+            )
+            for server in servers(settings)
+        ]
         for place in places:
             yield from redis_check.examine(place)
             yield from _durability(place.subject, place.server.url, settings)
         yield from redis_check.workers(places[-1], "worker")
     elif os.path.exists(embedded.socket):
         (server,) = servers(settings.model_copy(update={"redis_url": embedded.url, "queue_url": None}))
-        place = CheckedRedis(EMBEDDED_NAME, server, None, _most(settings))
+        place = CheckedRedis(EMBEDDED_NAME, server, None, most)
         yield from redis_check.examine(place)
         yield from _durability(EMBEDDED_NAME, embedded.url, settings)
         yield from redis_check.workers(place, "up")
@@ -80,12 +81,6 @@ def examine(settings: Settings, data_dir: Path) -> Iterator[Finding]:
     yield _port(settings)
 
 
-def _configured_places(settings: Settings) -> Iterator[CheckedRedis]:
-    for server in servers(settings):
-        subject = "queue's Redis" if server.setting == "queue_url" else "Redis"
-        yield CheckedRedis(subject, server, settings.sources.where([server.setting]), _most(settings))
-
-
 def _binary(data_dir: Path) -> Finding:
     folder = [] if data_dir == UP_DATA_DIR else ["--data-dir", str(data_dir)]
     try:
@@ -95,21 +90,20 @@ def _binary(data_dir: Path) -> Finding:
 
 
 def _data_folder(data_dir: Path) -> Iterator[Finding]:
-    """Whether `up` could make its folder and write to it; nothing is made here."""
+    """Says whether `up` could make its folder and write to it; nothing is made here."""
     # Path.exists raises where a folder on the way is closed to us.
     place = next(place for place in (data_dir.absolute(), *data_dir.absolute().parents) if os.path.exists(place))
     if not (os.path.isdir(place) and os.access(place, os.W_OK | os.X_OK)):
-        advice = "correct its permissions or choose another with --data-dir"
-        yield Finding("fail", f"data folder {data_dir}", "cannot be written", advice)
-
-
-def _most(settings: Settings) -> int:
-    """Connections that one API with one worker may open."""
-    return most_of_api(settings) + most_of_worker(settings)
+        yield Finding(
+            "fail",
+            f"data folder {data_dir}",
+            "cannot be written",
+            "correct its permissions or choose another with --data-dir",
+        )
 
 
 def _durability(subject: str, url: str, settings: Settings) -> Iterator[Finding]:
-    if settings.durability == "disk" and (found := wrong_with(url, REDIS_TIMEOUT_S)):
+    if settings.durability == "disk" and (found := redis_check.cannot_promise(url)):
         state, advice = found
         if subject == EMBEDDED_NAME:
             advice = f"start `{typed('up')}` again with MIDSTREAM_DURABILITY=disk"
@@ -119,9 +113,13 @@ def _durability(subject: str, url: str, settings: Settings) -> Iterator[Finding]
 def _providers(settings: Settings) -> Iterator[Finding]:
     endpoints = {name: entry for name, entry in settings.endpoints().items() if not name.startswith("simulator")}
     if not endpoints:
-        variables = "OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY"
-        advice = f"set {variables} for a real model; without one the simulator answers"
-        yield Finding("warn", "providers", "no key is set in this shell", advice)
+        yield Finding(
+            "warn",
+            "providers",
+            "no key is set in this shell",
+            "set OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY for a real model; without one the simulator "
+            "answers",
+        )
     for name, endpoint in endpoints.items():
         variable = endpoint.api_key_env
         if variable and not os.environ.get(variable):

@@ -4,8 +4,6 @@ A power cut can leave bytes at the end of the file that are no commands, and the
 mends it is part of the server's program, which looks at the name under which it is started (server.c, `main`).
 """
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import time
@@ -22,7 +20,7 @@ REPAIR_TIMEOUT_S = 3600.0
 
 
 def run(data_dir: Path) -> int:
-    """Repair, and say on stdout what was done; 0 where the file can be read now.
+    """Repairs, and says on stdout what was done; returns 0 where the file can be read now.
 
     Raises StartError where it cannot be, or the folder is in use.
     """
@@ -40,8 +38,9 @@ def run(data_dir: Path) -> int:
             shutil.copytree(files, copy)
         except OSError as error:
             shutil.rmtree(copy, ignore_errors=True)
-            why = _why(error)
-            raise StartError(f"cannot copy {files} beside it ({why}): nothing was changed; make room there") from None
+            raise StartError(
+                f"cannot copy {files} beside it ({_why(error)}): nothing was changed; make room there"
+            ) from None
         before = last.stat().st_size
         if not (_is_whole(last, "--fix") and _is_whole(last)):
             raise StartError(
@@ -53,12 +52,12 @@ def run(data_dir: Path) -> int:
 
 
 def _why(error: OSError) -> str | None:
-    """Of a whole tree it is a list: source, destination and words of each file that could not be copied."""
+    """Returns the reason; of a whole tree there is a list of source, destination and words for each file."""
     return str(error.args[0][0][2]) if isinstance(error, shutil.Error) else error.strerror
 
 
 def _appended(files: Path) -> list[Path]:
-    """The files to which commands were appended, in their order, by the manifest. Raises StartError without any."""
+    """Returns the files to which commands were appended, in order, by the manifest. Raises StartError without any."""
     try:
         lines = next(files.glob("*.manifest")).read_text().splitlines()
         rows = [line.split() for line in lines if line.endswith(" type i")]
@@ -70,7 +69,7 @@ def _appended(files: Path) -> list[Path]:
 
 
 def _is_whole(file: Path, *options: str) -> bool:
-    """Whether the server's own checker reads it to its end.
+    """Says whether the server's own checker reads it to its end.
 
     Not asked by the manifest, as Valkey 9.1's takes its own base file for a damaged one.
     """

@@ -1,7 +1,5 @@
 """The commands that look at generations or end them, and then are done: `show`, `list`, `cancel`."""
 
-from __future__ import annotations
-
 import json as json_text
 import sys
 from collections.abc import Iterator
@@ -14,7 +12,7 @@ from midstream.address import DEFAULT_URL, Key, Url, url_option
 from midstream.output.part import annotation, call, file
 from midstream.output.table import Cell, print_table
 from midstream.program import typed
-from midstream.terminal import coloured, dimmed, exact_line, one_line, printable
+from midstream.terminal import dimmed, exact_line, one_line, printable
 from shared.one_line import json_escaped
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The generation.")]
@@ -39,10 +37,10 @@ def show(
     if files is not None:
         from midstream.output.files import save
 
-        for name in save(files, generation_id, _list(snapshot, "parts")):
+        for name in save(files, generation_id, objects(snapshot, "parts")):
             print(name)
     elif json:
-        _write_json(snapshot)
+        write_json(snapshot)
     else:
         _print_snapshot(snapshot)
 
@@ -60,13 +58,13 @@ def list_generations(
     with HttpClient(url, key) as client:
         page = client.generations(limit, before)
         address = url_option(client.url)
-    generations = _list(page, "data")
+    generations = objects(page, "data")
     if json:
         for entry in generations:
-            _write_json(entry)
+            write_json(entry)
         return
     rows = [
-        [Cell(_field(entry, "id")), _state(entry), Cell(_field(entry, "model")), Cell(_field(entry, "created"))]
+        [Cell(field(entry, "id")), _state(entry), Cell(field(entry, "model")), Cell(field(entry, "created"))]
         for entry in generations
     ]
     print_table(("ID", "STATE", "MODEL", "CREATED"), rows, right=frozenset())
@@ -90,20 +88,20 @@ def cancel(
     with HttpClient(url, key) as client:
         answer = client.cancel(generation_id)
     if json:
-        _write_json(answer)
+        write_json(answer)
     else:
-        print(_field(answer, "state"))
+        print(field(answer, "state"))
 
 
 def _print_snapshot(snapshot: dict[str, Any]) -> None:
     rows = list(_rows(snapshot))
     width = max((len(name) for name, _ in rows), default=0)
-    for name, told in rows:
-        print(dimmed(f"{name:<{width}}", sys.stdout), told, sep="  ")
-    for part in _list(snapshot, "parts"):
+    for name, value in rows:
+        print(dimmed(f"{name:<{width}}", sys.stdout), value, sep="  ")
+    for part in objects(snapshot, "parts"):
         if line := _line(part):
             print(dimmed(line, sys.stdout))
-        for fields in _list(part, "annotations"):
+        for fields in objects(part, "annotations"):
             print(dimmed(annotation(fields), sys.stdout))
     if text := snapshot.get("text"):
         # As it is, so that it can be copied.
@@ -113,54 +111,52 @@ def _print_snapshot(snapshot: dict[str, Any]) -> None:
 def _rows(snapshot: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name in ("id", "state", "model", "created", "ended", "finish_reason", "last_event_id"):
         if snapshot.get(name) is not None:
-            yield name.replace("_", " "), _shown(_state(snapshot)) if name == "state" else _field(snapshot, name)
-    for attempt in _list(snapshot, "attempts"):
-        yield "attempt", f"{_field(attempt, 'number')} ({_field(attempt, 'reason')}) {_field(attempt, 'model')}"
+            yield name.replace("_", " "), _state(snapshot).shown if name == "state" else field(snapshot, name)
+    for attempt in objects(snapshot, "attempts"):
+        yield "attempt", f"{field(attempt, 'number')} ({field(attempt, 'reason')}) {field(attempt, 'model')}"
     for name in ("response", "usage", "cost", "error", "metadata"):
         if isinstance(fields := snapshot.get(name), dict) and fields:
-            known = {key: value for key, value in fields.items() if value is not None}
-            yield name, ", ".join(f"{exact_line(str(key))} {exact_line(str(value))}" for key, value in known.items())
+            known = ((key, value) for key, value in fields.items() if value is not None)
+            yield name, ", ".join(f"{exact_line(str(key))} {exact_line(str(value))}" for key, value in known)
     if snapshot.get("json_error") is not None:
-        yield "no JSON", _field(snapshot, "json_error")
+        yield "no JSON", field(snapshot, "json_error")
     if isinstance(raw := snapshot.get("raw"), dict) and raw.get("count"):
-        yield "raw events", _field(raw, "count")
+        yield "raw events", field(raw, "count")
 
 
 def _line(part: dict[str, Any]) -> str | None:
-    """A part that is not among the text, in one line; None for one that is, and for reasoning."""
-    kind, name = part.get("kind"), _field(part, "name")
+    """Returns a part that is not among the text, in one line; None for one that is, and for reasoning."""
+    kind, name = part.get("kind"), field(part, "name")
     if kind == "tool_call":
         if "arguments_text" in part:
-            error = str(part.get("arguments_error") or "not complete")
-            return call(name, str(part["arguments_text"]), error)
+            return call(name, str(part["arguments_text"]), str(part.get("arguments_error") or "not complete"))
         return call(name, json_text.dumps(part.get("arguments"), ensure_ascii=False))
     if kind == "tool_result":
-        return f"tool result {name} {_field(part, 'text')}"
+        return f"tool result {name} {field(part, 'text')}"
     if kind == "file":
         whole = part.get("complete") is not False
         return file(str(part.get("media_type") or ""), part.get("size"), str(part.get("url") or ""), whole=whole)
-    return f"refusal {_field(part, 'text')}" if kind == "refusal" else None
+    return f"refusal {field(part, 'text')}" if kind == "refusal" else None
 
 
 def _state(entry: dict[str, Any]) -> Cell:
-    state = _field(entry, "state")
+    state = field(entry, "state")
     return Cell(state, COLOUR_OF_STATE.get(state, 0))
 
 
-def _shown(cell: Cell) -> str:
-    return coloured(cell.text, cell.colour, sys.stdout)
-
-
-def _field(entry: dict[str, Any], name: str) -> str:
+def field(entry: dict[str, Any], name: str) -> str:
+    """Returns a value of an object in one line; nothing where it has none."""
     value = entry.get(name)
     return "" if value is None else exact_line(str(value))
 
 
-def _list(snapshot: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    value = snapshot.get(name)
-    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+def objects(entry: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """Returns the objects of a list in an object; what else may be there is left out."""
+    value = entry.get(name)
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
-def _write_json(value: dict[str, Any]) -> None:
+def write_json(value: dict[str, Any]) -> None:
+    """Writes one line of JSON to stdout."""
     sys.stdout.buffer.write(json_escaped(json_text.dumps(value, ensure_ascii=False).encode("utf-8", "replace")) + b"\n")
     sys.stdout.buffer.flush()

@@ -1,10 +1,9 @@
 """`midstream up`: everything on one machine, each part a process of its own, started and ended together."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import errno
+import functools
 import os
 import socket
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from midstream.errors import StartError
-from midstream.output.greeting import Greeting, all_ready
+from midstream.output.greeting import all_ready, greet
 from midstream.processes.subprocess import Member, Subprocess, keep, say
 from midstream.processes.unix_socket import MAX_PATH_BYTES
 from midstream.processes.valkey import Valkey
@@ -30,11 +29,10 @@ from shared.process.readiness import say_ready
 DRAIN_TIMEOUT_S = 2.0
 # An API's end takes 9 s at most.
 API_STOP_TIMEOUT_S = 10.0
-EXIT_INTERRUPTED = 130
 
 
 def run(host: str | None, port: int | None, data_dir: Path, workers: int, processes: int) -> int:
-    """Run until SIGINT, SIGTERM or SIGHUP; the exit code: 0 after an orderly end, 130 after a second signal.
+    """Runs until SIGINT, SIGTERM or SIGHUP; returns 0 after an orderly end, 130 after a second signal.
 
     Host and port are the command line's, None where it names none. Before any process is started it raises
     SettingsError, also where a provider cannot be asked, and StartError for a port in use or an unusable data folder.
@@ -54,12 +52,14 @@ def _check_owner(data_dir: Path) -> None:
     if data_dir.is_absolute() or not data_dir.exists():
         return
     if flaw := others_can_write(data_dir.stat()):
-        remedy = "make it your own, or name it with --data-dir by its full path if it is right"
-        raise StartError(f"the data folder {data_dir.absolute()} {flaw}: {remedy}")
+        raise StartError(
+            f"the data folder {data_dir.absolute()} {flaw}: make it your own, or name it with --data-dir by its full "
+            "path if it is right"
+        )
 
 
 def run_apis(settings: Settings, processes: int, words: Sequence[str] = ()) -> int:
-    """Run so many API processes on one port; as `run`, but for Redis, workers and simulator.
+    """Runs so many API processes on one port; as `run`, but for Redis, workers and simulator.
 
     `words` are those of the command line that they get.
     """
@@ -72,7 +72,7 @@ def run_apis(settings: Settings, processes: int, words: Sequence[str] = ()) -> i
 
 
 def run_workers(settings: Settings, processes: int) -> int:
-    """Run so many workers on the settings' Redis; as `run`, but for Redis, APIs and simulator."""
+    """Runs so many workers on the settings' Redis; as `run`, but for Redis, APIs and simulator."""
     return asyncio.run(supervise([_workers(processes, without_strangers(settings.known()), settings.drain_timeout)]))
 
 
@@ -91,8 +91,9 @@ async def _up(settings: Settings, data_dir: Path, port: int, workers: int, proce
             )
         drain = float(environment.get("MIDSTREAM_DRAIN_TIMEOUT", settings.drain_timeout))
         front = [*_apis(processes, environment), *_workers(workers, environment, drain)]
-        greeting = Greeting(settings, base_url(settings.host, port), valkey.data_dir, simulator, simulator_url)
-        return await supervise([front, [simulator] if simulator else []], valkey, greeting.say)
+        base = base_url(settings.host, port)
+        greeting = functools.partial(greet, settings, base, valkey.data_dir, simulator, simulator_url)
+        return await supervise([front, [simulator] if simulator else []], valkey, greeting)
 
 
 def _apis(processes: int, environment: Mapping[str, str], words: Sequence[str] = ()) -> list[Subprocess]:
@@ -116,7 +117,7 @@ async def supervise(
     server: Member | None = None,
     greeting: Callable[[], Awaitable[None]] | None = None,
 ) -> int:
-    """Keep the started `server` and all children running until a signal; then end the children in stages.
+    """Keeps the started `server` and all children running until a signal; then ends the children in stages.
 
     Children of one stage end together. When all that say so are ready, `greeting` runs once, and whoever started us
     is told. Returns 130 where a second signal cut the end short, else 0. Raises StartError where a child refuses its
@@ -151,7 +152,7 @@ async def supervise(
         forced.cancel()
         await ending
         sockets.cleanup()
-    return EXIT_INTERRUPTED if force.is_set() else 0
+    return 130 if force.is_set() else 0
 
 
 async def _greet(children: Sequence[Subprocess], greeting: Callable[[], Awaitable[None]] | None) -> None:
@@ -162,7 +163,7 @@ async def _greet(children: Sequence[Subprocess], greeting: Callable[[], Awaitabl
 
 
 def _sockets() -> tempfile.TemporaryDirectory[str]:
-    """A private folder for sockets, whose paths are short (unix(7))."""
+    """Returns a private folder for sockets, whose paths are short (unix(7))."""
     # tempfile's own folder can be a deep one; /tmp is there on all that we run on.
     place = tempfile.gettempdir()
     place = place if len(os.fsencode(place)) < MAX_PATH_BYTES // 2 else "/tmp"
@@ -195,7 +196,7 @@ def _environment(settings: Settings, redis_url: str, port: int) -> dict[str, str
 
 
 def free_port(host: str, port: int) -> int:
-    """`port`, or a free one for 0. Raises StartError where we cannot listen there."""
+    """Returns `port`, or a free one for 0. Raises StartError where we cannot listen there."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family) as probe:
@@ -213,7 +214,7 @@ def free_port(host: str, port: int) -> int:
 
 @contextlib.contextmanager
 def reserved_port(host: str, port: int, processes: int) -> Iterator[int]:
-    """`port`, or a free one for 0, kept for so many processes while inside. Raises StartError where it cannot be had.
+    """Keeps `port`, or a free one for 0, for so many processes while inside. Raises StartError where it cannot be had.
 
     Several share it by SO_REUSEPORT (socket(7)), with which Linux spreads connections evenly over all who listen. A
     socket that is bound and does not listen gets none, and keeps everybody else away while a process restarts.

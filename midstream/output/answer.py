@@ -54,7 +54,7 @@ class AnswerWriter:
         self._sources: set[str] = set()
 
     def write(self, event: ViewerEvent) -> None:
-        """Show one event. Raises what `out` and `before` raise."""
+        """Shows one event. Raises what `out` and `before` raise."""
         data = event.data
         match event.type:
             case "delta":
@@ -72,23 +72,19 @@ class AnswerWriter:
                 self._before, self._out_known = None, True
                 self._start_over(f"the log no longer continues where this viewer was ({data.get('reason')})")
             case "queued" if (data.get("position") or 0) > 1:
-                self._note(f"queued, {data['position'] - 1} before this one")
+                self.note(f"queued, {data['position'] - 1} before this one")
             case type if type in TERMINAL_TYPES:
                 self._end(type, data)
 
-    def note(self, text: str) -> None:
-        """Say something about the answer, on a line of its own."""
-        self._note(text)
-
     @property
     def within_line(self) -> bool:
-        """Whether the text so far ends within a line. May raise what `before` raises."""
+        """Says whether the text so far ends within a line. May raise what `before` raises."""
         if not self._out_known:
             self._recall()
         return self._out_open
 
     def _recall(self) -> None:
-        """Learn from the one before: how the text was left, and which parts had begun."""
+        """Learns from the earlier writer how the text was left, and which parts had begun."""
         if self._before is None:
             return
         before, self._before = self._before(), None
@@ -121,7 +117,7 @@ class AnswerWriter:
             self._out_open, self._out_known = not text.endswith("\n"), True
 
     def _part(self, index: int, kind: str) -> PartLine:
-        """The part of this number, which had begun before where it is not known; a text needs no beginning."""
+        """Returns the part of this number, which had begun before where it is not known; a text needs no beginning."""
         if index not in self._parts and kind not in TEXT_KINDS:
             self._recall()
         return self._parts.setdefault(index, PartLine(kind, begun=False))
@@ -141,7 +137,7 @@ class AnswerWriter:
         line = annotation(data["fields"])
         if line not in self._sources:
             self._sources.add(line)
-            self._note(line, exact=True)
+            self.note(line, exact=True)
 
     def _finish(self, index: int, *, ended: bool = True) -> None:
         if index not in self._parts:
@@ -149,7 +145,7 @@ class AnswerWriter:
         part = self._parts.pop(index, None)
         if part is not None and (line := part.line(ended=ended)):
             saving = f"; {self._saving()}" if self._saving and part.kind == "file" and ended and not part.url else ""
-            self._note(line + saving, exact=True)
+            self.note(line + saving, exact=True)
 
     def _attempt(self, data: dict[str, Any]) -> None:
         number, why = data.get("number", 1), f"{data.get('reason')}, {data.get('model')}"
@@ -158,7 +154,7 @@ class AnswerWriter:
             self._recall()
             self._broken += self._parts.values()
             self._parts.clear()
-            self._note(f"attempt {number} continues ({why})")
+            self.note(f"attempt {number} continues ({why})")
         elif number > 1:
             self._start_over(f"attempt {number} ({why})")
 
@@ -172,7 +168,7 @@ class AnswerWriter:
         self._parts.clear()
         self._broken.clear()
         self._sources.clear()
-        self._note(f"{why}: the answer starts over, what came before no longer stands")
+        self.note(f"{why}: the answer starts over, what came before no longer stands")
 
     def _end(self, type: str, data: dict[str, Any]) -> None:
         self.outcome = type
@@ -186,14 +182,15 @@ class AnswerWriter:
         self._end_line()
         match type:
             case "failed":
-                self._note(f"failed ({data.get('code')}): {data.get('message')}")
+                self.note(f"failed ({data.get('code')}): {data.get('message')}")
             case "cancelled":
-                self._note("cancelled")
+                self.note("cancelled")
             case _ if data.get("finish_reason") != "stop":
-                self._note(f"ended with {data.get('finish_reason')}")
+                self.note(f"ended with {data.get('finish_reason')}")
         self._close_err()
 
-    def _note(self, text: str, *, exact: bool = False) -> None:
+    def note(self, text: str, *, exact: bool = False) -> None:
+        """Writes a sentence about the answer, or with `exact` a value, on a line of its own."""
         self._close_out()
         self._close_err()
         self.err.write(dimmed(text if exact else one_line(text), self.err) + "\n")
@@ -224,7 +221,7 @@ class JsonLines:
         self.outcome: str | None = None
 
     def write(self, event: ViewerEvent) -> None:
-        """Write one event. Raises what `out` raises."""
+        """Writes one event. Raises what `out` raises."""
         line = msgspec.json.encode({"id": event.id, "event": event.type, "data": event.data})
         self.out.write(json_escaped(line) + b"\n")
         self.out.flush()
@@ -232,6 +229,6 @@ class JsonLines:
             self.outcome = event.type
 
     def note(self, text: str) -> None:
-        """Say something beside the events."""
+        """Says something beside the events."""
         self.err.write(one_line(text) + "\n")
         self.err.flush()

@@ -1,7 +1,5 @@
 """The files of an answer, on this machine's disk."""
 
-from __future__ import annotations
-
 import base64
 import os
 from collections.abc import Iterator
@@ -27,11 +25,11 @@ EXTENSION_OF_TYPE = {
     "text/plain": ".txt",
     "video/mp4": ".mp4",
 }
-"""What programs look at; a type that is not here is saved as `.bin`."""
+"""Endings of file names, at which programs look; any other type is saved as `.bin`."""
 
 
 def save(folder: Path, generation_id: str, parts: list[dict[str, Any]]) -> Iterator[str]:
-    """Write each whole file among a snapshot's parts into the folder, and give its path.
+    """Writes each whole file among a snapshot's parts into the folder, and gives its path.
 
     Names are made of the id, a number and the media type: nothing that a model said becomes part of a path. Raises
     NotFound where there is none, and ClientError where one cannot be written; a file that is there already stays.
@@ -40,7 +38,8 @@ def save(folder: Path, generation_id: str, parts: list[dict[str, Any]]) -> Itera
     if not whole:
         raise NotFoundError(f"{generation_id} has no files")
     for number, part in enumerate(whole, 1):
-        path = folder / f"{generation_id}-{number}{_extension(str(part.get('media_type') or ''))}"
+        media_type = str(part.get("media_type") or "").partition(";")[0].strip().lower()
+        path = folder / f"{generation_id}-{number}{EXTENSION_OF_TYPE.get(media_type, '.bin')}"
         try:
             content = base64.b64decode(str(part["data"]), validate=True)
             with path.open("xb") as file:
@@ -53,7 +52,3 @@ def save(folder: Path, generation_id: str, parts: list[dict[str, Any]]) -> Itera
             path.unlink(missing_ok=True)
             raise ClientError(f"cannot write {path} ({error.strerror})") from None
         yield os.fspath(path)
-
-
-def _extension(media_type: str) -> str:
-    return EXTENSION_OF_TYPE.get(media_type.partition(";")[0].strip().lower(), ".bin")

@@ -1,11 +1,8 @@
 """What `midstream up` prints when all of it is ready: where it is, and a first command to try."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,50 +17,44 @@ READY_POLL_S = 0.05
 READY_REMINDER_S = 15.0
 
 
-@dataclass(frozen=True, slots=True)
-class Greeting:
-    """Waits until a POST to the API at `base` would be answered at once, and then says so.
+async def greet(
+    settings: Settings, base: str, data_dir: Path, simulator: Subprocess | None, simulator_url: str
+) -> None:
+    """Waits until a POST to the API at `base` would be answered at once, and says so on stdout.
 
-    `simulator` is the one that was started here, at `simulator_url`; None where there is none.
+    The children that say themselves that they are ready have done so. `simulator` is the one that was started here, at
+    `simulator_url`; None where there is none.
     """
+    # trust_env: a proxy from the environment has no business with our own loopback.
+    async with httpx2.AsyncClient(timeout=READY_TIMEOUT_S, trust_env=False) as client:
+        if simulator is not None:
+            await _answers(client, f"{simulator_url}/livez")
+            simulator.ready.set()
+        await _answers(client, f"{base}/readyz")
+        models = await _models(client, base, next(iter(settings.owners()), None))
+    lines = [f"Midstream is ready at {base}  (data in {data_dir}, Ctrl-C ends it)"]
+    if models["simulated"]:
+        lines.append(
+            "No provider key is set, so the simulator answers: set OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY."
+        )
+    model = next((str(model["id"]) for model in models["data"] if model["default"]), "PROVIDER/MODEL")
+    lines += ["", "See an answer stream:", f"  {curl(settings, base, model)}"]
+    print("\n".join(lines), flush=True)
 
-    settings: Settings
-    base: str
-    data_dir: Path
-    simulator: Subprocess | None
-    simulator_url: str
 
-    async def say(self) -> None:
-        """Print it on stdout. The children that say themselves that they are ready have done so."""
-        # trust_env: a proxy from the environment has no business with our own loopback.
-        async with httpx2.AsyncClient(timeout=READY_TIMEOUT_S, trust_env=False) as client:
-            if self.simulator is not None:
-                await _answers(client, f"{self.simulator_url}/livez")
-                self.simulator.ready.set()
-            await _answers(client, f"{self.base}/readyz")
-            models = await self._models(client)
-        lines = [f"Midstream is ready at {self.base}  (data in {self.data_dir}, Ctrl-C ends it)"]
-        if models["simulated"]:
-            variables = "OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY"
-            lines.append(f"No provider key is set, so the simulator answers: set {variables}.")
-        model = next((str(model["id"]) for model in models["data"] if model["default"]), "PROVIDER/MODEL")
-        lines += ["", "See an answer stream:", f"  {curl(self.settings, self.base, model)}"]
-        print("\n".join(lines), flush=True)
-
-    async def _models(self, client: httpx2.AsyncClient) -> dict[str, Any]:
-        key = next(iter(self.settings.owners()), None)
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        try:
-            answer = await client.get(f"{self.base}/v1/models", headers=headers)
-            listing: dict[str, Any] = answer.raise_for_status().json()
-        except httpx2.HTTPError as error:
-            say(f"cannot ask {self.base}/v1/models for a model ({type(error).__name__})")
-            return {"data": [], "simulated": False}
-        return listing
+async def _models(client: httpx2.AsyncClient, base: str, key: str | None) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    try:
+        answer = await client.get(f"{base}/v1/models", headers=headers)
+        listing: dict[str, Any] = answer.raise_for_status().json()
+    except httpx2.HTTPError as error:
+        say(f"cannot ask {base}/v1/models for a model ({type(error).__name__})")
+        return {"data": [], "simulated": False}
+    return listing
 
 
 async def all_ready(children: list[Subprocess], *, reminder_s: float = READY_REMINDER_S) -> None:
-    """Wait until each of them has said that it is ready, and name those that take long."""
+    """Waits until each of them has said that it is ready, and name those that take long."""
     while waiting := [child for child in children if not child.ready.is_set()]:
         tasks = [asyncio.create_task(child.ready.wait()) for child in waiting]
         _, late = await asyncio.wait(tasks, timeout=reminder_s)
@@ -75,7 +66,7 @@ async def all_ready(children: list[Subprocess], *, reminder_s: float = READY_REM
 
 
 async def _answers(client: httpx2.AsyncClient, url: str) -> None:
-    """Wait until a GET there is answered by 200, and say so where it takes long."""
+    """Waits until a GET there is answered by 200, and says so where it takes long."""
     clock = asyncio.get_running_loop().time
     remind = clock() + READY_REMINDER_S
     while True:
@@ -92,7 +83,7 @@ async def _answers(client: httpx2.AsyncClient, url: str) -> None:
 
 
 def curl(settings: Settings, base: str, model: str) -> str:
-    """A command that shows an answer of this model as it streams."""
+    """Returns a command that shows an answer of this model as it streams."""
     body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hello"}]})
     # The key itself stays out of terminals and their logs.
     key = ' -H "Authorization: Bearer $KEY"' if settings.owners() else ""

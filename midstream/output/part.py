@@ -1,7 +1,5 @@
 """A part of an answer that is not among its text, in one line: a tool call, its result, a file, a source."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +16,7 @@ class PartLine:
 
     kind: str
     begun: bool = True
-    """Its beginning is known; else all that is here is what came after it."""
+    """Whether its beginning is known; else only what came after it is here."""
     name: str = ""
     item_id: str | None = None
     media_type: str = ""
@@ -27,7 +25,7 @@ class PartLine:
     _characters: int = 0
 
     def describe(self, data: dict[str, Any]) -> None:
-        """Take the fields of a `part` event; what it does not say stays."""
+        """Takes the fields of a `part` event; what it does not say stays."""
         self.kind = str(data.get("kind", self.kind))
         self.name = str(data.get("name") or self.name)
         self.item_id = data.get("item_id", self.item_id)
@@ -35,7 +33,7 @@ class PartLine:
         self.url = str(data.get("url") or self.url)
 
     def grow(self, delta: str) -> None:
-        """Take a delta."""
+        """Takes a delta."""
         if self.kind == "file":
             self._characters += len(delta)
             self._pieces = [("".join(self._pieces) + delta)[-2:]]
@@ -43,7 +41,7 @@ class PartLine:
             self._pieces.append(delta)
 
     def line(self, *, ended: bool = True) -> str | None:
-        """What is said of it when it ends, or broke off; None for a text."""
+        """Returns what is said of it when it ends, or broke off; None for a text."""
         said = "".join(self._pieces)
         match self.kind:
             case "tool_call":
@@ -57,20 +55,20 @@ class PartLine:
 
 
 def call(name: str, arguments: str, error: str = "", *, ended: bool = True) -> str:
-    """A tool call. The arguments are the JSON text as the model wrote it."""
+    """Returns a tool call. The arguments are the JSON text as the model wrote it."""
     flaw = error or ("" if ended else "not complete")
     return f"tool call {exact_line(name)} {exact_line(arguments)}" + (f" ({exact_line(flaw)})" if flaw else "")
 
 
 def file(media_type: str, size: int | None, url: str, *, whole: bool = True) -> str:
-    """A file, by its media type, its size in bytes, and its address where it was not sent along."""
+    """Returns a file, by its media type, its size in bytes, and its address where it was not sent along."""
     sizes = [] if size is None else [f"{size:,} bytes"]
-    told = ", ".join([exact_line(media_type) or "of unknown type", *sizes, *([] if whole else ["not complete"])])
-    return f"file {told}" + (f": {exact_line(url)}" if url else "")
+    words = ", ".join([exact_line(media_type) or "of unknown type", *sizes, *([] if whole else ["not complete"])])
+    return f"file {words}" + (f": {exact_line(url)}" if url else "")
 
 
 def annotation(fields: dict[str, Any]) -> str:
-    """A citation: title and address where it has them, in whichever of the providers' shapes, else all of it."""
+    """Returns a citation: title and address where it has them, in any of the providers' shapes, else all of it."""
     flat = {name: value for name, value in fields.items() if isinstance(value, str)}
     for inner in fields.values():
         if isinstance(inner, dict):

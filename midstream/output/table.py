@@ -1,7 +1,5 @@
 """Rows under headings, of which nothing is cut: where they are too wide for a terminal, a few lines for each row."""
 
-from __future__ import annotations
-
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,9 +16,14 @@ class Cell(NamedTuple):
     text: str
     colour: int = 0
 
+    @property
+    def shown(self) -> str:
+        """Returns the value as it is written to stdout."""
+        return coloured(self.text, self.colour, sys.stdout)
+
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[Cell]], *, right: frozenset[str]) -> None:
-    """Write it to stdout; columns of `right` are numbers. A file or a pipe has no width."""
+    """Writes it to stdout; columns of `right` are numbers. A file or a pipe has no width."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for line in lines(headings, rows, right=right, width=width):
         print(line)
@@ -29,48 +32,40 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[Cell]], *, righ
 def lines(
     headings: Sequence[str], rows: Sequence[Sequence[Cell]], *, right: frozenset[str], width: int | None
 ) -> Iterator[str]:
-    """As a table, if that fits; else each row's first value, and below it the others, each behind its heading."""
-    widths = [max(map(columns_of, column)) for column in zip(headings, *_texts(rows), strict=True)]
+    """Gives a table, if that fits; else each row's first value, and below it the others, each behind its heading."""
+    texts = [[cell.text for cell in row] for row in rows]
+    widths = [max(map(columns_of, column)) for column in zip(headings, *texts, strict=True)]
     if width is not None and sum(widths) + len(COLUMN_GAP) * (len(widths) - 1) > width:
         for row in rows:
             yield from _folded(headings, row, width)
         return
     for row in [tuple(map(Cell, headings)), *rows]:
-        padded = (_padded(*one, right=right) for one in zip(headings, row, widths, strict=True))
-        yield COLUMN_GAP.join(padded).rstrip()
+        cells = zip(headings, row, widths, strict=True)
+        yield COLUMN_GAP.join(_padded(*cell, right=right) for cell in cells).rstrip()
 
 
 def columns_of(text: str) -> int:
-    """How many columns of a terminal it takes."""
+    """Returns how many columns of a terminal it takes."""
     # Only tables need it, and it takes 30 ms to import.
     from rich.cells import cell_len
 
     return len(text) if text.isascii() else cell_len(text)
 
 
-def _texts(rows: Sequence[Sequence[Cell]]) -> list[list[str]]:
-    return [[cell.text for cell in row] for row in rows]
-
-
 def _padded(heading: str, cell: Cell, width: int, *, right: frozenset[str]) -> str:
     padding = " " * (width - columns_of(cell.text))
-    shown = _shown(cell)
-    return padding + shown if heading in right else shown + padding
+    return padding + cell.shown if heading in right else cell.shown + padding
 
 
 def _folded(headings: Sequence[str], row: Sequence[Cell], width: int) -> Iterator[str]:
     # A value that is wider than the terminal has a line of its own, which the terminal breaks.
-    yield _shown(row[0])
+    yield row[0].shown
     line, used = "", 0
     for heading, cell in zip(headings[1:], row[1:], strict=True):
-        shown = f"{heading.lower()} {_shown(cell)}"
+        shown = f"{heading.lower()} {cell.shown}"
         wide = len(heading) + 1 + columns_of(cell.text)
         if used and used + len(COLUMN_GAP) + wide > width:
             yield line
             line, used = "", 0
         line, used = f"{line}{COLUMN_GAP}{shown}", used + len(COLUMN_GAP) + wide
     yield line
-
-
-def _shown(cell: Cell) -> str:
-    return coloured(cell.text, cell.colour, sys.stdout)

@@ -1,13 +1,10 @@
 """One view of a generation in a terminal or a pipe, which can be left at any time."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from types import FrameType
 
 from midstream.address import url_option
@@ -20,7 +17,7 @@ from shared.log.events import EventId
 
 
 def view(follower: ResumingClient, *, reasoning: bool, final: bool, json: bool) -> int:
-    """Write a generation to stdout until its end, or until somebody has had enough.
+    """Writes a generation to stdout until its end, or until somebody has had enough.
 
     Returns the exit code. Raises ClientError, and CannotWriteError with the command that goes on.
     """
@@ -31,7 +28,12 @@ def view(follower: ResumingClient, *, reasoning: bool, final: bool, json: bool) 
         after = follower.cursor
         before = None if after is None else lambda: _before(follower, after)
         output = AnswerWriter(
-            sys.stdout, sys.stderr, reasoning=reasoning, final=final, before=before, saving=partial(_saving, follower)
+            sys.stdout,
+            sys.stderr,
+            reasoning=reasoning,
+            final=final,
+            before=before,
+            saving=lambda: typed("show", str(follower.generation_id), "--files", ".", *url_option(follower.client.url)),
         )
         flags = ["--reasoning"] * reasoning + ["--final"] * final
     follower.on_outage = lambda reason: output.note(f"{reason}; trying again")
@@ -39,7 +41,7 @@ def view(follower: ResumingClient, *, reasoning: bool, final: bool, json: bool) 
 
 
 def _before(follower: ResumingClient, after: str) -> AnswerWriter:
-    """The answer up to this event, written nowhere. Reads the log from its beginning; raises ClientError."""
+    """Returns the answer up to this event, written nowhere. Reads the log from its start; raises ClientError."""
     with open(os.devnull, "w", encoding="utf-8", errors="replace") as nowhere:
         before = AnswerWriter(nowhere, nowhere)
         for event in ResumingClient(follower.client, generation_id=follower.generation_id).events():
@@ -47,10 +49,6 @@ def _before(follower: ResumingClient, after: str) -> AnswerWriter:
             if event.id is not None and EventId.parse(event.id) >= EventId.parse(after):
                 break
         return before
-
-
-def _saving(follower: ResumingClient) -> str:
-    return typed("show", str(follower.generation_id), "--files", ".", *url_option(follower.client.url))
 
 
 class View:
@@ -100,7 +98,7 @@ class View:
         return self.output.outcome
 
     def _rejoin(self) -> str | None:
-        """The command that goes on behind what was written; None before there is a generation."""
+        """Returns the command that goes on behind what was written; None before there is a generation."""
         if self.follower.generation_id is None:
             return None
         after = [] if self.written is None else ["--after", self.written]

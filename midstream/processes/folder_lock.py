@@ -1,7 +1,5 @@
 """The lock on a data folder: two servers never append to one file."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 from pathlib import Path
@@ -25,7 +23,7 @@ class FolderLock:
         self.release()
 
     def take(self) -> None:
-        """Make the folder, and lock it where we have not. Raises StartError where it cannot be written or is in use."""
+        """Makes the folder, and locks it where we have not. Raises StartError where it is in use or not writable."""
         if self._lock is not None:
             return
         try:
@@ -46,15 +44,6 @@ class FolderLock:
                 "stop it or choose another folder with --data-dir"
             ) from None
         self._lock = lock
-        self._sign(lock)
-
-    def release(self) -> None:
-        """Give it free."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
-
-    def _sign(self, lock: int) -> None:
         try:
             os.truncate(lock, 0)
             os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
@@ -62,9 +51,14 @@ class FolderLock:
             self.release()
             raise StartError(no_room(self._data_dir, error)) from None
 
+    def release(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
 
 def no_room(data_dir: Path, error: OSError) -> str:
-    """What to say and do where the disk takes nothing."""
+    """Returns what to say and do where the disk takes nothing."""
     return (
         f"cannot write to the disk of {data_dir} ({error.strerror}): make room on it, or choose another folder with "
         "--data-dir"

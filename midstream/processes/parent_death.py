@@ -1,7 +1,5 @@
 """Children that end with their parent, even when the parent is killed with SIGKILL and can say nothing."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sys
@@ -24,7 +22,7 @@ except OSError as error:
 
 
 def tethered(command: Sequence[str], ending: signal.Signals = signal.SIGKILL) -> list[str]:
-    """A command line that runs `command` (its first word a full path) and gets `ending` when its parent ends.
+    """Returns a command line that runs `command` (its first word a full path) and gets `ending` when its parent ends.
 
     Linux only, by prctl(2) PR_SET_PDEATHSIG, which survives execve(2); elsewhere the command comes back as it
     is. The kernel counts the *thread* that starts the child as its parent, so start it from one that stays. A

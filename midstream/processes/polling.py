@@ -1,7 +1,5 @@
 """Waiting for what gives no signal, such as the end of a process that is not ours."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Callable
@@ -15,7 +13,7 @@ async def until(
     *,
     poll_s: float = POLL_S,
 ) -> bool:
-    """Whether the condition came true within `timeout` seconds; looked at every `poll_s` seconds."""
+    """Says whether the condition came true within `timeout` seconds; looks at it every `poll_s` seconds."""
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:

@@ -1,7 +1,5 @@
 """The socket on which a child says that it does its work (sd_notify(3); shared/process/readiness.py sends)."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 from collections.abc import Callable
@@ -20,22 +18,19 @@ class ReadySocket(asyncio.DatagramProtocol):
 
     @classmethod
     async def open(cls, path: Path, heard: Callable[[], None]) -> Self:
-        """Make the socket, which the running loop then reads. Raises OSError where it cannot be made."""
-        loop = asyncio.get_running_loop()
-        _, ready_socket = await loop.create_datagram_endpoint(
+        """Makes the socket, which the running loop then reads. Raises OSError where it cannot be made."""
+        _, ready_socket = await asyncio.get_running_loop().create_datagram_endpoint(
             lambda: cls(path, heard), local_addr=str(path), family=socket.AF_UNIX
         )
         return ready_socket
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See asyncio."""
         self._transport = transport
 
     def datagram_received(self, data: bytes, _address: object) -> None:
-        """See asyncio: one message, of one assignment a line."""
+        """Takes one message, of one assignment a line."""
         if READY_MESSAGE in data.split(b"\n"):
             self._heard()
 
     def close(self) -> None:
-        """Hear no more."""
         self._transport.close()

@@ -1,7 +1,5 @@
 """Processes of our own: each is started, its output named, restarted when it dies and ended in order."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import sys
@@ -66,13 +64,13 @@ class Subprocess:
 
     @property
     def pid(self) -> int:
-        """Process id of the latest start. Raises RuntimeError where there was none."""
+        """Returns the process id of the latest start. Raises RuntimeError where there was none."""
         if self._process is None:
             raise RuntimeError(f"{self.name} was not started")
         return self._process.pid
 
     async def start(self, sockets: Path | None = None) -> None:
-        """Start the process; returns at once. The first time, `sockets` is where one for its `ready` may be made.
+        """Starts the process, and returns at once. The first time, `sockets` is where one for its `ready` may be made.
 
         Raises StartError where the machine refuses.
         """
@@ -98,7 +96,7 @@ class Subprocess:
         self._relay = asyncio.create_task(self._relay_lines(self._process.stdout))
 
     async def wait(self) -> int:
-        """The exit status, when the process ends; negative is the signal that ended it."""
+        """Returns the exit status, when the process ends; negative is the signal that ended it."""
         assert self._process is not None, "wait() comes after start()"
         assert self._relay is not None
         status = await self._process.wait()
@@ -108,7 +106,7 @@ class Subprocess:
         return status
 
     async def stop(self) -> None:
-        """SIGTERM, then SIGKILL after `stop_timeout`; returns when the process is gone."""
+        """Ends it by SIGTERM, and by SIGKILL after `stop_timeout`; returns when the process is gone."""
         if self._ready_socket is not None:
             self._ready_socket.close()
         if self._process is None or self._process.returncode is not None:
@@ -124,7 +122,7 @@ class Subprocess:
             await self.wait()
 
     def kill(self) -> None:
-        """SIGKILL, where it still runs."""
+        """Kills it by SIGKILL, where it still runs."""
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
@@ -153,7 +151,7 @@ async def keep(
     last_pause_s: float = LAST_PAUSE_S,
     steady_after_s: float = STEADY_AFTER_S,
 ) -> None:
-    """Start a started member again whenever it dies, with back-off and jitter, until cancelled.
+    """Starts a started member again whenever it dies, with back-off and jitter, until cancelled.
 
     Raises StartError where it ended with the exit code of a configuration error, which no restart heals, and where a
     child ended some times in a row; but not for a child that was ever ready. It may find again what it had then.
@@ -184,7 +182,7 @@ async def keep(
 
 
 def say(line: str, name: str = "up") -> None:
-    """One line on stderr, with the name of who speaks."""
+    """Writes one line to stderr, with the name of who speaks."""
     # A closed stderr must not end what we supervise.
     with contextlib.suppress(OSError, ValueError):
         print(f"{name:>9} | {escaped(line)}", file=sys.stderr, flush=True)

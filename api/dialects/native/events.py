@@ -3,8 +3,6 @@
 WHATWG HTML, section 9.2. `event:` and `id:` are ours, never from input.
 """
 
-from __future__ import annotations
-
 import random
 
 import msgspec
@@ -12,44 +10,39 @@ import msgspec
 from shared.log.entry import RawEntry
 
 EVENT_FRAME = b"event: %b\ndata: %b\nid: %b\n\n"
-"""Of an event's type, its data, which stands as it does in the log, and its id.
+"""The frame of an event's type, its data as it stands in the log, and its id.
 
 The id comes last: some clients take it at its line, and would else pass over an event that a cut left half.
 """
-HEARTBEAT_COMMENT = b": \n"
-"""A comment, without a blank line: that would end a block, which some clients give as an empty event."""
-DRAIN_FRAME = b"event: drain\ndata: {}\n\n"
 RESET_MESSAGES = {
     "malformed_cursor": "The cursor is not an event id; the log follows from its start.",
     "unknown_cursor": "This log has no event with the cursor's id; it follows from its start.",
     "trimmed": "The start of this log was removed; what is left of it follows.",
 }
-"""What a `reset` says, by its reason."""
+"""The message of a `reset`, by its reason."""
 
 
 class NativeDialect:
     """Frames of the native dialect, and what it says beside the log's events, without an id: no cursor moves on it."""
 
-    heartbeat = HEARTBEAT_COMMENT
-    drain = DRAIN_FRAME
+    heartbeat = b": \n"
+    """A comment, without a blank line: that would end a block, which some clients give as an empty event."""
+    drain = b"event: drain\ndata: {}\n\n"
 
     def frame(self, entry: RawEntry) -> bytes:
-        """One event."""
         event_id, (type, data) = entry
         return EVENT_FRAME % (type, data, event_id)
 
     def opening(self) -> bytes:
-        """Milliseconds the client waits before it reconnects: spread, as all viewers lose a node at once.
+        """Returns the time until a client reconnects, in ms: random, as all viewers lose a node at once.
 
         A line of the block that follows: a block without data is an empty event to some clients.
         """
         return b"retry: %d\n" % random.randint(1000, 3000)
 
     def queued(self, generation_id: str, position: int | None) -> bytes:
-        """Place in line, 1 for the next; null once a worker has it."""
         return b"event: queued\ndata: %b\n\n" % msgspec.json.encode({"id": generation_id, "position": position})
 
     def reset(self, reason: str) -> bytes:
-        """What follows starts from the beginning of the log."""
-        data = msgspec.json.encode({"reason": reason, "message": RESET_MESSAGES[reason]})
-        return b"event: reset\ndata: %b\n\n" % data
+        said = {"reason": reason, "message": RESET_MESSAGES[reason]}
+        return b"event: reset\ndata: %b\n\n" % msgspec.json.encode(said)

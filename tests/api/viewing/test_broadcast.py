@@ -26,8 +26,8 @@ class Told:
 
     def advance(self) -> None: ...
 
-    def take(self, news: Mapping[int | None, bytes], end: int, now: float) -> None:
-        self.chunks.append(news.get(self.position))
+    def take(self, chunks: Mapping[int | None, bytes], end: int, now: float) -> None:
+        self.chunks.append(chunks.get(self.position))
         self.position = end
 
     def cut(self) -> None:
@@ -38,7 +38,7 @@ class Told:
 
 
 class Failing(Told):
-    def take(self, news: Mapping[int | None, bytes], end: int, now: float) -> None:
+    def take(self, chunks: Mapping[int | None, bytes], end: int, now: float) -> None:
         raise ZeroDivisionError
 
 

@@ -71,7 +71,7 @@ async def test_tails_that_nobody_watches_are_few_bytes(
     hub = api.hub
     with watching(hub, running.generation_id) as first:
         await until(lambda: first.known.loaded, "the log to be read")
-    monkeypatch.setattr("api.viewing.hub.MAX_LINGERING_BYTES", first.frames.size * 3 // 2)
+    monkeypatch.setattr("api.viewing.hub.MAX_UNWATCHED_BYTES", first.frames.size * 3 // 2)
     await channels(api, running.generation_id)
     other = await api.post()
     producer = await Producer.start(api.log, other)

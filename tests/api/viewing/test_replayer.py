@@ -9,8 +9,8 @@ import pytest
 from redis.exceptions import ConnectionError
 
 from api.dialects.native.events import NativeDialect
+from api.viewing import replayer
 from api.viewing.replay_pages import ReplayPages
-from api.viewing.replayer import Replayer
 from api.viewing.resume import ResumePoint
 from api.viewing.viewer import Viewer
 from shared.log.entry import RawEntry
@@ -46,7 +46,7 @@ def replay(
     wire.writes.clear()
     log: Any = source
     pages = ReplayPages(log, dialect)
-    return viewer, wire, asyncio.create_task(Replayer(pages, "gen_x", viewer).run(start))
+    return viewer, wire, asyncio.create_task(replayer.replay(pages, "gen_x", viewer, start))
 
 
 @pytest.mark.parametrize("chunked", [True, False])

@@ -11,7 +11,7 @@ import pytest
 import redis
 from redis.sentinel import MasterNotFoundError
 
-from midstream.checks.blocking_client import open_client, refuse_if_hung_up
+from midstream.checks.blocking_client import open_client, refuse_if_hung_up, unless_closed
 from shared.storage.outage import CROWDED_WORDS
 from tests.shared.storage.scripted_redis import ScriptedRedis
 from tests.shared.storage.test_sentinel import says
@@ -105,3 +105,15 @@ async def test_the_newest_of_the_sentinels_answers_counts() -> None:
 async def test_sentinels_that_know_no_primary_say_why(reply: bytes, why: str) -> None:
     with pytest.raises(MasterNotFoundError, match=f"no Sentinel says where 'm' is: .*{why}"):
         await by_sentinels(reply)
+
+
+class Closed(redis.Redis):
+    """One whose INFO and CONFIG are closed."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        raise redis.exceptions.NoPermissionError("User u has no permissions")
+
+
+def test_what_is_closed_to_us_is_unknown_and_no_error() -> None:
+    assert unless_closed(Closed().info) is None
+    assert unless_closed(lambda: Closed().config_get("append*")) is None

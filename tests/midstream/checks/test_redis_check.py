@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 import redis.asyncio
 
+from midstream.checks import redis_check
 from midstream.checks.finding import Finding
-from midstream.checks.redis_check import CheckedRedis, examine, workers
+from midstream.checks.redis_check import CheckedRedis, cannot_promise, examine, workers
 from midstream.processes.valkey import Valkey
 from shared.config.settings import Settings
 from shared.permissions.commands import servers
@@ -112,3 +114,37 @@ async def test_workers(valkey: Valkey, alive: int, waiting: int, level: str, sta
 
 def test_nothing_is_said_of_the_workers_of_one_that_does_not_answer(tmp_path: Path) -> None:
     assert list(workers(place(f"unix://{tmp_path}/none.sock"), "worker")) == []
+
+
+@pytest.mark.parametrize(
+    ("directives", "state"),
+    [
+        ({"appendfsync": "always"}, None),
+        ({"appendfsync": "everysec"}, "has appendfsync everysec"),
+        ({"appendonly": "no"}, "has no append-only file"),
+    ],
+)
+async def test_only_a_file_that_is_synced_with_each_write_will_do(
+    tmp_path: Path, directives: dict[str, str], state: str | None
+) -> None:
+    async with Valkey(tmp_path / "data", config=directives) as server:
+        found = cannot_promise(server.url)
+    assert (found and found[0]) == state
+    assert found is None or found[1]
+
+
+async def test_one_that_hides_how_it_syncs_is_not_believed(tmp_path: Path) -> None:
+    async with Valkey(tmp_path / "data", config={"appendfsync": "always"}) as server:
+        async with redis.asyncio.Redis.from_url(server.url) as client:
+            await client.acl_setuser("default", enabled=True, nopass=True, commands=["-config"])
+        assert cannot_promise(server.url) is not None
+
+
+def test_one_that_does_not_answer_is_told_of_elsewhere(tmp_path: Path) -> None:
+    assert cannot_promise(f"unix://{tmp_path}/none.sock") is None
+
+
+def test_one_that_takes_no_more_is_a_failure_in_its_words() -> None:
+    found = redis_check._no_use(place("redis://127.0.0.1"), redis.ConnectionError("max number of clients reached"))
+    assert (found.subject, found.level) == ("Redis, connections", "fail")
+    assert found.state == "max number of clients reached"

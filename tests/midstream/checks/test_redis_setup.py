@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import redis
 
 from midstream.checks import redis_setup
 from midstream.checks.finding import Finding
@@ -71,21 +70,3 @@ def test_connections() -> None:
     assert full.level == "warn"
     for found in (few, refused, full):
         assert found.advice == "raise its `maxclients`, or lower MIDSTREAM_REDIS_CONNECTIONS"
-
-
-def test_one_that_takes_no_more_is_a_failure_in_its_words() -> None:
-    found = redis_setup.crowded("Redis", redis.ConnectionError("max number of clients reached"))
-    assert (found.subject, found.level) == ("Redis, connections", "fail")
-    assert found.state == "max number of clients reached"
-
-
-class Closed(redis.Redis):
-    """One whose INFO and CONFIG are closed."""
-
-    def execute_command(self, *args: Any, **options: Any) -> Any:
-        raise redis.exceptions.NoPermissionError("User u has no permissions")
-
-
-def test_what_is_closed_to_us_is_unknown_and_no_error() -> None:
-    assert redis_setup.info_of(Closed()) is None
-    assert redis_setup.directives_of(Closed()) == {}

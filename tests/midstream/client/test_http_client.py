@@ -38,7 +38,7 @@ def hasty() -> RetryBudget:
 def test_errors_by_status(scripted_api: ScriptedApi, status: int, error: type[ClientError], exit_code: int) -> None:
     problem = {"title": "No", "detail": "said why", "errors": [{"pointer": "/model", "message": "unknown"}]}
     scripted_api.answers.append(Answer(status, problem, content_type="application/problem+json"))
-    with HttpClient(scripted_api.url, patience=hasty) as client, pytest.raises(error) as raised:
+    with HttpClient(scripted_api.url, budget=hasty) as client, pytest.raises(error) as raised:
         client.snapshot("gen_x")
     assert type(raised.value) is error
     assert raised.value.exit_code == exit_code
@@ -54,14 +54,14 @@ def test_a_problem_cannot_write_to_the_terminal(scripted_api: ScriptedApi) -> No
 
 def test_retry_after_is_read(scripted_api: ScriptedApi) -> None:
     scripted_api.answers.append(Answer(503, headers={"Retry-After": "7"}))
-    with HttpClient(scripted_api.url, patience=hasty) as client, pytest.raises(UnreachableError) as raised:
+    with HttpClient(scripted_api.url, budget=hasty) as client, pytest.raises(UnreachableError) as raised:
         client.snapshot("gen_x")
     assert raised.value.retry_after == 7
 
 
 def test_a_passing_failure_is_tried_again(scripted_api: ScriptedApi) -> None:
     scripted_api.answers.extend([Answer(503), Answer(200, {"state": "running"})])
-    with HttpClient(scripted_api.url, patience=lambda: RetryBudget(backoff=0.001)) as client:
+    with HttpClient(scripted_api.url, budget=lambda: RetryBudget(backoff=0.001)) as client:
         assert client.snapshot("gen_x") == {"state": "running"}
 
 
@@ -112,7 +112,7 @@ def test_no_proxy_for_this_machine(scripted_api: ScriptedApi, monkeypatch: pytes
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
     scripted_api.answers.append(Answer(200, {"data": []}))
-    with HttpClient(scripted_api.url, patience=hasty) as client:
+    with HttpClient(scripted_api.url, budget=hasty) as client:
         assert client.models() == []
 
 
@@ -139,7 +139,7 @@ def test_a_proxy_is_for_other_machines(scripted_api: ScriptedApi, monkeypatch: p
     monkeypatch.setenv("HTTP_PROXY", scripted_api.url)
     monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent/ca.pem")  # there is no TLS
     scripted_api.answers.append(Answer(200, {"data": []}))
-    with HttpClient("http://api.test", patience=hasty) as client:
+    with HttpClient("http://api.test", budget=hasty) as client:
         assert client.models() == []
     assert scripted_api.received[0].path == "http://api.test/v1/models"
 
@@ -158,7 +158,7 @@ def test_what_is_no_socks_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         thread = threading.Thread(target=serve)
         thread.start()
         with (
-            HttpClient("http://api.test", patience=hasty) as client,
+            HttpClient("http://api.test", budget=hasty) as client,
             pytest.raises(UnreachableError, match="no SOCKS proxy"),
         ):
             client.models()

@@ -26,7 +26,7 @@ def make_client(scripted_api: ScriptedApi) -> Iterator[MakeClient]:
     made: list[HttpClient] = []
 
     def make(silence: float = 10.0, patience: Callable[[], RetryBudget] = quick) -> HttpClient:
-        made.append(HttpClient(scripted_api.url, silence=silence, patience=patience))
+        made.append(HttpClient(scripted_api.url, silence=silence, budget=patience))
         return made[-1]
 
     yield make
@@ -185,7 +185,7 @@ def test_gives_up_when_nothing_comes_for_too_long(scripted_api: ScriptedApi, mak
 
 def test_nobody_listens(scripted_api: ScriptedApi) -> None:
     with (
-        HttpClient("http://127.0.0.1:1", patience=quick) as client,
+        HttpClient("http://127.0.0.1:1", budget=quick) as client,
         pytest.raises(UnreachableError, match=r"start it with `.* up --port 1`"),
     ):
         tail(client)

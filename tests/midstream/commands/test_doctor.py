@@ -13,7 +13,7 @@ import pytest
 import redis.asyncio
 
 from midstream.checks import redis_check
-from midstream.checks.finding import Finding
+from midstream.checks.finding import Finding, report
 from midstream.commands import doctor
 from midstream.processes.valkey import Valkey
 from shared.config.settings import Settings, load
@@ -92,7 +92,7 @@ async def test_says_that_a_server_cannot_promise_its_disk(
             found = [f for f in doctor.examine(disk, tmp_path / "data") if f.subject.endswith(", durability")]
             assert [(f.level, f.state, f.stops) for f in found] == [("fail", "has appendfsync everysec", True)][:code]
             assert not [f for f in doctor.examine(asked, tmp_path / "data") if f.subject.endswith(", durability")]
-            assert doctor.run(disk, tmp_path / "data") == code
+            assert report(doctor.examine(disk, tmp_path / "data")) == code
 
 
 async def test_says_what_a_managed_server_hides(settings: Settings, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ class Interrupted(AnswerWriter):
             for _ in range(self.times):
                 os.kill(os.getpid(), signal.SIGINT)
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, *, exact: bool = False) -> None:
         self.notes.append(text)
 
 
