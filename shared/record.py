@@ -1,7 +1,5 @@
 """What Redis keeps of a generation in its record: terms, which never change, and how it stands."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

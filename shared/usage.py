@@ -4,8 +4,6 @@ A day is that of the end, in UTC by Redis' clock. Costs are kept in 10⁻¹² of
 has, so that Redis adds them as integers and nothing is rounded; 64 bits of that are 9.2 million US dollars a day.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field

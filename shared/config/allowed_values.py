@@ -1,7 +1,5 @@
 """What a setting may be, in words: for the line that refuses a value, and for docs/configuration.md."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Who else can write what this user's program finds in a folder."""
 
-from __future__ import annotations
-
 import os
 import stat
 

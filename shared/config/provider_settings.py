@@ -3,10 +3,8 @@
 Every field ends with its default.
 """
 
-from __future__ import annotations
-
 import os
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -126,7 +124,7 @@ class ProviderSettings(BaseModel):
         return preset.settings(os.environ) | data
 
     @model_validator(mode="after")
-    def _prefills_as_its_protocol(self) -> ProviderSettings:
+    def _prefills_as_its_protocol(self) -> Self:
         if self.prefill not in PROTOCOLS[self.protocol].prefills:
             raise ValueError(f"prefill {self.prefill!r} is not one that the protocol {self.protocol} has")
         return self

@@ -3,8 +3,6 @@
 What it takes for an unescaped password is another host, another database or a traceback with parts of the password.
 """
 
-from __future__ import annotations
-
 import math
 import os
 import re

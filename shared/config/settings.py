@@ -3,12 +3,10 @@
 Every field says its unit and ends with its default. Durations are in seconds, sizes in bytes.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -393,7 +391,7 @@ class Settings(BaseSettings):
         return prices
 
     @model_validator(mode="after")
-    def _names_resolve(self) -> Settings:
+    def _names_resolve(self) -> Self:
         known = self.endpoints()
         named: dict[tuple[str, ...], str] = {("models", alias): target for alias, target in self.models.items()}
         if self.default_model is not None and self.default_model not in self.models:

@@ -1,7 +1,5 @@
 """Where settings are written: on the command line, in variables, in `midstream.toml`; an earlier one wins."""
 
-from __future__ import annotations
-
 import difflib
 import json
 import os

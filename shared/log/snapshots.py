@@ -1,7 +1,5 @@
 """A generation as it stands: the fold of its events, for who wants the answer and not the stream."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 

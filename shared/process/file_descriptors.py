@@ -1,7 +1,5 @@
 """File descriptors: each connection takes one, and a shell gives 256 (macOS) or 1,024 although more are allowed."""
 
-from __future__ import annotations
-
 import errno
 import logging
 import os

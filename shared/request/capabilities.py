@@ -1,7 +1,5 @@
 """What a protocol can say: a request that asks for more is refused before it is queued, and never silently cut."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterator

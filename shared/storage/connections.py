@@ -1,7 +1,5 @@
 """Connections to Redis: redis-py has no timeouts and no retries unless told, and waits where it need not."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from functools import partial
 from typing import Any

@@ -4,8 +4,6 @@ Those of one generation share the hash tag `{ID}`, and so one cluster slot: one 
 these and others.
 """
 
-from __future__ import annotations
-
 from datetime import date
 
 SECRET_KEY = "midstream:secret"

@@ -1,7 +1,5 @@
 """Lua scripts as callables: each a file beside the module that calls it, run by hash, loaded on demand."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path

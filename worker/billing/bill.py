@@ -1,7 +1,5 @@
 """The bill: what a generation's attempts used, and what that costs. What a lost or failed attempt used was paid too."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
@@ -82,7 +80,7 @@ class _Call:
     numbered: bool = False
     """Its events have the provider's numbers, by which it can be found again."""
 
-    def goes_on(self, earlier: _Call) -> bool:
+    def goes_on(self, earlier: "_Call") -> bool:
         """Whether this is the same call, which was left and found again: its counts include those before.
 
         A name alone does not say so: some servers call all their answers the same.

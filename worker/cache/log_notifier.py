@@ -1,7 +1,5 @@
 """News: wakes whoever follows a log, over one subscription for each log however many follow it."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager

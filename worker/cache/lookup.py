@@ -1,7 +1,5 @@
 """The cache: which generation answers all identical requests of an owner, finished or still running."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging
@@ -148,7 +146,7 @@ class AnswerCache:
         """A generation to copy for this owner."""
         return Source(generation_id, owner, self._log, self._generations, self._news)
 
-    def lookup(self, record: Record, asked: KeptRequest) -> Lookup:
+    def lookup(self, record: Record, asked: KeptRequest) -> "Lookup":
         """The look for an answer on behalf of one generation."""
         return Lookup(self, record, asked)
 

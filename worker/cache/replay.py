@@ -1,7 +1,5 @@
 """A replay: another generation's answer, said again as its provider said it."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing

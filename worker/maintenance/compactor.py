@@ -1,7 +1,5 @@
 """The packer: makes the logs of generations that have ended small, when the worker has nothing better to do."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections import deque

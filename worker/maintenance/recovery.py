@@ -5,8 +5,6 @@ its last second may have lost an entry of which nobody knows any more, as the AP
 that ran it may be gone too. So all records are looked at once after each start of either Redis.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from shared.generations.generations import Generations

@@ -4,8 +4,6 @@ Messages are our own sentences. A provider's text may repeat the prompt, so it h
 shown; only its error code is, where it looks like one.
 """
 
-from __future__ import annotations
-
 import math
 import re
 import time

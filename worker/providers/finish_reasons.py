@@ -1,7 +1,5 @@
 """What a finish reason is worth, where a protocol has a terminal marker that may never come."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 

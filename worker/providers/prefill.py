@@ -5,8 +5,6 @@ Claude's response": no trailing whitespace), chat templates trim it, and a model
 something else. It says that white space again, then, and what comes again is taken away.
 """
 
-from __future__ import annotations
-
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass

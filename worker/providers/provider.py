@@ -1,7 +1,5 @@
 """What every provider adapter is: one upstream protocol turned into our events, and nothing else."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncGenerator, Sequence
 from typing import Literal, Protocol
 

@@ -4,8 +4,6 @@ httpx2's own transport takes each piece through a parser in Python, locks and a 
 its answer are in C; this hands requests and answers over, and says its errors in httpx2's words.
 """
 
-from __future__ import annotations
-
 import ssl
 import sys
 from collections.abc import AsyncIterator

@@ -4,8 +4,6 @@ The pattern of that name (M. Nygard, "Release It!"): closed while calls succeed,
 one caller at a time may probe whether it works again.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The end of one generation on this worker: sealed, handed over or deleted, with its bill."""
 
-from __future__ import annotations
-
 import asyncio
 from enum import Enum
 from typing import Literal

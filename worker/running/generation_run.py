@@ -1,7 +1,5 @@
 """One generation on this worker: claim the log, stream from the provider, seal; again where an attempt fails."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import math

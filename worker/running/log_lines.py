@@ -3,8 +3,6 @@
 One line each, of `name=value`, so that a program can read them: without metrics, an operator sees here who is down.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import re

@@ -1,12 +1,11 @@
 """One attempt's provider call: tried again before its first event, watched at each, bounded in all."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import math
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import Self
 
 from msgspec import UNSET
 
@@ -36,7 +35,7 @@ class ProviderCall:
     patience: float = math.inf
     """Seconds that a `Retry-After` may ask for; a longer one ends the attempt, as there is another model to ask."""
 
-    async def from_there(self, response: Response | None) -> ProviderCall:
+    async def from_there(self, response: Response | None) -> Self:
         """The call for the rest of an answer of which only the name has come, where it outlives its connection."""
         if self.so_far is not None or response is None or response.response_id is UNSET:
             return self

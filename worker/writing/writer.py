@@ -1,7 +1,5 @@
 """One attempt's way into the log: gives events their ids, remembers them, and knows how far the log has them."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import time
@@ -76,7 +74,7 @@ class Writer:
         claim: Claim,
         *,
         max_log: int,
-        dirty: Callable[[Writer], None],
+        dirty: Callable[["Writer"], None],
         restore: Callable[[], Awaitable[bool]],
         stop: Callable[[StopReason], None],
     ) -> None:

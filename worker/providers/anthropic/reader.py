@@ -1,7 +1,5 @@
 """Reading a Messages stream (API reference: "Streaming messages")."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A request in the shape of OpenAI Chat, as Anthropic Messages has it (API reference: "Create a Message")."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Reading a Gemini stream (API reference: "Generating content")."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

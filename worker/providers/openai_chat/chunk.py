@@ -4,8 +4,6 @@ Fields that are not declared here make the strict decoder refuse the chunk; `unk
 is lost and the usual chunk costs no more for it.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import msgspec

@@ -1,7 +1,5 @@
 """The parts of a Chat Completions answer, whose protocol has none: where one starts and where it ends."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

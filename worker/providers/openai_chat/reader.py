@@ -1,7 +1,5 @@
 """Reading a Chat Completions stream (API reference: `chat.completion.chunk`) and its dialects."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import msgspec

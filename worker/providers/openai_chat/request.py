@@ -1,7 +1,5 @@
 """A request as Chat Completions has it (API reference: "Create chat completion"), and as its imitators do."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from shared.config.provider_settings import ProviderSettings

@@ -1,7 +1,5 @@
 """The events of a Responses stream (API reference: "Streaming events"), and what of them has a place in ours."""
 
-from __future__ import annotations
-
 from typing import Any, Literal, NamedTuple
 
 import msgspec

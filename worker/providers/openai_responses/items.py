@@ -1,7 +1,5 @@
 """The items of a Responses answer as parts: where one starts, grows and ends, and goes on from another attempt."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Literal
 

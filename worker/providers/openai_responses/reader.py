@@ -1,7 +1,5 @@
 """Reading a Responses stream (API reference: "Streaming events"), from its start or from where it broke off."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 
