@@ -4,7 +4,6 @@ import os
 import stat
 
 ROOT_USER_ID = 0
-"""Whoever is that can do anything anyway."""
 
 
 def others_can_write(found: os.stat_result) -> str | None:

@@ -38,10 +38,8 @@ class LuaScript:
 
     def queue(self, pipe: Pipeline, keys: Sequence[str], args: Sequence[Argument] = ()) -> None:
         """Add it to a pipeline. A reply of NoScriptError means that it did not run: `load` it and send it again."""
-        execute: Any = pipe.execute_command
-        execute("EVALSHA", self.sha, len(keys), *keys, *args)
+        pipe.execute_command("EVALSHA", self.sha, len(keys), *keys, *args)
 
     async def load(self, redis: Redis) -> None:
         """Make the server know the text. Raises redis.exceptions.RedisError."""
-        execute: Any = redis.execute_command
-        await execute("SCRIPT", "LOAD", self.text)
+        await redis.execute_command("SCRIPT", "LOAD", self.text)  # type: ignore[no-untyped-call]

@@ -1150,8 +1150,8 @@ MUTANTS = (
     _one(
         "a refusal in a pipeline is none",
         "shared/storage/connections.py",
-        "make: Any = _Pipeline",
-        "make: Any = Pipeline",
+        "return _Pipeline(",
+        "return Pipeline(",
         "redis",
     ),
     _one("a refusal in a script is none", "shared/storage/outage.py", 'return "NOPERM"', "pass", "redis"),
