@@ -697,7 +697,7 @@ MUTANTS = (
     _one(
         "a first word after much else waits for the window",
         "worker/writing/writer.py",
-        "or self._said_at is None or self._acked <= self._said_at",
+        "or self._first_delta_at is None or self._acked <= self._first_delta_at",
         "",
         "appender",
     ),
@@ -955,8 +955,8 @@ MUTANTS = (
     _one(
         "a broken attempt is counted as whole",
         "worker/billing/bill.py",
-        "elif cost is None or call.completed:",
-        "elif True:",
+        "if cost is not None and not estimated and not call.completed:",
+        "if False:",
         "bill",
     ),
     _one(

@@ -198,13 +198,10 @@ class Bill:
                 asked = await self._characters()
             used = call.usage or token_estimate.usage((asked or 0) + call.before, call.said)
             cost = self._prices.cost(begun.provider, (named, begun.model), used, call.at_ms)
-            if call.usage is None:
-                spent.append(Spent(begun.name, used, cost, estimated=True))
-            elif cost is None or call.completed:
-                spent.append(Spent(begun.name, used, cost))
-            else:
-                # It may have had more to count.
-                spent.append(Spent(begun.name, used, replace(cost, at_least=True)))
+            estimated = call.usage is None
+            if cost is not None and not estimated and not call.completed:
+                cost = replace(cost, at_least=True)  # it may have had more to count
+            spent.append(Spent(begun.name, used, cost, estimated=estimated or UNSET))
         return spent
 
     def _joined(self) -> list[_Call]:

@@ -32,7 +32,6 @@ PROBE_GIVEN_UP_MS = 60_000
 ANSWER_TIMEOUT_S = 0.2
 """Seconds in which the queue's Redis has to answer: an attempt waits for it, and it may be frozen."""
 MAX_DOUBTFUL_MODELS = 10_000
-"""Models that a worker remembers as doubtful."""
 
 CODES_OF_THE_REQUEST = frozenset(
     {

@@ -115,8 +115,7 @@ class GenerationEnd:
             self._earlier.let_go()
 
     async def _count_deleted(self, writer: Writer) -> None:
-        services = self._services
-        await count_deleted(self._record, self._bill(), writer, services.generations, services.log)
+        await count_deleted(self._record, self._bill(), writer, self._services.generations, self._services.log)
 
     def _bill(self) -> Bill:
         return Bill(self._services.prices, self._asked.characters, self.unpaid)

@@ -139,8 +139,7 @@ class GenerationRun:
             # Redis' clock may be set from now on.
             elapsed_ms = max(0, claim.elapsed_ms, claim.token - self.record.created_ms)
             self._accepted_at = time.monotonic() - elapsed_ms / 1000
-        restore = self.asked.restore
-        self.writer = self._services.appender.open(self.record.id, claim, restore=restore, stop=self.stop)
+        self.writer = self._services.appender.open(self.record.id, claim, restore=self.asked.restore, stop=self.stop)
         self._target = target
         return self.writer
 

@@ -111,7 +111,6 @@ async def _next(first: ProviderCall, call: ProviderCall, writer: Writer, error: 
 
 
 async def _make(call: ProviderCall, writer: Writer, patience: SilenceLimits) -> Completed:
-    name = call.provider.name
     watchdog = Watchdog(patience)
     completed: Completed | None = None
     begun = Begun(writer)
@@ -137,12 +136,14 @@ async def _make(call: ProviderCall, writer: Writer, patience: SilenceLimits) -> 
                     watchdog.wake()
     except TimeoutError:
         if watchdog.timeout.expired():
-            raise ProviderError("provider_timeout", f"{name} {watchdog.verdict}.", retryable=True) from None
+            raise ProviderError(
+                "provider_timeout", f"{call.provider.name} {watchdog.verdict}.", retryable=True
+            ) from None
         raise
     if completed is not None:
         begun.flush()
         return completed
-    raise ProviderError("incomplete_stream", f"{name} ended without an end.", retryable=True)
+    raise ProviderError("incomplete_stream", f"{call.provider.name} ended without an end.", retryable=True)
 
 
 class Begun:
