@@ -40,7 +40,6 @@ class Acceptance(Terms):
     """What is taken on."""
 
     request: bytes
-    """The request's JSON."""
     shown: bytes = b""
     """JSON of its Shown; made of the request where it is not given."""
     fingerprint: str = ""

@@ -63,8 +63,7 @@ def _of_sentinels(scheme: str, url: str) -> str | None:
 
 def _of_server(parts: SplitResult) -> str | None:
     """The host, port and database of a server that listens on a port."""
-    place = parts.netloc.rpartition("@")[2]
-    shape = _HOST_AND_PORT.fullmatch(place)
+    shape = _HOST_AND_PORT.fullmatch(parts.netloc.rpartition("@")[2])
     if shape is None:
         return _NO_HOST
     host, port = parts.hostname, shape["port"]

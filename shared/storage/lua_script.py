@@ -11,8 +11,7 @@ from redis.exceptions import NoScriptError
 
 Argument = str | bytes | int
 
-_ROOT = Path(__file__).parents[2]
-"""Of our packages."""
+_PACKAGES_ROOT = Path(__file__).parents[2]
 _PRELUDE = Path(__file__).with_name("prelude.lua").read_text(encoding="utf-8")
 """Functions that several scripts need: stands before the text of each."""
 
@@ -25,7 +24,7 @@ class LuaScript:
     """
 
     def __init__(self, path: str) -> None:
-        self.text = _PRELUDE + (_ROOT / path).read_text(encoding="utf-8")
+        self.text = _PRELUDE + (_PACKAGES_ROOT / path).read_text(encoding="utf-8")
         self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
     async def __call__(self, redis: Redis, keys: Sequence[str], args: Sequence[Argument] = ()) -> Any:

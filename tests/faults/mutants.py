@@ -458,8 +458,8 @@ MUTANTS = (
     ),
     _one(
         "a stream without its end marker is complete",
-        "worker/providers/openai_chat/reader.py",
-        "        if not finish.stands:\n            raise",
+        FINISH,
+        "        if not self.stands:\n            raise",
         "        if False:\n            raise",
         "ends",
     ),

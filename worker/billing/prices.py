@@ -92,13 +92,12 @@ def _charge(price: PriceSettings, usage: Usage) -> Decimal | None:
         return None  # they contradict each other
     cached = price.input if price.cached is None else price.cached
     cache_write = price.input if price.cache_write is None else price.cache_write
-    million = (
+    return (
         fresh * price.input
         + usage.cached_tokens * cached
         + usage.cache_write_tokens * cache_write
         + usage.output_tokens * price.output
-    )
-    return million.scaleb(-6)
+    ).scaleb(-6)
 
 
 def _cost(amount: Decimal | None) -> Cost | None:

@@ -12,7 +12,6 @@ from shared.request.generation_request import GenerationRequest
 
 _REFUSALS = (400, 422)
 MAX_REMEMBERED_MODELS = 1000
-"""Models that are remembered."""
 
 
 class Refusals:

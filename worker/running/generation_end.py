@@ -80,8 +80,15 @@ class GenerationEnd:
         if why == "defect":
             return await self.seal(replace(DEFECT_END), writer, target)
         if why == "full":
-            message = "Redis has no room for more: its memory or its disk is full."
-            return await self.seal(Failed(code="storage_full", message=message, retryable=True), writer, target)
+            return await self.seal(
+                Failed(
+                    code="storage_full",
+                    message="Redis has no room for more: its memory or its disk is full.",
+                    retryable=True,
+                ),
+                writer,
+                target,
+            )
         return await self._hand_over(writer, target)
 
     async def _hand_over(self, writer: Writer, target: Target) -> JobEnd:
@@ -89,8 +96,15 @@ class GenerationEnd:
         try:
             async with asyncio.timeout(HAND_OVER_S):
                 if self._record.on_interrupt == "fail" and writer.said_something:
-                    message = "The worker that ran it was replaced, and it must not start over."
-                    return await self.seal(Failed(code="worker_lost", message=message, retryable=True), writer, target)
+                    return await self.seal(
+                        Failed(
+                            code="worker_lost",
+                            message="The worker that ran it was replaced, and it must not start over.",
+                            retryable=True,
+                        ),
+                        writer,
+                        target,
+                    )
                 await writer.caught_up()
                 cancelled = await self._cancelled_meanwhile(writer)
                 outcome = await self._services.log.hand_over(

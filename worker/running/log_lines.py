@@ -16,7 +16,6 @@ from shared.record import Record
 logger = logging.getLogger("midstream.worker")
 
 MAX_NAME_CHARS = 120
-"""Characters of a name that a caller chose."""
 _PLAIN = re.compile(r"[\w./:@+-]+", re.ASCII)
 
 

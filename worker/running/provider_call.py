@@ -61,11 +61,17 @@ async def stream(call: ProviderCall, writer: Writer, settings: Settings, *, seco
         async with asyncio.timeout(seconds):
             return CallEnd(await _with_retries(call, writer, settings))
     except TimeoutError:
-        message = "The generation took longer than its deadline."
-        return CallEnd(Failed(code="deadline_exceeded", message=message, retryable=False))
+        return CallEnd(
+            Failed(code="deadline_exceeded", message="The generation took longer than its deadline.", retryable=False)
+        )
     except LogFullError:
-        message = f"The answer is longer than {settings.max_log} bytes (max_log)."
-        return CallEnd(Failed(code="too_long", message=message, retryable=False))
+        return CallEnd(
+            Failed(
+                code="too_long",
+                message=f"The answer is longer than {settings.max_log} bytes (max_log).",
+                retryable=False,
+            )
+        )
     except ProviderError as error:
         return CallEnd(Failed(code=error.code, message=error.message, retryable=error.retryable), error.over)
 

@@ -36,7 +36,6 @@ class Choice(Enum):
     """What an attempt asks, beside the attempt before it."""
 
     SAME = "same"
-    """The same model."""
     NEXT = "next"
     """The next model of the request's list whose circuit is not open."""
     ANEW = "anew"

@@ -43,7 +43,6 @@ NAMING_FIELDS = frozenset({"responseId", "modelVersion", "createTime"})
 """Fields of a chunk that say nothing by themselves."""
 
 READ_FIELDS = NAMING_FIELDS | {"candidates", "promptFeedback", "usageMetadata"}
-"""Fields of a chunk that are read."""
 
 COUNT_FIELDS = frozenset(
     {

@@ -56,8 +56,7 @@ class ChunkDelta(Struct, gc=False, forbid_unknown_fields=True):
         fields = self.provider_specific_fields
         if not isinstance(fields, dict):
             return {}
-        said = {name: value for name, value in fields.items() if value is not None}
-        return {name: value for name, value in said.items() if value != getattr(self, name, None)}
+        return {n: value for n, value in fields.items() if value is not None and value != getattr(self, n, None)}
 
 
 class Choice(Struct, gc=False, forbid_unknown_fields=True):
