@@ -1,7 +1,5 @@
 """Back-off: how long to wait before the next try."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 

@@ -1,7 +1,5 @@
 """A number and what is counted, as people write it."""
 
-from __future__ import annotations
-
 
 def counted(number: int, one: str, many: str) -> str:
     """`1 generation waits`, `2 generations wait`."""

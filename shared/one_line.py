@@ -4,8 +4,6 @@ A model's name or an error of a library may hold a newline, and forge a line; an
 obeyed; or U+202E, which turns the rest of its line round (Unicode, UAX 9).
 """
 
-from __future__ import annotations
-
 import re
 
 _OBEYED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")

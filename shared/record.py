@@ -1,9 +1,7 @@
 """What Redis keeps of a generation in its record: terms, which never change, and how it stands."""
 
-from __future__ import annotations
-
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,7 +40,6 @@ class Acceptance(Terms):
     """What is taken on."""
 
     request: bytes
-    """The request's JSON."""
     shown: bytes = b""
     """JSON of its Shown; made of the request where it is not given."""
     fingerprint: str = ""
@@ -129,30 +126,25 @@ def read_record(generation_id: str, values: Sequence[bytes | None]) -> Record | 
     if "state" not in fields:
         return None
     try:
-        return _read(generation_id, fields)
+        return Record(
+            id=generation_id,
+            owner=fields["owner"].decode(),
+            model=fields["model"].decode(),
+            shown=fields.get("shown"),
+            fingerprint=fields["fingerprint"].decode(),
+            on_interrupt=fields["on_interrupt"].decode(),
+            ttl_ms=int(fields["ttl"]),
+            created_ms=int(fields["created"]),
+            state=fields["state"].decode(),  # type: ignore[arg-type]  # written by our scripts only
+            attempts=int(fields["attempts"]),
+            seal=EventId.parse(fields["seal"]) if "seal" in fields else None,
+            ended_ms=int(fields["ended"]) if "ended" in fields else None,
+            cancel_requested="cancel" in fields,
+            failures=int(fields["failures"]),
+            max_attempts=int(fields["max_attempts"]),
+            beside="beside" in fields,
+            pardons=int(fields.get("pardons", 0)),
+            choice=int(fields.get("choice", 0)),
+        )
     except (ValueError, KeyError):
         raise UnreadableRecordError(generation_id) from None
-
-
-def _read(generation_id: str, fields: Mapping[str, bytes]) -> Record:
-    state: State = fields["state"].decode()  # type: ignore[assignment]  # written by our scripts only
-    return Record(
-        id=generation_id,
-        owner=fields["owner"].decode(),
-        model=fields["model"].decode(),
-        shown=fields.get("shown"),
-        fingerprint=fields["fingerprint"].decode(),
-        on_interrupt=fields["on_interrupt"].decode(),
-        ttl_ms=int(fields["ttl"]),
-        created_ms=int(fields["created"]),
-        state=state,
-        attempts=int(fields["attempts"]),
-        seal=EventId.parse(fields["seal"]) if "seal" in fields else None,
-        ended_ms=int(fields["ended"]) if "ended" in fields else None,
-        cancel_requested="cancel" in fields,
-        failures=int(fields["failures"]),
-        max_attempts=int(fields["max_attempts"]),
-        beside="beside" in fields,
-        pardons=int(fields.get("pardons", 0)),
-        choice=int(fields.get("choice", 0)),
-    )

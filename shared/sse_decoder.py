@@ -1,7 +1,5 @@
 """Reading an event stream as it arrives (WHATWG HTML, "Server-sent events", sections 9.2.5 and 9.2.6)."""
 
-from __future__ import annotations
-
 from msgspec import Struct
 
 from shared.errors import EventTooLargeError

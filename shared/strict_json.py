@@ -1,7 +1,5 @@
 """JSON that a model wrote: its value, or what is wrong with it."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import msgspec

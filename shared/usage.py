@@ -4,8 +4,6 @@ A day is that of the end, in UTC by Redis' clock. Costs are kept in 10⁻¹² of
 has, so that Redis adds them as integers and nothing is rounded; 64 bits of that are 9.2 million US dollars a day.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -32,7 +30,6 @@ MAX_MODEL_NAME_CHARS = 200
 MAX_DAYS = 400
 """Days that one question may span."""
 DAYS_PER_ROUND_TRIP = 31
-"""Days that are read in one round trip."""
 REMEMBERED_MS = 3_600_000
 """ms for which a counted generation is remembered at least; else for as long as its log is kept."""
 
@@ -104,10 +101,7 @@ def ended(
     """
     begun = msgspec.json.decode(attempt, type=_Begun) if attempt else None
     model = f"{begun.provider}/{begun.model}" if begun else asked.model
-    if end.spent is not UNSET:
-        spent = end.spent
-    else:
-        spent = [Spent(model, end.usage, end.cost)] if end.usage is not None else []
+    paid = [Spent(model, end.usage, end.cost)] if end.usage is not None else []
     return Ended(
         id=asked.id,
         owner=asked.owner,
@@ -116,7 +110,7 @@ def ended(
         keep_ms=max(asked.ttl_ms, REMEMBERED_MS),
         model=model,
         cached=begun is not None and begun.cached,
-        spent=spent,
+        spent=paid if end.spent is UNSET else end.spent,
     )
 
 
@@ -130,7 +124,7 @@ async def read_ended(log: Log, asked: Terms) -> Ended | None:
         return None
     attempt = b""
     if last.id.seq > 0:
-        first = await log.read(asked.id, EventId(last.id.token - 1, (1 << 64) - 1), count=1)
+        first = await log.read(asked.id, EventId(last.id.token, 0).before, count=1)
         attempt = first[0].data if first and first[0].type == "attempt" else b""
     end = decode(last.type, last.data)
     assert isinstance(end, Completed | Failed | Cancelled)
@@ -190,8 +184,8 @@ class Totals:
                     for name, value in fields.items():
                         counter, _, model = name.decode().partition(" ")
                         if model and counter != "model":
-                            total = totals.setdefault(day.isoformat() if by == "day" else model, Total())
-                            total.counts[counter] += int(value)
+                            key = day.isoformat() if by == "day" else model
+                            totals.setdefault(key, Total()).counts[counter] += int(value)
         return dict(sorted(totals.items()))
 
 

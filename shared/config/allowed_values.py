@@ -1,14 +1,12 @@
 """What a setting may be, in words: for the line that refuses a value, and for docs/configuration.md."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import annotated_types
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
@@ -61,11 +59,22 @@ def bounds(field: FieldInfo) -> tuple[Any, Any, bool]:
     return least, most, above
 
 
-def refuse_other_kinds(field: FieldInfo, value: Any) -> Any:
-    """The value, where it is of the kind that the field has: pydantic takes `true` for 1, and "5" for 5.
+class CheckedModel(BaseModel):
+    """Refuses fields that it does not have, and values of another kind: pydantic takes `true` for 1, and "5" for 5.
 
-    Text from a variable may stand for anything. Raises PydanticCustomError.
+    Text from a variable may stand for anything.
     """
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _of_its_kind(cls, value: Any, info: ValidationInfo) -> Any:
+        return refuse_other_kinds(cls.model_fields[str(info.field_name)], value)
+
+
+def refuse_other_kinds(field: FieldInfo, value: Any) -> Any:
+    """Returns the value of a field. Raises PydanticCustomError where it is of another kind."""
     kinds = _kinds(field.annotation)
     numbers = {int, float, Decimal} & kinds
     if value is None or isinstance(value, Text) or not (numbers or bool in kinds):

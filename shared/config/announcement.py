@@ -3,8 +3,6 @@
 A folder that somebody else has prepared could have both decided otherwise than its user thinks.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit

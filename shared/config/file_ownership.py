@@ -1,12 +1,9 @@
 """Who else can write what this user's program finds in a folder."""
 
-from __future__ import annotations
-
 import os
 import stat
 
 ROOT_USER_ID = 0
-"""Whoever is that can do anything anyway."""
 
 
 def others_can_write(found: os.stat_result) -> str | None:

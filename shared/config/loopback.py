@@ -1,7 +1,5 @@
 """Which hosts are this machine itself, reached over no network."""
 
-from __future__ import annotations
-
 from ipaddress import IPv6Address, ip_address
 
 

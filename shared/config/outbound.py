@@ -68,15 +68,11 @@ def faults(
     endpoints: Mapping[str, ProviderSettings], environment: Mapping[str, str] = os.environ
 ) -> list[OutboundFault]:
     """All that is wrong, each with the first endpoint that depends on it."""
-    found: list[OutboundFault] = []
-    for name, endpoint in endpoints.items():
-        parts = split(endpoint.address)
-        if parts is None or parts.scheme not in ("http", "https"):
-            found.append(
-                OutboundFault(
-                    f"provider {name}", "its address is not one like https://api.example.com/v1", "correct it", name
-                )
-            )
+    found = [
+        OutboundFault(f"provider {name}", "its address is not one like https://api.example.com/v1", "correct it", name)
+        for name, endpoint in endpoints.items()
+        if (parts := split(endpoint.address)) is None or parts.scheme not in ("http", "https")
+    ]
     for fault in _broken(environment):
         # aiohttp makes a context as it is loaded, and so cannot be without a key log that can be written.
         dependent = (
@@ -111,9 +107,7 @@ def way_to(address: str) -> Way:
     return Way(httpx2.Proxy(proxy.url, ssl_context=trusted if proxy.scheme == "https" else None), trusted)
 
 
-@cache
-def _trusted() -> ssl.SSLContext:
-    return httpx2.create_ssl_context()
+_trusted = cache(httpx2.create_ssl_context)
 
 
 def _variables(address: str, environment: Mapping[str, str]) -> set[str]:

@@ -3,8 +3,6 @@
 From the vendors' API references, as of November 2026; `docs/providers.md` has the table and says what was run.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 

@@ -4,8 +4,6 @@ A new one is a row here, a folder in worker/providers with a line in its registr
 shared/request/capabilities.py.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal

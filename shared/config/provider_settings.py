@@ -3,15 +3,13 @@
 Every field ends with its default.
 """
 
-from __future__ import annotations
-
 import os
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from shared.config import value_checks
-from shared.config.allowed_values import flawless, refuse_other_kinds
+from shared.config.allowed_values import CheckedModel, flawless
 from shared.config.presets import PRESETS
 from shared.config.protocols import PROTOCOLS, Prefill, Protocol
 
@@ -23,10 +21,8 @@ BUILT_IN = (
 """Names of providers that need not be configured."""
 
 
-class ProviderSettings(BaseModel):
+class ProviderSettings(CheckedModel):
     """One upstream endpoint: `[providers.NAME]` in `midstream.toml`."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     preset: str | None = Field(
         default=None,
@@ -100,11 +96,6 @@ class ProviderSettings(BaseModel):
         "Defaults to `x-api-key`.",
     )
 
-    @field_validator("*", mode="before")
-    @classmethod
-    def _of_its_kind(cls, value: Any, info: ValidationInfo) -> Any:
-        return refuse_other_kinds(cls.model_fields[str(info.field_name)], value)
-
     @field_validator("api_key_env")
     @classmethod
     def _names_a_variable(cls, name: str | None) -> str | None:
@@ -126,7 +117,7 @@ class ProviderSettings(BaseModel):
         return preset.settings(os.environ) | data
 
     @model_validator(mode="after")
-    def _prefills_as_its_protocol(self) -> ProviderSettings:
+    def _prefills_as_its_protocol(self) -> Self:
         if self.prefill not in PROTOCOLS[self.protocol].prefills:
             raise ValueError(f"prefill {self.prefill!r} is not one that the protocol {self.protocol} has")
         return self
@@ -172,6 +163,9 @@ def built_in(simulator_url: str | None) -> dict[str, ProviderSettings]:
             found[name] = ProviderSettings.model_validate({"preset": name})
     if simulator_url:
         for protocol, facts in PROTOCOLS.items():
-            url = f"{simulator_url}{facts.simulator_path}"
-            found[facts.simulator] = ProviderSettings(protocol=protocol, base_url=url, prefill=facts.simulator_prefill)
+            found[facts.simulator] = ProviderSettings(
+                protocol=protocol,
+                base_url=f"{simulator_url}{facts.simulator_path}",
+                prefill=facts.simulator_prefill,
+            )
     return found

@@ -4,8 +4,6 @@ As curl and Python's standard library have it: `http_proxy`, `https_proxy` and `
 lower case wins, even when it is empty, and `no_proxy` for what is asked directly. Loopback is never asked through one.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -3,8 +3,6 @@
 What it takes for an unescaped password is another host, another database or a traceback with parts of the password.
 """
 
-from __future__ import annotations
-
 import math
 import os
 import re
@@ -65,8 +63,7 @@ def _of_sentinels(scheme: str, url: str) -> str | None:
 
 def _of_server(parts: SplitResult) -> str | None:
     """The host, port and database of a server that listens on a port."""
-    place = parts.netloc.rpartition("@")[2]
-    shape = _HOST_AND_PORT.fullmatch(place)
+    shape = _HOST_AND_PORT.fullmatch(parts.netloc.rpartition("@")[2])
     if shape is None:
         return _NO_HOST
     host, port = parts.hostname, shape["port"]
@@ -148,52 +145,36 @@ def _is_text(rest: str) -> bool:
     return True
 
 
-def _database(value: str) -> str | None:
-    return None if _DATABASE.fullmatch(value) else "must be the number of a database"
+_Check = Callable[[str], str | None]
 
 
-def _count(least: int) -> Callable[[str], str | None]:
-    def check(value: str) -> str | None:
-        return None if _DATABASE.fullmatch(value) and int(value) >= least else f"must be a whole number from {least} on"
-
-    return check
+def _check(fits: Callable[[str], object], demand: str) -> _Check:
+    return lambda value: None if fits(value) else demand
 
 
-def _seconds(value: str) -> str | None:
+def _count(least: int) -> _Check:
+    return _check(
+        lambda value: _DATABASE.fullmatch(value) and int(value) >= least, f"must be a whole number from {least} on"
+    )
+
+
+def _is_duration(value: str) -> bool:
     try:
-        seconds = float(value)
+        return 0 < float(value) < math.inf
     except ValueError:
-        seconds = math.nan
-    return None if 0 < seconds < math.inf else "must be a number of seconds above 0"
+        return False
 
 
-def _boolean(value: str) -> str | None:
-    return None if value.lower() in _BOOLEANS else "must be true or false"
+_boolean = _check(lambda value: value.lower() in _BOOLEANS, "must be true or false")
+_file = _check(lambda value: os.path.isfile(value) and os.access(value, os.R_OK), "must name a file that can be read")
+_seconds = _check(_is_duration, "must be a number of seconds above 0")
+_text = _check(bool, "must not be empty")
 
-
-def _word(value: str) -> str | None:
-    return None if re.fullmatch(r"[!-~]+", value) else "must be one word of ASCII"
-
-
-def _text(value: str) -> str | None:
-    return None if value else "must not be empty"
-
-
-def _file(value: str) -> str | None:
-    return None if os.path.isfile(value) and os.access(value, os.R_OK) else "must name a file that can be read"
-
-
-def _requirement(value: str) -> str | None:
-    return None if value in ("none", "optional", "required") else "must be none, optional or required"
-
-
-_Options = dict[str, Callable[[str], str | None]]
-
-_OPTIONS: _Options = {
-    "db": _database,
+_OPTIONS: dict[str, _Check] = {
+    "db": _check(_DATABASE.fullmatch, "must be the number of a database"),
     "username": _text,
     "password": _text,
-    "client_name": _word,
+    "client_name": _check(re.compile(r"[!-~]+").fullmatch, "must be one word of ASCII"),
     "socket_timeout": _seconds,
     "socket_connect_timeout": _seconds,
     "timeout": _seconds,
@@ -202,17 +183,17 @@ _OPTIONS: _Options = {
     "retry_on_timeout": _boolean,
 }
 """Of redis-py's connections and pools: those that change nothing of what a reply is."""
-_TCP_OPTIONS: _Options = {"socket_keepalive": _boolean}
-_TLS_OPTIONS: _Options = {
+_TCP_OPTIONS: dict[str, _Check] = {"socket_keepalive": _boolean}
+_TLS_OPTIONS: dict[str, _Check] = {
     "ssl_ca_certs": _file,
     "ssl_ca_data": _text,
     "ssl_certfile": _file,
     "ssl_keyfile": _file,
-    "ssl_cert_reqs": _requirement,
+    "ssl_cert_reqs": _check(("none", "optional", "required").__contains__, "must be none, optional or required"),
     "ssl_check_hostname": _boolean,
     "ssl_ciphers": _text,
 }
-_SENTINEL_OPTIONS: _Options = {"sentinel_username": _text, "sentinel_password": _text}
+_SENTINEL_OPTIONS: dict[str, _Check] = {"sentinel_username": _text, "sentinel_password": _text}
 _OPTIONS_OF = {
     UNIX: _OPTIONS,
     TCP: _OPTIONS | _TCP_OPTIONS,

@@ -5,8 +5,6 @@ Sentinels speak TLS. User and password are Redis' own; those of the Sentinels ar
 and `sentinel_password`. Other parameters are redis-py's.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -3,20 +3,15 @@
 Every field says its unit and ends with its default. Durations are in seconds, sizes in bytes.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
-    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -24,7 +19,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared.config import value_checks
-from shared.config.allowed_values import allowed, flawless, misplaced, refuse_other_kinds, table_depth, table_entry
+from shared.config.allowed_values import CheckedModel, allowed, flawless, misplaced, table_depth, table_entry
 from shared.config.loopback import is_loopback
 from shared.config.provider_settings import BUILT_IN, ProviderSettings, built_in
 from shared.config.redis_url import flaw_of_url
@@ -41,10 +36,8 @@ Price = Annotated[Decimal, Field(ge=0, le=100_000, max_digits=12, decimal_places
 """USD for a million tokens."""
 
 
-class PriceSettings(BaseModel):
+class PriceSettings(CheckedModel):
     """What a model costs: `[prices."PROVIDER/MODEL"]` in `midstream.toml`."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     input: Price = Field(description="USD for a million tokens of input, as text so that no digit is lost.")
     output: Price = Field(description="USD for a million tokens of output, reasoning included.")
@@ -55,16 +48,11 @@ class PriceSettings(BaseModel):
         default=None, description="USD for a million tokens written to a cache. Defaults to `input`."
     )
 
-    @field_validator("*", mode="before")
-    @classmethod
-    def _of_its_kind(cls, value: Any, info: ValidationInfo) -> Any:
-        return refuse_other_kinds(cls.model_fields[str(info.field_name)], value)
 
-
-class Settings(BaseSettings):
+class Settings(CheckedModel, BaseSettings):
     """All settings of the API, the worker and the command line. Environment names are `MIDSTREAM_` + the field's."""
 
-    model_config = SettingsConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False)
+    model_config = SettingsConfigDict(validate_default=True)
     sources: ClassVar[Sources] = Sources()
     fallback: ClassVar[Mapping[str, Any]] = {}
     """What counts where neither the command line nor the environment nor the file says anything."""
@@ -337,11 +325,6 @@ class Settings(BaseSettings):
         default="info", description="Least severity that is logged. Defaults to info."
     )
 
-    @field_validator("*", mode="before")
-    @classmethod
-    def _of_its_kind(cls, value: Any, info: ValidationInfo) -> Any:
-        return refuse_other_kinds(cls.model_fields[str(info.field_name)], value)
-
     @property
     def queue_apart(self) -> bool:
         """Whether the queue has a Redis of its own."""
@@ -393,7 +376,7 @@ class Settings(BaseSettings):
         return prices
 
     @model_validator(mode="after")
-    def _names_resolve(self) -> Settings:
+    def _names_resolve(self) -> Self:
         known = self.endpoints()
         named: dict[tuple[str, ...], str] = {("models", alias): target for alias, target in self.models.items()}
         if self.default_model is not None and self.default_model not in self.models:

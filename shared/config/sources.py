@@ -1,7 +1,5 @@
 """Where settings are written: on the command line, in variables, in `midstream.toml`; an earlier one wins."""
 
-from __future__ import annotations
-
 import difflib
 import json
 import os
@@ -29,8 +27,7 @@ class Sources:
     options: Mapping[str, Any] = field(default_factory=dict)
     variables: Mapping[str, Any] = field(default_factory=dict)
     """As tables: what `MIDSTREAM_PROVIDERS__LOCAL__BASE_URL` says is under `providers`, `local`, `base_url`."""
-    names: frozenset[str] = frozenset()
-    """Of the variables."""
+    variable_names: frozenset[str] = frozenset()
     file: Mapping[str, Any] = field(default_factory=dict)
     path: Path = Path("midstream.toml")
 
@@ -41,7 +38,7 @@ class Sources:
             return f"--{names[0].replace('_', '-')}"
         for length in range(len(names), 0, -1):
             variable = VARIABLE_PREFIX + NESTING_MARK.join(names[:length]).upper()
-            if variable in self.names and (length == len(names) or _has(self.variables, names)):
+            if variable in self.variable_names and (length == len(names) or _has(self.variables, names)):
                 rest = _dotted(names[length:])
                 return f"{variable}: {rest}" if rest else variable
         in_file = f"{_dotted(names)} in {self.path}"

@@ -3,8 +3,6 @@
 The text goes on from "NAME:" and says what is allowed. It never has the value in it, which may be a secret.
 """
 
-from __future__ import annotations
-
 import re
 from contextlib import suppress
 from datetime import date

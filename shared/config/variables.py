@@ -5,8 +5,6 @@ its namespace (Kubernetes, "Accessing the Service"; Docker's `--link` before it)
 over in silence, also where a setting of ours has the name. A stranger is worth a warning: it may be one misspelt.
 """
 
-from __future__ import annotations
-
 import difflib
 import os
 import re

@@ -4,8 +4,6 @@ A packed entry has the id of its last delta. Whatever cursor a viewer holds, a r
 the next delta, and leaves out those up to the cursor: ids, order and bytes of the events stay what they were.
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Iterable, Iterator
 from itertools import pairwise

@@ -1,8 +1,6 @@
 """An event as it stands in the log: its id, its type, and its data as bytes of JSON."""
 
-from __future__ import annotations
-
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from shared.log.events import EventId
 
@@ -18,7 +16,7 @@ class Entry(NamedTuple):
     data: bytes
 
     @classmethod
-    def read(cls, raw: RawEntry) -> Entry:
+    def read(cls, raw: RawEntry) -> Self:
         """An entry as Redis replied it."""
         event_id, (type, data) = raw
         return cls(read_id(event_id), type.decode(), data)

@@ -3,8 +3,6 @@
 Pure values. Identity (the event id) is the log's concern: a log entry is an event's type and its compact JSON.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any, ClassVar, Literal, NamedTuple, Self, get_args
 
@@ -32,7 +30,7 @@ class EventId(NamedTuple):
         return f"{self.token}-{self.seq}"
 
     @property
-    def before(self) -> EventId:
+    def before(self) -> "EventId":
         """The id just before this one, in the order of Redis' stream ids; ORIGIN's is ORIGIN."""
         if self.seq:
             return EventId(self.token, self.seq - 1)

@@ -4,12 +4,10 @@ Every write is one Lua script that checks the record (sealed? whose token?) and 
 either exactly the continuation of what is there, or nothing.
 """
 
-from __future__ import annotations
-
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import msgspec
 from redis.asyncio import Redis
@@ -126,7 +124,7 @@ class Reply(NamedTuple):
     cancel: bool = False
 
     @classmethod
-    def parse(cls, raw: Sequence[bytes]) -> Reply:
+    def parse(cls, raw: Sequence[bytes]) -> Self:
         if raw[0] == b"OK":
             return cls(WriteOutcome.OK, cancel=raw[1] == b"1")
         outcome = WriteOutcome(raw[0].decode())
@@ -142,7 +140,7 @@ class Publication(NamedTuple):
     entries: list[Entry]
 
     @classmethod
-    def parse(cls, message: bytes) -> Publication | None:
+    def parse(cls, message: bytes) -> Self | None:
         """A published batch, or None for the news that the generation was deleted."""
         if message == b"deleted":
             return None

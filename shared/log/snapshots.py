@@ -1,19 +1,15 @@
 """A generation as it stands: the fold of its events, for who wants the answer and not the stream."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from shared.errors import TooDeepError
 from shared.log import events
 from shared.log.events import ORIGIN, TERMINAL_TYPES, EventId, Usage
 from shared.request.generation_request import MAX_DEPTH
 from shared.strict_json import nests_deeper
-
-T = TypeVar("T")
 
 MAX_RAW_LISTED = 50
 """Raw events that a snapshot lists at most; the rest it counts."""
@@ -76,11 +72,8 @@ class Snapshot:
         self.usage: Usage | None = None
         self.end: events.Completed | events.Failed | events.Cancelled | None = None
         self.response_id: str | None = None
-        """The provider's id of the answer."""
         self.request_id: str | None = None
-        """The provider's id of the HTTP request."""
         self.model: str | None = None
-        """The model that answers, as the provider names it."""
         self.raw_count = 0
         self.raw: list[events.Raw] = []
         """The raw events from the first on, as far as `MAX_RAW_LISTED` and `MAX_RAW_BYTES` go."""
@@ -114,9 +107,7 @@ class Snapshot:
             case events.Attempt() as event:
                 self._begin(event)
             case events.Response() as event:
-                self.response_id = _given(event.response_id, self.response_id)
-                self.request_id = _given(event.request_id, self.request_id)
-                self.model = _given(event.model, self.model)
+                _take_given(event, self, "response_id", "request_id", "model")
             case events.Part() as event:
                 self._open(event)
             case events.Annotation() as event:
@@ -124,7 +115,8 @@ class Snapshot:
                     self._places[event.part].annotations.append(event.fields)
             case events.PartEnd() as event:
                 if 0 <= event.part < len(self._places):
-                    _finish(self._places[event.part], event)
+                    self._places[event.part].ended = True
+                    _take_given(event, self._places[event.part], "signature", "encrypted", "provider")
             case events.Raw() as event:
                 self._list(event, len(data))
             case events.UsageReport() as event:
@@ -145,9 +137,10 @@ class Snapshot:
         for part in self._places:
             part.place = None
         self._places = []
-        cached = event.cached is True
         self.attempts.append(
-            AttemptLine(event.number, event.reason, event.model, event.provider, event.continues, cached)
+            AttemptLine(
+                event.number, event.reason, event.model, event.provider, event.continues, cached=event.cached is True
+            )
         )
 
     def _open(self, event: events.Part) -> None:
@@ -158,13 +151,7 @@ class Snapshot:
         else:
             part = self._place(event.part, event.kind)
             part.kind = event.kind
-        part.call_id = _given(event.call_id, part.call_id)
-        part.name = _given(event.name, part.name)
-        part.item_id = _given(event.item_id, part.item_id)
-        part.executor = _given(event.executor, part.executor)
-        part.summary = _given(event.summary, part.summary)
-        part.media_type = _given(event.media_type, part.media_type)
-        part.url = _given(event.url, part.url)
+        _take_given(event, part, "call_id", "name", "item_id", "executor", "summary", "media_type", "url")
 
     def _list(self, event: events.Raw, size: int) -> None:
         self.raw_count += 1
@@ -193,12 +180,8 @@ class Snapshot:
         return next(found, None) if event.part == len(self._places) else None
 
 
-def _finish(part: PartSoFar, event: events.PartEnd) -> None:
-    part.ended = True
-    part.signature = _given(event.signature, part.signature)
-    part.encrypted = _given(event.encrypted, part.encrypted)
-    part.provider = _given(event.provider, part.provider)
-
-
-def _given(value: T | UnsetType, otherwise: T | None) -> T | None:
-    return otherwise if value is UNSET else value
+def _take_given(event: events.Event, target: object, *fields: str) -> None:
+    """Set those of the fields that the event has."""
+    for name in fields:
+        if (value := getattr(event, name)) is not UNSET:
+            setattr(target, name, value)

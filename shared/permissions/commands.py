@@ -1,7 +1,5 @@
 """What is asked of a Redis: each command with the keys and channels that it is given, for a trial that runs none."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

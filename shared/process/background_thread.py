@@ -5,8 +5,6 @@ calls, and the loop has its turn after SWITCH_INTERVAL_S; it shares the core wit
 wait.
 """
 
-from __future__ import annotations
-
 import asyncio
 import sys
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The signals that end a process in order."""
 
-from __future__ import annotations
-
 import signal
 
 

@@ -1,7 +1,5 @@
 """File descriptors: each connection takes one, and a shell gives 256 (macOS) or 1,024 although more are allowed."""
 
-from __future__ import annotations
-
 import errno
 import logging
 import os
@@ -31,7 +29,7 @@ def raise_limit() -> int:
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
             break
-    return _limit()
+    return _number(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
 
 def places(concurrency: int) -> int:
@@ -81,10 +79,6 @@ def _nothing_left() -> bool:
     except OSError as error:
         return error.errno in EXHAUSTED_ERRNOS
     return False
-
-
-def _limit() -> int:
-    return _number(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
 
 def _number(limit: int) -> int:

@@ -1,7 +1,5 @@
 """Python's garbage collector, kept out of the way of streams."""
 
-from __future__ import annotations
-
 import gc
 
 GC_THRESHOLDS = (10_000, 20, 100)

@@ -1,7 +1,5 @@
 """How a process says that it has come to do its work: systemd's protocol, which `midstream up` uses as well."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import socket

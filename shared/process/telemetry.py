@@ -1,7 +1,5 @@
 """Logging for the api, the worker and the command line: lines on stderr, without prompts, answers or secrets."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import signal

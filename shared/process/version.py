@@ -1,14 +1,11 @@
 """Which Midstream this is."""
 
-from __future__ import annotations
-
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed
+from importlib import metadata
 
 
 def version() -> str:
     """The version that is installed, such as 0.1.0; in a source tree that never was, a word that says so."""
     try:
-        return installed("midstream")
-    except PackageNotFoundError:
+        return metadata.version("midstream")
+    except metadata.PackageNotFoundError:
         return "unknown (not installed)"

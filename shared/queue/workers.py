@@ -1,7 +1,5 @@
 """Workers: which of them are alive, so that the API and `midstream doctor` can say when none is."""
 
-from __future__ import annotations
-
 from redis.asyncio import Redis
 
 from shared.storage.clock import read_clock

@@ -1,7 +1,5 @@
 """What a protocol can say: a request that asks for more is refused before it is queued, and never silently cut."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -14,6 +12,7 @@ from shared.request.generation_request import (
     FilePart,
     GenerationRequest,
     ImagePart,
+    Message,
     NamedTool,
     ObjectFormat,
     SystemMessage,
@@ -142,10 +141,8 @@ def _chat(request: GenerationRequest, endpoint: ProviderSettings | None) -> Iter
 
 
 def _responses(request: GenerationRequest, endpoint: ProviderSettings | None) -> Iterator[Unsupported]:
-    del endpoint
     for at, message in enumerate(request.messages):
-        if not isinstance(message, ToolMessage) and message.name is not None:
-            yield Unsupported(f"/messages/{at}/name", "this provider knows no names; write it into the content")
+        yield from _names(at, message)
 
 
 def _anthropic(request: GenerationRequest, endpoint: ProviderSettings | None) -> Iterator[Unsupported]:
@@ -164,16 +161,10 @@ def _anthropic(request: GenerationRequest, endpoint: ProviderSettings | None) ->
         yield Unsupported("/reasoning_effort", "this model cannot be kept from thinking; use minimal")
     yield from _sampling(request, endpoint)
     yield from _budget(request)
-    if not any(_says_something(message) for message in request.messages if not isinstance(message, SystemMessage)):
-        yield Unsupported("/messages", "this provider needs a message that is neither system nor empty")
+    yield from _nothing_said(request)
     for at, message in enumerate(request.messages):
-        if not isinstance(message, ToolMessage) and message.name is not None:
-            yield Unsupported(f"/messages/{at}/name", "this provider knows no names; write it into the content")
-        if isinstance(message, AssistantMessage):
-            for index, call in enumerate(message.tool_calls or ()):
-                if not _is_object(call.function.arguments):
-                    pointer = f"/messages/{at}/tool_calls/{index}/function/arguments"
-                    yield Unsupported(pointer, "must be a JSON object for this provider")
+        yield from _names(at, message)
+        yield from _arguments(at, message)
     for pointer, part in request.pieces():
         if isinstance(part, ImagePart):
             yield from _image(f"{pointer}/image_url", part)
@@ -224,7 +215,6 @@ def _image(pointer: str, part: ImagePart) -> Iterator[Unsupported]:
 
 
 def _gemini(request: GenerationRequest, endpoint: ProviderSettings | None) -> Iterator[Unsupported]:
-    del endpoint
     version = gemini_version(request.model)
     if request.parallel_tool_calls is False:
         yield Unsupported("/parallel_tool_calls", "this provider decides by itself; leave it out")
@@ -237,18 +227,13 @@ def _gemini(request: GenerationRequest, endpoint: ProviderSettings | None) -> It
         yield Unsupported("/seed", "must fit into 32 bits for this provider")
     if not request.tools and (request.tool_choice == "required" or isinstance(request.tool_choice, NamedTool)):
         yield Unsupported("/tool_choice", "needs tools to choose from")
-    if not any(_says_something(message) for message in request.messages if not isinstance(message, SystemMessage)):
-        yield Unsupported("/messages", "this provider needs a message that is neither system nor empty")
+    yield from _nothing_said(request)
     called: set[str] = set()
     for at, message in enumerate(request.messages):
-        if not isinstance(message, ToolMessage) and message.name is not None:
-            yield Unsupported(f"/messages/{at}/name", "this provider knows no names; write it into the content")
+        yield from _names(at, message)
+        yield from _arguments(at, message)
         if isinstance(message, AssistantMessage):
-            for index, call in enumerate(message.tool_calls or ()):
-                called.add(call.id)
-                if not _is_object(call.function.arguments):
-                    pointer = f"/messages/{at}/tool_calls/{index}/function/arguments"
-                    yield Unsupported(pointer, "must be a JSON object for this provider")
+            called.update(call.id for call in message.tool_calls or ())
         elif isinstance(message, ToolMessage) and message.tool_call_id not in called:
             pointer = f"/messages/{at}/tool_call_id"
             yield Unsupported(pointer, "this provider needs the function's name: no message before it made this call")
@@ -262,6 +247,23 @@ def _gemini(request: GenerationRequest, endpoint: ProviderSettings | None) -> It
             yield Unsupported(
                 pointer, "a tool's result can only be text for this model; send the image in a user message"
             )
+
+
+def _names(at: int, message: Message) -> Iterator[Unsupported]:
+    if not isinstance(message, ToolMessage) and message.name is not None:
+        yield Unsupported(f"/messages/{at}/name", "this provider knows no names; write it into the content")
+
+
+def _arguments(at: int, message: Message) -> Iterator[Unsupported]:
+    for index, call in enumerate(message.tool_calls or () if isinstance(message, AssistantMessage) else ()):
+        if not _is_object(call.function.arguments):
+            pointer = f"/messages/{at}/tool_calls/{index}/function/arguments"
+            yield Unsupported(pointer, "must be a JSON object for this provider")
+
+
+def _nothing_said(request: GenerationRequest) -> Iterator[Unsupported]:
+    if not any(_says_something(message) for message in request.messages if not isinstance(message, SystemMessage)):
+        yield Unsupported("/messages", "this provider needs a message that is neither system nor empty")
 
 
 def _says_something(message: UserMessage | AssistantMessage | ToolMessage) -> bool:

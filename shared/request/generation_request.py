@@ -1,11 +1,9 @@
 """What a caller asks for: the body of `POST /v1/generations`, messages and tools in the shape of OpenAI Chat."""
 
-from __future__ import annotations
-
 import base64
 import math
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 from urllib.parse import unquote_to_bytes
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
@@ -179,7 +177,7 @@ class File(_Strict):
     filename: str | None = Field(default=None, min_length=1, max_length=255)
 
     @model_validator(mode="after")
-    def _is_one(self) -> File:
+    def _is_one(self) -> Self:
         if (self.file_data is None) == (self.file_url is None):
             raise ValueError("needs file_data or file_url, and not both")
         return self
@@ -216,7 +214,7 @@ class ToolCall(_Strict):
     provider: str | None = None
 
     @model_validator(mode="after")
-    def _is_whose(self) -> ToolCall:
+    def _is_whose(self) -> Self:
         if self.signature and not self.provider:
             raise ValueError("needs provider, as part_end named it: a signature is worth something there only")
         return self
@@ -237,7 +235,7 @@ class Reasoning(_Strict):
     provider: str | None = None
 
     @model_validator(mode="after")
-    def _is_whose(self) -> Reasoning:
+    def _is_whose(self) -> Self:
         if (self.signature or self.encrypted) and not self.provider:
             raise ValueError("needs provider, as part_end named it: a signature is worth something there only")
         if not (self.text or self.signature or self.encrypted):
@@ -272,7 +270,7 @@ class AssistantMessage(_Strict):
     reasoning: Annotated[list[Reasoning], Parts] | None = None
 
     @model_validator(mode="after")
-    def _says_something(self) -> AssistantMessage:
+    def _says_something(self) -> Self:
         if self.content is None and self.refusal is None and not self.tool_calls:
             raise ValueError("needs content, refusal or tool_calls")
         return self
@@ -445,7 +443,7 @@ class GenerationRequest(_Strict):
     )
 
     @model_validator(mode="after")
-    def _reasons_one_way(self) -> GenerationRequest:
+    def _reasons_one_way(self) -> Self:
         if self.reasoning_effort is not None and self.reasoning_budget is not None:
             raise ValueError("reasoning_effort and reasoning_budget exclude each other; give one")
         return self

@@ -1,7 +1,5 @@
 """How deep JSON text nests and how many values it has, found without making one; and it without what lies too deep."""
 
-from __future__ import annotations
-
 import itertools
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A request from its JSON, and a provider's as JSON: in steps, so that in a thread (aside.py) they let others run."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple

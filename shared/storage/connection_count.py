@@ -4,8 +4,6 @@ Each process has up to `redis_connections` for its commands, one pool for both R
 are those that wait or listen. The figures are those of one Redis for logs and queue; of two, neither has more.
 """
 
-from __future__ import annotations
-
 from shared.config.settings import Settings
 from shared.storage.disk_sync import WAITING_CONNECTIONS
 

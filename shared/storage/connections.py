@@ -1,7 +1,5 @@
 """Connections to Redis: redis-py has no timeouts and no retries unless told, and waits where it need not."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
@@ -55,8 +53,7 @@ def _pool(url: str, primary: Primary, **options: Any) -> BoundedPool:
     if not url.startswith("unix://"):
         options["socket_keepalive"] = True
     if (address := sentinel_address(url)) is not None:
-        kind = ManagedTls if address.tls else ManagedTcp
-        options |= {**address.redis, "connection_class": kind}
+        options |= {**address.redis, "connection_class": ManagedTls if address.tls else ManagedTcp}
         return SentinelPool(Sentinels(address), address.service, primary, **options)
     pool = BoundedPool.from_url(url, **options)
     # After the fact, as the class that the address stands for wins over one that is given.
@@ -79,9 +76,7 @@ class _Client(Redis):
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
         """As redis-py's, but for what it writes around an error."""
-        make: Any = _Pipeline
-        pipe: Pipeline = make(self.connection_pool, self.response_callbacks, transaction, shard_hint)
-        return pipe
+        return _Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
         self.outage.close()

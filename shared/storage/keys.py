@@ -4,8 +4,6 @@ Those of one generation share the hash tag `{ID}`, and so one cluster slot: one 
 these and others.
 """
 
-from __future__ import annotations
-
 from datetime import date
 
 SECRET_KEY = "midstream:secret"
@@ -32,14 +30,10 @@ class GenerationKeys:
 
     def __init__(self, generation_id: str) -> None:
         self.record = f"midstream:{{{generation_id}}}:record"
-        self.log = f"midstream:{{{generation_id}}}:log"
+        self.log = self.channel = f"midstream:{{{generation_id}}}:log"
+        """The log, and the channel of its name where the append script publishes what it wrote."""
         self.tombstone = f"midstream:{{{generation_id}}}:tombstone"
         self.packing = f"midstream:{{{generation_id}}}:packing"
-
-    @property
-    def channel(self) -> str:
-        """Where the append script publishes what it wrote: named as the log."""
-        return self.log
 
 
 def job_key(generation_id: str) -> str:

@@ -1,7 +1,5 @@
 """Lua scripts as callables: each a file beside the module that calls it, run by hash, loaded on demand."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +11,7 @@ from redis.exceptions import NoScriptError
 
 Argument = str | bytes | int
 
-_ROOT = Path(__file__).parents[2]
-"""Of our packages."""
+_PACKAGES_ROOT = Path(__file__).parents[2]
 _PRELUDE = Path(__file__).with_name("prelude.lua").read_text(encoding="utf-8")
 """Functions that several scripts need: stands before the text of each."""
 
@@ -27,7 +24,7 @@ class LuaScript:
     """
 
     def __init__(self, path: str) -> None:
-        self.text = _PRELUDE + (_ROOT / path).read_text(encoding="utf-8")
+        self.text = _PRELUDE + (_PACKAGES_ROOT / path).read_text(encoding="utf-8")
         self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
     async def __call__(self, redis: Redis, keys: Sequence[str], args: Sequence[Argument] = ()) -> Any:
@@ -40,10 +37,8 @@ class LuaScript:
 
     def queue(self, pipe: Pipeline, keys: Sequence[str], args: Sequence[Argument] = ()) -> None:
         """Add it to a pipeline. A reply of NoScriptError means that it did not run: `load` it and send it again."""
-        execute: Any = pipe.execute_command
-        execute("EVALSHA", self.sha, len(keys), *keys, *args)
+        pipe.execute_command("EVALSHA", self.sha, len(keys), *keys, *args)
 
     async def load(self, redis: Redis) -> None:
         """Make the server know the text. Raises redis.exceptions.RedisError."""
-        execute: Any = redis.execute_command
-        await execute("SCRIPT", "LOAD", self.text)
+        await redis.execute_command("SCRIPT", "LOAD", self.text)  # type: ignore[no-untyped-call]

@@ -1,7 +1,5 @@
 """One connection to Redis: cheaper than redis-py's, and its refusals heeded."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress

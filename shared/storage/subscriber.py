@@ -1,7 +1,5 @@
 """The one subscriber connection of this process: hears what every followed log publishes."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from contextlib import suppress

@@ -461,8 +461,8 @@ MUTANTS = (
     ),
     _one(
         "a stream without its end marker is complete",
-        "worker/providers/openai_chat/reader.py",
-        "        if not finish.stands:\n            raise",
+        FINISH,
+        "        if not self.stands:\n            raise",
         "        if False:\n            raise",
         "ends",
     ),
@@ -700,7 +700,7 @@ MUTANTS = (
     _one(
         "a first word after much else waits for the window",
         "worker/writing/writer.py",
-        "or self._said_at is None or self._acked <= self._said_at",
+        "or self._first_delta_at is None or self._acked <= self._first_delta_at",
         "",
         "appender",
     ),
@@ -958,8 +958,8 @@ MUTANTS = (
     _one(
         "a broken attempt is counted as whole",
         "worker/billing/bill.py",
-        "elif cost is None or call.completed:",
-        "elif True:",
+        "if cost is not None and not estimated and not call.completed:",
+        "if False:",
         "bill",
     ),
     _one(
@@ -1153,8 +1153,8 @@ MUTANTS = (
     _one(
         "a refusal in a pipeline is none",
         "shared/storage/connections.py",
-        "make: Any = _Pipeline",
-        "make: Any = Pipeline",
+        "return _Pipeline(",
+        "return Pipeline(",
         "redis",
     ),
     _one("a refusal in a script is none", "shared/storage/outage.py", 'return "NOPERM"', "pass", "redis"),

@@ -1,7 +1,5 @@
 """The bill: what a generation's attempts used, and what that costs. What a lost or failed attempt used was paid too."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
@@ -82,7 +80,7 @@ class _Call:
     numbered: bool = False
     """Its events have the provider's numbers, by which it can be found again."""
 
-    def goes_on(self, earlier: _Call) -> bool:
+    def goes_on(self, earlier: "_Call") -> bool:
         """Whether this is the same call, which was left and found again: its counts include those before.
 
         A name alone does not say so: some servers call all their answers the same.
@@ -200,13 +198,10 @@ class Bill:
                 asked = await self._characters()
             used = call.usage or token_estimate.usage((asked or 0) + call.before, call.said)
             cost = self._prices.cost(begun.provider, (named, begun.model), used, call.at_ms)
-            if call.usage is None:
-                spent.append(Spent(begun.name, used, cost, estimated=True))
-            elif cost is None or call.completed:
-                spent.append(Spent(begun.name, used, cost))
-            else:
-                # It may have had more to count.
-                spent.append(Spent(begun.name, used, replace(cost, at_least=True)))
+            estimated = call.usage is None
+            if cost is not None and not estimated and not call.completed:
+                cost = replace(cost, at_least=True)  # it may have had more to count
+            spent.append(Spent(begun.name, used, cost, estimated=estimated or UNSET))
         return spent
 
     def _joined(self) -> list[_Call]:

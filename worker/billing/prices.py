@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal, localcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from shared.config.provider_settings import ProviderSettings
 from shared.config.settings import PriceSettings, Settings
 from shared.log.events import Cost, Usage
 
@@ -22,7 +22,6 @@ ROUNDING = Decimal("1e-12")
 DECIMAL_DIGITS = 60
 """Of the arithmetic: more than any product of a price and a count has."""
 MAX_REMEMBERED_MODELS = 1000
-"""Names of models whose entries are remembered."""
 
 
 class Prices:
@@ -44,15 +43,8 @@ class Prices:
 
             self._known = get_snapshot()
             for name in endpoints.keys() - simulated:
-                if (vendor := self._vendor(endpoints[name])) is not None:
-                    self._vendors[name] = vendor
-
-    def _vendor(self, endpoint: ProviderSettings) -> Provider | None:
-        assert self._known is not None
-        try:
-            return self._known.find_provider(None, None, endpoint.address)
-        except LookupError:
-            return None
+                with suppress(LookupError):
+                    self._vendors[name] = self._known.find_provider(None, None, endpoints[name].address)
 
     def _search(self, provider: str, model: str) -> ModelInfo | None:
         """The entry of a model. The data's own look-up remembers each name for ever, and callers invent names."""
@@ -100,19 +92,16 @@ def _charge(price: PriceSettings, usage: Usage) -> Decimal | None:
         return None  # they contradict each other
     cached = price.input if price.cached is None else price.cached
     cache_write = price.input if price.cache_write is None else price.cache_write
-    million = (
+    return (
         fresh * price.input
         + usage.cached_tokens * cached
         + usage.cache_write_tokens * cache_write
         + usage.output_tokens * price.output
-    )
-    return million.scaleb(-6)
+    ).scaleb(-6)
 
 
 def _cost(amount: Decimal | None) -> Cost | None:
-    if amount is None:
-        return None
-    return Cost(f"{amount.quantize(ROUNDING).normalize():f}", CURRENCY)
+    return None if amount is None else Cost(f"{amount.quantize(ROUNDING).normalize():f}", CURRENCY)
 
 
 def _within(root: str | None, address: str | None) -> bool:

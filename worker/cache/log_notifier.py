@@ -1,7 +1,5 @@
 """News: wakes whoever follows a log, over one subscription for each log however many follow it."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,15 +15,11 @@ class _Channel:
         self.followers: set[asyncio.Event] = set()
 
     def subscribed(self) -> None:
-        self._wake()
-
-    def published(self, message: bytes) -> None:
-        del message  # the log is the truth, and is read
-        self._wake()
-
-    def _wake(self) -> None:
         for follower in self.followers:
             follower.set()
+
+    def published(self, message: bytes) -> None:
+        self.subscribed()  # the log is the truth, and is read
 
 
 class LogNotifier:

@@ -1,14 +1,12 @@
 """The cache: which generation answers all identical requests of an owner, finished or still running."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from redis.asyncio import Redis
@@ -45,35 +43,29 @@ def canonical(request: GenerationRequest) -> str:
 def _canonical(request: GenerationRequest) -> Iterator[str]:
     """In steps: message by message, and of one in many parts part by part."""
     fields = request.model_dump(mode="json", exclude={*IMMATERIAL_FIELDS, "messages"}, exclude_defaults=True)
-    before = "{"
-    for name in sorted({*fields, "messages"}):
-        yield f"{before}{_dumped(name)}:"
-        if name == "messages":
-            yield from _joined(request.messages, _message)
-        else:
-            yield _dumped(fields[name])
-        before = ","
-    yield "}"
+    return _object(fields, "messages", _joined(request.messages, _message))
 
 
 def _message(message: Message) -> Iterator[str]:
-    if not isinstance(message.content, list):
+    if isinstance(message.content, list):
+        fields = message.model_dump(mode="json", exclude={"content"}, exclude_defaults=True)
+        yield from _object(fields, "content", _joined(message.content, _part))
+    else:
         yield _dumped(message.model_dump(mode="json", exclude_defaults=True))
-        return
-    fields = message.model_dump(mode="json", exclude={"content"}, exclude_defaults=True)
-    before = "{"
-    for name in sorted({*fields, "content"}):
-        yield f"{before}{_dumped(name)}:"
-        if name == "content":
-            yield from _joined(message.content, _part)
-        else:
-            yield _dumped(fields[name])
-        before = ","
-    yield "}"
 
 
 def _part(part: ContentPart) -> Iterator[str]:
     yield _dumped(part.model_dump(mode="json", exclude_defaults=True))
+
+
+def _object(fields: dict[str, Any], long: str, pieces: Iterable[str]) -> Iterator[str]:
+    """The fields, and one more whose value comes in pieces."""
+    before = "{"
+    for name in sorted({*fields, long}):
+        yield f"{before}{_dumped(name)}:"
+        yield from pieces if name == long else [_dumped(fields[name])]
+        before = ","
+    yield "}"
 
 
 def _joined(items: Iterable[T], pieces: Callable[[T], Iterator[str]]) -> Iterator[str]:
@@ -141,14 +133,13 @@ class AnswerCache:
         kept for `keep_ms`. Raises redis.exceptions.RedisError.
         """
         key = cache_key(await aside(request.size(), digest, owner, request))
-        raw: bytes = await self._lead(self._redis, [key], [asking, useless, keep_ms])
-        return raw.decode()
+        return str(await self._lead(self._redis, [key], [asking, useless, keep_ms]), "utf-8")
 
     def source(self, generation_id: str, owner: str) -> Source:
         """A generation to copy for this owner."""
         return Source(generation_id, owner, self._log, self._generations, self._news)
 
-    def lookup(self, record: Record, asked: KeptRequest) -> Lookup:
+    def lookup(self, record: Record, asked: KeptRequest) -> "Lookup":
         """The look for an answer on behalf of one generation."""
         return Lookup(self, record, asked)
 
@@ -196,7 +187,7 @@ class Lookup:
                 over = led.ended_ms is not None and led.ended_ms <= record.created_ms
                 quiet = _quiet(request, led, settings)
                 found = await source.beginning(
-                    idle=quiet, seconds=seconds, will_do=partial(will_do, request=request) if over else _any
+                    idle=quiet, seconds=seconds, will_do=partial(will_do, request=request) if over else lambda _: True
                 )
             except SourceLostError:
                 useless = leader
@@ -209,10 +200,6 @@ class Lookup:
             longest = patience(request.idle_timeout, None, settings).after / 2
             return Replay(source, found, pace=request.cache.pace, longest=longest, quiet=quiet)
         return None
-
-
-def _any(_: Completed) -> bool:
-    return True
 
 
 def _quiet(request: GenerationRequest, source: Record, settings: Settings) -> float:

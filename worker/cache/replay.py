@@ -1,7 +1,5 @@
 """A replay: another generation's answer, said again as its provider said it."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -68,8 +66,6 @@ class Retelling:
                     return None
             case Completed():
                 event.cost = Cost("0", event.cost.currency) if event.cost else Cost("0")
-            case _:
-                pass
         return event
 
     def _part(self, event: Part) -> Part | None:
@@ -103,7 +99,6 @@ class Replay:
 
     def continues(self, request: GenerationRequest, model: str, so_far: Snapshot) -> bool:
         """Never: it is there to be said again."""
-        del request, model, so_far
         return False
 
     async def stream(
@@ -113,7 +108,6 @@ class Replay:
 
         Raises ProviderError where the source starts over, or ends in anything but an answer.
         """
-        del request, model, so_far
         retelling = Retelling()
         clock = _Clock(self._at, self._longest) if self._pace == "original" else None
         cursor = self._at
@@ -138,15 +132,12 @@ class Replay:
                     if events:
                         yield events
                     yield self._quiet
-            return
         except (SourceLostError, ValueError, RedisError):
-            pass
-        message = "The generation whose answer this one shared started over, or came to no answer."
-        raise ProviderError("incomplete_stream", message, retryable=True)
+            message = "The generation whose answer this one shared started over, or came to no answer."
+            raise ProviderError("incomplete_stream", message, retryable=True) from None
 
     async def cancel(self, request: GenerationRequest, response_id: str) -> None:
         """Nothing: what runs at the provider is the source's."""
-        del request, response_id
 
     async def aclose(self) -> None:
         """It has no connections of its own."""

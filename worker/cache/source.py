@@ -1,7 +1,5 @@
 """A source: the generation whose answer others copy, which may still be running."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable

@@ -1,7 +1,5 @@
 """The pulse: how a worker that was paused knows it before it writes a byte."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import time

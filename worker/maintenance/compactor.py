@@ -1,7 +1,5 @@
 """The packer: makes the logs of generations that have ended small, when the worker has nothing better to do."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections import deque
@@ -48,18 +46,14 @@ class Compactor:
             await self._wake.wait()
             self._wake.clear()
             while self._waiting:
-                await self._quiet()
+                if self._load.share() > BUSY_SHARE:
+                    await asyncio.sleep(MEASURED_S)
+                    continue
                 generation_id = self._waiting.popleft()
                 try:
                     await self.pack(generation_id)
                 except (RedisError, ValueError) as error:
                     logger.info("%s: not packed (%s)", generation_id, type(error).__name__)
-
-    async def _quiet(self) -> None:
-        while True:
-            if self._load.share() <= BUSY_SHARE:
-                return
-            await asyncio.sleep(MEASURED_S)
 
     async def pack(self, generation_id: str) -> bool:
         """Pack a sealed log; False where it stays as it is.

@@ -5,17 +5,13 @@ its last second may have lost an entry of which nobody knows any more, as the AP
 that ran it may be gone too. So all records are looked at once after each start of either Redis.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from shared.generations.generations import Generations
 from shared.storage.keys import RECOVERY_KEY, GenerationKeys
 
 KEYS_PER_SCAN = 1000
-"""Keys of one SCAN."""
 KEYS_PER_PASS = 100_000
-"""Keys that one pass looks at."""
 DONE_MARK = "done"
 
 
@@ -42,14 +38,13 @@ class Recovery:
             cursor, keys = await self._generations.redis.scan(
                 cursor, match=GenerationKeys("*").record, count=KEYS_PER_SCAN
             )
-            enqueued += await self._look_at([self._id(key) for key in keys])
+            enqueued += await self._look_at(
+                [key.decode().removeprefix(self._prefix).removesuffix(self._suffix) for key in keys]
+            )
             if cursor == 0:
                 break
         await redis.set(RECOVERY_KEY, f"{starts} {cursor or DONE_MARK}")
         return enqueued
-
-    def _id(self, key: bytes) -> str:
-        return key.decode().removeprefix(self._prefix).removesuffix(self._suffix)
 
     async def _look_at(self, generation_ids: Sequence[str]) -> int:
         ends = await self._generations.ends(generation_ids)

@@ -1,7 +1,5 @@
 """Base64 in pieces that were each encoded alone, as one Base64 text (RFC 4648)."""
 
-from __future__ import annotations
-
 import base64
 
 

@@ -3,8 +3,6 @@
 Only what an endpoint's `api_key_env` names goes to it.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -4,8 +4,6 @@ Messages are our own sentences. A provider's text may repeat the prompt, so it h
 shown; only its error code is, where it looks like one.
 """
 
-from __future__ import annotations
-
 import math
 import re
 import time
@@ -141,10 +139,9 @@ def problem(
     retry_after: float | None = None,
 ) -> ProviderError:
     """The error of provider `name`; whether it is retryable follows from its code unless given."""
-    sentence = f"{name}: {_SENTENCES[code]}" + (f" ({detail})" if detail else "")
     return ProviderError(
         code,
-        sentence,
+        f"{name}: {_SENTENCES[code]}" + (f" ({detail})" if detail else ""),
         retryable=code in _RETRYABLE if retryable is None else retryable,
         retry_after=retry_after,
     )
@@ -155,19 +152,21 @@ def from_status(name: str, status: int, headers: Mapping[str, str], body: object
     error = _error_of(body)
     words = _words(error)
     usual: ErrorCode = "bad_request" if 400 <= status < 500 else "provider_error"
-    narrower = (_NARROWER[word] for word in words if word in _NARROWER)
-    code: ErrorCode = next(narrower, _STATUSES.get(status, usual))
+    code: ErrorCode = next((_NARROWER[word] for word in words if word in _NARROWER), _STATUSES.get(status, usual))
     if code == "bad_request" and _TOO_LONG.search(str(error.get("message"))):
         code = "context_length"
     # A redirect is not followed: the key and the prompt would go to an address that nobody configured.
     retryable: bool | None = False if status < 400 or "insufficient_quota" in words else None
     if (wish := headers.get("x-should-retry")) in ("true", "false"):
         retryable = wish == "true"
-    detail = ", ".join([f"HTTP {status}", *words[:1]])
-    wish_in_seconds = retry_after(headers)
-    if wish_in_seconds is None:
-        wish_in_seconds = _retry_delay(error)
-    return problem(name, code, detail, retryable=retryable, retry_after=wish_in_seconds)
+    seconds = retry_after(headers)
+    return problem(
+        name,
+        code,
+        ", ".join([f"HTTP {status}", *words[:1]]),
+        retryable=retryable,
+        retry_after=_retry_delay(error) if seconds is None else seconds,
+    )
 
 
 def from_event(name: str, error: object) -> ProviderError:
@@ -177,8 +176,7 @@ def from_event(name: str, error: object) -> ProviderError:
     status = next((int(word) for word in words if len(word) == 3 and word.isdigit()), None)
     if status is not None and 400 <= status < 600:
         return from_status(name, status, {}, fields)
-    known = (_WORDS[word] for word in words if word in _WORDS)
-    code: ErrorCode = next(known, "provider_error")
+    code: ErrorCode = next((_WORDS[word] for word in words if word in _WORDS), "provider_error")
     if code == "bad_request" and _TOO_LONG.search(str(fields.get("message"))):
         code = "context_length"
     retryable = False if "insufficient_quota" in words else None

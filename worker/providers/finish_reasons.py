@@ -1,10 +1,9 @@
 """What a finish reason is worth, where a protocol has a terminal marker that may never come."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 
+from worker.providers.errors import problem
 from worker.providers.provider import ProviderEvent, adds
 
 
@@ -27,6 +26,16 @@ class Finish:
         without counts may be the stamp of an endpoint that thinks.
         """
         return self.stands and (said or self._counted or (self.reason or "").lower() != "stop")
+
+    def check(self, name: str, unfinished: bytes, missing: str) -> None:
+        """Look whether a stream of provider `name` that ended without its terminal marker may be whole.
+
+        Raises ProviderError where it was cut, or the finish reason, which it calls `missing`, never came.
+        """
+        if unfinished.strip() and not self.certain:
+            raise problem(name, "incomplete_stream", "half an event")
+        if not self.stands:
+            raise problem(name, "incomplete_stream", f"no {missing}")
 
     def read(self, reason: str | None, events: Sequence[ProviderEvent], *, counts: bool) -> None:
         """One event was read: the finish reason in it, what came of it, and whether it counts tokens."""

@@ -5,8 +5,6 @@ Claude's response": no trailing whitespace), chat templates trim it, and a model
 something else. It says that white space again, then, and what comes again is taken away.
 """
 
-from __future__ import annotations
-
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -131,8 +129,7 @@ class Joint:
         self.closed = False
         """Nothing more is taken: all further text is new."""
         self._sent = begun.sent if repeats else ""
-        self._heard = 0
-        """Characters of the repetition that came."""
+        self._repeated_chars = 0
         self._tail = begun.tail
         self._half = ""
 
@@ -141,16 +138,16 @@ class Joint:
         if self.closed:
             return text
         text, self._half = _paired(self._half + text)
-        if self._heard < len(self._sent):
-            ahead = self._sent[self._heard : self._heard + len(text)]
+        if self._repeated_chars < len(self._sent):
+            ahead = self._sent[self._repeated_chars : self._repeated_chars + len(text)]
             if text == ahead:
-                self._heard += len(text)
+                self._repeated_chars += len(text)
                 return ""
-            if text.startswith(ahead) and self._heard + len(ahead) == len(self._sent):
+            if text.startswith(ahead) and self._repeated_chars + len(ahead) == len(self._sent):
                 text = text[len(ahead) :]
             else:
-                text = self._sent[: self._heard] + text
-            self._heard = len(self._sent)
+                text = self._sent[: self._repeated_chars] + text
+            self._repeated_chars = len(self._sent)
         while text and self._tail and text[0] == self._tail[0]:
             text, self._tail = text[1:], self._tail[1:]
         if text or not self._tail:
@@ -160,7 +157,7 @@ class Joint:
 
     def close(self) -> str:
         """What was held back; all further text is new."""
-        held = self._sent[: self._heard] if self._heard < len(self._sent) else ""
+        held = self._sent[: self._repeated_chars] if self._repeated_chars < len(self._sent) else ""
         self.closed, self._sent = True, ""
         return held + self._take_half()
 

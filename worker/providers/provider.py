@@ -1,7 +1,5 @@
 """What every provider adapter is: one upstream protocol turned into our events, and nothing else."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncGenerator, Sequence
 from typing import Literal, Protocol
 
@@ -58,8 +56,7 @@ class Provider(Protocol):
     """Seconds of silence that end a call, where the request does not say; None: the worker's."""
 
     def continues(self, request: GenerationRequest, model: str, so_far: Snapshot) -> bool:
-        """Whether an answer that broke off after `so_far` can go on there."""
-        ...
+        """Says whether an answer that broke off after `so_far` can go on there."""
 
     def stream(
         self, request: GenerationRequest, model: str, so_far: Snapshot | None = None
@@ -72,15 +69,12 @@ class Provider(Protocol):
         Raises ProviderError, also where the stream ends with neither the protocol's terminal marker nor a finish
         reason.
         """
-        ...
 
     async def cancel(self, request: GenerationRequest, response_id: str) -> None:
         """End an answer to this request that goes on although its connection was closed; nothing where none does.
 
         It is a try, of 5 s at most, which does not say whether it succeeded.
         """
-        ...
 
     async def aclose(self) -> None:
         """Close idle connections."""
-        ...

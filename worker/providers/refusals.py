@@ -4,8 +4,6 @@ All owners' requests go through one worker. What one of them has in its own `ext
 must not change what is asked for the others.
 """
 
-from __future__ import annotations
-
 import re
 
 from openai import APIStatusError
@@ -14,7 +12,6 @@ from shared.request.generation_request import GenerationRequest
 
 _REFUSALS = (400, 422)
 MAX_REMEMBERED_MODELS = 1000
-"""Models that are remembered."""
 
 
 class Refusals:

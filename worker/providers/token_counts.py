@@ -1,7 +1,5 @@
 """Token counts that a provider tells: all of them can be, or there are none."""
 
-from __future__ import annotations
-
 from typing import TypeVar
 
 import msgspec

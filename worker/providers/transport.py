@@ -4,8 +4,6 @@ httpx2's own transport takes each piece through a parser in Python, locks and a 
 its answer are in C; this hands requests and answers over, and says its errors in httpx2's words.
 """
 
-from __future__ import annotations
-
 import ssl
 import sys
 from collections.abc import AsyncIterator
@@ -22,6 +20,16 @@ PIECE_BYTES = 262_144
 """Bytes of a request's body that are written at once; the loop has other streams to serve meanwhile."""
 
 _ERRORS = (aiohttp.ClientError, OSError, ValueError)
+_TOLD: dict[type[Exception], type[httpx2.TransportError]] = {
+    aiohttp.ConnectionTimeoutError: httpx2.ConnectTimeout,
+    aiohttp.ClientConnectorError: httpx2.ConnectError,
+    TimeoutError: httpx2.ReadTimeout,
+    aiohttp.InvalidURL: httpx2.UnsupportedProtocol,
+    aiohttp.NonHttpUrlClientError: httpx2.UnsupportedProtocol,
+    OSError: httpx2.ReadError,
+    ValueError: httpx2.LocalProtocolError,  # a header with a line's end in it
+}
+"""aiohttp's errors in httpx2's words; the first that fits counts."""
 # What aiohttp would add to a request; the SDKs have said what they want to say.
 _SILENT = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
@@ -184,19 +192,6 @@ async def _pieces(content: bytes) -> AsyncIterator[bytes]:
 
 
 def _told(error: Exception, request: httpx2.Request) -> Exception:
-    """What happened, in httpx2's words."""
-    kind: type[httpx2.TransportError] = httpx2.RemoteProtocolError
-    match error:
-        case aiohttp.ConnectionTimeoutError():
-            kind = httpx2.ConnectTimeout
-        case aiohttp.ClientConnectorError():
-            kind = httpx2.ConnectError
-        case TimeoutError():
-            kind = httpx2.ReadTimeout
-        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
-            kind = httpx2.UnsupportedProtocol
-        case OSError():
-            kind = httpx2.ReadError
-        case ValueError():  # a header with a line's end in it
-            kind = httpx2.LocalProtocolError
+    """Returns what happened, in httpx2's words."""
+    kind = next((told for ours, told in _TOLD.items() if isinstance(error, ours)), httpx2.RemoteProtocolError)
     return kind(type(error).__name__, request=request)

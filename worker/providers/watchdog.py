@@ -1,7 +1,5 @@
 """Ends a call to a provider that has fallen silent, or that only says that it is alive for too long."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -5,8 +5,6 @@ only until the answer begins, as until then the call may be made again. Its JSON
 generation runs: a further attempt reads it, and a Redis that came back without the generation is given it again.
 """
 
-from __future__ import annotations
-
 import zlib
 from typing import Any
 

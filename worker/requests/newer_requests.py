@@ -3,8 +3,6 @@
 Such a generation is left to a newer worker; run here, its answer would not be the one that was asked for.
 """
 
-from __future__ import annotations
-
 import logging
 
 from pydantic import ValidationError

@@ -1,7 +1,5 @@
 """Estimates of tokens that nobody counted, from characters: right to a factor of two for English prose."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

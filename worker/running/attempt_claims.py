@@ -1,7 +1,5 @@
 """The claims of one generation's attempts: what each attempt asks, and what it goes on from."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace

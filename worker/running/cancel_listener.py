@@ -1,7 +1,5 @@
 """Interrupts: how a running generation hears that it was cancelled or deleted, even while its provider is silent."""
 
-from __future__ import annotations
-
 import logging
 import time
 

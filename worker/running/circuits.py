@@ -4,12 +4,9 @@ The pattern of that name (M. Nygard, "Release It!"): closed while calls succeed,
 one caller at a time may probe whether it works again.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -28,13 +25,11 @@ logger = logging.getLogger("midstream.worker")
 WINDOW_MS = 60_000
 """ms within which failures are a row."""
 MAX_OPEN_MS = 300_000
-"""ms for which a circuit is open at most before the next probe."""
 PROBE_GIVEN_UP_MS = 60_000
 """ms after which a probe that nobody has reported is given up."""
 ANSWER_TIMEOUT_S = 0.2
 """Seconds in which the queue's Redis has to answer: an attempt waits for it, and it may be frozen."""
 MAX_DOUBTFUL_MODELS = 10_000
-"""Models that a worker remembers as doubtful."""
 
 CODES_OF_THE_REQUEST = frozenset(
     {
@@ -120,7 +115,6 @@ class Circuits:
         """If this was the probe, it has said nothing."""
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                deleted: Any = self._redis.hdel(circuit_key(model), "probe")
-                await deleted
+                await self._redis.hdel(circuit_key(model), "probe")  # type: ignore[misc]
         except (RedisError, TimeoutError) as error:
             logger.log(level(error), "circuit not told (%s)", type(error).__name__)

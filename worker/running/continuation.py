@@ -1,7 +1,5 @@
 """What a generation's earlier attempts have said, and what of theirs may still go on at their provider."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 

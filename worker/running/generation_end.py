@@ -1,7 +1,5 @@
 """The end of one generation on this worker: sealed, handed over or deleted, with its bill."""
 
-from __future__ import annotations
-
 import asyncio
 from enum import Enum
 from typing import Literal
@@ -82,8 +80,15 @@ class GenerationEnd:
         if why == "defect":
             return await self.seal(replace(DEFECT_END), writer, target)
         if why == "full":
-            message = "Redis has no room for more: its memory or its disk is full."
-            return await self.seal(Failed(code="storage_full", message=message, retryable=True), writer, target)
+            return await self.seal(
+                Failed(
+                    code="storage_full",
+                    message="Redis has no room for more: its memory or its disk is full.",
+                    retryable=True,
+                ),
+                writer,
+                target,
+            )
         return await self._hand_over(writer, target)
 
     async def _hand_over(self, writer: Writer, target: Target) -> JobEnd:
@@ -91,8 +96,15 @@ class GenerationEnd:
         try:
             async with asyncio.timeout(HAND_OVER_S):
                 if self._record.on_interrupt == "fail" and writer.said_something:
-                    message = "The worker that ran it was replaced, and it must not start over."
-                    return await self.seal(Failed(code="worker_lost", message=message, retryable=True), writer, target)
+                    return await self.seal(
+                        Failed(
+                            code="worker_lost",
+                            message="The worker that ran it was replaced, and it must not start over.",
+                            retryable=True,
+                        ),
+                        writer,
+                        target,
+                    )
                 await writer.caught_up()
                 cancelled = await self._cancelled_meanwhile(writer)
                 outcome = await self._services.log.hand_over(
@@ -117,8 +129,7 @@ class GenerationEnd:
             self._earlier.let_go()
 
     async def _count_deleted(self, writer: Writer) -> None:
-        services = self._services
-        await count_deleted(self._record, self._bill(), writer, services.generations, services.log)
+        await count_deleted(self._record, self._bill(), writer, self._services.generations, self._services.log)
 
     def _bill(self) -> Bill:
         return Bill(self._services.prices, self._asked.characters, self.unpaid)

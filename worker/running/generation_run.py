@@ -1,7 +1,5 @@
 """One generation on this worker: claim the log, stream from the provider, seal; again where an attempt fails."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import math
@@ -105,8 +103,11 @@ class GenerationRun:
             return await self._attempts()
 
     async def _attempts(self) -> JobEnd:
-        lost = "The worker that ran it was lost, too often or as it must not start over."
-        failure = Failed(code="worker_lost", message=lost, retryable=True)
+        failure = Failed(
+            code="worker_lost",
+            message="The worker that ran it was lost, too often or as it must not start over.",
+            retryable=True,
+        )
         again = FIRST
         claim, target = await self._claims.first()
         while claim.owned:
@@ -141,8 +142,7 @@ class GenerationRun:
             # Redis' clock may be set from now on.
             elapsed_ms = max(0, claim.elapsed_ms, claim.token - self.record.created_ms)
             self._accepted_at = time.monotonic() - elapsed_ms / 1000
-        restore = self.asked.restore
-        self.writer = self._services.appender.open(self.record.id, claim, restore=restore, stop=self.stop)
+        self.writer = self._services.appender.open(self.record.id, claim, restore=self.asked.restore, stop=self.stop)
         self._target = target
         return self.writer
 
@@ -150,8 +150,7 @@ class GenerationRun:
         """Ask the attempt's target, and tell the model's circuit how that ended."""
         request, settings = self.asked.head, self._services.settings
         if request is None:
-            message = "The stored request cannot be read."
-            return CallEnd(Failed(code="internal_error", message=message, retryable=False))
+            return CallEnd(Failed(code="internal_error", message="The stored request cannot be read.", retryable=False))
         try:
             provider: Provider = target.replay or self._services.providers.get(target.provider)
         except KeyError:

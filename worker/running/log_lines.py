@@ -3,8 +3,6 @@
 One line each, of `name=value`, so that a program can read them: without metrics, an operator sees here who is down.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import re
@@ -18,7 +16,6 @@ from shared.record import Record
 logger = logging.getLogger("midstream.worker")
 
 MAX_NAME_CHARS = 120
-"""Characters of a name that a caller chose."""
 _PLAIN = re.compile(r"[\w./:@+-]+", re.ASCII)
 
 

@@ -1,12 +1,11 @@
 """One attempt's provider call: tried again before its first event, watched at each, bounded in all."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import math
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import Self
 
 from msgspec import UNSET
 
@@ -36,7 +35,7 @@ class ProviderCall:
     patience: float = math.inf
     """Seconds that a `Retry-After` may ask for; a longer one ends the attempt, as there is another model to ask."""
 
-    async def from_there(self, response: Response | None) -> ProviderCall:
+    async def from_there(self, response: Response | None) -> Self:
         """The call for the rest of an answer of which only the name has come, where it outlives its connection."""
         if self.so_far is not None or response is None or response.response_id is UNSET:
             return self
@@ -62,11 +61,17 @@ async def stream(call: ProviderCall, writer: Writer, settings: Settings, *, seco
         async with asyncio.timeout(seconds):
             return CallEnd(await _with_retries(call, writer, settings))
     except TimeoutError:
-        message = "The generation took longer than its deadline."
-        return CallEnd(Failed(code="deadline_exceeded", message=message, retryable=False))
+        return CallEnd(
+            Failed(code="deadline_exceeded", message="The generation took longer than its deadline.", retryable=False)
+        )
     except LogFullError:
-        message = f"The answer is longer than {settings.max_log} bytes (max_log)."
-        return CallEnd(Failed(code="too_long", message=message, retryable=False))
+        return CallEnd(
+            Failed(
+                code="too_long",
+                message=f"The answer is longer than {settings.max_log} bytes (max_log).",
+                retryable=False,
+            )
+        )
     except ProviderError as error:
         return CallEnd(Failed(code=error.code, message=error.message, retryable=error.retryable), error.over)
 
@@ -112,7 +117,6 @@ async def _next(first: ProviderCall, call: ProviderCall, writer: Writer, error: 
 
 
 async def _make(call: ProviderCall, writer: Writer, patience: SilenceLimits) -> Completed:
-    name = call.provider.name
     watchdog = Watchdog(patience)
     completed: Completed | None = None
     begun = Begun(writer)
@@ -138,12 +142,14 @@ async def _make(call: ProviderCall, writer: Writer, patience: SilenceLimits) -> 
                     watchdog.wake()
     except TimeoutError:
         if watchdog.timeout.expired():
-            raise ProviderError("provider_timeout", f"{name} {watchdog.verdict}.", retryable=True) from None
+            raise ProviderError(
+                "provider_timeout", f"{call.provider.name} {watchdog.verdict}.", retryable=True
+            ) from None
         raise
     if completed is not None:
         begun.flush()
         return completed
-    raise ProviderError("incomplete_stream", f"{name} ended without an end.", retryable=True)
+    raise ProviderError("incomplete_stream", f"{call.provider.name} ended without an end.", retryable=True)
 
 
 class Begun:

@@ -1,7 +1,5 @@
 """Trials: the generations that run their last attempt here, as they have lost all workers before."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager

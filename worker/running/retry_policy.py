@@ -19,8 +19,6 @@ the three sets here. In row 4 the provider no longer has the answer, or takes no
 to 7 going on comes before another model, and another model before starting over.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import Enum
 
@@ -38,7 +36,6 @@ class Choice(Enum):
     """What an attempt asks, beside the attempt before it."""
 
     SAME = "same"
-    """The same model."""
     NEXT = "next"
     """The next model of the request's list whose circuit is not open."""
     ANEW = "anew"

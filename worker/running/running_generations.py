@@ -1,7 +1,5 @@
 """The generations on this worker: run from the queue, stopped from outside."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Callable

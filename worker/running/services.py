@@ -1,7 +1,5 @@
 """What a generation needs of its worker."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from shared.config.settings import Settings

@@ -1,7 +1,5 @@
 """Load: how busy this process is."""
 
-from __future__ import annotations
-
 import time
 
 MEASURED_S = 0.1

@@ -1,7 +1,5 @@
 """The observer: hears what a worker does, for whoever tests or measures it. Nobody listens by default."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from shared.log.guarded_log import Batch, Claim, Reply

@@ -1,7 +1,5 @@
 """One attempt's way into the log: gives events their ids, remembers them, and knows how far the log has them."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import time
@@ -76,7 +74,7 @@ class Writer:
         claim: Claim,
         *,
         max_log: int,
-        dirty: Callable[[Writer], None],
+        dirty: Callable[["Writer"], None],
         restore: Callable[[], Awaitable[bool]],
         stop: Callable[[StopReason], None],
     ) -> None:
@@ -108,12 +106,10 @@ class Writer:
         self._acked = len(self._events)
         self._sent = self._acked
         """How many events have ever been sent: viewers may have seen them, whatever the log answered or has now."""
-        self._said_at: int | None = None
-        """Place of the first delta among the events."""
+        self._first_delta_at: int | None = None
         self._waiting: list[Event] = []
         self._halves: dict[int, Delta] = {}
-        self._calls: set[int] = set()
-        """Parts that are tool calls."""
+        self._call_parts: set[int] = set()
         self.max_log = max_log
         self._size = len(claim.first)
         """Bytes of the events that have left; of those that wait, `_coming` has them, but for the frames of deltas."""
@@ -179,8 +175,8 @@ class Writer:
                 newest.sequence_number = event.sequence_number
         else:
             event.t = self.elapsed_ms
-            if self._said_at is None and isinstance(event, Delta):
-                self._said_at = len(self._events) + len(self._waiting)
+            if self._first_delta_at is None and isinstance(event, Delta):
+                self._first_delta_at = len(self._events) + len(self._waiting)
             self._waiting.append(event)
         self.prompt = self.prompt or self._acted_on(event)
         self._dirty(self)
@@ -189,8 +185,8 @@ class Writer:
         if isinstance(event, Delta):
             return event.kind == "tool_call"
         if isinstance(event, Part) and event.kind == "tool_call":
-            self._calls.add(event.part)
-        return event.type in TERMINAL_TYPES or (isinstance(event, Part | PartEnd) and event.part in self._calls)
+            self._call_parts.add(event.part)
+        return event.type in TERMINAL_TYPES or (isinstance(event, Part | PartEnd) and event.part in self._call_parts)
 
     def events(self) -> Iterator[tuple[str, bytes]]:
         """What was put so far, each as its type and JSON."""
@@ -200,7 +196,7 @@ class Writer:
     @property
     def urgent(self) -> bool:
         """Whether none of the answer has reached the log yet: what viewers wait for is the first of it."""
-        return self._acked <= FIRST_EVENTS or self._said_at is None or self._acked <= self._said_at
+        return self._acked <= FIRST_EVENTS or self._first_delta_at is None or self._acked <= self._first_delta_at
 
     @property
     def elapsed_ms(self) -> int:

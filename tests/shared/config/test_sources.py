@@ -33,7 +33,7 @@ def refusal(environment: dict[str, str] | None = None) -> str:
 
 def test_nothing_written_is_nothing() -> None:
     sources = read()
-    assert (sources.options, sources.variables, sources.names, sources.file) == ({}, {}, frozenset(), {})
+    assert (sources.options, sources.variables, sources.variable_names, sources.file) == ({}, {}, frozenset(), {})
     assert sources.path == Path("midstream.toml")
 
 
@@ -53,7 +53,7 @@ def test_variables_are_tables_as_the_file_has_them(folder: Path) -> None:
     assert sources.variables == {"port": "2", "providers": {"up": {"base_url": "http://b"}}, "models": {"fast": "up/x"}}
     assert isinstance(sources.variables["port"], Text)
     assert sources.file == {"port": 1, "providers": {"up": {"base_url": "http://a"}}}
-    assert "MIDSTREAM_OTHER" not in sources.names
+    assert "MIDSTREAM_OTHER" not in sources.variable_names
 
 
 def test_a_table_may_be_one_variable_of_json_over_which_a_leafs_own_wins() -> None:

@@ -1,8 +1,7 @@
 """Reading a Messages stream (API reference: "Streaming messages")."""
 
-from __future__ import annotations
-
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -91,6 +90,7 @@ _GROWTH = frozenset({"text_delta", "thinking_delta", "input_json_delta"})
 _DELTAS = _GROWTH | {"signature_delta", "citations_delta"}
 _CALLS = ("tool_use", "server_tool_use", "mcp_tool_use")
 _RESULT = "_tool_result"
+_TEXTS = ("text", "thinking", "signature", "data", "id", "name", "tool_use_id", "file_id")
 
 _READ: dict[str, frozenset[str]] = {
     "text": frozenset({"text", "citations"}),
@@ -150,7 +150,8 @@ class MessagesReader:
             case "message_delta":
                 if event.delta is not None:
                     reason = event.delta.stop_reason
-                    self._turn(event.delta, events)
+                    told = ("stop_sequence", "stop_details", "container")
+                    self._remark("message_delta", "delta", event.delta, told, events)
                 self._count(event.usage, events)
             case "message_stop":
                 self._end(events)
@@ -165,13 +166,9 @@ class MessagesReader:
 
     def finish(self, unfinished: bytes, events: list[ProviderEvent]) -> None:
         """See `AnswerReader.finish`: without `message_stop` it is whole if its stop reason came and no call was cut."""
-        finish = self.finish_reason
-        if unfinished.strip() and not finish.certain:
-            raise problem(self._name, "incomplete_stream", "half an event")
-        if not finish.stands:
-            raise problem(self._name, "incomplete_stream", "no stop_reason")
+        self.finish_reason.check(self._name, unfinished, "stop_reason")
         calls = (block for block in self._open.values() if block.kind == "tool_call")
-        if FINISH_REASONS.get(finish.reason or "") != "length" and not all(
+        if FINISH_REASONS.get(self.finish_reason.reason or "") != "length" and not all(
             is_json("".join(call.pieces)) for call in calls
         ):
             raise problem(self._name, "incomplete_stream", "half of a tool call")
@@ -203,52 +200,23 @@ class MessagesReader:
 
     def _begin(self, message: _Message, events: list[ProviderEvent]) -> None:
         self._id = message.id
-        names = Response(response_id=message.id or UNSET, model=message.model or UNSET, request_id=self.request_id)
-        events.append(names)
-        self._remark(
-            "message_start", "message", {"container": message.container, "diagnostics": message.diagnostics}, events
+        events.append(
+            Response(response_id=message.id or UNSET, model=message.model or UNSET, request_id=self.request_id)
         )
+        self._remark("message_start", "message", message, ("container", "diagnostics"), events)
         self._count(message.usage, events)
 
-    def _turn(self, delta: _Delta, events: list[ProviderEvent]) -> None:
-        said = {"stop_sequence": delta.stop_sequence, "stop_details": delta.stop_details, "container": delta.container}
-        self._remark("message_delta", "delta", said, events)
-
-    def _remark(self, kind: str, place: str, fields: dict[str, Any], events: list[ProviderEvent]) -> None:
+    def _remark(self, kind: str, place: str, said: Struct, fields: Sequence[str], events: list[ProviderEvent]) -> None:
         """Keep what is said of the whole answer and has no place in our events."""
-        if said := {name: value for name, value in fields.items() if value is not None}:
-            events.append(Raw(protocol=PROTOCOL, data={"type": kind, place: said}))
+        if kept := {name: value for name in fields if (value := getattr(said, name)) is not None}:
+            events.append(Raw(protocol=PROTOCOL, data={"type": kind, place: kept}))
 
     def _start(self, index: int, content: dict[str, Any], events: list[ProviderEvent]) -> None:
         kind = str(content.get("type"))
-        part = Part(part=self._parts, kind="text")
-        block = _Block(part=self._parts, kind="text")
-        if kind == "text":
-            block.given = str(content.get("text") or "")
-        elif kind in ("thinking", "redacted_thinking"):
-            part.kind = "reasoning"
-            block.given = str(content.get("thinking") or "")
-            block.signature = str(content.get("signature") or "")
-            block.encrypted = str(content.get("data") or "")
-        elif kind in _CALLS:
-            part.kind = "tool_call"
-            part.call_id = str(content.get("id") or f"call_{part.part}")
-            part.name = str(content.get("name") or "")
-            part.executor = "client" if kind == "tool_use" else "provider"
-            block.given = json.dumps(content.get("input") or {}, ensure_ascii=False)
-        elif kind.endswith(_RESULT):
-            part.kind = "tool_result"
-            part.call_id = str(content.get("tool_use_id") or "")
-            part.name = kind.removesuffix(_RESULT)
-            part.executor = "provider"
-            block.given = json.dumps(content.get("content"), ensure_ascii=False)
-        elif kind == "container_upload":
-            part.kind = "file"
-            part.item_id = str(content.get("file_id") or "")
-        else:
+        if (begun := _begun(self._parts, kind, content)) is None:
             events.append(_start_of(index, content))
             return
-        block.kind = part.kind
+        part, block = begun
         self._parts += 1
         self._open[index] = block
         events.append(part)
@@ -308,14 +276,40 @@ class MessagesReader:
         )
 
 
+def _begun(number: int, kind: str, content: dict[str, Any]) -> tuple[Part, _Block] | None:
+    """The part and the block of a content block that starts; None where its type is unknown."""
+    said = {name: str(content.get(name) or "") for name in _TEXTS}
+    match kind:
+        case "text":
+            return Part(part=number, kind="text"), _Block(number, "text", said["text"])
+        case "thinking" | "redacted_thinking":
+            block = _Block(number, "reasoning", said["thinking"], signature=said["signature"], encrypted=said["data"])
+            return Part(part=number, kind="reasoning"), block
+        case _ if kind in _CALLS:
+            call = Part(part=number, kind="tool_call", call_id=said["id"] or f"call_{number}", name=said["name"])
+            call.executor = "client" if kind == "tool_use" else "provider"
+            return call, _Block(number, "tool_call", json.dumps(content.get("input") or {}, ensure_ascii=False))
+        case "container_upload":
+            return Part(part=number, kind="file", item_id=said["file_id"]), _Block(number, "file")
+    if not kind.endswith(_RESULT):
+        return None
+    result = Part(part=number, kind="tool_result", call_id=said["tool_use_id"], executor="provider")
+    result.name = kind.removesuffix(_RESULT)
+    return result, _Block(number, "tool_result", json.dumps(content.get("content"), ensure_ascii=False))
+
+
 def _close(block: _Block, events: list[ProviderEvent]) -> None:
     if block.kind in ("tool_call", "tool_result") and not block.grown:
         # A call without arguments has empty fragments; results, and some endpoints' calls, come whole.
         events.append(Delta(part=block.part, kind=block.kind, delta=block.given))
-    end = PartEnd(part=block.part, signature=block.signature or UNSET, encrypted=block.encrypted or UNSET)
-    if block.signature or block.encrypted:
-        end.provider = SIGNATURE_ORIGIN
-    events.append(end)
+    events.append(
+        PartEnd(
+            part=block.part,
+            signature=block.signature or UNSET,
+            encrypted=block.encrypted or UNSET,
+            provider=SIGNATURE_ORIGIN if block.signature or block.encrypted else UNSET,
+        )
+    )
 
 
 def _start_of(index: int, content: dict[str, Any]) -> Raw:

@@ -1,7 +1,5 @@
 """A request in the shape of OpenAI Chat, as Anthropic Messages has it (API reference: "Create a Message")."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -43,8 +41,7 @@ _THINKS = (5, 0)
 _BETWEEN_TOOLS = {"sonnet": (5, 5)}
 """From here on this is the word for not thinking (platform.claude.com: "Migrating to Claude Sonnet 5.5")."""
 
-_EFFORTS = {"minimal": "low"}
-"""Efforts that the protocol calls otherwise."""
+_RENAMED_EFFORTS = {"minimal": "low"}
 
 _XHIGH = (4, 7)
 """From here on there is `xhigh`; before it `max` is next above `high` (platform.claude.com: "Migration guide")."""
@@ -61,8 +58,7 @@ def body(request: GenerationRequest, model: str, endpoint: ProviderSettings | No
         raise ProviderError("bad_request", f"{missing[0].pointer} {missing[0].remedy}", retryable=False)
     fields: dict[str, Any] = {"model": model, "stream": True, "messages": _messages(request)}
     instructions = [message for message in request.messages if isinstance(message, SystemMessage)]
-    system = [block for message in instructions for block in _texts(message.content)]
-    if system:
+    if system := [block for message in instructions for block in _texts(message.content)]:
         fields["system"] = system
     if request.stop is not None:
         fields["stop_sequences"] = [request.stop] if isinstance(request.stop, str) else request.stop
@@ -107,22 +103,19 @@ def _limits(request: GenerationRequest, model: str) -> dict[str, Any]:
         limit = request.max_tokens or DEFAULT_MAX_TOKENS
         if effort is None or version < _THINKS:
             return {"max_tokens": limit}
-        return {"max_tokens": limit, "thinking": {"type": _off(model)}}
+        off = "between_tools" if claude_is(model, _BETWEEN_TOOLS) else "disabled"
+        return {"max_tokens": limit, "thinking": {"type": off}}
     thinking = THINKING_TOKENS[effort]
     limit = request.max_tokens or DEFAULT_MAX_TOKENS + thinking
     if version >= _ADAPTIVE:
         # What viewers see of it; without this the newest models send an empty part.
         thinks = {"type": "adaptive", "display": "summarized"}
-        word = "max" if effort == "xhigh" and version < _XHIGH else _EFFORTS.get(effort, effort)
+        word = "max" if effort == "xhigh" and version < _XHIGH else _RENAMED_EFFORTS.get(effort, effort)
         return {"max_tokens": limit, "thinking": thinks, "output_config": {"effort": word}}
     budget = min(thinking, limit // 2) if request.max_tokens else thinking
     if budget < MIN_THINKING_TOKENS:
         return {"max_tokens": limit}
     return {"max_tokens": limit, "thinking": {"type": "enabled", "budget_tokens": budget}}
-
-
-def _off(model: str) -> str:
-    return "between_tools" if claude_is(model, _BETWEEN_TOOLS) else "disabled"
 
 
 def _tool(tool: Tool) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """Token counts of Anthropic Messages (API reference: "Streaming messages"; "Prompt caching")."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import msgspec

@@ -1,7 +1,5 @@
 """Which version of the API a Messages request is of (platform.claude.com: "Migrating to API version 2026-10-21")."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,8 +1,6 @@
 """What a Gemini stream is made of (API reference: `GenerateContentResponse`): the fields that we read."""
 
-from __future__ import annotations
-
-from typing import Any
+from typing import Any, Self
 
 from msgspec import Struct
 
@@ -45,7 +43,6 @@ NAMING_FIELDS = frozenset({"responseId", "modelVersion", "createTime"})
 """Fields of a chunk that say nothing by themselves."""
 
 READ_FIELDS = NAMING_FIELDS | {"candidates", "promptFeedback", "usageMetadata"}
-"""Fields of a chunk that are read."""
 
 COUNT_FIELDS = frozenset(
     {
@@ -106,7 +103,7 @@ class Counts(Struct, gc=False, rename="camel"):
     candidates_token_count: int | None = None
     thoughts_token_count: int | None = None
 
-    def update(self, later: Counts) -> None:
+    def update(self, later: Self) -> None:
         """Counts are cumulative, and one that is missing has not changed."""
         for field in self.__struct_fields__:
             if (value := getattr(later, field)) is not None:

@@ -1,7 +1,5 @@
 """Reading a Gemini stream (API reference: "Generating content")."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 
@@ -31,10 +29,8 @@ SIGNATURE_ORIGIN = "gemini"
 """Whose signatures these are: they are worth something at this provider only."""
 
 UNSPECIFIED_REASON = "FINISH_REASON_UNSPECIFIED"
-"""The enumeration's default: no finish reason."""
 
 CODE_EXECUTION_TOOL = "code_execution"
-"""Name of the tool in which the provider runs what the model wrote."""
 
 
 class _Saying(Struct):
@@ -120,18 +116,16 @@ class GeminiReader:
             # An error in mid-stream may come as bare JSON, without the frame of an event.
             error = parse(self._name, _chunks, rest).error
             raise from_event(self._name, error) if error else problem(self._name, "invalid_response")
-        if rest and not self.finish_reason.certain:
-            raise problem(self._name, "incomplete_stream", "half an event")
-        if not self.finish_reason.stands:
-            raise problem(self._name, "incomplete_stream", "no finishReason")
+        self.finish_reason.check(self._name, rest, "finishReason")
         self._end(events)
 
     def _identify(self, chunk: GeminiChunk, events: list[ProviderEvent]) -> None:
         known = (self._id, self._model)
         self._id, self._model = chunk.response_id or self._id, chunk.model_version or self._model
         if known != (self._id, self._model):
-            named = Response(response_id=self._id or UNSET, request_id=self.request_id, model=self._model or UNSET)
-            events.append(named)
+            events.append(
+                Response(response_id=self._id or UNSET, request_id=self.request_id, model=self._model or UNSET)
+            )
 
     def _count(self, counted: Any, events: list[ProviderEvent]) -> None:
         counts = read_counts(counted, Counts)
@@ -179,8 +173,12 @@ class GeminiReader:
             call_id = str(answer.get("id") or "")
             self._use(piece, "tool_result", call_id, _tool_name(answer), answer.get("response"), events)
         elif (file := piece.inline_data or piece.file_data) is not None:
-            begun = Part(part=self._parts, kind="file", media_type=str(file.get("mimeType") or "") or UNSET)
-            begun.url = str(file.get("fileUri") or "") or UNSET
+            begun = Part(
+                part=self._parts,
+                kind="file",
+                media_type=str(file.get("mimeType") or "") or UNSET,
+                url=str(file.get("fileUri") or "") or UNSET,
+            )
             self._put(piece, begun, str(file.get("data") or ""), events)
         elif piece.thought_signature:
             self._say(piece, "", events)
@@ -216,8 +214,8 @@ class GeminiReader:
             events.append(Raw(protocol=SIGNATURE_ORIGIN, data={"functionCall": call}))
             return
         self._called = True
-        begun = Part(part=self._parts, kind="tool_call", name=str(call["name"]), executor="client")
-        begun.call_id = str(call.get("id") or f"call_{self._parts}")
+        call_id = str(call.get("id") or f"call_{self._parts}")
+        begun = Part(part=self._parts, kind="tool_call", call_id=call_id, name=str(call["name"]), executor="client")
         self._put(piece, begun, _json(call.get("args") or {}), events)
 
     def _use(

@@ -1,7 +1,5 @@
 """A request in the shape of OpenAI Chat, as Gemini has it (API reference: `models.generateContent`)."""
 
-from __future__ import annotations
-
 import json
 import mimetypes
 from collections.abc import Sequence

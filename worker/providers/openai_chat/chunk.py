@@ -4,8 +4,6 @@ Fields that are not declared here make the strict decoder refuse the chunk; `unk
 is lost and the usual chunk costs no more for it.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import msgspec
@@ -58,8 +56,7 @@ class ChunkDelta(Struct, gc=False, forbid_unknown_fields=True):
         fields = self.provider_specific_fields
         if not isinstance(fields, dict):
             return {}
-        said = {name: value for name, value in fields.items() if value is not None}
-        return {name: value for name, value in said.items() if value != getattr(self, name, None)}
+        return {n: value for n, value in fields.items() if value is not None and value != getattr(self, n, None)}
 
 
 class Choice(Struct, gc=False, forbid_unknown_fields=True):

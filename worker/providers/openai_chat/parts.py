@@ -1,7 +1,5 @@
 """The parts of a Chat Completions answer, whose protocol has none: where one starts and where it ends."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 
@@ -37,7 +35,6 @@ class ChatParts:
     def __init__(self) -> None:
         self.events: list[ProviderEvent] = []
         self.called = False
-        """A tool was called."""
         self._count = 0
         self._said: _Said | None = None
         self._calls: dict[int, tuple[str | None, int]] = {}
@@ -144,10 +141,14 @@ class ChatParts:
     def _hush(self) -> None:
         if (said := self._said) is None:
             return
-        end = PartEnd(part=said.part)
-        end.signature, end.encrypted = said.signature or UNSET, said.encrypted or UNSET
-        end.provider = said.provider or UNSET
-        self.events.append(end)
+        self.events.append(
+            PartEnd(
+                part=said.part,
+                signature=said.signature or UNSET,
+                encrypted=said.encrypted or UNSET,
+                provider=said.provider or UNSET,
+            )
+        )
         self._said = None
 
     def _next(self) -> int:

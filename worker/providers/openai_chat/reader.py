@@ -1,7 +1,5 @@
 """Reading a Chat Completions stream (API reference: `chat.completion.chunk`) and its dialects."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import msgspec
@@ -90,12 +88,8 @@ class ChatReader:
         Some compatible endpoints never send `[DONE]`: the answer is whole if its finish reason came, and no event that
         may have said more of it was cut.
         """
-        finish = self.finish_reason
-        if unfinished.strip() and not finish.certain:
-            raise problem(self._name, "incomplete_stream", "half an event")
-        if not finish.stands:
-            raise problem(self._name, "incomplete_stream", "no finish_reason")
-        if FINISH_REASONS.get(finish.reason or "") != "length" and not self._parts.calls_are_whole():
+        self.finish_reason.check(self._name, unfinished, "finish_reason")
+        if FINISH_REASONS.get(self.finish_reason.reason or "") != "length" and not self._parts.calls_are_whole():
             raise problem(self._name, "incomplete_stream", "half of a tool call")
         self._parts.events = events
         self._end(events)

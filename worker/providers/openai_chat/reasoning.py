@@ -5,8 +5,6 @@ OpenRouter has `reasoning_details` (its page "Reasoning Tokens"), LiteLLM `think
 nobody else could tell what it is.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType

@@ -1,7 +1,5 @@
 """A request as Chat Completions has it (API reference: "Create chat completion"), and as its imitators do."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from shared.config.provider_settings import ProviderSettings
@@ -11,12 +9,10 @@ from worker.providers.openai_chat import reasoning
 from worker.providers.prefill import Prefix
 from worker.providers.provider import ProviderError
 
-_SAME = (
+_UNCHANGED_FIELDS = (
     "tools", "tool_choice", "parallel_tool_calls", "response_format", "temperature", "top_p", "stop",
     "frequency_penalty", "presence_penalty",
 )  # fmt: skip
-"""Fields that are the same in our requests and in the protocol."""
-
 
 _FOREIGN: dict[str, Any] = {"reasoning": True, "tool_calls": {"__all__": {"signature", "provider"}}}
 """Of an earlier answer, what goes back only to where it came from."""
@@ -33,7 +29,7 @@ def body(request: GenerationRequest, model: str, endpoint: ProviderSettings, *, 
     if missing := lacks(request, "openai-chat", endpoint):
         raise ProviderError("bad_request", f"{missing[0].pointer} {missing[0].remedy}", retryable=False)
     developer = official if endpoint.developer_role is None else endpoint.developer_role
-    fields = request.given(*_SAME) | _reasoning(request, endpoint)
+    fields = request.given(*_UNCHANGED_FIELDS) | _reasoning(request, endpoint)
     if request.max_tokens is not None:
         usual = "max_completion_tokens" if official else "max_tokens"
         fields[endpoint.max_tokens_field or usual] = request.max_tokens

@@ -1,7 +1,5 @@
 """Token counts of Chat Completions (API reference: `usage`), by the rules of those who count otherwise."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from msgspec import Struct

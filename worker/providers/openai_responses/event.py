@@ -1,7 +1,5 @@
 """The events of a Responses stream (API reference: "Streaming events"), and what of them has a place in ours."""
 
-from __future__ import annotations
-
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -65,8 +63,6 @@ PLACE_OF_DELTA: dict[str, PartPlace] = {
     "response.mcp_call_arguments.delta": PartPlace("call", "tool_call"),
     "response.code_interpreter_call_code.delta": PartPlace("call", "tool_call"),
 }
-"""Events by which a part grows."""
-
 CODE_DELTA = "response.code_interpreter_call_code.delta"
 
 PLACE_OF_DONE: dict[str, tuple[PartPlace, str]] = {
@@ -110,7 +106,7 @@ ECHO_FIELDS = frozenset(
 """Fields of a whole response that repeat the request, or that are read."""
 
 _events = msgspec.json.Decoder(ResponsesEvent)
-_anything = msgspec.json.Decoder(dict[str, Any])
+anything = msgspec.json.Decoder(dict[str, Any])
 
 
 def read_event(name: str, data: bytes) -> tuple[ResponsesEvent, dict[str, Any]]:
@@ -119,7 +115,7 @@ def read_event(name: str, data: bytes) -> tuple[ResponsesEvent, dict[str, Any]]:
         return _events.decode(data), {}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
-    value = parse(name, _anything, data)
+    value = parse(name, anything, data)
     unknown = {field: value.pop(field) for field in list(value) if field not in ResponsesEvent.__struct_fields__}
     try:
         return msgspec.convert(value, ResponsesEvent, strict=False), unknown
@@ -129,11 +125,6 @@ def read_event(name: str, data: bytes) -> tuple[ResponsesEvent, dict[str, Any]]:
         if kind in PLACE_OF_DELTA or kind in PLACE_OF_DONE or not isinstance(kind, str):
             raise problem(name, "invalid_response", "an event that is not the protocol's JSON") from None
         return ResponsesEvent(type=kind, sequence_number=number if isinstance(number, int) else None), unknown | value
-
-
-def whole(name: str, data: bytes) -> dict[str, Any]:
-    """An event as it came, to be kept."""
-    return parse(name, _anything, data)
 
 
 class _InputDetails(Struct, gc=False):

@@ -1,7 +1,5 @@
 """The items of a Responses answer as parts: where one starts, grows and ends, and goes on from another attempt."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -65,10 +63,14 @@ class Items:
         item = self._earlier.setdefault(part.item_id or "", Item(part.item_id or "", known=True, resumed=True))
         slot: Slot = "summary" if part.summary else _SLOTS[part.kind]
         index = sum(known == slot for known, _ in item.parts)
-        item.parts[slot, index] = said = Said(part.kind, earlier=part, ended=part.ended)
-        said.summary, said.cited = part.summary or UNSET, len(part.annotations)
-        if part.text:
-            said.pieces.append(part.text)
+        item.parts[slot, index] = Said(
+            part.kind,
+            pieces=[part.text] if part.text else [],
+            earlier=part,
+            ended=part.ended,
+            cited=len(part.annotations),
+            summary=part.summary or UNSET,
+        )
 
     def find(self, output_index: int | None, item_id: str | None, *, begins: bool = False) -> Item:
         """The item that an event is about, by its place in the output; some servers change its id on the way.
@@ -167,10 +169,8 @@ class Items:
             self._announce(None, said)
         assert said.part is not None
         self._open.pop(said.part, None)
-        end = PartEnd(part=said.part)
-        if encrypted:
-            end.encrypted, end.provider = encrypted, ENCRYPTION_ORIGIN
-        self.events.append(end)
+        origin = ENCRYPTION_ORIGIN if encrypted else UNSET
+        self.events.append(PartEnd(part=said.part, encrypted=encrypted or UNSET, provider=origin))
 
     def end_all(self) -> None:
         """What is still open is complete: the answer is."""

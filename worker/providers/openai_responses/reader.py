@@ -1,7 +1,5 @@
 """Reading a Responses stream (API reference: "Streaming events"), from its start or from where it broke off."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 
@@ -21,10 +19,10 @@ from worker.providers.openai_responses.event import (
     PROTOCOL,
     PartPlace,
     ResponsesEvent,
+    anything,
     read_event,
     read_usage,
     unmapped,
-    whole,
 )
 from worker.providers.openai_responses.items import Item, Items, Said
 from worker.providers.openai_responses.tools import (
@@ -37,6 +35,7 @@ from worker.providers.openai_responses.tools import (
     result_of,
 )
 from worker.providers.provider import ProviderEvent
+from worker.providers.stream import parse
 
 _CODE = '{"code":"'
 _CALL = PartPlace("call", "tool_call")
@@ -59,12 +58,12 @@ class ResponsesReader:
         """It never comes: of this protocol only the whole response says that the answer is complete."""
         self.request_id: str | UnsetType = UNSET
         self._name = name
-        self._items = Items(name, so_far.parts if so_far else ())
+        earlier = so_far.parts if so_far else ()
+        self._items = Items(name, earlier)
         self._after = so_far.sequence_number if so_far else None
         self._resumes = so_far is not None
         self._response: Response | None = None
         self._id = so_far.response_id if so_far else None
-        earlier = so_far.parts if so_far else ()
         self._called = any(part.kind == "tool_call" and part.executor == "client" for part in earlier)
         self._events: list[ProviderEvent] = []
 
@@ -121,7 +120,7 @@ class ResponsesReader:
             case "response.completed" | "response.incomplete" | "response.failed" | "response.cancelled":
                 self._end(event.type, event.response or {})
             case "error":
-                error = whole(self._name, data)
+                error = parse(self._name, anything, data)
                 failure = from_event(self._name, error.get("error") or {**error, "type": None})
                 failure.over = event.sequence_number is not None  # it is among the answer's events
                 raise failure
@@ -130,7 +129,7 @@ class ResponsesReader:
             case "keepalive":
                 pass
             case _:
-                self._events.append(Raw(protocol=PROTOCOL, data=whole(self._name, data)))
+                self._keep(parse(self._name, anything, data))
 
     def _grow(self, place: PartPlace, event: ResponsesEvent) -> None:
         if event.logprobs:
@@ -158,13 +157,13 @@ class ResponsesReader:
 
     def _check(self, item: Item, said: Said, said_in_all: object, data: bytes) -> None:
         if not self._items.complete(item, said, said_in_all):
-            self._events.append(Raw(protocol=PROTOCOL, data=whole(self._name, data)))
+            self._keep(parse(self._name, anything, data))
 
     def _content(self, event: ResponsesEvent, content: dict[str, Any], data: bytes) -> None:
         """A content begins or is complete. That of reasoning ends with its item, whose end says what is encrypted."""
         kind, field = KIND_OF_CONTENT.get(str(content.get("type")), (None, ""))
         if kind is None:
-            self._events.append(Raw(protocol=PROTOCOL, data=whole(self._name, data)))
+            self._keep(parse(self._name, anything, data))
             return
         place = PartPlace("content", kind)
         if event.type == "response.content_part.done":
@@ -181,11 +180,11 @@ class ResponsesReader:
 
     def _cite(self, event: ResponsesEvent, data: bytes) -> None:
         if event.annotation is None:
-            self._events.append(Raw(protocol=PROTOCOL, data=whole(self._name, data)))
+            self._keep(parse(self._name, anything, data))
             return
         item = self._items.find(event.output_index, event.item_id)
-        place = PartPlace("content", "text")
-        self._items.cite(item, self._items.part(item, place, event.content_index), event.annotation)
+        said = self._items.part(item, PartPlace("content", "text"), event.content_index)
+        self._items.cite(item, said, event.annotation)
 
     def _cite_rest(self, item: Item, said: Said, annotations: object) -> None:
         """Citations that only the end has."""
@@ -216,7 +215,7 @@ class ResponsesReader:
         """An item is complete, and says all of it once more. Of some servers that is the first that is heard of it."""
         kind = str(fields.get("type"))
         if kind not in ITEM_TYPES:
-            self._events.append(Raw(protocol=PROTOCOL, data=whole(self._name, data)))
+            self._keep(parse(self._name, anything, data))
             return
         if rest := rest_of(kind, fields):
             self._keep({"type": "response.output_item.done", "item": {"id": fields.get("id"), "type": kind} | rest})
@@ -277,10 +276,8 @@ class ResponsesReader:
     def _announce(self, response_id: object, model: object) -> None:
         self._id = response_id if isinstance(response_id, str) and response_id else self._id
         latest = Response(response_id=self._id or UNSET, request_id=self.request_id)
-        if isinstance(model, str) and model:
-            latest.model = model
-        elif self._response is not None:
-            latest.model = self._response.model
+        known = UNSET if self._response is None else self._response.model
+        latest.model = model if isinstance(model, str) and model else known
         if latest != self._response:
             self._response = latest
             self._events.append(

@@ -1,7 +1,5 @@
 """A request in the shape of OpenAI Chat, as Responses has it (API reference: "Create a model response")."""
 
-from __future__ import annotations
-
 import mimetypes
 from collections.abc import Sequence
 from itertools import groupby

@@ -4,8 +4,6 @@ From the item types of the API reference ("The response object"). Any other item
 `extra` gets, is kept raw.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any, NamedTuple
 

@@ -15,12 +15,13 @@ from worker.providers.openai_responses.event import (
     PLACE_OF_DONE,
     ResponsesEvent,
     Slot,
+    anything,
     read_event,
     read_usage,
     unmapped,
-    whole,
 )
 from worker.providers.provider import ProviderError
+from worker.providers.stream import parse
 
 
 def read(value: Any) -> tuple[ResponsesEvent, dict[str, Any]]:
@@ -63,9 +64,9 @@ def test_what_is_no_event_is_an_error(data: bytes) -> None:
 
 
 def test_what_is_kept_is_as_it_came() -> None:
-    assert whole("acme", b'{"type":"x","a":[1,{"b":null}]}') == {"type": "x", "a": [1, {"b": None}]}
+    assert parse("acme", anything, b'{"type":"x","a":[1,{"b":null}]}') == {"type": "x", "a": [1, {"b": None}]}
     with pytest.raises(ProviderError):
-        whole("acme", b"5")
+        parse("acme", anything, b"5")
 
 
 def test_every_place_and_reason_is_one_of_ours() -> None:
