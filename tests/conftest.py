@@ -39,8 +39,8 @@ OURS = (
 FAST = ("shared", "simulator", "worker/providers", "contract")
 """Folders of `make test-fast`, where the tests need no server that is started for them."""
 SLOW = (
-    "bench", "chaos", "e2e", "faults", "mended", "midstream/commands", "midstream/processes", "model",
-    "test_install.py", "upgrade",
+    "bench", "chaos", "e2e", "faults", "mended", "midstream/commands", "midstream/processes", "midstream/test_",
+    "model", "test_install.py", "upgrade",
 )  # fmt: skip
 """Folders of `make test-slow`: real processes that are broken, or much of them. What shows a promise is not slow."""
 SERVERS = re.compile(r"\b(?:valkey|redis7)\b")
