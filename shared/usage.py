@@ -11,8 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
-import msgspec
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, json
 from redis.asyncio import Redis
 
 from shared.log.events import TERMINAL_TYPES, Cancelled, Completed, Event, EventId, Failed, Spent, decode
@@ -57,7 +56,6 @@ class Ended:
     model: str
     """`provider/model` of its last attempt."""
     cached: bool = False
-    """It was replayed from another's log."""
     spent: Sequence[Spent] = ()
 
     @property
@@ -99,7 +97,7 @@ def ended(
 
     `attempt` is the first event of the attempt with this token, empty where it had none.
     """
-    begun = msgspec.json.decode(attempt, type=_Begun) if attempt else None
+    begun = json.decode(attempt, type=_Begun) if attempt else None
     model = f"{begun.provider}/{begun.model}" if begun else asked.model
     paid = [Spent(model, end.usage, end.cost)] if end.usage is not None else []
     return Ended(

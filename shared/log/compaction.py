@@ -8,8 +8,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Struct, json
 
 from shared.log.entry import Entry, RawEntry
 from shared.log.events import Delta, EventId, PartKind, decode, encode
@@ -26,7 +25,7 @@ MAX_PACKED_BYTES = 16_384
 _WINDOW = -15
 
 
-class _Deltas(msgspec.Struct, array_like=True):
+class _Deltas(Struct, array_like=True):
     """What they have in common, their text in one, and what each has of its own."""
 
     part: int
@@ -40,8 +39,8 @@ class _Deltas(msgspec.Struct, array_like=True):
     """`sequence_number`s, where any has one."""
 
 
-_encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(_Deltas)
+_encoder = json.Encoder()
+_decoder = json.Decoder(_Deltas)
 
 
 def pack(entries: Iterable[Entry]) -> list[Entry]:

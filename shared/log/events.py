@@ -43,14 +43,11 @@ class EventId(NamedTuple):
         Raises ValueError for anything else: signs, spaces, leading zeros, more than 64 bits (Redis' stream id limits).
         """
         token_text, dash, seq_text = (text.decode("ascii") if isinstance(text, bytes) else text).partition("-")
-        if not (
-            dash and token_text.isdecimal() and seq_text.isdecimal() and len(token_text) <= 20 and len(seq_text) <= 20
-        ):
-            raise ValueError("an event id is <token>-<seq>")
-        event_id = cls(int(token_text), int(seq_text))
-        if str(event_id) != f"{token_text}-{seq_text}" or max(event_id) >= 1 << 64:
-            raise ValueError("an event id is <token>-<seq>")
-        return event_id
+        if dash and token_text.isdecimal() and seq_text.isdecimal() and len(token_text) <= 20 and len(seq_text) <= 20:
+            event_id = cls(int(token_text), int(seq_text))
+            if str(event_id) == f"{token_text}-{seq_text}" and max(event_id) < 1 << 64:
+                return event_id
+        raise ValueError("an event id is <token>-<seq>")
 
 
 ORIGIN = EventId(0, 0)

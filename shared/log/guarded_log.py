@@ -105,7 +105,7 @@ class Batch(NamedTuple):
         return self.renew_ms != 0 or self.events[-1][0] in TERMINAL_TYPES
 
     def arguments(self) -> list[str | bytes | int]:
-        """What the append script wants to know of it."""
+        """Returns what the append script wants to know of it."""
         events = self.events
         state = events[-1][0] if events[-1][0] in TERMINAL_TYPES else ""
         arguments: list[str | bytes | int] = [

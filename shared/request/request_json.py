@@ -24,7 +24,6 @@ from shared.request.generation_request import (
 from shared.request.nesting import entries
 
 PART_FIELDS = ("content", "tool_calls", "reasoning")
-"""Fields of a message that are lists of parts."""
 _part: TypeAdapter[Any] = TypeAdapter(ContentPart)
 _text_part: TypeAdapter[Any] = TypeAdapter(TextPart)
 _contents: dict[str, TypeAdapter[Any]] = {

@@ -416,8 +416,8 @@ MUTANTS = (
     _one(
         "suspects run side by side for ever",
         "worker/running/quarantine.py",
-        "await self._until(lambda: not self._running if alone else not self._alone)",
-        "pass",
+        "while self._running if alone else self._alone:",
+        "while False:",
         "worker",
     ),
     _one(

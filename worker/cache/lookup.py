@@ -139,10 +139,6 @@ class AnswerCache:
         """A generation to copy for this owner."""
         return Source(generation_id, owner, self._log, self._generations, self._news)
 
-    def lookup(self, record: Record, asked: KeptRequest) -> "Lookup":
-        """The look for an answer on behalf of one generation."""
-        return Lookup(self, record, asked)
-
 
 class Lookup:
     """One generation's search for an answer that is there, or on its way.

@@ -2,8 +2,7 @@
 
 from typing import TypeVar
 
-import msgspec
-from msgspec import Struct
+from msgspec import Struct, ValidationError, convert
 from msgspec.structs import astuple
 
 from shared.log.events import MAX_TOKENS
@@ -18,8 +17,8 @@ def read_counts(told: object, kind: type[T]) -> T | None:
     hides a negative one.
     """
     try:
-        counts = msgspec.convert(told, kind, strict=False)
-    except msgspec.ValidationError:
+        counts = convert(told, kind, strict=False)
+    except ValidationError:
         return None
     return counts if _possible(counts) else None
 

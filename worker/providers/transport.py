@@ -67,7 +67,6 @@ class Transport(httpx2.AsyncBaseTransport):
         self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """See httpx2. Raises httpx2.TransportError."""
         if self._session is None:
             self._session = self._open()
         seconds = request.extensions.get("timeout", {})
@@ -123,7 +122,6 @@ class ProxiedTransport(httpx2.AsyncHTTPTransport):
     """httpx2's own, which knows the way through proxies; what it lets through of SOCKS is said in its own words."""
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """See httpx2. Raises httpx2.TransportError."""
         try:
             return await super().handle_async_request(request)
         except httpx2.TransportError:

@@ -39,8 +39,9 @@ class KeptRequest:
             self._parsed = await aside(self._size, read, await self._json())
             if self.head is None:
                 names: dict[str, Any] = {name: {} for name, fields in self._parsed.extra.items() if fields}
-                without: dict[str, Any] = {"messages": [], "tools": None, "response_format": None, "extra": names}
-                self.head = self._parsed.model_copy(update=without)
+                self.head = self._parsed.model_copy(
+                    update={"messages": [], "tools": None, "response_format": None, "extra": names}
+                )
         return self._parsed
 
     async def _json(self) -> bytes:

@@ -73,7 +73,7 @@ class AttemptClaims:
         self._models += request.fallback or ()
         self._choice = self._record.choice
         if request.cache is not None and not self._record.cancel_requested:
-            self._lookup = self._services.cache.lookup(self._record, self._asked)
+            self._lookup = Lookup(self._services.cache, self._record, self._asked)
 
     @property
     def fallbacks_left(self) -> bool:

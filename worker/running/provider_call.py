@@ -120,10 +120,9 @@ async def _make(call: ProviderCall, writer: Writer, patience: SilenceLimits) -> 
     watchdog = Watchdog(patience)
     completed: Completed | None = None
     begun = Begun(writer)
-    asked = call.asked
     try:
         # Entered outside of the stream: it is this task that is cancelled, and with it the provider's connection.
-        answer = call.provider.stream(await asked.request(), call.model, call.so_far)
+        answer = call.provider.stream(await call.asked.request(), call.model, call.so_far)
         async with watchdog.timeout, aclosing(answer) as pieces:
             async for events in pieces:
                 watchdog.heard(events)
@@ -132,9 +131,9 @@ async def _make(call: ProviderCall, writer: Writer, patience: SilenceLimits) -> 
                         completed = event  # the body is read to its end, so that its connection can be used again
                     else:
                         begun.put(event)
-                if begun.said and asked.heavy:
+                if begun.said and call.asked.heavy:
                     watchdog.rest()  # it is this worker that is slow
-                    await asked.answered()
+                    await call.asked.answered()
                     watchdog.wake()
                 if writer.behind > MAX_UNSENT_EVENTS:
                     watchdog.rest()  # it is the log that is slow now

@@ -1,7 +1,7 @@
 """Trials: the generations that run their last attempt here, as they have lost all workers before."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from shared.generations.generations import Generations
@@ -35,7 +35,9 @@ class Quarantine:
         alone = record.pardons + _is_pardoned(record) >= record.max_attempts
         self._alone += alone
         try:
-            await self._until(lambda: not self._running if alone else not self._alone)
+            while self._running if alone else self._alone:
+                self._changed.clear()
+                await self._changed.wait()
             self._running.add(record.id)
             yield
         finally:
@@ -62,11 +64,6 @@ class Quarantine:
         if unnoted and len(self._claimed) > 1:
             await self._generations.note_beside(unnoted)
             self._noted |= unnoted & self._claimed
-
-    async def _until(self, free: Callable[[], bool]) -> None:
-        while not free():
-            self._changed.clear()
-            await self._changed.wait()
 
 
 def _is_suspect(record: Record, further: bool) -> bool:

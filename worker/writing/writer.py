@@ -234,8 +234,15 @@ class Writer:
         self._sent = max(self._sent, stop)
         self.prompt = self.prompt and stop < len(self._events)
         previous = EventId(self.token, self._acked - 1) if self._acked else self._base
-        events = self._events[self._acked : stop]
-        return Batch(self.generation_id, self.token, self.number, previous, self._acked, events, renew_ms)
+        return Batch(
+            generation_id=self.generation_id,
+            token=self.token,
+            number=self.number,
+            previous=previous,
+            first=self._acked,
+            events=self._events[self._acked : stop],
+            renew_ms=renew_ms,
+        )
 
     def settle(self, batch: Batch, reply: Reply) -> None:
         """Learn what the log answered."""

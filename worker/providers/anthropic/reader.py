@@ -125,7 +125,6 @@ class MessagesReader:
         self._id: str | None = None
 
     def read(self, data: bytes, events: list[ProviderEvent]) -> None:
-        """See `AnswerReader.read`."""
         if self.ended or not data:
             return
         if not data.startswith(b"{") and is_done(data):

@@ -159,10 +159,15 @@ def _blocks(message: UserMessage | AssistantMessage | ToolMessage) -> list[dict[
         return _content(message.content)
     blocks = [block for item in message.reasoning or () for block in _thought(item)]
     blocks += _texts(message.content or "") + _texts(message.refusal or "")
-    for call in message.tool_calls or ():
-        arguments = json.loads(call.function.arguments or "{}")
-        blocks.append({"type": "tool_use", "id": call.id, "name": call.function.name, "input": arguments})
-    return blocks
+    return blocks + [
+        {
+            "type": "tool_use",
+            "id": call.id,
+            "name": call.function.name,
+            "input": json.loads(call.function.arguments or "{}"),
+        }
+        for call in message.tool_calls or ()
+    ]
 
 
 def _thought(item: Reasoning) -> list[dict[str, Any]]:

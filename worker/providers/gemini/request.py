@@ -166,8 +166,10 @@ def _signature(signature: str | None) -> dict[str, Any]:
 
 def _call(call: ToolCall) -> dict[str, Any]:
     arguments = json.loads(call.function.arguments or "{}")
-    made = {"functionCall": {"id": call.id, "name": call.function.name, "args": arguments}}
-    return made | _signature(call.signature if call.provider == SIGNATURE_ORIGIN else None)
+    return {
+        "functionCall": {"id": call.id, "name": call.function.name, "args": arguments},
+        **_signature(call.signature if call.provider == SIGNATURE_ORIGIN else None),
+    }
 
 
 def _result(message: ToolMessage, name: str) -> dict[str, Any]:

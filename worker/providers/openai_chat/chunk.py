@@ -6,8 +6,7 @@ is lost and the usual chunk costs no more for it.
 
 from typing import Any
 
-import msgspec
-from msgspec import Struct
+from msgspec import DecodeError, Struct, ValidationError, convert, json
 
 from worker.providers.errors import problem
 from worker.providers.stream import parse
@@ -123,8 +122,8 @@ class ChatChunk(Struct, gc=False, forbid_unknown_fields=True):
         return self.usage if self.usage is not None or self.x_groq is None else self.x_groq.usage
 
 
-_strict = msgspec.json.Decoder(ChatChunk)
-_anything = msgspec.json.Decoder(dict[str, Any])
+_strict = json.Decoder(ChatChunk)
+_anything = json.Decoder(dict[str, Any])
 
 
 def read_chunk(name: str, data: bytes) -> tuple[ChatChunk, dict[str, Any], dict[str, Any]]:
@@ -134,7 +133,7 @@ def read_chunk(name: str, data: bytes) -> tuple[ChatChunk, dict[str, Any], dict[
     """
     try:
         return _strict.decode(data), {}, {}
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (DecodeError, UnicodeDecodeError, RecursionError):
         pass
     value = parse(name, _anything, data)
     about = _cut(value, ChatChunk)
@@ -149,8 +148,8 @@ def read_chunk(name: str, data: bytes) -> tuple[ChatChunk, dict[str, Any], dict[
                 if isinstance(function := call.get("function"), dict) and (extra := _cut(function, Function)):
                     said.setdefault("tool_calls", []).append({"index": call.get("index"), "function": extra})
     try:
-        return msgspec.convert(value, ChatChunk, strict=False), said, about
-    except msgspec.ValidationError:
+        return convert(value, ChatChunk, strict=False), said, about
+    except ValidationError:
         raise problem(name, "invalid_response", "an event that is not the protocol's JSON") from None
 
 

@@ -72,14 +72,13 @@ class ChatParts:
         """An image, whole. Raises ValueError for a `data:` URL that is none."""
         data = data_of(url) if is_data(url) else None
         self._hush()
-        part = Part(part=self._next(), kind="file")
-        self.events.append(part)
+        part = self._next()
         if data is None:
-            part.url = url
+            self.events.append(Part(part=part, kind="file", url=url))
         else:
-            part.media_type = data.media_type
-            self.events.append(Delta(part=part.part, kind="file", delta=data.base64))
-        self.events.append(PartEnd(part=part.part))
+            self.events.append(Part(part=part, kind="file", media_type=data.media_type))
+            self.events.append(Delta(part=part, kind="file", delta=data.base64))
+        self.events.append(PartEnd(part=part))
 
     def sound(self, item_id: str | None, piece: str) -> None:
         """More of the answer as sound, in Base64. Raises ValueError for what is none."""
@@ -100,8 +99,15 @@ class ChatParts:
             self._calls[index] = known = (call.id, part)
             self._open.append(part)
             self.called = True
-            call_id, name = call.id or f"call_{part}", function.name or ""
-            self.events.append(Part(part=part, kind="tool_call", call_id=call_id, name=name, executor="client"))
+            self.events.append(
+                Part(
+                    part=part,
+                    kind="tool_call",
+                    call_id=call.id or f"call_{part}",
+                    name=function.name or "",
+                    executor="client",
+                )
+            )
         if arguments := function.arguments:
             text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
             self._arguments.setdefault(known[1], []).append(text)

@@ -68,7 +68,6 @@ class ResponsesReader:
         self._events: list[ProviderEvent] = []
 
     def read(self, data: bytes, events: list[ProviderEvent]) -> None:
-        """See `AnswerReader.read`."""
         if self.ended or not data or (not data.startswith(b"{") and is_done(data)):
             return
         event, unknown = read_event(self._name, data)

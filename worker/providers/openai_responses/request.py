@@ -99,10 +99,15 @@ def _answer(message: AssistantMessage) -> list[dict[str, Any]]:
     if contents:
         alone = contents[0]["text"] if len(contents) == 1 and not message.refusal else None
         items.append({"type": "message", "role": "assistant", "content": alone or contents})
-    for call in message.tool_calls or ():
-        made = {"call_id": call.id, "name": call.function.name, "arguments": call.function.arguments}
-        items.append({"type": "function_call", **made})
-    return items
+    return items + [
+        {
+            "type": "function_call",
+            "call_id": call.id,
+            "name": call.function.name,
+            "arguments": call.function.arguments,
+        }
+        for call in message.tool_calls or ()
+    ]
 
 
 def _thoughts(reasoning: list[Reasoning]) -> list[dict[str, Any]]:
