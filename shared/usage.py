@@ -93,7 +93,7 @@ def _add(line: Spent, counter: Counter[str]) -> None:
 def ended(
     asked: Terms, attempt: bytes, token: int, end: Completed | Failed | Cancelled, *, deleted: bool = False
 ) -> Ended:
-    """What to count of a generation that ended so; with `deleted` it did not, as nothing is left of it.
+    """Returns what to count of a generation that ended so; with `deleted` it did not, as nothing is left of it.
 
     `attempt` is the first event of the attempt with this token, empty where it had none.
     """
@@ -113,7 +113,7 @@ def ended(
 
 
 async def read_ended(log: Log, asked: Terms) -> Ended | None:
-    """What to count of a generation by what its log says; None where that has no end.
+    """Returns what to count of a generation by what its log says; None where that has no end.
 
     Raises redis.exceptions.RedisError, and ValueError for a log that is not as we write it.
     """
@@ -147,7 +147,7 @@ class Total:
 
     @property
     def is_partial(self) -> bool:
-        """Whether something is missing from the costs."""
+        """Says whether something is missing from the costs."""
         return self.counts["unpriced"] > 0 or self.counts["partly"] > 0
 
     def _amounts(self, kind: str) -> dict[str, Decimal]:
@@ -165,12 +165,12 @@ class Totals:
         self.redis = redis
 
     async def today(self) -> date:
-        """The day in UTC, by Redis' clock."""
+        """Returns the day in UTC, by Redis' clock."""
         seconds, _ = await self.redis.time()
         return datetime.fromtimestamp(seconds, UTC).date()
 
     async def read(self, owner: str, first: date, last: date, by: By) -> dict[str, Total]:
-        """An owner's totals from one day to another, both included, by day (ISO 8601) or by model, in order."""
+        """Returns an owner's totals from one day to another, both included, by day (ISO 8601) or by model, in order."""
         days = [first + timedelta(days=count) for count in range((last - first).days + 1)]
         totals: dict[str, Total] = {}
         for start in range(0, len(days), DAYS_PER_ROUND_TRIP):

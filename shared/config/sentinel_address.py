@@ -61,7 +61,7 @@ def sentinel_address(url: str) -> SentinelAddress | None:
 
 
 def _node(text: str) -> tuple[str, int]:
-    """One Sentinel's host and port. Raises ValueError."""
+    """Returns one Sentinel's host and port. Raises ValueError."""
     try:
         parts = urlsplit(f"//{text}")
         host, port = parts.hostname, parts.port

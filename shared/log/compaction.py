@@ -44,7 +44,7 @@ _decoder = json.Decoder(_Deltas)
 
 
 def pack(entries: Iterable[Entry]) -> list[Entry]:
-    """Entries of a log, each run of deltas as one where that is smaller."""
+    """Returns entries of a log, each run of deltas as one where that is smaller."""
     packed: list[Entry] = []
     run: list[tuple[Entry, Delta]] = []
     size = 0
@@ -67,7 +67,7 @@ def pack(entries: Iterable[Entry]) -> list[Entry]:
 
 
 def unpack(entry: Entry) -> Iterator[Entry]:
-    """The events of a packed entry, in order. Raises ValueError for one that is none."""
+    """Yields the events of a packed entry, in order. Raises ValueError for one that is none."""
     try:
         deltas = _decoder.decode(zlib.decompress(entry.data, _WINDOW))
     except zlib.error:
@@ -85,12 +85,12 @@ def unpack(entry: Entry) -> Iterator[Entry]:
 
 
 def is_packed(raw: RawEntry) -> bool:
-    """Whether it is several events."""
+    """Says whether it is several events."""
     return raw[1][0] == _PACKED
 
 
 def unpacked(entries: Iterable[RawEntry], after: EventId, most: int) -> list[RawEntry]:
-    """The events after a cursor of which these are the entries, at most so many."""
+    """Returns the events after a cursor of which these are the entries, at most so many."""
     events: list[RawEntry] = []
     for raw in entries:
         if is_packed(raw):
@@ -103,7 +103,7 @@ def unpacked(entries: Iterable[RawEntry], after: EventId, most: int) -> list[Raw
 
 
 def _delta(entry: Entry) -> Delta | None:
-    """The delta, if its bytes are those that its values will be encoded to again."""
+    """Returns the delta, if its bytes are those that its values will be encoded to again."""
     if entry.type != Delta.type:
         return None
     try:

@@ -81,7 +81,7 @@ class Usage(Struct, frozen=True):
 
     @property
     def is_possible(self) -> bool:
-        """Whether one call can have used this: nothing negative, and nothing beyond MAX_TOKENS."""
+        """Says whether one call can have used this: nothing negative, and nothing beyond MAX_TOKENS."""
         return all(0 <= count <= MAX_TOKENS for count in astuple(self))
 
 
@@ -245,7 +245,7 @@ EVENT_TYPES = frozenset(_decoders)
 
 
 def encode(event: Event) -> bytes:
-    """Compact JSON of one event, without its type, in one line for whoever splits it (str.splitlines).
+    """Returns compact JSON of one event, without its type, in one line for whoever splits it (str.splitlines).
 
     A lone surrogate, which UTF-8 cannot hold, becomes U+FFFD.
     """
@@ -273,7 +273,7 @@ def _scalar(value: Any) -> Any:
 
 
 def decode(type: str, data: bytes) -> AnyEvent:
-    """The event of a log entry.
+    """Returns the event of a log entry.
 
     Raises ValueError for an unknown type or data that does not fit it, TooDeepError for what older versions let nest.
     """

@@ -18,7 +18,7 @@ _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[][{}]', re.DOTALL)
 
 
 def nested_deeper(body: bytes, limit: int) -> bool:
-    """Whether JSON text nests deeper than `limit`.
+    """Says whether JSON text nests deeper than `limit`.
 
     In pieces, so that in a thread it lets others run. Of each, the innermost pairs of brackets are taken away until
     none is left: that is as often as they nest.
@@ -61,7 +61,7 @@ def more_values(body: bytes, limit: int) -> bool:
 
 
 def entries(text: bytes) -> int | None:
-    """How many entries a list has, by its JSON text; None where one of them has too many of its own to tell.
+    """Returns how many entries a list has, by its JSON text; None where one of them has too many of its own to tell.
 
     They are the commas that are left when what is inside of others is taken away, time after time.
     """
@@ -96,7 +96,7 @@ def _chunks(body: bytes) -> Iterator[bytes]:
 
 
 def shallow(text: bytes, limit: int) -> bytes:
-    """JSON text with `null` for what nests deeper than `limit`; the text itself where nothing does.
+    """Returns JSON text with `null` for what nests deeper than `limit`; the text itself where nothing does.
 
     Raises ValueError where that text is longer than MAX_CUT_BYTES.
     """

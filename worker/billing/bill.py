@@ -79,7 +79,7 @@ class _Call:
     """Its events have the provider's numbers, by which it can be found again."""
 
     def goes_on(self, earlier: "_Call") -> bool:
-        """Whether this is the same call, which was left and found again: its counts include those before.
+        """Says whether this is the same call, which was left and found again: its counts include those before.
 
         A name alone does not say so: some servers call all their answers the same.
         """
@@ -183,7 +183,7 @@ class Bill:
         return None
 
     async def spent(self) -> list[Spent]:
-        """What was paid, in order: each call with what is known of it, else with what it may have been.
+        """Returns what was paid, in order: each call with what is known of it, else with what it may have been.
 
         Raises what `characters` raises.
         """
@@ -205,7 +205,7 @@ class Bill:
         return spent
 
     def _joined(self) -> list[_Call]:
-        """The calls, each with what went on with it."""
+        """Returns the calls, each with what went on with it."""
         joined: list[_Call] = []
         for call in self._calls:
             if joined and call.goes_on(joined[-1]):
@@ -219,7 +219,7 @@ class Bill:
 
 
 def is_refused(failed: Failed, writer: Writer) -> bool:
-    """Whether an attempt that failed so was never answered, which nobody charges for."""
+    """Says whether an attempt that failed so was never answered, which nobody charges for."""
     return not writer.said_something and writer.response is None and failed.code in UNCHARGED_CODES
 
 

@@ -26,7 +26,7 @@ class Refusals:
         return model in self._models
 
     def blamed_in(self, error: APIStatusError) -> bool:
-        """Whether the request was refused, and the field is named; the words for that are the endpoint's own."""
+        """Says whether the request was refused, and the field is named; the words for that are the endpoint's own."""
         return error.status_code in _REFUSALS and self._name.search(str(error.body)) is not None
 
     def learn(self, model: str, request: GenerationRequest) -> None:

@@ -11,7 +11,7 @@ T = TypeVar("T", bound=Struct)
 
 
 def read_counts(told: object, kind: type[T]) -> T | None:
-    """What was counted; None where that is no object of counts, or one of them is none of tokens of one call.
+    """Returns what was counted; None where that is no object of counts, or one of them is none of tokens of one call.
 
     The answer is whole all the same: who asked has paid for it. Each count is looked at before any are added, as a sum
     hides a negative one.

@@ -143,7 +143,7 @@ class Body(httpx2.AsyncByteStream):
         """Whose end is the body's, where nothing else says it."""
 
     async def read(self) -> bytes:
-        """What has arrived, as soon as something has; nothing at the end. Raises httpx2.TransportError."""
+        """Returns what has arrived, as soon as something has; nothing at the end. Raises httpx2.TransportError."""
         piece = b""
         if self._broken is None:
             try:
@@ -183,7 +183,7 @@ class Body(httpx2.AsyncByteStream):
 
 
 async def _pieces(content: bytes) -> AsyncIterator[bytes]:
-    """A body in pieces, for aiohttp, which waits after each until the connection has room."""
+    """Yields a body in pieces, for aiohttp, which waits after each until the connection has room."""
     whole = memoryview(content)
     for start in range(0, len(whole), PIECE_BYTES):
         yield bytes(whole[start : start + PIECE_BYTES])

@@ -34,7 +34,7 @@ class KeptRequest:
         self._parsed: GenerationRequest | None = None
 
     async def request(self) -> GenerationRequest:
-        """All of it. Raises pydantic.ValidationError where it cannot be read."""
+        """Returns all of it. Raises pydantic.ValidationError where it cannot be read."""
         if self._parsed is None:
             self._parsed = await aside(self._size, read, await self._json())
             if self.head is None:
@@ -58,7 +58,7 @@ class KeptRequest:
 
     @property
     def heavy(self) -> bool:
-        """Whether it is large, and here parsed."""
+        """Says whether it is large, and here parsed."""
         return self._parsed is not None and self._size >= LONG_WORK_BYTES
 
     async def answered(self) -> None:

@@ -77,7 +77,7 @@ class AttemptClaims:
 
     @property
     def fallbacks_left(self) -> bool:
-        """Whether the request names a model after the one that is asked now."""
+        """Says whether the request names a model after the one that is asked now."""
         return self._choice + 1 < len(self._models)
 
     async def first(self) -> tuple[Claim, Target]:

@@ -102,7 +102,7 @@ def _patience(call: ProviderCall, settings: Settings) -> SilenceLimits:
 
 
 async def _next(first: ProviderCall, call: ProviderCall, writer: Writer, error: ProviderError) -> ProviderCall | None:
-    """The call to make after one that failed before it said anything; None where none may help."""
+    """Returns the call to make after one that failed before it said anything; None where none may help."""
     if error.retryable and not error.over:
         if writer.said_something:
             return None

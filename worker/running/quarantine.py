@@ -1,4 +1,4 @@
-"""Trials: the generations that run their last attempt here, as they have lost all workers before."""
+"""The quarantine: the generations that run their last attempt here, as they have lost all workers before."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -48,7 +48,7 @@ class Quarantine:
             self._changed.set()
 
     def is_beside(self, generation_id: str) -> bool:
-        """Whether another is on trial here: its next claim has to say so, as that may kill this worker at once."""
+        """Says whether another is on trial here: its next claim has to say so, as that may kill this worker at once."""
         beside = generation_id in self._running and len(self._running) > 1
         (self._noted.add if beside else self._noted.discard)(generation_id)
         return beside
@@ -67,12 +67,12 @@ class Quarantine:
 
 
 def _is_suspect(record: Record, further: bool) -> bool:
-    """Whether it has lost its worker so often that one more time ends it: it may be what they died of."""
+    """Says whether it has lost its worker so often that one more time ends it: it may be what they died of."""
     failures = record.failures + (record.state == "running" and not _is_pardoned(record))
     last = record.max_attempts - 1
     return failures > 0 and (failures == last or (failures > last and further)) and not record.cancel_requested
 
 
 def _is_pardoned(record: Record) -> bool:
-    """Whether the attempt that was lost will not count, as the next claim decides."""
+    """Says whether the attempt that was lost will not count, as the next claim decides."""
     return record.state == "running" and record.beside and record.pardons < record.max_attempts

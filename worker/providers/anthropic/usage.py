@@ -35,7 +35,7 @@ class Counted:
         self._possible = True
 
     def add(self, counted: Any) -> Usage | None:
-        """The latest counts; None where one so far cannot be, as later ones leave out what has not changed."""
+        """Returns the latest counts; None where one so far cannot be, as later ones leave out what has not changed."""
         latest = read_counts(counted, _Usage)
         if latest is None or not self._possible:
             self._possible = False

@@ -114,7 +114,7 @@ class ChatParts:
             self.events.append(Delta(part=known[1], kind="tool_call", delta=text))
 
     def calls_are_whole(self) -> bool:
-        """Whether the arguments of each call are JSON, if there are any."""
+        """Says whether the arguments of each call are JSON, if there are any."""
         return all(is_json("".join(pieces)) for pieces in self._arguments.values())
 
     def end(self) -> None:
@@ -131,7 +131,7 @@ class ChatParts:
             self.events.append(Delta(part=self._sound[0], kind="file", delta=ready))
 
     def _turn(self, kind: PartKind, thought: Thought | None = None) -> _Said:
-        """The open part, if it is of this kind and the thought belongs to it, else a new one."""
+        """Returns the open part, if it is of this kind and the thought belongs to it, else a new one."""
         said, key = self._said, thought.key if thought else None
         if said is not None and said.kind == kind and (key is None or said.key in (None, key)):
             said.key = said.key or key
@@ -162,7 +162,7 @@ class ChatParts:
         return self._count - 1
 
     def _index_of(self, call: ToolCallDelta) -> int:
-        """The call's index; where the endpoint leaves it out, a new id means the next call, none the last."""
+        """Returns the call's index; where the endpoint leaves it out, a new id means the next call, none the last."""
         if call.index is not None:
             return call.index
         for index, (call_id, _) in self._calls.items():

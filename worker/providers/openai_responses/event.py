@@ -162,7 +162,7 @@ def read_usage(counted: object) -> Usage | None:
 
 
 def unmapped(response: dict[str, Any]) -> dict[str, Any]:
-    """What a whole response says beside the answer: uses of tools, moderation, what became of the cache."""
+    """Returns what a whole response says beside the answer: uses of tools, moderation, what became of the cache."""
     rest = {field: value for field, value in response.items() if field not in ECHO_FIELDS and _says(value)}
     counted = response.get("usage")
     if isinstance(counted, dict):
@@ -186,5 +186,5 @@ def _beyond(counted: dict[str, Any], field: str, known: type[Struct]) -> dict[st
 
 
 def _says(value: Any) -> bool:
-    """Whether there is anything in it: zeros, and objects of zeros, say nothing."""
+    """Says whether there is anything in it: zeros, and objects of zeros, say nothing."""
     return any(_says(item) for item in value.values()) if isinstance(value, dict) else bool(value)

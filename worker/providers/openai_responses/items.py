@@ -73,7 +73,7 @@ class Items:
         )
 
     def find(self, output_index: int | None, item_id: str | None, *, begins: bool = False) -> Item:
-        """The item that an event is about, by its place in the output; some servers change its id on the way.
+        """Returns the item that an event is about, by its place in the output; some servers change its id on the way.
 
         One that `begins` is another one if its id is.
         """
@@ -96,7 +96,7 @@ class Items:
         executor: Literal["client", "provider"] = "provider",
         media_type: str | None = None,
     ) -> Said:
-        """The part there, begun if there is none; one that has ended does not serve where it grows.
+        """Returns the part there, begun if there is none; one that has ended does not serve where it grows.
 
         Raises ProviderError `invalid_response` for one that did not begin, where another broke off.
         """
@@ -147,7 +147,7 @@ class Items:
         return False
 
     def misfit(self) -> ProviderError:
-        """What follows does not fit what broke off, and never will."""
+        """Returns the error for what does not fit what broke off, and never will."""
         failure = problem(self._name, "invalid_response", "what is continued is not what broke off")
         failure.over = True
         return failure

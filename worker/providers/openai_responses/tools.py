@@ -45,7 +45,7 @@ _FAILED = ("failed", "incomplete")
 
 
 def arguments_of(kind: str, fields: dict[str, Any]) -> str:
-    """What a tool was called with, as JSON text; of a remote one as its caller wrote it."""
+    """Returns what a tool was called with, as JSON text; of a remote one as its caller wrote it."""
     if kind == "mcp_call":
         return str(fields.get("arguments") or "")
     if kind == "web_search_call":
@@ -62,7 +62,7 @@ def result_of(kind: str, fields: dict[str, Any]) -> str | None:
 
 
 def rest_of(kind: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """What an item says beside what is in our events; that it was called directly is the rule."""
+    """Returns what an item says beside what is in our events; that it was called directly is the rule."""
     tool = TOOL_OF_ITEM.get(kind)
     if tool is None:
         read = _READ[kind]
