@@ -14,7 +14,6 @@ from shared.config.sentinel_address import sentinel_address
 
 TCP, TLS, UNIX = "redis", "rediss", "unix"
 SENTINEL, SENTINEL_TLS = "redis+sentinel", "rediss+sentinel"
-REDIS_SCHEMES = (TCP, TLS, UNIX, SENTINEL, SENTINEL_TLS)
 
 _ENCODE = (
     "percent-encode a user or password: @ as %40, : as %3A, / as %2F, ? as %3F, # as %23, [ as %5B, ] as %5D, "
@@ -31,7 +30,7 @@ _BOOLEANS = _TRUE | {"false", "no", "0"}
 def flaw_of_url(url: str) -> str | None:
     """Returns what is wrong with it, to go on from "NAME:"; None where nothing is. The text has no secret in it."""
     scheme, found, rest = url.partition("://")
-    if not found or scheme not in REDIS_SCHEMES:
+    if not found or scheme not in _OPTIONS_OF:
         return "must begin with redis://, rediss://, unix://, redis+sentinel:// or rediss+sentinel://"
     if re.search(r"[\s\x00-\x1f\x7f]", url):
         return f"must hold no space or line break; {_ENCODE}"
@@ -79,9 +78,7 @@ def _of_socket(parts: SplitResult) -> str | None:
     """Returns what is wrong with the path of a unix socket."""
     if parts.netloc.rpartition("@")[2]:
         return f"must name the socket's path after three slashes, as in unix:///run/redis.sock; {_ENCODE}"
-    if not parts.path.strip("/"):
-        return "must name the socket's path, as in unix:///run/redis.sock"
-    return None
+    return None if parts.path.strip("/") else "must name the socket's path, as in unix:///run/redis.sock"
 
 
 def _of_options(scheme: str, query: str, place: str, database: str) -> str | None:

@@ -405,8 +405,10 @@ class Settings(CheckedModel, BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Command line over environment over file over fallback."""
-        written = (cls.sources.variables, cls.sources.file, cls.fallback)
-        return init_settings, *(InitSettingsSource(settings_cls, init_kwargs=dict(one)) for one in written)
+        return init_settings, *(
+            InitSettingsSource(settings_cls, init_kwargs=dict(written))
+            for written in (cls.sources.variables, cls.sources.file, cls.fallback)
+        )
 
     def endpoints(self) -> dict[str, ProviderSettings]:
         """Every provider a request may name: the built-in ones that have what they need, and the configured ones."""

@@ -206,11 +206,20 @@ class Log:
         told = {"model": model, "provider": provider, "continues": continues} | ({"cached": True} if cached else {})
         rest = msgspec.json.encode(told | {"t": 0})[1:]
         owned, until = ("" if token is None else token), ("" if until_ms is None else until_ms)
-        last = "" if after is None else str(after)
         raw = await self._claim(
             self.redis,
             [keys.record, keys.log],
-            [owned, reason or "", rest, ttl_ms, until, choice, last, "" if counts else "1", "1" if beside else ""],
+            [
+                owned,
+                reason or "",
+                rest,
+                ttl_ms,
+                until,
+                choice,
+                "" if after is None else str(after),
+                "" if counts else "1",
+                "1" if beside else "",
+            ],
         )
         start = ClaimOutcome(raw[0].decode())
         if start not in _OWNED:
@@ -236,8 +245,7 @@ class Log:
             answers = await pipe.execute(raise_on_error=False)
         replies: list[Reply | ResponseError] = []
         for call, answer in zip(calls, answers, strict=True):
-            refused = isinstance(answer, ResponseError)
-            replies += [answer] * len(call) if refused else [Reply.parse(reply) for reply in answer]
+            replies += [answer] * len(call) if isinstance(answer, ResponseError) else map(Reply.parse, answer)
         return replies
 
     async def load(self) -> None:

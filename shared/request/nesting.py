@@ -13,7 +13,6 @@ _AS_SQUARE = bytes.maketrans(b"{}", b"[]")
 _NOT_LISTS = bytes(set(range(256)) - set(b"[]{},"))
 MAX_INNER_MARKS = 64
 """Levels and commas of one entry that are taken away to count the entries of a list."""
-_SPACE = b" \t\r\n"
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[][{}]', re.DOTALL)
 
 
@@ -50,7 +49,7 @@ def more_values(body: bytes, limit: int) -> bool:
         return False
     values, last = 1, b""
     for outside in _outside_strings(body):
-        text = last + outside.translate(None, _SPACE)
+        text = last + outside.translate(None, b" \t\r\n")
         # A comma is before each entry but the first, which only an empty list or object does not have.
         values += sum(map(text.count, (b",", b"[", b"{"))) - text.count(b"[]") - text.count(b"{}")
         last = text[-1:]

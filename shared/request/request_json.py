@@ -167,10 +167,9 @@ class Step(NamedTuple):
 
 
 _request: TypeAdapter[Any] = TypeAdapter(GenerationRequest)
-_FUNCTION = {"name": "x", "arguments": ""}
 _VALID: dict[str, Any] = {
     "content": "x",
-    "tool_calls": [{"id": "x", "function": _FUNCTION}],
+    "tool_calls": [{"id": "x", "function": {"name": "x", "arguments": ""}}],
     "reasoning": [],
     "messages": {"role": "user", "content": "x"},
     "tools": {"type": "function", "function": {"name": "x"}},

@@ -1638,8 +1638,8 @@ MUTANTS = (
     _one(
         "a large request stays as it came",
         "worker/requests/kept_request.py",
-        "aside(self._size, zlib.compress, self._stored, ZLIB_LEVEL)",
-        "aside(self._size, zlib.compress, self._stored, 0)",
+        "aside(self._size, zlib.compress, self.stored, ZLIB_LEVEL)",
+        "aside(self._size, zlib.compress, self.stored, 0)",
         "memory",
     ),
     _one(

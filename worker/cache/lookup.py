@@ -35,13 +35,8 @@ IMMATERIAL_FIELDS = frozenset({"on_interrupt", "idle_timeout", "deadline", "ttl"
 """Fields that do not change what a model is asked. A new field counts, unless it is named here."""
 
 
-def canonical(request: GenerationRequest) -> str:
-    """Returns JSON of all that matters for the answer: members in order, without defaults."""
-    return "".join(_canonical(request))
-
-
-def _canonical(request: GenerationRequest) -> Iterator[str]:
-    """In steps: message by message, and of one in many parts part by part."""
+def canonical(request: GenerationRequest) -> Iterator[str]:
+    """Yields JSON of all that matters for the answer in pieces: members in order, without defaults."""
     fields = request.model_dump(mode="json", exclude={*IMMATERIAL_FIELDS, "messages"}, exclude_defaults=True)
     return _object(fields, "messages", _joined(request.messages, _message))
 
@@ -84,7 +79,7 @@ def _dumped(value: object) -> str:
 def digest(owner: str, request: GenerationRequest) -> str:
     """Returns SHA-256 of owner and canonical request, in hexadecimal."""
     asked = hashlib.sha256(f"{len(owner)}:{owner}".encode())
-    for piece in _canonical(request):
+    for piece in canonical(request):
         asked.update(piece.encode())
     return asked.hexdigest()
 

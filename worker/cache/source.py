@@ -142,9 +142,8 @@ class Source:
         # The owner is part of what leads here, and yet: nobody reads what is not theirs.
         if record is None or record.owner != self._owner or record.cancel_requested:
             raise SourceLostError
-        if record.state in ("failed", "cancelled"):
-            raise SourceLostError
-        if record.ended_ms is not None and found.now_ms - record.ended_ms >= ttl * 1000:
+        is_old = record.ended_ms is not None and found.now_ms - record.ended_ms >= ttl * 1000
+        if is_old or record.state in ("failed", "cancelled"):
             raise SourceLostError
         return record
 

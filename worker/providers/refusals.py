@@ -10,7 +10,6 @@ from openai import APIStatusError
 
 from shared.request.generation_request import GenerationRequest
 
-_REFUSALS = (400, 422)
 MAX_REMEMBERED_MODELS = 1000
 
 
@@ -27,7 +26,7 @@ class Refusals:
 
     def blamed_in(self, error: APIStatusError) -> bool:
         """Says whether the request was refused, and the field is named; the words for that are the endpoint's own."""
-        return error.status_code in _REFUSALS and self._name.search(str(error.body)) is not None
+        return error.status_code in (400, 422) and self._name.search(str(error.body)) is not None
 
     def learn(self, model: str, request: GenerationRequest) -> None:
         """The model answered this request, which it had refused, without the field.

@@ -28,7 +28,7 @@ class KeptRequest:
         """Its settings, without messages, tools, schemas and what is in `extra`. None until it has been read."""
         self._generations = generations
         self._record = record
-        self._stored = stored
+        self.stored = stored
         self._size = len(stored)
         self._packed = False
         self._parsed: GenerationRequest | None = None
@@ -45,12 +45,7 @@ class KeptRequest:
         return self._parsed
 
     async def _json(self) -> bytes:
-        return await aside(self._size, zlib.decompress, self._stored) if self._packed else self._stored
-
-    @property
-    def kept(self) -> int:
-        """Bytes of its JSON that are kept here, compressed where it is large."""
-        return len(self._stored)
+        return await aside(self._size, zlib.decompress, self.stored) if self._packed else self.stored
 
     async def characters(self) -> int:
         """Of its text, as an estimate needs them."""
@@ -67,7 +62,7 @@ class KeptRequest:
             return
         self._parsed = None
         if not self._packed:
-            self._stored = await aside(self._size, zlib.compress, self._stored, ZLIB_LEVEL)
+            self.stored = await aside(self._size, zlib.compress, self.stored, ZLIB_LEVEL)
             self._packed = True
 
     async def restore(self) -> bool:

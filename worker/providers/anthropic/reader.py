@@ -101,7 +101,6 @@ _READ: dict[str, frozenset[str]] = {
 }
 """What of a content block is in our events; of a tool's result it is `tool_use_id` and `content`."""
 
-_DIRECT = {"type": "direct"}
 _KNOWN = frozenset(
     {"message_start", "message_delta", "message_stop", "content_block_start", "content_block_stop", "ping", "error"}
 )  # fmt: skip
@@ -319,7 +318,7 @@ def _rest(kind: str, content: dict[str, Any]) -> dict[str, Any]:
     """Returns what a block says beside what is in our events; that it calls a tool itself is the rule."""
     read = _READ.get(kind, frozenset({"tool_use_id", "content"})) | {"type"}
     rest = {name: value for name, value in content.items() if name not in read and value is not None}
-    if rest.get("caller") == _DIRECT:
+    if rest.get("caller") == {"type": "direct"}:
         del rest["caller"]
     return rest
 

@@ -26,11 +26,6 @@ class Said(Struct):
     cited: int = 0
     summary: bool | UnsetType = UNSET
 
-    @property
-    def is_broken_off(self) -> bool:
-        """It is still to go on."""
-        return self.earlier is not None and not self.ended
-
 
 class Item(Struct):
     """One output item: a message, a call, a chain of thought."""
@@ -103,7 +98,9 @@ class Items:
         said = item.parts.get((place.slot, index))
         if said is not None and not (said.ended and grows):
             return said
-        if not begins and any(s == place.slot and p.is_broken_off for (s, _), p in item.parts.items()):
+        if not begins and any(
+            s == place.slot and p.earlier is not None and not p.ended for (s, _), p in item.parts.items()
+        ):
             raise self.misfit()
         for (slot, _), other in item.parts.items():
             if slot == place.slot:
