@@ -11,14 +11,14 @@ _OBEYED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def escaped(text: str) -> str:
-    """The text with an escape, as `\\\\n`, for each character that is not to be seen."""
+    """Returns the text with an escape, as `\\\\n`, for each character that is not to be seen."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def json_escaped(text: bytes) -> bytes:
-    """JSON (RFC 8259) of the same value, with an escape for each character that a terminal would obey."""
+    """Returns JSON (RFC 8259) of the same value, with an escape for each character that a terminal would obey."""
     if text.isascii() and b"\x7f" not in text:
         return text
     return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text.decode("utf-8", "replace")).encode()

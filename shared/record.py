@@ -77,7 +77,7 @@ class Record(Terms):
     """Place of its model among those that the request allows: 0 its own, 1 the first fallback."""
 
     def accepted(self, request: bytes) -> Acceptance:
-        """What was taken on, with its request."""
+        """Returns what was taken on, with its request."""
         return Acceptance(
             id=self.id,
             owner=self.owner,
@@ -111,7 +111,7 @@ _read_asked = msgspec.json.Decoder(_Asked).decode
 
 
 def shown_of(request: bytes) -> Shown:
-    """What others than its worker want to know of a stored request; nothing where it cannot be read."""
+    """Returns what others than its worker want to know of a stored request; nothing where it cannot be read."""
     try:
         asked = _read_asked(request)
     except msgspec.MsgspecError:
@@ -121,7 +121,7 @@ def shown_of(request: bytes) -> Shown:
 
 
 def read_record(generation_id: str, values: Sequence[bytes | None]) -> Record | None:
-    """What these fields say; None where there is no record. Raises UnreadableRecordError."""
+    """Returns what these fields say; None where there is no record. Raises UnreadableRecordError."""
     fields = {name: value for name, value in zip(RECORD_FIELDS, values, strict=False) if value is not None}
     if "state" not in fields:
         return None

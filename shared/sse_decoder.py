@@ -40,7 +40,7 @@ class SseDecoder:
         return bytes(self._pending)
 
     def last(self) -> list[ServerSentEvent]:
-        """The event whose blank line is missing, as if that had come; the decoder is of no use after that.
+        """Returns the event whose blank line is missing, as if that had come; the decoder is of no use after that.
 
         It is for answers of providers, whose events say by themselves whether they are whole. A viewer's client must
         not ask: what is unfinished is not dispatched (section 9.2.6), and is read again after its last id.
@@ -50,7 +50,7 @@ class SseDecoder:
         return events
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
-        """The events that this chunk completes.
+        """Returns the events that this chunk completes.
 
         Raises EventTooLargeError when one event passes the bound; the decoder is of no use after that.
         """
@@ -96,7 +96,7 @@ class SseDecoder:
         return chunk.removeprefix(_BOM)
 
     def _normalised(self, chunk: bytes) -> bytes:
-        """The chunk with LF alone as line end. A CR counts at once; an LF that follows it belongs to it."""
+        """Returns the chunk with LF alone as line end. A CR counts at once; an LF that follows it belongs to it."""
         if not chunk:
             return chunk
         if self._after_cr and chunk.startswith(b"\n"):

@@ -15,7 +15,7 @@ class JsonReading(NamedTuple):
 
 
 def read(text: str) -> JsonReading:
-    """The one JSON value that a text holds (RFC 8259): no NaN, no half of a surrogate pair, no rest behind it.
+    """Returns the one JSON value that a text holds (RFC 8259): no NaN, no half of a surrogate pair, no rest behind it.
 
     Of two members with the same name the last counts. Nesting is bounded, so that whoever writes the value can.
     """
@@ -31,7 +31,7 @@ def read(text: str) -> JsonReading:
 
 
 def nests_deeper(value: Any, limit: int) -> bool:
-    """Whether lists and objects stand in each other more than `limit` times."""
+    """Says whether lists and objects stand in each other more than `limit` times."""
     layer = [value]
     for _ in range(limit + 1):
         layer = [item for item in layer if isinstance(item, dict | list)]

@@ -11,8 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
-import msgspec
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, json
 from redis.asyncio import Redis
 
 from shared.log.events import TERMINAL_TYPES, Cancelled, Completed, Event, EventId, Failed, Spent, decode
@@ -57,7 +56,6 @@ class Ended:
     model: str
     """`provider/model` of its last attempt."""
     cached: bool = False
-    """It was replayed from another's log."""
     spent: Sequence[Spent] = ()
 
     @property
@@ -95,11 +93,11 @@ def _add(line: Spent, counter: Counter[str]) -> None:
 def ended(
     asked: Terms, attempt: bytes, token: int, end: Completed | Failed | Cancelled, *, deleted: bool = False
 ) -> Ended:
-    """What to count of a generation that ended so; with `deleted` it did not, as nothing is left of it.
+    """Returns what to count of a generation that ended so; with `deleted` it did not, as nothing is left of it.
 
     `attempt` is the first event of the attempt with this token, empty where it had none.
     """
-    begun = msgspec.json.decode(attempt, type=_Begun) if attempt else None
+    begun = json.decode(attempt, type=_Begun) if attempt else None
     model = f"{begun.provider}/{begun.model}" if begun else asked.model
     paid = [Spent(model, end.usage, end.cost)] if end.usage is not None else []
     return Ended(
@@ -115,7 +113,7 @@ def ended(
 
 
 async def read_ended(log: Log, asked: Terms) -> Ended | None:
-    """What to count of a generation by what its log says; None where that has no end.
+    """Returns what to count of a generation by what its log says; None where that has no end.
 
     Raises redis.exceptions.RedisError, and ValueError for a log that is not as we write it.
     """
@@ -149,7 +147,7 @@ class Total:
 
     @property
     def is_partial(self) -> bool:
-        """Whether something is missing from the costs."""
+        """Says whether something is missing from the costs."""
         return self.counts["unpriced"] > 0 or self.counts["partly"] > 0
 
     def _amounts(self, kind: str) -> dict[str, Decimal]:
@@ -167,12 +165,12 @@ class Totals:
         self.redis = redis
 
     async def today(self) -> date:
-        """The day in UTC, by Redis' clock."""
+        """Returns the day in UTC, by Redis' clock."""
         seconds, _ = await self.redis.time()
         return datetime.fromtimestamp(seconds, UTC).date()
 
     async def read(self, owner: str, first: date, last: date, by: By) -> dict[str, Total]:
-        """An owner's totals from one day to another, both included, by day (ISO 8601) or by model, in order."""
+        """Returns an owner's totals from one day to another, both included, by day (ISO 8601) or by model, in order."""
         days = [first + timedelta(days=count) for count in range((last - first).days + 1)]
         totals: dict[str, Total] = {}
         for start in range(0, len(days), DAYS_PER_ROUND_TRIP):

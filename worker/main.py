@@ -1,7 +1,5 @@
 """The worker process: takes generations from the queue and runs them, until SIGTERM."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import os

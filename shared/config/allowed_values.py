@@ -19,7 +19,7 @@ UNIT_OF_FIRST_WORD = {"Seconds": "seconds", "Bytes": "bytes", "Days": "days", "U
 
 
 def allowed(field: FieldInfo) -> str:
-    """The type, the unit and the bounds of a field, as after "must be"."""
+    """Returns the type, the unit and the bounds of a field, as after "must be"."""
     kinds = _kinds(field.annotation)
     choices = [str(value) for kind in kinds if get_origin(kind) is Literal for value in get_args(kind)]
     if choices:
@@ -40,12 +40,12 @@ def allowed(field: FieldInfo) -> str:
 
 
 def is_number(field: FieldInfo) -> bool:
-    """Whether it holds a number, and so needs bounds."""
+    """Says whether it holds a number, and so needs bounds."""
     return bool({int, float, Decimal} & _kinds(field.annotation))
 
 
 def bounds(field: FieldInfo) -> tuple[Any, Any, bool]:
-    """The least and the most, None where there is none, and whether the least itself is too little."""
+    """Returns the least and the most, None where there is none, and whether the least itself is too little."""
     least: Any = None
     most: Any = None
     above = False
@@ -86,26 +86,26 @@ def refuse_other_kinds(field: FieldInfo, value: Any) -> Any:
 
 
 def flawless(value: T, flaw_of: Callable[[T], str | None]) -> T:
-    """The value, where it has no flaw (flaws.py). Raises ValueError."""
+    """Returns the value, where it has no flaw (value_checks.py). Raises ValueError."""
     if flaw := flaw_of(value):
         raise ValueError(flaw)
     return value
 
 
 def misplaced(place: Sequence[str], what: str) -> PydanticCustomError:
-    """What is wrong between two settings; `place` is that of the one to correct."""
+    """Returns what is wrong between two settings; `place` is that of the one to correct."""
     return PydanticCustomError("misplaced", "{what}", {"what": what, "place": place})
 
 
 def table_depth(field: FieldInfo) -> int:
-    """How many names lead from a setting to a leaf: 0 for one that is a leaf itself."""
+    """Returns how many names lead from a setting to a leaf: 0 for one that is a leaf itself."""
     if get_origin(field.annotation) is not dict:
         return 0
     return 1 if table_entry(field) is None else 2
 
 
 def table_entry(field: FieldInfo | None) -> type[BaseModel] | None:
-    """The model of the entries of a setting that is a table of tables."""
+    """Returns the model of the entries of a setting that is a table of tables."""
     kind = get_args(field.annotation)[-1] if field is not None and get_origin(field.annotation) is dict else None
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
@@ -137,7 +137,7 @@ def _either(choices: list[str]) -> str:
 
 
 def _kinds(annotation: Any) -> set[Any]:
-    """The types that an annotation allows, without what is said of them."""
+    """Returns the types that an annotation allows, without what is said of them."""
     if get_origin(annotation) is Annotated:
         return _kinds(get_args(annotation)[0])
     if get_origin(annotation) in (Literal, dict) or annotation is SecretStr:
@@ -147,7 +147,7 @@ def _kinds(annotation: Any) -> set[Any]:
 
 
 def _metadata(field: FieldInfo) -> Iterator[Any]:
-    """What bounds it, wherever in the annotation that is said."""
+    """Yields what bounds it, wherever in the annotation that is said."""
     waiting: list[Any] = [field.annotation]
     yield from field.metadata
     while waiting:

@@ -4,7 +4,7 @@ from ipaddress import IPv6Address, ip_address
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a name or an address, in brackets or not, is of the loopback interface.
+    """Says whether a name or an address, in brackets or not, is of the loopback interface.
 
     127.0.0.0/8 (RFC 1122, 3.2.1.3), also mapped into IPv6, ::1, `localhost` and all names below it (RFC 6761, 6.3).
     """

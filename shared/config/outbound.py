@@ -53,7 +53,7 @@ class OutboundFault:
 
 
 def check(endpoints: Mapping[str, ProviderSettings], environment: Mapping[str, str] = os.environ) -> list[str]:
-    """One line for each variable that cannot be used and that no endpoint depends on.
+    """Returns one line for each variable that cannot be used and that no endpoint depends on.
 
     Raises SettingsError where one does.
     """
@@ -67,7 +67,7 @@ def check(endpoints: Mapping[str, ProviderSettings], environment: Mapping[str, s
 def faults(
     endpoints: Mapping[str, ProviderSettings], environment: Mapping[str, str] = os.environ
 ) -> list[OutboundFault]:
-    """All that is wrong, each with the first endpoint that depends on it."""
+    """Returns all that is wrong, each with the first endpoint that depends on it."""
     found = [
         OutboundFault(f"provider {name}", "its address is not one like https://api.example.com/v1", "correct it", name)
         for name, endpoint in endpoints.items()
@@ -87,7 +87,7 @@ def faults(
 
 
 def fault_at(address: str, environment: Mapping[str, str] = os.environ) -> OutboundFault | None:
-    """What keeps an address from being asked, if anything does."""
+    """Returns what keeps an address from being asked, if anything does."""
     variables = _variables(address, environment)
     # What is on loopback is asked without looking at certificates.
     broken = _broken(environment) if variables else ()
@@ -95,7 +95,7 @@ def fault_at(address: str, environment: Mapping[str, str] = os.environ) -> Outbo
 
 
 def way_to(address: str) -> Way:
-    """How this process asks an address. Redirects must not be followed: they may lead another way.
+    """Returns how this process asks an address. Redirects must not be followed: they may lead another way.
 
     Raises what httpx2 and OpenSSL raise where `fault_at` finds something.
     """
@@ -111,7 +111,7 @@ _trusted = cache(httpx2.create_ssl_context)
 
 
 def _variables(address: str, environment: Mapping[str, str]) -> set[str]:
-    """What decides how an address is asked."""
+    """Returns what decides how an address is asked."""
     proxy = proxy_for(address, environment)
     found = {proxy.variable} if proxy else set()
     return found | ({"SSL_CERT_FILE", "SSL_CERT_DIR", KEY_LOG_VARIABLE} if _encrypted(address, proxy) else set())
@@ -122,7 +122,7 @@ def _encrypted(address: str, proxy: Proxy | None) -> bool:
 
 
 def _broken(environment: Mapping[str, str]) -> Iterator[OutboundFault]:
-    """Every variable that cannot be used, whoever depends on it."""
+    """Yields every variable that cannot be used, whoever depends on it."""
     for proxy in dict.fromkeys((configured("http", environment), configured("https", environment))):
         if proxy is not None and (wrong := proxy.fault()) is not None:
             yield OutboundFault(proxy.variable, *wrong)

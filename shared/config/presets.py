@@ -31,7 +31,7 @@ class Preset(NamedTuple):
         return f"{self.prefix}_BASE_URL"
 
     def settings(self, environment: Mapping[str, str]) -> dict[str, Any]:
-        """The fields of ProviderSettings, with what the environment says."""
+        """Returns the fields of ProviderSettings, with what the environment says."""
         fields: dict[str, Any] = {
             "protocol": "openai-chat",
             "base_url": environment.get(self.base_url_env) or self.base_url,
@@ -41,7 +41,7 @@ class Preset(NamedTuple):
         return fields | dict(self.quirks)
 
     def active(self, environment: Mapping[str, str]) -> bool:
-        """Whether the environment alone configures it."""
+        """Says whether the environment alone configures it."""
         key = not self.local and environment.get(self.api_key_env)
         return bool(key or environment.get(self.base_url_env))
 

@@ -124,7 +124,7 @@ class ProviderSettings(CheckedModel):
 
     @property
     def keyed(self) -> bool:
-        """Whether it has an API key."""
+        """Says whether it has an API key."""
         return bool(os.environ.get(self.api_key_env or ""))
 
     @property
@@ -142,7 +142,7 @@ class ProviderSettings(CheckedModel):
         return next((one for one in candidates if os.environ.get(one) == self.address), None)
 
     def api_key(self) -> str:
-        """The key from the environment; a placeholder where there is none, as the SDKs refuse an empty one."""
+        """Returns the key from the environment; a placeholder where there is none, as the SDKs refuse an empty one."""
         return os.environ.get(self.api_key_env or "", "") or "none"
 
 

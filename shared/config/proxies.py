@@ -38,7 +38,7 @@ class Proxy:
         return self.url.partition("://")[0].lower()
 
     def fault(self) -> tuple[str, str] | None:
-        """What keeps it from being used, and what to do about that; None where nothing does."""
+        """Returns what keeps it from being used, and what to do about that; None where nothing does."""
         parts = split(self.url)
         if parts is None or parts.path not in ("", "/"):
             return "not an address like http://proxy.example:3128", "correct it or unset it"
@@ -64,7 +64,7 @@ def split(url: str) -> SplitResult | None:
 
 
 def proxy_for(address: str, environment: Mapping[str, str] = os.environ) -> Proxy | None:
-    """The proxy through which an http:// or https:// address is asked; None where it is asked directly."""
+    """Returns the proxy through which an http:// or https:// address is asked; None where it is asked directly."""
     parts = split(address)
     if parts is None or parts.scheme not in _PORTS:
         return None
@@ -82,7 +82,7 @@ def proxy_for(address: str, environment: Mapping[str, str] = os.environ) -> Prox
 
 
 def configured(scheme: str, environment: Mapping[str, str] = os.environ) -> Proxy | None:
-    """The proxy of addresses of a scheme, `http` or `https`, without regard to `no_proxy`."""
+    """Returns the proxy of addresses of a scheme, `http` or `https`, without regard to `no_proxy`."""
     for kind in (scheme, "all"):
         variable, value = _variable(kind, environment)
         # A CGI server makes this variable of a caller's header `Proxy`.
@@ -108,7 +108,7 @@ def _url(value: str) -> str:
 
 
 def _covers(entry: str, host: str, port: int) -> bool:
-    """Whether an entry of `no_proxy` is for this host: `*`, an address, a network, or a name with all below it.
+    """Says whether an entry of `no_proxy` is for this host: `*`, an address, a network, or a name with all below it.
 
     A name or an address may have a port, and a scheme in front is ignored.
     """

@@ -14,7 +14,6 @@ from shared.config.sentinel_address import sentinel_address
 
 TCP, TLS, UNIX = "redis", "rediss", "unix"
 SENTINEL, SENTINEL_TLS = "redis+sentinel", "rediss+sentinel"
-REDIS_SCHEMES = (TCP, TLS, UNIX, SENTINEL, SENTINEL_TLS)
 
 _ENCODE = (
     "percent-encode a user or password: @ as %40, : as %3A, / as %2F, ? as %3F, # as %23, [ as %5B, ] as %5D, "
@@ -29,9 +28,9 @@ _BOOLEANS = _TRUE | {"false", "no", "0"}
 
 
 def flaw_of_url(url: str) -> str | None:
-    """What is wrong with it, to go on from "NAME:"; None where nothing is. The text has no secret in it."""
+    """Returns what is wrong with it, to go on from "NAME:"; None where nothing is. The text has no secret in it."""
     scheme, found, rest = url.partition("://")
-    if not found or scheme not in REDIS_SCHEMES:
+    if not found or scheme not in _OPTIONS_OF:
         return "must begin with redis://, rediss://, unix://, redis+sentinel:// or rediss+sentinel://"
     if re.search(r"[\s\x00-\x1f\x7f]", url):
         return f"must hold no space or line break; {_ENCODE}"
@@ -48,7 +47,7 @@ def flaw_of_url(url: str) -> str | None:
 
 
 def _of_sentinels(scheme: str, url: str) -> str | None:
-    """The Sentinels, the service and the database."""
+    """Returns what is wrong with the Sentinels, the service or the database."""
     place, _, path = url.partition("://")[2].partition("/")
     path, _, query = path.partition("?")
     if wrong := _of_options(scheme, query, place, path.partition("/")[2]):
@@ -62,7 +61,7 @@ def _of_sentinels(scheme: str, url: str) -> str | None:
 
 
 def _of_server(parts: SplitResult) -> str | None:
-    """The host, port and database of a server that listens on a port."""
+    """Returns what is wrong with the host, port or database of a server that listens on a port."""
     shape = _HOST_AND_PORT.fullmatch(parts.netloc.rpartition("@")[2])
     if shape is None:
         return _NO_HOST
@@ -76,12 +75,10 @@ def _of_server(parts: SplitResult) -> str | None:
 
 
 def _of_socket(parts: SplitResult) -> str | None:
-    """The path of a unix socket."""
+    """Returns what is wrong with the path of a unix socket."""
     if parts.netloc.rpartition("@")[2]:
         return f"must name the socket's path after three slashes, as in unix:///run/redis.sock; {_ENCODE}"
-    if not parts.path.strip("/"):
-        return "must name the socket's path, as in unix:///run/redis.sock"
-    return None
+    return None if parts.path.strip("/") else "must name the socket's path, as in unix:///run/redis.sock"
 
 
 def _of_options(scheme: str, query: str, place: str, database: str) -> str | None:
@@ -112,7 +109,7 @@ def _of_options(scheme: str, query: str, place: str, database: str) -> str | Non
 
 
 def _of_tls(given: Mapping[str, str]) -> str | None:
-    """What OpenSSL says to them, which else comes at each connection."""
+    """Returns what OpenSSL says to them, which else comes at each connection."""
     import ssl  # the settings are loaded also where nobody asks Redis
 
     if ("ssl_certfile" in given) != ("ssl_keyfile" in given):

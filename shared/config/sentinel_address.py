@@ -12,9 +12,6 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 SENTINEL_SCHEMES = ("redis+sentinel", "rediss+sentinel")
 SENTINEL_PORT = 26379
-MUST_NAME_SENTINELS = (
-    "must name Sentinels as host:port, separated by commas, as in redis+sentinel://a:26379,b:26379/mymaster"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +58,14 @@ def sentinel_address(url: str) -> SentinelAddress | None:
 
 
 def _node(text: str) -> tuple[str, int]:
-    """One Sentinel's host and port. Raises ValueError."""
+    """Returns one Sentinel's host and port. Raises ValueError."""
     try:
         parts = urlsplit(f"//{text}")
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port = None, None
     if not host or port == 0 or "@" in text:
-        raise ValueError(MUST_NAME_SENTINELS)
+        raise ValueError(
+            "must name Sentinels as host:port, separated by commas, as in redis+sentinel://a:26379,b:26379/mymaster"
+        )
     return host, port or SENTINEL_PORT

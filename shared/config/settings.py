@@ -327,7 +327,7 @@ class Settings(CheckedModel, BaseSettings):
 
     @property
     def queue_apart(self) -> bool:
-        """Whether the queue has a Redis of its own."""
+        """Says whether the queue has a Redis of its own."""
         return self.queue_url not in (None, self.redis_url)
 
     @field_validator("redis_url", "queue_url")
@@ -405,8 +405,10 @@ class Settings(CheckedModel, BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Command line over environment over file over fallback."""
-        written = (cls.sources.variables, cls.sources.file, cls.fallback)
-        return init_settings, *(InitSettingsSource(settings_cls, init_kwargs=dict(one)) for one in written)
+        return init_settings, *(
+            InitSettingsSource(settings_cls, init_kwargs=dict(written))
+            for written in (cls.sources.variables, cls.sources.file, cls.fallback)
+        )
 
     def endpoints(self) -> dict[str, ProviderSettings]:
         """Every provider a request may name: the built-in ones that have what they need, and the configured ones."""
@@ -421,12 +423,12 @@ class Settings(CheckedModel, BaseSettings):
         }
 
     def hosts(self) -> frozenset[str]:
-        """The entries of `allowed_hosts`, in lower case, without the dot of the root."""
+        """Returns the entries of `allowed_hosts`, in lower case, without the dot of the root."""
         entries = (entry.strip().lower().removesuffix(".") for entry in self.allowed_hosts.split(","))
         return frozenset(filter(None, entries))
 
     def owners(self) -> dict[str, str]:
-        """API key to owner; empty where no keys are set.
+        """Returns the owner of each API key; empty where no keys are set.
 
         Raises SettingsError where an entry is not `owner:key` or a key is given twice.
         """
@@ -506,12 +508,12 @@ def _one_line(error: ValidationError, where: Callable[[Sequence[str | int]], str
 
 
 def _entry(place: Sequence[str | int]) -> str:
-    """What an entry of a table must be."""
+    """Returns what an entry of a table must be."""
     return "text" if table_entry(Settings.model_fields.get(str(place[0]))) is None else "a table"
 
 
 def _field(place: Sequence[str | int]) -> tuple[FieldInfo | None, Sequence[str]]:
-    """The field at a place, None for an entry of a table, and the names that are known there."""
+    """Returns the field at a place, None for an entry of a table, and the names that are known there."""
     fields: Mapping[str, FieldInfo] = Settings.model_fields
     field = fields.get(str(place[0]))
     if len(place) > 2 and (entry := table_entry(field)) is not None:

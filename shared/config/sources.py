@@ -32,7 +32,7 @@ class Sources:
     path: Path = Path("midstream.toml")
 
     def where(self, place: Iterable[str | int]) -> str:
-        """A setting as the user wrote it; where nobody did, as one would."""
+        """Returns a setting as the user wrote it; where nobody did, as one would."""
         names = [str(name) for name in place]
         if names[0] in self.options:
             return f"--{names[0].replace('_', '-')}"
@@ -60,7 +60,7 @@ def read_sources(options: Mapping[str, Any], known: Known, environment: Mapping[
 
 
 def near(name: str, names: Iterable[str]) -> str:
-    """What to do about a name that is none of these."""
+    """Returns what to do about a name that is none of these."""
     found = difflib.get_close_matches(name, list(names), n=1)
     return f"did you mean {found[0]}?" if found else "docs/configuration.md has those that are"
 

@@ -95,5 +95,5 @@ def of_allowed_hosts(hosts: str) -> str | None:
 
 
 def _is_label(label: str) -> bool:
-    """Whether it may stand between the dots of a host, which is else found out when it is looked up."""
+    """Says whether it may stand between the dots of a host, which is else found out when it is looked up."""
     return 0 < len(label) < 64

@@ -37,7 +37,7 @@ Known = Mapping[str, int]
 
 
 def settings_in(environment: Mapping[str, str], known: Known) -> dict[str, Text]:
-    """The variables that stand for settings, or for parts of them; an empty one counts as unset."""
+    """Returns the variables that stand for settings, or for parts of them; an empty one counts as unset."""
     return {
         name: Text(value)
         for name, value in environment.items()
@@ -46,7 +46,7 @@ def settings_in(environment: Mapping[str, str], known: Known) -> dict[str, Text]
 
 
 def strangers(known: Known, environment: Mapping[str, str] = os.environ) -> list[str]:
-    """The names of those that nobody knows, in order."""
+    """Returns the names of those that nobody knows, in order."""
     return sorted(
         name
         for name, value in environment.items()
@@ -59,7 +59,7 @@ def strangers(known: Known, environment: Mapping[str, str] = os.environ) -> list
 
 
 def warnings(known: Known, environment: Mapping[str, str] = os.environ) -> Iterator[str]:
-    """One line for each stranger, with what it may have meant."""
+    """Yields one line for each stranger, with what it may have meant."""
     # Without the prefix, which makes any two of them alike.
     names = [name.upper() for name in known] + [
         name.removeprefix(VARIABLE_PREFIX) for name in sorted(VARIABLES_WITHOUT_SETTING)
@@ -77,7 +77,7 @@ def warnings(known: Known, environment: Mapping[str, str] = os.environ) -> Itera
 
 
 def without_strangers(known: Known, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment for processes of ours: who starts them has warned already."""
+    """Returns the environment for processes of ours: who starts them has warned already."""
     unknown = strangers(known, environment)
     return {name: value for name, value in environment.items() if name not in unknown}
 
@@ -88,7 +88,7 @@ def _is_setting(name: str, known: Known) -> bool:
 
 
 def _made(name: str, value: str, environment: Mapping[str, str]) -> bool:
-    """Whether Kubernetes or Docker made it."""
+    """Says whether Kubernetes or Docker made it."""
     if _SERVICE.fullmatch(name):
         return True
     if _PORT.fullmatch(name):
@@ -100,5 +100,5 @@ def _made(name: str, value: str, environment: Mapping[str, str]) -> bool:
 
 
 def _linked(service: str, environment: Mapping[str, str]) -> bool:
-    """Whether Docker says where this service listens: what else it says of it is then Docker's too."""
+    """Says whether Docker says where this service listens: what else it says of it is then Docker's too."""
     return _LINK.fullmatch(environment.get(f"{service}_PORT", "")) is not None

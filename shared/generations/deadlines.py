@@ -4,8 +4,6 @@ What runs is its worker's to end. The index has those that gave a deadline of th
 counts, from when they were announced.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from shared.generations.generations import Generations

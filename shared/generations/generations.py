@@ -1,7 +1,5 @@
 """Generations: the record that says what was asked, in which state it is, and whose it is."""
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import logging

@@ -8,8 +8,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Struct, json
 
 from shared.log.entry import Entry, RawEntry
 from shared.log.events import Delta, EventId, PartKind, decode, encode
@@ -26,7 +25,7 @@ MAX_PACKED_BYTES = 16_384
 _WINDOW = -15
 
 
-class _Deltas(msgspec.Struct, array_like=True):
+class _Deltas(Struct, array_like=True):
     """What they have in common, their text in one, and what each has of its own."""
 
     part: int
@@ -40,12 +39,12 @@ class _Deltas(msgspec.Struct, array_like=True):
     """`sequence_number`s, where any has one."""
 
 
-_encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(_Deltas)
+_encoder = json.Encoder()
+_decoder = json.Decoder(_Deltas)
 
 
 def pack(entries: Iterable[Entry]) -> list[Entry]:
-    """Entries of a log, each run of deltas as one where that is smaller."""
+    """Returns entries of a log, each run of deltas as one where that is smaller."""
     packed: list[Entry] = []
     run: list[tuple[Entry, Delta]] = []
     size = 0
@@ -68,7 +67,7 @@ def pack(entries: Iterable[Entry]) -> list[Entry]:
 
 
 def unpack(entry: Entry) -> Iterator[Entry]:
-    """The events of a packed entry, in order. Raises ValueError for one that is none."""
+    """Yields the events of a packed entry, in order. Raises ValueError for one that is none."""
     try:
         deltas = _decoder.decode(zlib.decompress(entry.data, _WINDOW))
     except zlib.error:
@@ -86,12 +85,12 @@ def unpack(entry: Entry) -> Iterator[Entry]:
 
 
 def is_packed(raw: RawEntry) -> bool:
-    """Whether it is several events."""
+    """Says whether it is several events."""
     return raw[1][0] == _PACKED
 
 
 def unpacked(entries: Iterable[RawEntry], after: EventId, most: int) -> list[RawEntry]:
-    """The events after a cursor of which these are the entries, at most so many."""
+    """Returns the events after a cursor of which these are the entries, at most so many."""
     events: list[RawEntry] = []
     for raw in entries:
         if is_packed(raw):
@@ -104,7 +103,7 @@ def unpacked(entries: Iterable[RawEntry], after: EventId, most: int) -> list[Raw
 
 
 def _delta(entry: Entry) -> Delta | None:
-    """The delta, if its bytes are those that its values will be encoded to again."""
+    """Returns the delta, if its bytes are those that its values will be encoded to again."""
     if entry.type != Delta.type:
         return None
     try:

@@ -17,7 +17,7 @@ class Entry(NamedTuple):
 
     @classmethod
     def read(cls, raw: RawEntry) -> Self:
-        """An entry as Redis replied it."""
+        """Returns an entry as Redis replied it."""
         event_id, (type, data) = raw
         return cls(read_id(event_id), type.decode(), data)
 
@@ -28,6 +28,6 @@ class Entry(NamedTuple):
 
 
 def read_id(raw: bytes) -> EventId:
-    """An id as Redis writes it."""
+    """Returns an id as Redis writes it."""
     token, _, seq = raw.partition(b"-")
     return EventId(int(token), int(seq))

@@ -43,14 +43,11 @@ class EventId(NamedTuple):
         Raises ValueError for anything else: signs, spaces, leading zeros, more than 64 bits (Redis' stream id limits).
         """
         token_text, dash, seq_text = (text.decode("ascii") if isinstance(text, bytes) else text).partition("-")
-        if not (
-            dash and token_text.isdecimal() and seq_text.isdecimal() and len(token_text) <= 20 and len(seq_text) <= 20
-        ):
-            raise ValueError("an event id is <token>-<seq>")
-        event_id = cls(int(token_text), int(seq_text))
-        if str(event_id) != f"{token_text}-{seq_text}" or max(event_id) >= 1 << 64:
-            raise ValueError("an event id is <token>-<seq>")
-        return event_id
+        if dash and token_text.isdecimal() and seq_text.isdecimal() and len(token_text) <= 20 and len(seq_text) <= 20:
+            event_id = cls(int(token_text), int(seq_text))
+            if str(event_id) == f"{token_text}-{seq_text}" and max(event_id) < 1 << 64:
+                return event_id
+        raise ValueError("an event id is <token>-<seq>")
 
 
 ORIGIN = EventId(0, 0)
@@ -84,7 +81,7 @@ class Usage(Struct, frozen=True):
 
     @property
     def is_possible(self) -> bool:
-        """Whether one call can have used this: nothing negative, and nothing beyond MAX_TOKENS."""
+        """Says whether one call can have used this: nothing negative, and nothing beyond MAX_TOKENS."""
         return all(0 <= count <= MAX_TOKENS for count in astuple(self))
 
 
@@ -248,7 +245,7 @@ EVENT_TYPES = frozenset(_decoders)
 
 
 def encode(event: Event) -> bytes:
-    """Compact JSON of one event, without its type, in one line for whoever splits it (str.splitlines).
+    """Returns compact JSON of one event, without its type, in one line for whoever splits it (str.splitlines).
 
     A lone surrogate, which UTF-8 cannot hold, becomes U+FFFD.
     """
@@ -276,7 +273,7 @@ def _scalar(value: Any) -> Any:
 
 
 def decode(type: str, data: bytes) -> AnyEvent:
-    """The event of a log entry.
+    """Returns the event of a log entry.
 
     Raises ValueError for an unknown type or data that does not fit it, TooDeepError for what older versions let nest.
     """

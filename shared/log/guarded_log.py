@@ -101,11 +101,11 @@ class Batch(NamedTuple):
 
     @property
     def alone(self) -> bool:
-        """Whether the append script must not take it together with others (append.lua)."""
+        """Says whether the append script must not take it together with others (append.lua)."""
         return self.renew_ms != 0 or self.events[-1][0] in TERMINAL_TYPES
 
     def arguments(self) -> list[str | bytes | int]:
-        """What the append script wants to know of it."""
+        """Returns what the append script wants to know of it."""
         events = self.events
         state = events[-1][0] if events[-1][0] in TERMINAL_TYPES else ""
         arguments: list[str | bytes | int] = [
@@ -141,7 +141,7 @@ class Publication(NamedTuple):
 
     @classmethod
     def parse(cls, message: bytes) -> Self | None:
-        """A published batch, or None for the news that the generation was deleted."""
+        """Returns a published batch, or None for the news that the generation was deleted."""
         if message == b"deleted":
             return None
         header, *lines = message.split(b"\n")
@@ -206,11 +206,20 @@ class Log:
         told = {"model": model, "provider": provider, "continues": continues} | ({"cached": True} if cached else {})
         rest = msgspec.json.encode(told | {"t": 0})[1:]
         owned, until = ("" if token is None else token), ("" if until_ms is None else until_ms)
-        last = "" if after is None else str(after)
         raw = await self._claim(
             self.redis,
             [keys.record, keys.log],
-            [owned, reason or "", rest, ttl_ms, until, choice, last, "" if counts else "1", "1" if beside else ""],
+            [
+                owned,
+                reason or "",
+                rest,
+                ttl_ms,
+                until,
+                choice,
+                "" if after is None else str(after),
+                "" if counts else "1",
+                "1" if beside else "",
+            ],
         )
         start = ClaimOutcome(raw[0].decode())
         if start not in _OWNED:
@@ -236,8 +245,7 @@ class Log:
             answers = await pipe.execute(raise_on_error=False)
         replies: list[Reply | ResponseError] = []
         for call, answer in zip(calls, answers, strict=True):
-            refused = isinstance(answer, ResponseError)
-            replies += [answer] * len(call) if refused else [Reply.parse(reply) for reply in answer]
+            replies += [answer] * len(call) if isinstance(answer, ResponseError) else map(Reply.parse, answer)
         return replies
 
     async def load(self) -> None:
@@ -256,11 +264,11 @@ class Log:
         return WriteOutcome(raw[0].decode())
 
     async def read(self, generation_id: str, after: EventId = ORIGIN, *, count: int = LOG_PAGE) -> list[Entry]:
-        """The events after a cursor, in order, at most `count`."""
+        """Returns the events after a cursor, in order, at most `count`."""
         return [Entry.read(raw) for raw in await self.read_raw(generation_id, after, count=count)]
 
     async def read_raw(self, generation_id: str, after: EventId = ORIGIN, *, count: int = LOG_PAGE) -> list[RawEntry]:
-        """The same as Redis replies it: for each its id, and its type and data."""
+        """Returns the same as Redis replies it: for each its id, and its type and data."""
         start = "-" if after == ORIGIN else f"({after}"
         raw: list[RawEntry] = await self._plain.execute_command(  # type: ignore[no-untyped-call]
             "XRANGE", GenerationKeys(generation_id).log, start, "+", "COUNT", count
@@ -277,14 +285,14 @@ class Log:
             cursor = page[-1].id
 
     async def last(self, generation_id: str) -> Entry | None:
-        """The newest event, None in an empty log."""
+        """Returns the newest event, None in an empty log."""
         raw = await self._plain.execute_command(  # type: ignore[no-untyped-call]
             "XREVRANGE", GenerationKeys(generation_id).log, "+", "-", "COUNT", 1
         )
         return Entry.read(raw[0]) if raw else None
 
     async def holds(self, generation_id: str, event_id: EventId) -> bool:
-        """Whether the log has (still) this event."""
+        """Says whether the log has (still) this event."""
         found = await self.read(generation_id, event_id.before, count=1)
         return bool(found) and found[0].id == event_id
 
@@ -298,7 +306,7 @@ class Log:
 
 
 def _calls(batches: Iterable[Batch]) -> list[list[Batch]]:
-    """Which batches the calls of the append script take, in their order."""
+    """Returns which batches the calls of the append script take, in their order."""
     calls: list[list[Batch]] = []
     size, room = 0, 0
     for batch in batches:

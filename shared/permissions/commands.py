@@ -130,7 +130,7 @@ class TriedServer:
 
 
 def servers(settings: Settings) -> Iterator[TriedServer]:
-    """Each Redis of these settings, with the commands that are tried there."""
+    """Yields each Redis of these settings, with the commands that are tried there."""
     if not settings.queue_apart:
         yield TriedServer("redis_url", settings.redis_url, _lines(_BOTH + _LOGS + _QUEUE))
         return

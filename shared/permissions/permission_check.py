@@ -5,8 +5,6 @@ Redis checks commands, keys and channels when it queues a command for a transact
 of them are tried by their own names in one that is discarded: nothing is run. `ACL DRYRUN` would need an administrator.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import re

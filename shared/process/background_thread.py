@@ -29,7 +29,7 @@ def _thread() -> ThreadPoolExecutor:
 
 
 async def aside(size: int, work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
-    """What `work` gives, or raises, on something of so many bytes; done at once where that is little."""
+    """Returns what `work` gives, or raises, on something of so many bytes; done at once where that is little."""
     if size < LONG_WORK_BYTES:
         return work(*args, **options)
     return await asyncio.get_running_loop().run_in_executor(_thread(), lambda: work(*args, **options))

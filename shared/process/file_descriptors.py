@@ -43,7 +43,7 @@ def places(concurrency: int) -> int:
 
 
 def shortage(concurrency: int, limit: int | None = None) -> str | None:
-    """What to do where `concurrency` does not fit into what a process may have; None where it does."""
+    """Returns what to do where `concurrency` does not fit into what a process may have; None where it does."""
     if limit is None:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         limit = _number(hard if hard != resource.RLIM_INFINITY else max(soft, WANTED_LIMITS[-1]))
@@ -57,7 +57,7 @@ def shortage(concurrency: int, limit: int | None = None) -> str | None:
 
 
 def is_exhausted(error: BaseException | None) -> bool:
-    """Whether it, or what caused it, is that nothing is left for another connection here."""
+    """Says whether it, or what caused it, is that nothing is left for another connection here."""
     causes = list(_causes(error))
     if any(isinstance(cause, socket.gaierror) for cause in causes):
         # A name that could not be looked up: its numbers are others, and none of them says why.

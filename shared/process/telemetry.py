@@ -13,11 +13,10 @@ class OneLine(logging.Formatter):
     """Writes a message as one line, whoever wrote parts of it; the lines of a traceback follow it, behind a bar."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        """See logging.Formatter."""
         return escaped(super().formatMessage(record))
 
     def formatException(self, ei: Any) -> str:
-        """See logging.Formatter. An error's text may hold a newline too."""
+        # An error's text may hold a newline too.
         return "\n".join(f"  | {escaped(line)}" for line in super().formatException(ei).split("\n"))
 
 

@@ -4,7 +4,7 @@ from importlib import metadata
 
 
 def version() -> str:
-    """The version that is installed, such as 0.1.0; in a source tree that never was, a word that says so."""
+    """Returns the version that is installed, such as 0.1.0; in a source tree that never was, a word that says so."""
     try:
         return metadata.version("midstream")
     except metadata.PackageNotFoundError:

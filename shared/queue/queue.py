@@ -4,8 +4,6 @@ An entry's score is the time (ms, Redis' clock) from which it may be taken, and 
 lease, as Amazon SQS does with its visibility timeout: an expired lease is simply visible again, so nothing reaps.
 """
 
-from __future__ import annotations
-
 import logging
 import math
 from collections.abc import Sequence

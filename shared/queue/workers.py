@@ -22,14 +22,14 @@ class Workers:
         self._longest_ms = int(max(MAX_BEAT_S, 2 * lease) * 1000)
 
     async def beat(self, name: str, seconds: float) -> None:
-        """Say that a worker is alive, for so many seconds."""
+        """Says that a worker is alive, for so many seconds."""
         await self._beat(self._redis, [WORKERS_KEY], [name, int(seconds * 1000), self._longest_ms])
 
     async def leave(self, name: str) -> None:
-        """Say that it is about to end."""
+        """Says that a worker is about to end."""
         await self._beat(self._redis, [WORKERS_KEY], [name, "", self._longest_ms])
 
     async def alive(self) -> int:
-        """How many are."""
+        """Returns how many workers are alive."""
         now_ms, _ = await read_clock(self._redis)
         return int(await self._redis.zcount(WORKERS_KEY, f"({now_ms}", now_ms + self._longest_ms))

@@ -77,7 +77,7 @@ class Unsupported(NamedTuple):
 def lacks(
     request: GenerationRequest, protocol: Protocol, endpoint: ProviderSettings | None = None
 ) -> list[Unsupported]:
-    """What a provider of this protocol, or this very endpoint, has no way to honour."""
+    """Returns what a provider of this protocol, or this very endpoint, has no way to honour."""
     remedy = f"cannot be honoured by a provider of protocol {protocol}; leave it out"
     missing = [
         Unsupported(f"/{name}", remedy) for name in PROTOCOLS[protocol].no_fields if getattr(request, name) is not None
@@ -93,7 +93,7 @@ def claude_version(model: str) -> tuple[int, int] | None:
 
 
 def claude_is(model: str, since: dict[str, tuple[int, int]]) -> bool:
-    """Whether a model is one of these families of Claude, and at least as new."""
+    """Says whether a model is one of these families of Claude, and at least as new."""
     match = _CLAUDE.search(model)
     return match is not None and match[1] in since and (claude_version(model) or (0, 0)) >= since[match[1]]
 

@@ -88,7 +88,7 @@ class Data(NamedTuple):
 
 
 def is_data(url: str) -> bool:
-    """Whether a URL holds its content itself."""
+    """Says whether a URL holds its content itself."""
     return url[:5].lower() == "data:"
 
 
@@ -97,7 +97,7 @@ BASE64_STEP_CHARS = 131_072
 
 
 def _decoded(payload: bytes) -> bytes:
-    """Base64 (RFC 4648), in steps, so that in a thread (aside.py) a long one lets others run. Raises ValueError."""
+    """Base64 (RFC 4648), in steps, so that in a thread a long one lets others run. Raises ValueError."""
     whole = []
     for start in range(0, len(payload), BASE64_STEP_CHARS):
         piece = payload[start : start + BASE64_STEP_CHARS]
@@ -449,18 +449,18 @@ class GenerationRequest(_Strict):
         return self
 
     def given(self, *names: str) -> dict[str, Any]:
-        """Those of the named fields that the caller set, as plain values."""
+        """Returns those of the named fields that the caller set, as plain values."""
         return self.model_dump(include=set(names), exclude_none=True)
 
     def with_extra(self, provider: str, body: dict[str, Any]) -> dict[str, Any]:
-        """The body that this provider is sent, with what `extra` holds for it."""
+        """Returns the body that this provider is sent, with what `extra` holds for it."""
         for name, value in self.extra.get(provider, {}).items():
             ours = body.get(name)
             body[name] = [*ours, *value] if isinstance(ours, list) and isinstance(value, list) else value
         return body
 
     def size(self) -> int:
-        """Bytes of its JSON, about, and what many small parts take as long as; counted up to LONG."""
+        """Returns bytes of its JSON, about, or what takes as long; counted up to LONG_WORK_BYTES."""
         size = 0
         for more in _sizes([self.messages, self.tools, self.response_format, self.extra]):
             size += more
@@ -469,7 +469,7 @@ class GenerationRequest(_Strict):
         return size
 
     def pieces(self) -> Iterator[tuple[str, TextPart | ImagePart | FilePart]]:
-        """Every content part of the messages, with where it is (JSON Pointer, RFC 6901)."""
+        """Yields every content part of the messages, with where it is (JSON Pointer, RFC 6901)."""
         for at, message in enumerate(self.messages):
             if isinstance(message.content, list):
                 for index, part in enumerate(message.content):

@@ -13,12 +13,11 @@ _AS_SQUARE = bytes.maketrans(b"{}", b"[]")
 _NOT_LISTS = bytes(set(range(256)) - set(b"[]{},"))
 MAX_INNER_MARKS = 64
 """Levels and commas of one entry that are taken away to count the entries of a list."""
-_SPACE = b" \t\r\n"
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[][{}]', re.DOTALL)
 
 
 def nested_deeper(body: bytes, limit: int) -> bool:
-    """Whether JSON text nests deeper than `limit`.
+    """Says whether JSON text nests deeper than `limit`.
 
     In pieces, so that in a thread it lets others run. Of each, the innermost pairs of brackets are taken away until
     none is left: that is as often as they nest.
@@ -50,7 +49,7 @@ def more_values(body: bytes, limit: int) -> bool:
         return False
     values, last = 1, b""
     for outside in _outside_strings(body):
-        text = last + outside.translate(None, _SPACE)
+        text = last + outside.translate(None, b" \t\r\n")
         # A comma is before each entry but the first, which only an empty list or object does not have.
         values += sum(map(text.count, (b",", b"[", b"{"))) - text.count(b"[]") - text.count(b"{}")
         last = text[-1:]
@@ -61,7 +60,7 @@ def more_values(body: bytes, limit: int) -> bool:
 
 
 def entries(text: bytes) -> int | None:
-    """How many entries a list has, by its JSON text; None where one of them has too many of its own to tell.
+    """Returns how many entries a list has, by its JSON text; None where one of them has too many of its own to tell.
 
     They are the commas that are left when what is inside of others is taken away, time after time.
     """
@@ -96,7 +95,7 @@ def _chunks(body: bytes) -> Iterator[bytes]:
 
 
 def shallow(text: bytes, limit: int) -> bytes:
-    """JSON text with `null` for what nests deeper than `limit`; the text itself where nothing does.
+    """Returns JSON text with `null` for what nests deeper than `limit`; the text itself where nothing does.
 
     Raises ValueError where that text is longer than MAX_CUT_BYTES.
     """

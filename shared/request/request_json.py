@@ -1,4 +1,4 @@
-"""A request from its JSON, and a provider's as JSON: in steps, so that in a thread (aside.py) they let others run."""
+"""A request from its JSON, and a provider's as JSON: in steps, so that in a thread they let others run."""
 
 import json
 from collections.abc import Iterator
@@ -24,7 +24,6 @@ from shared.request.generation_request import (
 from shared.request.nesting import entries
 
 PART_FIELDS = ("content", "tool_calls", "reasoning")
-"""Fields of a message that are lists of parts."""
 _part: TypeAdapter[Any] = TypeAdapter(ContentPart)
 _text_part: TypeAdapter[Any] = TypeAdapter(TextPart)
 _contents: dict[str, TypeAdapter[Any]] = {
@@ -44,7 +43,7 @@ PIECE_CHARS = 65_536
 
 
 def encode(value: Any) -> bytes:
-    """Compact JSON of plain values, made in steps: member by member, and a long text piece by piece.
+    """Returns compact JSON of plain values, made in steps: member by member, and a long text piece by piece.
 
     Raises ValueError for a number that JSON does not have.
     """
@@ -82,7 +81,7 @@ def _quoted(text: str) -> bytes:
 
 
 def read(body: bytes, most_parts: int | None = None) -> GenerationRequest:
-    """The request. Raises pydantic.ValidationError, as `GenerationRequest.model_validate_json` does.
+    """Returns the request. Raises pydantic.ValidationError, as `GenerationRequest.model_validate_json` does.
 
     One call of that takes as long as the body is large. Its parts, messages and tools are therefore validated one
     by one, and then taken as they are. Where one does not fit, the whole is read at once, which says what is wrong.
@@ -153,7 +152,7 @@ def _message_of(fields: Any) -> Any:
 
 
 def _parts_in(message: dict[str, Any]) -> dict[str, TypeAdapter[Any]]:
-    """The fields of a message that are lists of parts, and what each part must be."""
+    """Returns the fields of a message that are lists of parts, and what each part must be."""
     role = message.get("role")
     kinds = {"content": _contents.get(role, _part) if isinstance(role, str) else _part, **_assistant}
     return {name: kind for name, kind in kinds.items() if isinstance(message.get(name), list)}
@@ -168,10 +167,9 @@ class Step(NamedTuple):
 
 
 _request: TypeAdapter[Any] = TypeAdapter(GenerationRequest)
-_FUNCTION = {"name": "x", "arguments": ""}
 _VALID: dict[str, Any] = {
     "content": "x",
-    "tool_calls": [{"id": "x", "function": _FUNCTION}],
+    "tool_calls": [{"id": "x", "function": {"name": "x", "arguments": ""}}],
     "reasoning": [],
     "messages": {"role": "user", "content": "x"},
     "tools": {"type": "function", "function": {"name": "x"}},
@@ -180,7 +178,7 @@ _VALID: dict[str, Any] = {
 
 
 def steps(body: Any) -> Iterator[Step]:
-    """The pieces of a body, whose mistakes together are those of the whole; the body stays as it is."""
+    """Yields the pieces of a body, whose mistakes together are those of the whole; the body stays as it is."""
     rest = body
     if isinstance(body, dict):
         rest = dict(body)

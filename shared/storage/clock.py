@@ -5,8 +5,6 @@ it is past zero. So a restart is told by `run_id`, and counted by this process' 
 id (docs/decisions/0022-how-time-is-believed.md).
 """
 
-from __future__ import annotations
-
 import sys
 import time
 from collections import OrderedDict

@@ -1,7 +1,5 @@
 """The pool: at most so many connections to a Redis, which gives back those that nobody needs."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import deque
 from typing import Any

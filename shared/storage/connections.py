@@ -25,7 +25,7 @@ __all__ = ["RedisError", "connect", "connect_both"]
 
 
 def connect(url: str, *, timeout: float, connections: int = 10, retries: int = 2) -> Redis:
-    """A client whose every command ends: in a reply, or in a RedisError.
+    """Returns a client whose every command ends: in a reply, or in a RedisError.
 
     `timeout` is the seconds for one try, `connections` the most that are open at once, `retries` how often a command
     is sent again after a broken connection; every script of ours can be run twice.

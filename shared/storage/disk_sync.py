@@ -1,7 +1,5 @@
 """Durability: whether a Redis has what it acknowledged on its disk, asked before a 202 says that it is accepted."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Iterator, Mapping

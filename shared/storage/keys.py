@@ -47,25 +47,25 @@ def retry_key(generation_id: str) -> str:
 
 
 def owner_key(owner: str) -> str:
-    """The index of an owner's generations."""
+    """Returns the key of the index of an owner's generations."""
     return f"midstream:owner:{owner}"
 
 
 def usage_key(owner: str, day: date) -> str:
-    """What an owner used on a day (UTC)."""
+    """Returns the key of what an owner used on a day (UTC)."""
     return f"midstream:usage:{owner}:{day.isoformat()}"
 
 
 def cache_key(digest: str) -> str:
-    """Which generation answers all requests of this digest."""
+    """Returns the key of the generation that answers all requests of this digest."""
     return f"midstream:cache:{digest}"
 
 
 def circuit_key(model: str) -> str:
-    """Whether a model, as `provider/model`, fails now."""
+    """Says whether a model, as `provider/model`, fails now."""
     return f"midstream:circuit:{model}"
 
 
 def task_key(task: str) -> str:
-    """Which one worker does what one is enough for."""
+    """Returns the key by which one worker alone does what one is enough for."""
     return f"midstream:alone:{task}"

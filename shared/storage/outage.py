@@ -4,8 +4,6 @@ What Redis refuses for want of memory or disk, or lets nobody write, every comma
 each would hide the one that says what to do. The words are Redis' errors, which hold no content and no credentials.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import os

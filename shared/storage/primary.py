@@ -5,8 +5,6 @@ to what has become a replica. It refuses writes, and whoever only reads or liste
 for as long as the connection stands. So what one connection is told, all others heed.
 """
 
-from __future__ import annotations
-
 import asyncio
 import math
 from typing import Protocol

@@ -81,7 +81,7 @@ class Direct(AbstractConnection):
         return False
 
     async def read_response(self, *args: Any, **options: Any) -> Any:
-        """A reply; a refusal is told once.
+        """Returns a reply; a refusal is told once.
 
         One that says "not here" or "not now" is raised as a broken connection, which is closed and tried again.
         """
@@ -114,7 +114,7 @@ class Direct(AbstractConnection):
         self._close()  # type: ignore[no-untyped-call]
 
     def pack_command(self, *args: EncodableT) -> list[bytes]:
-        """A command as bytes; a name of two words is two arguments."""
+        """Returns a command as bytes; a name of two words is two arguments."""
         if any(isinstance(arg, bytes) and len(arg) >= LONG_WORK_BYTES for arg in args):
             return list(super().pack_command(*args))  # in Python, but a request of 8 MB is not copied twice
         name, *rest = args
@@ -191,7 +191,7 @@ class ManagedTls(Managed, SentinelManagedSSLConnection):
 
 
 def arrived(connection: AbstractConnection) -> Iterator[Any]:
-    """The replies that came with the last one that was read: not one timer and one task's step for each of them.
+    """Yields the replies that came with the last one that was read: not one timer and one task's step for each of them.
 
     redis-py has no public name for its parser's buffer. Raises redis.exceptions.RedisError that was replied.
     """

@@ -5,8 +5,6 @@ are asked at once and the newest answer counts (`config-epoch`), as one that was
 as it is. And the primary's role is not asked for, which takes a permission: one that is none refuses the first write.
 """
 
-from __future__ import annotations
-
 import asyncio
 import random
 from collections.abc import Iterable, Mapping

@@ -419,8 +419,8 @@ MUTANTS = (
     _one(
         "suspects run side by side for ever",
         "worker/running/quarantine.py",
-        "await self._until(lambda: not self._running if alone else not self._alone)",
-        "pass",
+        "while self._running if alone else self._alone:",
+        "while False:",
         "worker",
     ),
     _one(
@@ -1650,8 +1650,8 @@ MUTANTS = (
     _one(
         "a large request stays as it came",
         "worker/requests/kept_request.py",
-        "aside(self._size, zlib.compress, self._stored, ZLIB_LEVEL)",
-        "aside(self._size, zlib.compress, self._stored, 0)",
+        "aside(self._size, zlib.compress, self.stored, ZLIB_LEVEL)",
+        "aside(self._size, zlib.compress, self.stored, 0)",
         "memory",
     ),
     _one(

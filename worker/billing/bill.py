@@ -7,8 +7,7 @@ from copy import copy
 from dataclasses import dataclass
 from decimal import Decimal
 
-import msgspec
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, json
 from msgspec.structs import replace
 from redis.exceptions import RedisError
 
@@ -71,9 +70,8 @@ class _Call:
     at_ms: int
     response: Response | None = None
     usage: Usage | None = None
-    said: int = 0
-    """Characters of its answer."""
-    before: int = 0
+    said_chars: int = 0
+    before_chars: int = 0
     """Characters of what it continues, which was asked along."""
     completed: bool = False
     refused: bool = False
@@ -81,12 +79,12 @@ class _Call:
     """Its events have the provider's numbers, by which it can be found again."""
 
     def goes_on(self, earlier: "_Call") -> bool:
-        """Whether this is the same call, which was left and found again: its counts include those before.
+        """Says whether this is the same call, which was left and found again: its counts include those before.
 
         A name alone does not say so: some servers call all their answers the same.
         """
         mine, others = (call.response.response_id if call.response else UNSET for call in (self, earlier))
-        found = earlier.numbered or not earlier.said
+        found = earlier.numbered or not earlier.said_chars
         return self.begun.continues and mine is not UNSET and mine == others and found
 
     def take(self, event: AnyEvent) -> None:
@@ -97,7 +95,7 @@ class _Call:
         elif isinstance(event, UsageReport) and event.usage.is_possible:
             self.usage = event.usage
         elif isinstance(event, Delta) and event.kind in GENERATED_KINDS:
-            self.said += len(event.delta)
+            self.said_chars += len(event.delta)
 
 
 class Bill:
@@ -124,8 +122,10 @@ class Bill:
                 if before is not None and token >= before:
                     break
                 if type == "attempt":
-                    begun = msgspec.json.decode(data, type=_Begun)
-                    calls.append(_Call(begun, token, before=_standing(calls, begun), refused=token in self._refused))
+                    begun = json.decode(data, type=_Begun)
+                    calls.append(
+                        _Call(begun, token, before_chars=_standing(calls, begun), refused=token in self._refused)
+                    )
                 elif type in _TOLD and calls:
                     calls[-1].take(decode(type, data))
             if before is not None and page[-1].id.token >= before:
@@ -148,7 +148,7 @@ class Bill:
         if writer.after != ORIGIN:
             await self._read_patiently(log, writer)
         implied: list[Spent] = []
-        begun = msgspec.json.decode(writer.first, type=_Begun) if writer.first else None
+        begun = json.decode(writer.first, type=_Begun) if writer.first else None
         if begun is not None:
             self._calls.append(self._own(begun, end, writer))
         spent = await self.spent()
@@ -159,7 +159,7 @@ class Bill:
         end.spent = spent if spent != implied or itemised else UNSET  # a replay's end has what its source spent
 
     def _own(self, begun: _Begun, end: Completed | Failed | Cancelled, writer: Writer) -> _Call:
-        call = _Call(begun, writer.token, before=_standing(self._calls, begun))
+        call = _Call(begun, writer.token, before_chars=_standing(self._calls, begun))
         if end.usage is None:
             for type, data in writer.events():
                 if type in _TOLD:
@@ -183,20 +183,20 @@ class Bill:
         return None
 
     async def spent(self) -> list[Spent]:
-        """What was paid, in order: each call with what is known of it, else with what it may have been.
+        """Returns what was paid, in order: each call with what is known of it, else with what it may have been.
 
         Raises what `characters` raises.
         """
         spent: list[Spent] = []
         asked: int | None = None
         for call in self._joined():
-            if call.begun.cached or (call.refused and call.usage is None and not call.said):
+            if call.begun.cached or (call.refused and call.usage is None and not call.said_chars):
                 continue
             begun = call.begun
             named = call.response.model if call.response is not None and call.response.model is not UNSET else None
             if call.usage is None and asked is None:
                 asked = await self._characters()
-            used = call.usage or token_estimate.usage((asked or 0) + call.before, call.said)
+            used = call.usage or token_estimate.usage((asked or 0) + call.before_chars, call.said_chars)
             cost = self._prices.cost(begun.provider, (named, begun.model), used, call.at_ms)
             estimated = call.usage is None
             if cost is not None and not estimated and not call.completed:
@@ -205,7 +205,7 @@ class Bill:
         return spent
 
     def _joined(self) -> list[_Call]:
-        """The calls, each with what went on with it."""
+        """Returns the calls, each with what went on with it."""
         joined: list[_Call] = []
         for call in self._calls:
             if joined and call.goes_on(joined[-1]):
@@ -213,18 +213,18 @@ class Bill:
                 whole = call.usage is not None
                 call = copy(call)
                 call.usage, call.completed = call.usage or earlier.usage, call.completed and whole
-                call.said, call.before = call.said + earlier.said, earlier.before
+                call.said_chars, call.before_chars = call.said_chars + earlier.said_chars, earlier.before_chars
             joined.append(call)
         return joined
 
 
 def is_refused(failed: Failed, writer: Writer) -> bool:
-    """Whether an attempt that failed so was never answered, which nobody charges for."""
+    """Says whether an attempt that failed so was never answered, which nobody charges for."""
     return not writer.said_something and writer.response is None and failed.code in UNCHARGED_CODES
 
 
 def _standing(calls: list[_Call], begun: _Begun) -> int:
-    return calls[-1].before + calls[-1].said if begun.continues and calls else 0
+    return calls[-1].before_chars + calls[-1].said_chars if begun.continues and calls else 0
 
 
 async def count_deleted(record: Record, bill: Bill, writer: Writer, generations: Generations, log: Log) -> None:

@@ -52,7 +52,7 @@ class Prices:
         return self._vendors[provider].find_model(model, all_providers=self._known.providers)
 
     def cost(self, provider: str, models: Iterable[str | None], usage: Usage, at_ms: int) -> Cost | None:
-        """What this usage costs at this time (ms since the epoch); None where the price is unknown.
+        """Returns what this usage costs at this time (ms since the epoch); None where the price is unknown.
 
         `models` are the model's names, the surest first: what the provider calls it, then what it was asked for as.
         """

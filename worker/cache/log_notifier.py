@@ -1,4 +1,4 @@
-"""News: wakes whoever follows a log, over one subscription for each log however many follow it."""
+"""Wakes whoever follows a log, over one subscription for each log however many follow it."""
 
 import asyncio
 from collections.abc import Iterator

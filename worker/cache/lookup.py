@@ -35,13 +35,8 @@ IMMATERIAL_FIELDS = frozenset({"on_interrupt", "idle_timeout", "deadline", "ttl"
 """Fields that do not change what a model is asked. A new field counts, unless it is named here."""
 
 
-def canonical(request: GenerationRequest) -> str:
-    """JSON of all that matters for the answer: members in order, without defaults."""
-    return "".join(_canonical(request))
-
-
-def _canonical(request: GenerationRequest) -> Iterator[str]:
-    """In steps: message by message, and of one in many parts part by part."""
+def canonical(request: GenerationRequest) -> Iterator[str]:
+    """Yields JSON of all that matters for the answer in pieces: members in order, without defaults."""
     fields = request.model_dump(mode="json", exclude={*IMMATERIAL_FIELDS, "messages"}, exclude_defaults=True)
     return _object(fields, "messages", _joined(request.messages, _message))
 
@@ -59,7 +54,7 @@ def _part(part: ContentPart) -> Iterator[str]:
 
 
 def _object(fields: dict[str, Any], long: str, pieces: Iterable[str]) -> Iterator[str]:
-    """The fields, and one more whose value comes in pieces."""
+    """Yields the fields, and one more whose value comes in pieces."""
     before = "{"
     for name in sorted({*fields, long}):
         yield f"{before}{_dumped(name)}:"
@@ -82,9 +77,9 @@ def _dumped(value: object) -> str:
 
 
 def digest(owner: str, request: GenerationRequest) -> str:
-    """SHA-256 of owner and canonical request, in hexadecimal."""
+    """Returns SHA-256 of owner and canonical request, in hexadecimal."""
     asked = hashlib.sha256(f"{len(owner)}:{owner}".encode())
-    for piece in _canonical(request):
+    for piece in canonical(request):
         asked.update(piece.encode())
     return asked.hexdigest()
 
@@ -96,7 +91,7 @@ TOKEN_LIMIT_FIELDS = ("max_tokens", "max_completion_tokens", "max_output_tokens"
 
 
 def will_do(end: Completed, request: GenerationRequest) -> bool:
-    """Whether an answer that has ended so is one to this request, asked again.
+    """Says whether an answer that has ended so is one to this request, asked again.
 
     One that was cut may be longer the next time, unless it is the request's own limit that it has come to.
     """
@@ -136,12 +131,8 @@ class AnswerCache:
         return str(await self._lead(self._redis, [key], [asking, useless, keep_ms]), "utf-8")
 
     def source(self, generation_id: str, owner: str) -> Source:
-        """A generation to copy for this owner."""
+        """Returns a generation to copy for this owner."""
         return Source(generation_id, owner, self._log, self._generations, self._news)
-
-    def lookup(self, record: Record, asked: KeptRequest) -> "Lookup":
-        """The look for an answer on behalf of one generation."""
-        return Lookup(self, record, asked)
 
 
 class Lookup:
@@ -160,7 +151,7 @@ class Lookup:
         self._copied: tuple[str, Beginning] | None = None
 
     async def replay(self) -> Replay | None:
-        """The answer of another generation, once there is some of it; None where the provider is to be asked.
+        """Returns the answer of another generation, once there is some of it; None where the provider is to be asked.
 
         Called again where a replay came to no end. Raises redis.exceptions.RedisError.
         """
@@ -203,7 +194,7 @@ class Lookup:
 
 
 def _quiet(request: GenerationRequest, source: Record, settings: Settings) -> float:
-    """Seconds without news after which a source is given up.
+    """Returns seconds without news after which a source is given up.
 
     Its worker hears its provider's keep-alives, of which the log says nothing. Where that worker would end the call no
     later than this one, it is trusted to.

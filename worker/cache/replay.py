@@ -39,7 +39,7 @@ class Retelling:
         self._parts = 0
 
     def take(self, event: AnyEvent) -> ProviderEvent | None:
-        """What to say of it, if anything.
+        """Returns what to say of it, if anything.
 
         Raises SourceLostError where the answer starts over or comes to no end, and ValueError for an event of no part.
         """
@@ -104,7 +104,7 @@ class Replay:
     async def stream(
         self, request: GenerationRequest, model: str, so_far: Snapshot | None = None
     ) -> AsyncGenerator[list[ProviderEvent], None]:
-        """The answer as far as it is there, and then as it comes.
+        """Yields the answer as far as it is there, and then as it comes.
 
         Raises ProviderError where the source starts over, or ends in anything but an answer.
         """

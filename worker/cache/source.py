@@ -51,7 +51,7 @@ class Source:
         self._news = news
 
     async def pages(self, after: EventId = ORIGIN) -> AsyncGenerator[list[Entry], None]:
-        """The log after an event, as it grows, up to its terminal event.
+        """Yields the log after an event, as it grows, up to its terminal event.
 
         Raises SourceLostError where it comes to none. A Redis that is away is waited for: the caller has a watchdog.
         """
@@ -90,7 +90,7 @@ class Source:
         return record.seal is not None
 
     async def _in_line(self, since: float | None) -> float | None:
-        """Since when (time.monotonic) it has been in line; None where a worker has it, or it has ended.
+        """Returns since when (time.monotonic) it has been in line; None where a worker has it, or it has ended.
 
         Who waits here may hold the very place that it would need, so that is not waited for.
         """
@@ -102,7 +102,7 @@ class Source:
         return now if since is None else since
 
     async def beginning(self, *, idle: float, seconds: float, will_do: Callable[[Completed], bool]) -> Beginning:
-        """Where the answer begins, once some of it is there.
+        """Returns where the answer begins, once some of it is there.
 
         Raises SourceLostError where the source was completed in a way that will not do, has no news for `idle` s, or
         nothing to copy for `seconds` in all; redis.exceptions.RedisError where Redis cannot be asked.
@@ -133,7 +133,7 @@ class Source:
         raise SourceLostError
 
     async def record(self, ttl: float) -> Record:
-        """What is recorded of it.
+        """Returns what is recorded of it.
 
         Raises SourceLostError where it will not do, or was completed `ttl` seconds ago; redis.exceptions.RedisError.
         """
@@ -142,9 +142,8 @@ class Source:
         # The owner is part of what leads here, and yet: nobody reads what is not theirs.
         if record is None or record.owner != self._owner or record.cancel_requested:
             raise SourceLostError
-        if record.state in ("failed", "cancelled"):
-            raise SourceLostError
-        if record.ended_ms is not None and found.now_ms - record.ended_ms >= ttl * 1000:
+        is_old = record.ended_ms is not None and found.now_ms - record.ended_ms >= ttl * 1000
+        if is_old or record.state in ("failed", "cancelled"):
             raise SourceLostError
         return record
 

@@ -1,4 +1,4 @@
-"""The pulse: how a worker that was paused knows it before it writes a byte."""
+"""How a worker that was paused finds out before it writes a byte."""
 
 import asyncio
 import logging

@@ -4,8 +4,6 @@ As it comes, arq polls, and learns of a killed worker only after the longest job
 streams of minutes. So taking, renewing and finishing are the queue's Lua scripts, and a blocking pop wakes the worker.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import random

@@ -1,7 +1,5 @@
 """Wake-ups: how a worker hears of a job at once, by a blocking pop. They are hints: it looks at the queue anyway."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import random

@@ -3,8 +3,6 @@
 Nothing of it is awaited where deltas are appended: the queue may be on a Redis of its own, which is away.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import time

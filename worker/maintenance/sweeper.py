@@ -1,7 +1,5 @@
 """The sweeper: what was accepted, but is neither queued, leased nor sealed, is enqueued again."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import random

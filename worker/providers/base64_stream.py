@@ -11,7 +11,7 @@ class Base64Stream:
         self._bytes = b""
 
     def feed(self, piece: str) -> str:
-        """What can be said so far. Raises ValueError for what is no Base64."""
+        """Returns what can be said so far. Raises ValueError for what is no Base64."""
         self._text += piece
         whole = len(self._text) // 4 * 4
         quads, self._text = self._text[:whole], self._text[whole:]
@@ -22,7 +22,7 @@ class Base64Stream:
         return base64.b64encode(said).decode()
 
     def finish(self) -> str:
-        """The rest. Raises ValueError where the last piece was cut."""
+        """Returns the rest. Raises ValueError where the last piece was cut."""
         if self._text:
             raise ValueError("Base64 that was cut")
         rest, self._bytes = self._bytes, b""
@@ -30,7 +30,7 @@ class Base64Stream:
 
 
 def _ends(quads: str) -> list[str]:
-    """The text, cut behind each padding: a decoder takes what follows it for an error."""
+    """Returns the text, cut behind each padding: a decoder takes what follows it for an error."""
     parts: list[str] = []
     start = 0
     while (at := quads.find("=", start)) >= 0:

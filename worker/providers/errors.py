@@ -138,7 +138,7 @@ def problem(
     retryable: bool | None = None,
     retry_after: float | None = None,
 ) -> ProviderError:
-    """The error of provider `name`; whether it is retryable follows from its code unless given."""
+    """Returns the error of provider `name`; whether it is retryable follows from its code unless given."""
     return ProviderError(
         code,
         f"{name}: {_SENTENCES[code]}" + (f" ({detail})" if detail else ""),
@@ -148,7 +148,7 @@ def problem(
 
 
 def from_status(name: str, status: int, headers: Mapping[str, str], body: object) -> ProviderError:
-    """An HTTP status other than 2xx."""
+    """Returns the error for an HTTP status other than 2xx."""
     error = _error_of(body)
     words = _words(error)
     usual: ErrorCode = "bad_request" if 400 <= status < 500 else "provider_error"
@@ -170,7 +170,7 @@ def from_status(name: str, status: int, headers: Mapping[str, str], body: object
 
 
 def from_event(name: str, error: object) -> ProviderError:
-    """An error that the stream itself reports, after a 200."""
+    """Returns the error that the stream itself reports, after a 200."""
     fields = _error_of(error)
     words = _words(fields)
     status = next((int(word) for word in words if len(word) == 3 and word.isdigit()), None)
@@ -211,7 +211,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _error_of(body: object) -> dict[str, Any]:
-    """The fields of an error, which the protocols wrap in `error` or not."""
+    """Returns the fields of an error, which the protocols wrap in `error` or not."""
     if not isinstance(body, dict):
         return {"message": body}
     inner = body.get("error", body)
@@ -219,13 +219,13 @@ def _error_of(body: object) -> dict[str, Any]:
 
 
 def _details(error: dict[str, Any]) -> list[dict[str, Any]]:
-    """What Google says about an error (google.rpc.ErrorInfo, RetryInfo and others)."""
+    """Returns what Google says about an error (google.rpc.ErrorInfo, RetryInfo and others)."""
     details = error.get("details")
     return [detail for detail in details if isinstance(detail, dict)] if isinstance(details, list) else []
 
 
 def _retry_delay(error: dict[str, Any]) -> float | None:
-    """Seconds, which Google puts into the error (google.rpc.RetryInfo) and not into a header."""
+    """Returns seconds, which Google puts into the error (google.rpc.RetryInfo) and not into a header."""
     for detail in _details(error):
         if match := _DELAY.fullmatch(str(detail.get("retryDelay"))):
             return float(match[1])
@@ -233,7 +233,7 @@ def _retry_delay(error: dict[str, Any]) -> float | None:
 
 
 def _words(error: dict[str, Any]) -> list[str]:
-    """The codes an error gives itself, most precise first."""
+    """Returns the codes an error gives itself, most precise first."""
     details = error.get("details")
     cause = details.get("error_code") if isinstance(details, dict) else None
     reasons = [detail.get("reason") for detail in _details(error)]

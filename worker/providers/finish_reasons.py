@@ -54,7 +54,7 @@ class Finish:
 
 
 def is_json(text: str) -> bool:
-    """Whether a value is whole; white space is none, and no half of one."""
+    """Says whether a value is whole; white space is none, and no half of one."""
     try:
         json.loads(text or "{}")
     except (ValueError, RecursionError):
@@ -63,5 +63,5 @@ def is_json(text: str) -> bool:
 
 
 def is_done(data: bytes) -> bool:
-    """Whether an event is the word that ends OpenAI's streams, which others write as they like."""
+    """Says whether an event is the word that ends OpenAI's streams, which others write as they like."""
     return len(data) < 32 and data.strip(b' \t"').upper() in (b"[DONE]", b"DONE")

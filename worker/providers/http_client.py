@@ -1,7 +1,5 @@
 """The HTTP client that SDKs send with: one way to one address, and answers that are no larger than they may be."""
 
-from __future__ import annotations
-
 from contextlib import aclosing
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any

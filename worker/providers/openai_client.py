@@ -1,7 +1,5 @@
 """OpenAI's SDK as it asks an endpoint, for both of its protocols."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import httpx2

@@ -39,7 +39,7 @@ class Prefix:
 
 
 def prefix(request: GenerationRequest, model: str, so_far: Snapshot, *, reasoning: bool) -> Prefix | None:
-    """The beginning to go on from; None where the joined answer would not be what one call had said.
+    """Returns the beginning to go on from; None where the joined answer would not be what one call had said.
 
     It must be text and nothing else: a tool call, a refusal or a file cannot be given back half, and a grammar (JSON,
     a forced call) would begin anew. After reasoning only an endpoint goes on that takes it with the text (`reasoning`),
@@ -76,7 +76,7 @@ def _is_plain(request: GenerationRequest) -> bool:
 async def rest(
     answer: AsyncGenerator[list[ProviderEvent], None], begun: Prefix, *, repeats: bool
 ) -> AsyncGenerator[list[ProviderEvent], None]:
-    """The events of an answer that goes on from `begun`: its first text resumes the one that broke off.
+    """Yields the events of an answer that goes on from `begun`: its first text resumes the one that broke off.
 
     `repeats`: the provider says the beginning again.
     """
@@ -95,7 +95,7 @@ class _Rest:
         """The text that broke off has not been resumed yet."""
 
     def turn(self, event: ProviderEvent) -> list[ProviderEvent]:
-        """What becomes of an event."""
+        """Returns what becomes of an event."""
         match event:
             case Part():
                 self._parts.append(event.kind)
@@ -134,7 +134,7 @@ class Joint:
         self._half = ""
 
     def feed(self, text: str) -> str:
-        """What of it is new."""
+        """Returns what of it is new."""
         if self.closed:
             return text
         text, self._half = _paired(self._half + text)
@@ -156,7 +156,7 @@ class Joint:
         return ""
 
     def close(self) -> str:
-        """What was held back; all further text is new."""
+        """Returns what was held back; all further text is new."""
         held = self._sent[: self._repeated_chars] if self._repeated_chars < len(self._sent) else ""
         self.closed, self._sent = True, ""
         return held + self._take_half()
@@ -167,7 +167,7 @@ class Joint:
 
 
 def _paired(text: str) -> tuple[str, str]:
-    """The text with its surrogate pairs joined, and a first half at its end whose second is still to come."""
+    """Returns the text with its surrogate pairs joined, and a first half at its end whose second is still to come."""
     half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
     whole = text[: len(text) - len(half)]
     if any("\ud800" <= character <= "\udfff" for character in whole):

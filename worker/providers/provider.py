@@ -20,7 +20,7 @@ class Pause(list[ProviderEvent]):
 
 
 def adds(events: Sequence[ProviderEvent]) -> bool:
-    """Whether any of the answer itself is among these events."""
+    """Says whether any of the answer itself is among these events."""
     return any(isinstance(event, Delta | Part) for event in events)
 
 
@@ -61,7 +61,7 @@ class Provider(Protocol):
     def stream(
         self, request: GenerationRequest, model: str, so_far: Snapshot | None = None
     ) -> AsyncGenerator[list[ProviderEvent], None]:
-        """The answer, or what follows `so_far` of it: lists of events, one for what arrived together.
+        """Yields the answer, or what follows `so_far` of it: lists of events, one for what arrived together.
 
         `Completed` comes last. A sign of life that gives no event, as a keep-alive, is an empty list. Closing the
         generator, or cancelling the task that reads it, closes the connection; reading on after `Completed`, at most

@@ -10,7 +10,6 @@ from openai import APIStatusError
 
 from shared.request.generation_request import GenerationRequest
 
-_REFUSALS = (400, 422)
 MAX_REMEMBERED_MODELS = 1000
 
 
@@ -26,8 +25,8 @@ class Refusals:
         return model in self._models
 
     def blamed_in(self, error: APIStatusError) -> bool:
-        """Whether the request was refused, and the field is named; the words for that are the endpoint's own."""
-        return error.status_code in _REFUSALS and self._name.search(str(error.body)) is not None
+        """Says whether the request was refused, and the field is named; the words for that are the endpoint's own."""
+        return error.status_code in (400, 422) and self._name.search(str(error.body)) is not None
 
     def learn(self, model: str, request: GenerationRequest) -> None:
         """The model answered this request, which it had refused, without the field.

@@ -1,7 +1,5 @@
 """The adapters of this process, by the name that a model's prefix gives."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 
 from shared.config.protocols import Protocol

@@ -4,8 +4,6 @@ The SDKs build the request, authenticate and send it. Their typed streams are no
 for a complete answer, leak transport errors, and cost several times as much a chunk (bench/providers.py).
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json
@@ -58,14 +56,12 @@ class AnswerReader(Protocol):
 
     def read(self, data: bytes, events: list[ProviderEvent]) -> None:
         """Add what one server-sent event says to `events`. Raises ProviderError."""
-        ...
 
     def finish(self, unfinished: bytes, events: list[ProviderEvent]) -> None:
         """The body ended without a terminal marker, with these bytes left over, or fell silent after a finish reason.
 
         Raises ProviderError where that does not complete the answer.
         """
-        ...
 
 
 async def follow(

@@ -2,8 +2,7 @@
 
 from typing import TypeVar
 
-import msgspec
-from msgspec import Struct
+from msgspec import Struct, ValidationError, convert
 from msgspec.structs import astuple
 
 from shared.log.events import MAX_TOKENS
@@ -12,14 +11,14 @@ T = TypeVar("T", bound=Struct)
 
 
 def read_counts(told: object, kind: type[T]) -> T | None:
-    """What was counted; None where that is no object of counts, or one of them is none of tokens of one call.
+    """Returns what was counted; None where that is no object of counts, or one of them is none of tokens of one call.
 
     The answer is whole all the same: who asked has paid for it. Each count is looked at before any are added, as a sum
     hides a negative one.
     """
     try:
-        counts = msgspec.convert(told, kind, strict=False)
-    except msgspec.ValidationError:
+        counts = convert(told, kind, strict=False)
+    except ValidationError:
         return None
     return counts if _possible(counts) else None
 

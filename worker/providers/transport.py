@@ -67,7 +67,6 @@ class Transport(httpx2.AsyncBaseTransport):
         self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """See httpx2. Raises httpx2.TransportError."""
         if self._session is None:
             self._session = self._open()
         seconds = request.extensions.get("timeout", {})
@@ -123,7 +122,6 @@ class ProxiedTransport(httpx2.AsyncHTTPTransport):
     """httpx2's own, which knows the way through proxies; what it lets through of SOCKS is said in its own words."""
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """See httpx2. Raises httpx2.TransportError."""
         try:
             return await super().handle_async_request(request)
         except httpx2.TransportError:
@@ -145,7 +143,7 @@ class Body(httpx2.AsyncByteStream):
         """Whose end is the body's, where nothing else says it."""
 
     async def read(self) -> bytes:
-        """What has arrived, as soon as something has; nothing at the end. Raises httpx2.TransportError."""
+        """Returns what has arrived, as soon as something has; nothing at the end. Raises httpx2.TransportError."""
         piece = b""
         if self._broken is None:
             try:
@@ -185,7 +183,7 @@ class Body(httpx2.AsyncByteStream):
 
 
 async def _pieces(content: bytes) -> AsyncIterator[bytes]:
-    """A body in pieces, for aiohttp, which waits after each until the connection has room."""
+    """Yields a body in pieces, for aiohttp, which waits after each until the connection has room."""
     whole = memoryview(content)
     for start in range(0, len(whole), PIECE_BYTES):
         yield bytes(whole[start : start + PIECE_BYTES])

@@ -34,7 +34,7 @@ def patience(of_request: float | None, of_provider: float | None, settings: Sett
 
 
 def shortened(of_request: float | None, of_provider: float | None, settings: Settings) -> bool:
-    """Whether the request allows less silence than any other to this provider would."""
+    """Says whether the request allows less silence than any other to this provider would."""
     ordinary = patience(None, of_provider, settings)
     return of_request is not None and of_request < max(ordinary.before, ordinary.after)
 

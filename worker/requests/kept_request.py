@@ -28,28 +28,24 @@ class KeptRequest:
         """Its settings, without messages, tools, schemas and what is in `extra`. None until it has been read."""
         self._generations = generations
         self._record = record
-        self._stored = stored
+        self.stored = stored
         self._size = len(stored)
         self._packed = False
         self._parsed: GenerationRequest | None = None
 
     async def request(self) -> GenerationRequest:
-        """All of it. Raises pydantic.ValidationError where it cannot be read."""
+        """Returns all of it. Raises pydantic.ValidationError where it cannot be read."""
         if self._parsed is None:
             self._parsed = await aside(self._size, read, await self._json())
             if self.head is None:
                 names: dict[str, Any] = {name: {} for name, fields in self._parsed.extra.items() if fields}
-                without: dict[str, Any] = {"messages": [], "tools": None, "response_format": None, "extra": names}
-                self.head = self._parsed.model_copy(update=without)
+                self.head = self._parsed.model_copy(
+                    update={"messages": [], "tools": None, "response_format": None, "extra": names}
+                )
         return self._parsed
 
     async def _json(self) -> bytes:
-        return await aside(self._size, zlib.decompress, self._stored) if self._packed else self._stored
-
-    @property
-    def kept(self) -> int:
-        """Bytes of its JSON that are kept here, compressed where it is large."""
-        return len(self._stored)
+        return await aside(self._size, zlib.decompress, self.stored) if self._packed else self.stored
 
     async def characters(self) -> int:
         """Of its text, as an estimate needs them."""
@@ -57,7 +53,7 @@ class KeptRequest:
 
     @property
     def heavy(self) -> bool:
-        """Whether it is large, and here parsed."""
+        """Says whether it is large, and here parsed."""
         return self._parsed is not None and self._size >= LONG_WORK_BYTES
 
     async def answered(self) -> None:
@@ -66,7 +62,7 @@ class KeptRequest:
             return
         self._parsed = None
         if not self._packed:
-            self._stored = await aside(self._size, zlib.compress, self._stored, ZLIB_LEVEL)
+            self.stored = await aside(self._size, zlib.compress, self.stored, ZLIB_LEVEL)
             self._packed = True
 
     async def restore(self) -> bool:

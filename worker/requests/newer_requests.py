@@ -20,7 +20,7 @@ class NewerRequests:
         self._told = False
 
     def has_asked(self, error: ValidationError) -> bool:
-        """Whether a stored request could not be read as it has what this version does not know."""
+        """Says whether a stored request could not be read as it has what this version does not know."""
         # Where, and not what: that is the caller's.
         errors = error.errors(include_input=False, include_url=False)
         unknown = sorted({".".join(map(str, item["loc"])) for item in errors if item["type"] in _UNKNOWN})

@@ -32,7 +32,7 @@ def _characters(request: bytes) -> int:
 
 
 def usage(asked: int, said: int) -> Usage:
-    """Tokens for so many characters of input and of output, rounded up."""
+    """Returns tokens for so many characters of input and of output, rounded up."""
     return Usage(input_tokens=-(-asked // CHARACTERS_PER_TOKEN), output_tokens=-(-said // CHARACTERS_PER_TOKEN))
 
 

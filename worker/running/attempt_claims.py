@@ -73,11 +73,11 @@ class AttemptClaims:
         self._models += request.fallback or ()
         self._choice = self._record.choice
         if request.cache is not None and not self._record.cancel_requested:
-            self._lookup = self._services.cache.lookup(self._record, self._asked)
+            self._lookup = Lookup(self._services.cache, self._record, self._asked)
 
     @property
     def fallbacks_left(self) -> bool:
-        """Whether the request names a model after the one that is asked now."""
+        """Says whether the request names a model after the one that is asked now."""
         return self._choice + 1 < len(self._models)
 
     async def first(self) -> tuple[Claim, Target]:

@@ -1,4 +1,4 @@
-"""Interrupts: how a running generation hears that it was cancelled or deleted, even while its provider is silent."""
+"""How a running generation hears that it was cancelled or deleted, even while its provider is silent."""
 
 import logging
 import time

@@ -47,7 +47,7 @@ CODES_OF_THE_REQUEST = frozenset(
 
 
 def may_be_why(request: GenerationRequest, code: str, provider: Provider, settings: Settings) -> bool:
-    """Whether a call may have failed only because of what this request has added, or shortened, for itself.
+    """Says whether a call may have failed only because of what this request has added, or shortened, for itself.
 
     Others' requests to the model do not have that. That nothing answers at its address is nobody's doing.
     """

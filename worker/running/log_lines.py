@@ -46,7 +46,7 @@ def end(
 
 
 def shown(model: str) -> str:
-    """A model's name as a log shows it: without the simulator's parameters, and up to what no name holds.
+    """Returns a model's name as a log shows it: without the simulator's parameters, and up to what no name holds.
 
     What a caller wrote behind a newline would be found in the log, however it is escaped.
     """
@@ -56,7 +56,7 @@ def shown(model: str) -> str:
 
 
 def place(error: Exception) -> str | None:
-    """Where an error was raised, as `function:line`: its text may hold a prompt."""
+    """Returns where an error was raised, as `function:line`: its text may hold a prompt."""
     traceback = error.__traceback__
     while traceback and traceback.tb_next:
         traceback = traceback.tb_next

@@ -102,7 +102,7 @@ def _patience(call: ProviderCall, settings: Settings) -> SilenceLimits:
 
 
 async def _next(first: ProviderCall, call: ProviderCall, writer: Writer, error: ProviderError) -> ProviderCall | None:
-    """The call to make after one that failed before it said anything; None where none may help."""
+    """Returns the call to make after one that failed before it said anything; None where none may help."""
     if error.retryable and not error.over:
         if writer.said_something:
             return None
@@ -120,10 +120,9 @@ async def _make(call: ProviderCall, writer: Writer, patience: SilenceLimits) -> 
     watchdog = Watchdog(patience)
     completed: Completed | None = None
     begun = Begun(writer)
-    asked = call.asked
     try:
         # Entered outside of the stream: it is this task that is cancelled, and with it the provider's connection.
-        answer = call.provider.stream(await asked.request(), call.model, call.so_far)
+        answer = call.provider.stream(await call.asked.request(), call.model, call.so_far)
         async with watchdog.timeout, aclosing(answer) as pieces:
             async for events in pieces:
                 watchdog.heard(events)
@@ -132,9 +131,9 @@ async def _make(call: ProviderCall, writer: Writer, patience: SilenceLimits) -> 
                         completed = event  # the body is read to its end, so that its connection can be used again
                     else:
                         begun.put(event)
-                if begun.said and asked.heavy:
+                if begun.said and call.asked.heavy:
                     watchdog.rest()  # it is this worker that is slow
-                    await asked.answered()
+                    await call.asked.answered()
                     watchdog.wake()
                 if writer.behind > MAX_UNSENT_EVENTS:
                     watchdog.rest()  # it is the log that is slow now

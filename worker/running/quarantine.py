@@ -1,7 +1,7 @@
-"""Trials: the generations that run their last attempt here, as they have lost all workers before."""
+"""The quarantine: the generations that run their last attempt here, as they have lost all workers before."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from shared.generations.generations import Generations
@@ -35,7 +35,9 @@ class Quarantine:
         alone = record.pardons + _is_pardoned(record) >= record.max_attempts
         self._alone += alone
         try:
-            await self._until(lambda: not self._running if alone else not self._alone)
+            while self._running if alone else self._alone:
+                self._changed.clear()
+                await self._changed.wait()
             self._running.add(record.id)
             yield
         finally:
@@ -46,7 +48,7 @@ class Quarantine:
             self._changed.set()
 
     def is_beside(self, generation_id: str) -> bool:
-        """Whether another is on trial here: its next claim has to say so, as that may kill this worker at once."""
+        """Says whether another is on trial here: its next claim has to say so, as that may kill this worker at once."""
         beside = generation_id in self._running and len(self._running) > 1
         (self._noted.add if beside else self._noted.discard)(generation_id)
         return beside
@@ -63,19 +65,14 @@ class Quarantine:
             await self._generations.note_beside(unnoted)
             self._noted |= unnoted & self._claimed
 
-    async def _until(self, free: Callable[[], bool]) -> None:
-        while not free():
-            self._changed.clear()
-            await self._changed.wait()
-
 
 def _is_suspect(record: Record, further: bool) -> bool:
-    """Whether it has lost its worker so often that one more time ends it: it may be what they died of."""
+    """Says whether it has lost its worker so often that one more time ends it: it may be what they died of."""
     failures = record.failures + (record.state == "running" and not _is_pardoned(record))
     last = record.max_attempts - 1
     return failures > 0 and (failures == last or (failures > last and further)) and not record.cancel_requested
 
 
 def _is_pardoned(record: Record) -> bool:
-    """Whether the attempt that was lost will not count, as the next claim decides."""
+    """Says whether the attempt that was lost will not count, as the next claim decides."""
     return record.state == "running" and record.beside and record.pardons < record.max_attempts

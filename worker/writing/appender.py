@@ -9,8 +9,6 @@ Nothing else is awaited here: what follows an end is the settler's, and what Red
 goes wrong with one writer ends that writer.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import random

@@ -189,13 +189,13 @@ class Writer:
         return event.type in TERMINAL_TYPES or (isinstance(event, Part | PartEnd) and event.part in self._call_parts)
 
     def events(self) -> Iterator[tuple[str, bytes]]:
-        """What was put so far, each as its type and JSON."""
+        """Yields what was put so far, each as its type and JSON."""
         yield from self._events
         yield from ((event.type, encode(event)) for event in self._waiting)
 
     @property
     def urgent(self) -> bool:
-        """Whether none of the answer has reached the log yet: what viewers wait for is the first of it."""
+        """Says whether none of the answer has reached the log yet: what viewers wait for is the first of it."""
         return self._acked <= FIRST_EVENTS or self._first_delta_at is None or self._acked <= self._first_delta_at
 
     @property
@@ -215,7 +215,7 @@ class Writer:
             await self.changed.wait()
 
     def batch(self, renew_ms: int) -> Batch | None:
-        """What to send next; None where the log has everything."""
+        """Returns what to send next; None where the log has everything."""
         for event in self._waiting:
             data = encode(event)
             self._size += len(data)
@@ -234,8 +234,15 @@ class Writer:
         self._sent = max(self._sent, stop)
         self.prompt = self.prompt and stop < len(self._events)
         previous = EventId(self.token, self._acked - 1) if self._acked else self._base
-        events = self._events[self._acked : stop]
-        return Batch(self.generation_id, self.token, self.number, previous, self._acked, events, renew_ms)
+        return Batch(
+            generation_id=self.generation_id,
+            token=self.token,
+            number=self.number,
+            previous=previous,
+            first=self._acked,
+            events=self._events[self._acked : stop],
+            renew_ms=renew_ms,
+        )
 
     def settle(self, batch: Batch, reply: Reply) -> None:
         """Learn what the log answered."""

@@ -1,7 +1,5 @@
 """Anthropic Messages (API reference: "Create a Message")."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncGenerator
 from typing import Any
 

@@ -101,7 +101,6 @@ _READ: dict[str, frozenset[str]] = {
 }
 """What of a content block is in our events; of a tool's result it is `tool_use_id` and `content`."""
 
-_DIRECT = {"type": "direct"}
 _KNOWN = frozenset(
     {"message_start", "message_delta", "message_stop", "content_block_start", "content_block_stop", "ping", "error"}
 )  # fmt: skip
@@ -125,7 +124,6 @@ class MessagesReader:
         self._id: str | None = None
 
     def read(self, data: bytes, events: list[ProviderEvent]) -> None:
-        """See `AnswerReader.read`."""
         if self.ended or not data:
             return
         if not data.startswith(b"{") and is_done(data):
@@ -175,7 +173,7 @@ class MessagesReader:
         self._end(events)
 
     def _unusual(self, data: bytes, events: list[ProviderEvent]) -> _Event:
-        """An event with fields that we do not know, which are kept, or one that is none."""
+        """Returns an event with fields that we do not know, which are kept, or one that is none."""
         value = parse(self._name, _anything, data)
         unknown = _cut(value, _Event)
         if isinstance(delta := value.get("delta"), dict) and (fields := _cut(delta, _Delta)):
@@ -190,7 +188,7 @@ class MessagesReader:
         return event
 
     def _understands(self, event: _Event) -> bool:
-        """Whether it is read at all: what is not is kept whole."""
+        """Says whether it is read at all: what is not is kept whole."""
         if event.type == "content_block_delta":
             return event.index in self._open and event.delta is not None and event.delta.type in _DELTAS
         return event.type in _KNOWN and (event.type != "content_block_stop" or event.index in self._open)
@@ -277,7 +275,7 @@ class MessagesReader:
 
 
 def _begun(number: int, kind: str, content: dict[str, Any]) -> tuple[Part, _Block] | None:
-    """The part and the block of a content block that starts; None where its type is unknown."""
+    """Returns the part and the block of a content block that starts; None where its type is unknown."""
     said = {name: str(content.get(name) or "") for name in _TEXTS}
     match kind:
         case "text":
@@ -317,10 +315,10 @@ def _start_of(index: int, content: dict[str, Any]) -> Raw:
 
 
 def _rest(kind: str, content: dict[str, Any]) -> dict[str, Any]:
-    """What a block says beside what is in our events; that it calls a tool itself is the rule."""
+    """Returns what a block says beside what is in our events; that it calls a tool itself is the rule."""
     read = _READ.get(kind, frozenset({"tool_use_id", "content"})) | {"type"}
     rest = {name: value for name, value in content.items() if name not in read and value is not None}
-    if rest.get("caller") == _DIRECT:
+    if rest.get("caller") == {"type": "direct"}:
         del rest["caller"]
     return rest
 

@@ -48,7 +48,7 @@ _XHIGH = (4, 7)
 
 
 def body(request: GenerationRequest, model: str, endpoint: ProviderSettings | None = None) -> dict[str, Any]:
-    """The request as the protocol has it.
+    """Returns the request as the protocol has it.
 
     System and developer messages become the system prompt, wherever they stand. Of an earlier answer's reasoning only
     what is this protocol's own is sent. Raises ProviderError `bad_request` for what the protocol cannot say, which the
@@ -75,7 +75,7 @@ def body(request: GenerationRequest, model: str, endpoint: ProviderSettings | No
 
 
 def thinks(request: GenerationRequest, model: str) -> bool:
-    """Whether the request turns thinking on."""
+    """Says whether the request turns thinking on."""
     return "thinking" in _limits(request, model)
 
 
@@ -159,10 +159,15 @@ def _blocks(message: UserMessage | AssistantMessage | ToolMessage) -> list[dict[
         return _content(message.content)
     blocks = [block for item in message.reasoning or () for block in _thought(item)]
     blocks += _texts(message.content or "") + _texts(message.refusal or "")
-    for call in message.tool_calls or ():
-        arguments = json.loads(call.function.arguments or "{}")
-        blocks.append({"type": "tool_use", "id": call.id, "name": call.function.name, "input": arguments})
-    return blocks
+    return blocks + [
+        {
+            "type": "tool_use",
+            "id": call.id,
+            "name": call.function.name,
+            "input": json.loads(call.function.arguments or "{}"),
+        }
+        for call in message.tool_calls or ()
+    ]
 
 
 def _thought(item: Reasoning) -> list[dict[str, Any]]:
@@ -202,7 +207,7 @@ def _source(url: str) -> dict[str, Any]:
 
 
 def _document(file: File) -> dict[str, Any]:
-    """A PDF, or text of any kind, which the protocol calls plain text."""
+    """Returns the block of a PDF, or of text of any kind, which the protocol calls plain text."""
     source = _source(file.file_url or file.file_data or "")
     if source.get("media_type", "").startswith("text/"):
         text = data_of(file.file_data or "").content.decode("utf-8", "replace")

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-import msgspec
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 
 from shared.log.events import Usage
 from worker.providers.token_counts import read_counts
@@ -36,7 +35,7 @@ class Counted:
         self._possible = True
 
     def add(self, counted: Any) -> Usage | None:
-        """The latest counts; None where one so far cannot be, as later ones leave out what has not changed."""
+        """Returns the latest counts; None where one so far cannot be, as later ones leave out what has not changed."""
         latest = read_counts(counted, _Usage)
         if latest is None or not self._possible:
             self._possible = False
@@ -67,7 +66,7 @@ class Counted:
         rest = {field: value for field, value in self._rest.items() if _says(value)}
         creation = self._known.cache_creation
         if creation is not None and creation.ephemeral_1h_input_tokens:
-            rest["cache_creation"] = msgspec.to_builtins(creation)
+            rest["cache_creation"] = to_builtins(creation)
         return rest
 
 

@@ -13,7 +13,7 @@ _NESTING = 8
 
 
 def version_of(body: dict[str, Any]) -> str:
-    """The newest version that takes this body.
+    """Returns the newest version that takes this body.
 
     What 2026-10-21 refuses with 400: sampling, at any value, on every model; a document directly in an assistant's
     message; citations of a text in a user's message, directly or inside of a search result.
@@ -32,7 +32,7 @@ def version_of(body: dict[str, Any]) -> str:
 
 
 def _blocks(content: object, depth: int) -> Iterator[dict[str, Any]]:
-    """The blocks of a message, and of blocks in it, to a depth."""
+    """Yields the blocks of a message, and of blocks in it, to a depth."""
     for block in content if isinstance(content, list) and depth else ():
         if isinstance(block, dict):
             yield block

@@ -4,8 +4,6 @@ Without Google's SDK: a request is one POST with the key in a header, and the SD
 worker (docs/decisions/0016-gemini-without-its-sdk.md). The tests hold what is sent and read against the SDK.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import AsyncGenerator
 from urllib.parse import quote

@@ -115,7 +115,7 @@ class Counts(Struct, gc=False, rename="camel"):
         return (self.prompt_token_count or 0) + (self.tool_use_prompt_token_count or 0)
 
     def usage(self) -> Usage:
-        """All of them by our rules: thoughts are output."""
+        """Returns all of them by our rules: thoughts are output."""
         thoughts = self.thoughts_token_count or 0
         return Usage(
             input_tokens=self.input_tokens,

@@ -222,8 +222,8 @@ class GeminiReader:
         self, piece: Piece, kind: PartKind, call_id: str, name: str, value: Any, events: list[ProviderEvent]
     ) -> None:
         """The provider calls a tool of its own, or has its result."""
-        begun = Part(part=self._parts, kind=kind, call_id=call_id, name=name, executor="provider")
-        self._put(piece, begun, _json(value), events)
+        used = Part(part=self._parts, kind=kind, call_id=call_id, name=name, executor="provider")
+        self._put(piece, used, _json(value), events)
 
     def _put(self, piece: Piece, begun: Part, content: str, events: list[ProviderEvent]) -> None:
         """A part that comes whole. An image may be part of the thoughts."""

@@ -48,7 +48,7 @@ _SAMPLING = {
 
 
 def body(request: GenerationRequest, model: str) -> dict[str, Any]:
-    """The request as the protocol has it; the model is in its address.
+    """Returns the request as the protocol has it; the model is in its address.
 
     System and developer messages become the system instruction, wherever they stand. Raises ProviderError `bad_request`
     for what the protocol cannot say.
@@ -85,7 +85,7 @@ def _config(request: GenerationRequest, model: str) -> dict[str, Any]:
 
 
 def _thinking(request: GenerationRequest, model: str) -> dict[str, Any] | None:
-    """How much to think. The models before Gemini 3 take a number of tokens, it and later ones a level too."""
+    """Returns how much to think. The models before Gemini 3 take a number of tokens, it and later ones a level too."""
     effort, version = request.reasoning_effort, gemini_version(model)
     if effort == "none":
         return {"thinkingBudget": 0}
@@ -166,12 +166,14 @@ def _signature(signature: str | None) -> dict[str, Any]:
 
 def _call(call: ToolCall) -> dict[str, Any]:
     arguments = json.loads(call.function.arguments or "{}")
-    made = {"functionCall": {"id": call.id, "name": call.function.name, "args": arguments}}
-    return made | _signature(call.signature if call.provider == SIGNATURE_ORIGIN else None)
+    return {
+        "functionCall": {"id": call.id, "name": call.function.name, "args": arguments},
+        **_signature(call.signature if call.provider == SIGNATURE_ORIGIN else None),
+    }
 
 
 def _result(message: ToolMessage, name: str) -> dict[str, Any]:
-    """A result that is a JSON object is sent as one; any other is the `output` of one."""
+    """Returns a tool's result: a JSON object as it is, any other as the `output` of one."""
     content = message.content
     pieces = [] if isinstance(content, str) else content
     text = content if isinstance(content, str) else "".join(part.text for part in pieces if isinstance(part, TextPart))

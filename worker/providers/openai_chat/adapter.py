@@ -1,7 +1,5 @@
 """OpenAI Chat Completions, and every endpoint that speaks it (API reference: "Create chat completion")."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncGenerator
 
 import httpx2

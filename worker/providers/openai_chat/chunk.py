@@ -6,8 +6,7 @@ is lost and the usual chunk costs no more for it.
 
 from typing import Any
 
-import msgspec
-from msgspec import Struct
+from msgspec import DecodeError, Struct, ValidationError, convert, json
 
 from worker.providers.errors import problem
 from worker.providers.stream import parse
@@ -52,7 +51,7 @@ class ChunkDelta(Struct, gc=False, forbid_unknown_fields=True):
     """OpenRouter, LiteLLM."""
 
     def specific(self) -> dict[str, Any]:
-        """What only `provider_specific_fields` says."""
+        """Returns what only `provider_specific_fields` says."""
         fields = self.provider_specific_fields
         if not isinstance(fields, dict):
             return {}
@@ -72,7 +71,7 @@ class Choice(Struct, gc=False, forbid_unknown_fields=True):
     content_filter_results: Any = None
 
     def about(self) -> dict[str, Any]:
-        """What is said of the choice and has no place in our events."""
+        """Returns what is said of the choice and has no place in our events."""
         if self.logprobs is self.native_finish_reason is self.stop_reason is self.token_ids is None:
             return {"content_filter_results": self.content_filter_results} if self.content_filter_results else {}
         said = {
@@ -111,30 +110,30 @@ class ChatChunk(Struct, gc=False, forbid_unknown_fields=True):
     x_groq: Groq | None = None
 
     def about(self) -> dict[str, Any]:
-        """What is said of the answer and has no place in our events."""
+        """Returns what is said of the answer and has no place in our events."""
         return {} if self.provider is None else {"provider": self.provider}
 
     def failure(self) -> Any:
-        """The error that the answer ends with; None where it goes on."""
+        """Returns the error that the answer ends with; None where it goes on."""
         return self.error if self.error is not None or self.x_groq is None else self.x_groq.error
 
     def counted(self) -> Any:
-        """The usage so far."""
+        """Returns the usage so far."""
         return self.usage if self.usage is not None or self.x_groq is None else self.x_groq.usage
 
 
-_strict = msgspec.json.Decoder(ChatChunk)
-_anything = msgspec.json.Decoder(dict[str, Any])
+_strict = json.Decoder(ChatChunk)
+_anything = json.Decoder(dict[str, Any])
 
 
 def read_chunk(name: str, data: bytes) -> tuple[ChatChunk, dict[str, Any], dict[str, Any]]:
-    """A chunk, with what it says that we do not know: of the message (`delta` and below), and about it.
+    """Returns a chunk, with what it says that we do not know: of the message (`delta` and below), and about it.
 
     Raises ProviderError `invalid_response` for what is no chunk.
     """
     try:
         return _strict.decode(data), {}, {}
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (DecodeError, UnicodeDecodeError, RecursionError):
         pass
     value = parse(name, _anything, data)
     about = _cut(value, ChatChunk)
@@ -149,8 +148,8 @@ def read_chunk(name: str, data: bytes) -> tuple[ChatChunk, dict[str, Any], dict[
                 if isinstance(function := call.get("function"), dict) and (extra := _cut(function, Function)):
                     said.setdefault("tool_calls", []).append({"index": call.get("index"), "function": extra})
     try:
-        return msgspec.convert(value, ChatChunk, strict=False), said, about
-    except msgspec.ValidationError:
+        return convert(value, ChatChunk, strict=False), said, about
+    except ValidationError:
         raise problem(name, "invalid_response", "an event that is not the protocol's JSON") from None
 
 

@@ -72,14 +72,13 @@ class ChatParts:
         """An image, whole. Raises ValueError for a `data:` URL that is none."""
         data = data_of(url) if is_data(url) else None
         self._hush()
-        part = Part(part=self._next(), kind="file")
-        self.events.append(part)
+        part = self._next()
         if data is None:
-            part.url = url
+            self.events.append(Part(part=part, kind="file", url=url))
         else:
-            part.media_type = data.media_type
-            self.events.append(Delta(part=part.part, kind="file", delta=data.base64))
-        self.events.append(PartEnd(part=part.part))
+            self.events.append(Part(part=part, kind="file", media_type=data.media_type))
+            self.events.append(Delta(part=part, kind="file", delta=data.base64))
+        self.events.append(PartEnd(part=part))
 
     def sound(self, item_id: str | None, piece: str) -> None:
         """More of the answer as sound, in Base64. Raises ValueError for what is none."""
@@ -100,15 +99,22 @@ class ChatParts:
             self._calls[index] = known = (call.id, part)
             self._open.append(part)
             self.called = True
-            call_id, name = call.id or f"call_{part}", function.name or ""
-            self.events.append(Part(part=part, kind="tool_call", call_id=call_id, name=name, executor="client"))
+            self.events.append(
+                Part(
+                    part=part,
+                    kind="tool_call",
+                    call_id=call.id or f"call_{part}",
+                    name=function.name or "",
+                    executor="client",
+                )
+            )
         if arguments := function.arguments:
             text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
             self._arguments.setdefault(known[1], []).append(text)
             self.events.append(Delta(part=known[1], kind="tool_call", delta=text))
 
     def calls_are_whole(self) -> bool:
-        """Whether the arguments of each call are JSON, if there are any."""
+        """Says whether the arguments of each call are JSON, if there are any."""
         return all(is_json("".join(pieces)) for pieces in self._arguments.values())
 
     def end(self) -> None:
@@ -125,7 +131,7 @@ class ChatParts:
             self.events.append(Delta(part=self._sound[0], kind="file", delta=ready))
 
     def _turn(self, kind: PartKind, thought: Thought | None = None) -> _Said:
-        """The open part, if it is of this kind and the thought belongs to it, else a new one."""
+        """Returns the open part, if it is of this kind and the thought belongs to it, else a new one."""
         said, key = self._said, thought.key if thought else None
         if said is not None and said.kind == kind and (key is None or said.key in (None, key)):
             said.key = said.key or key
@@ -156,7 +162,7 @@ class ChatParts:
         return self._count - 1
 
     def _index_of(self, call: ToolCallDelta) -> int:
-        """The call's index; where the endpoint leaves it out, a new id means the next call, none the last."""
+        """Returns the call's index; where the endpoint leaves it out, a new id means the next call, none the last."""
         if call.index is not None:
             return call.index
         for index, (call_id, _) in self._calls.items():

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, to_builtins
 
 from shared.log.events import Completed, FinishReason, Raw, Response, Usage, UsageReport
 from worker.providers.errors import from_event, problem
@@ -45,7 +44,6 @@ class ChatReader:
         self._about: dict[str, Any] = {}
 
     def read(self, data: bytes, events: list[ProviderEvent]) -> None:
-        """See `AnswerReader.read`."""
         if self.ended or not data:
             return
         self._parts.events = events
@@ -61,7 +59,7 @@ class ChatReader:
         self._announce(chunk, events)
         for choice in chunk.choices or ():
             if choice.index:
-                self._raw(choices=[msgspec.to_builtins(choice)])
+                self._raw(choices=[to_builtins(choice)])
                 continue
             if choice.delta is not None:
                 self._grow(choice.delta)

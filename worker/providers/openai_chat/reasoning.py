@@ -30,7 +30,7 @@ class Thought(Struct):
 
 
 def read_detail(item: object) -> Thought | None:
-    """One of OpenRouter's `reasoning_details`; None where it is of no known type."""
+    """Returns one of OpenRouter's `reasoning_details`; None where it is of no known type."""
     if not isinstance(item, dict):
         return None
     kind = item.get("type")
@@ -50,7 +50,7 @@ def read_detail(item: object) -> Thought | None:
 
 
 def read_block(item: object) -> Thought | None:
-    """One of LiteLLM's `thinking_blocks`; None where it is of no known type."""
+    """Returns one of LiteLLM's `thinking_blocks`; None where it is of no known type."""
     if not isinstance(item, dict):
         return None
     match item.get("type"):

@@ -19,7 +19,7 @@ _FOREIGN: dict[str, Any] = {"reasoning": True, "tool_calls": {"__all__": {"signa
 
 
 def body(request: GenerationRequest, model: str, endpoint: ProviderSettings, *, official: bool) -> dict[str, Any]:
-    """The request as the endpoint takes it.
+    """Returns the request as the endpoint takes it.
 
     OpenAI's own endpoints want `max_completion_tokens`, as reasoning models refuse `max_tokens`, and know the
     role `developer`; compatible ones know `max_tokens` and `system`, which all have had from the start, unless

@@ -31,7 +31,7 @@ _NESTED = ("prompt_tokens_details", "completion_tokens_details")
 
 
 def read(counted: Any) -> tuple[Usage | None, dict[str, Any]]:
-    """Our counts, and all of it where it says more: a price, or tokens of a kind that we do not tell apart."""
+    """Returns our counts, and all of it where it says more: a price, or tokens of a kind that we do not tell apart."""
     counts = read_counts(counted, _Counts)
     if counts is None:
         return None, {}

@@ -4,8 +4,6 @@ Where a request asks to `continue`, the answer runs in the provider's background
 its connection, and another attempt reads on after the last event that the log has.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import AsyncGenerator
 from typing import Any

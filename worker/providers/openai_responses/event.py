@@ -2,8 +2,7 @@
 
 from typing import Any, Literal, NamedTuple
 
-import msgspec
-from msgspec import Struct
+from msgspec import DecodeError, Struct, ValidationError, convert, json
 
 from shared.log.events import FinishReason, PartKind, Usage
 from worker.providers.errors import problem
@@ -105,21 +104,21 @@ ECHO_FIELDS = frozenset(
 )  # fmt: skip
 """Fields of a whole response that repeat the request, or that are read."""
 
-_events = msgspec.json.Decoder(ResponsesEvent)
-anything = msgspec.json.Decoder(dict[str, Any])
+_events = json.Decoder(ResponsesEvent)
+anything = json.Decoder(dict[str, Any])
 
 
 def read_event(name: str, data: bytes) -> tuple[ResponsesEvent, dict[str, Any]]:
     """One event, and those of its fields that no event is known to have. Raises ProviderError `invalid_response`."""
     try:
         return _events.decode(data), {}
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (DecodeError, UnicodeDecodeError, RecursionError):
         pass
     value = parse(name, anything, data)
     unknown = {field: value.pop(field) for field in list(value) if field not in ResponsesEvent.__struct_fields__}
     try:
-        return msgspec.convert(value, ResponsesEvent, strict=False), unknown
-    except msgspec.ValidationError:
+        return convert(value, ResponsesEvent, strict=False), unknown
+    except ValidationError:
         # A known name with a value of another shape, as in the events of tools that we do not know.
         kind, number = value.get("type"), value.get("sequence_number")
         if kind in PLACE_OF_DELTA or kind in PLACE_OF_DONE or not isinstance(kind, str):
@@ -163,7 +162,7 @@ def read_usage(counted: object) -> Usage | None:
 
 
 def unmapped(response: dict[str, Any]) -> dict[str, Any]:
-    """What a whole response says beside the answer: uses of tools, moderation, what became of the cache."""
+    """Returns what a whole response says beside the answer: uses of tools, moderation, what became of the cache."""
     rest = {field: value for field, value in response.items() if field not in ECHO_FIELDS and _says(value)}
     counted = response.get("usage")
     if isinstance(counted, dict):
@@ -187,7 +186,5 @@ def _beyond(counted: dict[str, Any], field: str, known: type[Struct]) -> dict[st
 
 
 def _says(value: Any) -> bool:
-    """Whether there is anything in it: zeros, and objects of zeros, say nothing."""
-    if isinstance(value, dict):
-        return any(_says(item) for item in value.values())
-    return bool(value)
+    """Says whether there is anything in it: zeros, and objects of zeros, say nothing."""
+    return any(_says(item) for item in value.values()) if isinstance(value, dict) else bool(value)

@@ -26,11 +26,6 @@ class Said(Struct):
     cited: int = 0
     summary: bool | UnsetType = UNSET
 
-    @property
-    def is_broken_off(self) -> bool:
-        """It is still to go on."""
-        return self.earlier is not None and not self.ended
-
 
 class Item(Struct):
     """One output item: a message, a call, a chain of thought."""
@@ -73,7 +68,7 @@ class Items:
         )
 
     def find(self, output_index: int | None, item_id: str | None, *, begins: bool = False) -> Item:
-        """The item that an event is about, by its place in the output; some servers change its id on the way.
+        """Returns the item that an event is about, by its place in the output; some servers change its id on the way.
 
         One that `begins` is another one if its id is.
         """
@@ -96,14 +91,16 @@ class Items:
         executor: Literal["client", "provider"] = "provider",
         media_type: str | None = None,
     ) -> Said:
-        """The part there, begun if there is none; one that has ended does not serve where it grows.
+        """Returns the part there, begun if there is none; one that has ended does not serve where it grows.
 
         Raises ProviderError `invalid_response` for one that did not begin, where another broke off.
         """
         said = item.parts.get((place.slot, index))
         if said is not None and not (said.ended and grows):
             return said
-        if not begins and any(s == place.slot and p.is_broken_off for (s, _), p in item.parts.items()):
+        if not begins and any(
+            s == place.slot and p.earlier is not None and not p.ended for (s, _), p in item.parts.items()
+        ):
             raise self.misfit()
         for (slot, _), other in item.parts.items():
             if slot == place.slot:
@@ -147,7 +144,7 @@ class Items:
         return False
 
     def misfit(self) -> ProviderError:
-        """What follows does not fit what broke off, and never will."""
+        """Returns the error for what does not fit what broke off, and never will."""
         failure = problem(self._name, "invalid_response", "what is continued is not what broke off")
         failure.over = True
         return failure

@@ -68,7 +68,6 @@ class ResponsesReader:
         self._events: list[ProviderEvent] = []
 
     def read(self, data: bytes, events: list[ProviderEvent]) -> None:
-        """See `AnswerReader.read`."""
         if self.ended or not data or (not data.startswith(b"{") and is_done(data)):
             return
         event, unknown = read_event(self._name, data)
@@ -145,7 +144,7 @@ class ResponsesReader:
         self._items.say(item, said, text)
 
     def _settle(self, place: PartPlace, event: ResponsesEvent, said_in_all: str | None, data: bytes) -> Said:
-        """What grew is said once more, whole. It does not end with that: its citations may follow."""
+        """Takes what grew as it is said once more, whole. It does not end with that: its citations may follow."""
         item = self._items.find(event.output_index, event.item_id)
         said = self._items.part(item, place, _index(place, event))
         if event.type != CODE_DONE:

@@ -31,7 +31,7 @@ _SAME = ("temperature", "top_p", "parallel_tool_calls")
 
 
 def body(request: GenerationRequest, model: str, *, background: bool, encrypted: bool = True) -> dict[str, Any]:
-    """The request as the protocol has it.
+    """Returns the request as the protocol has it.
 
     In the background the answer goes on without its connection (guide "Background mode"), and is stored for that; any
     other is not stored. System and developer messages stay where they stand. Raises ProviderError `bad_request` for
@@ -60,7 +60,7 @@ def body(request: GenerationRequest, model: str, *, background: bool, encrypted:
 
 
 def _tool(function: FunctionTool) -> dict[str, Any]:
-    """A function. Unlike in Chat, it would be strict if nothing was said of it."""
+    """Returns a function. Unlike in Chat, it would be strict if nothing was said of it."""
     return {
         "type": "function",
         "name": function.name,
@@ -99,10 +99,15 @@ def _answer(message: AssistantMessage) -> list[dict[str, Any]]:
     if contents:
         alone = contents[0]["text"] if len(contents) == 1 and not message.refusal else None
         items.append({"type": "message", "role": "assistant", "content": alone or contents})
-    for call in message.tool_calls or ():
-        made = {"call_id": call.id, "name": call.function.name, "arguments": call.function.arguments}
-        items.append({"type": "function_call", **made})
-    return items
+    return items + [
+        {
+            "type": "function_call",
+            "call_id": call.id,
+            "name": call.function.name,
+            "arguments": call.function.arguments,
+        }
+        for call in message.tool_calls or ()
+    ]
 
 
 def _thoughts(reasoning: list[Reasoning]) -> list[dict[str, Any]]:

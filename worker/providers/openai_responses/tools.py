@@ -40,12 +40,10 @@ _READ = {
     "function_call": frozenset({"call_id", "name", "arguments"}),
     "custom_tool_call": frozenset({"call_id", "name", "input"}),
 }
-_DIRECT = {"type": "direct"}
-_FAILED = ("failed", "incomplete")
 
 
 def arguments_of(kind: str, fields: dict[str, Any]) -> str:
-    """What a tool was called with, as JSON text; of a remote one as its caller wrote it."""
+    """Returns what a tool was called with, as JSON text; of a remote one as its caller wrote it."""
     if kind == "mcp_call":
         return str(fields.get("arguments") or "")
     if kind == "web_search_call":
@@ -62,22 +60,20 @@ def result_of(kind: str, fields: dict[str, Any]) -> str | None:
 
 
 def rest_of(kind: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """What an item says beside what is in our events; that it was called directly is the rule."""
+    """Returns what an item says beside what is in our events; that it was called directly is the rule."""
     tool = TOOL_OF_ITEM.get(kind)
     if tool is None:
         read = _READ[kind]
     else:
         read = frozenset((*tool.arguments, "name" if kind == "mcp_call" else "", "result"))
         read |= {next((name for name in tool.results if fields.get(name) is not None), "")}
-    rest = {name: value for name, value in fields.items() if name not in read | _PLACE and value not in (None, [], {})}
-    if rest.get("caller") == _DIRECT:
+    read |= {"id", "type", "status"}
+    rest = {name: value for name, value in fields.items() if name not in read and value not in (None, [], {})}
+    if rest.get("caller") == {"type": "direct"}:
         del rest["caller"]
-    if tool is not None and fields.get("status") in _FAILED:
+    if tool is not None and fields.get("status") in ("failed", "incomplete"):
         rest["status"] = fields["status"]
     return rest
-
-
-_PLACE = frozenset({"id", "type", "status"})
 
 
 def escaped(text: str) -> str:

@@ -140,7 +140,8 @@ def test_a_part_that_broke_off_goes_on_as_itself() -> None:
     item = items.find(0, "msg_1")
     assert (item.known, item.resumed) == (True, True)
     said = items.part(item, TEXT, grows=True)
-    assert said.is_broken_off
+    assert said.earlier is not None
+    assert not said.ended
     items.say(item, said, "sky")
     begun = items.events[0]
     assert isinstance(begun, Part)
