@@ -441,7 +441,7 @@ class TestInFlight:
         self, settings: Settings, midstream: Midstream, key: str
     ) -> None:
         """Also where it looks only afterwards, as it had to wait for a place: else a herd would ask one by one."""
-        model = f"simulator/clock?deltas=12&rate=20&fault=stall@8&key={key}"
+        model = f"simulator/clock?deltas=900&rate=20&key={key}"
         async with working(settings.model_copy(update={"concurrency": 1})):
             source = await midstream.ask(model, cache=CACHE)
             await midstream.until(source, said_something)
