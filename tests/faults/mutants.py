@@ -951,7 +951,7 @@ MUTANTS = (
     _one(
         "who asked while it ran asks again",
         "worker/cache/lookup.py",
-        "led.ended_ms is not None and led.ended_ms <= record.created_ms",
+        "led.ended_ms is not None and led.ended_ms < record.created_ms",
         "led.ended_ms is not None",
         "cache",
     ),

@@ -175,7 +175,7 @@ class Lookup:
             try:
                 led = await source.record(request.cache.ttl)
                 # Who asked while it ran shares its end, whatever that is: a call for each of them would be a herd.
-                over = led.ended_ms is not None and led.ended_ms <= record.created_ms
+                over = led.ended_ms is not None and led.ended_ms < record.created_ms
                 quiet = _quiet(request, led, settings)
                 found = await source.beginning(
                     idle=quiet, seconds=seconds, will_do=partial(will_do, request=request) if over else lambda _: True
