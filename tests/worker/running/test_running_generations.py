@@ -219,7 +219,7 @@ class TestTrial:
 
     async def test_in_the_end_one_at_a_time(self, settings: Settings, midstream: Midstream, redis: Any) -> None:
         """Beside all others, but alone among those whose pardons are used up."""
-        slow = "simulator/lorem?deltas=15&rate=20&ttft=400"
+        slow = "simulator/lorem?deltas=15&rate=20&ttft=1000"
         suspects = [await self.ask(midstream, redis, slow, pardons=settings.max_attempts) for _ in range(3)]
         plain = [await midstream.ask("simulator/lorem?deltas=15&rate=20") for _ in range(3)]
         async with working(settings):
