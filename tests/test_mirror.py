@@ -22,6 +22,7 @@ ELSEWHERE = {
     "shared/generations/generations.py": "tests/contract/test_generations.py",
     "shared/log/guarded_log.py": "tests/contract/test_log.py",
     "shared/permissions/permission_check.py": "tests/contract/test_permissions.py",
+    "shared/queue/indexes.py": "tests/contract/test_indexes.py",
     "shared/queue/queue.py": "tests/contract/test_queue.py",
     "shared/queue/workers.py": "tests/contract/test_workers.py",
     "shared/storage/outage.py": "tests/contract/test_outage.py",

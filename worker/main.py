@@ -119,7 +119,9 @@ def build(settings: Settings, observer: Observer | None = None, durability: Dura
     prices = Prices(settings)
     subscriber = Subscriber(redis, timeout=settings.redis_timeout)
     compactor = Compactor(log, generations)
-    settler = Settler(queue.settle, queue.durability, compactor.take if settings.pack else lambda _: None, observer)
+    settler = Settler(
+        queue.indexes.settle, queue.durability, compactor.take if settings.pack else lambda _: None, observer
+    )
     pause_detector = PauseDetector(settings.lease, lambda: queue_worker.give_up_expired())
     appender = Appender(
         log,

@@ -29,7 +29,7 @@ from shared.generations.generations import Accepted, Existence
 from shared.log.entry import Entry
 from shared.log.snapshots import Snapshot
 from shared.process.background_thread import aside
-from shared.queue.queue import IndexPlace
+from shared.queue.indexes import IndexPlace
 from shared.record import Acceptance, Record, Shown, State
 from shared.request.request_json import encode
 
@@ -172,8 +172,8 @@ async def _noted(use: ApiServices, acceptance: Acceptance, deadline: float | Non
             if noted and (refused or isinstance(error, QueueFullError | GoneError)):
                 await use.deadlines.forget([acceptance.id])
             if refused and (await use.generations.find(acceptance.id)).existence is Existence.NOTHING:
-                await use.generations.queue.settle([acceptance.id])
-                await use.generations.queue.forget(acceptance.owner, [acceptance.id])
+                await use.generations.queue.indexes.settle([acceptance.id])
+                await use.generations.queue.indexes.forget(acceptance.owner, [acceptance.id])
         raise
 
 

@@ -19,7 +19,8 @@ from shared.config.settings import Settings
 from shared.errors import GoneError, QueueFullError, UnreadableRecordError
 from shared.log.events import Cancelled, encode
 from shared.log.guarded_log import Log
-from shared.queue.queue import Announced, IndexPlace, Queue
+from shared.queue.indexes import Announced, IndexPlace
+from shared.queue.queue import Queue
 from shared.record import RECORD_FIELDS, Acceptance, Record, Shown, State, read_record, shown_of
 from shared.storage.clock import read_server
 from shared.storage.keys import SECRET_KEY, GenerationKeys
@@ -121,14 +122,14 @@ class Generations:
         """
         accepted = await self._accepted_before(asked) if again else None
         if accepted is None:
-            announced = await self.queue.announce(asked.id, asked.owner, self.settings.max_pending)
+            announced = await self.queue.indexes.announce(asked.id, asked.owner, self.settings.max_pending)
             if announced is Announced.FULL:
                 raise QueueFullError
             try:
                 accepted = await self._write_record(asked)
             except GoneError:
                 await self._withdraw(asked, announced)
-                await self.queue.forget(asked.owner, [asked.id])
+                await self.queue.indexes.forget(asked.owner, [asked.id])
                 raise
             if accepted.state not in ("queued", "running"):
                 await self._withdraw(asked, announced)
@@ -140,7 +141,7 @@ class Generations:
     async def _withdraw(self, asked: Acceptance, announced: Announced) -> None:
         # Another POST accepted it since we looked, and it is over already. What that one announced is not ours to end.
         if announced is Announced.NEW:
-            await self.queue.settle([asked.id])
+            await self.queue.indexes.settle([asked.id])
 
     async def _accepted_before(self, asked: Acceptance) -> Accepted | None:
         """What the first POST of this id came to; None where this is the first. Raises GoneError."""
@@ -217,7 +218,7 @@ class Generations:
 
     async def place(self, owner: str, generation_id: str) -> IndexPlace | None:
         """Where a generation of the owner's stands in their list, or stood; None where that is not known."""
-        place = await self.queue.place(owner, generation_id)
+        place = await self.queue.indexes.place(owner, generation_id)
         if place is None:
             found = await self.find(generation_id)
             if found.created_ms is not None and found.owner == owner:
@@ -236,11 +237,11 @@ class Generations:
         for _ in range(MAX_LOOKS_PER_PAGE):
             # One more than asked for: whether anything follows is known from it.
             wanted = limit + 1 - len(records)
-            places = await self.queue.owned(owner, before=before, limit=wanted)
+            places = await self.queue.indexes.owned(owner, before=before, limit=wanted)
             there = await self.records([place.id for place in places])
             records += [(place, record) for place, record in zip(places, there, strict=True) if record is not None]
             gone = [place.id for place, record in zip(places, there, strict=True) if record is None]
-            await self.queue.forget(owner, await self.queue.not_pending(gone))
+            await self.queue.indexes.forget(owner, await self.queue.indexes.not_pending(gone))
             if len(records) > limit:
                 return [record for _, record in records[:limit]], records[limit - 1][0]
             if len(places) < wanted:
@@ -266,17 +267,17 @@ class Generations:
                 pipe.exists(GenerationKeys(place.id).record)
             there = await pipe.execute()
         expired = [place.id for place, exists in zip(places, there, strict=True) if not exists]
-        await self.queue.forget(owner, await self.queue.not_pending(expired))
+        await self.queue.indexes.forget(owner, await self.queue.indexes.not_pending(expired))
 
     async def tidy(self, owner: str, before: IndexPlace | None, count: int) -> IndexPlace | None:
         """Drop what has expired from a stretch of the owner's index; gives where the next one begins, None at the end.
 
         Of a generation whose log has expired nothing stays but its tombstone.
         """
-        places = await self.queue.owned(owner, before=before, limit=count)
+        places = await self.queue.indexes.owned(owner, before=before, limit=count)
         await self._drop_expired(owner, places)
         if not places and before is None:
-            await self.queue.drop_owner(owner)
+            await self.queue.indexes.drop_owner(owner)
         return places[-1] if len(places) == count else None
 
     async def cancel(self, generation_id: str) -> State | None:
@@ -310,10 +311,10 @@ class Generations:
             # Before it is gone: the worker that ended it may not have lived to count it.
             with suppress(ValueError):
                 end = await read_ended(Log(self.redis), record)
-                await self.queue.settle([], [end] if end else [])
+                await self.queue.indexes.settle([], [end] if end else [])
         await self._delete(self.redis, [keys.record, keys.log, keys.tombstone])
         await self.queue.interrupt(generation_id)
-        await self.queue.forget(owner, [generation_id])
+        await self.queue.indexes.forget(owner, [generation_id])
 
     async def ends(self, generation_ids: Sequence[str]) -> list[End | None]:
         """For each id why it does not go on; None where it may."""
@@ -358,7 +359,7 @@ class Generations:
 
         Gives False where it was deleted or has expired: that leaves a tombstone, a lost record leaves nothing.
         """
-        await self.queue.announce(asked.id, asked.owner, sys.maxsize)
+        await self.queue.indexes.announce(asked.id, asked.owner, sys.maxsize)
         try:
             await self._write_record(asked)
         except GoneError:
@@ -370,7 +371,7 @@ class Generations:
         if not asked:
             return []
         # The queue first: what has ended leaves it, and is known to have ended after that.
-        lacks = await self.queue.lacks([(a.id, a.owner) for a in asked])
+        lacks = await self.queue.indexes.lacks([(a.id, a.owner) for a in asked])
         lost = []
         for acceptance, (unlisted, unqueued), end in zip(
             asked, lacks, await self.ends([a.id for a in asked]), strict=True
@@ -382,7 +383,7 @@ class Generations:
                     await self.queue.enqueue(acceptance.id, self.durability.restored_ms)
             elif end in ("sealed", "ending") and unlisted:
                 # Out of the pending index it may be for good, but not out of its owner's list.
-                await self.queue.list_again(acceptance.id, acceptance.owner)
+                await self.queue.indexes.list_again(acceptance.id, acceptance.owner)
         return lost
 
 

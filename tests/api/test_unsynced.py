@@ -141,7 +141,7 @@ async def test_an_outage_of_any_length_is_outlived(
         return tries > 8
 
     async def queued() -> bool:
-        return (await generations.queue.lacks([("gen_x", "me")])) == [(False, False)]
+        return (await generations.queue.indexes.lacks([("gen_x", "me")])) == [(False, False)]
 
     await _until(tried)
     await generations.redis.flushall()
@@ -157,12 +157,12 @@ async def test_a_queue_that_lost_it_alone_has_it_again(
     await redis.delete(QUEUE_KEY, PENDING_KEY, LEASES_KEY, "midstream:owner:me", "midstream:owners", "arq:job:gen_x")
 
     async def there() -> bool:
-        return await generations.queue.lacks([("gen_x", "me")]) == [(False, False)]
+        return await generations.queue.indexes.lacks([("gen_x", "me")]) == [(False, False)]
 
     await _until(there)
     assert await redis.exists("arq:job:gen_x")
-    assert await generations.queue.owners() == ["me"]
-    assert (await generations.queue.pending(count=9))[0][0] == "gen_x"
+    assert await generations.queue.indexes.owners() == ["me"]
+    assert (await generations.queue.indexes.pending(count=9))[0][0] == "gen_x"
 
 
 async def test_what_has_ended_meanwhile_is_listed_again_and_not_run_again(
@@ -175,7 +175,7 @@ async def test_what_has_ended_meanwhile_is_listed_again_and_not_run_again(
     await redis.delete(QUEUE_KEY, PENDING_KEY, LEASES_KEY, "midstream:owner:me")
 
     async def listed() -> bool:
-        return await generations.queue.place("me", "gen_x") is not None
+        return await generations.queue.indexes.place("me", "gen_x") is not None
 
     await _until(listed)
     assert await redis.zscore(QUEUE_KEY, "gen_x") is None

@@ -157,7 +157,7 @@ async def test_after_a_restart_nothing_is_ended(generations: Generations) -> Non
 async def test_settling_forgets_the_deadline(redis: Redis, generations: Generations, queue: Queue) -> None:
     await Deadlines(generations).note("gen_x", 60)
     await accept(generations, "gen_x")
-    await queue.settle(["gen_x"])
+    await queue.indexes.settle(["gen_x"])
     assert await redis.zcard(DEADLINES_KEY) == 0
 
 

@@ -12,7 +12,7 @@ from redis.exceptions import ConnectionError
 from shared.errors import GoneError, QueueFullError
 from shared.generations.generations import Generations
 from shared.log.guarded_log import Log
-from shared.queue.queue import Announced
+from shared.queue.indexes import Announced
 from shared.record import Acceptance
 from shared.storage.keys import PENDING_KEY, QUEUE_KEY, GenerationKeys
 from tests.contract.accepting import REQUEST, batch, claim, completed
@@ -44,7 +44,7 @@ async def test_a_repeated_one_is_found_and_takes_no_place(
         await claim(log, first.id)
     elif state == "completed":
         await end(log, first.id)
-        await generations.queue.settle([first.id])
+        await generations.queue.indexes.settle([first.id])
         await redis.delete(QUEUE_KEY)
         await generations.accept(await asked(generations, "another"), again=True)  # the queue is full again
     before = await redis.zrange(PENDING_KEY, 0, -1), await redis.zrange(QUEUE_KEY, 0, -1)
@@ -71,7 +71,7 @@ async def test_what_was_deleted_is_gone_also_where_the_queue_is_full(generations
     await generations.delete("me", first.id)
     with pytest.raises(GoneError):
         await generations.accept(first, again=True)
-    assert await generations.queue.place("me", first.id) is None
+    assert await generations.queue.indexes.place("me", first.id) is None
 
 
 @pytest.mark.parametrize("how", ["completed", "deleted"])
@@ -87,7 +87,7 @@ async def test_what_ended_between_the_look_and_the_announcement_keeps_no_place(
             await end(log, first.id)
         else:
             await generations.delete("me", first.id)
-        await generations.queue.settle([first.id])
+        await generations.queue.indexes.settle([first.id])
 
     monkeypatch.setattr(generations, "_accepted_before", not_there)
     if how == "completed":
@@ -96,7 +96,7 @@ async def test_what_ended_between_the_look_and_the_announcement_keeps_no_place(
         with pytest.raises(GoneError):
             await generations.accept(first, again=True)
     assert await redis.zcard(PENDING_KEY) == 0
-    assert (await generations.queue.place("me", first.id) is None) == (how == "deleted")
+    assert (await generations.queue.indexes.place("me", first.id) is None) == (how == "deleted")
 
 
 async def test_two_first_ones_at_once_are_one(generations: Generations, redis: Redis) -> None:
@@ -121,4 +121,4 @@ async def test_the_place_of_a_half_accepted_one_is_its_own(
             await generations.accept(first, again=True)
     assert await redis.exists(GenerationKeys(first.id).record) == 0
     assert (await generations.accept(first, again=True)).created
-    assert await generations.queue.announce(first.id, "me", 1) is Announced.BEFORE
+    assert await generations.queue.indexes.announce(first.id, "me", 1) is Announced.BEFORE

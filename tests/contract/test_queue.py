@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from shared.config.settings import Settings
-from shared.queue.queue import NO_LEASES, Announced, IndexPlace, Queue, decode_job, encode_job
+from shared.queue.queue import NO_LEASES, Queue, decode_job, encode_job
 from shared.storage.keys import INTERRUPTS_CHANNEL, LEASES_KEY, PENDING_KEY, QUEUE_KEY
 
 
@@ -192,18 +192,6 @@ async def test_a_lease_that_is_taken_back_is_pending_again(queue: Queue, redis: 
     assert await redis.zscore(PENDING_KEY, "a") is not None
 
 
-async def test_what_an_index_or_the_queue_lacks(queue: Queue, redis: Any) -> None:
-    await queue.announce("a", "me", most=9)
-    assert await queue.lacks([("a", "me"), ("b", "me")]) == [(False, True), (True, True)]
-    await queue.enqueue("a")
-    assert await queue.lacks([("a", "me")]) == [(False, False)]
-    await redis.delete("midstream:owner:me")
-    assert await queue.lacks([("a", "me")]) == [(True, False)]
-    await queue.list_again("a", "me")
-    assert await queue.lacks([("a", "me")]) == [(False, False)]
-    assert 0 < await redis.pttl("midstream:owner:me") <= queue.longest_ms
-
-
 async def test_another_lease_is_told(redis: Redis) -> None:
     assert await Queue(redis, Settings(lease=5)).compare_lease() is None
     assert await Queue(redis, Settings(lease=5)).compare_lease() is None
@@ -227,53 +215,6 @@ async def test_enqueue_wakes_a_blocked_worker(queue: Queue) -> None:
     await queue.enqueue("a")
     assert await asyncio.wait_for(waiting, 4)
     assert not await queue.wait(0.01)
-
-
-async def test_the_pending_index_keeps_what_has_no_end(queue: Queue) -> None:
-    assert await queue.announce("a", "me", most=1) is Announced.NEW
-    assert await queue.announce("a", "me", most=1) is Announced.BEFORE
-    assert await queue.announce("b", "me", most=1) is Announced.FULL
-    assert await queue.place("me", "b") is None
-    far = 1 << 50
-    assert [(i, queued) for i, _, queued in await queue.pending(count=9, before_ms=far)] == [("a", False)]
-    await queue.enqueue("a")
-    await queue.take("w", most=1)
-    await queue.finish("w", "a", "done")
-    assert [(i, queued) for i, _, queued in await queue.pending(count=9, before_ms=far)] == [("a", False)]
-    await queue.settle(["a"])
-    assert await queue.redis.zcard(PENDING_KEY) == 0
-
-
-async def test_owners_lists_are_newest_first_and_paged(queue: Queue) -> None:
-    for name in "abcde":
-        await queue.announce(name, "me", most=99)
-        await asyncio.sleep(0.002)
-    await queue.announce("x", "you", most=99)
-    newest = await queue.owned("me", before=None, limit=3)
-    assert [place.id for place in newest] == ["e", "d", "c"]
-    assert await queue.place("me", "d") == newest[1]
-    assert await queue.place("me", "nope") is None
-    assert [place.id for place in await queue.owned("me", before=newest[-1], limit=3)] == ["b", "a"]
-    # What is gone is gone on from as before.
-    await queue.forget("me", ["e", "d", "c"])
-    assert [place.id for place in await queue.owned("me", before=newest[-1], limit=1)] == ["b"]
-    assert [place.id for place in await queue.owned("me", before=None, limit=1)] == ["b"]
-    assert await queue.owners() == ["me", "you"]
-
-
-async def test_those_of_one_moment_are_told_apart_by_their_ids(queue: Queue, redis: Any) -> None:
-    await redis.zadd("midstream:owner:me", dict.fromkeys("abcde", 7) | {"z": 6, "y": 8})
-    places = await queue.owned("me", before=None, limit=99)
-    assert [place.id for place in places] == list("yedcbaz")
-    for at, place in enumerate(places):
-        assert await queue.owned("me", before=place, limit=2) == places[at + 1 : at + 3]
-        assert IndexPlace.parse(str(place)) == place
-
-
-@pytest.mark.parametrize("text", ["", "7", "7-", "-a", "x-a", "-7-a", "7.0-a", "\u0667-a", "1" * 16 + "-a"])
-def test_what_is_no_place(text: str) -> None:
-    with pytest.raises(ValueError, match="place"):
-        IndexPlace.parse(text)
 
 
 async def test_interrupts_are_heard(queue: Queue, redis: Redis) -> None:
@@ -304,30 +245,3 @@ def test_only_our_json_is_a_job() -> None:
     for forged in (pickle.dumps({"f": "generate"}), b'{"f":"os.system"}', b"[]", b""):
         with pytest.raises(msgspec.DecodeError):
             decode_job(forged)
-
-
-async def test_the_owners_list_forgets_what_nothing_can_be_left_of(queue: Queue, redis: Any) -> None:
-    for name in "ab":
-        await queue.announce(name, "me", most=9)
-    await redis.zincrby("midstream:owner:me", -queue.longest_ms - 1, "a")
-    await queue.announce("c", "me", most=9)
-    assert [place.id for place in await queue.owned("me", before=None, limit=9)] == ["c", "b"]
-
-
-async def test_an_owners_index_goes_with_the_last_that_it_names(queue: Queue, redis: Any) -> None:
-    await queue.announce("a", "me", most=99)
-    index = "midstream:owner:me"
-    assert queue.longest_ms - 5_000 < await redis.pttl(index) <= queue.longest_ms
-    await redis.pexpire(index, 60_000)
-    await queue.announce("b", "me", most=99)
-    assert queue.longest_ms - 5_000 < await redis.pttl(index)
-    # A longer one stays: what another process' settings allow.
-    await redis.pexpire(index, 2 * queue.longest_ms)
-    await queue.announce("c", "me", most=99)
-    assert await redis.pttl(index) > queue.longest_ms
-    await redis.delete(index)
-    await queue.drop_owner("me")
-    assert await queue.owners() == []
-    await queue.announce("d", "me", most=99)
-    await queue.drop_owner("me")
-    assert await queue.owners() == ["me"]

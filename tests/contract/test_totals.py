@@ -44,7 +44,10 @@ async def test_counts_by_day_and_by_model(queue: Queue, redis: Redis) -> None:
         paid("0.000000000001", input_tokens=5, output_tokens=2, cached_tokens=3),
         paid(None, "q/n", output_tokens=9),
     ]
-    assert await queue.settle([], [of("a", spent=lines), of("b", day=1, state="failed"), of("c", owner="you")]) == 3
+    assert (
+        await queue.indexes.settle([], [of("a", spent=lines), of("b", day=1, state="failed"), of("c", owner="you")])
+        == 3
+    )
     totals = Totals(redis)
     by_day = await totals.read("me", FIRST, LAST, "day")
     assert list(by_day) == ["2026-01-01", "2026-01-02"]
@@ -63,31 +66,33 @@ async def test_counts_by_day_and_by_model(queue: Queue, redis: Redis) -> None:
 async def test_a_repeated_post_is_not_counted_again(queue: Queue, redis: Any) -> None:
     for _ in range(3):
         # It puts the id into the pending index, also that of a generation which has ended and was settled.
-        await queue.announce("gen_a", "me", most=9)
-        await queue.settle(["gen_a"], [of()])
+        await queue.indexes.announce("gen_a", "me", most=9)
+        await queue.indexes.settle(["gen_a"], [of()])
         assert await redis.zcard(PENDING_KEY) == 0
     assert (await Totals(redis).read("me", FIRST, LAST, "model"))["p/m"].counts["completed"] == 1
 
 
 async def test_what_was_counted_is_forgotten_in_time(queue: Queue, redis: Any) -> None:
-    await queue.settle([], [of("a", keep_ms=1), of("b")])
+    await queue.indexes.settle([], [of("a", keep_ms=1), of("b")])
     await asyncio.sleep(0.005)
-    await queue.settle(["x"])
+    await queue.indexes.settle(["x"])
     assert await redis.zrange(COUNTED_KEY, 0, -1) == [b"b"]
-    assert 0 < await redis.ttl("midstream:usage:me:2026-01-01") <= queue.usage_ttl
+    assert 0 < await redis.ttl("midstream:usage:me:2026-01-01") <= queue.indexes.usage_ttl
 
 
 async def test_a_day_is_bounded(queue: Queue, redis: Any) -> None:
-    await queue.settle([], [of(f"gen_{i}", model=f"p/{i}") for i in range(MAX_MODELS_PER_DAY + 5)])
-    await queue.settle([], [of("gen_known", model="p/0"), of("gen_more", model="p/more?seed=1")])
+    await queue.indexes.settle([], [of(f"gen_{i}", model=f"p/{i}") for i in range(MAX_MODELS_PER_DAY + 5)])
+    await queue.indexes.settle([], [of("gen_known", model="p/0"), of("gen_more", model="p/more?seed=1")])
     found = await Totals(redis).read("me", FIRST, LAST, "model")
     assert len(found) == MAX_MODELS_PER_DAY + 1
     assert (found["p/0"].counts["completed"], found[OTHER_MODEL].counts["completed"]) == (2, 6)
 
 
 async def test_a_number_that_is_too_large_keeps_nobody_else_from_being_counted(queue: Queue, redis: Any) -> None:
-    await queue.announce("gen_a", "me", most=9)
-    await queue.settle(["gen_a"], [of("gen_a", spent=[paid("1", output_tokens=1 << 70, input_tokens=4)]), of("gen_b")])
+    await queue.indexes.announce("gen_a", "me", most=9)
+    await queue.indexes.settle(
+        ["gen_a"], [of("gen_a", spent=[paid("1", output_tokens=1 << 70, input_tokens=4)]), of("gen_b")]
+    )
     counts = (await Totals(redis).read("me", FIRST, LAST, "model"))["p/m"].counts
     assert (counts["completed"], counts["input_tokens"], counts["output_tokens"]) == (2, 4, 0)
     assert await redis.zcard(PENDING_KEY) == 0
@@ -96,10 +101,10 @@ async def test_a_number_that_is_too_large_keeps_nobody_else_from_being_counted(q
 async def test_without_memory_it_is_counted_too(queue: Queue, redis: Any) -> None:
     if redis.__class__.__name__.startswith("Fake"):
         return  # it has no maxmemory
-    await queue.announce("gen_a", "me", most=9)
+    await queue.indexes.announce("gen_a", "me", most=9)
     await redis.config_set("maxmemory", 1)
     try:
-        assert await queue.settle(["gen_a"], [of()]) == 1
+        assert await queue.indexes.settle(["gen_a"], [of()]) == 1
     finally:
         await redis.config_set("maxmemory", 0)
     assert await redis.zcard(PENDING_KEY) == 0
@@ -150,14 +155,14 @@ async def test_totals_are_the_sum_over_generations_whatever_dies(
         assert mine == await read_ended(log, record), "worker and sweeper would count otherwise"
         match happening:
             case "settled" | "settled, posted again":
-                await queue.settle([identity], [mine])
+                await queue.indexes.settle([identity], [mine])
             case "settled twice":
-                await queue.settle([identity], [mine, mine])
-                await queue.settle([identity], [mine])
+                await queue.indexes.settle([identity], [mine, mine])
+                await queue.indexes.settle([identity], [mine])
             case "worker dies, deleted":
                 await generations.delete(owner, identity)
         if happening == "settled, posted again":
-            await queue.announce(identity, owner, 99)
+            await queue.indexes.announce(identity, owner, 99)
         for name, counts in mine.counts().items():
             expected.setdefault(f"{owner} {name}", Counter()).update(counts)
         if number % 2:

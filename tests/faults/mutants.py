@@ -371,7 +371,8 @@ MUTANTS = (
         "a generation is settled by whoever finds a seal",
         "worker/running/running_generations.py",
         "            return JobEnd.DONE  # it stays pending until the sweeper knows that this end is on disk\n",
-        "            await self.services.generations.queue.settle([generation_id])\n            return JobEnd.DONE\n",
+        "            await self.services.generations.queue.indexes.settle([generation_id])\n"
+        "            return JobEnd.DONE\n",
         "guards",
     ),
     _one(
@@ -1013,7 +1014,7 @@ MUTANTS = (
     ),
     _one(
         "a place in a list must still be there",
-        "shared/queue/queue.py",
+        "shared/queue/indexes.py",
         "i < before.id.encode()]",
         "False]",
         "contract",

@@ -71,7 +71,7 @@ def log(redis: Redis) -> Log:
 @pytest.fixture
 async def settler(generations: Generations) -> AsyncIterator[Settler]:
     """A running settler."""
-    settler = Settler(generations.queue.settle, generations.durability)
+    settler = Settler(generations.queue.indexes.settle, generations.durability)
     task = asyncio.create_task(settler.run())
     yield settler
     task.cancel()
@@ -280,4 +280,6 @@ async def test_a_lease_that_redis_forgot_is_in_the_queue_again_once_it_is_renewe
     await redis.delete(QUEUE_KEY, LEASES_KEY)
     assert await queue.renew("w1", [generation_id]) == []
     # What is not queued, the sweeper would enqueue for a second worker while the first one runs it.
-    assert [(i, queued) for i, _, queued in await queue.pending(count=9, before_ms=1 << 50)] == [(generation_id, True)]
+    assert [(i, queued) for i, _, queued in await queue.indexes.pending(count=9, before_ms=1 << 50)] == [
+        (generation_id, True)
+    ]

@@ -21,8 +21,8 @@ from tests.harness.ports import free_port
 
 START = 60.0
 STOP = 20.0
-CALL = 60.0
-"""Seconds for a start, an end, and one request."""
+CALL = 40.0
+"""Seconds for a start, an end, and one request or command: it must end before its test does, to say what it saw."""
 
 
 class Answer(NamedTuple):
@@ -149,7 +149,11 @@ class Running:
             del options["stdin"]
         variables = self.env | {"MIDSTREAM_URL": self.url} | dict(env or {})
         run: Any = subprocess.run
-        return run([executable(), *arguments], env=variables, check=False, **options)
+        try:
+            return run([executable(), *arguments], env=variables, check=False, **options)
+        except subprocess.TimeoutExpired as error:
+            said = f"{error.stdout!r} {error.stderr!r}; {self.output()[-2000:]}"
+            raise AssertionError(f"{arguments} did not end in {error.timeout} s: {said}") from None
 
     def output(self) -> str:
         """What it has said so far, on stdout and stderr."""

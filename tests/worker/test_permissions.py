@@ -40,7 +40,7 @@ async def test_a_user_with_no_other_commands_does_everything(
         assert isinstance((await midstream.ended(second))[-1], Cancelled)
         assert await queue.position(second) is None
     assert (await generations.find(first)).record is not None
-    assert await queue.owned("local", before=None, limit=10)
+    assert await queue.indexes.owned("local", before=None, limit=10)
     assert (await generations.page("local", before=None, limit=10))[0]
     await generations.delete("local", first)
     totals = Totals(client)

@@ -235,7 +235,7 @@ async def count_deleted(record: Record, bill: Bill, writer: Writer, generations:
             return
         await bill.close(end, writer, log)
         end.t = writer.elapsed_ms
-        await generations.queue.settle([], [ended(record, writer.first, writer.token, end, deleted=True)])
+        await generations.queue.indexes.settle([], [ended(record, writer.first, writer.token, end, deleted=True)])
 
 
 def _total(spent: list[Spent]) -> Cost | None:

@@ -50,7 +50,7 @@ class Recovery:
         ends = await self._generations.ends(generation_ids)
         going_on = [i for i, end in zip(generation_ids, ends, strict=True) if end in (None, "cancel")]
         records = [record for record in await self._generations.records(going_on) if record is not None]
-        lacks = await self._generations.queue.lacks([(record.id, record.owner) for record in records])
+        lacks = await self._generations.queue.indexes.lacks([(record.id, record.owner) for record in records])
         enqueued = 0
         for record, lack in zip(records, lacks, strict=True):
             if any(lack):

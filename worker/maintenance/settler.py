@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from shared.backoff import Backoff
 from shared.durability import Durability
 from shared.log.guarded_log import WriteOutcome
-from shared.queue.queue import MAX_SETTLED_PER_STEP
+from shared.queue.indexes import MAX_SETTLED_PER_STEP
 from shared.storage.outage import is_away, level
 from shared.usage import Ended
 from worker.writing.observer import Observer

@@ -11,7 +11,8 @@ from shared.config.settings import Settings
 from shared.counted import counted
 from shared.generations.generations import Generations
 from shared.log.guarded_log import Log
-from shared.queue.queue import IndexPlace, Queue
+from shared.queue.indexes import IndexPlace
+from shared.queue.queue import Queue
 from shared.storage.clock import ServerClock, read_server
 from shared.storage.outage import level
 from shared.usage import Ended, read_ended
@@ -87,7 +88,7 @@ class Sweeper:
 
     async def _pass(self, now_ms: int, log_server: ServerClock, **announced: int) -> int:
         enqueued = kept = 0
-        while page := await self.queue.pending(count=PENDING_PAGE, offset=kept, **announced):
+        while page := await self.queue.indexes.pending(count=PENDING_PAGE, offset=kept, **announced):
             unqueued = [generation_id for generation_id, _, queued in page if not queued]
             ends = dict(zip(unqueued, await self.generations.ends(unqueued), strict=True)) if unqueued else {}
             over, sealed = [], []
@@ -110,14 +111,16 @@ class Sweeper:
                         sealed.append(generation_id)
                 else:
                     kept += 1
-            await self.queue.settle(over, [ended for i in sealed if (ended := await self._ended(i)) is not None])
+            await self.queue.indexes.settle(
+                over, [ended for i in sealed if (ended := await self._ended(i)) is not None]
+            )
         return enqueued
 
     async def _tidy(self) -> None:
         """The next stretch of an owner's index without what has expired; after an owner's end comes the next owner."""
         owner, place = self._tidied
         if place is None:
-            owners = await self.queue.owners()
+            owners = await self.queue.indexes.owners()
             owner = next((name for name in owners if name > owner), owners[0] if owners else "")
         if owner:
             self._tidied = owner, await self.generations.tidy(owner, place, INDEX_ENTRIES_PER_PASS)

@@ -476,7 +476,7 @@ async def test_what_something_else_wrote_is_one_generations_matter(api: Api, cap
     for method, path in (("GET", ""), ("GET", "/events"), ("POST", "/cancel")):
         answer = await api.client.request(method, f"/v1/generations/{bad}{path}")
         assert (answer.status_code, answer.json()["code"]) == (410, "unreadable")
-    assert await api.generations.queue.owners() == ["local", "\ufffd"]
+    assert await api.generations.queue.indexes.owners() == ["local", "\ufffd"]
     assert "Traceback" not in caplog.text
     assert bad in caplog.text
     assert (await api.client.delete(f"/v1/generations/{bad}")).status_code == 204

@@ -75,7 +75,7 @@ async def test_what_was_accepted_with_its_key_before_stays(
     first = await api.post(body, headers=key)
     await api.log.redis.config_set("maxmemory", "1")
     again = await api.client.post("/v1/generations", json=body, headers=key)
-    pending = await api.generations.queue.pending(count=10, before_ms=10**15)
+    pending = await api.generations.queue.indexes.pending(count=10, before_ms=10**15)
     assert [generation_id for generation_id, _, _ in pending] == [first]
     assert again.status_code in (202, 503)
 

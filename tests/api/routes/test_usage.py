@@ -24,7 +24,7 @@ async def today(api: Api) -> date:
     """With four generations of three days behind it."""
     queue = api.generations.queue
     today = await Totals(queue.redis).today()
-    await queue.settle(
+    await queue.indexes.settle(
         [],
         [
             ended("a", today),
@@ -102,7 +102,9 @@ async def test_nobody_sees_what_others_used(make_api: MakeApi, redis_url: str) -
     api = await make_api(redis_url, api_keys="me:k1,you:k2")
     queue = api.generations.queue
     today = await Totals(queue.redis).today()
-    await queue.settle([], [ended("a", today, owner="me"), ended("b", today, owner="you", model="secret/model")])
+    await queue.indexes.settle(
+        [], [ended("a", today, owner="me"), ended("b", today, owner="you", model="secret/model")]
+    )
     mine = await api.client.get("/v1/usage", headers={"Authorization": "Bearer k1"})
     assert [line["model"] for line in mine.json()["data"]] == ["p/m"]
     assert (await api.client.get("/v1/usage")).status_code == 401
@@ -124,7 +126,7 @@ async def test_it_is_described_with_an_example(api: Api) -> None:
 async def test_what_was_free_cost_nothing(api: Api) -> None:
     queue = api.generations.queue
     spent = [Spent("p/m", Usage(input_tokens=1), Cost("0"))]
-    await queue.settle([], [ended("a", await Totals(queue.redis).today(), spent=spent)])
+    await queue.indexes.settle([], [ended("a", await Totals(queue.redis).today(), spent=spent)])
     got = await ask(api)
     assert got["data"][0]["cost"] == got["total"]["cost"] == [{"amount": "0", "currency": "USD"}]
 
@@ -135,7 +137,7 @@ async def test_what_nobody_counted_is_apart(api: Api) -> None:
     counted = Spent("p/m", Usage(input_tokens=5), Cost("0.5"))
     guessed = Spent("p/m", Usage(input_tokens=99, output_tokens=99), Cost("0.25"), estimated=True)
     broken = Spent("q/m", Usage(input_tokens=7), Cost("0.125", at_least=True))
-    await queue.settle(
+    await queue.indexes.settle(
         [], [ended("a", today, spent=[guessed, counted]), ended("b", today, spent=[broken], model="q/m")]
     )
     first, second = (await ask(api))["data"]

@@ -26,7 +26,7 @@ async def test_a_log_that_has_ended_is_packed_and_says_the_same(
         assert len(before) > 10
         key = GenerationKeys(generation_id).log
         async with asyncio.timeout(10):
-            while await midstream.generations.queue.not_pending([generation_id]) == []:
+            while await midstream.generations.queue.indexes.not_pending([generation_id]) == []:
                 await asyncio.sleep(0.01)
             while pack and await redis.xlen(key) == len(before):
                 await asyncio.sleep(0.01)

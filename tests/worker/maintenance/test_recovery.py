@@ -61,7 +61,7 @@ async def test_what_the_queue_lost_is_enqueued_for_when_nobody_takes_it_back(
     assert await queue_redis.zscore(QUEUE_KEY, lost) >= now_ms + queue.durability.rewritten_ms
     assert await queue_redis.hget(LEASES_KEY, lost) == b""  # type: ignore[misc]  # typed for a client that does not await
     assert await queue_redis.zscore(PENDING_KEY, lost) is not None
-    assert [place.id for place in await queue.owned("local", before=None, limit=9)] == [lost]
+    assert [place.id for place in await queue.indexes.owned("local", before=None, limit=9)] == [lost]
 
 
 async def test_what_has_ended_and_what_is_queued_or_leased_stays_as_it_is(

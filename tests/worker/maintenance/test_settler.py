@@ -51,7 +51,7 @@ class Worker:
         if self.refuses is not None:
             raise self.refuses
         self.settled.append(ids)
-        await self.generations.queue.settle(ids, ended)
+        await self.generations.queue.indexes.settle(ids, ended)
 
     async def open(self, restore: Callable[[], Awaitable[bool]] | None = None) -> Writer:
         generation_id = await accept(self.generations)

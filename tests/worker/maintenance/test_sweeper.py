@@ -38,7 +38,7 @@ async def test_announced_but_never_recorded(
     sweeper: Sweeper, queue: Queue, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.maintenance.sweeper.read_server", long_up)
-    await queue.announce("gen_a", "local", most=9)
+    await queue.indexes.announce("gen_a", "local", most=9)
     await age(redis, "gen_a", HALF_ACCEPTED_MS // 2)
     assert await sweeper.sweep() == 0
     assert await redis.zcard(PENDING_KEY) == 1
@@ -114,12 +114,14 @@ async def test_what_has_expired_leaves_its_owners_list_without_anybody_reading_i
     monkeypatch.setattr("worker.maintenance.sweeper.INDEX_ENTRIES_PER_PASS", 2)
     kept = {owner: [await accept(generations, owner=owner) for _ in range(2)] for owner in ("a", "b")}
     gone = [await accept(generations, owner=owner) for owner in ("a", "b") for _ in range(3)]
-    await queue.settle(gone)
+    await queue.indexes.settle(gone)
     await redis.delete(*(GenerationKeys(generation_id).record for generation_id in gone))
-    await queue.announce("gen_new", "b", most=99)
+    await queue.indexes.announce("gen_new", "b", most=99)
     for _ in range(8):
         await sweeper.sweep()
-    left = {owner: {place.id for place in await queue.owned(owner, before=None, limit=99)} for owner in ("a", "b")}
+    left = {
+        owner: {place.id for place in await queue.indexes.owned(owner, before=None, limit=99)} for owner in ("a", "b")
+    }
     assert left == {"a": {*kept["a"]}, "b": {*kept["b"], "gen_new"}}
 
 
@@ -143,7 +145,7 @@ async def test_what_a_record_is_missing_of_counts_only_while_its_redis_is_there(
         return ServerClock(0, up_ms, "a")
 
     monkeypatch.setattr("worker.maintenance.sweeper.read_server", clock)
-    await queue.announce("gen_a", "local", most=9)
+    await queue.indexes.announce("gen_a", "local", most=9)
     await age(redis, "gen_a", LONG_AGO)
     await sweeper.sweep()
     assert await redis.zcard(PENDING_KEY) == 1

@@ -45,7 +45,7 @@ async def test_a_busy_worker_gathers_but_lets_first_words_go(redis: Redis, monke
         log,
         max_log=1_000,
         running_ttl=60,
-        settler=Settler(generations.queue.settle, generations.durability),
+        settler=Settler(generations.queue.indexes.settle, generations.durability),
         observer=Observer(),
     )
     task = asyncio.create_task(appender.run())
@@ -79,7 +79,7 @@ async def test_within_the_window_only_first_words_ends_and_tool_calls_leave_at_o
         max_log=1_000,
         running_ttl=60,
         window=window,
-        settler=Settler(generations.queue.settle, generations.durability),
+        settler=Settler(generations.queue.indexes.settle, generations.durability),
         observer=Observer(),
     )
     task = asyncio.create_task(appender.run())
@@ -118,7 +118,7 @@ async def test_what_comes_before_the_first_words_does_not_make_them_wait(redis: 
         max_log=1_000,
         running_ttl=60,
         window=1.0,
-        settler=Settler(generations.queue.settle, generations.durability),
+        settler=Settler(generations.queue.indexes.settle, generations.durability),
         observer=Observer(),
     )
     task = asyncio.create_task(appender.run())
