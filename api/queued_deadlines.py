@@ -38,7 +38,7 @@ class QueuedDeadlines:
         self._look_interval_s = look_interval_s
         self._no_worker_for_s = no_worker_for_s
         self._missed_since: float | None = None
-        self._told = False
+        self._is_logged = False
         self._compared = False
 
     async def run(self) -> None:
@@ -69,11 +69,11 @@ class QueuedDeadlines:
     def _tell(self, alive: int) -> None:
         now = asyncio.get_running_loop().time()
         if alive:
-            if self._told:
+            if self._is_logged:
                 logger.info("%s alive again", counted(alive, "worker is", "workers are"))
-            self._missed_since, self._told = None, False
+            self._missed_since, self._is_logged = None, False
             return
         self._missed_since = self._missed_since or now
-        if not self._told and now - self._missed_since > self._no_worker_for_s:
-            self._told = True
+        if not self._is_logged and now - self._missed_since > self._no_worker_for_s:
+            self._is_logged = True
             logger.warning("no worker is alive: what is accepted waits until one is started, or its deadline is over")

@@ -113,11 +113,11 @@ _read_asked = msgspec.json.Decoder(_Asked).decode
 def shown_of(request: bytes) -> Shown:
     """Returns what others than its worker want to know of a stored request; nothing where it cannot be read."""
     try:
-        asked = _read_asked(request)
+        fields = _read_asked(request)
     except msgspec.MsgspecError:
         return Shown()
-    wants_json = asked.response_format is not None and asked.response_format.type != "text"
-    return Shown(metadata=asked.metadata, json=wants_json, idle_timeout=asked.idle_timeout)
+    wants_json = fields.response_format is not None and fields.response_format.type != "text"
+    return Shown(metadata=fields.metadata, json=wants_json, idle_timeout=fields.idle_timeout)
 
 
 def read_record(generation_id: str, values: Sequence[bytes | None]) -> Record | None:

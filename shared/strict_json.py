@@ -56,7 +56,7 @@ _TOO_DEEP = f"is nested deeper than {MAX_DEPTH} levels"
 
 
 def _reason(error: msgspec.DecodeError, text: str) -> str:
-    told = str(error).removeprefix("JSON is malformed: ")
-    if "truncated" in told:
+    fault = str(error).removeprefix("JSON is malformed: ")
+    if "truncated" in fault:
         return "ends too early" if "\\ud" not in text.lower() else "ends too early, or holds half of a surrogate pair"
-    return told[:1].lower() + told[1:]
+    return fault[:1].lower() + fault[1:]

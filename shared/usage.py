@@ -91,42 +91,42 @@ def _add(line: Spent, counter: Counter[str]) -> None:
 
 
 def ended(
-    asked: Terms, attempt: bytes, token: int, end: Completed | Failed | Cancelled, *, deleted: bool = False
+    terms: Terms, attempt: bytes, token: int, end: Completed | Failed | Cancelled, *, deleted: bool = False
 ) -> Ended:
     """Returns what to count of a generation that ended so; with `deleted` it did not, as nothing is left of it.
 
     `attempt` is the first event of the attempt with this token, empty where it had none.
     """
     begun = json.decode(attempt, type=_Begun) if attempt else None
-    model = f"{begun.provider}/{begun.model}" if begun else asked.model
+    model = f"{begun.provider}/{begun.model}" if begun else terms.model
     paid = [Spent(model, end.usage, end.cost)] if end.usage is not None else []
     return Ended(
-        id=asked.id,
-        owner=asked.owner,
+        id=terms.id,
+        owner=terms.owner,
         state="deleted" if deleted else _STATES[type(end)],
         ended_ms=token + end.t,
-        keep_ms=max(asked.ttl_ms, REMEMBERED_MS),
+        keep_ms=max(terms.ttl_ms, REMEMBERED_MS),
         model=model,
         cached=begun is not None and begun.cached,
         spent=paid if end.spent is UNSET else end.spent,
     )
 
 
-async def read_ended(log: Log, asked: Terms) -> Ended | None:
+async def read_ended(log: Log, terms: Terms) -> Ended | None:
     """Returns what to count of a generation by what its log says; None where that has no end.
 
     Raises redis.exceptions.RedisError, and ValueError for a log that is not as we write it.
     """
-    last = await log.last(asked.id)
+    last = await log.last(terms.id)
     if last is None or last.type not in TERMINAL_TYPES:
         return None
     attempt = b""
     if last.id.seq > 0:
-        first = await log.read(asked.id, EventId(last.id.token, 0).before, count=1)
+        first = await log.read(terms.id, EventId(last.id.token, 0).before, count=1)
         attempt = first[0].data if first and first[0].type == "attempt" else b""
     end = decode(last.type, last.data)
     assert isinstance(end, Completed | Failed | Cancelled)
-    return ended(asked, attempt, last.id.token, end)
+    return ended(terms, attempt, last.id.token, end)
 
 
 @dataclass(slots=True)

@@ -108,7 +108,7 @@ class Generations:
             assert self._secret is not None
         return self._secret
 
-    async def accept(self, asked: Acceptance, *, again: bool = False) -> Accepted:
+    async def accept(self, acceptance: Acceptance, *, again: bool = False) -> Accepted:
         """Take a generation on: after this returned, it runs to its end whatever dies.
 
         Pending index, record and job are written in this order. A crash between them leaves an index entry without a
@@ -120,49 +120,49 @@ class Generations:
         Raises QueueFullError before anything is written, and GoneError where the id belongs to an expired or deleted
         generation.
         """
-        accepted = await self._accepted_before(asked) if again else None
+        accepted = await self._accepted_before(acceptance) if again else None
         if accepted is None:
-            announced = await self.queue.indexes.announce(asked.id, asked.owner, self.settings.max_pending)
+            announced = await self.queue.indexes.announce(acceptance.id, acceptance.owner, self.settings.max_pending)
             if announced is Announced.FULL:
                 raise QueueFullError
             try:
-                accepted = await self._write_record(asked)
+                accepted = await self._write_record(acceptance)
             except GoneError:
-                await self._withdraw(asked, announced)
-                await self.queue.indexes.forget(asked.owner, [asked.id])
+                await self._withdraw(acceptance, announced)
+                await self.queue.indexes.forget(acceptance.owner, [acceptance.id])
                 raise
             if accepted.state not in ("queued", "running"):
-                await self._withdraw(asked, announced)
+                await self._withdraw(acceptance, announced)
         if accepted.state == "queued" and accepted.same_request:
             # Also again: the first POST may have died before it did.
-            await self.queue.enqueue(asked.id)
+            await self.queue.enqueue(acceptance.id)
         return accepted
 
-    async def _withdraw(self, asked: Acceptance, announced: Announced) -> None:
+    async def _withdraw(self, acceptance: Acceptance, announced: Announced) -> None:
         # Another POST accepted it since we looked, and it is over already. What that one announced is not ours to end.
         if announced is Announced.NEW:
-            await self.queue.indexes.settle([asked.id])
+            await self.queue.indexes.settle([acceptance.id])
 
-    async def _accepted_before(self, asked: Acceptance) -> Accepted | None:
+    async def _accepted_before(self, acceptance: Acceptance) -> Accepted | None:
         """What the first POST of this id came to; None where this is the first. Raises GoneError."""
-        keys = GenerationKeys(asked.id)
+        keys = GenerationKeys(acceptance.id)
         async with self.redis.pipeline(transaction=True) as pipe:  # the two belong to one moment
             pipe.hmget(keys.record, ["created", "fingerprint", "state"])
             pipe.exists(keys.tombstone)
             (created, fingerprint, state), buried = await pipe.execute()
         if created is not None:
-            return _repeated(asked, created, fingerprint, state)
+            return _repeated(acceptance, created, fingerprint, state)
         if buried:
             raise GoneError
         return None
 
-    async def _write_record(self, asked: Acceptance) -> Accepted:
-        keys = GenerationKeys(asked.id)
+    async def _write_record(self, acceptance: Acceptance) -> Accepted:
+        keys = GenerationKeys(acceptance.id)
         running_ms = int(self.settings.running_ttl * 1000)
         tombstone_ms = int(self.settings.tombstone_ttl * 1000)
         fields: dict[str, str | bytes | int] = {
-            "owner": asked.owner, "model": asked.model, "request": asked.request, "shown": asked.shown,
-            "on_interrupt": asked.on_interrupt, "ttl": asked.ttl_ms, "tombstone_ttl": tombstone_ms,
+            "owner": acceptance.owner, "model": acceptance.model, "ttl": acceptance.ttl_ms, "shown": acceptance.shown,
+            "request": acceptance.request, "on_interrupt": acceptance.on_interrupt, "tombstone_ttl": tombstone_ms,
             "max_attempts": self.settings.max_attempts,
         }  # fmt: skip
         raw = await self._create(
@@ -171,15 +171,15 @@ class Generations:
             [
                 running_ms,
                 running_ms + tombstone_ms,
-                asked.fingerprint,
+                acceptance.fingerprint,
                 *(item for pair in fields.items() for item in pair),
             ],
         )
         if raw[0] == b"CREATED":
-            return Accepted(asked.id, "queued", int(raw[1]), created=True)
+            return Accepted(acceptance.id, "queued", int(raw[1]), created=True)
         if raw[0] == b"GONE":
             raise GoneError
-        return _repeated(asked, *raw[1:])
+        return _repeated(acceptance, *raw[1:])
 
     async def find(self, generation_id: str, *, request: bool = False) -> Found:
         """What is under an id, whoever asks; the caller compares the owner. With `request` that is read too."""
@@ -197,8 +197,8 @@ class Generations:
             owner = (values[RECORD_FIELDS.index("owner")] or b"").decode(errors="replace")
             return Found(Existence.UNREADABLE, owner, now_ms=now_ms)
         if record is not None:
-            asked = (values[-1] or b"") if request else b""
-            return Found(Existence.RECORD, record.owner, record, now_ms=now_ms, request=asked)
+            body = (values[-1] or b"") if request else b""
+            return Found(Existence.RECORD, record.owner, record, now_ms=now_ms, request=body)
         if tombstone is not None:
             owner, _, created = tombstone.decode(errors="replace").partition("\n")
             created_ms = int(created) if created.isascii() and created.isdecimal() else None
@@ -354,27 +354,27 @@ class Generations:
         for generation_id in generation_ids:
             await self._beside(self.redis, [GenerationKeys(generation_id).record])
 
-    async def restore(self, asked: Acceptance) -> bool:
+    async def restore(self, acceptance: Acceptance) -> bool:
         """Write a record again that a Redis which came back older has forgotten; the log is its writer's to restore.
 
         Gives False where it was deleted or has expired: that leaves a tombstone, a lost record leaves nothing.
         """
-        await self.queue.indexes.announce(asked.id, asked.owner, sys.maxsize)
+        await self.queue.indexes.announce(acceptance.id, acceptance.owner, sys.maxsize)
         try:
-            await self._write_record(asked)
+            await self._write_record(acceptance)
         except GoneError:
             return False
         return True
 
-    async def accept_again(self, asked: Sequence[Acceptance]) -> list[Acceptance]:
+    async def accept_again(self, acceptances: Sequence[Acceptance]) -> list[Acceptance]:
         """Look whether both Redis still have what was accepted, and accept anew what one lost; gives what that was."""
-        if not asked:
+        if not acceptances:
             return []
         # The queue first: what has ended leaves it, and is known to have ended after that.
-        lacks = await self.queue.indexes.lacks([(a.id, a.owner) for a in asked])
+        lacks = await self.queue.indexes.lacks([(a.id, a.owner) for a in acceptances])
         lost = []
         for acceptance, (unlisted, unqueued), end in zip(
-            asked, lacks, await self.ends([a.id for a in asked]), strict=True
+            acceptances, lacks, await self.ends([a.id for a in acceptances]), strict=True
         ):
             if end == "lost" or (end in (None, "cancel") and (unlisted or unqueued)):
                 lost.append(acceptance)
@@ -395,7 +395,7 @@ def _record(generation_id: str, values: Sequence[bytes | None]) -> Record | None
         return None
 
 
-def _repeated(asked: Acceptance, created: bytes, fingerprint: bytes, state: bytes) -> Accepted:
+def _repeated(acceptance: Acceptance, created: bytes, fingerprint: bytes, state: bytes) -> Accepted:
     """The answer to a POST of an id that there is."""
-    same = hmac.compare_digest(fingerprint, asked.fingerprint.encode())
-    return Accepted(asked.id, state.decode(), int(created), created=False, same_request=same)  # type: ignore[arg-type]
+    same = hmac.compare_digest(fingerprint, acceptance.fingerprint.encode())
+    return Accepted(acceptance.id, state.decode(), int(created), created=False, same_request=same)  # type: ignore[arg-type]

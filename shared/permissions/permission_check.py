@@ -80,14 +80,14 @@ async def require(settings: Settings) -> Sequence[TriedServer]:
     A Redis that is away, or lets nobody in, is no reason not to start: it is waited for, and that is told. Those that
     did not answer are returned, for `try_again`.
     """
-    asked = list(servers(settings))
+    tried = list(servers(settings))
     seconds = min(settings.redis_timeout, ANSWER_TIMEOUT_S)
-    found = await asyncio.gather(*(lacks(server, timeout=seconds) for server in asked), return_exceptions=True)
+    found = await asyncio.gather(*(lacks(server, timeout=seconds) for server in tried), return_exceptions=True)
     away = []
-    for server, lack in zip(asked, found, strict=True):
+    for server, lack in zip(tried, found, strict=True):
         if isinstance(lack, MissingPermissions):
-            if told := _told(settings, server, lack):
-                raise SettingsError(told)
+            if remedy := _remedy(settings, server, lack):
+                raise SettingsError(remedy)
         elif isinstance(lack, RedisError | OSError):
             away.append(server)
         else:
@@ -117,12 +117,12 @@ async def _when_back(settings: Settings, server: TriedServer, backoff: Backoff) 
             lack = await lacks(server, timeout=min(settings.redis_timeout, ANSWER_TIMEOUT_S))
         except (RedisError, OSError):
             continue  # told as an outage by whoever uses it
-        if told := _told(settings, server, lack):
-            logger.error("%s", told)
+        if remedy := _remedy(settings, server, lack):
+            logger.error("%s", remedy)
         return
 
 
-def _told(settings: Settings, server: TriedServer, lack: MissingPermissions) -> str | None:
+def _remedy(settings: Settings, server: TriedServer, lack: MissingPermissions) -> str | None:
     """What to permit, where something is missing that is needed; what is only a hint is logged here."""
     where = settings.sources.where([server.setting])
     if lack.needed:

@@ -120,7 +120,7 @@ class DiskSync:
             "connections": settings.redis_connections * WAITING_CONNECTIONS,
         }
         self._disks = {name: Disk(url, **limits) for name, url in _servers(settings)}
-        self._told: str | None = None
+        self._logged_reason: str | None = None
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -137,8 +137,8 @@ class DiskSync:
                 async with asyncio.timeout(self._answer_timeout_s):
                     why = await disk.refusal()
             except (RedisError, TimeoutError) as error:
-                said = words(error, outage.refusal(error)) or type(error).__name__
-                logger.warning("MIDSTREAM_DURABILITY=disk: %s does not answer (%s)", name, said)
+                reason = words(error, outage.refusal(error)) or type(error).__name__
+                logger.warning("MIDSTREAM_DURABILITY=disk: %s does not answer (%s)", name, reason)
                 continue
             if why:
                 raise SettingsError(f"MIDSTREAM_DURABILITY=disk: {name} {why}")
@@ -154,11 +154,11 @@ class DiskSync:
                     await disk.confirm(began)
             except (NotOnDiskError, TimeoutError) as error:
                 why = f"{name} {error}" if isinstance(error, NotOnDiskError) else f"{name} does not answer"
-                if why != self._told:  # once for each reason, not for each POST
+                if why != self._logged_reason:  # once for each reason, not for each POST
                     logger.warning("answers 503, as MIDSTREAM_DURABILITY=disk cannot be kept: %s", why)
-                self._told = why
+                self._logged_reason = why
                 raise NotOnDiskError(why) from None
-        self._told = None
+        self._logged_reason = None
 
 
 def _servers(settings: Settings) -> Iterator[tuple[str, str]]:

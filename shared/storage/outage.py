@@ -108,7 +108,7 @@ class Outage:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self._name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-        self._told: dict[str, str] = {}
+        self._reasons: dict[str, str] = {}
         """By code, Redis' words."""
         self._lasting: set[str] = set()
         self._since = self._last = 0.0
@@ -123,21 +123,21 @@ class Outage:
             self._tell_lasting(str(code), error)
             return
         self._last = time.monotonic()
-        if not self._told:
+        if not self._reasons:
             self._since = self._last
         reason = code or _kind(error)
-        if reason not in self._told:
-            self._told[reason] = words(error, code)
+        if reason not in self._reasons:
+            self._reasons[reason] = words(error, code)
             remedy = CROWDED_REMEDY if is_crowded(error) else ""
             what = "refuses" if code else "cannot be reached"
-            logger.warning("%s %s: %s%s", self._name, what, self._told[reason], remedy)
+            logger.warning("%s %s: %s%s", self._name, what, self._reasons[reason], remedy)
         if probe is not None and (self._task is None or self._task.done()):
             self._task = asyncio.get_running_loop().create_task(self._until_over(probe))
 
     @property
     def is_crowded(self) -> bool:
         """Whether Redis has refused a connection for their number, and the outage is not over."""
-        return any(CROWDED_WORDS in words for words in self._told.values())
+        return any(CROWDED_WORDS in words for words in self._reasons.values())
 
     def close(self) -> None:
         """No more probes: the client is closed."""
@@ -159,7 +159,7 @@ class Outage:
             if time.monotonic() - self._last > self.quiet_s:
                 break
         logger.info("%s takes writes again, after %.0f s", self._name, self._last - self._since)
-        self._told.clear()
+        self._reasons.clear()
 
 
 def _kind(error: BaseException) -> str:

@@ -205,7 +205,7 @@ async def test_a_queue_that_is_away_holds_up_no_cancel(
     async def frozen(_: Any) -> Any:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(generations.queue, "lacks", frozen)
+    monkeypatch.setattr(generations.queue.indexes, "lacks", frozen)
     subject.remember(Ending("cancel", "gen_x", "me"))
 
     async def cancelled() -> bool:

@@ -632,7 +632,7 @@ MUTANTS = (
     _one(
         "the API answers before it has enqueued",
         "shared/generations/generations.py",
-        "            await self.queue.enqueue(asked.id)\n        return accepted",
+        "            await self.queue.enqueue(acceptance.id)\n        return accepted",
         "            pass\n        return accepted",
         "api",
         "worker",
@@ -859,7 +859,7 @@ MUTANTS = (
     _one(
         "an outage is told at every refusal",
         "shared/storage/outage.py",
-        "        if reason not in self._told:\n",
+        "        if reason not in self._reasons:\n",
         "        if True:\n",
         "waiting",
     ),
@@ -1477,14 +1477,14 @@ MUTANTS = (
     _one(
         "a permission that is missing stops nothing",
         PERMISSIONS,
-        "                raise SettingsError(told)",
+        "                raise SettingsError(remedy)",
         "                pass",
         "redis user",
     ),
     _one(
         "a permission that is missing later is not told",
         PERMISSIONS,
-        '            logger.error("%s", told)',
+        '            logger.error("%s", remedy)',
         "            pass",
         "redis user",
     ),

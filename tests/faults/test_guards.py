@@ -95,10 +95,10 @@ async def generator(
     registry = Registry(settings.endpoints())
     circuits = Circuits(generations.redis, settings)
     cache = AnswerCache(log.redis, log, generations, LogNotifier(Subscriber(log.redis, timeout=5)), settings)
-    trials = Quarantine(generations)
+    quarantine = Quarantine(generations)
     prices = Prices(settings)
     yield RunningGenerations(
-        WorkerServices(settings, generations, log, appender, registry, circuits, trials, cache, prices)
+        WorkerServices(settings, generations, log, appender, registry, circuits, quarantine, cache, prices)
     )
     await registry.aclose()
 

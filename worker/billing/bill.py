@@ -188,15 +188,15 @@ class Bill:
         Raises what `characters` raises.
         """
         spent: list[Spent] = []
-        asked: int | None = None
+        request_chars: int | None = None
         for call in self._joined():
             if call.begun.cached or (call.refused and call.usage is None and not call.said_chars):
                 continue
             begun = call.begun
             named = call.response.model if call.response is not None and call.response.model is not UNSET else None
-            if call.usage is None and asked is None:
-                asked = await self._characters()
-            used = call.usage or token_estimate.usage((asked or 0) + call.before_chars, call.said_chars)
+            if call.usage is None and request_chars is None:
+                request_chars = await self._characters()
+            used = call.usage or token_estimate.usage((request_chars or 0) + call.before_chars, call.said_chars)
             cost = self._prices.cost(begun.provider, (named, begun.model), used, call.at_ms)
             estimated = call.usage is None
             if cost is not None and not estimated and not call.completed:

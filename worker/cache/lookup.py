@@ -78,10 +78,10 @@ def _dumped(value: object) -> str:
 
 def digest(owner: str, request: GenerationRequest) -> str:
     """Returns SHA-256 of owner and canonical request, in hexadecimal."""
-    asked = hashlib.sha256(f"{len(owner)}:{owner}".encode())
+    hashed = hashlib.sha256(f"{len(owner)}:{owner}".encode())
     for piece in canonical(request):
-        asked.update(piece.encode())
-    return asked.hexdigest()
+        hashed.update(piece.encode())
+    return hashed.hexdigest()
 
 
 WHOLE_FINISH_REASONS = frozenset({"stop", "tool_calls"})
@@ -114,12 +114,14 @@ class AnswerCache:
 
     _lead = LuaScript("worker/cache/lead.lua")
 
-    def __init__(self, redis: Redis, log: Log, generations: Generations, news: LogNotifier, settings: Settings) -> None:
+    def __init__(
+        self, redis: Redis, log: Log, generations: Generations, notifier: LogNotifier, settings: Settings
+    ) -> None:
         self.settings = settings
         self._redis = redis
         self._log = log
         self._generations = generations
-        self._news = news
+        self._notifier = notifier
 
     async def lead(self, owner: str, request: GenerationRequest, asking: str, *, useless: str, keep_ms: int) -> str:
         """Id of the generation to copy; `asking` itself where it is to ask the provider, and others copy it.
@@ -132,7 +134,7 @@ class AnswerCache:
 
     def source(self, generation_id: str, owner: str) -> Source:
         """Returns a generation to copy for this owner."""
-        return Source(generation_id, owner, self._log, self._generations, self._news)
+        return Source(generation_id, owner, self._log, self._generations, self._notifier)
 
 
 class Lookup:
@@ -143,10 +145,10 @@ class Lookup:
     another generation that came to nothing.
     """
 
-    def __init__(self, cache: AnswerCache, record: Record, asked: KeptRequest) -> None:
+    def __init__(self, cache: AnswerCache, record: Record, kept: KeptRequest) -> None:
         self._cache = cache
         self._record = record
-        self._asked = asked
+        self._kept = kept
         self._until: float | None = None
         self._copied: tuple[str, Beginning] | None = None
 
@@ -156,7 +158,7 @@ class Lookup:
         Called again where a replay came to no end. Raises redis.exceptions.RedisError.
         """
         record, settings = self._record, self._cache.settings
-        request = await self._asked.request()
+        request = await self._kept.request()
         if request.cache is None:
             return None
         deadline = request.deadline or settings.deadline
@@ -194,7 +196,7 @@ class Lookup:
 
 
 def _quiet(request: GenerationRequest, source: Record, settings: Settings) -> float:
-    """Returns seconds without news after which a source is given up.
+    """Returns seconds without a change after which a source is given up.
 
     Its worker hears its provider's keep-alives, of which the log says nothing. Where that worker would end the call no
     later than this one, it is trusted to.

@@ -39,16 +39,18 @@ class Source:
     """Reads another generation's log, and never writes to it."""
 
     quiet_s = 1.0
-    """Seconds without news after which the log is read, and the record looked at, all the same."""
+    """Seconds without a change after which the log is read, and the record looked at, all the same."""
     in_line_s = 1.5 * quiet_s
     """Seconds in line after which a source is not waited for: a worker with room has long taken what became visible."""
 
-    def __init__(self, generation_id: str, owner: str, log: Log, generations: Generations, news: LogNotifier) -> None:
+    def __init__(
+        self, generation_id: str, owner: str, log: Log, generations: Generations, notifier: LogNotifier
+    ) -> None:
         self.id = generation_id
         self.log = log
         self._owner = owner
         self._generations = generations
-        self._news = news
+        self._notifier = notifier
 
     async def pages(self, after: EventId = ORIGIN) -> AsyncGenerator[list[Entry], None]:
         """Yields the log after an event, as it grows, up to its terminal event.
@@ -58,9 +60,9 @@ class Source:
         backoff = Backoff()
         sealed = False
         in_line_since: float | None = None
-        with self._news.of(self.id) as news:
+        with self._notifier.of(self.id) as changed:
             while True:
-                news.clear()
+                changed.clear()
                 try:
                     page = await self.log.read(self.id, after)
                     if not page:
@@ -81,7 +83,7 @@ class Source:
                 if len(page) < LOG_PAGE and not sealed:
                     with suppress(TimeoutError):
                         async with asyncio.timeout(self.quiet_s):
-                            await news.wait()
+                            await changed.wait()
 
     async def _is_sealed(self) -> bool:
         record = (await self._generations.find(self.id)).record
@@ -104,7 +106,7 @@ class Source:
     async def beginning(self, *, idle: float, seconds: float, will_do: Callable[[Completed], bool]) -> Beginning:
         """Returns where the answer begins, once some of it is there.
 
-        Raises SourceLostError where the source was completed in a way that will not do, has no news for `idle` s, or
+        Raises SourceLostError where the source was completed in a way that will not do, does not grow for `idle` s, or
         nothing to copy for `seconds` in all; redis.exceptions.RedisError where Redis cannot be asked.
         """
         loop = asyncio.get_running_loop()

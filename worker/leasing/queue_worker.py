@@ -333,28 +333,28 @@ class QueueWorker(Worker):
         while not self._stopping.is_set():
             logger.log(level(error), "queue unreachable (%s)", type(error).__name__)
             await self._backoff.wait()
-            asked = time.monotonic()
+            sent = time.monotonic()
             try:
                 server = await self.queue.server()
             except RedisError as again:
                 error = again
             else:
                 # Of one without INFO nobody can tell whether it restarted.
-                self._go_on(server, asked, restarted=server.run_id is None or server.run_id != self._run_id)
+                self._go_on(server, sent, restarted=server.run_id is None or server.run_id != self._run_id)
                 return
 
     async def _look_for_restart(self) -> None:
         """What only wakes up has broken, which may be all that a restart was noticed by, or no restart at all."""
-        asked = time.monotonic()
+        sent = time.monotonic()
         try:
             server = await self.queue.server()
         except RedisError as error:
             await self._recover(error)
         else:
-            self._go_on(server, asked, restarted=server.run_id != self._run_id)
+            self._go_on(server, sent, restarted=server.run_id != self._run_id)
 
-    def _go_on(self, server: ServerClock, asked: float, *, restarted: bool) -> None:
-        self._see_clock(server.now_ms, asked)
+    def _go_on(self, server: ServerClock, sent: float, *, restarted: bool) -> None:
+        self._see_clock(server.now_ms, sent)
         if restarted:
             self._hold = (time.monotonic() + self.lease, server.now_ms)
         elif time.monotonic() - self._answered > self._patience:
@@ -362,26 +362,26 @@ class QueueWorker(Worker):
         self._run_id = server.run_id
 
     async def _hold_off_after_restart(self) -> None:
-        asked = time.monotonic()
+        sent = time.monotonic()
         try:
             server = await self.queue.server()
         except RedisError as error:
             await self._recover(error)
             return
         self._run_id = server.run_id
-        self._see_clock(server.now_ms, asked)
+        self._see_clock(server.now_ms, sent)
         if left_ms := server.left_ms(self.queue.lease_ms):
             self._hold = (time.monotonic() + left_ms / 1000, server.began_ms)
         # What ran out longer ago did so while nobody was there to take it, or the clock was set just now.
         self._doubt = (time.monotonic() + self.lease, server.now_ms - self.queue.lease_ms)
 
-    def _see_clock(self, now_ms: int, asked: float) -> bool:
+    def _see_clock(self, now_ms: int, sent: float) -> bool:
         """Whether Redis' clock was set since it was last seen, by more than a lease, in either direction.
 
         Then what looks like leases that ran out, or are far from it, is given one in which its holders renew.
         """
         answered, before = time.monotonic(), self._ahead_ms
-        least, most = self._ahead_ms = (now_ms - answered * 1000, now_ms - asked * 1000)
+        least, most = self._ahead_ms = (now_ms - answered * 1000, now_ms - sent * 1000)
         lease_ms = self.lease * 1000
         if before is None or (least <= before[1] + lease_ms and most >= before[0] - lease_ms):
             return False

@@ -31,7 +31,7 @@ class WakeUps:
         self._again = 0.0
         self.deaf = False
         """The last pop failed, or its reply is late: the queue has to be looked at without it."""
-        self._told = False
+        self._is_logged = False
 
     async def wait(self, seconds: float) -> bool:
         """Wait for a wake-up, for so many seconds at most; while none can be heard, until the next look at the queue.
@@ -51,16 +51,16 @@ class WakeUps:
         pop, self._pop = self._pop, None
         error = pop.exception()
         if error is None:
-            self.deaf = self._told = False
+            self.deaf = self._is_logged = False
             self._backoff.reset()
             return True
         if not isinstance(error, RedisError):
             raise error
         self.deaf = True
         self._again = time.monotonic() + next(self._backoff)
-        if not self._told:
+        if not self._is_logged:
             logger.log(level(error), "no wake-ups (%s), the queue is looked at without them", type(error).__name__)
-        self._told = True
+        self._is_logged = True
         await self._until_next_look()
         return refusal(error) is not None
 

@@ -10,14 +10,14 @@ from shared.log.events import MAX_TOKENS
 T = TypeVar("T", bound=Struct)
 
 
-def read_counts(told: object, kind: type[T]) -> T | None:
+def read_counts(given: object, kind: type[T]) -> T | None:
     """Returns what was counted; None where that is no object of counts, or one of them is none of tokens of one call.
 
     The answer is whole all the same: who asked has paid for it. Each count is looked at before any are added, as a sum
     hides a negative one.
     """
     try:
-        counts = convert(told, kind, strict=False)
+        counts = convert(given, kind, strict=False)
     except ValidationError:
         return None
     return counts if _possible(counts) else None

@@ -20,7 +20,7 @@ PIECE_BYTES = 262_144
 """Bytes of a request's body that are written at once; the loop has other streams to serve meanwhile."""
 
 _ERRORS = (aiohttp.ClientError, OSError, ValueError)
-_TOLD: dict[type[Exception], type[httpx2.TransportError]] = {
+_AS_HTTPX2: dict[type[Exception], type[httpx2.TransportError]] = {
     aiohttp.ConnectionTimeoutError: httpx2.ConnectTimeout,
     aiohttp.ClientConnectorError: httpx2.ConnectError,
     TimeoutError: httpx2.ReadTimeout,
@@ -88,7 +88,7 @@ class Transport(httpx2.AsyncBaseTransport):
                 allow_redirects=False,
             )
         except _ERRORS as error:
-            raise _told(error, request) from error
+            raise _as_httpx2(error, request) from error
         body = Body(asked, response)
         return httpx2.Response(
             response.status,
@@ -153,12 +153,12 @@ class Body(httpx2.AsyncByteStream):
                 self._broken = error.with_traceback(None)
                 piece = self._left()
         if self._broken is not None and not piece:
-            raise _told(self._broken, self._request) from self._broken
+            raise _as_httpx2(self._broken, self._request) from self._broken
         if not piece and self._until_closed is not None:
             # aiohttp takes a reset for the end of a body that ends with its connection.
             reset = self._until_closed.exception()
             if isinstance(reset, OSError):
-                raise _told(reset, self._request)
+                raise _as_httpx2(reset, self._request)
         return piece
 
     def _left(self) -> bytes:
@@ -189,7 +189,7 @@ async def _pieces(content: bytes) -> AsyncIterator[bytes]:
         yield bytes(whole[start : start + PIECE_BYTES])
 
 
-def _told(error: Exception, request: httpx2.Request) -> Exception:
+def _as_httpx2(error: Exception, request: httpx2.Request) -> Exception:
     """Returns what happened, in httpx2's words."""
-    kind = next((told for ours, told in _TOLD.items() if isinstance(error, ours)), httpx2.RemoteProtocolError)
+    kind = next((theirs for ours, theirs in _AS_HTTPX2.items() if isinstance(error, ours)), httpx2.RemoteProtocolError)
     return kind(type(error).__name__, request=request)

@@ -17,15 +17,15 @@ class NewerRequests:
     """Tells such requests apart, and says once that there are any."""
 
     def __init__(self) -> None:
-        self._told = False
+        self._is_logged = False
 
     def has_asked(self, error: ValidationError) -> bool:
         """Says whether a stored request could not be read as it has what this version does not know."""
         # Where, and not what: that is the caller's.
         errors = error.errors(include_input=False, include_url=False)
         unknown = sorted({".".join(map(str, item["loc"])) for item in errors if item["type"] in _UNKNOWN})
-        if unknown and not self._told:
-            self._told = True
+        if unknown and not self._is_logged:
+            self._is_logged = True
             logger.warning(
                 "a request has what this version does not know (%s): it waits for a newer worker, "
                 "as any such from now on",

@@ -24,16 +24,18 @@ async def characters(request: bytes) -> int:
 
 def _characters(request: bytes) -> int:
     try:
-        asked = msgspec.json.decode(request)
-        tools = asked.get("tools")
-        return sum(map(len, _texts(asked.get("messages")))) + (len(msgspec.json.encode(tools)) if tools else 0)
+        fields = msgspec.json.decode(request)
+        tools = fields.get("tools")
+        return sum(map(len, _texts(fields.get("messages")))) + (len(msgspec.json.encode(tools)) if tools else 0)
     except (msgspec.MsgspecError, AttributeError):
         return 0
 
 
-def usage(asked: int, said: int) -> Usage:
+def usage(input_chars: int, output_chars: int) -> Usage:
     """Returns tokens for so many characters of input and of output, rounded up."""
-    return Usage(input_tokens=-(-asked // CHARACTERS_PER_TOKEN), output_tokens=-(-said // CHARACTERS_PER_TOKEN))
+    return Usage(
+        input_tokens=-(-input_chars // CHARACTERS_PER_TOKEN), output_tokens=-(-output_chars // CHARACTERS_PER_TOKEN)
+    )
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -54,13 +54,13 @@ class AttemptClaims:
         self,
         services: WorkerServices,
         record: Record,
-        asked: KeptRequest,
+        kept: KeptRequest,
         earlier: Continuation,
         until_ms: Callable[[], int],
     ) -> None:
         self._services = services
         self._record = record
-        self._asked = asked
+        self._kept = kept
         self._earlier = earlier
         self._until_ms = until_ms
         self._models = [record.model]
@@ -73,7 +73,7 @@ class AttemptClaims:
         self._models += request.fallback or ()
         self._choice = self._record.choice
         if request.cache is not None and not self._record.cancel_requested:
-            self._lookup = Lookup(self._services.cache, self._record, self._asked)
+            self._lookup = Lookup(self._services.cache, self._record, self._kept)
 
     @property
     def fallbacks_left(self) -> bool:
@@ -99,7 +99,7 @@ class AttemptClaims:
         while True:
             try:
                 claim, target = await self._claim(again, token)
-                if claim.start is ClaimOutcome.GONE and await self._asked.restore():
+                if claim.start is ClaimOutcome.GONE and await self._kept.restore():
                     return await self._claim(replace(FIRST, fresh=again.fresh), None)
                 return claim, target
             except RedisError:
@@ -130,7 +130,7 @@ class AttemptClaims:
                 after=so_far.last if so_far else None,
                 cached=self._replay is not None,
                 counts=again.counts,
-                beside=self._services.trials.is_beside(self._record.id),
+                beside=self._services.quarantine.is_beside(self._record.id),
             )
             if claim.start is ClaimOutcome.CLAIMED and so_far is None:
                 self._earlier.let_go()

@@ -22,10 +22,10 @@ CANCEL_TIMEOUT_S = 5.0
 class Continuation:
     """For a generation that asked to `continue`: where the next attempt goes on, and who is told that nobody will."""
 
-    def __init__(self, services: WorkerServices, record: Record, asked: KeptRequest) -> None:
+    def __init__(self, services: WorkerServices, record: Record, kept: KeptRequest) -> None:
         self._services = services
         self._record = record
-        self._asked = asked
+        self._kept = kept
         self._said: Snapshot | None = None
         """What they had said when the log was last read; None once nothing is left running."""
         self._endings: list[asyncio.Task[None]] = []
@@ -44,13 +44,13 @@ class Continuation:
         It is not where it starts `fresh`. Raises redis.exceptions.RedisError.
         """
         said = await self.read_log()
-        if fresh or said is None or self._asked.head is None:
+        if fresh or said is None or self._kept.head is None:
             return None
         newest = said.attempts[-1]
         if newest.cached or (newest.provider, newest.model) != (provider, model):
             return None  # that provider was asked by another, or is another
         try:
-            request = await self._asked.request()
+            request = await self._kept.request()
             return said if self._services.providers.get(provider).continues(request, model, said) else None
         except KeyError:
             return None  # the attempt will say so
@@ -68,7 +68,7 @@ class Continuation:
 
     async def _end(self, provider: str, response_id: str) -> None:
         try:
-            request = self._asked.head or await self._asked.request()
+            request = self._kept.head or await self._kept.request()
             async with asyncio.timeout(CANCEL_TIMEOUT_S):
                 await self._services.providers.get(provider).cancel(request, response_id)
         except (ValidationError, KeyError, TimeoutError, RedisError) as error:

@@ -39,12 +39,12 @@ class JobEnd(Enum):
 class GenerationEnd:
     """Ends a generation with the writer of its newest attempt, whose target tells what goes on at a provider."""
 
-    def __init__(self, services: WorkerServices, record: Record, asked: KeptRequest, earlier: Continuation) -> None:
+    def __init__(self, services: WorkerServices, record: Record, kept: KeptRequest, earlier: Continuation) -> None:
         self.unpaid = set[int]()
         """Tokens of attempts here that no provider charges for."""
         self._services = services
         self._record = record
-        self._asked = asked
+        self._kept = kept
         self._earlier = earlier
 
     async def seal(self, end: Completed | Failed | Cancelled, writer: Writer, target: Target) -> JobEnd:
@@ -115,11 +115,11 @@ class GenerationEnd:
         return JobEnd.BACK if outcome is WriteOutcome.OK else JobEnd.DONE
 
     def _tell(self, end: Completed | Failed | Cancelled, writer: Writer, target: Target) -> None:
-        asked = None
+        endpoint = None
         if isinstance(end, Failed) and target.replay is None and end.code != "worker_exhausted":
-            asked = self._services.providers.endpoints.get(target.provider)
+            endpoint = self._services.providers.endpoints.get(target.provider)
         ms = max(0, writer.token - self._record.created_ms) + writer.elapsed_ms
-        log_lines.end(self._record, target.name, writer.number, ms, end, asked)
+        log_lines.end(self._record, target.name, writer.number, ms, end, endpoint)
 
     def _let_go(self, writer: Writer | None, target: Target) -> None:
         """End what goes on at the provider, now that nobody will read on; not what is another generation's."""
@@ -132,7 +132,7 @@ class GenerationEnd:
         await count_deleted(self._record, self._bill(), writer, self._services.generations, self._services.log)
 
     def _bill(self) -> Bill:
-        return Bill(self._services.prices, self._asked.characters, self.unpaid)
+        return Bill(self._services.prices, self._kept.characters, self.unpaid)
 
     async def _cancelled_meanwhile(self, writer: Writer) -> bytes:
         """The end that it has if it is cancelled before another worker claims it; empty where its bill takes long."""

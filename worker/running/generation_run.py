@@ -41,20 +41,20 @@ class GenerationRun:
         self,
         services: WorkerServices,
         record: Record,
-        asked: KeptRequest,
+        kept: KeptRequest,
         newer: NewerRequests,
         until_ms: Callable[[], int],
     ) -> None:
         self.record = record
-        self.asked = asked
+        self.kept = kept
         self.writer: Writer | None = None
         self._target = Target(record.model)
         """What the newest attempt asks, which has the writer."""
         self._services = services
         self._newer = newer
-        self._earlier = Continuation(services, record, asked)
-        self._claims = AttemptClaims(services, record, asked, self._earlier, until_ms)
-        self._end = GenerationEnd(services, record, asked, self._earlier)
+        self._earlier = Continuation(services, record, kept)
+        self._claims = AttemptClaims(services, record, kept, self._earlier, until_ms)
+        self._end = GenerationEnd(services, record, kept, self._earlier)
         self._accepted_at = 0.0
         """When the generation was accepted (time.monotonic), as far as Redis' clock said at the first attempt here."""
         self._why: Stop | None = None
@@ -95,11 +95,11 @@ class GenerationRun:
 
     async def _on_trial(self) -> JobEnd:
         try:
-            self._claims.allow(await self.asked.request())
+            self._claims.allow(await self.kept.request())
         except ValidationError as error:
             if not self.record.cancel_requested and self._newer.has_asked(error):
                 return JobEnd.LEFT  # only a newer worker knows what that is
-        async with self._services.trials.on_trial(self.record, further=self._claims.fallbacks_left):
+        async with self._services.quarantine.admitted(self.record, further=self._claims.fallbacks_left):
             return await self._attempts()
 
     async def _attempts(self) -> JobEnd:
@@ -119,7 +119,7 @@ class GenerationRun:
                 writer = self._open(claim, target)
                 if claim.start is not ClaimOutcome.CLAIMED:
                     return await self._seal(Cancelled() if claim.start is ClaimOutcome.CANCELLED else failure)
-                await self._services.trials.began(self.record.id)
+                await self._services.quarantine.claimed(self.record.id)
                 call = await self._call(writer, target)
                 if isinstance(call.event, Completed) or writer.outcome is not None:
                     return await self._seal(call.event)
@@ -142,13 +142,13 @@ class GenerationRun:
             # Redis' clock may be set from now on.
             elapsed_ms = max(0, claim.elapsed_ms, claim.token - self.record.created_ms)
             self._accepted_at = time.monotonic() - elapsed_ms / 1000
-        self.writer = self._services.appender.open(self.record.id, claim, restore=self.asked.restore, stop=self.stop)
+        self.writer = self._services.appender.open(self.record.id, claim, restore=self.kept.restore, stop=self.stop)
         self._target = target
         return self.writer
 
     async def _call(self, writer: Writer, target: Target) -> CallEnd:
         """Ask the attempt's target, and tell the model's circuit how that ended."""
-        request, settings = self.asked.head, self._services.settings
+        request, settings = self.kept.head, self._services.settings
         if request is None:
             return CallEnd(Failed(code="internal_error", message="The stored request cannot be read.", retryable=False))
         try:
@@ -158,7 +158,7 @@ class GenerationRun:
             return CallEnd(Failed(code="unknown_provider", message=message, retryable=False))
         seconds = (request.deadline or settings.deadline) - (time.monotonic() - self._accepted_at)
         patience = LONG_RETRY_AFTER_S if target.replay is None and self._claims.fallbacks_left else math.inf
-        call = ProviderCall(provider, self.asked, target.model, target.so_far, patience)
+        call = ProviderCall(provider, self.kept, target.model, target.so_far, patience)
         end = await stream(call, writer, settings, seconds=seconds)
         failed = end.event if isinstance(end.event, Failed) else None
         if failed is not None and is_refused(failed, writer):

@@ -30,19 +30,19 @@ def end(
     number: int,
     ms: int,
     ended: Completed | Failed | Cancelled,
-    asked: ProviderSettings | None,
+    endpoint: ProviderSettings | None,
 ) -> None:
-    """It has ended, `ms` after it was accepted. `asked` is the endpoint of its last attempt, where one was asked."""
+    """It has ended, `ms` after it was accepted. `endpoint` is that of its last attempt, where one was asked."""
     usage = ended.usage
     counted = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens} if usage else {}
-    told = _pairs(owner=record.owner, model=shown(model), attempts=number, **counted, ms=ms)
+    pairs = _pairs(owner=record.owner, model=shown(model), attempts=number, **counted, ms=ms)
     if isinstance(ended, Failed):
         # The address may hold what is nobody's business; its host is what one looks for.
-        host = {"host": urlsplit(asked.address).netloc.rpartition("@")[2]} if asked else {}
-        logger.warning("%s failed%s", record.id, _pairs(code=ended.code) + told + _pairs(**host))
+        host = {"host": urlsplit(endpoint.address).netloc.rpartition("@")[2]} if endpoint else {}
+        logger.warning("%s failed%s", record.id, _pairs(code=ended.code) + pairs + _pairs(**host))
     else:
         finish = {"finish_reason": ended.finish_reason} if isinstance(ended, Completed) else {}
-        logger.info("%s %s%s", record.id, ended.type, told + _pairs(**finish))
+        logger.info("%s %s%s", record.id, ended.type, pairs + _pairs(**finish))
 
 
 def shown(model: str) -> str:
@@ -63,9 +63,9 @@ def place(error: Exception) -> str | None:
     return traceback and f"{traceback.tb_frame.f_code.co_name}:{traceback.tb_lineno}"
 
 
-def _pairs(**told: str | int) -> str:
+def _pairs(**pairs: str | int) -> str:
     """Each as ` name=value`. A text that could be taken for more than one value, or for a line, is written as JSON."""
-    return "".join(f" {name}={value if isinstance(value, int) else _text(value)}" for name, value in told.items())
+    return "".join(f" {name}={value if isinstance(value, int) else _text(value)}" for name, value in pairs.items())
 
 
 def _text(text: str) -> str:

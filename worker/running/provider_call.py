@@ -29,7 +29,7 @@ class ProviderCall:
     """What is asked of which provider; with `so_far`, what follows it."""
 
     provider: Provider
-    asked: KeptRequest
+    kept: KeptRequest
     model: str
     so_far: Snapshot | None = None
     patience: float = math.inf
@@ -42,7 +42,7 @@ class ProviderCall:
         begun = Snapshot()
         begun.response_id = response.response_id
         begun.sequence_number = None if response.sequence_number is UNSET else response.sequence_number
-        goes_on = self.provider.continues(await self.asked.request(), self.model, begun)
+        goes_on = self.provider.continues(await self.kept.request(), self.model, begun)
         return replace(self, so_far=begun) if goes_on else self
 
 
@@ -97,8 +97,8 @@ async def _with_retries(call: ProviderCall, writer: Writer, settings: Settings) 
 
 
 def _patience(call: ProviderCall, settings: Settings) -> SilenceLimits:
-    assert call.asked.head is not None, "a call is made of a request that was read"
-    return patience(call.asked.head.idle_timeout, call.provider.idle_timeout, settings)
+    assert call.kept.head is not None, "a call is made of a request that was read"
+    return patience(call.kept.head.idle_timeout, call.provider.idle_timeout, settings)
 
 
 async def _next(first: ProviderCall, call: ProviderCall, writer: Writer, error: ProviderError) -> ProviderCall | None:
@@ -110,8 +110,8 @@ async def _next(first: ProviderCall, call: ProviderCall, writer: Writer, error: 
     if call is first and (first.so_far is not None or not error.retryable):
         return None
     if writer.response is not None and writer.response.response_id is not UNSET:
-        assert first.asked.head is not None
-        await first.provider.cancel(first.asked.head, writer.response.response_id)
+        assert first.kept.head is not None
+        await first.provider.cancel(first.kept.head, writer.response.response_id)
         writer.response = None
     return first
 
@@ -122,7 +122,7 @@ async def _make(call: ProviderCall, writer: Writer, patience: SilenceLimits) -> 
     begun = Begun(writer)
     try:
         # Entered outside of the stream: it is this task that is cancelled, and with it the provider's connection.
-        answer = call.provider.stream(await call.asked.request(), call.model, call.so_far)
+        answer = call.provider.stream(await call.kept.request(), call.model, call.so_far)
         async with watchdog.timeout, aclosing(answer) as pieces:
             async for events in pieces:
                 watchdog.heard(events)
@@ -131,9 +131,9 @@ async def _make(call: ProviderCall, writer: Writer, patience: SilenceLimits) -> 
                         completed = event  # the body is read to its end, so that its connection can be used again
                     else:
                         begun.put(event)
-                if begun.said and call.asked.heavy:
+                if begun.said and call.kept.heavy:
                     watchdog.rest()  # it is this worker that is slow
-                    await call.asked.answered()
+                    await call.kept.answered()
                     watchdog.wake()
                 if writer.behind > MAX_UNSENT_EVENTS:
                     watchdog.rest()  # it is the log that is slow now

@@ -24,7 +24,7 @@ class Quarantine:
         self._changed = asyncio.Event()
 
     @asynccontextmanager
-    async def on_trial(self, record: Record, *, further: bool = False) -> AsyncIterator[None]:
+    async def admitted(self, record: Record, *, further: bool = False) -> AsyncIterator[None]:
         """Inside, it may run; one that is on trial alone, beside no other on trial.
 
         `further` is whether another model is asked once its attempts are used up.
@@ -53,7 +53,7 @@ class Quarantine:
         (self._noted.add if beside else self._noted.discard)(generation_id)
         return beside
 
-    async def began(self, generation_id: str) -> None:
+    async def claimed(self, generation_id: str) -> None:
         """Its attempt is claimed, and its provider not yet asked. Raises redis.exceptions.RedisError."""
         if generation_id not in self._running:
             return

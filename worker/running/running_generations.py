@@ -44,9 +44,9 @@ class RunningGenerations:
             await earlier.ended()
         if record is None or record.seal is not None:
             return JobEnd.DONE  # it stays pending until the sweeper knows that this end is on disk
-        asked = KeptRequest(self.services.generations, record, found.request)
+        kept = KeptRequest(self.services.generations, record, found.request)
         del found  # or the request would stay as long as its answer takes
-        run = GenerationRun(self.services, record, asked, self._newer, lambda: int(leased_until() * 1000 + ahead_ms))
+        run = GenerationRun(self.services, record, kept, self._newer, lambda: int(leased_until() * 1000 + ahead_ms))
         self.running[generation_id] = run
         try:
             return await run.to_the_end()

@@ -23,6 +23,6 @@ class WorkerServices:
     appender: Appender
     providers: Registry
     circuits: Circuits
-    trials: Quarantine
+    quarantine: Quarantine
     cache: AnswerCache
     prices: Prices

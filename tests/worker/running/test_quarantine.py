@@ -31,38 +31,38 @@ def suspect(name: str) -> Record:
 
 async def test_the_later_ones_claim_says_so_and_the_first_is_noted() -> None:
     notes = Notes()
-    trials = Quarantine(cast(Generations, notes))
+    quarantine = Quarantine(cast(Generations, notes))
     async with AsyncExitStack() as stack:
         for name, beside in (("a", False), ("b", True), ("c", True)):
-            await stack.enter_async_context(trials.on_trial(suspect(name)))
-            assert trials.is_beside(name) is beside
-            await trials.began(name)
+            await stack.enter_async_context(quarantine.admitted(suspect(name)))
+            assert quarantine.is_beside(name) is beside
+            await quarantine.claimed(name)
         assert notes.calls == [{"a"}]
-        assert not trials.is_beside("none of them")
-    assert not trials.is_beside("a")
+        assert not quarantine.is_beside("none of them")
+    assert not quarantine.is_beside("a")
 
 
 async def test_what_has_yet_to_claim_is_not_noted() -> None:
     """It would be of its last attempt, which would not count then: the next time it would be no suspect."""
     notes = Notes()
-    trials = Quarantine(cast(Generations, notes))
+    quarantine = Quarantine(cast(Generations, notes))
     async with AsyncExitStack() as stack:
         for name in ("a", "b"):
-            await stack.enter_async_context(trials.on_trial(suspect(name)))
-        assert trials.is_beside("a")
-        await trials.began("a")
+            await stack.enter_async_context(quarantine.admitted(suspect(name)))
+        assert quarantine.is_beside("a")
+        await quarantine.claimed("a")
         assert notes.calls == []
 
 
 async def test_two_that_claim_at_once() -> None:
     """One was alone when it claimed, and the other was quicker: the first to have begun is noted by itself."""
     notes = Notes()
-    trials = Quarantine(cast(Generations, notes))
+    quarantine = Quarantine(cast(Generations, notes))
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(trials.on_trial(suspect("a")))
-        assert not trials.is_beside("a")
-        await stack.enter_async_context(trials.on_trial(suspect("b")))
-        assert trials.is_beside("b")
-        await trials.began("b")
-        await trials.began("a")
+        await stack.enter_async_context(quarantine.admitted(suspect("a")))
+        assert not quarantine.is_beside("a")
+        await stack.enter_async_context(quarantine.admitted(suspect("b")))
+        assert quarantine.is_beside("b")
+        await quarantine.claimed("b")
+        await quarantine.claimed("a")
         assert notes.calls == [{"a"}]

@@ -60,7 +60,7 @@ class GeminiReader:
         self._saying: _Saying | None = None
         self._called = False
         self._code = ""
-        self._told: dict[str, Any] = {}
+        self._remarks: dict[str, Any] = {}
         self.finish_reason = Finish()
         self._last: bytes | None = None
         """The last chunk with counts after a finish reason, or with both."""
@@ -146,10 +146,10 @@ class GeminiReader:
                     if whole:
                         events.append(Raw(protocol=SIGNATURE_ORIGIN, data=whole))
         for field, name in CITING_FIELDS.items():
-            if (value := getattr(candidate, field)) and self._is_news(name, value):
+            if (value := getattr(candidate, field)) and self._is_new(name, value):
                 self._cite({name: value}, events)
         for field, name in KEPT_FIELDS.items():
-            if (value := getattr(candidate, field)) and self._is_news(name, value):
+            if (value := getattr(candidate, field)) and self._is_new(name, value):
                 events.append(Raw(protocol=SIGNATURE_ORIGIN, data={name: value}))
         if candidate.finish_reason and candidate.finish_reason != UNSPECIFIED_REASON:
             self._stamped = candidate.finish_reason
@@ -236,11 +236,11 @@ class GeminiReader:
             events.append(Delta(part=begun.part, kind=begun.kind, delta=content))
         events.append(_end_of(begun.part, piece.thought_signature or ""))
 
-    def _is_news(self, name: str, value: Any) -> bool:
+    def _is_new(self, name: str, value: Any) -> bool:
         """Some of it comes again with every chunk."""
-        if self._told.get(name) == value:
+        if self._remarks.get(name) == value:
             return False
-        self._told[name] = value
+        self._remarks[name] = value
         return True
 
     def _cite(self, fields: dict[str, Any], events: list[ProviderEvent]) -> None:
