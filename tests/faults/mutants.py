@@ -159,7 +159,6 @@ STAGES: dict[str, tuple[str, ...]] = {
     "doctor": (*PYTEST, "tests/midstream/commands/test_doctor.py", "tests/midstream/checks"),
     "named": (*PYTEST, *(f"tests/faults/test_{name}.py" for name in ("smoke", *NAMED))),
     "chaos": (*CHAOS, "--seconds", "45", "--seed", "1"),
-    "chaos outage": (*CHAOS, "--seconds", "30", "--seed", "3", "--faults", "redis_kill", "--needless", "0"),
     "chaos tail": (*CHAOS, "--seconds", "45", "--seed", "5", "--faults", "redis_kill", "--cut-aof"),
     "chaos pause": (*CHAOS, "--seconds", "45", "--seed", "7", "--faults", "worker_pause,way_black_hole"),
 }
@@ -322,9 +321,7 @@ MUTANTS = (
         "worker/leasing/queue_worker.py",
         "        return self._hold[1] if self._hold else None",
         "        return None",
-        "guards",
-        "named",
-        "chaos outage",
+        "hold-off",
     ),
     _one(
         "a lease is not looked at before the claim",

@@ -25,9 +25,9 @@ class Quarantine:
 
     @asynccontextmanager
     async def admitted(self, record: Record, *, further: bool = False) -> AsyncIterator[None]:
-        """Inside, it may run; one that is on trial alone, beside no other on trial.
+        """Lets a generation run while inside; a suspect waits until it may, alone or beside other suspects.
 
-        `further` is whether another model is asked once its attempts are used up.
+        `further` says whether another model is asked once its attempts are used up.
         """
         if not _is_suspect(record, further):
             yield
@@ -48,7 +48,7 @@ class Quarantine:
             self._changed.set()
 
     def is_beside(self, generation_id: str) -> bool:
-        """Says whether another is on trial here: its next claim has to say so, as that may kill this worker at once."""
+        """Says whether another suspect runs here: its next claim says so, as that one may kill this worker at once."""
         beside = generation_id in self._running and len(self._running) > 1
         (self._noted.add if beside else self._noted.discard)(generation_id)
         return beside
