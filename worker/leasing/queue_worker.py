@@ -40,7 +40,7 @@ WEEK_S = 604_800
 BEAT_S = 1.0
 """Seconds at least between two times that a worker says that it is alive."""
 LOST_AFTER_LEASES = 3
-"""Leases without a renewal after which a worker stops its provider calls, unless the log is on another Redis and there.
+"""Leases without a renewal after which a worker stops its provider calls, unless a Redis of the log's own answers.
 
 Not one: most failed renewals are a Redis that restarts, for everybody, and then the text so far is worth keeping. The
 log fences whoever is wrong about that.
@@ -306,7 +306,7 @@ class QueueWorker(Worker):
                 self.generator.stop(job_id, "lease")
 
     async def _log_answers(self) -> bool:
-        """Says whether only the queue's Redis is away, and not the log's, which says whose each generation is."""
+        """Says whether only the queue is away, on its own Redis: then the log still says whose each generation is."""
         if not self._queue_apart:
             return False
         try:

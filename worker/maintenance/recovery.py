@@ -16,7 +16,7 @@ DONE_MARK = "done"
 
 
 class Recovery:
-    """Looks through all records in steps, by one worker at a time, where the queue has a Redis of its own."""
+    """Looks through all records now and then, one worker at a time, where the queue has a Redis of its own."""
 
     def __init__(self, generations: Generations) -> None:
         self._generations = generations
