@@ -10,7 +10,7 @@ from pydantic import ValidationError
 logger = logging.getLogger("midstream.worker")
 
 _UNKNOWN = frozenset({"extra_forbidden", "literal_error", "enum", "union_tag_invalid"})
-"""Pydantic's errors for a field, a value or a kind that it has never heard of."""
+"""Pydantic's errors for a field, a value or a kind that it does not know."""
 
 
 class NewerRequests:

@@ -51,7 +51,7 @@ class AfterSeal(Protocol):
 class Appender:
     """Owns the round trips; `run` is its one task.
 
-    `settler` is given the writers of sealed logs; `beat` is called before each round trip (PauseDetector).
+    `settler` receives the writers of sealed logs; `beat` is called before each round trip (PauseDetector).
     """
 
     busy_gather_s = 0.01

@@ -276,7 +276,7 @@ class Writer:
     def begin_again(self, base: EventId = ORIGIN) -> None:
         """Sends the whole attempt again, as continuation of what the log has from before.
 
-        One that continues an earlier attempt, of which Redis lost a part, is given up: another will go on there.
+        An attempt that continues an earlier one, of which Redis lost a part, is given up: another will go on there.
         """
         if self._continues and base != self._base:
             self.lose(WriteOutcome.FENCED)
