@@ -48,7 +48,7 @@ logger = logging.getLogger("midstream.worker")
 
 
 def run(settings: Settings, observer: Observer | None = None) -> None:
-    """Work until SIGTERM, SIGINT or SIGHUP; then finish or hand over what runs. A second signal ends it at once.
+    """Works until SIGTERM, SIGINT or SIGHUP; then finishes or hands over what runs. A second signal ends it at once.
 
     Raises SettingsError where a Redis does not permit what a worker does.
     """
@@ -66,7 +66,7 @@ async def _checked(settings: Settings, observer: Observer | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """The parts of one worker. `build` makes one; `serve` is its life, once."""
+    """The parts of one worker. `build` makes one; `serve` runs it, once."""
 
     name: str
     settings: Settings
@@ -83,9 +83,9 @@ class Worker:
     subscriber: Subscriber
 
     async def serve(self, away: Sequence[TriedServer] = ()) -> None:
-        """Its tasks on the running loop; a task that fails ends all of them, and the process.
+        """Runs the worker's tasks on the running loop; a task that fails ends all of them, and the process.
 
-        `away` did not answer at start, and are asked for permissions when they do.
+        `away` are servers that did not answer at start; they are asked for permissions when they do.
         """
         parts = (self.appender, self.settler, self.sweeper, self.compactor, self.pause_detector, self.cancel_listener)
         try:
@@ -108,7 +108,7 @@ class Worker:
 
 
 def build(settings: Settings, observer: Observer | None = None, durability: Durability | None = None) -> Worker:
-    """A worker, which has asked nobody yet. Call it on the loop that it is to serve on."""
+    """Builds a worker, which has sent nothing to anybody yet. Call it on the loop that the worker is to serve on."""
     observer = observer or Observer()
     redis, queue_redis = connect_both(settings)
     # The blocking pop and the cancel listener hold a connection each: on a pool of their own, with time to block.

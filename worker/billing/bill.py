@@ -45,7 +45,7 @@ UNCHARGED_CODES = frozenset({
 """Codes of failures that a provider charges nothing for, where it had not begun to answer."""
 _TOLD = frozenset({"response", "usage", "delta"})
 MAX_READS = 5
-"""Times that the log is asked for what earlier attempts used; then the bill is without them."""
+"""Times that the log is asked for what earlier attempts used; after that the bill leaves them out."""
 
 
 class _Begun(Struct):
@@ -72,7 +72,7 @@ class _Call:
     usage: Usage | None = None
     said_chars: int = 0
     before_chars: int = 0
-    """Characters of what it continues, which was asked along."""
+    """Characters of what it continues, which were asked along with the request."""
     completed: bool = False
     refused: bool = False
     numbered: bool = False
@@ -81,14 +81,14 @@ class _Call:
     def goes_on(self, earlier: "_Call") -> bool:
         """Says whether this is the same call, which was left and found again: its counts include those before.
 
-        A name alone does not say so: some servers call all their answers the same.
+        An id alone does not say so: some servers give the same one to all their answers.
         """
         mine, others = (call.response.response_id if call.response else UNSET for call in (self, earlier))
         found = earlier.numbered or not earlier.said_chars
         return self.begun.continues and mine is not UNSET and mine == others and found
 
     def take(self, event: AnyEvent) -> None:
-        """Note what one of its events says of it."""
+        """Notes what one of the attempt's events says of the call."""
         self.numbered = self.numbered or event.sequence_number is not UNSET
         if isinstance(event, Response):
             self.response = event
@@ -99,10 +99,10 @@ class _Call:
 
 
 class Bill:
-    """Made where a generation ends; `close` writes it into the terminal event.
+    """What a generation's attempts used and cost; it is made where the generation ends.
 
-    `characters` gives how many of text the request has, where nobody counted. `refused` are tokens of attempts that are
-    known to have cost nothing.
+    `close` writes it into the terminal event. `characters` returns how many characters of text the request has, where
+    nobody counted tokens. `refused` are the fencing tokens of attempts that are known to have cost nothing.
     """
 
     def __init__(self, prices: Prices, characters: Callable[[], Awaitable[int]], refused: Collection[int] = ()) -> None:
@@ -112,7 +112,7 @@ class Bill:
         self._calls: list[_Call] = []
 
     async def read(self, log: Log, generation_id: str, before: int | None = None) -> None:
-        """Take what the log's attempts used, those with a token of `before` or above left out.
+        """Reads from the log what its attempts used, but for those with a token of `before` or above.
 
         Raises redis.exceptions.RedisError, and ValueError for a log that is not as we write it.
         """
@@ -135,9 +135,9 @@ class Bill:
     async def close(
         self, end: Completed | Failed | Cancelled, writer: Writer, log: Log, *, itemised: bool = False
     ) -> None:
-        """Give the terminal event of this attempt its cost, and say what was paid where that is not its alone.
+        """Sets `cost` in the terminal event of this attempt, and `spent` where not only this attempt was paid for.
 
-        `itemised`: say it in any case. Raises nothing: an end is written whatever becomes of its bill.
+        `itemised`: sets `spent` in any case. Raises nothing: an end is written whatever becomes of its bill.
         """
         try:
             await self._close(end, writer, log, itemised)
@@ -183,7 +183,7 @@ class Bill:
         return None
 
     async def spent(self) -> list[Spent]:
-        """Returns what was paid, in order: each call with what is known of it, else with what it may have been.
+        """Returns what was paid, in order: each call with the usage that is known, else with an estimate.
 
         Raises what `characters` raises.
         """
@@ -205,7 +205,7 @@ class Bill:
         return spent
 
     def _joined(self) -> list[_Call]:
-        """Returns the calls, each with what went on with it."""
+        """Returns the calls; one that goes on with an earlier call is joined with it."""
         joined: list[_Call] = []
         for call in self._calls:
             if joined and call.goes_on(joined[-1]):
@@ -219,7 +219,7 @@ class Bill:
 
 
 def is_refused(failed: Failed, writer: Writer) -> bool:
-    """Says whether an attempt that failed so was never answered, which nobody charges for."""
+    """Says whether an attempt with this failure was never answered: nobody charges for that."""
     return not writer.said_something and writer.response is None and failed.code in UNCHARGED_CODES
 
 
@@ -228,7 +228,7 @@ def _standing(calls: list[_Call], begun: _Begun) -> int:
 
 
 async def count_deleted(record: Record, bill: Bill, writer: Writer, generations: Generations, log: Log) -> None:
-    """Count what was used until it was deleted, unless an end was counted; one that another has ended is its."""
+    """Counts what was used until the deletion, unless an end was counted; what another has ended, that other counts."""
     end = Cancelled(usage=writer.usage)
     with suppress(RedisError):
         if (await generations.find(record.id)).existence is not Existence.TOMBSTONE:

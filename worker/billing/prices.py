@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 CURRENCY = "USD"
 ROUNDING = Decimal("1e-12")
-"""To this an amount is rounded, half to even. It is exact for prices with up to 6 decimals for a million tokens."""
+"""Amounts are rounded to this, half to even. It is exact for prices with up to 6 decimals for a million tokens."""
 DECIMAL_DIGITS = 60
-"""Of the arithmetic: more than any product of a price and a count has."""
+"""Digits of the arithmetic: more than any product of a price and a count has."""
 MAX_REMEMBERED_MODELS = 1000
 
 
 class Prices:
-    """Knows an endpoint's prices by its address, as that is who charges. One that nobody knows has no price.
+    """Finds an endpoint's prices by its address, which says who charges. An unknown endpoint has no price.
 
     The data is loaded at once (0.2 s), and not at all where only the simulator, which charges nothing, can be asked.
     """
@@ -47,7 +47,7 @@ class Prices:
                     self._vendors[name] = self._known.find_provider(None, None, endpoints[name].address)
 
     def _search(self, provider: str, model: str) -> ModelInfo | None:
-        """The entry of a model. The data's own look-up remembers each name for ever, and callers invent names."""
+        """Returns a model's entry in the data, whose own look-up remembers each name for ever: callers invent names."""
         assert self._known is not None
         return self._vendors[provider].find_model(model, all_providers=self._known.providers)
 

@@ -1,4 +1,4 @@
-"""Wakes whoever follows a log, over one subscription for each log however many follow it."""
+"""Wakes all that follow a log, over one subscription for each log however many follow it."""
 
 import asyncio
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from shared.storage.subscriber import Subscriber
 
 
 class _Channel:
-    """Listens for all who follow one log."""
+    """Receives the publications of one log for all that follow it."""
 
     def __init__(self) -> None:
         self.followers: set[asyncio.Event] = set()
@@ -23,7 +23,7 @@ class _Channel:
 
 
 class LogNotifier:
-    """That a log has grown, or was deleted; never what it holds."""
+    """Notifies followers that a log has grown or was deleted, never of what it holds."""
 
     def __init__(self, subscriber: Subscriber) -> None:
         self._subscriber = subscriber
@@ -31,7 +31,10 @@ class LogNotifier:
 
     @contextmanager
     def of(self, generation_id: str) -> Iterator[asyncio.Event]:
-        """Set at each publication, and whenever some may have been missed; who waits for it clears it first."""
+        """Yields an event that is set at each publication, and whenever some may have been missed.
+
+        Whoever waits for it clears it first.
+        """
         name = GenerationKeys(generation_id).channel
         channel = self._channels.get(name)
         if channel is None:

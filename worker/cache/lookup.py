@@ -36,7 +36,7 @@ IMMATERIAL_FIELDS = frozenset({"on_interrupt", "idle_timeout", "deadline", "ttl"
 
 
 def canonical(request: GenerationRequest) -> Iterator[str]:
-    """Yields JSON of all that matters for the answer in pieces: members in order, without defaults."""
+    """Yields in pieces the JSON of all that matters for the answer: members in order, without defaults."""
     fields = request.model_dump(mode="json", exclude={*IMMATERIAL_FIELDS, "messages"}, exclude_defaults=True)
     return _object(fields, "messages", _joined(request.messages, _message))
 
@@ -85,15 +85,15 @@ def digest(owner: str, request: GenerationRequest) -> str:
 
 
 WHOLE_FINISH_REASONS = frozenset({"stop", "tool_calls"})
-"""Reasons for which an answer ends that is all there is to say."""
+"""Finish reasons of an answer that has said all it had to say."""
 TOKEN_LIMIT_FIELDS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens", "num_predict")
 """What a limit of the output's tokens is called in `extra`."""
 
 
 def will_do(end: Completed, request: GenerationRequest) -> bool:
-    """Says whether an answer that has ended so is one to this request, asked again.
+    """Says whether an answer that ended so also serves when this request is made again.
 
-    One that was cut may be longer the next time, unless it is the request's own limit that it has come to.
+    One that was cut may be longer the next time, unless it was the request's own limit that cut it.
     """
     if end.finish_reason != "length":
         return end.finish_reason in WHOLE_FINISH_REASONS
@@ -110,7 +110,7 @@ def _limits(request: GenerationRequest) -> Iterator[int]:
 
 
 class AnswerCache:
-    """Entries in the log's Redis: from a digest to the generation that answers. Logs hold the answers."""
+    """Maps a request's digest to the generation that answers it, in the log's Redis. Logs hold the answers."""
 
     _lead = LuaScript("worker/cache/lead.lua")
 
@@ -124,25 +124,25 @@ class AnswerCache:
         self._notifier = notifier
 
     async def lead(self, owner: str, request: GenerationRequest, asking: str, *, useless: str, keep_ms: int) -> str:
-        """Id of the generation to copy; `asking` itself where it is to ask the provider, and others copy it.
+        """Returns the id of the generation to copy; `asking` itself where it has to ask the provider for all.
 
-        `useless` is a generation that was found to have no answer: one of those who say so replaces it. The entry is
-        kept for `keep_ms`. Raises redis.exceptions.RedisError.
+        `useless` is a generation that was found to have no answer: one of those that report this replaces it. The entry
+        is kept for `keep_ms`. Raises redis.exceptions.RedisError.
         """
         key = cache_key(await aside(request.size(), digest, owner, request))
         return str(await self._lead(self._redis, [key], [asking, useless, keep_ms]), "utf-8")
 
     def source(self, generation_id: str, owner: str) -> Source:
-        """Returns a generation to copy for this owner."""
+        """Returns this generation as a source that the owner may copy."""
         return Source(generation_id, owner, self._log, self._generations, self._notifier)
 
 
 class Lookup:
     """One generation's search for an answer that is there, or on its way.
 
-    It goes on from one source to the next for as long as the request may run: those who look find out together that one
-    is of no use, and one of them is the next. Who is that asks the provider, and looks no more; so each step needs
-    another generation that came to nothing.
+    It goes on from one source to the next for as long as the request may run. All generations that wait for a source
+    find out together that it is of no use, and one of them becomes the next: it asks the provider, and looks no more.
+    So each step needs another generation that came to nothing.
     """
 
     def __init__(self, cache: AnswerCache, record: Record, kept: KeptRequest) -> None:
@@ -155,7 +155,7 @@ class Lookup:
     async def replay(self) -> Replay | None:
         """Returns the answer of another generation, once there is some of it; None where the provider is to be asked.
 
-        Called again where a replay came to no end. Raises redis.exceptions.RedisError.
+        It is called again where a replay came to no end. Raises redis.exceptions.RedisError.
         """
         record, settings = self._record, self._cache.settings
         request = await self._kept.request()
@@ -196,10 +196,10 @@ class Lookup:
 
 
 def _quiet(request: GenerationRequest, source: Record, settings: Settings) -> float:
-    """Returns seconds without a change after which a source is given up.
+    """Returns the seconds without a change after which a source is given up.
 
-    Its worker hears its provider's keep-alives, of which the log says nothing. Where that worker would end the call no
-    later than this one, it is trusted to.
+    Its worker receives keep-alives from its provider, of which the log says nothing. Where that worker would end the
+    call no later than this one would, it is trusted to do so.
     """
     mine = patience(request.idle_timeout, None, settings)
     try:

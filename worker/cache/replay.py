@@ -31,7 +31,7 @@ from worker.providers.provider import Pause, ProviderError, ProviderEvent
 
 
 class Retelling:
-    """Events of an answer, and of the attempts that continued it, as those of one attempt that costs nothing."""
+    """Turns events of an answer, and of attempts that continued it, into those of one attempt that costs nothing."""
 
     def __init__(self) -> None:
         self._places: dict[int, int] = {}
@@ -39,7 +39,7 @@ class Retelling:
         self._parts = 0
 
     def take(self, event: AnyEvent) -> ProviderEvent | None:
-        """Returns what to say of it, if anything.
+        """Returns the event that the replay has for this one; None where it has none.
 
         Raises SourceLostError where the answer starts over or comes to no end, and ValueError for an event of no part.
         """
@@ -80,7 +80,7 @@ class Retelling:
 
 
 class Replay:
-    """A source as a provider, which may have no news for `quiet` seconds.
+    """Serves a source as a provider, which may have no news for `quiet` seconds.
 
     With the pace `original` no gap is longer than `longest` seconds.
     """
@@ -98,7 +98,7 @@ class Replay:
         self._quiet = Pause(quiet)
 
     def continues(self, request: GenerationRequest, model: str, so_far: Snapshot) -> bool:
-        """Never: it is there to be said again."""
+        """Returns False: the whole answer is there to be said again."""
         return False
 
     async def stream(
@@ -137,14 +137,14 @@ class Replay:
             raise ProviderError("incomplete_stream", message, retryable=True) from None
 
     async def cancel(self, request: GenerationRequest, response_id: str) -> None:
-        """Nothing: what runs at the provider is the source's."""
+        """Does nothing: what runs at the provider is the source's."""
 
     async def aclose(self) -> None:
-        """It has no connections of its own."""
+        """Does nothing: a replay has no connections of its own."""
 
 
 class _Clock:
-    """When the source's events are due again."""
+    """Waits until the source's events are due again."""
 
     def __init__(self, beginning: EventId, longest: float) -> None:
         self._loop = asyncio.get_running_loop()

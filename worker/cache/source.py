@@ -28,7 +28,7 @@ class SourceLostError(MidstreamError):
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """The attempt with which the answer begins that stands: its first event, and whom it asked."""
+    """The attempt with which the answer that stands begins: its first event, and the provider and model it asked."""
 
     at: EventId
     provider: str
@@ -41,7 +41,7 @@ class Source:
     quiet_s = 1.0
     """Seconds without a change after which the log is read, and the record looked at, all the same."""
     in_line_s = 1.5 * quiet_s
-    """Seconds in line after which a source is not waited for: a worker with room has long taken what became visible."""
+    """Seconds in line after which a source is given up: a worker with room has long taken what became visible."""
 
     def __init__(
         self, generation_id: str, owner: str, log: Log, generations: Generations, notifier: LogNotifier
@@ -55,7 +55,7 @@ class Source:
     async def pages(self, after: EventId = ORIGIN) -> AsyncGenerator[list[Entry], None]:
         """Yields the log after an event, as it grows, up to its terminal event.
 
-        Raises SourceLostError where it comes to none. A Redis that is away is waited for: the caller has a watchdog.
+        Raises SourceLostError where it comes to none. It waits for a Redis that is away: the caller has a watchdog.
         """
         backoff = Backoff()
         sealed = False
@@ -94,7 +94,8 @@ class Source:
     async def _in_line(self, since: float | None) -> float | None:
         """Returns since when (time.monotonic) it has been in line; None where a worker has it, or it has ended.
 
-        Who waits here may hold the very place that it would need, so that is not waited for.
+        Raises SourceLostError after `in_line_s`: the generation that waits here may hold the very place that the source
+        needs.
         """
         now = time.monotonic()
         if await self._generations.queue.position(self.id) is None:
@@ -135,7 +136,7 @@ class Source:
         raise SourceLostError
 
     async def record(self, ttl: float) -> Record:
-        """Returns what is recorded of it.
+        """Returns the source's record.
 
         Raises SourceLostError where it will not do, or was completed `ttl` seconds ago; redis.exceptions.RedisError.
         """

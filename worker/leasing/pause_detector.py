@@ -22,7 +22,10 @@ class PauseDetector:
         self._last = time.monotonic()
 
     def beat(self) -> None:
-        """Called by whoever is about to write, too, as it may be the first to run after a pause."""
+        """Calls `paused` if the last beat is too long ago.
+
+        Whoever is about to write calls this too, as it may be the first to run after a pause.
+        """
         now = time.monotonic()
         gap, self._last = now - self._last, now
         if gap > self._gap:
@@ -30,7 +33,7 @@ class PauseDetector:
             self._paused()
 
     async def run(self) -> None:
-        """Beat, until cancelled."""
+        """Beats until cancelled."""
         self._last = time.monotonic()  # what came before, a start, is no pause
         while True:
             await asyncio.sleep(self._gap / 4)

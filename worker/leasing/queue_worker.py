@@ -1,4 +1,4 @@
-"""The queue's end in a worker: arq's worker, its job format, `run_job` and hooks, with leases instead of polling.
+"""The worker's side of the queue: arq's worker, its job format, `run_job` and hooks, with leases instead of polling.
 
 As it comes, arq polls, and learns of a killed worker only after the longest job timeout: right for short jobs, not for
 streams of minutes. So taking, renewing and finishing are the queue's Lua scripts, and a blocking pop wakes the worker.
@@ -40,7 +40,7 @@ WEEK_S = 604_800
 BEAT_S = 1.0
 """Seconds at least between two times that a worker says that it is alive."""
 LOST_AFTER_LEASES = 3
-"""Leases without a renewal after which a worker stops its provider calls, unless the log's Redis is another and there.
+"""Leases without a renewal after which a worker stops its provider calls, unless a Redis of the log's own answers.
 
 Not one: most failed renewals are a Redis that restarts, for everybody, and then the text so far is worth keeping. The
 log fences whoever is wrong about that.
@@ -119,7 +119,7 @@ class QueueWorker(Worker):
             self._left.add(generation_id)
 
     async def finish_job(self, job_id: str, finish: bool, *_: Any) -> None:
-        """arq's last step of a job: ours, as only the lease's owner may."""
+        """Finishes a job in the queue, in place of arq's last step: only the lease's owner may do so."""
         if task := asyncio.current_task():
             self._finishing.add(task)
             task.add_done_callback(self._finishing.discard)
@@ -142,11 +142,11 @@ class QueueWorker(Worker):
                     await asyncio.sleep(delay * random.uniform(0.5, 1.0))
 
     async def finish_failed_job(self, job_id: str, result_data: bytes | None) -> None:
-        """arq's end of a job that it cannot run (no or unreadable payload). What is pending, the sweeper enqueues."""
+        """Finishes a job that arq cannot run (no or unreadable payload). What is pending, the sweeper enqueues."""
         await self.finish_job(job_id, True)
 
     async def main(self) -> None:
-        """Take jobs and renew leases until `drain`; `began` is called when Redis has answered and the taking begins."""
+        """Takes jobs and renews leases until `drain`; calls `began` when Redis has answered and the taking begins."""
         await self._hold_off_after_restart()
         await self._compare_lease()
         await self._beat()
@@ -196,7 +196,7 @@ class QueueWorker(Worker):
                 return
 
     async def drain(self, seconds: float) -> None:
-        """Take nothing more, let generations finish for so many seconds, then hand the rest over."""
+        """Takes nothing more, lets generations finish for so many seconds, then hands the rest over."""
         self._stopping.set()
         deadline = time.monotonic() + seconds
         while self.tasks and (left := deadline - time.monotonic()) > 0:
@@ -234,7 +234,7 @@ class QueueWorker(Worker):
                 await self._wait(min(POP_TIMEOUT_S, max(0.01, (taken.next_ms or 1000) / 1000)))
 
     async def _wait(self, seconds: float) -> None:
-        """Until the queue should be looked at again. A wake-up is only a hint: that none can be heard is no failure."""
+        """Waits until the next look at the queue is due. Wake-ups are only hints: that none can come is no failure."""
         began = time.monotonic()
         unbroken = await self._idly(self._wake_ups.wait(seconds))
         waited = time.monotonic() - began
@@ -247,7 +247,7 @@ class QueueWorker(Worker):
             await self._look_for_restart()
 
     def _doubt_leases(self) -> None:
-        """For one lease take none that has run out: its holder may have had no way to renew it, and takes it back."""
+        """Leaves all expired leases alone for one lease: a holder that had no way to renew its own takes it back."""
         self._doubt = (time.monotonic() + self.lease, NO_LEASES)
 
     async def _idly(self, wait: Awaitable[T]) -> T:
@@ -306,7 +306,7 @@ class QueueWorker(Worker):
                 self.generator.stop(job_id, "lease")
 
     async def _log_answers(self) -> bool:
-        """Whether only the queue is away, on a Redis of its own: then the log still says whose each generation is."""
+        """Says whether only the queue is away, on its own Redis: then the log still says whose each generation is."""
         if not self._queue_apart:
             return False
         try:
@@ -316,19 +316,19 @@ class QueueWorker(Worker):
         return True
 
     def give_up_expired(self) -> None:
-        """Stop what this worker no longer leases by its own clock; it was paused, and may be the last to know."""
+        """Stops what this worker no longer leases by its own clock: it was paused, and may be the last to know."""
         now = time.monotonic()
         for job_id, until in list(self._leased_until.items()):
             if now > until:
                 self.generator.give_up(job_id)
 
     async def _recover(self, error: RedisError) -> None:
-        """Back off until Redis answers, then hold off: for one lease take only what is enqueued from now on.
+        """Backs off until Redis answers, then holds off: for one lease it takes only what is enqueued from now on.
 
         What was there before may be leased by a worker whose lease Redis has forgotten, or which had no way to renew
-        it; it takes it back in that time. Of a Redis that did not restart nothing is forgotten, so only its leases are
-        left alone, and only where it was away for longer than what a lease has to spare. Nothing is taken before Redis
-        has answered: one that was paused would run the take first of all.
+        it; that worker takes it back in that time. A Redis that did not restart has forgotten nothing, so only its
+        leases are left alone, and only where it was away for longer than what a lease has to spare. Nothing is taken
+        before Redis has answered: one that was paused would run the take first of all.
         """
         while not self._stopping.is_set():
             logger.log(level(error), "queue unreachable (%s)", type(error).__name__)
@@ -344,7 +344,7 @@ class QueueWorker(Worker):
                 return
 
     async def _look_for_restart(self) -> None:
-        """What only wakes up has broken, which may be all that a restart was noticed by, or no restart at all."""
+        """Looks whether Redis has restarted: the broken connection for wake-ups may be the only sign of it, or none."""
         sent = time.monotonic()
         try:
             server = await self.queue.server()
@@ -376,9 +376,10 @@ class QueueWorker(Worker):
         self._doubt = (time.monotonic() + self.lease, server.now_ms - self.queue.lease_ms)
 
     def _see_clock(self, now_ms: int, sent: float) -> bool:
-        """Whether Redis' clock was set since it was last seen, by more than a lease, in either direction.
+        """Says whether Redis' clock was set since it was last seen, by more than a lease, in either direction.
 
-        Then what looks like leases that ran out, or are far from it, is given one in which its holders renew.
+        Then leases that seem to have run out, or to be far from it, are left alone for one lease, in which their
+        holders renew.
         """
         answered, before = time.monotonic(), self._ahead_ms
         least, most = self._ahead_ms = (now_ms - answered * 1000, now_ms - sent * 1000)
@@ -390,7 +391,10 @@ class QueueWorker(Worker):
         return True
 
     def _until_ms(self, sent: float) -> int | None:
-        """When Redis' clock says that nobody waits for an answer to what is sent now (time.monotonic)."""
+        """Returns the time (ms of Redis' clock) from which on nobody waits for a reply to what is sent at `sent`.
+
+        `sent` is of time.monotonic. Returns None where Redis' clock is not known yet.
+        """
         # Without wake-ups nothing else shows that Redis is paused.
         patience = self._patience / 2 if self._wake_ups.deaf else self._patience
         return int((sent + patience) * 1000 + self._ahead_ms[0]) if self._ahead_ms is not None else None

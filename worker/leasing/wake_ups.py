@@ -1,4 +1,4 @@
-"""Wake-ups: how a worker hears of a job at once, by a blocking pop. They are hints: it looks at the queue anyway."""
+"""Wake-ups: how a worker learns of a job at once, by a blocking pop. They are hints: it looks at the queue anyway."""
 
 import asyncio
 import logging
@@ -14,13 +14,16 @@ from shared.storage.outage import level, refusal
 logger = logging.getLogger("midstream.worker")
 
 LOOK_INTERVAL_S = 0.1
-"""Seconds between two looks at the queue where no wake-up can be heard."""
+"""Seconds between two looks at the queue where no wake-up can come."""
 LONGEST_RETRY_S = 10.0
 """Seconds at most before a pop that failed is tried again."""
 
 
 class WakeUps:
-    """On a connection of its own, whose failures are nobody else's. A reply may be late by `patience` seconds."""
+    """Waits for wake-ups on a connection of its own, whose failures affect nobody else.
+
+    A reply may be late by `patience` seconds.
+    """
 
     def __init__(self, queue: Queue, patience: float, *, look_interval_s: float = LOOK_INTERVAL_S) -> None:
         self._queue = queue
@@ -34,9 +37,9 @@ class WakeUps:
         self._is_logged = False
 
     async def wait(self, seconds: float) -> bool:
-        """Wait for a wake-up, for so many seconds at most; while none can be heard, until the next look at the queue.
+        """Waits for a wake-up, for so many seconds at most; while none can come, until the next look at the queue.
 
-        False where the connection has just broken: Redis may have restarted since the queue was looked at.
+        Returns False where the connection has just broken: Redis may have restarted since the queue was looked at.
         """
         if self._pop is None:
             if time.monotonic() < self._again:
@@ -65,7 +68,7 @@ class WakeUps:
         return refusal(error) is not None
 
     async def close(self) -> None:
-        """Wait for nothing any more."""
+        """Stops waiting for wake-ups."""
         pop, self._pop = self._pop, None
         if pop is not None:
             pop.cancel()

@@ -26,7 +26,7 @@ MAX_STEP_BYTES = 4_000_000
 
 
 class Compactor:
-    """Takes generations on that are known to have ended on disk. `run` is its one task."""
+    """Packs the logs of generations that are known to have ended on disk. `run` is its one task."""
 
     def __init__(self, log: Log, generations: Generations) -> None:
         self._log = log
@@ -36,12 +36,12 @@ class Compactor:
         self._load = CpuLoad()
 
     def take(self, generation_ids: Iterable[str]) -> None:
-        """Pack these, some time."""
+        """Takes these generations on, to be packed some time."""
         self._waiting.extend(generation_ids)
         self._wake.set()
 
     async def run(self) -> None:
-        """Pack one after the other, until cancelled."""
+        """Packs one log after the other, until cancelled."""
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -56,7 +56,7 @@ class Compactor:
                     logger.info("%s: not packed (%s)", generation_id, type(error).__name__)
 
     async def pack(self, generation_id: str) -> bool:
-        """Pack a sealed log; False where it stays as it is.
+        """Packs a sealed log; returns False where it stays as it is.
 
         Raises redis.exceptions.RedisError, and ValueError where the log has what cannot be read.
         """

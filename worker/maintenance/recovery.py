@@ -16,16 +16,17 @@ DONE_MARK = "done"
 
 
 class Recovery:
-    """To be gone on with now and then, by one worker at a time, where the queue has a Redis of its own."""
+    """Looks through all records now and then, one worker at a time, where the queue has a Redis of its own."""
 
     def __init__(self, generations: Generations) -> None:
         self._generations = generations
         self._prefix, self._suffix = GenerationKeys("*").record.split("*")
 
     async def go_on(self, starts: str) -> int:
-        """Look at the next stretch of records, unless all have been; gives how many nobody had, enqueued by now.
+        """Looks at the next stretch of records, unless all have been looked at, and enqueues what nobody had.
 
-        `starts` names this run of the log's Redis and of the queue's. Raises redis.exceptions.RedisError.
+        `starts` names this run of the log's Redis and of the queue's. Returns how many were enqueued. Raises
+        redis.exceptions.RedisError.
         """
         redis = self._generations.queue.redis
         of, _, place = (await redis.get(RECOVERY_KEY) or b"").decode().rpartition(" ")

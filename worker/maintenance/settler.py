@@ -29,7 +29,7 @@ MAX_WAITING = 10_000
 
 
 class _Settled(NamedTuple):
-    """What the queue is to be told of one generation."""
+    """What the queue is sent of one generation."""
 
     let_go: str | None
     """Its id, where it leaves the pending index."""
@@ -45,8 +45,10 @@ class _Sealed:
 
 
 class Settler:
-    """`settle` tells the queue which generations are on disk with their end, and what to count of them and of such as
-    were deleted since; `on_disk` hears of each at once. `run` is its one task.
+    """Looks at sealed logs once they should be on disk, and settles their generations. `run` is its one task.
+
+    `settle` tells the queue which generations are on disk with their end, and what to count of them and of those that
+    were deleted since; `on_disk` is called for each at once.
     """
 
     def __init__(
@@ -69,22 +71,25 @@ class Settler:
         self._progress = asyncio.Event()
 
     def take(self, writer: Writer, forget: Callable[[], None]) -> None:
-        """Look at this sealed log when it should be on disk; `forget` is called when its writer is no longer needed."""
+        """Takes a sealed log on, to look at it when it should be on disk.
+
+        `forget` is called when its writer is no longer needed.
+        """
         self._lingering.append(_Sealed(writer, forget, time.monotonic() + self._durability.synced_s))
         self._look_now.set()
 
     def answered(self) -> None:
-        """The log of one that has ended has answered."""
+        """Notes that the log of a generation that has ended has answered."""
         self._look_now.set()
 
     async def run(self) -> None:
-        """Look and settle, until cancelled."""
+        """Looks and settles until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._look())
             tasks.create_task(self._settle_what_waits())
 
     async def drained(self) -> None:
-        """Wait until every sealed attempt is known to be on disk, and the queue has been told."""
+        """Waits until every sealed attempt is known to be on disk, and the queue knows it."""
         while self._lingering or self._looking or self._waiting or self._settling:
             self._progress.clear()
             await self._progress.wait()
@@ -105,7 +110,7 @@ class Settler:
             self._progress.set()
 
     def _look_at_all(self, now: float) -> None:
-        """On its own, so that nothing refers to a writer while there is nothing to do."""
+        """Looks at all that is due. As a function, it leaves no reference to a writer while there is nothing to do."""
         while self._lingering and self._lingering[0].due <= now:
             sealed = self._lingering.popleft()
             self._looking[sealed.writer] = sealed

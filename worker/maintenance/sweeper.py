@@ -32,7 +32,7 @@ HALF_ACCEPTED_MS = 60_000
 
 
 class Sweeper:
-    """One of all workers sweeps at a time. `run` is its one task."""
+    """Sweeps, in one of all workers at a time. `run` is its one task."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Sweeper:
         self._recovery = Recovery(generations) if settings.queue_apart else None
 
     async def run(self) -> None:
-        """Sweep once a lease, until cancelled."""
+        """Sweeps once a lease, until cancelled."""
         while True:
             await asyncio.sleep(self.interval * random.uniform(0.8, 1.2))
             try:
@@ -67,7 +67,7 @@ class Sweeper:
                 logger.log(level(error), "not swept (%s)", type(error).__name__)
 
     async def sweep(self) -> int:
-        """One pass over the pending index; gives how many generations it enqueued."""
+        """Makes one pass over the pending index; returns how many generations it enqueued."""
         server = await self.queue.server()
         log_server = await read_server(self.generations.redis)
         if any(one.young(self._durability.retaken_ms) for one in (server, log_server)):
@@ -117,7 +117,7 @@ class Sweeper:
         return enqueued
 
     async def _tidy(self) -> None:
-        """The next stretch of an owner's index without what has expired; after an owner's end comes the next owner."""
+        """Drops what has expired from the next stretch of an owner's index; after its end comes the next owner."""
         owner, place = self._tidied
         if place is None:
             owners = await self.queue.indexes.owners()
@@ -129,7 +129,10 @@ class Sweeper:
         return await token_estimate.characters(await self.generations.request(generation_id))
 
     async def _ended(self, generation_id: str) -> Ended | None:
-        """What to count of it: what a dead worker left, or the API ended."""
+        """Returns what to count of a sealed generation that a dead worker left, or the API ended.
+
+        Returns None where nothing is known of its end.
+        """
         record = (await self.generations.find(generation_id)).record
         if record is None:
             return None

@@ -12,7 +12,7 @@ import httpx2
 
 @dataclass(frozen=True, slots=True)
 class CallTimes:
-    """Of each call to one endpoint."""
+    """The times of each call to one endpoint."""
 
     begin_s: float = 900.0
     """Seconds until the answer begins. Defaults to 900."""

@@ -12,7 +12,7 @@ HEADER_VARIABLES = ("OPENAI_CUSTOM_HEADERS", "ANTHROPIC_CUSTOM_HEADERS")
 
 @contextmanager
 def without_ambient_headers() -> Iterator[None]:
-    """While a client is made, which is when it looks, these variables are not there."""
+    """Takes these variables from the environment while inside: a client reads them when it is made."""
     kept = {name: os.environ.pop(name) for name in HEADER_VARIABLES if name in os.environ}
     try:
         yield

@@ -184,7 +184,7 @@ def from_event(name: str, error: object) -> ProviderError:
 
 
 def from_transport(name: str, error: BaseException | None) -> ProviderError:
-    """No connection, or one that broke; one that could not even be tried here is not the provider's fault."""
+    """Returns the error of a failed or broken connection; one that cannot be tried here is not the provider's fault."""
     if is_exhausted(error):
         return problem(name, "worker_exhausted")
     if isinstance(error, httpx2.ReadTimeout | httpx2.WriteTimeout):
@@ -195,7 +195,10 @@ def from_transport(name: str, error: BaseException | None) -> ProviderError:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds: `retry-after-ms` (OpenAI), else `retry-after` in seconds or as a date (RFC 9110, 10.2.3)."""
+    """Returns the seconds that the provider asks callers to wait; None where it asks for none.
+
+    They are in `retry-after-ms` (OpenAI), else in `retry-after`, in seconds or as a date (RFC 9110, 10.2.3).
+    """
     for header, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
         try:
             seconds = float(headers.get(header, "")) / unit
@@ -225,7 +228,7 @@ def _details(error: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _retry_delay(error: dict[str, Any]) -> float | None:
-    """Returns seconds, which Google puts into the error (google.rpc.RetryInfo) and not into a header."""
+    """Returns the seconds that Google puts into the error (google.rpc.RetryInfo) and not into a header."""
     for detail in _details(error):
         if match := _DELAY.fullmatch(str(detail.get("retryDelay"))):
             return float(match[1])

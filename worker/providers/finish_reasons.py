@@ -22,13 +22,14 @@ class Finish:
         """Counts came with it or after it."""
 
     def is_end(self, *, said: bool) -> bool:
-        """Whether silence completes the answer, of which something was `said` or not: a stop before the first word and
-        without counts may be the stamp of an endpoint that thinks.
+        """Says whether silence completes the answer, of which something was `said` or not.
+
+        A stop before the first word and without counts may be the stamp of an endpoint that thinks.
         """
         return self.stands and (said or self._counted or (self.reason or "").lower() != "stop")
 
     def check(self, name: str, unfinished: bytes, missing: str) -> None:
-        """Look whether a stream of provider `name` that ended without its terminal marker may be whole.
+        """Looks whether a stream of provider `name` that ended without its terminal marker may be whole.
 
         Raises ProviderError where it was cut, or the finish reason, which it calls `missing`, never came.
         """
@@ -38,7 +39,7 @@ class Finish:
             raise problem(name, "incomplete_stream", f"no {missing}")
 
     def read(self, reason: str | None, events: Sequence[ProviderEvent], *, counts: bool) -> None:
-        """One event was read: the finish reason in it, what came of it, and whether it counts tokens."""
+        """Notes what one event had: its finish reason, what came of it, and whether it counts tokens."""
         if not (reason or self.reason):
             return
         added = adds(events)
@@ -54,7 +55,7 @@ class Finish:
 
 
 def is_json(text: str) -> bool:
-    """Says whether a value is whole; white space is none, and no half of one."""
+    """Says whether a JSON text is whole; so are no text and white space, as they are not half of a value."""
     try:
         json.loads(text or "{}")
     except (ValueError, RecursionError):
@@ -63,5 +64,5 @@ def is_json(text: str) -> bool:
 
 
 def is_done(data: bytes) -> bool:
-    """Says whether an event is the word that ends OpenAI's streams, which others write as they like."""
+    """Says whether an event is the word that ends OpenAI's streams, which others spell as they like."""
     return len(data) < 32 and data.strip(b' \t"').upper() in (b"[DONE]", b"DONE")

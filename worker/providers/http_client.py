@@ -28,7 +28,7 @@ class ProviderHttpClient(httpx2.AsyncClient):
     """
 
     async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
-        """See httpx2. Raises httpx2.TransportError, and httpx2.DecodingError for a body that cannot be unpacked."""
+        """Sends as httpx2 does. Raises httpx2.TransportError, and httpx2.DecodingError for what cannot be unpacked."""
         response = await super().send(request, stream=True, **options)
         # The answer takes minutes, and would keep the body of its request.
         response.request = httpx2.Request(request.method, request.url)
@@ -36,7 +36,7 @@ class ProviderHttpClient(httpx2.AsyncClient):
 
 
 async def _bounded(response: httpx2.Response) -> httpx2.Response:
-    """The answer with as much of its body as may be read, unpacked; its connection is closed where there is more."""
+    """Returns the answer with as much of its body as may be read, unpacked; closes the connection if there is more."""
     headers = response.headers.copy()
     codings = [coding for coding in headers.get_list("content-encoding", split_commas=True) if coding != "identity"]
     content = bytearray()
@@ -59,7 +59,7 @@ async def _bounded(response: httpx2.Response) -> httpx2.Response:
 
 
 def http_client(address: str, times: CallTimes = CALL_TIMES) -> httpx2.AsyncClient:
-    """The client that an SDK sends with to this address, and to no other.
+    """Returns the client that an SDK sends with to this address, and to no other.
 
     It follows no redirects, as these would carry the key elsewhere. No compression: a proxy that compresses holds
     events back until it has a block full of them. No cookies: one owner's would go with the next one's request.

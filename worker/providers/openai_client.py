@@ -1,4 +1,4 @@
-"""OpenAI's SDK as it asks an endpoint, for both of its protocols."""
+"""Makes OpenAI's SDK ask an endpoint, for both of its protocols."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from worker.providers.http_client import http_client
 
 
 def connect(settings: ProviderSettings, times: CallTimes = CALL_TIMES) -> AsyncOpenAI:
-    """A client for this endpoint, which tries nothing again by itself."""
+    """Makes a client for this endpoint, which tries nothing again by itself."""
     with without_ambient_headers():
         client = AsyncOpenAI(
             api_key=settings.api_key(),
@@ -28,15 +28,16 @@ def connect(settings: ProviderSettings, times: CallTimes = CALL_TIMES) -> AsyncO
 
 
 def is_official(client: AsyncOpenAI) -> bool:
-    """Whether it asks OpenAI itself, there or at Azure."""
+    """Says whether it asks OpenAI itself, there or at Azure."""
     host = client.base_url.host
     return host == "api.openai.com" or host.endswith((".api.openai.com", ".openai.azure.com"))
 
 
 async def post(client: AsyncOpenAI, path: str, content: bytes) -> httpx2.Response:
-    """The open answer to a request whose body is this JSON. Raises openai.APIError.
+    """Sends a request whose body is this JSON; returns the open answer. Raises openai.APIError.
 
-    As httpx2 has it: the SDK's stream refers to itself, and with it stays all that was sent, until the collector looks.
+    The answer is httpx2's: the SDK's stream refers to itself, and would keep all that was sent until the collector
+    looks.
     """
     answer: Any = await client.post(
         path, cast_to=httpx2.Response, content=content, stream=True, stream_cls=AsyncStream[object]

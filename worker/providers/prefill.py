@@ -122,7 +122,7 @@ class Joint:
     """Takes from what follows what was said already: first the beginning, where it is repeated, then the white space.
 
     A repetition may come in pieces, cut anywhere, also between the halves of a surrogate pair; what turns out to be
-    none is given back.
+    none is returned later.
     """
 
     def __init__(self, begun: Prefix, *, repeats: bool) -> None:

@@ -12,7 +12,7 @@ ProviderEvent = Response | Part | Delta | Annotation | PartEnd | Raw | UsageRepo
 
 
 class Pause(list[ProviderEvent]):
-    """No events, in their place: nothing may be heard now for so many seconds, and that is no failure."""
+    """An empty list of events: nothing may come now for so many seconds, and that is no failure."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
@@ -71,10 +71,10 @@ class Provider(Protocol):
         """
 
     async def cancel(self, request: GenerationRequest, response_id: str) -> None:
-        """End an answer to this request that goes on although its connection was closed; nothing where none does.
+        """Ends an answer to this request that goes on although its connection was closed; does nothing where none does.
 
         It is a try, of 5 s at most, which does not say whether it succeeded.
         """
 
     async def aclose(self) -> None:
-        """Close idle connections."""
+        """Closes idle connections."""

@@ -1,4 +1,4 @@
-"""What an endpoint refuses that we ask of ourselves: tried again without, and remembered only where that has helped.
+"""Fields that we add and an endpoint refuses: tried again without, and remembered only where that has helped.
 
 All owners' requests go through one worker. What one of them has in its own `extra`, or what an error repeats of it,
 must not change what is asked for the others.
@@ -14,7 +14,7 @@ MAX_REMEMBERED_MODELS = 1000
 
 
 class Refusals:
-    """Of one endpoint and one field that we add: the models that refuse it."""
+    """The models of one endpoint that refuse one field, which we add."""
 
     def __init__(self, endpoint: str, *names: str) -> None:
         self._endpoint = endpoint
@@ -29,9 +29,9 @@ class Refusals:
         return error.status_code in (400, 422) and self._name.search(str(error.body)) is not None
 
     def learn(self, model: str, request: GenerationRequest) -> None:
-        """The model answered this request, which it had refused, without the field.
+        """Notes that the model answered this request, which it had refused, without the field.
 
-        Where the request has an `extra` of its own, that may be why.
+        Where the request has an `extra` of its own, that may be why, and nothing is noted.
         """
         if request.extra.get(self._endpoint):
             return

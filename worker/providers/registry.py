@@ -52,10 +52,10 @@ class Registry:
         }
 
     def get(self, name: str) -> Provider:
-        """The adapter of this endpoint. Raises KeyError where no endpoint has the name."""
+        """Returns the adapter of this endpoint. Raises KeyError where no endpoint has the name."""
         return self._adapters[name]
 
     async def aclose(self) -> None:
-        """Close every adapter's connections."""
+        """Closes every adapter's connections."""
         for provider in self._adapters.values():
             await provider.aclose()

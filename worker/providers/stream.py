@@ -30,7 +30,7 @@ from worker.providers.provider import Pause, ProviderError, ProviderEvent, adds
 from worker.providers.transport import BODY_EXTENSION, Body
 
 KEEP_ALIVES = frozenset({"ping", "keepalive", "keep-alive", "heartbeat"})
-"""Names of events, or all that is in them, that say no more than that somebody is there."""
+"""Names of events, or all that is in them, that say only that somebody is there."""
 
 MAX_JSON_LEVELS = 256
 """Levels of JSON in one event; what lies deeper is null. No provider has a tenth of it, and Python reads a thousand."""
@@ -48,19 +48,19 @@ class AnswerReader(Protocol):
     """Reads one answer: our side of a protocol. It keeps the state of the answer and never waits."""
 
     ended: bool
-    """The protocol's terminal marker was read; `Completed` has been given."""
+    """The protocol's terminal marker was read, and `Completed` was added."""
     finish_reason: Finish
     """What is known of the answer's end before the terminal marker."""
     request_id: str | UnsetType
     """What the provider's answer calls the HTTP request; set before anything is read."""
 
     def read(self, data: bytes, events: list[ProviderEvent]) -> None:
-        """Add what one server-sent event says to `events`. Raises ProviderError."""
+        """Adds what one server-sent event says to `events`. Raises ProviderError."""
 
     def finish(self, unfinished: bytes, events: list[ProviderEvent]) -> None:
-        """The body ended without a terminal marker, with these bytes left over, or fell silent after a finish reason.
+        """Completes an answer whose body ended without a terminal marker, or fell silent after a finish reason.
 
-        Raises ProviderError where that does not complete the answer.
+        `unfinished` are the bytes that were left over. Raises ProviderError where that does not complete the answer.
         """
 
 
@@ -70,7 +70,7 @@ async def follow(
     reader: AnswerReader,
     times: CallTimes = CALL_TIMES,
 ) -> AsyncGenerator[list[ProviderEvent], None]:
-    """Send the request and give the answer's events, one list for what arrived together, empty for a sign of life.
+    """Sends the request and yields the answer's events: one list for what arrived together, empty for a sign of life.
 
     A clean end, `after_finish_s` of silence and, where it is certain, a broken connection complete an answer whose
     finish reason has come.
@@ -129,7 +129,10 @@ async def follow(
 
 
 def _read(name: str, reader: AnswerReader, event: ServerSentEvent, events: list[ProviderEvent]) -> None:
-    """One event; what cannot be understood after the end of an answer, or asks to try again, takes nothing from it."""
+    """Reads one event.
+
+    After the end of an answer, what cannot be understood or asks to try again takes nothing from the answer.
+    """
     if not event.data.startswith(b"{") and _keeps_alive(event):
         return
     try:
@@ -140,7 +143,7 @@ def _read(name: str, reader: AnswerReader, event: ServerSentEvent, events: list[
 
 
 def _shallow(name: str, data: bytes) -> bytes:
-    """An event without what nests so deep that reading it fails: it must not take the rest along."""
+    """Returns an event without what nests so deep that reading it fails: it must not take the rest along."""
     try:
         return shallow(data, MAX_JSON_LEVELS)
     except ValueError:
@@ -148,9 +151,10 @@ def _shallow(name: str, data: bytes) -> bytes:
 
 
 def _bound(events: list[ProviderEvent]) -> None:
-    """What is put through as the provider's JSON has it is no deeper than whoever reads the log can read it.
+    """Cuts what is put through as the provider's JSON has it to the depth that whoever reads the log can read.
 
-    An end is written whatever its size: what of it is the provider's is therefore short. Impossible counts are none.
+    An end is written whatever its size: what of it is the provider's is therefore cut short. Impossible counts are
+    dropped.
     """
     events[:] = [event for event in events if not isinstance(event, UsageReport) or event.usage.is_possible]
     for event in events:
@@ -166,13 +170,13 @@ def _bound(events: list[ProviderEvent]) -> None:
 
 
 def _keeps_alive(event: ServerSentEvent) -> bool:
-    """Whether an event that is no JSON object is a keep-alive, which no protocol has and proxies send."""
+    """Says whether an event that is no JSON object is a keep-alive, which no protocol has and proxies send."""
     word = event.data[:32].decode("utf-8", "replace").strip(' \t"[]').lower()
     return word in KEEP_ALIVES or event.event.lower() in KEEP_ALIVES
 
 
 async def _read_until(when: float, read: Callable[[], Awaitable[bytes]]) -> bytes | None:
-    """What comes by then (the loop's clock); None where nothing does."""
+    """Returns what comes by then (the loop's clock); None where nothing does."""
     try:
         async with asyncio.timeout_at(when):
             return await read()
@@ -181,7 +185,10 @@ async def _read_until(when: float, read: Callable[[], Awaitable[bytes]]) -> byte
 
 
 def _finish(name: str, reader: AnswerReader, decoder: SseDecoder, events: list[ProviderEvent], *, silent: bool) -> None:
-    """The body has ended cleanly, or is silent: an event that lacks no more than its blank line counts."""
+    """Ends an answer whose body has ended cleanly, or is silent.
+
+    An event that lacks no more than its blank line counts.
+    """
     left = decoder.unfinished
     for event in decoder.last():
         if _is_whole(event.data):
@@ -204,7 +211,7 @@ def _is_whole(data: bytes) -> bool:
 def _broken(
     failure: ProviderError, reader: AnswerReader, events: list[ProviderEvent], *, said: bool
 ) -> ProviderError | None:
-    """What a broken connection is worth: nothing where the whole answer had come."""
+    """Returns the failure of a broken connection; None where the whole answer had come."""
     if not (reader.finish_reason.certain and reader.finish_reason.is_end(said=said)):
         return failure
     try:
@@ -237,12 +244,15 @@ async def _open(name: str, send: Callable[[], Awaitable[httpx2.Response]]) -> ht
 
 
 def _errors(name: str) -> tuple[Any, ...]:
-    """The SDKs' errors of this name; those of an SDK that no adapter has loaded cannot be raised."""
+    """Returns the SDKs' errors of this name; those of an SDK that no adapter has loaded cannot be raised."""
     return tuple(getattr(sys.modules[sdk], name) for sdk in ("openai", "anthropic") if sdk in sys.modules)
 
 
 def _request_id(headers: httpx2.Headers) -> str | UnsetType:
-    """OpenAI's name of the header, which most have, else Anthropic's; nothing that is too long to be one."""
+    """Returns the request's id from OpenAI's header, which most have, else from Anthropic's.
+
+    Returns UNSET where there is none, or it is too long to be one.
+    """
     value = headers.get("x-request-id") or headers.get("request-id") or UNSET
     return value if value is UNSET or len(value) <= _MAX_REQUEST_ID else UNSET
 
@@ -255,7 +265,7 @@ def _unsent(name: str, error: BaseException | None) -> ProviderError:
 
 
 async def _drain(read: Callable[[], Awaitable[bytes]]) -> None:
-    """Read to the end of the body, so that the connection can serve the next request."""
+    """Reads to the end of the body, so that the connection can serve the next request."""
     with contextlib.suppress(TimeoutError, *TRANSPORT_ERRORS):
         async with asyncio.timeout(_DRAIN_SECONDS):
             while await read():
@@ -263,7 +273,7 @@ async def _drain(read: Callable[[], Awaitable[bytes]]) -> None:
 
 
 def parse(name: str, decoder: msgspec.json.Decoder[T], data: bytes) -> T:
-    """One event's JSON.
+    """Parses one event's JSON.
 
     msgspec refuses what some providers send: lone surrogate escapes, when an emoji is cut in two, bytes
     that are not UTF-8, and numbers as text. Raises ProviderError `invalid_response` for what is not JSON, or

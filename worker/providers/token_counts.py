@@ -1,4 +1,4 @@
-"""Token counts that a provider tells: all of them can be, or there are none."""
+"""Token counts of a provider: either all of them are possible, or there are none."""
 
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ T = TypeVar("T", bound=Struct)
 
 
 def read_counts(given: object, kind: type[T]) -> T | None:
-    """Returns what was counted; None where that is no object of counts, or one of them is none of tokens of one call.
+    """Returns what was counted; None where that is no object of counts, or one of them cannot be of one call's tokens.
 
     The answer is whole all the same: who asked has paid for it. Each count is looked at before any are added, as a sum
     hides a negative one.

@@ -57,7 +57,7 @@ class _Connector(aiohttp.TCPConnector):
 
 
 class Transport(httpx2.AsyncBaseTransport):
-    """For one event loop. Proxies of the environment are not its business.
+    """A transport for one event loop. It takes no proxies from the environment.
 
     Of the timeouts it knows `connect`, `pool` and `read`, which also ends a server that does not read the request.
     """
@@ -113,13 +113,13 @@ class Transport(httpx2.AsyncBaseTransport):
         )
 
     async def aclose(self) -> None:
-        """Close every connection, also those that are in use."""
+        """Closes every connection, also those that are in use."""
         if self._session is not None:
             await self._session.close()
 
 
 class ProxiedTransport(httpx2.AsyncHTTPTransport):
-    """httpx2's own, which knows the way through proxies; what it lets through of SOCKS is said in its own words."""
+    """httpx2's own transport, which knows proxies; errors of SOCKS that it lets through become httpx2's."""
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         try:
@@ -140,7 +140,7 @@ class Body(httpx2.AsyncByteStream):
         framed = response.headers.keys() & {"Content-Length", "Transfer-Encoding"}
         connection = None if framed else response.connection
         self._until_closed = connection and connection.protocol
-        """Whose end is the body's, where nothing else says it."""
+        """The connection whose end is the body's, where nothing else says where it ends."""
 
     async def read(self) -> bytes:
         """Returns what has arrived, as soon as something has; nothing at the end. Raises httpx2.TransportError."""
@@ -162,13 +162,16 @@ class Body(httpx2.AsyncByteStream):
         return piece
 
     def _left(self) -> bytes:
-        """What arrived before the connection broke, which aiohttp gives no more: how it came must not decide that."""
+        """Returns what arrived before the connection broke, which aiohttp no longer returns.
+
+        Whether it is seen must not depend on how it came.
+        """
         content = self._response.content
         content.set_exception(None)  # type: ignore[arg-type]
         return content.read_nowait()
 
     def unwatch(self) -> None:
-        """Let somebody else end silences, from the next piece on: aiohttp would set a new timer at each."""
+        """Lets somebody else end silences, from the next piece on: aiohttp would set a new timer at each."""
         connection = self._response.connection
         if connection is not None and connection.protocol is not None:
             connection.protocol.read_timeout = None
@@ -178,7 +181,7 @@ class Body(httpx2.AsyncByteStream):
             yield piece
 
     async def aclose(self) -> None:
-        """Read no more."""
+        """Stops reading."""
         self._response.close()
 
 

@@ -23,7 +23,7 @@ class SilenceLimits(NamedTuple):
 
 
 def patience(of_request: float | None, of_provider: float | None, settings: Settings) -> SilenceLimits:
-    """What the request says counts (its `idle_timeout`), then what its provider's entry says, then the settings.
+    """Returns the limits: by the request's `idle_timeout`, else by its provider's entry, else by the settings.
 
     Whoever allows one call or endpoint a longer true silence than `silence_timeout` means that one too.
     """
@@ -40,7 +40,7 @@ def shortened(of_request: float | None, of_provider: float | None, settings: Set
 
 
 class Watchdog:
-    """Watches one call: `timeout` is entered around it, and each list of events is told to `heard`."""
+    """Watches one call: `timeout` is entered around it, and each list of events is passed to `heard`."""
 
     def __init__(self, patience: SilenceLimits) -> None:
         self._patience = patience
@@ -53,7 +53,7 @@ class Watchdog:
         self.timeout = asyncio.timeout_at(self._end())
 
     def heard(self, events: Sequence[ProviderEvent]) -> None:
-        """Something came: none of an answer (an empty list), or some."""
+        """Notes that something came: none of an answer (an empty list), or some."""
         now = self._heard = self._loop.time()
         moves = now - self._moved > self._slack
         if adds(events):
@@ -67,12 +67,12 @@ class Watchdog:
             self.timeout.reschedule(self._end())
 
     def rest(self) -> None:
-        """Let it be silent until `heard`: it is somebody else who is slow now."""
+        """Lets the provider be silent until `heard`: it is somebody else who is slow now."""
         self.timeout.reschedule(None)
         self._moved = float("-inf")
 
     def wake(self) -> None:
-        """Go on after a rest, as if something had come just now."""
+        """Ends a rest, as if something had come just now."""
         self._said = self._loop.time()
         self.heard(())
 

@@ -34,7 +34,7 @@ class KeptRequest:
         self._parsed: GenerationRequest | None = None
 
     async def request(self) -> GenerationRequest:
-        """Returns all of it. Raises pydantic.ValidationError where it cannot be read."""
+        """Returns the whole request. Raises pydantic.ValidationError where it cannot be read."""
         if self._parsed is None:
             self._parsed = await aside(self._size, read, await self._json())
             if self.head is None:
@@ -48,7 +48,7 @@ class KeptRequest:
         return await aside(self._size, zlib.decompress, self.stored) if self._packed else self.stored
 
     async def characters(self) -> int:
-        """Of its text, as an estimate needs them."""
+        """Returns how many characters of text it has, as an estimate needs them."""
         return await token_estimate.characters(await self._json())
 
     @property
@@ -57,7 +57,7 @@ class KeptRequest:
         return self._parsed is not None and self._size >= LONG_WORK_BYTES
 
     async def answered(self) -> None:
-        """The provider has it, and has begun to answer: a large one is let go but for its compressed JSON."""
+        """Lets go of a large request but for its compressed JSON, as the provider has it and has begun to answer."""
         if not self.heavy:
             return
         self._parsed = None
@@ -66,5 +66,5 @@ class KeptRequest:
             self._packed = True
 
     async def restore(self) -> bool:
-        """Write the record again, which Redis has forgotten; False where it was deleted or has expired."""
+        """Writes the record again, which Redis has forgotten; returns False where it was deleted or has expired."""
         return await self._generations.restore(self._record.accepted(await self._json()))

@@ -10,17 +10,17 @@ from pydantic import ValidationError
 logger = logging.getLogger("midstream.worker")
 
 _UNKNOWN = frozenset({"extra_forbidden", "literal_error", "enum", "union_tag_invalid"})
-"""Pydantic's errors for a field, a value or a kind that it has never heard of."""
+"""Pydantic's errors for a field, a value or a kind that it does not know."""
 
 
 class NewerRequests:
-    """Tells such requests apart, and says once that there are any."""
+    """Recognises such requests, and logs once that there are any."""
 
     def __init__(self) -> None:
         self._is_logged = False
 
     def has_asked(self, error: ValidationError) -> bool:
-        """Says whether a stored request could not be read as it has what this version does not know."""
+        """Says whether a stored request could not be read because it has what this version does not know."""
         # Where, and not what: that is the caller's.
         errors = error.errors(include_input=False, include_url=False)
         unknown = sorted({".".join(map(str, item["loc"])) for item in errors if item["type"] in _UNKNOWN})

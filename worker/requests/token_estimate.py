@@ -9,7 +9,7 @@ from shared.log.events import Usage
 from shared.process.background_thread import aside
 
 CHARACTERS_PER_TOKEN = 4
-"""Of one token, about (OpenAI, "What are tokens and how to count them?"; Anthropic's glossary says 3.5)."""
+"""Characters of one token, about (OpenAI, "What are tokens and how to count them?"; Anthropic's glossary says 3.5)."""
 
 _OPAQUE = frozenset(
     {"url", "file_url", "file_data", "signature", "encrypted", "provider", "item_id", "id", "type", "role"}
@@ -18,7 +18,7 @@ _OPAQUE = frozenset(
 
 
 async def characters(request: bytes) -> int:
-    """Of all text in a stored request's messages and tools; none where it cannot be read."""
+    """Returns how many characters of text a stored request's messages and tools have; 0 where it cannot be read."""
     return await aside(len(request), _characters, request)
 
 

@@ -32,7 +32,7 @@ class Target:
     name: str
     """`provider/model`, one of those that the request allows."""
     replay: Replay | None = None
-    """Whose answer is copied, instead of asking the provider."""
+    """The generation whose answer is copied, instead of asking the provider."""
     so_far: Snapshot | None = None
     """What earlier attempts have said, if this one goes on from there."""
 
@@ -48,7 +48,7 @@ class Target:
 
 
 class AttemptClaims:
-    """Claims a generation's log, for one attempt after the other. `until_ms`: the end of its lease on Redis' clock."""
+    """Claims a generation's log, for one attempt after the other. `until_ms` returns its lease's end (Redis' clock)."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class AttemptClaims:
         self._replay: Replay | None = None
 
     def allow(self, request: GenerationRequest) -> None:
-        """Allow all that the request does: its further models, and an answer that is there already."""
+        """Allows all that the request does: its further models, and an answer that is there already."""
         self._models += request.fallback or ()
         self._choice = self._record.choice
         if request.cache is not None and not self._record.cancel_requested:
@@ -81,16 +81,16 @@ class AttemptClaims:
         return self._choice + 1 < len(self._models)
 
     async def first(self) -> tuple[Claim, Target]:
-        """Claim the log for this worker. Raises redis.exceptions.RedisError."""
+        """Claims the log for this worker. Raises redis.exceptions.RedisError."""
         return await self._claim(FIRST, None)
 
     async def choose(self, again: Again) -> None:
-        """Choose the next model, where that is what the next attempt asks."""
+        """Chooses the next model, where that is what the next attempt asks."""
         if again.choice is Choice.NEXT:
             self._choice = await self._services.circuits.choose(self._models, self._choice + 1)
 
     async def next(self, again: Again, token: int) -> tuple[Claim, Target]:
-        """Claim the log for the next attempt, waiting for a Redis that is away: what was said so far is only here.
+        """Claims the log for the next attempt. Waits for a Redis that is away: what was said so far is only here.
 
         Raises redis.exceptions.RedisError where it stays away for several leases.
         """

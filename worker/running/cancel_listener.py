@@ -1,4 +1,4 @@
-"""How a running generation hears that it was cancelled or deleted, even while its provider is silent."""
+"""The cancel listener: stops generations that are cancelled or deleted, even while their provider is silent."""
 
 import logging
 import time
@@ -27,7 +27,7 @@ class CancelListener:
         self.generator = generator
 
     async def run(self) -> None:
-        """Stop what was ended, until cancelled; a lost connection is made again."""
+        """Stops what was ended, until cancelled; makes a lost connection again."""
         backoff = Backoff(first=0.1, cap=1.0)
         looked = time.monotonic()
         while True:

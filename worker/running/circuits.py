@@ -23,7 +23,7 @@ from worker.running.log_lines import shown
 logger = logging.getLogger("midstream.worker")
 
 WINDOW_MS = 60_000
-"""ms within which failures are a row."""
+"""ms within which failures count as a row."""
 MAX_OPEN_MS = 300_000
 PROBE_GIVEN_UP_MS = 60_000
 """ms after which a probe that nobody has reported is given up."""
@@ -70,7 +70,7 @@ class Circuits:
         self._doubtful: set[str] = set()
 
     async def choose(self, models: Sequence[str], choice: int) -> int:
-        """The first place from `choice` on whose circuit is not open; `choice` itself where all are, or it is the last.
+        """Returns the first place from `choice` on whose circuit is not open; else, or where it is the last, `choice`.
 
         A model without an alternative is always called: a failure says more than a refusal.
         """
@@ -91,7 +91,10 @@ class Circuits:
         return choice
 
     async def report(self, model: str, failure: str | None, *, own: bool = False) -> None:
-        """How a call ended: the failure's code, or None for an answer. `own`: what the caller asked for may be why."""
+        """Reports how a call ended: the failure's code, or None for an answer.
+
+        `own`: what the caller asked for may be why it failed.
+        """
         if model not in self._doubtful and (failure is None or own or failure in CODES_OF_THE_REQUEST):
             return
         if failure is not None and (own or failure in CODES_OF_THE_REQUEST):
@@ -112,7 +115,7 @@ class Circuits:
             logger.warning("circuit of %s opened for %.0f s (%s)", shown(model), opened_ms / 1000, failure)
 
     async def _let_others_probe(self, model: str) -> None:
-        """If this was the probe, it has said nothing."""
+        """Lets another call probe the model: if this one was the probe, it has shown nothing."""
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 await self._redis.hdel(circuit_key(model), "probe")  # type: ignore[misc]

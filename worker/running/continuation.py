@@ -20,7 +20,10 @@ CANCEL_TIMEOUT_S = 5.0
 
 
 class Continuation:
-    """For a generation that asked to `continue`: where the next attempt goes on, and who is told that nobody will."""
+    """Looks, for a generation that asked to `continue`, where its next attempt goes on.
+
+    Where none does, it ends what earlier attempts have left running at their providers, as nobody will read on.
+    """
 
     def __init__(self, services: WorkerServices, record: Record, kept: KeptRequest) -> None:
         self._services = services
@@ -31,7 +34,7 @@ class Continuation:
         self._endings: list[asyncio.Task[None]] = []
 
     async def read_log(self) -> Snapshot | None:
-        """Read what they have said, which `let_go` may end. Raises redis.exceptions.RedisError."""
+        """Reads what earlier attempts have said, which `let_go` may end. Raises redis.exceptions.RedisError."""
         if self._record.on_interrupt != "continue":
             return None
         said = await read(self._services.log, self._record.id)
@@ -39,7 +42,7 @@ class Continuation:
         return self._said
 
     async def to_continue(self, provider: str, model: str, *, fresh: bool = False) -> Snapshot | None:
-        """Read what they have said; gives it if the next attempt, of this model, is to go on from there.
+        """Reads what earlier attempts have said; returns it if the next one, of this model, is to go on from there.
 
         It is not where it starts `fresh`. Raises redis.exceptions.RedisError.
         """
@@ -56,13 +59,13 @@ class Continuation:
             return None  # the attempt will say so
 
     def let_go(self) -> None:
-        """End what they may have left running at their provider, as nobody will read on."""
+        """Ends what earlier attempts may have left running at their provider, as nobody will read on."""
         if self._said is not None and not self._said.attempts[-1].cached:
             self.end(self._said.attempts[-1].provider, self._said.response_id)
             self._said = None
 
     def end(self, provider: str, response_id: object) -> None:
-        """End an answer that goes on at this provider, if it may."""
+        """Ends an answer that goes on at this provider, if it may go on there; `ended` waits for that."""
         if self._record.on_interrupt == "continue" and isinstance(response_id, str):
             self._endings.append(asyncio.create_task(self._end(provider, response_id)))
 
@@ -75,13 +78,13 @@ class Continuation:
             logger.info("%s: left running at %s (%s)", self._record.id, provider, type(error).__name__)
 
     async def ended(self) -> None:
-        """Wait until providers were told."""
+        """Waits until the providers were asked to end their answers."""
         if self._endings:
             await asyncio.wait(self._endings)
 
 
 async def read(log: Log, generation_id: str) -> Snapshot | None:
-    """All that the log has; None where a part of it is missing or cannot be read: what is joined must be whole."""
+    """Returns all that the log has; None where a part is missing or cannot be read: what is joined must be whole."""
     so_far = Snapshot()
     async for page in log.pages(generation_id):
         for entry in page:

@@ -37,7 +37,7 @@ class JobEnd(Enum):
 
 
 class GenerationEnd:
-    """Ends a generation with the writer of its newest attempt, whose target tells what goes on at a provider."""
+    """Ends a generation with the writer of its newest attempt, whose target says what goes on at a provider."""
 
     def __init__(self, services: WorkerServices, record: Record, kept: KeptRequest, earlier: Continuation) -> None:
         self.unpaid = set[int]()
@@ -48,7 +48,7 @@ class GenerationEnd:
         self._earlier = earlier
 
     async def seal(self, end: Completed | Failed | Cancelled, writer: Writer, target: Target) -> JobEnd:
-        """Write the terminal event, and wait until the log has it."""
+        """Writes the terminal event, and waits until the log has it."""
         end.usage = end.usage or writer.usage
         await self._bill().close(end, writer, self._services.log)
         writer.put(end)
@@ -65,7 +65,7 @@ class GenerationEnd:
         return JobEnd.DONE
 
     async def stopped(self, why: Stop | None, writer: Writer | None, target: Target) -> JobEnd:
-        """End a generation that was stopped."""
+        """Ends a generation that was stopped."""
         if why == "gone":
             self._let_go(writer, target)
             if writer is not None:
@@ -92,7 +92,7 @@ class GenerationEnd:
         return await self._hand_over(writer, target)
 
     async def _hand_over(self, writer: Writer, target: Target) -> JobEnd:
-        """Leave it to another worker; what has begun to answer and must not start over ends here."""
+        """Leaves the generation to another worker; ends it where it has begun to answer and must not start over."""
         try:
             async with asyncio.timeout(HAND_OVER_S):
                 if self._record.on_interrupt == "fail" and writer.said_something:
@@ -122,7 +122,7 @@ class GenerationEnd:
         log_lines.end(self._record, target.name, writer.number, ms, end, endpoint)
 
     def _let_go(self, writer: Writer | None, target: Target) -> None:
-        """End what goes on at the provider, now that nobody will read on; not what is another generation's."""
+        """Ends what goes on at the provider, as nobody will read on; not what is another generation's."""
         if writer is not None and writer.response is not None and target.replay is None:
             self._earlier.end(target.provider, writer.response.response_id)
         else:
@@ -135,7 +135,10 @@ class GenerationEnd:
         return Bill(self._services.prices, self._kept.characters, self.unpaid)
 
     async def _cancelled_meanwhile(self, writer: Writer) -> bytes:
-        """The end that it has if it is cancelled before another worker claims it; empty where its bill takes long."""
+        """Returns the end that the generation has if it is cancelled before another worker claims it.
+
+        Returns no bytes where its bill takes long.
+        """
         end = Cancelled(usage=writer.usage)
         try:
             async with asyncio.timeout(HAND_OVER_S / 2):

@@ -62,13 +62,13 @@ class GenerationRun:
         self._task: asyncio.Task[JobEnd] | None = None
 
     def stop(self, why: Stop) -> None:
-        """End it, unless it is ending; the first reason counts."""
+        """Stops the generation, unless it is ending; the first reason counts."""
         if self._why is None and not self._sealing and self._task is not None:
             self._why = why
             self._task.cancel()
 
     async def to_the_end(self) -> JobEnd:
-        """Make attempts until the log is sealed, or until this is stopped."""
+        """Makes attempts until the log is sealed, or until this is stopped."""
         task = self._task = asyncio.create_task(self._on_trial())
         try:
             await asyncio.wait({task})
@@ -147,7 +147,7 @@ class GenerationRun:
         return self.writer
 
     async def _call(self, writer: Writer, target: Target) -> CallEnd:
-        """Ask the attempt's target, and tell the model's circuit how that ended."""
+        """Asks the attempt's target, and reports to the model's circuit how that ended."""
         request, settings = self.kept.head, self._services.settings
         if request is None:
             return CallEnd(Failed(code="internal_error", message="The stored request cannot be read.", retryable=False))

@@ -20,7 +20,7 @@ _PLAIN = re.compile(r"[\w./:@+-]+", re.ASCII)
 
 
 def start(record: Record, model: str, number: int) -> None:
-    """It begins on this worker, with this attempt."""
+    """Logs that a generation begins on this worker, with this attempt."""
     logger.info("%s started%s", record.id, _pairs(owner=record.owner, model=shown(model), attempt=number))
 
 
@@ -32,7 +32,10 @@ def end(
     ended: Completed | Failed | Cancelled,
     endpoint: ProviderSettings | None,
 ) -> None:
-    """It has ended, `ms` after it was accepted. `endpoint` is that of its last attempt, where one was asked."""
+    """Logs that a generation has ended, `ms` after it was accepted.
+
+    `endpoint` is that of its last attempt, where one was asked.
+    """
     usage = ended.usage
     counted = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens} if usage else {}
     pairs = _pairs(owner=record.owner, model=shown(model), attempts=number, **counted, ms=ms)
@@ -64,7 +67,7 @@ def place(error: Exception) -> str | None:
 
 
 def _pairs(**pairs: str | int) -> str:
-    """Each as ` name=value`. A text that could be taken for more than one value, or for a line, is written as JSON."""
+    """Returns each as ` name=value`; a text that could be taken for more than one value, or for a line, as JSON."""
     return "".join(f" {name}={value if isinstance(value, int) else _text(value)}" for name, value in pairs.items())
 
 

@@ -36,7 +36,7 @@ class ProviderCall:
     """Seconds that a `Retry-After` may ask for; a longer one ends the attempt, as there is another model to ask."""
 
     async def from_there(self, response: Response | None) -> Self:
-        """The call for the rest of an answer of which only the name has come, where it outlives its connection."""
+        """Returns the call for the rest of an answer whose id alone has come, where it outlives its connection."""
         if self.so_far is not None or response is None or response.response_id is UNSET:
             return self
         begun = Snapshot()
@@ -56,7 +56,7 @@ class CallEnd:
 
 
 async def stream(call: ProviderCall, writer: Writer, settings: Settings, *, seconds: float) -> CallEnd:
-    """Write what the provider says, until that ends. `seconds` is what is left of the generation's deadline."""
+    """Writes what the provider says, until that ends. `seconds` is what is left of the generation's deadline."""
     try:
         async with asyncio.timeout(seconds):
             return CallEnd(await _with_retries(call, writer, settings))
@@ -152,7 +152,10 @@ async def _make(call: ProviderCall, writer: Writer, patience: SilenceLimits) -> 
 
 
 class Begun:
-    """What an answer begins with. Until it has said something the call may be made again, and this would come twice."""
+    """Holds back what an answer begins with, until it has said something.
+
+    Until then the call may be made again, and what it begins with would come twice.
+    """
 
     def __init__(self, writer: Writer) -> None:
         self.said = writer.said_something
@@ -161,7 +164,7 @@ class Begun:
         self._size = 0
 
     def put(self, event: ProviderEvent) -> None:
-        """Take an event on. Raises LogFullError."""
+        """Writes an event, or holds it back until the answer has said something. Raises LogFullError."""
         if self.said or isinstance(event, Response | UsageReport):
             self._writer.put(event)
             return
@@ -174,7 +177,7 @@ class Begun:
             self._size += size
 
     def flush(self) -> None:
-        """It has said something."""
+        """Writes what was held back: the answer has said something."""
         self.said = True
         for event in self._held:
             self._writer.put(event)

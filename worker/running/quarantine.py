@@ -9,10 +9,11 @@ from shared.record import Record
 
 
 class Quarantine:
-    """One of them may be what those workers died of, and must not take the others with it.
+    """Lets these generations run, apart from each other where needed.
 
-    They run beside each other, and their records say so: if this worker dies too, no one can know by whom, and it
-    counts for none. Once that has happened `max_attempts` times to one, it runs alone.
+    One of them may be what those workers died of, and must not take the others with it. They run beside each other, and
+    their records say so: if this worker dies too, no one can know of which, and it counts for none. Once that has
+    happened `max_attempts` times to one, it runs alone.
     """
 
     def __init__(self, generations: Generations) -> None:
@@ -25,9 +26,10 @@ class Quarantine:
 
     @asynccontextmanager
     async def admitted(self, record: Record, *, further: bool = False) -> AsyncIterator[None]:
-        """Lets a generation run while inside; a suspect waits until it may, alone or beside other suspects.
+        """Waits until the generation may run, and lets it run while inside.
 
-        `further` says whether another model is asked once its attempts are used up.
+        A suspect that runs alone runs beside no other suspect. `further` says whether another model is asked once its
+        attempts are used up.
         """
         if not _is_suspect(record, further):
             yield
@@ -54,7 +56,7 @@ class Quarantine:
         return beside
 
     async def claimed(self, generation_id: str) -> None:
-        """Its attempt is claimed, and its provider not yet asked. Raises redis.exceptions.RedisError."""
+        """Notes that its attempt is claimed, and its provider not yet asked. Raises redis.exceptions.RedisError."""
         if generation_id not in self._running:
             return
         self._claimed.add(generation_id)

@@ -33,7 +33,7 @@ DENIED_CODES = frozenset({"authentication", "permission"})
 
 
 class Choice(Enum):
-    """What an attempt asks, beside the attempt before it."""
+    """What an attempt asks, compared with the attempt before it."""
 
     SAME = "same"
     NEXT = "next"

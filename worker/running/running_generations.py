@@ -24,10 +24,10 @@ class RunningGenerations:
         self._newer = NewerRequests()
 
     async def run(self, generation_id: str, leased_until: Callable[[], float]) -> JobEnd:
-        """Run a generation to its end, or to the end of what this worker may do for it.
+        """Runs a generation to its end, or to the end of what this worker may do for it.
 
-        `leased_until` (time.monotonic) is when the job's lease ends: by then, the claim must have been made. Raises
-        redis.exceptions.RedisError where the record or the claim cannot be had.
+        `leased_until` returns when the job's lease ends (time.monotonic): by then, the claim must have been made.
+        Raises redis.exceptions.RedisError where the record or the claim cannot be had.
         """
         found = await self.services.generations.find(generation_id, request=True)
         while (missing_ms := await self._not_restored_ms(found)) > 0:
@@ -54,10 +54,10 @@ class RunningGenerations:
             del self.running[generation_id]
 
     async def _not_restored_ms(self, found: Found) -> int:
-        """ms for which another worker may still write again what the log's Redis came back without.
+        """Returns the ms for which another worker may still write again what the log's Redis came back without.
 
-        Where that is the queue's Redis too, nothing is taken meanwhile. One that is younger than a lease has been given
-        to no other worker before.
+        Where that is the queue's Redis too, nothing is taken meanwhile. A generation that is younger than a lease has
+        been given to no other worker before.
         """
         record = found.record
         if not self.services.settings.queue_apart or record is None or record.seal is not None:
@@ -70,17 +70,17 @@ class RunningGenerations:
         return server.left_ms(self.services.generations.durability.rewritten_ms)
 
     def stop(self, generation_id: str, why: Stop) -> None:
-        """End one, if it runs here."""
+        """Stops a generation, if it runs here."""
         if run := self.running.get(generation_id):
             run.stop(why)
 
     def stop_all(self, why: Stop) -> None:
-        """End all that run here."""
+        """Stops all generations that run here."""
         for run in list(self.running.values()):
             run.stop(why)
 
     def give_up(self, generation_id: str) -> None:
-        """End one whose lease has run out unnoticed, before it writes another byte."""
+        """Stops a generation whose lease has run out unnoticed, before it writes another byte."""
         if run := self.running.get(generation_id):
             if run.writer is not None and run.writer.outcome is None:
                 run.writer.lose(WriteOutcome.FENCED)

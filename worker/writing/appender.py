@@ -39,19 +39,19 @@ RENEW_TTL_S = 3600.0
 
 
 class AfterSeal(Protocol):
-    """What sees to logs that are sealed: the settler (`worker/maintenance/settler.py`)."""
+    """What takes care of sealed logs: the settler (`worker/maintenance/settler.py`)."""
 
     def take(self, writer: Writer, forget: Callable[[], None]) -> None:
-        """Look at this sealed log later; `forget` is called when its writer is no longer needed."""
+        """Takes a sealed log on, to look at it later; `forget` is called when its writer is no longer needed."""
 
     def answered(self) -> None:
-        """The log of one that has ended has answered."""
+        """Notes that the log of a generation that has ended has answered."""
 
 
 class Appender:
     """Owns the round trips; `run` is its one task.
 
-    `settler` is given the writers of sealed logs; `beat` is called before each round trip (PauseDetector).
+    `settler` receives the writers of sealed logs; `beat` is called before each round trip (PauseDetector).
     """
 
     busy_gather_s = 0.01
@@ -97,14 +97,14 @@ class Appender:
         restore: Callable[[], Awaitable[bool]],
         stop: Callable[[StopReason], None],
     ) -> Writer:
-        """A writer for a claimed attempt; `restore` and `stop` as the Writer has them."""
+        """Opens a writer for a claimed attempt; `restore` and `stop` are as the Writer has them."""
         writer = Writer(generation_id, claim, max_log=self.max_log, dirty=self._mark, restore=restore, stop=stop)
         self.observer.claimed(generation_id, claim)
         self._renewed[writer] = time.monotonic()
         return writer
 
     def close(self, writer: Writer) -> None:
-        """Stop a writer. One that sealed its log is remembered until the settler has looked once more."""
+        """Stops a writer. One that sealed its log is remembered until the settler has looked once more."""
         if writer.outcome is WriteOutcome.OK:
             self._settler.take(writer, partial(self._forget, writer))
         else:
@@ -112,7 +112,7 @@ class Appender:
             self._forget(writer)
 
     async def run(self) -> None:
-        """Send what is put, until cancelled."""
+        """Sends what is put, until cancelled."""
         backoff = Backoff(first=0.04, cap=1.0)
         try:
             while True:
@@ -126,9 +126,9 @@ class Appender:
                 task.cancel()
 
     async def _send(self, backoff: Backoff) -> None:
-        """One round trip; one that fails waits.
+        """Makes one round trip; waits after one that fails.
 
-        On its own, so that nothing here refers to a writer while there is nothing to do.
+        It is a function of its own so that nothing refers to a writer while there is nothing to do.
         """
         writers, self._dirty = list(self._dirty), {}
         work = list(self._batches(writers))
@@ -184,7 +184,7 @@ class Appender:
             task.cancel()
 
     async def _gather(self) -> None:
-        """Wait for more: where more is likely to come soon, and where the process is busy."""
+        """Waits for more events where more are likely to come soon, and where the process is busy."""
         now = time.monotonic()
         busy_until = now + self.busy_gather_s * self._load.share() ** 2
         if now - self._sent_at < SOON_WINDOWS * self._window:
@@ -248,7 +248,7 @@ class Appender:
             self._settler.answered()
 
     async def _restore(self, writer: Writer, batch: Batch, gone: Reply) -> None:
-        """Beside the round trips: the queue's Redis, which takes part in it, may be away."""
+        """Restores a record beside the round trips, as the queue's Redis, which takes part in it, may be away."""
         try:
             async with self._restores:
                 there = await writer.restore()

@@ -14,7 +14,7 @@ class CpuLoad:
         self._wall, self._cpu = time.monotonic(), time.process_time()
 
     def share(self) -> float:
-        """From 0 to 1, as of the last span that has passed."""
+        """Returns the share, from 0 to 1, as of the last span that has passed."""
         now = time.monotonic()
         if (passed := now - self._wall) >= MEASURED_S:
             cpu = time.process_time()

@@ -1,4 +1,4 @@
-"""The observer: hears what a worker does, for whoever tests or measures it. Nobody listens by default."""
+"""The observer: receives what a worker does, for tests and measurements. By default nothing is done with it."""
 
 from collections.abc import Sequence
 
@@ -6,22 +6,23 @@ from shared.log.guarded_log import Batch, Claim, Reply
 
 
 class Observer:
-    """What can be heard. Each method is called in the worker's loop, right after it happened.
+    """The interface of an observer; this one does nothing.
 
-    It must neither wait nor raise.
+    Each method is called in the worker's loop, right after what it reports has happened. It must neither wait nor
+    raise.
     """
 
     def claimed(self, generation_id: str, claim: Claim) -> None:
-        """An attempt is this worker's."""
+        """Notes that this worker has claimed an attempt."""
 
     def appended(self, batch: Batch, reply: Reply, sent: float) -> None:
-        """The log answered a write that was sent at this time (s since the epoch). The reply says if it took it."""
+        """Notes the log's reply to a write sent at `sent` (s since the epoch). It says whether the log took it."""
 
     def sealed(self, generation_id: str) -> None:
-        """The log has an end that this worker wrote; it may not be on disk yet."""
+        """Notes that the log has an end that this worker wrote; it may not be on disk yet."""
 
     def settled(self, generation_ids: Sequence[str]) -> None:
-        """The ends of these are on disk, and the queue has let them go."""
+        """Notes that the ends of these are on disk, and that the queue has let them go."""
 
     def swept(self, enqueued: int) -> None:
-        """A pass over the pending index has enqueued so many that nobody had."""
+        """Notes that a pass over the pending index has enqueued so many generations that nobody had."""

@@ -1,4 +1,4 @@
-"""One attempt's way into the log: gives events their ids, remembers them, and knows how far the log has them."""
+"""Writes one attempt into the log: gives events their ids, remembers them, and knows how far the log has them."""
 
 import asyncio
 import dataclasses
@@ -53,7 +53,7 @@ class LogFullError(MidstreamError):
 
 
 def _bytes_of(event: Event) -> int:
-    """Of a delta's text as JSON, as it may join others; of any other event, all of it."""
+    """Returns how many bytes an event has as JSON: of a delta, which may join others, only those of its text."""
     if isinstance(event, Delta):
         try:
             return len(_text(event.delta)) - 2
@@ -125,7 +125,7 @@ class Writer:
         """Writes the record again where Redis has forgotten it; False where it was deleted or has expired."""
 
     def put(self, event: Event) -> None:
-        """Take an event on; it leaves with the next append. After the log was lost, nothing is taken on.
+        """Takes an event on; it leaves with the next append. After the log was lost, nothing is taken on.
 
         Raises LogFullError past the bound, which a terminal event may pass.
         """
@@ -209,7 +209,7 @@ class Writer:
         return len(self._events) - self._acked + len(self._waiting)
 
     async def caught_up(self, within: int = 0) -> None:
-        """Wait until the log is at most `within` events behind, or no longer ours."""
+        """Waits until the log is at most `within` events behind, or no longer ours."""
         while self.behind > within and self.outcome is None:
             self.changed.clear()
             await self.changed.wait()
@@ -245,7 +245,7 @@ class Writer:
         )
 
     def settle(self, batch: Batch, reply: Reply) -> None:
-        """Learn what the log answered."""
+        """Takes in how the log answered a batch."""
         self.errors = 0
         seal = EventId(self.token, len(self._events) - 1)
         if reply.outcome is WriteOutcome.OK:
@@ -268,15 +268,15 @@ class Writer:
         self.changed.set()
 
     def recheck(self) -> None:
-        """Send the newest event once more: the log answers that it has it, or is healed."""
+        """Sends the newest event once more: the log answers that it has it, or gets again what it has lost."""
         if self.behind == 0:
             self._acked = len(self._events) - 1
         self._dirty(self)
 
     def begin_again(self, base: EventId = ORIGIN) -> None:
-        """Send the whole attempt, as continuation of what the log has from before.
+        """Sends the whole attempt again, as continuation of what the log has from before.
 
-        One that continues an earlier attempt, of which Redis lost a part, is given up: another will go on there.
+        An attempt that continues an earlier one, of which Redis lost a part, is given up: another will go on there.
         """
         if self._continues and base != self._base:
             self.lose(WriteOutcome.FENCED)
@@ -285,10 +285,11 @@ class Writer:
         self._dirty(self)
 
     def refuse(self, seconds: float) -> None:
-        """Redis has no room for the batch. After so long of that, what was never sent is dropped, and the end is asked
-        for: without memory it is taken at once with what was sent, without a disk as soon as that is there again. An
-        answer that has its end is kept: viewers may have seen it, and a Redis that came back without it will have it
-        again.
+        """Notes that Redis has no room for the batch, and asks for the end after `seconds` of that.
+
+        Then what was never sent is dropped. Without memory the end is taken at once with what was sent, without a disk
+        as soon as that is there again. An answer that has its end is kept: viewers may have seen it, and a Redis that
+        came back without it will have it again.
         """
         if self.outcome is WriteOutcome.OK or self.ended is not None:
             return
@@ -300,9 +301,9 @@ class Writer:
             self._stop("full")
 
     def fail(self) -> None:
-        """What waits cannot be written, or an answer not be understood: a defect, and the run ends as failed.
+        """Ends the run as failed, for a defect: what waits cannot be written, or an answer not be understood.
 
-        An end that waits becomes that. The second time it is given up, for another attempt to begin.
+        An end that waits becomes that. The second time the log is given up, for another attempt to begin.
         """
         if self._failed:
             self.lose(WriteOutcome.FENCED)
@@ -319,12 +320,12 @@ class Writer:
         self.changed.set()
 
     def lose(self, outcome: WriteOutcome) -> None:
-        """Write no more: the log is another's, or nobody's."""
+        """Stops writing: the log is another's, or nobody's."""
         self.abandon(outcome)
         self._stop("lease" if outcome is WriteOutcome.FENCED else "gone")
 
     def abandon(self, outcome: WriteOutcome = WriteOutcome.FENCED) -> None:
-        """Write no more: the attempt is over."""
+        """Stops writing: the attempt is over."""
         self.outcome = outcome
         self._waiting.clear()
         self._acked = len(self._events)

@@ -42,11 +42,11 @@ class AnthropicAdapter:
             )
 
     def continues(self, request: GenerationRequest, model: str, so_far: Snapshot) -> bool:
-        """See `Provider.continues`."""
+        """Implements `Provider.continues`."""
         return self._prefix(request, model, so_far) is not None
 
     def _prefix(self, request: GenerationRequest, model: str, so_far: Snapshot) -> Prefix | None:
-        """What the answer goes on from; thinking is refused together with it ("Extended thinking")."""
+        """Returns what the answer goes on from, if any; thinking is refused together with it ("Extended thinking")."""
         if self._settings.prefill == "none" or thinks(request, model) or "thinking" in request.extra.get(self.name, {}):
             return None
         return prefix(request, model, so_far, reasoning=False)
@@ -54,7 +54,7 @@ class AnthropicAdapter:
     def stream(
         self, request: GenerationRequest, model: str, so_far: Snapshot | None = None
     ) -> AsyncGenerator[list[ProviderEvent], None]:
-        """See `Provider.stream`."""
+        """Implements `Provider.stream`."""
         begun = None if so_far is None else self._prefix(request, model, so_far)
         answer = follow(self.name, lambda: self._send(request, model, begun), MessagesReader(self.name), self._times)
         return answer if begun is None else rest(answer, begun, repeats=False)
@@ -76,7 +76,7 @@ class AnthropicAdapter:
         return response
 
     def _content(self, request: GenerationRequest, model: str, begun: Prefix | None) -> tuple[str, bytes]:
-        """The version of the protocol that this is in, and the request's JSON."""
+        """Returns the version of the protocol that the request is in, and the request's JSON."""
         fields = body(request, model, self._settings)
         if begun is not None:
             # "If the final message uses the assistant role, the response content will continue immediately from it."
@@ -85,18 +85,18 @@ class AnthropicAdapter:
         return self._settings.anthropic_version or version_of(fields), encode(fields)
 
     async def cancel(self, request: GenerationRequest, response_id: str) -> None:
-        """See `Provider.cancel`: no answer outlives its connection here."""
+        """Implements `Provider.cancel`: no answer outlives its connection here."""
 
     async def aclose(self) -> None:
-        """See `Provider.aclose`."""
+        """Implements `Provider.aclose`."""
         await self._client.close()
 
 
 def _credentials(settings: ProviderSettings) -> dict[str, str | Omit]:
-    """The key in the one header that is configured.
+    """Returns headers that send the key in the one header that is configured.
 
-    The SDK's second major sends `Authorization`. Anthropic takes both, what imitates it often only what its first
-    major sent, which is therefore the default.
+    The second major version of the SDK sends `Authorization`. Anthropic takes both; what imitates it often takes only
+    what the first major version sent, which is therefore the default.
     """
     if settings.key_header == "authorization":
         return {}

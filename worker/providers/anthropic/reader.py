@@ -38,7 +38,7 @@ FINISH_REASONS: dict[str, FinishReason] = {
 
 PROTOCOL = "anthropic"
 SIGNATURE_ORIGIN = "anthropic"
-"""Whose signatures and encrypted reasoning these are: they are worth something at this provider only."""
+"""Their `provider` in our events: signatures and encrypted reasoning are worth something at this provider only."""
 
 
 class _Message(Struct, gc=False):
@@ -99,7 +99,7 @@ _READ: dict[str, frozenset[str]] = {
     "container_upload": frozenset({"file_id"}),
     **dict.fromkeys(_CALLS, frozenset({"id", "name", "input"})),
 }
-"""What of a content block is in our events; of a tool's result it is `tool_use_id` and `content`."""
+"""Fields of a content block that are in our events; of a tool's result they are `tool_use_id` and `content`."""
 
 _KNOWN = frozenset(
     {"message_start", "message_delta", "message_stop", "content_block_start", "content_block_stop", "ping", "error"}
@@ -163,7 +163,10 @@ class MessagesReader:
             self.finish_reason.read(reason, events[before:], counts=event.usage is not None)
 
     def finish(self, unfinished: bytes, events: list[ProviderEvent]) -> None:
-        """See `AnswerReader.finish`: without `message_stop` it is whole if its stop reason came and no call was cut."""
+        """Implements `AnswerReader.finish`.
+
+        Without `message_stop` the answer is whole if its stop reason came and no call was cut.
+        """
         self.finish_reason.check(self._name, unfinished, "stop_reason")
         calls = (block for block in self._open.values() if block.kind == "tool_call")
         if FINISH_REASONS.get(self.finish_reason.reason or "") != "length" and not all(
@@ -188,7 +191,7 @@ class MessagesReader:
         return event
 
     def _understands(self, event: _Event) -> bool:
-        """Says whether it is read at all: what is not is kept whole."""
+        """Says whether the event is read at all; one that is not is kept whole."""
         if event.type == "content_block_delta":
             return event.index in self._open and event.delta is not None and event.delta.type in _DELTAS
         return event.type in _KNOWN and (event.type != "content_block_stop" or event.index in self._open)
@@ -205,7 +208,7 @@ class MessagesReader:
         self._count(message.usage, events)
 
     def _remark(self, kind: str, place: str, said: Struct, fields: Sequence[str], events: list[ProviderEvent]) -> None:
-        """Keep what is said of the whole answer and has no place in our events."""
+        """Keeps what is said of the whole answer and has no place in our events."""
         if kept := {name: value for name in fields if (value := getattr(said, name)) is not None}:
             events.append(Raw(protocol=PROTOCOL, data={"type": kind, place: kept}))
 
@@ -250,7 +253,7 @@ class MessagesReader:
             self._keep(data, events)
 
     def _count(self, counted: Any, events: list[ProviderEvent]) -> None:
-        """Counts are cumulative, and one that is missing has not changed."""
+        """Takes counts in; they are cumulative, and one that is missing has not changed."""
         if counted is None:
             return
         usage = self._counted.add(counted)
@@ -324,6 +327,6 @@ def _rest(kind: str, content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cut(value: dict[str, Any], kind: type[Struct]) -> dict[str, Any]:
-    """Take out the fields that this kind does not have; gives those that are not null."""
+    """Takes out the fields that this kind does not have; returns those that are not null."""
     unknown = {field: value.pop(field) for field in list(value) if field not in kind.__struct_fields__}
     return {field: said for field, said in unknown.items() if said is not None}

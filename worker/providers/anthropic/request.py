@@ -33,18 +33,18 @@ THINKING_TOKENS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16_384,
 """Tokens of thinking for each `reasoning_effort`, on models with a budget; added to the default limit."""
 
 _ADAPTIVE = (4, 6)
-"""From here on Claude decides by itself how much to think, within an effort."""
+"""From this version on Claude decides by itself how much to think, within an effort."""
 
 _THINKS = (5, 0)
-"""From here on Claude thinks unless it is kept from it (platform.claude.com: "Troubleshooting thinking")."""
+"""From this version on Claude thinks unless kept from it (platform.claude.com: "Troubleshooting thinking")."""
 
 _BETWEEN_TOOLS = {"sonnet": (5, 5)}
-"""From here on this is the word for not thinking (platform.claude.com: "Migrating to Claude Sonnet 5.5")."""
+"""From these versions on `between_tools` turns thinking off (platform.claude.com: "Migrating to Claude Sonnet 5.5")."""
 
 _RENAMED_EFFORTS = {"minimal": "low"}
 
 _XHIGH = (4, 7)
-"""From here on there is `xhigh`; before it `max` is next above `high` (platform.claude.com: "Migration guide")."""
+"""From this version on `xhigh` exists; before it `max` follows `high` (platform.claude.com: "Migration guide")."""
 
 
 def body(request: GenerationRequest, model: str, endpoint: ProviderSettings | None = None) -> dict[str, Any]:
@@ -80,7 +80,10 @@ def thinks(request: GenerationRequest, model: str) -> bool:
 
 
 def _format(asked: SchemaFormat) -> dict[str, Any]:
-    """Structured output (API reference: "Structured outputs"); always strict, and the schema's name is only for us."""
+    """Returns the format for structured output (API reference: "Structured outputs").
+
+    It is always strict, and the schema's name is only for us.
+    """
     schema = dict(asked.json_schema.schema_)
     if asked.json_schema.description is not None:
         schema.setdefault("description", asked.json_schema.description)
@@ -88,7 +91,7 @@ def _format(asked: SchemaFormat) -> dict[str, Any]:
 
 
 def _limits(request: GenerationRequest, model: str) -> dict[str, Any]:
-    """`max_tokens`, which counts thinking and answer together, and how much to think.
+    """Returns `max_tokens`, which counts thinking and answer together, and how much to think.
 
     Claude from 4.6 on decides by itself, within an effort, and from 5 on also without one. The models before it, and
     compatible ones, take a budget: at most half of the request's limit, and none where that leaves less than the
@@ -136,7 +139,7 @@ def _tool_choice(request: GenerationRequest) -> dict[str, Any] | None:
 
 
 def _messages(request: GenerationRequest) -> list[dict[str, Any]]:
-    """User and assistant in turn: tool results are user content, neighbours of one role are one message."""
+    """Returns messages, user and assistant in turn: tool results are user content, neighbours of one role are one."""
     messages: list[dict[str, Any]] = []
     for message in request.messages:
         if isinstance(message, SystemMessage):
@@ -171,7 +174,7 @@ def _blocks(message: UserMessage | AssistantMessage | ToolMessage) -> list[dict[
 
 
 def _thought(item: Reasoning) -> list[dict[str, Any]]:
-    """Thinking as it came, signed; what is not signed by Anthropic it would refuse."""
+    """Returns thinking as it came, signed, and none that Anthropic has not signed: it would refuse that."""
     if item.provider != SIGNATURE_ORIGIN:
         return []
     if item.encrypted:
@@ -180,7 +183,7 @@ def _thought(item: Reasoning) -> list[dict[str, Any]]:
 
 
 def _texts(content: str | list[TextPart]) -> list[dict[str, Any]]:
-    """Text blocks; the protocol refuses empty ones."""
+    """Returns text blocks, and no empty ones, which the protocol refuses."""
     texts = [content] if isinstance(content, str) else [part.text for part in content]
     return [{"type": "text", "text": text} for text in texts if text]
 

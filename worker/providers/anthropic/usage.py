@@ -35,7 +35,7 @@ class Counted:
         self._possible = True
 
     def add(self, counted: Any) -> Usage | None:
-        """Returns the latest counts; None where one so far cannot be, as later ones leave out what has not changed."""
+        """Returns the latest counts; None once one was impossible, as later ones leave out what has not changed."""
         latest = read_counts(counted, _Usage)
         if latest is None or not self._possible:
             self._possible = False
@@ -59,9 +59,10 @@ class Counted:
         )
 
     def unmapped(self) -> dict[str, Any]:
-        """What was counted beside tokens (uses of server tools), and what was written to the dearer cache of 1 h.
+        """Returns what was counted beside tokens (uses of server tools), and what went into the dearer cache of 1 h.
 
-        How it was served (tier, place, speed) is not part of the answer, and these are the fields of one word.
+        How it was served (tier, place, speed) is not part of the answer; those are the fields whose value is a single
+        word.
         """
         rest = {field: value for field, value in self._rest.items() if _says(value)}
         creation = self._known.cache_creation

@@ -47,13 +47,13 @@ class GeminiAdapter:
         }
 
     def continues(self, request: GenerationRequest, model: str, so_far: Snapshot) -> bool:
-        """See `Provider.continues`."""
+        """Implements `Provider.continues`."""
         return False
 
     def stream(
         self, request: GenerationRequest, model: str, so_far: Snapshot | None = None
     ) -> AsyncGenerator[list[ProviderEvent], None]:
-        """See `Provider.stream`."""
+        """Implements `Provider.stream`."""
         return follow(self.name, lambda: self._send(request, model), GeminiReader(self.name), self._times)
 
     async def _send(self, request: GenerationRequest, model: str) -> httpx2.Response:
@@ -77,15 +77,15 @@ class GeminiAdapter:
         return from_status(self.name, response.status_code, response.headers, error)
 
     async def cancel(self, request: GenerationRequest, response_id: str) -> None:
-        """See `Provider.cancel`: no answer outlives its connection here."""
+        """Implements `Provider.cancel`: no answer outlives its connection here."""
 
     async def aclose(self) -> None:
-        """See `Provider.aclose`."""
+        """Implements `Provider.aclose`."""
         await self._http.aclose()
 
 
 def resource(model: str) -> str:
-    """A model's resource name as a path (API reference: "Models"); nothing in it can lead to another address."""
+    """Returns a model's resource name as a path (API reference: "Models") that cannot lead to another address."""
     collection, _, name = model.partition("/")
     if collection not in _COLLECTIONS or not name:
         collection, name = "models", model

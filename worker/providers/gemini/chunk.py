@@ -104,7 +104,7 @@ class Counts(Struct, gc=False, rename="camel"):
     thoughts_token_count: int | None = None
 
     def update(self, later: Self) -> None:
-        """Counts are cumulative, and one that is missing has not changed."""
+        """Takes later counts over; they are cumulative, and one that is missing has not changed."""
         for field in self.__struct_fields__:
             if (value := getattr(later, field)) is not None:
                 setattr(self, field, value)

@@ -26,7 +26,7 @@ from worker.providers.stream import MAX_REASON_CHARS, parse
 from worker.providers.token_counts import read_counts
 
 SIGNATURE_ORIGIN = "gemini"
-"""Whose signatures these are: they are worth something at this provider only."""
+"""Their `provider` in our events: signatures are worth something at this provider only."""
 
 UNSPECIFIED_REASON = "FINISH_REASON_UNSPECIFIED"
 
@@ -72,7 +72,7 @@ class GeminiReader:
         self._model: str | None = None
 
     def read(self, data: bytes, events: list[ProviderEvent]) -> None:
-        """See `AnswerReader.read`.
+        """Implements `AnswerReader.read`.
 
         The protocol has no terminal marker: a finish reason is the end if nothing follows it.
         """
@@ -110,7 +110,7 @@ class GeminiReader:
             self._last = data
 
     def finish(self, unfinished: bytes, events: list[ProviderEvent]) -> None:
-        """See `AnswerReader.finish`. The answer is whole if its finish reason came and nothing was cut."""
+        """Implements `AnswerReader.finish`. The answer is whole if its finish reason came and nothing was cut."""
         rest = unfinished.strip()
         if rest.startswith(b"{"):
             # An error in mid-stream may come as bare JSON, without the frame of an event.
@@ -155,7 +155,7 @@ class GeminiReader:
             self._stamped = candidate.finish_reason
 
     def _read_piece(self, piece: Piece, events: list[ProviderEvent]) -> bool:
-        """False where it is of no kind that we know."""
+        """Reads one part of the protocol; returns False where it is of no kind that we know."""
         if piece.text is not None:
             self._say(piece, piece.text, events)
         elif (call := piece.function_call) is not None:
@@ -221,12 +221,12 @@ class GeminiReader:
     def _use(
         self, piece: Piece, kind: PartKind, call_id: str, name: str, value: Any, events: list[ProviderEvent]
     ) -> None:
-        """The provider calls a tool of its own, or has its result."""
+        """Adds a call of one of the provider's own tools, or its result."""
         used = Part(part=self._parts, kind=kind, call_id=call_id, name=name, executor="provider")
         self._put(piece, used, _json(value), events)
 
     def _put(self, piece: Piece, begun: Part, content: str, events: list[ProviderEvent]) -> None:
-        """A part that comes whole. An image may be part of the thoughts."""
+        """Adds a part that comes whole. An image may be part of the thoughts."""
         self._hush(events)
         self._parts += 1
         if piece.thought:
@@ -237,7 +237,7 @@ class GeminiReader:
         events.append(_end_of(begun.part, piece.thought_signature or ""))
 
     def _is_new(self, name: str, value: Any) -> bool:
-        """Some of it comes again with every chunk."""
+        """Says whether a field has a new value: some fields come again with every chunk."""
         if self._remarks.get(name) == value:
             return False
         self._remarks[name] = value
@@ -250,7 +250,7 @@ class GeminiReader:
             events.append(Raw(protocol=SIGNATURE_ORIGIN, data=fields))
 
     def _keep_rest(self, data: bytes, events: list[ProviderEvent]) -> None:
-        """What the last chunk says besides: counts by modality, the tier that served it, and what is new."""
+        """Keeps what the last chunk says besides: counts by modality, the tier that served it, and what is new."""
         chunk = parse(self._name, _objects, data)
         rest = {name: value for name, value in chunk.items() if name not in READ_FIELDS}
         counted = chunk["usageMetadata"]

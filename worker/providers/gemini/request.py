@@ -107,7 +107,10 @@ def _declaration(function: FunctionTool) -> dict[str, Any]:
 
 
 def _calling(request: GenerationRequest) -> dict[str, Any] | None:
-    """Which functions are called. `strict` is VALIDATED, for all of them; ANY holds to the schemas in any case."""
+    """Returns which functions may be called.
+
+    `strict` is VALIDATED, for all of them; ANY holds to the schemas in any case.
+    """
     choice = request.tool_choice
     if isinstance(choice, NamedTool):
         return {"mode": "ANY", "allowedFunctionNames": [choice.function.name]}
@@ -119,7 +122,7 @@ def _calling(request: GenerationRequest) -> dict[str, Any] | None:
 
 
 def _contents(request: GenerationRequest, *, signed: bool) -> list[dict[str, Any]]:
-    """User and model in turn: tool results are the user's, neighbours of one role are one content."""
+    """Returns contents, user and model in turn: tool results are the user's, neighbours of one role are one content."""
     contents: list[dict[str, Any]] = []
     names: dict[str, str] = {}
     for message in request.messages:
@@ -142,7 +145,7 @@ def _contents(request: GenerationRequest, *, signed: bool) -> list[dict[str, Any
 
 
 def _answer(message: AssistantMessage, signed: bool) -> list[dict[str, Any]]:
-    """Thoughts, text and calls, with the signatures that are this protocol's own."""
+    """Returns thoughts, text and calls, with the signatures that are this protocol's own."""
     thoughts: list[dict[str, Any]] = []
     texts = _parts(message.content or "") + _parts(message.refusal or "")
     for item in message.reasoning or ():
@@ -189,7 +192,7 @@ def _result(message: ToolMessage, name: str) -> dict[str, Any]:
 
 
 def _parts(content: str | Sequence[TextPart | ImagePart | FilePart]) -> list[dict[str, Any]]:
-    """Text, images and files; the protocol refuses empty texts."""
+    """Returns text, images and files, and no empty texts, which the protocol refuses."""
     if isinstance(content, str):
         return [{"text": content}] if content else []
     parts: list[dict[str, Any]] = []

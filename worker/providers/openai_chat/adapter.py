@@ -33,7 +33,7 @@ class OpenAIChatAdapter:
         self._official = is_official(self._client)
 
     def continues(self, request: GenerationRequest, model: str, so_far: Snapshot) -> bool:
-        """See `Provider.continues`."""
+        """Implements `Provider.continues`."""
         return self._prefix(request, model, so_far) is not None
 
     def _prefix(self, request: GenerationRequest, model: str, so_far: Snapshot) -> Prefix | None:
@@ -45,7 +45,7 @@ class OpenAIChatAdapter:
     def stream(
         self, request: GenerationRequest, model: str, so_far: Snapshot | None = None
     ) -> AsyncGenerator[list[ProviderEvent], None]:
-        """See `Provider.stream`."""
+        """Implements `Provider.stream`."""
         begun = None if so_far is None else self._prefix(request, model, so_far)
         answer = follow(self.name, lambda: self._send(request, model, begun), ChatReader(self.name), self._times)
         return answer if begun is None else rest(answer, begun, repeats=self._settings.prefill == "mistral")
@@ -89,8 +89,8 @@ class OpenAIChatAdapter:
         return await post(self._client, path, content)
 
     async def cancel(self, request: GenerationRequest, response_id: str) -> None:
-        """See `Provider.cancel`: no answer outlives its connection here."""
+        """Implements `Provider.cancel`: no answer outlives its connection here."""
 
     async def aclose(self) -> None:
-        """See `Provider.aclose`."""
+        """Implements `Provider.aclose`."""
         await self._client.close()

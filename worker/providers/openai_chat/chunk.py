@@ -37,18 +37,18 @@ class ChunkDelta(Struct, gc=False, forbid_unknown_fields=True):
     reasoning_content: Any = None
     reasoning: Any = None
     reasoning_details: list[Any] | None = None
-    """OpenRouter."""
+    """Sent by OpenRouter."""
     thinking_blocks: list[Any] | None = None
-    """LiteLLM, beside `reasoning_content`: Anthropic's blocks with their signatures."""
+    """Sent by LiteLLM beside `reasoning_content`: Anthropic's blocks with their signatures."""
     provider_specific_fields: Any = None
-    """LiteLLM, much of it said beside it too."""
+    """Sent by LiteLLM, much of it said in other fields too."""
     refusal: str | None = None
     tool_calls: list[ToolCallDelta] | None = None
     function_call: Function | None = None
     annotations: list[Any] | None = None
     audio: dict[str, Any] | None = None
     images: list[Any] | None = None
-    """OpenRouter, LiteLLM."""
+    """Sent by OpenRouter and LiteLLM."""
 
     def specific(self) -> dict[str, Any]:
         """Returns what only `provider_specific_fields` says."""
@@ -93,7 +93,7 @@ class Groq(Struct, gc=False):
 
 
 class ChatChunk(Struct, gc=False, forbid_unknown_fields=True):
-    """The whole. What OpenAI repeats with every chunk about itself (`created`, `p`, …) is not part of the answer."""
+    """A chunk. What OpenAI repeats with every chunk about itself (`created`, `p`, …) is not part of the answer."""
 
     id: str | None = None
     object: Any = None
@@ -158,6 +158,6 @@ def _objects(value: Any) -> list[dict[str, Any]]:
 
 
 def _cut(value: dict[str, Any], kind: type[Struct]) -> dict[str, Any]:
-    """Take out the fields that this kind does not have; gives those that are not null."""
+    """Takes out the fields that this kind does not have; returns those that are not null."""
     unknown = {field: value.pop(field) for field in list(value) if field not in kind.__struct_fields__}
     return {field: said for field, said in unknown.items() if said is not None}

@@ -43,14 +43,14 @@ class ChatParts:
         self._sound: tuple[int, Base64Stream] | None = None
 
     def say(self, kind: PartKind, text: str) -> None:
-        """More text of a kind."""
+        """Adds text of a kind."""
         said = self._said
         if said is None or said.kind != kind:
             said = self._turn(kind)
         self.events.append(Delta(part=said.part, kind=kind, delta=text))
 
     def think(self, thought: Thought) -> None:
-        """More reasoning, with what is opaque in it."""
+        """Adds reasoning, with what is opaque in it."""
         if not (thought.text or thought.signature or thought.encrypted):
             return
         if thought.encrypted:
@@ -65,11 +65,11 @@ class ChatParts:
             self._hush()
 
     def annotate(self, fields: dict[str, Any]) -> None:
-        """A citation, of the text that is open or begins now."""
+        """Adds a citation, of the text that is open or begins now."""
         self.events.append(Annotation(part=self._turn("text").part, fields=fields))
 
     def show(self, url: str) -> None:
-        """An image, whole. Raises ValueError for a `data:` URL that is none."""
+        """Adds an image, whole. Raises ValueError for a `data:` URL that is none."""
         data = data_of(url) if is_data(url) else None
         self._hush()
         part = self._next()
@@ -81,14 +81,14 @@ class ChatParts:
         self.events.append(PartEnd(part=part))
 
     def sound(self, item_id: str | None, piece: str) -> None:
-        """More of the answer as sound, in Base64. Raises ValueError for what is none."""
+        """Adds some of the answer as sound, in Base64. Raises ValueError for what is no Base64."""
         if self._sound is None:
             self._sound = (self._next(), Base64Stream())
             self.events.append(Part(part=self._sound[0], kind="file", item_id=item_id or UNSET))
         self._play(self._sound[1].feed(piece))
 
     def call(self, call: ToolCallDelta) -> None:
-        """A tool call, or a fragment of one."""
+        """Adds a tool call, or a fragment of one."""
         function = call.function or Function()
         index = self._index_of(call)
         known = self._calls.get(index)
@@ -118,7 +118,7 @@ class ChatParts:
         return all(is_json("".join(pieces)) for pieces in self._arguments.values())
 
     def end(self) -> None:
-        """All parts end. Raises ValueError where sound was cut."""
+        """Ends all parts. Raises ValueError where sound was cut."""
         self._hush()
         self.events += [PartEnd(part=part) for part in self._open]
         if self._sound is not None:

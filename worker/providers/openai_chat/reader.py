@@ -81,7 +81,7 @@ class ChatReader:
             self.finish_reason.read(reason, events[before:], counts=counted is not None)
 
     def finish(self, unfinished: bytes, events: list[ProviderEvent]) -> None:
-        """See `AnswerReader.finish`.
+        """Implements `AnswerReader.finish`.
 
         Some compatible endpoints never send `[DONE]`: the answer is whole if its finish reason came, and no event that
         may have said more of it was cut.
@@ -93,7 +93,7 @@ class ChatReader:
         self._end(events)
 
     def _announce(self, chunk: ChatChunk, events: list[ProviderEvent]) -> None:
-        """What the first chunk that says it calls the answer: some have another id in each."""
+        """Adds the id and model of the answer, of the first chunk that has them: some have another id in each."""
         known = self._response
         if known.response_id and known.model:
             return
@@ -138,7 +138,7 @@ class ChatReader:
             self._raw(delta={"provider_specific_fields": rest})
 
     def _reason(self, delta: ChunkDelta) -> None:
-        """Gateways send reasoning twice: as text, and in a list with what its maker wants back."""
+        """Adds reasoning once, which gateways send twice: as text, and in a list with what its maker wants back."""
         thoughts: list[Thought] = []
         for field, items, read in (
             ("reasoning_details", delta.reasoning_details, read_detail),
@@ -159,7 +159,7 @@ class ChatReader:
             self._parts.think(thought)
 
     def _read_typed(self, item: Any) -> None:
-        """One chunk of a content that is a list (Mistral's API reference: `ContentChunk`)."""
+        """Reads one chunk of a content that is a list (Mistral's API reference: `ContentChunk`)."""
         match item:
             case {"type": "text", "text": str(text)}:
                 if text:
@@ -190,7 +190,7 @@ class ChatReader:
                 self._raw(delta={"images": [image]})
 
     def _hear(self, audio: dict[str, Any]) -> None:
-        """Sound is a file, and what is said in it text."""
+        """Adds sound as a file, and what is said in it as text."""
         match audio:
             case {"data": str(piece)}:
                 item_id = audio.get("id")

@@ -68,7 +68,10 @@ def _text(item: dict[str, Any], field: str) -> str:
 
 
 def write(items: list[Reasoning], endpoint: ProviderSettings) -> dict[str, Any]:
-    """Fields of an assistant message with its reasoning, as far as it is this endpoint's own and it wants it back."""
+    """Returns fields of an assistant message that hold its reasoning.
+
+    Only reasoning of this endpoint's own is returned, and only where the endpoint wants it back.
+    """
     if endpoint.reasoning == "effort":
         return {}
     if endpoint.reasoning == "openrouter":

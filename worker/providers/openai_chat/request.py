@@ -15,7 +15,7 @@ _UNCHANGED_FIELDS = (
 )  # fmt: skip
 
 _FOREIGN: dict[str, Any] = {"reasoning": True, "tool_calls": {"__all__": {"signature", "provider"}}}
-"""Of an earlier answer, what goes back only to where it came from."""
+"""Fields of an earlier answer that go back only to where they came from."""
 
 
 def body(request: GenerationRequest, model: str, endpoint: ProviderSettings, *, official: bool) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def body(request: GenerationRequest, model: str, endpoint: ProviderSettings, *, 
 
 
 def prefill(fields: dict[str, Any], begun: Prefix, endpoint: ProviderSettings) -> None:
-    """Let the request's answer go on from its beginning, in the way of the endpoint.
+    """Lets the request's answer go on from its beginning, in the way of the endpoint.
 
     The last message is the assistant's: alone (Groq's "Assistant Message Prefilling"), with `prefix` (Mistral's API
     reference, `AssistantMessage`; DeepSeek's "Chat Prefix Completion (Beta)", which takes the reasoning too; LiteLLM's

@@ -1,4 +1,4 @@
-"""Token counts of Chat Completions (API reference: `usage`), by the rules of those who count otherwise."""
+"""Token counts of Chat Completions (API reference: `usage`), also of endpoints that count otherwise."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ class _Details(Struct, gc=False):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
     cache_creation_tokens: int | None = None
-    """LiteLLM."""
+    """Sent by LiteLLM."""
     reasoning_tokens: int | None = None
 
 
@@ -23,7 +23,7 @@ class _Counts(Struct, gc=False):
     prompt_tokens_details: _Details | None = None
     completion_tokens_details: _Details | None = None
     prompt_cache_hit_tokens: int | None = None
-    """DeepSeek."""
+    """Sent by DeepSeek."""
     prompt_cache_miss_tokens: int | None = None
 
 

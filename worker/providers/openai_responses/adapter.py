@@ -46,14 +46,17 @@ class OpenAIResponsesAdapter:
         self._client = connect(settings, times)
 
     def continues(self, request: GenerationRequest, model: str, so_far: Snapshot) -> bool:
-        """See `Provider.continues`: where it runs in the background, and what broke off can be found again."""
+        """Implements `Provider.continues`.
+
+        An answer can go on where it runs in the background, and what broke off can be found again.
+        """
         known = so_far.response_id is not None and so_far.sequence_number is not None
         return known and self._outlives(request, model) and all(part.ended or part.item_id for part in so_far.parts)
 
     def stream(
         self, request: GenerationRequest, model: str, so_far: Snapshot | None = None
     ) -> AsyncGenerator[list[ProviderEvent], None]:
-        """See `Provider.stream`."""
+        """Implements `Provider.stream`."""
         if so_far is not None and so_far.response_id is not None:
             response_id, after = so_far.response_id, so_far.sequence_number
             reader = ResponsesReader(self.name, so_far)
@@ -61,7 +64,7 @@ class OpenAIResponsesAdapter:
         return follow(self.name, lambda: self._send(request, model), ResponsesReader(self.name), self._times)
 
     async def cancel(self, request: GenerationRequest, response_id: str) -> None:
-        """See `Provider.cancel` (API reference: "Cancel a response")."""
+        """Implements `Provider.cancel` (API reference: "Cancel a response")."""
         if not self._may_outlive(request):
             return
         path = f"/responses/{quote(response_id, safe='')}/cancel"
@@ -107,7 +110,7 @@ class OpenAIResponsesAdapter:
         return await aside(request.size(), made)
 
     async def _attach(self, response_id: str, after: int | None) -> httpx2.Response:
-        """What follows an event of an answer that runs or has run (API reference: "Get a model response")."""
+        """Returns what follows an event of an answer that runs or has run (API reference: "Get a model response")."""
         answer: Any = await self._client.get(
             f"/responses/{quote(response_id, safe='')}",
             cast_to=httpx2.Response,  # see `post`
@@ -119,5 +122,5 @@ class OpenAIResponsesAdapter:
         return response
 
     async def aclose(self) -> None:
-        """See `Provider.aclose`."""
+        """Implements `Provider.aclose`."""
         await self._client.close()

@@ -11,10 +11,10 @@ from worker.providers.token_counts import read_counts
 
 PROTOCOL = "openai-responses"
 ENCRYPTION_ORIGIN = "openai"
-"""Whose encrypted reasoning it is: it is worth something at this provider only."""
+"""Its `provider` in our events: encrypted reasoning is worth something at this provider only."""
 
 Slot = Literal["content", "summary", "call", "result", "file"]
-"""What of an item a part is; contents and summaries are counted, of the others there is one."""
+"""What of an item a part is; contents and summaries are numbered, of the others there is one."""
 
 
 class PartPlace(NamedTuple):
@@ -25,7 +25,7 @@ class PartPlace(NamedTuple):
 
 
 class ResponsesEvent(Struct, gc=False, forbid_unknown_fields=True):
-    """Any of the events; a field that an event does not have is as it is here."""
+    """Any of the events; a field that an event does not have is at its default."""
 
     type: str = ""
     sequence_number: int | None = None
@@ -74,7 +74,7 @@ PLACE_OF_DONE: dict[str, tuple[PartPlace, str]] = {
     "response.mcp_call_arguments.done": (PartPlace("call", "tool_call"), "arguments"),
     "response.code_interpreter_call_code.done": (PartPlace("call", "tool_call"), "code"),
 }
-"""Events that say the whole of what grew, and in which field."""
+"""Events that repeat all of what grew: where that belongs, and the field that has it."""
 
 CODE_DONE = "response.code_interpreter_call_code.done"
 
@@ -109,7 +109,10 @@ anything = json.Decoder(dict[str, Any])
 
 
 def read_event(name: str, data: bytes) -> tuple[ResponsesEvent, dict[str, Any]]:
-    """One event, and those of its fields that no event is known to have. Raises ProviderError `invalid_response`."""
+    """Returns one event, and those of its fields that no event is known to have.
+
+    Raises ProviderError `invalid_response`.
+    """
     try:
         return _events.decode(data), {}
     except (DecodeError, UnicodeDecodeError, RecursionError):
@@ -144,7 +147,10 @@ class _Counts(Struct, gc=False):
 
 
 def read_usage(counted: object) -> Usage | None:
-    """Token counts; cached ones are within the input, reasoning within the output, unless the total says otherwise."""
+    """Returns token counts; None where there are none.
+
+    Cached tokens are within the input, reasoning within the output, unless the total says otherwise.
+    """
     counts = None if counted is None else read_counts(counted, _Counts)
     if counts is None:
         return None

@@ -70,7 +70,7 @@ class Items:
     def find(self, output_index: int | None, item_id: str | None, *, begins: bool = False) -> Item:
         """Returns the item that an event is about, by its place in the output; some servers change its id on the way.
 
-        One that `begins` is another one if its id is.
+        An item that `begins` is a new one if its id is another.
         """
         key = (item_id or "") if output_index is None else output_index
         item = self._items.get(key)
@@ -91,9 +91,9 @@ class Items:
         executor: Literal["client", "provider"] = "provider",
         media_type: str | None = None,
     ) -> Said:
-        """Returns the part there, begun if there is none; one that has ended does not serve where it grows.
+        """Returns the part there, begun if there is none; where it grows, one that has ended does not serve.
 
-        Raises ProviderError `invalid_response` for one that did not begin, where another broke off.
+        Raises ProviderError `invalid_response` for a part that did not begin, where another broke off.
         """
         said = item.parts.get((place.slot, index))
         if said is not None and not (said.ended and grows):
@@ -115,7 +115,7 @@ class Items:
         return said
 
     def say(self, item: Item, said: Said, text: str) -> None:
-        """More of it."""
+        """Adds text to a part."""
         if not text:
             return
         if said.part is None:
@@ -125,9 +125,10 @@ class Items:
         self.events.append(Delta(part=said.part, kind=said.kind, delta=text))
 
     def complete(self, item: Item, said: Said, whole: object) -> bool:
-        """The provider says all of it once more: what of it had not come comes now. False where we have another text.
+        """Adds what of a part had not come, as the provider says all of it once more.
 
-        Raises ProviderError `invalid_response` where a part that broke off goes on with something missing in between.
+        Returns False where we have another text. Raises ProviderError `invalid_response` where a part that broke off
+        goes on with something missing in between.
         """
         if said.whole or said.ended or not isinstance(whole, str) or not whole:
             return True
@@ -150,7 +151,7 @@ class Items:
         return failure
 
     def cite(self, item: Item, said: Said, fields: dict[str, Any]) -> None:
-        """A citation in it."""
+        """Adds a citation to a part."""
         if said.part is None:
             self._announce(item, said)
         assert said.part is not None
@@ -158,7 +159,7 @@ class Items:
         self.events.append(Annotation(part=said.part, fields=fields))
 
     def end(self, said: Said, *, encrypted: str | None = None) -> None:
-        """It is complete, unless it has been."""
+        """Ends a part, unless it has ended."""
         if said.ended:
             return
         said.ended = True
@@ -170,7 +171,7 @@ class Items:
         self.events.append(PartEnd(part=said.part, encrypted=encrypted or UNSET, provider=origin))
 
     def end_all(self) -> None:
-        """What is still open is complete: the answer is."""
+        """Ends all parts that are still open, as the answer is complete."""
         for item in self._earlier.values():
             for said in item.parts.values():
                 self.end(said)

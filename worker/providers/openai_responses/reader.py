@@ -55,7 +55,7 @@ class ResponsesReader:
     def __init__(self, name: str, so_far: Snapshot | None = None) -> None:
         self.ended = False
         self.finish_reason = Finish()
-        """It never comes: of this protocol only the whole response says that the answer is complete."""
+        """Never set: of this protocol only the whole response says that the answer is complete."""
         self.request_id: str | UnsetType = UNSET
         self._name = name
         earlier = so_far.parts if so_far else ()
@@ -89,7 +89,7 @@ class ResponsesReader:
             events[-1].sequence_number = number
 
     def finish(self, unfinished: bytes, events: list[ProviderEvent]) -> None:
-        """See `AnswerReader.finish`: only an event that has the whole response ends an answer."""
+        """Implements `AnswerReader.finish`: only an event that has the whole response ends an answer."""
         detail = "half an event" if unfinished.strip() else "no response.completed"
         raise problem(self._name, "incomplete_stream", detail)
 
@@ -159,7 +159,10 @@ class ResponsesReader:
             self._keep(parse(self._name, anything, data))
 
     def _content(self, event: ResponsesEvent, content: dict[str, Any], data: bytes) -> None:
-        """A content begins or is complete. That of reasoning ends with its item, whose end says what is encrypted."""
+        """Reads the beginning or the end of a content.
+
+        That of reasoning ends with its item, whose end says what is encrypted.
+        """
         kind, field = KIND_OF_CONTENT.get(str(content.get("type")), (None, ""))
         if kind is None:
             self._keep(parse(self._name, anything, data))
@@ -186,13 +189,13 @@ class ResponsesReader:
         self._items.cite(item, said, event.annotation)
 
     def _cite_rest(self, item: Item, said: Said, annotations: object) -> None:
-        """Citations that only the end has."""
+        """Adds citations that only the end has."""
         if isinstance(annotations, list) and not said.ended:
             for fields in _objects(annotations[said.cited :]):
                 self._items.cite(item, said, fields)
 
     def _begin(self, event: ResponsesEvent) -> None:
-        """An item begins; of a message or of reasoning, its contents do."""
+        """Begins an item; the parts of a message or of reasoning begin with its contents."""
         fields = event.item or {}
         kind = str(fields.get("type"))
         item = self._items.find(event.output_index, _text(fields, "id"), begins=True)
@@ -211,7 +214,10 @@ class ResponsesReader:
         )
 
     def _finish(self, output_index: int | None, fields: dict[str, Any], data: bytes) -> None:
-        """An item is complete, and says all of it once more. Of some servers that is the first that is heard of it."""
+        """Reads the end of an item, which says all of it once more.
+
+        Some servers say nothing of an item before that.
+        """
         kind = str(fields.get("type"))
         if kind not in ITEM_TYPES:
             self._keep(parse(self._name, anything, data))

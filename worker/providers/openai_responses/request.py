@@ -60,7 +60,7 @@ def body(request: GenerationRequest, model: str, *, background: bool, encrypted:
 
 
 def _tool(function: FunctionTool) -> dict[str, Any]:
-    """Returns a function. Unlike in Chat, it would be strict if nothing was said of it."""
+    """Returns a function. Unlike in Chat, it would be strict if `strict` were left out."""
     return {
         "type": "function",
         "name": function.name,
@@ -90,7 +90,7 @@ def _items(message: Message) -> list[dict[str, Any]]:
 
 
 def _answer(message: AssistantMessage) -> list[dict[str, Any]]:
-    """Reasoning, text and calls: an item each."""
+    """Returns reasoning, text and calls, an item each."""
     items = _thoughts(message.reasoning or [])
     texts = [message.content] if isinstance(message.content, str) else [part.text for part in message.content or ()]
     contents: list[dict[str, Any]] = [{"type": "output_text", "text": text} for text in texts if text]
@@ -111,7 +111,7 @@ def _answer(message: AssistantMessage) -> list[dict[str, Any]]:
 
 
 def _thoughts(reasoning: list[Reasoning]) -> list[dict[str, Any]]:
-    """Reasoning as it came, where it is encrypted by OpenAI; of any other it has no copy, and would refuse the id.
+    """Returns reasoning as it came, where OpenAI encrypted it; of any other it has no copy, and would refuse the id.
 
     What had one `item_id` is one item again: its summaries, the last of which has what is encrypted.
     """
@@ -143,7 +143,7 @@ def _content(part: TextPart | ImagePart | FilePart) -> dict[str, Any]:
 
 
 def _file(file: File) -> dict[str, Any]:
-    """By address, or with its content; that must have a name, whose ending says what it is."""
+    """Returns a file by address, or with its content; that must have a name, whose ending says what it is."""
     if file.file_url is not None:
         return {"file_url": file.file_url}
     data = file.file_data or ""

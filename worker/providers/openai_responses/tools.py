@@ -1,7 +1,7 @@
 """Calls among a Responses answer's items: the caller's functions, and the tools that the provider runs itself.
 
-From the item types of the API reference ("The response object"). Any other item, a tool that only who asks for it by
-`extra` gets, is kept raw.
+From the item types of the API reference ("The response object"). Any other item is of a tool that runs only for those
+who ask for it by `extra`, and is kept raw.
 """
 
 import json
@@ -52,7 +52,10 @@ def arguments_of(kind: str, fields: dict[str, Any]) -> str:
 
 
 def result_of(kind: str, fields: dict[str, Any]) -> str | None:
-    """What came of it: text as it is, anything else as JSON; None where nothing did, or nothing that is said."""
+    """Returns a tool's result: text as it is, anything else as JSON.
+
+    Returns None where there is no result, or none that is said.
+    """
     for name in TOOL_OF_ITEM[kind].results:
         if (value := fields.get(name)) is not None:
             return value if isinstance(value, str) else _json(value)
@@ -77,7 +80,7 @@ def rest_of(kind: str, fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def escaped(text: str) -> str:
-    """Text as it stands within a JSON string."""
+    """Returns a text as it stands within a JSON string."""
     return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
