@@ -64,7 +64,7 @@ class Ended:
         return usage_key(self.owner, datetime.fromtimestamp(self.ended_ms / 1000, UTC).date())
 
     def counts(self) -> dict[str, Counter[str]]:
-        """By model, what to add to each counter."""
+        """Returns by model what to add to each counter."""
         mine: Counter[str] = Counter()
         mine[self.state] = 1
         by_model = {_name(self.model): mine}
