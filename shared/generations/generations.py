@@ -368,7 +368,7 @@ class Generations:
         return True
 
     async def accept_again(self, asked: Sequence[Acceptance]) -> list[Acceptance]:
-        """Checks that both Redis still have what was accepted; accepts again, and returns, what one of them lost."""
+        """Verifies that both Redis still have what was accepted; accepts again, and returns, what one of them lost."""
         if not asked:
             return []
         # The queue first: what has ended leaves it, and is known to have ended after that.
