@@ -40,7 +40,7 @@ class ReplayPage:
 
 
 class ReplayPages:
-    """Gives pages; two who need the same one, from wherever they began, share it.
+    """Reads pages; viewers that need the same page share it, wherever they began.
 
     As ids are dense, page n of an attempt begins with its event n * PAGE.
     """
