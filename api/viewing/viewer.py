@@ -83,7 +83,7 @@ class Viewer:
         self.say(self._host.dialect.reset(reason))
 
     def write(self, wire: bytes) -> None:
-        """Writes bytes, if any, to the connection, which must not be full; where it takes chunks, they must be chunks."""
+        """Writes bytes, if any, to the connection, which must not be full; they are chunks where it takes those."""
         if not wire:
             return
         self._written_at = self._loop.time()
