@@ -8,7 +8,7 @@ from shared.request.generation_request import MAX_DEPTH
 
 
 class JsonReading(NamedTuple):
-    """`error` is None where `value` counts. It quotes nothing of the text."""
+    """A value, or why the text has none: `error` is None where `value` counts, and quotes nothing of the text."""
 
     value: Any
     error: str | None

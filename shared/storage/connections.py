@@ -1,4 +1,4 @@
-"""Connections to Redis: redis-py has no timeouts and no retries unless told, and waits where it need not."""
+"""Connections to Redis, with the timeouts and retries that redis-py lacks by default and without its needless waits."""
 
 from collections.abc import Iterable
 from functools import partial
