@@ -82,7 +82,7 @@ def _of_socket(parts: SplitResult) -> str | None:
 
 
 def _of_options(scheme: str, query: str, place: str, database: str) -> str | None:
-    """Returns what is wrong with the options after the ?: redis-py's connection fails by a wrong one only in use."""
+    """Returns what is wrong with the options after the ?; redis-py fails on an unknown one only when it connects."""
     if not query:
         return None
     known = _OPTIONS_OF[scheme]

@@ -167,9 +167,9 @@ class Outage:
 
 
 def _kind(error: BaseException) -> str:
-    """Returns what failed of a connection: "TLS" and "name", which are corrected elsewhere, else "unreachable".
+    """Returns what failed of a connection: "TLS" or "name", as each is corrected elsewhere, else "unreachable".
 
-    That one word stands for all that a single restart can show in many ways.
+    A single restart shows in many ways: "unreachable" stands for all of them.
     """
     cause = error.__cause__ or error.__context__
     if isinstance(cause, ssl.SSLError):
