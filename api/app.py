@@ -45,7 +45,7 @@ DESCRIPTION = (
 def create_app(settings: Settings, away: Sequence[TriedServer] = (), durability: Durability | None = None) -> FastAPI:
     """Returns the app; its lifespan opens and closes what it needs. Raises SettingsError for malformed keys.
 
-    `away` did not answer at start, and are asked for permissions when they do.
+    The Redis in `away` did not answer at start; their permissions are checked once they do.
     """
     redis, queue_redis = connect_both(settings)
     log = Log(redis)

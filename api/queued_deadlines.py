@@ -1,4 +1,4 @@
-"""The deadlines of what waits for a worker, which the API nodes keep; they say once that no worker is alive."""
+"""The deadlines of generations that wait for a worker; API nodes enforce them, and log once that no worker is alive."""
 
 import asyncio
 import random
@@ -20,7 +20,7 @@ NO_WORKER_FOR_S = 10.0
 
 
 class QueuedDeadlines:
-    """One of all nodes looks at a time. `run` is its one task."""
+    """Ends what is due in the queue; one of all nodes looks at a time. `run` is its one task."""
 
     def __init__(
         self,

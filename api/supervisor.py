@@ -12,7 +12,7 @@ logger = logging.getLogger("midstream.api")
 
 
 async def supervise(name: str, run: Callable[[], Awaitable[None]], *, once: bool = False) -> None:
-    """Runs it for ever: when it fails, or ends and is not meant to run `once`, logs that and starts it again."""
+    """Runs a task for ever: when it fails, or ends and is not meant to run `once`, logs that and starts it again."""
     backoff = Backoff(first=0.2, cap=10.0)
     while True:
         began = asyncio.get_running_loop().time()
@@ -30,7 +30,7 @@ async def supervise(name: str, run: Callable[[], Awaitable[None]], *, once: bool
 
 @asynccontextmanager
 async def supervised(name: str, run: Callable[[], Awaitable[None]], *, once: bool = False) -> AsyncIterator[None]:
-    """Supervises it while inside."""
+    """Supervises a task while inside."""
     task = asyncio.create_task(supervise(name, run, once=once))
     try:
         yield

@@ -40,7 +40,7 @@ P = TypeVar("P", Acceptance, Ending)
 class _Given(Generic[P]):
     answered: P
     at: float
-    """When it was given, or kept again (the loop's time)."""
+    """When the answer was given, or kept again (the loop's time)."""
     looks: int = 0
     """How often Redis has answered since it was given, and it was not done yet."""
 
@@ -51,9 +51,9 @@ class _Given(Generic[P]):
 
 
 class _Line(Generic[P]):
-    """Answers of one kind, in the order in which they are looked at; the other kind's Redis holds up none of them.
+    """Answers of one kind, in the order in which they are looked at; a Redis that only the other kind uses delays none.
 
-    `look` is given a page of them, and gives those to look at again. What it meets when Redis is away counts no look.
+    `look` gets a page of them, and returns those to look at again. A look while Redis is away is not counted.
     """
 
     def __init__(self, look: Callable[[list[_Given[P]]], Awaitable[list[_Given[P]]]], durability: Durability) -> None:
@@ -78,7 +78,7 @@ class _Line(Generic[P]):
         return given
 
     async def run(self) -> None:
-        """Looks at what is due, for ever."""
+        """Looks at the answers that are due, for ever."""
         synced_s = self._durability.synced_s
         backoff = Backoff(first=synced_s / 4, cap=synced_s)
         pause = synced_s / 4
@@ -103,7 +103,7 @@ class _Line(Generic[P]):
         return due
 
     async def _page(self, due: list[_Given[P]]) -> None:
-        """Raises redis.exceptions.RedisError where Redis is away: then all of them are still due."""
+        """Looks at a page of answers. Raises redis.exceptions.RedisError where Redis is away; all stay due then."""
         try:
             again = await self._look(due)
         except RedisError as error:
@@ -125,7 +125,10 @@ class _Line(Generic[P]):
 
 
 class Unsynced:
-    """A Redis that is killed comes back without its last second. What it lost is accepted, cancelled, deleted again."""
+    """Remembers answers until Redis has them on disk; accepts, cancels or deletes again what a killed Redis lost.
+
+    Such a Redis comes back without its last second.
+    """
 
     def __init__(self, generations: Generations) -> None:
         self._generations = generations
@@ -133,7 +136,7 @@ class Unsynced:
         self._ended = _Line[Ending](self._look_at_ended, generations.durability)
 
     def remember(self, answered: Answered) -> None:
-        """Looks at it again when it should be on disk."""
+        """Keeps an answer, to look at it again when it should be on disk."""
         if isinstance(answered, Ending):
             self._ended.take(answered)
         else:

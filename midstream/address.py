@@ -23,13 +23,13 @@ Key = Annotated[
 
 
 def url_option(url: str) -> list[str]:
-    """Returns the words with which the next command finds this API: none where it does so by itself."""
+    """Returns the options with which the next command finds this API; none where it needs none."""
     found = os.environ.get("MIDSTREAM_URL") or DEFAULT_URL
     return [] if url == found == DEFAULT_URL else ["--url", url]
 
 
 def start_hint(url: str) -> str:
-    """Returns the beginning of an advice, how to start an API at this address; nothing for another machine's."""
+    """Returns the beginning of an advice how to start an API at this address; empty for another machine's address."""
     parts = urlsplit(url)
     name = parts.hostname or ""
     if parts.scheme != "http" or not is_loopback(name):

@@ -20,12 +20,12 @@ class OwnPackages:
         self.folder = folder
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        """Returns where the package is; None for a name that is none of ours. See `importlib.abc.MetaPathFinder`."""
+        """Implements `importlib.abc.MetaPathFinder.find_spec`; returns None for a name that is none of ours."""
         return PathFinder.find_spec(name, [self.folder]) if name in PACKAGE_NAMES else None
 
 
 def install(folder: str) -> None:
-    """Imports the packages of PACKAGE_NAMES from this folder from now on, in this process.
+    """Makes this process import the packages of PACKAGE_NAMES from this folder from now on.
 
     What somebody else's start-up code (`sitecustomize`, a .pth file) has imported under these names is no longer
     imported under them; who holds such a module keeps it.

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 
 def typed(*words: str) -> str:
-    """Returns a command line for a shell: it begins as the one that was typed, and goes on with these words.
+    """Returns a command line for a shell that begins as the one that was typed, and goes on with these words.
 
     A relative path stays one: the line is for the folder in which we were started.
     """

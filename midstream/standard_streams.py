@@ -39,7 +39,7 @@ class StandardStream(io.FileIO):
         """Whether something was dropped that somebody may have wanted to read."""
 
     def write(self, data: bytes | bytearray | memoryview) -> int:  # type: ignore[override]
-        """Writes all or a part of it, and waits where whoever shares the descriptor made it non-blocking."""
+        """Writes all or a part of `data`; waits where a process that shares the descriptor made it non-blocking."""
         try:
             while (written := super().write(data)) is None:
                 select.select([], [self], [])
@@ -53,10 +53,11 @@ class StandardStream(io.FileIO):
 
 @contextmanager
 def own_streams() -> Iterator[None]:
-    """Makes `sys.stdout` raise CannotWriteError, and `sys.stderr` nothing; its end says the first in one line.
+    """Makes a failing write raise CannotWriteError on `sys.stdout`, and nothing on `sys.stderr`, while inside.
 
-    It ends the program with 0 where the reader of a pipe has gone, and with 1 where a write failed. Text is UTF-8, but
-    for a terminal of another encoding, or where PYTHONIOENCODING asks for one: what that lacks becomes a question mark.
+    Its end writes that error in one line, and ends the program: with 0 where the reader of a pipe has gone, with 1
+    where a write failed. Text is UTF-8, but for a terminal of another encoding, or where PYTHONIOENCODING asks for one:
+    what that lacks becomes a question mark.
     """
     theirs = sys.stdin, sys.stdout, sys.stderr
     _occupy()
@@ -105,7 +106,7 @@ def _give_up() -> None:
 
 
 def _occupy() -> None:
-    """Gives each closed descriptor a file, or our first connection would become standard output."""
+    """Opens a file in place of each closed descriptor, or our first connection would become standard output."""
     for descriptor, mode in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         try:
             os.fstat(descriptor)

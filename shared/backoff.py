@@ -13,7 +13,7 @@ class Backoff:
         """Waits since the last `reset`."""
 
     def reset(self) -> None:
-        """It has succeeded: the next wait is the first."""
+        """Starts over after a success: the next wait is the first again."""
         self._next, self.failures = self._first, 0
 
     def __next__(self) -> float:
@@ -22,5 +22,5 @@ class Backoff:
         return random.uniform(pause / 2, pause)
 
     async def wait(self) -> None:
-        """Wait for so long."""
+        """Sleeps for the next pause."""
         await asyncio.sleep(next(self))

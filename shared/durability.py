@@ -1,4 +1,4 @@
-"""Durability: how long Redis takes until what it said is on its disk, and all times that follow from that.
+"""Durability: how long Redis takes until what it acknowledged is on its disk, and all times that follow from that.
 
 A Redis that crashes comes back without what it had not synced. Those who remember it write it again: a worker the log
 and the lease of what it runs, an API node what it answered. So each waits for the disk before it forgets, and for the
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Durability:
-    """Three times, and those that follow. One of it serves a whole process: `Queue` has it, and gives it to all."""
+    """Three times, and those that follow from them. One serves a whole process: `Queue` has it for all."""
 
     lease_s: float
     """Seconds a worker owns a job without renewing it: the setting `lease`."""
     sync_s: float = 1.0
     """Seconds from one sync of Redis' append-only file to the next (`appendfsync everysec`). Defaults to 1."""
     remembered_s: float = 60.0
-    """Seconds for which what Redis answers and yet does not do is tried again. An outage counts none of them. Defaults
+    """Seconds for which what Redis answers and yet does not do is tried again; an outage does not count. Defaults
     to 60."""
 
     @property

@@ -1,4 +1,4 @@
-"""Text that others wrote, where a log or a terminal reads it: one line, in which nothing is obeyed or hidden.
+"""Text that others wrote, made safe for a log or a terminal: one line, in which nothing is obeyed or hidden.
 
 A model's name or an error of a library may hold a newline, and forge a line; an escape sequence (ECMA-48), and be
 obeyed; or U+202E, which turns the rest of its line round (Unicode, UAX 9).
@@ -11,7 +11,7 @@ _OBEYED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def escaped(text: str) -> str:
-    """Returns the text with an escape, as `\\\\n`, for each character that is not to be seen."""
+    """Returns the text with an escape, as `\\\\n`, for each character that is not printable."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

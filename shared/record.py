@@ -31,13 +31,13 @@ class Shown(msgspec.Struct, omit_defaults=True):
 
     metadata: dict[str, str] = {}
     json: bool = False
-    """The answer is asked for as JSON."""
+    """Whether the answer is asked for as JSON."""
     idle_timeout: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceptance(Terms):
-    """What is taken on."""
+    """What is written of a generation as it is accepted."""
 
     request: bytes
     shown: bytes = b""
@@ -57,7 +57,7 @@ class Record(Terms):
     """A generation's record as it stood when it was read, without the request."""
 
     shown: bytes | None
-    """See Acceptance; None in what an older version has accepted."""
+    """JSON of its Shown; None in what an older version has accepted."""
     fingerprint: str
     created_ms: int
     state: State
@@ -77,7 +77,7 @@ class Record(Terms):
     """Place of its model among those that the request allows: 0 its own, 1 the first fallback."""
 
     def accepted(self, request: bytes) -> Acceptance:
-        """Returns what was taken on, with its request."""
+        """Returns what was accepted, with its request."""
         return Acceptance(
             id=self.id,
             owner=self.owner,

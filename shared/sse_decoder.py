@@ -42,8 +42,8 @@ class SseDecoder:
     def last(self) -> list[ServerSentEvent]:
         """Returns the event whose blank line is missing, as if that had come; the decoder is of no use after that.
 
-        It is for answers of providers, whose events say by themselves whether they are whole. A viewer's client must
-        not ask: what is unfinished is not dispatched (section 9.2.6), and is read again after its last id.
+        It is for answers of providers, whose events show by themselves whether they are whole. A viewer's client must
+        not use it: what is unfinished is not dispatched (section 9.2.6), and is read again after its last id.
         """
         events: list[ServerSentEvent] = []
         self._read(bytes(self._pending), events)

@@ -8,7 +8,7 @@ from shared.request.generation_request import MAX_DEPTH
 
 
 class JsonReading(NamedTuple):
-    """`error` is None where `value` counts. It quotes nothing of the text."""
+    """A value, or why the text has none: `error` is None where `value` counts, and quotes nothing of the text."""
 
     value: Any
     error: str | None
@@ -31,7 +31,7 @@ def read(text: str) -> JsonReading:
 
 
 def nests_deeper(value: Any, limit: int) -> bool:
-    """Says whether lists and objects stand in each other more than `limit` times."""
+    """Says whether lists and objects nest more than `limit` levels deep."""
     layer = [value]
     for _ in range(limit + 1):
         layer = [item for item in layer if isinstance(item, dict | list)]
@@ -42,7 +42,7 @@ def nests_deeper(value: Any, limit: int) -> bool:
 
 
 def cut(value: Any, limit: int) -> Any:
-    """The value with None for the lists and objects that stand in more than `limit` others, which `nests_deeper`."""
+    """Returns the value with None for each list and object in more than `limit` others, as `nests_deeper` counts."""
     if not isinstance(value, dict | list):
         return value
     if limit == 0:

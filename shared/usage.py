@@ -23,7 +23,7 @@ EndState = Literal["completed", "failed", "cancelled", "deleted"]
 By = Literal["day", "model"]
 
 MAX_MODELS_PER_DAY = 200
-"""Models that an owner's day tells apart; what is asked of more of them counts under OTHER_MODEL."""
+"""Most models that are counted by name for one owner and day; all further ones count under OTHER_MODEL."""
 OTHER_MODEL = "other"
 MAX_MODEL_NAME_CHARS = 200
 MAX_DAYS = 400
@@ -52,7 +52,7 @@ class Ended:
     state: EndState
     ended_ms: int
     keep_ms: int
-    """How long it could be met again: as long as its log is kept."""
+    """ms for which it could be counted again: as long as its log is kept."""
     model: str
     """`provider/model` of its last attempt."""
     cached: bool = False
@@ -60,11 +60,11 @@ class Ended:
 
     @property
     def key(self) -> str:
-        """Where it is counted."""
+        """The key of the counters of its owner and day."""
         return usage_key(self.owner, datetime.fromtimestamp(self.ended_ms / 1000, UTC).date())
 
     def counts(self) -> dict[str, Counter[str]]:
-        """By model, what to add to each counter."""
+        """Returns by model what to add to each counter."""
         mine: Counter[str] = Counter()
         mine[self.state] = 1
         by_model = {_name(self.model): mine}

@@ -1,1 +1,1 @@
-"""Who asks, and what they may."""
+"""Who calls, and what they may do."""

@@ -14,8 +14,8 @@ LOCAL_OWNER = "local"
 class ApiKeys:
     """The owner of each API key, by the key's digest; made once at start.
 
-    What is looked up is the SHA-256 of what came. How long that takes says something of the digest only, and nobody can
-    choose a key by its digest: it tells nothing of a key that is ours, whose like the caller would have to know first.
+    A key is looked up by its SHA-256. The time of a look-up can reveal something of that digest only, and nobody can
+    choose a key by its digest: so it reveals nothing of a valid key, which the caller would have to know first.
     """
 
     def __init__(self, settings: Settings) -> None:

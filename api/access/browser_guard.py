@@ -1,8 +1,9 @@
 """The guard against web pages of other sites: a browser sends their requests to any address.
 
-A page may send a POST anywhere without a question, if not read the answer. It reads that too where the name that it
-came from has come to mean this machine (DNS rebinding); the Host is then that name. Where callers have no key, that
-would be everything. A key in `Authorization` no page sends without a question (CORS), which is not answered here.
+A page may send a POST to any address without a preflight, but may not read the answer. It may read that too where the
+name that the page came from has been made to point to this machine (DNS rebinding); the Host is then that name. Where
+callers have no key, such a page could do everything. A key in `Authorization` needs a preflight (CORS), which is not
+answered here.
 """
 
 from starlette.datastructures import Headers
@@ -20,7 +21,7 @@ PORT_OF_SCHEME = {"http": "80", "https": "443"}
 
 
 class BrowserGuard:
-    """Refuses what a page of another site asks (421, 403); all else passes."""
+    """Refuses requests of pages of other sites (421, 403); all others pass."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
@@ -61,7 +62,10 @@ class BrowserGuard:
 
 
 def _is_foreign(headers: Headers, host: str) -> bool:
-    """Judges by what a browser says of the page that asks (Fetch Metadata, 2.3; RFC 6454, 7.3); others say nothing."""
+    """Says whether a page of another site asks, by a browser's headers (Fetch Metadata, 2.3; RFC 6454, 7.3).
+
+    Other clients send none of them.
+    """
     sites, origins = headers.getlist("sec-fetch-site"), headers.getlist("origin")
     if sites:
         return any(site.lower() not in ("same-origin", "none") for site in sites)
@@ -78,7 +82,7 @@ def _is_same(origin: str, host: str) -> bool:
 
 
 def _split(authority: str) -> tuple[str, str]:
-    """Returns name and port as they compare: in lower case, without the dot of the root."""
+    """Returns name and port in the form that is compared: in lower case, without the dot of the root."""
     name, colon, port = authority.lower().rpartition(":")
     if not colon or port.endswith("]"):  # an IPv6 address without one
         name, port = authority.lower(), ""

@@ -1,1 +1,1 @@
-"""One log in a protocol, a folder each. They know events and no sockets: `viewing` is given one of them."""
+"""A log in the form of a protocol, one folder each. Dialects know events and no sockets; `viewing` gets one of them."""

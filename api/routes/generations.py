@@ -160,7 +160,7 @@ async def _accept(use: ApiServices, owner: str, taken: ReadRequest, key: str | N
 async def _noted(use: ApiServices, acceptance: Acceptance, deadline: float | None) -> AsyncIterator[bool]:
     """Notes a request's own deadline while it is accepted inside; where Redis refuses it, nothing of it is left.
 
-    Gives whether it was noted here, and not by an earlier request.
+    Yields whether it was noted here, and not by an earlier request.
     """
     noted = deadline is not None and await use.deadlines.note(acceptance.id, deadline)
     try:

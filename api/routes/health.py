@@ -66,7 +66,7 @@ def _servers(use: ApiServices) -> dict[str, Redis]:
 
 
 async def _write(redis: Redis) -> Exception | None:
-    """Returns why it does not take a write now; None where it does."""
+    """Returns why a Redis does not take a write now; None where it does."""
     try:
         async with asyncio.timeout(WRITE_TIMEOUT_S):
             await redis.set(PROBE_KEY, "1", px=1000)
@@ -76,7 +76,7 @@ async def _write(redis: Redis) -> Exception | None:
 
 
 async def _is_crowded(use: ApiServices, name: str, redis: Redis) -> bool:
-    """Says whether it takes no further connection: this node was told so, or Redis says it of all its clients."""
+    """Says whether a Redis takes no further connection: it has refused one of this node, or its INFO shows it."""
     settings = use.settings
     url = settings.redis_url if name == "MIDSTREAM_REDIS_URL" else str(settings.queue_url)
     if outage_of(url).is_crowded:

@@ -1,4 +1,4 @@
-"""Where requests of a connection end (RFC 9112, section 6): what they send is bounded before the parser has it."""
+"""Where each request of a connection ends (RFC 9112, section 6): its bytes are bounded before the parser gets them."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -44,7 +44,7 @@ class RequestFraming:
         return bool(self.headed or self.held) and not self.whole
 
     def take(self) -> Iterator[bytes]:
-        """Gives what there is of this request, as the parser is to get it. Raises ProblemError for what is none."""
+        """Yields what there is of this request, for the parser. Raises ProblemError for bytes that are no request."""
         while not self.whole and (piece := self._step()) is not None:
             if piece:
                 yield piece

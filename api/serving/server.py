@@ -32,7 +32,7 @@ VIEWER_CUT_S = 2.0
 
 
 class DrainingServer(Server):
-    """Ends in order: listeners closed, viewers told, then the rest."""
+    """A uvicorn server that ends in order: it closes its listeners, sends its viewers elsewhere, then ends the rest."""
 
     def __init__(self, config: Config, hub: Hub) -> None:
         super().__init__(config)

@@ -129,7 +129,7 @@ class UvicornProtocol(HttpToolsProtocol):
         self._read()
 
     def _read(self) -> None:
-        """Gives the parser what there is of the request under way; what comes after its end waits for the answer."""
+        """Feeds the parser what there is of the request under way; what comes after its end waits for the answer."""
         requests = self._requests
         if requests.whole:
             self.flow.pause_reading()
@@ -164,7 +164,7 @@ class UvicornProtocol(HttpToolsProtocol):
         return self.cycle is None or self.cycle.response_complete
 
     def _watch(self) -> None:
-        """Times what has begun and did not come at once."""
+        """Sets the timer of a head or body that has begun and is not complete; unsets it where nothing is due."""
         requests = self._requests
         waits: Literal["head", "body"] | None = None
         if requests.begun:
@@ -283,7 +283,7 @@ class UvicornProtocol(HttpToolsProtocol):
             self._next()
 
     def prepare(self) -> None:
-        """Prepares the head of a response whose body is not uvicorn's: it must name no chunks in HTTP/1.0."""
+        """Makes uvicorn's head fit a body that uvicorn does not write: for HTTP/1.0 it must not announce chunks."""
         if self.scope["http_version"] == "1.0":
             self.cycle.chunked_encoding = False
 
@@ -301,9 +301,9 @@ class UvicornProtocol(HttpToolsProtocol):
         return sending
 
     def give(self) -> DirectConnection | None:
-        """Returns the connection, once the head of the response is written; uvicorn has nothing to do with it any more.
+        """Returns the connection once the head of the response is written; uvicorn then no longer has it.
 
-        None where the client is gone, or its request is not whole yet.
+        Returns None where the client is gone, or its request is not whole yet.
         """
         cycle = self.cycle
         if cycle.disconnected or self.transport.is_closing() or (cycle.keep_alive and not self._requests.whole):
@@ -354,7 +354,7 @@ class _Home:
 
 
 async def gives() -> bool:
-    """Says whether the installed uvicorn lets a connection go, and takes it back: tried on one without a socket."""
+    """Says whether the installed uvicorn gives a connection away and takes it back; tries it without a socket."""
     given: list[DirectConnection | None] = []
     request = b"GET / HTTP/1.1\r\nhost: midstream\r\n\r\n"
 

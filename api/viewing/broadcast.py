@@ -1,4 +1,4 @@
-"""A broadcast: tells all who follow one log's frames that there are more, and joins what they write once for all."""
+"""A broadcast: calls all followers of one log's frames when there are more, and joins what they write once for all."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -25,20 +25,20 @@ class FramesFollower(Protocol):
         """Is called when there is more to write, or an end."""
 
     def take(self, chunks: Mapping[int | None, bytes], end: int, now: float) -> None:
-        """Is called with what is new: for those that have had all up to a position, the one chunk from there to `end`.
+        """Is called with what is new: `chunks` has, for each position of a follower, the chunk from there to `end`.
 
-        No frames, no chunk: what is new may have none. `now` is the loop's time.
+        There is no chunk where new events have no frames. `now` is the loop's time.
         """
 
     def cut(self) -> None:
-        """Ends this one, which failed when it was told."""
+        """Ends this follower, as a call of it has failed."""
 
     def rewind(self) -> None:
-        """Begins again at 0: what it has had is no longer in the log."""
+        """Begins again at 0, as what this follower has had is no longer in the log."""
 
 
 class Broadcast:
-    """Tells followers in rounds; whatever comes until the next one goes into the same write.
+    """Calls the followers in rounds, so that all that comes until the next round goes into one write.
 
     `window` is the seconds from one round to the next, at least.
     """
@@ -92,7 +92,7 @@ class Broadcast:
         self._to_newest.clear()
 
     def reset(self, same: int) -> None:
-        """Drops all frames after those of the first `same` events: who has had more of them starts over."""
+        """Drops all frames after those of the first `same` events; followers that have had more start over."""
         self._forget()
         self._announced = 0
         for follower in self.followers:
@@ -100,7 +100,7 @@ class Broadcast:
                 follower.rewind()
 
     def wake(self) -> None:
-        """Tells the followers soon: what comes until then goes into the same write."""
+        """Calls the followers soon: what comes until then goes into the same write."""
         if self._round is not None:
             self._again = True
         elif self._next_round is None and self.followers:

@@ -56,13 +56,13 @@ class Connection(Protocol):
 
 
 class Home(Protocol):
-    """The giver of a connection, who gets it back."""
+    """The giver of a connection, which gets it back."""
 
     def lost(self, connection: DirectConnection) -> None:
         """Is called when it is closed."""
 
     def give_back(self, connection: DirectConnection, transport: asyncio.Transport, early: bytes) -> None:
-        """Takes it back after the response; `early` is what the client has sent meanwhile."""
+        """Takes the connection back after the response; `early` is what the client has sent meanwhile."""
 
 
 class DirectConnection(asyncio.Protocol):
@@ -84,7 +84,7 @@ class DirectConnection(asyncio.Protocol):
         self._ending = False
 
     def serve(self, reader: ConnectionUser) -> None:
-        """Begins: from now on the transport tells `reader`."""
+        """Begins to serve `reader`, which the transport calls from now on."""
         self._reader = reader
         # Nothing is held beyond what the kernel refuses of one write, and it is told of at once.
         self._transport.set_write_buffer_limits(high=least_limit(self._transport))

@@ -18,7 +18,7 @@ from shared.log.events import ORIGIN
 
 
 class EventStream(Response):
-    """Replays from the start that was asked for, follows, and ends after the terminal event.
+    """Replays a log from the requested start, follows it, and ends after the terminal event.
 
     `admitted` is False where Redis could not be asked: the stream is open already when that is decided, so
     a refusal just ends it, and the client's reconnect gets the status. `first` is sent before all else.
@@ -98,7 +98,7 @@ class EventStream(Response):
             self._begin(viewer, start)
 
     async def _admit_late(self, viewer: Viewer) -> ResumePoint | None:
-        """Decides once Redis can be asked; a restarted one is given time to have again what it lost."""
+        """Decides once Redis answers; a restarted Redis is given time until what it lost is written again."""
         loop = asyncio.get_running_loop()
         backoff = Backoff()
         give_up_at = loop.time() + self._hub.generations.durability.given_up_s

@@ -27,7 +27,7 @@ class Frames:
     def clear(self) -> None:
         """Begins anew, with none."""
         self.count = 0
-        """How many events there are."""
+        """Number of events."""
         self._blocks: list[bytes] = []
         self._starts: list[int] = []
         """Position before each block."""
@@ -44,7 +44,7 @@ class Frames:
         return sum(map(len, self._blocks)) + self._size
 
     def add(self, entry: RawEntry) -> None:
-        """Frames the next event."""
+        """Adds the frame of the next event."""
         frame = self._framer.frame(entry)
         self._recent.append(frame)
         self.count += 1

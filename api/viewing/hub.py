@@ -31,13 +31,13 @@ class Hub:
         self.dialect = dialect
         self.catch_up_s = generations.durability.catch_up_s
         self.linger_s = 5.0
-        """Seconds a tail outlives its last watcher, who may come back: longer than the `retry` that it is told."""
+        """Seconds a tail outlives its last watcher, who may come back: longer than the `retry` that viewers get."""
         self.viewers: set[Viewer] = set()
         self.pages = ReplayPages(log, dialect)
         self.direct = False
         """Whether viewers' connections are taken over from the HTTP server."""
         self.leaving = False
-        """The process was told to end: `/livez` says so, and soon `drain` follows."""
+        """Whether the process was told to end: `/livez` says so, and soon `drain` follows."""
         self._subscriber = Subscriber(log.redis, timeout=settings.redis_timeout)
         self._tails: dict[str, Tail] = {}
         self._watchers: dict[Tail, int] = {}
@@ -94,7 +94,7 @@ class Hub:
             self._close(next(iter(self._unwatched)))
 
     def _return(self, tail: Tail) -> None:
-        """Counts a tail no longer among those that nobody watches."""
+        """Removes a tail from those that nobody watches."""
         end, size = self._unwatched.pop(tail)
         self._unwatched_bytes -= size
         end.cancel()
@@ -116,7 +116,7 @@ class Hub:
             del self._tails[tail.generation_id]
 
     def join(self, viewer: Viewer) -> None:
-        """Reaches this viewer from now on with heartbeats, the stall limit and the drain."""
+        """Adds a viewer, which from now on gets heartbeats, the stall limit and the drain."""
         self.viewers.add(viewer)
         viewer.draining = self._draining
 
@@ -126,7 +126,7 @@ class Hub:
             self.release(tail)
 
     def run(self, work: Coroutine[None, None, None]) -> None:
-        """Runs what a viewer needs a task for."""
+        """Runs a viewer's coroutine in a task of its own."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -140,7 +140,7 @@ class Hub:
             viewer.drain()
 
     def cut(self) -> None:
-        """Aborts the viewers that are still here."""
+        """Ends the connections of the viewers that are still here, at once."""
         for viewer in list(self.viewers):
             viewer.cut()
 

@@ -1,4 +1,4 @@
-"""What is known of a log: the position of each event, and how it ended. It gives listeners what comes."""
+"""What is known of a log: the position of each event, and how it ended. It passes what comes on to listeners."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol, cast
@@ -10,7 +10,7 @@ from shared.record import State
 
 
 class LogListener(Protocol):
-    """A listener that is given a log's events, each once and in order. None of its methods may wait."""
+    """A listener that gets a log's events, each once and in order. None of its methods may wait."""
 
     def add(self, entry: RawEntry, /) -> None:
         """Takes the next event."""
@@ -22,11 +22,11 @@ class LogListener(Protocol):
         """Takes the place in line while the log is empty; None once a worker has it."""
 
     def changed(self) -> None:
-        """Is called when enough was given for now: more events, the place in line, or an end."""
+        """Is called after a group of changes: more events, the place in line, or an end."""
 
 
 class KnownLog:
-    """Counts events and tells listeners of them; it keeps none. Ids are dense within an attempt.
+    """Counts events and passes them on to listeners, but keeps none. Ids are dense within an attempt.
 
     A position is the number of events up to and with one. A listener that joins late misses what came before.
     """
@@ -82,13 +82,13 @@ class KnownLog:
         return position if 0 <= position <= end else None
 
     def listen(self, listener: LogListener) -> None:
-        """Gives what comes to this one, too."""
+        """Adds a listener, which gets what comes from now on."""
         self._listeners += (listener,)
 
     def take_delta(self, message: bytes) -> bool:
-        """Takes the publication of one delta that follows, as most are: ten thousand a second. False for another.
+        """Takes the publication of one delta that follows; returns False for any other publication.
 
-        It does what reading the publication and `extend` would do.
+        Most are such: ten thousand a second. It does what reading the publication and `extend` would do.
         """
         if self.state is not None or not message.startswith(self._next):
             return False
@@ -129,17 +129,17 @@ class KnownLog:
         return same
 
     def wait(self, position: int | None) -> None:
-        """Gives listeners the place in line, as the log is empty."""
+        """Passes the place in line on to the listeners, as the log is empty."""
         for listener in self._listeners:
             listener.queued(position)
         self.tell()
 
     def end(self) -> None:
-        """Says that there is nothing to follow any more."""
+        """Notes that there is nothing to follow any more, and calls the listeners."""
         self.gone = True
         self.tell()
 
     def tell(self) -> None:
-        """Lets listeners have what they were given."""
+        """Calls `changed` of each listener, after a group of changes."""
         for listener in self._listeners:
             listener.changed()

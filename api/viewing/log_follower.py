@@ -1,4 +1,4 @@
-"""A log follower: learns one log's events as they come, and notices a Redis that came back older."""
+"""A log follower: reads one log's events as they come, and notices a Redis that came back older."""
 
 import asyncio
 
@@ -21,7 +21,7 @@ QUEUE_POLL_S = 1.0
 
 
 class LogFollower:
-    """Subscribes, reads the log, then goes live; closes gaps from the log, which alone is the truth.
+    """Subscribes, reads the log, then follows publications; fills gaps from the log, which alone is the truth.
 
     `check` is the seconds without a publication after which it looks at the log all the same.
     """
@@ -42,7 +42,7 @@ class LogFollower:
         self._due = asyncio.Event()
 
     def subscribed(self) -> None:
-        """Is called when the subscription stands: what came before is read from the log now."""
+        """Is called when the subscription stands; makes `run` read from the log what came before."""
         self._subscribed = True
         self._due.set()
 
@@ -119,7 +119,7 @@ class LogFollower:
             await self._look_at_line()
 
     async def _refill(self) -> bool:
-        """Reads on from the last event; False where what we have is not what the log says."""
+        """Reads on from the last event; returns False where the log does not say what we have."""
         while True:
             last = self.known.last
             # The last event is read again: if it is not there, Redis came back older and an attempt began.
@@ -138,7 +138,7 @@ class LogFollower:
                 return True
 
     async def _await_rest(self) -> bool:
-        """Judges a log that ends before our last event. False where it went another way."""
+        """Decides what to do of a log that ends before our last event; returns False where it went another way."""
         loss = await self._restoration.judge(self.known)
         if loss == "final":
             self._end_gone()

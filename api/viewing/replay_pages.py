@@ -40,7 +40,7 @@ class ReplayPage:
 
 
 class ReplayPages:
-    """Gives pages; two who need the same one, from wherever they began, share it.
+    """Reads pages; viewers that need the same page share it, wherever they began.
 
     As ids are dense, page n of an attempt begins with its event n * PAGE.
     """
@@ -65,7 +65,7 @@ class ReplayPages:
         return page
 
     def expect(self, generation_id: str, cursor: EventId) -> asyncio.Task[ReplayPage]:
-        """Begins to read what is soon asked for: while one page is being sent, the next is on its way."""
+        """Begins to read the page after a cursor, so that the next page is read while one is being sent."""
         first = ORIGIN if cursor == ORIGIN else EventId(cursor.token, (cursor.seq + 1) // LOG_PAGE * LOG_PAGE)
         reading = self._reading.get((generation_id, first))
         if reading is None:

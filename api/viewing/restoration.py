@@ -16,7 +16,7 @@ it was deleted, has expired or is lost (`final`).
 
 
 class Restoration:
-    """Judges what a log has lost, and gives its worker time while Redis has forgotten the generation altogether."""
+    """Decides what becomes of what a log has lost; waits for its worker while Redis has lost the whole generation."""
 
     __slots__ = ("_forgotten_at", "_generations", "_id", "_log")
 

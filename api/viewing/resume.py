@@ -1,4 +1,4 @@
-"""The decision where a viewer begins, or why it gets nothing, before a byte is sent."""
+"""The decision where a viewer begins or why it gets nothing, made before a byte is sent."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,7 +15,7 @@ Refusal = Literal["not_found", "gone", "unreadable", "over"]
 
 @dataclass(frozen=True, slots=True)
 class ResumePoint:
-    """Where a viewer begins: after `cursor`, told first that it starts over where `reset` says why.
+    """Where a viewer begins: after `cursor`; where it starts over, `reset` is the reason, which it is sent first.
 
     `sealed` is whether the log had its end already when this was decided.
     """
@@ -47,7 +47,7 @@ def read_cursor(text: str) -> ResumePoint:
 
 
 def refusal(found: Found, owner: str) -> Refusal | None:
-    """Returns why this owner cannot have what was found; whose it is stays unsaid."""
+    """Returns why this owner cannot have what was found, without saying whose it is."""
     if found.existence is Existence.NOTHING or found.owner != owner:
         return "not_found"
     if found.existence is Existence.UNREADABLE:

@@ -8,10 +8,10 @@ from shared.log.entry import RawEntry
 
 
 class Tail:
-    """Listens to what becomes known of a log, holds the frames of its events, and broadcasts them.
+    """Listens to a log's KnownLog, holds the frames of its events, and broadcasts them.
 
-    One log may have several tails, each in another dialect. `window` is the seconds from one telling of the viewers to
-    the next, at least.
+    One log may have several tails, each in another dialect. `window` is the least seconds from one round of the
+    broadcast to the next.
     """
 
     __slots__ = ("_dialect", "broadcast", "frames", "generation_id", "known", "line")

@@ -25,7 +25,7 @@ class Host(Protocol):
     """Seconds a cursor may be ahead of a growing log: an older Redis soon has the rest again."""
 
     def leave(self, viewer: Viewer, tail: Tail | None) -> None:
-        """Takes leave of this one, which no longer watches the tail."""
+        """Removes this viewer, which no longer watches the tail."""
 
 
 class Viewer:
@@ -73,17 +73,17 @@ class Viewer:
         return self._connection.chunked
 
     def say(self, body: bytes) -> None:
-        """Sends this before anything else that is its own."""
+        """Sends these bytes to this viewer before any other frames of its own."""
         self._current = False
         self._due += body
         self.advance()
 
     def say_reset(self, reason: ResetReason) -> None:
-        """Tells it that what follows starts from the beginning of the log."""
+        """Sends the `reset` which says that what follows starts from the beginning of the log."""
         self.say(self._host.dialect.reset(reason))
 
     def write(self, wire: bytes) -> None:
-        """Hands bytes to the connection, if there are any: as chunks where it takes those, and not while it is full."""
+        """Writes bytes, if any, to the connection, which must not be full; they are chunks where it takes those."""
         if not wire:
             return
         self._written_at = self._loop.time()
@@ -97,7 +97,7 @@ class Viewer:
         self.advance()
 
     def finish(self) -> None:
-        """Ends it once all is written that is due."""
+        """Ends the connection once all that is due is written."""
         self._current = False
         self._done = True
         self.advance()
@@ -126,7 +126,7 @@ class Viewer:
                 return
 
     def take(self, chunks: Mapping[int | None, bytes], end: int, now: float) -> None:
-        """Does `advance`, thousands of times for each event: who is as far as another one was, writes the same."""
+        """Does what `advance` does, for thousands of viewers at each event: those at one position write one chunk."""
         connection = self._connection
         piece = chunks.get(self.position)
         if piece and self._current and connection.chunked and not connection.full:
@@ -152,7 +152,7 @@ class Viewer:
             self.write(piece)
 
     def _step(self, tail: Tail) -> bool:
-        """Does the next thing that following is made of; False where there is nothing to do."""
+        """Does the next step of following the tail; returns False where there is nothing to do."""
         known = tail.known
         if known.gone:
             self._done = True
@@ -176,7 +176,7 @@ class Viewer:
         return True
 
     def _locate(self, tail: Tail) -> bool:
-        """Finds the cursor's place in the frames; False where it may still come."""
+        """Finds the cursor's place in the frames; returns False where its event may still come."""
         known = tail.known
         self.position = known.position(self._cursor)
         if self.position is not None:
@@ -229,7 +229,7 @@ class Viewer:
         self._close()
 
     async def room(self) -> bool:
-        """Waits until the connection takes another write; False where there is to be none."""
+        """Waits until the connection takes another write; returns False where there is to be none."""
         while self.open and (self._connection.full or self._due):
             if self._connection.full:
                 await self._wait()
@@ -239,7 +239,7 @@ class Viewer:
         return self.open
 
     async def pause(self, seconds: float) -> None:
-        """Waits this long; heartbeats go on, and the end of the connection ends it."""
+        """Waits this long, or until the connection ends; heartbeats go on meanwhile."""
         until = self._loop.time() + seconds
         while self.open and (left := until - self._loop.time()) > 0:
             await self._wait(left)

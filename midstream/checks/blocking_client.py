@@ -18,7 +18,7 @@ REFUSAL_HEARD_S = 0.2
 def open_client(url: str, timeout: float) -> redis.Redis:
     """Opens a client for any address that a worker takes; `timeout` is the seconds for a connection, and for a reply.
 
-    With Sentinels it leads to the primary that they name, who are asked at its first command.
+    With Sentinels it leads to the primary that they name; they are asked at its first command.
     """
     limits: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
     address = sentinel_address(url)
@@ -40,9 +40,10 @@ def unless_closed(ask: Callable[[], Any]) -> dict[str, Any] | None:
 
 
 def refuse_if_hung_up(client: redis.Redis) -> None:
-    """Raises, in its words, why Redis takes no connection; ignores whatever else is wrong.
+    """Raises the reason why Redis takes no connection, in its words; ignores whatever else is wrong.
 
-    It says so to whoever connects, and closes: who writes first, as redis-py does, may only see a broken pipe.
+    Redis says so to each new connection, and closes it: a client that writes first, as redis-py does, may only see a
+    broken pipe.
     Raises redis.ConnectionError where it has too many, else redis.ResponseError.
     """
     made: Any = client.connection_pool.make_connection()

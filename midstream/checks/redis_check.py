@@ -38,7 +38,7 @@ class CheckedRedis:
 
 
 def examine(place: CheckedRedis, *, timeout_s: float = REDIS_TIMEOUT_S) -> Iterator[Finding]:
-    """Gives all findings but those on workers and durability; one where it does not answer."""
+    """Yields all findings but those on workers and durability; only one where the Redis does not answer."""
     client = open_client(place.server.url, timeout_s)
     try:
         refuse_if_hung_up(client)
@@ -58,7 +58,7 @@ def examine(place: CheckedRedis, *, timeout_s: float = REDIS_TIMEOUT_S) -> Itera
 
 
 def workers(place: CheckedRedis, program: str) -> Iterator[Finding]:
-    """Says whether anybody runs what is accepted; nothing where Redis does not say, which is told of already."""
+    """Yields a finding on whether workers are alive; none where Redis does not answer, which is found already."""
     client = open_client(place.server.url, REDIS_TIMEOUT_S)
     try:
         clock: Any = client.time()
@@ -77,7 +77,7 @@ def workers(place: CheckedRedis, program: str) -> Iterator[Finding]:
 
 
 def cannot_promise(url: str) -> tuple[str, str] | None:
-    """Returns why it cannot say what is on its disk, and what to do; None where it can, or does not answer."""
+    """Returns why a Redis cannot say what is on its disk, and what to do; None where it can, or does not answer."""
     # redis-py types its methods for asyncio as well.
     client: Any = open_client(url, REDIS_TIMEOUT_S)
     try:
@@ -99,7 +99,7 @@ def _lacks(server: TriedServer, timeout_s: float) -> MissingPermissions:
 
 
 def _no_use(place: CheckedRedis, error: BaseException) -> Finding:
-    """Returns why it cannot be used at all: it does not answer, or that is its answer."""
+    """Returns the finding that a Redis cannot be used at all: it does not answer, or answers with an error."""
     if type(error) is redis.ConnectionError and isinstance(error.__cause__, redis.RedisError):
         error = error.__cause__
     if is_crowded(error):

@@ -11,7 +11,7 @@ OLDEST_REDIS = (7, 0)
 
 
 def version(subject: str, info: dict[str, Any]) -> Finding:
-    """Says whether it is new enough."""
+    """Returns a finding on whether a Redis is new enough."""
     # Valkey says 7.2.4 in `redis_version` for clients that know Redis only.
     if "valkey_version" in info:
         return Finding("ok", subject, f"Valkey {info['valkey_version']}")
@@ -22,7 +22,7 @@ def version(subject: str, info: dict[str, Any]) -> Finding:
 
 
 def persistence(subject: str, info: dict[str, Any], directives: dict[str, str]) -> Finding:
-    """Says whether what it acknowledged survives its restart."""
+    """Returns a finding on whether what a Redis acknowledged survives its restart."""
     subject = f"{subject}, persistence"
     if not info["aof_enabled"]:
         advice = "set `appendonly yes`; without it a restart of the server loses accepted generations"
@@ -39,7 +39,7 @@ def persistence(subject: str, info: dict[str, Any], directives: dict[str, str]) 
 
 
 def policy(subject: str, info: dict[str, Any]) -> Finding:
-    """Says whether it deletes what it holds."""
+    """Returns a finding on whether a Redis deletes what it holds."""
     subject, said = f"{subject}, eviction", info["maxmemory_policy"]
     if said == "noeviction":
         return Finding("ok", subject, said)
@@ -49,7 +49,10 @@ def policy(subject: str, info: dict[str, Any]) -> Finding:
 
 
 def connections(subject: str, info: dict[str, Any], needed: int) -> Iterator[Finding]:
-    """Says whether it takes as many as an API and a worker may open, and refused none; nothing where it hides that."""
+    """Yields a finding on whether a Redis has connections enough for an API and a worker, and has refused none.
+
+    Where the Redis hides its limit, there is no finding.
+    """
     if (most := info.get("maxclients")) is None:
         return
     open_now, refused = info["connected_clients"], info.get("rejected_connections", 0)

@@ -31,7 +31,7 @@ class HttpAnswer(NamedTuple):
 
 
 def examine(url: str, key: str | None) -> Iterator[Finding]:
-    """Gives all findings, in the order in which one would repair them. Raises RefusedError for a wrong URL or key."""
+    """Yields all findings, in the order in which to repair them. Raises RefusedError for a wrong URL or key."""
     url = checked_url(url)
     with http_client(url, key, httpx2.Timeout(SERVER_TIMEOUT_S)) as http:
         try:

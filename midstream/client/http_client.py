@@ -73,7 +73,7 @@ class HttpClient:
         return self._json("GET", "/v1/usage", {name: value for name, value in given.items() if value is not None})
 
     def cancel(self, generation_id: str) -> dict[str, Any]:
-        """Asks for the end; the answer's `state` says how far that is."""
+        """Asks for the end of a generation; the answer's `state` says whether it has ended."""
         return self._json("POST", f"{path_of(generation_id)}/cancel")
 
     @contextmanager
@@ -118,7 +118,7 @@ class HttpClient:
             return answer
 
     def no_api(self) -> UnreachableError:
-        """Returns the error that something answers, but not as this API does."""
+        """Returns the error for an address where something other than this API answers."""
         return UnreachableError(f"what answers at {self.url} is not a Midstream API; name its address with --url")
 
     def _problem(self, response: httpx2.Response) -> ClientError:
@@ -174,7 +174,7 @@ def http_client(url: str, key: str | None, timeout: httpx2.Timeout) -> httpx2.Cl
 
 
 def checked_url(url: str) -> str:
-    """Returns an address without a slash at its end. Raises RefusedError for what is none."""
+    """Returns an address without a slash at its end. Raises RefusedError for text that is no address."""
     try:
         parts = urlsplit(url)
         valid = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
@@ -196,7 +196,7 @@ def body_of(response: httpx2.Response, limit: int) -> bytes:
 
 
 def _said(problem: Any) -> str:
-    """Returns what a problem document tells: its title, and the fields that are wrong or else its detail."""
+    """Returns what a problem document says: its title, and the fields that are wrong or else its detail."""
     if not isinstance(problem, dict):
         return ""
     errors = problem.get("errors")

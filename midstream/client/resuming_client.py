@@ -29,8 +29,8 @@ class ViewerEvent(NamedTuple):
 class ResumingClient:
     """Follows one generation to its end, through any number of connections (docs/protocol.md).
 
-    Either a new one, from the `body` of `POST /v1/generations`: its Idempotency-Key makes the POST safe to
-    repeat until an answer names the generation. Or an existing one, from behind the event `after`.
+    It is either a new one, from the `body` of `POST /v1/generations`: the Idempotency-Key makes the POST safe to
+    repeat until an answer names the generation. Or it is an existing one, followed from behind the event `after`.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class ResumingClient:
         self._retry = 0.0
 
     def events(self) -> Iterator[ViewerEvent]:
-        """Gives each event after the cursor exactly once, up to the terminal one.
+        """Yields each event after the cursor exactly once, up to the terminal one.
 
         Raises ClientError where the API says no, or where it stayed away for too long.
         """
@@ -94,7 +94,7 @@ class ResumingClient:
         return self.client.open("GET", f"{path_of(self.generation_id)}/events", headers)
 
     def _learn(self, response: httpx2.Response) -> bool:
-        """Takes what the answer's head says; True where no stream comes with it."""
+        """Reads the head of the answer; returns True where no stream comes with it."""
         self.reached = True
         if response.status_code == 204:
             self.ended = True
@@ -148,10 +148,10 @@ _NEEDED: dict[str, dict[str, type]] = {
     "annotation": {"fields": dict},
 }
 _KINDS: dict[str, type] = {"number": int, "position": int, "delta": str}
-"""Fields that are worked with, and what they are in every event of the API."""
+"""Fields that we use, and their types in every event of the API."""
 
 
 def _fits(event: str, fields: dict[str, Any]) -> bool:
-    """Says whether an event has what is worked with: anything may answer at an address."""
+    """Says whether an event has the fields that we use, of their types: anything may answer at an address."""
     needed = all(isinstance(fields.get(name), kind) for name, kind in _NEEDED.get(event, {}).items())
     return needed and all(isinstance(fields.get(name), kind | None) for name, kind in _KINDS.items())

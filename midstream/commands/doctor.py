@@ -32,7 +32,7 @@ EMBEDDED_NAME = "embedded server"
 
 
 def configured() -> Settings:
-    """Reads the settings as the programs do that they are for: `midstream up` where they name no Redis.
+    """Reads the settings as the program would that they are for: `midstream up` where they name no Redis.
 
     Raises SettingsError.
     """
@@ -42,7 +42,7 @@ def configured() -> Settings:
 
 
 def examine(settings: Settings, data_dir: Path) -> Iterator[Finding]:
-    """Gives all findings, in the order in which one would repair them."""
+    """Yields all findings, in the order in which to repair them."""
     yield Finding("ok", "Python", sys.version.split()[0])
     for warning in warnings(settings.known()):
         subject, state, advice = warning.split(": ", 2)
@@ -90,7 +90,7 @@ def _binary(data_dir: Path) -> Finding:
 
 
 def _data_folder(data_dir: Path) -> Iterator[Finding]:
-    """Says whether `up` could make its folder and write to it; nothing is made here."""
+    """Yields a finding on whether `up` could make its folder and write to it; makes nothing itself."""
     # Path.exists raises where a folder on the way is closed to us.
     place = next(place for place in (data_dir.absolute(), *data_dir.absolute().parents) if os.path.exists(place))
     if not (os.path.isdir(place) and os.access(place, os.W_OK | os.X_OK)):

@@ -20,7 +20,7 @@ REPAIR_TIMEOUT_S = 3600.0
 
 
 def run(data_dir: Path) -> int:
-    """Repairs, and says on stdout what was done; returns 0 where the file can be read now.
+    """Repairs the file, and says on stdout what was done; returns 0 where it can be read now.
 
     Raises StartError where it cannot be, or the folder is in use.
     """
@@ -52,7 +52,7 @@ def run(data_dir: Path) -> int:
 
 
 def _why(error: OSError) -> str | None:
-    """Returns the reason; of a whole tree there is a list of source, destination and words for each file."""
+    """Returns the reason of a failed copy; for a tree the error lists source, destination and reason of each file."""
     return str(error.args[0][0][2]) if isinstance(error, shutil.Error) else error.strerror
 
 
@@ -69,9 +69,9 @@ def _appended(files: Path) -> list[Path]:
 
 
 def _is_whole(file: Path, *options: str) -> bool:
-    """Says whether the server's own checker reads it to its end.
+    """Says whether the server's own checker reads a file to its end.
 
-    Not asked by the manifest, as Valkey 9.1's takes its own base file for a damaged one.
+    The checker does not get the manifest, with which Valkey 9.1's takes its own base file for a damaged one.
     """
     binary = find_binary()
     name = "redis-check-aof" if "redis" in binary.name else "valkey-check-aof"

@@ -48,7 +48,7 @@ def run(host: str | None, port: int | None, data_dir: Path, workers: int, proces
 
 
 def _check_owner(data_dir: Path) -> None:
-    """Raises StartError where somebody else has put something there for us to run, with our keys."""
+    """Raises StartError where another user could have put something into the folder for us to run, with our keys."""
     if data_dir.is_absolute() or not data_dir.exists():
         return
     if flaw := others_can_write(data_dir.stat()):
@@ -59,9 +59,9 @@ def _check_owner(data_dir: Path) -> None:
 
 
 def run_apis(settings: Settings, processes: int, words: Sequence[str] = ()) -> int:
-    """Runs so many API processes on one port; as `run`, but for Redis, workers and simulator.
+    """Runs so many API processes on one port, as `run` does, but without Redis, workers and simulator.
 
-    `words` are those of the command line that they get.
+    `words` are the arguments of their command line.
     """
     with reserved_port(settings.host, settings.port, processes) as port:
         environment = without_strangers(settings.known()) | {
@@ -72,7 +72,7 @@ def run_apis(settings: Settings, processes: int, words: Sequence[str] = ()) -> i
 
 
 def run_workers(settings: Settings, processes: int) -> int:
-    """Runs so many workers on the settings' Redis; as `run`, but for Redis, APIs and simulator."""
+    """Runs so many workers on the settings' Redis, as `run` does, but without Redis, APIs and simulator."""
     return asyncio.run(supervise([_workers(processes, without_strangers(settings.known()), settings.drain_timeout)]))
 
 
@@ -119,9 +119,9 @@ async def supervise(
 ) -> int:
     """Keeps the started `server` and all children running until a signal; then ends the children in stages.
 
-    Children of one stage end together. When all that say so are ready, `greeting` runs once, and whoever started us
-    is told. Returns 130 where a second signal cut the end short, else 0. Raises StartError where a child refuses its
-    configuration, or ends again and again before it is ready.
+    Children of one stage end together. When all that report it are ready, `greeting` runs once, and this process
+    reports itself ready. Returns 130 where a second signal cut the end short, else 0. Raises StartError where a child
+    refuses its configuration, or ends again and again before it is ready.
     """
     stop, force = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()

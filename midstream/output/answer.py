@@ -21,8 +21,8 @@ class AnswerWriter:
     line; with `final`, text is held (at most the API's `max_log`) until the generation has completed, so that
     only what stands is ever written. The generation's end ends the last line of its text, if there is any.
 
-    It may go on where an earlier one was left. Then `before` gives that one as it was; it is asked only where
-    nothing written here tells whether the text ended within a line, or how a part began. `saving` is the command
+    It may go on where an earlier writer was left. Then `before` returns that writer as it was; it is called only where
+    nothing written here shows whether the text ended within a line, or how a part began. `saving` is the command
     that gets the answer's files.
     """
 
@@ -84,7 +84,7 @@ class AnswerWriter:
         return self._out_open
 
     def _recall(self) -> None:
-        """Learns from the earlier writer how the text was left, and which parts had begun."""
+        """Takes over from the earlier writer how the text was left, and which parts had begun."""
         if self._before is None:
             return
         before, self._before = self._before(), None
@@ -229,6 +229,6 @@ class JsonLines:
             self.outcome = event.type
 
     def note(self, text: str) -> None:
-        """Says something beside the events."""
+        """Writes a note beside the events."""
         self.err.write(one_line(text) + "\n")
         self.err.flush()

@@ -29,7 +29,7 @@ EXTENSION_OF_TYPE = {
 
 
 def save(folder: Path, generation_id: str, parts: list[dict[str, Any]]) -> Iterator[str]:
-    """Writes each whole file among a snapshot's parts into the folder, and gives its path.
+    """Writes each whole file among a snapshot's parts into the folder, and yields its path.
 
     Names are made of the id, a number and the media type: nothing that a model said becomes part of a path. Raises
     NotFound where there is none, and ClientError where one cannot be written; a file that is there already stays.

@@ -22,7 +22,7 @@ async def greet(
 ) -> None:
     """Waits until a POST to the API at `base` would be answered at once, and says so on stdout.
 
-    The children that say themselves that they are ready have done so. `simulator` is the one that was started here, at
+    Children that report themselves ready have done so before. `simulator` is the one that was started here, at
     `simulator_url`; None where there is none.
     """
     # trust_env: a proxy from the environment has no business with our own loopback.
@@ -54,7 +54,7 @@ async def _models(client: httpx2.AsyncClient, base: str, key: str | None) -> dic
 
 
 async def all_ready(children: list[Subprocess], *, reminder_s: float = READY_REMINDER_S) -> None:
-    """Waits until each of them has said that it is ready, and name those that take long."""
+    """Waits until each child has said that it is ready, and names those that take long."""
     while waiting := [child for child in children if not child.ready.is_set()]:
         tasks = [asyncio.create_task(child.ready.wait()) for child in waiting]
         _, late = await asyncio.wait(tasks, timeout=reminder_s)
@@ -66,7 +66,7 @@ async def all_ready(children: list[Subprocess], *, reminder_s: float = READY_REM
 
 
 async def _answers(client: httpx2.AsyncClient, url: str) -> None:
-    """Waits until a GET there is answered by 200, and says so where it takes long."""
+    """Waits until a GET of `url` is answered by 200, and says so where it takes long."""
     clock = asyncio.get_running_loop().time
     remind = clock() + READY_REMINDER_S
     while True:

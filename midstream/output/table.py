@@ -23,7 +23,7 @@ class Cell(NamedTuple):
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[Cell]], *, right: frozenset[str]) -> None:
-    """Writes it to stdout; columns of `right` are numbers. A file or a pipe has no width."""
+    """Writes a table to stdout; columns in `right` are numbers. A file or a pipe has no width."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for line in lines(headings, rows, right=right, width=width):
         print(line)
@@ -32,7 +32,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[Cell]], *, righ
 def lines(
     headings: Sequence[str], rows: Sequence[Sequence[Cell]], *, right: frozenset[str], width: int | None
 ) -> Iterator[str]:
-    """Gives a table, if that fits; else each row's first value, and below it the others, each behind its heading."""
+    """Yields the lines of a table, if that fits; else each row's first value, and below it the others with headings."""
     texts = [[cell.text for cell in row] for row in rows]
     widths = [max(map(columns_of, column)) for column in zip(headings, *texts, strict=True)]
     if width is not None and sum(widths) + len(COLUMN_GAP) * (len(widths) - 1) > width:
@@ -45,7 +45,7 @@ def lines(
 
 
 def columns_of(text: str) -> int:
-    """Returns how many columns of a terminal it takes."""
+    """Returns how many columns of a terminal a text takes."""
     # Only tables need it, and it takes 30 ms to import.
     from rich.cells import cell_len
 

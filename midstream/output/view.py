@@ -17,7 +17,7 @@ from shared.log.events import EventId
 
 
 def view(follower: ResumingClient, *, reasoning: bool, final: bool, json: bool) -> int:
-    """Writes a generation to stdout until its end, or until somebody has had enough.
+    """Writes a generation to stdout until its end, or until the user interrupts it.
 
     Returns the exit code. Raises ClientError, and CannotWriteError with the command that goes on.
     """

@@ -9,7 +9,7 @@ from midstream.errors import StartError
 
 
 class FolderLock:
-    """Ours from `take` until `release`, or until this process ends; `with` does both."""
+    """A lock that is ours from `take` until `release`, or until this process ends; `with` does both."""
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir.absolute()
@@ -58,7 +58,7 @@ class FolderLock:
 
 
 def no_room(data_dir: Path, error: OSError) -> str:
-    """Returns what to say and do where the disk takes nothing."""
+    """Returns what is wrong and what to do where the disk takes nothing."""
     return (
         f"cannot write to the disk of {data_dir} ({error.strerror}): make room on it, or choose another folder with "
         "--data-dir"

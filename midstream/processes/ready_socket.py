@@ -28,7 +28,7 @@ class ReadySocket(asyncio.DatagramProtocol):
         self._transport = transport
 
     def datagram_received(self, data: bytes, _address: object) -> None:
-        """Takes one message, of one assignment a line."""
+        """Takes one message, which has one assignment in each line."""
         if READY_MESSAGE in data.split(b"\n"):
             self._heard()
 

@@ -154,7 +154,7 @@ async def keep(
     """Starts a started member again whenever it dies, with back-off and jitter, until cancelled.
 
     Raises StartError where it ended with the exit code of a configuration error, which no restart heals, and where a
-    child ended some times in a row; but not for a child that was ever ready. It may find again what it had then.
+    child ended some times in a row; but not for a child that was ever ready: what it lacks may come back.
     """
     backoff = Backoff(first_pause_s, last_pause_s)
     failures = 0

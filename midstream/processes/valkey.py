@@ -126,7 +126,7 @@ class Valkey:
         return self._process.wait()
 
     async def stop(self) -> None:
-        """Ends the server in order, by force after `stop_timeout`, and gives the folder free."""
+        """Ends the server in order, by force after `stop_timeout`, and releases the folder."""
         if self._process is not None and not self._ended:
             self._process.terminate()
             if not await until(lambda: self._ended, self._stop_timeout):
@@ -145,7 +145,7 @@ class Valkey:
         return self._process is not None and self._process.poll() is not None
 
     def _try_disk(self) -> None:
-        """Raises StartError where the disk takes nothing: the server would say nothing, without room for its log."""
+        """Raises StartError where the disk takes nothing: the server could not even log that it has no room."""
         probe = self.data_dir / "probe"
         try:
             probe.write_bytes(bytes(PROBE_BYTES))
@@ -156,7 +156,7 @@ class Valkey:
                 probe.unlink()
 
     async def _end_orphan(self) -> None:
-        """Ends a server that outlived its parent: having the folder's lock, we know that it is nobody's."""
+        """Ends a server that outlived its parent: as we hold the folder's lock, nobody else uses it."""
         if (orphan := await end_listener(self.socket, self._stop_timeout)) is not None:
             raise StartError(f"process {orphan} of an earlier run holds {self.data_dir} and does not end: kill it")
 

@@ -40,7 +40,7 @@ def allowed(field: FieldInfo) -> str:
 
 
 def is_number(field: FieldInfo) -> bool:
-    """Says whether it holds a number, and so needs bounds."""
+    """Says whether a field holds a number, and so needs bounds."""
     return bool({int, float, Decimal} & _kinds(field.annotation))
 
 
@@ -93,7 +93,7 @@ def flawless(value: T, flaw_of: Callable[[T], str | None]) -> T:
 
 
 def misplaced(place: Sequence[str], what: str) -> PydanticCustomError:
-    """Returns what is wrong between two settings; `place` is that of the one to correct."""
+    """Returns the error for two settings that do not fit together; `place` is that of the one to correct."""
     return PydanticCustomError("misplaced", "{what}", {"what": what, "place": place})
 
 
@@ -137,7 +137,7 @@ def _either(choices: list[str]) -> str:
 
 
 def _kinds(annotation: Any) -> set[Any]:
-    """Returns the types that an annotation allows, without what is said of them."""
+    """Returns the types that an annotation allows, without their metadata."""
     if get_origin(annotation) is Annotated:
         return _kinds(get_args(annotation)[0])
     if get_origin(annotation) in (Literal, dict) or annotation is SecretStr:
@@ -147,7 +147,7 @@ def _kinds(annotation: Any) -> set[Any]:
 
 
 def _metadata(field: FieldInfo) -> Iterator[Any]:
-    """Yields what bounds it, wherever in the annotation that is said."""
+    """Yields the metadata of an annotation, from whichever level it stands at."""
     waiting: list[Any] = [field.annotation]
     yield from field.metadata
     while waiting:

@@ -11,7 +11,7 @@ from shared.config.settings import Settings
 
 
 def announcement(settings: Settings, environment: Mapping[str, str] = os.environ) -> Iterator[str]:
-    """One line for the file, where there is one, and one for each key that is set and an address that gets it."""
+    """Yields a line for the settings file, if any, and one for each key that is set and each address it goes to."""
     if settings.sources.file:
         yield f"settings are from {settings.sources.path.absolute()}"
     ways = {

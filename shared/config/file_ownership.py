@@ -7,9 +7,9 @@ ROOT_USER_ID = 0
 
 
 def others_can_write(found: os.stat_result) -> str | None:
-    """Of a file or folder: how a user that is neither this one nor root can write it; None where nobody can.
+    """Returns how a user other than this one and root can write a file or folder; None where nobody else can.
 
-    Many systems give each user a group of its own, and let that write: it is the user.
+    Many systems give each user a group of its own and let that group write: such a group counts as the user.
     """
     user = os.geteuid()
     if found.st_uid not in (user, ROOT_USER_ID):

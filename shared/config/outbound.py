@@ -1,6 +1,6 @@
-"""The way out: with which proxy and which certificates of the environment an address is asked, and what is wrong there.
+"""The way to an address: the proxy and the certificates of the environment, and what is wrong with them.
 
-Checked before anything starts, because a client that cannot be made would end its process again and again.
+They are checked before anything starts, because a client that cannot be made would end its process again and again.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class OutboundFault:
     state: str
     advice: str
     provider: str | None = None
-    """Who cannot be asked for it; None where nobody depends on it."""
+    """The provider that cannot be reached because of it; None where none depends on it."""
 
     def __str__(self) -> str:
         return f"{self.subject}: {self.state}: {self.advice}"
@@ -87,7 +87,7 @@ def faults(
 
 
 def fault_at(address: str, environment: Mapping[str, str] = os.environ) -> OutboundFault | None:
-    """Returns what keeps an address from being asked, if anything does."""
+    """Returns what keeps an address from being reached; None where nothing does."""
     variables = _variables(address, environment)
     # What is on loopback is asked without looking at certificates.
     broken = _broken(environment) if variables else ()
@@ -95,7 +95,7 @@ def fault_at(address: str, environment: Mapping[str, str] = os.environ) -> Outbo
 
 
 def way_to(address: str) -> Way:
-    """Returns how this process asks an address. Redirects must not be followed: they may lead another way.
+    """Returns how this process reaches an address. Redirects must not be followed: they may lead another way.
 
     Raises what httpx2 and OpenSSL raise where `fault_at` finds something.
     """
@@ -111,7 +111,7 @@ _trusted = cache(httpx2.create_ssl_context)
 
 
 def _variables(address: str, environment: Mapping[str, str]) -> set[str]:
-    """Returns what decides how an address is asked."""
+    """Returns the variables that decide how an address is reached."""
     proxy = proxy_for(address, environment)
     found = {proxy.variable} if proxy else set()
     return found | ({"SSL_CERT_FILE", "SSL_CERT_DIR", KEY_LOG_VARIABLE} if _encrypted(address, proxy) else set())

@@ -11,7 +11,7 @@ class Preset(NamedTuple):
     """What `[providers.NAME] preset = "…"` stands for."""
 
     prefix: str
-    """Of the variables: `<prefix>_API_KEY` and `<prefix>_BASE_URL`."""
+    """Prefix of the endpoint's variables: `<prefix>_API_KEY` and `<prefix>_BASE_URL`."""
     base_url: str
     local: bool = False
     """A server of one's own: it may take no key, and is there when its base URL is set."""

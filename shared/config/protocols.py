@@ -19,11 +19,11 @@ class ProtocolFacts:
     vendor: str
     """Name of the provider that is there where the vendor's variables are."""
     prefix: str
-    """Of the variables that alone configure the vendor: `<prefix>_API_KEY` and `<prefix>_BASE_URL`."""
+    """Prefix of the variables that alone configure the vendor: `<prefix>_API_KEY` and `<prefix>_BASE_URL`."""
     base_url_variable: str
-    """Where the vendor's SDK looks for an address when nothing is said."""
+    """The variable in which the vendor's SDK looks for an address where none is configured."""
     base_url: str
-    """Whom that SDK asks without."""
+    """The address that the SDK asks where that variable is not set either."""
     simulator: str
     """Name of the simulator's provider of this protocol."""
     simulator_path: str = ""
@@ -33,7 +33,7 @@ class ProtocolFacts:
     prefills: tuple[Prefill, ...] = ("none",)
     """How an endpoint may be given the beginning of an answer."""
     vendor_prefill: Prefill = "none"
-    """How the vendor is: the models of OpenAI and Google answer the beginning of an answer, or refuse it."""
+    """How the vendor's own endpoint may be given it: models of OpenAI and Google answer a beginning, or refuse it."""
     simulator_prefill: Prefill = "none"
     no_fields: tuple[str, ...] = ()
     """Fields of a request that it has no way to say."""

@@ -134,7 +134,7 @@ class ProviderSettings(CheckedModel):
         return self.base_url or os.environ.get(facts.base_url_variable) or facts.base_url
 
     def base_url_variable(self, name: str) -> str | None:
-        """The variable that `address` is from, where this is the entry of that name; None where it is from none."""
+        """Returns the variable that `address` comes from, if this entry has that name; None where there is none."""
         preset = PRESETS.get(self.preset or name)
         candidates = [preset.base_url_env] if preset else []
         candidates += [f"{facts.prefix}_BASE_URL" for facts in PROTOCOLS.values() if facts.vendor == name]
@@ -147,9 +147,9 @@ class ProviderSettings(CheckedModel):
 
 
 def built_in(simulator_url: str | None) -> dict[str, ProviderSettings]:
-    """The providers that are there without being configured: those whose keys or addresses are in the environment.
+    """Returns the providers that need no configuration: those whose keys or addresses are in the environment.
 
-    The simulator's are there where it runs.
+    Those of the simulator are among them where `simulator_url` says that it runs.
     """
     found: dict[str, ProviderSettings] = {}
     for protocol, facts in PROTOCOLS.items():

@@ -53,7 +53,7 @@ class Proxy:
 
 
 def split(url: str) -> SplitResult | None:
-    """The parts of a URL with a scheme, a host and, if any, a possible port; None where httpx2 could not ask it."""
+    """Returns the parts of a URL; None where httpx2 could not ask it: no scheme, no host, or a port that cannot be."""
     try:
         httpx2.URL(url)
         parts = urlsplit(url)

@@ -28,7 +28,7 @@ _BOOLEANS = _TRUE | {"false", "no", "0"}
 
 
 def flaw_of_url(url: str) -> str | None:
-    """Returns what is wrong with it, to go on from "NAME:"; None where nothing is. The text has no secret in it."""
+    """Returns what is wrong with a URL, as text to follow "NAME:"; None where nothing is. The text holds no secret."""
     scheme, found, rest = url.partition("://")
     if not found or scheme not in _OPTIONS_OF:
         return "must begin with redis://, rediss://, unix://, redis+sentinel:// or rediss+sentinel://"
@@ -82,7 +82,7 @@ def _of_socket(parts: SplitResult) -> str | None:
 
 
 def _of_options(scheme: str, query: str, place: str, database: str) -> str | None:
-    """What follows the ?: redis-py hands what it does not know to a connection, which fails only when it is used."""
+    """Returns what is wrong with the options after the ?; redis-py fails on an unknown one only when it connects."""
     if not query:
         return None
     known = _OPTIONS_OF[scheme]
@@ -109,7 +109,7 @@ def _of_options(scheme: str, query: str, place: str, database: str) -> str | Non
 
 
 def _of_tls(given: Mapping[str, str]) -> str | None:
-    """Returns what OpenSSL says to them, which else comes at each connection."""
+    """Returns what OpenSSL finds wrong with the options of TLS, which would else show at each connection."""
     import ssl  # the settings are loaded also where nobody asks Redis
 
     if ("ssl_certfile" in given) != ("ssl_keyfile" in given):
@@ -179,7 +179,7 @@ _OPTIONS: dict[str, _Check] = {
     "health_check_interval": _count(0),
     "retry_on_timeout": _boolean,
 }
-"""Of redis-py's connections and pools: those that change nothing of what a reply is."""
+"""Options of redis-py's connections and pools that do not change what a reply is."""
 _TCP_OPTIONS: dict[str, _Check] = {"socket_keepalive": _boolean}
 _TLS_OPTIONS: dict[str, _Check] = {
     "ssl_ca_certs": _file,

@@ -26,7 +26,10 @@ class SentinelAddress:
 
 
 def sentinel_address(url: str) -> SentinelAddress | None:
-    """None for an address of another kind. Raises ValueError where it is malformed; the text never has the value."""
+    """Returns what a URL of Sentinels says; None for an address of another kind.
+
+    Raises ValueError where it is malformed; the error's text never holds the value.
+    """
     scheme, _, rest = url.partition("://")
     if scheme not in SENTINEL_SCHEMES:
         return None

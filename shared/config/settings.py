@@ -404,18 +404,18 @@ class Settings(CheckedModel, BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Command line over environment over file over fallback."""
+        """Returns the sources in their order: command line, environment, file, fallback; an earlier one wins."""
         return init_settings, *(
             InitSettingsSource(settings_cls, init_kwargs=dict(written))
             for written in (cls.sources.variables, cls.sources.file, cls.fallback)
         )
 
     def endpoints(self) -> dict[str, ProviderSettings]:
-        """Every provider a request may name: the built-in ones that have what they need, and the configured ones."""
+        """Returns every provider a request may name: built-in ones that have what they need, and configured ones."""
         return built_in(self.simulator_url) | self.providers
 
     def known(self) -> Known:
-        """The names after `MIDSTREAM_` that mean something: settings, and variables that an entry has its key in."""
+        """Returns the known names after `MIDSTREAM_`: settings, and variables that hold the key of an entry."""
         keys = [entry.api_key_env or "" for entry in self.endpoints().values()]
         return {
             **SETTING_DEPTHS,
@@ -457,10 +457,10 @@ SETTING_DEPTHS: Known = {name: table_depth(field) for name, field in Settings.mo
 
 
 def load(*, fallback: Mapping[str, Any] | None = None, **overrides: Any) -> Settings:
-    """Settings of this process: `overrides` (None means: not given) win over everything, everything over `fallback`.
+    """Returns the settings of this process: `overrides` win over every other source, and every other over `fallback`.
 
-    The file is `MIDSTREAM_CONFIG`, else `midstream.toml` in the current folder where there is one.
-    Raises SettingsError with one line for the first thing that is wrong.
+    An override of None counts as not given. The file is `MIDSTREAM_CONFIG`, else `midstream.toml` in the current
+    folder where there is one. Raises SettingsError with one line for the first thing that is wrong.
     """
     options = {name: value for name, value in overrides.items() if value is not None}
 

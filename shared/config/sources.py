@@ -22,7 +22,7 @@ _LEAF = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What each of them says, and how the user wrote a setting."""
+    """What the command line, the variables and the file say, and how the user wrote a setting."""
 
     options: Mapping[str, Any] = field(default_factory=dict)
     variables: Mapping[str, Any] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class Sources:
     path: Path = Path("midstream.toml")
 
     def where(self, place: Iterable[str | int]) -> str:
-        """Returns a setting as the user wrote it; where nobody did, as one would."""
+        """Returns a setting's name as the user wrote it; where it is not set, as a user would write it."""
         names = [str(name) for name in place]
         if names[0] in self.options:
             return f"--{names[0].replace('_', '-')}"
@@ -50,7 +50,7 @@ class Sources:
 
 
 def read_sources(options: Mapping[str, Any], known: Known, environment: Mapping[str, str] = os.environ) -> Sources:
-    """Read all three. Raises SettingsError where a file or a variable cannot be read."""
+    """Reads the command line, the variables and the file. Raises SettingsError where one of them cannot be read."""
     named = environment.get("MIDSTREAM_CONFIG")
     path = Path(named or "midstream.toml")
     if named and not os.path.isfile(path):
@@ -60,7 +60,7 @@ def read_sources(options: Mapping[str, Any], known: Known, environment: Mapping[
 
 
 def near(name: str, names: Iterable[str]) -> str:
-    """Returns what to do about a name that is none of these."""
+    """Returns what to do about a name that is none of `names`."""
     found = difflib.get_close_matches(name, list(names), n=1)
     return f"did you mean {found[0]}?" if found else "docs/configuration.md has those that are"
 

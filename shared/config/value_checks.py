@@ -1,6 +1,7 @@
-"""What is wrong with a value that would be refused later, by a socket, a header or Redis; None where nothing is.
+"""Checks of values that would be refused later, by a socket, a header or Redis.
 
-The text goes on from "NAME:" and says what is allowed. It never has the value in it, which may be a secret.
+Each returns what is wrong with a value, as text to follow "NAME:" that says what is allowed, or None where nothing is
+wrong. The text never holds the value, which may be a secret.
 """
 
 import re
@@ -20,7 +21,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def of_base_url(url: str) -> str | None:
-    """Of the root of an HTTP API, to which paths are added."""
+    """Returns what is wrong with the root of an HTTP API, to which paths are added."""
     if not url:
         return "is empty; leave it out, or give an address like https://api.example.com/v1"
     if not _URL.fullmatch(url):
@@ -45,7 +46,7 @@ def of_base_url(url: str) -> str | None:
 
 
 def of_host(host: str) -> str | None:
-    """Of a name or an address to listen on."""
+    """Returns what is wrong with a name or an address to listen on."""
     if _NAME.fullmatch(host) and all(map(_is_label, host.removesuffix(".").split("."))):
         return None
     with suppress(ValueError):
@@ -55,7 +56,7 @@ def of_host(host: str) -> str | None:
 
 
 def of_key(key: str) -> str | None:
-    """Of a secret that an HTTP header has to carry (RFC 9110, 5.5)."""
+    """Returns what is wrong with a secret that an HTTP header has to carry (RFC 9110, 5.5)."""
     if not key.isascii():
         return "holds a character that is not ASCII, which no HTTP header carries"
     if not key.isprintable():
@@ -66,7 +67,7 @@ def of_key(key: str) -> str | None:
 
 
 def of_version(version: str) -> str | None:
-    """Of an `anthropic-version`, which is a day (https://platform.claude.com/docs/en/api/versioning)."""
+    """Returns what is wrong with an `anthropic-version`: a day (https://platform.claude.com/docs/en/api/versioning)."""
     with suppress(ValueError):
         if date.fromisoformat(version).isoformat() == version:
             return None
@@ -74,26 +75,26 @@ def of_version(version: str) -> str | None:
 
 
 def of_variable(name: str) -> str | None:
-    """Of the name of an environment variable."""
+    """Returns what is wrong with the name of an environment variable."""
     if _VARIABLE.fullmatch(name):
         return None
     return "must be the name of a variable, like GROQ_API_KEY; the key itself belongs into that variable"
 
 
 def of_name(name: str) -> str | None:
-    """Of a name that callers write, and that logs show."""
+    """Returns what is wrong with a name that callers write, and that logs show."""
     if name and name.isprintable() and name == name.strip():
         return None
     return "must be a name that can be printed, without spaces around it"
 
 
 def of_allowed_hosts(hosts: str) -> str | None:
-    """Of a list of hosts that requests may name."""
+    """Returns what is wrong with a list of hosts that requests may name."""
     if all(_ALLOWED_HOST.fullmatch(entry.strip()) for entry in hosts.split(",")) or not hosts.strip():
         return None
     return "must hold hosts, separated by commas, each without scheme and port, like dev.example.org or *.example.org"
 
 
 def _is_label(label: str) -> bool:
-    """Says whether it may stand between the dots of a host, which is else found out when it is looked up."""
+    """Says whether a label may stand between the dots of a host; else the look-up of the host would fail."""
     return 0 < len(label) < 64

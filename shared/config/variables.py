@@ -46,7 +46,7 @@ def settings_in(environment: Mapping[str, str], known: Known) -> dict[str, Text]
 
 
 def strangers(known: Known, environment: Mapping[str, str] = os.environ) -> list[str]:
-    """Returns the names of those that nobody knows, in order."""
+    """Returns the names of the variables that stand for nothing known, in order."""
     return sorted(
         name
         for name, value in environment.items()
@@ -88,7 +88,7 @@ def _is_setting(name: str, known: Known) -> bool:
 
 
 def _made(name: str, value: str, environment: Mapping[str, str]) -> bool:
-    """Says whether Kubernetes or Docker made it."""
+    """Says whether Kubernetes or Docker made a variable."""
     if _SERVICE.fullmatch(name):
         return True
     if _PORT.fullmatch(name):
@@ -100,5 +100,5 @@ def _made(name: str, value: str, environment: Mapping[str, str]) -> bool:
 
 
 def _linked(service: str, environment: Mapping[str, str]) -> bool:
-    """Says whether Docker says where this service listens: what else it says of it is then Docker's too."""
+    """Says whether Docker has set where this service listens: its other variables are then Docker's too."""
     return _LINK.fullmatch(environment.get(f"{service}_PORT", "")) is not None

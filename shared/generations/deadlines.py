@@ -32,18 +32,18 @@ class Deadlines:
         self._behind = 0
 
     async def note(self, generation_id: str, seconds: float) -> bool:
-        """Note a deadline of its own, before it is accepted; False where it has one."""
+        """Notes a generation's own deadline, before it is accepted; returns False where it has one already."""
         now_ms, _ = await self._queue.clock()
         due_ms = now_ms + int(seconds * 1000)
         return bool(await self._queue.redis.zadd(DEADLINES_KEY, {generation_id: due_ms}, nx=True))
 
     async def forget(self, generation_ids: Sequence[str]) -> None:
-        """Those have ended, or were not accepted."""
+        """Removes the deadlines of generations that have ended, or were not accepted."""
         if generation_ids:
             await self._queue.redis.zrem(DEADLINES_KEY, *generation_ids)
 
     async def keep(self) -> list[str]:
-        """End what is due and runs nowhere; gives the ids of what was ended."""
+        """Ends generations that are due and that no worker runs; returns their ids."""
         servers = await read_server(self._generations.redis), await self._queue.server()
         if any(server.young(self._queue.durability.restored_ms) for server in servers):
             return []  # what looks as if it waited may be running, on a worker that is about to write that again
@@ -64,9 +64,9 @@ class Deadlines:
         return ended
 
     async def _keep_others(self, now_ms: int) -> list[str]:
-        """Of what is older than the setting allows, all but those with a deadline of their own.
+        """Ends those that are older than the setting allows and have no deadline of their own; returns their ids.
 
-        What is over stays pending until a worker has counted it, so each look goes on behind the last one.
+        One that has ended stays pending until a worker has counted it, so each look goes on behind the last one.
         """
         redis = self._queue.redis
         ended: list[str] = []
@@ -84,7 +84,7 @@ class Deadlines:
         return ended
 
     async def _end(self, generation_ids: Sequence[str], now_ms: int) -> tuple[list[str], list[str]]:
-        """Seal those that nobody runs; gives these, and all of them that are over, however they ended."""
+        """Seals those that no worker runs; returns these, and all of the given that are over, however they ended."""
         if not generation_ids:
             return [], []
         # The token first: who takes the job after we looked at the queue has another one.
@@ -111,7 +111,7 @@ class Deadlines:
         return sealed, over
 
     async def _leased(self, generation_ids: Sequence[str], now_ms: int) -> set[str]:
-        """Those that a worker has, by its lease."""
+        """Returns those that a worker holds by its lease."""
         async with self._queue.redis.pipeline(transaction=False) as pipe:
             pipe.zmscore(QUEUE_KEY, list(generation_ids))
             pipe.hmget(LEASES_KEY, list(generation_ids))

@@ -1,4 +1,4 @@
-"""Generations: the record that says what was asked, in which state it is, and whose it is."""
+"""Generations: the record that says what was asked, in which state the generation is, and whose it is."""
 
 import hashlib
 import hmac
@@ -36,7 +36,7 @@ End = Literal["gone", "lost", "sealed", "ending", "cancel"]
 logger = logging.getLogger("midstream.generations")
 
 MAX_LOOKS_PER_PAGE = 20
-"""Times that one page looks further where it meets what has expired; after them it is shorter than asked for."""
+"""Most reads of the index for one page, where much in it has expired; after them the page is shorter than asked for."""
 
 
 class Existence(StrEnum):
@@ -52,7 +52,7 @@ class Existence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The answer to accept: `created` is False where the idempotency key was used before."""
+    """What `accept` returns: `created` is False where the idempotency key was used before."""
 
     id: str
     state: State
@@ -63,15 +63,15 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A look at an id: what is there, its owner where anything is, and the record where there is one."""
+    """What `find` returns: what is under an id, its owner where anything is, and the record where there is one."""
 
     existence: Existence
     owner: str | None = None
     record: Record | None = None
     created_ms: int | None = None
-    """Of a tombstone; None where an earlier version has left it."""
+    """When the generation of a tombstone was created; None where an earlier version has left it."""
     now_ms: int = 0
-    """Redis' clock when it looked."""
+    """Redis' clock (ms) at the time of the look."""
     request: bytes = b""
     """The request's JSON, where it was asked for."""
 
@@ -92,7 +92,7 @@ class Generations:
         self._secret: bytes | None = None
 
     async def new_id(self, owner: str, idempotency_key: str | None) -> str:
-        """160 random bits, or the same id for the same owner and key, which makes a repeated POST find its first."""
+        """Returns an id: 160 random bits, or made of owner and key, so that a repeated POST finds its first."""
         if idempotency_key is None:
             digest = secrets.token_bytes(20)
         else:
@@ -109,7 +109,7 @@ class Generations:
         return self._secret
 
     async def accept(self, acceptance: Acceptance, *, again: bool = False) -> Accepted:
-        """Take a generation on: after this returned, it runs to its end whatever dies.
+        """Accepts a generation: after this has returned, it runs to its end whatever dies.
 
         Pending index, record and job are written in this order. A crash between them leaves an index entry without a
         record, or a record without a job: the sweeper removes the one and enqueues the other.
@@ -144,7 +144,7 @@ class Generations:
             await self.queue.indexes.settle([acceptance.id])
 
     async def _accepted_before(self, acceptance: Acceptance) -> Accepted | None:
-        """What the first POST of this id came to; None where this is the first. Raises GoneError."""
+        """Returns the answer to the first POST of this id; None where this is the first. Raises GoneError."""
         keys = GenerationKeys(acceptance.id)
         async with self.redis.pipeline(transaction=True) as pipe:  # the two belong to one moment
             pipe.hmget(keys.record, ["created", "fingerprint", "state"])
@@ -182,7 +182,7 @@ class Generations:
         return _repeated(acceptance, *raw[1:])
 
     async def find(self, generation_id: str, *, request: bool = False) -> Found:
-        """What is under an id, whoever asks; the caller compares the owner. With `request` that is read too."""
+        """Returns what is under an id, without comparing the owner. With `request` it reads the request too."""
         keys = GenerationKeys(generation_id)
         async with self.redis.pipeline(transaction=False) as pipe:
             pipe.hmget(keys.record, [*RECORD_FIELDS, "request"] if request else RECORD_FIELDS)
@@ -206,18 +206,18 @@ class Generations:
         return Found(Existence.NOTHING)
 
     async def request(self, generation_id: str) -> bytes:
-        """A request's JSON; empty where there is no record (any more)."""
+        """Returns a request's JSON; empty where there is no record (any more)."""
         read: Any = self.redis.hget  # typed for a client that does not await too
         return await read(GenerationKeys(generation_id).record, "request") or b""
 
     async def shown(self, record: Record) -> Shown:
-        """What a snapshot shows of the request, which is read only where an older version has accepted it."""
+        """Returns what a snapshot shows of the request; reads that only where an older version has accepted it."""
         if record.shown is not None:
             return msgspec.json.decode(record.shown, type=Shown)
         return shown_of(await self.request(record.id))
 
     async def place(self, owner: str, generation_id: str) -> IndexPlace | None:
-        """Where a generation of the owner's stands in their list, or stood; None where that is not known."""
+        """Returns where a generation stands in its owner's list, or stood; None where that is not known."""
         place = await self.queue.indexes.place(owner, generation_id)
         if place is None:
             found = await self.find(generation_id)
@@ -228,9 +228,9 @@ class Generations:
     async def page(
         self, owner: str, *, before: IndexPlace | None, limit: int
     ) -> tuple[list[Record], IndexPlace | None]:
-        """The owner's generations, newest first, and the place to continue from (None at the end).
+        """Returns the owner's generations, newest first, and the place to continue from (None at the end).
 
-        A page is shorter than `limit` only at the end, or where very many have expired that the index still has: their
+        A page is shorter than `limit` only at the end, or where the index still has very many that have expired: their
         entries are dropped on the way.
         """
         records: list[tuple[IndexPlace, Record]] = []
@@ -250,7 +250,7 @@ class Generations:
         return [record for _, record in records], before
 
     async def records(self, generation_ids: Sequence[str]) -> list[Record | None]:
-        """The record of each, where there is one that can be read, in one round trip."""
+        """Reads the record of each in one round trip; None where there is none that can be read."""
         if not generation_ids:
             return []
         async with self.redis.pipeline(transaction=False) as pipe:
@@ -259,7 +259,7 @@ class Generations:
             return [_record(i, values) for i, values in zip(generation_ids, await pipe.execute(), strict=True)]
 
     async def _drop_expired(self, owner: str, places: Sequence[IndexPlace]) -> None:
-        """Of what there is no record leaves the index, but for what is just being accepted."""
+        """Drops from the index what has no record, except what is just being accepted."""
         if not places:
             return
         async with self.redis.pipeline(transaction=False) as pipe:
@@ -270,9 +270,9 @@ class Generations:
         await self.queue.indexes.forget(owner, await self.queue.indexes.not_pending(expired))
 
     async def tidy(self, owner: str, before: IndexPlace | None, count: int) -> IndexPlace | None:
-        """Drop what has expired from a stretch of the owner's index; gives where the next one begins, None at the end.
+        """Drops what has expired from a stretch of the owner's index; returns where the next begins, None at the end.
 
-        Of a generation whose log has expired nothing stays but its tombstone.
+        Of a generation whose log has expired only the tombstone stays.
         """
         places = await self.queue.indexes.owned(owner, before=before, limit=count)
         await self._drop_expired(owner, places)
@@ -281,10 +281,11 @@ class Generations:
         return places[-1] if len(places) == count else None
 
     async def cancel(self, generation_id: str) -> State | None:
-        """Ask for the end. Gives the state now: `cancelled` or another end where it is sealed, `running` where a worker
-        has been told, None where there is nothing (any more).
+        """Asks for the end of a generation, and returns its state now.
 
-        While Redis has been up for less than a lease, nothing is sealed here; ask again later.
+        That is `cancelled` or another end where it is sealed, `running` where its worker was asked to end it, None
+        where there is nothing (any more). While Redis has been up for less than a lease, nothing is sealed here; ask
+        again later.
         """
         keys = GenerationKeys(generation_id)
         young = (await read_server(self.redis)).young(self.durability.lease_ms)
@@ -301,7 +302,7 @@ class Generations:
         return "running"
 
     async def delete(self, owner: str, generation_id: str) -> None:
-        """Remove the content at once; viewers are ended and a running worker stops. Idempotent.
+        """Removes a generation's content at once, ends its viewers and stops its worker. Idempotent.
 
         What it used stays in its owner's totals.
         """
@@ -317,7 +318,7 @@ class Generations:
         await self.queue.indexes.forget(owner, [generation_id])
 
     async def ends(self, generation_ids: Sequence[str]) -> list[End | None]:
-        """For each id why it does not go on; None where it may."""
+        """Returns for each id why its generation does not go on; None where it may."""
         async with self.redis.pipeline(transaction=False) as pipe:
             pipe.time()
             for generation_id in generation_ids:
@@ -343,21 +344,21 @@ class Generations:
         return ends
 
     async def renew(self, generation_id: str) -> None:
-        """Keep a record that still waits for a worker."""
+        """Renews the TTL of a record that still waits for a worker."""
         keys = GenerationKeys(generation_id)
         running_ms = int(self.settings.running_ttl * 1000)
         await self.redis.pexpire(keys.record, running_ms)
         await self.redis.pexpire(keys.tombstone, running_ms + int(self.settings.tombstone_ttl * 1000))
 
     async def note_beside(self, generation_ids: Iterable[str]) -> None:
-        """Note in each record that it runs its last attempt beside another: see `Record.beside`."""
+        """Notes in each record that its last attempt runs beside another's on one worker: see `Record.beside`."""
         for generation_id in generation_ids:
             await self._beside(self.redis, [GenerationKeys(generation_id).record])
 
     async def restore(self, acceptance: Acceptance) -> bool:
-        """Write a record again that a Redis which came back older has forgotten; the log is its writer's to restore.
+        """Writes a record again that a Redis which came back older has lost; its writer restores the log.
 
-        Gives False where it was deleted or has expired: that leaves a tombstone, a lost record leaves nothing.
+        Returns False where it was deleted or has expired: that leaves a tombstone, a lost record leaves nothing.
         """
         await self.queue.indexes.announce(acceptance.id, acceptance.owner, sys.maxsize)
         try:
@@ -367,7 +368,7 @@ class Generations:
         return True
 
     async def accept_again(self, acceptances: Sequence[Acceptance]) -> list[Acceptance]:
-        """Look whether both Redis still have what was accepted, and accept anew what one lost; gives what that was."""
+        """Verifies that both Redis still have what was accepted; accepts again, and returns, what one of them lost."""
         if not acceptances:
             return []
         # The queue first: what has ended leaves it, and is known to have ended after that.
@@ -396,6 +397,6 @@ def _record(generation_id: str, values: Sequence[bytes | None]) -> Record | None
 
 
 def _repeated(acceptance: Acceptance, created: bytes, fingerprint: bytes, state: bytes) -> Accepted:
-    """The answer to a POST of an id that there is."""
+    """Returns the answer to a POST whose id exists already."""
     same = hmac.compare_digest(fingerprint, acceptance.fingerprint.encode())
     return Accepted(acceptance.id, state.decode(), int(created), created=False, same_request=same)  # type: ignore[arg-type]

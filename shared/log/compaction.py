@@ -1,4 +1,4 @@
-"""Packing: deltas of a log that has ended, kept as one entry of Redis, and given as the events that they were.
+"""Packing: deltas of a log that has ended, kept as one entry of Redis, and read as the events that they were.
 
 A packed entry has the id of its last delta. Whatever cursor a viewer holds, a read after it finds the entry that has
 the next delta, and leaves out those up to the cursor: ids, order and bytes of the events stay what they were.
@@ -17,7 +17,7 @@ PACKED_FIELD = "packed"
 """Name of the field of a packed entry, where others have their event's type."""
 _PACKED = PACKED_FIELD.encode()
 MAX_PACKED_DELTAS = 64
-"""Deltas of one packed entry. A page of a log counts entries of Redis: more would be read than is given."""
+"""Most deltas in one packed entry. A page of a log counts entries of Redis: more would be read than is returned."""
 MAX_PACKED_BYTES = 16_384
 """Bytes of events after which no further delta joins."""
 
@@ -85,12 +85,12 @@ def unpack(entry: Entry) -> Iterator[Entry]:
 
 
 def is_packed(raw: RawEntry) -> bool:
-    """Says whether it is several events."""
+    """Says whether an entry holds several events."""
     return raw[1][0] == _PACKED
 
 
 def unpacked(entries: Iterable[RawEntry], after: EventId, most: int) -> list[RawEntry]:
-    """Returns the events after a cursor of which these are the entries, at most so many."""
+    """Returns the events of these entries that follow a cursor, at most so many."""
     events: list[RawEntry] = []
     for raw in entries:
         if is_packed(raw):
@@ -103,7 +103,7 @@ def unpacked(entries: Iterable[RawEntry], after: EventId, most: int) -> list[Raw
 
 
 def _delta(entry: Entry) -> Delta | None:
-    """Returns the delta, if its bytes are those that its values will be encoded to again."""
+    """Returns the entry's delta, if encoding its values again yields the same bytes; None otherwise."""
     if entry.type != Delta.type:
         return None
     try:

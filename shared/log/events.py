@@ -38,7 +38,7 @@ class EventId(NamedTuple):
 
     @classmethod
     def parse(cls, text: str | bytes) -> Self:
-        """Read an id in its one canonical form.
+        """Reads an id in its one canonical form.
 
         Raises ValueError for anything else: signs, spaces, leading zeros, more than 64 bits (Redis' stream id limits).
         """

@@ -20,7 +20,7 @@ from shared.storage.keys import GenerationKeys
 from shared.storage.lua_script import LuaScript
 
 LOG_PAGE = 500
-"""Entries that one read gives at most."""
+"""Entries that one read returns at most."""
 MAX_BATCHES_PER_CALL = 32
 """Batches that one call of the append script takes at most; Redis does nothing else meanwhile."""
 MAX_BYTES_PER_CALL = 65_536
@@ -71,9 +71,9 @@ class Claim:
     first: bytes = b""
     """JSON of the attempt event that the claim wrote; empty where it wrote none."""
     elapsed_ms: int = 0
-    """Since the first attempt began."""
+    """ms since the first attempt began."""
     continues: bool = False
-    """It adds to what earlier attempts said."""
+    """Whether it adds to what earlier attempts said."""
 
     @property
     def owned(self) -> bool:
@@ -105,7 +105,7 @@ class Batch(NamedTuple):
         return self.renew_ms != 0 or self.events[-1][0] in TERMINAL_TYPES
 
     def arguments(self) -> list[str | bytes | int]:
-        """Returns what the append script wants to know of it."""
+        """Returns the arguments of the append script for this batch."""
         events = self.events
         state = events[-1][0] if events[-1][0] in TERMINAL_TYPES else ""
         arguments: list[str | bytes | int] = [
@@ -134,7 +134,7 @@ class Reply(NamedTuple):
 
 
 class Publication(NamedTuple):
-    """What a write published: the batch, and the id it follows. The log is the truth; this is the news of it."""
+    """What a write published: the batch, and the id it follows. The log is the truth; a publication announces it."""
 
     previous: EventId
     entries: list[Entry]
@@ -155,7 +155,7 @@ class Publication(NamedTuple):
 
 
 def next_delta(token: int, seq: int) -> tuple[bytes, bytes]:
-    """Id of a delta right after this event, in the same attempt; and how a publication begins whose first it is."""
+    """Returns the id of a delta right after this event, in the same attempt, and how its publication begins."""
     id = b"%d-%d" % (token, seq + 1)
     return id, b"%d-%d %b\ndelta\n" % (token, seq, id)
 
@@ -192,7 +192,7 @@ class Log:
         counts: bool = True,
         beside: bool = False,
     ) -> Claim:
-        """Start an attempt; from the moment it is CLAIMED every older one is fenced.
+        """Starts an attempt; from the moment it is CLAIMED every older one is fenced.
 
         `token` and `reason` are for the worker that owns the log already and tries again: the claim then counts its
         last attempt as failed, and is FENCED where it has lost the log. `ttl_ms` is how long record and log are kept
@@ -228,15 +228,15 @@ class Log:
         return Claim(start, int(raw[1]), int(raw[2]), EventId.parse(raw[3]), first, int(raw[5]), continues)
 
     async def append(self, batch: Batch) -> Reply:
-        """Write a batch, and seal if it ends in a terminal event."""
+        """Writes a batch, and seals the log if it ends in a terminal event."""
         (reply,) = await self._append(self.redis, *_call([batch]))
         return Reply.parse(reply)
 
     async def append_all(self, batches: Sequence[Batch], *, together: bool = True) -> list[Reply | ResponseError]:
-        """Write batches in one round trip; gives what became of each, in their order.
+        """Writes batches in one round trip; returns what became of each, in their order.
 
         A ResponseError stands for a call that Redis refused, or broke off: some of its batches may have been written.
-        NoScriptError: `load`, then append again. Unless `together`, each has a call of its own.
+        After a NoScriptError, `load` and append again. Unless `together`, each batch has a call of its own.
         """
         calls = _calls(batches) if together else [[batch] for batch in batches]
         async with self.redis.pipeline(transaction=False) as pipe:
@@ -249,16 +249,16 @@ class Log:
         return replies
 
     async def load(self) -> None:
-        """Make Redis know the append script, which pipelines run by its hash."""
+        """Loads the append script into Redis, as pipelines run it by its hash."""
         await self._append.load(self.redis)
 
     async def hand_over(
         self, generation_id: str, token: int, reason: AttemptReason, *, cancelled: bytes = b""
     ) -> WriteOutcome:
-        """Let the next attempt begin without counting this one as failed.
+        """Lets the next attempt begin without counting this one as failed.
 
-        `cancelled` is the JSON of the event that ends it if it is cancelled until then: what was spent, only the worker
-        knows.
+        `cancelled` is the JSON of the event that ends the generation if it is cancelled before the next attempt: only
+        this worker knows what was spent.
         """
         raw = await self._hand_over(self.redis, [GenerationKeys(generation_id).record], [token, reason, cancelled])
         return WriteOutcome(raw[0].decode())
@@ -268,7 +268,7 @@ class Log:
         return [Entry.read(raw) for raw in await self.read_raw(generation_id, after, count=count)]
 
     async def read_raw(self, generation_id: str, after: EventId = ORIGIN, *, count: int = LOG_PAGE) -> list[RawEntry]:
-        """Returns the same as Redis replies it: for each its id, and its type and data."""
+        """Returns the same events as Redis replies them: for each its id, and its type and data."""
         start = "-" if after == ORIGIN else f"({after}"
         raw: list[RawEntry] = await self._plain.execute_command(  # type: ignore[no-untyped-call]
             "XRANGE", GenerationKeys(generation_id).log, start, "+", "COUNT", count
@@ -276,7 +276,7 @@ class Log:
         return unpacked(raw, after, count) if any(map(is_packed, raw)) else raw
 
     async def pages(self, generation_id: str) -> AsyncGenerator[list[Entry], None]:
-        """The log as it is, in pages, up to the first one that is not full: who follows a log reads on from there."""
+        """Yields the log as it is, in pages, up to the first that is not full: a follower reads on from there."""
         cursor = ORIGIN
         while page := await self.read(generation_id, cursor):
             yield page
@@ -297,7 +297,7 @@ class Log:
         return bool(found) and found[0].id == event_id
 
     async def replace(self, generation_id: str, seal: EventId, count: int, entries: Sequence[Entry]) -> bool:
-        """Put entries that say the same in place of a sealed log's `count`; False where it is not that log any more."""
+        """Replaces the `count` entries of a sealed log by ones that say the same; False where it is another log now."""
         keys = GenerationKeys(generation_id)
         arguments: list[str | bytes | int] = [str(seal), count]
         for entry in entries:
@@ -324,7 +324,7 @@ def _calls(batches: Iterable[Batch]) -> list[list[Batch]]:
 
 
 def _call(batches: Iterable[Batch]) -> tuple[list[str], list[str | bytes | int]]:
-    """Keys and arguments of one call of the append script."""
+    """Returns the keys and arguments of one call of the append script."""
     names: list[str] = []
     arguments: list[str | bytes | int] = []
     for batch in batches:

@@ -50,7 +50,7 @@ class PartSoFar:
     annotations: list[dict[str, Any]] = field(default_factory=list)
     ended: bool = False
     place: int | None = field(default=None, compare=False)
-    """The `part` by which the newest attempt speaks of it; None where it does not, so far."""
+    """Its index (`part`) in the newest attempt; None where that attempt has not named it so far."""
     pieces: list[str] = field(default_factory=list)
 
     @property
@@ -59,7 +59,7 @@ class PartSoFar:
 
 
 class Snapshot:
-    """Feed it a log's entries in order; it holds what the answer is up to the last of them.
+    """What a generation's answer is, up to the last entry of its log that was applied; entries are applied in order.
 
     An attempt that does not continue drops what those before it said, as viewers do. Annotations that nest deeper than
     64 levels are left out, and raw events are only counted: no writer adds such any more, but older ones did.
@@ -88,7 +88,7 @@ class Snapshot:
         return "".join(part.text for part in self.parts if part.kind == "text")
 
     def apply(self, event_id: EventId, type: str, data: bytes) -> None:
-        """Take one entry; an unknown type is passed over. Raises ValueError for data that does not fit."""
+        """Applies one entry; an unknown type is passed over. Raises ValueError for data that does not fit."""
         self.last = event_id
         if type not in events.EVENT_TYPES:
             return
@@ -181,7 +181,7 @@ class Snapshot:
 
 
 def _take_given(event: events.Event, target: object, *fields: str) -> None:
-    """Set those of the fields that the event has."""
+    """Copies to `target` those of the fields that the event has."""
     for name in fields:
         if (value := getattr(event, name)) is not UNSET:
             setattr(target, name, value)

@@ -1,4 +1,4 @@
-"""What is asked of a Redis: each command with the keys and channels that it is given, for a trial that runs none."""
+"""Every command that we send to a Redis, with its keys and channels, for a trial that runs none."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -122,7 +122,7 @@ HINT_COMMANDS = {
 
 @dataclass(frozen=True, slots=True)
 class TriedServer:
-    """A Redis that is used: under which setting's name, and for what."""
+    """A Redis that we use: the setting that names it, and the commands that are tried there."""
 
     setting: str
     url: str

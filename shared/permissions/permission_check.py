@@ -24,11 +24,11 @@ from shared.storage.outage import refusal
 logger = logging.getLogger("midstream.redis")
 
 ACL_RULE = "~midstream:* ~arq:* &midstream:* +@all -@dangerous +info"
-"""Of a user that may do all that we do, and none of what Redis calls dangerous (ACL SETUSER)."""
+"""Rule of a user that may do all that we do, and none of what Redis calls dangerous (ACL SETUSER)."""
 ANSWER_TIMEOUT_S = 3.0
 """Seconds after which a Redis that is asked at start has not answered."""
 FIRST_RETRY_S, LONGEST_RETRY_S = 0.5, 5.0
-"""Seconds between two questions to one that did not: at first, and at most."""
+"""Seconds between two questions to a Redis that did not answer at start: at first, and at most."""
 
 _ACCESS = re.compile(r"access (?:a|one of the) (key|channel)")
 _COMMAND = re.compile(r"run the '([^']+)' command")
@@ -46,7 +46,7 @@ class MissingPermissions:
 
 
 async def lacks(server: TriedServer, *, timeout: float) -> MissingPermissions:  # noqa: ASYNC109
-    """What its user may not do.
+    """Returns what the user of a Redis' URL may not do.
 
     Raises redis.exceptions.RedisError, OSError and TimeoutError where Redis does not answer within `timeout` seconds,
     or lets nobody in.
@@ -77,8 +77,8 @@ async def lacks(server: TriedServer, *, timeout: float) -> MissingPermissions:  
 async def require(settings: Settings) -> Sequence[TriedServer]:
     """Raises SettingsError where something is missing that is needed, and logs what is only a hint.
 
-    A Redis that is away, or lets nobody in, is no reason not to start: it is waited for, and that is told. Those that
-    did not answer are returned, for `try_again`.
+    A Redis that is away, or lets nobody in, is no reason not to start: it is waited for, and logged as an outage.
+    Those that did not answer are returned, for `try_again`.
     """
     tried = list(servers(settings))
     seconds = min(settings.redis_timeout, ANSWER_TIMEOUT_S)
@@ -102,9 +102,9 @@ async def try_again(
     first_retry_s: float = FIRST_RETRY_S,
     longest_retry_s: float = LONGEST_RETRY_S,
 ) -> None:
-    """Ask those that did not answer at start until they do, and log as an error what is missing then: once for each.
+    """Asks each Redis that did not answer at start until it does, then logs what is missing as an error, once for each.
 
-    What runs is not ended for it: whoever mends the permission need not start anything again.
+    What runs is not ended for it: whoever corrects the permission need not start anything again.
     """
     backoffs = (Backoff(first=first_retry_s, cap=longest_retry_s) for _ in away)
     await asyncio.gather(*(_when_back(settings, *each) for each in zip(away, backoffs, strict=True)))
@@ -123,7 +123,7 @@ async def _when_back(settings: Settings, server: TriedServer, backoff: Backoff) 
 
 
 def _remedy(settings: Settings, server: TriedServer, lack: MissingPermissions) -> str | None:
-    """What to permit, where something is missing that is needed; what is only a hint is logged here."""
+    """Returns what to permit, where something needed is missing; None otherwise. Logs what is only a hint."""
     where = settings.sources.where([server.setting])
     if lack.needed:
         return f"{where}: {lack}; permit it in Redis, as by ACL SETUSER NAME {ACL_RULE}"
@@ -138,7 +138,7 @@ async def _try(connection: AbstractConnection, command: str, must: bytes | None 
 
 
 async def _reply(connection: AbstractConnection, command: str, must: bytes | None = None) -> str | None:
-    """What is missing for a command; None where it was queued, or refused for another reason.
+    """Returns what is missing for a command; None where it was queued, or refused for another reason.
 
     With `must` any other reply raises ResponseError.
     """
@@ -175,7 +175,7 @@ def _pattern(command: str) -> str:
 
 
 def _sorted(missing: Iterable[str]) -> MissingPermissions:
-    """Each once; a hint is what names no more than its command."""
+    """Returns each missing permission once: as a hint where it is just a command of HINT_COMMANDS, else as needed."""
     distinct = dict.fromkeys(missing)
     hints = {name: follows for name in distinct if (follows := HINT_COMMANDS.get(name.removeprefix("the command ")))}
     return MissingPermissions(

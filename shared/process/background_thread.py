@@ -29,7 +29,10 @@ def _thread() -> ThreadPoolExecutor:
 
 
 async def aside(size: int, work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
-    """Returns what `work` gives, or raises, on something of so many bytes; done at once where that is little."""
+    """Returns what `work` returns, or raises what it raises; runs it in the thread only for LONG_WORK_BYTES or more.
+
+    `size` is the bytes that it works on.
+    """
     if size < LONG_WORK_BYTES:
         return work(*args, **options)
     return await asyncio.get_running_loop().run_in_executor(_thread(), lambda: work(*args, **options))

@@ -4,9 +4,9 @@ import signal
 
 
 def ending_signals() -> list[signal.Signals]:
-    """SIGINT, SIGTERM and, unless whoever started us has it ignored as nohup(1) does, SIGHUP: the terminal is gone.
+    """Returns SIGINT, SIGTERM and SIGHUP (the terminal is gone); not SIGHUP where it is ignored, as under nohup(1).
 
-    SIGINT is ignored in each background job of a script, which must still end by it.
+    A background job of a script begins with SIGINT ignored, and must still end by it.
     """
     hangup = [] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [signal.SIGHUP]
     return [signal.SIGINT, signal.SIGTERM, *hangup]

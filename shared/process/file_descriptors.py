@@ -21,7 +21,7 @@ EXHAUSTED_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.E
 
 
 def raise_limit() -> int:
-    """Allow this process as many descriptors as it may have; gives how many it then has."""
+    """Raises the soft limit of descriptors of this process as far as it goes; returns the limit that it then has."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     for wanted in WANTED_LIMITS if hard == resource.RLIM_INFINITY else (hard, *WANTED_LIMITS):
         if soft == resource.RLIM_INFINITY or wanted <= soft:
@@ -33,7 +33,7 @@ def raise_limit() -> int:
 
 
 def places(concurrency: int) -> int:
-    """For how many generations there are descriptors, `concurrency` at most; says what that needs where it is less."""
+    """Returns for how many generations there are descriptors, up to `concurrency`; warns in the log where for fewer."""
     limit = raise_limit()
     if not (lack := shortage(concurrency, limit)):
         return concurrency
@@ -43,7 +43,7 @@ def places(concurrency: int) -> int:
 
 
 def shortage(concurrency: int, limit: int | None = None) -> str | None:
-    """Returns what to do where `concurrency` does not fit into what a process may have; None where it does."""
+    """Returns what to do where a process may not have the descriptors for `concurrency`; None where it may."""
     if limit is None:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         limit = _number(hard if hard != resource.RLIM_INFINITY else max(soft, WANTED_LIMITS[-1]))
@@ -57,7 +57,7 @@ def shortage(concurrency: int, limit: int | None = None) -> str | None:
 
 
 def is_exhausted(error: BaseException | None) -> bool:
-    """Says whether it, or what caused it, is that nothing is left for another connection here."""
+    """Says whether an error, or one of its causes, means that nothing is left here for another connection."""
     causes = list(_causes(error))
     if any(isinstance(cause, socket.gaierror) for cause in causes):
         # A name that could not be looked up: its numbers are others, and none of them says why.

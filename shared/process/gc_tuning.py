@@ -7,10 +7,10 @@ GC_THRESHOLDS = (10_000, 20, 100)
 
 
 def spare_collector() -> None:
-    """Take all that is loaded by now for permanent, once a process has started; look through the rest seldom.
+    """Freezes all objects that exist once a process has started, and makes collections of the rest rarer.
 
-    All streams stand still meanwhile: a full collection takes 0.2 s for the SDKs' models, and 0.05 s for the answers of
-    400 generations, which came every 2 s by Python's own thresholds. What is not in cycles is freed at once as ever.
+    All streams stand still during a collection. A full one takes 0.2 s for the SDKs' models, and 0.05 s for the answers
+    of 400 generations; by Python's own thresholds it came every 2 s. What is not in cycles is freed at once as ever.
     """
     gc.collect()
     gc.freeze()

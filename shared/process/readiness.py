@@ -10,7 +10,7 @@ NOTIFY_VARIABLE = "NOTIFY_SOCKET"
 
 
 def say_ready(environment: Mapping[str, str] = os.environ) -> None:
-    """Send `READY=1` to the datagram socket that `NOTIFY_SOCKET` names (sd_notify(3)); one that is gone is no error."""
+    """Sends `READY=1` to the datagram socket that `NOTIFY_SOCKET` names (sd_notify(3)); ignores one that is gone."""
     address = environment.get(NOTIFY_VARIABLE, "")
     if not address.startswith(("/", "@")):
         return

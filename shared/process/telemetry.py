@@ -21,7 +21,7 @@ class OneLine(logging.Formatter):
 
 
 def configure_logging(level: str) -> None:
-    """Log at `level` and above to stderr; a second call changes the level only."""
+    """Makes this process log to stderr at `level` and above; a second call changes the level only."""
     root = logging.getLogger()
     if not root.handlers:
         handler = logging.StreamHandler(sys.stderr)
@@ -34,7 +34,7 @@ def configure_logging(level: str) -> None:
 
 
 def count_tasks_on_signal() -> None:
-    """From now on SIGUSR1 makes this process log how many tasks its loop has: one that keeps growing leaks them."""
+    """Makes this process log at each SIGUSR1 how many tasks its loop has: a number that keeps growing is a leak."""
 
     def count() -> None:
         logging.getLogger("midstream").info("%d tasks", len(asyncio.all_tasks()))

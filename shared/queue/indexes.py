@@ -83,7 +83,7 @@ class Indexes:
         return [i for i, score in zip(generation_ids, scores, strict=True) if score is None]
 
     async def lacks(self, accepted: Sequence[tuple[str, str]]) -> list[tuple[bool, bool]]:
-        """Says of each id and its owner whether an index lacks it, and whether the queue does."""
+        """Returns for each id and its owner whether an index lacks it, and whether the queue lacks it."""
         async with self.redis.pipeline(transaction=False) as pipe:
             for generation_id, owner in accepted:
                 pipe.zscore(PENDING_KEY, generation_id)

@@ -34,7 +34,7 @@ JOB_NAME = "generate"
 """The one job name; its only argument is the generation id, which is also the job id."""
 
 NO_LEASES = 1 << 53
-"""`leased_since_ms` with which no lease is old enough."""
+"""A `leased_since_ms` with which every lease that has run out is left alone."""
 
 
 def tell_other_lease(logger: logging.Logger, lease: float, other_ms: int) -> None:
@@ -48,12 +48,12 @@ def tell_other_lease(logger: logging.Logger, lease: float, other_ms: int) -> Non
 
 
 def encode_job(fields: dict[str, Any]) -> bytes:
-    """arq's job serializer. JSON, as a pickle from whoever can write to Redis would run code in the worker."""
+    """Encodes a job for arq, as JSON: a pickle from whoever can write to Redis would run code in the worker."""
     return msgspec.json.encode(fields, enc_hook=lambda value: type(value).__name__)
 
 
 def decode_job(data: bytes) -> dict[str, Any]:
-    """arq's job deserializer. Raises msgspec.DecodeError for anything but the JSON of one of our jobs."""
+    """Decodes a job for arq. Raises msgspec.DecodeError for anything but the JSON of one of our jobs."""
     fields = msgspec.json.decode(data, type=dict[str, Any])
     if fields.get("f") != JOB_NAME:
         raise msgspec.ValidationError("not a Midstream job")
@@ -88,7 +88,7 @@ class Queue:
         self.job_ttl_ms = int(settings.running_ttl * 1000)
 
     async def enqueue(self, generation_id: str, after_ms: int = 0) -> bool:
-        """Makes it visible to workers and wakes one; False where it is queued or leased already.
+        """Makes a generation's job visible to workers and wakes one; returns False where it is queued or leased.
 
         With `after_ms` nobody can take it until then, but a worker that has it can still take it back.
         """
@@ -132,7 +132,7 @@ class Queue:
         return [job_id.decode() for job_id in raw]
 
     async def finish(self, worker: str, job_id: str, end: Literal["done", "back"]) -> bool:
-        """Ends a job or gives it back; False where another worker holds it."""
+        """Ends a job or returns it to the queue; returns False where another worker holds it."""
         return bool(
             await self._finish(
                 self.redis,
@@ -158,7 +158,7 @@ class Queue:
         return int(await self.redis.zcount(QUEUE_KEY, "-inf", f"({score:.0f}")) + 1
 
     async def interrupt(self, generation_id: str) -> None:
-        """Makes the worker that runs it look at its record now."""
+        """Makes the worker that runs this generation look at its record now."""
         await self.redis.publish(INTERRUPTS_CHANNEL, generation_id)
 
     async def alone(self, task: str, seconds: float) -> bool:
@@ -174,7 +174,7 @@ class Queue:
         return await read_clock(self.redis)
 
     async def server(self) -> ServerClock:
-        """Returns the same, and which run of which server says so."""
+        """Returns the same, with the id of the server's run."""
         return await read_server(self.redis)
 
     async def compare_lease(self) -> int | None:

@@ -7,13 +7,14 @@ from shared.storage.keys import WORKERS_KEY
 from shared.storage.lua_script import LuaScript
 
 BEATS_PER_LIFE = 3
-"""Beats in the time for which one counts."""
+"""Beats that a worker sends in the time for which one counts."""
 MAX_BEAT_S = 120.0
-"""Seconds that no beat counts for, unless leases are that long: what is further off is from before it was set back."""
+"""Seconds that a beat counts for at most, unless leases are longer: one further ahead is from before Redis' clock was
+set back."""
 
 
 class Workers:
-    """On the queue's Redis. Methods raise redis.exceptions.RedisError."""
+    """The live workers, noted on the queue's Redis. Methods raise redis.exceptions.RedisError."""
 
     _beat = LuaScript("shared/queue/worker_beat.lua")
 

@@ -77,7 +77,7 @@ class Unsupported(NamedTuple):
 def lacks(
     request: GenerationRequest, protocol: Protocol, endpoint: ProviderSettings | None = None
 ) -> list[Unsupported]:
-    """Returns what a provider of this protocol, or this very endpoint, has no way to honour."""
+    """Returns what of a request a provider of this protocol, or this very endpoint, has no way to honour."""
     remedy = f"cannot be honoured by a provider of protocol {protocol}; leave it out"
     missing = [
         Unsupported(f"/{name}", remedy) for name in PROTOCOLS[protocol].no_fields if getattr(request, name) is not None
@@ -87,7 +87,7 @@ def lacks(
 
 
 def claude_version(model: str) -> tuple[int, int] | None:
-    """The version in a model's name, as in `claude-opus-4-7`; None where there is none, as in older and other names."""
+    """Returns the version in a name like `claude-opus-4-7`; None where there is none, as in older and other names."""
     match = _CLAUDE.search(model)
     return (int(match[2]), int(match[3] or 0)) if match else None
 
@@ -99,13 +99,13 @@ def claude_is(model: str, since: dict[str, tuple[int, int]]) -> bool:
 
 
 def gemini_version(model: str) -> tuple[int, int] | None:
-    """The version in a model's name, as in `gemini-2.5-pro`; None where there is none, as in `gemini-flash-latest`."""
+    """Returns the version in a name like `gemini-2.5-pro`; None where there is none, as in `gemini-flash-latest`."""
     match = _GEMINI.search(model)
     return (int(match[1]), int(match[2] or 0)) if match else None
 
 
 def sampled(model: str, endpoint: ProviderSettings | None) -> bool:
-    """Whether Claude takes `temperature` and `top_p`, by its model and the version that its endpoint is fixed to."""
+    """Says whether Claude takes `temperature` and `top_p`, by its model and the version its endpoint is fixed to."""
     fixed = endpoint.anthropic_version if endpoint is not None else None
     return (claude_version(model) or (0, 0)) < CLAUDE_WITHOUT_SAMPLING and (
         fixed is None or fixed < API_VERSION_WITHOUT_SAMPLING
@@ -113,7 +113,7 @@ def sampled(model: str, endpoint: ProviderSettings | None) -> bool:
 
 
 def takes_prefill(model: str) -> bool:
-    """Whether a model may go on from the beginning of an answer, as far as its name tells; the endpoint must too."""
+    """Says whether a model can go on from the beginning of an answer, by its name; its endpoint must allow it too."""
     if "claude" not in model:
         return _ANSWERS_ANEW.search(model) is None
     version = claude_version(model)
@@ -121,7 +121,7 @@ def takes_prefill(model: str) -> bool:
 
 
 def media_type(url: str) -> str:
-    """Of a `data:` URL."""
+    """Returns the media type of a `data:` URL."""
     return url[5:].partition(",")[0].partition(";")[0].lower()
 
 

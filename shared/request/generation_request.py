@@ -26,7 +26,7 @@ RESERVED_FIELDS = frozenset({"model", "stream", "messages", "input", "contents"}
 
 
 def _sizes(value: Any) -> Iterator[int]:
-    """Of what a value holds, one after the other, in bytes of JSON, about."""
+    """Yields the sizes of what a value holds, one after the other, in about the bytes of their JSON."""
     yield 16
     if isinstance(value, str):
         yield len(value)
@@ -43,7 +43,7 @@ def _sizes(value: Any) -> Iterator[int]:
 
 
 def _odd_number(value: Any) -> str | None:
-    """Where in a value there is a number that a double cannot hold (RFC 8259, 6), as a pointer; None for nowhere."""
+    """Returns a pointer to the first number that a double cannot hold (RFC 8259, 6); None where there is none."""
     if isinstance(value, int | float):
         try:
             return None if math.isfinite(value) else ""
@@ -61,14 +61,14 @@ def _odd_number(value: Any) -> str | None:
 
 
 def _usual(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields as they are. Raises ValueError for NaN, for infinity, which would be sent as null, and beyond."""
+    """Returns the fields as they are. Raises ValueError for NaN and infinity, sent as null else, and larger numbers."""
     if (place := _odd_number(fields)) is not None:
         raise ValueError(f"has a number at {place} that is no finite 64-bit floating-point number; send it as text")
     return fields
 
 
 Fields = Annotated[dict[str, JsonValue], AfterValidator(_usual)]
-"""Of a JSON object that goes on to a provider as it is."""
+"""Fields of a JSON object that goes on to a provider as it is."""
 
 
 class _Strict(BaseModel):
@@ -97,7 +97,7 @@ BASE64_STEP_CHARS = 131_072
 
 
 def _decoded(payload: bytes) -> bytes:
-    """Base64 (RFC 4648), in steps, so that in a thread a long one lets others run. Raises ValueError."""
+    """Decodes Base64 (RFC 4648), in steps, so that in a thread a long text lets others run. Raises ValueError."""
     whole = []
     for start in range(0, len(payload), BASE64_STEP_CHARS):
         piece = payload[start : start + BASE64_STEP_CHARS]
@@ -108,7 +108,7 @@ def _decoded(payload: bytes) -> bytes:
 
 
 def data_of(url: str) -> Data:
-    """Read a `data:` URL (RFC 2397), whose media type must be there. Raises ValueError where it is none."""
+    """Reads a `data:` URL (RFC 2397), which must have a media type. Raises ValueError where it is none."""
     header, comma, payload = url[5:].partition(",")
     media_type, *parameters = header.split(";")
     if not (is_data(url) and comma and media_type):
@@ -460,7 +460,7 @@ class GenerationRequest(_Strict):
         return body
 
     def size(self) -> int:
-        """Returns bytes of its JSON, about, or what takes as long; counted up to LONG_WORK_BYTES."""
+        """Returns about the bytes of its JSON, or of JSON that takes as long; it stops counting at LONG_WORK_BYTES."""
         size = 0
         for more in _sizes([self.messages, self.tools, self.response_format, self.extra]):
             size += more

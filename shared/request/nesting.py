@@ -1,4 +1,4 @@
-"""How deep JSON text nests and how many values it has, found without making one; and it without what lies too deep."""
+"""How deep JSON text nests and how many values it has, found without making one; and a cut of what nests too deep."""
 
 import itertools
 import re
@@ -19,8 +19,8 @@ _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[][{}]', re.DOTALL)
 def nested_deeper(body: bytes, limit: int) -> bool:
     """Says whether JSON text nests deeper than `limit`.
 
-    In pieces, so that in a thread it lets others run. Of each, the innermost pairs of brackets are taken away until
-    none is left: that is as often as they nest.
+    It works in pieces, so that in a thread it lets others run. From each piece it removes the innermost pairs of
+    brackets until none is left, which takes as many rounds as they nest.
     """
     if body.count(b"[") + body.count(b"{") <= limit:
         return False
@@ -41,9 +41,9 @@ def nested_deeper(body: bytes, limit: int) -> bool:
 
 
 def more_values(body: bytes, limit: int) -> bool:
-    """Whether JSON text has more values than `limit`: itself, and each entry of its lists and objects, however deep.
+    """Says whether JSON text has more values than `limit`: itself, and each entry of lists and objects at any depth.
 
-    In pieces, as `nested_deeper`.
+    It works in pieces, as `nested_deeper` does.
     """
     if body.count(b",") + body.count(b"[") + body.count(b"{") < limit:
         return False
@@ -62,7 +62,7 @@ def more_values(body: bytes, limit: int) -> bool:
 def entries(text: bytes) -> int | None:
     """Returns how many entries a list has, by its JSON text; None where one of them has too many of its own to tell.
 
-    They are the commas that are left when what is inside of others is taken away, time after time.
+    It counts the commas that remain after the innermost lists and objects were removed, round by round.
     """
     left = b"".join(outside.translate(_AS_SQUARE, _NOT_LISTS) for outside in _outside_strings(text))[1:-1]
     for _ in range(MAX_INNER_MARKS):
@@ -74,7 +74,7 @@ def entries(text: bytes) -> int | None:
 
 
 def _outside_strings(body: bytes) -> Iterator[bytes]:
-    """Text piece by piece, with one quote for each string."""
+    """Yields JSON text piece by piece, with one quote in place of each string."""
     inside = 0
     for chunk in _chunks(body):
         # An escaped quote ends no string. Outside of strings a backslash is no JSON, and the parser will say so.
@@ -85,7 +85,7 @@ def _outside_strings(body: bytes) -> Iterator[bytes]:
 
 
 def _chunks(body: bytes) -> Iterator[bytes]:
-    """Text in pieces, none of which ends between a backslash and what it escapes."""
+    """Yields text in pieces, none of which ends between a backslash and what it escapes."""
     start = 0
     while chunk := body[start : start + STEP_BYTES]:
         if (len(chunk) - len(chunk.rstrip(b"\\"))) % 2:

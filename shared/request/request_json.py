@@ -114,7 +114,7 @@ class _Lists(msgspec.Struct):
 
 
 def count_parts_of_text(body: bytes, most: int) -> None:
-    """As `count_parts`, before any value of the body is made; of one that is no request nothing is said."""
+    """Does what `count_parts` does, before any value of the body is made; ignores a body that is no request."""
     try:
         messages = msgspec.json.decode(body, type=_Messages).messages
         if len(messages) > MAX_MESSAGES:
@@ -128,7 +128,7 @@ def count_parts_of_text(body: bytes, most: int) -> None:
 
 
 def count_parts(body: Any, most: int) -> None:
-    """Look how many parts the messages have, of a body that nobody has validated. Raises TooManyPartsError."""
+    """Counts the messages' parts in a body that nobody has validated. Raises TooManyPartsError for more than `most`."""
     messages = body.get("messages") if isinstance(body, dict) else None
     dicts = [one for one in messages if isinstance(one, dict)] if isinstance(messages, list) else []
     lists = [one.get(name) for one in dicts for name in PART_FIELDS]

@@ -1,8 +1,8 @@
-"""Redis' clock, and for how long its word has been good: Redis may restart without its last second, and be set.
+"""Redis' clock, and since when it can be believed: Redis may restart without its last second, and its clock be set.
 
-INFO's uptime goes by Redis' wall clock: one that was set 600 s back is up for -595 s, and nothing would be healed until
-it is past zero. So a restart is told by `run_id`, and counted by this process' monotonic clock since it first saw that
-id (docs/decisions/0022-how-time-is-believed.md).
+INFO's uptime goes by Redis' wall clock: after it was set 600 s back, uptime is -595 s, and nothing would be healed
+until it is past zero. So a restart is recognised by `run_id`, and the time since then is counted by this process'
+monotonic clock, from when it first saw that id (docs/decisions/0022-how-time-is-believed.md).
 """
 
 import sys
@@ -21,7 +21,7 @@ CLOCK_SET_MS = 2000
 UPTIME_ERROR_MS = 2000
 """ms by which a server may have been up for longer than is known: INFO counts whole seconds, and we may come late."""
 SLOW_ANSWER_S = 0.5
-"""Seconds of an answer from which on it cannot be told when in them Redis read its clock."""
+"""Seconds that an answer takes from which on it is unknown when Redis read its clock."""
 MAX_SERVERS = 64
 """Servers that are remembered; past it the one that was seen first is forgotten."""
 
@@ -36,26 +36,26 @@ class ServerClock(NamedTuple):
     """Another one after each restart, and on each server; None where it has no INFO."""
 
     def young(self, for_ms: int) -> bool:
-        """Whether it has come back within so many ms, or its clock was set: it may lack what others write again."""
+        """Says whether it came back, or its clock was set, within so many ms: it may lack what others write again."""
         return self.up_ms < for_ms
 
     def left_ms(self, for_ms: int) -> int:
-        """ms until it is no longer young."""
+        """Returns the ms until it is no longer young."""
         return max(0, for_ms - self.up_ms)
 
     @property
     def began_ms(self) -> int:
-        """Since when its word is good, on its own clock."""
+        """Since when it has been up and its clock not been set: ms on its own clock."""
         return self.now_ms - self.up_ms
 
     def began_after(self, moment: float) -> bool:
-        """Whether it surely came back after this moment (time.monotonic)."""
+        """Says whether it surely came back after this moment (time.monotonic)."""
         return self.up_ms + UPTIME_ERROR_MS <= (time.monotonic() - moment) * 1000
 
 
 @dataclass(slots=True)
 class _Sight:
-    """Of one run of a server."""
+    """What this process knows of one run of a server."""
 
     at: float
     """When this was so (time.monotonic)."""
@@ -70,7 +70,7 @@ _asked: WeakKeyDictionary[Redis, str] = WeakKeyDictionary()
 
 
 async def read_server(redis: Redis) -> ServerClock:
-    """The server's time, and since when that and what it knows is good. Raises redis.exceptions.RedisError."""
+    """Reads the server's time, and since when that and its data can be believed. Raises redis.exceptions.RedisError."""
     sent = time.monotonic()
     seconds, microseconds = await redis.time()
     now_ms = seconds * 1000 + microseconds // 1000
@@ -91,13 +91,13 @@ async def read_server(redis: Redis) -> ServerClock:
 
 
 async def read_clock(redis: Redis) -> tuple[int, int]:
-    """The server's time in ms, and for how many ms it has been up at least, as `ServerClock` has them."""
+    """Reads the server's time in ms, and for how many ms it has been up at least, as `ServerClock` has them."""
     server = await read_server(redis)
     return server.now_ms, server.up_ms
 
 
 def seen_ms(info: Mapping[str, Any]) -> float | None:
-    """For how many ms this process has known the run of a server that INFO is of; None where it has not met it."""
+    """Returns for how many ms this process has known the server's run, by its INFO; None where it has not seen it."""
     sight = _sights.get(str(info.get("run_id")))
     return None if sight is None else (time.monotonic() - sight.at) * 1000
 
@@ -108,7 +108,7 @@ def _claimed_ms(info: Mapping[str, Any]) -> int:
 
 
 def _seen(run_id: str, claimed_ms: int, now_ms: int, sent: float, got: float) -> int:
-    """For how many ms that run is known to have been up, after a look at it that took from `sent` to `got`."""
+    """Notes a look at a run, which took from `sent` to `got`; returns for how many ms the run is known to be up."""
     sight = _sights.get(run_id)
     ahead_ms = now_ms - got * 1000
     if sight is None:

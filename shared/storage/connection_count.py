@@ -8,17 +8,17 @@ from shared.config.settings import Settings
 from shared.storage.disk_sync import WAITING_CONNECTIONS
 
 SUBSCRIBER_CONNECTIONS = 1
-"""It hears what followed logs publish. Of an API and of a worker."""
+"""One connection of an API and of a worker: it receives what followed logs publish."""
 BLOCKING_CONNECTIONS = 2
 """A worker's blocking pop, and its cancel listener."""
 
 
 def most_of_api(settings: Settings) -> int:
-    """Of one API process; with MIDSTREAM_DURABILITY=disk also those that wait for a sync."""
+    """Returns the most of one API process; with MIDSTREAM_DURABILITY=disk including those that wait for a sync."""
     waits = settings.redis_connections * WAITING_CONNECTIONS if settings.durability == "disk" else 0
     return settings.redis_connections + SUBSCRIBER_CONNECTIONS + waits
 
 
 def most_of_worker(settings: Settings) -> int:
-    """Of one worker process."""
+    """Returns the most of one worker process."""
     return settings.redis_connections + SUBSCRIBER_CONNECTIONS + BLOCKING_CONNECTIONS

@@ -1,4 +1,4 @@
-"""The pool: at most so many connections to a Redis, which gives back those that nobody needs."""
+"""The pool: a bounded number of connections to a Redis; those that nobody uses for a while are closed."""
 
 import asyncio
 from collections import deque
@@ -16,16 +16,17 @@ KEPT_CONNECTIONS = 1
 
 
 class HungUpError(MidstreamError, ConnectionError):
-    """Redis closed a connection before it had said anything, as may be seen of one that takes no more."""
+    """Redis closed a connection before it had said anything, as one may that takes no more connections."""
 
     retryable = True
 
 
 class BoundedPool(BlockingConnectionPool):
-    """Who finds all connections in use waits for one, at most `timeout` seconds; who came first is served first.
+    """A pool with a line: a caller that finds all connections in use waits for one, at most `timeout` seconds.
 
-    redis-py's lets whoever comes just then have what another one was woken for, who goes to the end of the line. Who
-    finds that Redis takes no more connections, while this pool has some, waits for one of these.
+    The first to come is the first served. In redis-py's pool a newcomer may take the connection for which a waiting
+    caller was woken, and that one goes to the end of the line. Where Redis takes no more connections and this pool has
+    some, a caller waits for one of these.
     """
 
     idle_s = 10.0
@@ -40,11 +41,11 @@ class BoundedPool(BlockingConnectionPool):
         self._room, self._crowded_until = 0, 0.0
 
     def can_get_connection(self) -> bool:
-        """Whether there is one that is not in use, or may be."""
+        """Says whether a connection is free, or a further one may be opened."""
         return bool(self._available_connections) or len(self._in_use_connections) < self._most()
 
     async def get_connection(self, command_name: None = None, *keys: Any, **options: Any) -> AbstractConnection:
-        """One that is connected. Raises redis.exceptions.ConnectionError and TimeoutError."""
+        """Returns a connection, connected. Raises redis.exceptions.ConnectionError and TimeoutError."""
         refused: ConnectionError | None = None
         loop = asyncio.get_running_loop()
         deadline = loop.time() + (self.timeout or 0)
@@ -68,7 +69,7 @@ class BoundedPool(BlockingConnectionPool):
                 return connection
 
     async def release(self, connection: AbstractConnection) -> None:
-        """Give it to who waits, or keep it. One that was closed is forgotten, and another one may take its place."""
+        """Passes a connection to a waiting caller, or keeps it; forgets a closed one, so that another may be opened."""
         self._in_use_connections.remove(connection)
         if connection.is_connected:
             self._available_connections.append(connection)
@@ -78,14 +79,14 @@ class BoundedPool(BlockingConnectionPool):
             self._timer = asyncio.get_running_loop().call_later(self.idle_s, self._give_back)
 
     def _serve(self) -> None:
-        """Give what there is to those who wait, in turn."""
+        """Passes the free connections to the waiting callers, in turn."""
         while self._waiters and self.can_get_connection():
             waiter = self._waiters.popleft()
             if not waiter.done():
                 waiter.set_result(self.get_available_connection())  # type: ignore[no-untyped-call]
 
     async def _turn(self, deadline: float) -> AbstractConnection:
-        """One that is not in use, in the order of those who ask. Raises TimeoutError."""
+        """Waits in line for a connection that is not in use, and returns it. Raises TimeoutError."""
         waiter: asyncio.Future[AbstractConnection] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         self._serve()
@@ -102,19 +103,19 @@ class BoundedPool(BlockingConnectionPool):
             raise
 
     def _most(self) -> int:
-        """How many may be open now."""
+        """Returns how many connections may be open now."""
         crowded = self._crowded_until and asyncio.get_running_loop().time() < self._crowded_until
         return max(1, self._room) if crowded else self.max_connections
 
     async def disconnect(self, inuse_connections: bool = True) -> None:
-        """Close them."""
+        """Closes all connections, or with `inuse_connections` false those that are free."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         await super().disconnect(inuse_connections)
 
     def _make_do(self) -> bool:
-        """Take those that are open for all that there can be now. False where there is none."""
+        """Limits the pool to the connections that are open now, for `crowded_s`; returns False where there is none."""
         open_now = [c for c in (*self._available_connections, *self._in_use_connections) if c.is_connected]
         loop = asyncio.get_running_loop()
         self._room, self._crowded_until = len(open_now), loop.time() + self.crowded_s
@@ -122,7 +123,7 @@ class BoundedPool(BlockingConnectionPool):
         return bool(open_now)
 
     def _give_back(self) -> None:
-        """Close what was not used for `idle_s` seconds. It is in front, as what was given back last is taken first."""
+        """Closes connections unused for `idle_s` seconds: they are in front, as the last released is taken first."""
         self._timer = None
         idle: list[Any] = self._available_connections
         loop = asyncio.get_running_loop()

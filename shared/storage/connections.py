@@ -1,4 +1,4 @@
-"""Connections to Redis: redis-py has no timeouts and no retries unless told, and waits where it need not."""
+"""Connections to Redis, with the timeouts and retries that redis-py lacks by default and without its needless waits."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -25,7 +25,7 @@ __all__ = ["RedisError", "connect", "connect_both"]
 
 
 def connect(url: str, *, timeout: float, connections: int = 10, retries: int = 2) -> Redis:
-    """Returns a client whose every command ends: in a reply, or in a RedisError.
+    """Returns a client whose every command ends in a reply or in a RedisError.
 
     `timeout` is the seconds for one try, `connections` the most that are open at once, `retries` how often a command
     is sent again after a broken connection; every script of ours can be run twice.
@@ -63,19 +63,19 @@ def _pool(url: str, primary: Primary, **options: Any) -> BoundedPool:
 
 
 def connect_both(settings: Settings) -> tuple[Redis, Redis]:
-    """Clients of the logs' Redis and of the queue's: the same where these are one."""
+    """Returns clients of the logs' Redis and of the queue's: the same client where these are one Redis."""
     one = partial(connect, timeout=settings.redis_timeout, connections=settings.redis_connections)
     redis = one(settings.redis_url)
     return redis, one(str(settings.queue_url)) if settings.queue_apart else redis
 
 
 class _Client(Redis):
-    """Ends what looks for the end of an outage, when it is closed. What Redis says in a pipeline stays its words."""
+    """A client that ends its outage's probes when it is closed, and whose pipelines leave Redis' errors as they are."""
 
     outage: Outage
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
-        """As redis-py's, but for what it writes around an error."""
+        """Returns a pipeline as redis-py's, which leaves the text of errors as Redis wrote it."""
         return _Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
@@ -85,10 +85,10 @@ class _Client(Redis):
 
 class _Pipeline(Pipeline):
     def annotate_exception(self, exception: Exception, number: int, command: Iterable[object]) -> None:
-        """Nothing: behind the number and the arguments of the command, nobody would know the code of a refusal."""
+        """Leaves an error as it is: behind the command's number and arguments, the code of a refusal would be lost."""
 
 
 async def _write(client: ref[Redis]) -> None:
-    """Write a little, as Redis at its limit refuses. Raises RedisError."""
+    """Writes a small key, which a Redis at its limit refuses. Raises RedisError."""
     if (redis := client()) is not None:
         await redis.set(PROBE_KEY, "1", px=1000)

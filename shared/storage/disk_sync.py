@@ -36,7 +36,7 @@ WAITAOF. A version that was not tried does not count.
 
 
 def refusal(directives: Mapping[str, str] | None, version: str | None) -> str | None:
-    """Why a server cannot say that a write is on its disk, and what to do; None where it can.
+    """Returns why a server cannot say that a write is on its disk, and what to do; None where it can.
 
     `directives` are its AOF_DIRECTIVES, None where it hides CONFIG; `version` is that of a Redis, None for another
     server.
@@ -54,7 +54,7 @@ def refusal(directives: Mapping[str, str] | None, version: str | None) -> str | 
 
 
 def version_of(info: Mapping[str, Any]) -> str | None:
-    """The version in an INFO of Redis; None for Valkey, which says the Redis that it began from as well."""
+    """Returns the version in an INFO of Redis; None for Valkey, which also names the Redis that it began from."""
     return None if "valkey_version" in info else str(info.get("redis_version"))
 
 
@@ -65,19 +65,22 @@ class Disk:
         self._redis: Redis = connect(url, timeout=timeout + SYNC_TIMEOUT_S, connections=connections)
 
     async def aclose(self) -> None:
-        """Close the connections."""
+        """Closes the connections."""
         await self._redis.aclose()
 
     async def refusal(self) -> str | None:
-        """Why this server cannot promise anything. Raises redis.exceptions.RedisError."""
+        """Returns why this server cannot promise that a write is on disk; None where it can.
+
+        Raises redis.exceptions.RedisError.
+        """
         directives = await self._directives()
         return refusal(directives, version_of(await self._redis.info("server")))
 
     async def confirm(self, began: float) -> None:
-        """Return when what was written since `began` (the loop's time) is on disk.
+        """Waits until what was written since `began` (the loop's time) is on disk.
 
-        Under `appendfsync always` it was, before the reply to the write. It is asked each time: after a fail-over
-        another server may be there, and CONFIG SET changes one that runs.
+        Under `appendfsync always` it was before the reply to the write. The server's settings are read each time:
+        after a fail-over another server may be there, and CONFIG SET changes one that runs.
 
         Raises NotOnDiskError and redis.exceptions.RedisError.
         """
@@ -123,7 +126,7 @@ class DiskSync:
         self._logged_reason: str | None = None
 
     async def aclose(self) -> None:
-        """Close the connections."""
+        """Closes the connections."""
         for disk in self._disks.values():
             await disk.aclose()
 
@@ -144,7 +147,7 @@ class DiskSync:
                 raise SettingsError(f"MIDSTREAM_DURABILITY=disk: {name} {why}")
 
     async def confirm(self, began: float) -> None:
-        """Return when what was written since `began` (the loop's time) is as durable as `durability` says.
+        """Waits until what was written since `began` (the loop's time) is as durable as `durability` says.
 
         Raises NotOnDiskError where that is not known, and redis.exceptions.RedisError.
         """

@@ -22,7 +22,7 @@ SYNC_MARK_KEY = "midstream:synced"
 PROBE_KEY = "midstream:probe"
 """Written to see whether Redis takes writes again."""
 INTERRUPTS_CHANNEL = "midstream:interrupts"
-"""A channel: workers hear which generations to look at at once, as they were cancelled or deleted."""
+"""A channel that tells workers which generations to look at at once, as they were cancelled or deleted."""
 
 
 class GenerationKeys:
@@ -37,12 +37,12 @@ class GenerationKeys:
 
 
 def job_key(generation_id: str) -> str:
-    """arq's job: `arq.constants.job_key_prefix`."""
+    """Returns the key of arq's job: `arq.constants.job_key_prefix`."""
     return f"arq:job:{generation_id}"
 
 
 def retry_key(generation_id: str) -> str:
-    """arq's count of tries: `arq.constants.retry_key_prefix`."""
+    """Returns the key of arq's count of tries: `arq.constants.retry_key_prefix`."""
     return f"arq:retry:{generation_id}"
 
 
@@ -62,10 +62,10 @@ def cache_key(digest: str) -> str:
 
 
 def circuit_key(model: str) -> str:
-    """Says whether a model, as `provider/model`, fails now."""
+    """Returns the key that says whether a model, as `provider/model`, fails now."""
     return f"midstream:circuit:{model}"
 
 
 def task_key(task: str) -> str:
-    """Returns the key by which one worker alone does what one is enough for."""
+    """Returns the key that one worker holds while it does a task that one worker is enough for."""
     return f"midstream:alone:{task}"

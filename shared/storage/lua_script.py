@@ -17,7 +17,7 @@ _PRELUDE = Path(__file__).with_name("prelude.lua").read_text(encoding="utf-8")
 
 
 class LuaScript:
-    """One atomic step on the server. A restarted Redis has forgotten it, so each call may have to send the text.
+    """A Lua script: one atomic step on the server. A restarted Redis has lost it, so each call may send the text again.
 
     `path` begins at our packages: `LuaScript("shared/log/append.lua")`. Redis' errors count lines from the first
     of prelude.lua.
@@ -28,7 +28,7 @@ class LuaScript:
         self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
     async def __call__(self, redis: Redis, keys: Sequence[str], args: Sequence[Argument] = ()) -> Any:
-        """Run it. Raises redis.exceptions.RedisError."""
+        """Runs the script. Raises redis.exceptions.RedisError."""
         execute: Any = redis.execute_command
         try:
             return await execute("EVALSHA", self.sha, len(keys), *keys, *args)
@@ -36,9 +36,9 @@ class LuaScript:
             return await execute("EVAL", self.text, len(keys), *keys, *args)
 
     def queue(self, pipe: Pipeline, keys: Sequence[str], args: Sequence[Argument] = ()) -> None:
-        """Add it to a pipeline. A reply of NoScriptError means that it did not run: `load` it and send it again."""
+        """Adds the script to a pipeline. After a reply of NoScriptError it did not run: `load` it and send it again."""
         pipe.execute_command("EVALSHA", self.sha, len(keys), *keys, *args)
 
     async def load(self, redis: Redis) -> None:
-        """Make the server know the text. Raises redis.exceptions.RedisError."""
+        """Loads the text into the server. Raises redis.exceptions.RedisError."""
         await redis.execute_command("SCRIPT", "LOAD", self.text)  # type: ignore[no-untyped-call]

@@ -1,7 +1,8 @@
-"""An outage of Redis: each reason is told once, in Redis' own words, and so is the end of it.
+"""An outage of Redis: each reason is logged once, in Redis' own words, and so is the end of the outage.
 
-What Redis refuses for want of memory or disk, or lets nobody write, every command meets again and again; a line for
-each would hide the one that says what to do. The words are Redis' errors, which hold no content and no credentials.
+While Redis refuses writes for want of memory or disk, or for another reason, every command fails again and again; a
+line for each would hide the one that says what to do. The words are Redis' errors, which hold no content and no
+credentials.
 """
 
 import asyncio
@@ -40,18 +41,18 @@ _CODES: tuple[tuple[type[RedisError], str], ...] = (
     (NoPermissionError, "NOPERM"),
     (AuthenticationError, "NOAUTH"),
 )
-"""redis-py takes the code away from these."""
+"""Errors from whose text redis-py removes the code, with that code."""
 _SPELLED = (
     "MISCONF", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS", "BUSY", "TRYAGAIN", "UNBLOCKED", "MOVED", "ASK",
 )  # fmt: skip
 _IN_SCRIPT = "ACL failure in script"
 """Redis' words for a missing permission that a script meets, without its code."""
 FULL_CODES = ("OOM", "MISCONF")
-"""Refusals for want of memory, and of a disk that takes what must be kept."""
+"""Refusals for want of memory, or of a disk that takes writes."""
 _FAILED = (ConnectionRefusedError, ConnectionResetError, OSError)
 _NUMBER = re.compile(r"\[Errno (\d+)\]")
 LASTING_CODES = ("NOPERM",)
-"""Of some commands only: no probe can tell that they are over."""
+"""Refusals of some commands only: no probe can show that they are over."""
 
 
 CROWDED_WORDS = "max number of clients reached"
@@ -61,7 +62,7 @@ CROWDED_REMEDY = ": raise its `maxclients`, or lower MIDSTREAM_REDIS_CONNECTIONS
 
 
 def refusal(error: BaseException) -> str | None:
-    """The code with which Redis refuses what it would take at another time; None for any other error."""
+    """Returns the code with which Redis refuses what it would take at another time; None for any other error."""
     if type(error) is ConnectionError and isinstance(error.__cause__, RedisError):
         error = error.__cause__  # on a unix socket, redis-py takes any refusal for a failed connection
     for kind, code in _CODES:
@@ -77,28 +78,28 @@ def refusal(error: BaseException) -> str | None:
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether Redis has no room: its memory or its disk is full, or it cannot write to that."""
+    """Says whether Redis has no room: its memory or its disk is full, or it cannot write to that disk."""
     return refusal(error) in FULL_CODES
 
 
 def is_crowded(error: BaseException) -> bool:
-    """Whether Redis takes no further connection, as it has `maxclients` of them."""
+    """Says whether Redis takes no further connection, as it has `maxclients` of them."""
     return isinstance(error, ConnectionError) and CROWDED_WORDS in str(error)
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether Redis has not answered, or takes nothing now; any other error is an answer to what was asked."""
+    """Says whether Redis has not answered, or takes nothing now; any other error is an answer to the command."""
     return not isinstance(error, ResponseError) or refusal(error) is not None
 
 
 def level(error: BaseException) -> int:
-    """At which level a task says that it met an error: what is told as an outage need not be told by each."""
+    """Returns the level at which a task logs an error: DEBUG where it is logged as an outage anyway, else WARNING."""
     told = refusal(error) is not None or isinstance(error, ConnectionError)
     return logging.DEBUG if told else logging.WARNING
 
 
 class Outage:
-    """Of one Redis, for all its clients in this process."""
+    """The outage of one Redis, for all its clients in this process."""
 
     probe_interval_s = 1.0
     """Seconds between two probes."""
@@ -109,13 +110,16 @@ class Outage:
         parts = urlsplit(url)
         self._name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         self._reasons: dict[str, str] = {}
-        """By code, Redis' words."""
+        """Redis' words that were logged, by their code."""
         self._lasting: set[str] = set()
         self._since = self._last = 0.0
         self._task: asyncio.Task[None] | None = None
 
     def note(self, error: BaseException, probe: Callable[[], Awaitable[Any]] | None, *, connecting: bool) -> None:
-        """A command was refused, or no connection could be made. `probe` writes, to see when that is over."""
+        """Notes that a command was refused, or that no connection could be made, and logs each reason once.
+
+        `probe` writes, to see when that is over.
+        """
         code = refusal(error)
         if code is None and not connecting:
             return
@@ -136,11 +140,11 @@ class Outage:
 
     @property
     def is_crowded(self) -> bool:
-        """Whether Redis has refused a connection for their number, and the outage is not over."""
+        """Whether Redis has refused a connection because it has too many, and the outage is not over."""
         return any(CROWDED_WORDS in words for words in self._reasons.values())
 
     def close(self) -> None:
-        """No more probes: the client is closed."""
+        """Ends the probes, as the client is closed."""
         if self._task is not None:
             self._task.cancel()
 
@@ -163,7 +167,10 @@ class Outage:
 
 
 def _kind(error: BaseException) -> str:
-    """What failed of a connection, as each is mended elsewhere; what else there is, one restart shows in many ways."""
+    """Returns what failed of a connection: "TLS" or "name", as each is corrected elsewhere, else "unreachable".
+
+    A single restart shows in many ways: "unreachable" stands for all of them.
+    """
     cause = error.__cause__ or error.__context__
     if isinstance(cause, ssl.SSLError):
         return "TLS"
@@ -171,7 +178,7 @@ def _kind(error: BaseException) -> str:
 
 
 def words(error: BaseException, code: str | None) -> str:
-    """What Redis said, on one line."""
+    """Returns what Redis said, on one line."""
     text = " ".join(str(error).split())
     cause = error.__cause__ or error.__context__
     if isinstance(cause, OSError) and type(cause) in _FAILED:
@@ -188,5 +195,5 @@ _outages: WeakValueDictionary[str, Outage] = WeakValueDictionary()
 
 
 def outage_of(url: str) -> Outage:
-    """The one of this Redis."""
+    """Returns the outage of this Redis, one for all its clients."""
     return _outages.setdefault(url, Outage(url))

@@ -1,4 +1,4 @@
-"""One connection to Redis: cheaper than redis-py's, and its refusals heeded."""
+"""One connection to Redis: cheaper than redis-py's, and it reports refusals to the outage and to the primary."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -20,11 +20,11 @@ from shared.storage.primary import CODES_OF_NO_PRIMARY, CODES_TO_RETRY, Primary
 from shared.storage.sentinel import SentinelPool
 
 HEARD = 0.2
-"""Seconds in which Redis says that it takes no more connections."""
+"""Seconds in which a Redis that takes no more connections says so."""
 
 
 class Direct(AbstractConnection):
-    """Without redis-py's task for each write and wait before each command: a third less of a round trip's time.
+    """A connection without redis-py's task for each write and wait before each command: round trips take a third less.
 
     Measured by bench/round_trip.py. Commands are packed by hiredis, which redis-py does only in its blocking client.
     """
@@ -39,7 +39,7 @@ class Direct(AbstractConnection):
         """The loop's time when it was connected."""
 
     async def connect(self) -> None:
-        """Connect; where that fails, it is told once."""
+        """Connects; a failure is logged once for each outage."""
         if self.is_connected:
             return
         try:
@@ -52,7 +52,7 @@ class Direct(AbstractConnection):
         self._primary.add(self)
 
     async def on_connect(self) -> None:
-        """Introduce ourselves. Where Redis has hung up before that, what it said is the reason."""
+        """Makes this client known to Redis; where Redis has hung up before that, raises what it said as the reason."""
         reader: Any = self._reader
         self._introducing = True
         try:
@@ -70,7 +70,7 @@ class Direct(AbstractConnection):
             self._introducing = False
 
     async def _is_crowded(self) -> bool:
-        """Whether it was hung up for the number of connections: who writes first may see a broken pipe, so listen."""
+        """Says whether Redis hung up for too many connections; only reads, as a writer may see just a broken pipe."""
         with suppress(RedisError, OSError, TimeoutError):
             await self.disconnect(nowait=True)
             async with asyncio.timeout(HEARD):
@@ -81,9 +81,9 @@ class Direct(AbstractConnection):
         return False
 
     async def read_response(self, *args: Any, **options: Any) -> Any:
-        """Returns a reply; a refusal is told once.
+        """Returns a reply; a refusal is logged once for each outage.
 
-        One that says "not here" or "not now" is raised as a broken connection, which is closed and tried again.
+        A refusal that says "not here" or "not now" is raised as a broken connection, which is closed and tried again.
         """
         try:
             # Not as redis-py's for Sentinels does, which hides what Redis said.
@@ -105,12 +105,12 @@ class Direct(AbstractConnection):
         return None
 
     def cut(self) -> None:
-        """Close it at once. Who waits for a reply gets an error, and redis-py connects anew at the next command."""
+        """Closes it at once. A caller that waits for a reply gets an error; redis-py reconnects at the next command."""
         if self._writer is not None:
             self._writer.transport.abort()
 
     def close(self) -> None:
-        """Close it, while nobody uses it."""
+        """Closes it, while nobody uses it."""
         self._close()  # type: ignore[no-untyped-call]
 
     def pack_command(self, *args: EncodableT) -> list[bytes]:
@@ -125,7 +125,7 @@ class Direct(AbstractConnection):
             return list(super().pack_command(*args))
 
     async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
-        """Write a command; where the last one is still being written, as redis-py does, which waits with a timeout."""
+        """Writes a command without a wait; while the last is still being written, as redis-py does, with a timeout."""
         writer = self._writer
         if (
             writer is None
@@ -145,26 +145,26 @@ class Direct(AbstractConnection):
             writer.writelines(command)
 
     async def can_read_destructive(self) -> bool:
-        """Whether it has closed, or has something to read that nobody asked for; either way it must not be used."""
+        """Says whether it must not be used: it has closed, or has something to read that nobody asked for."""
         reader = self._reader
         # redis-py reads with a timeout of 0. What arrived is in this buffer, for which asyncio has no public name.
         return reader is None or reader.exception() is not None or reader.at_eof() or bool(reader._buffer)  # type: ignore[attr-defined]
 
 
 class Tcp(Direct, Connection):
-    """To a port."""
+    """A connection to a port."""
 
 
 class Tls(Direct, SSLConnection):
-    """To a port, with TLS."""
+    """A connection to a port, with TLS."""
 
 
 class Unix(Direct, UnixDomainSocketConnection):
-    """To a socket's path."""
+    """A connection to the path of a unix socket."""
 
 
 class Managed(Direct):
-    """To where the Sentinels say that the primary is, asked at each try."""
+    """A connection to where the Sentinels say that the primary is; they are asked at each try."""
 
     connection_pool: SentinelPool
     host: str
@@ -183,15 +183,15 @@ class Managed(Direct):
 
 
 class ManagedTcp(Managed, SentinelManagedConnection):
-    """To the primary's port."""
+    """A connection to the primary's port."""
 
 
 class ManagedTls(Managed, SentinelManagedSSLConnection):
-    """To the primary's port, with TLS."""
+    """A connection to the primary's port, with TLS."""
 
 
 def arrived(connection: AbstractConnection) -> Iterator[Any]:
-    """Yields the replies that came with the last one that was read: not one timer and one task's step for each of them.
+    """Yields the replies that came with the last one read, which saves a timer and a step of the task for each.
 
     redis-py has no public name for its parser's buffer. Raises redis.exceptions.RedisError that was replied.
     """

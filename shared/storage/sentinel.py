@@ -1,8 +1,9 @@
 """Sentinels: they know where the primary is, and are asked at each connect and each second.
 
 How it is done: https://redis.io/docs/latest/develop/reference/sentinel-clients/, with two differences. All Sentinels
-are asked at once and the newest answer counts (`config-epoch`), as one that was cut off tells of the past for as long
-as it is. And the primary's role is not asked for, which takes a permission: one that is none refuses the first write.
+are asked at once and the newest answer counts (`config-epoch`), as a Sentinel that is cut off answers with the past.
+And the primary is not asked for its role, which takes a permission: a server that is no primary refuses the first
+write.
 """
 
 import asyncio
@@ -27,14 +28,14 @@ OTHERS_WAIT_S = 0.1
 
 
 class Sentinels:
-    """Those that watch one service; redis-py's pool asks them by `discover_master`."""
+    """The Sentinels that watch one service; redis-py's pool asks them by `discover_master`."""
 
     def __init__(self, address: SentinelAddress) -> None:
         self._address = address
         self._question: asyncio.Task[tuple[str, int]] | None = None
 
     async def discover_master(self, service: str) -> tuple[str, int]:
-        """Host and port of the primary. Who asks while a question is under way has its answer.
+        """Returns host and port of the primary. Callers during one question share its answer.
 
         Raises redis.asyncio.sentinel.MasterNotFoundError.
         """
@@ -70,7 +71,7 @@ class Sentinels:
         return found
 
     async def _ask_one(self, host: str, port: int, service: str) -> Mapping[str, Any]:
-        """What it knows of the primary. Raises redis.exceptions.RedisError."""
+        """Returns what one Sentinel knows of the primary. Raises redis.exceptions.RedisError."""
         limits = {"socket_timeout": SENTINEL_TIMEOUT_S, "socket_connect_timeout": SENTINEL_TIMEOUT_S}
         # Without redis-py's CLIENT SETINFO, for which a Sentinel's user needs a permission.
         options: dict[str, Any] = {**self._address.sentinel, **limits, "lib_name": None, "lib_version": None}
@@ -81,13 +82,13 @@ class Sentinels:
 
 
 def _seen(question: asyncio.Task[tuple[str, int]]) -> None:
-    """Whoever asked may have gone: then nobody else looks at how it ended."""
+    """Takes a question's error, which asyncio would else log where every caller has gone."""
     if not question.cancelled():
         question.exception()
 
 
 def newest(states: Iterable[Mapping[str, Any]]) -> tuple[str, int] | None:
-    """Host and port of the primary, by the newest of what Sentinels say; None where none has one that is up."""
+    """Returns host and port of the primary by the newest of these answers; None where none has one that is up."""
     known = [
         (int(state["config-epoch"]), str(state["ip"]), int(state["port"]))
         for state in states
@@ -97,11 +98,11 @@ def newest(states: Iterable[Mapping[str, Any]]) -> tuple[str, int] | None:
 
 
 class SentinelPool(SentinelConnectionPool, BoundedPool):
-    """redis-py's pool for Sentinels, with our bound; it closes what leads to a primary of the past."""
+    """redis-py's pool for Sentinels, with our bound; it closes connections that lead to a former primary."""
 
     watch_interval_s = 1.0
-    """Seconds between two questions while there are connections: a primary that was frozen, and wakes after another has
-    taken its place, takes writes until it is told, which then are lost."""
+    """Seconds between two questions while there are connections: a frozen primary that wakes after another has taken
+    its place takes writes until a Sentinel demotes it, and these are lost."""
 
     def __init__(self, sentinels: Sentinels, service: str, primary: Primary, **options: Any) -> None:
         super().__init__(service, sentinels, **options)  # type: ignore[no-untyped-call]
@@ -109,7 +110,10 @@ class SentinelPool(SentinelConnectionPool, BoundedPool):
         self._watching: asyncio.Task[None] | None = None
 
     async def get_master_address(self) -> tuple[str, int]:
-        """Ask, and heed the answer. Raises redis.exceptions.RedisError."""
+        """Returns the address of the primary; where it has moved, closes connections that lead elsewhere.
+
+        Raises redis.exceptions.RedisError.
+        """
         if self._watching is None or self._watching.done():
             self._watching = asyncio.create_task(_watch(ref(self), self.watch_interval_s))
         address: tuple[str, int] = await self.sentinel_manager.discover_master(self.service_name)
@@ -119,14 +123,14 @@ class SentinelPool(SentinelConnectionPool, BoundedPool):
         return address
 
     async def disconnect(self, inuse_connections: bool = True) -> None:
-        """Close all connections, and watch no more."""
+        """Closes all connections, and ends the regular questions to the Sentinels."""
         if self._watching is not None:
             self._watching.cancel()
         await super().disconnect(inuse_connections)
 
 
 async def _watch(pool: ref[SentinelPool], interval_s: float) -> None:
-    """Ask again and again, for as long as there is the pool: where connections are quiet, nobody else would notice."""
+    """Asks where the primary is again and again, while the pool exists: with quiet connections nobody else would."""
     while True:
         await asyncio.sleep(interval_s * random.uniform(0.8, 1.2))
         if (watched := pool()) is None:

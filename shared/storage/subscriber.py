@@ -1,4 +1,4 @@
-"""The one subscriber connection of this process: hears what every followed log publishes."""
+"""The one subscriber connection of this process: it receives what every followed log publishes."""
 
 import asyncio
 import logging
@@ -21,25 +21,25 @@ logger = logging.getLogger("midstream")
 
 
 class Listener(Protocol):
-    """Who hears a channel."""
+    """The receiver of one channel's publications."""
 
     def subscribed(self) -> None:
-        """From now on every publication arrives; what was published before this moment may be missed.
+        """Is called when the subscription stands: later publications arrive, earlier ones may be missed.
 
         Called again after each reconnect.
         """
 
     def published(self, message: bytes) -> None:
-        """One publication."""
+        """Takes one publication."""
 
 
 class Subscriber:
     """Channels and their listeners, over one connection that is replaced when it breaks.
 
-    A connection of its own, without redis-py's PubSub: that one reconnects behind the caller's back, and a
-    listener must know when it may have missed something. `timeout` is the seconds of silence after which the
-    connection is pinged, and after as many more without a reply given up, so that a half-open one is found. Something
-    is written too, over another connection: a server that is no primary any more answers a PING and is silent for ever.
+    It does not use redis-py's PubSub, which reconnects without a word: a listener must know when it may have missed
+    something. After `timeout` seconds of silence the connection is pinged, and after as many more without a reply it is
+    given up, so that a half-open one is found. A key is written too, over another connection: a server that is no
+    primary any more answers a PING and publishes nothing.
     """
 
     def __init__(self, redis: Redis, *, timeout: float) -> None:
@@ -52,20 +52,20 @@ class Subscriber:
         self._silent = asyncio.Event()
 
     def subscribe(self, channel: str, listener: Listener) -> None:
-        """Make `listener` the one that hears `channel`; it is told when that has begun."""
+        """Makes `listener` the receiver of `channel`; its `subscribed` is called when that has begun."""
         self._listeners[channel.encode()] = listener
         self._changed.add(channel.encode())
         self._wake.set()
 
     def unsubscribe(self, channel: str, listener: Listener) -> None:
-        """Stop hearing `channel`, unless it has another listener by now."""
+        """Ends the subscription of `listener` to `channel`, unless that has another listener by now."""
         if self._listeners.get(channel.encode()) is listener:
             del self._listeners[channel.encode()]
             self._changed.add(channel.encode())
             self._wake.set()
 
     async def run(self) -> None:
-        """Hold the connection, for ever."""
+        """Keeps the connection open, and replaces it when it breaks, for ever."""
         backoff = Backoff()
         while True:
             try:
@@ -93,7 +93,7 @@ class Subscriber:
             await connection.disconnect(nowait=True)
 
     async def _try(self) -> None:
-        """After each silence, write: where that is refused, this connection is closed with all others (primary.py)."""
+        """Writes after each silence: where that is refused, this connection is closed with all others (primary.py)."""
         while True:
             await self._silent.wait()
             self._silent.clear()
@@ -101,7 +101,7 @@ class Subscriber:
                 await self._redis.set(PROBE_KEY, "1", px=1000)
 
     async def _write(self, connection: AbstractConnection) -> None:
-        """Bring the server's subscriptions in line with the listeners, all that changed in one command."""
+        """Makes the server's subscriptions match the listeners, with one command for all that changed."""
         while True:
             await self._wake.wait()
             self._wake.clear()

@@ -23,7 +23,7 @@ RESET_MESSAGES = {
 
 
 class NativeDialect:
-    """Frames of the native dialect, and what it says beside the log's events, without an id: no cursor moves on it."""
+    """The native dialect: frames of the log's events, and frames beside them without an id, which move no cursor."""
 
     heartbeat = b": \n"
     """A comment, without a blank line: that would end a block, which some clients give as an empty event."""
