@@ -37,8 +37,9 @@ P = TypeVar("P", Acceptance, Ending)
 
 
 @dataclass(slots=True)
-class _Given(Generic[P]):
-    answered: P
+class _Remembered(Generic[P]):
+    subject: P
+    """The acceptance or the ending that a caller was told of."""
     at: float
     """When the answer was given, or kept again (the loop's time)."""
     looks: int = 0
@@ -47,7 +48,7 @@ class _Given(Generic[P]):
     @property
     def size(self) -> int:
         """Returns the bytes of the request, where there is one."""
-        return len(self.answered.request) + len(self.answered.shown) if isinstance(self.answered, Acceptance) else 0
+        return len(self.subject.request) + len(self.subject.shown) if isinstance(self.subject, Acceptance) else 0
 
 
 class _Line(Generic[P]):
@@ -56,26 +57,28 @@ class _Line(Generic[P]):
     `look` gets a page of them, and returns those to look at again. A look while Redis is away is not counted.
     """
 
-    def __init__(self, look: Callable[[list[_Given[P]]], Awaitable[list[_Given[P]]]], durability: Durability) -> None:
+    def __init__(
+        self, look: Callable[[list[_Remembered[P]]], Awaitable[list[_Remembered[P]]]], durability: Durability
+    ) -> None:
         self._durability = durability
-        self.given: deque[_Given[P]] = deque()
+        self.answers: deque[_Remembered[P]] = deque()
         self._bytes = 0
         self.looked = asyncio.Event()
-        self._look: Callable[[list[_Given[P]]], Awaitable[list[_Given[P]]]] = look
+        self._look: Callable[[list[_Remembered[P]]], Awaitable[list[_Remembered[P]]]] = look
 
     def take(self, answered: P) -> None:
-        self._put(_Given(answered, asyncio.get_running_loop().time()))
+        self._put(_Remembered(answered, asyncio.get_running_loop().time()))
 
-    def _put(self, given: _Given[P]) -> None:
-        self.given.append(given)
-        self._bytes += given.size
-        while len(self.given) > MAX_REMEMBERED or (self._bytes > MAX_REQUEST_BYTES and len(self.given) > 1):
+    def _put(self, answer: _Remembered[P]) -> None:
+        self.answers.append(answer)
+        self._bytes += answer.size
+        while len(self.answers) > MAX_REMEMBERED or (self._bytes > MAX_REQUEST_BYTES and len(self.answers) > 1):
             self._next()
 
-    def _next(self) -> _Given[P]:
-        given = self.given.popleft()
-        self._bytes -= given.size
-        return given
+    def _next(self) -> _Remembered[P]:
+        answer = self.answers.popleft()
+        self._bytes -= answer.size
+        return answer
 
     async def run(self) -> None:
         """Looks at the answers that are due, for ever."""
@@ -91,18 +94,18 @@ class _Line(Generic[P]):
                     await self._page(due)
                     backoff.reset()
                 except RedisError as error:
-                    logger.log(level(error), "promises not looked at (%s)", type(error).__name__)
+                    logger.log(level(error), "answers not looked at again (%s)", type(error).__name__)
                     pause = next(backoff)
                     break
 
-    def _due(self, most: int) -> list[_Given[P]]:
-        due: list[_Given[P]] = []
-        ripe = asyncio.get_running_loop().time() - self._durability.synced_s
-        while self.given and self.given[0].at <= ripe and len(due) < most:
+    def _due(self, most: int) -> list[_Remembered[P]]:
+        due: list[_Remembered[P]] = []
+        due_before = asyncio.get_running_loop().time() - self._durability.synced_s
+        while self.answers and self.answers[0].at <= due_before and len(due) < most:
             due.append(self._next())
         return due
 
-    async def _page(self, due: list[_Given[P]]) -> None:
+    async def _page(self, due: list[_Remembered[P]]) -> None:
         """Looks at a page of answers. Raises redis.exceptions.RedisError where Redis is away; all stay due then."""
         try:
             again = await self._look(due)
@@ -110,18 +113,18 @@ class _Line(Generic[P]):
             if len(due) == 1 and not is_away(error):
                 again = due  # an answer, and about this one
             else:
-                self.given.extendleft(reversed(due))
-                self._bytes += sum(given.size for given in due)
+                self.answers.extendleft(reversed(due))
+                self._bytes += sum(answer.size for answer in due)
                 if is_away(error):
                     raise
                 for _ in due:
                     await self._page(self._due(1))
                 return
         now = asyncio.get_running_loop().time()
-        for given in again:
-            given.at, given.looks = now, given.looks + 1
-            if given.looks < self._durability.max_looks:
-                self._put(given)
+        for answer in again:
+            answer.at, answer.looks = now, answer.looks + 1
+            if answer.looks < self._durability.max_looks:
+                self._put(answer)
 
 
 class Unsynced:
@@ -151,26 +154,26 @@ class Unsynced:
     async def kept(self) -> None:
         """Waits until nothing is left to look at: what a node remembers ends with it."""
         for line in (self._accepted, self._ended):
-            while line.given:
+            while line.answers:
                 line.looked.clear()
                 await line.looked.wait()
 
-    async def _look_at_accepted(self, due: list[_Given[Acceptance]]) -> list[_Given[Acceptance]]:
-        lost = await self._generations.accept_again([given.answered for given in due])
+    async def _look_at_accepted(self, due: list[_Remembered[Acceptance]]) -> list[_Remembered[Acceptance]]:
+        lost = await self._generations.accept_again([answer.subject for answer in due])
         if lost:
             number = counted(len(lost), "accepted generation", "accepted generations")
             logger.warning("Redis came back without %s, which was accepted again", number)
         ids = {acceptance.id for acceptance in lost}
-        return [given for given in due if given.answered.id in ids]  # that is not on disk yet either
+        return [answer for answer in due if answer.subject.id in ids]  # that is not on disk yet either
 
-    async def _look_at_ended(self, due: list[_Given[Ending]]) -> list[_Given[Ending]]:
-        again: list[_Given[Ending]] = []
-        ends = await self._generations.ends([given.answered.id for given in due])
-        for given, end in zip(due, ends, strict=True):
-            ending = given.answered
+    async def _look_at_ended(self, due: list[_Remembered[Ending]]) -> list[_Remembered[Ending]]:
+        again: list[_Remembered[Ending]] = []
+        ends = await self._generations.ends([answer.subject.id for answer in due])
+        for answer, end in zip(due, ends, strict=True):
+            ending = answer.subject
             if end == "gone" or (end == "sealed" and ending.kind == "cancel"):
                 continue
-            again.append(given)
+            again.append(answer)
             try:
                 if ending.kind == "cancel" and end in (None, "cancel"):
                     await self._generations.cancel(ending.id)
@@ -178,5 +181,5 @@ class Unsynced:
                     await self._generations.delete(ending.owner, ending.id)
             except RedisError as error:
                 if is_away(error):
-                    given.looks -= 1  # the queue's; those that need only the log's go on
+                    answer.looks -= 1  # the queue's; those that need only the log's go on
         return again

@@ -9,11 +9,17 @@ from simulator.journal import How
 from simulator.reply import JSON
 from simulator.wire import WireWriter
 
-KEEPALIVE_SECONDS: Final = 0.05
+KEEPALIVE_S: Final = 0.05
 
 
-async def strike(connection: Connection, writer: WireWriter, fault: Fault, rest: Callable[[], bytes]) -> How:
-    """End a stream of events by `fault`; `rest` has the event of which half is written."""
+async def strike(
+    connection: Connection,
+    writer: WireWriter,
+    fault: Fault,
+    rest: Callable[[], bytes],
+    keepalive_s: float = KEEPALIVE_S,
+) -> How:
+    """Ends a stream of events by `fault`; `rest` has the event of which half is written."""
     match fault.kind:
         case "reset":
             await connection.reset()
@@ -28,7 +34,7 @@ async def strike(connection: Connection, writer: WireWriter, fault: Fault, rest:
         case "keepalive":
             while not connection.left:
                 await connection.write(writer.keepalive())
-                await connection.wait(KEEPALIVE_SECONDS)
+                await connection.wait(keepalive_s)
             return "client_left"
         case _:
             await connection.wait()
@@ -36,8 +42,14 @@ async def strike(connection: Connection, writer: WireWriter, fault: Fault, rest:
     return "fault"
 
 
-async def strike_document(connection: Connection, writer: WireWriter, fault: Fault, whole: Callable[[], bytes]) -> How:
-    """The same for an answer that would have been the one document `whole`."""
+async def strike_document(
+    connection: Connection,
+    writer: WireWriter,
+    fault: Fault,
+    whole: Callable[[], bytes],
+    keepalive_s: float = KEEPALIVE_S,
+) -> How:
+    """Does the same for an answer that would have been the one document `whole`."""
     if fault.kind not in ("reset", "stall"):
         await connection.start(200, [*JSON, *writer.headers])
     if fault.kind in ("half", "badjson"):
@@ -48,7 +60,7 @@ async def strike_document(connection: Connection, writer: WireWriter, fault: Fau
         while not connection.left:
             # Blank space before a JSON document keeps the connection alive and means nothing.
             await connection.write(b"\n")
-            await connection.wait(KEEPALIVE_SECONDS)
+            await connection.wait(keepalive_s)
         return "client_left"
     return await strike(connection, writer, fault, whole)
 

@@ -66,7 +66,7 @@ class Broadcast:
         self._again = False
 
     def piece(self, position: int, chunked: bool) -> tuple[bytes, int]:
-        """Returns what follows a position, about MAX_WRITE bytes at most, for one write; and the position after it."""
+        """Returns what follows a position, about MAX_WRITE_BYTES at most, for one write; and the position after it."""
         self._forget_older()
         known = self._pieces.get((position, chunked))
         if known is not None:

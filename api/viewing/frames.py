@@ -56,7 +56,7 @@ class Frames:
             self._recent, self._size = [], 0
 
     def read(self, position: int) -> tuple[bytes, int]:
-        """Returns what follows a position, about MAX_WRITE bytes at most, maybe none; and the position after it."""
+        """Returns what follows a position, about MAX_WRITE_BYTES at most, maybe none; and the position after it."""
         recent = self.count - len(self._recent)
         if position >= recent:
             return b"".join(self._recent[position - recent :]), self.count

@@ -27,8 +27,9 @@ from shared.process.readiness import say_ready
 
 # Seconds the workers let running answers finish after Ctrl-C; what is cut goes on at the next start.
 DRAIN_TIMEOUT_S = 2.0
-# An API's end takes 9 s at most.
+# An API's end takes 9 s at most, and a worker's 7 s beyond its drain (docs/operations.md).
 API_STOP_TIMEOUT_S = 10.0
+WORKER_STOP_TIMEOUT_S = 8.0
 
 
 def run(host: str | None, port: int | None, data_dir: Path, workers: int, processes: int) -> int:
@@ -97,19 +98,16 @@ async def _up(settings: Settings, data_dir: Path, port: int, workers: int, proce
 
 
 def _apis(processes: int, environment: Mapping[str, str], words: Sequence[str] = ()) -> list[Subprocess]:
-    if processes == 1:
-        return [Subprocess("api", _command("api"), environment, says_ready=True)]
-    command = _command("api", "--share-port", *words)
-    return [
-        Subprocess(f"api-{number}", command, environment, stop_timeout=API_STOP_TIMEOUT_S, says_ready=True)
-        for number in range(1, processes + 1)
-    ]
+    names = ["api"] if processes == 1 else [f"api-{number}" for number in range(1, processes + 1)]
+    command = _command("api") if processes == 1 else _command("api", "--share-port", *words)
+    return [Subprocess(name, command, environment, stop_timeout=API_STOP_TIMEOUT_S, says_ready=True) for name in names]
 
 
 def _workers(processes: int, environment: Mapping[str, str], drain: float) -> list[Subprocess]:
     names = ["worker"] if processes == 1 else [f"worker-{number}" for number in range(1, processes + 1)]
     command = _command("worker", "--supervised")
-    return [Subprocess(name, command, environment, stop_timeout=drain + 5, says_ready=True) for name in names]
+    longest = drain + WORKER_STOP_TIMEOUT_S
+    return [Subprocess(name, command, environment, stop_timeout=longest, says_ready=True) for name in names]
 
 
 async def supervise(

@@ -2,38 +2,50 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 
 from shared.config.settings import Settings
 from shared.storage.keys import (
     COUNTED_KEY,
     DEADLINES_KEY,
     INTERRUPTS_CHANNEL,
+    LEASE_KEY,
     LEASES_KEY,
     OWNERS_KEY,
     PENDING_KEY,
+    PROBE_KEY,
     QUEUE_KEY,
+    RECOVERY_KEY,
+    SECRET_KEY,
     WAKE_KEY,
     WORKERS_KEY,
     GenerationKeys,
+    cache_key,
+    circuit_key,
+    job_key,
+    owner_key,
+    retry_key,
+    task_key,
+    usage_key,
 )
 
 _ID = GenerationKeys("gen_probe")
 _SHA = "0" * 40
 
-_BOTH = """
+_BOTH = f"""
     PING
     TIME
     INFO server
     SCRIPT LOAD return
     EVAL return 0
-    GET midstream:probe
-    SET midstream:probe 1 PX 1000
+    GET {PROBE_KEY}
+    SET {PROBE_KEY} 1 PX 1000
 """
 _LOGS = f"""
-    GET midstream:secret
-    SET midstream:secret 1 NX
-    GET midstream:cache:probe
-    SET midstream:cache:probe 1
+    GET {SECRET_KEY}
+    SET {SECRET_KEY} 1 NX
+    GET {cache_key("probe")}
+    SET {cache_key("probe")} 1
     SET {_ID.tombstone} 1
     EXISTS {_ID.record} {_ID.tombstone}
     HMGET {_ID.record} state
@@ -56,26 +68,26 @@ _LOGS = f"""
     SUBSCRIBE {_ID.channel}
     UNSUBSCRIBE {_ID.channel}
 """
-_LOGS_ALONE = """
-    SCAN 0 MATCH midstream:probe COUNT 1
+_LOGS_ALONE = f"""
+    SCAN 0 MATCH {PROBE_KEY} COUNT 1
 """
 _QUEUE = f"""
-    GET arq:job:probe
-    GET midstream:recovery
-    SET midstream:recovery 1
-    SET arq:job:probe 1
-    DEL arq:job:probe arq:retry:probe
-    INCRBY arq:retry:probe 1
-    EXPIRE arq:retry:probe 1
+    GET {job_key("probe")}
+    GET {RECOVERY_KEY}
+    SET {RECOVERY_KEY} 1
+    SET {job_key("probe")} 1
+    DEL {job_key("probe")} {retry_key("probe")}
+    INCRBY {retry_key("probe")} 1
+    EXPIRE {retry_key("probe")} 1
     EVALSHA {_SHA} 4 {QUEUE_KEY} {WAKE_KEY} {PENDING_KEY} {LEASES_KEY}
-    EVALSHA {_SHA} 2 arq:job:probe arq:retry:probe
+    EVALSHA {_SHA} 2 {job_key("probe")} {retry_key("probe")}
     PERSIST {QUEUE_KEY}
     ZADD {QUEUE_KEY} 1 probe
     ZADD {PENDING_KEY} 1 probe
     ZADD {DEADLINES_KEY} 1 probe
     ZADD {COUNTED_KEY} 1 probe
     ZADD {WORKERS_KEY} 1 probe
-    ZADD midstream:owner:probe 1 probe
+    ZADD {owner_key("probe")} 1 probe
     ZREM {PENDING_KEY} probe
     ZCARD {PENDING_KEY}
     ZCOUNT {WORKERS_KEY} 0 1
@@ -83,8 +95,8 @@ _QUEUE = f"""
     ZMSCORE {PENDING_KEY} probe
     ZRANGEBYSCORE {QUEUE_KEY} 0 1
     ZREMRANGEBYSCORE {COUNTED_KEY} 0 1
-    ZREVRANGE midstream:owner:probe 0 1
-    ZREVRANGEBYSCORE midstream:owner:probe 1 0
+    ZREVRANGE {owner_key("probe")} 0 1
+    ZREVRANGEBYSCORE {owner_key("probe")} 1 0
     SADD {OWNERS_KEY} probe
     SREM {OWNERS_KEY} probe
     SMEMBERS {OWNERS_KEY}
@@ -94,14 +106,14 @@ _QUEUE = f"""
     HEXISTS {LEASES_KEY} probe
     HSET {LEASES_KEY} probe 1
     HDEL {LEASES_KEY} probe
-    HMGET midstream:circuit:probe until
-    HSET midstream:circuit:probe until 1
-    PEXPIRE midstream:circuit:probe 1
-    HGETALL midstream:usage:probe
-    HINCRBY midstream:usage:probe probe 1
-    SET midstream:alone:probe 1 NX PX 1000
-    PTTL midstream:alone:probe
-    SET midstream:lease 1 GET
+    HMGET {circuit_key("probe")} until
+    HSET {circuit_key("probe")} until 1
+    PEXPIRE {circuit_key("probe")} 1
+    HGETALL {usage_key("probe", date.min)}
+    HINCRBY {usage_key("probe", date.min)} probe 1
+    SET {task_key("probe")} 1 NX PX 1000
+    PTTL {task_key("probe")}
+    SET {LEASE_KEY} 1 GET
     PUBLISH {INTERRUPTS_CHANNEL} 1
     SUBSCRIBE {INTERRUPTS_CHANNEL}
     UNSUBSCRIBE {INTERRUPTS_CHANNEL}

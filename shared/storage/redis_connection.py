@@ -19,7 +19,7 @@ from shared.storage.outage import CROWDED_WORDS, Outage, refusal, words
 from shared.storage.primary import CODES_OF_NO_PRIMARY, CODES_TO_RETRY, Primary
 from shared.storage.sentinel import SentinelPool
 
-HEARD = 0.2
+REFUSAL_TIMEOUT_S = 0.2
 """Seconds in which a Redis that takes no more connections says so."""
 
 
@@ -73,7 +73,7 @@ class Direct(AbstractConnection):
         """Says whether Redis hung up for too many connections; only reads, as a writer may see just a broken pipe."""
         with suppress(RedisError, OSError, TimeoutError):
             await self.disconnect(nowait=True)
-            async with asyncio.timeout(HEARD):
+            async with asyncio.timeout(REFUSAL_TIMEOUT_S):
                 await self._connect()  # type: ignore[no-untyped-call]
                 reader: Any = self._reader
                 said: bytes = await reader.read(512)

@@ -17,12 +17,12 @@ from tests.chaos.evidence import Evidence
 from tests.chaos.figures import summary
 from tests.chaos.history import History, Setup, read
 from tests.chaos.load import Load
+from tests.chaos.redis_faults import JUMP
 from tests.chaos.rig import Rig
 from tests.chaos.schedule import WEIGHTS, Schedule
 from tests.chaos.undisturbed import needless
 from tests.conftest import forget_environment
-from tests.faults.redis_faults import JUMP
-from tests.faults.server import FAKETIME
+from tests.harness.server import FAKETIME
 
 KINDS = frozenset(kind for kind in WEIGHTS if FAKETIME or kind != "redis_clock")
 """What can be done here; without libfaketime no clock can jump."""

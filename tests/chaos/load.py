@@ -22,8 +22,8 @@ from shared.storage.keys import GenerationKeys
 from tests.chaos.audience import Viewer
 from tests.chaos.history import Cancel, Delete, History, Post, Reported, Seen, Stored, hashed
 from tests.chaos.rig import Rig
-from tests.faults.server import is_primary
 from tests.harness.processes import ApiProcess
+from tests.harness.server import is_primary
 
 TEXTS = [(40, 3), (80, 5), (120, 7), (200, 11)]
 """Deltas and seed of what is asked for: few, so that what must be said is asked of the simulator once."""

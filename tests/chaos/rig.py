@@ -12,10 +12,10 @@ import httpx2
 
 from tests.chaos.history import History, Resources
 from tests.faults.journal import JOURNAL_VARIABLE
-from tests.faults.proxy import Proxy
-from tests.faults.server import Clock, Server
 from tests.faults.worker import COMMAND
 from tests.harness.processes import ApiProcess, Process, Stack
+from tests.harness.proxy import Proxy
+from tests.harness.server import Clock, Server
 
 
 class Rig(Stack):

@@ -8,11 +8,11 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 
 from tests.chaos.history import Died, History
+from tests.chaos.redis_faults import LONGEST_OUTAGE, RedisFaults
 from tests.chaos.rig import Rig
-from tests.faults.aof import SAMPLE
-from tests.faults.proxy import Direction
-from tests.faults.redis_faults import LONGEST_OUTAGE, RedisFaults
+from tests.harness.aof import SAMPLE
 from tests.harness.processes import Process
+from tests.harness.proxy import Direction
 
 WEIGHTS = {
     "worker_kill": 8.0,

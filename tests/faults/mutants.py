@@ -353,7 +353,7 @@ MUTANTS = (
     _one(
         "what was accepted again is not looked at again",
         "api/unsynced.py",
-        "return [given for given in due if given.answered.id in ids]  # that is not on disk yet either",
+        "return [answer for answer in due if answer.subject.id in ids]  # that is not on disk yet either",
         "return []",
         "guards",
     ),
@@ -446,7 +446,7 @@ MUTANTS = (
     _one(
         "a log that cannot be written holds up those beside it",
         "worker/writing/appender.py",
-        "together=not backoff.failures",
+        "together=not self.backoff.failures",
         "together=True",
         "guards",
     ),
@@ -674,7 +674,7 @@ MUTANTS = (
     _one(
         "the API does not look again at what it accepted",
         "api/unsynced.py",
-        "await self._generations.accept_again([given.answered for given in due])",
+        "await self._generations.accept_again([answer.subject for answer in due])",
         "list[Acceptance]()",
         "api",
         "guards",
@@ -1104,7 +1104,7 @@ MUTANTS = (
     _one("who is refused for ever goes unnoticed", UNDISTURBED, "if post.sent > quiet:", "if False:", "checker"),
     _one(
         "a replica takes over before it has all",
-        "tests/faults/server.py",
+        "tests/harness/server.py",
         "        if not await to.keeps_up():\n            return False\n",
         "",
         "server",
@@ -1240,7 +1240,7 @@ MUTANTS = (
     _one(
         "promises are looked at for ever",
         "api/unsynced.py",
-        "            if given.looks < self._durability.max_looks:\n",
+        "            if answer.looks < self._durability.max_looks:\n",
         "            if True:\n",
         "promises",
     ),
@@ -1823,7 +1823,7 @@ MUTANTS = (
     _one(
         "remembered requests have no bound in bytes",
         "api/unsynced.py",
-        "(self._bytes > MAX_REQUEST_BYTES and len(self.given) > 1)",
+        "(self._bytes > MAX_REQUEST_BYTES and len(self.answers) > 1)",
         "False",
         "promises",
     ),

@@ -15,8 +15,8 @@ import pytest
 import pytest_asyncio
 
 from tests.e2e.viewers import DEADLINE, ask, blocks, connect, cursor_of, parse, watch
-from tests.faults.proxy import Connection, Direction, Proxy
 from tests.faults.triggers import Breakable
+from tests.harness.proxy import Connection, Direction, Proxy
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.proxy import Direction, Proxy
+from tests.harness.proxy import Direction, Proxy
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 

@@ -15,11 +15,7 @@ import pytest_asyncio
 from redis.asyncio import Redis
 from redis.exceptions import BusyLoadingError, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 
-from tests.chaos.history import Fault, History, read
-from tests.chaos.rig import Rig
-from tests.chaos.schedule import WEIGHTS
-from tests.faults.redis_faults import RedisFaults
-from tests.faults.server import FAKETIME, Clock, Server
+from tests.harness.server import FAKETIME, Clock, Server
 
 PATIENCE = 15.0
 
@@ -167,24 +163,3 @@ async def test_a_crash_takes_no_more_than_the_last_second(server: Server) -> Non
     await server.start()
     async with client(server) as redis:
         assert await redis.get("early") == text.encode()
-
-
-async def test_every_fault_of_the_schedule_is_undone_and_written_down(tmp_path: Path) -> None:
-    """On servers alone: what a process makes of it is for chaos to find."""
-    history = History(tmp_path / "history")
-    clocks = bool(FAKETIME)
-    rig = Rig(tmp_path, history, workers=0, apis=0, environment={}, replica=True, queue=True, clocks=clocks)
-    async with rig:
-        assert rig.replica is not None
-        await replicated(rig.redis, rig.replica)
-        faults = RedisFaults(rig, history, random.Random(1), lease=0.1, cut_aof=True)
-        tried = set(faults.kinds) - {"redis_outage"} - (set() if clocks else {"redis_clock"})
-        for kind in sorted(tried):
-            await faults.kinds[kind](0.5)
-            async with rig.redis.asked() as redis, asyncio.timeout(PATIENCE):
-                await redis.set("after", kind)
-    history.close()
-    done = [line for line in read(tmp_path / "history") if isinstance(line, Fault)]
-    assert {fault.what for fault in done} == tried
-    assert all(fault.until is not None and fault.until >= fault.at for fault in done)
-    assert set(faults.kinds) <= set(WEIGHTS)

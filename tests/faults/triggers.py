@@ -13,9 +13,9 @@ import httpx2
 
 from shared.storage.lua_script import LuaScript
 from tests.faults.journal import JOURNAL_VARIABLE
-from tests.faults.proxy import Connection, Direction, Proxy, Upstream
 from tests.faults.worker import COMMAND
 from tests.harness.processes import Process, Stack
+from tests.harness.proxy import Connection, Direction, Proxy, Upstream
 
 PATIENCE = 30.0
 """Seconds in which a trap must spring."""

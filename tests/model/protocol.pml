@@ -11,7 +11,7 @@
  * with what its caller does about the answer; "lost" is a script that ran while its reply did not arrive.
  *
  * What time does in the code is a guard here: the lease of a worker that renews does not end (EXPIRE), Redis syncs
- * before a sealed attempt is looked at again (LINGER 2 s > everysec 1 s), and the hold-off after a restart lasts until
+ * before a sealed attempt is looked at again (2 s, shared/durability.py, > everysec 1 s), and the hold-off after a restart lasts until
  * every worker that is awake has taken its lease back.
  *
  * Sizes    FAULTS: faults of any kind, in any order     CRASHES: how many of them may be Redis crashes
@@ -641,7 +641,7 @@ end:
   :: atomic { w[i].pc == BACK && !w[i].paused -> finish(VISIBLE) }
 #endif
 
-  /* worker/writing/appender.py: LINGER after the seal, the terminal event is sent once more */
+  /* worker/maintenance/settler.py: 2 s after the seal, the terminal event is sent once more */
   :: d_step { w[i].lingers == WAITS && !w[i].paused && (w[i].crashed || SAFE(FIRST(w[i].ltoken) + w[i].lcount - 1)) ->
        printf("worker %d: looks whether its seal is there\n", i);
        w[i].lingers = CHECKS; w[i].lacked = w[i].lcount - 1 }
@@ -809,7 +809,7 @@ end:
           :: frames & terminal -> over()
           :: else
           fi
-       :: cursor != 0 && !(frames & BIT(cursor)) -> reset()      /* after CATCH_UP, where it is ahead of the log */
+       :: cursor != 0 && !(frames & BIT(cursor)) -> reset()      /* after a while (shared/durability.py), where it is ahead of the log */
        fi }
 
   /* the connection is lost; it resumes on another node */

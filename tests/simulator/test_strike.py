@@ -68,12 +68,11 @@ async def test_a_reset_is_one(writer: WireWriter, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(("kind", "alive"), [("stall", False), ("keepalive", True)])
 @pytest.mark.parametrize("document", [False, True])
 async def test_a_connection_that_is_held_ends_with_its_client(
-    writer: WireWriter, monkeypatch: pytest.MonkeyPatch, kind: str, alive: bool, document: bool
+    writer: WireWriter, kind: str, alive: bool, document: bool
 ) -> None:
-    monkeypatch.setattr("simulator.strike.KEEPALIVE_SECONDS", 0.001)
     client = await begun()
     striking = asyncio.create_task(
-        (strike_document if document else strike)(client.connection, writer, Fault(kind), lambda: EVENTS)
+        (strike_document if document else strike)(client.connection, writer, Fault(kind), lambda: EVENTS, 0.001)
     )
     for _ in range(20):
         await asyncio.sleep(0.001)

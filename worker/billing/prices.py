@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider
 
 CURRENCY = "USD"
-ROUNDING = Decimal("1e-12")
+COST_STEP = Decimal("1e-12")
 """Amounts are rounded to this, half to even. It is exact for prices with up to 6 decimals for a million tokens."""
 DECIMAL_DIGITS = 60
 """Digits of the arithmetic: more than any product of a price and a count has."""
@@ -101,7 +101,7 @@ def _charge(price: PriceSettings, usage: Usage) -> Decimal | None:
 
 
 def _cost(amount: Decimal | None) -> Cost | None:
-    return None if amount is None else Cost(f"{amount.quantize(ROUNDING).normalize():f}", CURRENCY)
+    return None if amount is None else Cost(f"{amount.quantize(COST_STEP).normalize():f}", CURRENCY)
 
 
 def _within(root: str | None, address: str | None) -> bool:

@@ -6,7 +6,6 @@ streams of minutes. So taking, renewing and finishing are the queue's Lua script
 
 import asyncio
 import logging
-import random
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -36,6 +35,8 @@ POP_TIMEOUT_S = 1.0
 """Seconds of one blocking pop; after each the queue is looked at anyway, as a wake-up is only a hint."""
 MAX_JOBS_PER_TAKE = 100
 """Jobs that are taken in one step."""
+MAX_FINISH_RETRIES = 2
+"""Times that the end of a job is tried again; then its lease runs out."""
 WEEK_S = 604_800
 BEAT_S = 1.0
 """Seconds at least between two times that a worker says that it is alive."""
@@ -104,7 +105,7 @@ class QueueWorker(Worker):
         self._wake_ups = WakeUps(blocking, self._patience)
         self._ahead_ms: tuple[float, float] | None = None
         """Redis' clock less this process' monotonic one, at least and at most."""
-        self._backoff = Backoff(first=0.1, cap=1.0)
+        self.backoff = Backoff(first=0.1, cap=1.0)
         self._workers = Workers(queue.redis, settings.lease)
 
     async def _generate(self, ctx: dict[str, Any], generation_id: str) -> None:
@@ -128,18 +129,19 @@ class QueueWorker(Worker):
         self._leased_until.pop(job_id, None)
         if left:
             return
-        for delay in (0.1, 0.5, None):
+        backoff = Backoff(first=0.1, cap=0.5)
+        while True:
             try:
                 # A renewal under way names this job, and would take back the lease that is given up here.
                 await self._not_renewing.wait()
                 await self.queue.finish(self.name, job_id, "done" if finish else "back")
                 return
             except RedisError as error:
-                if delay is None:
+                if backoff.failures == MAX_FINISH_RETRIES:
                     # The lease runs out, and whoever takes the job then finds the log sealed.
                     logger.warning("%s: not finished in the queue (%s)", job_id, type(error).__name__)
-                else:
-                    await asyncio.sleep(delay * random.uniform(0.5, 1.0))
+                    return
+                await backoff.wait()
 
     async def finish_failed_job(self, job_id: str, result_data: bytes | None) -> None:
         """Finishes a job that arq cannot run (no or unreadable payload). What is pending, the sweeper enqueues."""
@@ -222,7 +224,7 @@ class QueueWorker(Worker):
             except RedisError as error:
                 await self._recover(error)
                 continue
-            self._backoff.reset()
+            self.backoff.reset()
             was_set = self._see_clock(taken.now_ms, started)
             self._answered = time.monotonic()
             for job_id, score in taken.jobs:
@@ -332,7 +334,7 @@ class QueueWorker(Worker):
         """
         while not self._stopping.is_set():
             logger.log(level(error), "queue unreachable (%s)", type(error).__name__)
-            await self._backoff.wait()
+            await self.backoff.wait()
             sent = time.monotonic()
             try:
                 server = await self.queue.server()

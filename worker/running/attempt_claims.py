@@ -16,7 +16,7 @@ from worker.cache.lookup import Lookup
 from worker.cache.replay import Replay
 from worker.requests.kept_request import KeptRequest
 from worker.running.continuation import Continuation
-from worker.running.retry_policy import FIRST, Again, Choice
+from worker.running.retry_policy import FIRST_ATTEMPT, Again, Choice
 from worker.running.services import WorkerServices
 
 AWAY_LEASES = 3
@@ -82,7 +82,7 @@ class AttemptClaims:
 
     async def first(self) -> tuple[Claim, Target]:
         """Claims the log for this worker. Raises redis.exceptions.RedisError."""
-        return await self._claim(FIRST, None)
+        return await self._claim(FIRST_ATTEMPT, None)
 
     async def choose(self, again: Again) -> None:
         """Chooses the next model, where that is what the next attempt asks."""
@@ -100,7 +100,7 @@ class AttemptClaims:
             try:
                 claim, target = await self._claim(again, token)
                 if claim.start is ClaimOutcome.GONE and await self._kept.restore():
-                    return await self._claim(replace(FIRST, fresh=again.fresh), None)
+                    return await self._claim(replace(FIRST_ATTEMPT, fresh=again.fresh), None)
                 return claim, target
             except RedisError:
                 until = until or time.monotonic() + AWAY_LEASES * self._services.settings.lease

@@ -24,7 +24,7 @@ from worker.running.circuits import may_be_why
 from worker.running.continuation import Continuation
 from worker.running.generation_end import GenerationEnd, JobEnd, Stop
 from worker.running.provider_call import CallEnd, ProviderCall, stream
-from worker.running.retry_policy import FIRST, Again, Choice, Seal, decide
+from worker.running.retry_policy import FIRST_ATTEMPT, Again, Choice, Seal, decide
 from worker.running.services import WorkerServices
 from worker.writing.writer import DEFECT_END, Writer
 
@@ -69,7 +69,7 @@ class GenerationRun:
 
     async def to_the_end(self) -> JobEnd:
         """Makes attempts until the log is sealed, or until this is stopped."""
-        task = self._task = asyncio.create_task(self._on_trial())
+        task = self._task = asyncio.create_task(self._admitted_attempts())
         try:
             await asyncio.wait({task})
             if task.cancelled():
@@ -93,7 +93,7 @@ class GenerationRun:
                 task.exception()
             await self._earlier.ended()
 
-    async def _on_trial(self) -> JobEnd:
+    async def _admitted_attempts(self) -> JobEnd:
         try:
             self._claims.allow(await self.kept.request())
         except ValidationError as error:
@@ -108,7 +108,7 @@ class GenerationRun:
             message="The worker that ran it was lost, too often or as it must not start over.",
             retryable=True,
         )
-        again = FIRST
+        again = FIRST_ATTEMPT
         claim, target = await self._claims.first()
         while claim.owned:
             if claim.start is ClaimOutcome.EXHAUSTED and self._claims.fallbacks_left:

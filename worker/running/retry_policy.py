@@ -59,7 +59,7 @@ class Again:
     """It starts over, as what it would go on from is of no use."""
 
 
-FIRST = Again(None, Choice.ANEW)
+FIRST_ATTEMPT = Again(None, Choice.ANEW)
 """How a worker begins with a generation, whatever attempts other workers have made."""
 
 

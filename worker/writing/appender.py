@@ -56,6 +56,8 @@ class Appender:
 
     busy_gather_s = 0.01
     """Seconds between two round trips of a process that does nothing but work."""
+    restore_retry_s = 1.0
+    """Seconds, half of them random, before a record is restored again for which the queue's Redis was away."""
     full_disk_s = FULL_DISK_S
 
     def __init__(
@@ -72,6 +74,7 @@ class Appender:
         self.log = log
         self.observer = observer
         self.max_log = max_log
+        self.backoff = Backoff(first=0.04, cap=1.0)
         self.running_ttl_ms = int(running_ttl * 1000)
         self._window = window
         self._settler = settler
@@ -113,19 +116,18 @@ class Appender:
 
     async def run(self) -> None:
         """Sends what is put, until cancelled."""
-        backoff = Backoff(first=0.04, cap=1.0)
         try:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
                 await self._gather()
                 self._beat()
-                await self._send(backoff)
+                await self._send()
         finally:
             for task in self._restoring.values():
                 task.cancel()
 
-    async def _send(self, backoff: Backoff) -> None:
+    async def _send(self) -> None:
         """Makes one round trip; waits after one that fails.
 
         It is a function of its own so that nothing refers to a writer while there is nothing to do.
@@ -135,14 +137,14 @@ class Appender:
         try:
             if work:
                 # After a call that broke off each goes by itself: a log that cannot be written holds up no other.
-                await self._round_trip(work, together=not backoff.failures)
+                await self._round_trip(work, together=not self.backoff.failures)
         except RedisError as error:
             for writer, _ in work:
                 self._mark(writer)
             logger.log(level(error), "append failed (%s), sending again", type(error).__name__)
-            await backoff.wait()
+            await self.backoff.wait()
         else:
-            backoff.reset()
+            self.backoff.reset()
 
     def _batches(self, writers: Iterable[Writer]) -> Iterator[tuple[Writer, Batch]]:
         for writer in writers:
@@ -254,7 +256,7 @@ class Appender:
                 there = await writer.restore()
         except RedisError as error:
             logger.log(level(error), "%s: not restored (%s), tried again", writer.generation_id, type(error).__name__)
-            await asyncio.sleep(random.uniform(0.5, 1.0))
+            await asyncio.sleep(self.restore_retry_s * random.uniform(0.5, 1.0))
             self._restoring.pop(writer, None)
             self._mark(writer)  # the next append finds it gone again
             return

@@ -10,6 +10,7 @@ import pytest
 from fakeredis import FakeAsyncRedis
 from redis.exceptions import ConnectionError
 
+from shared.backoff import Backoff
 from shared.config.settings import Settings
 from shared.queue.queue import NO_LEASES, Queue
 from shared.storage.clock import ServerClock
@@ -53,9 +54,9 @@ async def worker(clocks: Clocks, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
         return ServerClock(clocks.now_ms, clocks.up_ms, clocks.run_id)
 
     monkeypatch.setattr(queue, "server", server)
-    monkeypatch.setattr("worker.leasing.queue_worker.random.uniform", lambda *_: 0.0)
     generator: Any = None
     worker = QueueWorker("w", queue, queue, generator, settings)
+    worker.backoff = Backoff(first=0.0, cap=0.0)
     await worker._hold_off_after_restart()
     yield worker
     await redis.aclose()

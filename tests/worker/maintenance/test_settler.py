@@ -10,6 +10,7 @@ import pytest
 from fakeredis import FakeAsyncRedis
 from redis.exceptions import ConnectionError, ReadOnlyError, ResponseError
 
+from shared.backoff import Backoff
 from shared.config.settings import Settings
 from shared.durability import Durability
 from shared.generations.generations import Generations
@@ -140,7 +141,7 @@ async def test_a_record_is_restored_beside_the_others_deltas(worker: Worker) -> 
 
 
 async def test_a_record_is_restored_once_the_queue_is_back(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.writing.appender.random.uniform", lambda *_: 0.001)
+    worker.appender.restore_retry_s = 0.002
     tries = 0
     accepted: list[Acceptance] = []
 
@@ -242,7 +243,7 @@ async def test_an_outage_of_any_length_is_outlived(worker: Worker, monkeypatch: 
     """
     assert worker.generations.durability.max_refusals == 2
     worker.appender.full_disk_s = 0.0
-    monkeypatch.setattr("worker.writing.appender.random.uniform", lambda *_: 0.001)
+    worker.appender.backoff = Backoff(first=0.001, cap=0.001)
     writer = await worker.open()
     keys = GenerationKeys(writer.generation_id)
     before = await worker.redis.hgetall(keys.record)
@@ -275,7 +276,7 @@ async def test_a_log_that_only_has_errors_of_its_own_is_forgotten(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert worker.generations.durability.max_refusals == 3
-    monkeypatch.setattr("worker.writing.appender.random.uniform", lambda *_: 0.001)
+    worker.appender.backoff = Backoff(first=0.001, cap=0.001)
     writer = await worker.open()
     writer.put(completed())
     await within(writer.caught_up())

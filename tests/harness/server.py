@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from midstream.processes.polling import POLL_S
 from midstream.processes.valkey import Valkey, find_binary
-from tests.faults.aof import Tail
+from tests.harness.aof import Tail
 from tests.harness.ports import free_port
 
 FAKETIME = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 
 from tests.chaos.history import History
 from tests.chaos.rig import Rig
-from tests.faults.server import Server
+from tests.harness.server import Server
 
 OUTAGE = 66.0
 """Seconds of the shortest `redis_outage`: longer than the 60 s for which a process remembers anything."""
