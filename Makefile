@@ -49,7 +49,7 @@ test: install ## Run the tests (5 minutes); ARGS="-k name" adds options
 test-fast: install ## Run those that need no server (a minute)
 	$(BIN)/pytest $(SIDE_BY_SIDE) -m fast $(ARGS)
 
-test-slow: install ## Run the tests that take long (half an hour)
+test-slow: install ## Run the tests that take long (20 minutes)
 	$(BIN)/pytest $(SIDE_BY_SIDE) -m "slow and not cost" $(ARGS)
 
 test-upgrade: install ## Run the commit that tests/upgrade/BEFORE names beside this tree, under load

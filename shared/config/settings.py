@@ -77,12 +77,13 @@ class Settings(CheckedModel, BaseSettings):
         ge=2,
         le=1_000,
         description="Connections that one process has open to each Redis for its commands at most; for what waits or "
-        "listens it has up to 3 more. Defaults to 10.",
+        "listens it has up to 3 more; with `durability=disk` an API also up to 25 times this number. Defaults to 10.",
     )
     durability: Literal["second", "disk"] = Field(
         default="second",
         description="What a 202 waits for: `second`, that Redis has it, which syncs its file each second; `disk`, that "
-        "it is on the disk of both Redis, which need `appendfsync always`. Defaults to second.",
+        "it is on the disk of both Redis, which need `appendfsync always`, or Redis 8.2.3 with `everysec`. "
+        "Defaults to second.",
     )
 
     host: str = Field(
@@ -144,8 +145,8 @@ class Settings(CheckedModel, BaseSettings):
         default=100_000,
         ge=1_000,
         le=10_000_000,
-        description="JSON values in a request body, however deep: entries of its lists and objects, and those. "
-        "Defaults to 100,000.",
+        description="JSON values in a request body: the body itself, and every entry of every list and object, at any "
+        "depth. Defaults to 100,000.",
     )
     max_pending: int = Field(
         default=100_000,

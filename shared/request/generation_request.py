@@ -422,7 +422,8 @@ class GenerationRequest(_Strict):
     on_interrupt: Literal["restart", "continue", "fail"] = Field(
         default="restart",
         description="When the worker or the provider's connection is lost after the answer has begun: start over, "
-        "which viewers are told; go on where it broke off, if the provider can, else start over; or end as failed.",
+        "which viewers are told; go on where it broke off, if the provider can, else start over; or end as failed. "
+        "With `fail` a lost worker ends it even before the answer has begun.",
     )
     idle_timeout: float | None = Field(
         default=None, gt=0, le=600, description="Seconds in which the provider sends nothing at all that end the call."

@@ -482,7 +482,11 @@ MUTANTS = (
     _one("keep-alives are no signs of life", STREAM, "if events or (piece and failure is None):", "if events:", "ends"),
     _one("the wait for an end is not announced", STREAM, "yield Pause(times.after_finish_s + 1)", "yield []", "ends"),
     _one(
-        "a pause is not waited for", WATCHDOG, "return max(silent, self._paused_until) +", "return silent +", "watchdog"
+        "the watchdog ends a call in a pause that the adapter announced",
+        WATCHDOG,
+        "return max(silent, self._paused_until) +",
+        "return silent +",
+        "watchdog",
     ),
     _one(
         "keep-alives have no bound",
@@ -492,7 +496,11 @@ MUTANTS = (
         "watchdog",
     ),
     _one(
-        "the first word changes nothing", WATCHDOG, "self._idle, moves = self._patience.after, True", "pass", "watchdog"
+        "the longer silence before the first word is allowed after it too",
+        WATCHDOG,
+        "self._idle, moves = self._patience.after, True",
+        "pass",
+        "watchdog",
     ),
     _one(
         "sampling goes out in the newest version",
@@ -731,7 +739,7 @@ MUTANTS = (
         "ends",
     ),
     _one(
-        "what comes alone is gathered",
+        "an event that comes alone waits for the append window",
         "worker/writing/appender.py",
         "if now - self._sent_at < SOON_WINDOWS",
         "if True or SOON_WINDOWS",
@@ -874,7 +882,13 @@ MUTANTS = (
         "\n    }",
         "settings",
     ),
-    _one("true is a number", "shared/config/allowed_values.py", "    if not fits:\n", "    if False:\n", "settings"),
+    _one(
+        "a setting that is a number may be `true`",
+        "shared/config/allowed_values.py",
+        "    if not fits:\n",
+        "    if False:\n",
+        "settings",
+    ),
     _one(
         "a key may break its header",
         "shared/config/value_checks.py",
@@ -938,9 +952,15 @@ MUTANTS = (
         "if False:",
         "contract",
     ),
-    _one("a copy is copied", "worker/cache/source.py", "if attempt.cached is True:", "if False:", "cache"),
     _one(
-        "any end is said again",
+        "a cached copy may serve as the source of another",
+        "worker/cache/source.py",
+        "if attempt.cached is True:",
+        "if False:",
+        "cache",
+    ),
+    _one(
+        "an answer is served from the cache however it ended",
         "worker/cache/source.py",
         'if newest == "completed" and not',
         "if False and not",
@@ -1130,16 +1150,34 @@ MUTANTS = (
     ),
     _one("a refused connection fails its command", POOL, "if not waits:", "if True:", "redis"),
     _one(
-        "nobody who waits is served",
+        "a returned connection is given to no waiting command",
         POOL,
         "        self._serve()\n        if self._timer",
         "        if self._timer",
         "redis",
     ),
-    _one("who waited in vain keeps its place", POOL, "self._waiters.remove(waiter)", "pass", "redis"),
-    _one("none is tried where none was there", POOL, "max(1, self._room)", "self._room", "redis"),
-    _one("a crowd's end serves nobody", POOL, "loop.call_at(self._crowded_until, self._serve)", "pass", "redis"),
-    _one("a given turn is lost with who goes", POOL, "await self.release(waiter.result())", "pass", "redis"),
+    _one(
+        "a command that gave up waiting keeps its place in the pool's line",
+        POOL,
+        "self._waiters.remove(waiter)",
+        "pass",
+        "redis",
+    ),
+    _one("a pool without a connection tries none after a refusal", POOL, "max(1, self._room)", "self._room", "redis"),
+    _one(
+        "commands wait on although Redis may take connections again",
+        POOL,
+        "loop.call_at(self._crowded_until, self._serve)",
+        "pass",
+        "redis",
+    ),
+    _one(
+        "a connection given to a cancelled command is lost",
+        POOL,
+        "await self.release(waiter.result())",
+        "pass",
+        "redis",
+    ),
     _one(
         "who asked for permissions ends the wait for an outage's end",
         PERMISSIONS,
@@ -1224,21 +1262,21 @@ MUTANTS = (
         "settler",
     ),
     _one(
-        "an outage counts as answers",
+        "a look at an answered request counts although Redis was away",
         "api/unsynced.py",
         "if len(due) == 1 and not is_away(error):",
         "if len(due) == 1:",
         "promises",
     ),
     _one(
-        "one promise that cannot be looked at holds up all",
+        "one answered request that cannot be looked at again holds up all others",
         "api/unsynced.py",
         "                if is_away(error):\n                    raise\n",
         "                raise\n",
         "promises",
     ),
     _one(
-        "promises are looked at for ever",
+        "an answered request is looked at again for ever",
         "api/unsynced.py",
         "            if answer.looks < self._durability.max_looks:\n",
         "            if True:\n",
@@ -1493,7 +1531,7 @@ MUTANTS = (
         "waiting",
     ),
     _one(
-        "a failed connection is a number",
+        "an error of the operating system is told as a number only",
         "shared/storage/outage.py",
         "map(os.strerror, numbers)",
         "map(str, numbers)",
@@ -1674,10 +1712,14 @@ MUTANTS = (
         "transport",
     ),
     _one(
-        "only deltas count", "worker/writing/writer.py", "    return len(encode(event))\n", "    return 0\n", "writer"
+        "only deltas count towards `max_log`",
+        "worker/writing/writer.py",
+        "    return len(encode(event))\n",
+        "    return 0\n",
+        "writer",
     ),
     _one(
-        "characters count",
+        "`max_log` counts characters instead of bytes",
         "worker/writing/writer.py",
         "            return len(_text(event.delta)) - 2\n",
         "            return len(event.delta)\n",
@@ -1764,7 +1806,7 @@ MUTANTS = (
         "bodies",
     ),
     _one(
-        "what no name holds is in the log",
+        "what follows a control character in a model's name is in the log",
         "worker/running/log_lines.py",
         '"".join(takewhile(str.isprintable, name))',
         "name",
@@ -1861,14 +1903,14 @@ MUTANTS = (
         ("bodies",),
     ),
     _one(
-        "all mistakes are made",
+        "all mistakes of a body are listed, however many",
         "api/intake/body_errors.py",
         "if len(found) >= MAX_NAMED_FIELDS:",
         "if False:",
         "bodies",
     ),
     _one(
-        "unknown names are all looked at",
+        "all unknown fields of a body are checked, however many",
         "api/intake/body_errors.py",
         "name not in _KNOWN), MAX_EXTRA_ENTRIES + 1))",
         "name not in _KNOWN), None))",
@@ -1945,7 +1987,7 @@ MUTANTS = (
         "text",
     ),
     _one(
-        "who was turned away stays",
+        "connections that were refused stay open, however many",
         "api/serving/uvicorn_protocol.py",
         "            oldest.transport.abort()\n",
         "",

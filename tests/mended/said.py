@@ -58,7 +58,7 @@ SENTENCES: dict[str, Sentence] = {
     ),
     "front-8-clients": Sentence(
         "docs/protocol.md",
-        "All but those named as broken gave each event once and exactly",
+        "All but those named as broken delivered each event exactly once",
         ("tests/judges/clients.py",),
     ),
     "front-10-nginx": Sentence(

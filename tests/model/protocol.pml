@@ -319,7 +319,7 @@ inline reset() {
   fi
 }
 
-/* api/viewing/tail.py _apply */
+/* api/viewing/log_follower.py _apply */
 inline hear(previous, ids, newest) {
   new = (ids) & ~frames; prev = previous;
   if
