@@ -22,7 +22,7 @@ from typing import Any
 
 from bench.cpu import LOAD_CORE, on_core
 from bench.environments import Unavailable
-from midstream.processes.parent_death import tethered
+from midstream.processes.parent_death import ending_with_parent
 
 SOURCES = Path(__file__).parent
 SPARE_FILES = 500
@@ -116,7 +116,7 @@ async def load(port: int, requests: Sequence[bytes], *, folder: Path, **options:
     file = folder / "requests"
     file.write_bytes(b"".join(b"%d\n%b" % (len(request), request) for request in requests))
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    command = tethered([str(compiled("sse_load")), "127.0.0.1", str(port), str(file), *words], signal.SIGKILL)
+    command = ending_with_parent([str(compiled("sse_load")), "127.0.0.1", str(port), str(file), *words], signal.SIGKILL)
     with on_core(LOAD_CORE):
         process = await asyncio.create_subprocess_exec(
             *command, stdout=asyncio.subprocess.PIPE, stderr=sys.stderr, limit=1 << 20

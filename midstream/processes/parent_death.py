@@ -21,7 +21,7 @@ except OSError as error:
 """
 
 
-def tethered(command: Sequence[str], ending: signal.Signals = signal.SIGKILL) -> list[str]:
+def ending_with_parent(command: Sequence[str], ending: signal.Signals = signal.SIGKILL) -> list[str]:
     """Returns a command line that runs `command` (its first word a full path) and gets `ending` when its parent ends.
 
     Linux only, by prctl(2) PR_SET_PDEATHSIG, which survives execve(2); elsewhere the command comes back as it

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from midstream.errors import StartError
-from midstream.processes.parent_death import tethered
+from midstream.processes.parent_death import ending_with_parent
 from midstream.processes.ready_socket import ReadySocket
 from shared.backoff import Backoff
 from shared.one_line import escaped
@@ -56,7 +56,7 @@ class Subprocess:
         self.says_ready = says_ready
         self.ready = asyncio.Event()
         self._ready_socket: ReadySocket | None = None
-        self._command = tethered(command)
+        self._command = ending_with_parent(command)
         self._environment = dict(environment)
         self._stop_timeout = stop_timeout
         self._process: asyncio.subprocess.Process | None = None

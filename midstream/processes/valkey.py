@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from midstream.errors import StartError
 from midstream.processes.folder_lock import FolderLock, no_room
-from midstream.processes.parent_death import tethered
+from midstream.processes.parent_death import ending_with_parent
 from midstream.processes.polling import POLL_S, until
 from midstream.processes.unix_socket import end_listener, ping, socket_path
 from midstream.program import typed
@@ -182,7 +182,7 @@ class Valkey:
             # What it says before it has read where to log goes to the same file.
             with self.log_file.open("wb" if fresh else "ab") as log:
                 return subprocess.Popen(
-                    tethered([str(binary), *arguments], signal.SIGTERM),
+                    ending_with_parent([str(binary), *arguments], signal.SIGTERM),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,

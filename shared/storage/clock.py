@@ -54,7 +54,7 @@ class ServerClock(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Sight:
+class _SeenRun:
     """What this process knows of one run of a server."""
 
     at: float
@@ -64,7 +64,7 @@ class _Sight:
     """Its time less this process' monotonic clock."""
 
 
-_sights: OrderedDict[str, _Sight] = OrderedDict()
+_seen_runs: OrderedDict[str, _SeenRun] = OrderedDict()
 _asked: WeakKeyDictionary[Redis, str] = WeakKeyDictionary()
 """By client, the run that it saw last."""
 
@@ -86,7 +86,7 @@ async def read_server(redis: Redis) -> ServerClock:
     _asked[redis] = run_id
     if another:
         # One that was there before may be back after a fail-over, without the last writes of the one between.
-        _sights.pop(run_id, None)
+        _seen_runs.pop(run_id, None)
     return ServerClock(now_ms, _seen(run_id, 0 if another else _claimed_ms(info), now_ms, sent, got), run_id)
 
 
@@ -98,8 +98,8 @@ async def read_clock(redis: Redis) -> tuple[int, int]:
 
 def seen_ms(info: Mapping[str, Any]) -> float | None:
     """Returns for how many ms this process has known the server's run, by its INFO; None where it has not seen it."""
-    sight = _sights.get(str(info.get("run_id")))
-    return None if sight is None else (time.monotonic() - sight.at) * 1000
+    seen = _seen_runs.get(str(info.get("run_id")))
+    return None if seen is None else (time.monotonic() - seen.at) * 1000
 
 
 def _claimed_ms(info: Mapping[str, Any]) -> int:
@@ -109,15 +109,15 @@ def _claimed_ms(info: Mapping[str, Any]) -> int:
 
 def _seen(run_id: str, claimed_ms: int, now_ms: int, sent: float, got: float) -> int:
     """Notes a look at a run, which took from `sent` to `got`; returns for how many ms the run is known to be up."""
-    sight = _sights.get(run_id)
+    seen = _seen_runs.get(run_id)
     ahead_ms = now_ms - got * 1000
-    if sight is None:
-        # What it says of itself counts at a process' first sight only: the process may have come long after it.
-        sight = _sights[run_id] = _Sight(got, claimed_ms, ahead_ms)
-        if len(_sights) > MAX_SERVERS:
-            _sights.popitem(last=False)
+    if seen is None:
+        # What it says of itself counts at a process' first look only: the process may have come long after it.
+        seen = _seen_runs[run_id] = _SeenRun(got, claimed_ms, ahead_ms)
+        if len(_seen_runs) > MAX_SERVERS:
+            _seen_runs.popitem(last=False)
     elif got - sent < SLOW_ANSWER_S:
-        if abs(ahead_ms - sight.ahead_ms) > CLOCK_SET_MS:
-            sight.at, sight.up_ms = got, 0
-        sight.ahead_ms = ahead_ms
-    return int(sight.up_ms + (got - sight.at) * 1000)
+        if abs(ahead_ms - seen.ahead_ms) > CLOCK_SET_MS:
+            seen.at, seen.up_ms = got, 0
+        seen.ahead_ms = ahead_ms
+    return int(seen.up_ms + (got - seen.at) * 1000)

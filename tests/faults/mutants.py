@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from midstream.processes.parent_death import tethered
+from midstream.processes.parent_death import ending_with_parent
 from tests.harness.repository import ROOT
 
 COPIED = ("api", "bench", "docs", "midstream", "shared", "simulator", "tests", "worker", "pyproject.toml")
@@ -491,14 +491,14 @@ MUTANTS = (
     _one(
         "keep-alives have no bound",
         WATCHDOG,
-        "min(self._heard + self._idle, self._said + self._patience.silence)",
+        "min(self._heard + self._idle, self._said + self._limits.silence)",
         "self._heard + self._idle",
         "watchdog",
     ),
     _one(
         "the longer silence before the first word is allowed after it too",
         WATCHDOG,
-        "self._idle, moves = self._patience.after, True",
+        "self._idle, moves = self._limits.after, True",
         "pass",
         "watchdog",
     ),
@@ -533,7 +533,7 @@ MUTANTS = (
     _one(
         "a follower does not trust its source",
         "worker/cache/lookup.py",
-        "patience(theirs, None, settings).before <= mine.before",
+        "silence_limits(theirs, None, settings).before <= mine.before",
         "False",
         "cache",
     ),
@@ -934,8 +934,8 @@ MUTANTS = (
     _one(
         "a long Retry-After is waited out",
         "worker/running/generation_run.py",
-        "patience = LONG_RETRY_AFTER_S if",
-        "patience = math.inf if",
+        "longest_s = LONG_RETRY_AFTER_S if",
+        "longest_s = math.inf if",
         "generate",
     ),
     _one(
@@ -1185,7 +1185,9 @@ MUTANTS = (
         "client.aclose()",
         "waiting",
     ),
-    _one("a primary that is back is believed", "shared/storage/clock.py", "_sights.pop(run_id, None)", "pass", "clock"),
+    _one(
+        "a primary that is back is believed", "shared/storage/clock.py", "_seen_runs.pop(run_id, None)", "pass", "clock"
+    ),
     _one(
         "a refusal in a pipeline is none",
         "shared/storage/connections.py",
@@ -1355,7 +1357,7 @@ MUTANTS = (
     _one(
         "a clock that is set goes unseen",
         "shared/storage/clock.py",
-        "            sight.at, sight.up_ms = got, 0\n",
+        "            seen.at, seen.up_ms = got, 0\n",
         "            pass\n",
         "clock",
     ),
@@ -1378,7 +1380,7 @@ MUTANTS = (
     _one(
         "after an outage leases are taken at once",
         "worker/leasing/queue_worker.py",
-        "elif time.monotonic() - self._answered > self._patience:",
+        "elif time.monotonic() - self._answered > self._late_s:",
         "elif False:",
         "hold-off",
     ),
@@ -1470,7 +1472,7 @@ MUTANTS = (
         "a failing wake-up holds off",
         QUEUE_WORKER,
         "        if not unbroken:\n            await self._look_for_restart()",
-        "        if self._wake_ups.deaf:\n            self._hold = (time.monotonic() + 9, int(time.time() * 1000))",
+        "        if self._wake_ups.is_down:\n            self._hold = (time.monotonic() + 9, int(time.time() * 1000))",
         "redis user",
     ),
     _one(
@@ -1483,7 +1485,7 @@ MUTANTS = (
     _one(
         "a wake-up without a reply is waited for",
         WAKE_UPS,
-        "longest = self._look_interval_s if self.deaf else seconds + self._patience",
+        "longest = self._look_interval_s if self.is_down else seconds + self._late_s",
         "longest = None",
         "redis user",
     ),
@@ -2153,7 +2155,7 @@ def passes(folder: Path, stage: str) -> bool:
         raise ChildProcessError(f"the stage {stage} names files that are not there: {', '.join(missing)}")
     with (folder / f"{stage.replace(' ', '-')}.log").open("wb") as output:
         process = subprocess.Popen(
-            tethered([sys.executable, *words]),
+            ending_with_parent([sys.executable, *words]),
             cwd=folder,
             env=os.environ | {"PYTHONPATH": str(folder), "TMPDIR": str(folder)},
             stdin=subprocess.DEVNULL,

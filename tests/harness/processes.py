@@ -15,7 +15,7 @@ from typing import ClassVar, Self
 
 import httpx2
 
-from midstream.processes.parent_death import tethered
+from midstream.processes.parent_death import ending_with_parent
 from midstream.processes.polling import POLL_S, until
 from midstream.processes.valkey import Valkey
 from tests.harness.repository import ROOT
@@ -124,7 +124,7 @@ class Process:
         with self.output.open("ab") as output:
             self._start = output.tell()
             return subprocess.Popen(
-                tethered(self.command),
+                ending_with_parent(self.command),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

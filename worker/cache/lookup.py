@@ -24,7 +24,7 @@ from shared.storage.lua_script import LuaScript
 from worker.cache.log_notifier import LogNotifier
 from worker.cache.replay import Replay
 from worker.cache.source import Beginning, Source, SourceLostError
-from worker.providers.watchdog import patience
+from worker.providers.watchdog import silence_limits
 from worker.requests.kept_request import KeptRequest
 
 T = TypeVar("T")
@@ -190,7 +190,7 @@ class Lookup:
                 continue
             self._copied = leader, found
             logger.info("%s: copies %s", record.id, leader)
-            longest = patience(request.idle_timeout, None, settings).after / 2
+            longest = silence_limits(request.idle_timeout, None, settings).after / 2
             return Replay(source, found, pace=request.cache.pace, longest=longest, quiet=quiet)
         return None
 
@@ -201,10 +201,10 @@ def _quiet(request: GenerationRequest, source: Record, settings: Settings) -> fl
     Its worker receives keep-alives from its provider, of which the log says nothing. Where that worker would end the
     call no later than this one would, it is trusted to do so.
     """
-    mine = patience(request.idle_timeout, None, settings)
+    mine = silence_limits(request.idle_timeout, None, settings)
     try:
         theirs = msgspec.json.decode(source.shown or b"", type=Shown).idle_timeout
     except msgspec.MsgspecError:
         return mine.before  # of an older version, which did not tell
-    trusted = patience(theirs, None, settings).before <= mine.before
+    trusted = silence_limits(theirs, None, settings).before <= mine.before
     return max(mine.silence, mine.before) if trusted else mine.before

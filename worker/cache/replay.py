@@ -30,7 +30,7 @@ from worker.cache.source import Beginning, Source, SourceLostError
 from worker.providers.provider import Pause, ProviderError, ProviderEvent
 
 
-class Retelling:
+class AnswerCopy:
     """Turns events of an answer, and of attempts that continued it, into those of one attempt that costs nothing."""
 
     def __init__(self) -> None:
@@ -108,7 +108,7 @@ class Replay:
 
         Raises ProviderError where the source starts over, or ends in anything but an answer.
         """
-        retelling = Retelling()
+        answer_copy = AnswerCopy()
         clock = _Clock(self._at, self._longest) if self._pace == "original" else None
         cursor = self._at
         yield self._quiet
@@ -122,7 +122,7 @@ class Replay:
                             raise SourceLostError  # Redis came back older: it continues from something else
                         cursor = entry.id
                         t = event.t
-                        if (said := retelling.take(event)) is None:
+                        if (said := answer_copy.take(event)) is None:
                             continue
                         events.append(said)
                         if clock is not None:

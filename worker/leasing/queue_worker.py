@@ -101,8 +101,8 @@ class QueueWorker(Worker):
         self._answered = time.monotonic()
         """When the queue last answered a take, a wait or a renewal."""
         # A Redis that was silent for this long may have kept other workers from renewing.
-        self._patience = min(settings.redis_timeout, settings.lease / 3)
-        self._wake_ups = WakeUps(blocking, self._patience)
+        self._late_s = min(settings.redis_timeout, settings.lease / 3)
+        self._wake_ups = WakeUps(blocking, self._late_s)
         self._ahead_ms: tuple[float, float] | None = None
         """Redis' clock less this process' monotonic one, at least and at most."""
         self.backoff = Backoff(first=0.1, cap=1.0)
@@ -240,9 +240,9 @@ class QueueWorker(Worker):
         began = time.monotonic()
         unbroken = await self._idly(self._wake_ups.wait(seconds))
         waited = time.monotonic() - began
-        if not self._wake_ups.deaf:
+        if not self._wake_ups.is_down:
             self._answered = time.monotonic()
-        if waited > seconds + self._patience + LOOK_INTERVAL_S:
+        if waited > seconds + self._late_s + LOOK_INTERVAL_S:
             # Redis was paused, or we were: leases may have run out that nobody could renew.
             self._doubt_leases()
         if not unbroken:
@@ -359,7 +359,7 @@ class QueueWorker(Worker):
         self._see_clock(server.now_ms, sent)
         if restarted:
             self._hold = (time.monotonic() + self.lease, server.now_ms)
-        elif time.monotonic() - self._answered > self._patience:
+        elif time.monotonic() - self._answered > self._late_s:
             self._doubt_leases()
         self._run_id = server.run_id
 
@@ -398,8 +398,8 @@ class QueueWorker(Worker):
         `sent` is of time.monotonic. Returns None where Redis' clock is not known yet.
         """
         # Without wake-ups nothing else shows that Redis is paused.
-        patience = self._patience / 2 if self._wake_ups.deaf else self._patience
-        return int((sent + patience) * 1000 + self._ahead_ms[0]) if self._ahead_ms is not None else None
+        late_s = self._late_s / 2 if self._wake_ups.is_down else self._late_s
+        return int((sent + late_s) * 1000 + self._ahead_ms[0]) if self._ahead_ms is not None else None
 
     def _since_ms(self) -> int | None:
         if self._hold is not None and time.monotonic() > self._hold[0]:

@@ -22,17 +22,17 @@ LONGEST_RETRY_S = 10.0
 class WakeUps:
     """Waits for wake-ups on a connection of its own, whose failures affect nobody else.
 
-    A reply may be late by `patience` seconds.
+    A reply may be late by `late_s` seconds.
     """
 
-    def __init__(self, queue: Queue, patience: float, *, look_interval_s: float = LOOK_INTERVAL_S) -> None:
+    def __init__(self, queue: Queue, late_s: float, *, look_interval_s: float = LOOK_INTERVAL_S) -> None:
         self._queue = queue
         self._look_interval_s = look_interval_s
-        self._patience = patience
+        self._late_s = late_s
         self._pop: asyncio.Task[bool] | None = None
         self._backoff = Backoff(first=look_interval_s, cap=LONGEST_RETRY_S)
         self._again = 0.0
-        self.deaf = False
+        self.is_down = False
         """The last pop failed, or its reply is late: the queue has to be looked at without it."""
         self._is_logged = False
 
@@ -46,20 +46,20 @@ class WakeUps:
                 await self._until_next_look()
                 return True
             self._pop = asyncio.create_task(self._queue.wait(seconds))
-        longest = self._look_interval_s if self.deaf else seconds + self._patience
+        longest = self._look_interval_s if self.is_down else seconds + self._late_s
         done, _ = await asyncio.wait({self._pop}, timeout=longest)
         if not done:
-            self.deaf = True
+            self.is_down = True
             return True
         pop, self._pop = self._pop, None
         error = pop.exception()
         if error is None:
-            self.deaf = self._is_logged = False
+            self.is_down = self._is_logged = False
             self._backoff.reset()
             return True
         if not isinstance(error, RedisError):
             raise error
-        self.deaf = True
+        self.is_down = True
         self._again = time.monotonic() + next(self._backoff)
         if not self._is_logged:
             logger.log(level(error), "no wake-ups (%s), the queue is looked at without them", type(error).__name__)

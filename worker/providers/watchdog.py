@@ -22,7 +22,7 @@ class SilenceLimits(NamedTuple):
     silence: float
 
 
-def patience(of_request: float | None, of_provider: float | None, settings: Settings) -> SilenceLimits:
+def silence_limits(of_request: float | None, of_provider: float | None, settings: Settings) -> SilenceLimits:
     """Returns the limits: by the request's `idle_timeout`, else by its provider's entry, else by the settings.
 
     Whoever allows one call or endpoint a longer true silence than `silence_timeout` means that one too.
@@ -35,19 +35,19 @@ def patience(of_request: float | None, of_provider: float | None, settings: Sett
 
 def shortened(of_request: float | None, of_provider: float | None, settings: Settings) -> bool:
     """Says whether the request allows less silence than any other to this provider would."""
-    ordinary = patience(None, of_provider, settings)
+    ordinary = silence_limits(None, of_provider, settings)
     return of_request is not None and of_request < max(ordinary.before, ordinary.after)
 
 
 class Watchdog:
     """Watches one call: `timeout` is entered around it, and each list of events is passed to `heard`."""
 
-    def __init__(self, patience: SilenceLimits) -> None:
-        self._patience = patience
+    def __init__(self, limits: SilenceLimits) -> None:
+        self._limits = limits
         self._loop = asyncio.get_running_loop()
-        self._idle = patience.before
+        self._idle = limits.before
         # The timer is not moved at each event, but where it is late by this much; it never goes off early.
-        self._slack = min(1.0, min(patience) / 20)
+        self._slack = min(1.0, min(limits) / 20)
         self._said = self._moved = self._heard = self._loop.time()
         self._paused_until = 0.0
         self.timeout = asyncio.timeout_at(self._end())
@@ -58,8 +58,8 @@ class Watchdog:
         moves = now - self._moved > self._slack
         if adds(events):
             self._said, self._paused_until = now, 0.0
-            if self._idle != self._patience.after and any(isinstance(event, Delta) for event in events):
-                self._idle, moves = self._patience.after, True
+            if self._idle != self._limits.after and any(isinstance(event, Delta) for event in events):
+                self._idle, moves = self._limits.after, True
         if isinstance(events, Pause):
             self._paused_until, moves = now + events.seconds, True
         if moves:
@@ -79,10 +79,10 @@ class Watchdog:
     @property
     def verdict(self) -> str:
         """What the provider did, after the timeout has expired."""
-        if self._loop.time() - self._said >= self._patience.silence:
-            return f"sent nothing of an answer for {self._patience.silence:g} s"
+        if self._loop.time() - self._said >= self._limits.silence:
+            return f"sent nothing of an answer for {self._limits.silence:g} s"
         return f"sent nothing for {self._idle:g} s"
 
     def _end(self) -> float:
-        silent = min(self._heard + self._idle, self._said + self._patience.silence)
+        silent = min(self._heard + self._idle, self._said + self._limits.silence)
         return max(silent, self._paused_until) + self._slack

@@ -157,8 +157,8 @@ class GenerationRun:
             message = f"The worker has no provider named {target.provider}: its configuration differs from the API's."
             return CallEnd(Failed(code="unknown_provider", message=message, retryable=False))
         seconds = (request.deadline or settings.deadline) - (time.monotonic() - self._accepted_at)
-        patience = LONG_RETRY_AFTER_S if target.replay is None and self._claims.fallbacks_left else math.inf
-        call = ProviderCall(provider, self.kept, target.model, target.so_far, patience)
+        longest_s = LONG_RETRY_AFTER_S if target.replay is None and self._claims.fallbacks_left else math.inf
+        call = ProviderCall(provider, self.kept, target.model, target.so_far, longest_s)
         end = await stream(call, writer, settings, seconds=seconds)
         failed = end.event if isinstance(end.event, Failed) else None
         if failed is not None and is_refused(failed, writer):

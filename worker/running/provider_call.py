@@ -14,7 +14,7 @@ from shared.config.settings import Settings
 from shared.log.events import Completed, Failed, Part, Raw, Response, UsageReport, encode
 from shared.log.snapshots import Snapshot
 from worker.providers.provider import Provider, ProviderError, ProviderEvent
-from worker.providers.watchdog import SilenceLimits, Watchdog, patience
+from worker.providers.watchdog import SilenceLimits, Watchdog, silence_limits
 from worker.requests.kept_request import KeptRequest
 from worker.writing.writer import MAX_UNSENT_EVENTS, LogFullError, Writer
 
@@ -32,7 +32,7 @@ class ProviderCall:
     kept: KeptRequest
     model: str
     so_far: Snapshot | None = None
-    patience: float = math.inf
+    longest_retry_after_s: float = math.inf
     """Seconds that a `Retry-After` may ask for; a longer one ends the attempt, as there is another model to ask."""
 
     async def from_there(self, response: Response | None) -> Self:
@@ -80,14 +80,14 @@ async def _with_retries(call: ProviderCall, writer: Writer, settings: Settings) 
     first, backoff = call, Backoff(FIRST_RETRY_S, LONGEST_RETRY_S)
     for retry in range(settings.retries + 1):
         try:
-            return await _make(call, writer, _patience(call, settings))
+            return await _make(call, writer, _silence_limits(call, settings))
         except ProviderError as error:
             again = await _next(first, call, writer, error)
             if again is None or writer.said_something or retry == settings.retries:
                 raise
             delay = next(backoff)
             if error.retry_after is not None:
-                if error.retry_after > call.patience:
+                if error.retry_after > call.longest_retry_after_s:
                     raise
                 delay = min(max(delay, error.retry_after), settings.retry_after)
             logger.info("%s: %s before the first event, retry in %.1f s", writer.generation_id, error.code, delay)
@@ -96,9 +96,9 @@ async def _with_retries(call: ProviderCall, writer: Writer, settings: Settings) 
     raise AssertionError("the last retry returns or raises")
 
 
-def _patience(call: ProviderCall, settings: Settings) -> SilenceLimits:
+def _silence_limits(call: ProviderCall, settings: Settings) -> SilenceLimits:
     assert call.kept.head is not None, "a call is made of a request that was read"
-    return patience(call.kept.head.idle_timeout, call.provider.idle_timeout, settings)
+    return silence_limits(call.kept.head.idle_timeout, call.provider.idle_timeout, settings)
 
 
 async def _next(first: ProviderCall, call: ProviderCall, writer: Writer, error: ProviderError) -> ProviderCall | None:
@@ -116,8 +116,8 @@ async def _next(first: ProviderCall, call: ProviderCall, writer: Writer, error: 
     return first
 
 
-async def _make(call: ProviderCall, writer: Writer, patience: SilenceLimits) -> Completed:
-    watchdog = Watchdog(patience)
+async def _make(call: ProviderCall, writer: Writer, limits: SilenceLimits) -> Completed:
+    watchdog = Watchdog(limits)
     completed: Completed | None = None
     begun = Begun(writer)
     try:

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from midstream.processes.parent_death import tethered
+from midstream.processes.parent_death import ending_with_parent
 from tests.midstream.conftest import Gone, RunPython
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="prctl is Linux' own")
 
 PARENT = """
 import signal, subprocess, sys, time
-from midstream.processes.parent_death import tethered
+from midstream.processes.parent_death import ending_with_parent
 command = [sys.executable, "-c", {child!r}]
-child = subprocess.Popen(tethered(command, signal.{ending}), stdout=subprocess.PIPE, text=True)
+child = subprocess.Popen(ending_with_parent(command, signal.{ending}), stdout=subprocess.PIPE, text=True)
 child.stdout.readline()
 print(child.pid, flush=True)
 time.sleep(600)
@@ -56,14 +56,14 @@ async def test_the_child_gets_the_signal_that_was_chosen(run_python: RunPython, 
 
 def test_what_runs_is_the_command_itself() -> None:
     words = [sys.executable, "-c", "import os, sys; print(os.getpid(), sys.argv[1:])", "a b", "", "é"]
-    with subprocess.Popen(tethered(words), stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(ending_with_parent(words), stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.read() == f"{process.pid} ['a b', '', 'é']\n"
     assert process.returncode == 0
 
 
 def test_a_child_whose_parent_has_gone_meanwhile_does_not_begin() -> None:
-    interpreter, *flags, parent, ending, _ = tethered(["/bin/true"])
+    interpreter, *flags, parent, ending, _ = ending_with_parent(["/bin/true"])
     assert parent == str(os.getpid())
     nobody = subprocess.run(
         [interpreter, *flags, "1", ending, "/bin/true"], capture_output=True, text=True, check=False
@@ -74,10 +74,10 @@ def test_a_child_whose_parent_has_gone_meanwhile_does_not_begin() -> None:
 
 def test_a_command_that_cannot_run_is_said(tmp_path: Path) -> None:
     name = str(tmp_path / "none")
-    none = subprocess.run(tethered([name]), capture_output=True, text=True, check=False)
+    none = subprocess.run(ending_with_parent([name]), capture_output=True, text=True, check=False)
     assert (none.returncode, none.stderr) == (1, f"cannot run {name}: No such file or directory\n")
 
 
 def test_elsewhere_the_command_is_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("midstream.processes.parent_death.sys.platform", "darwin")
-    assert tethered(("/bin/true", "x"), signal.SIGTERM) == ["/bin/true", "x"]
+    assert ending_with_parent(("/bin/true", "x"), signal.SIGTERM) == ["/bin/true", "x"]

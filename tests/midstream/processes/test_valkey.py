@@ -29,7 +29,7 @@ from pathlib import Path
 import midstream.processes.valkey
 from midstream.processes.valkey import Valkey
 if {orphan}:
-    midstream.processes.valkey.tethered = lambda command, ending: list(command)
+    midstream.processes.valkey.ending_with_parent = lambda command, ending: list(command)
 async def main():
     server = Valkey(Path({folder!r}))
     await server.start()

@@ -30,7 +30,7 @@ from shared.log.events import (
     encode,
 )
 from shared.log.snapshots import Snapshot
-from worker.cache.replay import Retelling
+from worker.cache.replay import AnswerCopy
 from worker.cache.source import SourceLostError
 
 KINDS: Any = st.sampled_from(["text", "reasoning", "tool_call"])
@@ -84,10 +84,10 @@ def folded(events: list[AnyEvent]) -> Snapshot:
 
 @given(answers())
 def test_it_comes_to_the_same_and_costs_nothing(events: list[AnyEvent]) -> None:
-    # As the log has them: Retelling changes what it is given.
+    # As the log has them: AnswerCopy changes what it is given.
     logged = [decode(event.type, encode(event)) for event in events]
-    retelling = Retelling()
-    told: list[Any] = [said for event in logged if (said := retelling.take(event)) is not None]
+    answer_copy = AnswerCopy()
+    told: list[Any] = [said for event in logged if (said := answer_copy.take(event)) is not None]
     original, copy = folded([BEGUN, *events]), folded([BEGUN, *told])
     assert copy.parts == original.parts
     assert (copy.usage, copy.response_id) == (original.usage, original.response_id)
@@ -101,15 +101,15 @@ def test_it_comes_to_the_same_and_costs_nothing(events: list[AnyEvent]) -> None:
 
 
 def test_what_the_providers_said_besides_is_kept_but_not_what_it_called_the_request() -> None:
-    retelling = Retelling()
+    answer_copy = AnswerCopy()
     raw, note = Raw(protocol="x", data={"a": 1}), Annotation(part=0, fields={"url": "https://example.org/"})
-    assert retelling.take(Part(part=0, kind="text")) is not None
-    assert (retelling.take(raw), retelling.take(note)) == (raw, note)
-    assert retelling.take(Response(request_id="q")) is None
-    assert retelling.take(Response(request_id="q", model="m")) == Response(model="m")
+    assert answer_copy.take(Part(part=0, kind="text")) is not None
+    assert (answer_copy.take(raw), answer_copy.take(note)) == (raw, note)
+    assert answer_copy.take(Response(request_id="q")) is None
+    assert answer_copy.take(Response(request_id="q", model="m")) == Response(model="m")
 
 
 @pytest.mark.parametrize("event", [BEGUN, Failed(code="x", message="", retryable=True), Cancelled()])
 def test_what_is_no_answer_is_not_told_to_its_end(event: AnyEvent) -> None:
     with pytest.raises(SourceLostError):
-        Retelling().take(event)
+        AnswerCopy().take(event)

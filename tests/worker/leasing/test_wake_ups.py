@@ -54,14 +54,14 @@ def look_interval_s() -> float:
 @pytest.fixture
 def subject(pops: Pops, look_interval_s: float) -> WakeUps:
     queue: Any = pops
-    return WakeUps(queue, patience=0.2, look_interval_s=look_interval_s)
+    return WakeUps(queue, late_s=0.2, look_interval_s=look_interval_s)
 
 
 async def test_a_wake_up_comes_at_once(pops: Pops, subject: WakeUps) -> None:
     began = time.monotonic()
     assert await subject.wait(30)
     assert time.monotonic() - began < 10
-    assert not subject.deaf
+    assert not subject.is_down
 
 
 @pytest.mark.parametrize("look_interval_s", [0.001])
@@ -75,7 +75,7 @@ async def test_a_pop_that_fails_is_a_look_at_the_queue_and_later_another_pop(
     subject._backoff._first = subject._backoff._next = 60.0
     pops.failing(error)
     assert await subject.wait(30) is unbroken
-    assert subject.deaf
+    assert subject.is_down
     for _ in range(5):
         assert await subject.wait(30)
     assert pops.count == 1
@@ -83,7 +83,7 @@ async def test_a_pop_that_fails_is_a_look_at_the_queue_and_later_another_pop(
     pops.next = pops.nothing
     assert await subject.wait(30)
     assert pops.count == 2
-    assert not subject.deaf
+    assert not subject.is_down
 
 
 async def test_a_pop_without_a_reply_is_left_alone_and_the_queue_looked_at(pops: Pops, subject: WakeUps) -> None:
@@ -94,14 +94,14 @@ async def test_a_pop_without_a_reply_is_left_alone_and_the_queue_looked_at(pops:
 
     pops.next = late
     assert await subject.wait(0.01)
-    assert subject.deaf
+    assert subject.is_down
     began = time.monotonic()
     assert await subject.wait(30)
     assert LOOK_INTERVAL_S / 2 < time.monotonic() - began < 10
     assert pops.count == 1
     reply.set()
     assert await subject.wait(30)
-    assert not subject.deaf
+    assert not subject.is_down
     reply.clear()
     assert await subject.wait(0.01)
     await subject.close()

@@ -12,7 +12,7 @@ from shared.config.settings import Settings
 from shared.log.events import Delta, Part, Raw, Response
 from shared.request.generation_request import GenerationRequest
 from worker.providers.provider import Pause, ProviderEvent
-from worker.providers.watchdog import SilenceLimits, Watchdog, patience
+from worker.providers.watchdog import SilenceLimits, Watchdog, silence_limits
 
 WORD = Delta(part=0, kind="text", delta="x")
 SLACK = 1.0
@@ -133,4 +133,4 @@ def test_whose_patience_counts(
     asked = GenerationRequest.model_validate(
         {"model": "a/b", "messages": [{"role": "user", "content": "x"}], "idle_timeout": request_}
     )
-    assert patience(asked.idle_timeout, entry, Settings(idle_timeout=setting)) == expected
+    assert silence_limits(asked.idle_timeout, entry, Settings(idle_timeout=setting)) == expected
