@@ -83,7 +83,7 @@ class LogFollower:
                 pass
             self._due.clear()
             # Before the subscription stands, a gap could follow what is read, and nobody would announce it.
-            if not self._subscribed or self.known.state is not None:
+            if not self._subscribed or self._is_over:
                 continue
             try:
                 await self._read()
@@ -95,8 +95,13 @@ class LogFollower:
                 await asyncio.sleep(pause)
                 self._due.set()
 
+    @property
+    def _is_over(self) -> bool:
+        """Says whether nothing is left to read. An end that was published before the first read is not read yet."""
+        return self.known.loaded and self.known.state is not None
+
     def _longest_wait(self) -> float | None:
-        if not self._subscribed or self.known.state is not None:
+        if not self._subscribed or self._is_over:
             return None
         if (soon := self._restoration.look_again_after) is not None:
             return soon

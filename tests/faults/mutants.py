@@ -569,6 +569,13 @@ MUTANTS = (
         ("following", "api"),
     ),
     _one(
+        "an answer that is published before the first read is never read",
+        FOLLOWER,
+        "return self.known.loaded and self.known.state is not None",
+        "return self.known.state is not None",
+        "following",
+    ),
+    _one(
         "a tail takes what does not follow",
         FOLLOWER,
         "        if previous == last:\n            self.known.extend(",

@@ -17,6 +17,7 @@ from api.viewing.log_follower import LogFollower
 from shared.config.settings import Settings
 from shared.durability import Durability
 from shared.generations.generations import Generations
+from shared.log.events import ORIGIN
 from shared.log.guarded_log import Batch, Log
 from shared.queue.queue import Queue
 from shared.storage.keys import GenerationKeys
@@ -98,6 +99,24 @@ async def test_the_log_is_read_only_once_what_follows_would_be_heard(
     await log.append(batch(generation_id, running, 1, [delta("a"), completed()]))
     follower.subscribed()
     await eventually(lambda: follower.known.state is not None or follower.known.gone)
+    assert (follower.known.state, follower.known.count) == ("completed", 3)
+
+
+async def test_an_answer_that_is_published_whole_before_the_first_read_is_read_too(
+    follow: Follow, generations: Generations, log: Log
+) -> None:
+    generation_id = await accept(generations)
+    follower = follow(generation_id)
+    running = await claim(log, generation_id)
+    rest = batch(generation_id, running, 1, [delta("a"), completed()])
+    await log.append(rest)
+    # All in one go, as one read of the subscriber's connection may bring it: `run` has no turn in between.
+    follower.subscribed()
+    begun = Batch(generation_id, running.token, running.number, ORIGIN, 0, [("attempt", running.first)])
+    follower.published(publication(begun))
+    follower.published(publication(rest))
+    assert (follower.known.state, follower.known.count) == ("completed", 3)
+    await eventually(lambda: follower.known.loaded)
     assert (follower.known.state, follower.known.count) == ("completed", 3)
 
 
