@@ -101,6 +101,7 @@ async def test_restarts_what_dies_with_growing_pauses(
     keeper = asyncio.create_task(keep(dying, first_pause_s=0.02, last_pause_s=0.08))
     await until(lambda: starts.exists() and len(starts.read_text()) == 5)
     keeper.cancel()
+    await asyncio.wait({keeper})  # it may be in the midst of a start, whose child it ends
     await dying.stop()
     said = [line for line in capfd.readouterr().err.splitlines() if "status 7" in line]
     pauses = [float(line.split(" in ")[1].split()[0]) for line in said[:4]]
@@ -179,6 +180,7 @@ async def test_what_was_ready_is_started_again_also_where_it_refuses_its_configu
     await until(lambda: starts.exists() and len(starts.read_text()) > 5)
     assert not keeper.done()
     keeper.cancel()
+    await asyncio.wait({keeper})  # it may be in the midst of a start, whose child it ends
     await refusing.stop()
 
 
