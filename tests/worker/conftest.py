@@ -26,6 +26,7 @@ from shared.storage.clock import read_server
 from shared.storage.connections import connect
 from tests.simulator.conftest import started
 from worker.main import build
+from worker.writing.observer import Observer
 
 LEASE_S = 0.6
 
@@ -85,9 +86,11 @@ def log(redis: Redis) -> Log:
 
 
 @asynccontextmanager
-async def working(settings: Settings, durability: Durability | None = None) -> AsyncIterator[asyncio.Task[None]]:
+async def working(
+    settings: Settings, durability: Durability | None = None, observer: Observer | None = None
+) -> AsyncIterator[asyncio.Task[None]]:
     """A worker that runs inside; it is cut off at the end, without a drain."""
-    task = asyncio.create_task(build(settings, durability=durability).serve())
+    task = asyncio.create_task(build(settings, observer, durability).serve())
     try:
         yield task
     finally:

@@ -16,8 +16,10 @@ from redis.asyncio import Redis
 from shared.config.settings import Settings
 from shared.generations.generations import Generations
 from shared.log.events import Attempt, Cancelled, Completed, Delta, Failed, decode
+from shared.log.guarded_log import Batch, Reply
 from shared.storage.keys import PENDING_KEY, QUEUE_KEY, GenerationKeys
 from tests.worker.conftest import Eventually, Midstream, said_something, working
+from worker.writing.observer import Observer
 
 PROVIDERS = ("simulator", "simulator-responses", "simulator-anthropic", "simulator-gemini")
 
@@ -149,21 +151,36 @@ class TestLeaving:
         assert isinstance(events[-1], Completed)
 
 
+class Paused(Observer):
+    """Once a delta is in the log, nothing of this process runs for a lease, as under SIGSTOP.
+
+    That is right after the log's answer, when no write of the generation is on its way.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.events = 0
+        """Events in the log at the end of the pause."""
+
+    def appended(self, batch: Batch, reply: Reply, sent: float) -> None:
+        if not self.events and any(kind == "delta" for kind, _ in batch.events):
+            time.sleep(self._settings.lease * 1.1)
+            with BlockingRedis.from_url(self._settings.redis_url) as redis:
+                self.events = redis.xlen(GenerationKeys(batch.generation_id).log)
+
+
 async def test_a_worker_that_was_paused_for_a_lease_gives_up_what_it_ran(
     settings: Settings, midstream: Midstream
 ) -> None:
     """Another may have had it since, and Redis may have forgotten that: not one more event of the old attempt."""
-    async with working(settings):
+    paused = Paused(settings)
+    async with working(settings, observer=paused):
         generation_id = await midstream.ask("simulator/lorem?deltas=30&rate=40")
-        before = await midstream.until(generation_id, said_something)
-        # Nothing of this process runs, as under SIGSTOP; an append that is on its way arrives.
-        time.sleep(settings.lease * 1.1)  # noqa: ASYNC251
-        with BlockingRedis.from_url(settings.redis_url) as redis:
-            said = redis.xlen(GenerationKeys(generation_id).log)
         events = await midstream.ended(generation_id)
     attempts = [event.reason for event in events if isinstance(event, Attempt)]
     assert attempts == ["new", "worker_lost"]
-    assert len([e for e in await midstream.log.read(generation_id) if e.id.token == before[0].id.token]) == said
+    first, *_ = written = await midstream.log.read(generation_id)
+    assert len([entry for entry in written if entry.id.token == first.id.token]) == paused.events
 
 
 class TestTrial:
