@@ -155,6 +155,16 @@ class TextPart(_Strict):
     text: str
 
 
+Place = Annotated[int, Field(ge=0)]
+"""Where in an answer something was said: the index of its part."""
+
+
+class SaidText(TextPart):
+    """Text inside an earlier answer; `part` is its place there."""
+
+    part: Place | None = None
+
+
 class ImageUrl(_Strict):
     """An image by address or as a `data:` URL."""
 
@@ -204,7 +214,8 @@ class FunctionCall(_Strict):
 class ToolCall(_Strict):
     """A tool call of an earlier assistant message.
 
-    `signature` is what the event of its end had, and goes back only to `provider`, whose it is.
+    `signature` is what the event of its end had, and goes back only to `provider`, whose it is. `extra_content` is what
+    compatible endpoints of Gemini have it in, as OpenAI's SDK dumps it. `part` is its place in the answer.
     """
 
     id: str = Field(min_length=1)
@@ -212,6 +223,8 @@ class ToolCall(_Strict):
     function: FunctionCall
     signature: str | None = None
     provider: str | None = None
+    extra_content: Fields | None = None
+    part: Place | None = None
 
     @model_validator(mode="after")
     def _is_whose(self) -> Self:
@@ -224,7 +237,7 @@ class Reasoning(_Strict):
     """How an assistant came to an earlier answer, as the events of that answer had it.
 
     Opaque fields go back only to `provider`, whose they are; without one it is plain text, which only the endpoints
-    get that ask for it.
+    get that ask for it. `part` is its place in the answer; without text it is the signature of the text there.
     """
 
     text: str = ""
@@ -233,6 +246,7 @@ class Reasoning(_Strict):
     encrypted: str | None = None
     item_id: str | None = None
     provider: str | None = None
+    part: Place | None = None
 
     @model_validator(mode="after")
     def _is_whose(self) -> Self:
@@ -263,7 +277,7 @@ class AssistantMessage(_Strict):
     """An earlier answer."""
 
     role: Literal["assistant"]
-    content: str | Annotated[list[TextPart], Parts] | None = None
+    content: str | Annotated[list[SaidText], Parts] | None = None
     refusal: str | None = None
     name: str | None = None
     tool_calls: Annotated[list[ToolCall], Parts] | None = None

@@ -17,6 +17,7 @@ from shared.request.generation_request import (
     Message,
     Reasoning,
     ResultPart,
+    SaidText,
     TextPart,
     Tool,
     ToolCall,
@@ -29,7 +30,7 @@ _text_part: TypeAdapter[Any] = TypeAdapter(TextPart)
 _contents: dict[str, TypeAdapter[Any]] = {
     "system": _text_part,
     "developer": _text_part,
-    "assistant": _text_part,
+    "assistant": TypeAdapter(SaidText),
     "tool": TypeAdapter(ResultPart),
 }
 _assistant: dict[str, TypeAdapter[Any]] = {"tool_calls": TypeAdapter(ToolCall), "reasoning": TypeAdapter(Reasoning)}

@@ -11,6 +11,8 @@ from msgspec import DecodeError, Struct, ValidationError, convert, json
 from worker.providers.errors import problem
 from worker.providers.stream import parse
 
+PROTOCOL = "openai-chat"
+
 
 class Function(Struct, gc=False, forbid_unknown_fields=True):
     """A called function; `arguments` is a fragment of JSON text, or (Ollama) the whole value."""
@@ -26,6 +28,8 @@ class ToolCallDelta(Struct, gc=False, forbid_unknown_fields=True):
     id: str | None = None
     type: Any = None
     function: Function | None = None
+    extra_content: Any = None
+    """Sent by Gemini's compatible endpoints: the call's signature."""
 
 
 class ChunkDelta(Struct, gc=False, forbid_unknown_fields=True):

@@ -5,12 +5,14 @@ from typing import Any
 
 from msgspec import UNSET, Struct
 
-from shared.log.events import Annotation, Delta, Part, PartEnd, PartKind
+from shared.log.events import Annotation, Delta, Part, PartEnd, PartKind, Raw
 from shared.request.generation_request import data_of, is_data
 from worker.providers.base64_stream import Base64Stream
 from worker.providers.finish_reasons import is_json
-from worker.providers.openai_chat.chunk import Function, ToolCallDelta
+from worker.providers.openai_chat.chunk import PROTOCOL, Function, ToolCallDelta
 from worker.providers.openai_chat.reasoning import Thought
+from worker.providers.openai_chat.thought_signature import Signature
+from worker.providers.openai_chat.thought_signature import read as read_signature
 from worker.providers.provider import ProviderEvent
 
 
@@ -40,6 +42,7 @@ class ChatParts:
         self._calls: dict[int, tuple[str | None, int]] = {}
         self._open: list[int] = []
         self._arguments: dict[int, list[str]] = {}
+        self._signatures: dict[int, Signature] = {}
         self._sound: tuple[int, Base64Stream] | None = None
 
     def say(self, kind: PartKind, text: str) -> None:
@@ -112,6 +115,8 @@ class ChatParts:
             text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
             self._arguments.setdefault(known[1], []).append(text)
             self.events.append(Delta(part=known[1], kind="tool_call", delta=text))
+        if call.extra_content:
+            self._sign(known[1], index, call.extra_content)
 
     def calls_are_whole(self) -> bool:
         """Says whether the arguments of each call are JSON, if there are any."""
@@ -120,10 +125,22 @@ class ChatParts:
     def end(self) -> None:
         """Ends all parts. Raises ValueError where sound was cut."""
         self._hush()
-        self.events += [PartEnd(part=part) for part in self._open]
+        self.events += [self._end_of(part) for part in self._open]
         if self._sound is not None:
             self._play(self._sound[1].finish())
             self.events.append(PartEnd(part=self._sound[0]))
+
+    def _sign(self, part: int, index: int, extra_content: Any) -> None:
+        if (signature := read_signature(extra_content)) is not None:
+            self._signatures[part] = signature
+        else:
+            call = {"index": index, "extra_content": extra_content}
+            self.events.append(Raw(protocol=PROTOCOL, data={"delta": {"tool_calls": [call]}}))
+
+    def _end_of(self, part: int) -> PartEnd:
+        if (signed := self._signatures.get(part)) is None:
+            return PartEnd(part=part)
+        return PartEnd(part=part, signature=signed.signature, provider=signed.provider)
 
     def _play(self, ready: str) -> None:
         assert self._sound is not None

@@ -8,7 +8,7 @@ from shared.log.events import Completed, FinishReason, Raw, Response, Usage, Usa
 from worker.providers.errors import from_event, problem
 from worker.providers.finish_reasons import Finish, is_done
 from worker.providers.openai_chat import usage as openai_chat_usage
-from worker.providers.openai_chat.chunk import ChatChunk, ChunkDelta, ToolCallDelta, read_chunk
+from worker.providers.openai_chat.chunk import PROTOCOL, ChatChunk, ChunkDelta, ToolCallDelta, read_chunk
 from worker.providers.openai_chat.parts import ChatParts
 from worker.providers.openai_chat.reasoning import Thought, read_block, read_detail
 from worker.providers.provider import ProviderEvent
@@ -22,8 +22,6 @@ FINISH_REASONS: dict[str, FinishReason] = {
     "function_call": "tool_calls",
     "content_filter": "content_filter",
 }
-
-PROTOCOL = "openai-chat"
 
 
 class ChatReader:

@@ -5,7 +5,7 @@ from typing import Any
 from shared.config.provider_settings import ProviderSettings
 from shared.request.capabilities import lacks
 from shared.request.generation_request import AssistantMessage, GenerationRequest, Message, SystemMessage
-from worker.providers.openai_chat import reasoning
+from worker.providers.openai_chat import reasoning, thought_signature
 from worker.providers.prefill import Prefix
 from worker.providers.provider import ProviderError
 
@@ -14,8 +14,11 @@ _UNCHANGED_FIELDS = (
     "frequency_penalty", "presence_penalty",
 )  # fmt: skip
 
-_FOREIGN: dict[str, Any] = {"reasoning": True, "tool_calls": {"__all__": {"signature", "provider"}}}
-"""Fields of an earlier answer that go back only to where they came from."""
+_FOREIGN: dict[str, Any] = {
+    "reasoning": True,
+    "tool_calls": {"__all__": {"signature", "provider", "extra_content", "part"}},
+}
+"""Fields of an earlier answer that go back only to where they came from; the order of an answer has no place here."""
 
 
 def body(request: GenerationRequest, model: str, endpoint: ProviderSettings, *, official: bool) -> dict[str, Any]:
@@ -37,7 +40,13 @@ def body(request: GenerationRequest, model: str, endpoint: ProviderSettings, *, 
         fields[endpoint.seed_field] = request.seed
     if endpoint.stream_options:
         fields["stream_options"] = {"include_usage": True}
-    messages = [_message(message, endpoint, developer) for message in request.messages]
+    signed = thought_signature.is_taken(endpoint, official=official)
+    messages = [
+        _answer(message, endpoint, signed=signed)
+        if isinstance(message, AssistantMessage)
+        else _message(message, developer)
+        for message in request.messages
+    ]
     return {"model": model, "messages": messages, "stream": True, **fields}
 
 
@@ -67,12 +76,21 @@ def _reasoning(request: GenerationRequest, endpoint: ProviderSettings) -> dict[s
     return {} if request.reasoning_effort is None else {"reasoning": {"effort": request.reasoning_effort}}
 
 
-def _message(message: Message, endpoint: ProviderSettings, developer: bool) -> dict[str, Any]:
-    fields = message.model_dump(exclude_none=True, exclude=_FOREIGN if isinstance(message, AssistantMessage) else None)
+def _message(message: Message, developer: bool) -> dict[str, Any]:
+    fields = message.model_dump(exclude_none=True)
     if isinstance(message, SystemMessage) and not developer:
         fields["role"] = "system"
-    if isinstance(message, AssistantMessage):
-        # Some endpoints fail on a message of tool calls alone unless its content is null.
-        fields.setdefault("content", None)
-        fields |= reasoning.write(message.reasoning or [], endpoint)
     return fields
+
+
+def _answer(message: AssistantMessage, endpoint: ProviderSettings, *, signed: bool) -> dict[str, Any]:
+    """Returns an earlier answer. Texts that have a place in it are one, as they were when they were said."""
+    fields = message.model_dump(exclude_none=True, exclude=_FOREIGN)
+    # Some endpoints fail on a message of tool calls alone unless its content is null.
+    fields.setdefault("content", None)
+    if isinstance(message.content, list) and any(text.part is not None for text in message.content):
+        fields["content"] = "".join(text.text for text in message.content)
+    if signed:
+        for call, sent in zip(message.tool_calls or (), fields.get("tool_calls", ()), strict=True):
+            sent |= thought_signature.write(call)
+    return fields | reasoning.write(message.reasoning or [], endpoint)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
+from shared.request.answer_order import Refusal, Said, in_order
 from shared.request.capabilities import lacks, media_type
 from shared.request.generation_request import (
     AssistantMessage,
@@ -17,8 +18,10 @@ from shared.request.generation_request import (
     NamedTool,
     Reasoning,
     ResponseFormat,
+    SaidText,
     SchemaFormat,
     TextPart,
+    ToolCall,
     ToolMessage,
 )
 from worker.providers.openai_responses.event import ENCRYPTION_ORIGIN
@@ -90,24 +93,45 @@ def _items(message: Message) -> list[dict[str, Any]]:
 
 
 def _answer(message: AssistantMessage) -> list[dict[str, Any]]:
-    """Returns reasoning, text and calls, an item each."""
-    items = _thoughts(message.reasoning or [])
-    texts = [message.content] if isinstance(message.content, str) else [part.text for part in message.content or ()]
-    contents: list[dict[str, Any]] = [{"type": "output_text", "text": text} for text in texts if text]
-    if message.refusal:
-        contents.append({"type": "refusal", "refusal": message.refusal})
-    if contents:
-        alone = contents[0]["text"] if len(contents) == 1 and not message.refusal else None
-        items.append({"type": "message", "role": "assistant", "content": alone or contents})
-    return items + [
-        {
-            "type": "function_call",
-            "call_id": call.id,
-            "name": call.function.name,
-            "arguments": call.function.arguments,
-        }
-        for call in message.tool_calls or ()
+    """Returns reasoning, texts and calls in their order: neighbouring texts are one item, else each is an item."""
+    items: list[dict[str, Any]] = []
+    for kind, group in groupby(in_order(message), _kind):
+        pieces = list(group)
+        if kind is Reasoning:
+            items += _thoughts([piece for piece in pieces if isinstance(piece, Reasoning)])
+        elif kind is ToolCall:
+            items += [_call(piece) for piece in pieces if isinstance(piece, ToolCall)]
+        else:
+            items += _said([piece for piece in pieces if isinstance(piece, SaidText | Refusal)])
+    return items
+
+
+def _kind(said: Said) -> type:
+    return SaidText if isinstance(said, Refusal) else type(said)
+
+
+def _said(pieces: list[SaidText | Refusal]) -> list[dict[str, Any]]:
+    """Returns what was said as a message, if it is anything."""
+    contents: list[dict[str, Any]] = [
+        {"type": "refusal", "refusal": piece.text}
+        if isinstance(piece, Refusal)
+        else {"type": "output_text", "text": piece.text}
+        for piece in pieces
+        if piece.text
     ]
+    if not contents:
+        return []
+    alone = contents[0].get("text") if len(contents) == 1 else None
+    return [{"type": "message", "role": "assistant", "content": alone or contents}]
+
+
+def _call(call: ToolCall) -> dict[str, Any]:
+    return {
+        "type": "function_call",
+        "call_id": call.id,
+        "name": call.function.name,
+        "arguments": call.function.arguments,
+    }
 
 
 def _thoughts(reasoning: list[Reasoning]) -> list[dict[str, Any]]:
