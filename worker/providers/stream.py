@@ -69,11 +69,13 @@ async def follow(
     send: Callable[[], Awaitable[httpx2.Response]],
     reader: AnswerReader,
     times: CallTimes = CALL_TIMES,
+    *,
+    reword: Callable[[list[ProviderEvent]], None] | None = None,
 ) -> AsyncGenerator[list[ProviderEvent], None]:
     """Sends the request and yields the answer's events: one list for what arrived together, empty for a sign of life.
 
     A clean end, `after_finish_s` of silence and, where it is certain, a broken connection complete an answer whose
-    finish reason has come.
+    finish reason has come. `reword` says the events in other words before they are seen.
 
     Raises ProviderError, always outside the handler of what caused it: the SDKs' errors quote the provider's
     text, which must not reach a log as a traceback's first half.
@@ -111,6 +113,8 @@ async def follow(
                 failure = problem(name, "invalid_response", "an event is too large")
             if events or (piece and failure is None):
                 _bound(events)
+                if reword is not None:
+                    reword(events)
                 # Also before a failure: how the network cuts the stream must not decide what of it is seen.
                 yield events
             if failure is not None:

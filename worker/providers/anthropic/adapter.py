@@ -14,11 +14,13 @@ from shared.request.request_json import encode
 from worker.providers.anthropic.reader import MessagesReader
 from worker.providers.anthropic.request import body, thinks
 from worker.providers.anthropic.version import version_of
+from worker.providers.call_ids import rule_of
 from worker.providers.call_times import CALL_TIMES, CallTimes
 from worker.providers.environment_headers import without_ambient_headers
 from worker.providers.http_client import http_client
 from worker.providers.prefill import Prefix, prefix, rest
 from worker.providers.provider import ProviderEvent
+from worker.providers.rewording import Rewording
 from worker.providers.stream import follow
 
 
@@ -29,6 +31,7 @@ class AnthropicAdapter:
         self.name = name
         self.idle_timeout = settings.idle_timeout
         self._settings = settings
+        self._ids = rule_of(settings)
         self._times = times
         with without_ambient_headers():
             self._client = AsyncAnthropic(
@@ -56,11 +59,20 @@ class AnthropicAdapter:
     ) -> AsyncGenerator[list[ProviderEvent], None]:
         """Implements `Provider.stream`."""
         begun = None if so_far is None else self._prefix(request, model, so_far)
-        answer = follow(self.name, lambda: self._send(request, model, begun), MessagesReader(self.name), self._times)
+        words = Rewording("anthropic", self._ids)
+        answer = follow(
+            self.name,
+            lambda: self._send(request, model, begun, words),
+            MessagesReader(self.name),
+            self._times,
+            reword=words.back,
+        )
         return answer if begun is None else rest(answer, begun, repeats=False)
 
-    async def _send(self, request: GenerationRequest, model: str, begun: Prefix | None) -> httpx2.Response:
-        version, content = await aside(request.size(), self._content, request, model, begun)
+    async def _send(
+        self, request: GenerationRequest, model: str, begun: Prefix | None, words: Rewording
+    ) -> httpx2.Response:
+        version, content = await aside(request.size(), self._content, request, model, begun, words)
         headers = {"anthropic-version": version, **_credentials(self._settings)}
         # Not `messages.create`, which walks through its parameters type by type. The answer as httpx2 has it: the SDK's
         # stream would hold what was sent.
@@ -75,9 +87,11 @@ class AnthropicAdapter:
         response: httpx2.Response = answer
         return response
 
-    def _content(self, request: GenerationRequest, model: str, begun: Prefix | None) -> tuple[str, bytes]:
+    def _content(
+        self, request: GenerationRequest, model: str, begun: Prefix | None, words: Rewording
+    ) -> tuple[str, bytes]:
         """Returns the version of the protocol that the request is in, and the request's JSON."""
-        fields = body(request, model, self._settings)
+        fields = body(words.sent(request), model, self._settings)
         if begun is not None:
             # "If the final message uses the assistant role, the response content will continue immediately from it."
             fields["messages"].append({"role": "assistant", "content": [{"type": "text", "text": begun.sent}]})

@@ -21,6 +21,7 @@ from shared.log.events import (
     UsageReport,
 )
 from worker.providers.anthropic.usage import Counted
+from worker.providers.call_ids import made_up
 from worker.providers.errors import from_event, problem
 from worker.providers.finish_reasons import Finish, is_done, is_json
 from worker.providers.provider import ProviderEvent
@@ -287,7 +288,7 @@ def _begun(number: int, kind: str, content: dict[str, Any]) -> tuple[Part, _Bloc
             block = _Block(number, "reasoning", said["thinking"], signature=said["signature"], encrypted=said["data"])
             return Part(part=number, kind="reasoning"), block
         case _ if kind in _CALLS:
-            call = Part(part=number, kind="tool_call", call_id=said["id"] or f"call_{number}", name=said["name"])
+            call = Part(part=number, kind="tool_call", call_id=said["id"] or made_up(number), name=said["name"])
             call.executor = "client" if kind == "tool_use" else "provider"
             return call, _Block(number, "tool_call", json.dumps(content.get("input") or {}, ensure_ascii=False))
         case "container_upload":

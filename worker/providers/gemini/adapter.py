@@ -21,6 +21,7 @@ from worker.providers.gemini.reader import GeminiReader
 from worker.providers.gemini.request import body
 from worker.providers.http_client import http_client
 from worker.providers.provider import ProviderError, ProviderEvent
+from worker.providers.rewording import Rewording
 from worker.providers.stream import follow
 
 API_VERSION = "v1beta"
@@ -54,11 +55,20 @@ class GeminiAdapter:
         self, request: GenerationRequest, model: str, so_far: Snapshot | None = None
     ) -> AsyncGenerator[list[ProviderEvent], None]:
         """Implements `Provider.stream`."""
-        return follow(self.name, lambda: self._send(request, model), GeminiReader(self.name), self._times)
+        words = Rewording("gemini", None)
+        return follow(
+            self.name,
+            lambda: self._send(request, model, words),
+            GeminiReader(self.name),
+            self._times,
+            reword=words.back,
+        )
 
-    async def _send(self, request: GenerationRequest, model: str) -> httpx2.Response:
+    async def _send(self, request: GenerationRequest, model: str, words: Rewording) -> httpx2.Response:
         url = f"{self._root}/{resource(model)}:streamGenerateContent?alt=sse"
-        content = await aside(request.size(), lambda: encode(request.with_extra(self.name, body(request, model))))
+        content = await aside(
+            request.size(), lambda: encode(request.with_extra(self.name, body(words.sent(request), model)))
+        )
         sent = self._http.build_request(
             "POST", url, headers=self._headers, content=content, timeout=self._times.timeout
         )

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from shared.log.events import Annotation, Completed, Delta, Part, PartEnd, PartKind, Raw, Response, UsageReport
+from worker.providers.call_ids import made_up
 from worker.providers.errors import from_event, problem
 from worker.providers.finish_reasons import Finish, is_done
 from worker.providers.gemini.chunk import (
@@ -161,13 +162,13 @@ class GeminiReader:
         elif (call := piece.function_call) is not None:
             self._call(piece, call, events)
         elif (code := piece.executable_code) is not None:
-            self._code = str(code.get("id") or f"call_{self._parts}")
+            self._code = str(code.get("id") or made_up(self._parts))
             self._use(piece, "tool_call", self._code, CODE_EXECUTION_TOOL, _without_id(code), events)
         elif (result := piece.code_execution_result) is not None:
             call_id = str(result.get("id") or self._code)
             self._use(piece, "tool_result", call_id, CODE_EXECUTION_TOOL, _without_id(result), events)
         elif (used := piece.tool_call) is not None:
-            call_id = str(used.get("id") or f"call_{self._parts}")
+            call_id = str(used.get("id") or made_up(self._parts))
             self._use(piece, "tool_call", call_id, _tool_name(used), used.get("args") or {}, events)
         elif (answer := piece.tool_response) is not None:
             call_id = str(answer.get("id") or "")
@@ -214,7 +215,7 @@ class GeminiReader:
             events.append(Raw(protocol=SIGNATURE_ORIGIN, data={"functionCall": call}))
             return
         self._called = True
-        call_id = str(call.get("id") or f"call_{self._parts}")
+        call_id = str(call.get("id") or made_up(self._parts))
         begun = Part(part=self._parts, kind="tool_call", call_id=call_id, name=str(call["name"]), executor="client")
         self._put(piece, begun, _json(call.get("args") or {}), events)
 

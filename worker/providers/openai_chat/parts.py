@@ -8,6 +8,7 @@ from msgspec import UNSET, Struct
 from shared.log.events import Annotation, Delta, Part, PartEnd, PartKind, Raw
 from shared.request.generation_request import data_of, is_data
 from worker.providers.base64_stream import Base64Stream
+from worker.providers.call_ids import made_up
 from worker.providers.finish_reasons import is_json
 from worker.providers.openai_chat.chunk import PROTOCOL, Function, ToolCallDelta
 from worker.providers.openai_chat.reasoning import Thought
@@ -106,7 +107,7 @@ class ChatParts:
                 Part(
                     part=part,
                     kind="tool_call",
-                    call_id=call.id or f"call_{part}",
+                    call_id=call.id or made_up(part),
                     name=function.name or "",
                     executor="client",
                 )

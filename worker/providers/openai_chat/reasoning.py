@@ -81,7 +81,8 @@ def write(items: list[Reasoning], endpoint: ProviderSettings) -> dict[str, Any]:
     ours = [item for item in items if item.provider in tags]
     fields: dict[str, Any] = {}
     if text := "".join(item.text for item in ours):
-        # vLLM reads `reasoning` only since it was renamed (vllm-project/vllm#33402, #38488), Cerebras refuses the other.
+        # Since it was renamed, vLLM reads only `reasoning` (vllm-project/vllm#33402, #38488); Cerebras refuses the
+        # other (NousResearch/hermes-agent#45655).
         fields["reasoning" if endpoint.reasoning == "reasoning" else "reasoning_content"] = text
     if sent := [_block(item) for item in ours if item.signature or item.encrypted]:
         fields["thinking_blocks"] = sent

@@ -1,8 +1,8 @@
 """Signatures of calls over endpoints that imitate OpenAI's: `extra_content.google.thought_signature` of Gemini's.
 
 Gemini 3 refuses a call that comes back without the signature that it came with (ai.google.dev: "Thought signatures",
-"OpenAI compatibility"). Vertex has `vertex` in place of `google` (earendil-works/pi#6733). The tag is of its own: nobody
-says that Gemini's own protocol takes such a signature.
+"OpenAI compatibility"). Vertex has `vertex` in place of `google` (earendil-works/pi#6733). The tag is of its own, as
+nobody says that Gemini's own protocol takes such a signature.
 """
 
 from typing import Any, NamedTuple

@@ -7,6 +7,7 @@ from msgspec import UNSET, Struct, UnsetType, field
 
 from shared.log.events import Annotation, Delta, Part, PartEnd, PartKind
 from shared.log.snapshots import PartSoFar
+from worker.providers.call_ids import made_up
 from worker.providers.errors import problem
 from worker.providers.openai_responses.event import ENCRYPTION_ORIGIN, PartPlace, Slot
 from worker.providers.provider import ProviderError, ProviderEvent
@@ -110,7 +111,7 @@ class Items:
             said.summary = True
         begun = self._announce(item, said)
         if place.kind in ("tool_call", "tool_result"):
-            begun.call_id, begun.name, begun.executor = call_id or item.id, name or "", executor
+            begun.call_id, begun.name, begun.executor = call_id or item.id or made_up(begun.part), name or "", executor
         begun.media_type = media_type or UNSET
         return said
 
