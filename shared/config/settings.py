@@ -349,7 +349,7 @@ class Settings(CheckedModel, BaseSettings):
     @field_validator("simulator_url")
     @classmethod
     def _no_slash(cls, url: str | None) -> str | None:
-        return flawless(url, value_checks.of_base_url).rstrip("/") if url else None
+        return flawless(url, value_checks.of_plain_url).rstrip("/") if url else None
 
     @field_validator("providers")
     @classmethod

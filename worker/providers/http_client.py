@@ -3,6 +3,7 @@
 from contextlib import aclosing
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 
@@ -24,11 +25,19 @@ MAX_CODINGS = 2
 class ProviderHttpClient(httpx2.AsyncClient):
     """Reads errors, and whatever else is no stream, up to a bound: a few kB of gzip can be a GB of JSON.
 
-    The SDKs read the whole body of an error before they look at it. What they get is therefore read here already.
+    The SDKs read the whole body of an error before they look at it. What they get is therefore read here already. The
+    `query` of the endpoint's address stands before what a request adds to it.
     """
+
+    def __init__(self, query: str, **options: Any) -> None:
+        super().__init__(**options)
+        self._query = query.encode()
 
     async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
         """Sends as httpx2 does. Raises httpx2.TransportError, and httpx2.DecodingError for what cannot be unpacked."""
+        if self._query:
+            own = request.url.query
+            request.url = request.url.copy_with(query=self._query + b"&" + own if own else self._query)
         response = await super().send(request, stream=True, **options)
         # The answer takes minutes, and would keep the body of its request.
         response.request = httpx2.Request(request.method, request.url)
@@ -70,6 +79,7 @@ def http_client(address: str, times: CallTimes = CALL_TIMES) -> httpx2.AsyncClie
     else:
         transport = ProxiedTransport(verify=way.certificates, limits=CONNECTION_LIMITS, proxy=way.proxy)
     return ProviderHttpClient(
+        urlsplit(address).query,
         timeout=times.timeout,
         headers={"Accept-Encoding": "identity"},
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),

@@ -36,7 +36,7 @@ class AnthropicAdapter:
         with without_ambient_headers():
             self._client = AsyncAnthropic(
                 api_key=settings.api_key(),
-                base_url=settings.address,
+                base_url=settings.root,
                 max_retries=0,
                 timeout=times.timeout,
                 http_client=http_client(settings.address, times),
@@ -112,6 +112,5 @@ def _credentials(settings: ProviderSettings) -> dict[str, str | Omit]:
     The second major version of the SDK sends `Authorization`. Anthropic takes both; what imitates it often takes only
     what the first major version sent, which is therefore the default.
     """
-    if settings.key_header == "authorization":
-        return {}
-    return {"X-Api-Key": settings.api_key(), "Authorization": Omit()}
+    headers = settings.key_headers
+    return {} if "authorization" in headers else {**headers, "Authorization": Omit()}

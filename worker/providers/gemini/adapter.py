@@ -39,12 +39,12 @@ class GeminiAdapter:
         self.idle_timeout = settings.idle_timeout
         self._times = times
         self._http = http_client(settings.address, times)
-        self._root = f"{settings.address.rstrip('/')}/{API_VERSION}"
+        self._root = f"{settings.root.rstrip('/')}/{API_VERSION}"
         # API reference, "Authentication": the key goes in a header, where no access log has it.
         self._headers = {
             "Content-Type": "application/json",
             "User-Agent": "midstream",
-            "x-goog-api-key": settings.api_key(),
+            **settings.key_headers,
         }
 
     def continues(self, request: GenerationRequest, model: str, so_far: Snapshot) -> bool:
