@@ -526,8 +526,8 @@ MUTANTS = (
     _one(
         "the key goes in the SDK's header",
         "worker/providers/anthropic/adapter.py",
-        'if settings.key_header == "authorization":',
-        "if True:",
+        'return {} if "authorization" in headers else',
+        "return {} if True else",
         "versions",
     ),
     _one(

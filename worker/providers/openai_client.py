@@ -3,7 +3,7 @@
 from typing import Any
 
 import httpx2
-from openai import AsyncOpenAI, AsyncStream, Omit
+from openai import AsyncOpenAI, AsyncStream
 
 from shared.config.provider_settings import ProviderSettings
 from worker.providers.call_times import CALL_TIMES, CallTimes
@@ -15,14 +15,14 @@ _AZURE_HOSTS = (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservic
 
 def connect(settings: ProviderSettings, times: CallTimes = CALL_TIMES) -> AsyncOpenAI:
     """Makes a client for this endpoint, which tries nothing again by itself."""
+    key = settings.key_headers
     with without_ambient_headers():
         client = AsyncOpenAI(
             api_key=settings.api_key(),
             base_url=settings.root,
             max_retries=0,
             timeout=times.timeout,
-            default_headers=_credentials(settings),
-            http_client=http_client(settings.address, times),
+            http_client=http_client(settings.address, times, None if "authorization" in key else key),
         )
     if not is_official(client):
         # The SDK takes these from the environment for any address; they are nobody else's business.
@@ -40,12 +40,6 @@ def is_official(client: AsyncOpenAI) -> bool:
     if url.host.endswith(_AZURE_HOSTS):
         return not url.path.startswith("/models")
     return url.host == "api.openai.com" or url.host.endswith(".api.openai.com")
-
-
-def _credentials(settings: ProviderSettings) -> dict[str, Any]:
-    """Returns headers that send the key in the one header that is configured; the SDK's own is `Authorization`."""
-    headers = settings.key_headers
-    return {} if "authorization" in headers else {**headers, "Authorization": Omit()}
 
 
 async def post(client: AsyncOpenAI, path: str, content: bytes) -> httpx2.Response:

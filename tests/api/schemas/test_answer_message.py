@@ -15,8 +15,6 @@ from shared.request.answer_order import in_order
 from shared.request.generation_request import AssistantMessage, GenerationRequest, ToolCall
 from tests.api.schemas.test_parts import EXAMPLES, assembled, numbered, part
 
-CLAUDE = {"provider": "anthropic"}
-
 
 def so_far(kind: events.PartKind, text: str = "", *, ended: bool = True, **fields: Any) -> PartSoFar:
     return PartSoFar(kind, pieces=[text] if text else [], ended=ended, **fields)
@@ -41,10 +39,10 @@ def said_again(message: dict[str, Any]) -> list[str]:
 
 
 def test_the_third_example() -> None:
-    ended = {"signature": "c2lnMQ==", "provider": "anthropic"}
+    first = PartEnd(part=0, signature="c2lnMQ==", provider="anthropic")
     got = assembled(
         *numbered(
-            part("reasoning", "First the time.", end=PartEnd(part=0, **ended)),
+            part("reasoning", "First the time.", end=first),
             part("text", "Let me look."),
             part("tool_call", '{"zone": "UTC"}', call_id="toolu_1", name="get_time", executor="client"),
             part("reasoning", "Then the rain.", end=PartEnd(part=0, signature="c2lnMg==", provider="anthropic")),
@@ -89,7 +87,7 @@ def test_the_order_of_the_parts_is_that_of_the_message(parts: list[PartSoFar], o
 def test_what_is_opaque_is_there_with_whose_it_is() -> None:
     message = only(
         so_far("reasoning", "s", summary=True, item_id="rs_1", encrypted="b3A=", provider="openai"),
-        so_far("reasoning", encrypted="cmVk", **CLAUDE),
+        so_far("reasoning", encrypted="cmVk", provider="anthropic"),
         so_far("reasoning", "nobody's", signature="c2ln"),
         so_far("text", "t", signature="dGV4dA==", provider="gemini"),
         called("c", signature="Y2FsbA==", provider="gemini"),

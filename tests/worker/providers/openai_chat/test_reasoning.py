@@ -32,6 +32,7 @@ REASONING = [
     [
         ("effort", {}),
         ("reasoning_content", {"reasoning_content": "plain "}),
+        ("reasoning", {"reasoning": "plain "}),
         (
             "openrouter",
             {

@@ -194,6 +194,32 @@ def test_fields(ask: Ask, fields: dict[str, Any], expected: dict[str, Any]) -> N
     assert written(request) == written(ask()) | expected
 
 
+def test_an_answer_goes_back_in_its_own_order(ask: Ask) -> None:
+    def thought(id: str, part: int, **fields: Any) -> dict[str, Any]:
+        return {"item_id": id, "part": part, "provider": "openai", **fields}
+
+    def call(id: str, part: int) -> dict[str, Any]:
+        return {"id": id, "function": {"name": "rain", "arguments": "{}"}, "part": part}
+
+    answer = {
+        "role": "assistant",
+        "reasoning": [
+            thought("rs_1", 0, text="a", summary=True),
+            thought("rs_1", 1, text="b", summary=True, encrypted="MQ=="),
+            thought("rs_2", 3, encrypted="Mg=="),
+        ],
+        "content": [{"type": "text", "text": "x", "part": 4}, {"type": "text", "text": "y", "part": 5}],
+        "refusal": "no",
+        "tool_calls": [call("c2", 2), call("c6", 6), call("c7", 7)],
+    }
+    items = written(ask(messages=[answer]))["input"]
+    assert [item.get("id") or item.get("call_id") or item["type"] for item in items] == [
+        "rs_1", "c2", "rs_2", "message", "c6", "c7",
+    ]  # fmt: skip
+    assert [summary["text"] for summary in items[0]["summary"]] == ["a", "b"]
+    assert [content["type"] for content in items[3]["content"]] == ["output_text", "output_text", "refusal"]
+
+
 def test_what_is_stored(ask: Ask) -> None:
     fields = written(ask())
     assert (fields["store"], fields["include"]) == (False, ["reasoning.encrypted_content"])
