@@ -41,24 +41,37 @@ OPENAI_CHAT_IDS = IdRule(re.compile(r".{1,40}", re.DOTALL), 40)
 MISTRAL_IDS = IdRule(re.compile(r"[a-zA-Z0-9]{9}"), 9, hashed=True)
 """Mistral: "Tool call id was … but must be a-z, A-Z, 0-9, with a length of 9"."""
 
+_BEHIND_GATEWAYS = {
+    re.compile(r"mi[sx]tral|codestral|devstral|magistral|mathstral|ministral|pixtral|voxtral"): MISTRAL_IDS,
+    re.compile("claude"): MESSAGES_IDS,
+    re.compile(r"\b(?:chat)?gpt-|\bo\d\b"): OPENAI_CHAT_IDS,
+}
+
 
 def made_up(part: int) -> str:
     """Returns an id for a call that has none, by its part: no other has it, in this answer or an earlier one."""
     return f"call_{token_hex(12)}{part}"
 
 
-def rule_of(settings: ProviderSettings, *, official: bool = False) -> IdRule | None:
-    """Returns what an endpoint takes; None where nothing is known to be refused. `official`: it is OpenAI's own."""
+def rule_of(settings: ProviderSettings, model: str, *, official: bool = False) -> IdRule | None:
+    """Returns what an endpoint takes; None where nothing is known to be refused. `official`: it is OpenAI's own.
+
+    Over Chat a gateway may pass an id on as it is (openclaw/openclaw#57672 of Mistral and #875 of OpenAI behind
+    OpenRouter), and templates of Mistral's models refuse it themselves (ml-explore/mlx-lm#1399): there the model's name
+    counts too.
+    """
     if settings.protocol == "anthropic":
         return MESSAGES_IDS
     if settings.protocol == "openai-responses":
         return RESPONSES_IDS
-    if settings.protocol == "openai-chat":
-        host = urlsplit(settings.address).hostname or ""
-        if settings.preset == "mistral" or host.endswith(".mistral.ai"):
-            return MISTRAL_IDS
-        return OPENAI_CHAT_IDS if official else None
-    return None
+    if settings.protocol == "gemini":
+        return None
+    host = urlsplit(settings.address).hostname or ""
+    if settings.preset == "mistral" or host.endswith(".mistral.ai"):
+        return MISTRAL_IDS
+    if official:
+        return OPENAI_CHAT_IDS
+    return next((rule for named, rule in _BEHIND_GATEWAYS.items() if named.search(model.lower())), None)
 
 
 def legal_ids(ids: Iterable[str], rule: IdRule) -> dict[str, str]:

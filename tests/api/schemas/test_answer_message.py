@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from api.schemas.answer_message import messages_of
+from shared.config.provider_settings import ProviderSettings
 from shared.log import events
-from shared.log.events import Completed, Delta, Part, PartEnd
-from shared.log.snapshots import PartSoFar
+from shared.log.events import Completed, Delta, EventId, Part, PartEnd
+from shared.log.snapshots import PartSoFar, Snapshot
 from shared.request.answer_order import in_order
 from shared.request.generation_request import AssistantMessage, GenerationRequest, ToolCall
 from tests.api.schemas.test_parts import EXAMPLES, assembled, numbered, part
+from tests.worker.providers.upstream import Reply, Upstream, outcome
+from worker.providers.registry import Registry
 
 
 def so_far(kind: events.PartKind, text: str = "", *, ended: bool = True, **fields: Any) -> PartSoFar:
@@ -124,3 +128,143 @@ def test_there_is_none_before_the_end() -> None:
     said = [Part(part=0, kind="text"), Delta(part=0, kind="text", delta="Hi")]
     assert assembled(*said)["messages"] is None
     assert assembled(*said, events.Cancelled())["messages"] == [{"role": "assistant", "content": "Hi"}]
+
+
+def sse(*said: dict[str, Any]) -> bytes:
+    return b"".join(b"data: %s\n\n" % json.dumps(one).encode() for one in said)
+
+
+def block(at: int, start: dict[str, Any], *deltas: dict[str, Any]) -> list[dict[str, Any]]:
+    grown = [{"type": "content_block_delta", "index": at, "delta": delta} for delta in deltas]
+    begun = {"type": "content_block_start", "index": at, "content_block": start}
+    return [begun, *grown, {"type": "content_block_stop", "index": at}]
+
+
+def thinking(at: int, text: str) -> list[dict[str, Any]]:
+    signature = {"type": "signature_delta", "signature": f"c2ln{at}"}
+    return block(
+        at, {"type": "thinking", "thinking": ""}, {"type": "thinking_delta", "thinking": text}, signature
+    )  # fmt: skip
+
+
+def using(at: int) -> list[dict[str, Any]]:
+    return block(at, {"type": "tool_use", "id": f"toolu_{at}", "name": "rain", "input": {"at": at}})
+
+
+MESSAGES = sse(
+    {"type": "message_start", "message": {"id": "msg_1"}},
+    *thinking(0, "First."),
+    *block(1, {"type": "redacted_thinking", "data": "cmVk"}),
+    *block(2, {"type": "text", "text": "Let me look."}),
+    *using(3),
+    *thinking(4, "Then."),
+    *using(5),
+    {"type": "message_delta", "delta": {"stop_reason": "tool_use"}},
+    {"type": "message_stop"},
+)
+MESSAGES_BACK = [
+    {"type": "thinking", "thinking": "First.", "signature": "c2ln0"},
+    {"type": "redacted_thinking", "data": "cmVk"},
+    {"type": "text", "text": "Let me look."},
+    {"type": "tool_use", "id": "toolu_3", "name": "rain", "input": {"at": 3}},
+    {"type": "thinking", "thinking": "Then.", "signature": "c2ln4"},
+    {"type": "tool_use", "id": "toolu_5", "name": "rain", "input": {"at": 5}},
+]
+
+ITEMS: list[dict[str, Any]] = [
+    {
+        "type": "reasoning", "id": "rs_1", "encrypted_content": "MQ==",
+        "summary": [{"type": "summary_text", "text": "a"}, {"type": "summary_text", "text": "b"}],
+    },
+    {"type": "function_call", "call_id": "call_1", "name": "rain", "arguments": "{}"},
+    {"type": "reasoning", "id": "rs_2", "summary": [], "encrypted_content": "Mg=="},
+    {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Look."}]},
+    {"type": "function_call", "call_id": "call_2", "name": "wind", "arguments": "{}"},
+]  # fmt: skip
+RESPONSES = sse(
+    {"type": "response.created", "response": {"id": "resp_1"}},
+    *({"type": "response.output_item.done", "output_index": at, "item": item} for at, item in enumerate(ITEMS)),
+    {"type": "response.completed", "response": {"status": "completed", "output": ITEMS}},
+)
+
+PARTS: list[dict[str, Any]] = [
+    {"text": "Hm.", "thought": True},
+    {"text": "Look.", "thoughtSignature": "MQ=="},
+    {"functionCall": {"id": "a", "name": "rain", "args": {}}, "thoughtSignature": "Mg=="},
+    {"functionCall": {"id": "b", "name": "rain", "args": {}}},
+    {"text": "", "thoughtSignature": "Mw=="},
+]
+GEMINI = sse({"candidates": [{"content": {"parts": PARTS}, "finishReason": "STOP"}]})
+
+
+def chat(*deltas: dict[str, Any]) -> bytes:
+    said = [*((delta, None) for delta in deltas), ({}, "tool_calls")]
+    return sse(*({"choices": [{"index": 0, "delta": delta, "finish_reason": end}]} for delta, end in said))
+
+
+CALL = {"id": "a", "type": "function", "function": {"name": "rain", "arguments": "{}"}}
+EXTRA = {"google": {"thought_signature": "c2ln"}}
+DETAIL = {"type": "reasoning.text", "text": "Hm.", "format": "anthropic-claude-v1", "signature": "c2ln"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "answer", "back"),
+    [
+        ({"protocol": "anthropic"}, MESSAGES, MESSAGES_BACK),
+        (
+            {"protocol": "openai-responses"},
+            RESPONSES,
+            [*ITEMS[:3], {"type": "message", "role": "assistant", "content": "Look."}, ITEMS[4]],
+        ),
+        # Thoughts that nobody has signed are not wanted back there.
+        ({"protocol": "gemini"}, GEMINI, PARTS[1:]),
+        (
+            {"protocol": "openai-chat", "reasoning": "reasoning"},
+            chat({"reasoning": "Hm."}, {"content": "Look."}, {"tool_calls": [{"index": 0, **CALL}]}),
+            {"role": "assistant", "content": "Look.", "reasoning": "Hm.", "tool_calls": [CALL]},
+        ),
+        (
+            {"preset": "openrouter"},
+            chat({"reasoning_details": [DETAIL]}, {"tool_calls": [{"index": 0, **CALL}]}),
+            {"role": "assistant", "content": None, "reasoning_details": [DETAIL], "tool_calls": [CALL]},
+        ),
+        (
+            {"protocol": "openai-chat"},
+            chat({"tool_calls": [{"index": 0, **CALL, "extra_content": EXTRA}]}, {"content": "Look."}),
+            {"role": "assistant", "content": "Look.", "tool_calls": [{**CALL, "extra_content": EXTRA}]},
+        ),
+    ],
+    ids=["messages", "responses", "gemini", "vllm", "openrouter", "gemini over chat"],
+)
+async def test_what_a_provider_said_goes_back_to_it_as_it_came(
+    settings: dict[str, Any], answer: bytes, back: Any
+) -> None:
+    upstream = Upstream()
+    await upstream.start()
+    registry = Registry({"acme": ProviderSettings.model_validate({**settings, "base_url": upstream.url})})
+    upstream.reply = Reply([answer])
+    first = {"role": "user", "content": "Does it rain?"}
+    got = await outcome(
+        registry.get("acme"), GenerationRequest.model_validate({"model": "acme/m", "messages": [first]})
+    )
+    said = messages_of(folded(got.events))
+    results = [{"role": "tool", "tool_call_id": call["id"], "content": "No."} for call in said[0]["tool_calls"]]
+    second = GenerationRequest.model_validate({"model": "acme/m", "messages": [first, *said, *results]})
+    await outcome(registry.get("acme"), second)
+    await registry.aclose()
+    await upstream.stop()
+    body = upstream.calls[1].body
+    if settings.get("protocol") == "openai-responses":
+        assert body["input"][1 : -len(results)] == back
+    elif settings.get("protocol") == "gemini":
+        assert body["contents"][1]["parts"] == back
+    else:
+        message = body["messages"][1]
+        assert (message["content"] if isinstance(back, list) else message) == back
+
+
+def folded(said: Sequence[events.Event]) -> list[PartSoFar]:
+    snapshot = Snapshot()
+    for seq, event in enumerate(said):
+        snapshot.apply(EventId(7, seq), event.type, events.encode(event))
+    return snapshot.parts

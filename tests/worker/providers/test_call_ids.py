@@ -31,21 +31,33 @@ from worker.providers.provider import Provider
 RULES = [MESSAGES_IDS, MISTRAL_IDS, OPENAI_CHAT_IDS, RESPONSES_IDS]
 
 
+GATEWAY = {"protocol": "openai-chat", "base_url": "http://127.0.0.1:8000/v1"}
+
+
 @pytest.mark.parametrize(
-    ("settings", "official", "rule"),
+    ("settings", "model", "official", "rule"),
     [
-        ({"protocol": "openai-chat"}, True, OPENAI_CHAT_IDS),
-        ({"protocol": "openai-chat", "base_url": "http://127.0.0.1:8000/v1"}, False, None),
-        ({"preset": "mistral"}, False, MISTRAL_IDS),
-        ({"preset": "mistral", "base_url": "http://127.0.0.1:8000/v1"}, False, MISTRAL_IDS),
-        ({"protocol": "openai-chat", "base_url": "https://codestral.mistral.ai/v1"}, False, MISTRAL_IDS),
-        ({"protocol": "openai-responses"}, False, RESPONSES_IDS),
-        ({"protocol": "anthropic"}, False, MESSAGES_IDS),
-        ({"protocol": "gemini"}, False, None),
+        ({"protocol": "openai-chat"}, "m", True, OPENAI_CHAT_IDS),
+        (GATEWAY, "m", False, None),
+        (GATEWAY, "gemini-3-pro", False, None),
+        (GATEWAY, "kimi-k3", False, None),
+        ({"preset": "mistral"}, "m", False, MISTRAL_IDS),
+        ({"preset": "mistral", "base_url": "http://127.0.0.1:8000/v1"}, "m", False, MISTRAL_IDS),
+        ({"protocol": "openai-chat", "base_url": "https://codestral.mistral.ai/v1"}, "m", False, MISTRAL_IDS),
+        # Behind a gateway, or served by oneself.
+        (GATEWAY, "mistralai/Mistral-Small-3.2", False, MISTRAL_IDS),
+        (GATEWAY, "Mixtral-8x7B", False, MISTRAL_IDS),
+        (GATEWAY, "mistralai/devstral-2", False, MISTRAL_IDS),
+        (GATEWAY, "anthropic/claude-sonnet-5", False, MESSAGES_IDS),
+        (GATEWAY, "openai/gpt-5-mini", False, OPENAI_CHAT_IDS),
+        (GATEWAY, "o4-mini", False, OPENAI_CHAT_IDS),
+        ({"protocol": "openai-responses"}, "m", False, RESPONSES_IDS),
+        ({"protocol": "anthropic"}, "m", False, MESSAGES_IDS),
+        ({"protocol": "gemini"}, "m", False, None),
     ],
 )
-def test_who_takes_what(settings: dict[str, Any], official: bool, rule: IdRule | None) -> None:
-    assert rule_of(ProviderSettings.model_validate(settings), official=official) is rule
+def test_who_takes_what(settings: dict[str, Any], model: str, official: bool, rule: IdRule | None) -> None:
+    assert rule_of(ProviderSettings.model_validate(settings), model, official=official) is rule
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,6 @@ class AnthropicAdapter:
         self.name = name
         self.idle_timeout = settings.idle_timeout
         self._settings = settings
-        self._ids = rule_of(settings)
         self._times = times
         with without_ambient_headers():
             self._client = AsyncAnthropic(
@@ -59,7 +58,7 @@ class AnthropicAdapter:
     ) -> AsyncGenerator[list[ProviderEvent], None]:
         """Implements `Provider.stream`."""
         begun = None if so_far is None else self._prefix(request, model, so_far)
-        words = Rewording("anthropic", self._ids)
+        words = Rewording("anthropic", rule_of(self._settings, model))
         answer = follow(
             self.name,
             lambda: self._send(request, model, begun, words),

@@ -33,7 +33,6 @@ class OpenAIChatAdapter:
         self._times = times
         self._client = connect(settings, times)
         self._official = is_official(self._client)
-        self._ids = rule_of(settings, official=self._official)
 
     def continues(self, request: GenerationRequest, model: str, so_far: Snapshot) -> bool:
         """Implements `Provider.continues`."""
@@ -50,7 +49,7 @@ class OpenAIChatAdapter:
     ) -> AsyncGenerator[list[ProviderEvent], None]:
         """Implements `Provider.stream`."""
         begun = None if so_far is None else self._prefix(request, model, so_far)
-        words = Rewording("openai-chat", self._ids)
+        words = Rewording("openai-chat", rule_of(self._settings, model, official=self._official))
         answer = follow(
             self.name,
             lambda: self._send(request, model, begun, words),

@@ -39,12 +39,12 @@ class OpenAIResponsesAdapter:
     def __init__(self, name: str, settings: ProviderSettings, times: CallTimes = CALL_TIMES) -> None:
         self.name = name
         self.idle_timeout = settings.idle_timeout
+        self._settings = settings
         self._background = settings.background
         self._direct = Refusals(name, "background")
         """Models that do not run in the background."""
         self._plain = Refusals(name, "encrypted", "encrypted_content")
         """Models that have no encrypted reasoning, and refuse to be asked for it."""
-        self._ids = rule_of(settings)
         self._times = times
         self._client = connect(settings, times)
 
@@ -60,7 +60,7 @@ class OpenAIResponsesAdapter:
         self, request: GenerationRequest, model: str, so_far: Snapshot | None = None
     ) -> AsyncGenerator[list[ProviderEvent], None]:
         """Implements `Provider.stream`."""
-        words = Rewording("openai-responses", self._ids)
+        words = Rewording("openai-responses", rule_of(self._settings, model))
         reader = ResponsesReader(self.name, so_far)
         if so_far is not None and so_far.response_id is not None:
             response_id, after = so_far.response_id, so_far.sequence_number
