@@ -4,6 +4,7 @@ It stands around an adapter's request and its events; no reader knows of it. Whe
 request is what it was, and no event is looked at.
 """
 
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -30,10 +31,10 @@ Named = TypeVar("Named", FunctionTool, NamedFunction, FunctionCall)
 
 
 class Rewording:
-    """What of one request is said in other words."""
+    """What of one request to a provider is said in other words; `ids` is what that takes, if anything is refused."""
 
-    def __init__(self, protocol: Protocol, ids: IdRule | None) -> None:
-        self._protocol, self._rule = protocol, ids
+    def __init__(self, provider: str, protocol: Protocol, ids: IdRule | None) -> None:
+        self._provider, self._protocol, self._rule = provider, protocol, ids
         self._names: dict[str, str] = {}
         self._ids: dict[str, str] = {}
         self._ours: tuple[dict[str, str], dict[str, str]] | None = None
@@ -42,6 +43,8 @@ class Rewording:
     def sent(self, request: GenerationRequest) -> GenerationRequest:
         """Returns the request in words that the provider takes."""
         names, ids = _words(request)
+        # What the caller says in the provider's own words goes out as it is; nothing may be called like that.
+        names |= dict.fromkeys(_names_in(request.extra.get(self._provider, {}).get("tools")))
         self._names = legal_names(names, NAME_RULES[self._protocol])
         self._ids = legal_ids(ids, self._rule) if self._rule is not None else {}
         if not (self._names or self._ids):
@@ -99,6 +102,15 @@ class Rewording:
 
 def _with(model: M, **changes: Any) -> M:
     return model.model_copy(update=changes)
+
+
+def _names_in(tools: object, depth: int = 4) -> Iterator[str]:
+    """Yields the names in tools that are as their provider has them, whatever their shape."""
+    if isinstance(tools, dict) and isinstance(name := tools.get("name"), str):
+        yield name
+    if isinstance(tools, dict | list) and depth:
+        for one in tools.values() if isinstance(tools, dict) else tools:
+            yield from _names_in(one, depth - 1)
 
 
 def _words(request: GenerationRequest) -> tuple[dict[str, None], dict[str, None]]:

@@ -93,7 +93,7 @@ ANSWERS: dict[Protocol, Callable[[str, str], bytes]] = {
 def offered(protocol: Protocol, body: dict[str, Any]) -> list[str]:
     """The names of the tools on offer."""
     if protocol == "gemini":
-        return [one["name"] for one in body["tools"][0]["functionDeclarations"]]
+        return [one["name"] for tools in body["tools"] for one in tools["functionDeclarations"]]
     return [one["function"]["name"] if protocol == "openai-chat" else one["name"] for one in body["tools"]]
 
 
@@ -206,6 +206,27 @@ async def test_a_calls_id_goes_out_as_another_with_its_result_and_comes_back(
     assert call_of(await outcome(provider, ask(**CONVERSATION))) == ("get_time", BAD_ID)
 
 
+@pytest.mark.parametrize(
+    ("protocol", "own"),
+    [
+        ("anthropic", {"type": "web_search_20260318", "name": "web_search"}),
+        ("openai-chat", {"type": "function", "function": {"name": "web_search"}}),
+        ("openai-responses", {"type": "function", "name": "web_search"}),
+        ("gemini", {"functionDeclarations": [{"name": "web_search"}]}),
+    ],
+)
+async def test_no_tool_is_called_like_one_of_extra(
+    upstream: Upstream, make: Make, ask: Ask, protocol: Protocol, own: dict[str, Any]
+) -> None:
+    provider = make(protocol=protocol, base_url=root(protocol, upstream))
+    upstream.reply = Reply([ANSWERS[protocol]("x", "c")])
+    await outcome(provider, ask(tools=[tool("web/search")], extra={"acme": {"tools": [own]}}))
+    body = upstream.calls[0].body
+    (ours, *_) = offered(protocol, body)
+    assert ours.startswith("web_search_")
+    assert body["tools"][-1] == own
+
+
 async def test_what_a_provider_runs_itself_keeps_its_name(upstream: Upstream, make: Make, ask: Ask) -> None:
     provider = make(protocol="anthropic", base_url=upstream.url)
     own = messages("files_read", "c").replace(b"tool_use", b"server_tool_use", 1)
@@ -248,7 +269,7 @@ def test_where_all_is_legal_the_request_is_what_it_was(ask: Ask) -> None:
                                                                          "content": "1"}],
         tools=[tool("f")],
     )  # fmt: skip
-    words = Rewording("anthropic", MESSAGES_IDS)
+    words = Rewording("acme", "anthropic", MESSAGES_IDS)
     assert words.sent(request) is request
     part = Part(part=0, kind="tool_call", call_id="a", name="f", executor="client")
     words.back([part])
@@ -258,5 +279,5 @@ def test_where_all_is_legal_the_request_is_what_it_was(ask: Ask) -> None:
 def test_the_callers_own_request_stays_as_it_is(ask: Ask) -> None:
     request = ask(**CONVERSATION)
     before = request.model_dump_json()
-    assert Rewording("anthropic", MESSAGES_IDS).sent(request) != request
+    assert Rewording("acme", "anthropic", MESSAGES_IDS).sent(request) != request
     assert request.model_dump_json() == before

@@ -58,7 +58,7 @@ class AnthropicAdapter:
     ) -> AsyncGenerator[list[ProviderEvent], None]:
         """Implements `Provider.stream`."""
         begun = None if so_far is None else self._prefix(request, model, so_far)
-        words = Rewording("anthropic", rule_of(self._settings, model))
+        words = Rewording(self.name, "anthropic", rule_of(self._settings, model))
         answer = follow(
             self.name,
             lambda: self._send(request, model, begun, words),

@@ -55,7 +55,7 @@ class GeminiAdapter:
         self, request: GenerationRequest, model: str, so_far: Snapshot | None = None
     ) -> AsyncGenerator[list[ProviderEvent], None]:
         """Implements `Provider.stream`."""
-        words = Rewording("gemini", None)
+        words = Rewording(self.name, "gemini", None)
         return follow(
             self.name,
             lambda: self._send(request, model, words),

@@ -49,7 +49,7 @@ class OpenAIChatAdapter:
     ) -> AsyncGenerator[list[ProviderEvent], None]:
         """Implements `Provider.stream`."""
         begun = None if so_far is None else self._prefix(request, model, so_far)
-        words = Rewording("openai-chat", rule_of(self._settings, model, official=self._official))
+        words = Rewording(self.name, "openai-chat", rule_of(self._settings, model, official=self._official))
         answer = follow(
             self.name,
             lambda: self._send(request, model, begun, words),

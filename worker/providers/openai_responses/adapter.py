@@ -60,7 +60,7 @@ class OpenAIResponsesAdapter:
         self, request: GenerationRequest, model: str, so_far: Snapshot | None = None
     ) -> AsyncGenerator[list[ProviderEvent], None]:
         """Implements `Provider.stream`."""
-        words = Rewording("openai-responses", rule_of(self._settings, model))
+        words = Rewording(self.name, "openai-responses", rule_of(self._settings, model))
         reader = ResponsesReader(self.name, so_far)
         if so_far is not None and so_far.response_id is not None:
             response_id, after = so_far.response_id, so_far.sequence_number
