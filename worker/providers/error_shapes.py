@@ -56,7 +56,7 @@ def failure_in(name: str, value: object) -> ProviderError | None:
         return _minimax(name, base["status_code"])
     if not (is_error(value.get("error")) or is_error(value.get("errors")) or _is_named(value) or _is_flat(value)):
         return None
-    failure = from_event(name, value)
+    failure = from_event(name, _fields(value))
     # It is among the answer's events (Responses), so the answer is over and not only its connection.
     failure.over = isinstance(value.get("sequence_number"), int)
     return failure
@@ -64,7 +64,18 @@ def failure_in(name: str, value: object) -> ProviderError | None:
 
 def failure_of(name: str, value: object) -> ProviderError:
     """Returns the error that is in an event named so, whatever its shape."""
-    return failure_in(name, value) or from_event(name, value)
+    return failure_in(name, value) or from_event(name, _fields(value) if isinstance(value, dict) else value)
+
+
+def _fields(value: dict[str, Any]) -> dict[str, Any]:
+    """Returns an error's own fields, with those codes that stand beside it and not in it."""
+    beside = {name: value[name] for name in _CODES if name != "type" and is_error(value.get(name))}
+    inner, several = value.get("error"), value.get("errors")
+    if not is_error(inner) and isinstance(several, list) and several:
+        inner = several[0]
+    if isinstance(inner, dict):
+        return beside | inner
+    return {**beside, "message": inner} if is_error(inner) else value
 
 
 def _is_named(value: dict[str, Any]) -> bool:
