@@ -24,6 +24,7 @@ from shared.request.nesting import shallow
 from shared.sse_decoder import ServerSentEvent, SseDecoder
 from shared.strict_json import cut, nests_deeper
 from worker.providers.call_times import CALL_TIMES, CallTimes
+from worker.providers.error_layers import body_of
 from worker.providers.errors import TRANSPORT_ERRORS, from_status, from_transport, problem
 from worker.providers.finish_reasons import Finish, is_done
 from worker.providers.provider import Pause, ProviderError, ProviderEvent, adds
@@ -225,7 +226,7 @@ async def _open(name: str, send: Callable[[], Awaitable[httpx2.Response]]) -> ht
     try:
         response = await send()
     except _errors("APIStatusError") as error:
-        failure = from_status(name, error.status_code, error.response.headers, error.body)
+        failure = from_status(name, error.status_code, error.response.headers, body_of(error.response.content))
     except _errors("APIConnectionError") as error:
         failure = _unsent(name, error.__cause__)
     except (*TRANSPORT_ERRORS, UnicodeEncodeError) as error:

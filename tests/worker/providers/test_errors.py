@@ -13,7 +13,8 @@ import pytest
 from shared.config.protocols import Protocol
 from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.upstream import Reply, Upstream, outcome
-from worker.providers.errors import from_status, retry_after
+from worker.providers.errors import from_status
+from worker.providers.retry_after import retry_after
 from worker.providers.provider import Provider
 
 
