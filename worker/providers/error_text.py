@@ -62,7 +62,7 @@ _TOO_LONG = {
 """Whose wording it is, and its pattern. The wordings are from the services' documentation, the servers' source and
 public bug reports of those who use them."""
 
-_TOO_LONG_PATTERN = re.compile("|".join(_TOO_LONG.values()), re.IGNORECASE | re.DOTALL)
+_TOO_LONG_PATTERN = re.compile("|".join(_TOO_LONG.values()), re.IGNORECASE)
 
 _OTHER_LIMIT = re.compile(
     r"rate.?limit|per.?(?:min|minute|second|hour|day)\b|\b[TR]P[MDS]\b|too many requests|throttl|try again later|quota"
@@ -86,7 +86,7 @@ def says_too_long(text: str) -> bool:
 
     A limit of the answer alone (`max_tokens`), of tokens a minute or of bytes is another error.
     """
-    head = text[:_MAX_CHARS]
+    head = " ".join(text[:_MAX_CHARS].split())
     if _TOO_LONG_PATTERN.search(head) is None or _OTHER_LIMIT.search(head) is not None:
         return False
     return _OUTPUT.search(head) is None or _NOT_OUTPUT.search(head) is not None

@@ -23,11 +23,16 @@ _SEGMENT = re.compile(r"(?P<before>[./\[]*)['\"]?(?:(?P<index>\d{1,6})(?!\w)|(?P
 _FIELD = re.compile(r"(?=.{1,40}$)[a-z]+\d{0,2}(?:_[a-z]+\d{0,2}|[A-Z][a-z]+\d{0,2})*")
 _VERSION = re.compile(r"_20\d{6}$")
 _WRAPPING = re.compile(r"^(?:[#$]?[./])?(?:(?:body|GenerateContentRequest|request)[./])?")
+_PATH = r"(?:#/)?[A-Za-z_][\w./\[\]]*"
 _IN_TEXT = (
-    # "tools.80.custom.input_schema: …" (Anthropic), also behind a gateway's own words.
-    re.compile(r"(?:^|[:*-] |\b\d{3} )\s*([A-Za-z_][\w.\[\]]*): (?P<extra>Extra inputs are not permitted)?"),
+    # "tools.80.custom.input_schema: …" (Anthropic, DeepSeek, Bedrock), also behind a gateway's own words.
+    re.compile(rf"(?:^|[:*-] |\b\d{{3}} )\s*({_PATH}): (?P<extra>Extra inputs are not permitted)?"),
+    # "tools.function.parameters is not a valid … schema" (Kimi), "'messages.0' : for …" (Groq).
+    re.compile(rf"(?:^|: )({_PATH}[.\[]{_PATH}) (?:is|must|should|cannot|does)\b"),
+    re.compile(rf"^['\"`]({_PATH})['\"`]"),
     # "Invalid type for 'messages[0].content': …" (OpenAI), "Unknown name "x" at 'tools[0]': …" (Google).
-    re.compile(r"\b(?:parameter|argument|field|for|at|supplied):? ['\"`]?([A-Za-z_][\w.\[\]]*)['\"`]?"),
+    re.compile(rf"\b(?:for|at|parameter|argument|field):? ['\"`]({_PATH})['\"`]"),
+    re.compile(rf"\b(?:parameter|argument supplied): ({_PATH})"),
 )
 
 
@@ -71,7 +76,7 @@ def _shown(text: str, *, known: bool) -> str:
     end, is_open = 0, False
     while match := _SEGMENT.match(path, end):
         first, name = end == 0, match["name"]
-        if match.end() > _MAX_PATH or first == bool(match["before"]):
+        if match.end() > _MAX_PATH or first == bool(match["before"]) or path[match.end() :][:1] not in ("", *"./["):
             break
         if name is None:
             if first or (is_open and "[" not in match["before"]):
