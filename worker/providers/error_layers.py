@@ -50,9 +50,7 @@ class ErrorLayer:
         cause = [details.get("error_code")] if isinstance(details, dict) else []
         reasons = [detail.get("reason") for detail in self.details()]
         status, code, *rest = (self.fields.get(name) for name in _CODES)
-        candidates = [*reasons, status, code, *cause, *rest]
-        if match := _CLASS.match(self.text):
-            candidates.append(match[1])
+        candidates = (*reasons, status, code, *cause, *rest)
         return [
             str(word)
             for word in candidates
@@ -90,7 +88,7 @@ def _walk(value: object, depth: int, *, quoted: bool) -> Iterator[ErrorLayer]:
     if isinstance(value, str):
         if value:
             yield ErrorLayer(text=value, quoted=quoted)
-            yield from _walk(_json_in(value), depth + 1, quoted=True)
+            yield from _walk_text(value, depth)
     elif isinstance(value, list):
         for item in value[:_MAX_ITEMS]:
             yield from _walk(item, depth + 1, quoted=quoted)
@@ -101,7 +99,7 @@ def _walk(value: object, depth: int, *, quoted: bool) -> Iterator[ErrorLayer]:
 def _walk_object(value: dict[str, Any], depth: int, *, quoted: bool) -> Iterator[ErrorLayer]:
     text = next((value[name] for name in _TEXTS if isinstance(value.get(name), str)), "")
     yield ErrorLayer(value, text, quoted)
-    yield from _walk(_json_in(text), depth + 1, quoted=True)
+    yield from _walk_text(text, depth)
     if not isinstance(value.get("message"), str):
         yield from _walk(value.get("message"), depth + 1, quoted=quoted)
     metadata = value.get("metadata")
@@ -119,6 +117,12 @@ def _walk_object(value: dict[str, Any], depth: int, *, quoted: bool) -> Iterator
                 yield ErrorLayer({"code": code}, str(inner.get("status_msg") or ""), quoted, MINIMAX)
         else:
             yield from _walk(inner, depth + 1, quoted=quoted)
+
+
+def _walk_text(text: str, depth: int) -> Iterator[ErrorLayer]:
+    if match := _CLASS.match(text):
+        yield ErrorLayer({"type": match[1]}, quoted=True)
+    yield from _walk(_json_in(text), depth + 1, quoted=True)
 
 
 def _json_in(text: str) -> object:

@@ -8,9 +8,10 @@ import re
 _MAX_CHARS = 8_000
 """Characters of a text that are looked at: what it says is at its beginning, and a prompt it repeats may be long."""
 
-_CONTEXT = r"context[ _-]?(?:length|window|size|limit|budget)"
+_CONTEXT = r"(?:context[ _-]?(?:length|window|size|limit|budget)|n_ctx|max_(?:seq|model|input)_len)"
 _EXCESS = (
-    r"(?:exceed|longer|too (?:long|large|big|small)|maximum|\bmax\b|greater|larger|overflow|only|beyond|not enough)"
+    r"(?:exceed|surpass|longer|too (?:long|large|big|small)|maximum|\bmax\b|greater|larger|less than|overflow|only"
+    r"|beyond|not enough)"
 )
 _INPUT = r"(?:prompt|input|request|requested|conversation|messages|history)"
 _COUNT = r"(?:\W{0,3}[\d,]+(?: tokens?)?\W{0,2})?"
@@ -19,7 +20,9 @@ _TOO_LONG = {
     "OpenAI, Azure, DeepSeek, vLLM, SGLang, OpenRouter, Cloudflare: maximum context length is …": (
         rf"{_EXCESS}.{{0,60}}{_CONTEXT}"
     ),
-    "MiniMax, LM Studio, Together, Anthropic: context window exceeds": rf"{_CONTEXT}.{{0,60}}{_EXCESS}",
+    "MiniMax, LM Studio, Together, Anthropic: context window exceeds": (
+        rf"{_CONTEXT}(?:.{{0,60}}{_EXCESS}| is [\d,]+)|exceeds? (?:the )?(?:model.s )?(?:max(?:imum)? )?context\b"
+    ),
     "Anthropic, Bedrock, Fireworks, Ollama, Baidu, newer vLLM: prompt is too long": (
         rf"\b{_INPUT}(?: tokens?| text)?(?: length)?(?: \([^)]{{0,40}}\))? (?:(?:is|are|was) )?too long"
     ),
@@ -39,7 +42,10 @@ _TOO_LONG = {
         r"exceed(?:s|ed)? (?:the )?(?:model(?:.s)? )?(?:max(?:imum)? )?(?:token limit|tokens? allowed)"
     ),
     "Novita: token limit exceeded": r"(?<!output )token limit exceeded",
-    "Vercel: tokens in request more than max tokens allowed": r"tokens in request more than max tokens",
+    "Vercel, Snowflake: tokens in request more than max tokens allowed": (
+        r"tokens in (?:the |your )?(?:prompt|input|request|messages).{0,40}(?:more than|exceed|greater|larger)"
+        r"|max tokens of [\d,]+ exceeded"
+    ),
     "Cohere: too many tokens: total number of tokens in the prompt": (
         r"too many tokens: (?:total number|size limit|minimal context)"
     ),
@@ -57,7 +63,7 @@ _TOO_LONG = {
         r"context_?(?:length|window)_?exceeded|exceed_context_size|max_prompt_tokens_exceeded|tokens_limit_reached"
         r"|(?:prompt|input)_too_long"
     ),
-    "Zhipu: Prompt 超长": r"(?:prompt|输入|上下文|提示词).{0,12}(?:超长|过长|超过|超出)",
+    "Zhipu: Prompt 超长": r"(?:prompt|输入|上下文|提示词).{0,12}(?:超长|过长|超过|超出|超限)",
 }
 """Whose wording it is, and its pattern. The wordings are from the services' documentation, the servers' source and
 public bug reports of those who use them."""

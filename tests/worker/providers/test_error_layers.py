@@ -88,12 +88,14 @@ def test_codes(fields: dict[str, Any], words: list[str]) -> None:
     [
         ("litellm.RateLimitError: RateLimitError: no", ["RateLimitError"]),
         ("ThrottlingException: no", ["ThrottlingException"]),
-        ("SECRETError: no", ["SECRETError"]),
         ("no RateLimitError: no", []),
     ],
 )
-def test_an_exception_is_a_code(text: str, words: list[str]) -> None:
-    assert ErrorLayer(text=text).words() == words
+def test_an_exception_is_a_code_that_a_text_quotes(text: str, words: list[str]) -> None:
+    for body in (text, {"error": {"message": text}}):
+        layers = layers_of(body)
+        assert layers[0].words() == words
+        assert layers[0].quoted is bool(words)
 
 
 def test_numbers_of_minimax() -> None:

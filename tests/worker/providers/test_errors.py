@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.config.protocols import Protocol
 from shared.request.generation_request import GenerationRequest
@@ -279,6 +281,54 @@ def test_a_body_that_is_no_error(body: object) -> None:
     got = from_status("acme", 500, {}, body)
     assert got.code == "provider_error"
     assert "SECRET" not in got.message
+
+
+SAID = st.one_of(
+    st.sampled_from(
+        [
+            "SECRET",
+            "SECRET words: messages.0: SECRET",
+            "messages.0.SECRET: no",
+            "tools[0].parameters.properties.SECRET",
+            "Invalid value for 'SECRET'",
+            "prompt is too long: SECRET",
+            '{"error": {"code": "SECRET", "param": "SECRET"}}',
+            "litellm.SECRETError: SECRET",
+            "try again in 5s, SECRET",
+        ]
+    ),
+    st.none(),
+    st.booleans(),
+    st.integers(),
+)
+NAMES = [
+    "error",
+    "errors",
+    "detail",
+    "message",
+    "msg",
+    "metadata",
+    "raw",
+    "innererror",
+    "base_resp",
+    "status_msg",
+    "loc",
+]
+NAMES += ["details", "fieldViolations", "field", "description", "retryDelay", "param", "SECRET"]
+BODIES = st.recursive(
+    SAID,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(NAMES), inner, max_size=4), inner.map(json.dumps)
+    ),
+    max_leaves=12,
+)
+"""Bodies whose texts hold a secret in any field but a code, which is shown where it looks like one."""
+
+
+@given(BODIES, st.sampled_from([302, 400, 413, 422, 429, 500, 502, 529]))
+def test_no_text_of_a_body_is_shown(body: Any, status: int) -> None:
+    assert "SECRET" not in from_status("acme", status, {}, body).message
+    assert "SECRET" not in from_event("acme", body).message
 
 
 @pytest.mark.parametrize("word", ["SECRET words", "x" * 65, "SECRET\n", {"SECRET": 1}, ["SECRET"]])
