@@ -35,7 +35,7 @@ VAGUE_STATUSES = frozenset({400, 422, 500, 502})
 
 def folded(word: str) -> str:
     """Returns the word as it is compared: `RateLimitError`, `rate_limit_error` and `RATE_LIMIT` are one."""
-    return re.sub(r"(?:error|exception)$", "", re.sub(r"[^a-z0-9]", "", word.lower()))
+    return re.sub(r"[^a-z0-9]", "", word.lower()).removesuffix("error")
 
 
 def _table(*rows: tuple[ErrorCode, Iterable[str]]) -> dict[str, ErrorCode]:
@@ -98,7 +98,14 @@ WORDS: Mapping[str, ErrorCode] = {
         ),
         (
             "permission",
-            ("billing_error", "permission_error", "PERMISSION_DENIED", "AccessDenied", "insufficient_balance"),
+            (
+                "billing_error",
+                "permission_error",
+                "PERMISSION_DENIED",
+                "AccessDenied",
+                "AccessDeniedException",  # Bedrock
+                "insufficient_balance",
+            ),
         ),
         (
             "not_found",
@@ -132,8 +139,8 @@ WORDS: Mapping[str, ErrorCode] = {
                 "rate_limit_reached_error",  # Kimi
                 "too_many_requests",
                 "RESOURCE_EXHAUSTED",
-                "Throttling",  # DashScope, and Bedrock's ThrottlingException
-                "Throttling.RateQuota",
+                "ThrottlingException",  # Bedrock
+                "Throttling.RateQuota",  # DashScope; what it throttles is not known from `Throttling` alone
                 "Throttling.BurstRate",
                 "Throttling.AllocationQuota",
             ),
@@ -147,6 +154,7 @@ WORDS: Mapping[str, ErrorCode] = {
                 "capacity_exceeded",  # Groq
                 "UNAVAILABLE",
                 "service_unavailable",
+                "ServiceUnavailableException",
                 "ModelNotReadyException",  # Bedrock
             ),
         ),

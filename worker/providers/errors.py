@@ -151,7 +151,7 @@ def _detail(head: str, code: ErrorCode, layers: list[ErrorLayer], status: int | 
 
 
 def _may_be_shown(word: str, layer: ErrorLayer) -> bool:
-    return folded(word) != "" and (not layer.quoted or folded(word) in WORDS)
+    return folded(word) not in ("", "none", "null") and (not layer.quoted or folded(word) in WORDS)
 
 
 def from_transport(name: str, error: BaseException | None) -> ProviderError:

@@ -93,4 +93,4 @@ def _may_be_shown(name: str, *, first: bool, known: bool) -> bool:
     word = folded(_VERSION.sub("", name))
     if not first:
         return word in NAMES
-    return word in FIELDS or (not known and _FIELD.fullmatch(name) is not None)
+    return word in FIELDS or (not known and word not in ("none", "null") and _FIELD.fullmatch(name) is not None)

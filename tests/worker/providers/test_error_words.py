@@ -11,7 +11,7 @@ from worker.providers.error_words import NARROWER, USED_UP, VAGUE_STATUSES, WORD
     "spellings",
     [
         ("rate_limit_error", "RateLimitError", "RATE_LIMIT", "rate-limit", "Rate.Limit"),
-        ("not_found_error", "NOT_FOUND", "NotFoundError", "NotFoundException"),
+        ("not_found_error", "NOT_FOUND", "NotFoundError"),
         ("overloaded_error", "overloaded", "OVERLOADED"),
         ("context_length_exceeded", "ContextLengthExceeded", "context-length-exceeded"),
         ("invalid_api_key", "InvalidApiKey", "INVALID_API_KEY", "invalid-api-key"),

@@ -110,6 +110,7 @@ def test_statuses(status: int, error: dict[str, Any], code: str, retryable: bool
         ("NotFoundError", "not_found"),
         ("ValidationException", "bad_request"),
         ("Timeout", "provider_timeout"),
+        ("Throttling", "provider_error"),
         ("anything_else", "provider_error"),
     ],
 )
@@ -254,6 +255,11 @@ def test_what_a_text_quotes_is_shown_only_where_it_is_known() -> None:
 def test_the_refused_parameter_is_named(status: int, body: Any, shown: str) -> None:
     assert from_status("acme", status, {}, body).message.endswith(f"(HTTP {status}, {shown})")
     assert from_event("acme", {**body, "code": "invalid_prompt"}).message.endswith(f"{shown.split(', ')[-1]})")
+
+
+def test_what_a_gateway_makes_of_nothing_is_not_shown() -> None:
+    error = {"message": "x", "type": "None", "param": "None", "code": "429"}
+    assert from_event("acme", error).message.endswith("(HTTP 429)")
 
 
 def test_no_parameter_is_named_where_none_was_refused() -> None:

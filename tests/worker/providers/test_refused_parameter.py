@@ -57,6 +57,8 @@ LONG = "messages" + ".0.content" * 30
         ("AIzaSyD1234567890", None),
         ("x" * 41, None),
         ("0", None),
+        ("None", None),
+        ("null", None),
         ("", None),
         (7, None),
         (None, None),
