@@ -40,7 +40,7 @@ class ErrorLayer:
     fields: dict[str, Any] = field(default_factory=dict)
     text: str = ""
     quoted: bool = False
-    """It stood in a text, which may repeat what the request said: its words classify, and are not shown."""
+    """It stood in a text, which may repeat what the request said: its words classify, and only known ones are shown."""
     numbers: Mapping[str, ErrorCode] = field(default_factory=dict)
     """What numbers mean as its code."""
 
