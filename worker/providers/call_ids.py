@@ -44,7 +44,7 @@ MISTRAL_IDS = IdRule(re.compile(r"[a-zA-Z0-9]{9}"), 9, hashed=True)
 _BEHIND_GATEWAYS = {
     re.compile(r"mi[sx]tral|codestral|devstral|magistral|mathstral|ministral|pixtral|voxtral"): MISTRAL_IDS,
     re.compile("claude"): MESSAGES_IDS,
-    re.compile(r"\b(?:chat)?gpt-|\bo\d\b"): OPENAI_CHAT_IDS,
+    re.compile(r"\b(?:chat)?gpt-(?!oss)|\bo\d\b"): OPENAI_CHAT_IDS,
 }
 
 

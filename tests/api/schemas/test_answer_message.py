@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from api.schemas.answer_message import messages_of
 from shared.config.provider_settings import ProviderSettings
@@ -86,6 +88,30 @@ def test_the_third_example() -> None:
 )
 def test_the_order_of_the_parts_is_that_of_the_message(parts: list[PartSoFar], order: list[str]) -> None:
     assert said_again(only(*parts)) == order
+
+
+PART = st.sampled_from(["text", "signed text", "reasoning", "call", "own call", "result", "file", "half a call"])
+
+
+@given(st.lists(PART, max_size=9))
+def test_any_parts_keep_their_order(kinds: list[str]) -> None:
+    made: dict[str, Callable[[str], PartSoFar]] = {
+        "text": lambda name: so_far("text", name),
+        "signed text": lambda name: so_far("text", name, signature="c2ln", provider="gemini"),
+        "reasoning": lambda name: so_far("reasoning", name),
+        "call": called,
+        "own call": lambda name: called(name, executor="provider"),
+        "result": lambda name: so_far("tool_result", name, call_id="x", executor="provider"),
+        "file": lambda name: so_far("file", "aGk="),
+        "half a call": lambda name: called(name, ended=False),
+    }
+    names = [(kind, f"{kind} {at}") for at, kind in enumerate(kinds)]
+    kept = [name for kind, name in names if kind in ("text", "signed text", "reasoning", "call")]
+    parts = [made[kind](name) for kind, name in names]
+    if {"text", "signed text", "call"}.isdisjoint(kinds):
+        assert messages_of(parts) == []
+    else:
+        assert [name for name in said_again(only(*parts)) if name] == kept
 
 
 def test_what_is_opaque_is_there_with_whose_it_is() -> None:

@@ -51,6 +51,7 @@ GATEWAY = {"protocol": "openai-chat", "base_url": "http://127.0.0.1:8000/v1"}
         (GATEWAY, "anthropic/claude-sonnet-5", False, MESSAGES_IDS),
         (GATEWAY, "openai/gpt-5-mini", False, OPENAI_CHAT_IDS),
         (GATEWAY, "o4-mini", False, OPENAI_CHAT_IDS),
+        (GATEWAY, "openai/gpt-oss-120b", False, None),
         ({"protocol": "openai-responses"}, "m", False, RESPONSES_IDS),
         ({"protocol": "anthropic"}, "m", False, MESSAGES_IDS),
         ({"protocol": "gemini"}, "m", False, None),
