@@ -36,12 +36,22 @@ ANSWERED = {
     "tool_calls": [*CALLED["tool_calls"], {"id": "d", "function": {"name": "f", "arguments": '{"a":1.50}'}}],
 }
 RESULT = {"role": "tool", "content": [{"type": "text", "text": "y" * 70_000}], "tool_call_id": "c"}
+OTHER = {"role": "tool", "content": "z", "tool_call_id": "d"}
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"a": [1e16, 1.0, 1e-7, 10**30, None, True]}}}
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "object"}}}
 
 
 @pytest.mark.parametrize(
-    "messages", [[USER], [SYSTEM, USER], [SYSTEM, USER, CALLED] * 3, [LARGE], [MANY], [SYSTEM, ANSWERED, RESULT, USER]]
+    "messages",
+    [
+        [USER],
+        [SYSTEM, USER],
+        [SYSTEM, USER, CALLED, RESULT] * 3,
+        [LARGE],
+        [MANY],
+        [SYSTEM, ANSWERED, RESULT, OTHER, USER],
+        [ANSWERED, USER, OTHER, RESULT],
+    ],
 )
 @pytest.mark.parametrize(
     "fields",

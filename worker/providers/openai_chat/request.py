@@ -5,6 +5,7 @@ from typing import Any
 from shared.config.provider_settings import ProviderSettings
 from shared.request.capabilities import lacks
 from shared.request.generation_request import AssistantMessage, GenerationRequest, Message, SystemMessage
+from shared.request.tool_pairing import each_answered
 from worker.providers.openai_chat import reasoning
 from worker.providers.prefill import Prefix
 from worker.providers.provider import ProviderError
@@ -37,7 +38,7 @@ def body(request: GenerationRequest, model: str, endpoint: ProviderSettings, *, 
         fields[endpoint.seed_field] = request.seed
     if endpoint.stream_options:
         fields["stream_options"] = {"include_usage": True}
-    messages = [_message(message, endpoint, developer) for message in request.messages]
+    messages = [_message(message, endpoint, developer) for message in each_answered(request.messages)]
     return {"model": model, "messages": messages, "stream": True, **fields}
 
 
