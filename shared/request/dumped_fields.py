@@ -55,6 +55,9 @@ _REPEATED = ("annotations", "audio", "citations", "reasoning", "reasoning_conten
 """What LiteLLM says once more in `provider_specific_fields` (its page "'Thinking' / 'Reasoning Content'")."""
 
 
+_OPAQUE_OR_TEXT = ("text", "signature", "encrypted")
+
+
 def tidy(body: Any) -> bool:
     """Takes such fields out of a parsed body, in place; says whether there were any. It takes time by its length."""
     if not isinstance(body, dict):
@@ -127,9 +130,10 @@ class _Tidying:
                 self._take(repeats, name, lambda _: True)
         self.changed |= put_in_place(message)
         self._each(message, "tool_calls", self._call)
-        self._each(message, "reasoning", self._thought)
-        if isinstance(thoughts := message.get("reasoning"), list) and {} in thoughts:
-            message["reasoning"], self.changed = [thought for thought in thoughts if thought != {}], True
+        if isinstance(thoughts := message.get("reasoning"), list):
+            said = [thought for thought in thoughts if self._thought(thought)]
+            if len(said) < len(thoughts):
+                message["reasoning"], self.changed = said, True
         if not (message.get("refusal") or message.get("tool_calls")):
             self._null_is_text(message, "content")
 
@@ -148,13 +152,15 @@ class _Tidying:
                 self.changed = True
         self._unknown(function, FunctionCall)
 
-    def _thought(self, thought: dict[str, Any]) -> None:
-        # A part of a snapshot, as it is there.
+    def _thought(self, thought: Any) -> bool:
+        """Says whether it is to be kept: a part of a snapshot may be empty, as what was thought is not always told."""
+        if not (isinstance(thought, dict) and thought):
+            return True
         self._take(thought, "kind", lambda value: value == "reasoning")
         self._take(thought, "complete", lambda value: isinstance(value, bool))
         self._unknown(thought, Reasoning)
-        if not any(thought.get(name) for name in ("text", "signature", "encrypted")):
-            thought.clear()
+        # What is unknown there is for the validation to name.
+        return bool(thought.keys() - _NAMES[Reasoning]) or any(thought.get(name) for name in _OPAQUE_OR_TEXT)
 
     def _part(self, part: dict[str, Any]) -> None:
         kind = part.get("type")
