@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from shared.config.protocols import PROTOCOLS, Protocol
 from shared.config.provider_settings import ProviderSettings
@@ -20,6 +19,9 @@ from shared.request.generation_request import (
     UserMessage,
     is_data,
 )
+from shared.request.openai_models import OpenAIModel, refused, refused_over_chat
+from shared.request.tool_schemas import flaw
+from shared.request.unsupported import Unsupported
 
 MIN_THINKING_TOKENS = 1024
 """Tokens: the smallest budget of reasoning that Anthropic takes."""
@@ -66,14 +68,6 @@ _GEMINI_3 = (3, 0)
 """From here on Gemini always thinks, and takes images in a tool's result (API reference: "Gemini 3")."""
 
 
-class Unsupported(NamedTuple):
-    """Something that a protocol has no way to say."""
-
-    pointer: str
-    """Where in the request (JSON Pointer, RFC 6901)."""
-    remedy: str
-
-
 def lacks(
     request: GenerationRequest, protocol: Protocol, endpoint: ProviderSettings | None = None
 ) -> list[Unsupported]:
@@ -82,8 +76,18 @@ def lacks(
     missing = [
         Unsupported(f"/{name}", remedy) for name in PROTOCOLS[protocol].no_fields if getattr(request, name) is not None
     ]
+    missing += _schemas(request)
     values = _VALUES.get(protocol)
     return missing + list(values(request, endpoint)) if values else missing
+
+
+def openai_model(request: GenerationRequest, endpoint: ProviderSettings | None) -> OpenAIModel:
+    """Returns which of OpenAI's models a request is for; none of them behind a gateway that names their vendor.
+
+    OpenRouter and LiteLLM leave out what a model refuses, or say so themselves.
+    """
+    gateway = endpoint is not None and endpoint.reasoning in ("openrouter", "litellm")
+    return OpenAIModel("" if gateway else request.model.partition("/")[2])
 
 
 def claude_version(model: str) -> tuple[int, int] | None:
@@ -125,7 +129,31 @@ def media_type(url: str) -> str:
     return url[5:].partition(",")[0].partition(";")[0].lower()
 
 
+def _schemas(request: GenerationRequest) -> Iterator[Unsupported]:
+    for index, tool in enumerate(request.tools or ()):
+        if (wrong := flaw(tool.function.parameters, tool.function.strict)) is not None:
+            yield Unsupported(f"/tools/{index}/function/parameters", wrong)
+
+
+def has_tools(request: GenerationRequest) -> bool:
+    """Says whether there are tools to choose from: functions, or a provider's own."""
+    return bool(request.tools) or any("tools" in fields for fields in request.extra.values())
+
+
+def _forced(request: GenerationRequest) -> bool:
+    return request.tool_choice == "required" or isinstance(request.tool_choice, NamedTool)
+
+
+def _nothing_to_choose(request: GenerationRequest) -> Iterator[Unsupported]:
+    if _forced(request) and not has_tools(request):
+        yield Unsupported("/tool_choice", "needs tools to choose from")
+
+
 def _chat(request: GenerationRequest, endpoint: ProviderSettings | None) -> Iterator[Unsupported]:
+    model = openai_model(request, endpoint)
+    yield from refused(request, model)
+    yield from refused_over_chat(request, model, endpoint)
+    yield from _nothing_to_choose(request)
     if request.reasoning_budget is not None and (endpoint is None or endpoint.reasoning != "openrouter"):
         yield Unsupported("/reasoning_budget", "this provider takes no number; give reasoning_effort instead")
     for pointer, part in request.pieces():
@@ -141,6 +169,8 @@ def _chat(request: GenerationRequest, endpoint: ProviderSettings | None) -> Iter
 
 
 def _responses(request: GenerationRequest, endpoint: ProviderSettings | None) -> Iterator[Unsupported]:
+    yield from refused(request, openai_model(request, endpoint))
+    yield from _nothing_to_choose(request)
     for at, message in enumerate(request.messages):
         yield from _names(at, message)
 
@@ -150,10 +180,9 @@ def _anthropic(request: GenerationRequest, endpoint: ProviderSettings | None) ->
         yield Unsupported("/response_format/type", "this provider needs a schema; use json_schema")
     if (request.temperature or 0) > 1:
         yield Unsupported("/temperature", "must be at most 1 for this provider")
-    forced = request.tool_choice == "required" or isinstance(request.tool_choice, NamedTool)
-    if forced and not request.tools:
+    if _forced(request) and not request.tools:
         yield Unsupported("/tool_choice", "needs tools to choose from")
-    elif forced and claude_is(request.model, _NEVER_FORCED):
+    elif _forced(request) and claude_is(request.model, _NEVER_FORCED):
         yield Unsupported(
             "/tool_choice", "this model cannot be forced to call a tool; use auto, and say so in a message"
         )
@@ -225,7 +254,7 @@ def _gemini(request: GenerationRequest, endpoint: ProviderSettings | None) -> It
         yield Unsupported("/stop", f"must be at most {GEMINI_MAX_STOPS} for this provider")
     if request.seed is not None and not -(1 << 31) <= request.seed < 1 << 31:
         yield Unsupported("/seed", "must fit into 32 bits for this provider")
-    if not request.tools and (request.tool_choice == "required" or isinstance(request.tool_choice, NamedTool)):
+    if _forced(request) and not request.tools:
         yield Unsupported("/tool_choice", "needs tools to choose from")
     yield from _nothing_said(request)
     called: set[str] = set()

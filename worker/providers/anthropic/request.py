@@ -23,6 +23,7 @@ from shared.request.generation_request import (
     data_of,
     is_data,
 )
+from shared.request.tool_schemas import object_schema
 from worker.providers.anthropic.reader import SIGNATURE_ORIGIN
 from worker.providers.provider import ProviderError
 
@@ -123,7 +124,7 @@ def _limits(request: GenerationRequest, model: str) -> dict[str, Any]:
 
 def _tool(tool: Tool) -> dict[str, Any]:
     fields = tool.function.model_dump(include={"name", "description", "strict"}, exclude_none=True)
-    return fields | {"input_schema": {"type": "object", **(tool.function.parameters or {})}}
+    return fields | {"input_schema": object_schema(tool.function.parameters)}
 
 
 def _tool_choice(request: GenerationRequest) -> dict[str, Any] | None:
