@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from shared.config.protocols import PROTOCOLS, Protocol
 from shared.config.provider_settings import ProviderSettings
+from shared.request.blank_texts import ends_with_answer, has_text, nothing_said
 from shared.request.generation_request import (
     AssistantMessage,
     FilePart,
@@ -14,9 +15,7 @@ from shared.request.generation_request import (
     Message,
     NamedTool,
     ObjectFormat,
-    SystemMessage,
     ToolMessage,
-    UserMessage,
     is_data,
 )
 from shared.request.openai_models import OpenAIModel, refused, refused_over_chat
@@ -190,7 +189,10 @@ def _anthropic(request: GenerationRequest, endpoint: ProviderSettings | None) ->
         yield Unsupported("/reasoning_effort", "this model cannot be kept from thinking; use minimal")
     yield from _sampling(request, endpoint)
     yield from _budget(request)
-    yield from _nothing_said(request)
+    yield from nothing_said(request, has_text)
+    yield from _last_word(request)
+    if request.stop is not None and not all(map(has_text, [request.stop] if isinstance(request.stop, str) else request.stop)):
+        yield Unsupported("/stop", "must not be blank for this provider")
     for at, message in enumerate(request.messages):
         yield from _names(at, message)
         yield from _arguments(at, message)
@@ -217,6 +219,12 @@ def _sampling(request: GenerationRequest, endpoint: ProviderSettings | None) -> 
                 yield Unsupported(f"/{name}", f"this {who}; leave it out, or ask for it in a message")
     elif version >= _ONE_SAMPLING and None not in values.values():
         yield Unsupported("/top_p", "this model takes temperature or top_p, not both; leave one out")
+
+
+def _last_word(request: GenerationRequest) -> Iterator[Unsupported]:
+    at = ends_with_answer(request, has_text)
+    if at is not None and (claude_version(request.model) or (0, 0)) >= _NO_PREFILL:
+        yield Unsupported(f"/messages/{at}", "this model goes on from no beginning of an answer; end with the user's words")
 
 
 def _budget(request: GenerationRequest) -> Iterator[Unsupported]:
@@ -256,7 +264,7 @@ def _gemini(request: GenerationRequest, endpoint: ProviderSettings | None) -> It
         yield Unsupported("/seed", "must fit into 32 bits for this provider")
     if _forced(request) and not request.tools:
         yield Unsupported("/tool_choice", "needs tools to choose from")
-    yield from _nothing_said(request)
+    yield from nothing_said(request, bool)
     called: set[str] = set()
     for at, message in enumerate(request.messages):
         yield from _names(at, message)
@@ -288,19 +296,6 @@ def _arguments(at: int, message: Message) -> Iterator[Unsupported]:
         if not _is_object(call.function.arguments):
             pointer = f"/messages/{at}/tool_calls/{index}/function/arguments"
             yield Unsupported(pointer, "must be a JSON object for this provider")
-
-
-def _nothing_said(request: GenerationRequest) -> Iterator[Unsupported]:
-    if not any(_says_something(message) for message in request.messages if not isinstance(message, SystemMessage)):
-        yield Unsupported("/messages", "this provider needs a message that is neither system nor empty")
-
-
-def _says_something(message: UserMessage | AssistantMessage | ToolMessage) -> bool:
-    return bool(
-        isinstance(message, ToolMessage)
-        or message.content
-        or (isinstance(message, AssistantMessage) and (message.refusal or message.tool_calls))
-    )
 
 
 def _is_object(text: str) -> bool:
