@@ -191,7 +191,9 @@ def _anthropic(request: GenerationRequest, endpoint: ProviderSettings | None) ->
     yield from _budget(request)
     yield from nothing_said(request, has_text)
     yield from _last_word(request)
-    if request.stop is not None and not all(map(has_text, [request.stop] if isinstance(request.stop, str) else request.stop)):
+    if request.stop is not None and not all(
+        map(has_text, [request.stop] if isinstance(request.stop, str) else request.stop)
+    ):
         yield Unsupported("/stop", "must not be blank for this provider")
     for at, message in enumerate(request.messages):
         yield from _names(at, message)
@@ -224,7 +226,9 @@ def _sampling(request: GenerationRequest, endpoint: ProviderSettings | None) -> 
 def _last_word(request: GenerationRequest) -> Iterator[Unsupported]:
     at = ends_with_answer(request, has_text)
     if at is not None and (claude_version(request.model) or (0, 0)) >= _NO_PREFILL:
-        yield Unsupported(f"/messages/{at}", "this model goes on from no beginning of an answer; end with the user's words")
+        yield Unsupported(
+            f"/messages/{at}", "this model goes on from no beginning of an answer; end with the user's words"
+        )
 
 
 def _budget(request: GenerationRequest) -> Iterator[Unsupported]:

@@ -108,7 +108,9 @@ def refused_over_chat(
         return
     elsewhere = "use the model of a provider of protocol openai-responses"
     if model.can_be_kept_from_reasoning():
-        yield Unsupported("/reasoning_effort", f"must be none for this model to call functions over Chat, or {elsewhere}")
+        yield Unsupported(
+            "/reasoning_effort", f"must be none for this model to call functions over Chat, or {elsewhere}"
+        )
     else:
         yield Unsupported("/tools", f"this model calls functions over Responses only; {elsewhere}")
 

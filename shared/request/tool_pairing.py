@@ -160,9 +160,7 @@ class _Pairs:
             own = calls.calls[calls.answered][1]
             calls.answered += 1
             self._results[call_id] = message
-            calls.turn.results.append(
-                message if own == call_id else message.model_copy(update={"tool_call_id": own})
-            )
+            calls.turn.results.append(message if own == call_id else message.model_copy(update={"tool_call_id": own}))
         elif call_id not in self._results:
             self._flaws.append(Flaw((at, -1), NO_CALL))
         elif self._results[call_id].content != message.content:

@@ -134,7 +134,9 @@ def _join(properties: dict[str, Any], required: list[str], keyword: str, members
                 if keyword in _UNIONS:
                     properties[name] = _either(known, schema)
     needed = [_required(member) for member in members]
-    common = set(needed[0]).intersection(*needed[1:]) if keyword in _UNIONS else {name for one in needed for name in one}
+    common = (
+        set(needed[0]).intersection(*needed[1:]) if keyword in _UNIONS else {name for one in needed for name in one}
+    )
     listed = dict.fromkeys(name for one in needed for name in one)
     required += [name for name in listed if name in common and name not in required]
     return all_said

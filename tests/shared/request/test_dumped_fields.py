@@ -64,7 +64,10 @@ def test_an_answer_of_openais_sdk_goes_back_as_it_is() -> None:
         (ChoiceDeltaToolCall.model_validate({"index": 0, **CALL}).model_dump(), CALL),
         ({**CALL, "index": None, "type": None, "extra": {}}, CALL),
         ({**CALL, "function": {"name": "rain", "arguments": {"x": 1}}}, CALL),
-        ({**CALL, "function": {"name": "rain", "arguments": None}}, {**CALL, "function": {"name": "rain", "arguments": ""}}),
+        (
+            {**CALL, "function": {"name": "rain", "arguments": None}},
+            {**CALL, "function": {"name": "rain", "arguments": ""}},
+        ),
         ({**CALL, "function": {"name": "rain", "arguments": '{"x":1}', "parsed_arguments": None}}, CALL),
     ],
 )

@@ -15,7 +15,14 @@ BLOCKS = [
     {"type": "thinking", "thinking": "", "signature": ""},
 ]
 DETAILS = [
-    {"type": "reasoning.text", "text": "Hm.", "signature": "s", "format": "anthropic-claude-v1", "index": 0, "id": None},
+    {
+        "type": "reasoning.text",
+        "text": "Hm.",
+        "signature": "s",
+        "format": "anthropic-claude-v1",
+        "index": 0,
+        "id": None,
+    },
     {"type": "reasoning.summary", "summary": "So.", "format": "openai-responses-v1", "id": "rs_1", "index": 1},
     {"type": "reasoning.encrypted", "data": "d", "format": None, "id": "rs_2"},
     {"type": "reasoning.text", "text": None, "signature": None},

@@ -32,12 +32,22 @@ def pointers(protocol: Protocol, model: str, endpoint: ProviderSettings | None =
     ("model", "effort", "expected"),
     [
         *((model, effort, []) for model in UNKNOWN for effort in (None, "none", "high")),
-        *((model, effort, NEITHER) for model in ("o3-mini", "o1", "gpt-5", "gpt-5-mini-2025-08-07") for effort in (None, "low")),
+        *(
+            (model, effort, NEITHER)
+            for model in ("o3-mini", "o1", "gpt-5", "gpt-5-mini-2025-08-07")
+            for effort in (None, "low")
+        ),
         *((model, None, []) for model in ("gpt-5.1", "gpt-5.2", "gpt-5.4-mini")),
-        *((model, None, NEITHER) for model in ("gpt-5.5", "gpt-5.6-sol", "gpt-6-luna", "gpt-6.1-terra", "gpt-6-astra", "gpt-7")),
+        *(
+            (model, None, NEITHER)
+            for model in ("gpt-5.5", "gpt-5.6-sol", "gpt-6-luna", "gpt-6.1-terra", "gpt-6-astra", "gpt-7")
+        ),
         *((model, "low", NEITHER) for model in ("gpt-5.1", "gpt-5.4", "gpt-5.6-luna", "gpt-6-sol")),
         *((model, "none", []) for model in ("gpt-5.1", "gpt-5.4", "gpt-5.6-luna", "gpt-6-sol", "gpt-6.1-terra")),
-        *((model, "none", ["/reasoning_effort", *NEITHER]) for model in ("o4-mini", "gpt-5", "gpt-6-astra", "gpt-6.1-sol")),
+        *(
+            (model, "none", ["/reasoning_effort", *NEITHER])
+            for model in ("o4-mini", "gpt-5", "gpt-6-astra", "gpt-6.1-sol")
+        ),
     ],
 )
 def test_sampling(protocol: Protocol, model: str, effort: str | None, expected: list[str]) -> None:

@@ -71,10 +71,22 @@ def test_what_is_in_order_is_the_same_list() -> None:
             [user(), made("a"), got("a", "1"), made("a"), got("a", "2"), made("a"), got("a", "3")],
             [user(), made("a"), got("a", "1"), made("a_2"), got("a_2", "2"), made("a_3"), got("a_3", "3")],
         ),
-        ([user(), made("a", "a"), got("a", "1"), got("a", "2")], [user(), made("a", "a_2"), got("a", "1"), got("a_2", "2")]),
+        (
+            [user(), made("a", "a"), got("a", "1"), got("a", "2")],
+            [user(), made("a", "a_2"), got("a", "1"), got("a_2", "2")],
+        ),
         (
             [user(), made("a_2", "a"), got("a"), got("a_2"), made("a"), got("a"), made("a_2"), got("a_2", "no")],
-            [user(), made("a_2", "a"), got("a"), got("a_2"), made("a_3"), got("a_3"), made("a_2_2"), got("a_2_2", "no")],
+            [
+                user(),
+                made("a_2", "a"),
+                got("a"),
+                got("a_2"),
+                made("a_3"),
+                got("a_3"),
+                made("a_2_2"),
+                got("a_2_2", "no"),
+            ],
         ),
         # The same result again says nothing new.
         ([user(), made("a"), got("a"), got("a"), user()], [user(), made("a"), got("a"), user()]),

@@ -68,7 +68,10 @@ def test_a_usual_one_stays_as_it_is() -> None:
             {"oneOf": [an_object(["k", "x"], k=Y, x=X), an_object(["k"], k=X, y=Y)]},
         ),
         (
-            {"anyOf": [{"$ref": "#/$defs/A"}, {"$ref": "#/$defs/B"}], "$defs": {"A": an_object(x=X), "B": an_object(y=Y)}},
+            {
+                "anyOf": [{"$ref": "#/$defs/A"}, {"$ref": "#/$defs/B"}],
+                "$defs": {"A": an_object(x=X), "B": an_object(y=Y)},
+            },
             {**an_object(x=X, y=Y), "$defs": {"A": an_object(x=X), "B": an_object(y=Y)}},
             {"anyOf": [{"$ref": "#/$defs/A"}, {"$ref": "#/$defs/B"}]},
         ),
