@@ -73,13 +73,11 @@ def _names(kind: type[BaseModel]) -> frozenset[str]:
 
 _compact = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
-_NAMES = {
-    kind: _names(kind)
-    for kind in (
-        *_MESSAGES.values(), *_PARTS.values(), *_INSIDE.values(), FunctionCall, FunctionTool, GenerationRequest,
-        Reasoning, Tool, ToolCall,
-    )
-}  # fmt: skip
+_KINDS: tuple[type[BaseModel], ...] = (
+    *_MESSAGES.values(), *_PARTS.values(), *_INSIDE.values(), FunctionCall, FunctionTool, GenerationRequest, Reasoning,
+    Tool, ToolCall,
+)  # fmt: skip
+_NAMES = {kind: _names(kind) for kind in _KINDS}
 
 
 def _says_nothing(value: Any) -> bool:

@@ -32,10 +32,13 @@ def completion(**message: Any) -> dict[str, Any]:
     """An answer as OpenAI's SDK gives it back."""
     whole = ChatCompletion.model_validate(
         {
-            "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "m",
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": "m",
             "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", **message}}],
         }
-    )  # fmt: skip
+    )
     return whole.choices[0].message.model_dump()
 
 
@@ -80,66 +83,123 @@ def test_calls(call: dict[str, Any], expected: dict[str, Any]) -> None:
     [
         ({"role": "user", "content": "x", "name": None, "id": "msg_1"}, {"role": "user", "content": "x"}),
         (
-            {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://x", "detail": None, "format": None}, "text": None}]},
+            {
+                "role": "user",
+                "content": [
+                    {
+                        "type": "image_url",
+                        "image_url": {"url": "https://x", "detail": None, "format": None},
+                        "text": None,
+                    }
+                ],
+            },
             {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://x"}}]},
         ),
         (
-            {"role": "user", "content": [{"type": "file", "file": {"file_url": "https://x", "file_id": None, "format": ""}}]},
+            {
+                "role": "user",
+                "content": [{"type": "file", "file": {"file_url": "https://x", "file_id": None, "format": ""}}],
+            },
             {"role": "user", "content": [{"type": "file", "file": {"file_url": "https://x"}}]},
         ),
         (
-            {"role": "assistant", "content": [TextBlock(type="text", text="x").model_dump() | {"annotations": [{"a": 1}]}]},
+            {
+                "role": "assistant",
+                "content": [TextBlock(type="text", text="x").model_dump() | {"annotations": [{"a": 1}]}],
+            },
             {"role": "assistant", "content": [{"type": "text", "text": "x"}]},
         ),
         # A whole answer of Anthropic's kind, but for its blocks.
         (
-            {"id": "msg_1", "type": "message", "role": "assistant", "content": "x", "model": "m", "stop_reason": "end_turn", "stop_sequence": None, "usage": {"input_tokens": 1}},
+            {
+                "id": "msg_1",
+                "type": "message",
+                "role": "assistant",
+                "content": "x",
+                "model": "m",
+                "stop_reason": "end_turn",
+                "stop_sequence": None,
+                "usage": {"input_tokens": 1},
+            },
             {"role": "assistant", "content": "x"},
         ),
         (
             {"role": "tool", "tool_call_id": "c", "name": "rain", "content": None, "artifact": None},
             {"role": "tool", "tool_call_id": "c", "content": ""},
         ),
-        ({"role": "assistant", "content": "x", "tool_calls": [], "reasoning": []}, {"role": "assistant", "content": "x"}),
+        (
+            {"role": "assistant", "content": "x", "tool_calls": [], "reasoning": []},
+            {"role": "assistant", "content": "x"},
+        ),
         ({"role": "assistant", "content": []}, {"role": "assistant", "content": ""}),
         ({"role": "tool", "tool_call_id": "c", "content": []}, {"role": "tool", "tool_call_id": "c", "content": ""}),
         ({"role": "system", "content": []}, {"role": "system", "content": ""}),
         # Parts of a snapshot.
         (
             {
-                "role": "assistant", "content": "x",
+                "role": "assistant",
+                "content": "x",
                 "reasoning": [
-                    {"kind": "reasoning", "text": "Hm.", "complete": True, "call_id": None, "name": None, "arguments": None, "signature": "s", "provider": "p"},
+                    {
+                        "kind": "reasoning",
+                        "text": "Hm.",
+                        "complete": True,
+                        "call_id": None,
+                        "name": None,
+                        "arguments": None,
+                        "signature": "s",
+                        "provider": "p",
+                    },
                     {"kind": "reasoning", "text": "", "complete": False, "call_id": None, "name": None},
                 ],
             },
             {"role": "assistant", "content": "x", "reasoning": [{"text": "Hm.", "signature": "s", "provider": "p"}]},
         ),
         (
-            {"role": "assistant", "content": "x", "thinking_blocks": [{"type": "thinking", "thinking": "Hm.", "signature": "s"}], "provider_specific_fields": {"citations": None, "thinking_blocks": [{"type": "thinking"}]}},
-            {"role": "assistant", "content": "x", "reasoning": [{"text": "Hm.", "signature": "s", "provider": "litellm"}]},
+            {
+                "role": "assistant",
+                "content": "x",
+                "thinking_blocks": [{"type": "thinking", "thinking": "Hm.", "signature": "s"}],
+                "provider_specific_fields": {"citations": None, "thinking_blocks": [{"type": "thinking"}]},
+            },
+            {
+                "role": "assistant",
+                "content": "x",
+                "reasoning": [{"text": "Hm.", "signature": "s", "provider": "litellm"}],
+            },
         ),
     ],
-)  # fmt: skip
+)
 def test_messages(message: dict[str, Any], expected: dict[str, Any]) -> None:
     reads(message, expected)
 
 
 def test_the_request_itself() -> None:
-    function = {"name": "rain", "description": None, "parameters": None, "strict": None, "examples": []}
-    more = {
-        "extra": None, "metadata": None, "on_interrupt": None, "stop": [], "tools": [], "n": None, "logit_bias": {},
-        "user": "", "response_format": {"type": "text", "json_schema": None}, "cache": None,
-    }  # fmt: skip
+    function: dict[str, Any] = {"name": "rain", "description": None, "parameters": None, "strict": None, "examples": []}
+    more: dict[str, Any] = {
+        "extra": None,
+        "metadata": None,
+        "on_interrupt": None,
+        "stop": [],
+        "tools": [],
+        "n": None,
+        "logit_bias": {},
+        "user": "",
+        "response_format": {"type": "text", "json_schema": None},
+        "cache": None,
+    }
     said = {"role": "assistant", "content": "x"}
     body = {"model": "a/b", "messages": [said], **more}
     asked = read(json.dumps(body).encode(), MAX_PARTS)
     assert json.loads(asked.model_dump_json(exclude_defaults=True)) == {
-        "model": "a/b", "messages": [{"role": "assistant", "content": "x"}], "response_format": {"type": "text"},
-    }  # fmt: skip
+        "model": "a/b",
+        "messages": [{"role": "assistant", "content": "x"}],
+        "response_format": {"type": "text"},
+    }
     body["tools"] = [{"type": "function", "function": function, "cache_control": None}]
-    (tool,) = read(json.dumps(body).encode(), MAX_PARTS).tools or ()
-    assert tool.function.model_dump(exclude_defaults=True) == {"name": "rain"}
+    tools = read(json.dumps(body).encode(), MAX_PARTS).tools
+    assert tools is not None
+    assert tools[0].function.model_dump(exclude_defaults=True) == {"name": "rain"}
 
 
 @pytest.mark.parametrize(
@@ -182,9 +242,10 @@ def test_a_usual_body_stays_as_it_is() -> None:
         "tools": [{"type": "function", "function": {"name": "f", "parameters": {"properties": {}, "x": None}}}],
         "extra": {"p": {"x": None}},
         "metadata": {},
-    }  # fmt: skip
+    }
     before = copy.deepcopy(body)
     assert not tidy(body)
     assert body == before
-    for other in (None, 1, "x", [], {"messages": 1, "tools": {}}, {"messages": [1, None, []]}):
+    others: list[Any] = [None, 1, "x", [], {"messages": 1, "tools": {}}, {"messages": [1, None, []]}]
+    for other in others:
         assert not tidy(other)

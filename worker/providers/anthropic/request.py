@@ -6,7 +6,8 @@ from typing import Any
 
 from shared.config.provider_settings import ProviderSettings
 from shared.request.blank_texts import has_text
-from shared.request.capabilities import MIN_THINKING_TOKENS, claude_is, claude_version, lacks, sampled
+from shared.request.capabilities import lacks
+from shared.request.claude_models import MIN_THINKING_TOKENS, claude_is, claude_version, sampled
 from shared.request.generation_request import (
     AssistantMessage,
     File,
