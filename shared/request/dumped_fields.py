@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from shared.request.dumped_reasoning import put_in_place
+from shared.request import dumped_blocks, dumped_reasoning
 from shared.request.generation_request import (
     AssistantMessage,
     File,
@@ -126,7 +126,7 @@ class _Tidying:
         if isinstance(repeats := message.get("provider_specific_fields"), dict):
             for name in _REPEATED:
                 self._take(repeats, name, lambda _: True)
-        self.changed |= put_in_place(message)
+        self.changed |= dumped_blocks.put_in_place(message) | dumped_reasoning.put_in_place(message)
         self._each(message, "tool_calls", self._call)
         if isinstance(thoughts := message.get("reasoning"), list):
             said = [thought for thought in thoughts if self._thought(thought)]

@@ -179,3 +179,9 @@ async def test_sampling_of_a_model_that_reasons(send: Any) -> None:
     if send.protocol.startswith("openai"):
         fields = await send("gpt-6-sol", messages=[USER], reasoning_effort="minimal")
         assert (fields.get("reasoning_effort") or fields["reasoning"]["effort"]) == "low"
+
+
+async def test_an_answer_that_said_nothing_is_left_out(send: Any) -> None:
+    empty: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None, "tool_calls": []}
+    more = {"role": "user", "content": "Well?"}
+    assert turns(await send(messages=[USER, empty, more])) == [ASKED, ("user", "Well?")]

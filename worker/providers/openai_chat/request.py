@@ -1,5 +1,6 @@
 """A request as Chat Completions has it (API reference: "Create chat completion"), and as its imitators do."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from shared.config.provider_settings import ProviderSettings
@@ -50,6 +51,8 @@ def body(request: GenerationRequest, model: str, endpoint: ProviderSettings, *, 
     if endpoint.stream_options:
         fields["stream_options"] = {"include_usage": True}
     messages = [_message(message, endpoint, developer) for message in each_answered(request.messages)]
+    # "message at position 2 with role 'assistant' must not be empty" (MoonshotAI/kimi-code#1985).
+    messages = [fields for fields in messages if fields["role"] != "assistant" or any(_said(fields))] or messages
     return {"model": model, "messages": messages, "stream": True, **fields}
 
 
@@ -68,6 +71,11 @@ def prefill(fields: dict[str, Any], begun: Prefix, endpoint: ProviderSettings) -
     if begun.reasoning:
         message["reasoning_content"] = begun.reasoning
     fields["messages"].append(message)
+
+
+def _said(fields: dict[str, Any]) -> Iterator[Any]:
+    """Yields what a message says."""
+    return (value for name, value in fields.items() if name not in ("role", "name"))
 
 
 def _tool(tool: Tool) -> dict[str, Any]:
