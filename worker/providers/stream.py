@@ -19,6 +19,7 @@ from shared.errors import EventTooLargeError
 from worker.providers.answer_decoder import AnswerDecoder
 from worker.providers.answer_reading import AnswerReader, bound, read_end, read_event
 from worker.providers.call_times import CALL_TIMES, CallTimes
+from worker.providers.error_layers import body_of
 from worker.providers.errors import TRANSPORT_ERRORS, from_status, from_transport, problem
 from worker.providers.provider import Pause, ProviderError, ProviderEvent, adds
 from worker.providers.transport import BODY_EXTENSION, Body
@@ -117,7 +118,7 @@ async def _open(name: str, send: Callable[[], Awaitable[httpx2.Response]]) -> ht
     try:
         response = await send()
     except _errors("APIStatusError") as error:
-        failure = from_status(name, error.status_code, error.response.headers, error.body)
+        failure = from_status(name, error.status_code, error.response.headers, body_of(error.response.content))
     except _errors("APIConnectionError") as error:
         failure = _unsent(name, error.__cause__)
     except (*TRANSPORT_ERRORS, UnicodeEncodeError) as error:
