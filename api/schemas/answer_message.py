@@ -45,7 +45,8 @@ def _content(
     named = {entry["part"] for entry in (*reasoning, *calls)}
     missing = next((number for number in range(len(named)) if number not in named), None)
     at, first = texts[0]
-    if len(texts) == 1 and (missing == at or (missing is None and not calls)):
+    last = missing is None and not calls and at >= max(named, default=0)
+    if len(texts) == 1 and (missing == at or last):
         return first.text
     return [{"type": "text", "text": part.text, "part": at} for at, part in texts]
 

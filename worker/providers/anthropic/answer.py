@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from shared.config.provider_settings import ProviderSettings
 from shared.request.answer_order import Refusal, in_order
+from shared.request.blank_texts import has_text
 from shared.request.generation_request import AssistantMessage, Reasoning, TextPart, ToolCall
 from worker.providers.anthropic.reader import SIGNATURE_ORIGIN
 
@@ -37,9 +38,9 @@ def answer_blocks(message: AssistantMessage, *, unsigned: bool) -> list[dict[str
 
 
 def texts(content: str | Sequence[TextPart]) -> list[dict[str, Any]]:
-    """Returns text blocks, and no empty ones, which the protocol refuses."""
+    """Returns text blocks, and no blank ones, which the protocol refuses."""
     said = [content] if isinstance(content, str) else [part.text for part in content]
-    return [{"type": "text", "text": text} for text in said if text]
+    return [{"type": "text", "text": text} for text in said if has_text(text)]
 
 
 def _call(call: ToolCall) -> dict[str, Any]:

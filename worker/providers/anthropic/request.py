@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from shared.config.provider_settings import ProviderSettings
-from shared.request.capabilities import MIN_THINKING_TOKENS, claude_is, claude_version, lacks, sampled
+from shared.request.capabilities import lacks
+from shared.request.claude_models import MIN_THINKING_TOKENS, claude_is, claude_version, sampled
 from shared.request.generation_request import (
     AssistantMessage,
     File,
@@ -21,6 +22,7 @@ from shared.request.generation_request import (
     data_of,
     is_data,
 )
+from shared.request.tool_schemas import object_schema
 from worker.providers.anthropic.answer import answer_blocks, takes_unsigned, texts
 from worker.providers.provider import ProviderError
 
@@ -121,7 +123,7 @@ def _limits(request: GenerationRequest, model: str) -> dict[str, Any]:
 
 def _tool(tool: Tool) -> dict[str, Any]:
     fields = tool.function.model_dump(include={"name", "description", "strict"}, exclude_none=True)
-    return fields | {"input_schema": {"type": "object", **(tool.function.parameters or {})}}
+    return fields | {"input_schema": object_schema(tool.function.parameters)}
 
 
 def _tool_choice(request: GenerationRequest) -> dict[str, Any] | None:
@@ -150,6 +152,10 @@ def _messages(request: GenerationRequest, *, unsigned: bool) -> list[dict[str, A
             messages[-1]["content"] += blocks
         else:
             messages.append({"role": role, "content": blocks})
+    if messages and messages[-1]["role"] == "assistant" and messages[-1]["content"][-1]["type"] == "text":
+        # "final assistant content cannot end with trailing whitespace" (guide "Prefill Claude's response").
+        last = messages[-1]["content"][-1]
+        last["text"] = last["text"].rstrip()
     return messages
 
 
