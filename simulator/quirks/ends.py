@@ -68,7 +68,7 @@ def _cut(lines: int) -> Change:
 
 
 def _either(change: Change) -> dict[str, Change]:
-    """For Chat the last event is the one before `[DONE]`, which would say the end by itself."""
+    """For Chat the last event is the one before `[DONE]`."""
     return everywhere(change) | {CHAT: lambda events: change(_unmarked(events))}
 
 
@@ -76,21 +76,25 @@ _OPEN: Final[dict[str, Change]] = dict.fromkeys(ALL, _unmarked)
 
 QUIRKS: Final = (
     Quirk(
+        "done",
+        "`[DONE]` as Chat has it, in Messages in place of `message_stop` (java-genai#1084).",
+        {protocol: change for protocol, change in _done(DONE).items() if protocol != CHAT},
+    ),
+    Quirk("done-blank", "`data:  [DONE]` with two blanks (lobehub#7990).", _done(f" {DONE}")),
+    Quirk("done-quoted", '`"[DONE]"` as a JSON string (gateways).', _done(f'"{DONE}"')),
+    Quirk("done-word", "`DONE` without brackets (java-genai#1084).", _done("DONE")),
+    Quirk("done-small", "`[done]` in small letters (gateways).", _done("[done]")),
+    Quirk(
         "no-end-marker",
         "No `[DONE]`, no `message_stop`: the body ends after the counts (gateways in openclaw#120030).",
         {CHAT: _unmarked, MESSAGES: _unmarked},
     ),
     Quirk(
         "no-final-blank-line",
-        "The body ends with the last event's JSON, in Chat without `[DONE]` (openai-node#2725, gemini-cli#29059).",
+        "The body ends with the last event's JSON, in Chat before `[DONE]` (openai-node#2725, gemini-cli#29059).",
         _either(_cut(0)),
     ),
     Quirk("final-line-break", "The same, with one line end of two (opencode#40454).", _either(_cut(1))),
-    Quirk("done", "`[DONE]` as Chat has it, also where the protocol has none (java-genai#1084).", _done(DONE)),
-    Quirk("done-blank", "`data:  [DONE]` with two blanks (lobehub#7990).", _done(f" {DONE}")),
-    Quirk("done-quoted", '`"[DONE]"` as a JSON string (gateways).', _done(f'"{DONE}"')),
-    Quirk("done-word", "`DONE` without brackets (java-genai#1084).", _done("DONE")),
-    Quirk("done-small", "`[done]` in small letters (gateways).", _done("[done]")),
     Quirk(
         "pings-after-finish",
         "No end marker; keep-alives follow the finish reason for as long as the client listens (better-ccflare#307).",

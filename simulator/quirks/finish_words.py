@@ -3,7 +3,7 @@
 from typing import Final
 
 from simulator.quirks.event import Event
-from simulator.quirks.quirk import CHAT, MESSAGES, Change, Quirk, each
+from simulator.quirks.quirk import CHAT, GEMINI, MESSAGES, Change, Quirk, each
 from simulator.quirks.reasons import WITH_REASON, reason_of, set_reason
 
 
@@ -15,17 +15,19 @@ def _word(word: str) -> Change:
     return each(changed)
 
 
-def _spelled(name: str, word: str, who: str) -> Quirk:
-    return Quirk(f"finish-as-{name}", f"The last reason is `{word}` ({who}).", dict.fromkeys(WITH_REASON, _word(word)))
+def _spelled(name: str, word: str, who: str, own: str = "") -> Quirk:
+    """In all protocols but the one whose `own` word it is."""
+    protocols = [protocol for protocol in WITH_REASON if protocol != own]
+    return Quirk(f"finish-as-{name}", f"The last reason is `{word}` ({who}).", dict.fromkeys(protocols, _word(word)))
 
 
 QUIRKS: Final = (
     _spelled("end", "end", "gateways"),
-    _spelled("end-turn", "end_turn", "gateways in front of Claude, Bedrock"),
-    _spelled("capital-stop", "STOP", "gateways in front of Gemini"),
-    _spelled("small-stop", "stop", "gateways in front of Chat"),
-    _spelled("tool-use", "tool_use", "gateways in front of Claude; with the script `tools`"),
-    _spelled("tool-calls", "tool_calls", "gateways in front of Chat; with the script `tools`"),
+    _spelled("end-turn", "end_turn", "gateways in front of Claude, Bedrock", MESSAGES),
+    _spelled("capital-stop", "STOP", "gateways in front of Gemini", GEMINI),
+    _spelled("small-stop", "stop", "gateways in front of Chat", CHAT),
+    _spelled("tool-use", "tool_use", "gateways in front of Claude; with the script `tools`", MESSAGES),
+    _spelled("tool-calls", "tool_calls", "gateways in front of Chat; with the script `tools`", CHAT),
     _spelled("context-window", "model_context_window_exceeded", "gateways in front of Claude, Z.ai"),
     _spelled("max-tokens", "MAX_TOKENS", "gateways in front of Gemini"),
     _spelled("length", "length", "gateways in front of Chat"),

@@ -1,6 +1,7 @@
 """Values of another type than the protocol's."""
 
 from typing import Any, Final
+from zlib import crc32
 
 from simulator.quirks.chat_chunks import choice_of
 from simulator.quirks.event import Event
@@ -33,7 +34,7 @@ def _ids(value: Any) -> Any:
         return [_ids(entry) for entry in value]
     if isinstance(value, dict):
         return {
-            name: sum(entry.encode()) if name in _IDS and isinstance(entry, str) else _ids(entry)
+            name: crc32(entry.encode()) if name in _IDS and isinstance(entry, str) else _ids(entry)
             for name, entry in value.items()
         }
     return value
