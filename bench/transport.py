@@ -22,6 +22,7 @@ from bench.arguments import parser
 from bench.cpu import SERVER_CORE, pin
 from bench.results import Figures, Report
 from bench.rounds import alternate
+from shared.sse_decoder import ServerSentEvent
 from worker.providers import http_client, stream
 from worker.providers.call_times import CALL_TIMES
 from worker.providers.finish_reasons import Finish
@@ -33,7 +34,7 @@ HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding
 
 
 class Counter:
-    """A reader (`worker.providers.stream.AnswerReader`) that only counts."""
+    """A reader (`worker.providers.answer_reading.AnswerReader`) that only counts."""
 
     def __init__(self) -> None:
         self.ended = False
@@ -41,8 +42,11 @@ class Counter:
         self.request_id: str | UnsetType = UNSET
         self.events = 0
 
-    def read(self, data: bytes, events: list[ProviderEvent]) -> None:
+    def read(self, event: ServerSentEvent, events: list[ProviderEvent]) -> None:
         self.events += 1
+
+    def done(self, events: list[ProviderEvent]) -> None:
+        self.ended = True
 
     def finish(self, unfinished: bytes, events: list[ProviderEvent]) -> None:
         self.ended = True

@@ -23,13 +23,17 @@ class SseDecoder:
 
     It departs from the letter of the specification in one way: `id` and `retry` count when their block's
     blank line arrives, not at the end of their own line, so that half a block has no effect at all.
+
+    `unframed` takes also what servers put beside the format: bare JSON is data, and a field `error` an event of that
+    name.
     """
 
-    def __init__(self, max_event: int = MAX_EVENT_BYTES) -> None:
+    def __init__(self, max_event: int = MAX_EVENT_BYTES, *, unframed: bool = False) -> None:
         self.last_event_id = ""
         self.retry: int | None = None
         """The last reconnection time the server asked for, in ms."""
         self._max_event = max_event
+        self._unframed = unframed
         self._pending = bytearray()
         self._started = False
         self._after_cr = False
@@ -115,6 +119,9 @@ class SseDecoder:
     def _read(self, block: bytes, events: list[ServerSentEvent]) -> None:
         event = ""
         data: list[bytes] = []
+        if self._unframed and block.lstrip().startswith((b"{", b"[")):
+            events.append(ServerSentEvent("message", block.strip(), self.last_event_id))
+            return
         for line in block.split(b"\n"):
             # A comment is a field without a name.
             name, _, value = line.partition(b":")
@@ -123,6 +130,9 @@ class SseDecoder:
                 data.append(value)
             elif name == b"event":
                 event = value.decode("utf-8", "replace")
+            elif name == b"error" and self._unframed:
+                event = "error"
+                data.append(value)
             elif name == b"id" and b"\0" not in value:
                 self.last_event_id = value.decode("utf-8", "replace")
             elif name == b"retry" and value.isdigit() and len(value) < 16:

@@ -190,8 +190,9 @@ def _one(name: str, file: str, old: str, new: str, *stages: str) -> Mutant:
 STREAMS, PAGE = "midstream/standard_streams.py", "api/web/app.js"
 APPEND, CLAIM = "shared/log/append.lua", "shared/log/claim.lua"
 DURABILITY, TAKE = "shared/storage/disk_sync.py", "shared/queue/take.lua"
-FINISH, STREAM, WATCHDOG = (
+FINISH, READING, STREAM, WATCHDOG = (
     "worker/providers/finish_reasons.py",
+    "worker/providers/answer_reading.py",
     "worker/providers/stream.py",
     "worker/providers/watchdog.py",
 )
@@ -477,8 +478,8 @@ MUTANTS = (
     _one("a reset is an end", TRANSPORT, "if isinstance(reset, OSError):", "if False:", "transport"),
     _one("what came before a break is lost", TRANSPORT, "piece = self._left()", "piece = b''", "transport"),
     _one("the grace never ends", STREAM, "asyncio.timeout_at(when)", "asyncio.timeout_at(when + 20)", "ends"),
-    _one("half an event is an event", STREAM, "        if _is_whole(event.data):", "        if True:", "ends"),
-    _one("the last event needs its blank line", STREAM, "in decoder.last():", "in ():", "ends"),
+    _one("half an event is an event", READING, "        if _is_whole(event.data):", "        if True:", "ends"),
+    _one("the last event needs its blank line", READING, "in decoder.last():", "in ():", "ends"),
     _one("keep-alives are no signs of life", STREAM, "if events or (piece and failure is None):", "if events:", "ends"),
     _one("the wait for an end is not announced", STREAM, "yield Pause(times.after_finish_s + 1)", "yield []", "ends"),
     _one(
@@ -726,14 +727,14 @@ MUTANTS = (
     ),
     _one(
         "a keep-alive has to be JSON",
-        STREAM,
-        'if not event.data.startswith(b"{") and _keeps_alive(event):',
-        "if False:",
+        READING,
+        'elif b"{" in data:',
+        "else:",
         "ends",
     ),
     _one(
         "an error takes an answer away that had ended",
-        STREAM,
+        READING,
         "if not (error.retryable and reader.finish_reason.certain):",
         "if True:",
         "ends",
@@ -1743,12 +1744,12 @@ MUTANTS = (
     ),
     _one(
         "an event nests as it likes",
-        STREAM,
-        "        return shallow(data, MAX_JSON_LEVELS)\n",
-        "        return data\n",
+        READING,
+        "        data = shallow(event.data, MAX_JSON_LEVELS)\n",
+        "        data = event.data\n",
         "deep",
     ),
-    _one("a raw event nests as it likes", STREAM, "                _bound(events)\n", "                pass\n", "deep"),
+    _one("a raw event nests as it likes", STREAM, "                bound(events)\n", "                pass\n", "deep"),
     _one(
         "a request is read for everything",
         "shared/generations/generations.py",
@@ -1770,7 +1771,7 @@ MUTANTS = (
         "lru_cache(None)",
         "prices",
     ),
-    _one("an end is as long as a provider's word", STREAM, "[:MAX_REASON_CHARS]", "", "deep"),
+    _one("an end is as long as a provider's word", READING, "[:MAX_REASON_CHARS]", "", "deep"),
     _one(
         "what waits for its second half grows",
         "worker/writing/writer.py",

@@ -3,8 +3,64 @@
 import json
 from collections.abc import Sequence
 
+from shared.log.events import FinishReason
 from worker.providers.errors import problem
 from worker.providers.provider import ProviderEvent, adds
+
+MEANINGS: dict[str, FinishReason] = {
+    **dict.fromkeys(
+        ("stop", "eos", "eos_token", "end", "end_turn", "stop_sequence", "complete", "completed", "done"), "stop"
+    ),
+    **dict.fromkeys(
+        ("length", "model_length", "max_length", "max_tokens", "max_output_tokens", "model_context_window_exceeded"),
+        "length",
+    ),
+    **dict.fromkeys(("tool_calls", "tool_call", "tool_use", "function_call"), "tool_calls"),
+    **dict.fromkeys(
+        (
+            "content_filter", "content_filtered", "guardrail_intervened", "sensitive", "refusal", "safety",
+            "recitation", "blocklist", "prohibited_content", "spii", "model_armor", "image_safety",
+            "image_prohibited_content", "image_recitation",
+        ),
+        "content_filter",
+    ),
+    **dict.fromkeys(("pause_turn", "continuation"), "paused"),
+}  # fmt: skip
+"""Finish reasons of all protocols and of what imitates them, in lower case: gateways mix them."""
+
+BROKEN_OFF = frozenset({"error", "abort", "aborted", "network_error", "insufficient_system_resource"})
+"""Finish reasons of an answer that was not ended but lost: vLLM's `abort`, Z.ai's `network_error`, DeepSeek's
+`insufficient_system_resource` (their API references), OpenRouter's `error`."""
+
+_NO_REASONS = frozenset({"", "null", "none", "undefined", "finish_reason_unspecified"})
+
+
+def reason_of(name: str, given: object) -> str | None:
+    """Returns a finish reason as provider `name` said it; None where it is none, as an empty one in every chunk.
+
+    Raises ProviderError for one that says that the answer broke off.
+    """
+    if not isinstance(given, str) or (word := _word(given)) in _NO_REASONS:
+        return None
+    if word in BROKEN_OFF:
+        raise problem(name, "provider_error", f"in the stream, finish_reason {word}")
+    return given
+
+
+def meaning(reason: str | None, *, called: bool) -> FinishReason:
+    """Returns what a finish reason means, in any case of letters, with or without a text after a colon.
+
+    Of an answer with a call that the caller runs, `stop` means that; some say so of every answer, OpenAI of a forced
+    call. Without a call `tool_calls` means nothing.
+    """
+    found = MEANINGS.get(_word(reason or ""), "other")
+    if found == "stop" and called:
+        return "tool_calls"
+    return "other" if found == "tool_calls" and not called else found
+
+
+def _word(reason: str) -> str:
+    return reason.partition(":")[0].strip().lower()
 
 
 class Finish:

@@ -26,6 +26,7 @@ from tests.worker.providers.openai_chat.test_reader import RICH as CHAT
 from tests.worker.providers.openai_responses.responses_stream import SHORT as RESPONSES
 from tests.worker.providers.upstream import Outcome, Reply, Upstream, outcome
 from worker.providers import stream
+from worker.providers.answer_reading import AnswerReader
 from worker.providers.anthropic.reader import MessagesReader
 from worker.providers.call_times import CALL_TIMES, CallTimes
 from worker.providers.gemini.reader import GeminiReader
@@ -43,7 +44,7 @@ BODIES: dict[Protocol, bytes] = {
     "anthropic": MESSAGES,
     "gemini": GEMINI,
 }
-READERS: dict[Protocol, Callable[[str], stream.AnswerReader]] = {
+READERS: dict[Protocol, Callable[[str], AnswerReader]] = {
     "openai-chat": ChatReader,
     "openai-responses": ResponsesReader,
     "anthropic": MessagesReader,

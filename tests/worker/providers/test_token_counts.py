@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from shared.log.events import MAX_TOKENS, Completed, Usage, UsageReport
+from shared.sse_decoder import ServerSentEvent
+from worker.providers.answer_reading import read_event
 from worker.providers.anthropic.reader import MessagesReader
 from worker.providers.gemini.reader import GeminiReader
 from worker.providers.openai_chat.reader import ChatReader
@@ -47,7 +49,8 @@ def gemini(counted: Any) -> list[ProviderEvent]:
 def _read(reader: Any, *values: Any, end: bool = False) -> list[ProviderEvent]:
     events: list[ProviderEvent] = []
     for value in values:
-        reader.read((value if isinstance(value, str) else json.dumps(value)).encode(), events)
+        data = (value if isinstance(value, str) else json.dumps(value)).encode()
+        read_event("acme", reader, ServerSentEvent("message", data, ""), events)
     if end:
         reader.finish(b"", events)
     return events

@@ -11,7 +11,6 @@ from shared.log.events import (
     Annotation,
     Completed,
     Delta,
-    FinishReason,
     Part,
     PartEnd,
     PartKind,
@@ -20,21 +19,13 @@ from shared.log.events import (
     Usage,
     UsageReport,
 )
+from shared.sse_decoder import ServerSentEvent
 from worker.providers.anthropic.usage import Counted
+from worker.providers.error_shapes import failure_in
 from worker.providers.errors import from_event, problem
-from worker.providers.finish_reasons import Finish, is_done, is_json
+from worker.providers.finish_reasons import Finish, is_json, meaning, reason_of
+from worker.providers.lenient_json import decode, read_object
 from worker.providers.provider import ProviderEvent
-from worker.providers.stream import parse
-
-FINISH_REASONS: dict[str, FinishReason] = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "tool_use": "tool_calls",
-    "refusal": "content_filter",
-    "pause_turn": "paused",
-}
 
 PROTOCOL = "anthropic"
 SIGNATURE_ORIGIN = "anthropic"
@@ -106,7 +97,6 @@ _KNOWN = frozenset(
 )  # fmt: skip
 
 _events = msgspec.json.Decoder(_Event)
-_anything = msgspec.json.Decoder(dict[str, Any])
 
 
 class MessagesReader:
@@ -122,20 +112,20 @@ class MessagesReader:
         self._usage: Usage | None = None
         self.finish_reason = Finish()
         self._id: str | None = None
+        self._called = False
+        """A tool was called that the caller runs."""
 
-    def read(self, data: bytes, events: list[ProviderEvent]) -> None:
-        if self.ended or not data:
-            return
-        if not data.startswith(b"{") and is_done(data):
-            # Gateways that speak several protocols end all of them with it.
-            if self.finish_reason.stands:
-                self.finish(b"", events)
-            return
-        before, reason = len(events), None
-        try:
-            event = _events.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            event = self._unusual(data, events)
+    def done(self, events: list[ProviderEvent]) -> None:
+        """Implements `AnswerReader.done`: gateways that speak several protocols end all of them with it."""
+        if self.finish_reason.stands:
+            self.finish(b"", events)
+
+    def read(self, sent: ServerSentEvent, events: list[ProviderEvent]) -> None:
+        before, reason, data = len(events), None, sent.data
+        event, unknown = decode(self._name, _events, data)
+        event.type = event.type or sent.event
+        if unknown:
+            self._remember(event, unknown, events)
         match event.type:
             case "content_block_delta":
                 self._grow(event, data, events)
@@ -147,7 +137,7 @@ class MessagesReader:
                 self._begin(event.message, events)
             case "message_delta":
                 if event.delta is not None:
-                    reason = event.delta.stop_reason
+                    reason = reason_of(self._name, event.delta.stop_reason)
                     told = ("stop_sequence", "stop_details", "container")
                     self._remark("message_delta", "delta", event.delta, told, events)
                 self._count(event.usage, events)
@@ -158,6 +148,8 @@ class MessagesReader:
             case "ping":
                 pass
             case _:
+                if (failure := failure_in(self._name, read_object(self._name, data))) is not None:
+                    raise failure
                 self._keep(data, events)
         if reason or self.finish_reason.reason:
             self.finish_reason.read(reason, events[before:], counts=event.usage is not None)
@@ -169,26 +161,19 @@ class MessagesReader:
         """
         self.finish_reason.check(self._name, unfinished, "stop_reason")
         calls = (block for block in self._open.values() if block.kind == "tool_call")
-        if FINISH_REASONS.get(self.finish_reason.reason or "") != "length" and not all(
+        if meaning(self.finish_reason.reason, called=True) != "length" and not all(
             is_json("".join(call.pieces)) for call in calls
         ):
             raise problem(self._name, "incomplete_stream", "half of a tool call")
         self._end(events)
 
-    def _unusual(self, data: bytes, events: list[ProviderEvent]) -> _Event:
-        """Returns an event with fields that we do not know, which are kept, or one that is none."""
-        value = parse(self._name, _anything, data)
-        unknown = _cut(value, _Event)
-        if isinstance(delta := value.get("delta"), dict) and (fields := _cut(delta, _Delta)):
-            unknown["delta"] = {"type": delta.get("type"), **fields}
-        try:
-            event = msgspec.convert(value, _Event, strict=False)
-        except msgspec.ValidationError:
-            raise problem(self._name, "invalid_response", "an event that is not the protocol's JSON") from None
-        if unknown and self._understands(event):
-            place = {name: value[name] for name in ("type", "index") if name in value}
+    def _remember(self, event: _Event, unknown: dict[str, Any], events: list[ProviderEvent]) -> None:
+        """Keeps fields that we do not know of an event that is read."""
+        if self._understands(event):
+            if isinstance(fields := unknown.get("delta"), dict) and event.delta is not None:
+                unknown["delta"] = {"type": event.delta.type, **fields}
+            place = {"type": event.type} | ({"index": event.index} if event.index >= 0 else {})
             events.append(Raw(protocol=PROTOCOL, data=place | unknown))
-        return event
 
     def _understands(self, event: _Event) -> bool:
         """Says whether the event is read at all; one that is not is kept whole."""
@@ -197,7 +182,7 @@ class MessagesReader:
         return event.type in _KNOWN and (event.type != "content_block_stop" or event.index in self._open)
 
     def _keep(self, data: bytes, events: list[ProviderEvent]) -> None:
-        events.append(Raw(protocol=PROTOCOL, data=parse(self._name, _anything, data)))
+        events.append(Raw(protocol=PROTOCOL, data=read_object(self._name, data)))
 
     def _begin(self, message: _Message, events: list[ProviderEvent]) -> None:
         self._id = message.id
@@ -220,6 +205,7 @@ class MessagesReader:
         part, block = begun
         self._parts += 1
         self._open[index] = block
+        self._called = self._called or part.executor == "client"
         events.append(part)
         if block.kind in ("text", "reasoning") and block.given:
             events.append(Delta(part=block.part, kind=block.kind, delta=block.given))
@@ -269,7 +255,7 @@ class MessagesReader:
             events.append(Raw(protocol=PROTOCOL, data={"usage": unmapped}))
         events.append(
             Completed(
-                finish_reason=FINISH_REASONS.get(self.finish_reason.reason or "", "other"),
+                finish_reason=meaning(self.finish_reason.reason, called=self._called),
                 raw_finish_reason=self.finish_reason.reason,
                 usage=self._usage,
                 response_id=self._id,
@@ -324,9 +310,3 @@ def _rest(kind: str, content: dict[str, Any]) -> dict[str, Any]:
     if rest.get("caller") == {"type": "direct"}:
         del rest["caller"]
     return rest
-
-
-def _cut(value: dict[str, Any], kind: type[Struct]) -> dict[str, Any]:
-    """Takes out the fields that this kind does not have; returns those that are not null."""
-    unknown = {field: value.pop(field) for field in list(value) if field not in kind.__struct_fields__}
-    return {field: said for field, said in unknown.items() if said is not None}

@@ -4,7 +4,6 @@ Without Google's SDK: a request is one POST with the key in a header, and the SD
 worker (docs/decisions/0016-gemini-without-its-sdk.md). The tests hold what is sent and read against the SDK.
 """
 
-import json
 from collections.abc import AsyncGenerator
 from urllib.parse import quote
 
@@ -16,11 +15,12 @@ from shared.process.background_thread import aside
 from shared.request.generation_request import GenerationRequest
 from shared.request.request_json import encode
 from worker.providers.call_times import CALL_TIMES, CallTimes
+from worker.providers.error_layers import body_of
 from worker.providers.errors import from_status
 from worker.providers.gemini.reader import GeminiReader
 from worker.providers.gemini.request import body
 from worker.providers.http_client import http_client
-from worker.providers.provider import ProviderError, ProviderEvent
+from worker.providers.provider import ProviderEvent
 from worker.providers.stream import follow
 
 API_VERSION = "v1beta"
@@ -65,16 +65,7 @@ class GeminiAdapter:
         response = await self._http.send(sent, stream=True)
         if response.is_success:
             return response
-        raise self._refusal(response)
-
-    def _refusal(self, response: httpx2.Response) -> ProviderError:
-        try:
-            document = json.loads(response.content)
-        except (ValueError, RecursionError):
-            document = None
-        # Some errors come as a list of one, as the unframed stream has it.
-        error = document[0] if isinstance(document, list) and document else document
-        return from_status(self.name, response.status_code, response.headers, error)
+        raise from_status(self.name, response.status_code, response.headers, body_of(response.content))
 
     async def cancel(self, request: GenerationRequest, response_id: str) -> None:
         """Implements `Provider.cancel`: no answer outlives its connection here."""

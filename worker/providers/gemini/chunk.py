@@ -4,24 +4,7 @@ from typing import Any, Self
 
 from msgspec import Struct
 
-from shared.log.events import FinishReason, Usage
-
-FINISH_REASONS: dict[str, FinishReason] = {
-    "STOP": "stop",
-    "MAX_TOKENS": "length",
-    # Said by servers that imitate it; the service itself says STOP.
-    "FUNCTION_CALL": "tool_calls",
-    "SAFETY": "content_filter",
-    "RECITATION": "content_filter",
-    "BLOCKLIST": "content_filter",
-    "PROHIBITED_CONTENT": "content_filter",
-    "SPII": "content_filter",
-    "MODEL_ARMOR": "content_filter",
-    "IMAGE_SAFETY": "content_filter",
-    "IMAGE_PROHIBITED_CONTENT": "content_filter",
-    "IMAGE_RECITATION": "content_filter",
-    "CONTINUATION": "paused",
-}
+from shared.log.events import Usage
 
 CITING_FIELDS = {
     "citation_metadata": "citationMetadata",

@@ -7,12 +7,14 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from shared.log.events import Annotation, Completed, Delta, Part, PartEnd, PartKind, Raw, Response, UsageReport
+from shared.sse_decoder import ServerSentEvent
+from worker.providers.answer_reading import MAX_REASON_CHARS
+from worker.providers.error_shapes import failure_in, is_error
 from worker.providers.errors import from_event, problem
-from worker.providers.finish_reasons import Finish, is_done
+from worker.providers.finish_reasons import Finish, meaning, reason_of
 from worker.providers.gemini.chunk import (
     CITING_FIELDS,
     COUNT_FIELDS,
-    FINISH_REASONS,
     KEPT_FIELDS,
     NAMING_FIELDS,
     READ_FIELDS,
@@ -21,14 +23,12 @@ from worker.providers.gemini.chunk import (
     GeminiChunk,
     Piece,
 )
+from worker.providers.lenient_json import decode, read_object
 from worker.providers.provider import ProviderEvent
-from worker.providers.stream import MAX_REASON_CHARS, parse
 from worker.providers.token_counts import read_counts
 
 SIGNATURE_ORIGIN = "gemini"
 """Their `provider` in our events: signatures are worth something at this provider only."""
-
-UNSPECIFIED_REASON = "FINISH_REASON_UNSPECIFIED"
 
 CODE_EXECUTION_TOOL = "code_execution"
 
@@ -42,7 +42,6 @@ class _Saying(Struct):
 
 
 _chunks = msgspec.json.Decoder(GeminiChunk)
-_objects = msgspec.json.Decoder(dict[str, Any])
 
 
 class GeminiReader:
@@ -71,21 +70,20 @@ class GeminiReader:
         self._id: str | None = None
         self._model: str | None = None
 
-    def read(self, data: bytes, events: list[ProviderEvent]) -> None:
+    def done(self, events: list[ProviderEvent]) -> None:
+        """Implements `AnswerReader.done`."""
+        if self.finish_reason.stands:
+            self._end(events)
+
+    def read(self, event: ServerSentEvent, events: list[ProviderEvent]) -> None:
         """Implements `AnswerReader.read`.
 
         The protocol has no terminal marker: a finish reason is the end if nothing follows it.
         """
-        if self.ended or not data:
-            return
-        if not data.startswith(b"{") and is_done(data):
-            if self.finish_reason.stands:
-                self._end(events)
-            return
-        before = len(events)
+        before, data = len(events), event.data
         self._stamped: str | None = None
-        chunk = parse(self._name, _chunks, data)
-        if chunk.error is not None:
+        chunk, _ = decode(self._name, _chunks, data)
+        if is_error(chunk.error):
             raise from_event(self._name, chunk.error)
         self._identify(chunk, events)
         if chunk.usage_metadata is not None:
@@ -101,7 +99,9 @@ class GeminiReader:
             if not candidate.index:
                 self._read_candidate(at, candidate, data, events)
         if chunk.candidates is None and chunk.usage_metadata is None:
-            whole = parse(self._name, _objects, data)
+            whole = read_object(self._name, data)
+            if (failure := failure_in(self._name, whole)) is not None:
+                raise failure
             if whole.keys() - NAMING_FIELDS:
                 events.append(Raw(protocol=SIGNATURE_ORIGIN, data=whole))
         counts = chunk.usage_metadata is not None
@@ -111,12 +111,7 @@ class GeminiReader:
 
     def finish(self, unfinished: bytes, events: list[ProviderEvent]) -> None:
         """Implements `AnswerReader.finish`. The answer is whole if its finish reason came and nothing was cut."""
-        rest = unfinished.strip()
-        if rest.startswith(b"{"):
-            # An error in mid-stream may come as bare JSON, without the frame of an event.
-            error = parse(self._name, _chunks, rest).error
-            raise from_event(self._name, error) if error else problem(self._name, "invalid_response")
-        self.finish_reason.check(self._name, rest, "finishReason")
+        self.finish_reason.check(self._name, unfinished, "finishReason")
         self._end(events)
 
     def _identify(self, chunk: GeminiChunk, events: list[ProviderEvent]) -> None:
@@ -142,7 +137,7 @@ class GeminiReader:
         if candidate.content is not None:
             for index, piece in enumerate(candidate.content.parts or ()):
                 if not self._read_piece(piece, events):
-                    whole = parse(self._name, _objects, data)["candidates"][at]["content"]["parts"][index]
+                    whole = read_object(self._name, data)["candidates"][at]["content"]["parts"][index]
                     if whole:
                         events.append(Raw(protocol=SIGNATURE_ORIGIN, data=whole))
         for field, name in CITING_FIELDS.items():
@@ -151,8 +146,8 @@ class GeminiReader:
         for field, name in KEPT_FIELDS.items():
             if (value := getattr(candidate, field)) and self._is_new(name, value):
                 events.append(Raw(protocol=SIGNATURE_ORIGIN, data={name: value}))
-        if candidate.finish_reason and candidate.finish_reason != UNSPECIFIED_REASON:
-            self._stamped = candidate.finish_reason
+        if candidate.finish_reason:
+            self._stamped = reason_of(self._name, candidate.finish_reason)
 
     def _read_piece(self, piece: Piece, events: list[ProviderEvent]) -> bool:
         """Reads one part of the protocol; returns False where it is of no kind that we know."""
@@ -251,7 +246,7 @@ class GeminiReader:
 
     def _keep_rest(self, data: bytes, events: list[ProviderEvent]) -> None:
         """Keeps what the last chunk says besides: counts by modality, the tier that served it, and what is new."""
-        chunk = parse(self._name, _objects, data)
+        chunk = read_object(self._name, data)
         rest = {name: value for name, value in chunk.items() if name not in READ_FIELDS}
         counted = chunk["usageMetadata"]
         if isinstance(counted, dict) and counted.keys() - COUNT_FIELDS:
@@ -265,10 +260,9 @@ class GeminiReader:
             self._keep_rest(self._last, events)
         self._hush(events)
         raw = self.finish_reason.reason
-        reason = FINISH_REASONS.get(raw or "", "other")
         events.append(
             Completed(
-                finish_reason="tool_calls" if reason == "stop" and self._called else reason,
+                finish_reason=meaning(raw, called=self._called),
                 raw_finish_reason=raw,
                 usage=self._counts.usage() if self._possible and self._reported is not None else None,
                 response_id=self._id,

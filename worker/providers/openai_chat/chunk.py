@@ -6,10 +6,9 @@ is lost and the usual chunk costs no more for it.
 
 from typing import Any
 
-from msgspec import DecodeError, Struct, ValidationError, convert, json
+from msgspec import Struct, json
 
-from worker.providers.errors import problem
-from worker.providers.stream import parse
+from worker.providers.lenient_json import decode
 
 
 class Function(Struct, gc=False, forbid_unknown_fields=True):
@@ -122,8 +121,7 @@ class ChatChunk(Struct, gc=False, forbid_unknown_fields=True):
         return self.usage if self.usage is not None or self.x_groq is None else self.x_groq.usage
 
 
-_strict = json.Decoder(ChatChunk)
-_anything = json.Decoder(dict[str, Any])
+_chunks = json.Decoder(ChatChunk)
 
 
 def read_chunk(name: str, data: bytes) -> tuple[ChatChunk, dict[str, Any], dict[str, Any]]:
@@ -131,33 +129,12 @@ def read_chunk(name: str, data: bytes) -> tuple[ChatChunk, dict[str, Any], dict[
 
     Raises ProviderError `invalid_response` for what is no chunk.
     """
-    try:
-        return _strict.decode(data), {}, {}
-    except (DecodeError, UnicodeDecodeError, RecursionError):
-        pass
-    value = parse(name, _anything, data)
-    about = _cut(value, ChatChunk)
+    chunk, about = decode(name, _chunks, data)
     said: dict[str, Any] = {}
-    for choice in _objects(value.get("choices")):
-        about |= _cut(choice, Choice)
-        if isinstance(delta := choice.get("delta"), dict):
-            said |= _cut(delta, ChunkDelta)
-            for call in _objects(delta.get("tool_calls")):
-                if extra := _cut(call, ToolCallDelta):
-                    said.setdefault("tool_calls", []).append({"index": call.get("index"), **extra})
-                if isinstance(function := call.get("function"), dict) and (extra := _cut(function, Function)):
-                    said.setdefault("tool_calls", []).append({"index": call.get("index"), "function": extra})
-    try:
-        return convert(value, ChatChunk, strict=False), said, about
-    except ValidationError:
-        raise problem(name, "invalid_response", "an event that is not the protocol's JSON") from None
-
-
-def _objects(value: Any) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _cut(value: dict[str, Any], kind: type[Struct]) -> dict[str, Any]:
-    """Takes out the fields that this kind does not have; returns those that are not null."""
-    unknown = {field: value.pop(field) for field in list(value) if field not in kind.__struct_fields__}
-    return {field: said for field, said in unknown.items() if said is not None}
+    for choice in about.pop("choices", ()) if about else ():
+        if isinstance(choice, dict):
+            choice.pop("index", None)
+            if isinstance(delta := choice.pop("delta", None), dict):
+                said |= delta
+            about |= choice
+    return chunk, said, about

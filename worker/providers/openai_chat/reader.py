@@ -4,24 +4,16 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType, to_builtins
 
-from shared.log.events import Completed, FinishReason, Raw, Response, Usage, UsageReport
+from shared.log.events import Completed, Raw, Response, Usage, UsageReport
+from shared.sse_decoder import ServerSentEvent
+from worker.providers.error_shapes import failure_in, is_error
 from worker.providers.errors import from_event, problem
-from worker.providers.finish_reasons import Finish, is_done
+from worker.providers.finish_reasons import Finish, meaning, reason_of
 from worker.providers.openai_chat import usage as openai_chat_usage
 from worker.providers.openai_chat.chunk import ChatChunk, ChunkDelta, ToolCallDelta, read_chunk
 from worker.providers.openai_chat.parts import ChatParts
 from worker.providers.openai_chat.reasoning import Thought, read_block, read_detail
 from worker.providers.provider import ProviderEvent
-
-FINISH_REASONS: dict[str, FinishReason] = {
-    "stop": "stop",
-    "eos": "stop",
-    "length": "length",
-    "model_length": "length",
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
-    "content_filter": "content_filter",
-}
 
 PROTOCOL = "openai-chat"
 
@@ -43,19 +35,14 @@ class ChatReader:
         self._unmapped_usage: dict[str, Any] = {}
         self._about: dict[str, Any] = {}
 
-    def read(self, data: bytes, events: list[ProviderEvent]) -> None:
-        if self.ended or not data:
-            return
+    def read(self, event: ServerSentEvent, events: list[ProviderEvent]) -> None:
         self._parts.events = events
-        if not data.startswith(b"{") and is_done(data):
-            self._end(events)
-            return
         before, reason = len(events), None
-        chunk, said, about = read_chunk(self._name, data)
-        if (error := chunk.failure()) is not None:
+        chunk, said, about = read_chunk(self._name, event.data)
+        if (error := chunk.failure()) and is_error(error):
             raise from_event(self._name, error)
-        if chunk.object == "error":
-            raise from_event(self._name, about)
+        if chunk.choices is None and (failure := failure_in(self._name, about | {"object": chunk.object})) is not None:
+            raise failure
         self._announce(chunk, events)
         for choice in chunk.choices or ():
             if choice.index:
@@ -63,11 +50,8 @@ class ChatReader:
                 continue
             if choice.delta is not None:
                 self._grow(choice.delta)
-            if choice.finish_reason == "error":
-                raise problem(self._name, "provider_error", "in the stream, finish_reason error")
-            # Some endpoints send an empty reason with every chunk.
             if choice.finish_reason:
-                reason = choice.finish_reason
+                reason = reason_of(self._name, choice.finish_reason)
             about |= choice.about()
         if said:
             self._raw(delta=said)
@@ -80,6 +64,11 @@ class ChatReader:
         if reason or self.finish_reason.reason:
             self.finish_reason.read(reason, events[before:], counts=counted is not None)
 
+    def done(self, events: list[ProviderEvent]) -> None:
+        """Implements `AnswerReader.done`: without a finish reason before it, the answer is not whole."""
+        self._parts.events = events
+        self._end(events)
+
     def finish(self, unfinished: bytes, events: list[ProviderEvent]) -> None:
         """Implements `AnswerReader.finish`.
 
@@ -87,7 +76,7 @@ class ChatReader:
         may have said more of it was cut.
         """
         self.finish_reason.check(self._name, unfinished, "finish_reason")
-        if FINISH_REASONS.get(self.finish_reason.reason or "") != "length" and not self._parts.calls_are_whole():
+        if meaning(self.finish_reason.reason, called=True) != "length" and not self._parts.calls_are_whole():
             raise problem(self._name, "incomplete_stream", "half of a tool call")
         self._parts.events = events
         self._end(events)
@@ -223,14 +212,10 @@ class ChatReader:
         self.ended = True
         if self._unmapped_usage:
             self._raw(usage=self._unmapped_usage)
-        reason = FINISH_REASONS.get(raw, "other")
-        if reason == "stop" and self._parts.called:
-            # Of a forced call OpenAI says so, and of any call some others.
-            reason = "tool_calls"
         response_id = self._response.response_id
         events.append(
             Completed(
-                finish_reason=reason,
+                finish_reason=meaning(raw, called=self._parts.called),
                 raw_finish_reason=raw,
                 usage=self._usage,
                 response_id=None if response_id is UNSET else response_id,

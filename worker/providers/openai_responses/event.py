@@ -2,11 +2,10 @@
 
 from typing import Any, Literal, NamedTuple
 
-from msgspec import DecodeError, Struct, ValidationError, convert, json
+from msgspec import Struct, json
 
-from shared.log.events import FinishReason, PartKind, Usage
-from worker.providers.errors import problem
-from worker.providers.stream import parse
+from shared.log.events import PartKind, Usage
+from worker.providers.lenient_json import decode
 from worker.providers.token_counts import read_counts
 
 PROTOCOL = "openai-responses"
@@ -85,13 +84,6 @@ KIND_OF_CONTENT: dict[str, tuple[PartKind, str]] = {
 }
 """Contents of an item: the kind of part, and the field that has it."""
 
-FINISH_REASONS: dict[str, FinishReason] = {
-    "completed": "stop",
-    "max_output_tokens": "length",
-    "max_tokens": "length",
-    "content_filter": "content_filter",
-}
-
 ECHO_FIELDS = frozenset(
     {
         "id", "object", "created_at", "completed_at", "status", "error", "incomplete_details", "instructions", "model",
@@ -105,7 +97,6 @@ ECHO_FIELDS = frozenset(
 """Fields of a whole response that repeat the request, or that are read."""
 
 _events = json.Decoder(ResponsesEvent)
-anything = json.Decoder(dict[str, Any])
 
 
 def read_event(name: str, data: bytes) -> tuple[ResponsesEvent, dict[str, Any]]:
@@ -113,20 +104,7 @@ def read_event(name: str, data: bytes) -> tuple[ResponsesEvent, dict[str, Any]]:
 
     Raises ProviderError `invalid_response`.
     """
-    try:
-        return _events.decode(data), {}
-    except (DecodeError, UnicodeDecodeError, RecursionError):
-        pass
-    value = parse(name, anything, data)
-    unknown = {field: value.pop(field) for field in list(value) if field not in ResponsesEvent.__struct_fields__}
-    try:
-        return convert(value, ResponsesEvent, strict=False), unknown
-    except ValidationError:
-        # A known name with a value of another shape, as in the events of tools that we do not know.
-        kind, number = value.get("type"), value.get("sequence_number")
-        if kind in PLACE_OF_DELTA or kind in PLACE_OF_DONE or not isinstance(kind, str):
-            raise problem(name, "invalid_response", "an event that is not the protocol's JSON") from None
-        return ResponsesEvent(type=kind, sequence_number=number if isinstance(number, int) else None), unknown | value
+    return decode(name, _events, data)
 
 
 class _InputDetails(Struct, gc=False):

@@ -7,19 +7,20 @@ from msgspec import UNSET, UnsetType
 
 from shared.log.events import Completed, Raw, Response, UsageReport
 from shared.log.snapshots import Snapshot
+from shared.sse_decoder import ServerSentEvent
+from worker.providers.error_shapes import failure_in
 from worker.providers.errors import from_event, problem
-from worker.providers.finish_reasons import Finish, is_done
+from worker.providers.finish_reasons import Finish, meaning
+from worker.providers.lenient_json import read_object
 from worker.providers.openai_responses.event import (
     CODE_DELTA,
     CODE_DONE,
-    FINISH_REASONS,
     KIND_OF_CONTENT,
     PLACE_OF_DELTA,
     PLACE_OF_DONE,
     PROTOCOL,
     PartPlace,
     ResponsesEvent,
-    anything,
     read_event,
     read_usage,
     unmapped,
@@ -35,7 +36,6 @@ from worker.providers.openai_responses.tools import (
     result_of,
 )
 from worker.providers.provider import ProviderEvent
-from worker.providers.stream import parse
 
 _CODE = '{"code":"'
 _CALL = PartPlace("call", "tool_call")
@@ -67,10 +67,13 @@ class ResponsesReader:
         self._called = any(part.kind == "tool_call" and part.executor == "client" for part in earlier)
         self._events: list[ProviderEvent] = []
 
-    def read(self, data: bytes, events: list[ProviderEvent]) -> None:
-        if self.ended or not data or (not data.startswith(b"{") and is_done(data)):
-            return
+    def done(self, events: list[ProviderEvent]) -> None:
+        """Implements `AnswerReader.done`: it says nothing here."""
+
+    def read(self, sent: ServerSentEvent, events: list[ProviderEvent]) -> None:
+        data = sent.data
         event, unknown = read_event(self._name, data)
+        event.type = event.type or sent.event
         number = event.sequence_number
         if number is not None and self._after is not None and number <= self._after:
             return
@@ -118,17 +121,13 @@ class ResponsesReader:
                 self._announce(named.get("id"), named.get("model"))
             case "response.completed" | "response.incomplete" | "response.failed" | "response.cancelled":
                 self._end(event.type, event.response or {})
-            case "error":
-                error = parse(self._name, anything, data)
-                failure = from_event(self._name, error.get("error") or {**error, "type": None})
-                failure.over = event.sequence_number is not None  # it is among the answer's events
-                raise failure
-            case "" if event.error is not None:
-                raise from_event(self._name, event.error)
             case "keepalive":
                 pass
             case _:
-                self._keep(parse(self._name, anything, data))
+                whole = read_object(self._name, data)
+                if (failure := failure_in(self._name, whole)) is not None:
+                    raise failure
+                self._keep(whole)
 
     def _grow(self, place: PartPlace, event: ResponsesEvent) -> None:
         if event.logprobs:
@@ -156,7 +155,7 @@ class ResponsesReader:
 
     def _check(self, item: Item, said: Said, said_in_all: object, data: bytes) -> None:
         if not self._items.complete(item, said, said_in_all):
-            self._keep(parse(self._name, anything, data))
+            self._keep(read_object(self._name, data))
 
     def _content(self, event: ResponsesEvent, content: dict[str, Any], data: bytes) -> None:
         """Reads the beginning or the end of a content.
@@ -165,7 +164,7 @@ class ResponsesReader:
         """
         kind, field = KIND_OF_CONTENT.get(str(content.get("type")), (None, ""))
         if kind is None:
-            self._keep(parse(self._name, anything, data))
+            self._keep(read_object(self._name, data))
             return
         place = PartPlace("content", kind)
         if event.type == "response.content_part.done":
@@ -182,7 +181,7 @@ class ResponsesReader:
 
     def _cite(self, event: ResponsesEvent, data: bytes) -> None:
         if event.annotation is None:
-            self._keep(parse(self._name, anything, data))
+            self._keep(read_object(self._name, data))
             return
         item = self._items.find(event.output_index, event.item_id)
         said = self._items.part(item, PartPlace("content", "text"), event.content_index)
@@ -220,7 +219,7 @@ class ResponsesReader:
         """
         kind = str(fields.get("type"))
         if kind not in ITEM_TYPES:
-            self._keep(parse(self._name, anything, data))
+            self._keep(read_object(self._name, data))
             return
         if rest := rest_of(kind, fields):
             self._keep({"type": "response.output_item.done", "item": {"id": fields.get("id"), "type": kind} | rest})
@@ -314,11 +313,10 @@ class ResponsesReader:
         why = details.get("reason") if isinstance(details, dict) else None
         cut = kind == "response.incomplete" or status == "incomplete"
         raw = str(why or "incomplete") if cut else "completed"
-        reason = FINISH_REASONS.get(raw, "other")
         called = self._called or any(item.get("type") in ARGUMENT_OF_CALL for item in output)
         self._events.append(
             Completed(
-                finish_reason="tool_calls" if reason == "stop" and called else reason,
+                finish_reason=meaning(raw, called=called),
                 raw_finish_reason=raw,
                 usage=usage,
                 response_id=self._id or _text(response, "id"),

@@ -360,11 +360,11 @@ async def test_an_error_in_the_stream(
         pytest.param(b"", "incomplete_stream", id="clean end"),
         pytest.param(end()[:-6], "incomplete_stream", id="half an end"),
         pytest.param(end()[:30], "incomplete_stream", id="half an event"),
-        pytest.param(b'{"error": {"code"', "invalid_response", id="half an error"),
-        pytest.param(b'{"unheard": "of"}', "invalid_response", id="bare JSON"),
+        pytest.param(b'{"error": {"code"', "incomplete_stream", id="half an error"),
+        pytest.param(b'{"unheard": "of"}', "incomplete_stream", id="bare JSON"),
         pytest.param(b'data: {"candidates":[\r\n\r\n', "invalid_response", id="no JSON"),
-        pytest.param(event([1]), "invalid_response", id="no object"),
-        pytest.param(event({"candidates": [{"content": "x"}]}), "invalid_response", id="another shape"),
+        pytest.param(event([1]), "incomplete_stream", id="no object"),
+        pytest.param(event({"candidates": [{"content": "x"}]}), "incomplete_stream", id="another shape"),
     ],
 )
 async def test_an_end_that_is_none(read: Read, rest: bytes, code: str) -> None:

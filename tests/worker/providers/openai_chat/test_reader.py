@@ -155,7 +155,7 @@ async def test_no_usage_is_no_usage(read: Read) -> None:
     [
         ("length", "length"),
         ("content_filter", "content_filter"),
-        ("insufficient_system_resource", "other"),
+        ("unheard_of", "other"),
     ],
 )
 async def test_finish_reasons(read: Read, raw: str, unified: str) -> None:
@@ -178,7 +178,7 @@ async def test_what_is_unknown_is_kept(read: Read) -> None:
     assert rest == [
         {"delta": {"hologram": {"id": 1}}},
         {"delta": {"hologram": 2}},
-        {"delta": {"tool_calls": [{"index": 0, "extra_content": {"x": 1}}, {"index": 0, "function": {"zeal": 2}}]}},
+        {"delta": {"tool_calls": [{"index": 0, "function": {"zeal": 2}, "extra_content": {"x": 1}}]}},
     ]
 
 
@@ -502,9 +502,8 @@ async def test_an_error_in_the_stream(read: Read, error: Any, code: str, retryab
     "bad",
     [
         b'{"choices":[',
-        b"not json",
-        b"5",
-        b'{"choices":[{"delta":{"content":5}}]}',
+        b'"choices":[{"delta":{"content":"x"}}]',
+        b'{"choices":[{"delta":{"content":"x"}}',
         b'{"x":' + b"[" * 1_000_000 + b"]" * 1_000_000 + b"}",
     ],
 )

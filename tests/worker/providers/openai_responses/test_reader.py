@@ -358,8 +358,8 @@ async def test_an_answer_that_was_cancelled_there(read: Read) -> None:
         pytest.param(b"data: [DONE]\n\n", "incomplete_stream", id="only done"),
         pytest.param(Script().end().body[:-9], "incomplete_stream", id="half an end"),
         pytest.param(b'data: {"type":\n\n', "invalid_response", id="no JSON"),
-        pytest.param(b"data: [1]\n\n", "invalid_response", id="no object"),
-        pytest.param(b'data: {"type":"response.output_text.delta","delta":[]}\n\n', "invalid_response", id="no text"),
+        pytest.param(b"data: [1]\n\n", "incomplete_stream", id="no object"),
+        pytest.param(b'data: {"type":"response.output_text.delta","delta":[]}\n\n', "incomplete_stream", id="no text"),
     ],
 )
 async def test_an_end_that_is_none(read: Read, rest: bytes, code: str) -> None:

@@ -28,7 +28,7 @@ def events_of(body: bytes, so_far: Snapshot | None = None) -> list[ProviderEvent
     reader = ResponsesReader("acme", so_far)
     events: list[ProviderEvent] = []
     for event in SseDecoder().feed(body):
-        reader.read(event.data, events)
+        reader.read(event, events)
     return events
 
 

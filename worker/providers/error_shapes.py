@@ -1,0 +1,96 @@
+"""Errors inside an answer with status 200, in the shapes that protocols, gateways and servers give them.
+
+OpenAI wraps an error in `error`, Anthropic names the event so, vLLM says `"object": "error"`, FastAPI has `detail`,
+Cloudflare `errors`, MiniMax a `base_resp` in every answer; some say it flat, or in one word.
+"""
+
+import re
+from typing import Any
+
+from worker.providers.errors import from_event, problem
+from worker.providers.provider import ErrorCode, ProviderError
+
+ERROR_EVENTS = frozenset({"error", "exception", "fatal", "fatal_error"})
+"""Names of server-sent events that are errors, whatever is in them."""
+
+_ERROR_TYPE = re.compile(r"(?:^|[._-])(?:error|exception)$", re.IGNORECASE)
+_TEXTS = ("message", "msg", "detail", "error_msg", "error_message", "errorMessage", "status_msg")
+_CODES = ("code", "status", "status_code", "statusCode", "error_code", "errorCode", "type")
+_ABOUT = frozenset((*_TEXTS, *_CODES, "object", "param", "success", "request_id", "requestId", "timestamp", "path"))
+"""Fields that an error has, and an answer has only some of."""
+
+_MINIMAX: dict[int, ErrorCode] = {
+    1001: "provider_timeout",
+    1002: "rate_limit",
+    1004: "authentication",
+    1008: "permission",
+    1026: "content_filter",
+    1027: "content_filter",
+    1039: "rate_limit",
+    1041: "rate_limit",
+    1042: "bad_request",
+    2013: "bad_request",
+    2049: "authentication",
+}
+"""`base_resp.status_code` (MiniMax API reference: "Error codes"); 0 is success, any other is a failure of theirs."""
+
+
+def is_error(error: object) -> bool:
+    """Says whether an `error` field says anything: some send an empty one with every chunk."""
+    if isinstance(error, dict):
+        return any(is_error(value) for value in error.values())
+    return bool(error)
+
+
+def failure_in(name: str, value: object) -> ProviderError | None:
+    """Returns the error that an event, or a whole document, of provider `name` is; None where it is none.
+
+    It is asked about what is no part of an answer as the protocol has it, not about every event.
+    """
+    if isinstance(value, list):
+        found = (failure_in(name, item) for item in value[:1] if isinstance(item, dict))
+        return next(found, None)
+    if not isinstance(value, dict):
+        return None
+    if isinstance(base := value.get("base_resp"), dict) and is_error(base.get("status_code")):
+        return _minimax(name, base["status_code"])
+    if not (is_error(value.get("error")) or is_error(value.get("errors")) or _is_named(value) or _is_flat(value)):
+        return None
+    failure = from_event(name, _fields(value))
+    # It is among the answer's events (Responses), so the answer is over and not only its connection.
+    failure.over = isinstance(value.get("sequence_number"), int)
+    return failure
+
+
+def failure_of(name: str, value: object) -> ProviderError:
+    """Returns the error that is in an event named so, whatever its shape."""
+    return failure_in(name, value) or from_event(name, _fields(value) if isinstance(value, dict) else value)
+
+
+def _fields(value: dict[str, Any]) -> dict[str, Any]:
+    """Returns an error's own fields, with those codes that stand beside it and not in it."""
+    beside = {name: value[name] for name in _CODES if name != "type" and is_error(value.get(name))}
+    inner, several = value.get("error"), value.get("errors")
+    if not is_error(inner) and isinstance(several, list) and several:
+        inner = several[0]
+    if isinstance(inner, dict):
+        return beside | inner
+    return {**beside, "message": inner} if is_error(inner) else value
+
+
+def _is_named(value: dict[str, Any]) -> bool:
+    return any(isinstance(kind := value.get(field), str) and _ERROR_TYPE.search(kind) for field in ("type", "object"))
+
+
+def _is_flat(value: dict[str, Any]) -> bool:
+    """Says whether all that it has is a text, and what else errors have."""
+    return (
+        value.keys() <= _ABOUT
+        and any(isinstance(value.get(field), str | list) and value[field] for field in _TEXTS)
+        and not isinstance(value.get("message"), dict)
+    )
+
+
+def _minimax(name: str, code: object) -> ProviderError:
+    number = int(code) if isinstance(code, int | str) and str(code).isdigit() else 0
+    return problem(name, _MINIMAX.get(number, "provider_error"), f"in the stream, base_resp {number}")
