@@ -16,6 +16,30 @@ LOREM = "lorem?deltas=6&rate=0"
 TOOLS = "tools?deltas=12&rate=0"
 REASONING = "reasoning?deltas=9&rate=0"
 
+NUMBERS = "echo?chunk=2&rate=0"
+"""A script whose deltas are numbers where the prompt is."""
+
+ODD_WITH = {
+    "control-characters": ("echo?deltas=6&rate=0", "one\ttwo\x08three"),
+    "content-number": (NUMBERS, "123456"),
+    "reasoning-": (REASONING, PROMPT),
+    "usage-reasoning": (REASONING, PROMPT),
+    "content-index-counting": (REASONING, PROMPT),
+    "tool-": (TOOLS, PROMPT),
+    "stop-": (TOOLS, PROMPT),
+    "call-only": (TOOLS, PROMPT),
+    "arguments-": (TOOLS, PROMPT),
+    "finish-as-": (TOOLS, PROMPT),
+    "block-index-zero": (TOOLS, PROMPT),
+}
+"""By the beginning of a quirk's name: the script and the prompt that show it, where `lorem` does not."""
+
+
+def shown_by(quirk: str) -> tuple[str, str]:
+    """Script and prompt of an answer on which a quirk can be seen."""
+    return next((shown for name, shown in ODD_WITH.items() if quirk.startswith(name)), (LOREM, PROMPT))
+
+
 _PATHS = {CHAT: "/v1/chat/completions", RESPONSES: "/v1/responses", MESSAGES: "/v1/messages"}
 
 

@@ -4,31 +4,7 @@ import pytest
 
 from simulator.quirks.registry import QUIRKS, chosen
 from tests.quirk_table import DOCUMENT, written_anew
-from tests.simulator.quirks.asked import ALL, LOREM, REASONING, TOOLS, Asker, same
-
-NUMBERS = "echo?chunk=2&rate=0"
-"""A script whose deltas are numbers where the prompt is."""
-
-ODD_WITH = {
-    "control-characters": (LOREM.replace("lorem", "echo"), "one\ttwo\x08three"),
-    "content-number": (NUMBERS, "123456"),
-    "reasoning-": (REASONING, "Why?"),
-    "usage-reasoning": (REASONING, "Why?"),
-    "content-index-counting": (REASONING, "Why?"),
-    "tool-": (TOOLS, "Why?"),
-    "stop-": (TOOLS, "Why?"),
-    "call-only": (TOOLS, "Why?"),
-    "arguments-": (TOOLS, "Why?"),
-    "finish-as-": (TOOLS, "Why?"),
-    "block-index-zero": (TOOLS, "Why?"),
-}
-"""By the beginning of a quirk's name: the script and the prompt that show it, where `lorem` does not."""
-
-
-def shown_by(quirk: str) -> tuple[str, str]:
-    """Script and prompt of an answer on which a quirk can be seen."""
-    return next((shown for name, shown in ODD_WITH.items() if quirk.startswith(name)), (LOREM, "Why?"))
-
+from tests.simulator.quirks.asked import ALL, LOREM, Asker, same, shown_by
 
 PAIRS = [(protocol, quirk.name) for quirk in QUIRKS.values() for protocol in quirk.protocols]
 
