@@ -15,14 +15,14 @@ WORDS: Final = "The prompt began with these words, which nobody else may read."
 NAMED: Final = "error"
 
 
-def _breaks(data: Any, name: str = "", raw: bytes | None = None) -> Change:
-    """Half of the answer, then this error; in Chat `[DONE]` behind it."""
+def _breaks(data: Any, name: str = "", raw: bytes | None = None, *, ends: bool = False) -> Change:
+    """Half of the answer, then this error; in Chat `[DONE]` behind it, unless it `ends` the body."""
 
     def changed(events: Iterator[Event]) -> Iterator[Event]:
         said, end = first_half(events)
         yield from said
         yield end[-1].after(data, name) if raw is None else end[-1].bytes_after(raw)
-        yield from (event for event in end if event.data == DONE)
+        yield from (event for event in end if event.data == DONE and not ends)
 
     return changed
 
@@ -94,8 +94,8 @@ QUIRKS: Final = (
     ),
     Quirk(
         "error-bare",
-        "JSON in the stream without `data:` (gateways).",
-        everywhere(_breaks("", raw=json.dumps({"error": _LIMIT}).encode() + b"\n")),
+        "The body ends in JSON without `data:` (gateways).",
+        everywhere(_breaks("", raw=json.dumps({"error": _LIMIT}).encode() + b"\n", ends=True)),
     ),
     Quirk(
         "error-base-resp",

@@ -1,9 +1,10 @@
 """The same end in the words of other protocols, and ends that do not fit what was said."""
 
+from dataclasses import replace
 from typing import Final
 
 from simulator.quirks.event import Event
-from simulator.quirks.quirk import CHAT, GEMINI, MESSAGES, Change, Quirk, each
+from simulator.quirks.quirk import CHAT, GEMINI, MESSAGES, RESPONSES, Change, Quirk, each
 from simulator.quirks.reasons import WITH_REASON, reason_of, set_reason
 
 
@@ -15,10 +16,27 @@ def _word(word: str) -> Change:
     return each(changed)
 
 
+def _incomplete(word: str) -> Change:
+    """The same where a whole response is the end."""
+
+    def changed(event: Event) -> None:
+        if event.name == "response.completed":
+            event.name = event.data["type"] = "response.incomplete"
+            event.data["response"] |= {"status": "incomplete", "incomplete_details": {"reason": word}}
+
+    return each(changed)
+
+
 def _spelled(name: str, word: str, who: str, own: str = "") -> Quirk:
-    """In all protocols but the one whose `own` word it is."""
+    """In all protocols with a reason but the one whose `own` word it is."""
     protocols = [protocol for protocol in WITH_REASON if protocol != own]
     return Quirk(f"finish-as-{name}", f"The last reason is `{word}` ({who}).", dict.fromkeys(protocols, _word(word)))
+
+
+def _cut(name: str, word: str, who: str) -> Quirk:
+    """In all protocols: Responses has words for what did not come to its end."""
+    quirk = _spelled(name, word, who)
+    return replace(quirk, events={**quirk.events, RESPONSES: _incomplete(word)})
 
 
 QUIRKS: Final = (
@@ -28,12 +46,12 @@ QUIRKS: Final = (
     _spelled("small-stop", "stop", "gateways in front of Chat", CHAT),
     _spelled("tool-use", "tool_use", "gateways in front of Claude; with the script `tools`", MESSAGES),
     _spelled("tool-calls", "tool_calls", "gateways in front of Chat; with the script `tools`", CHAT),
-    _spelled("context-window", "model_context_window_exceeded", "gateways in front of Claude, Z.ai"),
-    _spelled("max-tokens", "MAX_TOKENS", "gateways in front of Gemini"),
-    _spelled("length", "length", "gateways in front of Chat"),
-    _spelled("sensitive", "sensitive", "Z.ai"),
-    _spelled("safety", "SAFETY", "gateways in front of Gemini"),
-    _spelled("filter-text", "content_filter: hate", "gateways that say which rule it was"),
+    _cut("context-window", "model_context_window_exceeded", "gateways in front of Claude, Z.ai"),
+    _cut("max-tokens", "MAX_TOKENS", "gateways in front of Gemini"),
+    _cut("length", "length", "gateways in front of Chat"),
+    _cut("sensitive", "sensitive", "Z.ai"),
+    _cut("safety", "SAFETY", "gateways in front of Gemini"),
+    _cut("filter-text", "content_filter: hate", "gateways that say which rule it was"),
     Quirk(
         "stop-with-call",
         "A tool is called, and the reason is `stop` or `end_turn` (vLLM, octo-agent#647).",

@@ -6,10 +6,10 @@ from simulator.quirks.event import Event
 
 
 def first_half(events: Iterator[Event]) -> tuple[list[Event], list[Event]]:
-    """The events up to the middle, at least one delta's, and those of the end."""
+    """The events up to the middle, at least one delta's if there is one, and those of the end."""
     all_events = list(events)
     total = all_events[-1].due
-    said = [event for event in all_events if event.due < max(total // 2, 1)]
+    said = [event for event in all_events if event.due < min(max(total // 2, 1), total)]
     open_blocks = _open_blocks(said)
     end = [event for event in all_events if event.due == total]
     return said, [event for event in end if event.name != "content_block_stop" or event.data["index"] in open_blocks]

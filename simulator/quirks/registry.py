@@ -53,7 +53,8 @@ QUIRKS: Final[dict[str, Quirk]] = {quirk.name: quirk for theme in _THEMES for qu
 
 def chosen(names: Iterable[str], protocol: str) -> tuple[Quirk, ...]:
     """The quirks of these names, in their order. Raises ValueError where there is none, or none in this protocol."""
-    wanted = set(names)
+    if not (wanted := set(names)):
+        return ()
     for name in sorted(wanted):
         if name not in QUIRKS:
             raise ValueError(f"must be quirks of docs/providers.md, and '{name}' is none")

@@ -42,11 +42,12 @@ async def test_an_error_after_half_of_the_answer(ask: Asker, protocol: str, quir
 @pytest.mark.parametrize("protocol", ALL)
 async def test_an_error_that_is_no_event(ask: Asker, protocol: str) -> None:
     field, bare = await ask(protocol, LOREM, "error-field"), await ask(protocol, LOREM, "error-bare")
-    # `[DONE]` follows in Chat.
+    # In Chat `[DONE]` follows an event.
     lines = [answer.body.removesuffix(b"data: [DONE]\n\n").splitlines() for answer in (field, bare)]
     last = [[line for line in of if line][-1] for of in lines]
     assert last[0].startswith(b'error: {"code": 500')
     assert json.loads(last[1]) == {"error": LIMIT}
+    assert bare.body.endswith(b"}\n")
     assert all(WORDS.encode() in line for line in last)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.simulator.quirks.asked import CHAT, GEMINI, LOREM, MESSAGES, TOOLS, Asker
+from tests.simulator.quirks.asked import CHAT, GEMINI, LOREM, MESSAGES, RESPONSES, TOOLS, Asker
 
 WORDS = {
     "end": "end",
@@ -29,6 +29,19 @@ async def test_the_last_reason_is_the_word(ask: Asker, protocol: str, name: str,
         assert odd.status == 400
     else:
         assert [reason for reason in odd.reasons if reason] == [word]
+
+
+@pytest.mark.parametrize(("name", "word"), WORDS.items())
+async def test_a_response_that_is_incomplete(ask: Asker, name: str, word: str) -> None:
+    usual, odd = await ask(RESPONSES, TOOLS), await ask(RESPONSES, TOOLS, f"finish-as-{name}")
+    if name in ("end", "end-turn", "capital-stop", "small-stop", "tool-use", "tool-calls"):
+        assert odd.status == 400
+        return
+    event, data = odd.events[-1]
+    assert event == data["type"] == "response.incomplete"
+    assert data["response"]["incomplete_details"] == {"reason": word}
+    assert len(data["response"]["output"]) == len(usual.data[-1]["response"]["output"]) == 3
+    assert data["response"]["usage"] == usual.data[-1]["response"]["usage"]
 
 
 @pytest.mark.parametrize(

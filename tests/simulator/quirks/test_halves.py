@@ -18,6 +18,9 @@ def test_at_least_one_delta() -> None:
     said, end = first_half(iter([Event(due, {}) for due in (-1, 0, 1)]))
     assert [event.due for event in said] == [-1, 0]
     assert len(end) == 1
+    said, end = first_half(iter([Event(due, {}) for due in (-1, 0)]))
+    assert [event.due for event in (*said, *end)] == [-1, 0]
+    assert len(end) == 1
 
 
 def test_only_a_block_that_is_open_is_stopped() -> None:

@@ -6,15 +6,16 @@ from simulator.quirks.registry import QUIRKS, chosen
 from tests.quirk_table import DOCUMENT, written_anew
 from tests.simulator.quirks.asked import ALL, LOREM, Asker, same, shown_by
 
-PAIRS = [(protocol, quirk.name) for quirk in QUIRKS.values() for protocol in quirk.protocols]
-
-
-@pytest.mark.parametrize(
+PAIRS = [
+    (protocol, quirk.name)
+    for quirk in QUIRKS.values()
+    for protocol in quirk.protocols
     # A body without an end is test_ends.py's.
-    ("protocol", "quirk"),
-    [pair for pair in PAIRS if QUIRKS[pair[1]].afterwards is None],
-    ids="-".join,
-)
+    if quirk.afterwards is None
+]
+
+
+@pytest.mark.parametrize(("protocol", "quirk"), PAIRS, ids=["-".join(pair) for pair in PAIRS])
 async def test_each_can_be_had_in_each_protocol_it_claims(ask: Asker, protocol: str, quirk: str) -> None:
     script, prompt = shown_by(quirk)
     odd = await ask(protocol, script, quirk, prompt)
@@ -22,6 +23,17 @@ async def test_each_can_be_had_in_each_protocol_it_claims(ask: Asker, protocol: 
     assert (odd.status == 200) != bool(QUIRKS[quirk].refusals)
     name = f"&quirk={quirk}".encode()
     assert same(odd.body).replace(name, b"") != same(usual.body) or odd.content_type != usual.content_type
+
+
+@pytest.mark.parametrize("protocol", ALL)
+@pytest.mark.parametrize(
+    "script", ["lorem?deltas=0", "lorem?deltas=1", "tools?deltas=2", "refusal?", "demo?deltas=30", "echo?"]
+)
+async def test_each_goes_with_every_script(ask: Asker, protocol: str, script: str) -> None:
+    for quirk in (name for pair, name in PAIRS if pair == protocol and name != "large-image"):
+        # The body ends as HTTP wants it, or this raises.
+        odd = await ask(protocol, f"{script}&rate=0", quirk)
+        assert (odd.status == 200) != bool(QUIRKS[quirk].refusals), quirk
 
 
 @pytest.mark.parametrize("protocol", ALL)
