@@ -1,4 +1,4 @@
-"""All quirks, by name."""
+"""All quirks, by name. `python -m tests.quirk_table` writes their table in docs/providers.md."""
 
 from collections.abc import Iterable
 from typing import Final

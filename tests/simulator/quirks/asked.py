@@ -16,12 +16,9 @@ LOREM = "lorem?deltas=6&rate=0"
 TOOLS = "tools?deltas=12&rate=0"
 REASONING = "reasoning?deltas=9&rate=0"
 
-NUMBERS = "echo?chunk=2&rate=0"
-"""A script whose deltas are numbers where the prompt is."""
-
 ODD_WITH = {
     "control-characters": ("echo?deltas=6&rate=0", "one\ttwo\x08three"),
-    "content-number": (NUMBERS, "123456"),
+    "content-number": ("echo?chunk=2&rate=0", "123456"),
     "reasoning-": (REASONING, PROMPT),
     "usage-reasoning": (REASONING, PROMPT),
     "content-index-counting": (REASONING, PROMPT),
@@ -30,7 +27,8 @@ ODD_WITH = {
     "call-only": (TOOLS, PROMPT),
     "arguments-": (TOOLS, PROMPT),
     "finish-as-": (TOOLS, PROMPT),
-    "block-index-zero": (TOOLS, PROMPT),
+    "block": (TOOLS, PROMPT),
+    "only-the-end": (TOOLS, PROMPT),
 }
 """By the beginning of a quirk's name: the script and the prompt that show it, where `lorem` does not."""
 
