@@ -148,6 +148,16 @@ def _an_address(url: str) -> str:
 Parts = Field(max_length=MAX_PARTS)
 
 
+def _or_none(value: Any) -> Any:
+    """Returns none for an empty list, which providers refuse and agents send, and for an empty text."""
+    return value or None
+
+
+def _or_empty(content: Any) -> Any:
+    """Returns an empty text for a list without parts, which providers refuse."""
+    return "" if content == [] else content
+
+
 class TextPart(_Strict):
     """Text inside a message."""
 
@@ -247,7 +257,7 @@ class SystemMessage(_Strict):
     """Instructions; `developer` is OpenAI's newer name for the same."""
 
     role: Literal["system", "developer"]
-    content: str | Annotated[list[TextPart], Parts]
+    content: Annotated[str | Annotated[list[TextPart], Parts], AfterValidator(_or_empty)]
     name: str | None = None
 
 
@@ -263,11 +273,11 @@ class AssistantMessage(_Strict):
     """An earlier answer."""
 
     role: Literal["assistant"]
-    content: str | Annotated[list[TextPart], Parts] | None = None
+    content: Annotated[str | Annotated[list[TextPart], Parts] | None, AfterValidator(_or_empty)] = None
     refusal: str | None = None
     name: str | None = None
-    tool_calls: Annotated[list[ToolCall], Parts] | None = None
-    reasoning: Annotated[list[Reasoning], Parts] | None = None
+    tool_calls: Annotated[Annotated[list[ToolCall], Parts] | None, AfterValidator(_or_none)] = None
+    reasoning: Annotated[Annotated[list[Reasoning], Parts] | None, AfterValidator(_or_none)] = None
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
@@ -280,7 +290,7 @@ class ToolMessage(_Strict):
     """A tool's result."""
 
     role: Literal["tool"]
-    content: str | Annotated[list[ResultPart], Parts]
+    content: Annotated[str | Annotated[list[ResultPart], Parts], AfterValidator(_or_empty)]
     tool_call_id: str = Field(min_length=1)
 
 
@@ -390,7 +400,9 @@ class GenerationRequest(_Strict):
         min_length=1, max_length=512, description="`provider/model`, or an alias from the configuration."
     )
     messages: list[Message] = Field(min_length=1, max_length=MAX_MESSAGES, description="The conversation so far.")
-    tools: list[Tool] | None = Field(default=None, max_length=1024, description="Functions the model may call.")
+    tools: Annotated[list[Tool] | None, AfterValidator(_or_none)] = Field(
+        default=None, max_length=1024, description="Functions the model may call."
+    )
     tool_choice: Literal["none", "auto", "required"] | NamedTool | None = Field(default=None)
     parallel_tool_calls: bool | None = Field(default=None)
     response_format: ResponseFormat | None = Field(
@@ -399,7 +411,9 @@ class GenerationRequest(_Strict):
     max_tokens: int | None = Field(default=None, ge=1, description="Most tokens of output.")
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, ge=0, le=1)
-    stop: str | Annotated[list[str], Field(max_length=16)] | None = Field(default=None)
+    stop: Annotated[str | Annotated[list[str], Field(max_length=16)] | None, AfterValidator(_or_none)] = Field(
+        default=None
+    )
     seed: int | None = Field(default=None)
     frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
     presence_penalty: float | None = Field(default=None, ge=-2, le=2)

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from shared.config.provider_settings import ProviderSettings
-from shared.request.capabilities import MIN_THINKING_TOKENS, claude_is, claude_version, lacks, sampled
+from shared.request.blank_texts import has_text
+from shared.request.capabilities import lacks
+from shared.request.claude_models import MIN_THINKING_TOKENS, claude_is, claude_version, sampled
 from shared.request.generation_request import (
     AssistantMessage,
     File,
@@ -23,6 +25,7 @@ from shared.request.generation_request import (
     data_of,
     is_data,
 )
+from shared.request.tool_schemas import object_schema
 from worker.providers.anthropic.reader import SIGNATURE_ORIGIN
 from worker.providers.provider import ProviderError
 
@@ -123,7 +126,7 @@ def _limits(request: GenerationRequest, model: str) -> dict[str, Any]:
 
 def _tool(tool: Tool) -> dict[str, Any]:
     fields = tool.function.model_dump(include={"name", "description", "strict"}, exclude_none=True)
-    return fields | {"input_schema": {"type": "object", **(tool.function.parameters or {})}}
+    return fields | {"input_schema": object_schema(tool.function.parameters)}
 
 
 def _tool_choice(request: GenerationRequest) -> dict[str, Any] | None:
@@ -152,6 +155,10 @@ def _messages(request: GenerationRequest) -> list[dict[str, Any]]:
             messages[-1]["content"] += blocks
         else:
             messages.append({"role": role, "content": blocks})
+    if messages and messages[-1]["role"] == "assistant" and messages[-1]["content"][-1]["type"] == "text":
+        # "final assistant content cannot end with trailing whitespace" (guide "Prefill Claude's response").
+        last = messages[-1]["content"][-1]
+        last["text"] = last["text"].rstrip()
     return messages
 
 
@@ -183,9 +190,9 @@ def _thought(item: Reasoning) -> list[dict[str, Any]]:
 
 
 def _texts(content: str | list[TextPart]) -> list[dict[str, Any]]:
-    """Returns text blocks, and no empty ones, which the protocol refuses."""
+    """Returns text blocks, and no blank ones, which the protocol refuses."""
     texts = [content] if isinstance(content, str) else [part.text for part in content]
-    return [{"type": "text", "text": text} for text in texts if text]
+    return [{"type": "text", "text": text} for text in texts if has_text(text)]
 
 
 def _content(content: str | Sequence[TextPart | ImagePart | FilePart]) -> list[dict[str, Any]]:

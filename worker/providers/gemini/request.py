@@ -23,6 +23,7 @@ from shared.request.generation_request import (
     data_of,
     is_data,
 )
+from shared.request.tool_schemas import object_schema
 from worker.providers.gemini.reader import SIGNATURE_ORIGIN
 from worker.providers.provider import ProviderError
 
@@ -103,7 +104,9 @@ def _thinking(request: GenerationRequest, model: str) -> dict[str, Any] | None:
 
 def _declaration(function: FunctionTool) -> dict[str, Any]:
     fields = function.model_dump(include={"name", "description"}, exclude_none=True)
-    return fields | ({"parametersJsonSchema": function.parameters} if function.parameters else {})
+    schema = object_schema(function.parameters)
+    # Without arguments it has none: an object without properties is one that the service may refuse.
+    return fields if schema == object_schema(None) else fields | {"parametersJsonSchema": schema}
 
 
 def _calling(request: GenerationRequest) -> dict[str, Any] | None:

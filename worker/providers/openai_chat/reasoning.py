@@ -10,11 +10,8 @@ from typing import Any
 from msgspec import UNSET, Struct, UnsetType
 
 from shared.config.provider_settings import ProviderSettings
+from shared.request.dumped_reasoning import LITELLM_TAG, OPENROUTER_TAG
 from shared.request.generation_request import Reasoning
-
-OPENROUTER_TAG = "openrouter/"
-"""Begins the tag; what follows is the format."""
-LITELLM_TAG = "litellm"
 
 
 class Thought(Struct):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from shared.request.capabilities import lacks, media_type
+from shared.request.capabilities import has_tools, lacks, media_type, openai_model
 from shared.request.generation_request import (
     AssistantMessage,
     File,
@@ -21,6 +21,8 @@ from shared.request.generation_request import (
     TextPart,
     ToolMessage,
 )
+from shared.request.openai_models import taken
+from shared.request.tool_schemas import object_schema
 from worker.providers.openai_responses.event import ENCRYPTION_ORIGIN
 from worker.providers.provider import ProviderError
 
@@ -37,7 +39,8 @@ def body(request: GenerationRequest, model: str, *, background: bool, encrypted:
     other is not stored. System and developer messages stay where they stand. Raises ProviderError `bad_request` for
     what the protocol cannot say, which the API refuses before.
     """
-    if missing := lacks(request, "openai-responses"):
+    asked = request.model_copy(update={"model": f"/{model}"})
+    if missing := lacks(asked, "openai-responses"):
         raise ProviderError("bad_request", f"{missing[0].pointer} {missing[0].remedy}", retryable=False)
     items = [item for message in request.messages for item in _items(message)]
     fields: dict[str, Any] = {"model": model, "input": items, "stream": True, "store": background}
@@ -47,16 +50,17 @@ def body(request: GenerationRequest, model: str, *, background: bool, encrypted:
         fields["include"] = [INCLUDE_ENCRYPTED]
     if request.max_tokens is not None:
         fields["max_output_tokens"] = request.max_tokens
-    if request.tools is not None:
+    if request.tools:
         fields["tools"] = [_tool(tool.function) for tool in request.tools]
-    if request.tool_choice is not None:
+    if request.tool_choice is not None and has_tools(request):
         fields["tool_choice"] = _choice(request.tool_choice)
     if request.response_format is not None:
         fields["text"] = {"format": _format(request.response_format)}
+    known = openai_model(asked, None)
     if (effort := request.reasoning_effort) is not None:
         # What viewers see of it; without this the reasoning stays with the provider.
-        fields["reasoning"] = {"effort": effort} | ({} if effort == "none" else {"summary": "auto"})
-    return fields | request.given(*_SAME)
+        fields["reasoning"] = {"effort": known.effort(effort)} | ({} if effort == "none" else {"summary": "auto"})
+    return fields | taken(request, known, request.given(*_SAME))
 
 
 def _tool(function: FunctionTool) -> dict[str, Any]:
@@ -64,7 +68,7 @@ def _tool(function: FunctionTool) -> dict[str, Any]:
     return {
         "type": "function",
         "name": function.name,
-        "parameters": function.parameters or {"type": "object", "properties": {}},
+        "parameters": object_schema(function.parameters),
         "strict": bool(function.strict),
     } | ({} if function.description is None else {"description": function.description})
 

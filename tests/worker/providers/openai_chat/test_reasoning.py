@@ -9,8 +9,9 @@ import pytest
 from msgspec import UNSET
 
 from shared.config.provider_settings import ProviderSettings
+from shared.request.dumped_reasoning import LITELLM_TAG
 from shared.request.generation_request import GenerationRequest
-from worker.providers.openai_chat.reasoning import LITELLM_TAG, Thought, read_block, read_detail
+from worker.providers.openai_chat.reasoning import Thought, read_block, read_detail
 from worker.providers.openai_chat.request import body
 
 Ask = Callable[..., GenerationRequest]

@@ -139,6 +139,7 @@ def test_reasoning_goes_back_where_it_is_ours(
 
 SCHEMA = {"type": "object", "properties": {"x": {"type": "integer"}}}
 FUNCTION = {"name": "rain", "description": "Rain.", "parameters": SCHEMA, "strict": True}
+WEB_SEARCH = {"extra": {"acme": {"tools": [{"type": "web_search"}]}}}
 
 
 @pytest.mark.parametrize(
@@ -166,11 +167,13 @@ FUNCTION = {"name": "rain", "description": "Rain.", "parameters": SCHEMA, "stric
                 ]
             },
         ),
-        ({"tool_choice": "required"}, {"tool_choice": "required"}),
+        ({"tool_choice": "required", **WEB_SEARCH}, {"tool_choice": "required"}),
         (
-            {"tool_choice": {"type": "function", "function": {"name": "rain"}}},
+            {"tool_choice": {"type": "function", "function": {"name": "rain"}}, **WEB_SEARCH},
             {"tool_choice": {"type": "function", "name": "rain"}},
         ),
+        # Without anything to choose from it means nothing.
+        ({"tool_choice": "auto", "tools": []}, {}),
         ({"response_format": {"type": "text"}}, {"text": {"format": {"type": "text"}}}),
         ({"response_format": {"type": "json_object"}}, {"text": {"format": {"type": "json_object"}}}),
         (
