@@ -247,7 +247,7 @@ async def test_list(api: Api) -> None:
     for _ in range(5):
         ids.append(await api.post())
         await asyncio.sleep(0.002)
-    await api.client.post(f"/v1/generations/{ids[2]}/cancel")
+    await cancelled(api, ids[2])
     first = (await api.client.get("/v1/generations", params={"limit": 3})).json()
     assert [item["id"] for item in first["data"]] == ids[:1:-1]
     assert [item["state"] for item in first["data"]] == ["queued", "queued", "cancelled"]
