@@ -28,7 +28,7 @@ class Contents:
     def begin(self, item: Item, place: PartPlace, index: int) -> Said:
         """Returns the part that begins, unless it has begun."""
         said = item.indices.get((place.slot, index))
-        if said is not None and said.kind == place.kind:
+        if said is not None and said.kind == place.kind and not said.told:
             return said
         if (latest := self._latest(item, place)) is not None and not (latest.ended or latest.told or latest.text):
             item.indices[place.slot, index] = latest
@@ -41,12 +41,12 @@ class Contents:
         Raises ProviderError `invalid_response` for a part that did not begin, where another broke off.
         """
         said = item.indices.get((place.slot, index))
-        if said is not None and said.kind == place.kind and not said.ended:
+        if said is not None and said.kind == place.kind and not (said.ended or said.told):
             return said
         if said is None and broken_off(item.parts, place.slot):
             raise self._parts.misfit()
         latest = self._latest(item, place)
-        if said is None and latest is not None and not (latest.ended or latest.told or item.resumed):
+        if latest is not None and not (latest.ended or latest.told or item.resumed):
             item.indices[place.slot, index] = latest
             return latest
         return self._new(item, place, index)
@@ -63,8 +63,9 @@ class Contents:
         if not text:
             return said or (pool[-1] if pool else None), True
         untold = [one for one in pool if teller not in one.told]
-        fitting = (one for one in [*([said] if said else ()), *untold] if self._parts.rest(one, text) is not None)
-        found = next(fitting, None) or said or (untold[0] if untold else None)
+        ordered = sorted(untold, key=lambda one: one is not said) + ([said] if said else [])
+        fitting = (one for one in ordered if self._parts.rest(one, text) is not None)
+        found = next(fitting, None) or next((one for one in ordered if one in untold or not one.ended), None)
         if found is None and not pool:
             found = self._adopted(item, place, text)
         if found is None and broken_off(item.parts, place.slot):
@@ -160,12 +161,14 @@ class Contents:
     def _fit(self, item: Item, place: PartPlace, said: Said, text: str, teller: str) -> bool:
         again, rest = text == said.other, self._parts.rest(said, text)
         said.told.add(teller)
-        if rest is None and not again:
+        if again or (rest is None and text in said.text):
+            return True
+        if rest is None:
             self._compare([said], said.text, text)
-            said.other = text
+            if sum(one is said for one in item.indices.values()) == 1:
+                said.other = text  # else several contents are in it, and this is said of one of them
             return False
-        if rest and not again:
-            self._add(item, place, said, rest)
+        self._add(item, place, said, rest)
         return True
 
     def _elsewhere(self, item: Item | None, place: PartPlace, wholes: Sequence[Content]) -> list[Said]:
@@ -179,11 +182,13 @@ class Contents:
         """Returns how much of all this these parts have said; None where they say something else."""
         for one in pool:
             one.told.add(teller)
-        if not whole or "".join(one.text for one in pool) == whole:
+        said = "".join(one.text for one in pool)
+        if not whole or said == whole:
             return len(scalar(whole))
-        said, whole = scalar("".join(one.final for one in pool)), scalar(whole)
-        if whole.startswith(said):
-            return len(said)
+        whole = scalar(whole)
+        for said in (scalar(said), scalar("".join(one.final for one in pool))):
+            if whole.startswith(said):
+                return len(said)
         self._compare(pool, said, whole)
         for one in pool:
             one.other = ""
@@ -192,6 +197,8 @@ class Contents:
 
     def _add(self, item: Item, place: PartPlace, said: Said, rest: str) -> Said:
         """Says the rest of a part, in another one if it has ended. Text cannot be added before other text."""
+        if not rest:
+            return said
         if place.kind == "text" and next(one for one in reversed(self._parts.all) if one.kind == "text") is not said:
             raise self._parts.gap()
         if said.ended:
@@ -212,7 +219,6 @@ def _pool(saids: Sequence[Said], place: PartPlace) -> list[Said]:
 
 
 def lacks(said: str, whole: str) -> bool:
-    """Says whether something of a text is missing in what was said, and not only white space around it."""
-    said, whole = said.strip(), whole.strip()
+    """Says whether something of a text is missing in what was said, which is otherwise the same."""
     left = iter(whole)
     return len(said) < len(whole) and all(letter in left for letter in said)
