@@ -93,6 +93,8 @@ class Items:
         item = self._search(place, item_id, type, call_id)
         if item is None:
             item = self._add(Item(item_id or "", type, place, call_id=call_id))
+        elif item_id and not item.id:
+            self._name(item, place, item_id)
         self._last_key, self._last = key, item
         return item
 
@@ -119,6 +121,8 @@ class Items:
         """Returns the item that ends, of which nothing may have come before."""
         self._last_key = None
         item = self._search(place, item_id, type, call_id)
+        if item is None or not item.call_id:
+            item = self._called(call_id) or item
         if item is None or not _fits(item, type) or not _agree(item.call_id, call_id):
             item = self._add(Item(item_id or "", type, place, late=True))
         return self._learn(item, place, item_id, type)
@@ -146,20 +150,31 @@ class Items:
             if any(item is other for other in placed):
                 return item
         # Where one id is known at another place, the place is wrong (vLLM), unless ids are repeated.
-        if named and (_agree(named[-1].place, place) or not (named[-1].finished or len(named) > 1)):
+        if named and (
+            _agree(named[-1].place, place) or (_fits(named[-1], type) and not named[-1].finished and len(named) == 1)
+        ):
             return named[-1]
         for item in reversed(placed):
             if _fits(item, type) and not (item.finished and item_id and item.id and item.id != item_id):
                 return item
-        if call_id:
-            return next((item for item in reversed(self._all) if item.call_id == call_id), None)
-        if place is None and not named and (not item_id or type not in _CALLS):
-            # Its id was changed, or it has none.
-            return next((i for i in reversed(self._all) if not i.finished and not i.resumed and _fits(i, type)), None)
-        return None
+        if (called := self._called(call_id)) is not None or place is not None or named:
+            return called
+        # Its id was changed, or it has none. Calls may grow in turns, so that another id is another call.
+        left = [
+            i for i in self._all if not (i.finished or i.resumed) and _fits(i, type) and _agree(i.call_id, call_id)
+        ]
+        if item_id and type in _CALLS:
+            return next((item for item in left if not item.id), None)
+        return left[-1] if left else None
+
+    def _called(self, call_id: str | None) -> Item | None:
+        return next((item for item in self._all if _same(item.call_id, call_id) and not item.finished), None)
 
     def _learn(self, item: Item, place: int | None, item_id: str | None, type: str) -> Item:
         item.known, item.type = True, type
+        return self._name(item, place, item_id)
+
+    def _name(self, item: Item, place: int | None, item_id: str | None) -> Item:
         if item_id and not item.id:
             item.id = item_id
             for said in item.parts:

@@ -6,6 +6,7 @@ name, scalars another type.
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from itertools import count
@@ -24,7 +25,7 @@ from worker.providers.provider import ProviderError, ProviderEvent
 Event = dict[str, Any]
 Damage = Callable[[list[Event], st.DataObject], list[Event]]
 
-WORDS = st.text("ab 1\n😀\\\"", min_size=1, max_size=9)
+WORDS = st.text('ab 1\n😀\\"', min_size=1, max_size=9)
 ARGUMENTS = st.dictionaries(st.sampled_from("ab"), st.one_of(st.integers(0, 9), WORDS), max_size=2).map(json.dumps)
 
 
@@ -78,7 +79,7 @@ def told(events: list[ProviderEvent]) -> Told:
     end = events[-1]
     assert isinstance(end, Completed)
     assert (end.finish_reason == "tool_calls") == bool(calls)
-    made = sorted((part.name or "", json.dumps(json.loads(arguments))) for part, arguments in calls)
+    made = sorted((part.name or "", json.dumps(json.loads(arguments or "{}"))) for part, arguments in calls)
     return text, reasoning, made, end.usage
 
 
@@ -125,7 +126,7 @@ def rename(events: list[Event], data: st.DataObject) -> list[Event]:
     for event in events:
         for place, field in named(event):
             if how == "none":
-                del place[field]
+                place.pop(field, None)
             elif how != "end" or event is events[-1]:
                 new = f"x{next(fresh)}"
                 place[field] = {"each": new, "end": new, "one": "x", "empty": "", "null": None}[how]
@@ -180,6 +181,45 @@ def keep_alive(events: list[Event], data: st.DataObject) -> list[Event]:
     return events
 
 
+def strip(events: list[Event], data: st.DataObject) -> list[Event]:
+    """Items begin without what they will be named."""
+    lost = data.draw(st.sets(st.sampled_from(["name", "call_id", "id", "arguments", "content", "summary"])))
+    for event in events:
+        if event["type"] == "response.output_item.added":
+            event["item"] = {field: value for field, value in event["item"].items() if field not in lost}
+    return events
+
+
+def double(events: list[Event], data: st.DataObject) -> list[Event]:
+    """Events that repeat a content or arguments come twice."""
+    ends = {event["type"] for event in events if event["type"].endswith(".done")}
+    kinds = sorted(ends - {"response.output_item.done"})
+    doubled = data.draw(st.sets(st.sampled_from(kinds))) if kinds else set()
+    return [copy.deepcopy(event) for event in events for _ in range(1 + (event["type"] in doubled))]
+
+
+def interleave(events: list[Event], data: st.DataObject) -> list[Event]:
+    """Calls that are made at the same time grow in turns."""
+    about = [event for event in events if "fc_" in json.dumps(event) and "response" not in event]
+    queues: dict[int, list[Event]] = {}
+    for event in about:
+        queues.setdefault(event["output_index"], []).append(event)
+    mixed = iter(
+        [queues[turn].pop(0) for turn in data.draw(st.permutations([event["output_index"] for event in about]))]
+    )
+    rest = [event for event in events if event not in about]
+    return rest[:2] + list(mixed) + rest[2:]
+
+
+def say_objects(events: list[Event], _: st.DataObject) -> list[Event]:
+    """Arguments that are said once more are objects."""
+    for event in events:
+        for place in (event, event.get("item") or {}, *(event.get("response") or {}).get("output", ())):
+            if place.get("arguments"):
+                place["arguments"] = json.loads(place["arguments"])
+    return events
+
+
 def rename_end(events: list[Event], data: st.DataObject) -> list[Event]:
     """The end has another type, or none."""
     (end,) = [event for event in events if event["type"] == "response.completed"]
@@ -188,7 +228,8 @@ def rename_end(events: list[Event], data: st.DataObject) -> list[Event]:
 
 
 DAMAGES: tuple[Damage, ...] = (
-    lose, lose_kinds, lose_output, rename, move, renumber, retype, keep_alive, rename_end,
+    interleave, lose, lose_kinds, lose_output, strip, rename, move, renumber, retype, say_objects, double, keep_alive,
+    rename_end,
 )  # fmt: skip
 
 
