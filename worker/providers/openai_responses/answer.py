@@ -1,11 +1,11 @@
 """What a Responses answer says, item by item: its contents and calls, and in the end what of them is missing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from shared.log.snapshots import PartSoFar
 from worker.providers.lenient_json import read_object
-from worker.providers.openai_responses.calls import Calls
+from worker.providers.openai_responses.calls import ITEM_DONE, Calls, Keep, all_arguments
 from worker.providers.openai_responses.contents import RESPONSE, Contents, Left
 from worker.providers.openai_responses.event import (
     CODE_DELTA,
@@ -20,25 +20,18 @@ from worker.providers.openai_responses.event import (
     ResponsesEvent,
     spoken,
 )
-from worker.providers.openai_responses.items import Item, Items, Wanted
+from worker.providers.openai_responses.item import CALLS, Item
+from worker.providers.openai_responses.items import Items, Wanted
 from worker.providers.openai_responses.parts import Parts, Said
 from worker.providers.openai_responses.tools import (
     ARGUMENT_OF_CALL,
     ITEM_TYPES,
-    TOOL_OF_ITEM,
-    arguments_of,
     escaped,
     rest_of,
-    result_of,
 )
 from worker.providers.openai_responses.whole_response import Content, content_of, contents_of, output_of, word
 
 _CODE = '{"code":"'
-_RESULT = PartPlace("result", "tool_result", "")
-_FILE = PartPlace("file", "file", "")
-_ITEM_DONE = "response.output_item.done"
-
-Keep = Callable[[dict[str, Any]], None]
 
 
 class Answer:
@@ -46,7 +39,7 @@ class Answer:
 
     def __init__(self, name: str, earlier: Sequence[PartSoFar], keep: Keep, *, resumes: bool) -> None:
         self.parts = Parts(name)
-        self.calls = Calls(name, self.parts)
+        self.calls = Calls(name, self.parts, keep)
         self._name = name
         self._items = Items(self.parts, earlier)
         self._contents = Contents(self.parts)
@@ -135,7 +128,7 @@ class Answer:
         """Begins an item; the parts of a message or of reasoning begin with its contents."""
         kind, call_id = str(fields.get("type")), word(fields, "call_id")
         item = self._items.begin(place, word(fields, "id"), kind, call_id)
-        if _is_call(kind):
+        if kind in CALLS:
             self.calls.learn(item, name=word(fields, "name"), call_id=call_id)
 
     def _finish_item(self, event: ResponsesEvent, data: bytes) -> None:
@@ -150,7 +143,7 @@ class Answer:
         )
         if kind in ITEM_TYPES:
             contents = _contents(kind, fields)
-            left, agreed = self._contents.said(item, contents, _ITEM_DONE)
+            left, agreed = self._contents.said(item, contents, ITEM_DONE)
             self._finish(item, kind, fields, contents, left)
         if kind not in ITEM_TYPES or not agreed:
             self._keep(read_object(self._name, data))
@@ -159,23 +152,16 @@ class Answer:
     def _finish(self, item: Item, kind: str, fields: dict[str, Any], contents: Sequence[Content], left: Left) -> None:
         """Adds what was missing of an item, and ends its parts with what only its end has."""
         if not item.finished and (rest := rest_of(kind, fields)):
-            self._keep({"type": _ITEM_DONE, "item": {"id": fields.get("id"), "type": kind} | rest})
-        if _is_call(kind):
-            self._finish_call(item, kind, fields)
+            self._keep({"type": ITEM_DONE, "item": {"id": fields.get("id"), "type": kind} | rest})
+        if kind in CALLS:
+            self.calls.take(item, kind, fields)
             return
         if item.late and any(content.place is None for content in contents):
-            self._keep({"type": _ITEM_DONE, "item": fields})
+            self._keep({"type": ITEM_DONE, "item": fields})
         self._contents.add(item, contents, left)
         if kind == "message":
             self._contents.cite_all(item, contents)
         self._close(item, word(fields, "encrypted_content") if kind == "reasoning" else None)
-
-    def _finish_call(self, item: Item, kind: str, fields: dict[str, Any]) -> None:
-        said = self.calls.learn(item, name=word(fields, "name"), call_id=word(fields, "call_id"))
-        if not self.calls.complete(item, said, _arguments(kind, fields)):
-            self._keep({"type": _ITEM_DONE, "item": fields})
-        self.calls.finish(item, said)
-        self._take_results(item, kind, fields)
 
     def _close(self, item: Item, encrypted: str | None) -> None:
         """Ends the parts of a message or of reasoning; what is encrypted stands on the last one."""
@@ -190,32 +176,6 @@ class Answer:
         for said in item.parts:
             self.parts.end(said, encrypted=encrypted if said is item.parts[-1] else None)
 
-    def _take_results(self, item: Item, kind: str, fields: dict[str, Any]) -> None:
-        if kind == "image_generation_call" and (image := word(fields, "result")):
-            format = word(fields, "output_format") or "png"
-            media_type = "image/svg+xml" if format == "svg" else f"image/{format}"
-            file = item.one("file") or self._add(item, self.parts.begin(_FILE, item.id, media_type=media_type))
-            self._take_result(file, image, fields)
-        if kind in TOOL_OF_ITEM and (result := result_of(kind, fields)) is not None:
-            name = word(fields, "name") if kind == "mcp_call" else TOOL_OF_ITEM[kind].name
-            answered = item.one("result") or self._add(item, self.parts.begin(_RESULT, item.id, name=name))
-            self._take_result(answered, result, fields)
-
-    def _add(self, item: Item, said: Said) -> Said:
-        item.parts.append(said)
-        return said
-
-    def _take_result(self, said: Said, result: str, fields: dict[str, Any]) -> None:
-        if said.ended:
-            return
-        rest = self.parts.rest(said, result)
-        if rest is None and said.earlier is not None:
-            raise self.parts.misfit()
-        if rest is None:
-            self._keep({"type": _ITEM_DONE, "item": fields})
-        self.parts.say(said, rest or "")
-        self.parts.end(said)
-
     def end(self, response: dict[str, Any], *, cut: bool) -> None:
         """Adds what only the whole response says, and ends what is still open. Raises ProviderError.
 
@@ -224,7 +184,7 @@ class Answer:
         output = output_of(response)
         kinds = [str(fields.get("type")) for fields in output]
         wanted = [
-            Wanted(place, word(fields, "id"), kind, word(fields, "call_id"), _arguments(kind, fields))
+            Wanted(place, word(fields, "id"), kind, word(fields, "call_id"), all_arguments(kind, fields))
             for place, (kind, fields) in enumerate(zip(kinds, output, strict=True))
         ]
         found = self._items.match(wanted)
@@ -234,7 +194,7 @@ class Answer:
                 item = self.calls.known(word(fields, "name"), one.text)
             items.append(item or self._items.add(one.id, one.type))
             if item is None and one.type not in ITEM_TYPES and not self._resumes:
-                self._keep({"type": _ITEM_DONE, "output_index": one.place, "item": fields})
+                self._keep({"type": ITEM_DONE, "output_index": one.place, "item": fields})
         contents = [_contents(kind, fields) for kind, fields in zip(kinds, output, strict=True)]
         left, agreed = self._contents.said(None, [content for own in contents for content in own], RESPONSE)
         for item, kind, fields, own in zip(items, kinds, output, contents, strict=True):
@@ -243,18 +203,8 @@ class Answer:
         if not agreed:
             self._keep({"type": "response.completed", "response": {"output": output}})
         for call in self.calls.end(cut=cut):
-            self._keep({"type": _ITEM_DONE, "item": call})
+            self._keep({"type": ITEM_DONE, "item": call})
         self.parts.end_all()
-
-
-def _is_call(kind: str) -> bool:
-    return kind in ARGUMENT_OF_CALL or kind in TOOL_OF_ITEM
-
-
-def _arguments(kind: str, fields: dict[str, Any]) -> str:
-    if kind in ARGUMENT_OF_CALL:
-        return spoken(fields.get(ARGUMENT_OF_CALL[kind]), "call") or ""
-    return arguments_of(kind, fields) if kind in TOOL_OF_ITEM else ""
 
 
 def _contents(kind: str, fields: dict[str, Any]) -> list[Content]:

@@ -4,28 +4,38 @@ Endpoints send arguments before the item that names the call, or without it; wha
 """
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from shared.sse_decoder import MAX_EVENT_BYTES
 from worker.providers.errors import problem
 from worker.providers.finish_reasons import is_json
-from worker.providers.openai_responses.event import PartPlace
-from worker.providers.openai_responses.items import Item
+from worker.providers.openai_responses.event import PartPlace, spoken
+from worker.providers.openai_responses.item import Item
 from worker.providers.openai_responses.parts import Parts, Said
-from worker.providers.openai_responses.tools import ARGUMENT_OF_CALL, TOOL_OF_ITEM
+from worker.providers.openai_responses.tools import ARGUMENT_OF_CALL, TOOL_OF_ITEM, arguments_of, result_of
+from worker.providers.openai_responses.whole_response import word
 
 _CALL = PartPlace("call", "tool_call", "function_call")
+_RESULT = PartPlace("result", "tool_result", "")
+_FILE = PartPlace("file", "file", "")
 _NOTHING = "{}"
+
+ITEM_DONE = "response.output_item.done"
+
+Keep = Callable[[dict[str, Any]], None]
+"""Takes what has no place in our events."""
 
 
 class Calls:
     """The calls of one answer."""
 
-    def __init__(self, name: str, parts: Parts) -> None:
+    def __init__(self, name: str, parts: Parts, keep: Keep) -> None:
         self.made = False
         """The answer has a call that the caller runs."""
         self._name = name
         self._parts = parts
+        self._keep = keep
         self._items: list[Item] = []
         self._held = 0
 
@@ -79,11 +89,45 @@ class Calls:
             self._say(said, rest)
         return True
 
-    def finish(self, item: Item, said: Said) -> None:
+    def take(self, item: Item, kind: str, fields: dict[str, Any]) -> None:
+        """Takes a call as its item says it, with its result, and ends it."""
+        said = self.learn(item, name=word(fields, "name"), call_id=word(fields, "call_id"))
+        if not self.complete(item, said, all_arguments(kind, fields)):
+            self._keep({"type": ITEM_DONE, "item": fields})
+        self._finish(item, said)
+        self._take_results(item, kind, fields)
+
+    def _finish(self, item: Item, said: Said) -> None:
         """Ends a call that its item has ended; without a word of arguments, the whole response may have them."""
         if said.text or said.told or item.nothing:
             self._say_nothing(item, said)
             self._parts.end(said)
+
+    def _take_results(self, item: Item, kind: str, fields: dict[str, Any]) -> None:
+        if kind == "image_generation_call" and (image := word(fields, "result")):
+            format = word(fields, "output_format") or "png"
+            media_type = "image/svg+xml" if format == "svg" else f"image/{format}"
+            file = item.one("file") or self._add(item, self._parts.begin(_FILE, item.id, media_type=media_type))
+            self._take_result(file, image, fields)
+        if kind in TOOL_OF_ITEM and (result := result_of(kind, fields)) is not None:
+            name = word(fields, "name") if kind == "mcp_call" else TOOL_OF_ITEM[kind].name
+            answered = item.one("result") or self._add(item, self._parts.begin(_RESULT, item.id, name=name))
+            self._take_result(answered, result, fields)
+
+    def _add(self, item: Item, said: Said) -> Said:
+        item.parts.append(said)
+        return said
+
+    def _take_result(self, said: Said, result: str, fields: dict[str, Any]) -> None:
+        if said.ended:
+            return
+        rest = self._parts.rest(said, result)
+        if rest is None and said.earlier is not None:
+            raise self._parts.misfit()
+        if rest is None:
+            self._keep({"type": ITEM_DONE, "item": fields})
+        self._parts.say(said, rest or "")
+        self._parts.end(said)
 
     def end(self, *, cut: bool) -> list[dict[str, Any]]:
         """Ends all calls with the answer, of which nothing may be missing unless it was `cut`.
@@ -145,6 +189,13 @@ class Calls:
         if item.nothing:
             item.nothing = False
             self._say(said, _NOTHING)
+
+
+def all_arguments(kind: str, fields: dict[str, Any]) -> str:
+    """Returns what an item of this type is called with; nothing for one that is no call."""
+    if kind in ARGUMENT_OF_CALL:
+        return spoken(fields.get(ARGUMENT_OF_CALL[kind]), "call") or ""
+    return arguments_of(kind, fields) if kind in TOOL_OF_ITEM else ""
 
 
 def _equal(said: str, whole: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from worker.providers.openai_responses.event import REASONING, SUMMARY, TEXT, PartPlace
-from worker.providers.openai_responses.items import Item
+from worker.providers.openai_responses.item import Item
 from worker.providers.openai_responses.parts import Parts, Said, broken_off, scalar
 from worker.providers.openai_responses.whole_response import Content, objects
 
@@ -104,8 +104,8 @@ class Contents:
                 continue
             last = self._latest(item, place)
             if said:
-                last = last or _pool(self._parts.all, place)[-1]
-            elif last is None or last.ended or last.text:
+                last = last or next(reversed(_pool(self._parts.all, place)), None)
+            if last is None or (not said and (last.ended or last.text)):
                 last = self._new(item, place, None)
             self.cite_rest(self._add(item, place, last, text[said:]), fields.get("annotations"))
 
@@ -185,10 +185,9 @@ class Contents:
         said = "".join(one.text for one in pool)
         if not whole or said == whole:
             return len(scalar(whole))
-        whole = scalar(whole)
-        for said in (scalar(said), scalar("".join(one.final for one in pool))):
-            if whole.startswith(said):
-                return len(said)
+        said, final, whole = scalar(said), scalar("".join(one.final for one in pool)), scalar(whole)
+        if whole.startswith((said, final)):
+            return len(said if whole.startswith(said) else final)
         self._compare(pool, said, whole)
         for one in pool:
             one.other = ""

@@ -7,46 +7,10 @@ id, or none: an item is known by its id and its place together, else by either t
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from msgspec import Struct, field
-
 from shared.log.snapshots import PartSoFar
-from worker.providers.openai_responses.event import Slot
-from worker.providers.openai_responses.parts import Parts, Said
-from worker.providers.openai_responses.tools import ARGUMENT_OF_CALL, TOOL_OF_ITEM
-
-_CALLS = ARGUMENT_OF_CALL.keys() | TOOL_OF_ITEM.keys()
-
-
-class Item(Struct, eq=False):
-    """One output item: a message, a call, a chain of thought."""
-
-    id: str = ""
-    type: str | None = None
-    place: int | None = None
-    """Its `output_index`."""
-    known: bool = False
-    """Its beginning or end was read, here or in an earlier attempt, so that its type is certain."""
-    resumed: bool = False
-    """It has parts from earlier attempts."""
-    finished: bool = False
-    """Its end was read."""
-    late: bool = False
-    """Nothing of it came before its end."""
-    matched: bool = False
-    """The whole response has it."""
-    sealed: bool = False
-    """What is encrypted of it was said."""
-    parts: list[Said] = field(default_factory=list)
-    indices: dict[tuple[Slot, int], Said] = field(default_factory=dict)
-    """Its contents and summaries by the number that the events give them."""
-    name: str | None = None
-    call_id: str | None = None
-    nothing: bool = False
-    """Its arguments begin with `{}`: that may be all, or nothing of what follows."""
-
-    def one(self, slot: Slot) -> Said | None:
-        """Returns its newest part of this slot."""
-        return next((said for said in reversed(self.parts) if said.slot == slot), None)
+from worker.providers.openai_responses.item import CALLS, TYPES, Item, agree, alike, fits, same, tool_named
+from worker.providers.openai_responses.parts import Parts
+from worker.providers.openai_responses.tools import ARGUMENT_OF_CALL
 
 
 class Wanted(NamedTuple):
@@ -76,10 +40,10 @@ class Items:
         item = known[0] if known else self._add(Item(part.item_id or "", known=True, resumed=True))
         said = parts.restore(part)
         if item.type is None:
-            item.type = _TYPES.get(said.kind)
+            item.type = TYPES.get(said.kind)
         if said.slot == "call":
             item.name, item.call_id = part.name, part.call_id
-            item.type = "function_call" if part.executor == "client" else _tool_named(part.name)
+            item.type = "function_call" if part.executor == "client" else tool_named(part.name)
         item.sealed = item.sealed or part.encrypted is not None
         index = sum(known.slot == said.slot for known in item.parts)
         item.parts.append(said)
@@ -104,13 +68,13 @@ class Items:
         found = [
             item
             for item in self._all
-            if _fits(item, type)
+            if fits(item, type)
             and not item.finished
-            and _agree(item.call_id, call_id)
+            and agree(item.call_id, call_id)
             and (
-                (_same(item.place, place) and (not item.known or not item_id or item.id in ("", item_id)))
-                or (_same(item.id, item_id) and (not item.known or _agree(item.place, place)))
-                or (not item.known and _agree(item.place, place) and _agree(item.id, item_id))
+                (same(item.place, place) and (not item.known or not item_id or item.id in ("", item_id)))
+                or (same(item.id, item_id) and (not item.known or agree(item.place, place)))
+                or (not item.known and agree(item.place, place) and agree(item.id, item_id))
             )
         ]
         exact = [item for item in found if item.id == item_id]
@@ -123,17 +87,17 @@ class Items:
         item = self._search(place, item_id, type, call_id)
         if item is None or not item.call_id:
             item = self._called(call_id) or item
-        if item is None or not _fits(item, type) or not _agree(item.call_id, call_id):
+        if item is None or not fits(item, type) or not agree(item.call_id, call_id):
             item = self._add(Item(item_id or "", type, place, late=True))
         return self._learn(item, place, item_id, type)
 
     def match(self, wanted: Sequence[Wanted]) -> list[Item | None]:
         """Returns what is already known of each item of the whole response: by its ids, its place, else its order."""
         found: list[Item | None] = [None] * len(wanted)
-        for same in _MATCHES:
+        for rule in _MATCHES:
             for index, one in enumerate(wanted):
                 if found[index] is None:
-                    found[index] = item = next((item for item in self._all if _may_be(item, one, same)), None)
+                    found[index] = item = next((item for item in self._all if _may_be(item, one, rule)), None)
                     if item is not None:
                         item.matched = True
                         self._learn(item, None, one.id, one.type)
@@ -144,31 +108,29 @@ class Items:
         return self._add(Item(item_id or "", type, known=True, late=True, matched=True))
 
     def _search(self, place: int | None, item_id: str | None, type: str, call_id: str | None) -> Item | None:
-        named = [i for i in self._by_id.get(item_id, ()) if _alike(i, type)] if item_id else []
-        placed = [i for i in self._by_place.get(place, ()) if _alike(i, type)] if place is not None else []
+        named = [i for i in self._by_id.get(item_id, ()) if alike(i, type)] if item_id else []
+        placed = [i for i in self._by_place.get(place, ()) if alike(i, type)] if place is not None else []
         for item in reversed(named):
             if any(item is other for other in placed):
                 return item
         # Where one id is known at another place, the place is wrong (vLLM), unless ids are repeated.
         if named and (
-            _agree(named[-1].place, place) or (_fits(named[-1], type) and not named[-1].finished and len(named) == 1)
+            agree(named[-1].place, place) or (fits(named[-1], type) and not named[-1].finished and len(named) == 1)
         ):
             return named[-1]
         for item in reversed(placed):
-            if _fits(item, type) and not (item.finished and item_id and item.id and item.id != item_id):
+            if fits(item, type) and not (item.finished and item_id and item.id and item.id != item_id):
                 return item
         if (called := self._called(call_id)) is not None or place is not None or named:
             return called
         # Its id was changed, or it has none. Calls may grow in turns, so that another id is another call.
-        left = [
-            i for i in self._all if not (i.finished or i.resumed) and _fits(i, type) and _agree(i.call_id, call_id)
-        ]
-        if item_id and type in _CALLS:
+        left = [i for i in self._all if not (i.finished or i.resumed) and fits(i, type) and agree(i.call_id, call_id)]
+        if item_id and type in CALLS:
             return next((item for item in left if not item.id), None)
         return left[-1] if left else None
 
     def _called(self, call_id: str | None) -> Item | None:
-        return next((item for item in self._all if _same(item.call_id, call_id) and not item.finished), None)
+        return next((item for item in self._all if same(item.call_id, call_id) and not item.finished), None)
 
     def _learn(self, item: Item, place: int | None, item_id: str | None, type: str) -> Item:
         item.known, item.type = True, type
@@ -195,9 +157,9 @@ class Items:
         return item
 
 
-def _may_be(item: Item, wanted: Wanted, same: Callable[[Item, Wanted], bool]) -> bool:
-    known = not item.matched and _fits(item, wanted.type) and _agree(item.call_id, wanted.call_id)
-    return known and same(item, wanted)
+def _may_be(item: Item, wanted: Wanted, rule: Callable[[Item, Wanted], bool]) -> bool:
+    known = not item.matched and fits(item, wanted.type) and agree(item.call_id, wanted.call_id)
+    return known and rule(item, wanted)
 
 
 def _begins(item: Item, wanted: Wanted) -> bool:
@@ -207,41 +169,9 @@ def _begins(item: Item, wanted: Wanted) -> bool:
 
 
 _MATCHES: tuple[Callable[[Item, Wanted], bool], ...] = (
-    lambda item, wanted: _same(item.call_id, wanted.call_id),
-    lambda item, wanted: _same(item.id, wanted.id) and _same(item.place, wanted.place),
-    lambda item, wanted: _same(item.id, wanted.id),
-    lambda item, wanted: _same(item.place, wanted.place) and _begins(item, wanted),
+    lambda item, wanted: same(item.call_id, wanted.call_id),
+    lambda item, wanted: same(item.id, wanted.id) and same(item.place, wanted.place),
+    lambda item, wanted: same(item.id, wanted.id),
+    lambda item, wanted: same(item.place, wanted.place) and _begins(item, wanted),
     _begins,
 )
-
-_TYPES: dict[str, str] = {"text": "message", "refusal": "message", "reasoning": "reasoning"}
-
-
-def _tool_named(name: str | None) -> str:
-    return next((kind for kind, tool in TOOL_OF_ITEM.items() if tool.name == name), "mcp_call")
-
-
-def _family(type: str | None) -> str | None:
-    if type in _CALLS:
-        return "call"
-    return "message" if type == "reasoning" else type
-
-
-def _alike(item: Item, type: str) -> bool:
-    """Says whether an event about a part may be about this item, if its id says so."""
-    return item.type is None or _family(item.type) == _family(type)
-
-
-def _fits(item: Item, type: str) -> bool:
-    """Says whether the item is of this type; that of a call is not certain until its item is known."""
-    return item.type in (None, type) or (not item.known and _family(item.type) == _family(type) == "call")
-
-
-def _same(known: object, given: object) -> bool:
-    """Says whether both are there and the same."""
-    return known is not None and known != "" and known == given
-
-
-def _agree(known: object, given: object) -> bool:
-    """Says whether they are the same, as far as both are there."""
-    return known in (None, "") or given in (None, "") or known == given

@@ -104,14 +104,14 @@ class ResponsesReader:
         elif event.type in BEGINNINGS:
             named = event.response or {}
             self._announce(named.get("id"), named.get("model"))
-        elif is_end(event.type, response := event.response or {}):
-            self._end(event, {"usage": unknown.get("usage")} | response)
+        elif not _is_response(unknown) and is_end(event.type, response := event.response or {}):
+            self._end(event, response | {"usage": response.get("usage") or unknown.get("usage")})
         elif event.type not in ALIVE:
             self._take_other(event, read_object(self._name, data))
 
     def _take_other(self, event: ResponsesEvent, whole: dict[str, Any]) -> None:
         """Takes an event of which only its fields are known: a whole response, an error, or what no one knows."""
-        if whole.get("object") == "response" or isinstance(whole.get("output"), list):
+        if _is_response(whole):
             event.error = None
             if is_end("", whole):
                 self._end(event, whole)
@@ -177,3 +177,8 @@ class ResponsesReader:
 
     def _keep(self, data: dict[str, Any]) -> None:
         self._events.append(Raw(protocol=PROTOCOL, data=data))
+
+
+def _is_response(fields: dict[str, Any]) -> bool:
+    """Says whether these are the fields of a whole response, and not those of an event that has one."""
+    return fields.get("object") == "response" or isinstance(fields.get("output"), list)
