@@ -59,6 +59,11 @@ def meaning(reason: str | None, *, called: bool) -> FinishReason:
     return "other" if found == "tool_calls" and not called else found
 
 
+def is_call(reason: str | None) -> bool:
+    """Says whether a finish reason says that tools are called, and nothing else."""
+    return MEANINGS.get(_word(reason or "")) == "tool_calls"
+
+
 def _word(reason: str) -> str:
     return reason.partition(":")[0].strip().lower()
 
