@@ -57,6 +57,11 @@ class Block:
         """Says whether its part can begin: a call without a name is none."""
         return self.kind != "tool_call" or bool(self.part.name)
 
+    @property
+    def what(self) -> str:
+        """What it is, where a whole message says it again: calls and results have ids, other parts a kind."""
+        return f"{self.kind} {self.part.call_id or self.part.name}" if self.part.call_id is not UNSET else self.kind
+
     def begin(self, number: int, events: list[ProviderEvent]) -> None:
         """Adds its part, and of a call what came before its name did."""
         self.begun = True
@@ -78,8 +83,8 @@ class Block:
     def end(self, index: int, events: list[ProviderEvent]) -> None:
         """Adds the end of its part, with what was held back."""
         if not self.begun:
-            called = {name: value for name in ("id", "name") if (value := getattr(self.part, name, None))}
-            events.append(start_of(index, {"type": self.type, **called, "input": self.input.text}))
+            named = {"id": self.part.call_id} if self.part.call_id else {}
+            events.append(start_of(index, {"type": self.type, **named, "input": self.input.text}))
             return
         if self.kind == "tool_call" and (rest := self.input.rest()):
             events.append(Delta(part=self.part.part, kind=self.kind, delta=rest))

@@ -38,19 +38,23 @@ class ContentBlocks:
         """A call came whose input is that of two."""
         self._open: dict[int, Block] = {}
         self._parts = 0
+        self._said: set[str] = set()
+        """Which kinds of part came, and which calls."""
 
     def hold(self, content: Any, events: list[ProviderEvent]) -> None:
         """Takes the content that a whole message has: its blocks, or one, or only a text.
 
-        They stay open, as deltas may say them again.
+        What came before is not said again, and what comes after it may be the same.
         """
-        for index, block in enumerate(content if isinstance(content, list) else [content] if content else []):
+        said, first = set(self._said), max(self._open, default=-1) + 1 if self._said else 0
+        for index, block in enumerate(content if isinstance(content, list) else [content] if content else [], first):
             held = {"type": "text", "text": block} if isinstance(block, str) else block
-            if isinstance(held, dict):
-                self.start(index, held, events)
-                if (begun := self._open.get(index)) is not None:
-                    begun.held = True
-                    begun.said = held_text(begun.kind, held) if begun.kind in ("text", "reasoning") else ""
+            if not isinstance(held, dict) or ((known := block_of(held)) is not None and known.what in said):
+                continue
+            self.start(index, held, events)
+            if (begun := self._open.get(index)) is not None:
+                begun.held = True
+                begun.said = held_text(begun.kind, held) if begun.kind in ("text", "reasoning") else ""
 
     def start(self, index: int, content: dict[str, Any], events: list[ProviderEvent]) -> None:
         """Begins a block; one of an unknown type is kept raw."""
@@ -89,6 +93,7 @@ class ContentBlocks:
     def _begin(self, block: Block, events: list[ProviderEvent]) -> None:
         if block.begun or not block.is_named:
             return
+        self._said.add(block.what)
         block.begin(self._parts, events)
         self._parts += 1
         if block.kind == "tool_call":
@@ -166,11 +171,6 @@ class ContentBlocks:
         self.lost = self.lost or (block.startless and not block.begun)
         self.mixed = self.mixed or block.input.is_mixed
         block.end(index, events)
-
-    @property
-    def are_none(self) -> bool:
-        """Says whether nothing of the answer came yet."""
-        return not self._parts and not self._open
 
     @property
     def are_whole(self) -> bool:

@@ -87,7 +87,8 @@ class MessagesReader:
                     self._remark("message_delta", "delta", event.delta, _OF_THE_END, events)
                     self._count(event.delta.usage, events)
             case "message_stop":
-                if event.message is not None and self._blocks.are_none:
+                if event.message is not None:
+                    self._count(event.message.usage, events)
                     self._blocks.hold(event.message.content, events)
             case "ping" | "message":
                 pass
@@ -115,8 +116,6 @@ class MessagesReader:
 
     def _read_whole(self, fields: dict[str, Any], events: list[ProviderEvent]) -> dict[str, Any]:
         """Reads an answer in one document, or said once more at the end; returns what of it is to be kept."""
-        if not self._blocks.are_none:
-            return {}
         self._begin(fit(fields, Message)[0], events)
         return {name: value for name, value in fields.items() if name not in _READ}
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from shared.config.protocols import Protocol
 from shared.log.events import Raw, Response, Usage, UsageReport
 from shared.request.generation_request import GenerationRequest
-from tests.worker.providers.upstream import Outcome, Reply, Upstream, outcome
+from tests.worker.providers.upstream import Outcome, Upstream, outcome
 from worker.providers.call_times import CallTimes
 from worker.providers.gemini.reader import GeminiReader
 from worker.providers.provider import Provider, ProviderError, ProviderEvent
@@ -50,20 +50,6 @@ def call(name: str, args: Any = None, **fields: Any) -> dict[str, Any]:
 
 def end(reason: str = "STOP", *parts: dict[str, Any], **candidate: Any) -> bytes:
     return chunk(*(parts or (text(""),)), finishReason=reason, **candidate)
-
-
-@pytest.fixture
-def read(
-    upstream: Upstream, adapter: Callable[[Protocol, str], Provider], ask: Callable[..., GenerationRequest]
-) -> Read:
-    """Serves these pieces and gives what the adapter makes of them."""
-    provider = adapter("gemini", upstream.url)
-
-    async def serve(*pieces: bytes, **reply: Any) -> Outcome:
-        upstream.reply = Reply(pieces, **reply)
-        return await outcome(provider, ask())
-
-    return serve
 
 
 def raws(got: Outcome) -> list[Any]:
