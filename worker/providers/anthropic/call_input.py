@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-_EMPTY_OBJECT = re.compile(r"\s*\{\s*\}\s*(?=\{)")
+_PLACEHOLDER = re.compile(r"\A\s*\{\s*\}\s*(?=\{)")
 
 
 class CallInput:
@@ -38,7 +38,7 @@ class CallInput:
             self._head += text
             if self._head.strip() in ("", "{", "{}"):
                 return ""
-            text, self._head = _EMPTY_OBJECT.sub("", self._head, count=1), ""
+            text, self._head = _PLACEHOLDER.sub("", self._head, count=1), ""
         elif self._is_again(text):
             self._again = text
             return ""

@@ -108,7 +108,7 @@ class ContentBlocks:
         if kind is None:
             return self._add(index, delta, events)
         text = delta.text or delta.thinking or delta.partial_json
-        if not text:
+        if not text and not isinstance(text, dict):
             return True
         block = self._open.get(index)
         if block is None or block.kind != kind or kind == "tool_call":

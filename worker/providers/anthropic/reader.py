@@ -165,7 +165,7 @@ class MessagesReader:
         """Returns what is wrong with the calls of an answer that has ended, if anything is."""
         if is_call(reason) and not self._blocks.used:
             return "stop_reason tool_use without a tool call"
-        if is_call(reason) and self._blocks.lost:
+        if self._blocks.lost:
             return "a tool call without its start"
         if self._blocks.mixed and meaning(reason, called=True) != "length":
             return "two inputs in one tool call"

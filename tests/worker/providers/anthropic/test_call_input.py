@@ -40,6 +40,7 @@ def said(fragments: list[Any], held: Any = None) -> str:
         pytest.param([{"a": 1}, {"a": 1}], None, '{"a": 1}', id="a value twice"),
         pytest.param(['{"a":"}', '{","b":1}'], None, '{"a":"}{","b":1}', id="braces in a string"),
         pytest.param(['{"a":{}', ',"b":{', "}}"], None, '{"a":{},"b":{}}', id="objects in an object"),
+        pytest.param(['{"{}{":1}'], None, '{"{}{":1}', id="a placeholder in a string"),
         pytest.param(['{"a":'], None, '{"a":', id="half"),
         pytest.param(["{"], None, "{", id="the first of it"),
     ],

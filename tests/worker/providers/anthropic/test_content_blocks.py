@@ -156,12 +156,18 @@ async def test_a_call_that_never_gets_a_name_is_none(read: Read) -> None:
         pytest.param(b"", id="nothing"),
         pytest.param(fill(0, '{"x":1}') + stop(0), id="a call without its start"),
         pytest.param(use(0, "a") + stop(0) + fill(1, '{"x":1}'), id="the second without its start"),
+        pytest.param(text(0, "Hello") + fill(1, '{"x":1}'), id="a call without its start, after a text"),
         pytest.param(use(0, "a") + fill(0, '{"x":1}') + fill(1, '{"y":', "2}"), id="the second in the first"),
     ],
 )
 async def test_calls_that_are_missing_are_asked_for_again(read: Read, blocks: bytes, last: bytes) -> None:
     got = await read(START + blocks + last)
     assert (got.failure.code, got.failure.retryable) == ("incomplete_stream", True)
+
+
+async def test_a_call_without_its_start_is_missing_whatever_the_reason(read: Read) -> None:
+    got = await read(START + text(0, "Hello") + fill(1, '{"x":1}') + end("end_turn"))
+    assert got.failure.code == "incomplete_stream"
 
 
 async def test_a_limit_may_have_cut_a_call(read: Read) -> None:
