@@ -18,11 +18,16 @@ ARGUMENTS = st.dictionaries(TEXTS, st.one_of(TEXTS, st.integers(0, 9), st.dictio
 COUNTS = {"promptTokenCount": 4, "candidatesTokenCount": 2, "totalTokenCount": 6}
 NAMED = {"modelVersion": "m", "responseId": "r"}
 
-PIECES = st.one_of(
+RUN: list[Chunk] = [
+    {"executableCode": {"code": "1"}},
+    {"codeExecutionResult": {"outcome": "OUTCOME_OK"}},
+    {"text": "So."},
+]
+PIECES: st.SearchStrategy[list[Chunk]] = st.one_of(
     TEXTS.map(lambda text: [{"text": text}]),
     TEXTS.map(lambda text: [{"text": text, "thought": True, "thoughtSignature": "c2ln"}]),
     ARGUMENTS.map(lambda args: [{"functionCall": {"name": "rain", "args": args, "id": "a"}}]),
-    st.just([{"executableCode": {"code": "1"}}, {"codeExecutionResult": {"outcome": "OUTCOME_OK"}}, {"text": "So."}]),
+    st.just(RUN),
 )
 
 
