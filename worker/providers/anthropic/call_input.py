@@ -39,7 +39,7 @@ class CallInput:
             if self._head.strip() in ("", "{", "{}"):
                 return ""
             text, self._head = _PLACEHOLDER.sub("", self._head, count=1), ""
-        elif self._is_again(text):
+        elif "{" in text and self._is_again(text):
             self._again = text
             return ""
         self._pieces.append(text)

@@ -70,15 +70,14 @@ class Block:
             self.part.call_id = f"call_{number}"
         events.append(self.part)
 
-    def say(self, text: str, events: list[ProviderEvent]) -> None:
-        """Adds text, or thinking; what was said already is held until it is clear whether it only comes again."""
-        if self.said:
-            self._again += text
-            if self.said.startswith(self._again):
-                return
-            text = self._again.removeprefix(self.said)
-            self.said = self._again = ""
-        events.append(Delta(part=self.part.part, kind=self.kind, delta=text))
+    def fresh(self, text: str) -> str:
+        """Returns what of its text is new; it is held until it is clear whether it only comes again."""
+        self._again += text
+        if self.said.startswith(self._again):
+            return ""
+        text = self._again.removeprefix(self.said)
+        self.said = self._again = ""
+        return text
 
     def end(self, index: int, events: list[ProviderEvent]) -> None:
         """Adds the end of its part, with what was held back."""

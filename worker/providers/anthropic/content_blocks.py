@@ -80,8 +80,8 @@ class ContentBlocks:
             known.part.call_id = known.part.call_id or block.part.call_id
             known.part.name = known.part.name or block.part.name
             self._begin(known, events)
-        elif known.said and (text := held_text(known.kind, content)):
-            known.say(text, events)
+        elif known.said and (text := known.fresh(held_text(known.kind, content))):
+            events.append(Delta(part=known.part.part, kind=known.kind, delta=text))
 
     def _put(self, index: int, block: Block, events: list[ProviderEvent]) -> None:
         """Opens a block. One that stood there has ended, though nobody said so."""
@@ -107,18 +107,18 @@ class ContentBlocks:
         kind = _GROWTH.get(delta.type or _type_of(delta))
         if kind is None:
             return self._add(index, delta, events)
-        text = delta.text or delta.thinking or delta.partial_json
+        text: Any = delta.text or delta.thinking or delta.partial_json
         if not text and not isinstance(text, dict):
             return True
         block = self._open.get(index)
-        if block is None or block.kind != kind or kind == "tool_call":
+        if block is None or block.kind != kind or len(self._open) > 1:
             block = self._grown(index, kind, events)
-        if kind != "tool_call" and not block.said:
-            events.append(Delta(part=block.part.part, kind=kind, delta=str(text)))
-        elif kind != "tool_call":
-            block.say(str(text), events)
-        elif (said := block.input.add(text)) and block.begun:
-            events.append(Delta(part=block.part.part, kind=kind, delta=said))
+        if kind == "tool_call":
+            text = block.input.add(text)
+        elif block.said:
+            text = block.fresh(text)
+        if text and block.begun:
+            events.append(Delta(part=block.part.part, kind=kind, delta=text))
         return True
 
     def _add(self, index: int, delta: EventDelta, events: list[ProviderEvent]) -> bool:

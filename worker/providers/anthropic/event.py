@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from shared.sse_decoder import ServerSentEvent
-from worker.providers.lenient_json import decode
+from worker.providers.lenient_json import fit, read_object
 
 KINDS = frozenset(
     {"message_start", "message_delta", "message_stop", "content_block_start", "content_block_delta",
@@ -68,7 +68,14 @@ def read_messages_event(name: str, sent: ServerSentEvent) -> tuple[MessagesEvent
 
     Raises ProviderError `invalid_response` for what is no JSON object.
     """
-    event, unknown = decode(name, _events, sent.data)
+    try:
+        event = _events.decode(sent.data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        event, unknown = fit(read_object(name, sent.data), MessagesEvent)
+    else:
+        if event.type in KINDS:
+            return event, {}
+        unknown = {}
     if event.type not in KINDS and event.type != WHOLE_MESSAGE:
         event.type = _type_of(event, sent.event, unknown)
     if isinstance(fields := unknown.get("message"), dict):

@@ -48,52 +48,72 @@ class MessagesReader:
         """Implements `AnswerReader.read`."""
         before = len(events)
         event, unknown = read_messages_event(self._name, sent)
-        if event.type == "error" or (event.error is not None and is_error(event.error)):
-            raise failure_of(self._name, read_object(self._name, sent.data))
-        given = None if event.delta is None else event.delta.stop_reason
-        if unknown:
-            if (failure := failure_in(self._name, {"base_resp": unknown.get("base_resp")})) is not None:
-                raise failure
-            given = given or unknown.pop("stop_reason", None)
-        if event.message is not None and event.message.content:
-            given = given or event.message.stop_reason
-        reason = None if given is None else reason_of(self._name, given)
-        if event.type == WHOLE_MESSAGE:
-            unknown = self._read_whole(unknown, events)
-        if not self._take(event, events):
+        delta = event.delta
+        if (
+            event.type == "content_block_delta"
+            and delta is not None
+            and not (unknown or delta.stop_reason or event.error or event.usage)
+        ):
+            # Nearly all events are such.
+            reason, known = None, self._blocks.grow(event.index, delta, events)
+        else:
+            reason, known = self._read_other(event, unknown, sent.data, events)
+        if not known:
             self._keep(sent.data, events)
-        elif unknown:
-            place = {"type": event.type} | ({"index": event.index} if event.index >= 0 else {})
-            events.append(Raw(protocol=PROTOCOL, data=place | unknown))
         if reason or self.finish_reason.reason:
             self.finish_reason.read(reason, events[before:], counts=event.usage is not None)
         if event.type == "message_stop":
             self._end(events)
 
+    def _read_other(
+        self, event: MessagesEvent, unknown: dict[str, Any], data: bytes, events: list[ProviderEvent]
+    ) -> tuple[str | None, bool]:
+        """Reads an event that is no usual delta; returns its stop reason, and whether its type is known."""
+        if unknown or event.error is not None or event.type == "error":
+            self._check(event, unknown, data)
+        given = None if event.delta is None else event.delta.stop_reason
+        if event.type == WHOLE_MESSAGE:
+            given = unknown.get("stop_reason")
+            unknown = self._read_whole(unknown, events)
+        elif unknown:
+            given = unknown.pop("stop_reason", given)
+        elif event.message is not None and event.message.content:
+            given = event.message.stop_reason
+        reason = None if given is None else reason_of(self._name, given)
+        known = self._take(event, events)
+        if known and unknown:
+            place = {"type": event.type} | ({"index": event.index} if event.index >= 0 else {})
+            events.append(Raw(protocol=PROTOCOL, data=place | unknown))
+        return reason, known
+
+    def _check(self, event: MessagesEvent, unknown: dict[str, Any], data: bytes) -> None:
+        """Raises ProviderError for an event that is an error, or has one."""
+        if event.type == "error" or is_error(event.error):
+            raise failure_of(self._name, read_object(self._name, data))
+        if (failure := failure_in(self._name, {"base_resp": unknown.get("base_resp")})) is not None:
+            raise failure
+
     def _take(self, event: MessagesEvent, events: list[ProviderEvent]) -> bool:
         """Takes in what an event says; returns False where its type is not known, so that it is kept whole."""
-        match event.type:
-            case "content_block_delta":
-                return event.delta is not None and self._blocks.grow(event.index, event.delta, events)
-            case "content_block_start" if event.content_block is not None:
-                self._blocks.start(event.index, event.content_block, events)
-            case "content_block_stop":
-                return self._blocks.stop(event.index, events)
-            case "message_start" if event.message is not None:
-                self._begin(event.message, events)
-                self._remark("message_start", "message", event.message, _OF_THE_START, events)
-            case "message_delta":
-                if event.delta is not None:
-                    self._remark("message_delta", "delta", event.delta, _OF_THE_END, events)
-                    self._count(event.delta.usage, events)
-            case "message_stop":
-                if event.message is not None:
-                    self._count(event.message.usage, events)
-                    self._blocks.hold(event.message.content, events)
-            case "ping" | "message":
-                pass
-            case _:
-                return False
+        kind = event.type
+        if kind == "content_block_delta":
+            self._count(event.usage, events)
+            return event.delta is not None and self._blocks.grow(event.index, event.delta, events)
+        if kind == "content_block_stop":
+            return self._blocks.stop(event.index, events)
+        if kind == "content_block_start" and event.content_block is not None:
+            self._blocks.start(event.index, event.content_block, events)
+        elif kind == "message_start" and event.message is not None:
+            self._begin(event.message, events)
+            self._remark(kind, "message", event.message, _OF_THE_START, events)
+        elif kind == "message_delta" and event.delta is not None:
+            self._remark(kind, "delta", event.delta, _OF_THE_END, events)
+            self._count(event.delta.usage, events)
+        elif kind == "message_stop" and event.message is not None:
+            self._count(event.message.usage, events)
+            self._blocks.hold(event.message.content, events)
+        elif kind not in ("message_delta", "message_stop", "ping", WHOLE_MESSAGE):
+            return False
         self._count(event.usage, events)
         return True
 

@@ -42,7 +42,7 @@ class AnswerParts:
     def read(self, piece: Piece, events: list[ProviderEvent]) -> bool:
         """Reads one part of the protocol; returns False where it is of no kind that we know."""
         if piece.text is not None:
-            if not _has_more(piece):
+            if piece.function_call is None and not _is_whole(piece):
                 self._say(piece, piece.text, events)
                 return True
             if piece.text:
@@ -138,11 +138,10 @@ class AnswerParts:
         events.append(_end_of(begun.part, piece.thought_signature or ""))
 
 
-def _has_more(piece: Piece) -> bool:
-    """Says whether a part has anything beside a text."""
+def _is_whole(piece: Piece) -> bool:
+    """Says whether a part has code, a result, a file, or a use of the provider's tools."""
     return not (
-        piece.function_call is None
-        and piece.inline_data is None
+        piece.inline_data is None
         and piece.executable_code is None
         and piece.code_execution_result is None
         and piece.tool_call is None

@@ -6,7 +6,6 @@ Google's Code Assist wraps it in.
 """
 
 import re
-from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -35,7 +34,9 @@ _CHUNK = _spellings(*GeminiChunk.__struct_encode_fields__, "createTime", "modelS
 _CANDIDATE = _spellings(*Candidate.__struct_encode_fields__)
 _PIECE = _spellings(*Piece.__struct_encode_fields__)
 _INNER = _spellings("mimeType", "fileUri", "displayName", "toolType", "partialArgs", "willContinue")
-_ODD_NAME = re.compile(rb'"(?:%s)"\s*:' % "|".join([*_COUNTS, *_FEEDBACK, *_CHUNK, *_CANDIDATE, *_PIECE]).encode())
+_ODD_NAME = re.compile(
+    rb'"(?:response|%s)"\s*:' % "|".join([*_COUNTS, *_FEEDBACK, *_CHUNK, *_CANDIDATE, *_PIECE]).encode()
+)
 
 
 def read_chunk(name: str, data: bytes) -> tuple[GeminiChunk, dict[str, Any] | None]:
@@ -43,16 +44,27 @@ def read_chunk(name: str, data: bytes) -> tuple[GeminiChunk, dict[str, Any] | No
 
     Raises ProviderError `invalid_response` for what is no JSON object.
     """
-    if b"_" not in data or _ODD_NAME.search(data) is None:
-        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            chunk = _chunks.decode(data)
-            if chunk.candidates is not None or b'"response"' not in data:
-                return chunk, None
+    try:
+        chunk = _chunks.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    else:
+        # Nearly all chunks have counts; one that seems to have none may have them under another name.
+        if chunk.candidates and chunk.usage_metadata is not None and b"finish_reason" not in data:
+            return chunk, None
+        if _ODD_NAME.search(data) is None:
+            return chunk, None
     value = read_object(name, data)
     if isinstance(inner := value.get("response"), dict) and "candidates" in inner:
         value = inner
     value = in_shape(value)
     return fit(value, GeminiChunk)[0], value
+
+
+def piece_in_shape(piece: dict[str, Any]) -> tuple[Piece, dict[str, Any]]:
+    """Returns a part whose names are not the service's, though those around it are."""
+    piece = _piece(piece)
+    return fit(piece, Piece)[0], piece
 
 
 def in_shape(chunk: dict[str, Any]) -> dict[str, Any]:

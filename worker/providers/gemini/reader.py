@@ -21,9 +21,10 @@ from worker.providers.gemini.chunk import (
     UNSPECIFIED_BLOCK_REASONS,
     Candidate,
     Counts,
+    Feedback,
     GeminiChunk,
 )
-from worker.providers.gemini.chunk_shapes import misfits, read_chunk
+from worker.providers.gemini.chunk_shapes import misfits, piece_in_shape, read_chunk
 from worker.providers.lenient_json import read_object
 from worker.providers.provider import ProviderEvent, adds
 from worker.providers.token_counts import read_counts
@@ -42,7 +43,7 @@ class GeminiReader:
         self._name = name
         self._parts = AnswerParts()
         self._index: int | None = None
-        """Which candidate is the answer: the first of the first chunk."""
+        """Which candidate is the answer: the first that came. Others come only if the caller asks for them."""
         self._remarks: dict[str, Any] = {}
         self._unstamped = False
         """Something was said without a finish reason, which therefore is not stamped on every chunk."""
@@ -72,17 +73,24 @@ class GeminiReader:
         self._identify(chunk, events)
         if chunk.usage_metadata is not None:
             self._count(chunk.usage_metadata, events)
-        self._check_prompt(chunk)
+        if chunk.prompt_feedback is not None:
+            self._check_prompt(chunk.prompt_feedback)
         reason = None
         if chunk.candidates is None:
             self._read_other(chunk, whole or read_object(self._name, event.data), events)
-        else:
-            for at in self._places(chunk.candidates):
-                given = chunk.candidates[at].finish_reason
-                self._read_candidate(at, chunk.candidates[at], whole, event.data, events)
-                reason = (None if given is None else reason_of(self._name, given)) or reason
-        self._note(reason, events[before:], counts=chunk.usage_metadata is not None)
-        if chunk.usage_metadata is not None and self.finish_reason.stands:
+        for at, candidate in enumerate(chunk.candidates or ()):
+            if self._index is None:
+                self._index = candidate.index or 0
+            if candidate.index is None or candidate.index == self._index:
+                self._read_candidate(at, candidate, whole, event.data, events)
+                if candidate.finish_reason is not None:
+                    reason = reason_of(self._name, candidate.finish_reason)
+        counted = chunk.usage_metadata is not None
+        if reason or self.finish_reason.reason:
+            self._note(reason, events[before:], counts=counted)
+        elif not self._unstamped:
+            self._unstamped = adds(events[before:])
+        if counted and self.finish_reason.stands:
             self._last = whole or event.data
 
     def finish(self, unfinished: bytes, events: list[ProviderEvent]) -> None:
@@ -97,9 +105,6 @@ class GeminiReader:
         of the answer is counted. The service stamps one also between rounds of code execution (rig#2328): after a
         result it has something to say.
         """
-        if not (reason or self.finish_reason.reason):
-            self._unstamped = self._unstamped or adds(added)
-            return
         counts = counts and bool(self._counts.candidates_token_count) and (self._unstamped or not adds(added))
         self.finish_reason.read(reason, added, counts=counts)
         if self._parts.used_last:
@@ -125,10 +130,9 @@ class GeminiReader:
             self._reported = input_tokens
             events.append(UsageReport(usage=self._counts.usage()))
 
-    def _check_prompt(self, chunk: GeminiChunk) -> None:
+    def _check_prompt(self, feedback: Feedback) -> None:
         """Raises ProviderError where the provider refuses the prompt."""
-        reason = None if chunk.prompt_feedback is None else chunk.prompt_feedback.block_reason
-        if reason and reason not in UNSPECIFIED_BLOCK_REASONS:
+        if (reason := feedback.block_reason) and reason not in UNSPECIFIED_BLOCK_REASONS:
             shown = reason if reason.isidentifier() and len(reason) <= MAX_REASON_CHARS else ""
             raise problem(self._name, "content_filter", shown)
 
@@ -138,12 +142,6 @@ class GeminiReader:
             raise failure
         if chunk.usage_metadata is None and whole.keys() - NAMING_FIELDS:
             events.append(Raw(protocol=PROTOCOL, data=whole))
-
-    def _places(self, candidates: list[Candidate]) -> list[int]:
-        """Returns where the answer is among the candidates; others come only if the caller asks for them."""
-        if self._index is None and candidates:
-            self._index = min(one.index or 0 for one in candidates)
-        return [at for at, one in enumerate(candidates) if one.index is None or one.index == self._index]
 
     def _read_candidate(
         self, at: int, candidate: Candidate, whole: dict[str, Any] | None, data: bytes, events: list[ProviderEvent]
@@ -155,6 +153,9 @@ class GeminiReader:
                 if known and whole is None:
                     continue
                 given = (whole or read_object(self._name, data))["candidates"][at]["content"]["parts"][index]
+                if not known:
+                    piece, given = piece_in_shape(given)
+                    known = self._parts.read(piece, events)
                 if kept := misfits(given, piece) if known else given:
                     events.append(Raw(protocol=PROTOCOL, data=kept))
         if whole is not None and (kept := misfits(whole["candidates"][at], candidate)):

@@ -33,19 +33,27 @@ def test_what_a_block_is(content: dict[str, Any], kind: str | None) -> None:
     assert (None if block is None else block.kind) == kind
 
 
-def test_what_was_said_before_is_said_once() -> None:
+@pytest.mark.parametrize(
+    ("texts", "fresh", "left"),
+    [
+        (["Hel", "lo", "!", "?"], ["", "", "!"], []),
+        (["Hel", "p!"], ["", "Help!"], []),
+        (["Hel"], [""], ["Hel"]),
+        (["Hello"], [""], []),
+        (["", "x"], ["", "x"], []),
+    ],
+)
+def test_what_was_said_before_is_said_once(texts: list[str], fresh: list[str], left: list[str]) -> None:
     events: list[ProviderEvent] = []
     block = block_of({"type": "text"})
     assert block is not None
     block.begin(3, events)
     block.said = "Hello"
-    for text in ("Hel", "lo", "!", "?"):
-        block.say(text, events)
+    assert [block.fresh(text) for text in texts if block.said] == fresh
     block.end(0, events)
     assert events == [
         Part(part=3, kind="text"),
-        Delta(part=3, kind="text", delta="!"),
-        Delta(part=3, kind="text", delta="?"),
+        *(Delta(part=3, kind="text", delta=text) for text in left),
         PartEnd(part=3),
     ]
 

@@ -62,6 +62,15 @@ async def test_names_as_the_sdk_dumps_them(read: Read) -> None:
     assert (got.completed.response_id, got.response.model) == ("r-1", "m-1")
 
 
+async def test_names_of_one_kind_among_the_service_s(read: Read) -> None:
+    made = {"function_call": {"name": "rain", "args": {"x_y": 1}}, "thought_signature": "c2ln"}
+    got = await read(
+        chunk(made, {"hologram_x": 1}), chunk(text("x")).replace(b'"index"', b'"finish_reason": "STOP", "index"')
+    )
+    assert (got.error, got.completed.finish_reason, raws(got)) == (None, "tool_calls", [{"hologram_x": 1}])
+    assert (got.parts()[0]["text"], got.parts()[0]["signature"]) == ('{"x_y":1}', "c2ln")
+
+
 @pytest.mark.parametrize(
     ("number", "expected"),
     [(1, "stop"), (2, "length"), (3, "content_filter"), (4, "content_filter"), (5, "other"), (77, "other")],
