@@ -201,6 +201,29 @@ async def test_publications_carry_the_batch_and_what_it_follows(
     assert deleted is None
 
 
+async def test_what_is_larger_than_1_mb_is_published_by_its_id_alone(
+    generations: Generations, log: Log, redis: Redis
+) -> None:
+    generation_id = await accept(generations)
+    attempt = await claim(log, generation_id)
+    small, large = "a" * 900_000, "b" * 1_000_000
+    async with redis.pubsub(ignore_subscribe_messages=True) as channel:
+        await channel.subscribe(GenerationKeys(generation_id).channel)
+        assert await channel.get_message(timeout=5) is None
+        await log.append(batch(generation_id, attempt, 1, [delta(small)]))
+        await log.append(batch(generation_id, attempt, 2, [delta("c"), delta(large)]))
+        await log.append(batch(generation_id, attempt, 4, [delta(small), delta(small), completed()]))
+        heard = [(await channel.get_message(timeout=5))["data"] for _ in range(3)]
+    assert [len(message) > 900_000 for message in heard] == [True, False, False]
+    told = [Publication.parse(message) for message in heard]
+    assert [[entry.id.seq for entry in one.entries] for one in told if one is not None] == [[1], [3], [6]]
+    # It follows no event that there is: whoever hears of it reads the log, and nobody takes it for an event.
+    assert [one.previous for one in told[1:] if one is not None] == [EventId(attempt.token, (1 << 64) - 1)] * 2
+    assert [len(entry.data) > 900_000 for entry in await log.read(generation_id)] == [
+        False, True, False, True, True, True, False,
+    ]  # fmt: skip
+
+
 async def test_reads_page_from_any_cursor(generations: Generations, log: Log) -> None:
     generation_id = await accept(generations)
     attempt = await claim(log, generation_id)
