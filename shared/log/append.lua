@@ -66,17 +66,21 @@ local function append(record, log, tombstone)
     call('HDEL', record, 'handover', 'bill')
   end
 
-  local size, largest = 0, 0
+  local size, large, largest = 0, 0, 0
   for i = 0, count - 1 do
     local data = ARGV[events + 2 * i + 1]
     call('XADD', log, owned .. '-' .. (first + i), ARGV[events + 2 * i], data)
     size = size + #data
-    if #data > largest then
-      largest = #data
+    if #data > MAX_SMALL then
+      large, largest = large + #data, math.max(largest, #data)
     end
   end
-  if largest > MAX_SMALL and largest > tonumber(call('HGET', record, 'largest') or 0) then
-    call('HSET', record, 'largest', largest)
+  if large > 0 then
+    -- For readers, whose pages are bounded in bytes (guarded_log.py).
+    call('HINCRBY', record, 'large', large)
+    if largest > tonumber(call('HGET', record, 'largest') or 0) then
+      call('HSET', record, 'largest', largest)
+    end
   end
   local last_written = owned .. '-' .. (first + count - 1)
   if sealing then

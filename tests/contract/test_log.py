@@ -12,8 +12,17 @@ from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError
 
 from shared.generations.generations import Existence, Generations
+from shared.log import guarded_log
 from shared.log.events import ORIGIN, EventId
-from shared.log.guarded_log import MAX_BATCHES_PER_CALL, ClaimOutcome, Log, Publication, Reply, WriteOutcome
+from shared.log.guarded_log import (
+    LOG_PAGE,
+    MAX_BATCHES_PER_CALL,
+    ClaimOutcome,
+    Log,
+    Publication,
+    Reply,
+    WriteOutcome,
+)
 from shared.storage.keys import GenerationKeys
 from tests.contract.accepting import accept, batch, claim, completed, delta
 from worker.maintenance.compactor import Compactor
@@ -222,6 +231,28 @@ async def test_what_is_larger_than_1_mb_is_published_by_its_id_alone(
     assert [len(entry.data) > 900_000 for entry in await log.read(generation_id)] == [
         False, True, False, True, True, True, False,
     ]  # fmt: skip
+
+
+async def test_pages_of_a_log_are_bounded_in_bytes(
+    generations: Generations, log: Log, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Images are not read by the hundred; one of them, or many small events, are read as before."""
+    monkeypatch.setattr(guarded_log, "PAGE_BYTES", 250_000)
+    generation_id = await accept(generations)
+    attempt = await claim(log, generation_id)
+    await log.append(batch(generation_id, attempt, 1, [delta("a" * 60_000) for _ in range(10)]))
+    await log.append(batch(generation_id, attempt, 11, [delta("b" * 100_000), delta("c" * 70_000)]))
+    assert await log.page(generation_id) == LOG_PAGE
+    await log.append(batch(generation_id, attempt, 13, [delta("d" * 100_000)]))
+    assert await log.page(generation_id) == 2
+    await log.append(batch(generation_id, attempt, 14, [delta("e" * 300_000), completed()]))
+    assert await log.page(generation_id) == 1
+    record = (await generations.find(generation_id)).record
+    assert record is not None
+    assert record.page == 1
+    pages = [page async for page in log.pages(generation_id)]
+    assert [len(page) for page in pages] == [1] * 16
+    assert [entry for page in pages for entry in page] == await log.read(generation_id)
 
 
 async def test_reads_page_from_any_cursor(generations: Generations, log: Log) -> None:
