@@ -77,10 +77,8 @@ local function append(record, log, tombstone)
   end
   if large > 0 then
     -- For readers, whose pages are bounded in bytes (guarded_log.py).
-    call('HINCRBY', record, 'large', large)
-    if largest > tonumber(call('HGET', record, 'largest') or 0) then
-      call('HSET', record, 'largest', largest)
-    end
+    local all, most = unpack(call('HMGET', record, 'large', 'largest'))
+    call('HSET', record, 'large', (all or 0) + large, 'largest', math.max(most or 0, largest))
   end
   local last_written = owned .. '-' .. (first + count - 1)
   if sealing then

@@ -284,7 +284,9 @@ class Log:
 
     async def page(self, generation_id: str) -> int:
         """Returns how many of a log's entries are read at a time, for the log as it is now."""
-        sizes = await self._plain.hmget(GenerationKeys(generation_id).record, ["large", "largest"])
+        sizes = await self._plain.execute_command(  # type: ignore[no-untyped-call]
+            "HMGET", GenerationKeys(generation_id).record, "large", "largest"
+        )
         return page_size(*(int(size or 0) for size in sizes))
 
     async def pages(self, generation_id: str) -> AsyncGenerator[list[Entry], None]:

@@ -231,13 +231,13 @@ class Channel:
         self.redis, self.name = redis, GenerationKeys(generation_id).channel
 
     async def __aenter__(self) -> Channel:
-        self._heard = self.redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
+        self._heard = self.redis.pubsub(ignore_subscribe_messages=True)
         await self._heard.subscribe(self.name)
         assert await self._heard.get_message(timeout=5) is None
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._heard.aclose()
+        await self._heard.aclose()  # type: ignore[no-untyped-call]
 
     async def next(self) -> bytes:
         message: bytes = (await self._heard.get_message(timeout=5))["data"]

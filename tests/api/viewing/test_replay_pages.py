@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from api.dialects.native.events import NativeDialect
+from api.viewing import sse_frames
 from api.viewing.dialect import Framer
 from api.viewing.replay_pages import ReplayPage, ReplayPages
 from shared.log.compaction import pack
@@ -103,7 +104,8 @@ def test_a_page_in_a_dialect_whose_events_have_no_frame_or_three(dialect: Framer
     assert page.last == EventId(10, 99)
 
 
-def _unchunked(piece: bytes) -> bytes:
+def _unchunked(piece: sse_frames.Piece) -> bytes:
+    assert isinstance(piece, bytes)
     if not piece:
         return b""
     size, _, rest = piece.partition(b"\r\n")
