@@ -3,6 +3,7 @@
 import asyncio
 from bisect import bisect_right
 from collections.abc import Sequence
+from weakref import WeakValueDictionary
 
 from api.viewing import sse_frames
 from api.viewing.dialect import Framer
@@ -50,6 +51,8 @@ class ReplayPages:
         self.kept_s = 1.0
         """Seconds for which a page is kept for others: what is deleted is gone soon."""
         self._reading: dict[tuple[str, EventId], asyncio.Task[ReplayPage]] = {}
+        # Also those that are too large to be kept: an image is not read again while some viewer is still being sent it.
+        self._in_use: WeakValueDictionary[tuple[str, EventId], ReplayPage] = WeakValueDictionary()
         self._size = 0
 
     async def after(self, generation_id: str, cursor: EventId, count: int = LOG_PAGE) -> ReplayPage:
@@ -77,7 +80,10 @@ class ReplayPages:
     async def _read(self, generation_id: str, first: EventId, count: int) -> ReplayPage:
         kept = 0.0
         try:
-            page = ReplayPage(await self._log.read_raw(generation_id, first.before, count=count), self._framer)
+            page = self._in_use.get((generation_id, first))
+            if page is None:
+                page = ReplayPage(await self._log.read_raw(generation_id, first.before, count=count), self._framer)
+                self._in_use[generation_id, first] = page
             kept = self.kept_s if self._size + page.size <= MAX_PAGE_BYTES else 0.0
         finally:
             if not kept:
