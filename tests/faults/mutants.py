@@ -86,6 +86,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "tests/api/dialects/native/test_events.py",
         "tests/api/viewing/test_event_stream.py",
     ),
+    "hub": (*PYTEST, "tests/api/viewing/test_hub.py"),
     "connection": (*PYTEST, "tests/api/viewing/test_connection.py"),
     "deep": (*PYTEST, "tests/worker/providers/test_deep.py"),
     "heads": (
@@ -287,6 +288,13 @@ MUTANTS = (
         "if len(frame) > sse_frames.MAX_SLICE_BYTES and self._recent:",
         "if False:",
         "telling",
+    ),
+    _one(
+        "what nobody watches any more is kept by a cycle",
+        "api/viewing/hub.py",
+        "        tail.known.forget_listeners()\n",
+        "",
+        "hub",
     ),
     _one(
         "a long event is one write",
