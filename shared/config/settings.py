@@ -237,10 +237,10 @@ class Settings(CheckedModel, BaseSettings):
         "waits. Defaults to 1,800.",
     )
     max_log: int = Field(
-        default=32_000_000,
+        default=128_000_000,
         ge=1_000,
         le=1_000_000_000,
-        description="Bytes of event data in one attempt; past it the generation fails. Defaults to 32,000,000.",
+        description="Bytes of event data in one attempt; past it the generation fails. Defaults to 128,000,000.",
     )
     pack: bool = Field(
         default=True,
