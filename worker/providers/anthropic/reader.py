@@ -73,7 +73,7 @@ class MessagesReader:
             self._check(event, unknown, data)
         given = None if event.delta is None else event.delta.stop_reason
         if event.type == WHOLE_MESSAGE:
-            given = unknown.get("stop_reason")
+            given = unknown.pop("stop_reason", None)
             unknown = self._read_whole(unknown, events)
         elif unknown:
             given = unknown.pop("stop_reason", given)
