@@ -91,7 +91,7 @@ class Finish:
         """
         if self.expects_more:
             return False
-        return self.stands and (said or self._counted or (self.reason or "").lower() != "stop")
+        return self.stands and (said or self._counted or meaning(self.reason, called=False) != "stop")
 
     def check(self, name: str, unfinished: bytes, missing: str) -> None:
         """Looks whether a stream of provider `name` that ended without its terminal marker may be whole.
