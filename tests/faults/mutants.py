@@ -780,7 +780,7 @@ MUTANTS = (
     _one(
         "a stop before the first word is an end",
         FINISH,
-        'return self.stands and (said or self._counted or (self.reason or "").lower() != "stop")',
+        'return self.stands and (said or self._counted or meaning(self.reason, called=False) != "stop")',
         "return self.stands",
         "ends",
     ),

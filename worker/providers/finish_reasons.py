@@ -89,9 +89,9 @@ class Finish:
 
         A stop before the first word and without counts may be the stamp of an endpoint that thinks.
         """
-        return (
-            self.stands and not self.expects_more and (said or self._counted or (self.reason or "").lower() != "stop")
-        )
+        if self.expects_more:
+            return False
+        return self.stands and (said or self._counted or meaning(self.reason, called=False) != "stop")
 
     def check(self, name: str, unfinished: bytes, missing: str) -> None:
         """Looks whether a stream of provider `name` that ended without its terminal marker may be whole.

@@ -61,7 +61,9 @@ class MessagesReader:
         if not known:
             self._keep(sent.data, events)
         if reason or self.finish_reason.reason:
-            self.finish_reason.read(reason, events[before:], counts=event.usage is not None)
+            # Before the first word an endpoint that stamps reasons has no output to count.
+            counts = isinstance(event.usage, dict) and bool(event.usage.get("output_tokens"))
+            self.finish_reason.read(reason, events[before:], counts=counts)
         if event.type == "message_stop":
             self._end(events)
 
@@ -73,7 +75,7 @@ class MessagesReader:
             self._check(event, unknown, data)
         given = None if event.delta is None else event.delta.stop_reason
         if event.type == WHOLE_MESSAGE:
-            given = unknown.get("stop_reason")
+            given = unknown.pop("stop_reason", None)
             unknown = self._read_whole(unknown, events)
         elif unknown:
             given = unknown.pop("stop_reason", given)
@@ -140,7 +142,7 @@ class MessagesReader:
         return {name: value for name, value in fields.items() if name not in _READ}
 
     def _begin(self, message: Message, events: list[ProviderEvent]) -> None:
-        self._id = message.id
+        self._id = message.id or self._id
         events.append(
             Response(response_id=message.id or UNSET, model=message.model or UNSET, request_id=self.request_id)
         )

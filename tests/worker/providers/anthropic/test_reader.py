@@ -12,9 +12,11 @@ from anthropic import AsyncAnthropic
 from shared.config.protocols import Protocol
 from shared.log.events import Delta, Response, Usage, UsageReport
 from shared.request.generation_request import GenerationRequest
+from shared.sse_decoder import SseDecoder
 from tests.worker.providers.upstream import Upstream, outcome
+from worker.providers.anthropic.reader import MessagesReader
 from worker.providers.call_times import CallTimes
-from worker.providers.provider import Provider
+from worker.providers.provider import Provider, ProviderEvent
 
 Read = Callable[..., Any]
 
@@ -258,6 +260,20 @@ async def test_a_stop_reason_on_every_event(read: Read, times: CallTimes) -> Non
     assert (got.error, got.parts(), got.completed.finish_reason) == (None, [{"kind": "text", "text": "Hello"}], "stop")
     got = await read(START + stamped[0], stamped[1], end="abort")
     assert got.failure.code == "connection"
+
+
+@pytest.mark.parametrize("times", [CallTimes(after_finish_s=0.1)])
+async def test_a_stop_before_the_first_word_may_be_a_stamp(read: Read, times: CallTimes) -> None:
+    for counted in ({}, {"usage": {"input_tokens": 4, "output_tokens": 0}}):
+        stamp = event("message_delta", delta={"stop_reason": "end_turn"}, **counted)
+        reader, events = MessagesReader("acme"), list[ProviderEvent]()
+        for each in SseDecoder().feed(START + stamp):
+            reader.read(each, events)
+        assert not reader.finish_reason.is_end(said=False)
+        got = await read(START + stamp, stamp + text(0, "Hello"), stamp, end="hang")
+        assert (got.error, got.parts()) == (None, [{"kind": "text", "text": "Hello"}])
+    empty = event("message_delta", delta={"stop_reason": "end_turn"}, usage={"output_tokens": 2})
+    assert (await read(START + empty, end="hang")).error is None
 
 
 @pytest.mark.parametrize("kind", ["message_delta", "message_stop"])

@@ -404,7 +404,7 @@ async def test_an_error_that_says_nothing(read: Read, error: Any) -> None:
     [
         ({"error": "SECRET"}, "provider_error"),
         ({"candidates": [], "error": {"code": 429, "message": "SECRET"}}, "rate_limit"),
-        ({"usageMetadata": COUNTS, "errors": [{"code": 503, "message": "SECRET"}]}, "provider_error"),
+        ({"usageMetadata": COUNTS, "errors": [{"code": 503, "message": "SECRET"}]}, "overloaded"),
         ({"code": 503, "message": "SECRET", "status": "UNAVAILABLE"}, "overloaded"),
         ({"error": {"code": "503", "message": "SECRET"}, "usageMetadata": COUNTS}, "overloaded"),
     ],
