@@ -85,7 +85,7 @@ class Answer:
                     item = self._items.find(event.output_index, event.item_id, TEXT.item)
                     self._contents.cite(item, TEXT, event.content_index, event.annotation)
             case "response.output_item.added":
-                self._begin_item(event.output_index, event.item or {})
+                self._begin_item(event, event.item or {})
             case "response.output_item.done":
                 self._finish_item(event, data)
 
@@ -124,10 +124,10 @@ class Answer:
         if not said.ended and (rest := self.parts.rest(said, content.text)):
             self.parts.say(said, rest)
 
-    def _begin_item(self, place: int | None, fields: dict[str, Any]) -> None:
+    def _begin_item(self, event: ResponsesEvent, fields: dict[str, Any]) -> None:
         """Begins an item; the parts of a message or of reasoning begin with its contents."""
         kind, call_id = str(fields.get("type")), word(fields, "call_id")
-        item = self._items.begin(place, word(fields, "id"), kind, call_id)
+        item = self._items.begin(event.output_index, word(fields, "id") or event.item_id, kind, call_id)
         if kind in CALLS:
             self.calls.learn(item, name=word(fields, "name"), call_id=call_id)
 
