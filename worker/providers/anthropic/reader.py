@@ -176,7 +176,10 @@ class MessagesReader:
             events.append(Raw(protocol=PROTOCOL, data={"usage": unmapped}))
         events.append(
             Completed(
-                finish_reason=meaning(reason, called=self._blocks.called),
+                # The protocol's own end without a reason, as gateways send it, leaves a call to be run.
+                finish_reason=meaning(
+                    reason or ("tool_use" if self._blocks.called else None), called=self._blocks.called
+                ),
                 raw_finish_reason=reason,
                 usage=self._usage,
                 response_id=self._id,

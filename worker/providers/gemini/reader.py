@@ -140,7 +140,8 @@ class GeminiReader:
         """Reads a chunk without candidates: counts, an error, or something unknown."""
         if (failure := failure_in(self._name, whole)) is not None:
             raise failure
-        if chunk.usage_metadata is None and whole.keys() - NAMING_FIELDS:
+        # Gateways in front of Claude send its pings in every protocol.
+        if chunk.usage_metadata is None and whole.keys() - NAMING_FIELDS and whole != {"type": "ping"}:
             events.append(Raw(protocol=PROTOCOL, data=whole))
 
     def _read_candidate(

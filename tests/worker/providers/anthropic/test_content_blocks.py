@@ -175,8 +175,8 @@ async def test_a_limit_may_have_cut_a_call(read: Read) -> None:
     assert (got.error, got.completed.finish_reason) == (None, "length")
 
 
-@pytest.mark.parametrize("reason", ["end_turn", "stop_sequence", "stop", "END_TURN"])
-async def test_a_call_is_the_finish_reason(read: Read, reason: str) -> None:
+@pytest.mark.parametrize("reason", ["end_turn", "stop_sequence", "stop", "END_TURN", None])
+async def test_a_call_is_the_finish_reason(read: Read, reason: str | None) -> None:
     got = await read(START + use(0, "a") + fill(0, '{"x":1}') + stop(0) + end(reason))
     assert (got.completed.finish_reason, got.completed.raw_finish_reason) == ("tool_calls", reason)
 

@@ -236,6 +236,12 @@ async def test_what_has_no_place_is_kept(read: Read) -> None:
     assert got.parts() == [{"kind": "text", "text": "yes!"}]
 
 
+async def test_a_ping_of_another_protocol_is_not_kept(read: Read) -> None:
+    ping = b"event: ping\n" + event({"type": "ping"})
+    got = await read(ping, chunk(text("x")), ping, end())
+    assert (got.parts(), raws(got)) == ([{"kind": "text", "text": "x"}], [])
+
+
 async def test_what_the_last_chunk_says_besides_is_kept(read: Read) -> None:
     counts = {**COUNTS, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 4}]}
     last = {"candidates": [{"finishReason": "STOP"}], "usageMetadata": counts, "modelStatus": {"modelStage": "STABLE"}}
