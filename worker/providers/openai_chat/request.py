@@ -74,5 +74,6 @@ def _message(message: Message, endpoint: ProviderSettings, developer: bool) -> d
     if isinstance(message, AssistantMessage):
         # Some endpoints fail on a message of tool calls alone unless its content is null.
         fields.setdefault("content", None)
+        fields["content"] = reasoning.within(fields["content"], message.reasoning or [], endpoint)
         fields |= reasoning.write(message.reasoning or [], endpoint)
     return fields

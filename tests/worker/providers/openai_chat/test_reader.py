@@ -15,13 +15,12 @@ from shared.config.protocols import Protocol
 from shared.config.provider_settings import ProviderSettings
 from shared.log.events import Delta, Raw, Response, Usage, UsageReport
 from shared.request.generation_request import GenerationRequest
-from tests.worker.providers.upstream import Outcome, Reply, Upstream, outcome
+from tests.worker.providers.openai_chat.conftest import Read
+from tests.worker.providers.upstream import Upstream, outcome
 from worker.providers.openai_chat.request import body
 from worker.providers.provider import Provider
 
 DONE = b"data: [DONE]\n\n"
-
-Read = Callable[..., Any]
 
 
 def chunk(delta: dict[str, Any] | None = None, finish: str | None = None, **fields: Any) -> bytes:
@@ -38,20 +37,6 @@ def call(index: int | None, arguments: str | None = None, **fields: Any) -> dict
 
 
 STOP = chunk({}, "stop") + DONE
-
-
-@pytest.fixture
-def read(
-    upstream: Upstream, adapter: Callable[[Protocol, str], Provider], ask: Callable[..., GenerationRequest]
-) -> Read:
-    """Serves these pieces and gives what the adapter makes of them."""
-    provider = adapter("openai-chat", upstream.url)
-
-    async def serve(*pieces: bytes, **reply: Any) -> Outcome:
-        upstream.reply = Reply(pieces, **reply)
-        return await outcome(provider, ask())
-
-    return serve
 
 
 async def test_a_kind_ends_where_another_begins(read: Read) -> None:
