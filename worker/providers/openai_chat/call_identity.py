@@ -70,7 +70,9 @@ def same(calls: Sequence[Call], piece: ToolCallDelta, place: int, name: str, tex
         return named[0]
     here = [call for call in agreeing if piece.index is not None and call.index == piece.index]
     if not here and place < len(calls):
-        here = [call for call in agreeing if call is calls[place]]
+        # Two that have both an index and an id, and neither of them in common, are two.
+        ours = piece.index is None or calls[place].index is None or not (piece.id and calls[place].id)
+        here = [call for call in agreeing if ours and call is calls[place]]
     return next((call for call in here if not call.arguments.whole or call.arguments.repeats(text)), None)
 
 
