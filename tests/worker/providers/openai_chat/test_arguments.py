@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -93,10 +94,10 @@ def test_what_repeats_them() -> None:
     ]  # fmt: skip
 
 
-VALUES: st.SearchStrategy[Any] = st.dictionaries(
-    st.text(), st.recursive(st.text() | st.integers() | st.none(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)),
-    min_size=1,
-)  # fmt: skip
+NESTED: st.SearchStrategy[Any] = st.recursive(
+    st.text() | st.integers() | st.none(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+)
+VALUES = st.dictionaries(st.text(), NESTED, min_size=1)
 
 
 @given(VALUES, st.data())
@@ -110,4 +111,4 @@ def test_however_they_are_cut_and_repeated(value: dict[str, Any], data: st.DataO
 
 def _cut(text: str, data: st.DataObject) -> list[str]:
     places = sorted({0, len(text), *data.draw(st.lists(st.integers(0, len(text)), max_size=5))})
-    return [text[start:end] for start, end in zip(places, places[1:], strict=False)]
+    return [text[start:end] for start, end in pairwise(places)]

@@ -150,7 +150,9 @@ async def test_calls_without_arguments_in_one_chunk(read: Read) -> None:
 @pytest.mark.parametrize(
     "pieces",
     [
-        pytest.param([HEAD, fragment(arguments="{}"), fragment(arguments='{"city":"B'), fragment(arguments='onn"}')], id="{}"),
+        pytest.param(
+            [HEAD, fragment(arguments="{}"), fragment(arguments='{"city":"B'), fragment(arguments='onn"}')], id="{}"
+        ),
         pytest.param([fragment(name="weather", arguments="{}"), fragment(arguments=BONN)], id="{} with the name"),
         pytest.param([fragment(name="weather", arguments={}), fragment(arguments={"city": "Bonn"})], id="objects"),
         pytest.param([HEAD, fragment(arguments="null"), fragment(arguments=BONN)], id="null"),
@@ -159,14 +161,20 @@ async def test_calls_without_arguments_in_one_chunk(read: Read) -> None:
         pytest.param([HEAD, fragment(arguments=BONN), fragment(arguments=BONN)], id="again"),
         pytest.param([HEAD, fragment(arguments=BONN), fragment(name="weather", arguments=BONN)], id="again, named"),
         pytest.param(
-            [HEAD, fragment(arguments=BONN), fragment(name="weather"), fragment(arguments='{"city": "Bo'), fragment(arguments='nn"}')],
+            [
+                HEAD,
+                fragment(arguments=BONN),
+                fragment(name="weather"),
+                fragment(arguments='{"city": "Bo'),
+                fragment(arguments='nn"}'),
+            ],
             id="again, in pieces and spaced",
         ),
         pytest.param([HEAD, fragment(arguments=BONN), fragment(arguments={"city": "Bonn"})], id="again, as an object"),
         pytest.param([HEAD, fragment(arguments=BONN), fragment(arguments="\n"), fragment(arguments="{}")], id="behind"),
         pytest.param([HEAD, fragment(arguments="{}" + BONN + BONN)], id="all in one"),
     ],
-)  # fmt: skip
+)
 async def test_arguments_with_more_around_them(read: Read, pieces: list[dict[str, Any]]) -> None:
     assert calls(await read(*map(tool, pieces), FINISH)) == WEATHER
     assert calls(await read(*map(tool, pieces), chunk({}, "tool_calls"))) == WEATHER
@@ -175,16 +183,36 @@ async def test_arguments_with_more_around_them(read: Read, pieces: list[dict[str
 @pytest.mark.parametrize(
     "pieces",
     [
-        [fragment(0, "a", name="weather", arguments=""), fragment(0, "b", arguments='{"city"'), fragment(0, "b", arguments=':"Bonn"}')],
-        [fragment(0, "a", name="weather", arguments=""), fragment(0, "b", name="", arguments='{"city"'), fragment(0, "c", arguments=':"Bonn"}')],
-        [fragment(None, "a", name="weather", arguments=""), fragment(None, "b", arguments='{"city"'), fragment(None, "c", arguments=':"Bonn"}')],
+        [
+            fragment(0, "a", name="weather", arguments=""),
+            fragment(0, "b", arguments='{"city"'),
+            fragment(0, "b", arguments=':"Bonn"}'),
+        ],
+        [
+            fragment(0, "a", name="weather", arguments=""),
+            fragment(0, "b", name="", arguments='{"city"'),
+            fragment(0, "c", arguments=':"Bonn"}'),
+        ],
+        [
+            fragment(None, "a", name="weather", arguments=""),
+            fragment(None, "b", arguments='{"city"'),
+            fragment(None, "c", arguments=':"Bonn"}'),
+        ],
         [fragment(0, "a", name="weather", arguments='{"city"'), fragment(0, "b", name="weather", arguments=':"Bonn"}')],
-        [fragment(0, name="weather", arguments=""), fragment(0, "late", arguments='{"city"'), fragment(0, "late", arguments=':"Bonn"}')],
+        [
+            fragment(0, name="weather", arguments=""),
+            fragment(0, "late", arguments='{"city"'),
+            fragment(0, "late", arguments=':"Bonn"}'),
+        ],
         [fragment(0, "", name="weather", arguments='{"city"'), fragment(0, "late", arguments=':"Bonn"}')],
-        [fragment(0, "a", name="weather", arguments=""), fragment(1, arguments='{"city"'), fragment(2, arguments=':"Bonn"}')],
+        [
+            fragment(0, "a", name="weather", arguments=""),
+            fragment(1, arguments='{"city"'),
+            fragment(2, arguments=':"Bonn"}'),
+        ],
     ],
     ids=["other", "each", "no index", "each, with the name", "late", "later", "an index for each fragment"],
-)  # fmt: skip
+)
 async def test_an_id_that_changes_or_comes_late(read: Read, pieces: list[dict[str, Any]]) -> None:
     assert calls(await read(*map(tool, pieces), FINISH)) == WEATHER
 

@@ -96,7 +96,8 @@ def test_a_text_in_the_place_of_a_delta(choice: Choice, said: str | None) -> Non
 def test_a_plain_choice_has_a_delta_and_a_finish_reason() -> None:
     assert Choice(index=0, delta=ChunkDelta(content="x"), finish_reason="stop").is_plain
     for field in ("message", "text", "usage", "error", "logprobs", "stop_reason", "token_ids"):
-        assert not Choice(**{field: ChunkDelta() if field == "message" else "x"}).is_plain
+        said: Any = ChunkDelta() if field == "message" else "x"
+        assert not Choice(**{field: said}).is_plain
 
 
 @pytest.mark.parametrize(
@@ -125,7 +126,8 @@ def test_a_message_that_is_a_text_is_no_content() -> None:
     "field", ["reasoning_content", "reasoning", "reasoning_text", "thinking", "reasoning_opaque", "thinking_blocks"]
 )
 def test_what_thinks(field: str) -> None:
-    assert ChunkDelta(**{field: ["x"]}).thinks
+    said: Any = ["x"]
+    assert ChunkDelta(**{field: said}).thinks
     assert not ChunkDelta(content="x").thinks
 
 

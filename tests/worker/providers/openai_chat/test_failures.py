@@ -52,7 +52,7 @@ async def test_a_text_of_which_nobody_knows_is_shown_to_nobody(read: Read) -> No
 
 
 async def test_codes_that_say_that_all_is_well(read: Read) -> None:
-    fine = {"code": 0, "message": "Success"}
+    fine: dict[str, Any] = {"code": 0, "message": "Success"}
     got = await read(
         chunk({"content": "x"}, base_resp={"status_code": 0, "status_msg": ""}, **fine)
         + chunk(choices=[], usage={"prompt_tokens": 1}, **fine)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from shared.log.events import Raw
 from tests.worker.providers.openai_chat.conftest import Read
 from tests.worker.providers.openai_chat.test_reader import DONE, STOP, chunk
 from worker.providers.openai_chat.chunk import ChunkDelta
@@ -24,7 +25,7 @@ PARTS = [
     {"kind": "text", "text": "Hello there", "annotations": [CITED]},
     {"kind": "tool_call", "text": '{"city":"Bonn"}', "call_id": "a", "name": "weather", "executor": "client"},
 ]
-DELTAS = [
+DELTAS: list[dict[str, Any]] = [
     {"reasoning_content": "Hm."},
     {"content": "Hello "},
     {"content": "there"},
@@ -121,7 +122,7 @@ async def test_content_of_other_types(read: Read, content: Any, text: str) -> No
 
 
 async def test_scalars_of_other_types(read: Read) -> None:
-    odd = {"id": 5, "object": None, "created": "1", "model": 7, "error": ""}
+    odd: dict[str, Any] = {"id": 5, "object": None, "created": "1", "model": 7, "error": ""}
     choice = {"index": "0", "delta": {"content": "x"}, "finish_reason": None}
     got = await read(
         chunk(choices=choice, **odd)
@@ -198,6 +199,6 @@ def test_what_is_kept_is_told_in_proportion() -> None:
         message.grow(ChunkDelta(content="x"))
         message.keep(n=n, stamp="s")
     message.finish()
-    raw = [event.data["delta"] for event in parts.events if event.type == "raw"]
+    raw = [event.data["delta"] for event in parts.events if isinstance(event, Raw)]
     assert raw == [{"n": 0, "stamp": "s"}, {"n": 1}, {"n": 8}]
     assert message.reconcile(ChunkDelta(content="x" * 9)) == {}

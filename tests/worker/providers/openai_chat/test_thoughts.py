@@ -39,7 +39,8 @@ def test_what_stands_in_a_content() -> None:
     ]
     assert list(texts_within(content)) == ["a", "b", ""]
     assert list(texts_within("c")) == ["c"]
-    assert list(texts_within(None)) == list(thoughts_within(None)) == list(thoughts_within("c")) == []
+    assert list(texts_within(None)) == []
+    assert list(thoughts_within(None)) == list(thoughts_within("c")) == []
     assert [thought.text for thought in thoughts_within(content)] == ["H", "m"]
     assert all(isinstance(thought, Thought) for thought in thoughts_within(content))
 
