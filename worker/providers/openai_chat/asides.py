@@ -5,7 +5,10 @@ from typing import Any
 from msgspec import Struct
 
 _CHANGES = 2
-"""Values of one field that are told as they come."""
+"""Values of one field of numbers that are told as they come."""
+
+_LABEL_CHARS = 64
+"""A text beside numbers that changes nothing about them: a unit, a name."""
 
 _REPEATS = 2
 """How often a value may come again before it is a stamp, and no piece of something."""
@@ -25,7 +28,7 @@ class About:
         self._fields: dict[str, _Field] = {}
 
     def read(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """Returns those that are told now: new ones, and the first that change."""
+        """Returns those that are told now: what is new, and what changes, unless it counts or grows with the answer."""
         told: dict[str, Any] = {}
         for name, value in fields.items():
             if (known := self._fields.get(name)) is None:
@@ -33,7 +36,8 @@ class About:
             elif known.value == value:
                 continue
             else:
-                known.value, known.waits = value, known.told >= _CHANGES
+                known.waits = _holds(value, known.value) or (known.told >= _CHANGES and _counts(value, known.value))
+                known.value = value
                 if known.waits:
                     continue
                 known.told += 1
@@ -48,7 +52,7 @@ class About:
 class Pieces:
     """Unknown fields of a message: each value may be a piece of something, and is told, unless it is none.
 
-    None are: numbers that change with every token, a text or list that holds the one before it, stamps.
+    None are: numbers that change with every token, a value that holds the one before it, stamps.
     """
 
     def __init__(self) -> None:
@@ -66,7 +70,7 @@ class Pieces:
             elif known.value == value and type(known.value) is type(value):
                 known.repeats += 1
                 continue
-            elif isinstance(value, int | float):
+            elif _counts(value, known.value):
                 known.value, known.repeats, known.waits = value, 0, known.told >= _CHANGES
                 if known.waits:
                     continue
@@ -94,4 +98,17 @@ def _holds(value: Any, before: Any) -> bool:
         return bool(before) and value.startswith(before)
     if isinstance(value, list) and isinstance(before, list):
         return bool(before) and value[: len(before)] == before
+    if isinstance(value, dict) and isinstance(before, dict) and value.keys() == before.keys():
+        return all(value[name] == before[name] or _holds(value[name], before[name]) for name in value)
     return False
+
+
+def _counts(value: Any, before: Any) -> bool:
+    """Says whether only numbers differ from the value before."""
+    if isinstance(value, int | float):
+        return before is None or isinstance(before, int | float)
+    if isinstance(value, dict) and isinstance(before, dict):
+        return all(_counts(one, before.get(name)) for name, one in value.items())
+    if isinstance(value, list) and isinstance(before, list):
+        return len(value) == len(before) and all(map(_counts, value, before))
+    return value == before and (not isinstance(value, str) or len(value) <= _LABEL_CHARS)

@@ -16,6 +16,26 @@ def test_about_an_answer_the_first_values_and_the_last_are_told() -> None:
     assert about.rest() == {"timings": 8}
 
 
+LONG = "y" * 99
+
+
+@pytest.mark.parametrize(
+    ("values", "told", "rest"),
+    [
+        pytest.param([{"n": n, "unit": "ms"} for n in range(9)], [0, 1], 8, id="numbers and a label"),
+        pytest.param([{"n": n, "text": LONG} for n in range(4)], [0, 1, 2, 3], None, id="numbers and a text"),
+        pytest.param([{"n": 5, "text": str(n)} for n in range(4)], [0, 1, 2, 3], None, id="texts"),
+        pytest.param([{"n": [n, n + 1]} for n in range(9)], [0, 1], 8, id="a list of numbers"),
+        pytest.param([{"so": "a" * (n + 1)} for n in range(9)], [0], 8, id="grows"),
+    ],
+)
+def test_what_changes_about_an_answer(values: list[Any], told: list[int], rest: int | None) -> None:
+    """Texts are told each time that they change: what `max_log` bounds is there."""
+    about = About()
+    found = [fields["x"] for value in values for fields in [about.read({"x": value})] if fields]
+    assert (found, about.rest()) == ([values[n] for n in told], {} if rest is None else {"x": values[rest]})
+
+
 @pytest.mark.parametrize(
     ("values", "told", "rest"),
     [

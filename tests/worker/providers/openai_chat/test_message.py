@@ -20,7 +20,7 @@ MESSAGE: dict[str, Any] = {
     "role": "assistant", "content": "Hello there", "reasoning_content": "Hm.", "annotations": [CITED], "refusal": None,
     "tool_calls": [CALL],
 }  # fmt: skip
-PARTS = [
+PARTS: list[dict[str, Any]] = [
     {"kind": "reasoning", "text": "Hm."},
     {"kind": "text", "text": "Hello there", "annotations": [CITED]},
     {"kind": "tool_call", "text": '{"city":"Bonn"}', "call_id": "a", "name": "weather", "executor": "client"},
