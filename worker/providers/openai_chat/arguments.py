@@ -11,7 +11,6 @@ _EMPTY = re.compile(r'\s*(?:(?:\{\s*\}|null|"")\s*)*')
 
 _OUTSIDE = re.compile(r'["{}\[\]]')
 _QUOTED = re.compile(r'["\\]')
-_decoder = json.JSONDecoder(strict=False)
 
 
 class Arguments:
@@ -24,7 +23,7 @@ class Arguments:
         self.whole = False
         """The value is complete; what comes now repeats it or is none of it."""
         self._said: list[str] = []
-        self._held = ""
+        self._held: list[str] = []
         self._end = _End()
 
     @property
@@ -55,14 +54,13 @@ class Arguments:
 
     def close(self) -> str:
         """Returns what is still to be said at the end."""
-        held, self._held = self._held, ""
-        if not self._said:
-            value = "{}" if "{" in held else held.split()[0] if held.strip() else ""
-        else:
-            value = "" if _is_empty(held) or self.repeats(held) else held
-        if value:
-            self._said.append(value)
-        return value
+        held = "".join(self._held)
+        self._held.clear()
+        if self._said and (_is_empty(held) or self.repeats(held)):
+            return ""
+        if held:
+            self._said.append(held)
+        return held
 
     def are_valid(self) -> bool:
         """Says whether what was said is JSON, or nothing."""
@@ -75,47 +73,49 @@ class Arguments:
 
     def _begin(self, text: str) -> str:
         """Returns the beginning of the value; "" where all that came may still stand before it."""
-        text, self._held = self._held + text, ""
+        text = "".join(self._held) + text
+        self._held.clear()
         empty = _EMPTY.match(text)
         assert empty is not None
         rest = text[empty.end() :]
-        if not rest:
-            self._held = text
-            return ""
-        return rest if empty[0].strip() and rest[0] in "{[" else text
+        if rest:
+            return rest if empty[0].strip() and rest[0] in "{[" else text
+        if value := "{}" if "{" in text else " ".join(text.split()[:1]):
+            self._held.append(value)
+        return ""
 
     def _follow(self, text: str) -> str:
-        """Returns what of a text behind the value is no repetition of it."""
-        self._held += text
-        said = self.said.strip()
-        while held := self._held.strip():
-            if said.startswith(held):
-                if said == held:
-                    self._held = ""
-                return ""
-            if _is_empty(held) or "null".startswith(held):
-                return ""
-            if held[0] == said[0] and held[-1] != said[-1]:
-                # It may be the same in another spacing.
-                return ""
-            try:
-                value, end = _decoder.raw_decode(held)
-            except (ValueError, RecursionError):
-                if held[0] == said[0]:
-                    return ""
-                break
-            if value not in ({}, None, "") and value != _value(said):
-                break
-            self._held = held[end:]
-        more, self._held = self._held, ""
-        if not more.strip():
-            return ""
-        self._said.append(more)
+        """Returns what of a text behind the value is no repetition of it.
+
+        It is held until its end is there, as the spacing may differ; what cannot be a value is not.
+        """
+        more = ""
+        while text:
+            end = self._end.of(text)
+            self._held.append(text[:end])
+            text = "" if end is None else text[end:]
+            if end is None:
+                begin = "".join(self._held[:8]).lstrip()[:1]
+                if begin and begin not in '{["n':
+                    more += self._release()
+            elif _is_empty(held := "".join(self._held)) or self.repeats(held):
+                self._held.clear()
+            else:
+                more += self._release()
         return more
+
+    def _release(self) -> str:
+        held = "".join(self._held)
+        self._held.clear()
+        self._said.append(held)
+        return held
 
 
 class _End:
-    """Finds where a JSON value ends, without reading it twice. Numbers and words have no end of their own."""
+    """Finds where a JSON value ends, without reading it twice; then the next begins.
+
+    Numbers and words have no end of their own.
+    """
 
     def __init__(self) -> None:
         self._depth = 0
@@ -139,8 +139,8 @@ class _End:
                 case "{" | "[":
                     self._depth += 1
                 case _:
-                    self._depth -= 1
-                    if self._depth <= 0:
+                    self._depth = max(self._depth - 1, 0)
+                    if not self._depth:
                         return place
         return None
 

@@ -26,7 +26,8 @@ class Choices:
     def take(self, choices: Sequence[Choice]) -> tuple[Sequence[Choice], Sequence[Choice]]:
         """Returns what is now known to be of the answer, and what is now known to be of others."""
         if len(choices) == 1 and not self._waiting and (choices[0].index or 0) == self._index:
-            self._finished = self._finished or choices[0].finish_reason is not None
+            if choices[0].finish_reason:
+                self._finished = self._finished or _ends(choices[0])
             return choices, ()
         if len({choice.index or 0 for choice in choices}) > 1:
             return self._split(choices)
@@ -36,13 +37,13 @@ class Choices:
             ours, theirs = self._sort(choice)
             taken += ours
             others += theirs
-        self._finished = self._finished or any(choice.finish_reason is not None for choice in taken)
+        self._finished = self._finished or any(map(_ends, taken))
         return taken, others
 
     def rest(self) -> tuple[Sequence[Choice], Sequence[Choice]]:
         """Returns what has waited, as nothing more comes: of several that each came to an end, one is the answer."""
         waiting, self._waiting = self._waiting, []
-        ends = self._finished + sum(choice.finish_reason is not None for choice in waiting)
+        ends = self._finished + sum(map(_ends, waiting))
         if ends <= 1:
             return waiting, ()
         if self._index is None and waiting:
@@ -94,3 +95,7 @@ class Choices:
 def _says(choice: Choice) -> bool:
     delta = choice.said or choice.message
     return delta is not None and bool(delta.content or delta.thinks or delta.tool_calls or delta.refusal)
+
+
+def _ends(choice: Choice) -> bool:
+    return (choice.finish_reason or "null").lower() not in ("null", "none")

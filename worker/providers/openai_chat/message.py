@@ -82,7 +82,7 @@ class MessageReader:
             self._hear(message.audio)
         return contradicts
 
-    def keep(self, **fields: Any) -> None:
+    def keep(self, /, **fields: Any) -> None:
         """Keeps what has no place among the parts as it came."""
         for told in self._unknown.read(fields):
             self._raw(**told)
@@ -97,7 +97,7 @@ class MessageReader:
         heard = any(heard.any for heard in self._heard.values())
         return not (heard or self._seen or self._parts.calls.any or self._parts.hears)
 
-    def _raw(self, **fields: Any) -> None:
+    def _raw(self, /, **fields: Any) -> None:
         self._parts.events.append(Raw(protocol=PROTOCOL, data={"delta": fields}))
 
     def _say(self, kind: PartKind, text: str) -> None:

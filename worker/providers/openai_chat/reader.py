@@ -157,7 +157,7 @@ class ChatReader:
             self._response = latest
             events.append(latest)
 
-    def _raw(self, **data: Any) -> None:
+    def _raw(self, /, **data: Any) -> None:
         self._parts.events.append(Raw(protocol=PROTOCOL, data=data))
 
     def _count(self, counted: Any, events: list[ProviderEvent]) -> None:

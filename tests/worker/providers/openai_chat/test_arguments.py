@@ -65,6 +65,11 @@ def test_what_comes_again_is_left_out(again: str, step: int) -> None:
     assert all_of(REAL + again) == REAL
 
 
+def test_what_cannot_be_read_repeats_nothing() -> None:
+    assert all_of("{a}", "{b}", "{c}") == "{a}{b}{c}"
+    assert all_of("{a}", "{a}") == "{a}"
+
+
 @pytest.mark.parametrize("more", ['{"other": 1}', ", 5]", '{"city": "Rome"}'])
 def test_what_is_no_repetition_is_said(more: str) -> None:
     assert all_of(REAL, more) == REAL + more

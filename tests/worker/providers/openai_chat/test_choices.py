@@ -42,6 +42,9 @@ COUNTING = [one(n, chr(97 + n)) for n in range(12)]
         pytest.param([one(0, ""), one(1, ""), one(0, "a"), one(1, "x"), one(0, "b")], "ab", "x", id="two"),
         pytest.param([one(0, "a"), one(1, "x"), one(2, "y"), one(0, "b"), one(2, "z")], "ab", "xyz", id="three"),
         pytest.param([one(1, "x", "stop"), one(0, "a"), one(1, "y")], "a", "xy", id="two, the second first"),
+        pytest.param(
+            [one(0, "a", ""), one(1, "b", "null"), one(2, "c", "stop")], "abc", "", id="counts, with no reasons"
+        ),
         pytest.param([one(0, "a", "stop"), one(1, "x", "stop")], "a", "x", id="two in two chunks"),
         pytest.param([one(1, "x", "stop"), one(2, "y", "stop")], "x", "y", id="two, neither of them the first"),
         pytest.param([[(0, "a", None), (1, "x", None)], one(1, "y")], "a", "xy", id="two in one chunk"),

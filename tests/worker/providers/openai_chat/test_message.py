@@ -197,8 +197,8 @@ def test_what_is_kept_is_told_in_proportion() -> None:
     message = MessageReader("acme", parts)
     for n in range(9):
         message.grow(ChunkDelta(content="x"))
-        message.keep(n=n, stamp="s")
+        message.keep(n=n, stamp="s", self="x")
     message.finish()
     raw = [event.data["delta"] for event in parts.events if isinstance(event, Raw)]
-    assert raw == [{"n": 0, "stamp": "s"}, {"n": 1}, {"n": 8}]
+    assert raw == [{"n": 0, "stamp": "s", "self": "x"}, {"n": 1}, {"n": 8}]
     assert message.reconcile(ChunkDelta(content="x" * 9)) == {}
