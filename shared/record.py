@@ -9,6 +9,7 @@ import msgspec
 
 from shared.errors import UnreadableRecordError
 from shared.log.events import EventId
+from shared.log.guarded_log import LOG_PAGE, page_size
 
 State = Literal["queued", "running", "completed", "failed", "cancelled"]
 
@@ -75,6 +76,8 @@ class Record(Terms):
     """Lost attempts that did not count for this reason; `max_attempts` are pardoned."""
     choice: int
     """Place of its model among those that the request allows: 0 its own, 1 the first fallback."""
+    page: int = LOG_PAGE
+    """How many of its log's entries are read at a time."""
 
     def accepted(self, request: bytes) -> Acceptance:
         """Returns what was accepted, with its request."""
@@ -93,6 +96,7 @@ class Record(Terms):
 RECORD_FIELDS = [
     "owner", "model", "shown", "fingerprint", "on_interrupt", "ttl", "created", "state", "attempts", "seal", "ended",
     "cancel", "failures", "max_attempts", "beside", "pardons", "choice",
+    "large", "largest",
 ]  # fmt: skip
 """What of a record is read: all but the request, which may be 8 MB, and what only scripts need."""
 
@@ -145,6 +149,7 @@ def read_record(generation_id: str, values: Sequence[bytes | None]) -> Record | 
             beside="beside" in fields,
             pardons=int(fields.get("pardons", 0)),
             choice=int(fields.get("choice", 0)),
+            page=page_size(int(fields.get("large", 0)), int(fields.get("largest", 0))),
         )
     except (ValueError, KeyError):
         raise UnreadableRecordError(generation_id) from None

@@ -1,5 +1,6 @@
 """The grammar of model names: `<script>?<parameter>=<value>&…` says what the simulator answers."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
@@ -59,9 +60,11 @@ class Script:
     """Prompt tokens reported as read from a cache; None reports a quarter of the prompt."""
     fault: Fault | None = None
     times: int | None = None
-    """The fault strikes only the first `times` requests of this model name; None strikes all."""
+    """Fault and quirk are for the first `times` requests of this model name only; None is for all."""
     retry_after: str | None = None
     """Value of the `retry-after` header of an HTTP status fault, in seconds."""
+    quirk: tuple[str, ...] = ()
+    """Names of what is odd about the answer; `simulator.quirks` knows them."""
     key: str = ""
     """Names the request in the journal, and separates counts of `times`."""
 
@@ -96,6 +99,13 @@ def _seconds(value: str) -> str:
     return value
 
 
+def _names(value: str) -> tuple[str, ...]:
+    names = tuple(value.split(","))
+    if not all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) for name in names):
+        raise ValueError("must be names of quirks with commas between them")
+    return names
+
+
 _PARAMETERS: Final[dict[str, Callable[[str], object]]] = {
     "rate": _number(0, 1_000_000),
     "ttft": _number(0, 3_600_000),
@@ -111,6 +121,7 @@ _PARAMETERS: Final[dict[str, Callable[[str], object]]] = {
     "fault": parse_fault,
     "times": _whole(1, 2**31 - 1),
     "retry_after": _seconds,
+    "quirk": _names,
     "key": str,
 }
 
@@ -119,6 +130,8 @@ _ONLY_FOR: Final = {
     "bytes": ("lorem",),
     "unicode": ("lorem",),
     "surrogates": ("lorem",),
+    # A quirk is made from the delta after the one that is due, and a clock says when it was written.
+    "quirk": tuple(name for name in NAMES if name != "clock"),
 }
 
 
@@ -148,9 +161,10 @@ def parse_script(model: str) -> Script:
 
 def _check(script: Script) -> None:
     """Refuse combinations that could not be honoured; ignoring one would hide a mistake in a test."""
-    for parameter in ("times", "retry_after"):
-        if getattr(script, parameter) is not None and script.fault is None:
-            raise BadParameterError(parameter, "needs 'fault'")
+    if script.times is not None and script.fault is None and not script.quirk:
+        raise BadParameterError("times", "needs 'fault' or 'quirk'")
+    if script.retry_after is not None and script.fault is None:
+        raise BadParameterError("retry_after", "needs 'fault'")
     if script.retry_after is not None and script.fault is not None and script.fault.status is None:
         raise BadParameterError("retry_after", "needs a fault that is an HTTP status")
     if script.name == "tools" and script.deltas is not None and script.deltas < 2:

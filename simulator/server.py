@@ -18,6 +18,7 @@ from simulator.openai_chat import OpenAIChat
 from simulator.openai_responses import OpenAIResponses
 from simulator.pace import Pace
 from simulator.prefill import go_on
+from simulator.quirks.oddity import Oddity
 from simulator.reply import refuse, reply
 from simulator.request import Request, RequestRefusedError
 from simulator.retrieval import Retrieval
@@ -113,19 +114,25 @@ class Simulator:
             self._check_key(wire, headers)
             request = wire.read(_parse(raw), headers)
             script = _script(request.model, wire)
+            Oddity(script.quirk, wire).check(request)
         except RequestRefusedError as refused:
             await refuse(connection, wire, refused)
             return
         entry = self.journal.open(wire.name, request.model, script.key)
-        fault = self._faults.due(script)
+        struck = self._faults.strikes(script)
+        fault = script.fault if struck else None
         if fault is not None and fault.status is not None:
             await refuse(connection, wire, refusal(fault.status, script.retry_after))
             entry.end("fault")
             return
-        if request.background:
+        oddity = Oddity(script.quirk if struck else (), wire)
+        if oddity.refusal is not None:
+            await reply(connection, *oddity.refusal)
+            entry.end("fault")
+        elif request.background:
             await self._begin(connection, request, script, fault, entry)
         else:
-            await _answer(connection, wire, request, script, fault, entry)
+            await _answer(connection, wire, request, script, fault, oddity, entry)
 
     async def _begin(
         self, connection: Connection, request: Request, script: Script, fault: Fault | None, entry: JournalEntry
@@ -163,26 +170,28 @@ async def _answer(
     request: Request,
     script: Script,
     fault: Fault | None,
+    oddity: Oddity,
     entry: JournalEntry,
 ) -> None:
     answer = compose(script, request, interleave=wire.interleaves, fragments=wire.fragments)
-    if request.prefix:
-        entry.prefix = len(request.prefix)
-        try:
+    try:
+        if request.prefix:
+            entry.prefix = len(request.prefix)
             answer = go_on(answer, request, script)
-        except RequestRefusedError as refused:
-            await refuse(connection, wire, refused)
-            entry.end("refused")
-            return
-    writer = wire.write(request, answer)
+        writer = oddity.write(wire.write(request, answer), len(answer.deltas))
+    except RequestRefusedError as refused:
+        await refuse(connection, wire, refused)
+        entry.end("refused")
+        return
     pace = Pace(script.rate, script.ttft)
     if fault is not None and fault.kind == "error" and not request.stream:
         await connection.wait(pace.delay(0))
         await refuse(connection, wire, refusal(529))
         entry.end("fault")
         return
-    stream = Stream(connection, writer, answer, pace, fault, entry)
-    entry.end(await (stream.events() if request.stream else stream.document()))
+    stream = Stream(connection, writer, answer, pace, fault, entry, oddity.content_type, oddity.afterwards)
+    streams = request.stream and not oddity.is_document
+    entry.end(await (stream.events() if streams else stream.document()))
 
 
 def _parse(raw: bytes) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from simulator.journal import How, JournalEntry, now_us
 from simulator.pace import Pace
 from simulator.reply import JSON
 from simulator.strike import strike, strike_document
-from simulator.wire import WireWriter
+from simulator.wire import Headers, WireWriter
 
 EVENT_STREAM: Final = [(b"content-type", b"text/event-stream; charset=utf-8")]
 
@@ -26,7 +26,12 @@ class Stream:
         pace: Pace,
         fault: Fault | None,
         entry: JournalEntry,
+        content_type: Headers | None = None,
+        afterwards: Fault | None = None,
     ) -> None:
+        """`content_type` is in place of the usual header; `afterwards` follows a whole stream in place of its end."""
+        self._content_type = content_type
+        self._afterwards = afterwards
         self._connection = connection
         self._writer = writer
         self._pace = pace
@@ -41,15 +46,21 @@ class Stream:
     async def events(self) -> How:
         """Answer with server-sent events."""
         connection, writer = self._connection, self._writer
-        await connection.start(200, [*EVENT_STREAM, *writer.headers])
+        await connection.start(200, [*self._headers(EVENT_STREAM), *writer.headers])
         await connection.write(writer.opening())
         await self._pour()
         if connection.left:
             return "client_left"
         if self._fault is not None:
             return await strike(connection, writer, self._fault, self._next_event)
+        if self._afterwards is not None:
+            await connection.write(writer.closing())
+            return await strike(connection, writer, self._afterwards, bytes)
         await connection.finish(writer.closing())
         return "complete"
+
+    def _headers(self, usual: Headers) -> Headers:
+        return usual if self._content_type is None else self._content_type
 
     async def _pour(self) -> None:
         """Write the deltas before the fault, or all; return early when the client leaves."""
@@ -112,7 +123,7 @@ class Stream:
             return await strike_document(connection, self._writer, fault, self._writer.whole)
         whole = self._writer.whole()
         length = (b"content-length", str(len(whole)).encode())
-        await connection.start(200, [*JSON, length, *self._writer.headers])
+        await connection.start(200, [*self._headers(JSON), length, *self._writer.headers])
         self._entry.first_write_us = now_us()
         await connection.finish(whole)
         self._entry.deltas = self._total

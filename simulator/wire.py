@@ -18,8 +18,8 @@ def quoted(text: str) -> bytes:
     return _TEXT(text).encode("utf-8", "backslashreplace")
 
 
-def document(value: dict[str, Any]) -> bytes:
-    """A compact JSON object in UTF-8, surrogates as in `quoted`."""
+def document(value: object) -> bytes:
+    """Compact JSON in UTF-8, surrogates as in `quoted`."""
     return _COMPACT(value).encode("utf-8", "backslashreplace")
 
 

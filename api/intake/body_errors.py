@@ -17,6 +17,7 @@ from api.problems import validation_messages
 from api.problems.problem import FieldError
 from shared.errors import MidstreamError
 from shared.request import generation_request
+from shared.request.dumped_fields import tidy
 from shared.request.generation_request import MAX_EXTRA_ENTRIES, GenerationRequest
 from shared.request.request_json import count_parts, steps
 
@@ -32,6 +33,15 @@ _KNOWN = frozenset(
     )
 )
 """The names of all fields, wherever they belong."""
+_ELSEWHERE = {
+    "cache_control": 'leave it out, and for Anthropic set extra to {"anthropic": {"cache_control": {"type": '
+    '"ephemeral"}}}, which caches as far as it can',
+    "function_call": "give tool_calls instead, and a tool message for the result",
+    "reasoning_content": "give reasoning instead, a list of what was thought",
+    "reasoning_details": "give reasoning instead, a list of what was thought",
+    "thinking_blocks": "give reasoning instead, a list of what was thought",
+}
+"""Where to say what others have these fields for (Anthropic's API reference: `cache_control` of "Create a Message")."""
 
 
 Place = tuple[int | str, ...]
@@ -50,6 +60,7 @@ def misfits(body: bytes, most_parts: int) -> list[FieldError]:
         root: Any = from_json(body)
     except ValueError as error:
         raise NotJsonError(str(error)) from None
+    tidy(root)
     # Of a member that is there twice, steps see the last only.
     found = _found(root, most_parts)
     if not found:
@@ -146,5 +157,10 @@ def _message(item: ErrorDetails) -> str:
         return f"has a field whose name is longer than {MAX_REPEATED_NAME_CHARS} characters; leave it out"
     if item["type"] != "extra_forbidden":
         return validation_messages.say(item)
-    near = difflib.get_close_matches(str(item["loc"][-1]), GenerationRequest.model_fields, n=1)
+    name = str(item["loc"][-1])
+    if name in _ELSEWHERE:
+        return f"is not a known field; {_ELSEWHERE[name]}"
+    # Of what is inside, a field of the whole request is none that could be meant.
+    known = GenerationRequest.model_fields if len(item["loc"]) == 1 else _KNOWN - GenerationRequest.model_fields.keys()
+    near = difflib.get_close_matches(name, known, n=1)
     return "is not a known field; " + (f"did you mean {near[0]}?" if near else "leave it out")

@@ -22,6 +22,7 @@ from shared.request.capabilities import lacks
 from shared.request.generation_request import MAX_DEPTH, MAX_PARTS, RESERVED_FIELDS, GenerationRequest, Message
 from shared.request.nesting import more_values, nested_deeper
 from shared.request.request_json import count_parts_of_text, encode, read
+from shared.request.tool_pairing import paired
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -75,11 +76,11 @@ class ReadRequest(NamedTuple):
 
 
 def take(body: bytes, served: ServedModels, max_values: int) -> ReadRequest:
-    """Returns the request in a body, for a known model. Raises ProblemError, as `parse` and `resolve` do.
+    """Returns the request in a body, for a known model. Raises ProblemError, as `parse`, `resolve` and `pair` do.
 
     For a large one it takes many ms, in steps: in a thread (shared/process/background_thread.py) it lets others run.
     """
-    request = resolve(parse(body, max_values), served)
+    request = pair(resolve(parse(body, max_values), served))
     stored = canonical(request)
     form = request.response_format
     shown = Shown(
@@ -127,6 +128,14 @@ def resolve(request: GenerationRequest, served: ServedModels) -> GenerationReque
     if misplaced := list(itertools.islice(_misplaced(request, served.endpoints), MAX_NAMED_FIELDS)):
         raise unprocessable(misplaced, "unsupported_field")
     return request.model_copy(update={"model": model, "fallback": fallback or None})
+
+
+def pair(request: GenerationRequest) -> GenerationRequest:
+    """Returns the request with each tool's result behind its call. Raises ProblemError 422 where one has no other."""
+    messages, flaws = paired(request.messages)
+    if flaws:
+        raise unprocessable([FieldError(pointer=one.pointer, message=one.message) for one in flaws[:MAX_NAMED_FIELDS]])
+    return request if messages is request.messages else request.model_copy(update={"messages": messages})
 
 
 def _served(request: GenerationRequest, requested: str, pointer: str, served: ServedModels) -> str:

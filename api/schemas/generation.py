@@ -7,6 +7,7 @@ import msgspec
 from msgspec import UNSET
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.schemas.answer_message import messages_of
 from api.schemas.parts import PartAnswer, document, fields_of
 from shared.log.events import AttemptReason, Cancelled, Completed, Failed, FinishReason, Spent
 from shared.log.snapshots import AttemptLine, Snapshot
@@ -153,6 +154,10 @@ class GenerationSnapshot(Generation):
     )
     json_error: str | None = Field(default=None, description="Why there is none.")
     parts: list[PartAnswer]
+    messages: list[dict[str, Any]] | None = Field(
+        description="The answer as the next request takes it among its `messages`: what it said, in its order, with "
+        "what its provider wants back. Null before the end, empty where nothing was said."
+    )
     response: ResponseAnswer | None
     raw: RawAnswer
     usage: UsageAnswer | None
@@ -262,6 +267,7 @@ def snapshot(record: Record, shown: Shown, said: Snapshot) -> GenerationSnapshot
             "json": value,
             "json_error": error,
             "parts": [fields_of(part, over=end is not None) for part in said.parts],
+            "messages": None if end is None else messages_of(said.parts),
             "response": names if any(names.values()) else None,
             "raw": {"count": said.raw_count, "events": said.raw},
             "usage": said.usage,

@@ -53,7 +53,7 @@ class Broadcast:
         # Asked of asyncio each time, it costs a call of getpid().
         self._loop = asyncio.get_running_loop()
         self._known, self._frames, self._window = known, frames, window
-        self._pieces: dict[tuple[int, bool], tuple[bytes, int]] = {}
+        self._pieces: dict[tuple[int, bool], tuple[sse_frames.Piece, int]] = {}
         # Of these, the chunks that end with the newest event.
         self._to_newest: dict[int | None, bytes] = {}
         # Number of events when these were joined.
@@ -65,20 +65,21 @@ class Broadcast:
         self._next_round: asyncio.Handle | None = None
         self._again = False
 
-    def piece(self, position: int, chunked: bool) -> tuple[bytes, int]:
-        """Returns what follows a position, about MAX_WRITE_BYTES at most, for one write; and the position after it."""
+    def piece(self, position: int, chunked: bool) -> tuple[sse_frames.Piece, int]:
+        """Returns what follows a position, about MAX_WRITE_BYTES or one long frame, and the position after it."""
         self._forget_older()
         known = self._pieces.get((position, chunked))
         if known is not None:
             return known
-        piece, end = self._frames.read(position)
-        made = (sse_frames.chunk(piece) if chunked else piece, end)
+        body, end = self._frames.read(position)
+        piece = sse_frames.on_wire(body, chunked=chunked)
+        made = piece, end
         # Viewers that keep up ask for the same piece, until there is a longer one.
         if len(self._pieces) == MAX_JOINED_PIECES:
             self._forget()
         self._pieces[position, chunked] = made
-        if chunked and end == self._frames.count:
-            self._to_newest[position] = made[0]
+        if chunked and end == self._frames.count and isinstance(piece, bytes):
+            self._to_newest[position] = piece
         return made
 
     def _forget_older(self) -> None:
@@ -128,7 +129,7 @@ class Broadcast:
         elif self._announced < end:
             # Most have had all of which they were told.
             piece, reached = self._frames.read(self._announced)
-            if reached == end:
+            if reached == end and len(piece) <= sse_frames.MAX_SLICE_BYTES:
                 chunks[self._announced] = sse_frames.chunk(piece)
         for follower in islice(self._round, VIEWERS_PER_ROUND):
             count += 1

@@ -1,6 +1,6 @@
 """A viewer's connection: uvicorn's transport itself, or ASGI's `send`, behind one interface.
 
-Both hold one write at most. What comes after it stays where all viewers share it.
+Both hold one write at most. What comes after it stays where all viewers share it, and so does the rest of a long frame.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ import asyncio
 from typing import Protocol
 
 from starlette.types import Receive, Scope, Send
+
+from api.viewing import sse_frames
 
 TRANSPORT_EXTENSION = "midstream.transport"
 """ASGI scope extension: the connection's transport, to see whether its buffer drains, and to abort it."""
@@ -45,8 +47,11 @@ class Connection(Protocol):
     def write(self, body: bytes, /) -> None:
         """Sends one piece."""
 
+    def write_slices(self, frame: memoryview, /) -> None:
+        """Sends a long frame slice by slice, each as a chunk where it takes those; it is `full` up to the last."""
+
     def unsent(self) -> int:
-        """Returns the bytes that the kernel has not taken."""
+        """Returns the bytes that the kernel has not taken, and those of slices that are still to come."""
 
     def end(self) -> None:
         """Ends the response, which is whole."""
@@ -71,7 +76,7 @@ class DirectConnection(asyncio.Protocol):
     No task, no queue, no request: what a silent viewer costs is this and the transport.
     """
 
-    __slots__ = ("_early", "_ending", "_home", "_reader", "_transport", "chunked", "full", "keep", "write")
+    __slots__ = ("_early", "_ending", "_home", "_reader", "_rest", "_transport", "chunked", "full", "keep", "write")
 
     def __init__(self, transport: asyncio.Transport, home: Home, *, chunked: bool, keep: bool) -> None:
         self.full = False
@@ -82,6 +87,8 @@ class DirectConnection(asyncio.Protocol):
         self._reader: ConnectionUser | None = None
         self._early = b""
         self._ending = False
+        self._rest: memoryview | None = None
+        """What is still to be written of a long frame."""
 
     def serve(self, reader: ConnectionUser) -> None:
         """Begins to serve `reader`, which the transport calls from now on."""
@@ -89,8 +96,20 @@ class DirectConnection(asyncio.Protocol):
         # Nothing is held beyond what the kernel refuses of one write, and it is told of at once.
         self._transport.set_write_buffer_limits(high=least_limit(self._transport))
 
+    def write_slices(self, frame: memoryview, /) -> None:
+        self._rest = frame
+        self._write_rest()
+
+    def _write_rest(self) -> None:
+        while self._rest and not self.full:
+            piece = bytes(self._rest[: sse_frames.MAX_SLICE_BYTES])
+            self._rest = self._rest[sse_frames.MAX_SLICE_BYTES :]
+            self.write(sse_frames.chunk(piece) if self.chunked else piece)
+        if not self._rest:
+            self._rest = None  # with it goes the frame, which its tail may have forgotten
+
     def unsent(self) -> int:
-        return self._transport.get_write_buffer_size()
+        return self._transport.get_write_buffer_size() + (len(self._rest) if self._rest else 0)
 
     def end(self) -> None:
         self._reader = None
@@ -112,6 +131,10 @@ class DirectConnection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.full = False
+        if self._rest is not None:
+            self._write_rest()
+            if self.full:
+                return
         if self._reader is not None:
             self._reader.advance()
         elif self._ending:
@@ -125,6 +148,7 @@ class DirectConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._home.lost(self)
+        self._rest = None
         reader, self._reader = self._reader, None
         if reader is not None:
             reader.leave()
@@ -150,7 +174,9 @@ class AsgiConnection:
         self.full = False
         self._receive, self._send = receive, send
         self._transport: asyncio.Transport | None = scope.get("extensions", {}).get(TRANSPORT_EXTENSION)
-        self._body = b""
+        self._body: sse_frames.Piece = b""
+        self._left = 0
+        """Bytes of it that are not with the server yet."""
         self._open = True
         self._ended = False
         self._woken: asyncio.Future[None] | None = None
@@ -162,8 +188,7 @@ class AsgiConnection:
         try:
             while self._open:
                 if self.full:
-                    await self._send({"type": "http.response.body", "body": self._body, "more_body": True})
-                    self._body = b""
+                    await self._pass_on()
                     self.full = False
                     reader.advance()
                 elif self._ended:
@@ -177,18 +202,27 @@ class AsgiConnection:
             watch.cancel()
             self._limit()
 
+    async def _pass_on(self) -> None:
+        body, self._body = self._body, b""
+        for piece in sse_frames.slices(body):
+            if self._open:
+                self._left -= len(piece)
+                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+
     def _limit(self, high: int | None = None) -> None:
         # uvloop raises RuntimeError for one that is closed already.
         if self._transport is not None and not self._transport.is_closing():
             self._transport.set_write_buffer_limits(high=high)
 
-    def write(self, body: bytes, /) -> None:
-        self._body = body
+    def write(self, body: sse_frames.Piece, /) -> None:
+        self._body, self._left = body, len(body)
         self.full = True
         self._wake()
 
+    write_slices = write
+
     def unsent(self) -> int:
-        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+        return self._left + (self._transport.get_write_buffer_size() if self._transport is not None else 0)
 
     def end(self) -> None:
         self._ended = True

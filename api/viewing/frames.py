@@ -46,17 +46,25 @@ class Frames:
     def add(self, entry: RawEntry) -> None:
         """Adds the frame of the next event."""
         frame = self._framer.frame(entry)
+        if len(frame) > sse_frames.MAX_SLICE_BYTES and self._recent:
+            self._close_block()  # a long frame has a block to itself, from which it is read without a copy
         self._recent.append(frame)
         self.count += 1
         self._size += len(frame)
         if self._size >= BLOCK_BYTES:
-            self._starts.append(self.count - len(self._recent))
-            self._ends.append(array("I", accumulate(map(len, self._recent))))
-            self._blocks.append(b"".join(self._recent))
-            self._recent, self._size = [], 0
+            self._close_block()
+
+    def _close_block(self) -> None:
+        self._starts.append(self.count - len(self._recent))
+        self._ends.append(array("I", accumulate(map(len, self._recent))))
+        self._blocks.append(b"".join(self._recent))
+        self._recent, self._size = [], 0
 
     def read(self, position: int) -> tuple[bytes, int]:
-        """Returns what follows a position, about MAX_WRITE_BYTES at most, maybe none; and the position after it."""
+        """Returns what follows a position, and the position after it.
+
+        It is about MAX_WRITE_BYTES at most, maybe none, or one long frame.
+        """
         recent = self.count - len(self._recent)
         if position >= recent:
             return b"".join(self._recent[position - recent :]), self.count
@@ -65,9 +73,11 @@ class Frames:
         pieces = [self._blocks[number][self._ends[number][index - 1] if index else 0 :]]
         size = len(pieces[0])
         for later in range(number + 1, len(self._blocks)):
-            if size >= sse_frames.MAX_WRITE_BYTES:
+            if size >= sse_frames.MAX_WRITE_BYTES or len(self._blocks[later]) > sse_frames.MAX_SLICE_BYTES:
                 return b"".join(pieces), self._starts[later]
             pieces.append(self._blocks[later])
             size += len(pieces[-1])
+        if size > sse_frames.MAX_SLICE_BYTES:
+            return b"".join(pieces), recent
         # Those after the last block are fewer bytes than one.
         return b"".join(pieces + self._recent), self.count

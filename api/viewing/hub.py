@@ -111,6 +111,7 @@ class Hub:
         self._return(tail)
         follower, run = self._runs.pop(tail)
         run.cancel()
+        tail.known.forget_listeners()
         self._subscriber.unsubscribe(GenerationKeys(tail.generation_id).channel, follower)
         if self._tails.get(tail.generation_id) is tail:
             del self._tails[tail.generation_id]

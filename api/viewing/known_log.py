@@ -85,6 +85,10 @@ class KnownLog:
         """Adds a listener, which gets what comes from now on."""
         self._listeners += (listener,)
 
+    def forget_listeners(self) -> None:
+        """Drops the listeners, which refer to this: what nobody watches any more must not be kept by a cycle."""
+        self._listeners = ()
+
     def take_delta(self, message: bytes) -> bool:
         """Takes the publication of one delta that follows; returns False for any other publication.
 

@@ -11,7 +11,7 @@ from shared.backoff import Backoff
 from shared.generations.generations import Generations
 from shared.log.entry import RawEntry, read_id
 from shared.log.events import ORIGIN
-from shared.log.guarded_log import LOG_PAGE, Log, Publication
+from shared.log.guarded_log import Log, Publication
 from shared.storage.outage import level
 
 MAX_EARLY_PUBLICATIONS = 256
@@ -110,8 +110,9 @@ class LogFollower:
     async def _read(self) -> None:
         self._reading = True
         try:
-            if self._rebuild or not await self._refill():
-                await self._read_anew()
+            count = await self._log.page(self._id)
+            if self._rebuild or not await self._refill(count):
+                await self._read_anew(count)
                 self._rebuild = False
         finally:
             self._reading = False
@@ -123,12 +124,12 @@ class LogFollower:
         if not self.known.count and not self.known.gone:
             await self._look_at_line()
 
-    async def _refill(self) -> bool:
+    async def _refill(self, count: int) -> bool:
         """Reads on from the last event; returns False where the log does not say what we have."""
         while True:
             last = self.known.last
             # The last event is read again: if it is not there, Redis came back older and an attempt began.
-            entries = await self._log.read_raw(self._id, last.before)
+            entries = await self._log.read_raw(self._id, last.before, count=count + 1)
             if last == ORIGIN:
                 fresh = entries
             elif entries and read_id(entries[0][0]) == last:
@@ -139,7 +140,7 @@ class LogFollower:
             else:
                 return await self._await_rest()
             self.known.extend((read_id(entry[0]), entry) for entry in fresh)
-            if len(entries) < LOG_PAGE:
+            if len(entries) <= count:
                 return True
 
     async def _await_rest(self) -> bool:
@@ -149,13 +150,13 @@ class LogFollower:
             self._end_gone()
         return loss != "replaced"
 
-    async def _read_anew(self) -> None:
+    async def _read_anew(self, count: int) -> None:
         """Replaces all we have by what the log says."""
         entries: list[RawEntry] = []
         while True:
-            page = await self._log.read_raw(self._id, read_id(entries[-1][0]) if entries else ORIGIN)
+            page = await self._log.read_raw(self._id, read_id(entries[-1][0]) if entries else ORIGIN, count=count)
             entries += page
-            if len(page) < LOG_PAGE:
+            if len(page) < count:
                 break
         same = self.known.replace(entries)
         logger.warning("the log of %s is not as it was after event %d; read anew", self._id, same)

@@ -3,6 +3,7 @@
 import asyncio
 from bisect import bisect_right
 from collections.abc import Sequence
+from weakref import WeakValueDictionary
 
 from api.viewing import sse_frames
 from api.viewing.dialect import Framer
@@ -20,7 +21,7 @@ class ReplayPage:
     def __init__(self, entries: Sequence[RawEntry], framer: Framer) -> None:
         self._ids = [event_id for event_id, _ in entries]
         self._frames = [framer.frame(entry) for entry in entries]
-        self._pieces: dict[bool, list[bytes]] = {}
+        self._pieces: dict[bool, list[sse_frames.Piece]] = {}
         self.size = sum(map(len, self._frames))
         self.last = read_id(self._ids[-1]) if entries else None
         """Id of its last event; None where it has none."""
@@ -29,8 +30,8 @@ class ReplayPage:
         self.ended = bool(entries) and entries[-1][1][0].decode() in TERMINAL_TYPES
         """Whether its last event is the log's last."""
 
-    def pieces(self, cursor: EventId, *, chunked: bool) -> list[bytes]:
-        """Returns what comes after the cursor, as bytes for single writes."""
+    def pieces(self, cursor: EventId, *, chunked: bool) -> list[sse_frames.Piece]:
+        """Returns what comes after the cursor, piece by piece."""
         start = bisect_right(self._ids, cursor, key=read_id)
         if start:
             return sse_frames.join(self._frames[start:], chunked=chunked)
@@ -42,7 +43,7 @@ class ReplayPage:
 class ReplayPages:
     """Reads pages; viewers that need the same page share it, wherever they began.
 
-    As ids are dense, page n of an attempt begins with its event n * PAGE.
+    As ids are dense, page n of an attempt begins with its event n * `count`, the events of a page (`Record.page`).
     """
 
     def __init__(self, log: Log, framer: Framer) -> None:
@@ -50,34 +51,39 @@ class ReplayPages:
         self.kept_s = 1.0
         """Seconds for which a page is kept for others: what is deleted is gone soon."""
         self._reading: dict[tuple[str, EventId], asyncio.Task[ReplayPage]] = {}
+        # Also those that are too large to be kept: an image is not read again while some viewer is still being sent it.
+        self._in_use: WeakValueDictionary[tuple[str, EventId], ReplayPage] = WeakValueDictionary()
         self._size = 0
 
-    async def after(self, generation_id: str, cursor: EventId) -> ReplayPage:
+    async def after(self, generation_id: str, cursor: EventId, count: int = LOG_PAGE) -> ReplayPage:
         """Returns the page that has what follows the cursor; an empty one where there is nothing.
 
         Raises redis.exceptions.RedisError.
         """
         # Who leaves must not take it from the others.
-        page = await asyncio.shield(self.expect(generation_id, cursor))
+        page = await asyncio.shield(self.expect(generation_id, cursor, count))
         if page.last is not None and page.last <= cursor:
             # The log was trimmed, or it has a hole; then what follows is found without pages.
-            page = ReplayPage(await self._log.read_raw(generation_id, cursor), self._framer)
+            page = ReplayPage(await self._log.read_raw(generation_id, cursor, count=count), self._framer)
         return page
 
-    def expect(self, generation_id: str, cursor: EventId) -> asyncio.Task[ReplayPage]:
+    def expect(self, generation_id: str, cursor: EventId, count: int = LOG_PAGE) -> asyncio.Task[ReplayPage]:
         """Begins to read the page after a cursor, so that the next page is read while one is being sent."""
-        first = ORIGIN if cursor == ORIGIN else EventId(cursor.token, (cursor.seq + 1) // LOG_PAGE * LOG_PAGE)
+        first = ORIGIN if cursor == ORIGIN else EventId(cursor.token, (cursor.seq + 1) // count * count)
         reading = self._reading.get((generation_id, first))
         if reading is None:
-            reading = self._reading[generation_id, first] = asyncio.create_task(self._read(generation_id, first))
+            reading = self._reading[generation_id, first] = asyncio.create_task(self._read(generation_id, first, count))
             # Where nobody waits any more, nobody asks for the error.
             reading.add_done_callback(lambda task: task.cancelled() or task.exception())
         return reading
 
-    async def _read(self, generation_id: str, first: EventId) -> ReplayPage:
+    async def _read(self, generation_id: str, first: EventId, count: int) -> ReplayPage:
         kept = 0.0
         try:
-            page = ReplayPage(await self._log.read_raw(generation_id, first.before), self._framer)
+            page = self._in_use.get((generation_id, first))
+            if page is None:
+                page = ReplayPage(await self._log.read_raw(generation_id, first.before, count=count), self._framer)
+                self._in_use[generation_id, first] = page
             kept = self.kept_s if self._size + page.size <= MAX_PAGE_BYTES else 0.0
         finally:
             if not kept:

@@ -25,11 +25,11 @@ async def replay(pages: ReplayPages, generation_id: str, viewer: Viewer, start: 
 
 async def _send(pages: ReplayPages, generation_id: str, viewer: Viewer, start: ResumePoint) -> None:
     cursor = start.cursor
-    while (page := await _page(pages, generation_id, viewer, cursor)) is not None and page.last is not None:
+    while (page := await _page(pages, generation_id, viewer, cursor, start.page)) is not None and page.last is not None:
         if cursor == ORIGIN and page.trimmed and start.reset is None:
             viewer.say_reset("trimmed")
         if not page.ended:
-            pages.expect(generation_id, page.last)
+            pages.expect(generation_id, page.last, start.page)
         for piece in page.pieces(cursor, chunked=viewer.chunked):
             if not await viewer.room():
                 return
@@ -39,12 +39,14 @@ async def _send(pages: ReplayPages, generation_id: str, viewer: Viewer, start: R
             return
 
 
-async def _page(pages: ReplayPages, generation_id: str, viewer: Viewer, cursor: EventId) -> ReplayPage | None:
+async def _page(
+    pages: ReplayPages, generation_id: str, viewer: Viewer, cursor: EventId, count: int
+) -> ReplayPage | None:
     """Returns what follows the cursor, for which a Redis that is away is waited for; None once nobody waits for it."""
     backoff = Backoff()
     while viewer.open:
         try:
-            return await pages.after(generation_id, cursor)
+            return await pages.after(generation_id, cursor, count)
         except RedisError:
             await viewer.pause(next(backoff))
     return None

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from api.viewing.dialect import ResetReason
 from shared.generations.generations import Existence, Found, Generations
 from shared.log.events import ORIGIN, EventId
-from shared.log.guarded_log import Log
+from shared.log.guarded_log import LOG_PAGE, Log
 
 Refusal = Literal["not_found", "gone", "unreadable", "over"]
 
@@ -17,12 +17,14 @@ Refusal = Literal["not_found", "gone", "unreadable", "over"]
 class ResumePoint:
     """Where a viewer begins: after `cursor`; where it starts over, `reset` is the reason, which it is sent first.
 
-    `sealed` is whether the log had its end already when this was decided.
+    `sealed` is whether the log had its end already when this was decided; `page` how many of its events are then read
+    at a time.
     """
 
     cursor: EventId = ORIGIN
     reset: ResetReason | None = None
     sealed: bool = False
+    page: int = LOG_PAGE
 
 
 def asked_cursor(request: Request) -> str:
@@ -72,5 +74,5 @@ async def admit(
     if start.cursor == seal:
         return "over"
     if start.cursor != ORIGIN and not await log.holds(generation_id, start.cursor):
-        return ResumePoint(reset="unknown_cursor", sealed=True)
-    return ResumePoint(start.cursor, start.reset, sealed=True)
+        return ResumePoint(reset="unknown_cursor", sealed=True, page=found.record.page)
+    return ResumePoint(start.cursor, start.reset, sealed=True, page=found.record.page)

@@ -82,13 +82,16 @@ class Viewer:
         """Sends the `reset` which says that what follows starts from the beginning of the log."""
         self.say(self._host.dialect.reset(reason))
 
-    def write(self, wire: bytes) -> None:
-        """Writes bytes, if any, to the connection, which must not be full; they are chunks where it takes those."""
+    def write(self, wire: sse_frames.Piece) -> None:
+        """Writes a piece to the connection, which must not be full; bytes are a chunk where it takes those."""
         if not wire:
             return
         self._written_at = self._loop.time()
         self._written += len(wire)
-        self._connection.write(wire)
+        if isinstance(wire, bytes):
+            self._connection.write(wire)
+        else:
+            self._connection.write_slices(wire)
 
     def follow(self, tail: Tail, start: ResumePoint) -> None:
         """Follows the tail: what it has after the cursor, then whatever comes, until the end."""

@@ -15,6 +15,8 @@ from shared.sse_decoder import ServerSentEvent, SseDecoder
 from shared.strict_json import nests_deeper
 
 EVENT_STREAM = "text/event-stream"
+MAX_EVENT_BYTES = 256_000_000
+"""Bytes of one event of the API: more than what a provider may send in one, which may be longer in our JSON."""
 EVENTS_OUTSIDE_THE_LOG = frozenset({"queued", "reset", "drain"})
 
 
@@ -112,7 +114,7 @@ class ResumingClient:
         return False
 
     def _read(self, response: httpx2.Response, heard: Callable[[], None]) -> Iterator[ViewerEvent]:
-        decoder = SseDecoder()
+        decoder = SseDecoder(MAX_EVENT_BYTES)
         for chunk in response.iter_bytes():
             heard()
             try:

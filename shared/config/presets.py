@@ -78,7 +78,13 @@ PRESETS: dict[str, Preset] = {
         },
     ),
     "together": Preset("TOGETHER", "https://api.together.xyz/v1", first_model="together/openai/gpt-oss-120b"),
-    "vllm": Preset("VLLM", "http://127.0.0.1:8000/v1", local=True, quirks={"prefill": "vllm"}),
+    "vllm": Preset(
+        "VLLM",
+        "http://127.0.0.1:8000/v1",
+        local=True,
+        # From 0.16 on it reads no `reasoning_content` of an earlier answer any more (vllm-project/vllm#38488).
+        quirks={"reasoning": "reasoning", "prefill": "vllm"},
+    ),
     "ollama": Preset("OLLAMA", "http://127.0.0.1:11434/v1", local=True),
     "llamacpp": Preset(
         "LLAMACPP",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Protocol = Literal["openai-chat", "openai-responses", "anthropic", "gemini"]
+KeyHeader = Literal["authorization", "x-api-key", "api-key", "x-goog-api-key"]
 Prefill = Literal["none", "assistant", "prefix", "mistral", "deepseek", "vllm"]
 
 
@@ -24,6 +25,8 @@ class ProtocolFacts:
     """The variable in which the vendor's SDK looks for an address where none is configured."""
     base_url: str
     """The address that the SDK asks where that variable is not set either."""
+    key_header: KeyHeader
+    """The header that has the key, unless an endpoint's entry says another."""
     simulator: str
     """Name of the simulator's provider of this protocol."""
     simulator_path: str = ""
@@ -45,6 +48,7 @@ PROTOCOLS: Mapping[Protocol, ProtocolFacts] = {
         prefix="OPENAI",
         base_url_variable="OPENAI_BASE_URL",
         base_url="https://api.openai.com/v1",
+        key_header="authorization",
         simulator="simulator",
         simulator_path="/v1",
         first_model="gpt-5-mini",
@@ -56,6 +60,7 @@ PROTOCOLS: Mapping[Protocol, ProtocolFacts] = {
         prefix="OPENAI",
         base_url_variable="OPENAI_BASE_URL",
         base_url="https://api.openai.com/v1",
+        key_header="authorization",
         simulator="simulator-responses",
         simulator_path="/v1",
         no_fields=("stop", "seed", "frequency_penalty", "presence_penalty", "reasoning_budget"),
@@ -65,6 +70,7 @@ PROTOCOLS: Mapping[Protocol, ProtocolFacts] = {
         prefix="ANTHROPIC",
         base_url_variable="ANTHROPIC_BASE_URL",
         base_url="https://api.anthropic.com",
+        key_header="x-api-key",
         simulator="simulator-anthropic",
         first_model="claude-haiku-4-5",
         prefills=("none", "assistant"),
@@ -77,6 +83,7 @@ PROTOCOLS: Mapping[Protocol, ProtocolFacts] = {
         prefix="GEMINI",
         base_url_variable="GOOGLE_GEMINI_BASE_URL",
         base_url="https://generativelanguage.googleapis.com",
+        key_header="x-goog-api-key",
         simulator="simulator-gemini",
         first_model="gemini-2.5-flash",
     ),

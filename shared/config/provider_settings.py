@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from shared.config import value_checks
 from shared.config.allowed_values import CheckedModel, flawless
 from shared.config.presets import PRESETS
-from shared.config.protocols import PROTOCOLS, Prefill, Protocol
+from shared.config.protocols import PROTOCOLS, KeyHeader, Prefill, Protocol
 
 BUILT_IN = (
     *(facts.vendor for facts in PROTOCOLS.values()),
@@ -32,11 +32,18 @@ class ProviderSettings(CheckedModel):
     protocol: Protocol = Field(description="Wire protocol: `openai-chat`, `openai-responses`, `anthropic` or `gemini`.")
     base_url: str | None = Field(
         default=None,
-        description="Root of the endpoint, as the protocol's SDK takes it. Defaults to the SDK's.",
+        description="Root of the endpoint, as the protocol's SDK takes it; its query (`?api-version=…`) goes behind "
+        "the path of each request. Defaults to the SDK's.",
     )
     api_key_env: str | None = Field(
         default=None,
         description="Name of the environment variable with the API key. Defaults to none: no key is sent.",
+    )
+    key_header: KeyHeader | None = Field(
+        default=None,
+        description="The header with the key: `authorization` (as `Bearer`), `x-api-key`, `api-key` (Azure) or "
+        "`x-goog-api-key`. Defaults to the protocol's: `authorization` for Chat and Responses, `x-api-key` for "
+        "Messages, `x-goog-api-key` for Gemini.",
     )
     idle_timeout: float | None = Field(
         default=None,
@@ -64,11 +71,11 @@ class ProviderSettings(CheckedModel):
         description="Chat only: whether it knows the role `developer`, which is else sent as `system`. Defaults to "
         "true at OpenAI, false elsewhere.",
     )
-    reasoning: Literal["effort", "reasoning_content", "openrouter", "litellm", "thinking"] = Field(
+    reasoning: Literal["effort", "reasoning_content", "reasoning", "openrouter", "litellm", "thinking"] = Field(
         default="effort",
-        description="Chat only: how it takes reasoning. All take `reasoning_effort`; `reasoning_content` and `litellm` "
-        "also an earlier answer's reasoning, `openrouter` that and a budget, in fields of their own, `thinking` as a "
-        "list in the content (Mistral). Defaults to `effort`.",
+        description="Chat only: how it takes reasoning. All take `reasoning_effort`; `reasoning_content`, `reasoning` "
+        "(the field's newer name: vLLM, Cerebras) and `litellm` also an earlier answer's reasoning, `openrouter` that "
+        "and a budget, in fields of their own, `thinking` as a list in the content (Mistral). Defaults to `effort`.",
     )
 
     background: bool = Field(
@@ -89,11 +96,6 @@ class ProviderSettings(CheckedModel):
         default=None,
         description="Messages only: the `anthropic-version` that every request is of. Defaults to the newest that "
         "takes the request: 2026-10-21, or 2023-06-01 where it has what only that takes, as `temperature`.",
-    )
-    key_header: Literal["x-api-key", "authorization"] = Field(
-        default="x-api-key",
-        description="Messages only: the header with the key, `x-api-key` or `authorization` (as `Bearer`). "
-        "Defaults to `x-api-key`.",
     )
 
     @field_validator("api_key_env")
@@ -132,6 +134,17 @@ class ProviderSettings(CheckedModel):
         """Root of the endpoint that is asked: `base_url`, else the SDK's."""
         facts = PROTOCOLS[self.protocol]
         return self.base_url or os.environ.get(facts.base_url_variable) or facts.base_url
+
+    @property
+    def root(self) -> str:
+        """The address without its query, to which paths are added."""
+        return self.address.partition("?")[0]
+
+    @property
+    def key_headers(self) -> dict[str, str]:
+        """The one header that has the key."""
+        name = self.key_header or PROTOCOLS[self.protocol].key_header
+        return {name: f"Bearer {self.api_key()}" if name == "authorization" else self.api_key()}
 
     def base_url_variable(self, name: str) -> str | None:
         """Returns the variable that `address` comes from, if this entry has that name; None where there is none."""

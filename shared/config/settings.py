@@ -237,10 +237,10 @@ class Settings(CheckedModel, BaseSettings):
         "waits. Defaults to 1,800.",
     )
     max_log: int = Field(
-        default=32_000_000,
+        default=128_000_000,
         ge=1_000,
         le=1_000_000_000,
-        description="Bytes of event data in one attempt; past it the generation fails. Defaults to 32,000,000.",
+        description="Bytes of event data in one attempt; past it the generation fails. Defaults to 128,000,000.",
     )
     pack: bool = Field(
         default=True,
@@ -349,7 +349,7 @@ class Settings(CheckedModel, BaseSettings):
     @field_validator("simulator_url")
     @classmethod
     def _no_slash(cls, url: str | None) -> str | None:
-        return flawless(url, value_checks.of_base_url).rstrip("/") if url else None
+        return flawless(url, value_checks.of_plain_url).rstrip("/") if url else None
 
     @field_validator("providers")
     @classmethod

@@ -15,13 +15,14 @@ URL_SCHEMES = ("http", "https")
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,253}")
 _URL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*")
 """What may stand in a URL as it is (RFC 3986, 2)."""
+_PARAMETER = re.compile(r"[^=?]+=[^?]*")
 _ALLOWED_HOST = re.compile(r"\*|(\*\.)?[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\]")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 """A name that a shell can set (POSIX, 3.216)."""
 
 
 def of_base_url(url: str) -> str | None:
-    """Returns what is wrong with the root of an HTTP API, to which paths are added."""
+    """Returns what is wrong with the root of an HTTP API, to which paths are added; its query goes behind them."""
     if not url:
         return "is empty; leave it out, or give an address like https://api.example.com/v1"
     if not _URL.fullmatch(url):
@@ -38,11 +39,18 @@ def of_base_url(url: str) -> str | None:
         return "must not hold a user or password; name the variable with the key in api_key_env"
     if host is None or of_host(host) or port == 0:
         return "has no possible host and port; give an address like https://api.example.com/v1"
-    if "?" in url or "#" in url:
-        return "must end before the ? or #; parameters in an address are not supported"
+    if "#" in url:
+        return "must end before the #, which no server is sent"
+    if not all(map(_PARAMETER.fullmatch, parts.query.split("&"))) and "?" in url:
+        return "has something behind the ? that is no name=value; give parameters like ?api-version=2024-10-21"
     if "://" in parts.path or parts.netloc in ("http:", "https:"):
         return "holds two addresses; give one, like https://api.example.com/v1"
     return None
+
+
+def of_plain_url(url: str) -> str | None:
+    """Returns what is wrong with the root of an HTTP API that has no parameters."""
+    return "must end before the ?; it has no parameters" if "?" in url else of_base_url(url)
 
 
 def of_host(host: str) -> str | None:

@@ -18,7 +18,13 @@
 --   SEALED seal    The generation has ended, with the event of this id.
 --   FENCED token   A later attempt, the one with this token, owns the log.
 --   MISMATCH last  The log ends with this id, and not with `previous`.
+--
+-- A batch of more than 1 MB is published by the id of its last event alone, in a form that every reader takes for a gap,
+-- which it fills from the log: Redis cuts a subscriber for which more than 32 MB wait (client-output-buffer-limit), and
+-- with it all that an API follows.
 local call, at = redis.call, 1
+local MAX_PUBLISHED, MAX_SMALL = 1000000, 64000
+local FURTHEST = '-18446744073709551615 '
 
 local function append(record, log, tombstone)
   local owned, previous, first, number, state, renew, count = unpack(ARGV, at, at + 6)
@@ -60,17 +66,33 @@ local function append(record, log, tombstone)
     call('HDEL', record, 'handover', 'bill')
   end
 
+  local size, large, largest = 0, 0, 0
   for i = 0, count - 1 do
-    call('XADD', log, owned .. '-' .. (first + i), ARGV[events + 2 * i], ARGV[events + 2 * i + 1])
+    local data = ARGV[events + 2 * i + 1]
+    call('XADD', log, owned .. '-' .. (first + i), ARGV[events + 2 * i], data)
+    size = size + #data
+    if #data > MAX_SMALL then
+      large, largest = large + #data, math.max(largest, #data)
+    end
   end
+  if large > 0 then
+    -- For readers, whose pages are bounded in bytes (guarded_log.py).
+    local all, most = unpack(call('HMGET', record, 'large', 'largest'))
+    call('HSET', record, 'large', (all or 0) + large, 'largest', math.max(most or 0, largest))
+  end
+  local last_written = owned .. '-' .. (first + count - 1)
   if sealing then
-    call('HSET', record, 'state', state, 'seal', owned .. '-' .. (first + count - 1), 'ended', digits(now_ms()))
+    call('HSET', record, 'state', state, 'seal', last_written, 'ended', digits(now_ms()))
     call('PEXPIRE', log, ttl)
   elseif renewing then
     call('PEXPIRE', log, renew)
   end
-  local said = table.concat(ARGV, '\n', events, at - 1)
-  call('PUBLISH', log, previous .. ' ' .. owned .. '-' .. first .. '\n' .. said)
+  if size > MAX_PUBLISHED then
+    call('PUBLISH', log, owned .. FURTHEST .. last_written .. '\n\n')
+  else
+    local said = table.concat(ARGV, '\n', events, at - 1)
+    call('PUBLISH', log, previous .. ' ' .. owned .. '-' .. first .. '\n' .. said)
+  end
   return {'OK', cancel and '1' or '0'}
 end
 

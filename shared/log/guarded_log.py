@@ -21,6 +21,8 @@ from shared.storage.lua_script import LuaScript
 
 LOG_PAGE = 500
 """Entries that one read returns at most."""
+PAGE_BYTES = 64_000_000
+"""Bytes of large events, of more than 64 kB each, in one read of a log at most; a larger event is read by itself."""
 MAX_BATCHES_PER_CALL = 32
 """Batches that one call of the append script takes at most; Redis does nothing else meanwhile."""
 MAX_BYTES_PER_CALL = 65_536
@@ -154,6 +156,11 @@ class Publication(NamedTuple):
         return cls(EventId.parse(previous), entries)
 
 
+def page_size(large: int, largest: int) -> int:
+    """Returns how many entries of a log are read at a time, by the bytes of its large events and of the largest."""
+    return LOG_PAGE if large <= PAGE_BYTES else min(LOG_PAGE, max(1, PAGE_BYTES // largest))
+
+
 def next_delta(token: int, seq: int) -> tuple[bytes, bytes]:
     """Returns the id of a delta right after this event, in the same attempt, and how its publication begins."""
     id = b"%d-%d" % (token, seq + 1)
@@ -275,12 +282,19 @@ class Log:
         )
         return unpacked(raw, after, count) if any(map(is_packed, raw)) else raw
 
+    async def page(self, generation_id: str) -> int:
+        """Returns how many of a log's entries are read at a time, for the log as it is now."""
+        sizes = await self._plain.execute_command(  # type: ignore[no-untyped-call]
+            "HMGET", GenerationKeys(generation_id).record, "large", "largest"
+        )
+        return page_size(*(int(size or 0) for size in sizes))
+
     async def pages(self, generation_id: str) -> AsyncGenerator[list[Entry], None]:
         """Yields the log as it is, in pages, up to the first that is not full: a follower reads on from there."""
-        cursor = ORIGIN
-        while page := await self.read(generation_id, cursor):
+        cursor, count = ORIGIN, await self.page(generation_id)
+        while page := await self.read(generation_id, cursor, count=count):
             yield page
-            if len(page) < LOG_PAGE:
+            if len(page) < count:
                 return
             cursor = page[-1].id
 

@@ -3,60 +3,28 @@
 import json
 import re
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from shared.config.protocols import PROTOCOLS, Protocol
 from shared.config.provider_settings import ProviderSettings
+from shared.request import claude_models
+from shared.request.blank_texts import has_text, nothing_said
+from shared.request.claude_models import is_forced
 from shared.request.generation_request import (
     AssistantMessage,
     FilePart,
     GenerationRequest,
     ImagePart,
     Message,
-    NamedTool,
     ObjectFormat,
-    SystemMessage,
     ToolMessage,
-    UserMessage,
     is_data,
 )
-
-MIN_THINKING_TOKENS = 1024
-"""Tokens: the smallest budget of reasoning that Anthropic takes."""
+from shared.request.openai_models import OpenAIModel, refused, refused_over_chat
+from shared.request.tool_schemas import flaw
+from shared.request.unsupported import Unsupported
 
 ANTHROPIC_IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 """Media types of images that Anthropic takes (API reference: "Vision")."""
-
-_CLAUDE = re.compile(r"claude-([a-z]+)-(\d+)(?:[-.](\d{1,2}))?(?!\d)")
-_NO_BUDGET = (4, 7)
-"""From here on Claude refuses a budget of thinking: Opus 4.7 and 4.8, all of Claude 5; there was no other 4.7
-(platform.claude.com: "Troubleshooting thinking")."""
-
-CLAUDE_WITHOUT_SAMPLING = (4, 7)
-"""From here on Claude refuses any `temperature` and `top_p` but the default (platform.claude.com: migration guides)."""
-
-API_VERSION_WITHOUT_SAMPLING = "2026-10-21"
-"""From this version of Anthropic's API on sampling is refused on every model, at the default too (platform.claude.com:
-"Migrating to API version 2026-10-21")."""
-
-SAMPLING_FIELDS = ("temperature", "top_p", "top_k")
-"""Anthropic's fields of sampling; the last has no place in our requests, but in `extra`."""
-
-_ONE_SAMPLING = (4, 0)
-"""From here on Claude takes one of them, not both (platform.claude.com: "Migration guide")."""
-
-_ALWAYS_THINKS = {"fable": (5, 0), "mythos": (5, 0), "opus": (5, 5)}
-"""From here on `thinking` cannot be disabled (platform.claude.com: migration guides of Fable 5 and Opus 5.5)."""
-
-_NEVER_FORCED = {"fable": (5, 1), "mythos": (5, 1), "opus": (5, 5), "sonnet": (5, 5)}
-"""From here on no tool can be forced (platform.claude.com: migration guides of Opus 5.5 and Sonnet 5.5)."""
-
-_NO_PREFILL = (4, 6)
-"""From here on Claude refuses the beginning of an answer (API reference: "Errors", "Prefill not supported")."""
-_OLD_CLAUDE = re.compile(r"claude-(?:v?\d|instant)")
-_ANSWERS_ANEW = re.compile(r"gemini|\b(?:chat)?gpt-|\bo\d\b")
-"""Models that refuse the beginning of an answer, or answer it: Gemini ("Latest models": "Prefilling model turns is no
-longer supported") and OpenAI's, through whichever gateway."""
 
 GEMINI_MAX_STOPS = 5
 """Stop sequences that Gemini takes (API reference: `GenerationConfig`)."""
@@ -64,14 +32,6 @@ GEMINI_MAX_STOPS = 5
 _GEMINI = re.compile(r"gemini-(\d+)(?:\.(\d+))?")
 _GEMINI_3 = (3, 0)
 """From here on Gemini always thinks, and takes images in a tool's result (API reference: "Gemini 3")."""
-
-
-class Unsupported(NamedTuple):
-    """Something that a protocol has no way to say."""
-
-    pointer: str
-    """Where in the request (JSON Pointer, RFC 6901)."""
-    remedy: str
 
 
 def lacks(
@@ -82,20 +42,18 @@ def lacks(
     missing = [
         Unsupported(f"/{name}", remedy) for name in PROTOCOLS[protocol].no_fields if getattr(request, name) is not None
     ]
+    missing += _schemas(request)
     values = _VALUES.get(protocol)
     return missing + list(values(request, endpoint)) if values else missing
 
 
-def claude_version(model: str) -> tuple[int, int] | None:
-    """Returns the version in a name like `claude-opus-4-7`; None where there is none, as in older and other names."""
-    match = _CLAUDE.search(model)
-    return (int(match[2]), int(match[3] or 0)) if match else None
+def openai_model(request: GenerationRequest, endpoint: ProviderSettings | None) -> OpenAIModel:
+    """Returns which of OpenAI's models a request is for; none of them behind a gateway that names their vendor.
 
-
-def claude_is(model: str, since: dict[str, tuple[int, int]]) -> bool:
-    """Says whether a model is one of these families of Claude, and at least as new."""
-    match = _CLAUDE.search(model)
-    return match is not None and match[1] in since and (claude_version(model) or (0, 0)) >= since[match[1]]
+    OpenRouter and LiteLLM leave out what a model refuses, or say so themselves.
+    """
+    gateway = endpoint is not None and endpoint.reasoning in ("openrouter", "litellm")
+    return OpenAIModel("" if gateway else request.model.partition("/")[2])
 
 
 def gemini_version(model: str) -> tuple[int, int] | None:
@@ -104,28 +62,32 @@ def gemini_version(model: str) -> tuple[int, int] | None:
     return (int(match[1]), int(match[2] or 0)) if match else None
 
 
-def sampled(model: str, endpoint: ProviderSettings | None) -> bool:
-    """Says whether Claude takes `temperature` and `top_p`, by its model and the version its endpoint is fixed to."""
-    fixed = endpoint.anthropic_version if endpoint is not None else None
-    return (claude_version(model) or (0, 0)) < CLAUDE_WITHOUT_SAMPLING and (
-        fixed is None or fixed < API_VERSION_WITHOUT_SAMPLING
-    )
-
-
-def takes_prefill(model: str) -> bool:
-    """Says whether a model can go on from the beginning of an answer, by its name; its endpoint must allow it too."""
-    if "claude" not in model:
-        return _ANSWERS_ANEW.search(model) is None
-    version = claude_version(model)
-    return _OLD_CLAUDE.search(model) is not None if version is None else version < _NO_PREFILL
-
-
 def media_type(url: str) -> str:
     """Returns the media type of a `data:` URL."""
     return url[5:].partition(",")[0].partition(";")[0].lower()
 
 
+def _schemas(request: GenerationRequest) -> Iterator[Unsupported]:
+    for index, tool in enumerate(request.tools or ()):
+        if (wrong := flaw(tool.function.parameters, tool.function.strict)) is not None:
+            yield Unsupported(f"/tools/{index}/function/parameters", wrong)
+
+
+def has_tools(request: GenerationRequest) -> bool:
+    """Says whether there are tools to choose from: functions, or a provider's own."""
+    return bool(request.tools) or any("tools" in fields for fields in request.extra.values())
+
+
+def _nothing_to_choose(request: GenerationRequest) -> Iterator[Unsupported]:
+    if is_forced(request) and not has_tools(request):
+        yield Unsupported("/tool_choice", "needs tools to choose from")
+
+
 def _chat(request: GenerationRequest, endpoint: ProviderSettings | None) -> Iterator[Unsupported]:
+    model = openai_model(request, endpoint)
+    yield from refused(request, model)
+    yield from refused_over_chat(request, model, endpoint)
+    yield from _nothing_to_choose(request)
     if request.reasoning_budget is not None and (endpoint is None or endpoint.reasoning != "openrouter"):
         yield Unsupported("/reasoning_budget", "this provider takes no number; give reasoning_effort instead")
     for pointer, part in request.pieces():
@@ -141,6 +103,8 @@ def _chat(request: GenerationRequest, endpoint: ProviderSettings | None) -> Iter
 
 
 def _responses(request: GenerationRequest, endpoint: ProviderSettings | None) -> Iterator[Unsupported]:
+    yield from refused(request, openai_model(request, endpoint))
+    yield from _nothing_to_choose(request)
     for at, message in enumerate(request.messages):
         yield from _names(at, message)
 
@@ -150,18 +114,14 @@ def _anthropic(request: GenerationRequest, endpoint: ProviderSettings | None) ->
         yield Unsupported("/response_format/type", "this provider needs a schema; use json_schema")
     if (request.temperature or 0) > 1:
         yield Unsupported("/temperature", "must be at most 1 for this provider")
-    forced = request.tool_choice == "required" or isinstance(request.tool_choice, NamedTool)
-    if forced and not request.tools:
+    if is_forced(request) and not request.tools:
         yield Unsupported("/tool_choice", "needs tools to choose from")
-    elif forced and claude_is(request.model, _NEVER_FORCED):
-        yield Unsupported(
-            "/tool_choice", "this model cannot be forced to call a tool; use auto, and say so in a message"
-        )
-    if request.reasoning_effort == "none" and claude_is(request.model, _ALWAYS_THINKS):
-        yield Unsupported("/reasoning_effort", "this model cannot be kept from thinking; use minimal")
-    yield from _sampling(request, endpoint)
-    yield from _budget(request)
-    yield from _nothing_said(request)
+    yield from claude_models.refused(request, endpoint)
+    yield from nothing_said(request, has_text)
+    if request.stop is not None and not all(
+        map(has_text, [request.stop] if isinstance(request.stop, str) else request.stop)
+    ):
+        yield Unsupported("/stop", "must not be blank for this provider")
     for at, message in enumerate(request.messages):
         yield from _names(at, message)
         yield from _arguments(at, message)
@@ -172,36 +132,6 @@ def _anthropic(request: GenerationRequest, endpoint: ProviderSettings | None) ->
             kind = media_type(part.file.file_data)
             if kind != "application/pdf" and not kind.startswith("text/"):
                 yield Unsupported(f"{pointer}/file/file_data", "must be application/pdf or text for this provider")
-
-
-def _sampling(request: GenerationRequest, endpoint: ProviderSettings | None) -> Iterator[Unsupported]:
-    version = claude_version(request.model) or (0, 0)
-    values = {"temperature": request.temperature, "top_p": request.top_p}
-    if not sampled(request.model, endpoint):
-        who = (
-            "model samples in its own way"
-            if version >= CLAUDE_WITHOUT_SAMPLING
-            else "provider's anthropic_version has no sampling"
-        )
-        for name, value in values.items():
-            if value not in (None, 1):
-                yield Unsupported(f"/{name}", f"this {who}; leave it out, or ask for it in a message")
-    elif version >= _ONE_SAMPLING and None not in values.values():
-        yield Unsupported("/top_p", "this model takes temperature or top_p, not both; leave one out")
-
-
-def _budget(request: GenerationRequest) -> Iterator[Unsupported]:
-    budget = request.reasoning_budget
-    if budget is None:
-        return
-    if (claude_version(request.model) or (0, 0)) >= _NO_BUDGET:
-        yield Unsupported("/reasoning_budget", "this model decides by itself; give reasoning_effort instead")
-    elif budget < MIN_THINKING_TOKENS:
-        yield Unsupported("/reasoning_budget", f"must be at least {MIN_THINKING_TOKENS} for this provider")
-    elif request.max_tokens is not None and budget >= request.max_tokens:
-        yield Unsupported(
-            "/reasoning_budget", "must be less than max_tokens, which counts reasoning too for this provider"
-        )
 
 
 def _image(pointer: str, part: ImagePart) -> Iterator[Unsupported]:
@@ -225,9 +155,9 @@ def _gemini(request: GenerationRequest, endpoint: ProviderSettings | None) -> It
         yield Unsupported("/stop", f"must be at most {GEMINI_MAX_STOPS} for this provider")
     if request.seed is not None and not -(1 << 31) <= request.seed < 1 << 31:
         yield Unsupported("/seed", "must fit into 32 bits for this provider")
-    if not request.tools and (request.tool_choice == "required" or isinstance(request.tool_choice, NamedTool)):
+    if is_forced(request) and not request.tools:
         yield Unsupported("/tool_choice", "needs tools to choose from")
-    yield from _nothing_said(request)
+    yield from nothing_said(request, bool)
     called: set[str] = set()
     for at, message in enumerate(request.messages):
         yield from _names(at, message)
@@ -259,19 +189,6 @@ def _arguments(at: int, message: Message) -> Iterator[Unsupported]:
         if not _is_object(call.function.arguments):
             pointer = f"/messages/{at}/tool_calls/{index}/function/arguments"
             yield Unsupported(pointer, "must be a JSON object for this provider")
-
-
-def _nothing_said(request: GenerationRequest) -> Iterator[Unsupported]:
-    if not any(_says_something(message) for message in request.messages if not isinstance(message, SystemMessage)):
-        yield Unsupported("/messages", "this provider needs a message that is neither system nor empty")
-
-
-def _says_something(message: UserMessage | AssistantMessage | ToolMessage) -> bool:
-    return bool(
-        isinstance(message, ToolMessage)
-        or message.content
-        or (isinstance(message, AssistantMessage) and (message.refusal or message.tool_calls))
-    )
 
 
 def _is_object(text: str) -> bool:

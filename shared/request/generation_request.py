@@ -148,11 +148,31 @@ def _an_address(url: str) -> str:
 Parts = Field(max_length=MAX_PARTS)
 
 
+def _or_none(value: Any) -> Any:
+    """Returns none for an empty list, which providers refuse and agents send, and for an empty text."""
+    return value or None
+
+
+def _or_empty(content: Any) -> Any:
+    """Returns an empty text for a list without parts, which providers refuse."""
+    return "" if content == [] else content
+
+
 class TextPart(_Strict):
     """Text inside a message."""
 
     type: Literal["text"]
     text: str
+
+
+Place = Annotated[int, Field(ge=0)]
+"""Where in an answer something was said: the index of its part."""
+
+
+class SaidText(TextPart):
+    """Text inside an earlier answer; `part` is its place there."""
+
+    part: Place | None = None
 
 
 class ImageUrl(_Strict):
@@ -204,7 +224,8 @@ class FunctionCall(_Strict):
 class ToolCall(_Strict):
     """A tool call of an earlier assistant message.
 
-    `signature` is what the event of its end had, and goes back only to `provider`, whose it is.
+    `signature` is what the event of its end had, and goes back only to `provider`, whose it is. `extra_content` is what
+    compatible endpoints of Gemini have it in, as OpenAI's SDK dumps it. `part` is its place in the answer.
     """
 
     id: str = Field(min_length=1)
@@ -212,6 +233,8 @@ class ToolCall(_Strict):
     function: FunctionCall
     signature: str | None = None
     provider: str | None = None
+    extra_content: Fields | None = None
+    part: Place | None = None
 
     @model_validator(mode="after")
     def _is_whose(self) -> Self:
@@ -224,7 +247,7 @@ class Reasoning(_Strict):
     """How an assistant came to an earlier answer, as the events of that answer had it.
 
     Opaque fields go back only to `provider`, whose they are; without one it is plain text, which only the endpoints
-    get that ask for it.
+    get that ask for it. `part` is its place in the answer; without text it is the signature of the text there.
     """
 
     text: str = ""
@@ -233,6 +256,7 @@ class Reasoning(_Strict):
     encrypted: str | None = None
     item_id: str | None = None
     provider: str | None = None
+    part: Place | None = None
 
     @model_validator(mode="after")
     def _is_whose(self) -> Self:
@@ -247,7 +271,7 @@ class SystemMessage(_Strict):
     """Instructions; `developer` is OpenAI's newer name for the same."""
 
     role: Literal["system", "developer"]
-    content: str | Annotated[list[TextPart], Parts]
+    content: Annotated[str | Annotated[list[TextPart], Parts], AfterValidator(_or_empty)]
     name: str | None = None
 
 
@@ -263,11 +287,11 @@ class AssistantMessage(_Strict):
     """An earlier answer."""
 
     role: Literal["assistant"]
-    content: str | Annotated[list[TextPart], Parts] | None = None
+    content: Annotated[str | Annotated[list[SaidText], Parts] | None, AfterValidator(_or_empty)] = None
     refusal: str | None = None
     name: str | None = None
-    tool_calls: Annotated[list[ToolCall], Parts] | None = None
-    reasoning: Annotated[list[Reasoning], Parts] | None = None
+    tool_calls: Annotated[Annotated[list[ToolCall], Parts] | None, AfterValidator(_or_none)] = None
+    reasoning: Annotated[Annotated[list[Reasoning], Parts] | None, AfterValidator(_or_none)] = None
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
@@ -280,7 +304,7 @@ class ToolMessage(_Strict):
     """A tool's result."""
 
     role: Literal["tool"]
-    content: str | Annotated[list[ResultPart], Parts]
+    content: Annotated[str | Annotated[list[ResultPart], Parts], AfterValidator(_or_empty)]
     tool_call_id: str = Field(min_length=1)
 
 
@@ -390,7 +414,9 @@ class GenerationRequest(_Strict):
         min_length=1, max_length=512, description="`provider/model`, or an alias from the configuration."
     )
     messages: list[Message] = Field(min_length=1, max_length=MAX_MESSAGES, description="The conversation so far.")
-    tools: list[Tool] | None = Field(default=None, max_length=1024, description="Functions the model may call.")
+    tools: Annotated[list[Tool] | None, AfterValidator(_or_none)] = Field(
+        default=None, max_length=1024, description="Functions the model may call."
+    )
     tool_choice: Literal["none", "auto", "required"] | NamedTool | None = Field(default=None)
     parallel_tool_calls: bool | None = Field(default=None)
     response_format: ResponseFormat | None = Field(
@@ -399,7 +425,9 @@ class GenerationRequest(_Strict):
     max_tokens: int | None = Field(default=None, ge=1, description="Most tokens of output.")
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, ge=0, le=1)
-    stop: str | Annotated[list[str], Field(max_length=16)] | None = Field(default=None)
+    stop: Annotated[str | Annotated[list[str], Field(max_length=16)] | None, AfterValidator(_or_none)] = Field(
+        default=None
+    )
     seed: int | None = Field(default=None)
     frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
     presence_penalty: float | None = Field(default=None, ge=-2, le=2)

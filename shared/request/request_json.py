@@ -10,6 +10,7 @@ from pydantic_core import from_json
 
 from shared.errors import TooManyPartsError
 from shared.process.background_thread import LONG_WORK_BYTES
+from shared.request.dumped_fields import tidy
 from shared.request.generation_request import (
     MAX_MESSAGES,
     ContentPart,
@@ -17,6 +18,7 @@ from shared.request.generation_request import (
     Message,
     Reasoning,
     ResultPart,
+    SaidText,
     TextPart,
     Tool,
     ToolCall,
@@ -29,7 +31,7 @@ _text_part: TypeAdapter[Any] = TypeAdapter(TextPart)
 _contents: dict[str, TypeAdapter[Any]] = {
     "system": _text_part,
     "developer": _text_part,
-    "assistant": _text_part,
+    "assistant": TypeAdapter(SaidText),
     "tool": TypeAdapter(ResultPart),
 }
 _assistant: dict[str, TypeAdapter[Any]] = {"tool_calls": TypeAdapter(ToolCall), "reasoning": TypeAdapter(Reasoning)}
@@ -85,9 +87,26 @@ def read(body: bytes, most_parts: int | None = None) -> GenerationRequest:
 
     One call of that takes as long as the body is large. Its parts, messages and tools are therefore validated one
     by one, and then taken as they are. Where one does not fit, the whole is read at once, which says what is wrong.
-    With `most_parts`, for a body of which nothing is known, the first piece that does not fit is the end. Raises
-    TooManyPartsError.
+    With `most_parts`, for a body of which nothing is known, the first piece that does not fit is the end; unless it
+    does fit without what dumps have beside it (shared/request/dumped_fields.py). Raises TooManyPartsError.
     """
+    try:
+        return _read_strictly(body, most_parts)
+    except ValidationError:
+        if most_parts is None or not tidy(fields := _parsed(body)):
+            raise
+    count_parts(fields, most_parts)
+    return _in_steps(fields)
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return from_json(body)
+    except ValueError:
+        return None
+
+
+def _read_strictly(body: bytes, most_parts: int | None) -> GenerationRequest:
     if len(body) < LONG_WORK_BYTES:
         return GenerationRequest.model_validate_json(body)
     try:

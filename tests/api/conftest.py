@@ -14,6 +14,7 @@ from redis import Redis
 from midstream.processes.valkey import Valkey
 from shared.config.settings import load
 from shared.durability import Durability
+from shared.storage.clock import read_server
 from tests.api.harness import Api, MakeApi, Producer
 
 
@@ -57,6 +58,15 @@ async def make_api() -> AsyncIterator[MakeApi]:
 async def api(make_api: MakeApi, redis_url: str) -> Api:
     """An API with the defaults."""
     return await make_api(redis_url)
+
+
+@pytest.fixture
+async def seasoned(api: Api) -> Api:
+    """That API, once its Redis has been up for a lease: before that, nobody's cancel is sealed."""
+    async with asyncio.timeout(30):
+        while (await read_server(api.generations.redis)).young(api.generations.durability.lease_ms):
+            await asyncio.sleep(0.05)
+    return api
 
 
 @pytest.fixture

@@ -12,8 +12,17 @@ from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError
 
 from shared.generations.generations import Existence, Generations
+from shared.log import guarded_log
 from shared.log.events import ORIGIN, EventId
-from shared.log.guarded_log import MAX_BATCHES_PER_CALL, ClaimOutcome, Log, Publication, Reply, WriteOutcome
+from shared.log.guarded_log import (
+    LOG_PAGE,
+    MAX_BATCHES_PER_CALL,
+    ClaimOutcome,
+    Log,
+    Publication,
+    Reply,
+    WriteOutcome,
+)
 from shared.storage.keys import GenerationKeys
 from tests.contract.accepting import accept, batch, claim, completed, delta
 from worker.maintenance.compactor import Compactor
@@ -199,6 +208,51 @@ async def test_publications_carry_the_batch_and_what_it_follows(
     assert [entry.type for entry in second.entries] == ["delta", "completed"]
     assert json.loads(second.entries[0].data)["delta"] == "a\nb"
     assert deleted is None
+
+
+async def test_what_is_larger_than_1_mb_is_published_by_its_id_alone(
+    generations: Generations, log: Log, redis: Redis
+) -> None:
+    generation_id = await accept(generations)
+    attempt = await claim(log, generation_id)
+    small, large = "a" * 900_000, "b" * 1_000_000
+    async with redis.pubsub(ignore_subscribe_messages=True) as channel:
+        await channel.subscribe(GenerationKeys(generation_id).channel)
+        assert await channel.get_message(timeout=5) is None
+        await log.append(batch(generation_id, attempt, 1, [delta(small)]))
+        await log.append(batch(generation_id, attempt, 2, [delta("c"), delta(large)]))
+        await log.append(batch(generation_id, attempt, 4, [delta(small), delta(small), completed()]))
+        heard = [(await channel.get_message(timeout=5))["data"] for _ in range(3)]
+    assert [len(message) > 900_000 for message in heard] == [True, False, False]
+    told = [Publication.parse(message) for message in heard]
+    assert [[entry.id.seq for entry in one.entries] for one in told if one is not None] == [[1], [3], [6]]
+    # It follows no event that there is: whoever hears of it reads the log, and nobody takes it for an event.
+    assert [one.previous for one in told[1:] if one is not None] == [EventId(attempt.token, (1 << 64) - 1)] * 2
+    assert [len(entry.data) > 900_000 for entry in await log.read(generation_id)] == [
+        False, True, False, True, True, True, False,
+    ]  # fmt: skip
+
+
+async def test_pages_of_a_log_are_bounded_in_bytes(
+    generations: Generations, log: Log, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Images are not read by the hundred; one of them, or many small events, are read as before."""
+    monkeypatch.setattr(guarded_log, "PAGE_BYTES", 250_000)
+    generation_id = await accept(generations)
+    attempt = await claim(log, generation_id)
+    await log.append(batch(generation_id, attempt, 1, [delta("a" * 60_000) for _ in range(10)]))
+    await log.append(batch(generation_id, attempt, 11, [delta("b" * 100_000), delta("c" * 70_000)]))
+    assert await log.page(generation_id) == LOG_PAGE
+    await log.append(batch(generation_id, attempt, 13, [delta("d" * 100_000)]))
+    assert await log.page(generation_id) == 2
+    await log.append(batch(generation_id, attempt, 14, [delta("e" * 300_000), completed()]))
+    assert await log.page(generation_id) == 1
+    record = (await generations.find(generation_id)).record
+    assert record is not None
+    assert record.page == 1
+    pages = [page async for page in log.pages(generation_id)]
+    assert [len(page) for page in pages] == [1] * 16
+    assert [entry for page in pages for entry in page] == await log.read(generation_id)
 
 
 async def test_reads_page_from_any_cursor(generations: Generations, log: Log) -> None:

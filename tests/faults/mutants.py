@@ -86,6 +86,8 @@ STAGES: dict[str, tuple[str, ...]] = {
         "tests/api/dialects/native/test_events.py",
         "tests/api/viewing/test_event_stream.py",
     ),
+    "hub": (*PYTEST, "tests/api/viewing/test_hub.py"),
+    "connection": (*PYTEST, "tests/api/viewing/test_connection.py"),
     "deep": (*PYTEST, "tests/worker/providers/test_deep.py"),
     "heads": (
         *PYTEST,
@@ -266,6 +268,42 @@ MUTANTS = (
         APPEND,
         "  call('PUBLISH', log, previous .. ' ' .. owned .. '-' .. first .. '\\n' .. said)\n",
         "",
+    ),
+    _one("what is large is published whole", APPEND, "  if size > MAX_PUBLISHED then", "  if false then"),
+    _one(
+        "what is published by its id alone follows an event",
+        APPEND,
+        "owned .. FURTHEST .. last_written",
+        "last_written .. ' ' .. last_written",
+        "following",
+    ),
+    _one(
+        "images are read by the hundred",
+        "shared/log/guarded_log.py",
+        "return LOG_PAGE if large <= PAGE_BYTES else",
+        "return LOG_PAGE if largest <= large else",
+    ),
+    _one(
+        "each viewer holds a long event of its own",
+        "api/viewing/frames.py",
+        "if len(frame) > sse_frames.MAX_SLICE_BYTES and self._recent:",
+        "if False:",
+        "telling",
+    ),
+    _one(
+        "what nobody watches any more is kept by a cycle",
+        "api/viewing/hub.py",
+        "        tail.known.forget_listeners()\n",
+        "",
+        "hub",
+    ),
+    _one(
+        "a long event is one write",
+        "api/viewing/connection.py",
+        "            piece = bytes(self._rest[: sse_frames.MAX_SLICE_BYTES])\n"
+        "            self._rest = self._rest[sse_frames.MAX_SLICE_BYTES :]\n",
+        "            piece, self._rest = bytes(self._rest), self._rest[:0]\n",
+        "connection",
     ),
     _one("a claim does not look at the seal", CLAIM, "refusal(token, seal, ", "refusal(token, false, "),
     _one(
@@ -527,8 +565,8 @@ MUTANTS = (
     _one(
         "the key goes in the SDK's header",
         "worker/providers/anthropic/adapter.py",
-        'if settings.key_header == "authorization":',
-        "if True:",
+        'return {} if "authorization" in headers else',
+        "return {} if True else",
         "versions",
     ),
     _one(
@@ -742,7 +780,7 @@ MUTANTS = (
     _one(
         "a stop before the first word is an end",
         FINISH,
-        'return self.stands and (said or self._counted or (self.reason or "").lower() != "stop")',
+        'return self.stands and (said or self._counted or meaning(self.reason, called=False) != "stop")',
         "return self.stands",
         "ends",
     ),

@@ -17,7 +17,7 @@ FIELDS = {
     "owner": "ann", "model": "p/m", "shown": '{"json":true}', "fingerprint": "f", "on_interrupt": "fail",
     "ttl": "60000", "created": "1767225600000", "state": "completed", "attempts": "2", "seal": "1767225600001-7",
     "ended": "1767225600009", "cancel": "1", "failures": "1", "max_attempts": "3", "beside": "1", "pardons": "2",
-    "choice": "1",
+    "choice": "1", "large": "120000000", "largest": "30000000",
 }  # fmt: skip
 
 
@@ -34,7 +34,7 @@ def test_every_field_has_its_place() -> None:
         id="gen_x", owner="ann", model="p/m", on_interrupt="fail", ttl_ms=60_000, shown=b'{"json":true}',
         fingerprint="f", created_ms=1_767_225_600_000, state="completed", attempts=2,
         seal=EventId(1_767_225_600_001, 7), ended_ms=1_767_225_600_009, cancel_requested=True, failures=1,
-        max_attempts=3, beside=True, pardons=2, choice=1,
+        max_attempts=3, beside=True, pardons=2, choice=1, page=2,
     )  # fmt: skip
 
 
@@ -46,9 +46,9 @@ def test_what_is_not_there_yet_is_not_so() -> None:
 
 
 def test_fields_that_an_older_version_did_not_write_have_values() -> None:
-    record = read(shown=None, pardons=None, choice=None)
+    record = read(shown=None, pardons=None, choice=None, large=None, largest=None)
     assert record is not None
-    assert (record.shown, record.pardons, record.choice) == (None, 0, 0)
+    assert (record.shown, record.pardons, record.choice, record.page) == (None, 0, 0, 500)
 
 
 def test_without_a_state_there_is_none() -> None:

@@ -15,6 +15,14 @@ def test_times_counts_each_model_name() -> None:
     assert all(counter.due(parse_script("lorem?fault=eof")) is not None for _ in range(3))
 
 
+def test_a_quirk_is_counted_without_a_fault() -> None:
+    counter = FaultCounter()
+    script = parse_script("lorem?quirk=bom&times=1")
+    assert [counter.strikes(script) for _ in range(3)] == [True, False, False]
+    assert counter.due(parse_script("lorem?quirk=bom")) is None
+    assert all(counter.strikes(parse_script("lorem?quirk=bom")) for _ in range(3))
+
+
 def test_the_counter_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("simulator.fault_counter.MAX_COUNTED", 2)
     counter = FaultCounter()

@@ -14,12 +14,13 @@ def test_defaults() -> None:
 def test_every_parameter() -> None:
     script = parse_script(
         "lorem?rate=0.5&ttft=250&deltas=30&seed=7&bytes=4000&unicode=1&surrogates=1&cached=3"
-        "&fault=429&times=2&retry_after=1.5&key=a%20b"
+        "&fault=429&times=2&retry_after=1.5&key=a%20b&quirk=done-word,bom"
     )
     assert (script.rate, script.ttft, script.deltas, script.seed, script.bytes) == (0.5, 250, 30, 7, 4000)
     assert (script.unicode, script.surrogates, script.cached) == (True, True, 3)
     assert (script.fault, script.times, script.retry_after) == (Fault("429"), 2, "1.5")
     assert script.key == "a b"
+    assert script.quirk == ("done-word", "bom")
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,11 @@ def test_every_parameter() -> None:
         ("lorem?fault=429@5", "fault"),
         ("lorem?times=1", "times"),
         ("lorem?fault=eof&retry_after=1", "retry_after"),
+        ("lorem?quirk=bom&retry_after=1", "retry_after"),
+        ("lorem?quirk=", "quirk"),
+        ("lorem?quirk=Bom", "quirk"),
+        ("lorem?quirk=bom, done", "quirk"),
+        ("clock?quirk=bom", "quirk"),
         ("lorem?fault=429&retry_after=soon", "retry_after"),
         ("lorem?surrogates=1&deltas=9", "deltas"),
         ("lorem?bytes=100&deltas=5&chunk=2", "chunk"),
@@ -54,6 +60,11 @@ def test_a_bad_parameter_is_named(model: str, parameter: str) -> None:
     with pytest.raises(BadParameterError, match=f"parameter '{parameter}'") as caught:
         parse_script(model)
     assert caught.value.parameter == parameter
+
+
+def test_a_quirk_can_be_for_some_requests_only() -> None:
+    script = parse_script("lorem?quirk=bom&times=3")
+    assert (script.times, script.fault) == (3, None)
 
 
 @pytest.mark.parametrize("model", ["", "gpt-4o", "LOREM", "?rate=1"])

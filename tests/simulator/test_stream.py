@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from typing import Any
 
 import httpx2
 import pytest
@@ -49,14 +50,15 @@ async def test_rate_zero_writes_many_deltas_at_once(http: httpx2.AsyncClient, pa
 
 
 def streaming(
-    client: InMemory, model: str, *, fault: str | None = None, stream: bool = True
+    client: InMemory, model: str, *, fault: str | None = None, stream: bool = True, **options: Any
 ) -> tuple[Stream, JournalEntry]:
     script, asked = parse_script(model), request(model, stream=stream)
     answer = compose(script, asked, interleave=False)
     entry = Journal().open("openai_chat", model, "")
     writer = OpenAIChat().write(asked, answer)
     pace = Pace(script.rate, script.ttft)
-    return Stream(client.connection, writer, answer, pace, (fault and parse_fault(fault)) or None, entry), entry
+    struck = (fault and parse_fault(fault)) or None
+    return Stream(client.connection, writer, answer, pace, struck, entry, **options), entry
 
 
 async def test_a_whole_answer_has_its_end_and_its_entry() -> None:
@@ -120,3 +122,31 @@ async def test_a_document_of_nothing_is_one_too() -> None:
     stream, entry = streaming(client, "lorem?deltas=0&rate=0", stream=False)
     assert await stream.document() == "complete"
     assert entry.deltas == 0
+
+
+@pytest.mark.parametrize(("type_", "expected"), [([], None), ([(b"content-type", b"text/plain")], b"text/plain")])
+@pytest.mark.parametrize("stream", [True, False])
+async def test_it_says_what_it_is_as_it_was_told(
+    type_: list[tuple[bytes, bytes]], expected: bytes | None, stream: bool
+) -> None:
+    client = InMemory()
+    odd, _ = streaming(client, "lorem?deltas=5&rate=0", stream=stream, content_type=type_)
+    assert await (odd.events() if stream else odd.document()) == "complete"
+    assert client.headers.get(b"content-type") == expected
+    assert b"x-request-id" in client.headers
+
+
+async def test_what_follows_a_whole_answer_is_in_place_of_its_end() -> None:
+    client = InMemory()
+    client.says(b"")
+    await client.connection.body()
+    stream, entry = streaming(client, "lorem?deltas=5&rate=0", afterwards=parse_fault("keepalive"))
+    going = asyncio.create_task(stream.events())
+    async with asyncio.timeout(5):
+        while not client.body.endswith(b": keep-alive\n\n"):
+            await asyncio.sleep(0)
+        assert b"data: [DONE]\n\n: keep-alive" in client.body
+        assert not client.complete
+        client.leaves()
+        assert await going == "client_left"
+    assert entry.deltas == 5

@@ -13,7 +13,7 @@ from shared.errors import MidstreamError
 from shared.generations.generations import Generations
 from shared.log.entry import Entry
 from shared.log.events import ORIGIN, TERMINAL_TYPES, Attempt, Completed, EventId, decode
-from shared.log.guarded_log import LOG_PAGE, Log
+from shared.log.guarded_log import Log
 from shared.record import Record
 from worker.cache.log_notifier import LogNotifier
 
@@ -51,6 +51,8 @@ class Source:
         self._owner = owner
         self._generations = generations
         self._notifier = notifier
+        self._at_end = False
+        """Whether nothing followed in the log what was read last."""
 
     async def pages(self, after: EventId = ORIGIN) -> AsyncGenerator[list[Entry], None]:
         """Yields the log after an event, as it grows, up to its terminal event.
@@ -59,12 +61,14 @@ class Source:
         """
         backoff = Backoff()
         sealed = False
+        count = 0
         in_line_since: float | None = None
         with self._notifier.of(self.id) as changed:
             while True:
                 changed.clear()
                 try:
-                    page = await self.log.read(self.id, after)
+                    count = count or await self.log.page(self.id)
+                    page = await self.log.read(self.id, after, count=count)
                     if not page:
                         if sealed:
                             raise SourceLostError  # it has expired since
@@ -74,13 +78,16 @@ class Source:
                     await backoff.wait()
                     continue
                 backoff.reset()
+                self._at_end = len(page) < count
                 if page:
                     in_line_since = None
                     yield page
                     after = page[-1].id
                     if page[-1].type in TERMINAL_TYPES:
                         return
-                if len(page) < LOG_PAGE and not sealed:
+                if not self._at_end:
+                    count = 0  # more may be large by now
+                elif not sealed:
                     with suppress(TimeoutError):
                         async with asyncio.timeout(self.quiet_s):
                             await changed.wait()
@@ -129,9 +136,7 @@ class Source:
                     newest = page[-1].type
                     if newest == "completed" and not will_do(_completed(page[-1])):
                         raise SourceLostError
-                    if found and (
-                        newest == "completed" or (says and len(page) < LOG_PAGE and newest not in TERMINAL_TYPES)
-                    ):
+                    if found and (newest == "completed" or (says and self._at_end and newest not in TERMINAL_TYPES)):
                         return found
         raise SourceLostError
 

@@ -7,32 +7,18 @@ Cloudflare `errors`, MiniMax a `base_resp` in every answer; some say it flat, or
 import re
 from typing import Any
 
-from worker.providers.errors import from_event, problem
-from worker.providers.provider import ErrorCode, ProviderError
+from worker.providers.errors import from_event
+from worker.providers.provider import ProviderError
 
 ERROR_EVENTS = frozenset({"error", "exception", "fatal", "fatal_error"})
 """Names of server-sent events that are errors, whatever is in them."""
 
 _ERROR_TYPE = re.compile(r"(?:^|[._-])(?:error|exception)$", re.IGNORECASE)
+_WRAPS = ("error", "errors")
 _TEXTS = ("message", "msg", "detail", "error_msg", "error_message", "errorMessage", "status_msg")
 _CODES = ("code", "status", "status_code", "statusCode", "error_code", "errorCode", "type")
 _ABOUT = frozenset((*_TEXTS, *_CODES, "object", "param", "success", "request_id", "requestId", "timestamp", "path"))
 """Fields that an error has, and an answer has only some of."""
-
-_MINIMAX: dict[int, ErrorCode] = {
-    1001: "provider_timeout",
-    1002: "rate_limit",
-    1004: "authentication",
-    1008: "permission",
-    1026: "content_filter",
-    1027: "content_filter",
-    1039: "rate_limit",
-    1041: "rate_limit",
-    1042: "bad_request",
-    2013: "bad_request",
-    2049: "authentication",
-}
-"""`base_resp.status_code` (MiniMax API reference: "Error codes"); 0 is success, any other is a failure of theirs."""
 
 
 def is_error(error: object) -> bool:
@@ -52,9 +38,9 @@ def failure_in(name: str, value: object) -> ProviderError | None:
         return next(found, None)
     if not isinstance(value, dict):
         return None
-    if isinstance(base := value.get("base_resp"), dict) and is_error(base.get("status_code")):
-        return _minimax(name, base["status_code"])
-    if not (is_error(value.get("error")) or is_error(value.get("errors")) or _is_named(value) or _is_flat(value)):
+    if not (
+        any(is_error(value.get(field)) for field in _WRAPS) or _refuses(value) or _is_named(value) or _is_flat(value)
+    ):
         return None
     failure = from_event(name, value)
     # It is among the answer's events (Responses), so the answer is over and not only its connection.
@@ -65,6 +51,12 @@ def failure_in(name: str, value: object) -> ProviderError | None:
 def failure_of(name: str, value: object) -> ProviderError:
     """Returns the error that is in an event named so, whatever its shape."""
     return failure_in(name, value) or from_event(name, value)
+
+
+def _refuses(value: dict[str, Any]) -> bool:
+    """Says whether MiniMax's `base_resp`, which every answer of theirs has, is not that of success."""
+    base = value.get("base_resp")
+    return isinstance(base, dict) and base.get("status_code") not in (0, "0", None)
 
 
 def _is_named(value: dict[str, Any]) -> bool:
@@ -78,8 +70,3 @@ def _is_flat(value: dict[str, Any]) -> bool:
         and any(isinstance(value.get(field), str | list) and value[field] for field in _TEXTS)
         and not isinstance(value.get("message"), dict)
     )
-
-
-def _minimax(name: str, code: object) -> ProviderError:
-    number = int(code) if isinstance(code, int | str) and str(code).isdigit() else 0
-    return problem(name, _MINIMAX.get(number, "provider_error"), f"in the stream, base_resp {number}")

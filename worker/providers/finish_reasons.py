@@ -59,6 +59,11 @@ def meaning(reason: str | None, *, called: bool) -> FinishReason:
     return "other" if found == "tool_calls" and not called else found
 
 
+def is_call(reason: str | None) -> bool:
+    """Says whether a finish reason says that tools are called, and nothing else."""
+    return MEANINGS.get(_word(reason or "")) == "tool_calls"
+
+
 def _word(reason: str) -> str:
     return reason.partition(":")[0].strip().lower()
 
@@ -73,6 +78,8 @@ class Finish:
         """It came, and nothing of the answer after it: silence or a clean end now completes the answer."""
         self.certain = False
         """It also came with the counts or by itself, and none was ever taken back: a broken connection does it too."""
+        self.expects_more = False
+        """What came last is no end of an answer: only the end of the body completes it."""
         self._taken_back = False
         self._counted = False
         """Counts came with it or after it."""
@@ -82,7 +89,9 @@ class Finish:
 
         A stop before the first word and without counts may be the stamp of an endpoint that thinks.
         """
-        return self.stands and (said or self._counted or (self.reason or "").lower() != "stop")
+        if self.expects_more:
+            return False
+        return self.stands and (said or self._counted or meaning(self.reason, called=False) != "stop")
 
     def check(self, name: str, unfinished: bytes, missing: str) -> None:
         """Looks whether a stream of provider `name` that ended without its terminal marker may be whole.

@@ -1,8 +1,10 @@
 """The HTTP client that SDKs send with: one way to one address, and answers that are no larger than they may be."""
 
+from collections.abc import Mapping
 from contextlib import aclosing
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 
@@ -24,11 +26,24 @@ MAX_CODINGS = 2
 class ProviderHttpClient(httpx2.AsyncClient):
     """Reads errors, and whatever else is no stream, up to a bound: a few kB of gzip can be a GB of JSON.
 
-    The SDKs read the whole body of an error before they look at it. What they get is therefore read here already.
+    The SDKs read the whole body of an error before they look at it. What they get is therefore read here already. The
+    `query` of the endpoint's address stands before what a request adds to it. `credentials` are sent in place of
+    `Authorization`, where they are given: OpenAI's SDK has no other way.
     """
+
+    def __init__(self, query: str, credentials: Mapping[str, str] | None, **options: Any) -> None:
+        super().__init__(**options)
+        self._query = query.encode()
+        self._credentials = credentials
 
     async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
         """Sends as httpx2 does. Raises httpx2.TransportError, and httpx2.DecodingError for what cannot be unpacked."""
+        if self._query:
+            own = request.url.query
+            request.url = request.url.copy_with(query=self._query + b"&" + own if own else self._query)
+        if self._credentials is not None:
+            request.headers.pop("authorization", None)
+            request.headers.update(self._credentials)
         response = await super().send(request, stream=True, **options)
         # The answer takes minutes, and would keep the body of its request.
         response.request = httpx2.Request(request.method, request.url)
@@ -58,7 +73,9 @@ async def _bounded(response: httpx2.Response) -> httpx2.Response:
     return httpx2.Response(response.status_code, headers=headers, content=bytes(content), request=response.request)
 
 
-def http_client(address: str, times: CallTimes = CALL_TIMES) -> httpx2.AsyncClient:
+def http_client(
+    address: str, times: CallTimes = CALL_TIMES, credentials: Mapping[str, str] | None = None
+) -> httpx2.AsyncClient:
     """Returns the client that an SDK sends with to this address, and to no other.
 
     It follows no redirects, as these would carry the key elsewhere. No compression: a proxy that compresses holds
@@ -70,6 +87,8 @@ def http_client(address: str, times: CallTimes = CALL_TIMES) -> httpx2.AsyncClie
     else:
         transport = ProxiedTransport(verify=way.certificates, limits=CONNECTION_LIMITS, proxy=way.proxy)
     return ProviderHttpClient(
+        urlsplit(address).query,
+        credentials,
         timeout=times.timeout,
         headers={"Accept-Encoding": "identity"},
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),

@@ -10,16 +10,19 @@ from worker.providers.call_times import CALL_TIMES, CallTimes
 from worker.providers.environment_headers import without_ambient_headers
 from worker.providers.http_client import http_client
 
+_AZURE_HOSTS = (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com")
+
 
 def connect(settings: ProviderSettings, times: CallTimes = CALL_TIMES) -> AsyncOpenAI:
     """Makes a client for this endpoint, which tries nothing again by itself."""
+    key = settings.key_headers
     with without_ambient_headers():
         client = AsyncOpenAI(
             api_key=settings.api_key(),
-            base_url=settings.address,
+            base_url=settings.root,
             max_retries=0,
             timeout=times.timeout,
-            http_client=http_client(settings.address, times),
+            http_client=http_client(settings.address, times, None if "authorization" in key else key),
         )
     if not is_official(client):
         # The SDK takes these from the environment for any address; they are nobody else's business.
@@ -28,9 +31,15 @@ def connect(settings: ProviderSettings, times: CallTimes = CALL_TIMES) -> AsyncO
 
 
 def is_official(client: AsyncOpenAI) -> bool:
-    """Says whether it asks OpenAI itself, there or at Azure."""
-    host = client.base_url.host
-    return host == "api.openai.com" or host.endswith((".api.openai.com", ".openai.azure.com"))
+    """Says whether it asks OpenAI itself, there or at Azure, where a resource has hosts of several names.
+
+    Azure's `/models` is its inference API for models of all makers, which has the older names of fields (Microsoft
+    Learn: "Azure AI Model Inference REST API", "Endpoints for Azure AI Foundry Models").
+    """
+    url = client.base_url
+    if url.host.endswith(_AZURE_HOSTS):
+        return not url.path.startswith("/models")
+    return url.host == "api.openai.com" or url.host.endswith(".api.openai.com")
 
 
 async def post(client: AsyncOpenAI, path: str, content: bytes) -> httpx2.Response:

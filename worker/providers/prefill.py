@@ -13,7 +13,7 @@ from msgspec import UNSET
 
 from shared.log.events import Completed, Delta, Part, PartEnd, PartKind
 from shared.log.snapshots import PartSoFar, Snapshot
-from shared.request.capabilities import takes_prefill
+from shared.request.claude_models import takes_prefill
 from shared.request.generation_request import AssistantMessage, GenerationRequest, NamedTool, TextFormat
 from worker.providers.provider import ProviderEvent
 

@@ -19,6 +19,7 @@ from shared.errors import EventTooLargeError
 from worker.providers.answer_decoder import AnswerDecoder
 from worker.providers.answer_reading import AnswerReader, bound, read_end, read_event
 from worker.providers.call_times import CALL_TIMES, CallTimes
+from worker.providers.error_layers import body_of
 from worker.providers.errors import TRANSPORT_ERRORS, from_status, from_transport, problem
 from worker.providers.provider import Pause, ProviderError, ProviderEvent, adds
 from worker.providers.transport import BODY_EXTENSION, Body
@@ -32,11 +33,13 @@ async def follow(
     send: Callable[[], Awaitable[httpx2.Response]],
     reader: AnswerReader,
     times: CallTimes = CALL_TIMES,
+    *,
+    reword: Callable[[list[ProviderEvent]], None] | None = None,
 ) -> AsyncGenerator[list[ProviderEvent], None]:
     """Sends the request and yields the answer's events: one list for what arrived together, empty for a sign of life.
 
     A clean end, `after_finish_s` of silence and, where it is certain, a broken connection complete an answer whose
-    finish reason has come.
+    finish reason has come. `reword` says the events in other words before they are seen.
 
     Raises ProviderError, always outside the handler of what caused it: the SDKs' errors quote the provider's
     text, which must not reach a log as a traceback's first half.
@@ -74,6 +77,8 @@ async def follow(
                 failure = problem(name, "invalid_response", "an event is too large")
             if events or (piece and failure is None):
                 bound(events)
+                if reword is not None:
+                    reword(events)
                 # Also before a failure: how the network cuts the stream must not decide what of it is seen.
                 yield events
             if failure is not None:
@@ -117,7 +122,7 @@ async def _open(name: str, send: Callable[[], Awaitable[httpx2.Response]]) -> ht
     try:
         response = await send()
     except _errors("APIStatusError") as error:
-        failure = from_status(name, error.status_code, error.response.headers, error.body)
+        failure = from_status(name, error.status_code, error.response.headers, body_of(error.response.content))
     except _errors("APIConnectionError") as error:
         failure = _unsent(name, error.__cause__)
     except (*TRANSPORT_ERRORS, UnicodeEncodeError) as error:

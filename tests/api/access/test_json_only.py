@@ -42,7 +42,8 @@ async def test_who_may_not_ask_is_told_that_first(make_api: MakeApi, redis_url: 
     assert (await api.client.post("/v1/generations", content=b"x")).status_code == 401
 
 
-async def test_a_request_without_a_body_says_no_kind(api: Api) -> None:
+async def test_a_request_without_a_body_says_no_kind(seasoned: Api) -> None:
+    api = seasoned
     generation_id = await api.post()
     assert (await api.client.post(f"/v1/generations/{generation_id}/cancel")).json()["state"] == "cancelled"
     assert (await api.client.delete(f"/v1/generations/{generation_id}")).status_code == 204

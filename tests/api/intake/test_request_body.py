@@ -36,12 +36,22 @@ ANSWERED = {
     "tool_calls": [*CALLED["tool_calls"], {"id": "d", "function": {"name": "f", "arguments": '{"a":1.50}'}}],
 }
 RESULT = {"role": "tool", "content": [{"type": "text", "text": "y" * 70_000}], "tool_call_id": "c"}
+OTHER = {"role": "tool", "content": "z", "tool_call_id": "d"}
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"a": [1e16, 1.0, 1e-7, 10**30, None, True]}}}
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "object"}}}
 
 
 @pytest.mark.parametrize(
-    "messages", [[USER], [SYSTEM, USER], [SYSTEM, USER, CALLED] * 3, [LARGE], [MANY], [SYSTEM, ANSWERED, RESULT, USER]]
+    "messages",
+    [
+        [USER],
+        [SYSTEM, USER],
+        [SYSTEM, USER, CALLED, RESULT] * 3,
+        [LARGE],
+        [MANY],
+        [SYSTEM, ANSWERED, RESULT, OTHER, USER],
+        [ANSWERED, USER, OTHER, RESULT],
+    ],
 )
 @pytest.mark.parametrize(
     "fields",
@@ -62,3 +72,24 @@ def test_it_is_written_as_at_once(messages: list[Any], fields: dict[str, Any]) -
     assert GenerationRequest.model_validate_json(stored) == request
     assert fingerprint == hashlib.sha256(at_once).hexdigest()
     assert msgspec.json.decode(shown, type=Shown) == shown_of(stored)
+
+
+def test_a_dumped_request_is_the_one_that_it_means() -> None:
+    """So that it may be repeated with the same key, and share an answer."""
+    served = ServedModels.by(Settings(simulator_url="http://127.0.0.1:9"))
+    call = CALLED["tool_calls"][0]
+    plain = {
+        "model": "simulator/lorem",
+        "messages": [SYSTEM, CALLED, {**RESULT, "content": "y"}, {**USER, "content": "?"}],
+    }
+    dumped = {
+        "model": "simulator/lorem", "tools": [], "metadata": None,
+        "messages": [
+            SYSTEM,
+            {**CALLED, "content": None, "audio": None, "tool_calls": [{**call, "index": 0, "type": "function"}]},
+            {**USER, "content": "?", "id": "1"},
+            {**RESULT, "content": "y", "name": "f"},
+        ],
+    }  # fmt: skip
+    first, second = (take(msgspec.json.encode(body), served, 100_000) for body in (plain, dumped))
+    assert first == second

@@ -26,6 +26,12 @@ def user(text: str) -> list[dict[str, Any]]:
     return [{"role": "user", "content": text}]
 
 
+YES = {"role": "assistant", "content": "Yes."}
+LISTED = {"type": "function", "function": {"name": "f", "parameters": {"type": "array"}}}
+CALLED = {"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{}"}}]}
+RESULT = {"role": "tool", "tool_call_id": "c", "content": "1"}
+
+
 async def test_accept(api: Api) -> None:
     response = await api.client.post("/v1/generations", json=BODY)
     assert response.status_code == 202
@@ -120,6 +126,53 @@ async def test_malformed_idempotency_key(api: Api, key: bytes) -> None:
             {"model": "simulator-gemini/lorem", "messages": user("x"), "parallel_tool_calls": False},
             422, "unsupported_field", "/parallel_tool_calls", "leave it out",
         ),
+        (
+            BODY | {"messages": [*user("x"), CALLED]},
+            422, "invalid_request", "/messages/1/tool_calls/0", "has no result",
+        ),
+        (
+            BODY | {"messages": [RESULT, *user("x")]},
+            422, "invalid_request", "/messages/0/tool_call_id", "is of no call",
+        ),
+        (
+            BODY | {"messages": [*user("x"), CALLED, RESULT, RESULT | {"content": "2"}]},
+            422, "invalid_request", "/messages/3/tool_call_id", "another one",
+        ),
+        (
+            BODY | {"messages": user([{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}])},  # type: ignore[arg-type]
+            422, "invalid_request", "/messages/0/content/0/cache_control", "for Anthropic set extra",
+        ),
+        (
+            BODY | {"messages": [*user("x"), {"role": "assistant", "content": "x", "reasoning_content": ["y"]}]},
+            422, "invalid_request", "/messages/1/reasoning_content", "give reasoning instead",
+        ),
+        *(
+            (
+                {"model": f"{simulator}/m", "messages": user("x"), "tools": [LISTED]},
+                422, "unsupported_field", "/tools/0/function/parameters", "schema of an object",
+            )
+            for simulator in ("simulator", "simulator-responses", "simulator-anthropic", "simulator-gemini")
+        ),
+        *(
+            (
+                {"model": f"{simulator}/gpt-6-sol", "messages": user("x"), "temperature": 0.5},
+                422, "unsupported_field", "/temperature", "set reasoning_effort to none",
+            )
+            for simulator in ("simulator", "simulator-responses")
+        ),
+        (
+            {"model": "simulator-anthropic/m", "messages": [*user("x"), YES, *user(" ")]},
+            422, "unsupported_field", "/messages/2/content", "is blank",
+        ),
+        (
+            {"model": "simulator-anthropic/claude-opus-4-7", "messages": [*user("x"), YES]},
+            422, "unsupported_field", "/messages/1", "end with the user's words",
+        ),
+        (
+            {"model": "simulator-anthropic/m", "messages": user("x"), "stop": ["\n"]},
+            422, "unsupported_field", "/stop", "must not be blank",
+        ),
+        (BODY | {"tool_choice": "required"}, 422, "unsupported_field", "/tool_choice", "needs tools"),
         (BODY | {"extra": {"no/body": {}}}, 422, "unsupported_field", "/extra/no~1body", "names no known provider"),
         (
             BODY | {"extra": {"simulator": {"stream": False}}},
@@ -189,7 +242,8 @@ async def test_queue_full(make_api: MakeApi, redis_url: str) -> None:
     assert int(response.headers["retry-after"]) > 0
 
 
-async def test_list(api: Api) -> None:
+async def test_list(seasoned: Api) -> None:
+    api = seasoned
     ids = []
     for _ in range(5):
         ids.append(await api.post())
@@ -346,7 +400,8 @@ async def test_a_bill_is_of_no_use_once_another_worker_has_it(api: Api, running:
     assert (await cancelled(api, generation_id))["cost"] is None
 
 
-async def test_cancel_while_queued(api: Api) -> None:
+async def test_cancel_while_queued(seasoned: Api) -> None:
+    api = seasoned
     generation_id = await api.post()
     for _ in range(2):
         response = await api.client.post(f"/v1/generations/{generation_id}/cancel")

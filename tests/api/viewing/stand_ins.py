@@ -70,6 +70,9 @@ class Wire:
     def write(self, body: bytes, /) -> None:
         self.written += body
 
+    def write_slices(self, frame: memoryview, /) -> None:
+        self.written += frame
+
     def unsent(self) -> int:
         return self.backlog
 

@@ -12,7 +12,8 @@ from starlette.types import Message
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from api.serving.server import takes_over
-from api.viewing.connection import TRANSPORT_EXTENSION, AsgiConnection
+from api.viewing.connection import TRANSPORT_EXTENSION, AsgiConnection, DirectConnection
+from api.viewing.sse_frames import MAX_SLICE_BYTES
 from shared.errors import SettingsError
 from tests.api.harness import DEADLINE, Api, MakeApi, Producer, until
 
@@ -124,6 +125,38 @@ async def test_requests_sent_during_the_stream_are_answered_after_it(
         if not together:
             assert (await client.head())[0] == 200
             assert b"event: reset" in b"".join(await client.chunks())
+
+
+async def test_a_long_event_reaches_who_reads_slowly_in_slices(api: Api, running: Producer) -> None:
+    """Live and from an ended log, with chunks and without, to the byte; and nobody holds more of it than a slice."""
+    text = "".join(chr(97 + n % 26) * 1000 for n in range(5000))
+    async with connected(api) as live, connected(api) as old:
+        live.ask(events(running))
+        old.ask(events(running), version="1.0")
+        for client, end in ((live, b"\n\n\r\n"), (old, b"\n\n")):
+            await client.head()
+            await client.until(b"event: attempt\n")
+            await client.until(end)
+        await running.say("before", text)
+        await until(lambda: max(viewer._connection.unsent() for viewer in api.hub.viewers) > 0, "a full socket")
+        for viewer in api.hub.viewers:
+            connection = viewer._connection
+            assert connection.full
+            if isinstance(connection, DirectConnection):
+                assert connection._transport.get_write_buffer_size() <= MAX_SLICE_BYTES + 100
+        await running.say("after")
+        await running.complete()
+        read = [b"".join(await live.chunks()), await old.rest()]
+    async with connected(api) as late:
+        late.ask(events(running))
+        await late.head()
+        chunks = await late.chunks()
+        read.append(b"".join(chunks).partition(b"event: attempt\n")[2])
+    assert max(map(len, chunks)) <= MAX_SLICE_BYTES
+    for body in read:
+        data = [json.loads(line[6:]) for line in body.split(b"\n") if line.startswith(b"data: ")]
+        assert [event["delta"] for event in data if "delta" in event] == ["before", text, "after"]
+        assert body.count(b"event: completed\n") == 1
 
 
 async def test_http_1_0_and_connection_close(api: Api, running: Producer) -> None:

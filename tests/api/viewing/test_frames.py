@@ -45,6 +45,23 @@ def test_every_position_reads_what_follows_it(dialect: Framer, sizes: list[int],
         assert b"".join(read) == b"".join(made[start:])
 
 
+def test_a_long_frame_is_read_alone_and_never_copied() -> None:
+    """Else each viewer that stands before it at its own place would hold one of its own."""
+    long = sse_frames.MAX_SLICE_BYTES
+    entries = [_entry(number, size) for number, size in enumerate((10, 20, long, long, 30, 40))]
+    made = [NativeDialect().frame(entry) for entry in entries]
+    held = Frames(NativeDialect())
+    for entry in entries:
+        held.add(entry)
+    assert held.read(0) == (b"".join(made[:2]), 2)
+    assert held.read(1) == (made[1], 2)
+    for position in (2, 3):
+        read, end = held.read(position)
+        assert (read, end) == (made[position], position + 1)
+        assert read is held.read(position)[0]
+    assert held.read(4) == (b"".join(made[4:]), 6)
+
+
 def test_nothing_is_read_at_the_end() -> None:
     held = Frames(NativeDialect())
     assert held.read(0) == (b"", 0)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
 
+from api.viewing.frames import Frames
 from api.viewing.hub import Hub
 from api.viewing.tail import Tail
 from shared.storage.connections import connect
@@ -43,6 +45,25 @@ async def test_watchers_share_a_tail_that_ends_after_the_last(api: Api, running:
     with watching(hub, running.generation_id) as third:
         assert third is not first
         await until(lambda: third.frames.count == 3, "the log to be read again")
+
+
+async def test_what_nobody_watches_is_freed_without_the_collector(api: Api, running: Producer) -> None:
+    """A tail may hold images; a cycle would keep them until Python's collector comes by, which it seldom does."""
+    gc.collect()
+    gc.disable()
+    try:
+        viewing = asyncio.create_task(api.events(running.generation_id))
+        await until(lambda: _frames(), "a viewer")
+        await running.say("x" * 300_000)
+        await running.complete()
+        await viewing
+        await until(lambda: not _frames(), "the tail to be freed")
+    finally:
+        gc.enable()
+
+
+def _frames() -> list[object]:
+    return [held for held in gc.get_objects() if isinstance(held, Frames)]
 
 
 async def channels(api: Api, *generation_ids: str) -> None:

@@ -17,6 +17,8 @@ from api.viewing.log_follower import LogFollower
 from shared.config.settings import Settings
 from shared.durability import Durability
 from shared.generations.generations import Generations
+from shared.log import guarded_log
+from shared.log.entry import Entry, RawEntry
 from shared.log.events import ORIGIN
 from shared.log.guarded_log import Batch, Log
 from shared.queue.queue import Queue
@@ -220,6 +222,115 @@ async def test_what_is_unreadable_is_read_from_the_log(
     follower.published(b"?")
     await eventually(lambda: follower.known.count == 2)
     assert "unreadable publication" in caplog.text
+
+
+class Channel:
+    """Gives a follower what its log publishes, when the test says so."""
+
+    def __init__(self, redis: Redis, generation_id: str) -> None:
+        self.redis, self.name = redis, GenerationKeys(generation_id).channel
+
+    async def __aenter__(self) -> Channel:
+        self._heard = self.redis.pubsub(ignore_subscribe_messages=True)
+        await self._heard.subscribe(self.name)
+        assert await self._heard.get_message(timeout=5) is None
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._heard.aclose()  # type: ignore[no-untyped-call]
+
+    async def next(self) -> bytes:
+        message: bytes = (await self._heard.get_message(timeout=5))["data"]
+        return message
+
+
+@pytest.mark.parametrize("page_bytes", [guarded_log.PAGE_BYTES, 100_000])
+async def test_what_is_published_by_its_id_alone_is_read_from_the_log_once(
+    follow: Follow,
+    generations: Generations,
+    log: Log,
+    redis: Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    page_bytes: int,
+) -> None:
+    monkeypatch.setattr(guarded_log, "PAGE_BYTES", page_bytes)
+    generation_id = await accept(generations)
+    running = await claim(log, generation_id)
+    async with Channel(redis, generation_id) as channel:
+        follower = follow(generation_id)
+        follower.subscribed()
+        await eventually(lambda: follower.known.loaded)
+        seen = Seen()
+        follower.known.listen(seen)
+        for first, events in (
+            (1, [delta("a")]),
+            (2, [delta("b"), delta("c" * 1_100_000)]),
+            (4, [delta("d" * 1_100_000)]),
+            (5, [delta("e")]),
+        ):
+            await log.append(batch(generation_id, running, first, events))
+        messages = [await channel.next() for _ in range(4)]
+        # Heard one by one, and all of them again: nothing is missed, nothing taken twice, and no gap is an event.
+        for message in messages[:2]:
+            follower.published(message)
+        await eventually(lambda: follower.known.count == 6)
+        for message in messages:
+            follower.published(message)
+        await log.append(batch(generation_id, running, 6, [delta("f" * 1_100_000), completed()]))
+        follower.published(await channel.next())
+        await eventually(lambda: follower.known.state is not None)
+    assert seen.entries == (await log.read(generation_id))[1:]
+
+
+async def test_what_is_published_by_its_id_alone_while_the_log_is_read_is_read_too(
+    follow: Follow, generations: Generations, log: Log, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the read that is under way has it already or not."""
+    generation_id = await accept(generations)
+    running = await claim(log, generation_id)
+    read, reads, go_on = log.read_raw, 0, asyncio.Event()
+
+    async def slow(*arguments: Any, **options: Any) -> Any:
+        nonlocal reads
+        found = await read(*arguments, **options)
+        reads += 1
+        await go_on.wait()
+        return found
+
+    monkeypatch.setattr(log, "read_raw", slow)
+    async with Channel(redis, generation_id) as channel:
+        await log.append(batch(generation_id, running, 1, [delta("a" * 1_100_000)]))
+        follower = follow(generation_id)
+        seen = Seen()
+        follower.known.listen(seen)
+        follower.subscribed()
+        await eventually(lambda: reads == 1)
+        await log.append(batch(generation_id, running, 2, [delta("b" * 1_100_000)]))
+        await log.append(batch(generation_id, running, 3, [delta("c"), completed()]))
+        for _ in range(3):
+            follower.published(await channel.next())
+        go_on.set()
+        await eventually(lambda: follower.known.state is not None)
+    assert seen.entries == await log.read(generation_id)
+
+
+class Seen:
+    """Keeps what a listener of a log gets."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+
+    def add(self, entry: RawEntry, /) -> None:
+        self.entries.append(Entry.read(entry))
+
+    def reset(self, same: int, /) -> None:
+        self.entries.clear()
+
+    def queued(self, position: int | None, /) -> None:
+        pass
+
+    def changed(self) -> None:
+        pass
 
 
 async def test_what_comes_while_the_log_is_read_follows_it(

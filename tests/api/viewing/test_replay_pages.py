@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 
 import pytest
 
 from api.dialects.native.events import NativeDialect
+from api.viewing import replay_pages, sse_frames
 from api.viewing.dialect import Framer
 from api.viewing.replay_pages import ReplayPage, ReplayPages
 from shared.log.compaction import pack
@@ -75,6 +77,23 @@ async def test_viewers_of_one_log_share_its_pages(api: Api, running: Producer, m
     assert reads == 3
 
 
+async def test_a_page_that_is_too_large_to_be_kept_is_shared_while_it_is_in_use(
+    api: Api, running: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each viewer of an image that comes while others are being sent it would hold one of its own."""
+    monkeypatch.setattr(replay_pages, "MAX_PAGE_BYTES", 1_000)
+    await running.say("x" * 10_000)
+    await running.complete()
+    pages = ReplayPages(api.log, NativeDialect())
+    page = await pages.after(running.generation_id, ORIGIN)
+    assert await pages.after(running.generation_id, ORIGIN) is page
+    gone = weakref.ref(page)
+    del page
+    await asyncio.sleep(0)  # so that the loop lets go of the read
+    assert gone() is None
+    assert (await pages.after(running.generation_id, ORIGIN)).ended
+
+
 async def test_a_packed_log_replays_the_same_from_every_cursor(api: Api, running: Producer) -> None:
     await running.say(*(f"word {number} " for number in range(LOG_PAGE + 150)))
     await running.complete()
@@ -103,7 +122,8 @@ def test_a_page_in_a_dialect_whose_events_have_no_frame_or_three(dialect: Framer
     assert page.last == EventId(10, 99)
 
 
-def _unchunked(piece: bytes) -> bytes:
+def _unchunked(piece: sse_frames.Piece) -> bytes:
+    assert isinstance(piece, bytes)
     if not piece:
         return b""
     size, _, rest = piece.partition(b"\r\n")

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from api.dialects.native.events import NativeDialect
+from api.viewing import sse_frames
 from api.viewing.dialect import Dialect
 from api.viewing.known_log import KnownLog
 from api.viewing.resume import ResumePoint
@@ -24,12 +25,19 @@ class Wire:
     def __init__(self, *, chunked: bool) -> None:
         self.chunked, self.full = chunked, False
         self.writes: list[bytes] = []
+        self.shared: list[object] = []
+        """What was written in slices."""
         self.ended = False
 
     def write(self, body: bytes, /) -> None:
         assert body, "nothing is no write"
         assert not self.ended
         self.writes.append(body)
+
+    def write_slices(self, frame: memoryview, /) -> None:
+        self.shared.append(frame.obj)
+        for piece in sse_frames.slices(frame):
+            self.write(chunk(piece) if self.chunked else piece)
 
     def unsent(self) -> int:
         return 0
@@ -79,10 +87,14 @@ async def rounds() -> None:
 LOG = [raw(10, 0, "attempt"), *(raw(10, seq, "delta", b"%d" % seq) for seq in range(1, 9)), raw(10, 9, "completed")]
 
 
+@pytest.mark.parametrize("longest", [sse_frames.MAX_SLICE_BYTES, 100, 20])
 @pytest.mark.parametrize("chunked", [True, False])
 @pytest.mark.parametrize("dialect", [NativeDialect(), UnevenDialect(), SilentDialect()])
-async def test_each_viewer_gets_what_its_dialect_makes_of_the_log(dialect: Dialect, chunked: bool) -> None:
-    """From every cursor, live and joined late, event by event."""
+async def test_each_viewer_gets_what_its_dialect_makes_of_the_log(
+    dialect: Dialect, chunked: bool, longest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From every cursor, live and joined late, event by event, in single writes or in slices."""
+    monkeypatch.setattr(sse_frames, "MAX_SLICE_BYTES", longest)
     known = KnownLog()
     tail = Tail("gen_x", known, dialect)
     known.loaded = True
@@ -98,6 +110,25 @@ async def test_each_viewer_gets_what_its_dialect_makes_of_the_log(dialect: Diale
     for count, wire in viewers:
         assert wire.body == b"".join(map(dialect.frame, LOG[count:]))
         assert wire.ended
+
+
+async def test_viewers_share_the_bytes_of_a_long_event() -> None:
+    """However far each of them is."""
+    known = KnownLog()
+    tail = Tail("gen_x", known, NativeDialect())
+    known.loaded = True
+    known.extend(numbered(*LOG[:4]))
+    live = [watch(tail, NativeDialect(), chunked=chunked) for chunked in (True, False)]
+    long = raw(10, 4, "delta", b"x" * 1_000_000)
+    known.extend(numbered(long, raw(10, 5), raw(10, 6, "completed")))
+    known.tell()
+    await rounds()
+    late = [watch(tail, NativeDialect(), EventId(10, seq)) for seq in range(4)]
+    assert {id(frame) for wire in (*live, *late) for frame in wire.shared} == {id(live[0].shared[0])}
+    assert [len(wire.shared) for wire in (*live, *late)] == [1] * 6
+    assert max(len(piece) for wire in (*live, *late) for piece in wire.writes) < sse_frames.MAX_SLICE_BYTES + 100
+    for wire in (*live, late[0]):
+        assert NativeDialect().frame(long) in wire.body
 
 
 async def test_several_dialects_of_one_log() -> None:

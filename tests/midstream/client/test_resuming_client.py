@@ -11,6 +11,7 @@ from midstream.client.http_client import HttpClient
 from midstream.client.resuming_client import ResumingClient, ViewerEvent
 from midstream.client.retry import RetryBudget
 from midstream.errors import ClientError, NotFoundError, UnreachableError
+from shared.sse_decoder import MAX_EVENT_BYTES
 from tests.midstream.scripted_api import Answer, Frame, HowCut, ScriptedApi
 
 MakeClient = Callable[..., HttpClient]
@@ -67,6 +68,12 @@ def test_every_connection_brings_one_event_only(scripted_api: ScriptedApi, make_
 def test_begins_behind_the_given_event(scripted_api: ScriptedApi, make_client: MakeClient) -> None:
     scripted_api.says("a", "b", "c")
     assert frames(tail(make_client(), after=scripted_api.log[3][0])) == scripted_api.log[4:]
+
+
+def test_an_event_may_be_longer_than_a_provider_sends_any(scripted_api: ScriptedApi, make_client: MakeClient) -> None:
+    """What a provider sends in 64 MB may be longer as our JSON, and the API has it in its log."""
+    scripted_api.says("x" * (MAX_EVENT_BYTES + 1_000_000), "y")
+    assert frames(tail(make_client())) == scripted_api.log
 
 
 def test_204_ends_it(scripted_api: ScriptedApi, make_client: MakeClient) -> None:

@@ -34,6 +34,7 @@ def endpoint(protocol: str = "openai-chat", **fields: Any) -> ProviderSettings:
         ({"base_ulr": URL}, "base_ulr"),
         ({"api_key_env": "sk-live-1234"}, "api_key_env"),
         ({"anthropic_version": "newest"}, "anthropic_version"),
+        ({"key_header": "cookie"}, "key_header"),
     ],
 )
 def test_what_cannot_be_is_refused(fields: dict[str, Any], says: str) -> None:
@@ -55,6 +56,18 @@ def test_whom_it_asks(monkeypatch: pytest.MonkeyPatch, protocol: Protocol) -> No
     assert endpoint(protocol, base_url="http://own.test").address == "http://own.test"
     assert endpoint(protocol).base_url_variable("mine") == variable
     assert endpoint(protocol, base_url="http://own.test").base_url_variable("mine") is None
+
+
+def test_the_query_of_its_address_is_not_of_its_root() -> None:
+    assert endpoint(base_url="http://own.test/v1?a=b").root == "http://own.test/v1"
+    assert endpoint(base_url="http://own.test/v1").root == "http://own.test/v1"
+
+
+def test_the_header_with_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACME_KEY", "k-123")
+    assert endpoint(api_key_env="ACME_KEY").key_headers == {"authorization": "Bearer k-123"}
+    assert endpoint(api_key_env="ACME_KEY", key_header="api-key").key_headers == {"api-key": "k-123"}
+    assert endpoint("gemini").key_headers == {"x-goog-api-key": "none"}
 
 
 def test_the_variable_of_its_own_name_is_named_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,8 @@ from shared.config import value_checks
         "http:/a.test", "http:a.test", "https://", "http:///v1", "http://:80", "http://a.test:0", "http://a.test:99999",
         "http://a.test:x", "http://[::1", "http://a b", "http://a.test/v 1", " http://a.test", "http://a.test\n",
         "http://é.test", "http://a.test/é", "http://a..test", "http://.test", f"http://{'a' * 64}.test", "http://<host>",
-        "http://a.test?x=1", "http://a.test/v1?", "http://a.test#x", "http://a.test/v1#", "http://u@a.test",
+        "http://a.test?x", "http://a.test?x=1&", "http://a.test?x=1?y=2",
+        "http://a.test/v1?", "http://a.test#x", "http://a.test/v1#", "http://u@a.test",
         "http://u:p@a.test", "https://https://a.test", "http://a.test/http://b.test", "http://a.test/{x}",
         "http://$HOST", "http://a.test\\v1", "tcp://10.0.0.1:80",
     ],
@@ -28,10 +29,17 @@ def test_base_urls_that_cannot_be_asked(url: str) -> None:
     [
         "http://a", "https://a.test", "https://a.test/", "https://a.test:8443/v1/x", "HTTPS://A.TEST", "http://[::1]:80/v1",
         "http://127.0.0.1:11434/v1", "http://my_host:1", "http://a.test./v1", "https://a.test/v1/accounts/@me/%20x",
+        "https://a.test/v1?api-version=2024-10-21", "http://a?x=1&y=", "http://a/?k=YQ==",
     ],
 )  # fmt: skip
 def test_base_urls_that_can(url: str) -> None:
     assert value_checks.of_base_url(url) is None
+
+
+def test_an_address_of_ones_own_has_no_parameters() -> None:
+    assert value_checks.of_plain_url("http://a.test/v1") is None
+    assert value_checks.of_plain_url("http://a.test/v1?x=1")
+    assert value_checks.of_plain_url("a.test")
 
 
 @pytest.mark.parametrize("key", ["k\n", "\tk", "k\r\nX: y", "k\0", "ké", "k ", " ", "k\x7f", "\udce9", "k\u2028"])

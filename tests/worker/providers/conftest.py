@@ -13,11 +13,20 @@ from shared.config.protocols import Protocol
 from shared.config.provider_settings import ProviderSettings
 from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.upstream import Upstream
+from worker.providers import call_ids
 from worker.providers.call_times import CALL_TIMES, CallTimes
 from worker.providers.provider import Provider
 from worker.providers.registry import Registry
 
 Adapter = Callable[..., Provider]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def same_ids() -> Iterator[None]:
+    """Ids that are made up are the same in each reading of the same bytes: `call_` and the part."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(call_ids, "token_hex", lambda size: "")
+        yield
 
 
 @pytest.fixture

@@ -11,10 +11,16 @@ import pytest
 from shared.config.protocols import Protocol
 from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.conftest import Adapter
-from tests.worker.providers.test_finish_reasons import SPOKEN, texts
+from tests.worker.providers.openai_responses.responses_stream import Script, output_text
+from tests.worker.providers.test_finish_reasons import SPOKEN, Spoken, texts
 from tests.worker.providers.upstream import Outcome, Reply, Upstream, outcome
 
 Read = Callable[..., Awaitable[Outcome]]
+
+_events = Script().begin().message(output_text("x")).end().events
+ANSWERS = SPOKEN | {
+    "openai-responses": Spoken(b"".join(_events[:5]), b"", b"".join(_events[5:]), ()),
+}
 
 
 @pytest.fixture
@@ -28,13 +34,13 @@ def read(upstream: Upstream, adapter: Adapter, ask: Callable[..., GenerationRequ
     return once
 
 
-every_protocol = pytest.mark.parametrize("protocol", list(SPOKEN))
+every_protocol = pytest.mark.parametrize("protocol", list(ANSWERS))
 
 
 @every_protocol
 @pytest.mark.parametrize("media_type", [None, "application/json", "text/plain", "text/html", "application/x-ndjson"])
 async def test_a_stream_of_another_media_type(read: Read, protocol: Protocol, media_type: str | None) -> None:
-    spoken = SPOKEN[protocol]
+    spoken = ANSWERS[protocol]
     got = await read(protocol, [spoken.said, spoken.finish], media_type)
     assert (got.error, texts(got)) == (None, "x")
 
@@ -54,7 +60,7 @@ async def test_a_stream_of_another_media_type(read: Read, protocol: Protocol, me
 async def test_an_error_in_any_frame(
     read: Read, protocol: Protocol, framed: bytes, said: bool, error: Any, code: str
 ) -> None:
-    spoken = SPOKEN[protocol]
+    spoken = ANSWERS[protocol]
     got = await read(protocol, [*([spoken.said] if said else []), framed % json.dumps(error).encode()])
     assert (got.failure.code, got.raw()) == (code, [])
     assert "SECRET" not in f"{got.failure} {got.events}"
@@ -78,7 +84,7 @@ async def test_half_a_document_is_tried_again(read: Read, protocol: Protocol) ->
 @every_protocol
 @pytest.mark.parametrize("word", [b"data:  [DONE]", b'data: "[DONE]"', b"data: DONE", b"data: [done]"])
 async def test_the_word_that_ends_in_any_spelling(read: Read, protocol: Protocol, word: bytes) -> None:
-    spoken = SPOKEN[protocol]
+    spoken = ANSWERS[protocol]
     got = await read(protocol, [spoken.said, spoken.finish, word + b"\n\n"])
     assert (got.error, texts(got)) == (None, "x")
 
@@ -86,7 +92,7 @@ async def test_the_word_that_ends_in_any_spelling(read: Read, protocol: Protocol
 @every_protocol
 @pytest.mark.parametrize("text", ["OPENROUTER PROCESSING", "null", "0", "[]", '""', "undefined", "..."])
 async def test_text_that_is_no_event_is_a_keep_alive(read: Read, protocol: Protocol, text: str) -> None:
-    spoken = SPOKEN[protocol]
+    spoken = ANSWERS[protocol]
     word = f"data: {text}\n\n".encode()
     got = await read(protocol, [word, spoken.said, word, spoken.finish, word])
     assert (got.error, texts(got)) == (None, "x")
@@ -95,7 +101,7 @@ async def test_text_that_is_no_event_is_a_keep_alive(read: Read, protocol: Proto
 @every_protocol
 @pytest.mark.parametrize("wrap", [lambda data: b"[" + data + b"]", lambda data: json.dumps(data.decode()).encode()])
 async def test_an_event_in_a_list_or_in_quotes(read: Read, protocol: Protocol, wrap: Callable[[bytes], bytes]) -> None:
-    spoken = SPOKEN[protocol]
+    spoken = ANSWERS[protocol]
     lines = (spoken.said + spoken.finish).splitlines(keepends=True)
     changed = [b"data: " + wrap(line.strip()[6:]) + b"\n" if line.startswith(b"data: {") else line for line in lines]
     got = await read(protocol, changed)
@@ -104,6 +110,6 @@ async def test_an_event_in_a_list_or_in_quotes(read: Read, protocol: Protocol, w
 
 @every_protocol
 async def test_raw_control_characters(read: Read, protocol: Protocol) -> None:
-    spoken = SPOKEN[protocol]
+    spoken = ANSWERS[protocol]
     got = await read(protocol, [spoken.said.replace(b'"x"', b'"\t\x01x"'), spoken.finish])
     assert (got.error, texts(got)) == (None, "\t\x01x")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shared.config.protocols import Protocol
-from shared.log.events import Response, Usage
+from shared.log.events import FinishReason, Response, Usage
 from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.anthropic.test_reader import START, event, text
 from tests.worker.providers.conftest import Adapter
@@ -21,8 +21,8 @@ from tests.worker.providers.gemini.test_reader import text as gemini_text
 from tests.worker.providers.openai_chat.test_reader import chunk
 from tests.worker.providers.upstream import End, Outcome, Reply, Upstream, outcome
 from worker.providers.call_times import CALL_TIMES, CallTimes
-from worker.providers.finish_reasons import Finish, is_done, is_json
-from worker.providers.provider import Pause, ProviderEvent
+from worker.providers.finish_reasons import BROKEN_OFF, MEANINGS, Finish, is_done, is_json, meaning, reason_of
+from worker.providers.provider import Pause, ProviderError, ProviderEvent
 
 Read = Callable[..., Awaitable[Outcome]]
 STOP = event("message_delta", delta={"stop_reason": "end_turn"}, usage={"output_tokens": 2})
@@ -276,3 +276,65 @@ def test_whole_json(text: str, whole: bool) -> None:
 @pytest.mark.parametrize(("data", "done"), [(b"[DONE]", True), (b"{}", False), (b"", False), (b"[DON", False)])
 def test_the_word_done(data: bytes, done: bool) -> None:
     assert is_done(data) == done
+
+
+def finish(protocol: Protocol, reason: str) -> bytes:
+    """An answer's end with another word."""
+    return (
+        SPOKEN[protocol]
+        .finish.replace(b'"stop"', b'"%s"' % reason.encode())
+        .replace(b'"end_turn"', b'"%s"' % reason.encode())
+        .replace(b'"STOP"', b'"%s"' % reason.encode())
+    )
+
+
+@pytest.mark.parametrize("protocol", list(SPOKEN))
+@pytest.mark.parametrize(
+    ("reason", "meant"),
+    [
+        ("end", "stop"), ("end_turn", "stop"), ("STOP", "stop"), ("Stop", "stop"), ("eos", "stop"),
+        ("MAX_TOKENS", "length"), ("max_tokens", "length"), ("model_context_window_exceeded", "length"),
+        ("sensitive", "content_filter"), ("SAFETY", "content_filter"), ("Content_Filter", "content_filter"),
+        ("content_filter: hate (high)", "content_filter"), ("pause_turn", "paused"), ("load_balanced", "other"),
+    ],
+)  # fmt: skip
+async def test_a_finish_reason_in_any_spelling(
+    read: Read, protocol: Protocol, reason: str, meant: FinishReason
+) -> None:
+    got = await read(protocol, SPOKEN[protocol].said, finish(protocol, reason))
+    assert (got.completed.finish_reason, got.completed.raw_finish_reason) == (meant, reason)
+
+
+@pytest.mark.parametrize("protocol", list(SPOKEN))
+@pytest.mark.parametrize("reason", ["abort", "network_error", "insufficient_system_resource", "ERROR"])
+async def test_an_answer_that_broke_off_there_is_tried_again(read: Read, protocol: Protocol, reason: str) -> None:
+    got = await read(protocol, SPOKEN[protocol].said, finish(protocol, reason), b"data: [DONE]\n\n")
+    assert (got.failure.code, got.failure.retryable, texts(got)) == ("provider_error", True, "x")
+
+
+@pytest.mark.parametrize("protocol", list(SPOKEN))
+@pytest.mark.parametrize("word", ["null", "NULL", "", "none"])
+async def test_a_word_for_no_finish_reason(read: Read, protocol: Protocol, word: str) -> None:
+    spoken = SPOKEN[protocol]
+    got = await read(protocol, spoken.said, finish(protocol, word))
+    assert got.failure.code == "incomplete_stream"
+    again = await read(protocol, spoken.said, finish(protocol, word), spoken.more, spoken.finish)
+    assert (again.error, texts(again)) == (None, "xy")
+
+
+def test_what_a_finish_reason_means_depends_on_calls() -> None:
+    assert [meaning(reason, called=True) for reason in ("stop", "TOOL_USE", "length", None)] == [
+        "tool_calls", "tool_calls", "length", "other",
+    ]  # fmt: skip
+    assert [meaning(reason, called=False) for reason in ("stop", "tool_calls")] == ["stop", "other"]
+    assert all(word == word.lower() for word in (*MEANINGS, *BROKEN_OFF))
+
+
+@pytest.mark.parametrize("given", [None, 5, False, {}, [], "FINISH_REASON_UNSPECIFIED"])
+def test_what_is_no_finish_reason(given: object) -> None:
+    assert reason_of("acme", given) is None
+
+
+def test_the_provider_says_in_which_word_it_broke_off() -> None:
+    with pytest.raises(ProviderError, match="finish_reason abort"):
+        reason_of("acme", "ABORT: PROMPT")

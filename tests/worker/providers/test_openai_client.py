@@ -27,6 +27,12 @@ async def client(url: str) -> AsyncIterator[openai.AsyncOpenAI]:
         ("https://api.openai.com/v1", True),
         ("https://eu.api.openai.com/v1", True),
         ("https://acme.openai.azure.com/openai/v1", True),
+        ("https://acme.services.ai.azure.com/openai/v1", True),
+        ("https://acme.cognitiveservices.azure.com/openai/deployments/x?api-version=2024-10-21", True),
+        # There are models of all makers, over the older API.
+        ("https://acme.services.ai.azure.com/models?api-version=2024-05-01-preview", False),
+        ("https://services.ai.azure.com.test/v1", False),
+        ("https://services.ai.azure.com/v1", False),
         ("https://api.openai.com.evil.test/v1", False),
         ("https://evilapi.openai.com/v1", False),
         ("https://openai.azure.com.test/v1", False),

@@ -16,7 +16,7 @@ from shared.config.provider_settings import ProviderSettings
 from shared.log.events import Attempt, Completed, Delta, Event, EventId, Part, PartEnd, encode
 from shared.log.guarded_log import Claim, ClaimOutcome
 from shared.log.snapshots import Snapshot
-from shared.request.capabilities import takes_prefill
+from shared.request.claude_models import takes_prefill
 from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.anthropic.test_reader import RICH as MESSAGES
 from tests.worker.providers.openai_chat.test_reader import RICH

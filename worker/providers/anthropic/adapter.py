@@ -14,11 +14,13 @@ from shared.request.request_json import encode
 from worker.providers.anthropic.reader import MessagesReader
 from worker.providers.anthropic.request import body, thinks
 from worker.providers.anthropic.version import version_of
+from worker.providers.call_ids import rule_of
 from worker.providers.call_times import CALL_TIMES, CallTimes
 from worker.providers.environment_headers import without_ambient_headers
 from worker.providers.http_client import http_client
 from worker.providers.prefill import Prefix, prefix, rest
 from worker.providers.provider import ProviderEvent
+from worker.providers.rewording import Rewording
 from worker.providers.stream import follow
 
 
@@ -33,7 +35,7 @@ class AnthropicAdapter:
         with without_ambient_headers():
             self._client = AsyncAnthropic(
                 api_key=settings.api_key(),
-                base_url=settings.address,
+                base_url=settings.root,
                 max_retries=0,
                 timeout=times.timeout,
                 http_client=http_client(settings.address, times),
@@ -56,11 +58,20 @@ class AnthropicAdapter:
     ) -> AsyncGenerator[list[ProviderEvent], None]:
         """Implements `Provider.stream`."""
         begun = None if so_far is None else self._prefix(request, model, so_far)
-        answer = follow(self.name, lambda: self._send(request, model, begun), MessagesReader(self.name), self._times)
+        words = Rewording(self.name, "anthropic", rule_of(self._settings, model))
+        answer = follow(
+            self.name,
+            lambda: self._send(request, model, begun, words),
+            MessagesReader(self.name),
+            self._times,
+            reword=words.back,
+        )
         return answer if begun is None else rest(answer, begun, repeats=False)
 
-    async def _send(self, request: GenerationRequest, model: str, begun: Prefix | None) -> httpx2.Response:
-        version, content = await aside(request.size(), self._content, request, model, begun)
+    async def _send(
+        self, request: GenerationRequest, model: str, begun: Prefix | None, words: Rewording
+    ) -> httpx2.Response:
+        version, content = await aside(request.size(), self._content, request, model, begun, words)
         headers = {"anthropic-version": version, **_credentials(self._settings)}
         # Not `messages.create`, which walks through its parameters type by type. The answer as httpx2 has it: the SDK's
         # stream would hold what was sent.
@@ -75,9 +86,11 @@ class AnthropicAdapter:
         response: httpx2.Response = answer
         return response
 
-    def _content(self, request: GenerationRequest, model: str, begun: Prefix | None) -> tuple[str, bytes]:
+    def _content(
+        self, request: GenerationRequest, model: str, begun: Prefix | None, words: Rewording
+    ) -> tuple[str, bytes]:
         """Returns the version of the protocol that the request is in, and the request's JSON."""
-        fields = body(request, model, self._settings)
+        fields = body(words.sent(request), model, self._settings)
         if begun is not None:
             # "If the final message uses the assistant role, the response content will continue immediately from it."
             fields["messages"].append({"role": "assistant", "content": [{"type": "text", "text": begun.sent}]})
@@ -98,6 +111,5 @@ def _credentials(settings: ProviderSettings) -> dict[str, str | Omit]:
     The second major version of the SDK sends `Authorization`. Anthropic takes both; what imitates it often takes only
     what the first major version sent, which is therefore the default.
     """
-    if settings.key_header == "authorization":
-        return {}
-    return {"X-Api-Key": settings.api_key(), "Authorization": Omit()}
+    headers = settings.key_headers
+    return {} if "authorization" in headers else {**headers, "Authorization": Omit()}

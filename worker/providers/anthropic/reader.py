@@ -1,102 +1,29 @@
 """Reading a Messages stream (API reference: "Streaming messages")."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from shared.log.events import (
-    Annotation,
-    Completed,
-    Delta,
-    Part,
-    PartEnd,
-    PartKind,
-    Raw,
-    Response,
-    Usage,
-    UsageReport,
-)
+from shared.log.events import Completed, Raw, Response, Usage, UsageReport
 from shared.sse_decoder import ServerSentEvent
+from worker.providers.anthropic.content_block import PROTOCOL
+from worker.providers.anthropic.content_blocks import ContentBlocks
+from worker.providers.anthropic.event import WHOLE_MESSAGE, Message, MessagesEvent, read_messages_event
 from worker.providers.anthropic.usage import Counted
-from worker.providers.error_shapes import failure_in
-from worker.providers.errors import from_event, problem
-from worker.providers.finish_reasons import Finish, is_json, meaning, reason_of
-from worker.providers.lenient_json import decode, read_object
+from worker.providers.error_shapes import failure_in, failure_of, is_error
+from worker.providers.errors import problem
+from worker.providers.finish_reasons import Finish, is_call, meaning, reason_of
+from worker.providers.lenient_json import fit, read_object
 from worker.providers.provider import ProviderEvent
 
-PROTOCOL = "anthropic"
-SIGNATURE_ORIGIN = "anthropic"
+SIGNATURE_ORIGIN = PROTOCOL
 """Their `provider` in our events: signatures and encrypted reasoning are worth something at this provider only."""
 
-
-class _Message(Struct, gc=False):
-    id: str | None = None
-    model: str | None = None
-    usage: Any = None
-    container: Any = None
-    diagnostics: Any = None
-
-
-class _Delta(Struct, gc=False, forbid_unknown_fields=True):
-    type: str = ""
-    text: str | None = None
-    thinking: str | None = None
-    partial_json: str | None = None
-    signature: str | None = None
-    citation: dict[str, Any] | None = None
-    stop_reason: str | None = None
-    stop_sequence: Any = None
-    stop_details: Any = None
-    container: Any = None
-
-
-class _Event(Struct, gc=False, forbid_unknown_fields=True):
-    type: str = ""
-    index: int = -1
-    delta: _Delta | None = None
-    message: _Message | None = None
-    content_block: dict[str, Any] | None = None
-    usage: Any = None
-    error: Any = None
-    request_id: Any = None
-
-
-class _Block(Struct):
-    """An open content block. `given` is what its start already held, for use where no delta says it."""
-
-    part: int
-    kind: PartKind
-    given: str = ""
-    pieces: list[str] = msgspec.field(default_factory=list)
-    """What a call has grown by."""
-    grown: bool = False
-    signature: str = ""
-    encrypted: str = ""
-
-
-_GROWTH = frozenset({"text_delta", "thinking_delta", "input_json_delta"})
-_DELTAS = _GROWTH | {"signature_delta", "citations_delta"}
-_CALLS = ("tool_use", "server_tool_use", "mcp_tool_use")
-_RESULT = "_tool_result"
-_TEXTS = ("text", "thinking", "signature", "data", "id", "name", "tool_use_id", "file_id")
-
-_READ: dict[str, frozenset[str]] = {
-    "text": frozenset({"text", "citations"}),
-    "thinking": frozenset({"thinking", "signature"}),
-    "redacted_thinking": frozenset({"data"}),
-    "container_upload": frozenset({"file_id"}),
-    **dict.fromkeys(_CALLS, frozenset({"id", "name", "input"})),
-}
-"""Fields of a content block that are in our events; of a tool's result they are `tool_use_id` and `content`."""
-
-_KNOWN = frozenset(
-    {"message_start", "message_delta", "message_stop", "content_block_start", "content_block_stop", "ping", "error"}
-)  # fmt: skip
-
-_events = msgspec.json.Decoder(_Event)
+_OF_THE_START = ("container", "diagnostics")
+_OF_THE_END = ("stop_sequence", "stop_details", "container")
+_READ = frozenset({"type", "role", "id", "model", "content"})
+"""Fields of a whole answer that are in our events, or say nothing."""
 
 
 class MessagesReader:
@@ -105,15 +32,12 @@ class MessagesReader:
     def __init__(self, name: str) -> None:
         self.ended = False
         self.request_id: str | UnsetType = UNSET
+        self.finish_reason = Finish()
         self._name = name
-        self._parts = 0
-        self._open: dict[int, _Block] = {}
+        self._blocks = ContentBlocks()
         self._counted = Counted()
         self._usage: Usage | None = None
-        self.finish_reason = Finish()
         self._id: str | None = None
-        self._called = False
-        """A tool was called that the caller runs."""
 
     def done(self, events: list[ProviderEvent]) -> None:
         """Implements `AnswerReader.done`: gateways that speak several protocols end all of them with it."""
@@ -121,38 +45,86 @@ class MessagesReader:
             self.finish(b"", events)
 
     def read(self, sent: ServerSentEvent, events: list[ProviderEvent]) -> None:
-        before, reason, data = len(events), None, sent.data
-        event, unknown = decode(self._name, _events, data)
-        event.type = event.type or sent.event
-        if unknown:
-            self._remember(event, unknown, events)
-        match event.type:
-            case "content_block_delta":
-                self._grow(event, data, events)
-            case "content_block_start":
-                self._start(event.index, event.content_block or {}, events)
-            case "content_block_stop":
-                self._stop(event, data, events)
-            case "message_start" if event.message is not None:
-                self._begin(event.message, events)
-            case "message_delta":
-                if event.delta is not None:
-                    reason = reason_of(self._name, event.delta.stop_reason)
-                    told = ("stop_sequence", "stop_details", "container")
-                    self._remark("message_delta", "delta", event.delta, told, events)
-                self._count(event.usage, events)
-            case "message_stop":
-                self._end(events)
-            case "error":
-                raise from_event(self._name, event.error)
-            case "ping":
-                pass
-            case _:
-                if (failure := failure_in(self._name, read_object(self._name, data))) is not None:
-                    raise failure
-                self._keep(data, events)
+        """Implements `AnswerReader.read`."""
+        before = len(events)
+        event, unknown = read_messages_event(self._name, sent)
+        delta = event.delta
+        if (
+            event.type == "content_block_delta"
+            and delta is not None
+            and not (unknown or delta.stop_reason or event.error or event.usage)
+        ):
+            # Nearly all events are such.
+            reason, known = None, self._blocks.grow(event.index, delta, events)
+        else:
+            reason, known = self._read_other(event, unknown, sent.data, events)
+        if not known:
+            self._keep(sent.data, events)
         if reason or self.finish_reason.reason:
-            self.finish_reason.read(reason, events[before:], counts=event.usage is not None)
+            # Before the first word an endpoint that stamps reasons has no output to count.
+            counts = isinstance(event.usage, dict) and bool(event.usage.get("output_tokens"))
+            self.finish_reason.read(reason, events[before:], counts=counts)
+        if event.type == "message_stop":
+            self._end(events)
+
+    def _read_other(
+        self, event: MessagesEvent, unknown: dict[str, Any], data: bytes, events: list[ProviderEvent]
+    ) -> tuple[str | None, bool]:
+        """Reads an event that is no usual delta; returns its stop reason, and whether its type is known."""
+        if unknown or event.error is not None or event.type == "error":
+            self._check(event, unknown, data)
+        given = None if event.delta is None else event.delta.stop_reason
+        if event.type == WHOLE_MESSAGE:
+            given = unknown.pop("stop_reason", None)
+            unknown = self._read_whole(unknown, events)
+        elif unknown:
+            given = unknown.pop("stop_reason", given)
+        elif event.message is not None and event.message.content:
+            given = event.message.stop_reason
+        reason = None if given is None else reason_of(self._name, given)
+        known = self._take(event, events)
+        if known and unknown:
+            place = {"type": event.type} | ({"index": event.index} if event.index >= 0 else {})
+            events.append(Raw(protocol=PROTOCOL, data=place | unknown))
+        return reason, known
+
+    def _check(self, event: MessagesEvent, unknown: dict[str, Any], data: bytes) -> None:
+        """Raises ProviderError for an event that is an error, or has one."""
+        if event.type == "error" or is_error(event.error):
+            raise failure_of(self._name, read_object(self._name, data))
+        if (failure := failure_in(self._name, {"base_resp": unknown.get("base_resp")})) is not None:
+            raise failure
+
+    def _take(self, event: MessagesEvent, events: list[ProviderEvent]) -> bool:
+        """Takes in what an event says; returns False where its type is not known, so that it is kept whole."""
+        kind = event.type
+        if kind == "content_block_delta":
+            self._count(event.usage, events)
+            return event.delta is not None and self._blocks.grow(event.index, event.delta, events)
+        if kind == "content_block_stop":
+            return self._blocks.stop(event.index, events)
+        if kind == "content_block_start" and event.content_block is not None:
+            self._blocks.start(event.index, event.content_block, events)
+        elif kind == "message_start" and event.message is not None:
+            self._begin(event.message, events)
+            self._remark(kind, "message", event.message, _OF_THE_START, events)
+        elif kind == "message_delta" and event.delta is not None:
+            self._remark(kind, "delta", event.delta, _OF_THE_END, events)
+            self._count(event.delta.usage, events)
+        elif kind == "message_stop" and event.message is not None:
+            self._count(event.message.usage, events)
+            self._blocks.hold(event.message.content, events)
+        elif kind not in ("message_delta", "message_stop", "ping", WHOLE_MESSAGE):
+            return False
+        self._count(event.usage, events)
+        return True
+
+    def _keep(self, data: bytes, events: list[ProviderEvent]) -> None:
+        """Keeps an event whole, unless it is an error."""
+        whole = read_object(self._name, data)
+        if (failure := failure_in(self._name, whole)) is not None:
+            raise failure
+        events.append(Raw(protocol=PROTOCOL, data=whole))
 
     def finish(self, unfinished: bytes, events: list[ProviderEvent]) -> None:
         """Implements `AnswerReader.finish`.
@@ -160,83 +132,28 @@ class MessagesReader:
         Without `message_stop` the answer is whole if its stop reason came and no call was cut.
         """
         self.finish_reason.check(self._name, unfinished, "stop_reason")
-        calls = (block for block in self._open.values() if block.kind == "tool_call")
-        if meaning(self.finish_reason.reason, called=True) != "length" and not all(
-            is_json("".join(call.pieces)) for call in calls
-        ):
+        if meaning(self.finish_reason.reason, called=True) != "length" and not self._blocks.are_whole:
             raise problem(self._name, "incomplete_stream", "half of a tool call")
         self._end(events)
 
-    def _remember(self, event: _Event, unknown: dict[str, Any], events: list[ProviderEvent]) -> None:
-        """Keeps fields that we do not know of an event that is read."""
-        if self._understands(event):
-            if isinstance(fields := unknown.get("delta"), dict) and event.delta is not None:
-                unknown["delta"] = {"type": event.delta.type, **fields}
-            place = {"type": event.type} | ({"index": event.index} if event.index >= 0 else {})
-            events.append(Raw(protocol=PROTOCOL, data=place | unknown))
+    def _read_whole(self, fields: dict[str, Any], events: list[ProviderEvent]) -> dict[str, Any]:
+        """Reads an answer in one document, or said once more at the end; returns what of it is to be kept."""
+        self._begin(fit(fields, Message)[0], events)
+        return {name: value for name, value in fields.items() if name not in _READ}
 
-    def _understands(self, event: _Event) -> bool:
-        """Says whether the event is read at all; one that is not is kept whole."""
-        if event.type == "content_block_delta":
-            return event.index in self._open and event.delta is not None and event.delta.type in _DELTAS
-        return event.type in _KNOWN and (event.type != "content_block_stop" or event.index in self._open)
-
-    def _keep(self, data: bytes, events: list[ProviderEvent]) -> None:
-        events.append(Raw(protocol=PROTOCOL, data=read_object(self._name, data)))
-
-    def _begin(self, message: _Message, events: list[ProviderEvent]) -> None:
-        self._id = message.id
+    def _begin(self, message: Message, events: list[ProviderEvent]) -> None:
+        self._id = message.id or self._id
         events.append(
             Response(response_id=message.id or UNSET, model=message.model or UNSET, request_id=self.request_id)
         )
-        self._remark("message_start", "message", message, ("container", "diagnostics"), events)
         self._count(message.usage, events)
+        if message.content:
+            self._blocks.hold(message.content, events)
 
     def _remark(self, kind: str, place: str, said: Struct, fields: Sequence[str], events: list[ProviderEvent]) -> None:
         """Keeps what is said of the whole answer and has no place in our events."""
         if kept := {name: value for name in fields if (value := getattr(said, name)) is not None}:
             events.append(Raw(protocol=PROTOCOL, data={"type": kind, place: kept}))
-
-    def _start(self, index: int, content: dict[str, Any], events: list[ProviderEvent]) -> None:
-        kind = str(content.get("type"))
-        if (begun := _begun(self._parts, kind, content)) is None:
-            events.append(_start_of(index, content))
-            return
-        part, block = begun
-        self._parts += 1
-        self._open[index] = block
-        self._called = self._called or part.executor == "client"
-        events.append(part)
-        if block.kind in ("text", "reasoning") and block.given:
-            events.append(Delta(part=block.part, kind=block.kind, delta=block.given))
-        if block.kind == "text":
-            for citation in content.get("citations") or ():
-                events.append(Annotation(part=block.part, fields=citation))
-        if rest := _rest(kind, content):
-            events.append(_start_of(index, {"type": kind, **rest}))
-
-    def _grow(self, event: _Event, data: bytes, events: list[ProviderEvent]) -> None:
-        block, delta = self._open.get(event.index), event.delta
-        if block is None or delta is None:
-            self._keep(data, events)
-        elif delta.type in _GROWTH:
-            if text := delta.text or delta.thinking or delta.partial_json:
-                block.grown = True
-                if block.kind == "tool_call":
-                    block.pieces.append(text)
-                events.append(Delta(part=block.part, kind=block.kind, delta=text))
-        elif delta.type == "signature_delta":
-            block.signature = delta.signature or ""
-        elif delta.type == "citations_delta" and delta.citation is not None:
-            events.append(Annotation(part=block.part, fields=delta.citation))
-        else:
-            self._keep(data, events)
-
-    def _stop(self, event: _Event, data: bytes, events: list[ProviderEvent]) -> None:
-        if (block := self._open.pop(event.index, None)) is not None:
-            _close(block, events)
-        else:
-            self._keep(data, events)
 
     def _count(self, counted: Any, events: list[ProviderEvent]) -> None:
         """Takes counts in; they are cumulative, and one that is missing has not changed."""
@@ -248,65 +165,30 @@ class MessagesReader:
         self._usage = usage
 
     def _end(self, events: list[ProviderEvent]) -> None:
+        reason = self.finish_reason.reason
+        self._blocks.end(events)
+        if broken := self._broken(reason):
+            # The end is known, and so is that it is wrong: nothing of this answer stands.
+            self.finish_reason.stands = self.finish_reason.certain = False
+            raise problem(self._name, "incomplete_stream", broken)
         self.ended = True
-        for block in self._open.values():
-            _close(block, events)
         if unmapped := self._counted.unmapped():
             events.append(Raw(protocol=PROTOCOL, data={"usage": unmapped}))
         events.append(
             Completed(
-                finish_reason=meaning(self.finish_reason.reason, called=self._called),
-                raw_finish_reason=self.finish_reason.reason,
+                finish_reason=meaning(reason, called=self._blocks.called),
+                raw_finish_reason=reason,
                 usage=self._usage,
                 response_id=self._id,
             )
         )
 
-
-def _begun(number: int, kind: str, content: dict[str, Any]) -> tuple[Part, _Block] | None:
-    """Returns the part and the block of a content block that starts; None where its type is unknown."""
-    said = {name: str(content.get(name) or "") for name in _TEXTS}
-    match kind:
-        case "text":
-            return Part(part=number, kind="text"), _Block(number, "text", said["text"])
-        case "thinking" | "redacted_thinking":
-            block = _Block(number, "reasoning", said["thinking"], signature=said["signature"], encrypted=said["data"])
-            return Part(part=number, kind="reasoning"), block
-        case _ if kind in _CALLS:
-            call = Part(part=number, kind="tool_call", call_id=said["id"] or f"call_{number}", name=said["name"])
-            call.executor = "client" if kind == "tool_use" else "provider"
-            return call, _Block(number, "tool_call", json.dumps(content.get("input") or {}, ensure_ascii=False))
-        case "container_upload":
-            return Part(part=number, kind="file", item_id=said["file_id"]), _Block(number, "file")
-    if not kind.endswith(_RESULT):
-        return None
-    result = Part(part=number, kind="tool_result", call_id=said["tool_use_id"], executor="provider")
-    result.name = kind.removesuffix(_RESULT)
-    return result, _Block(number, "tool_result", json.dumps(content.get("content"), ensure_ascii=False))
-
-
-def _close(block: _Block, events: list[ProviderEvent]) -> None:
-    if block.kind in ("tool_call", "tool_result") and not block.grown:
-        # A call without arguments has empty fragments; results, and some endpoints' calls, come whole.
-        events.append(Delta(part=block.part, kind=block.kind, delta=block.given))
-    events.append(
-        PartEnd(
-            part=block.part,
-            signature=block.signature or UNSET,
-            encrypted=block.encrypted or UNSET,
-            provider=SIGNATURE_ORIGIN if block.signature or block.encrypted else UNSET,
-        )
-    )
-
-
-def _start_of(index: int, content: dict[str, Any]) -> Raw:
-    return Raw(protocol=PROTOCOL, data={"type": "content_block_start", "index": index, "content_block": content})
-
-
-def _rest(kind: str, content: dict[str, Any]) -> dict[str, Any]:
-    """Returns what a block says beside what is in our events; that it calls a tool itself is the rule."""
-    read = _READ.get(kind, frozenset({"tool_use_id", "content"})) | {"type"}
-    rest = {name: value for name, value in content.items() if name not in read and value is not None}
-    if rest.get("caller") == {"type": "direct"}:
-        del rest["caller"]
-    return rest
+    def _broken(self, reason: str | None) -> str:
+        """Returns what is wrong with the calls of an answer that has ended, if anything is."""
+        if is_call(reason) and not self._blocks.used:
+            return "stop_reason tool_use without a tool call"
+        if self._blocks.lost:
+            return "a tool call without its start"
+        if self._blocks.mixed and meaning(reason, called=True) != "length":
+            return "two inputs in one tool call"
+        return ""

@@ -1,11 +1,11 @@
 """A request in the shape of OpenAI Chat, as Anthropic Messages has it (API reference: "Create a Message")."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from shared.config.provider_settings import ProviderSettings
-from shared.request.capabilities import MIN_THINKING_TOKENS, claude_is, claude_version, lacks, sampled
+from shared.request.capabilities import lacks
+from shared.request.claude_models import MIN_THINKING_TOKENS, claude_is, claude_version, sampled
 from shared.request.generation_request import (
     AssistantMessage,
     File,
@@ -13,7 +13,6 @@ from shared.request.generation_request import (
     GenerationRequest,
     ImagePart,
     NamedTool,
-    Reasoning,
     SchemaFormat,
     SystemMessage,
     TextPart,
@@ -23,7 +22,8 @@ from shared.request.generation_request import (
     data_of,
     is_data,
 )
-from worker.providers.anthropic.reader import SIGNATURE_ORIGIN
+from shared.request.tool_schemas import object_schema
+from worker.providers.anthropic.answer import answer_blocks, takes_unsigned, texts
 from worker.providers.provider import ProviderError
 
 DEFAULT_MAX_TOKENS = 4096
@@ -50,15 +50,15 @@ _XHIGH = (4, 7)
 def body(request: GenerationRequest, model: str, endpoint: ProviderSettings | None = None) -> dict[str, Any]:
     """Returns the request as the protocol has it.
 
-    System and developer messages become the system prompt, wherever they stand. Of an earlier answer's reasoning only
-    what is this protocol's own is sent. Raises ProviderError `bad_request` for what the protocol cannot say, which the
-    API refuses before.
+    System and developer messages become the system prompt, wherever they stand. Raises ProviderError `bad_request` for
+    what the protocol cannot say, which the API refuses before.
     """
     if missing := lacks(request.model_copy(update={"model": model}), "anthropic", endpoint):
         raise ProviderError("bad_request", f"{missing[0].pointer} {missing[0].remedy}", retryable=False)
-    fields: dict[str, Any] = {"model": model, "stream": True, "messages": _messages(request)}
+    messages = _messages(request, unsigned=takes_unsigned(model, endpoint))
+    fields: dict[str, Any] = {"model": model, "stream": True, "messages": messages}
     instructions = [message for message in request.messages if isinstance(message, SystemMessage)]
-    if system := [block for message in instructions for block in _texts(message.content)]:
+    if system := [block for message in instructions for block in texts(message.content)]:
         fields["system"] = system
     if request.stop is not None:
         fields["stop_sequences"] = [request.stop] if isinstance(request.stop, str) else request.stop
@@ -123,7 +123,7 @@ def _limits(request: GenerationRequest, model: str) -> dict[str, Any]:
 
 def _tool(tool: Tool) -> dict[str, Any]:
     fields = tool.function.model_dump(include={"name", "description", "strict"}, exclude_none=True)
-    return fields | {"input_schema": {"type": "object", **(tool.function.parameters or {})}}
+    return fields | {"input_schema": object_schema(tool.function.parameters)}
 
 
 def _tool_choice(request: GenerationRequest) -> dict[str, Any] | None:
@@ -138,63 +138,42 @@ def _tool_choice(request: GenerationRequest) -> dict[str, Any] | None:
     return {"type": "any" if choice == "required" else "auto", **single}
 
 
-def _messages(request: GenerationRequest) -> list[dict[str, Any]]:
+def _messages(request: GenerationRequest, *, unsigned: bool) -> list[dict[str, Any]]:
     """Returns messages, user and assistant in turn: tool results are user content, neighbours of one role are one."""
     messages: list[dict[str, Any]] = []
     for message in request.messages:
         if isinstance(message, SystemMessage):
             continue
         role = "assistant" if isinstance(message, AssistantMessage) else "user"
-        blocks = _blocks(message)
+        blocks = _blocks(message, unsigned)
         if not blocks:
             continue
         if messages and messages[-1]["role"] == role:
             messages[-1]["content"] += blocks
         else:
             messages.append({"role": role, "content": blocks})
+    if messages and messages[-1]["role"] == "assistant" and messages[-1]["content"][-1]["type"] == "text":
+        # "final assistant content cannot end with trailing whitespace" (guide "Prefill Claude's response").
+        last = messages[-1]["content"][-1]
+        last["text"] = last["text"].rstrip()
     return messages
 
 
-def _blocks(message: UserMessage | AssistantMessage | ToolMessage) -> list[dict[str, Any]]:
+def _blocks(message: UserMessage | AssistantMessage | ToolMessage, unsigned: bool) -> list[dict[str, Any]]:
     if isinstance(message, ToolMessage):
         return [{"type": "tool_result", "tool_use_id": message.tool_call_id, "content": _content(message.content)}]
     if isinstance(message, UserMessage):
         return _content(message.content)
-    blocks = [block for item in message.reasoning or () for block in _thought(item)]
-    blocks += _texts(message.content or "") + _texts(message.refusal or "")
-    return blocks + [
-        {
-            "type": "tool_use",
-            "id": call.id,
-            "name": call.function.name,
-            "input": json.loads(call.function.arguments or "{}"),
-        }
-        for call in message.tool_calls or ()
-    ]
-
-
-def _thought(item: Reasoning) -> list[dict[str, Any]]:
-    """Returns thinking as it came, signed, and none that Anthropic has not signed: it would refuse that."""
-    if item.provider != SIGNATURE_ORIGIN:
-        return []
-    if item.encrypted:
-        return [{"type": "redacted_thinking", "data": item.encrypted}]
-    return [{"type": "thinking", "thinking": item.text, "signature": item.signature}] if item.signature else []
-
-
-def _texts(content: str | list[TextPart]) -> list[dict[str, Any]]:
-    """Returns text blocks, and no empty ones, which the protocol refuses."""
-    texts = [content] if isinstance(content, str) else [part.text for part in content]
-    return [{"type": "text", "text": text} for text in texts if text]
+    return answer_blocks(message, unsigned=unsigned)
 
 
 def _content(content: str | Sequence[TextPart | ImagePart | FilePart]) -> list[dict[str, Any]]:
     if isinstance(content, str):
-        return _texts(content)
+        return texts(content)
     blocks: list[dict[str, Any]] = []
     for part in content:
         if isinstance(part, TextPart):
-            blocks += _texts([part])
+            blocks += texts([part])
         elif isinstance(part, ImagePart):
             blocks.append({"type": "image", "source": _source(part.image_url.url)})
         else:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from shared.request.capabilities import API_VERSION_WITHOUT_SAMPLING, SAMPLING_FIELDS
+from shared.request.claude_models import API_VERSION_WITHOUT_SAMPLING, SAMPLING_FIELDS
 
 VERSION_WITH_SAMPLING = "2023-06-01"
 """The version before, which every model, gateway and compatible endpoint knows."""

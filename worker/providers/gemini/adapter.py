@@ -4,7 +4,6 @@ Without Google's SDK: a request is one POST with the key in a header, and the SD
 worker (docs/decisions/0016-gemini-without-its-sdk.md). The tests hold what is sent and read against the SDK.
 """
 
-import json
 from collections.abc import AsyncGenerator
 from urllib.parse import quote
 
@@ -16,11 +15,13 @@ from shared.process.background_thread import aside
 from shared.request.generation_request import GenerationRequest
 from shared.request.request_json import encode
 from worker.providers.call_times import CALL_TIMES, CallTimes
+from worker.providers.error_layers import body_of
 from worker.providers.errors import from_status
 from worker.providers.gemini.reader import GeminiReader
 from worker.providers.gemini.request import body
 from worker.providers.http_client import http_client
-from worker.providers.provider import ProviderError, ProviderEvent
+from worker.providers.provider import ProviderEvent
+from worker.providers.rewording import Rewording
 from worker.providers.stream import follow
 
 API_VERSION = "v1beta"
@@ -38,12 +39,12 @@ class GeminiAdapter:
         self.idle_timeout = settings.idle_timeout
         self._times = times
         self._http = http_client(settings.address, times)
-        self._root = f"{settings.address.rstrip('/')}/{API_VERSION}"
+        self._root = f"{settings.root.rstrip('/')}/{API_VERSION}"
         # API reference, "Authentication": the key goes in a header, where no access log has it.
         self._headers = {
             "Content-Type": "application/json",
             "User-Agent": "midstream",
-            "x-goog-api-key": settings.api_key(),
+            **settings.key_headers,
         }
 
     def continues(self, request: GenerationRequest, model: str, so_far: Snapshot) -> bool:
@@ -54,27 +55,27 @@ class GeminiAdapter:
         self, request: GenerationRequest, model: str, so_far: Snapshot | None = None
     ) -> AsyncGenerator[list[ProviderEvent], None]:
         """Implements `Provider.stream`."""
-        return follow(self.name, lambda: self._send(request, model), GeminiReader(self.name), self._times)
+        words = Rewording(self.name, "gemini", None)
+        return follow(
+            self.name,
+            lambda: self._send(request, model, words),
+            GeminiReader(self.name),
+            self._times,
+            reword=words.back,
+        )
 
-    async def _send(self, request: GenerationRequest, model: str) -> httpx2.Response:
+    async def _send(self, request: GenerationRequest, model: str, words: Rewording) -> httpx2.Response:
         url = f"{self._root}/{resource(model)}:streamGenerateContent?alt=sse"
-        content = await aside(request.size(), lambda: encode(request.with_extra(self.name, body(request, model))))
+        content = await aside(
+            request.size(), lambda: encode(request.with_extra(self.name, body(words.sent(request), model)))
+        )
         sent = self._http.build_request(
             "POST", url, headers=self._headers, content=content, timeout=self._times.timeout
         )
         response = await self._http.send(sent, stream=True)
         if response.is_success:
             return response
-        raise self._refusal(response)
-
-    def _refusal(self, response: httpx2.Response) -> ProviderError:
-        try:
-            document = json.loads(response.content)
-        except (ValueError, RecursionError):
-            document = None
-        # Some errors come as a list of one, as the unframed stream has it.
-        error = document[0] if isinstance(document, list) and document else document
-        return from_status(self.name, response.status_code, response.headers, error)
+        raise from_status(self.name, response.status_code, response.headers, body_of(response.content))
 
     async def cancel(self, request: GenerationRequest, response_id: str) -> None:
         """Implements `Provider.cancel`: no answer outlives its connection here."""

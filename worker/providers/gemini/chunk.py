@@ -25,7 +25,10 @@ KEPT_FIELDS = {
 NAMING_FIELDS = frozenset({"responseId", "modelVersion", "createTime"})
 """Fields of a chunk that say nothing by themselves."""
 
-READ_FIELDS = NAMING_FIELDS | {"candidates", "promptFeedback", "usageMetadata"}
+READ_FIELDS = NAMING_FIELDS | {"candidates", "promptFeedback", "usageMetadata", "error"}
+
+UNSPECIFIED_BLOCK_REASONS = frozenset({"BLOCK_REASON_UNSPECIFIED", "BLOCKED_REASON_UNSPECIFIED", "0", "null"})
+"""Block reasons that are none, as a prompt that is taken may have one."""
 
 COUNT_FIELDS = frozenset(
     {

@@ -1,67 +1,53 @@
 """Reading a Gemini stream (API reference: "Generating content")."""
 
-import json
+from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, UnsetType
 
-from shared.log.events import Annotation, Completed, Delta, Part, PartEnd, PartKind, Raw, Response, UsageReport
+from shared.log.events import Completed, Raw, Response, UsageReport
 from shared.sse_decoder import ServerSentEvent
 from worker.providers.answer_reading import MAX_REASON_CHARS
-from worker.providers.error_shapes import failure_in, is_error
-from worker.providers.errors import from_event, problem
+from worker.providers.error_shapes import failure_in, failure_of, is_error
+from worker.providers.errors import problem
 from worker.providers.finish_reasons import Finish, meaning, reason_of
+from worker.providers.gemini.answer_parts import PROTOCOL, AnswerParts
 from worker.providers.gemini.chunk import (
     CITING_FIELDS,
     COUNT_FIELDS,
     KEPT_FIELDS,
     NAMING_FIELDS,
     READ_FIELDS,
+    UNSPECIFIED_BLOCK_REASONS,
     Candidate,
     Counts,
+    Feedback,
     GeminiChunk,
-    Piece,
 )
-from worker.providers.lenient_json import decode, read_object
-from worker.providers.provider import ProviderEvent
+from worker.providers.gemini.chunk_shapes import misfits, piece_in_shape, read_chunk
+from worker.providers.lenient_json import read_object
+from worker.providers.provider import ProviderEvent, adds
 from worker.providers.token_counts import read_counts
 
-SIGNATURE_ORIGIN = "gemini"
+SIGNATURE_ORIGIN = PROTOCOL
 """Their `provider` in our events: signatures are worth something at this provider only."""
-
-CODE_EXECUTION_TOOL = "code_execution"
-
-
-class _Saying(Struct):
-    """The part of text or thoughts that is open."""
-
-    kind: PartKind
-    part: int
-    signature: str = ""
-
-
-_chunks = msgspec.json.Decoder(GeminiChunk)
 
 
 class GeminiReader:
-    """The state of one answer.
-
-    The protocol's parts have no indices: text goes on in the part that is open until something else begins. Calls,
-    code, results and files come whole. What has no place in our events is kept as the protocol said it.
-    """
+    """The state of one answer. What has no place in our events is kept as the protocol said it."""
 
     def __init__(self, name: str) -> None:
         self.ended = False
         self.request_id: str | UnsetType = UNSET
-        self._name = name
-        self._parts = 0
-        self._saying: _Saying | None = None
-        self._called = False
-        self._code = ""
-        self._remarks: dict[str, Any] = {}
         self.finish_reason = Finish()
-        self._last: bytes | None = None
+        self._name = name
+        self._parts = AnswerParts()
+        self._index: int | None = None
+        """Which candidate is the answer: the first that came. Others come only if the caller asks for them."""
+        self._remarks: dict[str, Any] = {}
+        self._unstamped = False
+        """Something was said without a finish reason, which therefore is not stamped on every chunk."""
+        self._last: dict[str, Any] | bytes | None = None
         """The last chunk with counts after a finish reason, or with both."""
         self._counts = Counts()
         self._reported: int | None = None
@@ -80,39 +66,50 @@ class GeminiReader:
 
         The protocol has no terminal marker: a finish reason is the end if nothing follows it.
         """
-        before, data = len(events), event.data
-        self._stamped: str | None = None
-        chunk, _ = decode(self._name, _chunks, data)
+        before = len(events)
+        chunk, whole = read_chunk(self._name, event.data)
         if is_error(chunk.error):
-            raise from_event(self._name, chunk.error)
+            raise failure_of(self._name, whole or read_object(self._name, event.data))
         self._identify(chunk, events)
         if chunk.usage_metadata is not None:
             self._count(chunk.usage_metadata, events)
-        if chunk.prompt_feedback is not None and (reason := chunk.prompt_feedback.block_reason):
-            raise problem(
-                self._name,
-                "content_filter",
-                reason if reason.isidentifier() and len(reason) <= MAX_REASON_CHARS else "",
-            )
+        if chunk.prompt_feedback is not None:
+            self._check_prompt(chunk.prompt_feedback)
+        reason = None
+        if chunk.candidates is None:
+            self._read_other(chunk, whole or read_object(self._name, event.data), events)
         for at, candidate in enumerate(chunk.candidates or ()):
-            # Others than the first have an index above 0.
-            if not candidate.index:
-                self._read_candidate(at, candidate, data, events)
-        if chunk.candidates is None and chunk.usage_metadata is None:
-            whole = read_object(self._name, data)
-            if (failure := failure_in(self._name, whole)) is not None:
-                raise failure
-            if whole.keys() - NAMING_FIELDS:
-                events.append(Raw(protocol=SIGNATURE_ORIGIN, data=whole))
-        counts = chunk.usage_metadata is not None
-        self.finish_reason.read(self._stamped, events[before:], counts=counts)
-        if counts and self.finish_reason.stands:
-            self._last = data
+            if self._index is None:
+                self._index = candidate.index or 0
+            if candidate.index is None or candidate.index == self._index:
+                self._read_candidate(at, candidate, whole, event.data, events)
+                if candidate.finish_reason is not None:
+                    reason = reason_of(self._name, candidate.finish_reason)
+        counted = chunk.usage_metadata is not None
+        if reason or self.finish_reason.reason:
+            self._note(reason, events[before:], counts=counted)
+        elif not self._unstamped:
+            self._unstamped = adds(events[before:])
+        if counted and self.finish_reason.stands:
+            self._last = whole or event.data
 
     def finish(self, unfinished: bytes, events: list[ProviderEvent]) -> None:
         """Implements `AnswerReader.finish`. The answer is whole if its finish reason came and nothing was cut."""
         self.finish_reason.check(self._name, unfinished, "finishReason")
         self._end(events)
+
+    def _note(self, reason: str | None, added: Sequence[ProviderEvent], *, counts: bool) -> None:
+        """Notes the finish reason of a chunk.
+
+        Counts come with every chunk, so they prove an end only where not every chunk has a finish reason, and something
+        of the answer is counted. The service stamps one also between rounds of code execution (rig#2328): after a
+        result it has something to say.
+        """
+        counts = counts and bool(self._counts.candidates_token_count) and (self._unstamped or not adds(added))
+        self.finish_reason.read(reason, added, counts=counts)
+        if self._parts.used_last:
+            self.finish_reason.certain = False
+        self.finish_reason.expects_more = self._parts.used_last
 
     def _identify(self, chunk: GeminiChunk, events: list[ProviderEvent]) -> None:
         known = (self._id, self._model)
@@ -133,103 +130,42 @@ class GeminiReader:
             self._reported = input_tokens
             events.append(UsageReport(usage=self._counts.usage()))
 
-    def _read_candidate(self, at: int, candidate: Candidate, data: bytes, events: list[ProviderEvent]) -> None:
+    def _check_prompt(self, feedback: Feedback) -> None:
+        """Raises ProviderError where the provider refuses the prompt."""
+        if (reason := feedback.block_reason) and reason not in UNSPECIFIED_BLOCK_REASONS:
+            shown = reason if reason.isidentifier() and len(reason) <= MAX_REASON_CHARS else ""
+            raise problem(self._name, "content_filter", shown)
+
+    def _read_other(self, chunk: GeminiChunk, whole: dict[str, Any], events: list[ProviderEvent]) -> None:
+        """Reads a chunk without candidates: counts, an error, or something unknown."""
+        if (failure := failure_in(self._name, whole)) is not None:
+            raise failure
+        if chunk.usage_metadata is None and whole.keys() - NAMING_FIELDS:
+            events.append(Raw(protocol=PROTOCOL, data=whole))
+
+    def _read_candidate(
+        self, at: int, candidate: Candidate, whole: dict[str, Any] | None, data: bytes, events: list[ProviderEvent]
+    ) -> None:
+        """Reads what a chunk adds to the answer; `whole` is the chunk where its shape is odd, `data` its JSON."""
         if candidate.content is not None:
             for index, piece in enumerate(candidate.content.parts or ()):
-                if not self._read_piece(piece, events):
-                    whole = read_object(self._name, data)["candidates"][at]["content"]["parts"][index]
-                    if whole:
-                        events.append(Raw(protocol=SIGNATURE_ORIGIN, data=whole))
+                known = self._parts.read(piece, events)
+                if known and whole is None:
+                    continue
+                given = (whole or read_object(self._name, data))["candidates"][at]["content"]["parts"][index]
+                if not known:
+                    piece, given = piece_in_shape(given)
+                    known = self._parts.read(piece, events)
+                if kept := misfits(given, piece) if known else given:
+                    events.append(Raw(protocol=PROTOCOL, data=kept))
+        if whole is not None and (kept := misfits(whole["candidates"][at], candidate)):
+            events.append(Raw(protocol=PROTOCOL, data=kept))
         for field, name in CITING_FIELDS.items():
             if (value := getattr(candidate, field)) and self._is_new(name, value):
-                self._cite({name: value}, events)
+                self._parts.cite({name: value}, events)
         for field, name in KEPT_FIELDS.items():
             if (value := getattr(candidate, field)) and self._is_new(name, value):
-                events.append(Raw(protocol=SIGNATURE_ORIGIN, data={name: value}))
-        if candidate.finish_reason:
-            self._stamped = reason_of(self._name, candidate.finish_reason)
-
-    def _read_piece(self, piece: Piece, events: list[ProviderEvent]) -> bool:
-        """Reads one part of the protocol; returns False where it is of no kind that we know."""
-        if piece.text is not None:
-            self._say(piece, piece.text, events)
-        elif (call := piece.function_call) is not None:
-            self._call(piece, call, events)
-        elif (code := piece.executable_code) is not None:
-            self._code = str(code.get("id") or f"call_{self._parts}")
-            self._use(piece, "tool_call", self._code, CODE_EXECUTION_TOOL, _without_id(code), events)
-        elif (result := piece.code_execution_result) is not None:
-            call_id = str(result.get("id") or self._code)
-            self._use(piece, "tool_result", call_id, CODE_EXECUTION_TOOL, _without_id(result), events)
-        elif (used := piece.tool_call) is not None:
-            call_id = str(used.get("id") or f"call_{self._parts}")
-            self._use(piece, "tool_call", call_id, _tool_name(used), used.get("args") or {}, events)
-        elif (answer := piece.tool_response) is not None:
-            call_id = str(answer.get("id") or "")
-            self._use(piece, "tool_result", call_id, _tool_name(answer), answer.get("response"), events)
-        elif (file := piece.inline_data or piece.file_data) is not None:
-            begun = Part(
-                part=self._parts,
-                kind="file",
-                media_type=str(file.get("mimeType") or "") or UNSET,
-                url=str(file.get("fileUri") or "") or UNSET,
-            )
-            self._put(piece, begun, str(file.get("data") or ""), events)
-        elif piece.thought_signature:
-            self._say(piece, "", events)
-        else:
-            return False
-        return True
-
-    def _say(self, piece: Piece, text: str, events: list[ProviderEvent]) -> None:
-        signature = piece.thought_signature or ""
-        if not (text or signature):
-            return
-        kind: PartKind = "reasoning" if piece.thought else "text"
-        saying = self._saying
-        # Two signatures are of two parts, which the service wants back apart ("Thought signatures").
-        if saying is None or saying.kind != kind or (signature and saying.signature not in ("", signature)):
-            self._hush(events)
-            self._saying = saying = _Saying(kind, self._parts)
-            self._parts += 1
-            # What the service shows of its thoughts is a summary of them ("Gemini thinking").
-            events.append(Part(part=saying.part, kind=kind, summary=True if piece.thought else UNSET))
-        if text:
-            events.append(Delta(part=saying.part, kind=kind, delta=text))
-        saying.signature = signature or saying.signature
-
-    def _hush(self, events: list[ProviderEvent]) -> None:
-        if self._saying is not None:
-            events.append(_end_of(self._saying.part, self._saying.signature))
-            self._saying = None
-
-    def _call(self, piece: Piece, call: dict[str, Any], events: list[ProviderEvent]) -> None:
-        if call.get("partialArgs") or call.get("willContinue") or not call.get("name"):
-            # Values by JSON path instead of text: only who asks for them by `extra` gets them.
-            events.append(Raw(protocol=SIGNATURE_ORIGIN, data={"functionCall": call}))
-            return
-        self._called = True
-        call_id = str(call.get("id") or f"call_{self._parts}")
-        begun = Part(part=self._parts, kind="tool_call", call_id=call_id, name=str(call["name"]), executor="client")
-        self._put(piece, begun, _json(call.get("args") or {}), events)
-
-    def _use(
-        self, piece: Piece, kind: PartKind, call_id: str, name: str, value: Any, events: list[ProviderEvent]
-    ) -> None:
-        """Adds a call of one of the provider's own tools, or its result."""
-        used = Part(part=self._parts, kind=kind, call_id=call_id, name=name, executor="provider")
-        self._put(piece, used, _json(value), events)
-
-    def _put(self, piece: Piece, begun: Part, content: str, events: list[ProviderEvent]) -> None:
-        """Adds a part that comes whole. An image may be part of the thoughts."""
-        self._hush(events)
-        self._parts += 1
-        if piece.thought:
-            begun.summary = True
-        events.append(begun)
-        if content:
-            events.append(Delta(part=begun.part, kind=begun.kind, delta=content))
-        events.append(_end_of(begun.part, piece.thought_signature or ""))
+                events.append(Raw(protocol=PROTOCOL, data={name: value}))
 
     def _is_new(self, name: str, value: Any) -> bool:
         """Says whether a field has a new value: some fields come again with every chunk."""
@@ -238,49 +174,28 @@ class GeminiReader:
         self._remarks[name] = value
         return True
 
-    def _cite(self, fields: dict[str, Any], events: list[ProviderEvent]) -> None:
-        if self._saying is not None and self._saying.kind == "text":
-            events.append(Annotation(part=self._saying.part, fields=fields))
-        else:
-            events.append(Raw(protocol=SIGNATURE_ORIGIN, data=fields))
-
-    def _keep_rest(self, data: bytes, events: list[ProviderEvent]) -> None:
+    def _keep_rest(self, chunk: dict[str, Any], events: list[ProviderEvent]) -> None:
         """Keeps what the last chunk says besides: counts by modality, the tier that served it, and what is new."""
-        chunk = read_object(self._name, data)
         rest = {name: value for name, value in chunk.items() if name not in READ_FIELDS}
         counted = chunk["usageMetadata"]
         if isinstance(counted, dict) and counted.keys() - COUNT_FIELDS:
             rest["usageMetadata"] = counted
         if rest:
-            events.append(Raw(protocol=SIGNATURE_ORIGIN, data=rest))
+            events.append(Raw(protocol=PROTOCOL, data=rest))
 
     def _end(self, events: list[ProviderEvent]) -> None:
         self.ended = True
         if self._last is not None:
-            self._keep_rest(self._last, events)
-        self._hush(events)
+            self._keep_rest(
+                read_object(self._name, self._last) if isinstance(self._last, bytes) else self._last, events
+            )
+        self._parts.end(events)
         raw = self.finish_reason.reason
         events.append(
             Completed(
-                finish_reason=meaning(raw, called=self._called),
+                finish_reason=meaning(raw, called=self._parts.called),
                 raw_finish_reason=raw,
                 usage=self._counts.usage() if self._possible and self._reported is not None else None,
                 response_id=self._id,
             )
         )
-
-
-def _end_of(part: int, signature: str) -> PartEnd:
-    return PartEnd(part=part, signature=signature, provider=SIGNATURE_ORIGIN) if signature else PartEnd(part=part)
-
-
-def _tool_name(fields: dict[str, Any]) -> str:
-    return str(fields.get("toolType") or "").lower()
-
-
-def _without_id(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if name != "id"}
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -18,12 +18,12 @@ from shared.request.generation_request import (
     SystemMessage,
     TextFormat,
     TextPart,
-    ToolCall,
     ToolMessage,
     data_of,
     is_data,
 )
-from worker.providers.gemini.reader import SIGNATURE_ORIGIN
+from shared.request.tool_schemas import object_schema
+from worker.providers.gemini.answer import answer_parts
 from worker.providers.provider import ProviderError
 
 THINKING_TOKENS = {"none": 0, "minimal": 512, "low": 1024, "medium": 8192, "high": 24_576, "xhigh": 32_768}
@@ -32,10 +32,6 @@ compatibility")."""
 
 MAX_THINKING_TOKENS = {"pro": 32_768, "flash": 24_576}
 """Most tokens that a model's budget may have ("Gemini thinking")."""
-
-NO_SIGNATURE = "skip_thought_signature_validator"
-"""In place of a signature, for calls of another model: Gemini 3 refuses a step whose first call has none. It is sent as
-it stands, not in Base64 (ai.google.dev: "Thought Signatures", FAQs; Vertex AI's page of that name has it too)."""
 
 _SAMPLING = {
     "temperature": "temperature",
@@ -103,7 +99,9 @@ def _thinking(request: GenerationRequest, model: str) -> dict[str, Any] | None:
 
 def _declaration(function: FunctionTool) -> dict[str, Any]:
     fields = function.model_dump(include={"name", "description"}, exclude_none=True)
-    return fields | ({"parametersJsonSchema": function.parameters} if function.parameters else {})
+    schema = object_schema(function.parameters)
+    # Without arguments it has none: an object without properties is one that the service may refuse.
+    return fields if schema == object_schema(None) else fields | {"parametersJsonSchema": schema}
 
 
 def _calling(request: GenerationRequest) -> dict[str, Any] | None:
@@ -129,7 +127,7 @@ def _contents(request: GenerationRequest, *, signed: bool) -> list[dict[str, Any
         if isinstance(message, SystemMessage):
             continue
         if isinstance(message, AssistantMessage):
-            role, parts = "model", _answer(message, signed)
+            role, parts = "model", answer_parts(message, signed=signed)
             names |= {call.id: call.function.name for call in message.tool_calls or ()}
         elif isinstance(message, ToolMessage):
             role, parts = "user", [_result(message, names[message.tool_call_id])]
@@ -142,37 +140,6 @@ def _contents(request: GenerationRequest, *, signed: bool) -> list[dict[str, Any
         else:
             contents.append({"role": role, "parts": parts})
     return contents
-
-
-def _answer(message: AssistantMessage, signed: bool) -> list[dict[str, Any]]:
-    """Returns thoughts, text and calls, with the signatures that are this protocol's own."""
-    thoughts: list[dict[str, Any]] = []
-    texts = _parts(message.content or "") + _parts(message.refusal or "")
-    for item in message.reasoning or ():
-        if item.provider != SIGNATURE_ORIGIN:
-            continue
-        if item.text:
-            thoughts.append({"text": item.text, "thought": True} | _signature(item.signature))
-        else:
-            # Of the answer's text, which has no place for it.
-            texts[-1:] = [(texts[-1] if texts else {"text": ""}) | _signature(item.signature)]
-    calls = [_call(call) for call in message.tool_calls or ()]
-    if signed and calls:
-        # Of parallel calls only the first has a signature.
-        calls[0].setdefault("thoughtSignature", NO_SIGNATURE)
-    return thoughts + texts + calls
-
-
-def _signature(signature: str | None) -> dict[str, Any]:
-    return {"thoughtSignature": signature} if signature else {}
-
-
-def _call(call: ToolCall) -> dict[str, Any]:
-    arguments = json.loads(call.function.arguments or "{}")
-    return {
-        "functionCall": {"id": call.id, "name": call.function.name, "args": arguments},
-        **_signature(call.signature if call.provider == SIGNATURE_ORIGIN else None),
-    }
 
 
 def _result(message: ToolMessage, name: str) -> dict[str, Any]:

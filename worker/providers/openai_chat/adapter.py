@@ -10,6 +10,7 @@ from shared.log.snapshots import Snapshot
 from shared.process.background_thread import aside
 from shared.request.generation_request import GenerationRequest
 from shared.request.request_json import encode
+from worker.providers.call_ids import rule_of
 from worker.providers.call_times import CALL_TIMES, CallTimes
 from worker.providers.openai_chat.reader import ChatReader
 from worker.providers.openai_chat.request import body, prefill
@@ -17,6 +18,7 @@ from worker.providers.openai_client import connect, is_official, post
 from worker.providers.prefill import Prefix, prefix, rest
 from worker.providers.provider import ProviderEvent
 from worker.providers.refusals import Refusals
+from worker.providers.rewording import Rewording
 from worker.providers.stream import follow
 
 
@@ -47,30 +49,44 @@ class OpenAIChatAdapter:
     ) -> AsyncGenerator[list[ProviderEvent], None]:
         """Implements `Provider.stream`."""
         begun = None if so_far is None else self._prefix(request, model, so_far)
-        answer = follow(self.name, lambda: self._send(request, model, begun), ChatReader(self.name), self._times)
+        words = Rewording(self.name, "openai-chat", rule_of(self._settings, model, official=self._official))
+        answer = follow(
+            self.name,
+            lambda: self._send(request, model, begun, words),
+            ChatReader(self.name),
+            self._times,
+            reword=words.back,
+        )
         return answer if begun is None else rest(answer, begun, repeats=self._settings.prefill == "mistral")
 
-    async def _send(self, request: GenerationRequest, model: str, begun: Prefix | None) -> httpx2.Response:
+    async def _send(
+        self, request: GenerationRequest, model: str, begun: Prefix | None, words: Rewording
+    ) -> httpx2.Response:
         path = "/chat/completions"
         if begun is not None and self._settings.prefill == "deepseek":
             path = self._beta + path
         without = self._settings.model_copy(update={"stream_options": False})
         settings = without if model in self._uncounted else self._settings
         try:
-            return await self._post(path, await self._content(request, model, begun, settings))
+            return await self._post(path, await self._content(request, model, begun, words, settings))
         except APIStatusError as error:
             asked = settings.stream_options and "stream_options" not in request.extra.get(self.name, {})
             if not asked or not self._uncounted.blamed_in(error):
                 raise
-        response = await self._post(path, await self._content(request, model, begun, without))
+        response = await self._post(path, await self._content(request, model, begun, words, without))
         self._uncounted.learn(model, request)
         return response
 
     async def _content(
-        self, request: GenerationRequest, model: str, begun: Prefix | None, settings: ProviderSettings
+        self,
+        request: GenerationRequest,
+        model: str,
+        begun: Prefix | None,
+        words: Rewording,
+        settings: ProviderSettings,
     ) -> bytes:
         def made() -> bytes:
-            fields = body(request, model, settings, official=self._official)
+            fields = body(words.sent(request), model, settings, official=self._official)
             if begun is not None:
                 prefill(fields, begun, settings)
             return encode(request.with_extra(self.name, fields))

@@ -11,6 +11,7 @@ from msgspec import Struct, field
 
 from worker.providers.openai_chat.arguments import Arguments
 from worker.providers.openai_chat.chunk import ToolCallDelta
+from worker.providers.openai_chat.thought_signature import Signature
 
 
 class Call(Struct):
@@ -21,6 +22,7 @@ class Call(Struct):
     name: str = ""
     part: int | None = None
     arguments: Arguments = field(default_factory=Arguments)
+    signature: Signature | None = None
     ready: str = ""
     """Arguments that wait for the name."""
     twin: "Call | None" = None

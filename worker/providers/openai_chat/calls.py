@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from shared.log.events import Delta, Part, PartEnd, Raw
+from worker.providers.call_ids import made_up
 from worker.providers.openai_chat.call_identity import Call, begins, is_object, nearest, same
 from worker.providers.openai_chat.chunk import PROTOCOL, Function, ToolCallDelta
+from worker.providers.openai_chat.thought_signature import read as read_signature
 from worker.providers.provider import ProviderEvent
 
 
@@ -60,6 +62,8 @@ class Calls:
                     continue
                 call = self._new(piece, name, call, beside=any(call is one for one in read))
             self._grow(call, piece.id or "", name, text, log)
+            if piece.extra_content:
+                _sign(call, piece.extra_content, log)
             read.append(call)
 
     def reconcile(self, whole: Sequence[ToolCallDelta], log: Log) -> None:
@@ -73,6 +77,8 @@ class Calls:
             if call.arguments.whole or (not text.startswith(said) and is_object(text)):
                 text = ""
             self._grow(call, piece.id or "", name if call.part is None else "", text.removeprefix(said), log)
+            if piece.extra_content and call.signature is None:
+                _sign(call, piece.extra_content, log)
 
     def settle(self, log: Log) -> None:
         """Adds what was held back; nothing more comes."""
@@ -92,7 +98,7 @@ class Calls:
 
     def end(self, log: Log) -> None:
         """Ends all calls, after `settle`."""
-        log.events += [PartEnd(part=call.part) for call in self._calls if call.part is not None]
+        log.events += [_end_of(call, call.part) for call in self._calls if call.part is not None]
 
     def _goes_on(self, piece: ToolCallDelta, call: Call, log: Log) -> bool:
         """Adds a usual fragment of the latest call; says whether it was one."""
@@ -100,6 +106,7 @@ class Calls:
         if (
             piece.index != call.index
             or piece.id
+            or piece.extra_content
             or call.part is None
             or function is None
             or function.name
@@ -146,7 +153,7 @@ class Calls:
         if call.part is None:
             taken = any(other.part is not None and other.id == call.id for other in self._calls)
             call.part = log.begin()
-            call_id = call.id if call.id and not taken else f"call_{call.part}"
+            call_id = call.id if call.id and not taken else made_up(call.part)
             log.events.append(
                 Part(part=call.part, kind="tool_call", call_id=call_id, name=call.name, executor="client")
             )
@@ -170,6 +177,20 @@ def _say(call: Call, text: str, log: Log) -> None:
     if text:
         assert call.part is not None
         log.events.append(Delta(part=call.part, kind="tool_call", delta=text))
+
+
+def _sign(call: Call, extra_content: Any, log: Log) -> None:
+    if (signature := read_signature(extra_content)) is not None:
+        call.signature = signature
+    else:
+        kept = {"index": call.index, "extra_content": extra_content}
+        log.events.append(Raw(protocol=PROTOCOL, data={"delta": {"tool_calls": [kept]}}))
+
+
+def _end_of(call: Call, part: int) -> PartEnd:
+    if (signed := call.signature) is None:
+        return PartEnd(part=part)
+    return PartEnd(part=part, signature=signed.signature, provider=signed.provider)
 
 
 def _joined(so_far: str, name: str) -> str:

@@ -27,6 +27,8 @@ class ToolCallDelta(Struct, gc=False, forbid_unknown_fields=True, omit_defaults=
     id: str | None = None
     type: Any = None
     function: Function | None = None
+    extra_content: Any = None
+    """Sent by Gemini's compatible endpoints: the call's signature."""
     name: str | None = None
     """With `arguments`, where there is no `function` around them."""
     arguments: Any = None

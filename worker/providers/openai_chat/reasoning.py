@@ -13,11 +13,9 @@ from msgspec import UNSET, Struct, UnsetType
 
 from shared.config.presets import PRESETS
 from shared.config.provider_settings import ProviderSettings
+from shared.request.dumped_reasoning import LITELLM_TAG, OPENROUTER_TAG
 from shared.request.generation_request import Reasoning
 
-OPENROUTER_TAG = "openrouter/"
-"""Begins the tag; what follows is the format."""
-LITELLM_TAG = "litellm"
 COPILOT_TAG = "copilot"
 DATABRICKS_TAG = "databricks"
 
@@ -131,7 +129,9 @@ def write(items: list[Reasoning], endpoint: ProviderSettings) -> dict[str, Any]:
     ours = [item for item in items if item.provider in tags]
     fields: dict[str, Any] = {}
     if text := "".join(item.text for item in ours):
-        fields["reasoning_content"] = text
+        # Since it was renamed, vLLM reads only `reasoning` (vllm-project/vllm#33402, #38488); Cerebras refuses the
+        # other (NousResearch/hermes-agent#45655).
+        fields["reasoning" if endpoint.reasoning == "reasoning" else "reasoning_content"] = text
     if sent := [_block(item) for item in ours if item.signature or item.encrypted]:
         fields["thinking_blocks"] = sent
     return fields

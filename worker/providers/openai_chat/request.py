@@ -1,21 +1,30 @@
 """A request as Chat Completions has it (API reference: "Create chat completion"), and as its imitators do."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from shared.config.provider_settings import ProviderSettings
-from shared.request.capabilities import lacks
-from shared.request.generation_request import AssistantMessage, GenerationRequest, Message, SystemMessage
-from worker.providers.openai_chat import reasoning
+from shared.request.capabilities import has_tools, lacks, openai_model
+from shared.request.generation_request import AssistantMessage, GenerationRequest, Message, SystemMessage, Tool
+from shared.request.openai_models import OpenAIModel, taken
+from shared.request.tool_pairing import each_answered
+from shared.request.tool_schemas import object_schema
+from worker.providers.openai_chat import reasoning, thought_signature
 from worker.providers.prefill import Prefix
 from worker.providers.provider import ProviderError
 
 _UNCHANGED_FIELDS = (
-    "tools", "tool_choice", "parallel_tool_calls", "response_format", "temperature", "top_p", "stop",
+    "tool_choice", "parallel_tool_calls", "response_format", "temperature", "top_p", "stop",
     "frequency_penalty", "presence_penalty",
 )  # fmt: skip
 
-_FOREIGN: dict[str, Any] = {"reasoning": True, "tool_calls": {"__all__": {"signature", "provider"}}}
-"""Fields of an earlier answer that go back only to where they came from."""
+_OF_TOOLS = ("tool_choice", "parallel_tool_calls")
+
+_FOREIGN: dict[str, Any] = {
+    "reasoning": True,
+    "tool_calls": {"__all__": {"signature", "provider", "extra_content", "part"}},
+}
+"""Fields of an earlier answer that go back only to where they came from; the order of an answer has no place here."""
 
 
 def body(request: GenerationRequest, model: str, endpoint: ProviderSettings, *, official: bool) -> dict[str, Any]:
@@ -26,10 +35,17 @@ def body(request: GenerationRequest, model: str, endpoint: ProviderSettings, *, 
     their settings say otherwise. Raises ProviderError `bad_request` for what the protocol cannot say, which the API
     refuses before.
     """
-    if missing := lacks(request, "openai-chat", endpoint):
+    asked = request.model_copy(update={"model": f"/{model}"})
+    if missing := lacks(asked, "openai-chat", endpoint):
         raise ProviderError("bad_request", f"{missing[0].pointer} {missing[0].remedy}", retryable=False)
     developer = official if endpoint.developer_role is None else endpoint.developer_role
-    fields = request.given(*_UNCHANGED_FIELDS) | _reasoning(request, endpoint)
+    known = openai_model(asked, endpoint)
+    fields = taken(request, known, request.given(*_UNCHANGED_FIELDS)) | _reasoning(request, endpoint, known)
+    if request.tools:
+        fields["tools"] = [_tool(tool) for tool in request.tools]
+    elif not has_tools(request):
+        # "only allowed when 'tools' are specified"; without any they mean nothing.
+        fields = {name: value for name, value in fields.items() if name not in _OF_TOOLS}
     if request.max_tokens is not None:
         usual = "max_completion_tokens" if official else "max_tokens"
         fields[endpoint.max_tokens_field or usual] = request.max_tokens
@@ -37,7 +53,15 @@ def body(request: GenerationRequest, model: str, endpoint: ProviderSettings, *, 
         fields[endpoint.seed_field] = request.seed
     if endpoint.stream_options:
         fields["stream_options"] = {"include_usage": True}
-    messages = [_message(message, endpoint, developer) for message in request.messages]
+    signed = thought_signature.is_taken(endpoint, official=official)
+    messages = [
+        _answer(message, endpoint, signed=signed)
+        if isinstance(message, AssistantMessage)
+        else _message(message, developer)
+        for message in each_answered(request.messages)
+    ]
+    # "message at position 2 with role 'assistant' must not be empty" (MoonshotAI/kimi-code#1985).
+    messages = [fields for fields in messages if fields["role"] != "assistant" or any(_said(fields))] or messages
     return {"model": model, "messages": messages, "stream": True, **fields}
 
 
@@ -58,22 +82,44 @@ def prefill(fields: dict[str, Any], begun: Prefix, endpoint: ProviderSettings) -
     fields["messages"].append(message)
 
 
-def _reasoning(request: GenerationRequest, endpoint: ProviderSettings) -> dict[str, Any]:
+def _said(fields: dict[str, Any]) -> Iterator[Any]:
+    """Yields what a message says."""
+    return (value for name, value in fields.items() if name not in ("role", "name"))
+
+
+def _tool(tool: Tool) -> dict[str, Any]:
+    fields = tool.model_dump(exclude_none=True)
+    if tool.function.parameters is not None:
+        fields["function"]["parameters"] = object_schema(tool.function.parameters)
+    return fields
+
+
+def _reasoning(request: GenerationRequest, endpoint: ProviderSettings, model: OpenAIModel) -> dict[str, Any]:
     if endpoint.reasoning != "openrouter":
-        return request.given("reasoning_effort")
+        return {} if request.reasoning_effort is None else {"reasoning_effort": model.effort(request.reasoning_effort)}
     # OpenRouter's "Reasoning Tokens": one object for both.
     if request.reasoning_budget is not None:
         return {"reasoning": {"max_tokens": request.reasoning_budget}}
     return {} if request.reasoning_effort is None else {"reasoning": {"effort": request.reasoning_effort}}
 
 
-def _message(message: Message, endpoint: ProviderSettings, developer: bool) -> dict[str, Any]:
-    fields = message.model_dump(exclude_none=True, exclude=_FOREIGN if isinstance(message, AssistantMessage) else None)
+def _message(message: Message, developer: bool) -> dict[str, Any]:
+    fields = message.model_dump(exclude_none=True)
     if isinstance(message, SystemMessage) and not developer:
         fields["role"] = "system"
-    if isinstance(message, AssistantMessage):
-        # Some endpoints fail on a message of tool calls alone unless its content is null.
-        fields.setdefault("content", None)
-        fields["content"] = reasoning.within(fields["content"], message.reasoning or [], endpoint)
-        fields |= reasoning.write(message.reasoning or [], endpoint)
     return fields
+
+
+def _answer(message: AssistantMessage, endpoint: ProviderSettings, *, signed: bool) -> dict[str, Any]:
+    """Returns an earlier answer. Texts that have a place in it are one, as they were when they were said."""
+    fields = message.model_dump(exclude_none=True, exclude=_FOREIGN)
+    # Some endpoints fail on a message of tool calls alone unless its content is null.
+    fields.setdefault("content", None)
+    if isinstance(message.content, list) and any(text.part is not None for text in message.content):
+        fields["content"] = "".join(text.text for text in message.content)
+    if signed:
+        for call, sent in zip(message.tool_calls or (), fields.get("tool_calls", ()), strict=True):
+            sent |= thought_signature.write(call)
+    thoughts = message.reasoning or []
+    fields["content"] = reasoning.within(fields["content"], thoughts, endpoint)
+    return fields | reasoning.write(thoughts, endpoint)

@@ -17,12 +17,14 @@ from shared.log.snapshots import Snapshot
 from shared.process.background_thread import aside
 from shared.request.generation_request import GenerationRequest
 from shared.request.request_json import encode
+from worker.providers.call_ids import rule_of
 from worker.providers.call_times import CALL_TIMES, CallTimes
 from worker.providers.openai_client import connect, post
 from worker.providers.openai_responses.reader import ResponsesReader
 from worker.providers.openai_responses.request import body
 from worker.providers.provider import ProviderEvent
 from worker.providers.refusals import Refusals
+from worker.providers.rewording import Rewording
 from worker.providers.stream import follow
 
 logger = logging.getLogger("midstream.worker")
@@ -37,6 +39,7 @@ class OpenAIResponsesAdapter:
     def __init__(self, name: str, settings: ProviderSettings, times: CallTimes = CALL_TIMES) -> None:
         self.name = name
         self.idle_timeout = settings.idle_timeout
+        self._settings = settings
         self._background = settings.background
         self._direct = Refusals(name, "background")
         """Models that do not run in the background."""
@@ -57,11 +60,21 @@ class OpenAIResponsesAdapter:
         self, request: GenerationRequest, model: str, so_far: Snapshot | None = None
     ) -> AsyncGenerator[list[ProviderEvent], None]:
         """Implements `Provider.stream`."""
+        words = Rewording(self.name, "openai-responses", rule_of(self._settings, model))
+        reader = ResponsesReader(self.name, so_far)
         if so_far is not None and so_far.response_id is not None:
             response_id, after = so_far.response_id, so_far.sequence_number
-            reader = ResponsesReader(self.name, so_far)
-            return follow(self.name, lambda: self._attach(response_id, after), reader, self._times)
-        return follow(self.name, lambda: self._send(request, model), ResponsesReader(self.name), self._times)
+
+            async def send() -> httpx2.Response:
+                await aside(request.size(), words.sent, request)  # as the request that it answers was
+                return await self._attach(response_id, after)
+        else:
+            reader = ResponsesReader(self.name)
+
+            async def send() -> httpx2.Response:
+                return await self._send(request, model, words)
+
+        return follow(self.name, send, reader, self._times, reword=words.back)
 
     async def cancel(self, request: GenerationRequest, response_id: str) -> None:
         """Implements `Provider.cancel` (API reference: "Cancel a response")."""
@@ -80,11 +93,11 @@ class OpenAIResponsesAdapter:
     def _outlives(self, request: GenerationRequest, model: str) -> bool:
         return self._may_outlive(request) and model not in self._direct
 
-    async def _send(self, request: GenerationRequest, model: str) -> httpx2.Response:
+    async def _send(self, request: GenerationRequest, model: str, words: Rewording) -> httpx2.Response:
         background, encrypted = self._outlives(request, model), model not in self._plain
         without: list[Refusals] = []
         while True:
-            content = await self._content(request, model, background=background, encrypted=encrypted)
+            content = await self._content(request, model, words, background=background, encrypted=encrypted)
             try:
                 # Not `responses.create`, which walks through its parameters type by type (bench/dispatch.py).
                 response = await post(self._client, "/responses", content)
@@ -102,9 +115,11 @@ class OpenAIResponsesAdapter:
                     refused.learn(model, request)
                 return response
 
-    async def _content(self, request: GenerationRequest, model: str, *, background: bool, encrypted: bool) -> bytes:
+    async def _content(
+        self, request: GenerationRequest, model: str, words: Rewording, *, background: bool, encrypted: bool
+    ) -> bytes:
         def made() -> bytes:
-            asked = body(request, model, background=background, encrypted=encrypted)
+            asked = body(words.sent(request), model, background=background, encrypted=encrypted)
             return encode(request.with_extra(self.name, asked))
 
         return await aside(request.size(), made)

@@ -1,208 +1,177 @@
-"""The items of a Responses answer as parts: where one starts, grows and ends, and goes on from another attempt."""
+"""The items of a Responses answer, and which of them an event is about.
 
-from collections.abc import Sequence
-from typing import Any, Literal
+Endpoints change an item's id from event to event, number it otherwise in its pieces and in its end, give all the same
+id, or none: an item is known by its id and its place together, else by either that fits its type, else by order.
+"""
 
-from msgspec import UNSET, Struct, UnsetType, field
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-from shared.log.events import Annotation, Delta, Part, PartEnd, PartKind
 from shared.log.snapshots import PartSoFar
-from worker.providers.errors import problem
-from worker.providers.openai_responses.event import ENCRYPTION_ORIGIN, PartPlace, Slot
-from worker.providers.provider import ProviderError, ProviderEvent
+from worker.providers.openai_responses.item import CALLS, TYPES, Item, agree, alike, fits, same, tool_named
+from worker.providers.openai_responses.parts import Parts
+from worker.providers.openai_responses.tools import ARGUMENT_OF_CALL
 
 
-class Said(Struct):
-    """One part. `part` is None until this attempt has announced it; `pieces` are what it says."""
+class Wanted(NamedTuple):
+    """An item of the whole response; `text` are a call's arguments."""
 
-    kind: PartKind
-    part: int | None = None
-    pieces: list[str] = []
-    earlier: PartSoFar | None = None
-    """What it had become in the attempts before this one."""
-    whole: bool = False
-    """The provider has said all of it, and it is what we have."""
-    ended: bool = False
-    cited: int = 0
-    summary: bool | UnsetType = UNSET
-
-
-class Item(Struct):
-    """One output item: a message, a call, a chain of thought."""
-
-    id: str
-    known: bool = False
-    """Its beginning was read, here or in an earlier attempt."""
-    resumed: bool = False
-    """It has parts from earlier attempts."""
-    parts: dict[tuple[Slot, int], Said] = field(default_factory=dict)
+    place: int
+    id: str | None
+    type: str
+    call_id: str | None
+    text: str
 
 
 class Items:
-    """The items so far; what happens to them is added to `events`, which the reader sets."""
+    """The items so far."""
 
-    def __init__(self, name: str, earlier: Sequence[PartSoFar] = ()) -> None:
-        self.events: list[ProviderEvent] = []
-        self._name = name
-        self._count = 0
-        self._items: dict[int | str, Item] = {}
-        self._open: dict[int, Said] = {}
-        self._earlier: dict[str, Item] = {}
+    def __init__(self, parts: Parts, earlier: Sequence[PartSoFar] = ()) -> None:
+        self._all: list[Item] = []
+        self._by_id: dict[str, list[Item]] = {}
+        self._by_place: dict[int, list[Item]] = {}
+        self._last_key: tuple[int | None, str | None, str] | None = None
+        self._last = Item()
         for part in earlier:
-            self._restore(part)
+            self._restore(parts, part)
 
-    def __bool__(self) -> bool:
-        return bool(self._items or self._earlier)
+    def _restore(self, parts: Parts, part: PartSoFar) -> None:
+        known = self._by_id.get(part.item_id or "")
+        item = known[0] if known else self._add(Item(part.item_id or "", known=True, resumed=True))
+        said = parts.restore(part)
+        if item.type is None:
+            item.type = TYPES.get(said.kind)
+        if said.slot == "call":
+            item.name, item.call_id = part.name, part.call_id
+            item.type = "function_call" if part.executor == "client" else tool_named(part.name)
+        item.sealed = item.sealed or part.encrypted is not None
+        index = sum(known.slot == said.slot for known in item.parts)
+        item.parts.append(said)
+        item.indices[said.slot, index] = said
 
-    def _restore(self, part: PartSoFar) -> None:
-        item = self._earlier.setdefault(part.item_id or "", Item(part.item_id or "", known=True, resumed=True))
-        slot: Slot = "summary" if part.summary else _SLOTS[part.kind]
-        index = sum(known == slot for known, _ in item.parts)
-        item.parts[slot, index] = Said(
-            part.kind,
-            pieces=[part.text] if part.text else [],
-            earlier=part,
-            ended=part.ended,
-            cited=len(part.annotations),
-            summary=part.summary or UNSET,
-        )
-
-    def find(self, output_index: int | None, item_id: str | None, *, begins: bool = False) -> Item:
-        """Returns the item that an event is about, by its place in the output; some servers change its id on the way.
-
-        An item that `begins` is a new one if its id is another.
-        """
-        key = (item_id or "") if output_index is None else output_index
-        item = self._items.get(key)
-        if item is None or (begins and item_id and item.id != item_id):
-            item = self._items[key] = self._earlier.get(item_id or "") or Item(item_id or "", known=begins)
+    def find(self, place: int | None, item_id: str | None, type: str, call_id: str | None = None) -> Item:
+        """Returns the item that an event about a part of one is about; a new one where none fits."""
+        key = (place, item_id, type)
+        if key == self._last_key and call_id is None:
+            return self._last
+        item = self._search(place, item_id, type, call_id)
+        if item is None:
+            item = self._add(Item(item_id or "", type, place, call_id=call_id))
+        elif item_id and not item.id:
+            self._name(item, place, item_id)
+        self._last_key, self._last = key, item
         return item
 
-    def part(
-        self,
-        item: Item,
-        place: PartPlace,
-        index: int = 0,
-        *,
-        begins: bool = False,
-        grows: bool = False,
-        call_id: str | None = None,
-        name: str | None = None,
-        executor: Literal["client", "provider"] = "provider",
-        media_type: str | None = None,
-    ) -> Said:
-        """Returns the part there, begun if there is none; where it grows, one that has ended does not serve.
+    def begin(self, place: int | None, item_id: str | None, type: str, call_id: str | None = None) -> Item:
+        """Returns the item that begins: one of which only pieces have come, or a new one."""
+        self._last_key = None
+        found = [
+            item
+            for item in self._all
+            if fits(item, type)
+            and not item.finished
+            and agree(item.call_id, call_id)
+            and (
+                (same(item.place, place) and (not item.known or not item_id or item.id in ("", item_id)))
+                or (same(item.id, item_id) and (not item.known or agree(item.place, place)))
+                or (not item.known and agree(item.place, place) and agree(item.id, item_id))
+            )
+        ]
+        exact = [item for item in found if item.id == item_id]
+        found = exact or found or [self._add(Item(item_id or "", type, place))]
+        return self._learn(found[-1], place, item_id, type)
 
-        Raises ProviderError `invalid_response` for a part that did not begin, where another broke off.
-        """
-        said = item.parts.get((place.slot, index))
-        if said is not None and not (said.ended and grows):
-            return said
-        if not begins and any(
-            s == place.slot and p.earlier is not None and not p.ended for (s, _), p in item.parts.items()
+    def finish(self, place: int | None, item_id: str | None, type: str, call_id: str | None = None) -> Item:
+        """Returns the item that ends, of which nothing may have come before."""
+        self._last_key = None
+        item = self._search(place, item_id, type, call_id)
+        if item is None or not item.call_id:
+            item = self._called(call_id) or item
+        if item is None or not fits(item, type) or not agree(item.call_id, call_id):
+            item = self._add(Item(item_id or "", type, place, late=True))
+        return self._learn(item, place, item_id, type)
+
+    def match(self, wanted: Sequence[Wanted]) -> list[Item | None]:
+        """Returns what is already known of each item of the whole response: by its ids, its place, else its order."""
+        found: list[Item | None] = [None] * len(wanted)
+        for rule in _MATCHES:
+            for index, one in enumerate(wanted):
+                if found[index] is None:
+                    found[index] = item = next((item for item in self._all if _may_be(item, one, rule)), None)
+                    if item is not None:
+                        item.matched = True
+                        self._learn(item, None, one.id, one.type)
+        return found
+
+    def add(self, item_id: str | None, type: str) -> Item:
+        """Returns a new item that only the whole response has."""
+        return self._add(Item(item_id or "", type, known=True, late=True, matched=True))
+
+    def _search(self, place: int | None, item_id: str | None, type: str, call_id: str | None) -> Item | None:
+        named = [i for i in self._by_id.get(item_id, ()) if alike(i, type)] if item_id else []
+        placed = [i for i in self._by_place.get(place, ()) if alike(i, type)] if place is not None else []
+        for item in reversed(named):
+            if any(item is other for other in placed):
+                return item
+        # Where one id is known at another place, the place is wrong (vLLM), unless ids are repeated.
+        if named and (
+            agree(named[-1].place, place) or (fits(named[-1], type) and not named[-1].finished and len(named) == 1)
         ):
-            raise self.misfit()
-        for (slot, _), other in item.parts.items():
-            if slot == place.slot:
-                self.end(other)  # the contents of an item come one after the other
-        said = item.parts[place.slot, index] = Said(place.kind, pieces=[])
-        if place.slot == "summary":
-            said.summary = True
-        begun = self._announce(item, said)
-        if place.kind in ("tool_call", "tool_result"):
-            begun.call_id, begun.name, begun.executor = call_id or item.id, name or "", executor
-        begun.media_type = media_type or UNSET
-        return said
+            return named[-1]
+        for item in reversed(placed):
+            if fits(item, type) and not (item.finished and item_id and item.id and item.id != item_id):
+                return item
+        if (called := self._called(call_id)) is not None or place is not None or named:
+            return called
+        # Its id was changed, or it has none. Calls may grow in turns, so that another id is another call.
+        left = [i for i in self._all if not (i.finished or i.resumed) and fits(i, type) and agree(i.call_id, call_id)]
+        if item_id and type in CALLS:
+            return next((item for item in left if not item.id), None)
+        return left[-1] if left else None
 
-    def say(self, item: Item, said: Said, text: str) -> None:
-        """Adds text to a part."""
-        if not text:
-            return
-        if said.part is None:
-            self._announce(item, said)
-        assert said.part is not None
-        said.pieces.append(text)
-        self.events.append(Delta(part=said.part, kind=said.kind, delta=text))
+    def _called(self, call_id: str | None) -> Item | None:
+        return next((item for item in self._all if same(item.call_id, call_id) and not item.finished), None)
 
-    def complete(self, item: Item, said: Said, whole: object) -> bool:
-        """Adds what of a part had not come, as the provider says all of it once more.
+    def _learn(self, item: Item, place: int | None, item_id: str | None, type: str) -> Item:
+        item.known, item.type = True, type
+        return self._name(item, place, item_id)
 
-        Returns False where we have another text. Raises ProviderError `invalid_response` where a part that broke off
-        goes on with something missing in between.
-        """
-        if said.whole or said.ended or not isinstance(whole, str) or not whole:
-            return True
-        said.whole = True
-        text = "".join(said.pieces)
-        if text == whole:
-            return True
-        text, whole = _scalar(text), _scalar(whole)
-        if whole.startswith(text):
-            self.say(item, said, whole[len(text) :])
-            return True
-        if said.earlier is not None:
-            raise self.misfit()
-        return False
+    def _name(self, item: Item, place: int | None, item_id: str | None) -> Item:
+        if item_id and not item.id:
+            item.id = item_id
+            for said in item.parts:
+                said.item_id = said.item_id or item_id
+        if item_id and not any(item is other for other in self._by_id.get(item_id, ())):
+            self._by_id.setdefault(item_id, []).append(item)
+        if place is not None and not any(item is other for other in self._by_place.get(place, ())):
+            item.place = place
+            self._by_place.setdefault(place, []).append(item)
+        return item
 
-    def misfit(self) -> ProviderError:
-        """Returns the error for what does not fit what broke off, and never will."""
-        failure = problem(self._name, "invalid_response", "what is continued is not what broke off")
-        failure.over = True
-        return failure
-
-    def cite(self, item: Item, said: Said, fields: dict[str, Any]) -> None:
-        """Adds a citation to a part."""
-        if said.part is None:
-            self._announce(item, said)
-        assert said.part is not None
-        said.cited += 1
-        self.events.append(Annotation(part=said.part, fields=fields))
-
-    def end(self, said: Said, *, encrypted: str | None = None) -> None:
-        """Ends a part, unless it has ended."""
-        if said.ended:
-            return
-        said.ended = True
-        if said.part is None:
-            self._announce(None, said)
-        assert said.part is not None
-        self._open.pop(said.part, None)
-        origin = ENCRYPTION_ORIGIN if encrypted else UNSET
-        self.events.append(PartEnd(part=said.part, encrypted=encrypted or UNSET, provider=origin))
-
-    def end_all(self) -> None:
-        """Ends all parts that are still open, as the answer is complete."""
-        for item in self._earlier.values():
-            for said in item.parts.values():
-                self.end(said)
-        for said in list(self._open.values()):
-            self.end(said)
-
-    def _announce(self, item: Item | None, said: Said) -> Part:
-        begun = Part(part=self._count, kind=said.kind, summary=said.summary)
-        said.part = begun.part
-        self._count += 1
-        if not said.ended:
-            self._open[begun.part] = said
-        if (earlier := said.earlier) is not None:
-            begun.resumes, begun.item_id = True, earlier.item_id or UNSET
-            begun.call_id, begun.name = earlier.call_id or UNSET, earlier.name or UNSET
-        elif item is not None:
-            begun.item_id = item.id or UNSET
-        self.events.append(begun)
-        return begun
+    def _add(self, item: Item) -> Item:
+        self._all.append(item)
+        if item.id:
+            self._by_id.setdefault(item.id, []).append(item)
+        if item.place is not None:
+            self._by_place.setdefault(item.place, []).append(item)
+        return item
 
 
-_SLOTS: dict[PartKind, Slot] = {
-    "text": "content",
-    "refusal": "content",
-    "reasoning": "content",
-    "tool_call": "call",
-    "tool_result": "result",
-    "file": "file",
-}
+def _may_be(item: Item, wanted: Wanted, rule: Callable[[Item, Wanted], bool]) -> bool:
+    known = not item.matched and fits(item, wanted.type) and agree(item.call_id, wanted.call_id)
+    return known and rule(item, wanted)
 
 
-def _scalar(text: str) -> str:
-    # As the log has it: the halves of a pair joined, half of one replaced.
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+def _begins(item: Item, wanted: Wanted) -> bool:
+    """Says whether a call of the caller's has begun to say what is wanted."""
+    said = item.one("call")
+    return wanted.type not in ARGUMENT_OF_CALL or (said is not None and wanted.text.startswith(said.text))
+
+
+_MATCHES: tuple[Callable[[Item, Wanted], bool], ...] = (
+    lambda item, wanted: same(item.call_id, wanted.call_id),
+    lambda item, wanted: same(item.id, wanted.id) and same(item.place, wanted.place),
+    lambda item, wanted: same(item.id, wanted.id),
+    lambda item, wanted: same(item.place, wanted.place) and _begins(item, wanted),
+    _begins,
+)

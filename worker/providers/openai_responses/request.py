@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from shared.request.capabilities import lacks, media_type
+from shared.request.answer_order import Refusal, Said, in_order
+from shared.request.capabilities import has_tools, lacks, media_type, openai_model
 from shared.request.generation_request import (
     AssistantMessage,
     File,
@@ -17,10 +18,14 @@ from shared.request.generation_request import (
     NamedTool,
     Reasoning,
     ResponseFormat,
+    SaidText,
     SchemaFormat,
     TextPart,
+    ToolCall,
     ToolMessage,
 )
+from shared.request.openai_models import taken
+from shared.request.tool_schemas import object_schema
 from worker.providers.openai_responses.event import ENCRYPTION_ORIGIN
 from worker.providers.provider import ProviderError
 
@@ -37,7 +42,8 @@ def body(request: GenerationRequest, model: str, *, background: bool, encrypted:
     other is not stored. System and developer messages stay where they stand. Raises ProviderError `bad_request` for
     what the protocol cannot say, which the API refuses before.
     """
-    if missing := lacks(request, "openai-responses"):
+    asked = request.model_copy(update={"model": f"/{model}"})
+    if missing := lacks(asked, "openai-responses"):
         raise ProviderError("bad_request", f"{missing[0].pointer} {missing[0].remedy}", retryable=False)
     items = [item for message in request.messages for item in _items(message)]
     fields: dict[str, Any] = {"model": model, "input": items, "stream": True, "store": background}
@@ -47,16 +53,17 @@ def body(request: GenerationRequest, model: str, *, background: bool, encrypted:
         fields["include"] = [INCLUDE_ENCRYPTED]
     if request.max_tokens is not None:
         fields["max_output_tokens"] = request.max_tokens
-    if request.tools is not None:
+    if request.tools:
         fields["tools"] = [_tool(tool.function) for tool in request.tools]
-    if request.tool_choice is not None:
+    if request.tool_choice is not None and has_tools(request):
         fields["tool_choice"] = _choice(request.tool_choice)
     if request.response_format is not None:
         fields["text"] = {"format": _format(request.response_format)}
+    known = openai_model(asked, None)
     if (effort := request.reasoning_effort) is not None:
         # What viewers see of it; without this the reasoning stays with the provider.
-        fields["reasoning"] = {"effort": effort} | ({} if effort == "none" else {"summary": "auto"})
-    return fields | request.given(*_SAME)
+        fields["reasoning"] = {"effort": known.effort(effort)} | ({} if effort == "none" else {"summary": "auto"})
+    return fields | taken(request, known, request.given(*_SAME))
 
 
 def _tool(function: FunctionTool) -> dict[str, Any]:
@@ -64,7 +71,7 @@ def _tool(function: FunctionTool) -> dict[str, Any]:
     return {
         "type": "function",
         "name": function.name,
-        "parameters": function.parameters or {"type": "object", "properties": {}},
+        "parameters": object_schema(function.parameters),
         "strict": bool(function.strict),
     } | ({} if function.description is None else {"description": function.description})
 
@@ -90,24 +97,45 @@ def _items(message: Message) -> list[dict[str, Any]]:
 
 
 def _answer(message: AssistantMessage) -> list[dict[str, Any]]:
-    """Returns reasoning, text and calls, an item each."""
-    items = _thoughts(message.reasoning or [])
-    texts = [message.content] if isinstance(message.content, str) else [part.text for part in message.content or ()]
-    contents: list[dict[str, Any]] = [{"type": "output_text", "text": text} for text in texts if text]
-    if message.refusal:
-        contents.append({"type": "refusal", "refusal": message.refusal})
-    if contents:
-        alone = contents[0]["text"] if len(contents) == 1 and not message.refusal else None
-        items.append({"type": "message", "role": "assistant", "content": alone or contents})
-    return items + [
-        {
-            "type": "function_call",
-            "call_id": call.id,
-            "name": call.function.name,
-            "arguments": call.function.arguments,
-        }
-        for call in message.tool_calls or ()
+    """Returns reasoning, texts and calls in their order: neighbouring texts are one item, else each is an item."""
+    items: list[dict[str, Any]] = []
+    for kind, group in groupby(in_order(message), _kind):
+        pieces = list(group)
+        if kind is Reasoning:
+            items += _thoughts([piece for piece in pieces if isinstance(piece, Reasoning)])
+        elif kind is ToolCall:
+            items += [_call(piece) for piece in pieces if isinstance(piece, ToolCall)]
+        else:
+            items += _said([piece for piece in pieces if isinstance(piece, SaidText | Refusal)])
+    return items
+
+
+def _kind(said: Said) -> type:
+    return SaidText if isinstance(said, Refusal) else type(said)
+
+
+def _said(pieces: list[SaidText | Refusal]) -> list[dict[str, Any]]:
+    """Returns what was said as a message, if it is anything."""
+    contents: list[dict[str, Any]] = [
+        {"type": "refusal", "refusal": piece.text}
+        if isinstance(piece, Refusal)
+        else {"type": "output_text", "text": piece.text}
+        for piece in pieces
+        if piece.text
     ]
+    if not contents:
+        return []
+    alone = contents[0].get("text") if len(contents) == 1 else None
+    return [{"type": "message", "role": "assistant", "content": alone or contents}]
+
+
+def _call(call: ToolCall) -> dict[str, Any]:
+    return {
+        "type": "function_call",
+        "call_id": call.id,
+        "name": call.function.name,
+        "arguments": call.function.arguments,
+    }
 
 
 def _thoughts(reasoning: list[Reasoning]) -> list[dict[str, Any]]:

@@ -143,7 +143,7 @@ async def test_extra_is_merged_last(upstream: Upstream, ask: Callable[..., Gener
     assert (await outcome(provider, ask(tools=tools, extra=extra, max_tokens=9))).error is None
     await provider.aclose()
     body = upstream.calls[0].body
-    assert body["tools"] == [{"name": "rain", "input_schema": {"type": "object"}}, search]
+    assert body["tools"] == [{"name": "rain", "input_schema": {"type": "object", "properties": {}}}, search]
     assert (body["max_tokens"], body["service_tier"]) == (7, "auto")
     assert "top_k" not in body
 

@@ -12,8 +12,11 @@ from anthropic import AsyncAnthropic
 from shared.config.protocols import Protocol
 from shared.log.events import Delta, Response, Usage, UsageReport
 from shared.request.generation_request import GenerationRequest
-from tests.worker.providers.upstream import Outcome, Reply, Upstream, outcome
-from worker.providers.provider import Provider
+from shared.sse_decoder import SseDecoder
+from tests.worker.providers.upstream import Upstream, outcome
+from worker.providers.anthropic.reader import MessagesReader
+from worker.providers.call_times import CallTimes
+from worker.providers.provider import Provider, ProviderEvent
 
 Read = Callable[..., Any]
 
@@ -54,20 +57,6 @@ _MESSAGE: dict[str, Any] = {
 }
 START = event("message_start", message={**_MESSAGE, "usage": {"input_tokens": 4, "output_tokens": 1}})
 PING = event("ping")
-
-
-@pytest.fixture
-def read(
-    upstream: Upstream, adapter: Callable[[Protocol, str], Provider], ask: Callable[..., GenerationRequest]
-) -> Read:
-    """Serves these pieces and gives what the adapter makes of them."""
-    provider = adapter("anthropic", upstream.url)
-
-    async def serve(*pieces: bytes, **reply: Any) -> Outcome:
-        upstream.reply = Reply(pieces, **reply)
-        return await outcome(provider, ask())
-
-    return serve
 
 
 async def test_blocks_are_parts(read: Read) -> None:
@@ -155,7 +144,7 @@ async def test_what_is_unknown_is_kept(read: Read) -> None:
         + start(1, "text", text="", sparkle=1, nothing=None)
         + grow(1, "shimmer_delta", text="no")
         + event("content_block_delta", index=1, delta={"type": "text_delta", "text": "yes", "mood": "good"}, extra=1)
-        + grow(7, "text_delta", text="no")
+        + event("content_block_delta", index=1)
         + stop(1)
         + end()
     )
@@ -168,8 +157,129 @@ async def test_what_is_unknown_is_kept(read: Read) -> None:
         {"type": "content_block_start", "index": 1, "content_block": {"type": "text", "sparkle": 1}},
         {"type": "content_block_delta", "index": 1, "delta": {"type": "shimmer_delta", "text": "no"}},
         {"type": "content_block_delta", "index": 1, "extra": 1, "delta": {"type": "text_delta", "mood": "good"}},
-        {"type": "content_block_delta", "index": 7, "delta": {"type": "text_delta", "text": "no"}},
+        {"type": "content_block_delta", "index": 1},
     ]
+
+
+WHOLE: dict[str, Any] = {
+    **_MESSAGE,
+    "content": [
+        {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"},
+        {"type": "redacted_thinking", "data": "b3BhcXVl"},
+        {"type": "text", "text": "Blue", "citations": [{"type": "page_location"}]},
+        {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": "sky"}},
+        {"type": "web_search_tool_result", "tool_use_id": "s", "content": [{"title": "x"}]},
+        {"type": "tool_use", "id": "a", "name": "rain", "input": {"x": 1}},
+    ],
+    "stop_reason": "tool_use",
+    "stop_sequence": None,
+    "usage": {"input_tokens": 4, "output_tokens": 2},
+}
+USED = {"kind": "tool_call", "text": '{"x": 1}', "call_id": "a", "name": "rain", "executor": "client"}
+WHOLE_PARTS = [
+    {"kind": "reasoning", "text": "Hm.", "signature": "c2ln", "provider": "anthropic"},
+    {"kind": "reasoning", "text": "", "encrypted": "b3BhcXVl", "provider": "anthropic"},
+    {"kind": "text", "text": "Blue", "annotations": [{"type": "page_location"}]},
+    {**USED, "text": '{"query": "sky"}', "call_id": "s", "name": "web_search", "executor": "provider"},
+    {"kind": "tool_result", "text": '[{"title": "x"}]', "call_id": "s", "name": "web_search", "executor": "provider"},
+    USED,
+]
+
+
+@pytest.mark.parametrize("framed", [b"%s", b"data: %s\n\n", b"[%s]", b"event: message_start\ndata: %s\n\n"])
+@pytest.mark.parametrize("typed", [True, False])
+async def test_an_answer_in_one_document(read: Read, framed: bytes, typed: bool) -> None:
+    whole = WHOLE if typed else {name: value for name, value in WHOLE.items() if name != "type"}
+    got = await read(framed % json.dumps(whole).encode(), headers={"content-type": "application/json"})
+    if framed.startswith(b"event") and not typed:
+        whole = {"message": whole}
+        got = await read(framed % json.dumps(whole).encode())
+    assert (got.error, got.parts(), got.raw()) == (None, WHOLE_PARTS, [])
+    assert (got.completed.finish_reason, got.completed.usage) == ("tool_calls", Usage(4, 2))
+    assert (got.completed.response_id, got.response.model) == ("msg_1", "m")
+
+
+async def test_a_document_in_other_shapes(read: Read) -> None:
+    for content in ("Hello", {"type": "text", "text": "Hello"}, [{"text": "Hello"}], ["Hello"]):
+        whole = {**WHOLE, "content": content, "stop_reason": "end_turn", "container": {"id": "c"}, "new": 1}
+        got = await read(json.dumps(whole).encode())
+        assert (got.error, got.parts()) == (None, [{"kind": "text", "text": "Hello"}])
+        assert got.raw() == [{"type": "message", "container": {"id": "c"}, "new": 1}]
+    got = await read(json.dumps({**WHOLE, "stop_reason": None}).encode())
+    assert got.failure.code == "incomplete_stream"
+
+
+def whole_start(*content: dict[str, Any], **fields: Any) -> bytes:
+    return event("message_start", message={**_MESSAGE, "content": list(content), **fields})
+
+
+def first(said: str) -> dict[str, Any]:
+    return {"type": "text", "text": said}
+
+
+@pytest.mark.parametrize(
+    ("stream", "said"),
+    [
+        pytest.param(whole_start(first("Hello")) + end(), "Hello", id="and nothing after it"),
+        pytest.param(whole_start(first("Hello"), stop_reason="end_turn"), "Hello", id="with its reason"),
+        pytest.param(whole_start(first("Hello")) + text(0, "Hel", "lo") + end(), "Hello", id="and again"),
+        pytest.param(whole_start(first("Hello")) + start(0, "text", text="Hello") + end(), "Hello", id="and its start"),
+        pytest.param(whole_start(first("Hel")) + text(0, "Hel", "lo") + end(), "Hello", id="and again, and more"),
+        pytest.param(whole_start(first("Hel")) + text(0, "lo") + end(), "Hello", id="and the rest"),
+        pytest.param(whole_start(first("Ha")) + text(0, "H", "i") + end(), "HaHi", id="and something like it"),
+        pytest.param(whole_start(first("Ha")) + text(0, "H") + end(), "HaH", id="and the like, cut"),
+        pytest.param(whole_start(first("")) + text(0, "Hello") + end(), "Hello", id="empty"),
+        pytest.param(START + text(0, "Hello") + event("message", **WHOLE), "Hello", id="all again at the end"),
+        pytest.param(event("message_stop", message={"content": [first("Hello")]}), "Hello", id="only at the end"),
+    ],
+)
+async def test_content_beside_the_stream_is_said_once(read: Read, stream: bytes, said: str) -> None:
+    got = await read(stream)
+    assert got.error is None
+    assert "".join(part["text"] for part in got.parts() if part["kind"] == "text") == said
+
+
+async def test_a_call_beside_the_stream_is_one_call(read: Read) -> None:
+    block: dict[str, Any] = {"type": "tool_use", "id": "a", "name": "rain", "input": {}}
+    begun = event("content_block_start", index=0, content_block=block)
+    filled = grow(0, "input_json_delta", partial_json='{"x": 1}')
+    for held in (block, {**block, "input": {"x": 1}}):
+        got = await read(whole_start(held) + begun + filled + stop(0) + end("tool_use"))
+        assert (got.error, got.parts()) == (None, [USED])
+    got = await read(START + begun + filled + stop(0) + event("message", **WHOLE) + end("tool_use"))
+    assert [part["call_id"] for part in got.parts() if part["kind"] == "tool_call"] == ["a", "s"]
+
+
+@pytest.mark.parametrize("times", [CallTimes(after_finish_s=0.3)])
+async def test_a_stop_reason_on_every_event(read: Read, times: CallTimes) -> None:
+    stamped = [
+        event("content_block_delta", index=0, delta={"type": "text_delta", "text": said, "stop_reason": "end_turn"})
+        for said in ("Hel", "lo")
+    ]
+    got = await read(START + stamped[0], stamped[1], end="hang")
+    assert (got.error, got.parts(), got.completed.finish_reason) == (None, [{"kind": "text", "text": "Hello"}], "stop")
+    got = await read(START + stamped[0], stamped[1], end="abort")
+    assert got.failure.code == "connection"
+
+
+@pytest.mark.parametrize("times", [CallTimes(after_finish_s=0.1)])
+async def test_a_stop_before_the_first_word_may_be_a_stamp(read: Read, times: CallTimes) -> None:
+    for counted in ({}, {"usage": {"input_tokens": 4, "output_tokens": 0}}):
+        stamp = event("message_delta", delta={"stop_reason": "end_turn"}, **counted)
+        reader, events = MessagesReader("acme"), list[ProviderEvent]()
+        for each in SseDecoder().feed(START + stamp):
+            reader.read(each, events)
+        assert not reader.finish_reason.is_end(said=False)
+        got = await read(START + stamp, stamp + text(0, "Hello"), stamp, end="hang")
+        assert (got.error, got.parts()) == (None, [{"kind": "text", "text": "Hello"}])
+    empty = event("message_delta", delta={"stop_reason": "end_turn"}, usage={"output_tokens": 2})
+    assert (await read(START + empty, end="hang")).error is None
+
+
+@pytest.mark.parametrize("kind", ["message_delta", "message_stop"])
+async def test_a_stop_reason_beside_the_delta(read: Read, kind: str) -> None:
+    got = await read(START + text(0, "x") + event(kind, stop_reason="max_tokens"))
+    assert (got.error, got.completed.finish_reason, got.raw()) == (None, "length", [])
 
 
 async def test_what_the_answer_is_called(read: Read) -> None:

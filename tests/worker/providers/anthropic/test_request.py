@@ -150,7 +150,7 @@ def test_tools(ask: Ask) -> None:
     fields = body(ask(tools=[{"type": "function", "function": function} for function in functions]), "m")
     assert fields["tools"] == [
         {"name": "rain", "description": "Does it rain?", "input_schema": schema, "strict": True},
-        {"name": "wind", "input_schema": {"type": "object"}},
+        {"name": "wind", "input_schema": {"type": "object", "properties": {}}},
     ]
     assert "tool_choice" not in fields
 

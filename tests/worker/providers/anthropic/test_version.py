@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from shared.request.capabilities import API_VERSION_WITHOUT_SAMPLING as NEWEST
-from shared.request.capabilities import SAMPLING_FIELDS
+from shared.request.claude_models import API_VERSION_WITHOUT_SAMPLING as NEWEST
+from shared.request.claude_models import SAMPLING_FIELDS
 from worker.providers.anthropic.version import VERSION_WITH_SAMPLING as BEFORE
 from worker.providers.anthropic.version import version_of
 

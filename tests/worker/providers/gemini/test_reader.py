@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 from shared.config.protocols import Protocol
 from shared.log.events import Raw, Response, Usage, UsageReport
 from shared.request.generation_request import GenerationRequest
-from tests.worker.providers.upstream import Outcome, Reply, Upstream, outcome
+from shared.sse_decoder import SseDecoder
+from tests.worker.providers.upstream import Outcome, Upstream, outcome
 from worker.providers.call_times import CallTimes
 from worker.providers.gemini.reader import GeminiReader
-from worker.providers.provider import Provider, ProviderError, ProviderEvent
+from worker.providers.provider import Provider, ProviderError, ProviderEvent, adds
 from worker.providers.stream import follow
 
 Read = Callable[..., Any]
@@ -50,20 +51,6 @@ def call(name: str, args: Any = None, **fields: Any) -> dict[str, Any]:
 
 def end(reason: str = "STOP", *parts: dict[str, Any], **candidate: Any) -> bytes:
     return chunk(*(parts or (text(""),)), finishReason=reason, **candidate)
-
-
-@pytest.fixture
-def read(
-    upstream: Upstream, adapter: Callable[[Protocol, str], Provider], ask: Callable[..., GenerationRequest]
-) -> Read:
-    """Serves these pieces and gives what the adapter makes of them."""
-    provider = adapter("gemini", upstream.url)
-
-    async def serve(*pieces: bytes, **reply: Any) -> Outcome:
-        upstream.reply = Reply(pieces, **reply)
-        return await outcome(provider, ask())
-
-    return serve
 
 
 def raws(got: Outcome) -> list[Any]:
@@ -313,6 +300,134 @@ async def test_finish_reasons(read: Read, raw: str, unified: str) -> None:
     assert (completed.finish_reason, completed.raw_finish_reason) == (unified, raw)
 
 
+CODE = {"executableCode": {"language": "PYTHON", "code": "1"}}
+RESULT = {"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "1"}}
+
+
+def said(got: Outcome) -> str:
+    return "".join(part["text"] for part in got.parts() if part["kind"] == "text")
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        pytest.param([chunk(CODE), end("STOP", RESULT), chunk(text("Hel")), end("STOP", text("lo"))], id="rounds"),
+        pytest.param([end("STOP", text("Hel")), end("STOP", text("lo"))], id="in every chunk"),
+        pytest.param([end(), end(), chunk(text("Hello")), end()], id="in leading chunks"),
+        pytest.param([chunk(finishReason="STOP"), chunk(text("Hello")), end()], id="in a chunk without content"),
+        pytest.param([end("FINISH_REASON_UNSPECIFIED", text("Hel")), end("STOP", text("lo"))], id="unspecified"),
+        pytest.param([end("null", text("Hel")), end("", text("lo")), end()], id="null"),
+        pytest.param([end("MAX_TOKENS", text("Hel")), end("STOP", text("lo"))], id="another before"),
+    ],
+)
+async def test_a_finish_reason_before_the_last_chunk(read: Read, chunks: list[bytes]) -> None:
+    got = await read(*chunks)
+    assert (got.error, said(got)) == (None, "Hello")
+    assert (got.completed.finish_reason, got.completed.usage) == ("stop", Usage(4, 2))
+
+
+async def test_a_call_after_a_finish_reason(read: Read) -> None:
+    got = await read(end("STOP", text("Hello")), end("STOP", call("rain", {"x": 1})))
+    assert (said(got), got.parts()[1]["text"], got.completed.finish_reason) == ("Hello", '{"x":1}', "tool_calls")
+
+
+@pytest.mark.parametrize("reason", ["FINISH_REASON_UNSPECIFIED", "null", ""])
+async def test_no_finish_reason_is_no_end(read: Read, reason: str) -> None:
+    assert (await read(end(reason, text("x")))).failure.code == "incomplete_stream"
+
+
+@pytest.mark.parametrize(
+    ("chunks", "whole"),
+    [
+        pytest.param([chunk(text("x")), end("STOP", text("y"))], True, id="after what has none"),
+        pytest.param([end("STOP", text("x"))], False, id="from the first chunk on"),
+        pytest.param([end("STOP", text("x")), end("STOP", text("y"))], False, id="in every chunk"),
+        pytest.param([chunk(text("x"), CODE), end("STOP", RESULT)], False, id="before the answer to a result"),
+        pytest.param([chunk(text("x"), CODE, RESULT), end()], False, id="alone, before the answer to a result"),
+        pytest.param([chunk(text("x"), CODE, RESULT, text("y")), end()], True, id="after it"),
+    ],
+)
+async def test_what_a_broken_connection_proves(read: Read, chunks: list[bytes], whole: bool) -> None:
+    got = await read(*chunks, end="abort")
+    assert (got.error is None) == whole
+    if not whole:
+        assert got.failure.code == "connection"
+
+
+def is_ended_by_silence(*chunks: bytes) -> bool:
+    reader, events = GeminiReader("acme"), list[ProviderEvent]()
+    for each in SseDecoder().feed(b"".join(chunks)):
+        reader.read(each, events)
+    return reader.finish_reason.is_end(said=adds(events))
+
+
+def test_what_silence_ends() -> None:
+    uncounted = event({"candidates": [{"finishReason": "STOP"}], "usageMetadata": {"promptTokenCount": 4}})
+    assert not is_ended_by_silence(uncounted)
+    assert not is_ended_by_silence(chunk(CODE), end("STOP", RESULT))
+    assert not is_ended_by_silence(chunk(CODE), chunk(RESULT), end())
+    assert is_ended_by_silence(chunk(CODE), end("STOP", RESULT), end("STOP", text("x")))
+    assert is_ended_by_silence(chunk(text("x")), uncounted)
+    assert is_ended_by_silence(end("MAX_TOKENS"))
+
+
+async def test_an_answer_in_one_document(read: Read) -> None:
+    answer = {"candidates": [{"content": {"parts": [text("Hello"), call("rain", {"x": 1})]}, "finishReason": "STOP"}]}
+    one = {**answer, "usageMetadata": COUNTS, **NAMED}
+    several: list[dict[str, Any]] = [{"candidates": [{"content": {"parts": [text(half)]}}]} for half in ("Hel", "lo")]
+    several.append({"candidates": [{"content": {"parts": [call("rain", {"x": 1})]}, "finishReason": "STOP"}]})
+    several[-1] |= {"usageMetadata": COUNTS, **NAMED}
+    for document in (one, [one], several):
+        body = json.dumps(document, indent=1).encode()
+        got = await read(body, headers={"content-type": "application/json; charset=UTF-8"})
+        assert (got.error, said(got), got.parts()[1]["text"]) == (None, "Hello", '{"x":1}')
+        assert (got.completed.finish_reason, got.completed.usage) == ("tool_calls", Usage(4, 2))
+        assert got.completed.response_id == "r-1"
+
+
+@pytest.mark.parametrize("counts", [[COUNTS], {"promptTokenCount": 4.5}, "many", {"candidatesTokenCount": -1}, 7])
+async def test_counts_that_are_none(read: Read, counts: Any) -> None:
+    last = {"candidates": [{"content": {"parts": [text("x")]}, "finishReason": "STOP"}], "usageMetadata": counts}
+    got = await read(event(last))
+    assert (got.error, said(got), got.completed.usage) == (None, "x", None)
+
+
+@pytest.mark.parametrize("error", ["", {}, False, None, [], {"message": "", "code": 0}])
+async def test_an_error_that_says_nothing(read: Read, error: Any) -> None:
+    stream = chunk(text("x")) + end()
+    got = await read(stream.replace(b'{"candidates', b'{"error": %s, "candidates' % json.dumps(error).encode()))
+    assert (got.error, said(got), raws(got)) == (None, "x", [])
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        ({"error": "SECRET"}, "provider_error"),
+        ({"candidates": [], "error": {"code": 429, "message": "SECRET"}}, "rate_limit"),
+        ({"usageMetadata": COUNTS, "errors": [{"code": 503, "message": "SECRET"}]}, "overloaded"),
+        ({"code": 503, "message": "SECRET", "status": "UNAVAILABLE"}, "overloaded"),
+        ({"error": {"code": "503", "message": "SECRET"}, "usageMetadata": COUNTS}, "overloaded"),
+    ],
+)
+async def test_an_error_in_any_shape(read: Read, value: Any, code: str) -> None:
+    got = await read(chunk(text("x")) + event(value) + end())
+    assert (got.failure.code, raws(got), said(got)) == (code, [], "x")
+    assert "SECRET" not in f"{got.failure} {got.events}"
+
+
+@pytest.mark.parametrize("reason", ["BLOCK_REASON_UNSPECIFIED", "", 0])
+async def test_a_prompt_that_is_not_refused(read: Read, reason: Any) -> None:
+    answer = {"candidates": [{"content": {"parts": [text("x")]}, "finishReason": "STOP"}]}
+    got = await read(event({**answer, "promptFeedback": {"blockReason": reason}}))
+    assert (got.error, said(got)) == (None, "x")
+
+
+async def test_the_only_candidate_is_the_answer(read: Read) -> None:
+    other = chunk(text("x")).replace(b'"index": 0', b'"index": 1') + end().replace(b'"index": 0', b'"index": "1"')
+    got = await read(other)
+    assert (got.error, said(got)) == (None, "x")
+
+
 async def test_a_call_does_not_hide_why_it_ended(read: Read) -> None:
     assert (await read(chunk(call("rain")) + end("MAX_TOKENS"))).completed.finish_reason == "length"
 
@@ -364,7 +479,7 @@ async def test_an_error_in_the_stream(
         pytest.param(b'{"unheard": "of"}', "incomplete_stream", id="bare JSON"),
         pytest.param(b'data: {"candidates":[\r\n\r\n', "invalid_response", id="no JSON"),
         pytest.param(event([1]), "incomplete_stream", id="no object"),
-        pytest.param(event({"candidates": [{"content": "x"}]}), "incomplete_stream", id="another shape"),
+        pytest.param(event({"candidates": [{"content": 5}]}), "incomplete_stream", id="another shape"),
     ],
 )
 async def test_an_end_that_is_none(read: Read, rest: bytes, code: str) -> None:

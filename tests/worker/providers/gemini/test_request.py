@@ -11,7 +11,8 @@ from google.genai.types import Content, GenerationConfig, Tool, ToolConfig
 from shared.config.provider_settings import ProviderSettings
 from shared.request.capabilities import lacks
 from shared.request.generation_request import GenerationRequest
-from worker.providers.gemini.request import NO_SIGNATURE, body
+from worker.providers.gemini.answer import NO_SIGNATURE
+from worker.providers.gemini.request import body
 from worker.providers.openai_chat.request import body as chat_body
 from worker.providers.provider import ProviderError
 

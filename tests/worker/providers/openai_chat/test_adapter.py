@@ -30,7 +30,7 @@ EVERYTHING: dict[str, Any] = {
         {"role": "tool", "tool_call_id": "a", "content": "No."},
         {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}]},
     ],
-    "tools": [{"type": "function", "function": {"name": "rain", "parameters": {"type": "object"}}}],
+    "tools": [{"type": "function", "function": {"name": "rain", "parameters": {"type": "object", "properties": {}}}}],
     "tool_choice": {"type": "function", "function": {"name": "rain"}},
     "parallel_tool_calls": False,
     "response_format": {"type": "json_object"},

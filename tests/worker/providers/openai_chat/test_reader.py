@@ -173,7 +173,8 @@ async def test_what_is_unknown_is_kept(read: Read) -> None:
     assert rest == [
         {"delta": {"hologram": {"id": 1}}},
         {"delta": {"hologram": 2}},
-        {"delta": {"tool_calls": [{"index": 0, "function": {"zeal": 2}, "extra_content": {"x": 1}}]}},
+        {"delta": {"tool_calls": [{"index": 0, "extra_content": {"x": 1}}]}},
+        {"delta": {"tool_calls": [{"index": 0, "function": {"zeal": 2}}]}},
     ]
 
 

@@ -9,10 +9,10 @@ import pytest
 from msgspec import UNSET
 
 from shared.config.provider_settings import ProviderSettings
+from shared.request.dumped_reasoning import LITELLM_TAG
 from shared.request.generation_request import GenerationRequest
 from worker.providers.openai_chat.reasoning import (
     DATABRICKS_TAG,
-    LITELLM_TAG,
     Thought,
     plain_text,
     read_block,
@@ -41,6 +41,7 @@ REASONING = [
     [
         ("effort", {}),
         ("reasoning_content", {"reasoning_content": "plain "}),
+        ("reasoning", {"reasoning": "plain "}),
         (
             "openrouter",
             {

@@ -82,6 +82,23 @@ def test_what_signs_a_call_elsewhere_is_not_sent(ask: Ask) -> None:
     }  # fmt: skip
 
 
+def test_texts_that_have_a_place_in_an_answer_are_one(ask: Ask) -> None:
+    texts = [{"type": "text", "text": "a", "part": 0}, {"type": "text", "text": "b", "part": 2}]
+    plain = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+    answers = [{"role": "assistant", "content": texts}, {"role": "assistant", "content": plain}]
+    sent = body(ask(messages=answers), "m", ProviderSettings(protocol="openai-chat"), official=True)["messages"]
+    assert [message["content"] for message in sent] == ["ab", plain]
+
+
+@pytest.mark.parametrize("preset", ["vllm", "deepseek", "llamacpp"])
+def test_reasoning_goes_back_in_the_presets_field(ask: Ask, preset: str) -> None:
+    endpoint = ProviderSettings.model_validate({"preset": preset})
+    request = ask(messages=[{"role": "assistant", "content": "Yes.", "reasoning": [{"text": "Hm."}]}])
+    (message,) = body(request, "m", endpoint, official=False)["messages"]
+    field = "reasoning" if preset == "vllm" else "reasoning_content"
+    assert message == {"role": "assistant", "content": "Yes.", field: "Hm."}
+
+
 BEGUN = {"role": "assistant", "content": "The sky"}
 
 

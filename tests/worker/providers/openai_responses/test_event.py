@@ -1,4 +1,4 @@
-"""The events of a Responses stream: known fields are read, others kept, and of tokens all or none is believed."""
+"""The events of a Responses stream: known fields are read, others kept, and what grows is text."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ from typing import Any, get_args
 
 import pytest
 
-from shared.log.events import Usage
 from worker.providers.openai_responses.event import (
-    KIND_OF_CONTENT,
+    PLACE_OF_CONTENT,
     PLACE_OF_DELTA,
     PLACE_OF_DONE,
     ResponsesEvent,
     Slot,
     read_event,
-    read_usage,
-    unmapped,
+    spoken,
 )
 from worker.providers.provider import ProviderError
 
@@ -48,8 +46,10 @@ def test_an_event_of_an_unknown_tool_is_kept_whatever_the_shape_of_its_fields() 
 
 @pytest.mark.parametrize("kind", [*PLACE_OF_DELTA, *PLACE_OF_DONE])
 def test_a_delta_of_another_shape_is_kept(kind: str) -> None:
-    event, unknown = read({"type": kind, "delta": {"x": 1}, "content_index": "2"})
-    assert (event.type, event.delta, event.content_index, unknown) == (kind, None, 2, {"delta": {"x": 1}})
+    event, unknown = read({"type": kind, "delta": [{"x": 1}, None], "content_index": "2"})
+    called = kind in PLACE_OF_DELTA and PLACE_OF_DELTA[kind].slot == "call"
+    assert (event.type, event.content_index, event.delta) == (kind, 2, '[{"x":1},null]' if called else None)
+    assert unknown == ({} if called else {"delta": [{"x": 1}, None]})
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"5", b"[]", b"\xff", b"[" * 100_000])
@@ -64,54 +64,26 @@ def test_every_place_and_reason_is_one_of_ours() -> None:
     assert {field for _, field in PLACE_OF_DONE.values()} <= fields
     places = [*PLACE_OF_DELTA.values(), *(place for place, _ in PLACE_OF_DONE.values())]
     assert {place.slot for place in places} <= set(get_args(Slot))
-    assert {place.kind for place in places} == {kind for kind, _ in KIND_OF_CONTENT.values()} | {"tool_call"}
+    assert {place.kind for place in places} == {place.kind for place, _ in PLACE_OF_CONTENT.values()} | {"tool_call"}
     assert {kind.removesuffix(".done") for kind in PLACE_OF_DONE} == {
         kind.removesuffix(".delta") for kind in PLACE_OF_DELTA
     }
 
 
 @pytest.mark.parametrize(
-    ("counted", "usage"),
+    ("value", "slot", "text"),
     [
-        (None, None),
-        ({}, Usage(0, 0)),
-        ({"input_tokens": 9, "output_tokens": 4, "total_tokens": 13}, Usage(9, 4)),
-        (
-            {
-                "input_tokens": 9, "output_tokens": 4, "total_tokens": 13,
-                "input_tokens_details": {"cached_tokens": 6, "cache_write_tokens": 2},
-                "output_tokens_details": {"reasoning_tokens": 3},
-            },
-            Usage(9, 4, 6, 2, 3),
-        ),
-        # By its total, reasoning is not within the output.
-        ({"input_tokens": 9, "output_tokens": 4, "total_tokens": 16, "output_tokens_details": {"reasoning_tokens": 3}},
-         Usage(9, 7, 0, 0, 3)),
-        ({"input_tokens": -9, "output_tokens": 4}, None),
-        ({"output_tokens_details": {"reasoning_tokens": "many"}}, None),
-        ([], None),
-        ("many", None),
+        ("x", "content", "x"), (6, "content", "6"), (0.5, "content", "0.5"), (True, "content", None),
+        (None, "content", None), ({"text": "x"}, "content", "x"), ({"x": 1}, "content", None),
+        ({"a": 1}, "call", '{"a":1}'), ([1], "call", "[1]"), ({}, "call", None), ("{}", "call", "{}"),
     ],
 )  # fmt: skip
-def test_usage(counted: object, usage: Usage | None) -> None:
-    assert read_usage(counted) == usage
+def test_what_is_said_with_a_value(value: Any, slot: Slot, text: str | None) -> None:
+    assert spoken(value, slot) == text
 
 
-@pytest.mark.parametrize(
-    ("response", "rest"),
-    [
-        ({"id": "r", "model": "m", "output": [1], "tools": [{}]}, {}),
-        ({"new": 0, "newer": {}, "newest": {"a": {"b": 0}}}, {}),
-        ({"moderation": {"flagged": True}}, {"moderation": {"flagged": True}}),
-        ({"usage": {"input_tokens": 9, "total_tokens": 9}}, {}),
-        ({"usage": {"web_search_calls": 2, "other": 0}}, {"usage": {"web_search_calls": 2}}),
-        (
-            {"usage": {"input_tokens_details": {"cached_tokens": 6, "audio_tokens": 2}}},
-            {"usage": {"input_tokens_details": {"audio_tokens": 2}}},
-        ),
-        ({"usage": {"input_tokens_details": {"audio_tokens": 0}, "output_tokens_details": None}}, {}),
-        ({"usage": None}, {}),
-    ],
-)
-def test_what_a_response_says_beside_the_answer(response: dict[str, Any], rest: dict[str, Any]) -> None:
-    assert unmapped(response) == rest
+def test_arguments_may_be_an_object() -> None:
+    event, unknown = read({"type": "response.function_call_arguments.done", "arguments": {"a": 1}})
+    assert (event.arguments, unknown) == ('{"a":1}', {})
+    event, unknown = read({"type": "response.output_text.delta", "delta": {"text": "x"}, "mood": 1})
+    assert (event.delta, unknown) == ("x", {"mood": 1})

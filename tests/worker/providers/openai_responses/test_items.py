@@ -1,180 +1,123 @@
-"""The items of a Responses answer as parts: told once, also where another attempt goes on with them."""
+"""Which item an event is about, where ids and places are wrong."""
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
-from msgspec import UNSET
-
-from shared.log.events import Annotation, Delta, Part, PartEnd
 from shared.log.snapshots import PartSoFar
-from worker.providers.openai_responses.event import ENCRYPTION_ORIGIN, PartPlace
-from worker.providers.openai_responses.items import Items
-from worker.providers.provider import ProviderError
-
-TEXT = PartPlace("content", "text")
-SUMMARY = PartPlace("summary", "reasoning")
-CALL = PartPlace("call", "tool_call")
+from worker.providers.openai_responses.items import Items, Wanted
+from worker.providers.openai_responses.parts import Parts
 
 
-def told(items: Items) -> list[tuple[Any, ...]]:
-    """The events since the last look, each as its type, its part and what it says."""
-    lines: list[tuple[Any, ...]] = []
-    for event in items.events:
-        match event:
-            case Part():
-                lines.append(("part", event.part, event.kind))
-            case Delta():
-                lines.append(("delta", event.part, event.delta))
-            case PartEnd():
-                lines.append(("end", event.part))
-            case Annotation():
-                lines.append(("annotation", event.part, event.fields))
-    items.events.clear()
-    return lines
-
-
-def test_nothing_is_there_until_an_item_is() -> None:
-    items = Items("acme")
-    assert not items
-    items.find(0, "msg_1", begins=True)
-    assert items
-    assert Items("acme", [PartSoFar(kind="text", item_id="msg_1")])
+def empty() -> Items:
+    return Items(Parts("acme"))
 
 
 def test_an_item_is_found_by_its_place_although_its_id_changes() -> None:
-    items = Items("acme")
-    first = items.find(0, "msg_1", begins=True)
-    assert items.find(0, "msg_changed") is first
-    assert items.find(1, "msg_1") is not first
-    # One that begins is another if its id is.
-    assert items.find(0, "msg_2", begins=True) is not first
-    # Without a place, the id is what there is.
-    assert items.find(None, "msg_9") is items.find(None, "msg_9")
-    assert items.find(None, None) is items.find(None, "")
+    items = empty()
+    first = items.begin(0, "msg_1", "message")
+    assert items.find(0, "msg_changed", "message") is first
+    assert items.find(0, None, "message") is first
+    assert items.finish(0, "msg_again", "message") is first
+    assert items.find(1, "msg_2", "message") is not first
 
 
-def test_contents_of_an_item_come_one_after_the_other() -> None:
-    items = Items("acme")
-    item = items.find(0, "rs_1", begins=True)
-    for index, text in ((0, "a"), (1, "b")):
-        said = items.part(item, SUMMARY, index, begins=True)
-        items.say(item, said, text)
-        items.say(item, said, "")
-    items.end_all()
-    items.end_all()
-    begun = [event for event in items.events if isinstance(event, Part)]
-    assert [(part.item_id, part.summary) for part in begun] == [("rs_1", True)] * 2
-    assert told(items) == [
-        ("part", 0, "reasoning"), ("delta", 0, "a"), ("end", 0),
-        ("part", 1, "reasoning"), ("delta", 1, "b"), ("end", 1),
+def test_an_item_is_found_by_its_id_although_its_place_changes() -> None:
+    items = empty()
+    first = items.begin(7, "rs_1", "reasoning")
+    assert items.find(8, "rs_1", "reasoning") is first
+    assert items.finish(8, "rs_1", "reasoning") is first
+    first.finished = True
+    second = items.begin(8, "msg_1", "message")
+    assert items.find(8, "msg_1", "message") is second
+
+
+def test_items_that_share_an_id_are_told_apart_by_their_places() -> None:
+    items = empty()
+    first, second = items.begin(0, "x", "message"), items.begin(1, "x", "message")
+    assert first is not second
+    assert [items.find(place, "x", "message") for place in (0, 1)] == [first, second]
+    call = items.begin(2, "x", "function_call", "call_1")
+    assert items.find(2, "x", "function_call") is call
+
+
+def test_items_that_share_a_place_are_told_apart_by_their_ids() -> None:
+    items = empty()
+    first = items.begin(0, "msg_1", "message")
+    second = items.begin(0, "msg_2", "message")
+    assert first is not second
+    assert [items.find(0, id, "message") for id in ("msg_1", "msg_2")] == [first, second]
+
+
+def test_an_item_that_has_ended_has_no_more_pieces() -> None:
+    items = empty()
+    first = items.finish(0, "msg_1", "message")
+    first.finished = True
+    assert first.late
+    assert items.find(0, "msg_2", "message") is not first
+    assert items.begin(0, "msg_1", "message") is not first
+
+
+def test_pieces_come_before_their_item() -> None:
+    items = empty()
+    first = items.find(0, "fc_1", "function_call")
+    assert (first.known, items.begin(0, "fc_1", "mcp_call"), first.type) == (False, first, "mcp_call")
+    nameless = items.find(None, None, "function_call")
+    assert items.begin(None, "fc_2", "function_call") is nameless
+    assert nameless.id == "fc_2"
+
+
+def test_without_id_and_place_it_is_the_newest() -> None:
+    items = empty()
+    first, second = items.begin(None, None, "message"), items.begin(None, "fc_1", "function_call", "call_1")
+    assert items.find(None, None, "message") is first
+    assert items.find(None, None, "function_call", "call_1") is second
+    # Another id is another call, and the same message.
+    assert items.find(None, "fc_2", "function_call") is not second
+    assert items.find(None, "msg_2", "message") is first
+
+
+def test_a_call_is_found_by_its_call_id() -> None:
+    items = empty()
+    first = items.begin(None, None, "function_call", "call_1")
+    first.call_id = "call_1"
+    held = items.find(None, "fc_9", "function_call")
+    assert held is first, "the call has had no id until then"
+    assert items.finish(None, "fc_8", "function_call", "call_1") is first
+    assert items.finish(0, "fc_7", "function_call", "call_2") is not first
+
+
+def wanted(place: int, id: str | None, type: str = "message", call_id: str | None = None, text: str = "") -> Wanted:
+    return Wanted(place, id, type, call_id, text)
+
+
+def test_the_whole_response_has_each_item_once() -> None:
+    items = empty()
+    first, second = items.begin(1, "msg_1", "message"), items.begin(2, "msg_2", "message")
+    assert items.match([wanted(0, "msg_2"), wanted(1, "other"), wanted(2, "msg_1"), wanted(3, "msg_4")]) == [
+        second, None, first, None,
     ]  # fmt: skip
+    assert items.match([wanted(0, "msg_1")]) == [None]
+    assert items.add("msg_5", "message").late
 
 
-def test_a_part_that_has_ended_does_not_grow_but_another_begins() -> None:
-    items = Items("acme")
-    item = items.find(0, "msg_1", begins=True)
-    said = items.part(item, TEXT)
-    items.end(said)
-    assert items.part(item, TEXT) is said
-    again = items.part(item, TEXT, grows=True)
-    assert again is not said
-    assert told(items) == [("part", 0, "text"), ("end", 0), ("part", 1, "text")]
+def test_calls_that_differ_are_not_matched_by_order() -> None:
+    items = empty()
+    first = items.begin(0, "fc_1", "function_call", "call_1")
+    first.call_id = "call_1"
+    assert items.match([wanted(0, "fc_1", "function_call", "call_2")]) == [None]
+    assert items.match([wanted(5, "fc_9", "function_call", "call_1")]) == [first]
 
 
-def test_a_call_has_its_name_and_its_id() -> None:
-    items = Items("acme")
-    item = items.find(0, "fc_1", begins=True)
-    items.part(item, CALL, call_id="call_1", name="rain", executor="client")
-    (begun,) = items.events
-    assert isinstance(begun, Part)
-    assert (begun.call_id, begun.name, begun.executor, begun.media_type) == ("call_1", "rain", "client", UNSET)
-    nameless = items.find(1, "ws_1", begins=True)
-    items.part(nameless, CALL)
-    begun = items.events[-1]
-    assert isinstance(begun, Part)
-    assert (begun.call_id, begun.name, begun.executor) == ("ws_1", "", "provider")
-
-
-@pytest.mark.parametrize(
-    ("heard", "whole", "rest", "same"),
-    [
-        ("The sky", "The sky", "", True),
-        ("The", "The sky", " sky", True),
-        ("", "The sky", "The sky", True),
-        ("The sky", "The sea", "", False),
-        ("The sky", None, "", True),
-        ("The sky", "", "", True),
-        ("\ud83d", "\ufffd!", "!", True),
-    ],
-)
-def test_what_is_said_once_more_adds_what_had_not_come(heard: str, whole: Any, rest: str, same: bool) -> None:
-    items = Items("acme")
-    item = items.find(0, "msg_1", begins=True)
-    said = items.part(item, TEXT)
-    items.say(item, said, heard)
-    told(items)
-    assert items.complete(item, said, whole) is same
-    assert told(items) == ([("delta", 0, rest)] if rest else [])
-    if whole and same:
-        assert items.complete(item, said, f"{whole} and more")
-        assert told(items) == [], "the whole of it is said once"
-
-
-def test_what_is_encrypted_says_whose_it_is() -> None:
-    items = Items("acme")
-    said = items.part(items.find(0, "rs_1", begins=True), SUMMARY)
-    items.end(said, encrypted="b3A=")
-    end = items.events[-1]
-    assert isinstance(end, PartEnd)
-    assert (end.encrypted, end.provider) == ("b3A=", ENCRYPTION_ORIGIN)
-
-
-def earlier(**fields: Any) -> PartSoFar:
-    return PartSoFar(**({"kind": "text", "item_id": "msg_1", "pieces": ["The "]} | fields))
-
-
-def test_a_part_that_broke_off_goes_on_as_itself() -> None:
-    items = Items("acme", [earlier()])
-    item = items.find(0, "msg_1")
-    assert (item.known, item.resumed) == (True, True)
-    said = items.part(item, TEXT, grows=True)
-    assert said.earlier is not None
-    assert not said.ended
-    items.say(item, said, "sky")
-    begun = items.events[0]
-    assert isinstance(begun, Part)
-    assert (begun.resumes, begun.item_id) == (True, "msg_1")
-    assert items.complete(item, said, "The sky.")
-    items.end_all()
-    assert told(items) == [("part", 0, "text"), ("delta", 0, "sky"), ("delta", 0, "."), ("end", 0)]
-
-
-def test_a_citation_in_it_is_counted_on() -> None:
-    items = Items("acme", [earlier(annotations=[{"url": "a"}])])
-    item = items.find(0, "msg_1")
-    said = items.part(item, TEXT)
-    assert said.cited == 1
-    items.cite(item, said, {"url": "b"})
-    assert said.cited == 2
-    assert told(items) == [("part", 0, "text"), ("annotation", 0, {"url": "b"})]
-
-
-def test_what_does_not_fit_what_broke_off_is_over_for_good() -> None:
-    items = Items("acme", [earlier()])
-    item = items.find(0, "msg_1")
-    with pytest.raises(ProviderError) as caught:
-        items.complete(item, items.part(item, TEXT), "Another answer")
-    assert (caught.value.code, caught.value.over) == ("invalid_response", True)
-    # Another content, whose beginning nobody heard, while the first was to go on.
-    with pytest.raises(ProviderError) as caught:
-        items.part(item, TEXT, 1)
-    assert caught.value.over
-    assert items.part(item, TEXT, 1, begins=True)
-
-
-def test_parts_that_had_ended_are_told_again_only_as_ended() -> None:
-    items = Items("acme", [earlier(ended=True), earlier(kind="reasoning", summary=True, item_id="rs_1")])
-    items.end_all()
-    assert told(items) == [("part", 0, "reasoning"), ("end", 0)]
+def test_items_of_an_earlier_attempt() -> None:
+    sofar = [
+        PartSoFar(kind="text", item_id="msg_1", pieces=["a"]),
+        PartSoFar(kind="tool_call", item_id="fc_1", call_id="call_1", name="rain", executor="client"),
+        PartSoFar(kind="tool_call", item_id="ws_1", name="web_search", executor="provider"),
+        PartSoFar(kind="text", item_id="msg_1", pieces=["b"]),
+    ]
+    items = Items(Parts("acme"), sofar)
+    message = items.find(0, "msg_1", "message")
+    assert (message.known, message.resumed, [said.text for said in message.parts]) == (True, True, ["a", "b"])
+    assert items.begin(0, "msg_1", "message") is message
+    call = items.find(1, "fc_1", "function_call")
+    assert (call.type, call.call_id, call.name) == ("function_call", "call_1", "rain")
+    assert items.find(2, "ws_1", "web_search_call").type == "web_search_call"

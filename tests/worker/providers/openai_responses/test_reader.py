@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from openai import AsyncOpenAI
 
-from shared.config.protocols import Protocol
 from shared.log.events import Delta, Part, PartEnd, Raw, Response, Usage, UsageReport
-from shared.request.generation_request import GenerationRequest
+from tests.worker.providers.openai_responses.conftest import Read
 from tests.worker.providers.openai_responses.responses_stream import CITED, COUNTED, Script, output_text, rich
-from tests.worker.providers.upstream import Outcome, Reply, Upstream, outcome
-from worker.providers.provider import Provider
-
-Read = Callable[..., Any]
-
-
-@pytest.fixture
-def read(
-    upstream: Upstream, adapter: Callable[[Protocol, str], Provider], ask: Callable[..., GenerationRequest]
-) -> Read:
-    """Serves a script, or bytes, and gives what the adapter makes of it."""
-    provider = adapter("openai-responses", upstream.url)
-
-    async def serve(script: Script | bytes, **reply: Any) -> Outcome:
-        upstream.reply = Reply([script if isinstance(script, bytes) else script.body], **reply)
-        return await outcome(provider, ask())
-
-    return serve
+from tests.worker.providers.upstream import End, Outcome, Upstream
+from worker.providers.call_times import CallTimes
 
 
 def begun() -> Script:
@@ -468,3 +450,131 @@ async def test_the_sdk_accumulates_the_same(read: Read, upstream: Upstream) -> N
     check(got, response)
     assert got.completed.response_id == response.id
     assert COUNTED["total_tokens"] == response.usage.total_tokens
+
+
+# Ends under other names, and errors of all shapes.
+
+
+RESPONSE = {
+    "id": "resp_9", "object": "response", "status": "completed", "model": "m", "error": None,
+    "output": [{"type": "message", "id": "msg_1", "content": [output_text("Hello")]}], "usage": COUNTED,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("kind", ["response.done", "response.finished", "RESPONSE.COMPLETED", "done", ""])
+async def test_an_end_of_another_name(read: Read, kind: str, streamed: bool) -> None:
+    script = begun()
+    if streamed:
+        script.message(output_text("Hello"))
+    got = await read(script.add(kind, response=RESPONSE))
+    assert [part["text"] for part in got.parts()] == ["Hello"]
+    assert (got.completed.finish_reason, got.completed.usage) == ("stop", Usage(4, 2, 1))
+
+
+@pytest.mark.parametrize("response", [{}, {"response": None}, {"response": {}}])
+async def test_an_end_without_a_response(read: Read, response: Any) -> None:
+    got = await read(begun().message(output_text("Hello")).add("response.done", **response))
+    assert (got.error, got.completed.finish_reason, got.completed.usage) == (None, "stop", None)
+
+
+@pytest.mark.parametrize("frame", ["%s", "data: %s\n\n", "event: response.completed\ndata: %s\n\n", "[%s]"])
+async def test_a_response_in_one_document(read: Read, frame: str) -> None:
+    body = (frame % json.dumps(RESPONSE)).encode()
+    got = await read(body, headers={"content-type": "application/json"})
+    assert [part["text"] for part in got.parts()] == ["Hello"]
+    assert (got.response.response_id, got.response.model, got.completed.usage) == ("resp_9", "m", Usage(4, 2, 1))
+    assert got.raw() == []
+
+
+@pytest.mark.parametrize("status", ["in_progress", "queued"])
+async def test_a_document_that_is_not_complete(read: Read, status: str) -> None:
+    got = await read(json.dumps({**RESPONSE, "status": status}).encode())
+    assert (got.failure.code, got.parts()) == ("incomplete_stream", [])
+
+
+async def test_the_beginning_is_no_end_whatever_its_status(read: Read) -> None:
+    script = Script().add("response.created", response=RESPONSE).message(output_text("Hello"))
+    assert (await read(script)).failure.code == "incomplete_stream"
+    assert [part["text"] for part in (await read(script.end())).parts()] == ["Hello"]
+
+
+@pytest.mark.parametrize("text", ['{"type": "ping"}', "{}", "ping", '{"type": "response.heartbeat"}'])
+async def test_keep_alives_say_nothing(read: Read, text: str) -> None:
+    word = f"data: {text}\n\n".encode()
+    got = await read(word + begun().message(output_text("Hello")).body + word + Script().end().body)
+    assert (got.raw(), [part["text"] for part in got.parts()]) == ([], ["Hello"])
+
+
+FAILED: dict[str, Any] = {"id": "resp_1", "status": "failed", "error": None, "output": [], "usage": None}
+RATE = {"type": "too_many_requests", "code": "rate_limit_exceeded", "message": "SECRET", "param": None}
+FILTER = {"type": "invalid_request_error", "code": "content_filter", "message": "SECRET", "param": "prompt"}
+
+
+@pytest.mark.parametrize("how", [{"error": None}, {"error": {}}, {"error": {"code": None, "message": ""}}, {}])
+@pytest.mark.parametrize("end", ["complete", "hang"])
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        ({"error": RATE}, ("rate_limit", True)),
+        (RATE, ("rate_limit", True)),
+        ({"error": FILTER}, ("content_filter", False)),
+        (None, ("provider_error", True)),
+    ],
+)
+@pytest.mark.parametrize("times", [CallTimes(after_finish_s=0.2)])
+async def test_a_failure_whose_cause_is_in_the_event_behind_it(
+    read: Read, how: Any, end: End, error: Any, expected: tuple[str, bool]
+) -> None:
+    script = begun().add("response.failed", response={k: v for k, v in FAILED.items() if k != "error"} | how)
+    if error is not None:
+        script.add("error", **({"error": error["error"]} if "error" in error else {**error, "type": "error"}))
+    got = await read(script, end)
+    assert (got.failure.code, got.failure.retryable) == expected
+    assert got.failure.over or error is not None
+    assert "SECRET" not in f"{got.failure} {got.events}"
+
+
+@pytest.mark.parametrize("rest", [b"data: [DONE]\n\n", b": ping\n\n", b""])
+@pytest.mark.parametrize("times", [CallTimes(after_finish_s=600.0)])
+async def test_a_failure_without_a_cause_is_one_at_the_end(read: Read, rest: bytes) -> None:
+    got = await read(begun().add("response.failed", response=FAILED).body + rest)
+    assert (got.failure.code, got.failure.retryable, got.failure.over) == ("provider_error", True, True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"error": RATE}, "rate_limit"),
+        ({"response": None, "error": RATE}, "rate_limit"),
+        ({"code": "rate_limit_exceeded", "message": "SECRET"}, "rate_limit"),
+        ({"response": {**FAILED, "incomplete_details": {"reason": "content_filter"}}}, "content_filter"),
+        ({"response": {**FAILED, "error": "SECRET"}}, "provider_error"),
+    ],
+)
+async def test_where_a_failure_says_its_cause(read: Read, fields: Any, code: str) -> None:
+    got = await read(begun().add("response.failed", **fields), "hang")
+    assert (got.failure.code, got.failure.over) == (code, True)
+    assert "SECRET" not in str(got.failure)
+
+
+@pytest.mark.parametrize(
+    "frame", ["data: %s\n\n", "event: error\ndata: %s\n\n", "error: %s\n\n", "data: [%s]\n\n", "%s\n\n"]
+)
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        ({"error": {"message": "SECRET", "code": 429}}, "rate_limit"),
+        ({"error": "SECRET"}, "provider_error"),
+        ({"code": 401, "message": "SECRET"}, "authentication"),
+        ({"type": "error", "error": {"type": "overloaded_error", "message": "SECRET"}}, "overloaded"),
+        ({"type": "response.error", "code": "rate_limit_exceeded", "message": "SECRET"}, "rate_limit"),
+        ({"type": "response.output_text.delta", "error": {"code": 503, "message": "SECRET"}}, "overloaded"),
+        ({"type": "response.output_item.done", "error": {"code": 503, "message": "SECRET"}}, "overloaded"),
+        ({"detail": "SECRET"}, "provider_error"),
+    ],
+)
+async def test_an_error_is_never_raw(read: Read, frame: str, error: Any, code: str) -> None:
+    got = await read(begun().message(output_text("x")).body + (frame % json.dumps(error)).encode())
+    assert (got.failure.code, got.raw()) == (code, [])
+    assert "SECRET" not in f"{got.failure} {got.events}"

@@ -139,6 +139,7 @@ def test_reasoning_goes_back_where_it_is_ours(
 
 SCHEMA = {"type": "object", "properties": {"x": {"type": "integer"}}}
 FUNCTION = {"name": "rain", "description": "Rain.", "parameters": SCHEMA, "strict": True}
+WEB_SEARCH = {"extra": {"acme": {"tools": [{"type": "web_search"}]}}}
 
 
 @pytest.mark.parametrize(
@@ -166,11 +167,13 @@ FUNCTION = {"name": "rain", "description": "Rain.", "parameters": SCHEMA, "stric
                 ]
             },
         ),
-        ({"tool_choice": "required"}, {"tool_choice": "required"}),
+        ({"tool_choice": "required", **WEB_SEARCH}, {"tool_choice": "required"}),
         (
-            {"tool_choice": {"type": "function", "function": {"name": "rain"}}},
+            {"tool_choice": {"type": "function", "function": {"name": "rain"}}, **WEB_SEARCH},
             {"tool_choice": {"type": "function", "name": "rain"}},
         ),
+        # Without anything to choose from it means nothing.
+        ({"tool_choice": "auto", "tools": []}, {}),
         ({"response_format": {"type": "text"}}, {"text": {"format": {"type": "text"}}}),
         ({"response_format": {"type": "json_object"}}, {"text": {"format": {"type": "json_object"}}}),
         (
@@ -192,6 +195,32 @@ FUNCTION = {"name": "rain", "description": "Rain.", "parameters": SCHEMA, "stric
 def test_fields(ask: Ask, fields: dict[str, Any], expected: dict[str, Any]) -> None:
     request = ask(**fields)
     assert written(request) == written(ask()) | expected
+
+
+def test_an_answer_goes_back_in_its_own_order(ask: Ask) -> None:
+    def thought(id: str, part: int, **fields: Any) -> dict[str, Any]:
+        return {"item_id": id, "part": part, "provider": "openai", **fields}
+
+    def call(id: str, part: int) -> dict[str, Any]:
+        return {"id": id, "function": {"name": "rain", "arguments": "{}"}, "part": part}
+
+    answer = {
+        "role": "assistant",
+        "reasoning": [
+            thought("rs_1", 0, text="a", summary=True),
+            thought("rs_1", 1, text="b", summary=True, encrypted="MQ=="),
+            thought("rs_2", 3, encrypted="Mg=="),
+        ],
+        "content": [{"type": "text", "text": "x", "part": 4}, {"type": "text", "text": "y", "part": 5}],
+        "refusal": "no",
+        "tool_calls": [call("c2", 2), call("c6", 6), call("c7", 7)],
+    }
+    items = written(ask(messages=[answer]))["input"]
+    assert [item.get("id") or item.get("call_id") or item["type"] for item in items] == [
+        "rs_1", "c2", "rs_2", "message", "c6", "c7",
+    ]  # fmt: skip
+    assert [summary["text"] for summary in items[0]["summary"]] == ["a", "b"]
+    assert [content["type"] for content in items[3]["content"]] == ["output_text", "output_text", "refusal"]
 
 
 def test_what_is_stored(ask: Ask) -> None:

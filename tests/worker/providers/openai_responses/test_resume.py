@@ -190,3 +190,35 @@ def test_a_half_of_a_pair_waits_with_its_number() -> None:
         attempts = [entries[:cut]]
         attempts.append(continued(script, attempts))
         assert shape(attempts) == expected, cut
+
+
+@pytest.mark.parametrize("named_first", [False, True])
+def test_a_call_that_waited_for_its_name_is_whole_or_it_starts_over(named_first: bool) -> None:
+    """What waits has no number in the log: who reads on may have missed it, and must see that."""
+    item = {"id": "fc_1", "type": "function_call", "call_id": "call_1", "name": "rain", "arguments": '{"a": 1}'}
+    script = Script().begin()
+    if named_first:
+        script.add("response.output_item.added", output_index=0, item={**item, "call_id": None, "arguments": ""})
+    for piece in ('{"a"', ": 1}"):
+        script.add("response.function_call_arguments.delta", output_index=0, item_id="fc_1", delta=piece)
+        script.add("response.output_text.delta", output_index=1, item_id="msg_1", delta="x")
+    script.add("response.output_item.done", output_index=0, item=item)
+    script.output = [item, {"id": "msg_1", "type": "message", "content": [output_text("xx")]}]
+    entries = written(events_of(script.end().body), 1)
+    expected = shape([entries])["parts"]
+    assert [part[-1] for part in sorted(expected)] == [b"xx", b'{"a": 1}']
+    went_on = 0
+    for cut in range(2, len(entries)):
+        attempts = [entries[:cut]]
+        try:
+            attempts.append(continued(script, attempts))
+        except ProviderError as caught:
+            error: ProviderError | None = caught
+        else:
+            error = None
+        if error is None:
+            went_on += 1
+            assert sorted(shape(attempts)["parts"]) == sorted(expected), cut
+        else:
+            assert error.over
+    assert went_on

@@ -1,0 +1,87 @@
+"""An answer in Anthropic's blocks becomes one of ours."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from anthropic.types import Message
+
+from shared.request.answer_order import in_order
+from shared.request.dumped_blocks import put_in_place
+from shared.request.generation_request import MAX_PARTS, AssistantMessage, GenerationRequest, ToolCall
+from shared.request.request_json import read
+
+THINKING = {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"}
+REDACTED = {"type": "redacted_thinking", "data": "ZGF0YQ=="}
+TEXT = {"type": "text", "text": "Let me look."}
+CALL = {"type": "tool_use", "id": "toolu_1", "name": "rain", "input": {"x": "é"}}
+
+
+def test_an_answer_of_anthropics_sdk_goes_back_as_it_is() -> None:
+    answer = Message.model_validate(
+        {
+            "id": "msg_1",
+            "type": "message",
+            "role": "assistant",
+            "model": "m",
+            "content": [THINKING, REDACTED, TEXT, CALL],
+            "stop_reason": "tool_use",
+            "stop_sequence": None,
+            "usage": {"input_tokens": 1, "output_tokens": 1},
+        }
+    )
+    expected = {
+        "role": "assistant",
+        "content": [TEXT],
+        "reasoning": [
+            {"text": "Hm.", "signature": "c2ln", "provider": "anthropic"},
+            {"encrypted": "ZGF0YQ==", "provider": "anthropic"},
+        ],
+        "tool_calls": [{"id": "toolu_1", "function": {"name": "rain", "arguments": '{"x":"é"}'}}],
+    }
+    body = {"model": "a/b", "messages": [answer.model_dump()]}
+    assert read(json.dumps(body).encode(), MAX_PARTS) == GenerationRequest.model_validate(
+        {"model": "a/b", "messages": [expected]}
+    )
+
+
+def test_thinking_that_nobody_signed_is_plain() -> None:
+    message = {"role": "assistant", "content": [{"type": "thinking", "thinking": "Hm.", "signature": ""}, TEXT]}
+    assert put_in_place(message)
+    assert message == {"role": "assistant", "content": [TEXT], "reasoning": [{"text": "Hm."}]}
+
+
+def test_another_order_is_kept_by_places() -> None:
+    blocks = [THINKING, CALL, REDACTED, TEXT, {**CALL, "id": "toolu_2"}]
+    request = read(
+        json.dumps({"model": "a/b", "messages": [{"role": "assistant", "content": blocks}]}).encode(), MAX_PARTS
+    )
+    (message,) = request.messages
+    assert isinstance(message, AssistantMessage)
+    said = [one.id if isinstance(one, ToolCall) else getattr(one, "encrypted", None) or one.text
+            for one in in_order(message)]  # fmt: skip
+    assert said == ["Hm.", "toolu_1", "ZGF0YQ==", "Let me look.", "toolu_2"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"content": "x"},
+        {"content": [TEXT]},
+        {"content": None},
+        {"content": [{"type": "new"}]},
+        {"content": [THINKING, {"type": "new"}]},
+        {"content": [THINKING, "x"]},
+        {"content": [{"type": "tool_use", "id": "toolu_1"}]},
+        {"content": [CALL], "tool_calls": [{}]},
+        {"content": [THINKING], "reasoning": [{"text": "x"}]},
+    ],
+)
+def test_anything_else_stays(fields: dict[str, Any]) -> None:
+    message = {"role": "assistant", **fields}
+    before = copy.deepcopy(message)
+    assert not put_in_place(message)
+    assert message == before

@@ -1,0 +1,64 @@
+"""An earlier answer as Messages has it (API reference: "Create a Message"): blocks in the order of the answer."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from shared.config.provider_settings import ProviderSettings
+from shared.request.answer_order import Refusal, in_order
+from shared.request.blank_texts import has_text
+from shared.request.generation_request import AssistantMessage, Reasoning, TextPart, ToolCall
+from worker.providers.anthropic.reader import SIGNATURE_ORIGIN
+
+_MAKER = "anthropic.com"
+
+
+def takes_unsigned(model: str, endpoint: ProviderSettings | None) -> bool:
+    """Says whether thinking goes back that nobody has signed.
+
+    DeepSeek and Kimi demand it ("The `content[].thinking` in the thinking mode must be passed back"), Claude refuses
+    it: at Anthropic's own address, and by its name at any other, as gateways, Bedrock and Vertex have it.
+    """
+    host = (urlsplit(endpoint.address).hostname or "") if endpoint is not None else _MAKER
+    return not (host == _MAKER or host.endswith(f".{_MAKER}") or "claude" in model.lower())
+
+
+def answer_blocks(message: AssistantMessage, *, unsigned: bool) -> list[dict[str, Any]]:
+    """Returns an answer's blocks; of its reasoning only what is this protocol's own, and with `unsigned` plain text."""
+    blocks: list[dict[str, Any]] = []
+    for said in in_order(message):
+        if isinstance(said, Reasoning):
+            blocks += _thought(said, unsigned)
+        elif isinstance(said, ToolCall):
+            blocks.append(_call(said))
+        else:
+            blocks += texts(said.text if isinstance(said, Refusal) else [said])
+    return blocks
+
+
+def texts(content: str | Sequence[TextPart]) -> list[dict[str, Any]]:
+    """Returns text blocks, and no blank ones, which the protocol refuses."""
+    said = [content] if isinstance(content, str) else [part.text for part in content]
+    return [{"type": "text", "text": text} for text in said if has_text(text)]
+
+
+def _call(call: ToolCall) -> dict[str, Any]:
+    return {
+        "type": "tool_use",
+        "id": call.id,
+        "name": call.function.name,
+        "input": json.loads(call.function.arguments or "{}"),
+    }
+
+
+def _thought(item: Reasoning, unsigned: bool) -> list[dict[str, Any]]:
+    """Returns thinking as it came: what is opaque only to whom it is of."""
+    if item.provider is None and unsigned:
+        # Empty, as clients have it that put such a block together: the field is a required one.
+        return [{"type": "thinking", "thinking": item.text, "signature": ""}]
+    if item.provider != SIGNATURE_ORIGIN:
+        return []
+    if item.encrypted:
+        return [{"type": "redacted_thinking", "data": item.encrypted}]
+    return [{"type": "thinking", "thinking": item.text, "signature": item.signature}] if item.signature else []
