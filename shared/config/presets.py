@@ -70,7 +70,12 @@ PRESETS: dict[str, Preset] = {
         "https://api.mistral.ai/v1",
         first_model="mistral/mistral-small-latest",
         # Refused as an unknown field; the last chunk has the usage in any case.
-        quirks={"stream_options": False, "seed_field": "random_seed", "prefill": "mistral"},
+        quirks={
+            "stream_options": False,
+            "seed_field": "random_seed",
+            "prefill": "mistral",
+            "reasoning": "thinking",
+        },
     ),
     "together": Preset("TOGETHER", "https://api.together.xyz/v1", first_model="together/openai/gpt-oss-120b"),
     "vllm": Preset(

@@ -71,11 +71,11 @@ class ProviderSettings(CheckedModel):
         description="Chat only: whether it knows the role `developer`, which is else sent as `system`. Defaults to "
         "true at OpenAI, false elsewhere.",
     )
-    reasoning: Literal["effort", "reasoning_content", "reasoning", "openrouter", "litellm"] = Field(
+    reasoning: Literal["effort", "reasoning_content", "reasoning", "openrouter", "litellm", "thinking"] = Field(
         default="effort",
         description="Chat only: how it takes reasoning. All take `reasoning_effort`; `reasoning_content`, `reasoning` "
         "(the field's newer name: vLLM, Cerebras) and `litellm` also an earlier answer's reasoning, `openrouter` that "
-        "and a budget, in fields of their own. Defaults to `effort`.",
+        "and a budget, in fields of their own, `thinking` as a list in the content (Mistral). Defaults to `effort`.",
     )
 
     background: bool = Field(

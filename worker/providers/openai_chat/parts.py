@@ -1,19 +1,14 @@
 """The parts of a Chat Completions answer, whose protocol has none: where one starts and where it ends."""
 
-import json
 from typing import Any
 
 from msgspec import UNSET, Struct
 
-from shared.log.events import Annotation, Delta, Part, PartEnd, PartKind, Raw
+from shared.log.events import Annotation, Delta, Part, PartEnd, PartKind
 from shared.request.generation_request import data_of, is_data
 from worker.providers.base64_stream import Base64Stream
-from worker.providers.call_ids import made_up
-from worker.providers.finish_reasons import is_json
-from worker.providers.openai_chat.chunk import PROTOCOL, Function, ToolCallDelta
+from worker.providers.openai_chat.calls import Calls
 from worker.providers.openai_chat.reasoning import Thought
-from worker.providers.openai_chat.thought_signature import Signature
-from worker.providers.openai_chat.thought_signature import read as read_signature
 from worker.providers.provider import ProviderEvent
 
 
@@ -37,13 +32,9 @@ class ChatParts:
 
     def __init__(self) -> None:
         self.events: list[ProviderEvent] = []
-        self.called = False
+        self.calls = Calls()
         self._count = 0
         self._said: _Said | None = None
-        self._calls: dict[int, tuple[str | None, int]] = {}
-        self._open: list[int] = []
-        self._arguments: dict[int, list[str]] = {}
-        self._signatures: dict[int, Signature] = {}
         self._sound: tuple[int, Base64Stream] | None = None
 
     def say(self, kind: PartKind, text: str) -> None:
@@ -91,57 +82,24 @@ class ChatParts:
             self.events.append(Part(part=self._sound[0], kind="file", item_id=item_id or UNSET))
         self._play(self._sound[1].feed(piece))
 
-    def call(self, call: ToolCallDelta) -> None:
-        """Adds a tool call, or a fragment of one."""
-        function = call.function or Function()
-        index = self._index_of(call)
-        known = self._calls.get(index)
-        if known is None or (call.id and known[0] and call.id != known[0]):
-            # Also where the index repeats: some endpoints give every call index 0 and an id of its own.
-            self._hush()
-            part = self._next()
-            self._calls[index] = known = (call.id, part)
-            self._open.append(part)
-            self.called = True
-            self.events.append(
-                Part(
-                    part=part,
-                    kind="tool_call",
-                    call_id=call.id or made_up(part),
-                    name=function.name or "",
-                    executor="client",
-                )
-            )
-        if arguments := function.arguments:
-            text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
-            self._arguments.setdefault(known[1], []).append(text)
-            self.events.append(Delta(part=known[1], kind="tool_call", delta=text))
-        if call.extra_content:
-            self._sign(known[1], index, call.extra_content)
+    @property
+    def hears(self) -> bool:
+        """Says whether there is any sound."""
+        return self._sound is not None
 
-    def calls_are_whole(self) -> bool:
-        """Says whether the arguments of each call are JSON, if there are any."""
-        return all(is_json("".join(pieces)) for pieces in self._arguments.values())
+    def begin(self) -> int:
+        """Returns the number of a new part, and ends the one that is open."""
+        self._hush()
+        return self._next()
 
     def end(self) -> None:
         """Ends all parts. Raises ValueError where sound was cut."""
+        self.calls.settle(self)
         self._hush()
-        self.events += [self._end_of(part) for part in self._open]
+        self.calls.end(self)
         if self._sound is not None:
             self._play(self._sound[1].finish())
             self.events.append(PartEnd(part=self._sound[0]))
-
-    def _sign(self, part: int, index: int, extra_content: Any) -> None:
-        if (signature := read_signature(extra_content)) is not None:
-            self._signatures[part] = signature
-        else:
-            call = {"index": index, "extra_content": extra_content}
-            self.events.append(Raw(protocol=PROTOCOL, data={"delta": {"tool_calls": [call]}}))
-
-    def _end_of(self, part: int) -> PartEnd:
-        if (signed := self._signatures.get(part)) is None:
-            return PartEnd(part=part)
-        return PartEnd(part=part, signature=signed.signature, provider=signed.provider)
 
     def _play(self, ready: str) -> None:
         assert self._sound is not None
@@ -178,13 +136,3 @@ class ChatParts:
     def _next(self) -> int:
         self._count += 1
         return self._count - 1
-
-    def _index_of(self, call: ToolCallDelta) -> int:
-        """Returns the call's index; where the endpoint leaves it out, a new id means the next call, none the last."""
-        if call.index is not None:
-            return call.index
-        for index, (call_id, _) in self._calls.items():
-            if call.id and call.id == call_id:
-                return index
-        latest = max(self._calls, default=-1)
-        return latest + 1 if call.id or latest < 0 else latest

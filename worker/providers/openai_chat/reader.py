@@ -1,25 +1,33 @@
 """Reading a Chat Completions stream (API reference: `chat.completion.chunk`) and its dialects."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import UNSET, UnsetType, to_builtins
 
-from shared.log.events import Completed, Raw, Response, Usage, UsageReport
+from shared.log.events import Completed, Part, Raw, Response, Usage, UsageReport
 from shared.sse_decoder import ServerSentEvent
-from worker.providers.error_shapes import failure_in, is_error
+from worker.providers.error_shapes import is_error
 from worker.providers.errors import from_event, problem
 from worker.providers.finish_reasons import Finish, meaning, reason_of
 from worker.providers.openai_chat import usage as openai_chat_usage
-from worker.providers.openai_chat.chunk import PROTOCOL, ChatChunk, ChunkDelta, ToolCallDelta, read_chunk
+from worker.providers.openai_chat.asides import About
+from worker.providers.openai_chat.choices import Choices
+from worker.providers.openai_chat.chunk import PROTOCOL, ChatChunk, Choice, read_chunk
+from worker.providers.openai_chat.failures import failure_beside
+from worker.providers.openai_chat.message import MessageReader
 from worker.providers.openai_chat.parts import ChatParts
-from worker.providers.openai_chat.reasoning import Thought, read_block, read_detail
 from worker.providers.provider import ProviderEvent
+
+_HELD = Part(part=0, kind="tool_call")
+"""Stands for what was said and waits to be added."""
 
 
 class ChatReader:
     """The state of one answer.
 
-    What is unknown in a message is a raw event each time, what is unknown about it only when it changes.
+    What is unknown in a message is a raw event each time, what is unknown about it only when it changes, and what
+    changes with every token once more at the end.
     """
 
     def __init__(self, name: str) -> None:
@@ -27,44 +35,58 @@ class ChatReader:
         self.request_id: str | UnsetType = UNSET
         self._name = name
         self._parts = ChatParts()
+        self._message = MessageReader(name, self._parts)
+        self._choices = Choices()
         self._response = Response()
         self.finish_reason = Finish()
         self._usage: Usage | None = None
         self._unmapped_usage: dict[str, Any] = {}
-        self._about: dict[str, Any] = {}
+        self._about = About()
 
     def read(self, event: ServerSentEvent, events: list[ProviderEvent]) -> None:
         self._parts.events = events
-        before, reason = len(events), None
+        self._parts.calls.held = False
+        before = len(events)
         chunk, said, about = read_chunk(self._name, event.data)
-        if (error := chunk.failure()) and is_error(error):
+        if (chunk.error is not None or chunk.x_groq is not None) and is_error(error := chunk.failure()):
             raise from_event(self._name, error)
-        if chunk.choices is None and (failure := failure_in(self._name, about | {"object": chunk.object})) is not None:
-            raise failure
+        if about or said or not chunk.choices:
+            self._look_beside(chunk, said, about)
         self._announce(chunk, events)
-        for choice in chunk.choices or ():
-            if choice.index:
-                self._raw(choices=[to_builtins(choice)])
-                continue
-            if choice.delta is not None:
-                self._grow(choice.delta)
-            if choice.finish_reason:
-                reason = reason_of(self._name, choice.finish_reason)
-            about |= choice.about()
+        reason, counted = None, chunk.counted()
+        if choices := chunk.choices:
+            taken, others = self._choices.take(choices)
+            if len(taken) == 1 and taken[0].is_plain and not others:
+                choice = taken[0]
+                if (delta := choice.delta) is not None:
+                    self._message.grow(delta)
+                    counted = counted or delta.usage
+                    if delta.error is not None:
+                        self._check(choice)
+                if choice.finish_reason:
+                    reason = reason_of(self._name, choice.finish_reason)
+            else:
+                reason, counts = self._hear(taken, others, about)
+                counted = counted or counts
         if said:
-            self._raw(delta=said)
+            self._message.keep(**said)
         about |= chunk.about()
-        if changed := {name: value for name, value in about.items() if self._about.get(name) != value}:
-            self._about |= changed
-            self._raw(**changed)
-        if (counted := chunk.counted()) is not None:
+        if about and (told := self._about.read(about)):
+            self._raw(**told)
+        if counted:
             self._count(counted, events)
+        waiting = self._choices.waits
+        if waiting is not None and waiting.finish_reason:
+            reason = reason_of(self._name, waiting.finish_reason)
         if reason or self.finish_reason.reason:
-            self.finish_reason.read(reason, events[before:], counts=counted is not None)
+            held = self._parts.calls.held or waiting is not None
+            added = [*events[before:], _HELD] if held else events[before:]
+            self.finish_reason.read(reason, added, counts=bool(counted))
 
     def done(self, events: list[ProviderEvent]) -> None:
         """Implements `AnswerReader.done`: without a finish reason before it, the answer is not whole."""
         self._parts.events = events
+        self._settle()
         self._end(events)
 
     def finish(self, unfinished: bytes, events: list[ProviderEvent]) -> None:
@@ -73,11 +95,53 @@ class ChatReader:
         Some compatible endpoints never send `[DONE]`: the answer is whole if its finish reason came, and no event that
         may have said more of it was cut.
         """
-        self.finish_reason.check(self._name, unfinished, "finish_reason")
-        if meaning(self.finish_reason.reason, called=True) != "length" and not self._parts.calls_are_whole():
-            raise problem(self._name, "incomplete_stream", "half of a tool call")
         self._parts.events = events
+        self._settle()
+        self.finish_reason.check(self._name, unfinished, "finish_reason")
+        if meaning(self.finish_reason.reason, called=True) != "length" and not self._parts.calls.are_whole:
+            raise problem(self._name, "incomplete_stream", "half of a tool call")
         self._end(events)
+
+    def _hear(self, taken: Sequence[Choice], others: Sequence[Choice], about: dict[str, Any]) -> tuple[str | None, Any]:
+        """Adds what the answer's choice says, and returns its finish reason and counts."""
+        reason, counted = None, None
+        for choice in others:
+            choice.error = None
+            self._raw(choices=[to_builtins(choice)])
+        for choice in taken:
+            if (delta := choice.said) is not None:
+                self._message.grow(delta)
+                counted = counted or delta.usage
+            if choice.message is not None:
+                about |= self._message.reconcile(choice.message)
+            self._check(choice)
+            if choice.finish_reason:
+                reason = reason_of(self._name, choice.finish_reason) or reason
+            about |= choice.about()
+            if tokens := choice.tokens():
+                self._raw(**tokens)
+            counted = counted or choice.usage
+        return reason, counted
+
+    def _look_beside(self, chunk: ChatChunk, said: dict[str, Any], about: dict[str, Any]) -> None:
+        """Raises the error that a chunk is although it is not named so."""
+        if (failure := failure_beside(self._name, chunk, said, about)) is not None:
+            raise failure
+
+    def _check(self, choice: Choice) -> None:
+        """Raises the error that a choice, or what is in it, holds."""
+        for holder in (choice, choice.delta, choice.message):
+            if holder is not None and holder.error is not None and is_error(holder.error):
+                raise from_event(self._name, holder.error)
+
+    def _settle(self) -> None:
+        """Adds what was held back, as nothing more comes."""
+        about: dict[str, Any] = {}
+        self._hear(*self._choices.rest(), about)
+        self._parts.calls.settle(self._parts)
+        self._message.finish()
+        if rest := self._about.rest() | about:
+            self._raw(**rest)
 
     def _announce(self, chunk: ChatChunk, events: list[ProviderEvent]) -> None:
         """Adds the id and model of the answer, of the first chunk that has them: some have another id in each."""
@@ -93,107 +157,15 @@ class ChatReader:
             self._response = latest
             events.append(latest)
 
-    def _raw(self, **data: Any) -> None:
+    def _raw(self, /, **data: Any) -> None:
         self._parts.events.append(Raw(protocol=PROTOCOL, data=data))
 
-    def _grow(self, delta: ChunkDelta) -> None:
-        parts = self._parts
-        if delta.reasoning_content or delta.reasoning or delta.reasoning_details or delta.thinking_blocks:
-            self._reason(delta)
-        if delta.content:
-            if isinstance(delta.content, str):
-                parts.say("text", delta.content)
-            else:
-                for item in delta.content:
-                    self._read_typed(item)
-        if delta.refusal:
-            parts.say("refusal", delta.refusal)
-        for call in delta.tool_calls or ():
-            parts.call(call)
-        if delta.function_call is not None:
-            parts.call(ToolCallDelta(index=-1, function=delta.function_call))
-        for fields in delta.annotations or ():
-            if isinstance(fields, dict):
-                parts.annotate(fields)
-            else:
-                self._raw(delta={"annotations": [fields]})
-        for image in delta.images or ():
-            self._show(image)
-        if delta.audio is not None:
-            self._hear(delta.audio)
-        if delta.provider_specific_fields and (rest := delta.specific()):
-            self._raw(delta={"provider_specific_fields": rest})
-
-    def _reason(self, delta: ChunkDelta) -> None:
-        """Adds reasoning once, which gateways send twice: as text, and in a list with what its maker wants back."""
-        thoughts: list[Thought] = []
-        for field, items, read in (
-            ("reasoning_details", delta.reasoning_details, read_detail),
-            ("thinking_blocks", delta.thinking_blocks, read_block),
-        ):
-            for item in items or ():
-                if (thought := read(item)) is not None:
-                    thoughts.append(thought)
-                else:
-                    self._raw(delta={field: [item]})
-        text = delta.reasoning_content or delta.reasoning
-        if text and not any(thought.text for thought in thoughts):
-            if isinstance(text, str):
-                self._parts.say("reasoning", text)
-            else:
-                self._raw(delta={"reasoning": text})
-        for thought in thoughts:
-            self._parts.think(thought)
-
-    def _read_typed(self, item: Any) -> None:
-        """Reads one chunk of a content that is a list (Mistral's API reference: `ContentChunk`)."""
-        match item:
-            case {"type": "text", "text": str(text)}:
-                if text:
-                    self._parts.say("text", text)
-            case {"type": "thinking", "thinking": list(pieces)}:
-                for piece in pieces:
-                    match piece:
-                        case {"type": "text", "text": str(text)}:
-                            if text:
-                                self._parts.say("reasoning", text)
-                        case _:
-                            self._raw(delta={"content": [{"type": "thinking", "thinking": [piece]}]})
-            case {"type": "reference"}:
-                self._parts.annotate(item)
-            case {"type": "image_url"}:
-                self._show(item)
-            case _:
-                self._raw(delta={"content": [item]})
-
-    def _show(self, image: Any) -> None:
-        match image:
-            case {"image_url": {"url": str(url)}} | {"image_url": str(url)} if url:
-                try:
-                    self._parts.show(url)
-                except ValueError:
-                    raise problem(self._name, "invalid_response", "an image that is no data: URL") from None
-            case _:
-                self._raw(delta={"images": [image]})
-
-    def _hear(self, audio: dict[str, Any]) -> None:
-        """Adds sound as a file, and what is said in it as text."""
-        match audio:
-            case {"data": str(piece)}:
-                item_id = audio.get("id")
-                try:
-                    self._parts.sound(item_id if isinstance(item_id, str) else None, piece)
-                except ValueError:
-                    raise problem(self._name, "invalid_response", "sound that is no Base64") from None
-        match audio:
-            case {"transcript": str(text)} if text:
-                self._parts.say("text", text)
-        known = ("id", "data", "transcript")
-        if rest := {name: value for name, value in audio.items() if name not in known and value is not None}:
-            self._raw(delta={"audio": rest})
-
     def _count(self, counted: Any, events: list[ProviderEvent]) -> None:
-        usage, self._unmapped_usage = openai_chat_usage.read(counted)
+        usage, unmapped = openai_chat_usage.read(counted)
+        if usage == Usage() and self._usage is not None:
+            # Some end with empty counts, after those of the answer.
+            return
+        self._unmapped_usage = unmapped
         # Some endpoints count in every chunk: a report for each would double the log.
         if usage is not None and (self._usage is None or self._usage.input_tokens != usage.input_tokens):
             events.append(UsageReport(usage=usage))
@@ -213,7 +185,7 @@ class ChatReader:
         response_id = self._response.response_id
         events.append(
             Completed(
-                finish_reason=meaning(raw, called=self._parts.called),
+                finish_reason=meaning(raw, called=self._parts.calls.called),
                 raw_finish_reason=raw,
                 usage=self._usage,
                 response_id=None if response_id is UNSET else response_id,

@@ -120,4 +120,6 @@ def _answer(message: AssistantMessage, endpoint: ProviderSettings, *, signed: bo
     if signed:
         for call, sent in zip(message.tool_calls or (), fields.get("tool_calls", ()), strict=True):
             sent |= thought_signature.write(call)
-    return fields | reasoning.write(message.reasoning or [], endpoint)
+    thoughts = message.reasoning or []
+    fields["content"] = reasoning.within(fields["content"], thoughts, endpoint)
+    return fields | reasoning.write(thoughts, endpoint)

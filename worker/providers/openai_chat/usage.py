@@ -25,6 +25,13 @@ class _Counts(Struct, gc=False):
     prompt_cache_hit_tokens: int | None = None
     """Sent by DeepSeek."""
     prompt_cache_miss_tokens: int | None = None
+    cached_tokens: int | None = None
+    """Sent by Moonshot, in place of the details."""
+    reasoning_tokens: int | None = None
+    """Sent by SGLang, in place of the details."""
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    """Sent by gateways, in place of the names of Chat."""
 
 
 _NESTED = ("prompt_tokens_details", "completion_tokens_details")
@@ -36,20 +43,25 @@ def read(counted: Any) -> tuple[Usage | None, dict[str, Any]]:
     if counts is None:
         return None, {}
     asked, answered = counts.prompt_tokens_details or _Details(), counts.completion_tokens_details or _Details()
-    prompt, output, reasoning = counts.prompt_tokens or 0, counts.completion_tokens or 0, answered.reasoning_tokens or 0
+    prompt = _first(counts.prompt_tokens, counts.input_tokens)
+    output = _first(counts.completion_tokens, counts.output_tokens)
+    reasoning = _first(answered.reasoning_tokens, counts.reasoning_tokens)
     if reasoning and counts.total_tokens == prompt + output + reasoning:
         # xAI and Gemini's compatible endpoint leave reasoning out of the completion.
         output += reasoning
-    cached = counts.prompt_cache_hit_tokens if asked.cached_tokens is None else asked.cached_tokens
-    written = asked.cache_creation_tokens if asked.cache_write_tokens is None else asked.cache_write_tokens
     usage = Usage(
         input_tokens=prompt,
         output_tokens=output,
-        cached_tokens=cached or 0,
-        cache_write_tokens=written or 0,
+        cached_tokens=_first(asked.cached_tokens, counts.prompt_cache_hit_tokens, counts.cached_tokens),
+        cache_write_tokens=_first(asked.cache_write_tokens, asked.cache_creation_tokens),
         reasoning_tokens=reasoning,
     )
     return usage, counted if _says_more(counted) else {}
+
+
+def _first(*counts: int | None) -> int:
+    """Returns the first that is said; 0 where none is."""
+    return next((count for count in counts if count is not None), 0)
 
 
 def _says_more(counted: dict[str, Any]) -> bool:

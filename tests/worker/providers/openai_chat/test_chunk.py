@@ -67,10 +67,68 @@ def test_what_is_said_about_an_answer_is_told_where_there_is_some() -> None:
     assert ChatChunk(provider="Azure").about() == {"provider": "Azure"}
     assert Choice(content_filter_results={}).about() == {}
     assert Choice(content_filter_results={"hate": 1}).about() == {"content_filter_results": {"hate": 1}}
-    assert Choice(logprobs={"x": 1}, native_finish_reason="STOP").about() == {
-        "logprobs": {"x": 1},
+    assert Choice(matched_stop=1, native_finish_reason="STOP").about() == {
         "native_finish_reason": "STOP",
+        "matched_stop": 1,
     }
+    assert ChatChunk(timings={"n": 1}, citations=[]).about() == {"timings": {"n": 1}, "citations": []}
+    assert Choice(logprobs={"x": 1}, stop_reason=3).tokens() == {"logprobs": {"x": 1}}
+    assert Choice(stop_reason=3).tokens() == {}
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        (Choice(delta=ChunkDelta(content="x"), text="y"), "x"),
+        (Choice(delta=ChunkDelta(content=""), text="</s>"), ""),
+        (Choice(delta=ChunkDelta(reasoning="x"), text="x"), None),
+        (Choice(delta=ChunkDelta(role="assistant"), text="y"), "y"),
+        (Choice(text="y"), "y"),
+        (Choice(text=5, delta=ChunkDelta()), None),
+        (Choice(text="y", message=ChunkDelta(content="x")), None),
+    ],
+)
+def test_a_text_in_the_place_of_a_delta(choice: Choice, said: str | None) -> None:
+    delta = choice.said
+    assert (delta.content if delta else None) == said
+
+
+def test_a_plain_choice_has_a_delta_and_a_finish_reason() -> None:
+    assert Choice(index=0, delta=ChunkDelta(content="x"), finish_reason="stop").is_plain
+    for field in ("message", "text", "usage", "error", "logprobs", "stop_reason", "token_ids"):
+        said: Any = ChunkDelta() if field == "message" else "x"
+        assert not Choice(**{field: said}).is_plain
+
+
+@pytest.mark.parametrize(
+    ("choice", "content"),
+    [
+        ({"delta": {"content": 6}}, "6"),
+        ({"delta": {"content": True}}, "true"),
+        ({"message": {"content": True}}, "true"),
+        ({"delta": {"content": {"type": "text", "text": "x"}}}, [{"type": "text", "text": "x"}]),
+        ({"delta": "x"}, "x"),
+    ],
+)
+def test_a_content_of_another_type(choice: dict[str, Any], content: Any) -> None:
+    chunk, said, about = read({"choices": [choice]})
+    assert chunk.choices is not None
+    delta = chunk.choices[0].delta or chunk.choices[0].message
+    assert delta is not None
+    assert (delta.content, said, about) == (content, {}, {})
+
+
+def test_a_message_that_is_a_text_is_no_content() -> None:
+    assert read({"choices": [{"message": "x", "code": 5}]})[2] == {"message": "x", "code": 5}
+
+
+@pytest.mark.parametrize(
+    "field", ["reasoning_content", "reasoning", "reasoning_text", "thinking", "reasoning_opaque", "thinking_blocks"]
+)
+def test_what_thinks(field: str) -> None:
+    said: Any = ["x"]
+    assert ChunkDelta(**{field: said}).thinks
+    assert not ChunkDelta(content="x").thinks
 
 
 def test_of_specific_fields_only_what_is_said_nowhere_else_counts() -> None:

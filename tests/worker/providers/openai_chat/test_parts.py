@@ -26,10 +26,6 @@ def told(parts: ChatParts) -> list[tuple[Any, ...]]:
     return lines
 
 
-def call(index: int | None, id: str | None = None, name: str | None = None, arguments: Any = None) -> ToolCallDelta:
-    return ToolCallDelta(index=index, id=id, function=Function(name=name, arguments=arguments))
-
-
 def test_a_kind_goes_on_until_another_begins() -> None:
     parts = ChatParts()
     for kind, text in (("reasoning", "H"), ("reasoning", "m"), ("text", "Yes"), ("refusal", "No")):
@@ -68,46 +64,16 @@ def test_a_citation_is_of_the_text_that_is_open_or_begins() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("calls", "found"),
-    [
-        # As OpenAI has it.
-        ([call(0, "a", "f", '{"x"'), call(1, "b", "g", "[1"), call(0, arguments=":1}"), call(1, arguments="]")],
-         {"a": '{"x":1}', "b": "[1]"}),
-        # Each has index 0, and an id of its own.
-        ([call(0, "a", "f", "1"), call(0, "b", "g", "2"), call(0, "b", None, "3")], {"a": "1", "b": "23"}),
-        # No index at all.
-        ([call(None, "a", "f", "1"), call(None, arguments="2"), call(None, "b", "g", "3"), call(None, "a", None, "4")],
-         {"a": "124", "b": "3"}),
-        # No id either; and a value instead of text.
-        ([call(None, None, "f", {"x": 1})], {"call_0": '{"x": 1}'}),
-    ],
-)  # fmt: skip
-def test_calls_grow_beside_each_other_however_they_are_told_apart(
-    calls: list[ToolCallDelta], found: dict[str, str]
-) -> None:
+def test_a_call_ends_the_part_that_is_open_and_ends_with_the_answer() -> None:
     parts = ChatParts()
-    assert not parts.called
-    for one in calls:
-        parts.call(one)
-    assert parts.called
-    ids = {event.part: event.call_id for event in parts.events if event.type == "part"}
-    said: dict[Any, str] = dict.fromkeys(ids.values(), "")
-    for event in parts.events:
-        if event.type == "delta":
-            said[ids[event.part]] += event.delta
-    assert said == found
+    parts.say("text", "Look:")
+    parts.calls.read([ToolCallDelta(index=0, id="a", function=Function(name="f", arguments="{}"))], parts)
+    parts.say("text", "And.")
     parts.end()
-    assert [line[1] for line in told(parts) if line[0] == "part_end"] == list(ids)
-
-
-@pytest.mark.parametrize(("arguments", "whole"), [(['{"a"', ":1}"], True), (['{"a"'], False), ([], True)])
-def test_whether_calls_are_whole(arguments: list[str], whole: bool) -> None:
-    parts = ChatParts()
-    parts.call(call(0, "a", "f"))
-    for text in arguments:
-        parts.call(call(0, arguments=text))
-    assert parts.calls_are_whole() is whole
+    assert [line[:2] for line in told(parts)] == [
+        ("part", 0), ("delta", 0), ("part_end", 0), ("part", 1), ("part", 2), ("delta", 2), ("delta", 1),
+        ("part_end", 2), ("part_end", 1),
+    ]  # fmt: skip
 
 
 def test_an_image_is_whole_at_once() -> None:
@@ -126,6 +92,7 @@ def test_an_image_is_whole_at_once() -> None:
 
 def test_sound_is_one_file_that_is_open_to_the_end() -> None:
     parts = ChatParts()
+    assert not parts.hears
     parts.sound("audio_1", base64.b64encode(b"abcd").decode())
     parts.say("text", "Peep.")
     parts.sound("audio_1", base64.b64encode(b"ef").decode())

@@ -15,13 +15,12 @@ from shared.config.protocols import Protocol
 from shared.config.provider_settings import ProviderSettings
 from shared.log.events import Delta, Raw, Response, Usage, UsageReport
 from shared.request.generation_request import GenerationRequest
-from tests.worker.providers.upstream import Outcome, Reply, Upstream, outcome
+from tests.worker.providers.openai_chat.conftest import Read
+from tests.worker.providers.upstream import Upstream, outcome
 from worker.providers.openai_chat.request import body
 from worker.providers.provider import Provider
 
 DONE = b"data: [DONE]\n\n"
-
-Read = Callable[..., Any]
 
 
 def chunk(delta: dict[str, Any] | None = None, finish: str | None = None, **fields: Any) -> bytes:
@@ -38,20 +37,6 @@ def call(index: int | None, arguments: str | None = None, **fields: Any) -> dict
 
 
 STOP = chunk({}, "stop") + DONE
-
-
-@pytest.fixture
-def read(
-    upstream: Upstream, adapter: Callable[[Protocol, str], Provider], ask: Callable[..., GenerationRequest]
-) -> Read:
-    """Serves these pieces and gives what the adapter makes of them."""
-    provider = adapter("openai-chat", upstream.url)
-
-    async def serve(*pieces: bytes, **reply: Any) -> Outcome:
-        upstream.reply = Reply(pieces, **reply)
-        return await outcome(provider, ask())
-
-    return serve
 
 
 async def test_a_kind_ends_where_another_begins(read: Read) -> None:
@@ -146,6 +131,16 @@ async def test_usage_in_every_chunk_is_reported_once_and_ends_with_the_last(read
     assert got.completed.usage == Usage(3, 8)
 
 
+async def test_usage_stands_in_the_choice_or_is_empty_at_the_end(read: Read) -> None:
+    counted = {"prompt_tokens": 5, "completion_tokens": 9}
+    choice = {"index": 0, "delta": {}, "finish_reason": "stop", "usage": counted}
+    for last in (b"", chunk(usage={}), chunk(usage={"prompt_tokens": 0, "completion_tokens": 0})):
+        got = await read(chunk({"content": "x"}) + chunk(choices=[choice]) + last + DONE)
+        assert got.completed.usage == Usage(5, 9)
+    got = await read(chunk({"content": "x", "usage": counted}) + STOP)
+    assert got.completed.usage == Usage(5, 9)
+
+
 async def test_no_usage_is_no_usage(read: Read) -> None:
     assert (await read(chunk({"content": "x"}) + STOP)).completed.usage is None
 
@@ -203,6 +198,55 @@ async def test_log_probabilities_are_kept(read: Read) -> None:
     choice = {"index": 0, "delta": {"content": "a"}, "logprobs": {"content": [{"token": "a", "logprob": -1}]}}
     got = await read(chunk(choices=[choice]) + STOP)
     assert got.raw() == [{"logprobs": choice["logprobs"]}]
+
+
+def together(n: int) -> bytes:
+    """Together's way: the text twice, and the token's number."""
+    delta = {"token_id": 1000 + n, "role": "assistant", "content": f"w{n} ", "tool_calls": None}
+    return chunk(choices=[{"index": 0, "text": f"w{n} ", "seed": None, "delta": delta, "finish_reason": None}])
+
+
+def beside(n: int) -> dict[str, Any]:
+    """What some say beside each token."""
+    return {
+        "timings": {"predicted_n": n, "predicted_ms": 15.2 * n},
+        "citations": ["https://example.com/"] * n,
+        "tokens_per_second": 50 + n,
+        "stamp": {"region": "eu"},
+    }
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(together, id="Together"),
+        pytest.param(lambda n: chunk({"content": f"w{n} "}, **beside(n)), id="about the answer"),
+        pytest.param(lambda n: chunk({"content": f"w{n} ", "token": n, "type": "text"}), id="numbers and stamps"),
+        pytest.param(lambda n: chunk({"content": f"w{n} ", "so_far": "w" * (n + 1)}), id="a text so far"),
+        pytest.param(lambda n: chunk(choices=[{"delta": {"content": f"w{n} "}, "rank": n}]), id="about the choice"),
+    ],
+)
+async def test_the_log_stays_in_proportion(read: Read, said: Callable[[int], bytes]) -> None:
+    got = await read(b"".join(map(said, range(200))) + STOP)
+    assert got.parts() == [{"kind": "text", "text": "".join(f"w{n} " for n in range(200))}]
+    assert len(got.raw()) <= 3
+
+
+async def test_what_changes_with_every_token_is_there_with_its_last_value(read: Read) -> None:
+    got = await read(b"".join(chunk({"content": "x", "token": n}, **beside(n)) for n in range(9)) + STOP)
+    last: dict[str, Any] = {}
+    for raw in got.raw():
+        last |= raw
+    assert last == {**beside(8), "delta": {"token": 8}}
+
+
+async def test_a_growing_message_beside_each_delta_adds_nothing_to_the_log(read: Read) -> None:
+    pieces = []
+    for n in range(1, 300):
+        choice = {"index": 0, "delta": {"content": "word "}, "message": {"role": "assistant", "content": "word " * n}}
+        pieces.append(chunk(choices=[choice]))
+    got = await read(b"".join(pieces) + STOP)
+    assert (got.parts(), got.raw()) == ([{"kind": "text", "text": "word " * 299}], [])
 
 
 async def test_what_the_answer_is_called(read: Read) -> None:

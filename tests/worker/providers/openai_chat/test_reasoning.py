@@ -11,7 +11,15 @@ from msgspec import UNSET
 from shared.config.provider_settings import ProviderSettings
 from shared.request.dumped_reasoning import LITELLM_TAG
 from shared.request.generation_request import GenerationRequest
-from worker.providers.openai_chat.reasoning import Thought, read_block, read_detail
+from worker.providers.openai_chat.reasoning import (
+    DATABRICKS_TAG,
+    Thought,
+    plain_text,
+    read_block,
+    read_detail,
+    read_entry,
+    read_opaque,
+)
 from worker.providers.openai_chat.request import body
 
 Ask = Callable[..., GenerationRequest]
@@ -106,3 +114,82 @@ def test_litellms_blocks(item: object, expected: Thought | None) -> None:
     found = read_block(item)
     assert found == expected
     assert found is None or (found.summary, found.item_id) == (UNSET, UNSET)
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        ("Hm", "Hm"),
+        (5, "5"),
+        (["H", {"text": "m"}], "Hm"),
+        ({"type": "text", "text": "Hm"}, "Hm"),
+        ({"summary": [{"type": "summary_text", "text": "Hm"}]}, "Hm"),
+        ({"text": ""}, ""),
+        ([], ""),
+        ({"effort": "low"}, None),
+        ({"text": "H", "summary": "m"}, None),
+        (["H", {"effort": "low"}], None),
+        (None, None),
+        (True, None),
+    ],
+)
+def test_the_text_of_reasoning(said: object, text: str | None) -> None:
+    assert plain_text(said) == text
+
+
+def test_an_entry_of_a_content_is_signed_or_plain() -> None:
+    signed = {"type": "summary_text", "text": "Hm", "signature": "c2ln"}
+    assert read_entry({"type": "reasoning", "summary": [signed]}) == [
+        Thought("reasoning", DATABRICKS_TAG, text="Hm", signature="c2ln", summary=True)
+    ]
+    assert read_entry({"type": "thinking", "thinking": "Hm"}) == [Thought(None, DATABRICKS_TAG, text="Hm")]
+    assert read_entry({"type": "thinking", "thinking": ["Hm", {"type": "reference"}]}) is None
+    assert read_entry({"type": "reasoning", "summary": []}) == [Thought("reasoning", DATABRICKS_TAG, summary=True)]
+
+
+def test_what_is_opaque_is_text() -> None:
+    assert read_opaque("b3A=") == Thought("opaque", "copilot", encrypted="b3A=")
+    assert read_opaque({"a": 1}) is None
+
+
+BACK = [
+    {"text": "Hm"},
+    {"encrypted": "old", "provider": "copilot"},
+    {"encrypted": "b3A=", "provider": "copilot"},
+    {"text": "Signed", "signature": "c2ln", "summary": True, "provider": "databricks"},
+]
+THINKING = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}], "closed": True}
+SIGNED = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Signed", "signature": "c2ln"}]}
+SAID = {"type": "text", "text": "Yes."}
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (
+            {"base_url": "https://api.githubcopilot.com"},
+            {"content": [SIGNED, SAID], "reasoning_text": "Hm", "reasoning_opaque": "b3A="},
+        ),
+        ({"base_url": "https://api.openai.com/v1"}, {"content": "Yes."}),
+        ({"base_url": "https://a.openai.azure.com/v1"}, {"content": "Yes."}),
+        ({"base_url": "https://api.groq.com/openai/v1"}, {"content": "Yes."}),
+        ({"preset": "mistral"}, {"content": [THINKING, SAID]}),
+    ],
+)
+def test_reasoning_in_a_content_and_what_is_opaque_go_back(
+    ask: Ask, settings: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    endpoint = ProviderSettings.model_validate({"protocol": "openai-chat", **settings})
+    request = ask(messages=[{"role": "assistant", "content": "Yes.", "reasoning": BACK}])
+    (message,) = body(request, "m", endpoint, official=False)["messages"]
+    assert message == {"role": "assistant", **expected}
+
+
+def test_reasoning_goes_back_beside_a_call_and_a_list_of_texts(ask: Ask) -> None:
+    endpoint = ProviderSettings.model_validate({"preset": "mistral"})
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    first = {"role": "assistant", "tool_calls": [call], "reasoning": [{"text": "Hm"}]}
+    second = {"role": "assistant", "content": [SAID], "reasoning": [{"text": "Hm"}]}
+    answer = {"role": "tool", "tool_call_id": "a", "content": "x"}
+    messages = body(ask(messages=[first, answer, second]), "m", endpoint, official=False)["messages"]
+    assert [messages[0]["content"], messages[2]["content"]] == [[THINKING], [THINKING, SAID]]

@@ -47,6 +47,23 @@ from worker.providers.openai_chat.usage import read
             Usage(9, 1, 4, 3),
             id="LiteLLM",
         ),
+        pytest.param(
+            {"prompt_tokens": 19, "completion_tokens": 21, "total_tokens": 40, "cached_tokens": 10},
+            Usage(19, 21, 10),
+            id="Moonshot",
+        ),
+        pytest.param(
+            {
+                "prompt_tokens": 5,
+                "completion_tokens": 9,
+                "total_tokens": 14,
+                "prompt_tokens_details": None,
+                "reasoning_tokens": 6,
+            },
+            Usage(5, 9, 0, 0, 6),
+            id="SGLang",
+        ),
+        pytest.param({"input_tokens": 5, "output_tokens": 9}, Usage(5, 9), id="the names of Responses"),
     ],
 )
 def test_inclusion_rules_of_usage(counted: dict[str, Any], expected: Usage) -> None:
@@ -62,6 +79,15 @@ def test_inclusion_rules_of_usage(counted: dict[str, Any], expected: Usage) -> N
         ({"prompt_cache_hit_tokens": 6, "prompt_tokens_details": {"cached_tokens": 0}}, Usage(0, 0)),
         ({"prompt_tokens_details": {"cache_write_tokens": 0, "cache_creation_tokens": 5}}, Usage(0, 0)),
         ({"prompt_tokens_details": None, "completion_tokens_details": {"reasoning_tokens": 0}}, Usage(0, 0)),
+        (
+            {
+                "prompt_tokens": 5,
+                "input_tokens": 6,
+                "reasoning_tokens": 1,
+                "completion_tokens_details": {"reasoning_tokens": 2},
+            },
+            Usage(5, 0, 0, 0, 2),
+        ),
         # Without a sum nobody can tell that it was left out.
         ({"completion_tokens": 2, "completion_tokens_details": {"reasoning_tokens": 5}}, Usage(0, 2, 0, 0, 5)),
     ],
