@@ -56,8 +56,8 @@ class Answer:
             raise self.parts.misfit()
         text = event.delta or ""
         if place.slot != "call":
-            said = self._contents.growing(item, place, _index(place, event))
-            self.parts.say(said, text)
+            if text:
+                self.parts.say(self._contents.growing(item, place, _index(place, event)), text)
             return
         said = self.calls.learn(item, name=event.name, call_id=event.call_id)
         if event.type == CODE_DELTA:
@@ -130,6 +130,9 @@ class Answer:
         item = self._items.begin(event.output_index, word(fields, "id") or event.item_id, kind, call_id)
         if kind in CALLS:
             self.calls.learn(item, name=word(fields, "name"), call_id=call_id)
+        called = all_arguments(kind, fields) if kind in ARGUMENT_OF_CALL else ""
+        if called or any(content.text for content in _contents(kind, fields)):
+            item.first = fields
 
     def _finish_item(self, event: ResponsesEvent, data: bytes) -> None:
         """Takes the end of an item, which says all of it once more.
@@ -200,6 +203,10 @@ class Answer:
         for item, kind, fields, own in zip(items, kinds, output, contents, strict=True):
             if kind in ITEM_TYPES:
                 self._finish(item, kind, fields, own, left)
+        for item in self._items.unsaid():
+            kind, fields = item.type or "", item.first
+            left, _ = self._contents.said(item, _contents(kind, fields), ITEM_DONE)
+            self._finish(item, kind, fields, _contents(kind, fields), left)
         if not agreed:
             self._keep({"type": "response.completed", "response": {"output": output}})
         for call in self.calls.end(cut=cut):
