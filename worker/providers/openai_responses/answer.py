@@ -184,23 +184,11 @@ class Answer:
 
         Texts are compared as a whole, in their order; other items are found by their ids, their places or their order.
         """
-        output = output_of(response)
-        kinds = [str(fields.get("type")) for fields in output]
-        wanted = [
-            Wanted(place, word(fields, "id"), kind, word(fields, "call_id"), all_arguments(kind, fields))
-            for place, (kind, fields) in enumerate(zip(kinds, output, strict=True))
-        ]
-        found = self._items.match(wanted)
-        items: list[Item] = []
-        for one, item, fields in zip(wanted, found, output, strict=True):
-            if item is None and one.type in ARGUMENT_OF_CALL:
-                item = self.calls.known(word(fields, "name"), one.text)
-            items.append(item or self._items.add(one.id, one.type))
-            if item is None and one.type not in ITEM_TYPES and not self._resumes:
-                self._keep({"type": ITEM_DONE, "output_index": one.place, "item": fields})
-        contents = [_contents(kind, fields) for kind, fields in zip(kinds, output, strict=True)]
+        output = [(str(fields.get("type")), fields) for fields in output_of(response)]
+        items = self._match(output)
+        contents = [_contents(kind, fields) for kind, fields in output]
         left, agreed = self._contents.said(None, [content for own in contents for content in own], RESPONSE)
-        for item, kind, fields, own in zip(items, kinds, output, contents, strict=True):
+        for item, (kind, fields), own in zip(items, output, contents, strict=True):
             if kind in ITEM_TYPES:
                 self._finish(item, kind, fields, own, left)
         for item in self._items.unsaid():
@@ -208,10 +196,26 @@ class Answer:
             left, _ = self._contents.said(item, _contents(kind, fields), ITEM_DONE)
             self._finish(item, kind, fields, _contents(kind, fields), left)
         if not agreed:
-            self._keep({"type": "response.completed", "response": {"output": output}})
+            self._keep({"type": "response.completed", "response": {"output": [fields for _, fields in output]}})
         for call in self.calls.end(cut=cut):
             self._keep({"type": ITEM_DONE, "item": call})
         self.parts.end_all()
+
+    def _match(self, output: list[tuple[str, dict[str, Any]]]) -> list[Item]:
+        """Returns the items of the whole response: what is known of each, or a new one."""
+        wanted = [
+            Wanted(place, word(fields, "id"), kind, word(fields, "call_id"), all_arguments(kind, fields))
+            for place, (kind, fields) in enumerate(output)
+        ]
+        items = []
+        for item, one, (kind, fields) in zip(self._items.match(wanted), wanted, output, strict=True):
+            if item is None and kind in ARGUMENT_OF_CALL:
+                item = self.calls.known(word(fields, "name"), one.text)
+            # An earlier attempt has kept what nobody knows.
+            if item is None and kind not in ITEM_TYPES and not self._resumes:
+                self._keep({"type": ITEM_DONE, "output_index": one.place, "item": fields})
+            items.append(item or self._items.add(one.id, kind))
+        return items
 
 
 def _contents(kind: str, fields: dict[str, Any]) -> list[Content]:

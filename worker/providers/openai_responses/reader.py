@@ -28,6 +28,7 @@ from worker.providers.openai_responses.whole_response import (
     has_failed,
     is_end,
     read_usage,
+    status_of,
     unmapped,
     word,
 )
@@ -146,7 +147,7 @@ class ResponsesReader:
         if has_failed(event.type, response):
             self._fail(event, response)
             return
-        cut = event.type == "response.incomplete" or response.get("status") == "incomplete"
+        cut = event.type == "response.incomplete" or status_of(response) == "incomplete"
         self._answer.end(response, cut=cut)
         for beside in filter(None, self._beside.values()):
             self._keep(beside)
@@ -168,7 +169,7 @@ class ResponsesReader:
         if (usage := read_usage(response.get("usage"))) is not None:
             self._events.append(UsageReport(usage=usage))
         cause = cause_of(event, response)
-        if event.type == "response.cancelled" or response.get("status") == "cancelled":
+        if event.type == "response.cancelled" or status_of(response) == "cancelled":
             failure = problem(self._name, "provider_error", "cancelled there", retryable=False)
             cause = cause or "cancelled"
         else:
