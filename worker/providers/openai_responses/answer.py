@@ -56,8 +56,8 @@ class Answer:
             raise self.parts.misfit()
         text = event.delta or ""
         if place.slot != "call":
-            said = self._contents.growing(item, place, _index(place, event))
-            self.parts.say(said, text)
+            if text:
+                self.parts.say(self._contents.growing(item, place, _index(place, event)), text)
             return
         said = self.calls.learn(item, name=event.name, call_id=event.call_id)
         if event.type == CODE_DELTA:
@@ -130,6 +130,9 @@ class Answer:
         item = self._items.begin(event.output_index, word(fields, "id") or event.item_id, kind, call_id)
         if kind in CALLS:
             self.calls.learn(item, name=word(fields, "name"), call_id=call_id)
+        called = all_arguments(kind, fields) if kind in ARGUMENT_OF_CALL else ""
+        if called or any(content.text for content in _contents(kind, fields)):
+            item.first = fields
 
     def _finish_item(self, event: ResponsesEvent, data: bytes) -> None:
         """Takes the end of an item, which says all of it once more.
@@ -181,30 +184,38 @@ class Answer:
 
         Texts are compared as a whole, in their order; other items are found by their ids, their places or their order.
         """
-        output = output_of(response)
-        kinds = [str(fields.get("type")) for fields in output]
-        wanted = [
-            Wanted(place, word(fields, "id"), kind, word(fields, "call_id"), all_arguments(kind, fields))
-            for place, (kind, fields) in enumerate(zip(kinds, output, strict=True))
-        ]
-        found = self._items.match(wanted)
-        items: list[Item] = []
-        for one, item, fields in zip(wanted, found, output, strict=True):
-            if item is None and one.type in ARGUMENT_OF_CALL:
-                item = self.calls.known(word(fields, "name"), one.text)
-            items.append(item or self._items.add(one.id, one.type))
-            if item is None and one.type not in ITEM_TYPES and not self._resumes:
-                self._keep({"type": ITEM_DONE, "output_index": one.place, "item": fields})
-        contents = [_contents(kind, fields) for kind, fields in zip(kinds, output, strict=True)]
+        output = [(str(fields.get("type")), fields) for fields in output_of(response)]
+        items = self._match(output)
+        contents = [_contents(kind, fields) for kind, fields in output]
         left, agreed = self._contents.said(None, [content for own in contents for content in own], RESPONSE)
-        for item, kind, fields, own in zip(items, kinds, output, contents, strict=True):
+        for item, (kind, fields), own in zip(items, output, contents, strict=True):
             if kind in ITEM_TYPES:
                 self._finish(item, kind, fields, own, left)
+        for item in self._items.unsaid():
+            kind, fields = item.type or "", item.first
+            left, _ = self._contents.said(item, _contents(kind, fields), ITEM_DONE)
+            self._finish(item, kind, fields, _contents(kind, fields), left)
         if not agreed:
-            self._keep({"type": "response.completed", "response": {"output": output}})
+            self._keep({"type": "response.completed", "response": {"output": [fields for _, fields in output]}})
         for call in self.calls.end(cut=cut):
             self._keep({"type": ITEM_DONE, "item": call})
         self.parts.end_all()
+
+    def _match(self, output: list[tuple[str, dict[str, Any]]]) -> list[Item]:
+        """Returns the items of the whole response: what is known of each, or a new one."""
+        wanted = [
+            Wanted(place, word(fields, "id"), kind, word(fields, "call_id"), all_arguments(kind, fields))
+            for place, (kind, fields) in enumerate(output)
+        ]
+        items = []
+        for item, one, (kind, fields) in zip(self._items.match(wanted), wanted, output, strict=True):
+            if item is None and kind in ARGUMENT_OF_CALL:
+                item = self.calls.known(word(fields, "name"), one.text)
+            # An earlier attempt has kept what nobody knows.
+            if item is None and kind not in ITEM_TYPES and not self._resumes:
+                self._keep({"type": ITEM_DONE, "output_index": one.place, "item": fields})
+            items.append(item or self._items.add(one.id, kind))
+        return items
 
 
 def _contents(kind: str, fields: dict[str, Any]) -> list[Content]:

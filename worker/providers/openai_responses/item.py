@@ -1,5 +1,7 @@
 """One item of a Responses answer, and which types are alike."""
 
+from typing import Any
+
 from msgspec import Struct, field
 
 from worker.providers.openai_responses.event import Slot
@@ -32,6 +34,8 @@ class Item(Struct, eq=False):
     parts: list[Said] = field(default_factory=list)
     indices: dict[tuple[Slot, int], Said] = field(default_factory=dict)
     """Its contents and summaries by the number that the events give them."""
+    first: dict[str, Any] = field(default_factory=dict)
+    """What it began with, if that says anything: all of it, where nothing else is said about it."""
     name: str | None = None
     call_id: str | None = None
     nothing: bool = False

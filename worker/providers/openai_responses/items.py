@@ -103,6 +103,16 @@ class Items:
                         self._learn(item, None, one.id, one.type)
         return found
 
+    def unsaid(self) -> list[Item]:
+        """Returns the items of which only the beginning has said anything."""
+        return [
+            item
+            for item in self._all
+            if item.first
+            and not (item.finished or item.matched or item.resumed)
+            and not any(said.text for said in item.parts)
+        ]
+
     def add(self, item_id: str | None, type: str) -> Item:
         """Returns a new item that only the whole response has."""
         return self._add(Item(item_id or "", type, known=True, late=True, matched=True))

@@ -28,6 +28,7 @@ from worker.providers.openai_responses.whole_response import (
     has_failed,
     is_end,
     read_usage,
+    status_of,
     unmapped,
     word,
 )
@@ -56,6 +57,8 @@ class ResponsesReader:
         self._failure: ProviderError | None = None
         """What the answer has failed with, until an event says why."""
         self._events: list[ProviderEvent] = []
+        self._beside: dict[str, dict[str, Any] | None] = {}
+        """What was last beside the pieces of each type, where it is not kept yet."""
 
     def done(self, events: list[ProviderEvent]) -> None:
         """Implements `AnswerReader.done`: it says nothing here, unless the answer has failed."""
@@ -74,7 +77,7 @@ class ResponsesReader:
         if self._resumes and self._response is None:
             self._announce(self._id, None)
         if unknown and event.type in UNDERSTOOD:
-            self._keep({"type": event.type, "item_id": event.item_id} | unknown)
+            self._keep_beside(event, unknown)
         place = PLACE_OF_DELTA.get(event.type)
         if place is not None and event.delta is not None:
             self._grow(place, event)
@@ -103,7 +106,7 @@ class ResponsesReader:
             self._answer.take(event, data)
         elif event.type in BEGINNINGS:
             named = event.response or {}
-            self._announce(named.get("id"), named.get("model"))
+            self._announce(word(named, "id"), word(named, "model"))
         elif not _is_response(unknown) and is_end(event.type, response := event.response or {}):
             self._end(event, response | {"usage": response.get("usage") or unknown.get("usage")})
         elif event.type not in ALIVE:
@@ -116,7 +119,7 @@ class ResponsesReader:
             if is_end("", whole):
                 self._end(event, whole)
             else:
-                self._announce(whole.get("id"), whole.get("model"))
+                self._announce(word(whole, "id"), word(whole, "model"))
         elif not event.item_id and (failure := failure_in(self._name, whole)) is not None:
             raise self._over(failure)
         elif whole:
@@ -127,11 +130,11 @@ class ResponsesReader:
         failure.over = failure.over or self._failure is not None
         return failure
 
-    def _announce(self, response_id: object, model: object) -> None:
-        self._id = response_id if isinstance(response_id, str) and response_id else self._id
+    def _announce(self, response_id: str | None, model: str | None) -> None:
+        self._id = response_id or self._id
         latest = Response(response_id=self._id or UNSET, request_id=self.request_id)
         known = UNSET if self._response is None else self._response.model
-        latest.model = model if isinstance(model, str) and model else known
+        latest.model = model or known
         if latest != self._response:
             self._response = latest
             self._events.append(
@@ -140,12 +143,14 @@ class ResponsesReader:
 
     def _end(self, event: ResponsesEvent, response: dict[str, Any]) -> None:
         if self._response is None:
-            self._announce(word(response, "id"), response.get("model"))
+            self._announce(word(response, "id"), word(response, "model"))
         if has_failed(event.type, response):
             self._fail(event, response)
             return
-        cut = event.type == "response.incomplete" or response.get("status") == "incomplete"
+        cut = event.type == "response.incomplete" or status_of(response) == "incomplete"
         self._answer.end(response, cut=cut)
+        for beside in filter(None, self._beside.values()):
+            self._keep(beside)
         if rest := unmapped(response):
             self._keep({"type": event.type, "response": rest})
         self.ended = True
@@ -164,7 +169,7 @@ class ResponsesReader:
         if (usage := read_usage(response.get("usage"))) is not None:
             self._events.append(UsageReport(usage=usage))
         cause = cause_of(event, response)
-        if event.type == "response.cancelled" or response.get("status") == "cancelled":
+        if event.type == "response.cancelled" or status_of(response) == "cancelled":
             failure = problem(self._name, "provider_error", "cancelled there", retryable=False)
             cause = cause or "cancelled"
         else:
@@ -174,6 +179,16 @@ class ResponsesReader:
             raise failure
         self._failure = failure
         self.finish_reason.reason, self.finish_reason.stands = "failed", True
+
+    def _keep_beside(self, event: ResponsesEvent, unknown: dict[str, Any]) -> None:
+        """Keeps fields that no one knows: those beside a piece, which may change with each, at first and at last."""
+        data = {"type": event.type, "item_id": event.item_id} | unknown
+        if event.delta is not None and event.type in self._beside:
+            self._beside[event.type] = data
+            return
+        if event.delta is not None:
+            self._beside[event.type] = None
+        self._keep(data)
 
     def _keep(self, data: dict[str, Any]) -> None:
         self._events.append(Raw(protocol=PROTOCOL, data=data))

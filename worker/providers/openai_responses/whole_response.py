@@ -42,12 +42,18 @@ class Content(NamedTuple):
 
 def is_end(kind: str, response: dict[str, Any]) -> bool:
     """Says whether an event of this type, with this response in it, ends the answer."""
-    return kind in ENDS or (kind not in BEGINNINGS and response.get("status") in _END_STATUSES)
+    return kind in ENDS or (kind not in BEGINNINGS and status_of(response) in _END_STATUSES)
 
 
 def has_failed(kind: str, response: dict[str, Any]) -> bool:
     """Says whether it ends in a failure, which may be that somebody cancelled it there."""
-    return kind in ("response.failed", "response.cancelled") or response.get("status") in ("failed", "cancelled")
+    return kind in ("response.failed", "response.cancelled") or status_of(response) in ("failed", "cancelled")
+
+
+def status_of(response: dict[str, Any]) -> str | None:
+    """Returns a response's status in lower case."""
+    status = word(response, "status")
+    return status and status.lower()
 
 
 def cause_of(event: ResponsesEvent, response: dict[str, Any]) -> dict[str, Any] | str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -312,3 +313,36 @@ async def test_counts_under_other_names_or_beside_the_response(read: Read) -> No
     got = await read(begun().add("response.completed", response={"status": "completed"}, usage=counted))
     assert got.completed.usage is not None
     assert got.completed.usage.input_tokens == 5
+
+
+async def test_an_item_whose_beginning_is_all_of_it(read: Read) -> None:
+    script = begun().add("response.output_item.added", output_index=0, item=message("Hello"))
+    script.add("response.output_item.added", output_index=1, item=CALL)
+    got = await read(script.end())
+    assert got.parts() == [MADE, {"kind": "text", "text": "Hello", "item_id": "msg_1"}]
+    script = begun().message(output_text("Hello")).call("rain", '{"a":1}')
+    script.events = [event.replace(b'"arguments": ""', b'"arguments": "{}"') for event in script.events]
+    assert [part["text"] for part in (await read(script.end())).parts()] == ["Hello", '{"a":1}']
+
+
+async def test_a_piece_without_a_letter_begins_nothing(read: Read) -> None:
+    script = begun().message(output_text("Hello"))
+    script.add("response.output_text.delta", output_index=0, item_id="msg_1", content_index=0, delta="")
+    assert [part["text"] for part in (await read(script.end())).parts()] == ["Hello"]
+
+
+async def test_what_is_beside_each_piece_is_kept_at_first_and_at_last(read: Read) -> None:
+    script = begun()
+    for number in range(50):
+        script.add("response.output_text.delta", output_index=0, item_id="msg_1", delta="x", timings={"n": number})
+    got = await read(script.end())
+    assert [data["timings"] for data in got.raw()] == [{"n": 0}, {"n": 49}]
+    assert [part["text"] for part in got.parts()] == ["x" * 50]
+
+
+async def test_events_whose_type_is_only_their_name(read: Read) -> None:
+    script = begun().reasoning("Hm.").message(output_text("So.")).call("rain", "{}").end()
+    expected = (await read(script)).parts()
+    script.events = [re.sub(rb'"type": "(response.[a-z_.]+)", ', b"", event) for event in script.events]
+    assert (await read(script)).parts() == expected
+    assert b'{"type": "response.' not in script.body

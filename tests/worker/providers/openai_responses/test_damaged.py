@@ -6,6 +6,7 @@ name, scalars another type.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 from collections.abc import Callable
@@ -19,7 +20,9 @@ from shared.log.events import Completed, Delta, Part, Raw, Usage
 from tests.worker.providers.openai_responses.responses_stream import Script, output_text
 from worker.providers.answer_decoder import AnswerDecoder
 from worker.providers.answer_reading import read_end, read_event
+from worker.providers.openai_responses.event import UNDERSTOOD, ResponsesEvent
 from worker.providers.openai_responses.reader import ResponsesReader
+from worker.providers.openai_responses.whole_response import BEGINNINGS, ENDS
 from worker.providers.provider import ProviderError, ProviderEvent
 
 Event = dict[str, Any]
@@ -294,3 +297,25 @@ def test_a_cut_is_no_end(script: Script, data: st.DataObject) -> None:
 @settings(max_examples=100, deadline=None)
 def test_what_only_the_whole_response_says(script: Script) -> None:
     assert check(script, script.events[0] + script.events[-1])
+
+
+FIELDS = (
+    "type", "id", "text", "content", "summary", "call_id", "name", "arguments", "output", "status", "usage",
+    "encrypted_content", "result", "annotations", "error", "incomplete_details", "input", "action",
+)  # fmt: skip
+WORDS_OF_JUNK = (None, 0, -1, "", "x", True, 1.5, "{}", "message", "reasoning", "function_call", "completed")
+JUNK = st.recursive(
+    st.sampled_from(WORDS_OF_JUNK),
+    lambda inner: st.one_of(st.lists(inner, max_size=2), st.dictionaries(st.sampled_from(FIELDS), inner, max_size=4)),
+    max_leaves=8,
+)
+KINDS = [*sorted(UNDERSTOOD | ENDS | BEGINNINGS), "x", ""]
+EVENTS = st.dictionaries(st.sampled_from([*ResponsesEvent.__struct_fields__, "usage", "output"]), JUNK, max_size=6)
+
+
+@given(st.lists(st.tuples(st.sampled_from(KINDS), EVENTS), max_size=6))
+@settings(max_examples=400, deadline=None)
+def test_junk_is_no_more_than_a_failure(junk: list[tuple[str, Event]]) -> None:
+    body = body_of([{**fields, "type": kind} for kind, fields in junk])
+    with contextlib.suppress(ProviderError):
+        assert isinstance(read(body)[-1], Completed)
