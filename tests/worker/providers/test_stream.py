@@ -251,7 +251,7 @@ async def test_a_page_instead_of_a_stream(
 
 
 async def test_an_endless_event(upstream: Upstream, adapter: Adapter, ask: Ask, protocol: Protocol) -> None:
-    upstream.reply = Reply([BODIES[protocol][:600], *([b"x" * 1_000_000] * 20)], end="hang")
+    upstream.reply = Reply([BODIES[protocol][:600], *([b"x" * 1_000_000] * 66)], end="hang")
     got = await outcome(adapter(protocol, upstream.url), ask())
     assert got.failure.code == "invalid_response"
     assert got.events

@@ -23,6 +23,10 @@ class Call(Struct):
     part: int | None = None
     arguments: Arguments = field(default_factory=Arguments)
     signature: Signature | None = None
+    late: bool = False
+    """It began without a name."""
+    known: bool = False
+    """Its name is whole, if it has any."""
     ready: str = ""
     """Arguments that wait for the name."""
     twin: "Call | None" = None

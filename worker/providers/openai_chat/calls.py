@@ -1,7 +1,7 @@
 """The tool calls of a Chat Completions answer, on their way into the log.
 
 A call is in the log from when its name is known: its arguments begin, a piece without a name follows, or the answer
-ends. A call that never gets a name is none.
+ends. One that began without a name may get more of it with its arguments. A call that never gets a name is none.
 """
 
 import json
@@ -130,24 +130,31 @@ class Calls:
             _say(call, call.arguments.feed(text), log)
         else:
             call.name = _joined(call.name, name)
+            call.late = call.late or not call.name
             call.ready += call.arguments.feed(text)
             if call.twin is not None and call.arguments.whole:
                 if call.twin.arguments.repeats(call.ready):
                     self._calls.remove(call)
                     return
                 call.twin = None
-            self._tell_before(call, log)
-            if call.twin is None and call.name and (text or not name):
-                self._tell(call, log)
+            if call.name and (not name or (text and not call.late) or call.arguments.whole):
+                call.known = True
+            self._tell_known(call, log)
         self.held = self.held or call.part is None or call.arguments.holds
 
-    def _tell_before(self, call: Call, log: Log) -> None:
-        """Puts the calls before one into the log, so that they keep their order: their names are whole."""
-        for before in self._calls:
-            if before is call:
+    def _tell_known(self, growing: Call, log: Log) -> None:
+        """Puts calls into the log, in their order, up to one whose name may still grow.
+
+        Before the one that is `growing` that is one that began without a name; of any other the name is whole.
+        """
+        before = True
+        for call in self._calls:
+            before = before and call is not growing
+            if not call.name or call.twin is not None:
+                continue
+            if not (call.known or (before and not call.late)):
                 return
-            if before.name and before.twin is None:
-                self._tell(before, log)
+            self._tell(call, log)
 
     def _tell(self, call: Call, log: Log) -> None:
         if call.part is None:
