@@ -153,7 +153,8 @@ def said_by(answer: Outcome) -> Said:
     """What an answer that was completed comes to; checks what holds of any."""
     assert answer.error is None, answer.error.message
     parts = answer.parts()
-    calls = [part for part in parts if part["kind"] == "tool_call"]
+    # The call that has drawn an image is the provider's.
+    calls = [part for part in parts if part["kind"] == "tool_call" and part.get("name") != "image_generation"]
     ids = [call.get("call_id", "") for call in calls]
     assert all(ids)
     assert len(set(ids)) == len(ids)
@@ -178,7 +179,8 @@ def differences(answer: Outcome, expected: Said) -> list[str]:
 
 
 def _count(answer: Outcome, kind: str) -> int:
-    return sum(part["kind"] == kind for part in answer.parts())
+    """How many parts of this kind say anything; what is opaque says nothing."""
+    return sum(part["kind"] == kind and bool(part["text"]) for part in answer.parts())
 
 
 def right(protocol: str, quirk: str, usual: Outcome) -> Said:
