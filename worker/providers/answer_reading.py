@@ -59,7 +59,10 @@ def read_event(name: str, reader: AnswerReader, event: ServerSentEvent, events: 
         return
     try:
         if event.data.startswith(b"{") and event.event not in ERROR_EVENTS:
-            reader.read(_shallow(name, event), events)
+            # What is shorter closes no more levels than it may have, and most events are.
+            if len(event.data) > 2 * MAX_JSON_LEVELS:
+                event = _shallow(name, event)
+            reader.read(event, events)
         else:
             _read_odd(name, reader, event, events)
     except ProviderError as error:
