@@ -8,17 +8,17 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import pytest
 
 from shared.config.protocols import Protocol
-from shared.log.events import FinishReason, Usage
+from shared.log.events import Usage
 from shared.request.generation_request import GenerationRequest
 from simulator.quirks import chat_shapes, documents, ends
 from simulator.quirks.errors import WORDS
 from simulator.quirks.registry import QUIRKS
+from tests.quirk_outcomes import DIFFERENCES, FAILURES, Differs, Failure, of
 from tests.simulator.quirks.asked import CHAT, GEMINI, LOREM, MESSAGES, RESPONSES, TOOLS, shown_by
 from tests.worker.providers.conftest import Adapter
 from tests.worker.providers.upstream import Outcome, outcome
@@ -44,86 +44,6 @@ class Said(NamedTuple):
     finish: str
 
 
-class Failure(NamedTuple):
-    """How an answer fails."""
-
-    code: str | None
-    """None: of the codes that are tried again, any."""
-    retryable: bool
-    shown: str = ""
-    """What the message has of the provider's answer."""
-
-
-@dataclass(frozen=True)
-class Differs:
-    """In what an odd answer is read otherwise than the usual one."""
-
-    finish: FinishReason | None = None
-    """None: it ends as the usual one."""
-    uncounted: bool = False
-    """Its usage is null."""
-    uncalled: bool = False
-    """It has no calls."""
-
-
-FAILURES: dict[str | tuple[str, str], Failure | None] = {
-    "broken-abort": Failure("provider_error", True),
-    "broken-network": Failure("provider_error", True),
-    "broken-resource": Failure("provider_error", True),
-    # A choice: nothing tells this from an answer that was cut, but for Messages, whose marker says the end.
-    "finish-missing": Failure("incomplete_stream", True),
-    (MESSAGES, "finish-missing"): None,
-    (MESSAGES, "call-reason-without-call"): Failure(None, True),
-    "error-event-flat": Failure("rate_limit", True),
-    "error-event-typed": Failure("overloaded", True),
-    "error-event-nested": Failure("rate_limit", True),
-    "error-event-status": Failure("rate_limit", True),
-    "error-event-text": Failure("provider_error", True),
-    "error-unnamed": Failure("rate_limit", True),
-    "error-code-text": Failure("rate_limit", True),
-    "error-text": Failure("provider_error", True),
-    "error-flat": Failure("provider_error", True),
-    "error-detail": Failure("provider_error", True),
-    "error-list": Failure("rate_limit", True),
-    "error-field": Failure("provider_error", True),
-    "error-bare": Failure("rate_limit", True),
-    "error-base-resp": Failure("rate_limit", True),
-    "failed-then-error": Failure("rate_limit", True),
-    "failed-then-filter": Failure("content_filter", False),
-    "failed-alone": Failure("provider_error", True),
-    "error-document": Failure("rate_limit", True),
-    "error-document-typed": Failure("rate_limit", True),
-    "error-document-text": Failure("provider_error", True),
-    "error-document-flat": Failure("rate_limit", True),
-    "error-document-list": Failure("rate_limit", True),
-    "error-document-key": Failure("authentication", False),
-    "error-document-base-resp": Failure("authentication", False),
-    **{name: Failure("context_length", False) for name in QUIRKS if name.startswith("too-long-")},
-    "wrong-key-xai": Failure("authentication", False),
-    "status-424": Failure("provider_error", True),
-    "parameter-refused": Failure("bad_request", False),
-    "parameter-path": Failure("bad_request", False, "tools.80.custom.input_schema"),
-    (CHAT, "parameter-refused"): Failure("bad_request", False, "reasoning_effort"),
-    (RESPONSES, "parameter-refused"): Failure("bad_request", False, "reasoning_effort"),
-}
-"""By quirk, or by protocol and quirk, which goes before. All other answers are completed."""
-
-DIFFERENCES: dict[str | tuple[str, str], Differs] = {
-    "finish-as-context-window": Differs("length"),
-    "finish-as-max-tokens": Differs("length"),
-    "finish-as-length": Differs("length"),
-    "finish-as-sensitive": Differs("content_filter"),
-    "finish-as-safety": Differs("content_filter"),
-    "finish-as-filter-text": Differs("content_filter"),
-    (MESSAGES, "finish-missing"): Differs("other"),
-    (CHAT, "call-reason-without-call"): Differs("other"),
-    "tool-nameless": Differs("other", uncalled=True),
-    "usage-fraction": Differs(uncounted=True),
-    "usage-list": Differs(uncounted=True),
-    "usage-missing": Differs(uncounted=True),
-}
-"""By quirk, or by protocol and quirk. All other answers are the usual ones."""
-
 AS_STOP = ("finish-as-end", "finish-as-end-turn", "finish-as-small-stop", "finish-as-capital-stop")
 """Words for a stop, which are tried without a call too."""
 AROUND_CALLS = [quirk.name for quirk in (*chat_shapes.QUIRKS, *documents.QUIRKS)] + ["usage-in-choice", "response-done"]
@@ -136,10 +56,6 @@ CASES += [(protocol, name, LOREM) for name in AS_STOP for protocol in QUIRKS[nam
 CASES += [(protocol, name, TOOLS) for name in AROUND_CALLS for protocol in QUIRKS[name].protocols]
 
 Ask = Callable[..., GenerationRequest]
-
-
-def _of(table: dict[Any, Any], protocol: str, quirk: str) -> Any:
-    return table.get((protocol, quirk), table.get(quirk))
 
 
 def _arguments(text: str) -> Any:
@@ -186,7 +102,7 @@ def _count(answer: Outcome, kind: str) -> int:
 def right(protocol: str, quirk: str, usual: Outcome) -> Said:
     """What an odd answer should come to, where the usual one is this."""
     plain = said_by(usual)
-    differs: Differs = _of(DIFFERENCES, protocol, quirk) or Differs()
+    differs: Differs = of(DIFFERENCES, protocol, quirk) or Differs()
     return plain._replace(
         finish=differs.finish or plain.finish,
         usage=None if differs.uncounted else plain.usage,
@@ -219,7 +135,7 @@ async def test_an_odd_answer_is_the_usual_one_or_an_honest_failure(
     provider = adapter(PROTOCOLS[protocol], simulator)
     odd = await outcome(provider, request, f"{model}&quirk={quirk}")
     assert WORDS not in repr(odd.events)
-    expected: Failure | None = _of(FAILURES, protocol, quirk)
+    expected: Failure | None = of(FAILURES, protocol, quirk)
     if expected is not None:
         assert odd.error is not None, odd.completed
         assert (expected.code or odd.failure.code, expected.retryable) == (odd.failure.code, odd.failure.retryable)
@@ -246,7 +162,7 @@ WHOLE = {
         and name != "large-image"
         # What has no finish reason has no end but its marker.
         and name != "finish-missing"
-        and _of(FAILURES, protocol, name) is None
+        and of(FAILURES, protocol, name) is None
     ]
     for protocol in PROTOCOLS
 }
