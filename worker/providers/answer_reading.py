@@ -11,7 +11,7 @@ from shared.request.nesting import shallow
 from shared.sse_decoder import ServerSentEvent
 from shared.strict_json import cut, nests_deeper
 from worker.providers.answer_decoder import AnswerDecoder
-from worker.providers.error_shapes import ERROR_EVENTS, failure_in, failure_of
+from worker.providers.error_shapes import ERROR_EVENTS, failure_of
 from worker.providers.errors import problem
 from worker.providers.finish_reasons import Finish, is_done
 from worker.providers.lenient_json import read_value
@@ -137,8 +137,6 @@ def _read_document(name: str, reader: AnswerReader, decoder: AnswerDecoder, even
     if not all(_is_whole(piece.data) for piece in pieces):
         raise problem(name, "incomplete_stream", "half a document")
     for piece in pieces:
-        if (failure := failure_in(name, _value_or_text(name, piece.data))) is not None:
-            raise failure
         read_event(name, reader, piece, events)
     if all(isinstance(event, Raw) for event in events):
         events.clear()

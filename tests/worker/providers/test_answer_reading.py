@@ -68,6 +68,14 @@ async def test_an_error_in_any_frame(
 
 
 @every_protocol
+@pytest.mark.parametrize("data", [b'{"reason": "A SECRET"}', b"{}", b"SECRET", b'["SECRET"]', b""])
+async def test_an_event_that_is_only_named_an_error(read: Read, protocol: Protocol, data: bytes) -> None:
+    got = await read(protocol, [ANSWERS[protocol].said, b"event: error\ndata: " + data + b"\n\n"])
+    assert (got.failure.code, got.failure.retryable, got.raw(), texts(got)) == ("provider_error", True, [], "x")
+    assert "SECRET" not in f"{got.failure} {got.events}"
+
+
+@every_protocol
 @pytest.mark.parametrize("body", [b'{"status": "ok"}', b"[]", b'["x"]', b"<html>", b"{}"])
 async def test_a_document_that_is_no_answer(read: Read, protocol: Protocol, body: bytes) -> None:
     got = await read(protocol, [body], "application/json")
