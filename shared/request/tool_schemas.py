@@ -7,6 +7,7 @@ OpenAI: "schema must have type 'object' and not have 'oneOf'/'anyOf'/'allOf'/'en
 schemas write all of these. Every protocol gets the same.
 """
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -22,7 +23,7 @@ _SIMPLE = frozenset({"$schema", "description", "properties", "required", "title"
 _MAX_REFERENCES = 8
 """References that lead from one place to another."""
 _MAX_NESTED = 1000
-"""Members that have members of their own, of one schema: references may lead to the same ones over and over."""
+"""Members of members that are followed, in one schema: references may lead to the same ones over and over."""
 
 NO_OBJECT = "must be the schema of an object, as arguments are one; put the value into a property"
 NO_SUCH = "has a $ref at its top that leads nowhere in it; put the schema there"
@@ -134,11 +135,17 @@ def _with_inner(member: dict[str, Any], whole: Mapping[str, Any], left: Iterator
     properties, required = _properties(member), _required(member)
     try:
         for keyword in _TOGETHER:
-            if member.get(keyword) and next(left, None) is not None:
+            if member.get(keyword) and _are_left(left, member[keyword]):
                 _join(properties, required, keyword, _members(member[keyword], keyword, whole, left))
     except (ValueError, RecursionError):
         return member
     return {**member, "properties": properties} | _if_any(required)
+
+
+def _are_left(left: Iterator[int], value: Any) -> bool:
+    """Says whether as many may be followed as a list of members has; they count from then on."""
+    count = len(value) if isinstance(value, list) else 1
+    return len(list(itertools.islice(left, count))) == count
 
 
 def _join(properties: dict[str, Any], required: list[str], keyword: str, members: list[dict[str, Any]]) -> bool:

@@ -17,7 +17,7 @@ from shared.request.dumped_fields import tidy
 from shared.request.generation_request import MAX_PARTS, GenerationRequest
 from shared.request.request_json import read
 
-CALL = {"id": "c", "type": "function", "function": {"name": "rain", "arguments": '{"x":1}'}}
+CALL: dict[str, Any] = {"id": "c", "type": "function", "function": {"name": "rain", "arguments": '{"x":1}'}}
 SIGNED = {**CALL, "signature": "s", "provider": "gemini"}
 
 
