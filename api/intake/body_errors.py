@@ -162,5 +162,6 @@ def _message(item: ErrorDetails) -> str:
         return f"is not a known field; {_ELSEWHERE[name]}"
     # Of what is inside, a field of the whole request is none that could be meant.
     known = GenerationRequest.model_fields if len(item["loc"]) == 1 else _KNOWN - GenerationRequest.model_fields.keys()
-    near = difflib.get_close_matches(name, known, n=1)
+    # A name that is known elsewhere is not what was meant here.
+    near = [] if name in known else difflib.get_close_matches(name, known, n=1)
     return "is not a known field; " + (f"did you mean {near[0]}?" if near else "leave it out")

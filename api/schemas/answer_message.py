@@ -8,10 +8,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from shared.log.snapshots import PartSoFar
+from shared.request.call_arguments import arguments_of
 
 
-def messages_of(parts: Sequence[PartSoFar]) -> list[dict[str, Any]]:
-    """Returns the message in a list, which is empty where nothing was said. `part` is the index among these parts."""
+def messages_of(parts: Sequence[PartSoFar], *, cut: bool = False) -> list[dict[str, Any]]:
+    """Returns the message in a list, which is empty where nothing was said. `part` is the index among these parts.
+
+    With `cut` the answer broke off, or had no room for more (`length`), perhaps within a call's arguments.
+    """
     texts: list[tuple[int, PartSoFar]] = []
     reasoning: list[dict[str, Any]] = []
     calls: list[dict[str, Any]] = []
@@ -28,6 +32,8 @@ def messages_of(parts: Sequence[PartSoFar]) -> list[dict[str, Any]]:
             if thought := _thought(part):
                 reasoning.append({**thought, "part": at})
         elif part.kind == "tool_call" and part.ended and part.executor != "provider" and part.call_id and part.name:
+            if cut and arguments_of(part.text) is None:
+                continue
             calls.append({**_call(part.call_id, part.name, part), "part": at})
     if not (texts or refusal or calls):
         return []

@@ -267,7 +267,9 @@ def snapshot(record: Record, shown: Shown, said: Snapshot) -> GenerationSnapshot
             "json": value,
             "json_error": error,
             "parts": [fields_of(part, over=end is not None) for part in said.parts],
-            "messages": None if end is None else messages_of(said.parts),
+            "messages": None
+            if end is None
+            else messages_of(said.parts, cut=completed is None or completed.finish_reason == "length"),
             "response": names if any(names.values()) else None,
             "raw": {"count": said.raw_count, "events": said.raw},
             "usage": said.usage,

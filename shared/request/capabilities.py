@@ -1,6 +1,5 @@
 """What a protocol can say: a request that asks for more is refused before it is queued, and never silently cut."""
 
-import json
 import re
 from collections.abc import Callable, Iterator
 
@@ -8,6 +7,7 @@ from shared.config.protocols import PROTOCOLS, Protocol
 from shared.config.provider_settings import ProviderSettings
 from shared.request import claude_models
 from shared.request.blank_texts import has_text, nothing_said
+from shared.request.call_arguments import arguments_of
 from shared.request.claude_models import is_forced
 from shared.request.generation_request import (
     AssistantMessage,
@@ -186,16 +186,9 @@ def _names(at: int, message: Message) -> Iterator[Unsupported]:
 
 def _arguments(at: int, message: Message) -> Iterator[Unsupported]:
     for index, call in enumerate(message.tool_calls or () if isinstance(message, AssistantMessage) else ()):
-        if not _is_object(call.function.arguments):
+        if arguments_of(call.function.arguments) is None:
             pointer = f"/messages/{at}/tool_calls/{index}/function/arguments"
             yield Unsupported(pointer, "must be a JSON object for this provider")
-
-
-def _is_object(text: str) -> bool:
-    try:
-        return isinstance(json.loads(text or "{}"), dict)
-    except (ValueError, RecursionError):
-        return False
 
 
 _VALUES: dict[Protocol, Callable[[GenerationRequest, ProviderSettings | None], Iterator[Unsupported]]] = {

@@ -41,6 +41,24 @@ def put_in_place(message: dict[str, Any]) -> bool:
     return True
 
 
+def put_refusals_in_place(message: dict[str, Any]) -> bool:
+    """Makes parts of type `refusal` the message's refusal, in place; says whether there were any.
+
+    OpenAI's API reference has them in a content that is a list (`ChatCompletionContentPartRefusal`).
+    """
+    content = message.get("content")
+    if not isinstance(content, list) or message.get("refusal"):
+        return False
+    said = [part for part in content if isinstance(part, dict) and part.get("type") == "refusal"]
+    if not said or any(part.keys() != {"type", "refusal"} or not isinstance(part["refusal"], str) for part in said):
+        return False
+    message["content"] = [
+        part for part in content if not (isinstance(part, dict) and part.get("type") == "refusal")
+    ] or None
+    message["refusal"] = "".join(part["refusal"] for part in said)
+    return True
+
+
 def _thought(block: dict[str, Any]) -> dict[str, Any]:
     if block["type"] == "redacted_thinking":
         return {"encrypted": block.get("data"), "provider": ORIGIN}

@@ -46,12 +46,22 @@ _NULL_IS_DEFAULT = ("extra", "metadata", "on_interrupt")
 """Fields of a request whose default is not null, but which SDKs dump as null where nothing was given."""
 
 _OF_THE_ANSWER = (
-    "annotations", "created", "finish_reason", "index", "model", "object", "stop_reason", "stop_sequence", "type",
-    "usage",
+    "annotations", "created", "finish_reason", "index", "model", "object", "parsed", "stop_reason", "stop_sequence",
+    "type", "usage",
 )  # fmt: skip
-"""What SDKs say about an answer: where its text is from, what it cost, how it ended. No model is told it again."""
+"""What SDKs say about an answer: where its text is from, what it cost, how it ended,
+what it is as an object (OpenAI's `parse`). No model is told it again."""
 
-_REPEATED = ("annotations", "audio", "citations", "reasoning", "reasoning_content", "refusal", "thinking_blocks")
+_REPEATED = (
+    "annotations",
+    "audio",
+    "citations",
+    "reasoning",
+    "reasoning_content",
+    "refusal",
+    "thinking_blocks",
+    "thought_signatures",
+)
 """What LiteLLM says once more in `provider_specific_fields` (its page "'Thinking' / 'Reasoning Content'")."""
 
 
@@ -126,6 +136,7 @@ class _Tidying:
         if isinstance(repeats := message.get("provider_specific_fields"), dict):
             for name in _REPEATED:
                 self._take(repeats, name, lambda _: True)
+        self.changed |= dumped_blocks.put_refusals_in_place(message)
         self.changed |= dumped_blocks.put_in_place(message) | dumped_reasoning.put_in_place(message)
         self._each(message, "tool_calls", self._call)
         if isinstance(thoughts := message.get("reasoning"), list):
@@ -139,9 +150,13 @@ class _Tidying:
         # Its place among the calls, from a stream; a list has it anyway.
         self._take(call, "index", lambda value: isinstance(value, int))
         self._take(call, "type", lambda value: value is None)
+        self.changed |= dumped_reasoning.sign(call, call)
         self._unknown(call, ToolCall)
         if not isinstance(function := call.get("function"), dict):
             return
+        self.changed |= dumped_reasoning.sign(call, function)
+        # The same once more, from OpenAI's `parse`.
+        self._take(function, "parsed_arguments", lambda _: True)
         self._null_is_text(function, "arguments")
         if isinstance(arguments := function.get("arguments"), dict):
             # As Ollama and frameworks have them, parsed. A number that JSON does not have stays, and is refused.
@@ -163,8 +178,12 @@ class _Tidying:
     def _part(self, part: dict[str, Any]) -> None:
         kind = part.get("type")
         if isinstance(kind, str) and kind in _PARTS:
-            # Where a text of an answer is from, beside it.
-            self._take(part, "annotations", lambda value: isinstance(value, list))
+            # Where a text of an answer is from, beside it (OpenAI, Anthropic).
+            for name in ("annotations", "citations"):
+                self._take(part, name, lambda value: isinstance(value, list))
+            # LangChain's names and places of what is in a list anyway.
+            self._take(part, "id", lambda value: isinstance(value, str))
+            self._take(part, "index", lambda value: isinstance(value, int | str))
             self._unknown(part, _PARTS[kind])
             if kind in _INSIDE and isinstance(inside := part.get(kind), dict):
                 self._unknown(inside, _INSIDE[kind])

@@ -12,6 +12,8 @@ TEXT_FIELDS = ("reasoning_content", "reasoning", "reasoning_text")
 OPENROUTER_TAG = "openrouter/"
 """Begins the `provider` of its reasoning; what follows is the format, as nobody else could tell what it is."""
 LITELLM_TAG = "litellm"
+GEMINI_TAG = "gemini"
+"""Whose the signatures of calls are that LiteLLM has in fields of its own."""
 
 
 def put_in_place(message: dict[str, Any]) -> bool:
@@ -40,6 +42,22 @@ def put_in_place(message: dict[str, Any]) -> bool:
         del message[name]
     if entries:
         message["reasoning"] = entries
+    return True
+
+
+def sign(call: dict[str, Any], holder: dict[str, Any]) -> bool:
+    """Gives a call the signature that LiteLLM has in it, or in its function; says whether there was one.
+
+    `provider_specific_fields` has Gemini's: LiteLLM's page "Gemini", thought signatures.
+    """
+    fields = holder.get("provider_specific_fields")
+    if not (isinstance(fields, dict) and fields.keys() == {"thought_signature"}):
+        return False
+    if not isinstance(signature := fields["thought_signature"], str):
+        return False
+    del holder["provider_specific_fields"]
+    if signature and not call.get("signature"):
+        call |= {"signature": signature, "provider": GEMINI_TAG}
     return True
 
 

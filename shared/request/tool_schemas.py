@@ -7,19 +7,23 @@ OpenAI: "schema must have type 'object' and not have 'oneOf'/'anyOf'/'allOf'/'en
 schemas write all of these. Every protocol gets the same.
 """
 
+import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 _UNIONS = ("anyOf", "oneOf")
 _TOGETHER = ("allOf", *_UNIONS)
+_INNER = frozenset(_TOGETHER)
 _REFUSED = (*_TOGETHER, "const", "else", "enum", "if", "not", "then")
 """What no top may have; `if` goes along, which is worth nothing without what follows from it."""
 _SIMPLE = frozenset({"$schema", "description", "properties", "required", "title", "type"})
 """Fields of an object's schema that say nothing more once its properties are another's."""
 _MAX_REFERENCES = 8
 """References that lead from one place to another."""
+_MAX_NESTED = 1000
+"""Members of members that are followed, in one schema: references may lead to the same ones over and over."""
 
 NO_OBJECT = "must be the schema of an object, as arguments are one; put the value into a property"
 NO_SUCH = "has a $ref at its top that leads nowhere in it; put the schema there"
@@ -70,11 +74,14 @@ def _object(parameters: Mapping[str, Any]) -> _Object:
     if not _is_object(top):
         raise ValueError(NO_OBJECT)
     said = {name: top.pop(name) for name in _REFUSED if name in top}
-    properties, required = _properties(top), _required(top)
+    if "type" in top or "properties" in top:
+        # An empty list beside these says nothing, and is no JSON Schema; generators write it.
+        said = {name: value for name, value in said.items() if name not in _TOGETHER or value != []}
+    properties, required, left = _properties(top), _required(top), iter(range(_MAX_NESTED))
     rest = {
         name: value
         for name, value in said.items()
-        if name not in _TOGETHER or not _join(properties, required, name, _members(value, name, parameters))
+        if name not in _TOGETHER or not _join(properties, required, name, _members(value, name, parameters, left))
     }
     for name in ("type", "properties", "required"):
         top.pop(name, None)
@@ -114,13 +121,31 @@ def _is_plain(value: Any) -> bool:
     return value is not None and not isinstance(value, dict)
 
 
-def _members(value: Any, keyword: str, whole: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _members(value: Any, keyword: str, whole: Mapping[str, Any], left: Iterator[int]) -> list[dict[str, Any]]:
     """Returns the schemas of a list of them. Raises ValueError where one is of something else than an object."""
     listed = [_followed(one, whole) for one in value if isinstance(one, dict)] if isinstance(value, list) else []
     members = [one for one in listed if keyword not in _UNIONS or one.get("type") != "null"]
     if not members or not all(map(_is_object, members)):
         raise ValueError(NO_OBJECT)
-    return members
+    return [_with_inner(one, whole, left) if one.keys() & _INNER else one for one in members]
+
+
+def _with_inner(member: dict[str, Any], whole: Mapping[str, Any], left: Iterator[int]) -> dict[str, Any]:
+    """Returns a member with the properties of its own members, which stay: that need not be all that they say."""
+    properties, required = _properties(member), _required(member)
+    try:
+        for keyword in _TOGETHER:
+            if member.get(keyword) and _are_left(left, member[keyword]):
+                _join(properties, required, keyword, _members(member[keyword], keyword, whole, left))
+    except (ValueError, RecursionError):
+        return member
+    return {**member, "properties": properties} | _if_any(required)
+
+
+def _are_left(left: Iterator[int], value: Any) -> bool:
+    """Says whether as many may be followed as a list of members has; they count from then on."""
+    count = len(value) if isinstance(value, list) else 1
+    return len(list(itertools.islice(left, count))) == count
 
 
 def _join(properties: dict[str, Any], required: list[str], keyword: str, members: list[dict[str, Any]]) -> bool:

@@ -111,6 +111,13 @@ async def test_malformed_idempotency_key(api: Api, key: bytes) -> None:
         ({"messages": BODY["messages"]}, 422, "invalid_request", "/model", "is required"),
         (BODY | {"temperature": "hot"}, 422, "invalid_request", "/temperature", "must be a number, such as 0.7"),
         (BODY | {"temprature": 1}, 422, "invalid_request", "/temprature", "did you mean temperature?"),
+        (
+            BODY | {"messages": [{"role": "user", "content": "x", "function": {"name": "f"}}]},
+            422,
+            "invalid_request",
+            "/messages/0/function",
+            "leave it out",
+        ),
         (BODY | {"a/b~c": 1}, 422, "invalid_request", "/a~1b~0c", "leave it out"),
         (BODY | {"messages": [{"role": "x"}]}, 422, "invalid_request", "/messages/0", "role"),
         (BODY | {"messages": user(5)}, 422, "invalid_request", "/messages/0/content", "must be text"),  # type: ignore[arg-type]

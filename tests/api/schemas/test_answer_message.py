@@ -294,3 +294,11 @@ def folded(said: Sequence[events.Event]) -> list[PartSoFar]:
     for seq, event in enumerate(said):
         snapshot.apply(EventId(7, seq), event.type, events.encode(event))
     return snapshot.parts
+
+
+def test_a_call_whose_arguments_were_cut_off_is_left_out() -> None:
+    parts = [so_far("text", "So."), called("a"), called("b", '{"x": ')]
+    (message,) = messages_of(parts, cut=True)
+    assert [call["id"] for call in message["tool_calls"]] == ["id_a"]
+    (message,) = messages_of(parts)
+    assert [call["id"] for call in message["tool_calls"]] == ["id_a", "id_b"]

@@ -97,7 +97,7 @@ TOOL = {"role": "tool", "tool_call_id": "a", "content": [{"type": "text", "text"
         ("anthropic", {"messages": user(name="ada")}, "/messages/0/name"),
         *(
             ("anthropic", {"messages": [*user(), called(text)]}, "/messages/1/tool_calls/0/function/arguments")
-            for text in ("{", "[]", "null", "[" * 100_000)
+            for text in ("{", "[]", "1", "[" * 100_000)
         ),
         (
             "anthropic",

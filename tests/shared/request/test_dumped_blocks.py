@@ -10,7 +10,7 @@ import pytest
 from anthropic.types import Message
 
 from shared.request.answer_order import in_order
-from shared.request.dumped_blocks import put_in_place
+from shared.request.dumped_blocks import put_in_place, put_refusals_in_place
 from shared.request.generation_request import MAX_PARTS, AssistantMessage, GenerationRequest, ToolCall
 from shared.request.request_json import read
 
@@ -85,3 +85,25 @@ def test_anything_else_stays(fields: dict[str, Any]) -> None:
     before = copy.deepcopy(message)
     assert not put_in_place(message)
     assert message == before
+
+
+def test_parts_that_refuse_are_the_refusal() -> None:
+    refused = {"type": "refusal", "refusal": "No."}
+    text = {"type": "text", "text": "But."}
+    for content, expected in (
+        ([refused], {"content": None, "refusal": "No."}),
+        ([refused, text, refused], {"content": [text], "refusal": "No.No."}),
+    ):
+        message: dict[str, Any] = {"role": "assistant", "content": content}
+        assert put_refusals_in_place(message)
+        assert message == {"role": "assistant", **expected}
+    for message in (
+        {"content": [text]},
+        {"content": "x"},
+        {"content": [refused | {"more": 1}]},
+        {"content": [{"type": "refusal", "refusal": 1}]},
+        {"content": [refused], "refusal": "Never."},
+    ):
+        before = dict(message)
+        assert not put_refusals_in_place(message)
+        assert message == before

@@ -17,7 +17,8 @@ from shared.request.dumped_fields import tidy
 from shared.request.generation_request import MAX_PARTS, GenerationRequest
 from shared.request.request_json import read
 
-CALL = {"id": "c", "type": "function", "function": {"name": "rain", "arguments": '{"x":1}'}}
+CALL: dict[str, Any] = {"id": "c", "type": "function", "function": {"name": "rain", "arguments": '{"x":1}'}}
+SIGNED = {**CALL, "signature": "s", "provider": "gemini"}
 
 
 def reads(message: dict[str, Any], expected: dict[str, Any], **more: Any) -> None:
@@ -51,6 +52,8 @@ def test_an_answer_of_openais_sdk_goes_back_as_it_is() -> None:
     link = {"end_index": 3, "start_index": 0, "title": "t", "url": "https://x"}
     reads(completion(content="Yes.", annotations=[{"type": "url_citation", "url_citation": link}]), said)
     reads(completion(content=None, refusal="No."), {"role": "assistant", "refusal": "No."})
+    # Of `parse`, which has the answer once more as an object.
+    reads(completion(content="Yes.", parsed={"a": 1}), said)
     reads(completion(content=None, tool_calls=[CALL]), {"role": "assistant", "tool_calls": [CALL]})
     # Nothing was said: no reason to be stuck.
     reads(ChatCompletionMessage(role="assistant").model_dump(), {"role": "assistant", "content": ""})
@@ -72,6 +75,9 @@ def test_an_answer_of_openais_sdk_goes_back_as_it_is() -> None:
             {**CALL, "function": {"name": "rain", "arguments": ""}},
         ),
         ({**CALL, "function": {"name": "rain", "arguments": '{"x":1}', "parsed_arguments": None}}, CALL),
+        ({**CALL, "function": {"name": "rain", "arguments": '{"x":1}', "parsed_arguments": {"x": 1}}}, CALL),
+        ({**CALL, "provider_specific_fields": {"thought_signature": "s"}}, SIGNED),
+        ({**CALL, "function": {**CALL["function"], "provider_specific_fields": {"thought_signature": "s"}}}, SIGNED),
     ],
 )
 def test_calls(call: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -249,3 +255,23 @@ def test_a_usual_body_stays_as_it_is() -> None:
     others: list[Any] = [None, 1, "x", [], {"messages": 1, "tools": {}}, {"messages": [1, None, []]}]
     for other in others:
         assert not tidy(other)
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"citations": [{"type": "char_location", "cited_text": "x", "document_index": 0}]},
+        {"index": 0},
+        {"index": "lc_txt_0"},
+        {"id": "lc_1"},
+    ],
+)
+def test_what_stands_beside_a_text(beside: dict[str, Any]) -> None:
+    text = {"type": "text", "text": "Yes."}
+    reads({"role": "assistant", "content": [text | beside]}, {"role": "assistant", "content": [text]})
+    reads({"role": "user", "content": [text | beside]}, {"role": "user", "content": [text]})
+
+
+def test_signatures_of_a_whole_answer_repeat_those_of_its_calls() -> None:
+    repeats = {"provider_specific_fields": {"thought_signatures": ["s"]}}
+    reads({"role": "assistant", "content": "Yes.", **repeats}, {"role": "assistant", "content": "Yes."})

@@ -29,6 +29,7 @@ def an_object(required: list[str] | None = None, **properties: Any) -> dict[str,
         ({"type": ["object", "null"], "properties": {"x": X}}, an_object(x=X)),
         ({"allOf": [an_object(["x"], x=X), an_object(["y"], y=Y)]}, an_object(["x", "y"], x=X, y=Y)),
         ({"anyOf": [an_object(["x"], x=X), {"type": "null"}]}, an_object(["x"], x=X)),
+        ({**an_object(x=X), "allOf": [], "anyOf": [], "oneOf": []}, an_object(x=X)),
         ({"oneOf": [an_object(["x"], x=X)], "title": "t"}, {**an_object(["x"], x=X), "title": "t"}),
         (
             {"$ref": "#/definitions/A", "definitions": {"A": an_object(["x"], x=X)}},
@@ -130,3 +131,18 @@ def test_what_is_no_object_is_named(given: dict[str, Any], why: str) -> None:
     assert flaw(given, strict=None) == why
     with pytest.raises(ValueError, match="^" + why[:20].replace("$", r"\$")):
         object_schema(given)
+
+
+def test_members_of_members_have_their_properties() -> None:
+    inner = {"allOf": [an_object(["x"], x=X), {"$ref": "#/$defs/Y"}]}
+    schema = object_schema({"allOf": [{"$ref": "#/$defs/A"}], "$defs": {"A": inner, "Y": an_object(y=Y)}})
+    assert schema["properties"] == {"x": X, "y": Y}
+    assert schema["required"] == ["x"]
+    either = object_schema({"anyOf": [{"oneOf": [an_object(x=X), an_object(y=Y)]}, an_object(["z"], z=X)]})
+    assert either["properties"] == {"x": X, "y": Y, "z": X}
+    assert "required" not in either
+
+
+def test_members_that_lead_to_each_other_are_followed_no_further_than_they_say_something() -> None:
+    ring = {"anyOf": [{"$ref": "#/$defs/A"}] * 50 + [an_object(x=X)]}
+    assert object_schema({"anyOf": [{"$ref": "#/$defs/A"}], "$defs": {"A": ring}})["properties"] == {"x": X}

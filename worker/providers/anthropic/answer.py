@@ -1,6 +1,5 @@
 """An earlier answer as Messages has it (API reference: "Create a Message"): blocks in the order of the answer."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -8,6 +7,7 @@ from urllib.parse import urlsplit
 from shared.config.provider_settings import ProviderSettings
 from shared.request.answer_order import Refusal, in_order
 from shared.request.blank_texts import has_text
+from shared.request.call_arguments import arguments_of
 from shared.request.generation_request import AssistantMessage, Reasoning, TextPart, ToolCall
 from worker.providers.anthropic.reader import SIGNATURE_ORIGIN
 
@@ -48,7 +48,7 @@ def _call(call: ToolCall) -> dict[str, Any]:
         "type": "tool_use",
         "id": call.id,
         "name": call.function.name,
-        "input": json.loads(call.function.arguments or "{}"),
+        "input": arguments_of(call.function.arguments),
     }
 
 

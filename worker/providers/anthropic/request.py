@@ -148,15 +148,32 @@ def _messages(request: GenerationRequest, *, unsigned: bool) -> list[dict[str, A
         blocks = _blocks(message, unsigned)
         if not blocks:
             continue
+        if role == "user":
+            _end_answer(messages)
         if messages and messages[-1]["role"] == role:
             messages[-1]["content"] += blocks
         else:
             messages.append({"role": role, "content": blocks})
+    _end_answer(messages)
     if messages and messages[-1]["role"] == "assistant" and messages[-1]["content"][-1]["type"] == "text":
         # "final assistant content cannot end with trailing whitespace" (guide "Prefill Claude's response").
         last = messages[-1]["content"][-1]
         last["text"] = last["text"].rstrip()
     return messages
+
+
+def _end_answer(messages: list[dict[str, Any]]) -> None:
+    """Takes away thinking behind which nothing was said: the answer had no room for more, or that goes no further.
+
+    "The final block in an assistant message cannot be `thinking`" (Anthropic's error).
+    """
+    while messages and messages[-1]["role"] == "assistant":
+        blocks = messages[-1]["content"]
+        while blocks and blocks[-1]["type"] in ("thinking", "redacted_thinking"):
+            blocks.pop()
+        if blocks:
+            return
+        messages.pop()
 
 
 def _blocks(message: UserMessage | AssistantMessage | ToolMessage, unsigned: bool) -> list[dict[str, Any]]:

@@ -1,9 +1,9 @@
 """An earlier answer as Gemini has it (API reference: `Content`): parts in the order in which they were said."""
 
-import json
 from typing import Any
 
 from shared.request.answer_order import in_order
+from shared.request.call_arguments import arguments_of
 from shared.request.generation_request import AssistantMessage, Reasoning, ToolCall
 from worker.providers.gemini.reader import SIGNATURE_ORIGIN
 
@@ -66,8 +66,7 @@ def _signature(signature: str | None) -> dict[str, Any]:
 
 
 def _call(call: ToolCall) -> dict[str, Any]:
-    arguments = json.loads(call.function.arguments or "{}")
     return {
-        "functionCall": {"id": call.id, "name": call.function.name, "args": arguments},
+        "functionCall": {"id": call.id, "name": call.function.name, "args": arguments_of(call.function.arguments)},
         **_signature(call.signature if call.provider == SIGNATURE_ORIGIN else None),
     }

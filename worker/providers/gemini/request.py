@@ -1,11 +1,11 @@
 """A request in the shape of OpenAI Chat, as Gemini has it (API reference: `models.generateContent`)."""
 
-import json
 import mimetypes
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from shared import strict_json
 from shared.request.capabilities import gemini_version, lacks
 from shared.request.generation_request import (
     AssistantMessage,
@@ -147,10 +147,7 @@ def _result(message: ToolMessage, name: str) -> dict[str, Any]:
     content = message.content
     pieces = [] if isinstance(content, str) else content
     text = content if isinstance(content, str) else "".join(part.text for part in pieces if isinstance(part, TextPart))
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = None
+    value = strict_json.read(text).value
     result: dict[str, Any] = {"id": message.tool_call_id, "name": name}
     result["response"] = value if isinstance(value, dict) else {"output": text}
     if images := [_data(piece.image_url.url) for piece in pieces if isinstance(piece, ImagePart)]:

@@ -45,7 +45,7 @@ def body(request: GenerationRequest, model: str, *, background: bool, encrypted:
     asked = request.model_copy(update={"model": f"/{model}"})
     if missing := lacks(asked, "openai-responses"):
         raise ProviderError("bad_request", f"{missing[0].pointer} {missing[0].remedy}", retryable=False)
-    items = [item for message in request.messages for item in _items(message)]
+    items = _followed([item for message in request.messages for item in _items(message)])
     fields: dict[str, Any] = {"model": model, "input": items, "stream": True, "store": background}
     if background:
         fields["background"] = True
@@ -94,6 +94,24 @@ def _items(message: Message) -> list[dict[str, Any]]:
         return [{"type": "function_call_output", "call_id": message.tool_call_id, "output": output}]
     content = message.content if isinstance(message.content, str) else _contents(message.content)
     return [{"type": "message", "role": message.role, "content": content}]
+
+
+def _followed(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns items without reasoning behind which the answer said nothing more.
+
+    "Item of type 'reasoning' was provided without its required following item": it was cut off, or goes no further
+    than us.
+    """
+    kept: list[dict[str, Any]] = []
+    said = False
+    for item in reversed(items):
+        if item["type"] == "reasoning":
+            if not said:
+                continue
+        else:
+            said = item["type"] == "function_call" or item.get("role") == "assistant"
+        kept.append(item)
+    return kept[::-1]
 
 
 def _answer(message: AssistantMessage) -> list[dict[str, Any]]:

@@ -246,7 +246,7 @@ def test_the_highest_effort(ask: Ask, model: str, word: str) -> None:
         {"messages": [{"role": "user", "content": ""}]},
         *(
             {"messages": [{"role": "assistant", "tool_calls": [tool_call("a", arguments)]}]}
-            for arguments in ("{", "[]", "null", "[" * 100_000)
+            for arguments in ("{", "[]", "1", "[" * 100_000)
         ),
         {"response_format": {"type": "json_object"}},
         {"reasoning_budget": 1023},
@@ -256,3 +256,47 @@ def test_what_the_protocol_cannot_say(ask: Ask, fields: dict[str, Any]) -> None:
     with pytest.raises(ProviderError) as refused:
         body(ask(**fields), "m")
     assert (refused.value.code, refused.value.retryable) == ("bad_request", False)
+
+
+def test_no_answer_ends_with_thinking(ask: Ask) -> None:
+    thought = [{"text": "Hm.", "signature": "s", "provider": "anthropic", "part": 1}]
+    messages = [
+        {"role": "user", "content": "What?"},
+        {"role": "assistant", "content": [{"type": "text", "text": "That.", "part": 0}], "reasoning": thought},
+        {"role": "user", "content": "And?"},
+        {"role": "assistant", "content": "", "reasoning": thought},
+        {"role": "user", "content": "So?"},
+        {"role": "assistant", "content": "", "reasoning": thought},
+        {"role": "assistant", "content": "This."},
+    ]
+    thinking = {"type": "thinking", "thinking": "Hm.", "signature": "s"}
+    assert body(ask(messages=messages), "claude-sonnet-4-5")["messages"] == [
+        {"role": "user", "content": said("What?")},
+        {"role": "assistant", "content": said("That.")},
+        {"role": "user", "content": said("And?") + said("So?")},
+        {"role": "assistant", "content": [thinking, *said("This.")]},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"), [("null", {}), ('{"x": "\\ud83d"}', {"x": "\ufffd"}), ('{"x": "\n"}', {"x": "\n"})]
+)
+def test_arguments_that_are_nearly_json(ask: Ask, arguments: str, expected: dict[str, Any]) -> None:
+    messages = [
+        {"role": "user", "content": "What?"},
+        {"role": "assistant", "content": None, "tool_calls": [tool_call("a", arguments)]},
+        {"role": "tool", "tool_call_id": "a", "content": "x"},
+    ]
+    fields = body(ask(messages=messages), "claude-sonnet-4-5")
+    assert fields["messages"][1]["content"][0]["input"] == expected
+
+
+@pytest.mark.parametrize("arguments", ['{"x": NaN}', '{"x": 1e999}', "[1]"])
+def test_arguments_that_cannot_be_sent(ask: Ask, arguments: str) -> None:
+    messages = [
+        {"role": "user", "content": "What?"},
+        {"role": "assistant", "content": None, "tool_calls": [tool_call("a", arguments)]},
+        {"role": "tool", "tool_call_id": "a", "content": "x"},
+    ]
+    with pytest.raises(ProviderError, match="/messages/1/tool_calls/0/function/arguments"):
+        body(ask(messages=messages), "claude-sonnet-4-5")

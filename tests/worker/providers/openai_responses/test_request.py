@@ -236,3 +236,23 @@ def test_what_the_protocol_cannot_say_is_refused(ask: Ask) -> None:
     with pytest.raises(ProviderError, match="/seed") as caught:
         body(ask(seed=1), "m", background=False)
     assert (caught.value.code, caught.value.retryable) == ("bad_request", False)
+
+
+def test_reasoning_behind_which_nothing_was_said_is_left_out(ask: Ask) -> None:
+    def thought(at: int) -> dict[str, Any]:
+        return {"encrypted": f"e{at}", "item_id": f"rs_{at}", "provider": "openai", "part": at}
+
+    messages = [
+        {"role": "user", "content": "What?"},
+        {
+            "role": "assistant",
+            "content": [{"type": "text", "text": "That.", "part": 1}],
+            "reasoning": [thought(0), thought(2)],
+        },
+        {"role": "user", "content": "And?"},
+        {"role": "assistant", "content": "", "reasoning": [thought(3)]},
+        {"role": "assistant", "content": None, "tool_calls": [call("a", "{}")]},
+        {"role": "tool", "tool_call_id": "a", "content": "x"},
+    ]
+    items = written(ask(messages=messages))["input"]
+    assert [item.get("id") for item in items if item["type"] == "reasoning"] == ["rs_0", "rs_3"]
