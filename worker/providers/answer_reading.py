@@ -14,7 +14,7 @@ from worker.providers.answer_decoder import AnswerDecoder
 from worker.providers.error_shapes import ERROR_EVENTS, failure_in, failure_of
 from worker.providers.errors import problem
 from worker.providers.finish_reasons import Finish, is_done
-from worker.providers.lenient_json import read_value
+from worker.providers.lenient_json import read_value, split_values
 from worker.providers.provider import ProviderError, ProviderEvent
 
 MAX_JSON_LEVELS = 256
@@ -63,7 +63,10 @@ def read_event(name: str, reader: AnswerReader, event: ServerSentEvent, events: 
         else:
             _read_odd(name, reader, event, events)
     except ProviderError as error:
-        if not (error.retryable and reader.finish_reason.certain):
+        if error.code == "invalid_response" and (pieces := split_values(event.data)):
+            for piece in pieces:
+                read_event(name, reader, ServerSentEvent(event.event, piece, event.id), events)
+        elif not (error.retryable and reader.finish_reason.certain):
             raise
 
 
@@ -152,7 +155,7 @@ def _is_whole(data: bytes) -> bool:
     try:
         json.loads(shallow(data, MAX_JSON_LEVELS).decode("utf-8", "replace"), strict=False)
     except (ValueError, RecursionError):
-        return is_done(data)
+        return is_done(data) or bool(split_values(data))
     return True
 
 

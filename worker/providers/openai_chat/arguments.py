@@ -32,6 +32,11 @@ class Arguments:
         return "".join(self._said)
 
     @property
+    def begun(self) -> bool:
+        """Says whether anything was said of the value."""
+        return bool(self._said)
+
+    @property
     def holds(self) -> bool:
         """Says whether anything is held back."""
         return bool(self._held)

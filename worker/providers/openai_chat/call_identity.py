@@ -40,10 +40,22 @@ def nearest(calls: Sequence[Call], piece: ToolCallDelta) -> Call | None:
         named = (call for call in latest if piece.id and call.id == piece.id)
         return next(named, latest[0] if latest else None)
     here = [call for call in latest if call.index == piece.index]
+    named = [call for call in latest if piece.id and call.id == piece.id]
     if here:
-        return next((call for call in here if piece.id and call.id == piece.id), here[0])
-    named = (call for call in latest if piece.id and call.id == piece.id)
-    return None if piece.function is not None and piece.function.name else next(named, None)
+        # All calls once more at the end may be numbered otherwise than before.
+        return next((call for call in named if call in here), named[0] if named else here[0])
+    if piece.function is not None and piece.function.name:
+        return None
+    return named[0] if named else _interrupted(latest, piece)
+
+
+def _interrupted(latest: Sequence[Call], piece: ToolCallDelta) -> Call | None:
+    """Returns the latest call where its arguments go on in this piece, as some count the index up with each."""
+    if not latest or piece.id or piece.function is None or not isinstance(text := piece.function.arguments, str):
+        return None
+    call = latest[0]
+    goes_on = call.part is not None and call.arguments.begun and not call.arguments.whole
+    return call if goes_on and text and not text.lstrip().startswith(("{", "[")) else None
 
 
 def begins(call: Call, piece: ToolCallDelta, name: str, text: str, *, beside: bool) -> bool:
@@ -57,7 +69,7 @@ def begins(call: Call, piece: ToolCallDelta, name: str, text: str, *, beside: bo
     if piece.id and call.id and piece.id != call.id:
         if not name:
             return arguments.whole and bool(text.strip()) and not arguments.repeats(text)
-        goes_on = bool(arguments.said) and not arguments.whole and not text.lstrip().startswith(("{", "["))
+        goes_on = arguments.begun and not arguments.whole and not text.lstrip().startswith(("{", "["))
         return not (name == call.name and goes_on)
     if not (name and call.name):
         return False
