@@ -90,7 +90,7 @@ def _read_odd(name: str, reader: AnswerReader, event: ServerSentEvent, events: l
         raise failure_of(name, _value_or_text(name, data))
     if is_done(data):
         reader.done(events)
-    elif b"{" in data:
+    elif b"{" in data and b'"' in data:
         value = read_value(name, _shallow(name, ServerSentEvent(event.event, data, event.id)).data)
         if isinstance(value, str) and value.lstrip().startswith("{"):
             value = read_value(name, value.encode("utf-8", "surrogatepass"))

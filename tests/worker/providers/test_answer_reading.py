@@ -90,7 +90,7 @@ async def test_the_word_that_ends_in_any_spelling(read: Read, protocol: Protocol
 
 
 @every_protocol
-@pytest.mark.parametrize("text", ["OPENROUTER PROCESSING", "null", "0", "[]", '""', "undefined", "..."])
+@pytest.mark.parametrize("text", ["OPENROUTER PROCESSING", "null", "0", "[]", '""', "undefined", "...", ": {ping}"])
 async def test_text_that_is_no_event_is_a_keep_alive(read: Read, protocol: Protocol, text: str) -> None:
     spoken = ANSWERS[protocol]
     word = f"data: {text}\n\n".encode()

@@ -15,7 +15,12 @@ _ERRORS = (
     "err", "exception", "traceback", "stack_trace",
 )  # fmt: skip
 """Fields that have an error, or its text, and nothing of an answer."""
-_FINE = frozenset({"", "0", "200", "ok", "success", "succeeded", "none", "null", "stop", "in_progress", "completed"})
+_FINE = frozenset(
+    {
+        "", "0", "200", "ok", "success", "succeeded", "none", "null", "stop", "in_progress", "completed",
+        "queued", "pending", "waiting", "loading", "processing", "running",
+    }
+)  # fmt: skip
 """Codes that say that all is well (iFlytek has 0 in each chunk, others 200)."""
 _BROKEN = frozenset({"error", "failed", "failure", "fail", "false"})
 
@@ -50,6 +55,8 @@ def failure_beside(name: str, chunk: ChatChunk, said: dict[str, Any], about: dic
 
 
 def _is_coded(fields: dict[str, Any]) -> bool:
+    if any(str(fields.get(text)).lower() in ("ok", "success", "succeeded") for text in _TEXTS):
+        return False
     return any(isinstance(fields.get(code), str | int) for code in _CODES) and not _is_fine(fields)
 
 

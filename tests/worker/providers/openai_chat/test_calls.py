@@ -337,3 +337,15 @@ def test_fragments_with_an_index_that_counts_up_are_said_as_they_come() -> None:
         before = len(log.events)
         read.read([ToolCallDelta(place, function=Function(None, piece))], log)
         assert log.events[before:] == [Delta(part=0, kind="tool_call", delta=piece)]
+
+
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("counts", ["id", "index"])
+async def test_values_within_arguments_begin_no_call(read: Read, counts: str, named: bool) -> None:
+    said = ['{"a":', '{"b":[1,', '{"c":"}"}', "]}", ',"d":"x', '\\"', '[y]"}']
+    function: dict[str, Any] = {"name": "weather"} if named and counts == "id" else {}
+    pieces = [tool(fragment(0, "a", name="weather", arguments=said[0]))]
+    for place, piece in enumerate(said[1:], 1):
+        index, call_id = (place, None) if counts == "index" else (0, f"a{place}")
+        pieces.append(tool(fragment(index, call_id, arguments=piece, **function)))
+    assert calls(await read(*pieces, FINISH)) == [("weather", json.loads("".join(said)))]

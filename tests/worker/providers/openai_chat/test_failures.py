@@ -83,6 +83,20 @@ def test_a_note_beside_an_answer_is_no_error() -> None:
 
 @pytest.mark.parametrize("field", ["error_msg", "errorMessage", "exception", "traceback", "err"])
 async def test_the_text_of_an_error_beside_an_answer_is_shown_to_nobody(read: Read, field: str) -> None:
-    choice = {"index": 0, "delta": {"content": "y"}}
-    got = await read(chunk(choices=[choice], **{field: TEXT}) + chunk({"content": "z", field: TEXT}) + STOP)
+    said: dict[str, Any] = {"choices": [{"index": 0, "delta": {"content": "y"}}], field: TEXT}
+    got = await read(chunk(**said) + chunk({"content": "z", field: TEXT}) + STOP)
     assert (got.error, got.parts(), got.raw()) == (None, [{"kind": "text", "text": "yz"}], [])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"status": "queued", "message": TEXT},
+        {"choices": [], "status": "processing", "msg": TEXT},
+        {"choices": [{"index": 0, "delta": {}}], "code": 10000, "message": "Success"},
+    ],
+)
+async def test_what_is_no_error_although_it_has_a_code(read: Read, fields: dict[str, Any]) -> None:
+    got = await read(chunk(**fields) + chunk({"content": "x"}) + STOP)
+    assert (got.error, got.parts()) == (None, [{"kind": "text", "text": "x"}])
+    assert TEXT not in f"{got.events}"
