@@ -803,7 +803,7 @@ MUTANTS = (
     _one(
         "a keep-alive has to be JSON",
         READING,
-        'elif b"{" in data:',
+        'elif b"{" in data and b\'"\' in data:',
         "else:",
         "ends",
     ),

@@ -14,7 +14,7 @@ from worker.providers.answer_decoder import AnswerDecoder
 from worker.providers.error_shapes import ERROR_EVENTS, failure_of
 from worker.providers.errors import problem
 from worker.providers.finish_reasons import Finish, is_done
-from worker.providers.lenient_json import read_value
+from worker.providers.lenient_json import read_value, split_values
 from worker.providers.provider import ProviderError, ProviderEvent
 
 MAX_JSON_LEVELS = 256
@@ -66,7 +66,10 @@ def read_event(name: str, reader: AnswerReader, event: ServerSentEvent, events: 
         else:
             _read_odd(name, reader, event, events)
     except ProviderError as error:
-        if not (error.retryable and reader.finish_reason.certain):
+        if error.code == "invalid_response" and (pieces := split_values(event.data)):
+            for piece in pieces:
+                read_event(name, reader, ServerSentEvent(event.event, piece, event.id), events)
+        elif not (error.retryable and reader.finish_reason.certain):
             raise
 
 
@@ -90,7 +93,7 @@ def _read_odd(name: str, reader: AnswerReader, event: ServerSentEvent, events: l
         raise failure_of(name, _value_or_text(name, data))
     if is_done(data):
         reader.done(events)
-    elif b"{" in data:
+    elif b"{" in data and b'"' in data:
         value = read_value(name, _shallow(name, ServerSentEvent(event.event, data, event.id)).data)
         if isinstance(value, str) and value.lstrip().startswith("{"):
             value = read_value(name, value.encode("utf-8", "surrogatepass"))
@@ -153,7 +156,7 @@ def _is_whole(data: bytes) -> bool:
     try:
         json.loads(shallow(data, MAX_JSON_LEVELS).decode("utf-8", "replace"), strict=False)
     except (ValueError, RecursionError):
-        return is_done(data)
+        return is_done(data) or bool(split_values(data))
     return True
 
 

@@ -5,6 +5,7 @@ A reader decodes strictly first, which is fast. Where that fails, it reads the s
 
 import json
 import math
+import re
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -16,6 +17,10 @@ from worker.providers.errors import problem
 T = TypeVar("T", bound=msgspec.Struct)
 
 _UNFIT = object()
+
+_DECODER = json.JSONDecoder(strict=False)
+_BETWEEN = re.compile(r"(?:[\s,]|data:)*")
+_DONE = re.compile(r"\[DONE\]", re.IGNORECASE)
 
 
 def read_object(name: str, data: bytes) -> dict[str, Any]:
@@ -36,6 +41,38 @@ def read_value(name: str, data: bytes) -> Any:
         return json.loads(data.decode("utf-8", "replace"), strict=False, parse_constant=lambda _: None)
     except (ValueError, RecursionError):
         raise problem(name, "invalid_response", "an event that is not the protocol's JSON") from None
+
+
+def split_values(data: bytes) -> list[bytes]:
+    """Returns the JSON objects and lists that stand one after another in the data of one event; [] for anything else.
+
+    Servers that leave out the blank line between events, or send JSON lines, make one event of several, also of the
+    last one and `[DONE]`; gateways that frame what is framed already leave a `data:` in it, or a comma behind it.
+    """
+    text = data.decode("utf-8", "replace")
+    values: list[bytes] = []
+    place = _between(text, 0)
+    while place < len(text):
+        if (done := _DONE.match(text, place)) is not None:
+            values.append(b"[DONE]")
+            end = done.end()
+        elif text[place] in "{[":
+            try:
+                end = _DECODER.raw_decode(text, place)[1]
+            except (ValueError, RecursionError):
+                return []
+            values.append(text[place:end].encode())
+        else:
+            return []
+        place = _between(text, end)
+    # One that is the whole event is none that can be read in another way.
+    return [] if [data.strip()] == values else values
+
+
+def _between(text: str, place: int) -> int:
+    found = _BETWEEN.match(text, place)
+    assert found is not None
+    return found.end()
 
 
 def decode(name: str, decoder: msgspec.json.Decoder[T], data: bytes) -> tuple[T, dict[str, Any]]:

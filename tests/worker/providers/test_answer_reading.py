@@ -98,7 +98,7 @@ async def test_the_word_that_ends_in_any_spelling(read: Read, protocol: Protocol
 
 
 @every_protocol
-@pytest.mark.parametrize("text", ["OPENROUTER PROCESSING", "null", "0", "[]", '""', "undefined", "..."])
+@pytest.mark.parametrize("text", ["OPENROUTER PROCESSING", "null", "0", "[]", '""', "undefined", "...", ": {ping}"])
 async def test_text_that_is_no_event_is_a_keep_alive(read: Read, protocol: Protocol, text: str) -> None:
     spoken = ANSWERS[protocol]
     word = f"data: {text}\n\n".encode()
@@ -121,3 +121,46 @@ async def test_raw_control_characters(read: Read, protocol: Protocol) -> None:
     spoken = ANSWERS[protocol]
     got = await read(protocol, [spoken.said.replace(b'"x"', b'"\t\x01x"'), spoken.finish])
     assert (got.error, texts(got)) == (None, "\t\x01x")
+
+
+def _joined(data: bytes) -> bytes:
+    """The same events without the blank lines between them."""
+    return data.replace(b"\r\n", b"\n").replace(b"\n\n", b"\n")
+
+
+def _json_lines(data: bytes) -> bytes:
+    return b"".join(line[6:].strip() + b"\n" for line in data.splitlines() if line.startswith(b"data: "))
+
+
+def _framed_twice(data: bytes) -> bytes:
+    return data.replace(b"data: ", b"data: data: ")
+
+
+def _with_commas(data: bytes) -> bytes:
+    return b"\n".join(line + b"," if line.startswith(b"data: ") else line for line in data.split(b"\n"))
+
+
+@every_protocol
+@pytest.mark.parametrize("change", [_joined, _json_lines, _framed_twice])
+@pytest.mark.parametrize("end", [b"", b"data: [DONE]\n\n"])
+async def test_events_that_are_framed_otherwise(
+    read: Read, protocol: Protocol, change: Callable[[bytes], bytes], end: bytes
+) -> None:
+    spoken = ANSWERS[protocol]
+    got = await read(protocol, [change(spoken.said + spoken.finish + end)])
+    assert (got.error, texts(got)) == (None, "x")
+
+
+@every_protocol
+async def test_events_with_commas_behind_them(read: Read, protocol: Protocol) -> None:
+    spoken = ANSWERS[protocol]
+    got = await read(protocol, [_with_commas((spoken.said + spoken.finish).replace(b"\r\n", b"\n"))])
+    assert (got.error, texts(got)) == (None, "x")
+
+
+@every_protocol
+async def test_half_of_an_event_behind_another_is_no_answer(read: Read, protocol: Protocol) -> None:
+    spoken = ANSWERS[protocol]
+    cut = _joined(spoken.said) + b'data: {"id": "x", "choi\n\n'
+    got = await read(protocol, [cut, spoken.finish])
+    assert (got.failure.code, got.failure.retryable) == ("invalid_response", True)

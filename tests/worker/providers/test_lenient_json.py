@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from msgspec import Struct
 
-from worker.providers.lenient_json import decode, fit, read_object
+from worker.providers.lenient_json import decode, fit, read_object, split_values
 from worker.providers.provider import ProviderError
 
 
@@ -91,3 +91,23 @@ def test_what_is_no_object_is_an_error(data: bytes) -> None:
 def test_the_usual_event_is_decoded_strictly() -> None:
     assert decode("acme", _decoder, b'{"text":"x","inner":{"index":1}}') == (Outer(text="x", inner=Inner(index=1)), {})
     assert decode("acme", _decoder, b'{"text":"a\tb","count":"1"}') == (Outer(text="a\tb", count=1), {})
+
+
+@pytest.mark.parametrize(
+    ("data", "values"),
+    [
+        (b'{"a": 1}\n{"b": "}"}', [b'{"a": 1}', b'{"b": "}"}']),
+        (b'{"a": 1}{"b": 2}\n[DONE]', [b'{"a": 1}', b'{"b": 2}', b"[DONE]"]),
+        (b'data: {"a": 1}', [b'{"a": 1}']),
+        (b' {"a": 1},', [b'{"a": 1}']),
+        (b'{"a": "\t"}\n[]', [b'{"a": "\t"}', b"[]"]),
+        (b' {"a": 1} ', []),
+        (b'{"a": 1}\n{"b": ', []),
+        (b'{"a": 1} and more', []),
+        (b"prose", []),
+        (b"", []),
+        (b"[" * 5000, []),
+    ],
+)
+def test_values_one_after_another(data: bytes, values: list[bytes]) -> None:
+    assert split_values(data) == values

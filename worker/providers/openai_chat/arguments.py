@@ -31,6 +31,12 @@ class Arguments:
         """What was said of the value."""
         return "".join(self._said)
 
+    def goes_on(self, text: str) -> bool:
+        """Says whether a text can be more of a value that has begun: one within it only where it fits."""
+        if self.whole or not self._said:
+            return False
+        return not text.lstrip().startswith(("{", "[")) or self._end.quoted or self._said[-1].rstrip()[-1:] in ":,["
+
     @property
     def holds(self) -> bool:
         """Says whether anything is held back."""
@@ -119,22 +125,23 @@ class _End:
 
     def __init__(self) -> None:
         self._depth = 0
-        self._quoted = False
+        self.quoted = False
+        """It is within a text."""
         self._escaped = False
 
     def of(self, text: str) -> int | None:
         """Returns where in this fragment the value ends; None where it goes on."""
         place = 1 if self._escaped and text else 0
         self._escaped = self._escaped and not text
-        while found := (_QUOTED if self._quoted else _OUTSIDE).search(text, place):
+        while found := (_QUOTED if self.quoted else _OUTSIDE).search(text, place):
             place = found.end()
             match found[0]:
                 case "\\":
                     self._escaped = place == len(text)
                     place += 1
                 case '"':
-                    self._quoted = not self._quoted
-                    if not self._quoted and not self._depth:
+                    self.quoted = not self.quoted
+                    if not self.quoted and not self._depth:
                         return place
                 case "{" | "[":
                     self._depth += 1

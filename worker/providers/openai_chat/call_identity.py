@@ -36,14 +36,24 @@ class Call(Struct):
 def nearest(calls: Sequence[Call], piece: ToolCallDelta) -> Call | None:
     """Returns the call that a piece is of, if it begins none."""
     latest = calls[::-1]
+    named = [call for call in latest if piece.id and call.id == piece.id]
     if piece.index is None:
-        named = (call for call in latest if piece.id and call.id == piece.id)
-        return next(named, latest[0] if latest else None)
+        return next(iter(named or latest), None)
     here = [call for call in latest if call.index == piece.index]
     if here:
-        return next((call for call in here if piece.id and call.id == piece.id), here[0])
-    named = (call for call in latest if piece.id and call.id == piece.id)
-    return None if piece.function is not None and piece.function.name else next(named, None)
+        # All calls once more at the end may be numbered otherwise than before.
+        return next((call for call in named if call in here), named[0] if named else here[0])
+    if piece.function is not None and piece.function.name:
+        return None
+    return named[0] if named else _interrupted(latest, piece)
+
+
+def _interrupted(latest: Sequence[Call], piece: ToolCallDelta) -> Call | None:
+    """Returns the latest call where its arguments go on in this piece, as some count the index up with each."""
+    if not latest or piece.id or piece.function is None or not isinstance(text := piece.function.arguments, str):
+        return None
+    call = latest[0]
+    return call if text and call.part is not None and call.arguments.goes_on(text) else None
 
 
 def begins(call: Call, piece: ToolCallDelta, name: str, text: str, *, beside: bool) -> bool:
@@ -57,8 +67,7 @@ def begins(call: Call, piece: ToolCallDelta, name: str, text: str, *, beside: bo
     if piece.id and call.id and piece.id != call.id:
         if not name:
             return arguments.whole and bool(text.strip()) and not arguments.repeats(text)
-        goes_on = bool(arguments.said) and not arguments.whole and not text.lstrip().startswith(("{", "["))
-        return not (name == call.name and goes_on)
+        return not (name == call.name and arguments.goes_on(text))
     if not (name and call.name):
         return False
     if beside or arguments.whole:

@@ -7,6 +7,10 @@ from worker.providers.openai_chat.chunk import Choice
 _COUNTED_CHUNKS = 8
 """Chunks in a row, each with an index of its own, that are one answer; nobody asks for as many answers at once."""
 
+_WAITING_CHUNKS = 64
+"""Chunks in a row with higher indexes, as gateways send that number contents and not answers: several answers that are
+made at once come by turns."""
+
 
 class Choices:
     """Tells the answer's choice from others. What may be either waits for the next chunks."""
@@ -56,6 +60,9 @@ class Choices:
         index = choice.index or 0
         if self._several:
             return self._split([choice])
+        if self._counts:
+            self._index = index
+            return [choice], ()
         if self._index is None and not self._waiting:
             if index == 0:
                 self._index = 0
@@ -63,19 +70,26 @@ class Choices:
             self._waiting = [choice]
             return (), ()
         last = (self._waiting[-1].index or 0) if self._waiting else self._index or 0
-        if index == last and (self._index in (None, index) or self._counts):
-            self._index = index if self._index is None else self._index
-            return self._release(choice)
-        if index > last and self._counts:
+        if index == last and (self._index is None or not self._waiting):
             self._index = index
-            return [choice], ()
-        if index > last:
-            self._waiting.append(choice)
-            if sum(map(_says, self._waiting)) >= _COUNTED_CHUNKS:
-                self._counts, self._index = True, index
-                return self._release()
+            return self._release(choice)
+        again = index < last or (index == last and self._finished) or any(map(_ends, self._waiting))
+        if again and _says(choice):
+            return self._split([choice])
+        self._waiting.append(choice)
+        return self._decide()
+
+    def _decide(self) -> tuple[Sequence[Choice], Sequence[Choice]]:
+        """Looks whether those that wait are enough to know what they are."""
+        if len({choice.index for choice in self._waiting if _says(choice)}) >= _COUNTED_CHUNKS:
+            self._counts = True
+        elif len(self._waiting) < _WAITING_CHUNKS:
             return (), ()
-        return self._split([choice])
+        elif self._finished:
+            return self._split([])
+        self._counts = True
+        self._index = self._waiting[-1].index or 0
+        return self._release()
 
     def _release(self, *choices: Choice) -> tuple[Sequence[Choice], Sequence[Choice]]:
         waiting, self._waiting = self._waiting, []

@@ -78,6 +78,14 @@ class ChunkDelta(Struct, gc=False, forbid_unknown_fields=True, omit_defaults=Tru
             or self.reasoning_opaque
         )
 
+    @property
+    def calls_twice(self) -> bool:
+        """Says whether `function_call` has a call of `tool_calls` once more, as gateways send it for older clients."""
+        if self.function_call is None:
+            return False
+        names = [call.function.name for call in self.tool_calls or () if call.function is not None]
+        return bool(names) and (not self.function_call.name or self.function_call.name in names)
+
     def specific(self) -> dict[str, Any]:
         """Returns what only `provider_specific_fields` says."""
         fields = self.provider_specific_fields

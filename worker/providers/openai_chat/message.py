@@ -28,7 +28,9 @@ class MessageReader:
         """Adds what a chunk adds."""
         thought = delta.reasoning_content or delta.reasoning
         elsewhere = delta.reasoning_details or delta.thinking_blocks or delta.reasoning_text or delta.thinking
-        if elsewhere or delta.reasoning_opaque or (thought and not isinstance(thought, str)):
+        if not thought and 0 in (delta.reasoning_content, delta.reasoning):
+            thought = 0
+        if elsewhere or delta.reasoning_opaque or not (thought is None or isinstance(thought, str)):
             self._reason(delta)
         elif thought:
             self._say("reasoning", thought)
@@ -44,7 +46,7 @@ class MessageReader:
         self._list(delta)
         if delta.tool_calls:
             self._parts.calls.read(delta.tool_calls, self._parts)
-        if delta.function_call is not None:
+        if delta.function_call is not None and not delta.calls_twice:
             self._parts.calls.read([ToolCallDelta(index=-1, function=delta.function_call)], self._parts)
         if delta.audio is not None:
             self._hear(delta.audio)
@@ -76,7 +78,7 @@ class MessageReader:
         self._list(message, again=True)
         if message.tool_calls:
             self._parts.calls.reconcile(message.tool_calls, self._parts)
-        if message.function_call is not None:
+        if message.function_call is not None and not message.calls_twice:
             self._parts.calls.reconcile([ToolCallDelta(index=-1, function=message.function_call)], self._parts)
         if message.audio is not None and not self._parts.hears:
             self._hear(message.audio)

@@ -68,6 +68,8 @@ class ChatReader:
             else:
                 reason, counts = self._hear(taken, others, about)
                 counted = counted or counts
+        if said or about:
+            reason = reason or self._reason_beside(said, about)
         if said:
             self._message.keep(**said)
         about |= chunk.about()
@@ -127,6 +129,13 @@ class ChatReader:
         """Raises the error that a chunk is although it is not named so."""
         if (failure := failure_beside(self._name, chunk, said, about)) is not None:
             raise failure
+
+    def _reason_beside(self, *beside: dict[str, Any]) -> str | None:
+        """Returns a finish reason that stands beside the choice, or in what it adds."""
+        for fields in beside:
+            if isinstance(fields.get("finish_reason"), str):
+                return reason_of(self._name, fields.pop("finish_reason"))
+        return None
 
     def _check(self, choice: Choice) -> None:
         """Raises the error that a choice, or what is in it, holds."""

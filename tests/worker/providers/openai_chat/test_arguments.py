@@ -117,3 +117,24 @@ def test_however_they_are_cut_and_repeated(value: dict[str, Any], data: st.DataO
 def _cut(text: str, data: st.DataObject) -> list[str]:
     places = sorted({0, len(text), *data.draw(st.lists(st.integers(0, len(text)), max_size=5))})
     return [text[start:end] for start, end in pairwise(places)]
+
+
+@pytest.mark.parametrize(
+    ("said", "text", "goes_on"),
+    [
+        ("", "{", False),
+        ('{"a"', ":", True),
+        ('{"a"', "{", False),
+        ('{"a": ', "{", True),
+        ("[1,", "[", True),
+        ("[", "{", True),
+        ('{"a": "b', "[c]", True),
+        ('{"a": 1', "{", False),
+        ("{}", "{", False),
+        ('{"a": 1}', "{", False),
+    ],
+)
+def test_a_value_goes_on_with_another_where_one_fits(said: str, text: str, goes_on: bool) -> None:
+    arguments = Arguments()
+    arguments.feed(said)
+    assert arguments.goes_on(text) is goes_on

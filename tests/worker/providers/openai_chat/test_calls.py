@@ -275,3 +275,77 @@ def test_a_call_that_a_whole_message_adds_or_completes() -> None:
     calls.end(parts)
     assert "".join(event.delta for event in parts.events if isinstance(event, Delta)) == BONN + '{"city": "Rome"}'
     assert (calls.any, calls.called, calls.are_whole) == (True, True, True)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        pytest.param(
+            [fragment(0, "a", name="weather", arguments=BONN), fragment(0, "b", name="time", arguments=ROME)], id="zero"
+        ),
+        pytest.param(
+            [fragment(None, "a", name="weather", arguments=BONN), fragment(None, "b", name="time", arguments=ROME)],
+            id="none",
+        ),
+    ],
+)
+async def test_all_calls_once_more_with_other_indexes(read: Read, last: list[dict[str, Any]]) -> None:
+    first = [
+        tool(fragment(0, "a", name="weather", arguments=BONN)),
+        tool(fragment(1, "b", name="time", arguments=ROME)),
+    ]
+    assert calls(await read(*first, tool(*last), FINISH)) == [("weather", {"city": "Bonn"}), ("time", {"city": "Rome"})]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+async def test_a_call_under_its_old_name_too(read: Read, whole: bool) -> None:
+    both = {
+        "tool_calls": [fragment(0, "a", name="weather", arguments=BONN)],
+        "function_call": {"name": "weather", "arguments": BONN},
+    }
+    choice = {"index": 0, "message" if whole else "delta": both, "finish_reason": None}
+    assert calls(await read(chunk(choices=[choice]), FINISH)) == WEATHER
+    pieces = [
+        {"tool_calls": [fragment(0, arguments=piece)], "function_call": {"arguments": piece}}
+        for piece in (BONN[:5], BONN[5:])
+    ]
+    head = chunk({"tool_calls": [HEAD], "function_call": {"name": "weather", "arguments": ""}})
+    assert calls(await read(head, *map(chunk, pieces), FINISH)) == WEATHER
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [((0, "a"), (0, "b")), ((None, "a"), (None, "b")), ((0, None), (1, None)), ((0, "a"), (1, "a"))],
+)
+@pytest.mark.parametrize("fragments", [False, True])
+async def test_two_equal_calls_are_two(
+    read: Read, first: tuple[int | None, str | None], second: tuple[int | None, str | None], fragments: bool
+) -> None:
+    def said(index: int | None, call_id: str | None) -> list[bytes]:
+        if not fragments:
+            return [tool(fragment(index, call_id, name="weather", arguments=BONN))]
+        head = tool(fragment(index, call_id, name="weather", arguments=""))
+        return [head, *(tool(fragment(index, arguments=BONN[place : place + 4])) for place in range(0, len(BONN), 4))]
+
+    assert calls(await read(*said(*first), *said(*second), FINISH)) == WEATHER * 2
+
+
+def test_fragments_with_an_index_that_counts_up_are_said_as_they_come() -> None:
+    read, log = Calls(), ChatParts()
+    read.read([ToolCallDelta(0, "a", function=Function("weather", '{"city":'))], log)
+    for place, piece in enumerate(('"Bo', "nn", '"}'), 1):
+        before = len(log.events)
+        read.read([ToolCallDelta(place, function=Function(None, piece))], log)
+        assert log.events[before:] == [Delta(part=0, kind="tool_call", delta=piece)]
+
+
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("counts", ["id", "index"])
+async def test_values_within_arguments_begin_no_call(read: Read, counts: str, named: bool) -> None:
+    said = ['{"a":', '{"b":[1,', '{"c":"}"}', "]}", ',"d":"x', '\\"', '[y]"}']
+    function: dict[str, Any] = {"name": "weather"} if named and counts == "id" else {}
+    pieces = [tool(fragment(0, "a", name="weather", arguments=said[0]))]
+    for place, piece in enumerate(said[1:], 1):
+        index, call_id = (place, None) if counts == "index" else (0, f"a{place}")
+        pieces.append(tool(fragment(index, call_id, arguments=piece, **function)))
+    assert calls(await read(*pieces, FINISH)) == [("weather", json.loads("".join(said)))]

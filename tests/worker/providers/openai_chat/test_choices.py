@@ -45,6 +45,27 @@ COUNTING = [one(n, chr(97 + n)) for n in range(12)]
         pytest.param(
             [one(0, "a", ""), one(1, "b", "null"), one(2, "c", "stop")], "abc", "", id="counts, with no reasons"
         ),
+        pytest.param([*COUNTING, one(0, "", "stop")], "abcdefghijkl", "", id="counts, and ends at 0"),
+        pytest.param([*COUNTING[:4], one(0, "", "stop")], "abcd", "", id="counts, short, and ends at 0"),
+        pytest.param([one(1, "a"), one(1, "b"), one(0, "", "stop")], "ab", "", id="one, and ends at 0"),
+        pytest.param(
+            [one(0, "a"), one(0, "b"), one(1, "c"), one(1, "d"), one(2, "e"), one(2, "", "stop")],
+            "abcde",
+            "",
+            id="contents",
+        ),
+        pytest.param(
+            [one(0, "a"), one(1, "b"), one(1, "c"), one(0, "", "stop")], "abc", "", id="contents, and ends at 0"
+        ),
+        pytest.param([one(0, "a"), *[one(1, "b")] * 99, one(1, "", "stop")], "a" + "b" * 99, "", id="contents, long"),
+        pytest.param([one(0, "a", "stop"), *[one(1, "x")] * 99], "a", "x" * 99, id="two, one after the other"),
+        pytest.param([one(0, "a"), one(1, "x"), one(1, "y"), one(0, "b"), one(1, "z")], "ab", "xyz", id="two, bursts"),
+        pytest.param(
+            [one(0, "a"), one(1, "x"), one(0, "", "stop"), one(1, "y"), one(1, "", "stop")],
+            "a",
+            "xy",
+            id="two, the first is shorter",
+        ),
         pytest.param([one(0, "a", "stop"), one(1, "x", "stop")], "a", "x", id="two in two chunks"),
         pytest.param([one(1, "x", "stop"), one(2, "y", "stop")], "x", "y", id="two, neither of them the first"),
         pytest.param([[(0, "a", None), (1, "x", None)], one(1, "y")], "a", "xy", id="two in one chunk"),

@@ -26,6 +26,9 @@ LIMIT = {"code": 429, "message": TEXT}
         ({"choices": [], "object": "error", "message": TEXT}, "provider_error"),
         ({"choices": [], "type": "error", "message": TEXT}, "provider_error"),
         ({"choices": [], "detail": TEXT}, "provider_error"),
+        ({"exception": TEXT}, "provider_error"),
+        ({"choices": [], "err": {"message": TEXT, "code": 429}}, "provider_error"),
+        ({"choices": None, "errMsg": TEXT, "trace": 5}, "provider_error"),
         ({"choices": [], "error": TEXT}, "provider_error"),
         ({"choices": [], "errors": [{"message": TEXT}]}, "provider_error"),
         ({"choices": [{"index": 0, "delta": {"content": ""}, "error": LIMIT, "finish_reason": "error"}]}, "rate_limit"),
@@ -76,3 +79,24 @@ def test_a_note_beside_an_answer_is_no_error() -> None:
     assert failure_beside("acme", chunk, {}, {"message": "a note", "status": "in_progress"}) is None
     assert failure_beside("acme", chunk, {"code": "x"}, {}) is None
     assert failure_beside("acme", chunk, {}, {"code": 500, "message": "boom"}) is not None
+
+
+@pytest.mark.parametrize("field", ["error_msg", "errorMessage", "exception", "traceback", "err"])
+async def test_the_text_of_an_error_beside_an_answer_is_shown_to_nobody(read: Read, field: str) -> None:
+    said: dict[str, Any] = {"choices": [{"index": 0, "delta": {"content": "y"}}], field: TEXT}
+    got = await read(chunk(**said) + chunk({"content": "z", field: TEXT}) + STOP)
+    assert (got.error, got.parts(), got.raw()) == (None, [{"kind": "text", "text": "yz"}], [])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"status": "queued", "message": TEXT},
+        {"choices": [], "status": "processing", "msg": TEXT},
+        {"choices": [{"index": 0, "delta": {}}], "code": 10000, "message": "Success"},
+    ],
+)
+async def test_what_is_no_error_although_it_has_a_code(read: Read, fields: dict[str, Any]) -> None:
+    got = await read(chunk(**fields) + chunk({"content": "x"}) + STOP)
+    assert (got.error, got.parts()) == (None, [{"kind": "text", "text": "x"}])
+    assert TEXT not in f"{got.events}"

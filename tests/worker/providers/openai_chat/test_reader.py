@@ -631,3 +631,25 @@ async def test_the_simulator_says_the_same_to_the_sdk(
     reasoning = completion.usage.completion_tokens_details.reasoning_tokens or 0
     counted = (completion.usage.prompt_tokens, completion.usage.completion_tokens)
     assert got.completed.usage == Usage(*counted, cached_tokens=2, reasoning_tokens=reasoning)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        chunk(choices=[], finish_reason="stop"),
+        chunk({}, finish_reason="stop"),
+        chunk({"finish_reason": "stop"}),
+        chunk(choices=[{"index": 0, "message": {"finish_reason": "stop"}}]),
+    ],
+)
+async def test_a_finish_reason_beside_the_choice_or_in_what_it_adds(read: Read, last: bytes) -> None:
+    got = await read(chunk({"content": "x"}), last, DONE)
+    assert (got.error, got.completed.raw_finish_reason, got.raw()) == (None, "stop", [])
+    lost = await read(chunk({"content": "x"}), last.replace(b'"stop"', b'"abort"'), DONE)
+    assert (lost.failure.code, lost.failure.retryable) == ("provider_error", True)
+
+
+async def test_reasoning_that_is_the_number_zero(read: Read) -> None:
+    for name in ("reasoning_content", "reasoning"):
+        got = await read(chunk({name: 1}), chunk({name: 0}), chunk({"content": "x"}), STOP)
+        assert got.parts()[0] == {"kind": "reasoning", "text": "10"}
