@@ -22,7 +22,7 @@ _READ: dict[str, frozenset[str]] = {
     "thinking": frozenset({"thinking", "signature"}),
     "redacted_thinking": frozenset({"data"}),
     "container_upload": frozenset({"file_id"}),
-    **dict.fromkeys(_CALLS, frozenset({"id", "name", "input"})),
+    **dict.fromkeys(_CALLS, frozenset({"id", "name", "input", "arguments"})),
 }
 """Fields of a content block that are in our events; of a tool's result they are `tool_use_id` and `content`."""
 
@@ -43,7 +43,7 @@ class Block:
         self.begun = False
         self.signature = text_of(content.get("signature"))
         self.encrypted = text_of(content.get("data"))
-        self.input = CallInput(content.get("input"))
+        self.input = CallInput(content.get("input") or content.get("arguments"))
         self.startless = False
         """A delta began it."""
         self.held = False

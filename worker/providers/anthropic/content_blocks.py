@@ -108,6 +108,8 @@ class ContentBlocks:
         if kind is None:
             return self._add(index, delta, events)
         text: Any = delta.text or delta.thinking or delta.partial_json
+        if delta.signature and kind == "reasoning":
+            self._grown(index, kind, events).signature = delta.signature
         if not text and not isinstance(text, dict):
             return True
         block = self._open.get(index)

@@ -14,6 +14,7 @@ from worker.providers.anthropic.usage import Counted
 from worker.providers.error_shapes import failure_in, failure_of, is_error
 from worker.providers.errors import problem
 from worker.providers.finish_reasons import Finish, is_call, meaning, reason_of
+from worker.providers.keepalives import is_keepalive
 from worker.providers.lenient_json import fit, read_object
 from worker.providers.provider import ProviderEvent
 
@@ -59,7 +60,7 @@ class MessagesReader:
         else:
             reason, known = self._read_other(event, unknown, sent.data, events)
         if not known:
-            self._keep(sent.data, events)
+            self._keep(sent, events)
         if reason or self.finish_reason.reason:
             # Before the first word an endpoint that stamps reasons has no output to count.
             counts = isinstance(event.usage, dict) and bool(event.usage.get("output_tokens"))
@@ -83,7 +84,7 @@ class MessagesReader:
             given = event.message.stop_reason
         reason = None if given is None else reason_of(self._name, given)
         known = self._take(event, events)
-        if known and unknown:
+        if known and unknown and event.type != "ping":
             place = {"type": event.type} | ({"index": event.index} if event.index >= 0 else {})
             events.append(Raw(protocol=PROTOCOL, data=place | unknown))
         return reason, known
@@ -119,12 +120,13 @@ class MessagesReader:
         self._count(event.usage, events)
         return True
 
-    def _keep(self, data: bytes, events: list[ProviderEvent]) -> None:
-        """Keeps an event whole, unless it is an error."""
-        whole = read_object(self._name, data)
+    def _keep(self, sent: ServerSentEvent, events: list[ProviderEvent]) -> None:
+        """Keeps an event whole, unless it is an error or a keep-alive."""
+        whole = read_object(self._name, sent.data)
         if (failure := failure_in(self._name, whole)) is not None:
             raise failure
-        events.append(Raw(protocol=PROTOCOL, data=whole))
+        if not is_keepalive(sent.event, whole):
+            events.append(Raw(protocol=PROTOCOL, data=whole))
 
     def finish(self, unfinished: bytes, events: list[ProviderEvent]) -> None:
         """Implements `AnswerReader.finish`.

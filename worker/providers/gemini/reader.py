@@ -25,6 +25,7 @@ from worker.providers.gemini.chunk import (
     GeminiChunk,
 )
 from worker.providers.gemini.chunk_shapes import misfits, piece_in_shape, read_chunk
+from worker.providers.keepalives import is_keepalive
 from worker.providers.lenient_json import read_object
 from worker.providers.provider import ProviderEvent, adds
 from worker.providers.token_counts import read_counts
@@ -77,7 +78,7 @@ class GeminiReader:
             self._check_prompt(chunk.prompt_feedback)
         reason = None
         if chunk.candidates is None:
-            self._read_other(chunk, whole or read_object(self._name, event.data), events)
+            self._read_other(event.event, chunk, whole or read_object(self._name, event.data), events)
         for at, candidate in enumerate(chunk.candidates or ()):
             if self._index is None:
                 self._index = candidate.index or 0
@@ -136,12 +137,13 @@ class GeminiReader:
             shown = reason if reason.isidentifier() and len(reason) <= MAX_REASON_CHARS else ""
             raise problem(self._name, "content_filter", shown)
 
-    def _read_other(self, chunk: GeminiChunk, whole: dict[str, Any], events: list[ProviderEvent]) -> None:
+    def _read_other(
+        self, name: str, chunk: GeminiChunk, whole: dict[str, Any], events: list[ProviderEvent]
+    ) -> None:
         """Reads a chunk without candidates: counts, an error, or something unknown."""
         if (failure := failure_in(self._name, whole)) is not None:
             raise failure
-        # Gateways in front of Claude send its pings in every protocol.
-        if chunk.usage_metadata is None and whole.keys() - NAMING_FIELDS and whole != {"type": "ping"}:
+        if chunk.usage_metadata is None and whole.keys() - NAMING_FIELDS and not is_keepalive(name, whole):
             events.append(Raw(protocol=PROTOCOL, data=whole))
 
     def _read_candidate(

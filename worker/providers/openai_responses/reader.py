@@ -10,10 +10,10 @@ from shared.sse_decoder import ServerSentEvent
 from worker.providers.error_shapes import failure_in
 from worker.providers.errors import from_event, problem
 from worker.providers.finish_reasons import Finish, meaning
+from worker.providers.keepalives import is_keepalive
 from worker.providers.lenient_json import read_object
 from worker.providers.openai_responses.answer import Answer
 from worker.providers.openai_responses.event import (
-    ALIVE,
     PLACE_OF_DELTA,
     PROTOCOL,
     UNDERSTOOD,
@@ -109,7 +109,7 @@ class ResponsesReader:
             self._announce(word(named, "id"), word(named, "model"))
         elif not _is_response(unknown) and is_end(event.type, response := event.response or {}):
             self._end(event, response | {"usage": response.get("usage") or unknown.get("usage")})
-        elif event.type not in ALIVE:
+        else:
             self._take_other(event, read_object(self._name, data))
 
     def _take_other(self, event: ResponsesEvent, whole: dict[str, Any]) -> None:
@@ -122,7 +122,7 @@ class ResponsesReader:
                 self._announce(word(whole, "id"), word(whole, "model"))
         elif not event.item_id and (failure := failure_in(self._name, whole)) is not None:
             raise self._over(failure)
-        elif whole:
+        elif not is_keepalive(event.type, whole):
             self._keep(whole)
 
     def _over(self, failure: ProviderError) -> ProviderError:
