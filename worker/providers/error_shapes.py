@@ -20,6 +20,12 @@ _CODES = ("code", "status", "status_code", "statusCode", "error_code", "errorCod
 _ABOUT = frozenset((*_TEXTS, *_CODES, "object", "param", "success", "request_id", "requestId", "timestamp", "path"))
 """Fields that an error has, and an answer has only some of."""
 
+_FINE = frozenset(
+    {"0", "200", "ok", "success", "info", "log", "notice", "warning", "status", "progress", "queued", "queueing",
+     "pending", "processing", "in_progress", "running", "waiting"}
+)  # fmt: skip
+"""Codes and types of what is no error, though it has a message: gateways that queue tell how far they are."""
+
 
 def is_error(error: object) -> bool:
     """Says whether an `error` field says anything: some send an empty one with every chunk."""
@@ -69,4 +75,11 @@ def _is_flat(value: dict[str, Any]) -> bool:
         value.keys() <= _ABOUT
         and any(isinstance(value.get(field), str | list) and value[field] for field in _TEXTS)
         and not isinstance(value.get("message"), dict)
+        and not is_notice(value)
     )
+
+
+def is_notice(value: dict[str, Any]) -> bool:
+    """Says whether a flat event has a code or a type of what is no error; its text is the provider's all the same."""
+    words = (value.get(field) for field in (*_CODES, "object"))
+    return value.keys() <= _ABOUT and any(str(word).lower().rpartition(".")[2] in _FINE for word in words)

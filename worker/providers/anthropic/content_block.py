@@ -52,6 +52,8 @@ class Block:
         """What a `message_start` held of it, as long as that may come again."""
         self._again = ""
         """What came again of it."""
+        self.pieces: list[str] = []
+        """Its text so far; that of a call is in `input`."""
 
     @property
     def is_named(self) -> bool:
@@ -79,6 +81,11 @@ class Block:
         text = self._again.removeprefix(self.said)
         self.said = self._again = ""
         return text
+
+    def rest(self, whole: str) -> str:
+        """Returns what its text lacks, as its end says all of it."""
+        said = "".join(self.pieces)
+        return whole.removeprefix(said) if whole.startswith(said) else ""
 
     def end(self, index: int, events: list[ProviderEvent]) -> None:
         """Adds the end of its part, with what was held back."""

@@ -18,6 +18,7 @@ from worker.providers.gemini.chunk import (
     KEPT_FIELDS,
     NAMING_FIELDS,
     READ_FIELDS,
+    RUNNING_FIELDS,
     UNSPECIFIED_BLOCK_REASONS,
     Candidate,
     Counts,
@@ -46,6 +47,8 @@ class GeminiReader:
         self._index: int | None = None
         """Which candidate is the answer: the first that came. Others come only if the caller asks for them."""
         self._remarks: dict[str, Any] = {}
+        self._later: dict[str, Any] = {}
+        """What was last said in fields that change with every chunk."""
         self._unstamped = False
         """Something was said without a finish reason, which therefore is not stamped on every chunk."""
         self._last: dict[str, Any] | bytes | None = None
@@ -167,7 +170,11 @@ class GeminiReader:
             if (value := getattr(candidate, field)) and self._is_new(name, value):
                 self._parts.cite({name: value}, events)
         for field, name in KEPT_FIELDS.items():
-            if (value := getattr(candidate, field)) and self._is_new(name, value):
+            if not (value := getattr(candidate, field)) or value == self._remarks.get(name):
+                continue
+            if name in RUNNING_FIELDS and name in self._remarks:
+                self._later[name] = value
+            elif self._is_new(name, value):
                 events.append(Raw(protocol=PROTOCOL, data={name: value}))
 
     def _is_new(self, name: str, value: Any) -> bool:
@@ -192,6 +199,8 @@ class GeminiReader:
             self._keep_rest(
                 read_object(self._name, self._last) if isinstance(self._last, bytes) else self._last, events
             )
+        if self._later:
+            events.append(Raw(protocol=PROTOCOL, data=self._later))
         self._parts.end(events)
         raw = self.finish_reason.reason
         events.append(

@@ -66,10 +66,6 @@ _ENDLESS: dict[str, tuple[PartPlace, str]] = {
     "refusal": (REFUSAL, "refusal"),
     "reasoning_text": (REASONING, "text"),
     "reasoning_summary_text": (SUMMARY, "text"),
-    # Other names for the same (OpenRouter's documentation of its Responses API, which also has `content_part.delta`).
-    "text": (TEXT, "text"),
-    "reasoning": (REASONING, "text"),
-    "reasoning_summary": (SUMMARY, "text"),
     "function_call_arguments": (PartPlace("call", "tool_call", "function_call"), "arguments"),
     "custom_tool_call_input": (PartPlace("call", "tool_call", "custom_tool_call"), "input"),
     "mcp_call_arguments": (PartPlace("call", "tool_call", "mcp_call"), "arguments"),
@@ -77,9 +73,12 @@ _ENDLESS: dict[str, tuple[PartPlace, str]] = {
 }
 """What grows: where it belongs, and the field that has all of it in the end."""
 
-PLACE_OF_DELTA: dict[str, PartPlace] = {f"response.{name}.delta": place for name, (place, _) in _ENDLESS.items()} | {
-    "response.content_part.delta": TEXT
-}
+_OTHERS = {"text": "output_text", "reasoning": "reasoning_text", "reasoning_summary": "reasoning_summary_text"}
+"""Other names for the same (OpenRouter's documentation of its Responses API)."""
+_ENDLESS |= {other: _ENDLESS[usual] for other, usual in _OTHERS.items()}
+OTHER_NAMES = {f"response.{other}.delta": f"response.{usual}.delta" for other, usual in _OTHERS.items()}
+
+PLACE_OF_DELTA: dict[str, PartPlace] = {f"response.{name}.delta": place for name, (place, _) in _ENDLESS.items()}
 CODE_DELTA = "response.code_interpreter_call_code.delta"
 
 PLACE_OF_DONE: dict[str, tuple[PartPlace, str]] = {f"response.{name}.done": value for name, value in _ENDLESS.items()}

@@ -14,6 +14,7 @@ from worker.providers.keepalives import is_keepalive
 from worker.providers.lenient_json import read_object
 from worker.providers.openai_responses.answer import Answer
 from worker.providers.openai_responses.event import (
+    OTHER_NAMES,
     PLACE_OF_DELTA,
     PROTOCOL,
     UNDERSTOOD,
@@ -57,6 +58,8 @@ class ResponsesReader:
         self._failure: ProviderError | None = None
         """What the answer has failed with, until an event says why."""
         self._events: list[ProviderEvent] = []
+        self._renamed: dict[str, bool] = {}
+        """Whether what has two names comes under the other one."""
         self._beside: dict[str, dict[str, Any] | None] = {}
         """What was last beside the pieces of each type, where it is not kept yet."""
 
@@ -94,6 +97,11 @@ class ResponsesReader:
         raise problem(self._name, "incomplete_stream", detail)
 
     def _grow(self, place: PartPlace, event: ResponsesEvent) -> None:
+        usual = OTHER_NAMES.get(event.type)
+        if usual is not None and usual not in self._renamed:
+            self._renamed[usual] = not any(said.kind == place.kind and said.slot == place.slot for said in self._answer.parts.all)
+        if self._renamed and self._renamed.get(usual or event.type, usual is not None) != (usual is not None):
+            return  # it comes under both names
         if event.logprobs:
             self._keep({"type": event.type, "item_id": event.item_id, "logprobs": event.logprobs})
         self._answer.grow(place, event)
