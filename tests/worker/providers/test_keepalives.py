@@ -28,7 +28,7 @@ from worker.providers.keepalives import is_keepalive
         b'data: {"event":"keep-alive"}\n\n',
         b'data: {"object":"ping"}\n\n',
         b'data: {"ping":1767225600}\n\n',
-        b'event: ping\ndata: {}\n\n',
+        b"event: ping\ndata: {}\n\n",
         b'event: keepalive\ndata: {"ts":1}\n\n',
         b"data: {}\n\n",
     ],

@@ -140,9 +140,7 @@ class GeminiReader:
             shown = reason if reason.isidentifier() and len(reason) <= MAX_REASON_CHARS else ""
             raise problem(self._name, "content_filter", shown)
 
-    def _read_other(
-        self, name: str, chunk: GeminiChunk, whole: dict[str, Any], events: list[ProviderEvent]
-    ) -> None:
+    def _read_other(self, name: str, chunk: GeminiChunk, whole: dict[str, Any], events: list[ProviderEvent]) -> None:
         """Reads a chunk without candidates: counts, an error, or something unknown."""
         if (failure := failure_in(self._name, whole)) is not None:
             raise failure

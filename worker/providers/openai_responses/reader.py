@@ -99,7 +99,9 @@ class ResponsesReader:
     def _grow(self, place: PartPlace, event: ResponsesEvent) -> None:
         usual = OTHER_NAMES.get(event.type)
         if usual is not None and usual not in self._renamed:
-            self._renamed[usual] = not any(said.kind == place.kind and said.slot == place.slot for said in self._answer.parts.all)
+            self._renamed[usual] = not any(
+                said.kind == place.kind and said.slot == place.slot for said in self._answer.parts.all
+            )
         if self._renamed and self._renamed.get(usual or event.type, usual is not None) != (usual is not None):
             return  # it comes under both names
         if event.logprobs:

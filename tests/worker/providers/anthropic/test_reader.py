@@ -580,7 +580,9 @@ async def test_a_signature_beside_the_thinking(read: Read) -> None:
 
 async def test_what_changes_beside_each_piece_is_kept_twice(read: Read) -> None:
     pieces = b"".join(
-        event("content_block_delta", index=0, delta={"type": "text_delta", "text": "x", "token": number}, p="a" * number)
+        event(
+            "content_block_delta", index=0, delta={"type": "text_delta", "text": "x", "token": number}, p="a" * number
+        )
         for number in range(9)
     )
     got = await read(START + start(0, "text", text="") + pieces + stop(0) + end())
