@@ -31,6 +31,16 @@ from worker.providers.error_shapes import failure_in, failure_of, is_error
         ({"id": "x", "choices": None, "base_resp": {"status_code": 1004, "status_msg": "TEXT"}}, "authentication"),
         ({"base_resp": {"status_code": "1002", "status_msg": "TEXT"}}, "rate_limit"),
         ({"base_resp": {"status_code": 1013}}, "provider_error"),
+        ({"throttlingException": {"message": "TEXT"}}, "rate_limit"),
+        ({"internalServerException": {"message": "TEXT"}, "p": "abc"}, "provider_error"),
+        ({"__type": "ThrottlingException", "message": "TEXT"}, "rate_limit"),
+        ({"errorMessage": "TEXT", "errorType": "Runtime.ExitError"}, "provider_error"),
+        ({"error_message": "TEXT", "error_type": "validation"}, "provider_error"),
+        ({"fault": {"faultstring": "TEXT", "detail": {"errorcode": "policies.ratelimit.X"}}}, "provider_error"),
+        ({"type": "about:blank", "title": "TEXT", "status": 429, "detail": "TEXT"}, "rate_limit"),
+        ({"response": {"error": {"code": 429, "message": "TEXT"}}, "traceId": "t"}, "rate_limit"),
+        ({"msg": "TEXT", "code": 1301, "data": None}, "provider_error"),
+        ({"err": "TEXT"}, "provider_error"),
     ],
 )
 def test_what_is_an_error(value: Any, code: str) -> None:
@@ -48,6 +58,9 @@ def test_what_is_an_error(value: Any, code: str) -> None:
         {"error": None}, {"error": ""}, {"error": {}}, {"error": False}, {"error": {"code": None, "message": ""}},
         {"type": "ping"}, {"type": "response.mood", "message": {"role": "assistant"}},
         {"id": "x", "object": "chat.completion.chunk", "usage": {}}, {"message": {"content": "hello"}},
+        {"status": "processing", "message": "TEXT"}, {"code": 0, "msg": "TEXT"},
+        {"type": "x.warning", "message": "TEXT"},
+        {"error_type": None, "text": "x"}, {"response": {"error": None, "status": "in_progress"}},
         {"base_resp": {"status_code": 0, "status_msg": ""}}, {"citations": ["a"], "message": "hello"},
     ],
 )  # fmt: skip

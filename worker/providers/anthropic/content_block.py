@@ -22,7 +22,7 @@ _READ: dict[str, frozenset[str]] = {
     "thinking": frozenset({"thinking", "signature"}),
     "redacted_thinking": frozenset({"data"}),
     "container_upload": frozenset({"file_id"}),
-    **dict.fromkeys(_CALLS, frozenset({"id", "name", "input"})),
+    **dict.fromkeys(_CALLS, frozenset({"id", "name", "input", "arguments"})),
 }
 """Fields of a content block that are in our events; of a tool's result they are `tool_use_id` and `content`."""
 
@@ -43,7 +43,7 @@ class Block:
         self.begun = False
         self.signature = text_of(content.get("signature"))
         self.encrypted = text_of(content.get("data"))
-        self.input = CallInput(content.get("input"))
+        self.input = CallInput(content.get("input") or content.get("arguments"))
         self.startless = False
         """A delta began it."""
         self.held = False
@@ -52,6 +52,8 @@ class Block:
         """What a `message_start` held of it, as long as that may come again."""
         self._again = ""
         """What came again of it."""
+        self.pieces: list[str] = []
+        """Its text so far; that of a call is in `input`."""
 
     @property
     def is_named(self) -> bool:
@@ -79,6 +81,11 @@ class Block:
         text = self._again.removeprefix(self.said)
         self.said = self._again = ""
         return text
+
+    def rest(self, whole: str) -> str:
+        """Returns what its text lacks, as its end says all of it."""
+        said = "".join(self.pieces)
+        return whole.removeprefix(said) if whole.startswith(said) else ""
 
     def end(self, index: int, events: list[ProviderEvent]) -> None:
         """Adds the end of its part, with what was held back."""

@@ -38,6 +38,7 @@ class ContentBlocks:
         """A call came whose input is that of two."""
         self._open: dict[int, Block] = {}
         self._parts = 0
+        self._all: list[Block] = []
         self._said: set[str] = set()
         """Which kinds of part came, and which calls."""
 
@@ -55,6 +56,23 @@ class ContentBlocks:
             if (begun := self._open.get(index)) is not None:
                 begun.held = True
                 begun.said = held_text(begun.kind, held) if begun.kind in ("text", "reasoning") else ""
+        if isinstance(content, list):
+            self._hold_rest(said, content, events)
+
+    def _hold_rest(self, said: set[str], content: list[Any], events: list[ProviderEvent]) -> None:
+        """Says what a whole message says more than the texts that came before it."""
+        blocks = [one for one in content if isinstance(one, dict)]
+        for kind in ("text", "thinking"):
+            of_kind = [known for one in blocks if (known := block_of(one)) is not None and known.type == kind]
+            if not (of_kind and of_kind[0].what in said):
+                continue
+            ours = of_kind[0].kind
+            whole = "".join(held_text(ours, one) for one in blocks if one.get("type") == kind)
+            so_far = "".join(piece for one in self._all if one.type == kind for piece in one.pieces)
+            if len(whole) > len(so_far) and whole.startswith(so_far):
+                index = max(self._open, default=-1) + 1
+                self.start(index, {"type": kind, kind: whole[len(so_far) :]}, events)
+                self.stop(index, events)
 
     def start(self, index: int, content: dict[str, Any], events: list[ProviderEvent]) -> None:
         """Begins a block; one of an unknown type is kept raw."""
@@ -66,6 +84,7 @@ class ContentBlocks:
             return
         self._put(index, block, events)
         if text := held_text(block.kind, content):
+            block.pieces.append(text)
             events.append(Delta(part=block.part.part, kind=block.kind, delta=text))
         if block.kind == "text":
             events.extend(Annotation(part=block.part.part, fields=one) for one in held_citations(content))
@@ -81,6 +100,7 @@ class ContentBlocks:
             known.part.name = known.part.name or block.part.name
             self._begin(known, events)
         elif known.said and (text := known.fresh(held_text(known.kind, content))):
+            known.pieces.append(text)
             events.append(Delta(part=known.part.part, kind=known.kind, delta=text))
 
     def _put(self, index: int, block: Block, events: list[ProviderEvent]) -> None:
@@ -88,6 +108,7 @@ class ContentBlocks:
         if (before := self._open.pop(index, None)) is not None:
             self._end(index, before, events)
         self._open[index] = block
+        self._all.append(block)
         self._begin(block, events)
 
     def _begin(self, block: Block, events: list[ProviderEvent]) -> None:
@@ -108,6 +129,8 @@ class ContentBlocks:
         if kind is None:
             return self._add(index, delta, events)
         text: Any = delta.text or delta.thinking or delta.partial_json
+        if delta.signature and kind == "reasoning":
+            self._grown(index, kind, events).signature = delta.signature
         if not text and not isinstance(text, dict):
             return True
         block = self._open.get(index)
@@ -115,8 +138,10 @@ class ContentBlocks:
             block = self._grown(index, kind, events)
         if kind == "tool_call":
             text = block.input.add(text)
-        elif block.said:
-            text = block.fresh(text)
+        else:
+            if block.said:
+                text = block.fresh(text)
+            block.pieces.append(text)
         if text and block.begun:
             events.append(Delta(part=block.part.part, kind=kind, delta=text))
         return True
@@ -154,10 +179,15 @@ class ContentBlocks:
         self._put(index, begun, events)
         return begun
 
-    def stop(self, index: int, events: list[ProviderEvent]) -> bool:
-        """Ends a block; returns False where there is none of this index."""
+    def stop(self, index: int, events: list[ProviderEvent], content: dict[str, Any] | None = None) -> bool:
+        """Ends a block, of which some say the whole `content` once more; returns False where none has this index."""
         if (block := self._open.pop(index, None)) is None:
             return False
+        if content is not None and (whole := block_of(content)) is not None and whole.type == block.type:
+            if block.kind == "tool_call":
+                self._start_again(block, whole, content, events)
+            elif rest := block.rest(held_text(block.kind, content)):
+                events.append(Delta(part=block.part.part, kind=block.kind, delta=rest))
         self._end(index, block, events)
         return True
 

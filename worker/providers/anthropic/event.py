@@ -46,6 +46,11 @@ class EventDelta(Struct, gc=False, forbid_unknown_fields=True):
     container: Any = None
     usage: Any = None
 
+    @property
+    def says(self) -> bool:
+        """Says whether a block grows by it."""
+        return bool(self.text or self.thinking or self.partial_json)
+
 
 class MessagesEvent(Struct, gc=False, forbid_unknown_fields=True):
     """One event of the stream."""

@@ -14,6 +14,7 @@ from worker.providers.anthropic.usage import Counted
 from worker.providers.error_shapes import failure_in, failure_of, is_error
 from worker.providers.errors import problem
 from worker.providers.finish_reasons import Finish, is_call, meaning, reason_of
+from worker.providers.keepalives import is_keepalive
 from worker.providers.lenient_json import fit, read_object
 from worker.providers.provider import ProviderEvent
 
@@ -24,6 +25,9 @@ _OF_THE_START = ("container", "diagnostics")
 _OF_THE_END = ("stop_sequence", "stop_details", "container")
 _READ = frozenset({"type", "role", "id", "model", "content"})
 """Fields of a whole answer that are in our events, or say nothing."""
+
+_OF_THE_SDK = frozenset({"text", "thinking", "input_json", "citation"})
+"""Events that the SDK's `messages.stream` adds, and that servers pass on which dump what it gives."""
 
 
 class MessagesReader:
@@ -38,6 +42,9 @@ class MessagesReader:
         self._counted = Counted()
         self._usage: Usage | None = None
         self._id: str | None = None
+        self._has_beside = False
+        self._beside: Raw | None = None
+        """What was last beside a text, where it is not kept yet."""
 
     def done(self, events: list[ProviderEvent]) -> None:
         """Implements `AnswerReader.done`: gateways that speak several protocols end all of them with it."""
@@ -59,7 +66,7 @@ class MessagesReader:
         else:
             reason, known = self._read_other(event, unknown, sent.data, events)
         if not known:
-            self._keep(sent.data, events)
+            self._keep(sent, events)
         if reason or self.finish_reason.reason:
             # Before the first word an endpoint that stamps reasons has no output to count.
             counts = isinstance(event.usage, dict) and bool(event.usage.get("output_tokens"))
@@ -83,10 +90,20 @@ class MessagesReader:
             given = event.message.stop_reason
         reason = None if given is None else reason_of(self._name, given)
         known = self._take(event, events)
-        if known and unknown:
-            place = {"type": event.type} | ({"index": event.index} if event.index >= 0 else {})
-            events.append(Raw(protocol=PROTOCOL, data=place | unknown))
+        if known and unknown and event.type != "ping":
+            self._keep_beside(event, unknown, events)
         return reason, known
+
+    def _keep_beside(self, event: MessagesEvent, unknown: dict[str, Any], events: list[ProviderEvent]) -> None:
+        """Keeps fields that no one knows: those beside a text, which may change with each, at first and at last."""
+        place = {"type": event.type} | ({"index": event.index} if event.index >= 0 else {})
+        kept = Raw(protocol=PROTOCOL, data=place | unknown)
+        grows = event.type == "content_block_delta" and event.delta is not None and event.delta.says
+        if grows and self._has_beside:
+            self._beside = kept
+            return
+        self._has_beside = self._has_beside or grows
+        events.append(kept)
 
     def _check(self, event: MessagesEvent, unknown: dict[str, Any], data: bytes) -> None:
         """Raises ProviderError for an event that is an error, or has one."""
@@ -102,7 +119,7 @@ class MessagesReader:
             self._count(event.usage, events)
             return event.delta is not None and self._blocks.grow(event.index, event.delta, events)
         if kind == "content_block_stop":
-            return self._blocks.stop(event.index, events)
+            return self._blocks.stop(event.index, events, event.content_block)
         if kind == "content_block_start" and event.content_block is not None:
             self._blocks.start(event.index, event.content_block, events)
         elif kind == "message_start" and event.message is not None:
@@ -119,12 +136,13 @@ class MessagesReader:
         self._count(event.usage, events)
         return True
 
-    def _keep(self, data: bytes, events: list[ProviderEvent]) -> None:
-        """Keeps an event whole, unless it is an error."""
-        whole = read_object(self._name, data)
+    def _keep(self, sent: ServerSentEvent, events: list[ProviderEvent]) -> None:
+        """Keeps an event whole, unless it is an error or a keep-alive."""
+        whole = read_object(self._name, sent.data)
         if (failure := failure_in(self._name, whole)) is not None:
             raise failure
-        events.append(Raw(protocol=PROTOCOL, data=whole))
+        if not (is_keepalive(sent.event, whole) or _is_of_sdk(whole)):
+            events.append(Raw(protocol=PROTOCOL, data=whole))
 
     def finish(self, unfinished: bytes, events: list[ProviderEvent]) -> None:
         """Implements `AnswerReader.finish`.
@@ -172,6 +190,8 @@ class MessagesReader:
             self.finish_reason.stands = self.finish_reason.certain = False
             raise problem(self._name, "incomplete_stream", broken)
         self.ended = True
+        if self._beside is not None:
+            events.append(self._beside)
         if unmapped := self._counted.unmapped():
             events.append(Raw(protocol=PROTOCOL, data={"usage": unmapped}))
         events.append(
@@ -195,3 +215,8 @@ class MessagesReader:
         if self._blocks.mixed and meaning(reason, called=True) != "length":
             return "two inputs in one tool call"
         return ""
+
+
+def _is_of_sdk(whole: dict[str, Any]) -> bool:
+    """Says whether an event is one that Anthropic's SDK adds to the stream: what was said so far, at each delta."""
+    return whole.get("type") in _OF_THE_SDK and "snapshot" in whole

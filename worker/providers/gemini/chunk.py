@@ -22,6 +22,9 @@ KEPT_FIELDS = {
 }
 """Fields of a candidate that have no place in our events, and are kept as they are."""
 
+RUNNING_FIELDS = frozenset({"safetyRatings", "avgLogprobs"})
+"""Kept fields that say something of all that was said so far (Vertex), so that the first and the last are enough."""
+
 NAMING_FIELDS = frozenset({"responseId", "modelVersion", "createTime"})
 """Fields of a chunk that say nothing by themselves."""
 

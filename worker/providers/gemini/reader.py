@@ -18,6 +18,7 @@ from worker.providers.gemini.chunk import (
     KEPT_FIELDS,
     NAMING_FIELDS,
     READ_FIELDS,
+    RUNNING_FIELDS,
     UNSPECIFIED_BLOCK_REASONS,
     Candidate,
     Counts,
@@ -25,6 +26,7 @@ from worker.providers.gemini.chunk import (
     GeminiChunk,
 )
 from worker.providers.gemini.chunk_shapes import misfits, piece_in_shape, read_chunk
+from worker.providers.keepalives import is_keepalive
 from worker.providers.lenient_json import read_object
 from worker.providers.provider import ProviderEvent, adds
 from worker.providers.token_counts import read_counts
@@ -45,6 +47,8 @@ class GeminiReader:
         self._index: int | None = None
         """Which candidate is the answer: the first that came. Others come only if the caller asks for them."""
         self._remarks: dict[str, Any] = {}
+        self._later: dict[str, Any] = {}
+        """What was last said in fields that change with every chunk."""
         self._unstamped = False
         """Something was said without a finish reason, which therefore is not stamped on every chunk."""
         self._last: dict[str, Any] | bytes | None = None
@@ -77,7 +81,7 @@ class GeminiReader:
             self._check_prompt(chunk.prompt_feedback)
         reason = None
         if chunk.candidates is None:
-            self._read_other(chunk, whole or read_object(self._name, event.data), events)
+            self._read_other(event.event, chunk, whole or read_object(self._name, event.data), events)
         for at, candidate in enumerate(chunk.candidates or ()):
             if self._index is None:
                 self._index = candidate.index or 0
@@ -136,12 +140,11 @@ class GeminiReader:
             shown = reason if reason.isidentifier() and len(reason) <= MAX_REASON_CHARS else ""
             raise problem(self._name, "content_filter", shown)
 
-    def _read_other(self, chunk: GeminiChunk, whole: dict[str, Any], events: list[ProviderEvent]) -> None:
+    def _read_other(self, name: str, chunk: GeminiChunk, whole: dict[str, Any], events: list[ProviderEvent]) -> None:
         """Reads a chunk without candidates: counts, an error, or something unknown."""
         if (failure := failure_in(self._name, whole)) is not None:
             raise failure
-        # Gateways in front of Claude send its pings in every protocol.
-        if chunk.usage_metadata is None and whole.keys() - NAMING_FIELDS and whole != {"type": "ping"}:
+        if chunk.usage_metadata is None and whole.keys() - NAMING_FIELDS and not is_keepalive(name, whole):
             events.append(Raw(protocol=PROTOCOL, data=whole))
 
     def _read_candidate(
@@ -165,7 +168,11 @@ class GeminiReader:
             if (value := getattr(candidate, field)) and self._is_new(name, value):
                 self._parts.cite({name: value}, events)
         for field, name in KEPT_FIELDS.items():
-            if (value := getattr(candidate, field)) and self._is_new(name, value):
+            if not (value := getattr(candidate, field)) or value == self._remarks.get(name):
+                continue
+            if name in RUNNING_FIELDS and name in self._remarks:
+                self._later[name] = value
+            elif self._is_new(name, value):
                 events.append(Raw(protocol=PROTOCOL, data={name: value}))
 
     def _is_new(self, name: str, value: Any) -> bool:
@@ -190,6 +197,8 @@ class GeminiReader:
             self._keep_rest(
                 read_object(self._name, self._last) if isinstance(self._last, bytes) else self._last, events
             )
+        if self._later:
+            events.append(Raw(protocol=PROTOCOL, data=self._later))
         self._parts.end(events)
         raw = self.finish_reason.reason
         events.append(

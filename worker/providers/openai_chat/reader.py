@@ -10,6 +10,7 @@ from shared.sse_decoder import ServerSentEvent
 from worker.providers.error_shapes import is_error
 from worker.providers.errors import from_event, problem
 from worker.providers.finish_reasons import Finish, meaning, reason_of
+from worker.providers.keepalives import is_keepalive
 from worker.providers.openai_chat import usage as openai_chat_usage
 from worker.providers.openai_chat.asides import About
 from worker.providers.openai_chat.choices import Choices
@@ -52,6 +53,8 @@ class ChatReader:
             raise from_event(self._name, error)
         if about or said or not chunk.choices:
             self._look_beside(chunk, said, about)
+            if not (chunk.choices or chunk.id) and chunk.usage is None and _is_alive(event.event, chunk, about | said):
+                return
         self._announce(chunk, events)
         reason, counted = None, chunk.counted()
         if choices := chunk.choices:
@@ -200,3 +203,8 @@ class ChatReader:
                 response_id=None if response_id is UNSET else response_id,
             )
         )
+
+
+def _is_alive(name: str, chunk: ChatChunk, beside: dict[str, Any]) -> bool:
+    fields = beside if chunk.object is None else beside | {"object": chunk.object}
+    return bool(fields) and is_keepalive(name, fields)

@@ -73,6 +73,11 @@ _ENDLESS: dict[str, tuple[PartPlace, str]] = {
 }
 """What grows: where it belongs, and the field that has all of it in the end."""
 
+_OTHERS = {"text": "output_text", "reasoning": "reasoning_text", "reasoning_summary": "reasoning_summary_text"}
+"""Other names for the same (OpenRouter's documentation of its Responses API)."""
+_ENDLESS |= {other: _ENDLESS[usual] for other, usual in _OTHERS.items()}
+OTHER_NAMES = {f"response.{other}.delta": f"response.{usual}.delta" for other, usual in _OTHERS.items()}
+
 PLACE_OF_DELTA: dict[str, PartPlace] = {f"response.{name}.delta": place for name, (place, _) in _ENDLESS.items()}
 CODE_DELTA = "response.code_interpreter_call_code.delta"
 
@@ -92,9 +97,6 @@ PLACE_OF_CONTENT: dict[str, tuple[PartPlace, str]] = {
     "reasoning_text": (REASONING, "text"),
 }
 """Contents of an item: where they belong, and the field that has their text."""
-
-ALIVE = frozenset({"keepalive", "ping", "heartbeat", "response.keepalive", "response.ping", "response.heartbeat"})
-"""Events that say only that somebody is there."""
 
 UNDERSTOOD = (
     PLACE_OF_DELTA.keys()

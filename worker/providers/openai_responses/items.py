@@ -87,7 +87,9 @@ class Items:
         item = self._search(place, item_id, type, call_id)
         if item is None or not item.call_id:
             item = self._called(call_id) or item
-        if item is None or not fits(item, type) or not agree(item.call_id, call_id):
+        # One that is open under the same id and place is the same call, though each event may have its own `call_id`.
+        open_here = item is not None and not item.finished and same(item.id, item_id) and same(item.place, place)
+        if item is None or not fits(item, type) or not (open_here or agree(item.call_id, call_id)):
             item = self._add(Item(item_id or "", type, place, late=True))
         return self._learn(item, place, item_id, type)
 

@@ -10,10 +10,11 @@ from shared.sse_decoder import ServerSentEvent
 from worker.providers.error_shapes import failure_in
 from worker.providers.errors import from_event, problem
 from worker.providers.finish_reasons import Finish, meaning
+from worker.providers.keepalives import is_keepalive
 from worker.providers.lenient_json import read_object
 from worker.providers.openai_responses.answer import Answer
 from worker.providers.openai_responses.event import (
-    ALIVE,
+    OTHER_NAMES,
     PLACE_OF_DELTA,
     PROTOCOL,
     UNDERSTOOD,
@@ -57,6 +58,8 @@ class ResponsesReader:
         self._failure: ProviderError | None = None
         """What the answer has failed with, until an event says why."""
         self._events: list[ProviderEvent] = []
+        self._renamed: dict[str, bool] = {}
+        """Whether what has two names comes under the other one."""
         self._beside: dict[str, dict[str, Any] | None] = {}
         """What was last beside the pieces of each type, where it is not kept yet."""
 
@@ -94,6 +97,13 @@ class ResponsesReader:
         raise problem(self._name, "incomplete_stream", detail)
 
     def _grow(self, place: PartPlace, event: ResponsesEvent) -> None:
+        usual = OTHER_NAMES.get(event.type)
+        if usual is not None and usual not in self._renamed:
+            self._renamed[usual] = not any(
+                said.kind == place.kind and said.slot == place.slot for said in self._answer.parts.all
+            )
+        if self._renamed and self._renamed.get(usual or event.type, usual is not None) != (usual is not None):
+            return  # it comes under both names
         if event.logprobs:
             self._keep({"type": event.type, "item_id": event.item_id, "logprobs": event.logprobs})
         self._answer.grow(place, event)
@@ -109,7 +119,7 @@ class ResponsesReader:
             self._announce(word(named, "id"), word(named, "model"))
         elif not _is_response(unknown) and is_end(event.type, response := event.response or {}):
             self._end(event, response | {"usage": response.get("usage") or unknown.get("usage")})
-        elif event.type not in ALIVE:
+        else:
             self._take_other(event, read_object(self._name, data))
 
     def _take_other(self, event: ResponsesEvent, whole: dict[str, Any]) -> None:
@@ -122,7 +132,7 @@ class ResponsesReader:
                 self._announce(word(whole, "id"), word(whole, "model"))
         elif not event.item_id and (failure := failure_in(self._name, whole)) is not None:
             raise self._over(failure)
-        elif whole:
+        elif not is_keepalive(event.type, whole):
             self._keep(whole)
 
     def _over(self, failure: ProviderError) -> ProviderError:

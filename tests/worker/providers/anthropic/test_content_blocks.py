@@ -122,6 +122,17 @@ async def test_texts(read: Read, blocks: bytes, expected: list[dict[str, Any]]) 
         pytest.param(use(0, "a") + fill(0, "{}", '{"x":', "1}") + stop(0), [call("a")], id="a placeholder"),
         pytest.param(use(0, "a") + fill(0, '{"x":', "1}", '{"x":1}') + stop(0), [call("a")], id="once more"),
         pytest.param(use(0, "a", input='{"x":1}') + stop(0), [call("a")], id="as text in the start"),
+        pytest.param(use(0, "a", arguments='{"x":1}') + stop(0), [call("a")], id="as arguments in the start"),
+        pytest.param(
+            use(0, "a")
+            + event(
+                "content_block_stop",
+                index=0,
+                content_block={"type": "tool_use", "id": "a", "name": "rain", "input": {"x": 1}},
+            ),
+            [call("a", '{"x": 1}')],
+            id="in the stop",
+        ),
         pytest.param(use(0, "a") + fill(0, {"x": 1}) + stop(0), [call("a", '{"x": 1}')], id="as a value"),
         pytest.param(use(0, "a", type=None) + fill(0, '{"x":1}'), [call("a")], id="no type"),
         pytest.param(

@@ -570,3 +570,43 @@ async def test_the_simulator_says_the_same_to_the_sdk(
     assert got.completed.usage.input_tokens == message.usage.input_tokens + 2
     assert got.completed.usage.cached_tokens == 2
     assert got.completed.usage.output_tokens == message.usage.output_tokens
+
+
+async def test_a_signature_beside_the_thinking(read: Read) -> None:
+    said = start(0, "thinking", thinking="") + grow(0, "thinking_delta", thinking="Hm.", signature="c2ln") + stop(0)
+    got = await read(START + said + text(1, "Hi") + end())
+    assert got.parts()[0] == {"kind": "reasoning", "text": "Hm.", "signature": "c2ln", "provider": "anthropic"}
+
+
+async def test_what_changes_beside_each_piece_is_kept_twice(read: Read) -> None:
+    pieces = b"".join(
+        event(
+            "content_block_delta", index=0, delta={"type": "text_delta", "text": "x", "token": number}, p="a" * number
+        )
+        for number in range(9)
+    )
+    got = await read(START + start(0, "text", text="") + pieces + stop(0) + end())
+    assert (got.error, got.parts()) == (None, [{"kind": "text", "text": "x" * 9}])
+    assert [kept["delta"]["token"] for kept in got.raw()] == [0, 8]
+
+
+@pytest.mark.parametrize("piece", ["", "He", "Hello"])
+@pytest.mark.parametrize("at", ["block", "message"])
+async def test_what_only_the_end_says_of_a_text(read: Read, piece: str, at: str) -> None:
+    whole = {"type": "text", "text": "Hello"}
+    ended = event("content_block_stop", index=0, **({"content_block": whole} if at == "block" else {}))
+    last = event("message_delta", delta={"stop_reason": "end_turn"}) + (
+        event("message_stop") if at == "block" else event("message_stop", message={**_MESSAGE, "content": [whole]})
+    )
+    said = start(0, "text", text="") + (grow(0, "text_delta", text=piece) if piece else b"")
+    got = await read(START + said + ended + last)
+    assert (got.error, "".join(part["text"] for part in got.parts())) == (None, "Hello")
+
+
+async def test_events_that_the_sdk_adds(read: Read) -> None:
+    """Servers that dump what `messages.stream` gives send all of the text once more with each delta."""
+    said = start(0, "text", text="")
+    for so_far in ("H", "Hi"):
+        said += grow(0, "text_delta", text=so_far[-1]) + event("text", text=so_far[-1], snapshot=so_far)
+    got = await read(START + said + stop(0) + end())
+    assert (got.error, got.parts(), got.raw()) == (None, [{"kind": "text", "text": "Hi"}], [])

@@ -640,3 +640,9 @@ async def test_the_simulator_says_the_same_to_the_sdk(
     assert with_values(got.parts()) == as_parts(chunks)
     got.completed.response_id = chunks[-1].response_id  # two answers have two
     check_the_end(got, chunks[-1])
+
+
+@pytest.mark.parametrize("field", ["safetyRatings", "avgLogprobs"])
+async def test_what_changes_with_each_chunk_is_kept_twice(read: Read, field: str) -> None:
+    got = await read(*(chunk(text("x"), **{field: [number]}) for number in range(1, 9)), end())
+    assert (got.error, raws(got)) == (None, [{field: [1]}, {field: [8]}])

@@ -346,3 +346,28 @@ async def test_events_whose_type_is_only_their_name(read: Read) -> None:
     script.events = [re.sub(rb'"type": "(response.[a-z_.]+)", ', b"", event) for event in script.events]
     assert (await read(script)).parts() == expected
     assert b'{"type": "response.' not in script.body
+
+
+REASONED = {"id": "rs_1", "type": "reasoning", "summary": []}
+
+
+@pytest.mark.parametrize("names", [["reasoning"], ["reasoning", "reasoning_text"], ["reasoning_text", "reasoning"]])
+async def test_another_name_for_the_same(read: Read, names: list[str]) -> None:
+    script = Script().begin()
+    script.add("response.output_item.added", output_index=0, item=REASONED)
+    for piece in ("Hm", "m."):
+        for name in names:
+            script.add(f"response.{name}.delta", item_id="rs_1", output_index=0, content_index=0, delta=piece)
+    script.output.append({**REASONED, "content": [{"type": "reasoning_text", "text": "Hmm."}]})
+    got = await read(script.end().body)
+    assert (got.error, got.raw()) == (None, [])
+    assert [(part["kind"], part["text"]) for part in got.parts()] == [("reasoning", "Hmm.")]
+
+
+async def test_a_call_whose_end_has_another_call_id_is_one(read: Read) -> None:
+    script = Script().begin().call("rain", '{"x":1}')
+    body = script.end().body
+    head, tail = body.split(b"event: response.output_item.done", 1)
+    tail = tail.replace(b'"call_1"', b'"call_2"')
+    got = await read(head + b"event: response.output_item.done" + tail)
+    assert (got.error, [part["call_id"] for part in got.parts()]) == (None, ["call_1"])
