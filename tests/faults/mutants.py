@@ -542,7 +542,7 @@ MUTANTS = (
     _one(
         "an event with half an object is a keep-alive",
         READING,
-        'elif b"{" in data:',
+        """elif b"{" in data and b'"' in data:""",
         'elif data.startswith(b"["):',
         "odd",
     ),

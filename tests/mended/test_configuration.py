@@ -91,7 +91,7 @@ def test_an_unknown_name_in_the_file_is_refused(tmp_path: Path) -> None:
 
 PRICE = "input = 1\noutput = 1\n"
 WRONG: dict[str, tuple[str, Mapping[str, str], str]] = {
-    "base URL with a query": (UP.replace("/v1", "/v1?a=1"), {}, "providers.up.base_url"),
+    "base URL with a fragment": (UP.replace("/v1", "/v1#a"), {}, "providers.up.base_url"),
     "base URL with a user": (UP.replace("127", "u:p@127"), {}, "providers.up.base_url"),
     "base URL without a scheme, in a variable": ("", {"OPENAI_BASE_URL": "localhost:1/v1"}, "OPENAI_BASE_URL"),
     "base URL ftp, in a variable": ("", {"GROQ_BASE_URL": "ftp://a"}, "GROQ_BASE_URL"),
