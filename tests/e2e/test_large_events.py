@@ -72,7 +72,8 @@ async def painter() -> AsyncIterator[Painter]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stack(painter: Painter, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    environment = {"GEMINI_API_KEY": "k", "GEMINI_BASE_URL": painter.url}
+    # An event of 60 MB holds a worker's loop for most of a second: a lease of one second would be lost by it.
+    environment = {"GEMINI_API_KEY": "k", "GEMINI_BASE_URL": painter.url, "MIDSTREAM_LEASE": "5"}
     async with Stack(tmp_path_factory.mktemp("stack"), apis=2, simulator=False, environment=environment) as running:
         yield running
 

@@ -3,16 +3,16 @@
 from worker.providers.error_words import folded
 
 _FIELDS = """
-access_programs audio background cache_control cached_content chat_template_kwargs container contents
-context_management conversation diagnostics frequency_penalty function_call functions generation_config guided_json
-image include inference_geo input instructions labels logit_bias logprobs max_completion_tokens max_output_tokens
-max_tokens max_tool_calls mcp_servers messages metadata min_p modalities model moderation n output_config
-output_format parallel_tool_calls plugins prediction presence_penalty previous_response_id prompt prompt_cache_key
-prompt_cache_options prompt_cache_retention provider random_seed reasoning reasoning_budget reasoning_effort
-reasoning_format repetition_penalty response_format route safety_identifier safety_settings seed service_tier speed
-stop stop_sequences store stream stream_options system system_instruction temperature text thinking thinking_config
-tool_choice tool_config tools top_k top_logprobs top_p transforms truncation usage user user_profile_id verbosity
-web_search_options workspace_id
+access_programs audio background background_options cache_control cached_content chat_template_kwargs container
+contents context_management conversation diagnostics frequency_penalty function_call functions generation_config
+guided_json image include inference_geo input instructions labels logit_bias logprobs max_completion_tokens
+max_output_tokens max_tokens max_tool_calls mcp_servers messages metadata min_p modalities model moderation n
+output_config output_format parallel_tool_calls plugins prediction presence_penalty previous_response_id prompt
+prompt_cache_key prompt_cache_options prompt_cache_retention provider random_seed reasoning reasoning_budget
+reasoning_effort reasoning_format repetition_penalty response_format route safety_identifier safety_settings seed
+service_tier speed stop stop_sequences store stream stream_options system system_instruction temperature text thinking
+thinking_config tool_choice tool_config tools top_k top_logprobs top_p transforms truncation usage user
+user_profile_id verbosity web_search_options workspace_id
 """
 
 _BELOW = """
