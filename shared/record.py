@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -36,6 +36,20 @@ class Shown(msgspec.Struct, omit_defaults=True):
     idle_timeout: float | None = None
 
 
+DialectName = Literal["native", "openai-chat", "openai-responses", "anthropic"]
+"""The wire formats in which a generation is asked for and watched."""
+
+
+class Asked(msgspec.Struct, omit_defaults=True):
+    """How a generation was asked for: what a dialect says again in its answers and does not find in the log."""
+
+    dialect: DialectName = "native"
+    model: str = ""
+    """The model's name as the caller wrote it."""
+    echo: dict[str, Any] = {}
+    """What the answers of `dialect` repeat of the request; its keys are the dialect's own."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceptance(Terms):
     """What is written of a generation as it is accepted."""
@@ -43,12 +57,14 @@ class Acceptance(Terms):
     request: bytes
     shown: bytes = b""
     """JSON of its Shown; made of the request where it is not given."""
+    asked: bytes = b""
+    """JSON of its Asked; empty where a caller spoke the native dialect."""
     fingerprint: str = ""
-    """SHA-256 of the request, in hexadecimal; made of it where it is not given."""
+    """SHA-256 of the request and of `asked`, in hexadecimal; made of them where it is not given."""
 
     def __post_init__(self) -> None:
         if not self.fingerprint:
-            object.__setattr__(self, "fingerprint", hashlib.sha256(self.request).hexdigest())
+            object.__setattr__(self, "fingerprint", hashlib.sha256(self.request + self.asked).hexdigest())
         if not self.shown:
             object.__setattr__(self, "shown", msgspec.json.encode(shown_of(self.request)))
 

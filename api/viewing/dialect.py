@@ -1,33 +1,83 @@
 """The interface of a wire format. `viewing` does not know which one it is."""
 
-from typing import Literal, Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
 from shared.log.entry import RawEntry
+from shared.record import DialectName
 
 ResetReason = Literal["malformed_cursor", "unknown_cursor", "trimmed"]
 """The reason why a viewer gets the log from its start."""
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is known of a generation before its log is read: its record, as a dialect needs it."""
+
+    id: str
+    created_ms: int
+    """When it was accepted, on Redis' clock (ms since the epoch)."""
+    model: str
+    """The model's name as the caller wrote it."""
+    dialect: DialectName = "native"
+    """In which it was asked for."""
+    echo: dict[str, Any] = field(default_factory=dict)
+    """What the answers of that dialect repeat of the request (`shared.record.Asked`)."""
+
+
 class Framer(Protocol):
-    """Turns events into bytes. It keeps nothing: an event has the same bytes whenever and wherever it is framed."""
+    """Turns one log into frames, from its start: a pure function of its subject and of the entries so far.
 
-    def frame(self, entry: RawEntry, /) -> bytes:
-        """Returns one event on the wire: no frame, one, or several in one piece."""
+    The same entries give the same bytes, whenever and wherever they are framed.
+    """
+
+    epoch: int
+    """Number of the first attempt whose text stands, where the dialect has no word for starting over; else 1.
+
+    An attempt that said nothing stands: nothing of it is void. When this grows, all frames so far are void, and what
+    `frames` returns with that entry begins anew.
+    """
+
+    def opening(self) -> Sequence[bytes]:
+        """Returns the events that the record alone makes, before the first of the log."""
+
+    def frames(self, entry: RawEntry, /) -> Iterable[bytes]:
+        """Returns the dialect's events that an entry makes, each with all of its bytes on the wire; none, one or more.
+
+        An entry of an unknown type makes none.
+        """
 
 
-class Dialect(Framer, Protocol):
-    """A wire format: a framer, and the frames beside the log's events."""
+class Dialect(Protocol):
+    """A wire format: a framer for each log, and the frames beside a log's events."""
 
+    name: DialectName
     heartbeat: bytes
     """The frame that is sent after a silence, between two writes."""
     drain: bytes
-    """The frame which says that this node is going away."""
+    """The frame which says that this node is going away; where it is empty, the stream is broken off uncleanly."""
+    ending: bytes
+    """What follows the last event, and is none itself."""
+
+    def framer(self, subject: Subject, /) -> Framer:
+        """Returns a framer that has seen nothing of the log so far."""
 
     def opening(self) -> bytes:
-        """Returns what each stream begins with."""
+        """Returns what each stream begins with, and is no event."""
 
     def queued(self, generation_id: str, position: int | None, /) -> bytes:
-        """Returns the place in line, 1 for the next; None once a worker has it."""
+        """Returns the place in line, 1 for the next; None once a worker has it. It may be empty."""
 
     def reset(self, reason: ResetReason, /) -> bytes:
-        """Returns the frame which says that what follows starts from the beginning of the log."""
+        """Returns the frame which says that what follows starts from the beginning of the log.
+
+        Where it is empty, the stream is broken off uncleanly.
+        """
+
+
+class BaseDialect(Dialect, Protocol):
+    """The dialect whose frames hold the log's entries as they are, so that other tracks can be made of them."""
+
+    def entries(self, frames: bytes, /) -> Iterator[RawEntry]:
+        """Returns the entries of joined frames."""

@@ -78,11 +78,19 @@ class Usage(Struct, frozen=True):
     cached_tokens: int = 0
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
+    audio_input_tokens: int | UnsetType = UNSET
+    audio_output_tokens: int | UnsetType = UNSET
+    cache_write_5m_tokens: int | UnsetType = UNSET
+    """Of the cache-write ones, those that are kept for 5 minutes (Anthropic)."""
+    cache_write_1h_tokens: int | UnsetType = UNSET
+    """Of the cache-write ones, those that are kept for an hour (Anthropic)."""
+    server_tool_calls: dict[str, int] | UnsetType = UNSET
+    """Calls of the provider's own tools, by its name for them, such as `web_search_requests`."""
 
     @property
     def is_possible(self) -> bool:
         """Says whether one call can have used this: nothing negative, and nothing beyond MAX_TOKENS."""
-        return all(0 <= count <= MAX_TOKENS for count in astuple(self))
+        return all(0 <= count <= MAX_TOKENS for count in astuple(self) if isinstance(count, int))
 
 
 class Cost(Struct, frozen=True):
@@ -129,6 +137,10 @@ class Response(Event):
     """Of the HTTP request, for the provider's support."""
     model: str | UnsetType = UNSET
     """The model that answers, as the provider names it."""
+    system_fingerprint: str | UnsetType = UNSET
+    """Of the configuration that answers (OpenAI Chat)."""
+    service_tier: str | UnsetType = UNSET
+    """The tier that served it (OpenAI, Anthropic), as the provider names it."""
 
 
 class Part(Event):
@@ -149,6 +161,10 @@ class Part(Event):
     """Whether reasoning is the provider's summary of it."""
     media_type: str | UnsetType = UNSET
     url: str | UnsetType = UNSET
+    is_error: bool | UnsetType = UNSET
+    """Whether a tool's result says that the tool failed."""
+    result_type: str | UnsetType = UNSET
+    """The provider's own type of a tool's result, such as `web_search_tool_result`."""
     resumes: bool | UnsetType = UNSET
     """It goes on where the newest part of this kind and `item_id` broke off, in what this attempt continues."""
 
@@ -160,6 +176,8 @@ class Delta(Event):
     part: int
     kind: PartKind
     delta: str
+    logprobs: list[Any] | UnsetType = UNSET
+    """Of each token of `delta`, as OpenAI Chat has them: `token`, `logprob`, `bytes`, `top_logprobs`."""
 
 
 class Annotation(Event):
@@ -168,6 +186,8 @@ class Annotation(Event):
     type: ClassVar[str] = "annotation"
     part: int
     fields: dict[str, Any]
+    protocol: str | UnsetType = UNSET
+    """The protocol whose shape `fields` has."""
 
 
 class PartEnd(Event):
@@ -213,6 +233,10 @@ class Completed(End):
     finish_reason: FinishReason
     raw_finish_reason: str | None = None
     response_id: str | None = None
+    stop_sequence: str | UnsetType = UNSET
+    """The stop sequence that ended it, where the provider says which."""
+    refusal_category: str | UnsetType = UNSET
+    """Why the provider refused, in its own word, where it says so."""
 
 
 class Failed(End):
@@ -222,6 +246,10 @@ class Failed(End):
     code: str
     message: str
     retryable: bool
+    status: int | UnsetType = UNSET
+    """HTTP status of the provider's answer, where it had one."""
+    retry_after_ms: int | UnsetType = UNSET
+    """How long the provider asked to wait."""
 
 
 class Cancelled(End):

@@ -158,11 +158,19 @@ def _or_empty(content: Any) -> Any:
     return "" if content == [] else content
 
 
+class CacheControl(_Strict):
+    """Marks the end of what Anthropic keeps of the prompt (provider documentation: "Prompt caching")."""
+
+    type: Literal["ephemeral"] = "ephemeral"
+    ttl: Literal["5m", "1h"] | None = None
+
+
 class TextPart(_Strict):
     """Text inside a message."""
 
     type: Literal["text"]
     text: str
+    cache_control: CacheControl | None = None
 
 
 Place = Annotated[int, Field(ge=0)]
@@ -187,6 +195,7 @@ class ImagePart(_Strict):
 
     type: Literal["image_url"]
     image_url: ImageUrl
+    cache_control: CacheControl | None = None
 
 
 class File(_Strict):
@@ -208,6 +217,7 @@ class FilePart(_Strict):
 
     type: Literal["file"]
     file: File
+    cache_control: CacheControl | None = None
 
 
 ContentPart = Annotated[TextPart | ImagePart | FilePart, Field(discriminator="type")]
@@ -235,6 +245,7 @@ class ToolCall(_Strict):
     provider: str | None = None
     extra_content: Fields | None = None
     part: Place | None = None
+    cache_control: CacheControl | None = None
 
     @model_validator(mode="after")
     def _is_whose(self) -> Self:
@@ -306,6 +317,8 @@ class ToolMessage(_Strict):
     role: Literal["tool"]
     content: Annotated[str | Annotated[list[ResultPart], Parts], AfterValidator(_or_empty)]
     tool_call_id: str = Field(min_length=1)
+    is_error: bool | None = None
+    cache_control: CacheControl | None = None
 
 
 Message = Annotated[SystemMessage | UserMessage | AssistantMessage | ToolMessage, Field(discriminator="role")]
@@ -325,6 +338,7 @@ class Tool(_Strict):
 
     type: Literal["function"]
     function: FunctionTool
+    cache_control: CacheControl | None = None
 
 
 class NamedFunction(_Strict):
@@ -425,6 +439,7 @@ class GenerationRequest(_Strict):
     max_tokens: int | None = Field(default=None, ge=1, description="Most tokens of output.")
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, ge=0, le=1)
+    top_k: int | None = Field(default=None, ge=1, description="Most tokens that one is chosen from.")
     stop: Annotated[str | Annotated[list[str], Field(max_length=16)] | None, AfterValidator(_or_none)] = Field(
         default=None
     )
@@ -435,6 +450,16 @@ class GenerationRequest(_Strict):
     reasoning_budget: int | None = Field(
         default=None, ge=1, description="Most tokens of reasoning, where the model takes a number; else an effort."
     )
+    logprobs: bool | None = Field(default=None, description="Whether deltas of text have their tokens' logprobs.")
+    top_logprobs: int | None = Field(default=None, ge=0, le=20, description="Likeliest tokens beside each.")
+    logit_bias: dict[Annotated[str, StringConstraints(max_length=32)], float] | None = Field(
+        default=None, max_length=1024, description="By token id, what is added to its logit."
+    )
+    verbosity: Literal["low", "medium", "high"] | None = Field(default=None)
+    user: str | None = Field(default=None, max_length=512, description="Your end user, for the provider's statistics.")
+    prompt_cache_key: str | None = Field(default=None, max_length=512)
+    safety_identifier: str | None = Field(default=None, max_length=512)
+    service_tier: str | None = Field(default=None, max_length=64, description="As the provider names it.")
     extra: dict[Annotated[str, StringConstraints(max_length=MAX_EXTRA_ENTRIES)], Fields] = Field(
         default_factory=dict,
         max_length=MAX_EXTRA_ENTRIES,
