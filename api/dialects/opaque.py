@@ -2,12 +2,12 @@
 
 import re
 
-_WRAPPED = re.compile(r"ms1\.([A-Za-z0-9_-]{1,64})\.(.*)", re.DOTALL)
+_WRAPPED = re.compile(r"ms1:([^:]{1,253}):(.*)", re.DOTALL)
 
 
 def wrap(provider: str, value: str) -> str:
     """Returns a value of this provider as a dialect sends it."""
-    return f"ms1.{provider}.{value}"
+    return f"ms1:{provider}:{value}"
 
 
 def unwrap(text: str) -> tuple[str | None, str]:
