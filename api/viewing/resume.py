@@ -17,6 +17,7 @@ Refusal = Literal["not_found", "gone", "unreadable", "over"]
 class ResumePoint:
     """Where a viewer begins: after `cursor`; where it starts over, `reset` is the reason, which it is sent first.
 
+    In a dialect without the log's ids it begins after `number` events of it, counted in `epoch` (`dialect.Framer`).
     `sealed` is whether the log had its end already when this was decided; `page` how many of its events are then read
     at a time.
     """
@@ -25,6 +26,8 @@ class ResumePoint:
     reset: ResetReason | None = None
     sealed: bool = False
     page: int = LOG_PAGE
+    number: int | None = None
+    epoch: int = 1
 
 
 def asked_cursor(request: Request) -> str:
