@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from shared.log.entry import RawEntry
 from shared.record import DialectName
@@ -81,3 +81,10 @@ class BaseDialect(Dialect, Protocol):
 
     def entries(self, frames: bytes, /) -> Iterator[RawEntry]:
         """Returns the entries of joined frames."""
+
+
+class Telling(NamedTuple):
+    """In which dialect a log is told, and what that must know of the generation beforehand."""
+
+    dialect: Dialect
+    subject: Subject

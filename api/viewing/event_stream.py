@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import NamedTuple
 
 from redis.exceptions import RedisError
 from starlette.responses import Response
@@ -10,21 +9,15 @@ from starlette.types import Receive, Scope, Send
 
 from api.supervisor import logger, where
 from api.viewing.connection import GIVER_EXTENSION, AsgiConnection, Connection
-from api.viewing.dialect import Dialect, Subject
+from api.viewing.dialect import Telling
 from api.viewing.hub import Hub
+from api.viewing.projection import project
 from api.viewing.replayer import replay
 from api.viewing.resume import ResumePoint, admit
 from api.viewing.sse_frames import STREAM_HEADERS
 from api.viewing.viewer import Viewer
 from shared.backoff import Backoff
 from shared.log.events import ORIGIN
-
-
-class Telling(NamedTuple):
-    """In which dialect a log is told, and what that must know of the generation beforehand."""
-
-    dialect: Dialect
-    subject: Subject
 
 
 class EventStream(Response):
@@ -96,7 +89,9 @@ class EventStream(Response):
     def _begin(self, viewer: Viewer, start: ResumePoint) -> None:
         if start.reset is not None:
             viewer.say_reset(start.reset)
-        if self._told is not None:
+        if self._told is not None and start.long and not self._hub.watches(self._id):
+            self._hub.run(project(self._hub.log, self._id, self._told, viewer, start))
+        elif self._told is not None:
             viewer.follow(self._hub.acquire(self._id, *self._told), start)
         elif start.sealed and not self._hub.watches(self._id):
             self._hub.run(replay(self._hub.pages, self._id, viewer, start))

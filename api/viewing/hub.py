@@ -6,15 +6,18 @@ from collections.abc import AsyncIterator, Coroutine
 
 from api.supervisor import logger, supervised
 from api.viewing.broadcast import VIEWERS_PER_ROUND
-from api.viewing.dialect import BaseDialect, Dialect, Subject
+from api.viewing.dialect import BaseDialect, Dialect, Subject, Telling
 from api.viewing.log_follower import LogFollower
+from api.viewing.projection import is_long, last_epoch
 from api.viewing.replay_pages import ReplayPages
 from api.viewing.tail import Tail
+from api.viewing.tail_waiter import TailWaiter
 from api.viewing.viewer import Viewer
 from api.viewing.watched_log import WatchedLog
 from shared.config.settings import Settings
 from shared.generations.generations import Generations
 from shared.log.guarded_log import Log
+from shared.record import Record
 from shared.storage.keys import GenerationKeys
 from shared.storage.subscriber import Subscriber
 
@@ -83,6 +86,29 @@ class Hub:
         self._log_of[tail] = log
         return tail
 
+    async def epoch(self, told: Telling, record: Record) -> int:
+        """Returns the epoch that stands now. Raises redis.exceptions.RedisError or, after a while, TimeoutError."""
+        if record.attempts <= 1:
+            return 1
+        if is_long(record) and not self.watches(record.id):
+            return await last_epoch(self.log, record.id, told, record.page)
+        tail = self.acquire(record.id, *told)
+        try:
+            async with asyncio.timeout(self.settings.redis_timeout * 2):
+                await TailWaiter(tail).until(lambda: tail.loaded or tail.failed or tail.known.gone)
+            return tail.epoch
+        finally:
+            self.release(tail)
+
+    async def ended(self, generation_id: str) -> bool:
+        """Waits until a generation has its end, or is gone; returns False where this node goes away before that."""
+        tail = self.acquire(generation_id)
+        try:
+            await TailWaiter(tail).until(lambda: self._draining or (tail.known.loaded and tail.known.ended))
+            return tail.known.ended
+        finally:
+            self.release(tail)
+
     def release(self, tail: Tail) -> None:
         """Counts one watcher less; without any the log lingers, or ends."""
         log = self._log_of[tail]
@@ -141,6 +167,8 @@ class Hub:
         if self.viewers:
             logger.info("sending %d viewers elsewhere", len(self.viewers))
         self._draining = True
+        for tail in list(self._log_of):
+            tail.changed()  # for who waits for an end
         for viewer in list(self.viewers):
             viewer.drain()
 

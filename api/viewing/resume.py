@@ -19,7 +19,7 @@ class ResumePoint:
 
     In a dialect without the log's ids it begins after `number` events of it, counted in `epoch` (`dialect.Framer`).
     `sealed` is whether the log had its end already when this was decided; `page` how many of its events are then read
-    at a time.
+    at a time; `long` whether it is better not held in memory whole.
     """
 
     cursor: EventId = ORIGIN
@@ -28,6 +28,7 @@ class ResumePoint:
     page: int = LOG_PAGE
     number: int | None = None
     epoch: int = 1
+    long: bool = False
 
 
 def asked_cursor(request: Request) -> str:

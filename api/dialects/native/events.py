@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from api.viewing.dialect import Subject
+from api.viewing.dialect import Framer, ResetReason, Subject
 from shared.log.entry import RawEntry
 from shared.record import DialectName
 
@@ -47,7 +47,7 @@ class NativeDialect:
     drain = b"event: drain\ndata: {}\n\n"
     ending = b""
 
-    def framer(self, subject: Subject) -> NativeFramer:
+    def framer(self, subject: Subject) -> Framer:
         return NativeFramer()
 
     def entries(self, frames: bytes) -> Iterator[RawEntry]:
@@ -66,6 +66,6 @@ class NativeDialect:
     def queued(self, generation_id: str, position: int | None) -> bytes:
         return b"event: queued\ndata: %b\n\n" % msgspec.json.encode({"id": generation_id, "position": position})
 
-    def reset(self, reason: str) -> bytes:
+    def reset(self, reason: ResetReason) -> bytes:
         said = {"reason": reason, "message": RESET_MESSAGES[reason]}
         return b"event: reset\ndata: %b\n\n" % msgspec.json.encode(said)
