@@ -16,9 +16,10 @@ from pydantic_core import ErrorDetails, from_json
 from api.problems import validation_messages
 from api.problems.problem import FieldError
 from shared.errors import MidstreamError
-from shared.request import generation_request
+from shared.request import generation_request, message_parts, messages, response_formats, tools
 from shared.request.dumped_fields import tidy
-from shared.request.generation_request import MAX_EXTRA_ENTRIES, GenerationRequest
+from shared.request.generation_request import GenerationRequest
+from shared.request.limits import MAX_EXTRA_ENTRIES
 from shared.request.request_json import count_parts, steps
 
 MAX_NAMED_FIELDS = 20
@@ -28,7 +29,8 @@ MAX_REPEATED_NAME_CHARS = 256
 _KNOWN = frozenset(
     itertools.chain.from_iterable(
         (field.alias or name for name, field in kind.model_fields.items())
-        for kind in vars(generation_request).values()
+        for module in (generation_request, message_parts, messages, response_formats, tools)
+        for kind in vars(module).values()
         if isinstance(kind, type) and issubclass(kind, BaseModel)
     )
 )

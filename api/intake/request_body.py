@@ -19,7 +19,9 @@ from shared.errors import TooManyPartsError
 from shared.process.background_thread import LONG_WORK_BYTES
 from shared.record import Shown
 from shared.request.capabilities import lacks
-from shared.request.generation_request import MAX_DEPTH, MAX_PARTS, RESERVED_FIELDS, GenerationRequest, Message
+from shared.request.generation_request import RESERVED_FIELDS, GenerationRequest
+from shared.request.limits import MAX_DEPTH, MAX_PARTS
+from shared.request.messages import Message
 from shared.request.nesting import more_values, nested_deeper
 from shared.request.request_json import count_parts_of_text, encode, read
 from shared.request.tool_pairing import paired

@@ -7,14 +7,9 @@ Anthropic: "text content blocks must be non-empty" and "must contain non-whitesp
 
 from collections.abc import Callable, Iterator
 
-from shared.request.generation_request import (
-    AssistantMessage,
-    GenerationRequest,
-    Message,
-    SystemMessage,
-    TextPart,
-    ToolMessage,
-)
+from shared.request.generation_request import GenerationRequest
+from shared.request.message_parts import TextPart
+from shared.request.messages import AssistantMessage, Message, SystemMessage, ToolMessage
 from shared.request.unsupported import Unsupported
 
 HasText = Callable[[str], bool]

@@ -9,17 +9,12 @@ from shared.request import claude_models
 from shared.request.blank_texts import has_text, nothing_said
 from shared.request.call_arguments import arguments_of
 from shared.request.claude_models import is_forced
-from shared.request.generation_request import (
-    AssistantMessage,
-    FilePart,
-    GenerationRequest,
-    ImagePart,
-    Message,
-    ObjectFormat,
-    ToolMessage,
-    is_data,
-)
+from shared.request.data_url import is_data
+from shared.request.generation_request import GenerationRequest
+from shared.request.message_parts import FilePart, ImagePart
+from shared.request.messages import AssistantMessage, Message, ToolMessage
 from shared.request.openai_models import OpenAIModel, refused, refused_over_chat
+from shared.request.response_formats import ObjectFormat
 from shared.request.tool_schemas import flaw
 from shared.request.unsupported import Unsupported
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from shared.config.provider_settings import ProviderSettings
 from shared.request.blank_texts import ends_with_answer, has_text
-from shared.request.generation_request import GenerationRequest, NamedTool
+from shared.request.generation_request import GenerationRequest
+from shared.request.tools import NamedTool
 from shared.request.unsupported import Unsupported
 
 MIN_THINKING_TOKENS = 1024

@@ -18,7 +18,9 @@ from shared.log.events import Completed
 from shared.log.guarded_log import Log
 from shared.process.background_thread import aside
 from shared.record import Record, Shown
-from shared.request.generation_request import ContentPart, GenerationRequest, Message
+from shared.request.generation_request import GenerationRequest
+from shared.request.message_parts import ContentPart
+from shared.request.messages import Message
 from shared.storage.keys import cache_key
 from shared.storage.lua_script import LuaScript
 from worker.cache.log_notifier import LogNotifier

@@ -11,8 +11,11 @@ from anthropic.types import Message
 
 from shared.request.answer_order import in_order
 from shared.request.dumped_blocks import put_in_place, put_refusals_in_place
-from shared.request.generation_request import MAX_PARTS, AssistantMessage, GenerationRequest, ToolCall
+from shared.request.generation_request import GenerationRequest
+from shared.request.limits import MAX_PARTS
+from shared.request.messages import AssistantMessage
 from shared.request.request_json import read
+from shared.request.tools import ToolCall
 
 THINKING = {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"}
 REDACTED = {"type": "redacted_thinking", "data": "ZGF0YQ=="}

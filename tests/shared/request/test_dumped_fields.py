@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from shared.process.background_thread import LONG_WORK_BYTES
 from shared.request.dumped_fields import tidy
-from shared.request.generation_request import MAX_PARTS, GenerationRequest
+from shared.request.generation_request import GenerationRequest
+from shared.request.limits import MAX_PARTS
 from shared.request.request_json import read
 
 CALL: dict[str, Any] = {"id": "c", "type": "function", "function": {"name": "rain", "arguments": '{"x":1}'}}

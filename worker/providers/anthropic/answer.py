@@ -8,7 +8,9 @@ from shared.config.provider_settings import ProviderSettings
 from shared.request.answer_order import Refusal, in_order
 from shared.request.blank_texts import has_text
 from shared.request.call_arguments import arguments_of
-from shared.request.generation_request import AssistantMessage, Reasoning, TextPart, ToolCall
+from shared.request.message_parts import Reasoning, TextPart
+from shared.request.messages import AssistantMessage
+from shared.request.tools import ToolCall
 from worker.providers.anthropic.reader import SIGNATURE_ORIGIN
 
 _MAKER = "anthropic.com"

@@ -6,23 +6,13 @@ from typing import Any
 from shared.config.provider_settings import ProviderSettings
 from shared.request.capabilities import lacks
 from shared.request.claude_models import MIN_THINKING_TOKENS, claude_is, claude_version, sampled
-from shared.request.generation_request import (
-    AssistantMessage,
-    File,
-    FilePart,
-    GenerationRequest,
-    ImagePart,
-    NamedTool,
-    SchemaFormat,
-    SystemMessage,
-    TextPart,
-    Tool,
-    ToolMessage,
-    UserMessage,
-    data_of,
-    is_data,
-)
+from shared.request.data_url import data_of, is_data
+from shared.request.generation_request import GenerationRequest
+from shared.request.message_parts import File, FilePart, ImagePart, TextPart
+from shared.request.messages import AssistantMessage, SystemMessage, ToolMessage, UserMessage
+from shared.request.response_formats import SchemaFormat
 from shared.request.tool_schemas import object_schema
+from shared.request.tools import NamedTool, Tool
 from worker.providers.anthropic.answer import answer_blocks, takes_unsigned, texts
 from worker.providers.provider import ProviderError
 

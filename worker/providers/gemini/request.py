@@ -7,22 +7,13 @@ from urllib.parse import urlsplit
 
 from shared import strict_json
 from shared.request.capabilities import gemini_version, lacks
-from shared.request.generation_request import (
-    AssistantMessage,
-    FilePart,
-    FunctionTool,
-    GenerationRequest,
-    ImagePart,
-    NamedTool,
-    SchemaFormat,
-    SystemMessage,
-    TextFormat,
-    TextPart,
-    ToolMessage,
-    data_of,
-    is_data,
-)
+from shared.request.data_url import data_of, is_data
+from shared.request.generation_request import GenerationRequest
+from shared.request.message_parts import FilePart, ImagePart, TextPart
+from shared.request.messages import AssistantMessage, SystemMessage, ToolMessage
+from shared.request.response_formats import SchemaFormat, TextFormat
 from shared.request.tool_schemas import object_schema
+from shared.request.tools import FunctionTool, NamedTool
 from worker.providers.gemini.answer import answer_parts
 from worker.providers.provider import ProviderError
 

@@ -5,10 +5,12 @@ from typing import Any
 
 from shared.config.provider_settings import ProviderSettings
 from shared.request.capabilities import has_tools, lacks, openai_model
-from shared.request.generation_request import AssistantMessage, GenerationRequest, Message, SystemMessage, Tool
+from shared.request.generation_request import GenerationRequest
+from shared.request.messages import AssistantMessage, Message, SystemMessage
 from shared.request.openai_models import OpenAIModel, taken
 from shared.request.tool_pairing import each_answered
 from shared.request.tool_schemas import object_schema
+from shared.request.tools import Tool
 from worker.providers.openai_chat import reasoning, thought_signature
 from worker.providers.prefill import Prefix
 from worker.providers.provider import ProviderError

@@ -7,25 +7,13 @@ from typing import Any
 
 from shared.request.answer_order import Refusal, Said, in_order
 from shared.request.capabilities import has_tools, lacks, media_type, openai_model
-from shared.request.generation_request import (
-    AssistantMessage,
-    File,
-    FilePart,
-    FunctionTool,
-    GenerationRequest,
-    ImagePart,
-    Message,
-    NamedTool,
-    Reasoning,
-    ResponseFormat,
-    SaidText,
-    SchemaFormat,
-    TextPart,
-    ToolCall,
-    ToolMessage,
-)
+from shared.request.generation_request import GenerationRequest
+from shared.request.message_parts import File, FilePart, ImagePart, Reasoning, SaidText, TextPart
+from shared.request.messages import AssistantMessage, Message, ToolMessage
 from shared.request.openai_models import taken
+from shared.request.response_formats import ResponseFormat, SchemaFormat
 from shared.request.tool_schemas import object_schema
+from shared.request.tools import FunctionTool, NamedTool, ToolCall
 from worker.providers.openai_responses.event import ENCRYPTION_ORIGIN
 from worker.providers.provider import ProviderError
 
