@@ -75,10 +75,14 @@ class ReadRequest(NamedTuple):
     shown: bytes
     fingerprint: str
     """See Acceptance."""
+    asked: bytes = b""
+    """JSON of its Asked; empty in the native dialect."""
 
 
-def take(body: bytes, served: ServedModels, max_values: int) -> ReadRequest:
+def take(body: bytes, served: ServedModels, max_values: int, asked: bytes = b"") -> ReadRequest:
     """Returns the request in a body, for a known model. Raises ProblemError, as `parse`, `resolve` and `pair` do.
+
+    `asked` is what is kept of how it was asked for.
 
     For a large one it takes many ms, in steps: in a thread (shared/process/background_thread.py) it lets others run.
     """
@@ -90,7 +94,7 @@ def take(body: bytes, served: ServedModels, max_values: int) -> ReadRequest:
         json=form is not None and form.type != "text",
         idle_timeout=request.idle_timeout,
     )
-    return ReadRequest(request, stored, msgspec.json.encode(shown), hashlib.sha256(stored).hexdigest())
+    return ReadRequest(request, stored, msgspec.json.encode(shown), hashlib.sha256(stored + asked).hexdigest(), asked)
 
 
 def parse(body: bytes, max_values: int) -> GenerationRequest:
@@ -98,12 +102,7 @@ def parse(body: bytes, max_values: int) -> GenerationRequest:
 
     A value of two bytes costs as much to read as one of a kilobyte. They are counted before any is made.
     """
-    if nested_deeper(body, MAX_DEPTH):
-        message = f"is nested deeper than {MAX_DEPTH} levels; flatten it"
-        raise unprocessable([FieldError(pointer="", message=message)], "too_deep")
-    if more_values(body, max_values):
-        message = f"has more than {max_values} values; send less, or have the operator raise MIDSTREAM_MAX_VALUES"
-        raise unprocessable([FieldError(pointer="", message=message)], "too_many_values")
+    check_size(body, max_values)
     try:
         if more_values(body, MAX_PARTS):
             count_parts_of_text(body, MAX_PARTS)
@@ -118,6 +117,16 @@ def parse(body: bytes, max_values: int) -> GenerationRequest:
         raise ProblemError(
             400, "invalid_json", "The body is not JSON", f"Send the request as a JSON object in UTF-8: {error}."
         ) from None
+
+
+def check_size(body: bytes, max_values: int) -> None:
+    """Raises ProblemError 422 for a body that nests too deep or has too many values, before any is made."""
+    if nested_deeper(body, MAX_DEPTH):
+        message = f"is nested deeper than {MAX_DEPTH} levels; flatten it"
+        raise unprocessable([FieldError(pointer="", message=message)], "too_deep")
+    if more_values(body, max_values):
+        message = f"has more than {max_values} values; send less, or have the operator raise MIDSTREAM_MAX_VALUES"
+        raise unprocessable([FieldError(pointer="", message=message)], "too_many_values")
 
 
 def resolve(request: GenerationRequest, served: ServedModels) -> GenerationRequest:

@@ -2,20 +2,19 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from api.access.api_keys import Owner
 from api.access.json_only import json_only
+from api.exchange.acceptance import accept, check_key
 from api.intake import request_body
 from api.intake.accept_header import wants_stream
-from api.intake.request_body import ReadRequest
-from api.problems.problem import FieldError, ProblemError, documented, gone, not_found, not_on_disk, unprocessable
+from api.problems.problem import FieldError, documented, gone, not_found, unprocessable
 from api.schemas import generation
 from api.schemas.generation import AcceptedGeneration, CancelAnswer, Generation, GenerationList, GenerationSnapshot
 from api.schemas.no_store import NO_STORE_HEADERS, no_store
@@ -24,13 +23,12 @@ from api.unsynced import Ending
 from api.viewing.event_stream import EventStream
 from api.viewing.resume import ResumePoint, asked_cursor, read_cursor, refusal
 from shared.backoff import Backoff
-from shared.errors import GoneError, NotOnDiskError, QueueFullError
 from shared.generations.generations import Accepted, Existence
 from shared.log.entry import Entry
 from shared.log.snapshots import Snapshot
 from shared.process.background_thread import aside
 from shared.queue.indexes import IndexPlace
-from shared.record import Acceptance, Record, Shown, State
+from shared.record import Record, Shown, State
 from shared.request.request_json import encode
 
 router = APIRouter(prefix="/v1/generations", tags=["generations"], dependencies=[no_store, json_only])
@@ -38,7 +36,6 @@ router = APIRouter(prefix="/v1/generations", tags=["generations"], dependencies=
 FIRST_LOOK_S = 0.005
 """Seconds after which it reads the record for the first time, which has some hundred bytes."""
 
-_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 _PLACE = re.compile(r"[0-9]{1,15}-gen_[a-z2-7]{32}")
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -77,16 +74,10 @@ async def create(
     ] = "",
 ) -> Response:
     """Ask a model. The answer is written to a log that can be followed, left and resumed."""
-    if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
-        raise ProblemError(
-            400,
-            "invalid_idempotency_key",
-            "The idempotency key is malformed",
-            "Idempotency-Key must be 1 to 255 printable ASCII characters.",
-        )
+    check_key(idempotency_key)
     body = await request_body.read_body(request, use.settings.max_body)
     taken = await aside(len(body), request_body.take, body, use.served, use.settings.max_values)
-    accepted = await _accept(use, owner, taken, idempotency_key)
+    accepted = await accept(use, owner, taken, idempotency_key)
     headers = {"Location": f"/v1/generations/{accepted.id}", **NO_STORE_HEADERS}
     if not accepted.created:
         headers["Idempotent-Replayed"] = "true"
@@ -108,73 +99,6 @@ async def create(
         return EventStream(use.hub, accepted.id, owner, start, admitted=False, first=first, headers=headers)
     start = ResumePoint(reset="unknown_cursor" if cursor else None, sealed=accepted.state not in ("queued", "running"))
     return EventStream(use.hub, accepted.id, owner, start, first=first, headers=headers)
-
-
-async def _accept(use: ApiServices, owner: str, taken: ReadRequest, key: str | None) -> Accepted:
-    request = taken.request
-    ttl = request.ttl if request.ttl is not None else use.settings.ttl
-    acceptance = Acceptance(
-        id=await use.generations.new_id(owner, key),
-        owner=owner,
-        model=request.model,
-        request=taken.stored,
-        shown=taken.shown,
-        fingerprint=taken.fingerprint,
-        on_interrupt=request.on_interrupt,
-        ttl_ms=int(ttl * 1000),
-    )
-    began = asyncio.get_running_loop().time()
-    try:
-        async with _noted(use, acceptance, request.deadline) as noted:
-            accepted = await use.generations.accept(acceptance, again=key is not None)
-    except QueueFullError:
-        raise ProblemError(
-            429,
-            "queue_full",
-            "The queue is full",
-            "As many generations wait or run as this server allows. Try again later.",
-            headers={"Retry-After": "5"},
-        ) from None
-    except GoneError:
-        raise gone() from None
-    under_way = accepted.state in ("queued", "running")
-    if noted and not (accepted.created or (accepted.same_request and under_way)):
-        # Of one that was there before, which has ended, or whose deadline is not this request's to say.
-        with suppress(RedisError):
-            await use.deadlines.forget([acceptance.id])
-    if not accepted.same_request:
-        message = "another request was sent with this key before; use a new key for a new request"
-        raise unprocessable([FieldError(pointer="Idempotency-Key", message=message)], "idempotency_key_reused")
-    if under_way:
-        # Also where it was there before: this may be the second try of a write whose reply was lost.
-        use.unsynced.remember(acceptance)
-    try:
-        # Also where it was there before: the POST that wrote it may not have had its answer yet.
-        await use.disk_sync.confirm(began)
-    except NotOnDiskError:
-        raise not_on_disk() from None
-    return accepted
-
-
-@asynccontextmanager
-async def _noted(use: ApiServices, acceptance: Acceptance, deadline: float | None) -> AsyncIterator[bool]:
-    """Notes a request's own deadline while it is accepted inside; where Redis refuses it, nothing of it is left.
-
-    Yields whether it was noted here, and not by an earlier request.
-    """
-    noted = deadline is not None and await use.deadlines.note(acceptance.id, deadline)
-    try:
-        yield noted
-    except Exception as error:
-        with suppress(RedisError):  # what is not there is passed over when it is due, or cleared away by the sweeper
-            refused = isinstance(error, ResponseError)
-            # Where the reply was lost it may have been accepted, and keeps its deadline.
-            if noted and (refused or isinstance(error, QueueFullError | GoneError)):
-                await use.deadlines.forget([acceptance.id])
-            if refused and (await use.generations.find(acceptance.id)).existence is Existence.NOTHING:
-                await use.generations.queue.indexes.settle([acceptance.id])
-                await use.generations.queue.indexes.forget(acceptance.owner, [acceptance.id])
-        raise
 
 
 async def _position(use: ApiServices, accepted: Accepted) -> int | None:
