@@ -148,6 +148,11 @@ def _an_address(url: str) -> str:
 Parts = Field(max_length=MAX_PARTS)
 
 
+def _without_default(schema: dict[str, Any]) -> None:
+    """Leaves out a default that is no value to send."""
+    schema.pop("default", None)
+
+
 def _or_none(value: Any) -> Any:
     """Returns none for an empty list, which providers refuse and agents send, and for an empty text."""
     return value or None
@@ -425,7 +430,11 @@ class GenerationRequest(_Strict):
     )
 
     model: str = Field(
-        min_length=1, max_length=512, description="`provider/model`, or an alias from the configuration."
+        default="",
+        min_length=1,
+        max_length=512,
+        description="`provider/model`, or an alias from the configuration. Defaults to the server's default model.",
+        json_schema_extra=_without_default,
     )
     messages: list[Message] = Field(min_length=1, max_length=MAX_MESSAGES, description="The conversation so far.")
     tools: Annotated[list[Tool] | None, AfterValidator(_or_none)] = Field(
