@@ -12,7 +12,7 @@ from api import openapi
 from api.access.api_keys import ApiKeys
 from api.access.browser_guard import BrowserGuard
 from api.dialects.native.events import NativeDialect
-from api.intake.request_body import ServedModels
+from api.intake.model_names import ServedModels
 from api.problems import problem
 from api.queued_deadlines import QueuedDeadlines
 from api.routes import events, generations, health, models, page, usage

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Request
 
-from api.intake.request_body import ServedModels
+from api.intake.model_names import ServedModels
 from api.problems.problem import gone, not_found, unavailable, unreadable
 from api.schemas.generation import ID_EXAMPLE
 from api.unsynced import Unsynced

@@ -27,7 +27,7 @@ def read_dialect(body: bytes, dialect: ApiDialect, served: ServedModels, max_val
     For a large one it takes many ms (`shared/process/background_thread.py`).
     """
     fields = _parsed(body, max_values)
-    name = fields.get("model") or served.default
+    name = fields.get("model") or served.listed.default
     if not isinstance(name, str):
         raise unprocessable([FieldError(pointer="/model", message="must be a model's name, as text")])
     model = resolve_name(name, dialect.wire.name, served)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,9 +12,8 @@ from pydantic import ValidationError
 from starlette.requests import ClientDisconnect, Request
 
 from api.intake.body_errors import MAX_NAMED_FIELDS, NotJsonError, escaped, misfits
+from api.intake.model_names import ServedModels
 from api.problems.problem import FieldError, ProblemError, unprocessable
-from shared.config.provider_settings import ProviderSettings
-from shared.config.settings import Settings
 from shared.errors import TooManyPartsError
 from shared.process.background_thread import LONG_WORK_BYTES
 from shared.record import Shown
@@ -52,18 +51,6 @@ async def read_body(request: Request, limit: int) -> bytes:
             400, "incomplete_body", "The body is incomplete", "The connection was closed before its end."
         ) from None
     return bytes(body)
-
-
-class ServedModels(NamedTuple):
-    """The models that requests can name, put together once at start: aliases, and the endpoints by their names."""
-
-    models: Mapping[str, str]
-    endpoints: Mapping[str, ProviderSettings]
-
-    @classmethod
-    def by(cls, settings: Settings) -> ServedModels:
-        """Returns what these settings name, which validates every endpoint."""
-        return cls(settings.models, settings.endpoints())
 
 
 class ReadRequest(NamedTuple):
@@ -130,11 +117,11 @@ def check_size(body: bytes, max_values: int) -> None:
 
 
 def resolve(request: GenerationRequest, served: ServedModels) -> GenerationRequest:
-    """Returns the request with each alias replaced by `provider/model`.
+    """Returns the request with each alias replaced by `provider/model`, and the default model where it names none.
 
     Raises ProblemError 422 for a model that no provider serves, and for fields that its protocol cannot honour.
     """
-    model = _served(request, request.model, "/model", served)
+    model = _served(request, request.model or _default(served), "/model", served)
     fallback = [_served(request, name, f"/fallback/{n}", served) for n, name in enumerate(request.fallback or [])]
     if misplaced := list(itertools.islice(_misplaced(request, served.endpoints), MAX_NAMED_FIELDS)):
         raise unprocessable(misplaced, "unsupported_field")
@@ -147,6 +134,13 @@ def pair(request: GenerationRequest) -> GenerationRequest:
     if flaws:
         raise unprocessable([FieldError(pointer=one.pointer, message=one.message) for one in flaws[:MAX_NAMED_FIELDS]])
     return request if messages is request.messages else request.model_copy(update={"messages": messages})
+
+
+def _default(served: ServedModels) -> str:
+    if served.listed.default is None:
+        message = "is required, as the server has no default; add it, or have the operator set MIDSTREAM_DEFAULT_MODEL"
+        raise unprocessable([FieldError(pointer="/model", message=message)])
+    return served.listed.default
 
 
 def _served(request: GenerationRequest, requested: str, pointer: str, served: ServedModels) -> str:

@@ -47,6 +47,11 @@ class Caching(Strict):
     )
 
 
+def _without_default(schema: dict[str, Any]) -> None:
+    """Leaves out a default that is no value to send."""
+    schema.pop("default", None)
+
+
 class GenerationRequest(Strict):
     """One request to a model. Durations are in seconds, limits in tokens."""
 
@@ -75,7 +80,11 @@ class GenerationRequest(Strict):
     )
 
     model: str = Field(
-        min_length=1, max_length=512, description="`provider/model`, or an alias from the configuration."
+        default="",
+        min_length=1,
+        max_length=512,
+        description="`provider/model`, or an alias from the configuration. Defaults to the server's default model.",
+        json_schema_extra=_without_default,
     )
     messages: list[Message] = Field(min_length=1, max_length=MAX_MESSAGES, description="The conversation so far.")
     tools: Annotated[list[Tool] | None, AfterValidator(or_none)] = Field(
@@ -127,6 +136,11 @@ class GenerationRequest(Strict):
         description="When the worker or the provider's connection is lost after the answer has begun: start over, "
         "which viewers are told; go on where it broke off, if the provider can, else start over; or end as failed. "
         "With `fail` a lost worker ends it even before the answer has begun.",
+    )
+    background: bool | None = Field(
+        default=None,
+        description="Whether a provider that can may run it in its own background, so that `continue` goes on there. "
+        "Defaults to true; without `continue` it says nothing.",
     )
     idle_timeout: float | None = Field(
         default=None, gt=0, le=600, description="Seconds in which the provider sends nothing at all that end the call."

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from api.intake.request_body import ServedModels, canonical, take
+from api.intake.model_names import ServedModels
+from api.intake.request_body import canonical, take
 from shared.config.settings import Settings
 from shared.record import Shown, shown_of
 from shared.request.generation_request import GenerationRequest

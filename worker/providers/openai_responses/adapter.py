@@ -88,7 +88,7 @@ class OpenAIResponsesAdapter:
             logger.info("%s: an answer in the background was not cancelled (%s)", self.name, type(error).__name__)
 
     def _may_outlive(self, request: GenerationRequest) -> bool:
-        return self._background and request.on_interrupt == "continue"
+        return self._background and request.on_interrupt == "continue" and request.background is not False
 
     def _outlives(self, request: GenerationRequest, model: str) -> bool:
         return self._may_outlive(request) and model not in self._direct
