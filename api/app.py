@@ -13,6 +13,7 @@ from api.access.api_keys import ApiKeys
 from api.access.browser_guard import BrowserGuard
 from api.dialects.native.events import NativeDialect
 from api.intake.model_names import ServedModels
+from api.intake.retries import Retries
 from api.problems import problem
 from api.queued_deadlines import QueuedDeadlines
 from api.routes import events, generations, health, models, page, usage
@@ -55,6 +56,7 @@ def create_app(settings: Settings, away: Sequence[TriedServer] = (), durability:
     deadlines, workers = Deadlines(store), Workers(queue_redis, settings.lease)
     waiting = QueuedDeadlines(store, deadlines, workers)
     disk_sync = DiskSync(settings)
+    askers = Retries(store)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -62,6 +64,7 @@ def create_app(settings: Settings, away: Sequence[TriedServer] = (), durability:
             stack.push_async_callback(redis.aclose)
             stack.push_async_callback(queue_redis.aclose)
             stack.push_async_callback(disk_sync.aclose)
+            await stack.enter_async_context(askers.running())  # until the hub has ended its viewers
             await stack.enter_async_context(hub.running())
             asking = functools.partial(try_again, settings, away)
             await stack.enter_async_context(supervised("permissions", asking, once=True))
@@ -84,7 +87,7 @@ def create_app(settings: Settings, away: Sequence[TriedServer] = (), durability:
     )
     app.state.keys = ApiKeys(settings)
     served = ServedModels.by(settings)
-    app.state.services = ApiServices(settings, log, store, hub, unsynced, deadlines, workers, disk_sync, served)
+    app.state.services = ApiServices(settings, log, store, hub, unsynced, deadlines, workers, disk_sync, served, askers)
     app.add_middleware(BrowserGuard, settings=settings)
     problem.install(app)
     for module in (generations, events, models, usage, health, page):

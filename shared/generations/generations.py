@@ -99,11 +99,14 @@ class Generations:
             digest = secrets.token_bytes(20)
         else:
             message = f"{len(owner)}:{owner}{idempotency_key}".encode()
-            digest = hmac.digest(await self._hmac_secret(), message, hashlib.sha256)[:20]
+            digest = hmac.digest(await self.secret(), message, hashlib.sha256)[:20]
         return "gen_" + b32encode(digest).decode().lower()
 
-    async def _hmac_secret(self) -> bytes:
-        # Made once by whichever API comes first. If Redis loses it, it has lost the generations too.
+    async def secret(self) -> bytes:
+        """Returns the key of all HMACs.
+
+        Made once by whichever API comes first. If Redis loses it, it has lost the generations too.
+        """
         if self._secret is None:
             await self.redis.set(SECRET_KEY, secrets.token_hex(32), nx=True)
             self._secret = await self.redis.get(SECRET_KEY)
