@@ -12,11 +12,12 @@ from api import openapi
 from api.access.api_keys import ApiKeys
 from api.access.browser_guard import BrowserGuard
 from api.dialects.native.events import NativeDialect
+from api.exchange.error_envelopes import ErrorEnvelopes
 from api.intake.model_names import ServedModels
 from api.intake.retries import Retries
 from api.problems import problem
 from api.queued_deadlines import QueuedDeadlines
-from api.routes import events, generations, health, models, page, usage
+from api.routes import chat_completions, events, generations, health, models, page, usage
 from api.services import ApiServices
 from api.serving.certificate import Certificate
 from api.serving.server import serve
@@ -37,6 +38,8 @@ from shared.queue.workers import Workers
 from shared.storage.connections import connect_both
 from shared.storage.disk_sync import DiskSync
 
+DIALECTS = (chat_completions.DIALECT,)
+"""The dialects that are served beside the native one."""
 DESCRIPTION = (
     "LLM answers that survive reloads, lost networks and restarts: a generation runs to its end whoever "
     "watches, and any viewer resumes its events after the last id it saw."
@@ -90,7 +93,8 @@ def create_app(settings: Settings, away: Sequence[TriedServer] = (), durability:
     app.state.services = ApiServices(settings, log, store, hub, unsynced, deadlines, workers, disk_sync, served, askers)
     app.add_middleware(BrowserGuard, settings=settings)
     problem.install(app)
-    for module in (generations, events, models, usage, health, page):
+    app.add_middleware(ErrorEnvelopes, dialects=DIALECTS)
+    for module in (generations, events, chat_completions, models, usage, health, page):
         app.include_router(module.router)
     describe: Any = functools.partial(openapi.describe, app, keys=app.state.keys.required)
     app.openapi = describe  # type: ignore[method-assign]

@@ -61,7 +61,7 @@ async def _owner(request: Request) -> str:
             401,
             "unauthorized",
             "An API key is needed",
-            "Send one of the server's keys as `Authorization: Bearer <key>` or `x-api-key: <key>`; where both are sent, "
+            "Send one of the server's keys as `Authorization: Bearer <key>` or `x-api-key: <key>`; if both are sent, "
             "of the same owner.",
             headers={"WWW-Authenticate": challenge},
         )

@@ -37,6 +37,8 @@ class ApiDialect(NamedTuple):
     answer: Answerer
     envelope: Callable[[ProblemError], dict[str, Any]]
     """Returns an error as the body of an answer; a request's id is added by who has it."""
+    status: Callable[[ProblemError], int]
+    """Returns the HTTP status of an error."""
     status_of: Callable[[Failed], int]
     """Returns the HTTP status of an answer that was not streamed and failed."""
     shows_failures: bool = False

@@ -28,15 +28,17 @@ def check_key(key: str | None) -> None:
         )
 
 
-async def accept(use: ApiServices, owner: str, taken: ReadRequest, key: str | None) -> Accepted:
-    """Accepts a request, or finds what was accepted with this idempotency key.
+async def accept(
+    use: ApiServices, owner: str, taken: ReadRequest, key: str | None, new_id: str | None = None
+) -> Accepted:
+    """Accepts a request, under this id where one is given, or finds what was accepted with this idempotency key.
 
     Raises ProblemError 410, 422, 429 or 503, and redis.exceptions.RedisError; nothing is left half-written then.
     """
     request = taken.request
     ttl = request.ttl if request.ttl is not None else use.settings.ttl
     acceptance = Acceptance(
-        id=await use.generations.new_id(owner, key),
+        id=new_id or await use.generations.new_id(owner, key),
         owner=owner,
         model=request.model,
         request=taken.stored,

@@ -1,26 +1,30 @@
 """Asks in a dialect, and shows a generation in it: streamed, waited for, or as it stands."""
 
 import asyncio
+import functools
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 
 import msgspec
 from fastapi import Request, Response
 from redis.exceptions import RedisError
+from starlette.types import Receive, Scope, Send
 
 from api.dialects.api_dialect import ApiDialect
-from api.dialects.names import name_of, read_name
+from api.dialects.names import read_name
 from api.exchange.acceptance import accept, check_key
-from api.exchange.dialect_body import read_dialect
+from api.exchange.dialect_body import ReadBody, read_dialect
 from api.intake import request_body
+from api.intake.retries import Asker
 from api.problems.problem import FieldError, ProblemError, draining, gone, not_found, unprocessable
 from api.schemas.no_store import NO_STORE_HEADERS
 from api.services import ApiServices
+from api.viewing.connection import TRANSPORT_EXTENSION
 from api.viewing.dialect import Subject, Telling
 from api.viewing.event_stream import EventStream
 from api.viewing.projection import is_long
 from api.viewing.resume import ResumePoint
+from shared.generations.generations import Accepted
 from shared.log.entry import Entry
 from shared.log.events import Cancelled, Failed
 from shared.log.snapshots import Snapshot
@@ -38,20 +42,88 @@ async def ask(request: Request, owner: str, use: ApiServices, dialect: ApiDialec
     check_key(key := request.headers.get("idempotency-key"))
     body = await request_body.read_body(request, use.settings.max_body)
     read = await aside(len(body), read_dialect, body, dialect, use.served, use.settings.max_values)
-    accepted = await accept(use, owner, read.taken, key)
-    headers = {GENERATION_HEADER: accepted.id, **NO_STORE_HEADERS}
+    asker = await _asker(request, owner, use, dialect, body) if key is None else None
+    try:
+        return await _answer(request, owner, use, dialect, read, asker, key)
+    except BaseException as error:
+        # A failure that the generation ended with is its answer; after any other error a retry is to join.
+        if asker is not None:
+            (asker.answered if isinstance(error, FailedAnswer) else asker.broke)()
+        raise
+
+
+async def _asker(request: Request, owner: str, use: ApiServices, dialect: ApiDialect, body: bytes) -> Asker:
+    agent, count = (request.headers.get(name, "") for name in ("user-agent", "x-stainless-retry-count"))
+    return await use.askers.begin(owner, dialect.wire.name, body, agent, count)
+
+
+async def _answer(
+    request: Request,
+    owner: str,
+    use: ApiServices,
+    dialect: ApiDialect,
+    read: ReadBody,
+    asker: Asker | None,
+    key: str | None,
+) -> Response:
+    fresh, generation_id = True, None if asker is None else asker.joined
+    if generation_id is None:
+        accepted = await _accepted(use, owner, read, asker, key)
+        generation_id, created_ms, fresh = accepted.id, accepted.created_ms, accepted.created
+    if not fresh or (asker is not None and asker.joined is not None):
+        fresh, created_ms = False, (await use.record(generation_id, owner)).created_ms
+    headers = {GENERATION_HEADER: generation_id, **NO_STORE_HEADERS}
     if read.request.ignored:
         headers[IGNORED_HEADER] = ", ".join(read.request.ignored)
-    told = Telling(dialect.wire, _subject(accepted.id, accepted.created_ms, read.asked, dialect))
+    told = Telling(dialect.wire, _subject(generation_id, created_ms, read.asked, dialect))
     if read.request.stream:
         del headers["Cache-Control"]
-        if accepted.created:
-            return EventStream(use.hub, accepted.id, owner, ResumePoint(number=0), headers=headers, told=told)
-        start = await _start(use, await use.record(accepted.id, owner), told)
-        return EventStream(use.hub, accepted.id, owner, start, headers=headers, told=told)
+        start = ResumePoint(number=0) if fresh else await _start(use, await use.record(generation_id, owner), told)
+        closed = None if asker is None else functools.partial(_close, asker)
+        return EventStream(use.hub, generation_id, owner, start, headers=headers, told=told, closed=closed)
     if not read.request.background:
-        await _until_ended(request, use, accepted.id)
-    return await _shown(use, accepted.id, owner, dialect, told, headers, posted=not read.request.background)
+        await _until_ended(request, use, generation_id)
+    shown = await _shown(use, generation_id, owner, dialect, told, headers, posted=not read.request.background)
+    return AnswerResponse(shown, 200, headers, asker)
+
+
+async def _accepted(use: ApiServices, owner: str, read: ReadBody, asker: Asker | None, key: str | None) -> Accepted:
+    if asker is None:
+        return await accept(use, owner, read.taken, key)
+    new_id = await use.generations.new_id(owner, None)
+    noted = asyncio.ensure_future(asker.accepted(new_id))  # beside it, as it costs a round trip
+    try:
+        return await accept(use, owner, read.taken, None, new_id)
+    finally:
+        await noted
+
+
+def _close(asker: Asker, whole: bool) -> None:
+    (asker.answered if whole else asker.broke)()
+
+
+class AnswerResponse(Response):
+    """A whole answer; says of its asker whether it had it."""
+
+    media_type = "application/json"
+
+    def __init__(self, content: bytes, status: int, headers: Mapping[str, str], asker: Asker | None) -> None:
+        super().__init__(content, status, dict(headers))
+        self._asker = asker
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        transport = scope.get("extensions", {}).get(TRANSPORT_EXTENSION)
+        whole = False
+        try:
+            await super().__call__(scope, receive, send)
+            whole = transport is None or not transport.is_closing()
+        finally:
+            if self._asker is not None:
+                _close(self._asker, whole)
+
+
+class FailedAnswer(ProblemError):
+    """The failure with which a generation ended, told as an answer."""
 
 
 async def show(
@@ -75,7 +147,9 @@ async def show(
     told = Telling(dialect.wire, _subject(record.id, record.created_ms, asked, dialect, record))
     headers = {GENERATION_HEADER: record.id, **NO_STORE_HEADERS}
     if not stream:
-        return await _shown(use, record.id, owner, dialect, told, headers, posted=False)
+        return AnswerResponse(
+            await _shown(use, record.id, owner, dialect, told, headers, posted=False), 200, headers, None
+        )
     del headers["Cache-Control"]
     start = await _start(use, record, told, starting_after, named.epoch or 1)
     return EventStream(use.hub, record.id, owner, start, headers=headers, told=told)
@@ -140,7 +214,7 @@ async def _shown(
     headers: Mapping[str, str],
     *,
     posted: bool,
-) -> Response:
+) -> bytes:
     record = await use.record(generation_id, owner)
     said, size = Snapshot(), 0
     async for page in use.log.pages(generation_id):
@@ -151,8 +225,7 @@ async def _shown(
     if posted or not dialect.shows_failures:
         _raise_failure(said, dialect, headers)
     epoch = await use.hub.epoch(told, record)
-    answer = await aside(size, _written, dialect, told.subject, said, epoch)
-    return Response(answer, 200, dict(headers), "application/json")
+    return await aside(size, _written, dialect, told.subject, said, epoch)
 
 
 def _apply(said: Snapshot, page: list[Entry]) -> None:
@@ -171,18 +244,8 @@ def _raise_failure(said: Snapshot, dialect: ApiDialect, headers: Mapping[str, st
         case Failed() as failed:
             status = dialect.status_of(failed)
             title = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Overloaded"
-            raise ProblemError(status, failed.code, title, failed.message, headers=told)
+            raise FailedAnswer(status, failed.code, title, failed.message, headers=told)
         case Cancelled():
-            raise ProblemError(409, "cancelled", "It was cancelled", "Somebody cancelled this answer.", headers=told)
+            raise FailedAnswer(409, "cancelled", "It was cancelled", "Somebody cancelled this answer.", headers=told)
         case _:
             pass
-
-
-def location(dialect: ApiDialect, generation_id: str, epoch: int = 1) -> str:
-    """Returns the address of a generation in a dialect."""
-    return f"{dialect.path}/{name_of(dialect.prefix, generation_id, epoch)}"
-
-
-def wants(value: Any) -> bool:
-    """Says whether a flag of a query is set."""
-    return str(value).lower() in ("true", "1")

@@ -4,7 +4,7 @@ Each event of the dialect is one `data:` line. There are no `id:` and no `retry:
 3.57 raises.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -86,7 +86,7 @@ class ChatFramer:
         """Implements `Framer.opening`: the chunk with the role."""
         return (Chunks(self._subject, name_of(PREFIXES[NAME], self._subject.id)).delta(_OPENING),)
 
-    def frames(self, entry: RawEntry) -> Iterable[bytes]:
+    def frames(self, entry: RawEntry) -> Sequence[bytes]:
         """Implements `Framer.frames`."""
         type, data = entry[1]
         if type == b"delta":
