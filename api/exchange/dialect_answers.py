@@ -3,7 +3,6 @@
 import asyncio
 import functools
 from collections.abc import Mapping
-from http import HTTPStatus
 
 import msgspec
 from fastapi import Request, Response
@@ -14,9 +13,10 @@ from api.dialects.api_dialect import ApiDialect
 from api.dialects.names import read_name
 from api.exchange.acceptance import accept, check_key
 from api.exchange.dialect_body import ReadBody, read_dialect
+from api.exchange.waiting import said_so_far, until_ended
 from api.intake import request_body
 from api.intake.retries import Asker
-from api.problems.problem import FieldError, ProblemError, draining, gone, not_found, unprocessable
+from api.problems.problem import FieldError, ProblemError, gone, not_found, unprocessable
 from api.schemas.no_store import NO_STORE_HEADERS
 from api.services import ApiServices
 from api.viewing.connection import TRANSPORT_EXTENSION
@@ -25,7 +25,6 @@ from api.viewing.event_stream import EventStream
 from api.viewing.projection import is_long
 from api.viewing.resume import ResumePoint
 from shared.generations.generations import Accepted
-from shared.log.entry import Entry
 from shared.log.events import Cancelled, Failed
 from shared.log.snapshots import Snapshot
 from shared.process.background_thread import aside
@@ -82,7 +81,7 @@ async def _answer(
         closed = None if asker is None else functools.partial(_close, asker)
         return EventStream(use.hub, generation_id, owner, start, headers=headers, told=told, closed=closed)
     if not read.request.background:
-        await _until_ended(request, use, generation_id)
+        await until_ended(request, use, generation_id)
     shown = await _shown(use, generation_id, owner, dialect, told, headers, posted=not read.request.background)
     return AnswerResponse(shown, 200, headers, asker)
 
@@ -185,26 +184,6 @@ async def _start(
     return ResumePoint(number=number, epoch=stands, page=record.page, long=is_long(record))
 
 
-async def _until_ended(request: Request, use: ApiServices, generation_id: str) -> None:
-    """Waits for the end. Raises ProblemError 503 where this node goes away, 400 where the client has left."""
-    ended = asyncio.ensure_future(use.hub.ended(generation_id))
-    left = asyncio.ensure_future(_left(request))
-    try:
-        await asyncio.wait((ended, left), return_when=asyncio.FIRST_COMPLETED)
-        if not ended.done():
-            raise ProblemError(400, "client_left", "The client has left", "Ask for the generation by its name.")
-        if not ended.result():
-            raise draining()
-    finally:
-        for task in (ended, left):
-            task.cancel()
-
-
-async def _left(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
 async def _shown(
     use: ApiServices,
     generation_id: str,
@@ -216,21 +195,13 @@ async def _shown(
     posted: bool,
 ) -> bytes:
     record = await use.record(generation_id, owner)
-    said, size = Snapshot(), 0
-    async for page in use.log.pages(generation_id):
-        size += sum(256 + len(entry.data) for entry in page)
-        await aside(size, _apply, said, page)
+    said, size = await said_so_far(use.log, generation_id)
     if posted and said.end is None:
         raise gone()
     if posted or not dialect.shows_failures:
         _raise_failure(said, dialect, headers)
     epoch = await use.hub.epoch(told, record)
     return await aside(size, _written, dialect, told.subject, said, epoch)
-
-
-def _apply(said: Snapshot, page: list[Entry]) -> None:
-    for entry in page:
-        said.apply(*entry)
 
 
 def _written(dialect: ApiDialect, subject: Subject, said: Snapshot, epoch: int) -> bytes:
@@ -243,8 +214,7 @@ def _raise_failure(said: Snapshot, dialect: ApiDialect, headers: Mapping[str, st
     match said.end:
         case Failed() as failed:
             status = dialect.status_of(failed)
-            title = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Overloaded"
-            raise FailedAnswer(status, failed.code, title, failed.message, headers=told)
+            raise FailedAnswer(status, failed.code, "The generation failed", failed.message, headers=told)
         case Cancelled():
             raise FailedAnswer(409, "cancelled", "It was cancelled", "Somebody cancelled this answer.", headers=told)
         case _:

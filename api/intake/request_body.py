@@ -64,6 +64,8 @@ class ReadRequest(NamedTuple):
     """See Acceptance."""
     asked: bytes = b""
     """JSON of its Asked; empty in the native dialect."""
+    stream: bool | None = None
+    """Whether it asks for the stream, or for the whole answer; None where it does not say."""
 
 
 def take(body: bytes, served: ServedModels, max_values: int, asked: bytes = b"") -> ReadRequest:
@@ -74,6 +76,7 @@ def take(body: bytes, served: ServedModels, max_values: int, asked: bytes = b"")
     For a large one it takes many ms, in steps: in a thread (shared/process/background_thread.py) it lets others run.
     """
     request = pair(resolve(parse(body, max_values), served))
+    stream, request = request.stream, request.model_copy(update={"stream": None})
     stored = canonical(request)
     form = request.response_format
     shown = Shown(
@@ -81,7 +84,9 @@ def take(body: bytes, served: ServedModels, max_values: int, asked: bytes = b"")
         json=form is not None and form.type != "text",
         idle_timeout=request.idle_timeout,
     )
-    return ReadRequest(request, stored, msgspec.json.encode(shown), hashlib.sha256(stored + asked).hexdigest(), asked)
+    return ReadRequest(
+        request, stored, msgspec.json.encode(shown), hashlib.sha256(stored + asked).hexdigest(), asked, stream
+    )
 
 
 def parse(body: bytes, max_values: int) -> GenerationRequest:

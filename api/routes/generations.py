@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -12,8 +13,10 @@ from redis.exceptions import RedisError
 from api.access.api_keys import Owner
 from api.access.json_only import json_only
 from api.exchange.acceptance import accept, check_key
+from api.exchange.waiting import said_so_far, until_ended
 from api.intake import request_body
 from api.intake.accept_header import wants_stream
+from api.intake.prefer_header import read_wait
 from api.problems.problem import FieldError, documented, gone, not_found, unprocessable
 from api.schemas import generation
 from api.schemas.generation import AcceptedGeneration, CancelAnswer, Generation, GenerationList, GenerationSnapshot
@@ -24,7 +27,6 @@ from api.viewing.event_stream import EventStream
 from api.viewing.resume import ResumePoint, asked_cursor, read_cursor, refusal
 from shared.backoff import Backoff
 from shared.generations.generations import Accepted, Existence
-from shared.log.entry import Entry
 from shared.log.snapshots import Snapshot
 from shared.process.background_thread import aside
 from shared.queue.indexes import IndexPlace
@@ -53,7 +55,9 @@ _LOCATION = {"Location": {"description": "Address of the generation.", "schema":
     openapi_extra=_BODY,
     responses={
         200: {
-            "description": "With `Accept: text/event-stream`: `queued`, then the events.",
+            "description": "With `stream: true` or `Accept: text/event-stream`: `queued`, then the events. With "
+            "`stream: false`, or where it ends within `Prefer: wait=N`: the snapshot.",
+            "model": GenerationSnapshot,
             "content": {"text/event-stream": {}},
         },
         202: {"description": "Accepted; it now runs to its end.", "headers": _LOCATION},
@@ -81,7 +85,13 @@ async def create(
     headers = {"Location": f"/v1/generations/{accepted.id}", **NO_STORE_HEADERS}
     if not accepted.created:
         headers["Idempotent-Replayed"] = "true"
-    if not wants_stream(request.headers.getlist("accept")):
+    wait_s = None if taken.stream else read_wait(request.headers.getlist("prefer"))
+    if taken.stream is False or wait_s is not None:
+        if wait_s is not None:
+            headers["Preference-Applied"] = f"wait={wait_s}"
+        if await until_ended(request, use, accepted.id, wait_s):
+            return await _snapshot(use, accepted.id, owner, headers)
+    if not (taken.stream or (wait_s is None and wants_stream(request.headers.getlist("accept")))):
         record = AcceptedGeneration(
             id=accepted.id,
             state=accepted.state,
@@ -146,21 +156,17 @@ async def _place(use: ApiServices, owner: str, before: str) -> IndexPlace:
 )
 async def show(id: GenerationId, owner: Owner, use: Use) -> Response:
     """A generation as it stands: its text so far, its parts put together, tool calls and JSON parsed."""
+    return await _snapshot(use, id, owner, NO_STORE_HEADERS)
+
+
+async def _snapshot(use: ApiServices, id: str, owner: str, headers: Mapping[str, str]) -> Response:
     record = await use.record(id, owner)
-    said, size = Snapshot(), 0
-    async for page in use.log.pages(id):
-        size += sum(256 + len(entry.data) for entry in page)
-        await aside(size, _apply, said, page)
+    said, size = await said_so_far(use.log, id)
     if said.end is not None and record.ended_ms is None:
         # It ended while we were reading.
         record = await use.record(id, owner)
     shown = await use.generations.shown(record)
-    return Response(await aside(size, _written, record, shown, said), 200, NO_STORE_HEADERS, "application/json")
-
-
-def _apply(said: Snapshot, page: list[Entry]) -> None:
-    for entry in page:
-        said.apply(*entry)
+    return Response(await aside(size, _written, record, shown, said), 200, dict(headers), "application/json")
 
 
 def _written(record: Record, shown: Shown, said: Snapshot) -> bytes:

@@ -142,6 +142,11 @@ class GenerationRequest(Strict):
         description="Whether a provider that can may run it in its own background, so that `continue` goes on there. "
         "Defaults to true; without `continue` it says nothing.",
     )
+    stream: bool | None = Field(
+        default=None,
+        description="True: the answer to the POST is the stream of events, as with `Accept: text/event-stream`. False: "
+        "it is the snapshot, once the generation has ended.",
+    )
     idle_timeout: float | None = Field(
         default=None, gt=0, le=600, description="Seconds in which the provider sends nothing at all that end the call."
     )
