@@ -89,7 +89,8 @@ async def create(
     if taken.stream is False or wait_s is not None:
         if wait_s is not None:
             headers["Preference-Applied"] = f"wait={wait_s}"
-        if await until_ended(request, use, accepted.id, wait_s):
+        over = accepted.state not in ("queued", "running")
+        if over or await until_ended(request, use, accepted.id, wait_s):
             return await _snapshot(use, accepted.id, owner, headers)
     if not (taken.stream or (wait_s is None and wants_stream(request.headers.getlist("accept")))):
         record = AcceptedGeneration(

@@ -46,6 +46,9 @@ class UnevenDialect(NativeDialect):
     def framer(self, subject: Subject) -> Framer:
         return UnevenFramer()
 
+    def opening(self) -> bytes:
+        return b""
+
     def reset(self, reason: ResetReason) -> bytes:
         return b""
 
