@@ -124,7 +124,7 @@ def test_calls_in_turn() -> None:
 
 @pytest.mark.parametrize("protocol", ["openai-chat", "openai-responses"])
 def test_probabilities_while_it_reasons(protocol: Protocol) -> None:
-    asks = {"logprobs": True, "top_logprobs": 2}
+    asks: dict[str, Any] = {"logprobs": True, "top_logprobs": 2}
     assert pointers(protocol, "gpt-5-mini", **asks) == ["/logprobs", "/top_logprobs"]
     assert pointers(protocol, "gpt-5-mini", logprobs=False, top_logprobs=0) == []
     assert pointers(protocol, "gpt-5.2", **asks) == pointers(protocol, "gpt-4o", **asks) == []
