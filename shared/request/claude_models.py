@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from shared.config.provider_settings import ProviderSettings
 from shared.request.blank_texts import ends_with_answer, has_text
 from shared.request.generation_request import GenerationRequest
+from shared.request.messages import AssistantMessage, ToolMessage
 from shared.request.tools import NamedTool
 from shared.request.unsupported import Unsupported
 
@@ -36,6 +37,10 @@ _ALWAYS_THINKS = {"fable": (5, 0), "mythos": (5, 0), "opus": (5, 5)}
 
 _NEVER_FORCED = {"fable": (5, 1), "mythos": (5, 1), "opus": (5, 5), "sonnet": (5, 5)}
 """From here on no tool can be forced (platform.claude.com: migration guides of Opus 5.5 and Sonnet 5.5)."""
+
+MAX_MARKS = 4
+"""Marks of a cached prompt that a request may have (platform.claude.com: "Prompt caching": "up to 4 cache
+breakpoints")."""
 
 _NO_PREFILL = (4, 6)
 """From here on Claude refuses the beginning of an answer (API reference: "Errors", "Prefill not supported")."""
@@ -86,6 +91,8 @@ def refused(request: GenerationRequest, endpoint: ProviderSettings | None) -> It
         )
     if request.reasoning_effort == "none" and claude_is(request.model, _ALWAYS_THINKS):
         yield Unsupported("/reasoning_effort", "this model cannot be kept from thinking; use minimal")
+    if len(marks := list(_marks(request))) > MAX_MARKS and "claude" in request.model:
+        yield Unsupported(marks[MAX_MARKS], f"there can be {MAX_MARKS} for this provider; leave out one")
     yield from _sampling(request, endpoint)
     yield from _budget(request)
     yield from _last_word(request)
@@ -105,6 +112,24 @@ def _sampling(request: GenerationRequest, endpoint: ProviderSettings | None) -> 
                 yield Unsupported(f"/{name}", f"this {who}; leave it out, or ask for it in a message")
     elif version >= _ONE_SAMPLING and None not in values.values():
         yield Unsupported("/top_p", "this model takes temperature or top_p, not both; leave one out")
+
+
+def _marks(request: GenerationRequest) -> Iterator[str]:
+    """Yields where the request has a mark, in the order in which Claude reads it: tools first."""
+    for index, tool in enumerate(request.tools or ()):
+        if tool.cache_control is not None:
+            yield f"/tools/{index}/cache_control"
+    for at, message in enumerate(request.messages):
+        if isinstance(message.content, list):
+            for index, part in enumerate(message.content):
+                if part.cache_control is not None:
+                    yield f"/messages/{at}/content/{index}/cache_control"
+        if isinstance(message, AssistantMessage):
+            for index, call in enumerate(message.tool_calls or ()):
+                if call.cache_control is not None:
+                    yield f"/messages/{at}/tool_calls/{index}/cache_control"
+        elif isinstance(message, ToolMessage) and message.cache_control is not None:
+            yield f"/messages/{at}/cache_control"
 
 
 def _last_word(request: GenerationRequest) -> Iterator[Unsupported]:
