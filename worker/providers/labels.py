@@ -31,10 +31,10 @@ def shortened(label: str, most: int) -> str:
 
 def openai_labels(request: GenerationRequest) -> dict[str, Any]:
     """Returns the labels as OpenAI's protocols have them; what tiers an endpoint has is its own business."""
-    given = request.given(*LABELS)
-    labels = {name: shortened(value, OPENAI_MAX_CHARS) for name, value in given.items() if name != "service_tier"}
-    if (tier := given.get("service_tier")) is not None:
-        labels["service_tier"] = tier_named("default", tier)
+    identifiers = ((name, getattr(request, name)) for name in LABELS if name != "service_tier")
+    labels = {name: shortened(value, OPENAI_MAX_CHARS) for name, value in identifiers if value is not None}
+    if request.service_tier is not None:
+        labels["service_tier"] = tier_named("default", request.service_tier)
     return labels
 
 

@@ -117,8 +117,12 @@ def _reasoning(request: GenerationRequest, endpoint: ProviderSettings, model: Op
 
 
 def _message(message: Message, developer: bool) -> dict[str, Any]:
-    fields = message.model_dump(exclude_none=True, exclude={"is_error"})
-    if isinstance(message, ToolMessage) and (said := result_of(message)) is not message.content:
+    fields = message.model_dump(exclude_none=True)
+    if (
+        fields.pop("is_error", None)
+        and isinstance(message, ToolMessage)
+        and isinstance(said := result_of(message), str)
+    ):
         fields["content"] = said
     if isinstance(message, SystemMessage) and not developer:
         fields["role"] = "system"

@@ -80,7 +80,7 @@ def _choice(choice: str | NamedTool) -> str | dict[str, Any]:
 
 def _text(request: GenerationRequest) -> dict[str, Any]:
     formatted = {} if request.response_format is None else {"format": _format(request.response_format)}
-    return formatted | request.given("verbosity")
+    return formatted if request.verbosity is None else formatted | {"verbosity": request.verbosity}
 
 
 def _format(asked: ResponseFormat) -> dict[str, Any]:
