@@ -36,8 +36,8 @@ _KNOWN = frozenset(
 )
 """The names of all fields, wherever they belong."""
 _ELSEWHERE = {
-    "cache_control": 'leave it out, and for Anthropic set extra to {"anthropic": {"cache_control": {"type": '
-    '"ephemeral"}}}, which caches as far as it can',
+    "cache_control": "give it to a part of the content, a tool, a tool call or a tool message; for Anthropic set extra "
+    'to {"anthropic": {"cache_control": {"type": "ephemeral"}}}, which caches as far as it can',
     "function_call": "give tool_calls instead, and a tool message for the result",
     "reasoning_content": "give reasoning instead, a list of what was thought",
     "reasoning_details": "give reasoning instead, a list of what was thought",

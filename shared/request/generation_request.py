@@ -47,6 +47,11 @@ class Caching(Strict):
     )
 
 
+LogitBias = dict[Annotated[str, StringConstraints(max_length=32)], Annotated[int | float, Field(ge=-100, le=100)]]
+Label = Annotated[str | None, AfterValidator(or_none)]
+"""What a request says of itself, and no answer depends on."""
+
+
 def _without_default(schema: dict[str, Any]) -> None:
     """Leaves out a default that is no value to send."""
     schema.pop("default", None)
@@ -111,14 +116,18 @@ class GenerationRequest(Strict):
     )
     logprobs: bool | None = Field(default=None, description="Whether deltas of text have their tokens' logprobs.")
     top_logprobs: int | None = Field(default=None, ge=0, le=20, description="Likeliest tokens beside each.")
-    logit_bias: dict[Annotated[str, StringConstraints(max_length=32)], float] | None = Field(
+    logit_bias: Annotated[LogitBias | None, AfterValidator(or_none)] = Field(
         default=None, max_length=1024, description="By token id, what is added to its logit."
     )
     verbosity: Literal["low", "medium", "high"] | None = Field(default=None)
-    user: str | None = Field(default=None, max_length=512, description="Your end user, for the provider's statistics.")
-    prompt_cache_key: str | None = Field(default=None, max_length=512)
-    safety_identifier: str | None = Field(default=None, max_length=512)
-    service_tier: str | None = Field(default=None, max_length=64, description="As the provider names it.")
+    user: Label = Field(default=None, max_length=512, description="Your end user, for the provider's statistics.")
+    prompt_cache_key: Label = Field(
+        default=None, max_length=512, description="Prompts with the same beginning have the same key."
+    )
+    safety_identifier: Label = Field(
+        default=None, max_length=512, description="Your end user, for what the provider does against abuse."
+    )
+    service_tier: Label = Field(default=None, max_length=64, description="As the provider names it.")
     extra: dict[Annotated[str, StringConstraints(max_length=MAX_EXTRA_ENTRIES)], Fields] = Field(
         default_factory=dict,
         max_length=MAX_EXTRA_ENTRIES,
@@ -164,6 +173,12 @@ class GenerationRequest(Strict):
         max_length=16,
         description="Up to 16 strings of your own; given back, never used.",
     )
+
+    @model_validator(mode="after")
+    def _counts_tokens_it_has(self) -> Self:
+        if self.top_logprobs and not self.logprobs:
+            raise ValueError("top_logprobs needs logprobs to be true")
+        return self
 
     @model_validator(mode="after")
     def _reasons_one_way(self) -> Self:

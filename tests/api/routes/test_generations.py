@@ -168,8 +168,8 @@ async def test_malformed_idempotency_key(api: Api, key: bytes) -> None:
             422, "invalid_request", "/messages/3/tool_call_id", "another one",
         ),
         (
-            BODY | {"messages": user([{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}])},  # type: ignore[arg-type]
-            422, "invalid_request", "/messages/0/content/0/cache_control", "for Anthropic set extra",
+            BODY | {"messages": [user("x")[0] | {"cache_control": {"type": "ephemeral"}}]},
+            422, "invalid_request", "/messages/0/cache_control", "give it to a part of the content",
         ),
         (
             BODY | {"messages": [*user("x"), {"role": "assistant", "content": "x", "reasoning_content": ["y"]}]},
