@@ -319,9 +319,9 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 _DESCRIPTIONS = {
     400: "The body is not JSON, or a header is malformed (`invalid_json`, `invalid_idempotency_key`).",
-    401: "No API key, or a wrong one (`unauthorized`).",
+    401: "No API key, or a wrong one, or two of different owners (`unauthorized`).",
     403: "A page of another site asks (`cross_site`).",
-    404: "Unknown, or not yours (`not_found`).",
+    404: "Unknown, or not yours (`not_found`); a name that no model has here (`model_not_found`).",
     410: "Expired or deleted (`gone`), or damaged (`unreadable`).",
     413: "The body is larger than `max_body` (`body_too_large`).",
     415: "The body is not `application/json` (`unsupported_media_type`), or is encoded (`unsupported_encoding`).",
