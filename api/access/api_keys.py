@@ -61,8 +61,8 @@ async def _owner(request: Request) -> str:
             401,
             "unauthorized",
             "An API key is needed",
-            "Send one of the server's keys as `Authorization: Bearer <key>` or `x-api-key: <key>`; if both are sent, "
-            "of the same owner.",
+            "Send one of the server's keys as `Authorization: Bearer <key>` or as `x-api-key: <key>`. Where both are "
+            "sent, they must be of one owner.",
             headers={"WWW-Authenticate": challenge},
         )
     return owner

@@ -18,9 +18,9 @@ router = APIRouter(prefix="/v1/models", tags=["models"], dependencies=[no_store]
 
 
 class _ModelName(Convertor[str]):
-    """A model's name in a path: all that follows, slashes too, but not nothing."""
+    """A model's name in a path: all that follows, slashes too, but none at the end, as at all addresses."""
 
-    regex = ".+"
+    regex = ".*[^/]"
 
     def convert(self, value: str) -> str:
         return value

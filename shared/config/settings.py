@@ -315,8 +315,8 @@ class Settings(CheckedModel, BaseSettings):
     )
     default_model: str | None = Field(
         default=None,
-        description="Model or alias that the chat page and `midstream chat` use. Defaults to none: the first alias, "
-        "else the usual model of the first provider with a key, else the simulator's.",
+        description="Model or alias that the chat page and `midstream chat` use, and requests that name none. Defaults "
+        "to none: the first alias, else the usual model of the first provider with a key, else the simulator's.",
     )
     chat_provider: str | None = Field(
         default=None,

@@ -137,6 +137,8 @@ async def test_openais_client_lists_and_retrieves(make_api: MakeApi, redis_url: 
             assert (found.id, found.object, found.owned_by, found.created) == (name, "model", owner, 0)
         with pytest.raises(openai.NotFoundError):
             await client.models.retrieve("local/")
+        with pytest.raises(openai.NotFoundError):
+            await client.models.retrieve("/")
     async with openai.AsyncOpenAI(base_url=f"http://127.0.0.1:{api.port}/v1", api_key="no", max_retries=0) as client:
         with pytest.raises(openai.AuthenticationError):
             await client.models.list()
