@@ -50,6 +50,11 @@ class Told(Protocol):
 Some = TypeVar("Some", bound=Told)
 
 
+def logprob_field(part: Told) -> str:
+    """Returns the list of logprobs that has those of a part's tokens."""
+    return "refusal" if part.kind == "refusal" else "content"
+
+
 def is_sound(part: Told) -> bool:
     """Says whether a file is sound: Chat's own comes without a media type."""
     if part.kind != "file" or part.url:
