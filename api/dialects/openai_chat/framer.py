@@ -12,7 +12,7 @@ from api.dialects.openai_chat.beside import Beside
 from api.dialects.openai_chat.calls import Calls
 from api.dialects.openai_chat.chunks import Chunks, line
 from api.dialects.openai_chat.errors import CANCELLED, in_stream
-from api.dialects.openai_chat.parts import SaidPart
+from api.dialects.openai_chat.parts import SaidPart, begun
 from api.viewing.dialect import Subject
 from shared.errors import TooDeepError
 from shared.log import events
@@ -75,7 +75,9 @@ class ChatFramer:
     def _grow(self, data: bytes) -> tuple[bytes, ...]:
         delta = _read_delta(data)
         index = delta.part
-        part = self._places[index] if 0 <= index < len(self._places) else self._opened(data)
+        if not 0 <= index < len(self._places):
+            return self._unannounced(data)
+        part = self._places[index]
         piece = bytes(delta.delta)
         if (keep := part.keep) is not None:
             keep(piece)
@@ -95,12 +97,11 @@ class ChatFramer:
         self._said = True
         return (self._chunks.tokens(part.before + piece + part.behind, message.logprob_field(part), logprobs),)
 
-    def _opened(self, data: bytes) -> SaidPart:
-        """Returns the part of a delta that no event has announced, as old logs have them."""
+    def _unannounced(self, data: bytes) -> tuple[bytes, ...]:
+        """Returns the chunks of a delta whose part no event has announced, as old logs have them."""
         delta = events.decode(events.Delta.type, data)
         assert isinstance(delta, events.Delta)
-        self._open(events.Part(part=delta.part, kind=delta.kind))
-        return self._places[delta.part]
+        return (*self._open(events.Part(part=delta.part, kind=delta.kind)), *self._grow(data))
 
     def _begin(self, attempt: events.Attempt) -> Sequence[bytes]:
         if attempt.continues:
@@ -147,27 +148,17 @@ class ChatFramer:
             part.take(event)
             self._places.append(part)
             return ()
-        part = SaidPart(event.kind, start=self._beside.length.count())
-        part.take(event)
+        part = begun(event, self._beside.length)
         self._places.append(part)
         self._parts.append(part)
         if part.kind == "tool_call" and part.executor != "provider":
             return self._call(part, event)
-        if (field := message.TEXT_FIELDS.get(part.kind)) is not None:
-            part.before, part.behind = b'{"%b":' % field.encode(), b"}"
-            if part.kind != "refusal":
-                part.keep = self._beside.length.add if part.kind == "text" else part.pieces.append
-        elif message.is_sound(part):
-            part.before, part.behind = b'{"audio":{"data":', b"}}"
-            return () if part.item_id is None else (self._chunks.delta({"audio": {"id": part.item_id}}),)
-        elif part.kind == "file":
-            part.keep = part.pieces.append
+        if message.is_sound(part) and part.item_id is not None:
+            return (self._chunks.delta({"audio": {"id": part.item_id}}),)
         return ()
 
     def _call(self, part: SaidPart, event: events.Part) -> Sequence[bytes]:
-        part.keep = part.pieces.append
-        part.call = self._calls.count
-        self._calls.count += 1
+        part.call = self._calls.add()
         part.before = b'{"tool_calls":[{"index":%d,"function":{"arguments":' % part.call
         part.behind = b"}}]}"
         fields: dict[str, Any] = {

@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from api.dialects.openai_chat import message
 from shared.log import events
 from shared.log.events import PartKind
 
@@ -79,6 +80,21 @@ class Length:
         self._counted += len(_text(self._pieces))
         self._pieces.clear()
         return self._counted
+
+
+def begun(event: events.Part, length: Length) -> SaidPart:
+    """Returns a part that begins; `length` is that of the content so far."""
+    part = SaidPart(event.kind, start=length.count())
+    part.take(event)
+    if (field := message.TEXT_FIELDS.get(part.kind)) is not None:
+        part.before, part.behind = b'{"%b":' % field.encode(), b"}"
+    elif message.is_sound(part):
+        part.before, part.behind = b'{"audio":{"data":', b"}}"
+    if part.kind == "text":
+        part.keep = length.add
+    elif part.kind in ("reasoning", "tool_call") or (part.kind == "file" and not part.before):
+        part.keep = part.pieces.append
+    return part
 
 
 def _text(pieces: list[bytes]) -> str:

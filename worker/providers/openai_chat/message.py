@@ -23,6 +23,8 @@ class MessageReader:
         self._unknown = Pieces()
         self._seen: set[int] = set()
         """Hashes of what is said once: citations, images, opaque reasoning."""
+        self._signed = 0
+        """Characters of the reasoning up to the last of it that was opaque."""
 
     def grow(self, delta: ChunkDelta) -> None:
         """Adds what a chunk adds."""
@@ -125,8 +127,21 @@ class MessageReader:
         thoughts, unread = thoughts_of(delta)
         for fields in unread:
             self.keep(**fields)
+        opaque = any(thought.signature or thought.encrypted for thought in thoughts)
+        repeated = opaque and self._repeats(thoughts)
         for thought in thoughts:
+            if repeated:
+                thought.text = ""
             self._think(thought)
+        if opaque:
+            self._signed = len(self._heard["reasoning"].collect())
+        if repeated:
+            self._parts.end_turn()
+
+    def _repeats(self, thoughts: list[Thought]) -> bool:
+        """Says whether entries with what their maker wants back say a whole thought once more, as Midstream's do."""
+        text = "".join(thought.text for thought in thoughts)
+        return bool(text) and text == self._heard["reasoning"].collect()[self._signed :]
 
     def _read_typed(self, item: Any) -> None:
         """Reads one entry of a content that is a list (Mistral's API reference: `ContentChunk`)."""

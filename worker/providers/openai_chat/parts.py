@@ -95,6 +95,10 @@ class ChatParts:
         """Says whether there is any sound."""
         return self._sound is not None
 
+    def end_turn(self) -> None:
+        """Ends the part that is open, as what comes next of its kind is another."""
+        self._hush()
+
     def begin(self) -> int:
         """Returns the number of a new part, and ends the one that is open."""
         self._hush()
