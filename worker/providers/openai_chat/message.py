@@ -25,6 +25,8 @@ class MessageReader:
         """Hashes of what is said once: citations, images, opaque reasoning."""
         self._signed = 0
         """Characters of the reasoning up to the last of it that was opaque."""
+        self._listed = False
+        """Whether some of the reasoning since then came in a list."""
 
     def grow(self, delta: ChunkDelta) -> None:
         """Adds what a chunk adds."""
@@ -117,6 +119,7 @@ class MessageReader:
             self._seen.add(hash(thought.encrypted))
         if thought.text:
             self._heard["reasoning"].add(thought.text)
+            self._listed = self._listed or thought.key is not None
         if thought.key is None:
             if thought.text:
                 self._parts.say("reasoning", thought.text)
@@ -134,14 +137,17 @@ class MessageReader:
                 thought.text = ""
             self._think(thought)
         if opaque:
-            self._signed = len(self._heard["reasoning"].collect())
+            self._signed, self._listed = len(self._heard["reasoning"].collect()), False
         if repeated:
             self._parts.end_turn()
 
     def _repeats(self, thoughts: list[Thought]) -> bool:
-        """Says whether entries with what their maker wants back say a whole thought once more, as Midstream's do."""
+        """Says whether entries with what their maker wants back say a thought once more, as Midstream's do.
+
+        Those who say it in a list alone, or in both ways at once, never do.
+        """
         text = "".join(thought.text for thought in thoughts)
-        return bool(text) and text == self._heard["reasoning"].collect()[self._signed :]
+        return bool(text) and not self._listed and self._heard["reasoning"].collect()[self._signed :].endswith(text)
 
     def _read_typed(self, item: Any) -> None:
         """Reads one entry of a content that is a list (Mistral's API reference: `ContentChunk`)."""

@@ -167,7 +167,7 @@ def logs(draw: st.DrawFn, *, completed: bool = False) -> list[events.AnyEvent]:
             events.Response(response_id="r", system_fingerprint=draw(st.sampled_from(["fp_1", events.UNSET]))),
             *said,
         ]
-    called = any(isinstance(event, Part) and event.kind == "tool_call" for event in log)
+    called = any(part.kind == "tool_call" and part.executor != "provider" for part in snapshot(log).parts)
     usage = draw(usages | st.none())
     ends: list[events.AnyEvent] = [Completed(finish_reason="tool_calls" if called else "stop", usage=usage)]
     if not completed:
