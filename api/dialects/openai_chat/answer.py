@@ -15,10 +15,18 @@ def answer(subject: Subject, said: Snapshot, epoch: int = 1) -> dict[str, Any]:
     """Returns the object of a generation that completed; of one that has not, what there is of it."""
     end = said.end
     reason = message.FINISH_REASONS[end.finish_reason] if isinstance(end, Completed) else None
-    choice = {"index": 0, "message": _message(said.parts), "logprobs": None, "finish_reason": reason}
+    choice = {"index": 0, "message": _message(said.parts), "logprobs": _logprobs(said.parts), "finish_reason": reason}
     name = name_of(PREFIXES["openai-chat"], subject.id, epoch)
-    fields = about(subject, name, "chat.completion", None, None)
+    fields = about(subject, name, "chat.completion", said.system_fingerprint, said.service_tier)
     return fields | {"choices": [choice], "usage": None if said.usage is None else message.usage_fields(said.usage)}
+
+
+def _logprobs(parts: list[PartSoFar]) -> dict[str, Any] | None:
+    told: dict[str, list[Any]] = {}
+    for part in parts:
+        if part.logprobs and part.kind in message.TEXT_FIELDS:
+            told.setdefault(message.logprob_field(part), []).extend(part.logprobs)
+    return {"content": told.get("content"), "refusal": told.get("refusal")} if told else None
 
 
 def _message(parts: list[PartSoFar]) -> dict[str, Any]:
@@ -42,7 +50,7 @@ def _annotations(parts: list[PartSoFar]) -> list[dict[str, Any]]:
     start = 0
     for part in parts:
         length = len(part.text) if part.kind == "text" else 0
-        cited += [(fields, start, length) for fields in part.annotations]
+        cited += [(fields, start, start + length) for fields in part.annotations]
         start += length
     return citations(cited)
 

@@ -10,11 +10,16 @@ class Calls:
     """Sends a call's chunks while it is the one that speaks, and holds those of others back until its arguments end."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self._count = 0
         self._speaking: SaidPart | None = None
         self._held: dict[int, list[bytes]] = {}
         """Chunks of the calls that wait, by the calls' numbers, in their order."""
         self._waiting: dict[int, SaidPart] = {}
+
+    def add(self) -> int:
+        """Returns the number of one more."""
+        self._count += 1
+        return self._count - 1
 
     def speak(self, call: SaidPart, chunk: bytes) -> tuple[bytes, ...]:
         """Returns what can be sent of a chunk of this call."""

@@ -50,6 +50,11 @@ class Told(Protocol):
 Some = TypeVar("Some", bound=Told)
 
 
+def logprob_field(part: Told) -> str:
+    """Returns the list of logprobs that has those of a part's tokens."""
+    return "refusal" if part.kind == "refusal" else "content"
+
+
 def is_sound(part: Told) -> bool:
     """Says whether a file is sound: Chat's own comes without a media type."""
     if part.kind != "file" or part.url:
@@ -88,12 +93,12 @@ def details(part: Told, index: int) -> list[dict[str, Any]]:
     signature = wrap(part.provider, part.signature) if part.signature and part.provider else None
     text = part.text if part.kind == "reasoning" else ""
     entries: list[dict[str, Any]] = []
-    if part.summary and text:
-        entries.append({"type": "reasoning.summary", "summary": text, **named})
-    elif text or signature:
-        entries.append({"type": "reasoning.text", "text": text, **named})
-    if signature and entries:
-        entries[0]["signature"] = signature
+    if signature:
+        # A summary has no such field.
+        entries.append({"type": "reasoning.text", "text": text, "signature": signature, **named})
+    elif text:
+        kind = "summary" if part.summary else "text"
+        entries.append({"type": f"reasoning.{kind}", kind: text, **named})
     if part.encrypted and part.provider:
         entries.append({"type": "reasoning.encrypted", "data": wrap(part.provider, part.encrypted), **named})
     return [entry | {"index": index + at} for at, entry in enumerate(entries)]
