@@ -105,4 +105,3 @@ class Output:
     def objects(self, status: ResponseStatus) -> list[dict[str, Any]]:
         """Returns all items, as they stand in a response that stands so."""
         return [item.object(self.status_of(item, status)) for item in self.items]
-

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from msgspec import UNSET
+
 from api.dialects.names import PREFIXES, name_of
 from api.viewing.dialect import Subject
-from shared.log.events import UNSET, Usage
+from shared.log.events import Usage
 
 DEFAULTS: dict[str, Any] = {
     "background": False,
