@@ -37,7 +37,7 @@ def parts_of(
     """
     if isinstance(content, str):
         return content
-    parts = []
+    parts: list[dict[str, Any]] = []
     for own, one in objects(content, pointer):
         kind = str(one.get("type", "input_text"))
         if not takes(kind):

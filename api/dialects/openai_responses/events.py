@@ -87,14 +87,17 @@ class ResponsesFramer:
         # Nearly every event of a long log is one.
         if type == b"delta":
             delta = _read_delta(data)
-            said = self._said(delta.part, delta.kind)
-            if said.before and delta.logprobs is UNSET:
-                text = bytes(delta.delta)
-                said.grown += text[1:-1]
-                number = stream.number
-                stream.number = number + 1
-                return (b"%b%b%b%d}\n\n" % (said.before, text, said.after, number),)
-            stream.grow(said, bytes(delta.delta), None if delta.logprobs is UNSET else delta.logprobs)
+            text = bytes(delta.delta)
+            if 0 <= delta.part < len(self._places):
+                said = self._places[delta.part]
+                if said.before and delta.logprobs is UNSET:
+                    said.grown += text[1:-1]
+                    number = stream.number
+                    stream.number = number + 1
+                    return (b"%b%b%b%d}\n\n" % (said.before, text, said.after, number),)
+            else:
+                said = self._begin(delta.part, Said(delta.kind))
+            stream.grow(said, text, None if delta.logprobs is UNSET else delta.logprobs)
             return stream.take()
         name = type.decode()
         if name not in _READ:
@@ -106,15 +109,11 @@ class ResponsesFramer:
         self._apply(event_id, event)
         return stream.take()
 
-    def _said(self, index: int, kind: events.PartKind) -> Said:
-        """Returns a part by its index; one that nobody announced begins. Raises ValueError for a broken log."""
-        places = self._places
-        if 0 <= index < len(places):
-            return places[index]
-        if index != len(places):
-            raise ValueError(f"part {index} does not follow part {len(places) - 1}")
-        said = Said(kind)
-        places.append(said)
+    def _begin(self, index: int, said: Said) -> Said:
+        """Begins a part, which is the next of its attempt. Raises ValueError for a broken log."""
+        if index != len(self._places):
+            raise ValueError(f"part {index} does not follow part {len(self._places) - 1}")
+        self._places.append(said)
         self._parts.append(said)
         self._stream.begin(said)
         return said
@@ -161,11 +160,7 @@ class ResponsesFramer:
                 self._stream.resume(said)
                 return
         if event.part < len(self._places):
-            return  # a broken log: it has begun
-        if event.part > len(self._places):
-            raise ValueError(f"part {event.part} does not follow part {len(self._places) - 1}")
+            return  # it has begun, with a delta that came before
         said = Said(event.kind)
         said.learn(event)
-        self._places.append(said)
-        self._parts.append(said)
-        self._stream.begin(said)
+        self._begin(event.part, said)

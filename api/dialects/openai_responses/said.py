@@ -47,12 +47,12 @@ class Said:
     @property
     def raw(self) -> msgspec.Raw:
         """Returns its text as JSON."""
-        return msgspec.Raw(b'"%b"' % self.grown)
+        return msgspec.Raw(b'"%b"' % bytes(self.grown))
 
     @property
     def text(self) -> str:
         """Returns its text."""
-        return _text(b'"%b"' % self.grown)
+        return _text(b'"%b"' % bytes(self.grown))
 
     def learn(self, part: Part) -> None:
         """Takes what the event of its beginning says."""
