@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from api.dialects.anthropic_messages.blocks import sealed_thought
+from api.dialects.anthropic_messages.blocks import PROTOCOL, sealed_thought
 from api.dialects.anthropic_messages.call_input import input_of
 from api.dialects.anthropic_messages.message import message_of
 from api.dialects.anthropic_messages.sealed import Sealed, seal
@@ -44,7 +44,8 @@ def _blocks(part: PartSoFar, called: set[str]) -> list[dict[str, Any]]:
 
 
 def _text(part: PartSoFar) -> list[dict[str, Any]]:
-    citations = [fields for fields in part.annotations if part.kind == "text"]
+    ours = part.kind == "text" and getattr(part, "annotation_protocol", PROTOCOL) == PROTOCOL
+    citations = part.annotations if ours else []
     if not (part.pieces or citations):
         return _signed(part, "text")
     block: dict[str, Any] = {"type": "text", "text": part.text}

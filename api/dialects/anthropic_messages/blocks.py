@@ -12,6 +12,9 @@ from api.dialects.anthropic_messages.sealed import Sealed, seal
 from api.dialects.anthropic_messages.server_tools import call_type, result_of
 from shared.log.events import Part, PartEnd, PartKind
 
+PROTOCOL = "anthropic"
+"""Its name in annotations whose shape it has."""
+
 _LINE_ENDS = re.compile("\u0085|\u2028|\u2029".encode())
 _encode = msgspec.json.Encoder().encode
 _decode_text = msgspec.json.Decoder(str).decode

@@ -21,7 +21,6 @@ _PAIR = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _HALF_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{0,3})?")
 _HALF_PAIR = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}(?:\\(?:u(?:[dD](?:[c-fC-F][0-9a-fA-F]?)?)?)?)?")
-_ESCAPE_CHARS, _PAIR_CHARS = 6, 12
 _SPACE = re.compile(r"[ \t\r\n]+")
 _ATOM = re.compile(r"[-+.0-9a-zA-Z]+")
 _VALUE = re.compile(r"(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)|true|false|null")
@@ -94,25 +93,23 @@ class CallInput:
     def _escape(self, text: str, at: int, sent: list[str]) -> int:
         escape = _ESCAPE.match(text, at)
         if escape is None:
-            return self._wait(text, at, _ESCAPE_CHARS)
+            self._broken = _HALF_ESCAPE.fullmatch(text, at) is None
+            return self._wait(text, at)
         if not _SURROGATE.match(escape[0]):
             sent.append(escape[0])
             return escape.end()
         if pair := _PAIR.match(text, at):
             sent.append(pair[0])
             return pair.end()
-        if len(text) - at < _PAIR_CHARS and _may_be_pair(text[at:]):
-            return self._wait(text, at, _PAIR_CHARS)
+        if _HALF_PAIR.fullmatch(text, at):
+            return self._wait(text, at)
         # Half of a surrogate pair is no character.
         sent.append("\\ufffd")
         return escape.end()
 
-    def _wait(self, text: str, at: int, chars: int) -> int:
-        """Keeps the rest until there is more of it, of which so many characters are enough."""
-        if len(text) - at >= chars or not _may_be_escape(text[at : at + _ESCAPE_CHARS]):
-            self._broken = True
-        else:
-            self._rest = text[at:]
+    def _wait(self, text: str, at: int) -> int:
+        """Keeps the rest until more of it comes."""
+        self._rest = text[at:]
         return len(text)
 
     def _token(self, text: str, at: int, sent: list[str]) -> int:
@@ -138,8 +135,7 @@ class CallInput:
     def _atom(self, atom: re.Match[str], text: str, sent: list[str]) -> int:
         """Reads a number or a word, once it is known where it ends."""
         if atom.end() == len(text):
-            self._rest = atom[0]
-            return len(text)
+            return self._wait(text, atom.start())
         value = _VALUE.fullmatch(atom[0])
         if value is None or not math.isfinite(float(value[1] or 0)) or not self._may_begin():
             self._broken = True
@@ -199,11 +195,3 @@ def input_of(text: str) -> str:
     """Returns the JSON object that is sent of a whole text; empty where there was no input."""
     call = CallInput()
     return call.feed(text) + call.close()
-
-
-def _may_be_escape(text: str) -> bool:
-    return _HALF_ESCAPE.fullmatch(text) is not None
-
-
-def _may_be_pair(text: str) -> bool:
-    return _HALF_PAIR.fullmatch(text) is not None

@@ -10,6 +10,7 @@ from msgspec import Meta, Raw, Struct
 from api.dialects.anthropic_messages import errors
 from api.dialects.anthropic_messages.blocks import (
     GROWTH_END,
+    PROTOCOL,
     Block,
     delta,
     frame,
@@ -29,9 +30,6 @@ from shared.log.events import EVENT_TYPES, PartKind, Usage
 from shared.record import DialectName
 from shared.request.generation_request import MAX_DEPTH
 from shared.strict_json import nests_deeper
-
-PROTOCOL = "anthropic"
-"""Its name in annotations whose shape it knows."""
 
 
 class _Delta(Struct, gc=False):

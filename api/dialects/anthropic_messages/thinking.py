@@ -94,7 +94,7 @@ def _format(given: Any, pointer: str) -> dict[str, Any]:
 
 
 def _is_whole(schema: Any) -> bool:
-    """Says whether each object names all that it has, as OpenAI demands it of a strict schema ("Structured outputs")."""
+    """Says whether each object names all that it has, as OpenAI wants it for `strict` ("Structured outputs")."""
     if isinstance(schema, list):
         return all(map(_is_whole, schema))
     if not isinstance(schema, dict):
