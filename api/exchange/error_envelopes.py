@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.dialects.api_dialect import ApiDialect
 from api.problems.problem import PROBLEM_MEDIA_TYPE, FieldError, ProblemDetails, ProblemError
+from api.request_ids import request_id
 
 
 class ErrorEnvelopes:
@@ -32,7 +33,7 @@ class ErrorEnvelopes:
                 await send(message)
             elif message["type"] == "http.response.body":
                 # A problem is one small body.
-                for one in _in_envelope(held[0], message["body"], dialect):
+                for one in _in_envelope(held[0], message["body"], dialect, request_id(scope)):
                     await send(one)
 
         await self.app(scope, receive, wrapped)
@@ -46,11 +47,11 @@ def _is_problem(start: Message) -> bool:
     return any(kind.startswith(PROBLEM_MEDIA_TYPE.encode()) for kind in kinds)
 
 
-def _in_envelope(start: Message, body: bytes, dialect: ApiDialect) -> tuple[Message, Message]:
+def _in_envelope(start: Message, body: bytes, dialect: ApiDialect, request_id: str) -> tuple[Message, Message]:
     details = ProblemDetails.model_validate_json(body)
     errors = [FieldError(pointer=one.pointer, message=one.message) for one in details.errors or ()]
     problem = ProblemError(details.status, details.code, details.title, details.detail, errors=errors)
-    envelope: dict[str, Any] = dialect.envelope(problem)
+    envelope: dict[str, Any] = dialect.envelope(problem, request_id)
     headers = MutableHeaders(raw=list(start["headers"]))
     said = msgspec.json.encode(envelope)
     headers["content-type"] = "application/json"

@@ -20,7 +20,7 @@ DIALECT = ApiDialect(
     path=router.prefix,
     read=request.read,
     answer=answer.answer,
-    envelope=errors.body,
+    envelope=lambda problem, _: errors.body(problem),
     status=errors.status,
     status_of=errors.status_of,
 )

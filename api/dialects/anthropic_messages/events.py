@@ -1,7 +1,7 @@
 """A log as a stream of Messages (API reference: "Streaming messages")."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -28,7 +28,7 @@ from shared.log import events
 from shared.log.entry import RawEntry
 from shared.log.events import EVENT_TYPES, PartKind, Usage
 from shared.record import DialectName
-from shared.request.generation_request import MAX_DEPTH
+from shared.request.limits import MAX_DEPTH
 from shared.strict_json import nests_deeper
 
 
@@ -94,7 +94,7 @@ class MessagesFramer:
         """Implements `Framer.opening`."""
         return (frame("message_start", {"message": message_of(self._subject, self.epoch)}),)
 
-    def frames(self, entry: RawEntry, /) -> Iterable[bytes]:
+    def frames(self, entry: RawEntry, /) -> Sequence[bytes]:
         """Implements `Framer.frames`. Raises ValueError for what does not fit its type."""
         type, data = entry[1]
         if type == b"delta":
