@@ -8,6 +8,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.dialects.api_dialect import ApiDialect
+from api.problems import problem
 from api.problems.problem import PROBLEM_MEDIA_TYPE, FieldError, ProblemDetails, ProblemError
 from api.request_ids import request_id
 
@@ -42,6 +43,14 @@ class ErrorEnvelopes:
         return next((one for one in self._dialects if path == one.path or path.startswith(one.path + "/")), None)
 
 
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Returns the error answers of a dialect's route, for OpenAPI."""
+    return {
+        status: {"description": problem.documented(status)[status]["description"], "content": {"application/json": {}}}
+        for status in statuses
+    }
+
+
 def _is_problem(start: Message) -> bool:
     kinds = [value for name, value in start["headers"] if name.lower() == b"content-type"]
     return any(kind.startswith(PROBLEM_MEDIA_TYPE.encode()) for kind in kinds)
@@ -50,12 +59,12 @@ def _is_problem(start: Message) -> bool:
 def _in_envelope(start: Message, body: bytes, dialect: ApiDialect, request_id: str) -> tuple[Message, Message]:
     details = ProblemDetails.model_validate_json(body)
     errors = [FieldError(pointer=one.pointer, message=one.message) for one in details.errors or ()]
-    problem = ProblemError(details.status, details.code, details.title, details.detail, errors=errors)
-    envelope: dict[str, Any] = dialect.envelope(problem, request_id)
+    found = ProblemError(details.status, details.code, details.title, details.detail, errors=errors)
+    envelope: dict[str, Any] = dialect.envelope(found, request_id)
     headers = MutableHeaders(raw=list(start["headers"]))
     said = msgspec.json.encode(envelope)
     headers["content-type"] = "application/json"
     headers["content-length"] = str(len(said))
-    status = dialect.status(problem)
+    status = dialect.status(found)
     first: Message = {"type": "http.response.start", "status": status, "headers": headers.raw}
     return first, {"type": "http.response.body", "body": said}

@@ -1,6 +1,6 @@
 """Anthropic Messages: ask, and watch again."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -10,11 +10,19 @@ from api.dialects.anthropic_messages import answer, errors, request
 from api.dialects.anthropic_messages.events import AnthropicMessagesDialect
 from api.dialects.api_dialect import ApiDialect
 from api.exchange.dialect_answers import ask, show
+from api.exchange.error_envelopes import documented
 from api.problems.problem import ProblemError
 from api.services import Use
 
 router = APIRouter(prefix="/v1/messages", tags=["Anthropic Messages"], dependencies=[json_only])
 
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": 'Anthropic\'s reference: "Create a Message"; docs/dialects.md says what of it counts here.',
+        "content": {"application/json": {"schema": {"type": "object"}}},
+    }
+}
 DIALECT = ApiDialect(
     wire=AnthropicMessagesDialect(),
     prefix="msg_",
@@ -27,7 +35,11 @@ DIALECT = ApiDialect(
 )
 
 
-@router.post("")
+@router.post(
+    "",
+    openapi_extra=_BODY,
+    responses=documented(400, 401, 403, 404, 410, 413, 415, 429, 503),
+)
 async def create(request: Request, owner: Owner, use: Use) -> Response:
     """Ask a model as Anthropic's clients do; the answer is written to a log, and watched in every dialect."""
     return await ask(request, owner, use, DIALECT)
@@ -46,7 +58,7 @@ async def count_tokens(owner: Owner) -> Response:
 
 
 @router.head("/{name}", include_in_schema=False)
-@router.get("/{name}")
+@router.get("/{name}", responses=documented(400, 401, 404, 410, 503))
 async def retrieve(
     name: str,
     owner: Owner,

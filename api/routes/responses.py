@@ -15,6 +15,7 @@ from api.dialects.openai_responses.events import OpenAIResponsesDialect
 from api.dialects.openai_responses.input_items import input_items
 from api.exchange import ending
 from api.exchange.dialect_answers import ask, found, show, told_of
+from api.exchange.error_envelopes import documented
 from api.problems.problem import FieldError, unprocessable
 from api.schemas.no_store import NO_STORE_HEADERS
 from api.services import Use
@@ -29,6 +30,13 @@ def _answer(subject: Subject, said: Snapshot, *, epoch: int = 1) -> dict[str, An
     return answers.answer(subject, said)
 
 
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": 'Open Responses, and OpenAI\'s reference: "Create a model response"; docs/dialects.md says what of it counts here.',
+        "content": {"application/json": {"schema": {"type": "object"}}},
+    }
+}
 DIALECT = ApiDialect(
     wire=OpenAIResponsesDialect(),
     prefix="resp_",
@@ -42,14 +50,18 @@ DIALECT = ApiDialect(
 )
 
 
-@router.post("")
+@router.post(
+    "",
+    openapi_extra=_BODY,
+    responses=documented(400, 401, 403, 404, 410, 413, 415, 429, 503),
+)
 async def create(request: Request, owner: Owner, use: Use) -> Response:
     """Ask a model as OpenAI's clients do; the answer is written to a log, and watched in every dialect."""
     return await ask(request, owner, use, DIALECT)
 
 
 @router.head("/{name}", include_in_schema=False)
-@router.get("/{name}")
+@router.get("/{name}", responses=documented(400, 401, 404, 410, 503))
 async def retrieve(
     name: str,
     owner: Owner,
@@ -63,21 +75,21 @@ async def retrieve(
     return await show(name, owner, use, DIALECT, stream=stream, starting_after=starting_after)
 
 
-@router.post("/{name}/cancel")
+@router.post("/{name}/cancel", responses=documented(401, 403, 404, 410, 415, 503))
 async def cancel(name: str, owner: Owner, use: Use) -> Response:
     """End a response, and say how it ended. Idempotent; completion may win."""
     await ending.cancel(use, found(name, DIALECT).id, owner)
     return await show(name, owner, use, DIALECT)
 
 
-@router.delete("/{name}")
+@router.delete("/{name}", responses=documented(401, 403, 404, 415, 503))
 async def delete(name: str, owner: Owner, use: Use) -> Response:
     """Remove a response's content at once; its viewers are ended and its worker stops. Idempotent."""
     await ending.delete(use, found(name, DIALECT).id, owner)
     return JSONResponse({"id": name, "object": "response", "deleted": True}, headers=NO_STORE_HEADERS)
 
 
-@router.get("/{name}/input_items")
+@router.get("/{name}/input_items", responses=documented(400, 401, 404, 410, 503))
 async def list_input_items(
     name: str,
     owner: Owner,
