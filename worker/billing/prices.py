@@ -22,8 +22,8 @@ COST_STEP = Decimal("1e-12")
 DECIMAL_DIGITS = 60
 """Digits of the arithmetic: more than any product of a price and a count has."""
 HOUR_FACTOR = 2
-"""Prices of input that writing to the cache of an hour costs (Anthropic's documentation, "Prompt caching": 1.25 for that
-of five minutes, 2 for that of an hour), where it has no price of its own."""
+"""Prices of input that writing to the cache of an hour costs, where it has no price of its own (Anthropic's
+documentation, "Prompt caching": 1.25 for that of five minutes, 2 for that of an hour)."""
 MAX_REMEMBERED_MODELS = 1000
 
 
