@@ -15,6 +15,8 @@ class Messages:
         self.errors: list[FieldError] = []
         self.passed_over = False
         """Whether there was a breakpoint of a prompt's cache."""
+        self.moved: dict[str, str] = {}
+        """Places in the body, by those of ours that have another pointer."""
         self.native = [self._message(f"/messages/{at}", message) for at, message in enumerate(given)]
 
     def _message(self, pointer: str, message: Any) -> Any:
@@ -23,7 +25,9 @@ class Messages:
         if message.get("role") == "function":
             self._refuse(f"{pointer}/role", "is an older form that is not spoken here; give a tool message instead")
         if message.get("role") == "assistant":
-            message = unwrapped(message)
+            given, message = message, unwrapped(message)
+            if "reasoning" in message and "reasoning" not in given:
+                self.moved[f"{pointer}/reasoning"] = f"{pointer}/reasoning_details"
             if message.get("audio"):
                 self._refuse(f"{pointer}/audio", "cannot be honoured: no provider keeps it here; leave it out")
             if message.get("function_call"):

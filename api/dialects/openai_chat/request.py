@@ -112,6 +112,7 @@ class _Reading:
             messages = Messages(given)
             self.native["messages"] = messages.native
             self.errors += messages.errors
+            self._moved |= messages.moved
             if messages.passed_over:
                 self.ignored.append(f"messages.content.{BREAKPOINT}")
         elif given is not None:

@@ -96,7 +96,15 @@ def test_sound_is_one_audio() -> None:
         Delta(part=0, kind="file", delta="aQ=="),
         DONE,
     ]
-    assert told(log)["message"]["audio"] == {"id": "audio_1", "data": "aGlo" + "aQ=="}
+    said = {"id": "audio_1", "data": "aGlo" + "aQ==", "expires_at": 1_767_225_600, "transcript": ""}
+    assert told(log)["message"]["audio"] == said
+    ChatCompletion.model_validate(answer(SUBJECT, snapshot(log)))
+    assert usual(added_up(standing(log)[0])) == usual(answer(SUBJECT, snapshot(log)))
+
+
+def test_sound_that_nobody_has_named_has_a_name() -> None:
+    log: list[AnyEvent] = [FIRST, Part(part=0, kind="file"), Delta(part=0, kind="file", delta="aGk="), DONE]
+    assert told(log)["message"]["audio"]["id"] == SUBJECT.id.replace("gen_", "audio_")
 
 
 def test_without_a_text_the_content_is_null() -> None:

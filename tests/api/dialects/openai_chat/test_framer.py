@@ -197,7 +197,7 @@ def test_files_are_images_at_their_end_and_sound_as_it_comes() -> None:
     assert deltas(log)[:-1] == [
         {"images": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}, "index": 0}]},
         {"images": [{"type": "image_url", "image_url": {"url": "https://example.com/a.png"}, "index": 1}]},
-        {"audio": {"id": "audio_1"}},
+        {"audio": {"id": "audio_1", "expires_at": 1_767_225_600, "transcript": ""}},
         {"audio": {"data": "aGk="}},
     ]
 
