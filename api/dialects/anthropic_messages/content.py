@@ -117,7 +117,7 @@ def _search_result(block: dict[str, Any], pointer: str) -> list[dict[str, Any]]:
 
 def _no_citations(block: dict[str, Any], pointer: str) -> None:
     place = within(pointer, "citations")
-    if an_object(block.get("citations") or {}, place).get("enabled"):
+    if an_object(block.get("citations", {}), place).get("enabled"):
         raise cannot(place, "has the model cite it, and no request of ours can say so; leave it out")
 
 

@@ -113,6 +113,6 @@ class _Reading:
 
     def _extra(self) -> dict[str, Any]:
         """Returns what goes to the provider as it is, beside what the caller has for it there already."""
-        given = an_object(self._body.get("extra") or {}, "/extra")
-        own = an_object(given.get(self._provider) or {}, within("/extra", self._provider))
+        given = an_object(self._body.get("extra", {}), "/extra")
+        own = an_object(given.get(self._provider, {}), within("/extra", self._provider))
         return given | {self._provider: self._passed | own}

@@ -58,7 +58,7 @@ def _output(
     body: dict[str, Any], native: dict[str, Any], passed: dict[str, Any], places: Places, *, same: bool
 ) -> str | None:
     """Reads `output_config`, and `output_format` as the beta had it; returns the effort that is asked for, if any."""
-    config = an_object(body.get("output_config") or {}, "/output_config")
+    config = an_object(body.get("output_config", {}), "/output_config")
     pointer = "/output_config/format"
     if "output_format" in body:
         if "format" in config:
@@ -70,7 +70,7 @@ def _output(
     if "format" in config:
         native["response_format"] = _format(config["format"], pointer)
     effort = config.get("effort")
-    if effort is not None and effort not in EFFORTS:
+    if effort is not None and not (isinstance(effort, str) and effort in EFFORTS):
         raise wrong("/output_config/effort", f"must be {', '.join(EFFORTS)}; choose from these")
     if same:
         if config.keys() != {"format"}:

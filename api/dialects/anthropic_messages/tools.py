@@ -31,7 +31,7 @@ def read_tools(
     """Adds the tools to our request, or to what is passed on as it is. Raises ProblemError."""
     tools: list[dict[str, Any]] = []
     own: list[dict[str, Any]] = []
-    for at, tool in enumerate(a_list(body.get("tools") or [], "/tools")):
+    for at, tool in enumerate(a_list(body.get("tools", []), "/tools")):
         pointer = within("/tools", at)
         fields = an_object(tool, pointer)
         if fields.get("type") in (None, "custom") and not _asks_more(fields, same=same):

@@ -43,7 +43,7 @@ def test_a_message() -> None:
 
 
 def test_blocks_of_thinking() -> None:
-    def thought(text: str, **end: str) -> list[dict[str, Any]]:
+    def thought(text: str, **end: Any) -> list[dict[str, Any]]:
         said = [Delta(part=0, kind="reasoning", delta=text)] if text else []
         return content(Part(part=0, kind="reasoning"), *said, PartEnd(part=0, **end))
 
