@@ -40,3 +40,6 @@ IGNORED_WITHIN = {
 
 NEUTRAL = {"frequency_penalty": 0, "presence_penalty": 0, "logit_bias": {}, "logprobs": False, "top_logprobs": 0}
 """Values that ask for nothing, as clients send them: other protocols have no such field."""
+
+NEAREST = {("reasoning_effort", "max"): "xhigh"}
+"""Values that a request of ours does not have, and the nearest that it has; a provider of this protocol gets them."""
