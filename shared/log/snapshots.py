@@ -8,7 +8,7 @@ from msgspec import UNSET
 from shared.errors import TooDeepError
 from shared.log import events
 from shared.log.events import ORIGIN, TERMINAL_TYPES, EventId, Usage
-from shared.request.generation_request import MAX_DEPTH
+from shared.request.limits import MAX_DEPTH
 from shared.strict_json import nests_deeper
 
 MAX_RAW_LISTED = 50

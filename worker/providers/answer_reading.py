@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from msgspec import UNSET, UnsetType
 
 from shared.log.events import Annotation, Completed, Raw, UsageReport
-from shared.request.generation_request import MAX_DEPTH
+from shared.request.limits import MAX_DEPTH
 from shared.request.nesting import shallow
 from shared.sse_decoder import ServerSentEvent
 from shared.strict_json import cut, nests_deeper

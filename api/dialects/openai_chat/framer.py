@@ -1,6 +1,6 @@
 """A log as the chunks of one stream, from its start (API reference: `chat.completion.chunk`)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -54,7 +54,7 @@ class ChatFramer:
         """Implements `Framer.opening`: the chunk with the role."""
         return (Chunks(self._subject, name_of(PREFIXES[NAME], self._subject.id)).delta(_OPENING),)
 
-    def frames(self, entry: RawEntry) -> Iterable[bytes]:
+    def frames(self, entry: RawEntry) -> Sequence[bytes]:
         """Implements `Framer.frames`."""
         type, data = entry[1]
         if type == b"delta":

@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import UNSET, Struct
 
 from shared.log.events import Annotation, Delta, Part, PartEnd, PartKind
-from shared.request.generation_request import data_of, is_data
+from shared.request.data_url import data_of, is_data
 from worker.providers.base64_stream import Base64Stream
 from worker.providers.openai_chat.calls import Calls
 from worker.providers.openai_chat.chunk import PROTOCOL
