@@ -14,6 +14,7 @@ from openai.lib.streaming.responses._responses import ResponseStreamState
 from openai.types.responses import Response, ResponseOutputItemDoneEvent, ResponseStreamEvent
 
 from api.dialects.openai_responses.events import OpenAIResponsesDialect
+from api.dialects.openai_responses.sealed import Sealed, unseal
 from shared.log import events as log
 from shared.sse_decoder import SseDecoder
 from tests.api.dialects.openai_responses.logs import (
@@ -271,19 +272,26 @@ def test_every_item_is_one_of_the_sdk(events: list[log.Event]) -> None:
             ResponseOutputItemDoneEvent.model_validate(one)
 
 
+def read_by_us(said: Sequence[log.Event]) -> list[Any]:
+    """The events that our own reader makes of the stream of a log."""
+    reader, events = ResponsesReader("openai"), list[Any]()
+    for sent in SseDecoder().feed(b"".join(frames(subject(), said))):
+        reader.read(sent, events)
+    assert reader.ended
+    return events
+
+
 READABLE = ("text", "reasoning", "refusal", "tool_call")
 
 
 @given(attempts(whole=True, kinds=READABLE, usual=True))
 @settings(deadline=None, max_examples=60)
 def test_our_own_reader_reads_it_as_it_was_said(said: list[log.Event]) -> None:
-    stream = b"".join(frames(subject(), [attempt(), *said, ENDS[0]]))
-    reader, decoder = ResponsesReader("openai"), SseDecoder()
-    events: list[Any] = []
-    for sent in decoder.feed(stream):
-        reader.read(sent, events)
-    assert reader.ended
+    events = read_by_us([attempt(), *said, ENDS[0]])
     assert _meaning(events) == _meaning(said)
+    ended = ENDS[0]
+    assert isinstance(events[-1], log.Completed)
+    assert events[-1].usage == ended.usage
 
 
 def _meaning(events: Sequence[Any]) -> list[dict[str, Any]]:
@@ -297,6 +305,33 @@ def _meaning(events: Sequence[Any]) -> list[dict[str, Any]]:
             case log.Delta():
                 parts[event.part]["text"] += event.delta
     return [part for part in parts.values() if part["text"]]
+
+
+def test_our_own_reader_reads_what_a_provider_ran() -> None:
+    search = log.Part(part=0, kind="tool_call", call_id="ws", name="web_search", executor="provider")
+    image = log.Part(part=1, kind="file", item_id="ig", media_type="image/webp")
+    action = '{"type":"search","query":"sky"}'
+    said = [attempt(), *whole(search, action), *whole(image, "UklG", "Rg=="), *text(2, "Blue."), completed()]
+    events = read_by_us(said)
+    parts = {event.part: event for event in events if isinstance(event, log.Part)}
+    texts = {at: "".join(e.delta for e in events if isinstance(e, log.Delta) and e.part == at) for at in parts}
+    found = {(parts[at].kind, parts[at].name or None, texts[at]) for at in parts}
+    assert ("tool_call", "web_search", action) in found
+    (file,) = [part for part in parts.values() if part.kind == "file"]
+    assert (file.media_type, texts[file.part]) == ("image/webp", "UklGRg==")
+
+
+def test_our_own_reader_gets_what_only_the_provider_can_read() -> None:
+    thought = log.Part(part=0, kind="reasoning", item_id="rs_1", summary=True)
+    events = read_by_us([attempt(), *whole(thought, "So.", encrypted="gAAA", provider="openai"), completed()])
+    (end,) = [event for event in events if isinstance(event, log.PartEnd)]
+    assert isinstance(end.encrypted, str)
+    assert unseal(end.encrypted) == Sealed("openai", "encrypted", "rs_1", "gAAA")
+
+
+def test_the_tier_that_served_it() -> None:
+    said = [attempt(), log.Response(service_tier="flex"), *text(0, "a"), completed()]
+    assert finals(said)["service_tier"] == "flex"
 
 
 def test_our_own_reader_takes_a_cancelled_one_as_failed() -> None:
