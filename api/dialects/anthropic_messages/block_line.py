@@ -19,7 +19,7 @@ from api.dialects.anthropic_messages.blocks import (
 )
 from api.dialects.anthropic_messages.sealed import Sealed, seal
 from shared.log.events import Annotation, Part, PartEnd, PartKind
-from shared.request.generation_request import MAX_DEPTH
+from shared.request.limits import MAX_DEPTH
 from shared.strict_json import nests_deeper
 
 

@@ -11,7 +11,7 @@ import math
 import re
 
 from shared.request.call_arguments import arguments_of
-from shared.request.generation_request import MAX_DEPTH
+from shared.request.limits import MAX_DEPTH
 
 INVALID = "INVALID_JSON"
 

@@ -57,7 +57,7 @@ class MessagesFramer:
         """Implements `Framer.opening`."""
         return (frame("message_start", {"message": message_of(self._subject)}),)
 
-    def frames(self, entry: RawEntry, /) -> Iterable[bytes]:
+    def frames(self, entry: RawEntry, /) -> Sequence[bytes]:
         """Implements `Framer.frames`. Raises ValueError for what does not fit its type."""
         type, data = entry[1]
         if type == b"delta":
