@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from anthropic import Anthropic
 
+from api.dialects.anthropic_messages.errors import status
 from api.dialects.anthropic_messages.events import AnthropicMessagesDialect, MessagesFramer
 from api.dialects.anthropic_messages.request import read
 from api.dialects.dialect_request import DialectRequest
@@ -43,7 +44,7 @@ def refused(protocol: Protocol = "openai-chat", /, **body: Any) -> str:
     """The place that is named."""
     with pytest.raises(ProblemError) as raised:
         reading(protocol, **body)
-    assert (raised.value.status, raised.value.code) == (400, "invalid_request")
+    assert (status(raised.value), raised.value.code) == (400, "invalid_request")
     (error,) = raised.value.errors
     assert error.message
     return error.pointer
