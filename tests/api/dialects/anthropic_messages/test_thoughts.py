@@ -11,7 +11,7 @@ from api.dialects.anthropic_messages.sealed import Sealed, seal
 from api.dialects.anthropic_messages.thoughts import Thoughts
 from api.schemas.answer_message import messages_of
 from shared.log.events import Attempt, Delta, Part, PartEnd
-from shared.request.generation_request import AssistantMessage
+from shared.request.messages import AssistantMessage
 from tests.api.dialects.anthropic_messages.conftest import SUBJECT, folded
 
 
