@@ -202,7 +202,7 @@ class Stack:
         )
         api = ("api", *(("--processes", str(api_processes)) if api_processes > 1 else ()))
         self.apis = [
-            ApiProcess(f"api-{n}", midstream(*api), r"listening on \S+ port (\d+)", folder, {})
+            ApiProcess(f"api-{n}", _midstream(*api), r"listening on \S+ port (\d+)", folder, {})
             for n in range(1, apis + 1)
         ]
         self.workers = [
@@ -249,7 +249,7 @@ class Stack:
             process.show()
 
     def _process(self, name: str, *words: str, ready: str) -> Process:
-        return Process(name, midstream(*words), ready, self.folder, {})
+        return Process(name, _midstream(*words), ready, self.folder, {})
 
     async def _start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -272,5 +272,5 @@ class Stack:
         await self.valkey.stop()
 
 
-def midstream(*words: str) -> list[str]:
+def _midstream(*words: str) -> list[str]:
     return [sys.executable, "-m", "midstream", *words]

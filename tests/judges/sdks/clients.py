@@ -26,10 +26,16 @@ class Client:
     """Whether `.ci/run` has it; `make test-clients` has all."""
     framework: bool = False
     """Whether it stands on an SDK: what it raises and what it calls an end are its own words."""
+    plain: bool = False
+    """Whether it takes U+2028 for the end of a line, at its provider as here, and loses what follows."""
     lacks: Mapping[str, str] = field(default_factory=dict)
-    """Behaviours that it has no way to show, and why."""
+    """Behaviours that it has no way to show, and why; of one dialect as `chat reasoning`."""
     options: Mapping[str, str] = field(default_factory=dict)
     """What its program is told with each task."""
+
+    def lacking(self, dialect: Dialect, behaviour: str) -> str:
+        """Why there is nothing to judge; empty where there is."""
+        return self.lacks.get(behaviour) or self.lacks.get(f"{dialect} {behaviour}", "")
 
 
 _NO_HELPER: Final = {"stream helper": "has one way to stream"}
@@ -87,27 +93,28 @@ CLIENTS: Final = (
     Client(
         name="LangChain (langchain-openai 1.7, langchain-anthropic 1.7)", environment="frameworks",
         program="langchain_framework.py", dialects=ALL, often=True, framework=True,
-        lacks=_FRAMEWORK | {"tool loop": "is LangGraph's"},
+        lacks=_FRAMEWORK | {"tool loop": "leaves it to LangGraph", "chat reasoning": "reads none over Chat"},
     ),
     Client(
         name="OpenAI Agents SDK 0.24", environment="frameworks", program="agents_framework.py", dialects=OPENAI,
         often=True, framework=True, lacks=_FRAMEWORK,
     ),
     Client(
-        name="LiteLLM", environment="litellm", program="litellm_framework.py", dialects=ALL, framework=True,
-        lacks=_FRAMEWORK | {"tool loop": "has none"},
+        name="LiteLLM", environment="litellm", program="litellm_framework.py", dialects=("chat", "messages"),
+        framework=True, plain=True,
+        lacks=_FRAMEWORK | {"tool loop": "has none", "messages retry": "asks once over Messages"},
     ),
     Client(
         name="Instructor 1.17", environment="instructor", program="instructor_framework.py", dialects=("chat",),
         framework=True,
         lacks=_FRAMEWORK | {
             name: "asks for structures only"
-            for name in ("create", "stream", "tools", "tool loop", "reasoning", "leave", "silence", "fails amid", "cut")
+            for name in ("create", "stream", "tools", "tool loop", "reasoning", "leave", "silence", "fails amid", "cut", "retry")
         },
     ),
     Client(
         name="@ai-sdk/openai 4", environment="node_more", program="ai_sdk.mjs", dialects=OPENAI, framework=True,
-        lacks=_FRAMEWORK, options={"provider": "openai"},
+        lacks=_FRAMEWORK | {"chat reasoning": "reads none over Chat"}, options={"provider": "openai"},
     ),
     Client(
         name="@ai-sdk/anthropic 4", environment="node_more", program="ai_sdk.mjs", dialects=("messages",),

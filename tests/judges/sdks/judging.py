@@ -53,7 +53,7 @@ async def _client(
     async with running(words, place, folder / f"{name}.log") as program:
 
         async def cell(dialect: Dialect, behaviour: str) -> Cell:
-            found = Cell(client.name, dialect, behaviour, lacks=client.lacks.get(behaviour, ""))
+            found = Cell(client.name, dialect, behaviour, lacks=client.lacking(dialect, behaviour))
             if found.lacks:
                 return found
             row = Row(client, dialect, program, target)

@@ -81,7 +81,9 @@ class Row:
         self.check(seen["ended"], f"{where}an end", seen)
         self.check(seen["text"] == answer.text("text"), f"{where}text {answer.text('text')!r}", repr(seen["text"]))
         thought = answer.text("reasoning")
-        self.check(seen["reasoning"] == thought, f"{where}reasoning {thought!r}", repr(seen["reasoning"]))
+        # Some put a blank line between two parts of a summary, some a space.
+        same = seen["reasoning"].split() == thought.split()
+        self.check(same, f"{where}reasoning {thought!r}", repr(seen["reasoning"]))
         calls = [[call.name, answer.text("tool_call", n)] for n, call in enumerate(answer.calls)]
         came = [[name, arguments] for name, arguments in seen["calls"]]
         self.check(_parsed(calls) == came, f"{where}calls {calls}", came)
@@ -110,9 +112,13 @@ class Row:
         self.check(good, f"{where}{kind} with {status}", {**error, "ended": seen["ended"]})
 
     def broken(self, seen: Seen, model: str, *, do: str = "") -> None:
-        """Complains unless the client raised, with a beginning of the answer and no end."""
+        """Complains unless the client raised, with a beginning of the answer and no end.
+
+        The event `response.failed` is an end of its own, which some SDKs hand on as they do every event.
+        """
         where, text = f"{do}: " if do else "", answer_of(model).text("text")
-        self.check(seen["error"] is not None, f"{where}an exception", seen)
+        told = self.dialect == "responses" and seen.get("finish") == "failed"
+        self.check(told or seen["error"] is not None, f"{where}an exception", seen)
         self.check(not seen["ended"], f"{where}no end", seen)
         self.check(text.startswith(seen["text"]) and seen["text"] != text, f"{where}a beginning", repr(seen["text"]))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, Final
 
 import httpx2
 
-from tests.harness.processes import Process, Stack, midstream
+from tests.harness.processes import Process, Stack
 from tests.judges.sdks.clients import Dialect
 
 KEY: Final = "key-one"
@@ -51,8 +52,8 @@ class Target:
 async def simulator(folder: Path, *, key: str | None = None) -> AsyncIterator[str]:
     """Its root; with a key it refuses others."""
     folder.mkdir(parents=True, exist_ok=True)
-    words = ["simulator", "--port", "0", *(["--require-key", key] if key else [])]
-    process = Process("simulator", midstream(*words), r"listening on (\S+)", folder, {})
+    words = [sys.executable, "-m", "simulator", "--port", "0", *(["--require-key", key] if key else [])]
+    process = Process("simulator", words, r"listening on (\S+)", folder, {})
     await process.start()
     try:
         yield (await process.said(r"listening on (\S+)"))[1]

@@ -35,11 +35,12 @@ class Weather(BaseModel):
 def agent_of(task: Task, seen: Seen, **more: Any) -> Any:
     client = AsyncOpenAI(base_url=f"{task['url']}/v1", api_key=task["key"])
     kind = OpenAIResponsesModel if task["dialect"] == "responses" else OpenAIChatCompletionsModel
+    settings = ModelSettings(include_usage=True if task["dialect"] == "chat" else None)
     if task.get("reasoning"):
-        more["model_settings"] = ModelSettings(reasoning=Reasoning(effort="low", summary="auto"))
+        settings.reasoning = Reasoning(effort="low", summary="auto")
     if task.get("tools"):
         more |= {"tools": [tool(name, seen) for name in TOOLS], "tool_use_behavior": "stop_on_first_tool"}
-    return Agent(name="Agent", model=kind(model=task["model"], openai_client=client), **more)
+    return Agent(name="Agent", model=kind(model=task["model"], openai_client=client), model_settings=settings, **more)
 
 
 def tool(name: str, seen: Seen) -> Any:

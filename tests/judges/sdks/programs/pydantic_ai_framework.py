@@ -36,7 +36,10 @@ SETTINGS: dict[str, Any] = {
 
 def model_of(task: Task) -> Any:
     if task["dialect"] == "messages":
-        return AnthropicModel(task["model"], provider=AnthropicProvider(base_url=task["url"], api_key=task["key"]))
+        # It knows by a model's name what that model can do, and asks others for no structures.
+        able = {"profile": {"supports_json_schema_output": True}} if task["do"] == "parse" else {}
+        at = AnthropicProvider(base_url=task["url"], api_key=task["key"])
+        return AnthropicModel(task["model"], provider=at, **able)
     kind = OpenAIChatModel if task["dialect"] == "chat" else OpenAIResponsesModel
     provider = OpenAIProvider(base_url=f"{task['url']}/v1", api_key=task["key"])
     return kind(task["model"], provider=provider)
