@@ -177,32 +177,6 @@ class CancelAnswer(BaseModel):
     state: State
 
 
-class ModelAnswer(BaseModel):
-    """A model that has a name here. Any other of a known provider is asked for as `provider/model`."""
-
-    id: str = Field(description="What to send as `model`.")
-    object: Literal["model"] = "model"
-    provider: str
-    aliases: list[str]
-    default: bool
-
-
-class ProviderAnswer(BaseModel):
-    """An endpoint: `name/…` is a model of it."""
-
-    name: str
-    protocol: str
-
-
-class ModelList(BaseModel):
-    """Models by name, and the providers."""
-
-    object: Literal["list"] = "list"
-    data: list[ModelAnswer]
-    providers: list[ProviderAnswer]
-    simulated: bool = Field(description="Whether the default model's answers come from the simulator.")
-
-
 class Status(BaseModel):
     """All is well."""
 

@@ -20,6 +20,7 @@ ROUTES = {
     ("/v1/generations/{id}/events", "get"),
     ("/v1/generations/{id}/cancel", "post"),
     ("/v1/models", "get"),
+    ("/v1/models/{id}", "get"),
     ("/v1/usage", "get"),
     ("/livez", "get"),
     ("/readyz", "get"),
@@ -42,7 +43,7 @@ async def test_description(make_api: MakeApi, redis_url: str, keys: str) -> None
         errors = {status: answer for status, answer in operation["responses"].items() if status >= "400"}
         assert all("application/problem+json" in answer["content"] for answer in errors.values())
         needs_key = bool(keys) and path.startswith("/v1/")
-        assert ("security" in operation) is needs_key
+        assert operation.get("security", []) == ([{"key": []}, {"x_api_key": []}] if needs_key else [])
         assert path.startswith("/v1/") is ("401" in errors)
     post = operations["/v1/generations", "post"]
     assert post["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/GenerationRequest")
@@ -59,7 +60,10 @@ def test_it_is_made_once() -> None:
 def test_without_keys_it_speaks_of_none() -> None:
     assert "securitySchemes" not in describe(FastAPI(), keys=False)["components"]
     schemes = describe(FastAPI(), keys=True)["components"]["securitySchemes"]
-    assert {scheme["scheme"] for scheme in schemes.values()} == {"bearer"}
+    assert [(scheme["type"], scheme.get("scheme", scheme.get("name"))) for scheme in schemes.values()] == [
+        ("http", "bearer"),
+        ("apiKey", "x-api-key"),
+    ]
 
 
 def test_no_account_of_an_error_is_fastapis_own() -> None:

@@ -63,7 +63,8 @@ STAGES: dict[str, tuple[str, ...]] = {
         *PYTEST,
         "tests/shared/test_one_line.py",
         "tests/shared/process/test_telemetry.py",
-        "tests/shared/request/test_generation_request.py",
+        "tests/shared/request/test_json_fields.py",
+        "tests/shared/request/test_message_parts.py",
     ),
     "owners": (
         *PYTEST,
@@ -2066,7 +2067,7 @@ MUTANTS = (
     ),
     _one(
         "an image may be a file of the provider's",
-        "shared/request/generation_request.py",
+        "shared/request/message_parts.py",
         "    elif not _is_address(url):\n",
         "    elif False:\n",
         "text",
@@ -2080,7 +2081,7 @@ MUTANTS = (
     ),
     _one(
         "a number may be infinite",
-        "shared/request/generation_request.py",
+        "shared/request/json_fields.py",
         'return None if math.isfinite(value) else ""',
         "return None",
         "text",

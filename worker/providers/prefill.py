@@ -14,7 +14,10 @@ from msgspec import UNSET
 from shared.log.events import Completed, Delta, Part, PartEnd, PartKind
 from shared.log.snapshots import PartSoFar, Snapshot
 from shared.request.claude_models import takes_prefill
-from shared.request.generation_request import AssistantMessage, GenerationRequest, NamedTool, TextFormat
+from shared.request.generation_request import GenerationRequest
+from shared.request.messages import AssistantMessage
+from shared.request.response_formats import TextFormat
+from shared.request.tools import NamedTool
 from worker.providers.provider import ProviderEvent
 
 

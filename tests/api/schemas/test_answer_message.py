@@ -16,7 +16,9 @@ from shared.log import events
 from shared.log.events import Completed, Delta, EventId, Part, PartEnd
 from shared.log.snapshots import PartSoFar, Snapshot
 from shared.request.answer_order import in_order
-from shared.request.generation_request import AssistantMessage, GenerationRequest, ToolCall
+from shared.request.generation_request import GenerationRequest
+from shared.request.messages import AssistantMessage
+from shared.request.tools import ToolCall
 from tests.api.schemas.test_parts import EXAMPLES, assembled, numbered, part
 from tests.worker.providers.upstream import Reply, Upstream, outcome
 from worker.providers.registry import Registry

@@ -10,7 +10,8 @@ import pytest
 
 from shared.config.protocols import Protocol
 from shared.log.events import Annotation, Completed, Delta, Raw
-from shared.request.generation_request import MAX_DEPTH, GenerationRequest
+from shared.request.generation_request import GenerationRequest
+from shared.request.limits import MAX_DEPTH
 from shared.strict_json import nests_deeper
 from tests.worker.providers.conftest import Adapter
 from tests.worker.providers.upstream import Reply, Upstream, outcome
