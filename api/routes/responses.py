@@ -33,7 +33,7 @@ def _answer(subject: Subject, said: Snapshot, *, epoch: int = 1) -> dict[str, An
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": 'Open Responses, and OpenAI\'s reference: "Create a model response"; docs/dialects.md says what of '
+        "description": "Open Responses, and in OpenAI's reference 'Create a model response'; docs/dialects.md says what of "
         "it counts here.",
         "content": {"application/json": {"schema": {"type": "object"}}},
     }
