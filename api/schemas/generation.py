@@ -7,8 +7,8 @@ import msgspec
 from msgspec import UNSET
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.schemas.answer_message import messages_of
 from api.schemas.parts import PartAnswer, document, fields_of
+from shared.log.answer_message import answer_of
 from shared.log.events import AttemptReason, Cancelled, Completed, Failed, FinishReason, Spent
 from shared.log.snapshots import AttemptLine, Snapshot
 from shared.record import Record, Shown, State
@@ -282,9 +282,7 @@ def snapshot(record: Record, shown: Shown, said: Snapshot) -> GenerationSnapshot
             "json": value,
             "json_error": error,
             "parts": [fields_of(part, over=end is not None) for part in said.parts],
-            "messages": None
-            if end is None
-            else messages_of(said.parts, cut=completed is None or completed.finish_reason == "length"),
+            "messages": None if end is None else answer_of(said),
             "response": names if any(names.values()) else None,
             "raw": {"count": said.raw_count, "events": said.raw},
             "usage": msgspec.to_builtins(said.usage),

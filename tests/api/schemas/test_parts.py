@@ -115,7 +115,8 @@ def test_each_kind_of_part_makes_the_second_example() -> None:
 
 def test_what_is_said_beside_the_answer_makes_the_third_example() -> None:
     said = part("text", "No")
-    assert isinstance(delta := said[1], Delta)
+    delta = said[1]
+    assert isinstance(delta, Delta)
     delta.logprobs = [{"token": "No", "logprob": -0.25, "bytes": [78, 111], "top_logprobs": []}]
     usage = events.Usage(
         900, 1, 0, 800, audio_input_tokens=40, cache_write_5m_tokens=300, cache_write_1h_tokens=500,
