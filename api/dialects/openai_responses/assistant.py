@@ -46,7 +46,7 @@ class AssistantTurn:
             self._texts.append(({"type": "text", "text": content, **self._place()}, f"{own}/content"))
             return
         for place, one in objects(content, f"{own}/content"):
-            kind = one.get("type", "output_text")
+            kind = str(one.get("type", "output_text"))
             if kind == "refusal":
                 self._refusals.append(text_of(one, "refusal", place))
             elif kind in TEXTS:

@@ -71,7 +71,7 @@ class Conversation:
 
     def _message(self, item: dict[str, Any], own: str) -> None:
         role = item.get("role")
-        if role not in _ROLES:
+        if not (isinstance(role, str) and role in _ROLES):
             raise wrong(f"{own}/role", "must be user, assistant, system or developer")
         self._end_turn()
         native = f"/messages/{len(self.messages)}/content"
