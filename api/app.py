@@ -12,10 +12,12 @@ from api import openapi
 from api.access.api_keys import ApiKeys
 from api.access.browser_guard import BrowserGuard
 from api.dialects.native.events import NativeDialect
-from api.intake.request_body import ServedModels
+from api.exchange.error_envelopes import ErrorEnvelopes
+from api.intake.model_names import ServedModels
+from api.intake.retries import Retries
 from api.problems import problem
 from api.queued_deadlines import QueuedDeadlines
-from api.routes import events, generations, health, models, page, usage
+from api.routes import chat_completions, events, generations, health, messages, models, page, responses, usage
 from api.services import ApiServices
 from api.serving.certificate import Certificate
 from api.serving.server import serve
@@ -36,6 +38,8 @@ from shared.queue.workers import Workers
 from shared.storage.connections import connect_both
 from shared.storage.disk_sync import DiskSync
 
+DIALECTS = (chat_completions.DIALECT, responses.DIALECT, messages.DIALECT)
+"""The dialects that are served beside the native one."""
 DESCRIPTION = (
     "LLM answers that survive reloads, lost networks and restarts: a generation runs to its end whoever "
     "watches, and any viewer resumes its events after the last id it saw."
@@ -55,6 +59,7 @@ def create_app(settings: Settings, away: Sequence[TriedServer] = (), durability:
     deadlines, workers = Deadlines(store), Workers(queue_redis, settings.lease)
     waiting = QueuedDeadlines(store, deadlines, workers)
     disk_sync = DiskSync(settings)
+    askers = Retries(store)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -62,6 +67,7 @@ def create_app(settings: Settings, away: Sequence[TriedServer] = (), durability:
             stack.push_async_callback(redis.aclose)
             stack.push_async_callback(queue_redis.aclose)
             stack.push_async_callback(disk_sync.aclose)
+            await stack.enter_async_context(askers.running())  # until the hub has ended its viewers
             await stack.enter_async_context(hub.running())
             asking = functools.partial(try_again, settings, away)
             await stack.enter_async_context(supervised("permissions", asking, once=True))
@@ -84,10 +90,11 @@ def create_app(settings: Settings, away: Sequence[TriedServer] = (), durability:
     )
     app.state.keys = ApiKeys(settings)
     served = ServedModels.by(settings)
-    app.state.services = ApiServices(settings, log, store, hub, unsynced, deadlines, workers, disk_sync, served)
+    app.state.services = ApiServices(settings, log, store, hub, unsynced, deadlines, workers, disk_sync, served, askers)
     app.add_middleware(BrowserGuard, settings=settings)
     problem.install(app)
-    for module in (generations, events, models, usage, health, page):
+    app.add_middleware(ErrorEnvelopes, dialects=DIALECTS)
+    for module in (generations, events, chat_completions, responses, messages, models, usage, health, page):
         app.include_router(module.router)
     describe: Any = functools.partial(openapi.describe, app, keys=app.state.keys.required)
     app.openapi = describe  # type: ignore[method-assign]

@@ -24,7 +24,8 @@ def describe(app: FastAPI, *, keys: bool) -> dict[str, Any]:
         schemas.pop(unused, None)
     if keys:
         components["securitySchemes"] = {
-            "key": {"type": "http", "scheme": "bearer", "description": "An API key of this server."}
+            "key": {"type": "http", "scheme": "bearer", "description": "An API key of this server."},
+            "x_api_key": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "The same key."},
         }
     for path, item in description["paths"].items():
         for operation in item.values():
@@ -32,6 +33,6 @@ def describe(app: FastAPI, *, keys: bool) -> dict[str, Any]:
             if "application/json" in operation["responses"].get("422", {}).get("content", {}):
                 del operation["responses"]["422"]
             if keys and path not in ("/livez", "/readyz"):
-                operation["security"] = [{"key": []}]
+                operation["security"] = [{"key": []}, {"x_api_key": []}]
     app.openapi_schema = description
     return description

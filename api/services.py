@@ -7,7 +7,8 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Request
 
-from api.intake.request_body import ServedModels
+from api.intake.model_names import ServedModels
+from api.intake.retries import Retries
 from api.problems.problem import gone, not_found, unavailable, unreadable
 from api.schemas.generation import ID_EXAMPLE
 from api.unsynced import Unsynced
@@ -38,6 +39,7 @@ class ApiServices:
     workers: Workers
     disk_sync: DiskSync
     served: ServedModels
+    askers: Retries
     started: float = field(default_factory=time.monotonic)
     cancel_wait_s: float = 3.0
     """Seconds that a cancel waits for the generation's end."""

@@ -95,8 +95,8 @@ class Record(Terms):
     page: int = LOG_PAGE
     """How many of its log's entries are read at a time."""
 
-    def accepted(self, request: bytes) -> Acceptance:
-        """Returns what was accepted, with its request."""
+    def accepted(self, request: bytes, asked: bytes) -> Acceptance:
+        """Returns what was accepted, with its request and how it was asked for."""
         return Acceptance(
             id=self.id,
             owner=self.owner,
@@ -104,6 +104,7 @@ class Record(Terms):
             on_interrupt=self.on_interrupt,
             ttl_ms=self.ttl_ms,
             request=request,
+            asked=asked,
             shown=self.shown or b"",
             fingerprint=self.fingerprint,
         )

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from shared.request.generation_request import MAX_DEPTH
+from shared.request.limits import MAX_DEPTH
 
 
 class JsonReading(NamedTuple):

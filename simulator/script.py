@@ -14,6 +14,11 @@ MAX_BYTES: Final = 16 * 1024 * 1024
 
 NAMES: Final = ("demo", "lorem", "echo", "reasoning", "tools", "refusal", "clock")
 
+STAND_IN: Final = "demo"
+"""What answers for a model that clients of a vendor name: they ask for `gpt-5`, and need not know of scripts."""
+_OF_A_VENDOR: Final = re.compile(r"[A-Za-z](?=.*[-/0-9])[A-Za-z0-9._/:@-]*")
+"""The form of such a name, as `gpt-5`, `o3` or `meta-llama/Llama-3-70b`: no script's, and no script's misspelt."""
+
 DEFAULT_RATE: Final = 50.0
 """Deltas per second."""
 READABLE_RATE: Final = 30.0
@@ -139,7 +144,9 @@ def parse_script(model: str) -> Script:
     """Read a model name. Raises `UnknownScriptError` or `BadParameterError`."""
     name, _, query = model.partition("?")
     if name not in NAMES:
-        raise UnknownScriptError(name)
+        if not _OF_A_VENDOR.fullmatch(name):
+            raise UnknownScriptError(name)
+        name = STAND_IN
     values: dict[str, Any] = {}
     for parameter, value in parse_qsl(query, keep_blank_values=True):
         read = _PARAMETERS.get(parameter)

@@ -18,6 +18,9 @@ PACKAGES = ("api", "midstream", "shared", "simulator", "worker")
 
 ELSEWHERE = {
     # Contracts: the same tests over several servers.
+    "api/intake/joining.py": "tests/contract/test_joining.py",
+    "shared/generations/api_nodes.py": "tests/contract/test_api_nodes.py",
+    "shared/generations/askers.py": "tests/contract/test_askers.py",
     "shared/generations/deadlines.py": "tests/contract/test_deadlines.py",
     "shared/generations/generations.py": "tests/contract/test_generations.py",
     "shared/log/guarded_log.py": "tests/contract/test_log.py",

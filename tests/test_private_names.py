@@ -159,7 +159,8 @@ async def test_uvicorn() -> None:
     assert [name for name in attributes.split() if not hasattr(protocol, name)] == []
     methods = "_unset_keepalive_if_required on_message_begin on_message_complete timeout_keep_alive_handler"
     assert [name for name in methods.split() if not callable(getattr(protocol, name, None))] == []
-    assert {"chunked_encoding", "disconnected", "keep_alive"} <= set(RequestResponseCycle.__init__.__code__.co_names)
+    names = {"access_logger", "chunked_encoding", "default_headers", "disconnected", "keep_alive"}
+    assert names <= set(RequestResponseCycle.__init__.__code__.co_names)
     assert callable(FlowControl.resume_reading)
     assert "write_paused" in FlowControl.__init__.__code__.co_names
     assert {"connections", "tasks", "total_requests"} <= vars(ServerState()).keys()

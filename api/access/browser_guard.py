@@ -2,8 +2,8 @@
 
 A page may send a POST to any address without a preflight, but may not read the answer. It may read that too where the
 name that the page came from has been made to point to this machine (DNS rebinding); the Host is then that name. Where
-callers have no key, such a page could do everything. A key in `Authorization` needs a preflight (CORS), which is not
-answered here.
+callers have no key, such a page could do everything. A key in `Authorization` or `x-api-key` needs a preflight (CORS),
+which is not answered here.
 """
 
 from starlette.datastructures import Headers
@@ -45,20 +45,24 @@ class BrowserGuard:
                 "Without API keys it answers to names and addresses of this machine only, as any web page could ask it "
                 "otherwise. Ask http://127.0.0.1, or have the operator name the host in MIDSTREAM_ALLOWED_HOSTS.",
             )
-        if scope["method"] in READING_METHODS or "authorization" in headers or not _is_foreign(headers, host):
+        if scope["method"] in READING_METHODS or _has_key(headers) or not _is_foreign(headers, host):
             return None
         return ProblemError(
             403,
             "cross_site",
             "The request comes from a page of another site",
-            "Only pages of this server's own origin may change anything without an `Authorization` header. Ask through "
-            "the origin of your page, or from its server.",
+            "Only pages of this server's own origin may change anything without an `Authorization` or `x-api-key` "
+            "header. Ask through the origin of your page, or from its server.",
         )
 
     def _is_ours(self, host: str) -> bool:
         name, _ = _split(host)
         named = is_loopback(name) or name in self._hosts or "*" in self._hosts
         return named or any(name.endswith(one[1:]) for one in self._hosts if one.startswith("*."))
+
+
+def _has_key(headers: Headers) -> bool:
+    return "authorization" in headers or "x-api-key" in headers
 
 
 def _is_foreign(headers: Headers, host: str) -> bool:

@@ -16,9 +16,10 @@ from pydantic_core import ErrorDetails, from_json
 from api.problems import validation_messages
 from api.problems.problem import FieldError
 from shared.errors import MidstreamError
-from shared.request import generation_request
+from shared.request import generation_request, message_parts, messages, response_formats, tools
 from shared.request.dumped_fields import tidy
-from shared.request.generation_request import MAX_EXTRA_ENTRIES, GenerationRequest
+from shared.request.generation_request import GenerationRequest
+from shared.request.limits import MAX_EXTRA_ENTRIES
 from shared.request.request_json import count_parts, steps
 
 MAX_NAMED_FIELDS = 20
@@ -28,14 +29,15 @@ MAX_REPEATED_NAME_CHARS = 256
 _KNOWN = frozenset(
     itertools.chain.from_iterable(
         (field.alias or name for name, field in kind.model_fields.items())
-        for kind in vars(generation_request).values()
+        for module in (generation_request, message_parts, messages, response_formats, tools)
+        for kind in vars(module).values()
         if isinstance(kind, type) and issubclass(kind, BaseModel)
     )
 )
 """The names of all fields, wherever they belong."""
 _ELSEWHERE = {
-    "cache_control": 'leave it out, and for Anthropic set extra to {"anthropic": {"cache_control": {"type": '
-    '"ephemeral"}}}, which caches as far as it can',
+    "cache_control": "give it to a part of the content, a tool, a tool call or a tool message; for Anthropic set extra "
+    'to {"anthropic": {"cache_control": {"type": "ephemeral"}}}, which caches as far as it can',
     "function_call": "give tool_calls instead, and a tool message for the result",
     "reasoning_content": "give reasoning instead, a list of what was thought",
     "reasoning_details": "give reasoning instead, a list of what was thought",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,14 +12,15 @@ from pydantic import ValidationError
 from starlette.requests import ClientDisconnect, Request
 
 from api.intake.body_errors import MAX_NAMED_FIELDS, NotJsonError, escaped, misfits
+from api.intake.model_names import ServedModels
 from api.problems.problem import FieldError, ProblemError, unprocessable
-from shared.config.provider_settings import ProviderSettings
-from shared.config.settings import Settings
 from shared.errors import TooManyPartsError
 from shared.process.background_thread import LONG_WORK_BYTES
 from shared.record import Shown
 from shared.request.capabilities import lacks
-from shared.request.generation_request import MAX_DEPTH, MAX_PARTS, RESERVED_FIELDS, GenerationRequest, Message
+from shared.request.generation_request import RESERVED_FIELDS, GenerationRequest
+from shared.request.limits import MAX_DEPTH, MAX_PARTS
+from shared.request.messages import Message
 from shared.request.nesting import more_values, nested_deeper
 from shared.request.request_json import count_parts_of_text, encode, read
 from shared.request.tool_pairing import paired
@@ -52,18 +53,6 @@ async def read_body(request: Request, limit: int) -> bytes:
     return bytes(body)
 
 
-class ServedModels(NamedTuple):
-    """The models that requests can name, put together once at start: aliases, and the endpoints by their names."""
-
-    models: Mapping[str, str]
-    endpoints: Mapping[str, ProviderSettings]
-
-    @classmethod
-    def by(cls, settings: Settings) -> ServedModels:
-        """Returns what these settings name, which validates every endpoint."""
-        return cls(settings.models, settings.endpoints())
-
-
 class ReadRequest(NamedTuple):
     """A request that can be accepted, and what is written of it."""
 
@@ -73,14 +62,21 @@ class ReadRequest(NamedTuple):
     shown: bytes
     fingerprint: str
     """See Acceptance."""
+    asked: bytes = b""
+    """JSON of its Asked; empty in the native dialect."""
+    stream: bool | None = None
+    """Whether it asks for the stream, or for the whole answer; None where it does not say."""
 
 
-def take(body: bytes, served: ServedModels, max_values: int) -> ReadRequest:
+def take(body: bytes, served: ServedModels, max_values: int, asked: bytes = b"") -> ReadRequest:
     """Returns the request in a body, for a known model. Raises ProblemError, as `parse`, `resolve` and `pair` do.
+
+    `asked` is what is kept of how it was asked for.
 
     For a large one it takes many ms, in steps: in a thread (shared/process/background_thread.py) it lets others run.
     """
     request = pair(resolve(parse(body, max_values), served))
+    stream, request = request.stream, request.model_copy(update={"stream": None})
     stored = canonical(request)
     form = request.response_format
     shown = Shown(
@@ -88,7 +84,9 @@ def take(body: bytes, served: ServedModels, max_values: int) -> ReadRequest:
         json=form is not None and form.type != "text",
         idle_timeout=request.idle_timeout,
     )
-    return ReadRequest(request, stored, msgspec.json.encode(shown), hashlib.sha256(stored).hexdigest())
+    return ReadRequest(
+        request, stored, msgspec.json.encode(shown), hashlib.sha256(stored + asked).hexdigest(), asked, stream
+    )
 
 
 def parse(body: bytes, max_values: int) -> GenerationRequest:
@@ -96,12 +94,7 @@ def parse(body: bytes, max_values: int) -> GenerationRequest:
 
     A value of two bytes costs as much to read as one of a kilobyte. They are counted before any is made.
     """
-    if nested_deeper(body, MAX_DEPTH):
-        message = f"is nested deeper than {MAX_DEPTH} levels; flatten it"
-        raise unprocessable([FieldError(pointer="", message=message)], "too_deep")
-    if more_values(body, max_values):
-        message = f"has more than {max_values} values; send less, or have the operator raise MIDSTREAM_MAX_VALUES"
-        raise unprocessable([FieldError(pointer="", message=message)], "too_many_values")
+    check_size(body, max_values)
     try:
         if more_values(body, MAX_PARTS):
             count_parts_of_text(body, MAX_PARTS)
@@ -118,12 +111,22 @@ def parse(body: bytes, max_values: int) -> GenerationRequest:
         ) from None
 
 
+def check_size(body: bytes, max_values: int) -> None:
+    """Raises ProblemError 422 for a body that nests too deep or has too many values, before any is made."""
+    if nested_deeper(body, MAX_DEPTH):
+        message = f"is nested deeper than {MAX_DEPTH} levels; flatten it"
+        raise unprocessable([FieldError(pointer="", message=message)], "too_deep")
+    if more_values(body, max_values):
+        message = f"has more than {max_values} values; send less, or have the operator raise MIDSTREAM_MAX_VALUES"
+        raise unprocessable([FieldError(pointer="", message=message)], "too_many_values")
+
+
 def resolve(request: GenerationRequest, served: ServedModels) -> GenerationRequest:
-    """Returns the request with each alias replaced by `provider/model`.
+    """Returns the request with each alias replaced by `provider/model`, and the default model where it names none.
 
     Raises ProblemError 422 for a model that no provider serves, and for fields that its protocol cannot honour.
     """
-    model = _served(request, request.model, "/model", served)
+    model = _served(request, request.model or _default(served), "/model", served)
     fallback = [_served(request, name, f"/fallback/{n}", served) for n, name in enumerate(request.fallback or [])]
     if misplaced := list(itertools.islice(_misplaced(request, served.endpoints), MAX_NAMED_FIELDS)):
         raise unprocessable(misplaced, "unsupported_field")
@@ -136,6 +139,13 @@ def pair(request: GenerationRequest) -> GenerationRequest:
     if flaws:
         raise unprocessable([FieldError(pointer=one.pointer, message=one.message) for one in flaws[:MAX_NAMED_FIELDS]])
     return request if messages is request.messages else request.model_copy(update={"messages": messages})
+
+
+def _default(served: ServedModels) -> str:
+    if served.listed.default is None:
+        message = "is required, as the server has no default; add it, or have the operator set MIDSTREAM_DEFAULT_MODEL"
+        raise unprocessable([FieldError(pointer="/model", message=message)])
+    return served.listed.default
 
 
 def _served(request: GenerationRequest, requested: str, pointer: str, served: ServedModels) -> str:

@@ -16,6 +16,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems.validation_messages import say
+from api.request_ids import request_id
 from api.supervisor import logger, where
 from shared.counted import counted
 from shared.errors import MidstreamError
@@ -237,7 +238,7 @@ def _problem_of(request: Request, error: Exception) -> ProblemError:
         case ProblemError():
             return error
         case RedisError():
-            logger.log(level(error), "answered 503: %s", type(error).__name__)
+            logger.log(level(error), "answered 503: %s %s", type(error).__name__, request_id(request.scope))
             return storage_full() if is_full(error) else unavailable(error)
         case RequestValidationError():
             return unprocessable(
@@ -287,7 +288,7 @@ class ProblemGuard:
         try:
             await self.app(scope, receive, noticing)
         except Exception as error:
-            logger.error("%s %s failed: %s", scope["method"], scope["path"], where(error))
+            logger.error("%s %s failed: %s %s", scope["method"], scope["path"], where(error), request_id(scope))
             if not started:
                 problem = ProblemError(
                     500,
@@ -318,9 +319,9 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 _DESCRIPTIONS = {
     400: "The body is not JSON, or a header is malformed (`invalid_json`, `invalid_idempotency_key`).",
-    401: "No API key, or a wrong one (`unauthorized`).",
+    401: "No API key, or a wrong one, or two of different owners (`unauthorized`).",
     403: "A page of another site asks (`cross_site`).",
-    404: "Unknown, or not yours (`not_found`).",
+    404: "Unknown, or not yours (`not_found`); a name that no model has here (`model_not_found`).",
     410: "Expired or deleted (`gone`), or damaged (`unreadable`).",
     413: "The body is larger than `max_body` (`body_too_large`).",
     415: "The body is not `application/json` (`unsupported_media_type`), or is encoded (`unsupported_encoding`).",

@@ -1,44 +1,37 @@
 """Accept, list, show, cancel and delete generations."""
 
-import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from api.access.api_keys import Owner
 from api.access.json_only import json_only
+from api.exchange import ending
+from api.exchange.acceptance import accept, check_key
+from api.exchange.waiting import said_so_far, until_ended
 from api.intake import request_body
 from api.intake.accept_header import wants_stream
-from api.intake.request_body import ReadRequest
-from api.problems.problem import FieldError, ProblemError, documented, gone, not_found, not_on_disk, unprocessable
+from api.intake.prefer_header import read_wait
+from api.problems.problem import FieldError, documented, unprocessable
 from api.schemas import generation
 from api.schemas.generation import AcceptedGeneration, CancelAnswer, Generation, GenerationList, GenerationSnapshot
 from api.schemas.no_store import NO_STORE_HEADERS, no_store
 from api.services import ApiServices, GenerationId, Use
-from api.unsynced import Ending
 from api.viewing.event_stream import EventStream
-from api.viewing.resume import ResumePoint, asked_cursor, read_cursor, refusal
-from shared.backoff import Backoff
-from shared.errors import GoneError, NotOnDiskError, QueueFullError
-from shared.generations.generations import Accepted, Existence
-from shared.log.entry import Entry
+from api.viewing.resume import ResumePoint, asked_cursor, read_cursor
+from shared.generations.generations import Accepted
 from shared.log.snapshots import Snapshot
 from shared.process.background_thread import aside
 from shared.queue.indexes import IndexPlace
-from shared.record import Acceptance, Record, Shown, State
+from shared.record import Record, Shown
 from shared.request.request_json import encode
 
 router = APIRouter(prefix="/v1/generations", tags=["generations"], dependencies=[no_store, json_only])
 
-FIRST_LOOK_S = 0.005
-"""Seconds after which it reads the record for the first time, which has some hundred bytes."""
-
-_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 _PLACE = re.compile(r"[0-9]{1,15}-gen_[a-z2-7]{32}")
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -56,7 +49,9 @@ _LOCATION = {"Location": {"description": "Address of the generation.", "schema":
     openapi_extra=_BODY,
     responses={
         200: {
-            "description": "With `Accept: text/event-stream`: `queued`, then the events.",
+            "description": "With `stream: true` or `Accept: text/event-stream`: `queued`, then the events. With "
+            "`stream: false`, or where it ends within `Prefer: wait=N`: the snapshot.",
+            "model": GenerationSnapshot,
             "content": {"text/event-stream": {}},
         },
         202: {"description": "Accepted; it now runs to its end.", "headers": _LOCATION},
@@ -77,20 +72,21 @@ async def create(
     ] = "",
 ) -> Response:
     """Ask a model. The answer is written to a log that can be followed, left and resumed."""
-    if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
-        raise ProblemError(
-            400,
-            "invalid_idempotency_key",
-            "The idempotency key is malformed",
-            "Idempotency-Key must be 1 to 255 printable ASCII characters.",
-        )
+    check_key(idempotency_key)
     body = await request_body.read_body(request, use.settings.max_body)
     taken = await aside(len(body), request_body.take, body, use.served, use.settings.max_values)
-    accepted = await _accept(use, owner, taken, idempotency_key)
+    accepted = await accept(use, owner, taken, idempotency_key)
     headers = {"Location": f"/v1/generations/{accepted.id}", **NO_STORE_HEADERS}
     if not accepted.created:
         headers["Idempotent-Replayed"] = "true"
-    if not wants_stream(request.headers.getlist("accept")):
+    wait_s = None if taken.stream else read_wait(request.headers.getlist("prefer"))
+    if taken.stream is False or wait_s is not None:
+        if wait_s is not None:
+            headers["Preference-Applied"] = f"wait={wait_s}"
+        over = accepted.state not in ("queued", "running")
+        if over or await until_ended(request, use, accepted.id, wait_s):
+            return await _snapshot(use, accepted.id, owner, headers)
+    if not (taken.stream or (wait_s is None and wants_stream(request.headers.getlist("accept")))):
         record = AcceptedGeneration(
             id=accepted.id,
             state=accepted.state,
@@ -108,73 +104,6 @@ async def create(
         return EventStream(use.hub, accepted.id, owner, start, admitted=False, first=first, headers=headers)
     start = ResumePoint(reset="unknown_cursor" if cursor else None, sealed=accepted.state not in ("queued", "running"))
     return EventStream(use.hub, accepted.id, owner, start, first=first, headers=headers)
-
-
-async def _accept(use: ApiServices, owner: str, taken: ReadRequest, key: str | None) -> Accepted:
-    request = taken.request
-    ttl = request.ttl if request.ttl is not None else use.settings.ttl
-    acceptance = Acceptance(
-        id=await use.generations.new_id(owner, key),
-        owner=owner,
-        model=request.model,
-        request=taken.stored,
-        shown=taken.shown,
-        fingerprint=taken.fingerprint,
-        on_interrupt=request.on_interrupt,
-        ttl_ms=int(ttl * 1000),
-    )
-    began = asyncio.get_running_loop().time()
-    try:
-        async with _noted(use, acceptance, request.deadline) as noted:
-            accepted = await use.generations.accept(acceptance, again=key is not None)
-    except QueueFullError:
-        raise ProblemError(
-            429,
-            "queue_full",
-            "The queue is full",
-            "As many generations wait or run as this server allows. Try again later.",
-            headers={"Retry-After": "5"},
-        ) from None
-    except GoneError:
-        raise gone() from None
-    under_way = accepted.state in ("queued", "running")
-    if noted and not (accepted.created or (accepted.same_request and under_way)):
-        # Of one that was there before, which has ended, or whose deadline is not this request's to say.
-        with suppress(RedisError):
-            await use.deadlines.forget([acceptance.id])
-    if not accepted.same_request:
-        message = "another request was sent with this key before; use a new key for a new request"
-        raise unprocessable([FieldError(pointer="Idempotency-Key", message=message)], "idempotency_key_reused")
-    if under_way:
-        # Also where it was there before: this may be the second try of a write whose reply was lost.
-        use.unsynced.remember(acceptance)
-    try:
-        # Also where it was there before: the POST that wrote it may not have had its answer yet.
-        await use.disk_sync.confirm(began)
-    except NotOnDiskError:
-        raise not_on_disk() from None
-    return accepted
-
-
-@asynccontextmanager
-async def _noted(use: ApiServices, acceptance: Acceptance, deadline: float | None) -> AsyncIterator[bool]:
-    """Notes a request's own deadline while it is accepted inside; where Redis refuses it, nothing of it is left.
-
-    Yields whether it was noted here, and not by an earlier request.
-    """
-    noted = deadline is not None and await use.deadlines.note(acceptance.id, deadline)
-    try:
-        yield noted
-    except Exception as error:
-        with suppress(RedisError):  # what is not there is passed over when it is due, or cleared away by the sweeper
-            refused = isinstance(error, ResponseError)
-            # Where the reply was lost it may have been accepted, and keeps its deadline.
-            if noted and (refused or isinstance(error, QueueFullError | GoneError)):
-                await use.deadlines.forget([acceptance.id])
-            if refused and (await use.generations.find(acceptance.id)).existence is Existence.NOTHING:
-                await use.generations.queue.indexes.settle([acceptance.id])
-                await use.generations.queue.indexes.forget(acceptance.owner, [acceptance.id])
-        raise
 
 
 async def _position(use: ApiServices, accepted: Accepted) -> int | None:
@@ -222,21 +151,17 @@ async def _place(use: ApiServices, owner: str, before: str) -> IndexPlace:
 )
 async def show(id: GenerationId, owner: Owner, use: Use) -> Response:
     """A generation as it stands: its text so far, its parts put together, tool calls and JSON parsed."""
+    return await _snapshot(use, id, owner, NO_STORE_HEADERS)
+
+
+async def _snapshot(use: ApiServices, id: str, owner: str, headers: Mapping[str, str]) -> Response:
     record = await use.record(id, owner)
-    said, size = Snapshot(), 0
-    async for page in use.log.pages(id):
-        size += sum(256 + len(entry.data) for entry in page)
-        await aside(size, _apply, said, page)
+    said, size = await said_so_far(use.log, id)
     if said.end is not None and record.ended_ms is None:
         # It ended while we were reading.
         record = await use.record(id, owner)
     shown = await use.generations.shown(record)
-    return Response(await aside(size, _written, record, shown, said), 200, NO_STORE_HEADERS, "application/json")
-
-
-def _apply(said: Snapshot, page: list[Entry]) -> None:
-    for entry in page:
-        said.apply(*entry)
+    return Response(await aside(size, _written, record, shown, said), 200, dict(headers), "application/json")
 
 
 def _written(record: Record, shown: Shown, said: Snapshot) -> bytes:
@@ -254,39 +179,14 @@ def _written(record: Record, shown: Shown, said: Snapshot) -> bytes:
 )
 async def cancel(id: GenerationId, owner: Owner, use: Use, response: Response) -> CancelAnswer:
     """End a generation, and say how it ended. Idempotent; completion may win."""
-    await use.record(id, owner)
-    state = await use.generations.cancel(id)
-    if state is None:
-        raise gone()
-    use.unsynced.remember(Ending("cancel", id, owner))
+    state = await ending.cancel(use, id, owner)
     if state in ("queued", "running"):
-        state = await _end(use, id) or state
-        if state in ("queued", "running"):
-            response.status_code = 202
+        response.status_code = 202
     return CancelAnswer(id=id, state=state)
-
-
-async def _end(use: ApiServices, id: str) -> State | None:
-    """Returns how it ends within `cancel_wait_s`, None where not; by its record, as logs may be long."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + use.cancel_wait_s
-    backoff = Backoff(first=FIRST_LOOK_S, cap=use.cancel_wait_s / 10)
-    while loop.time() < until:
-        await backoff.wait()
-        with suppress(RedisError):  # a Redis that is away is waited for
-            found = await use.generations.find(id)
-            if found.existence is Existence.TOMBSTONE:
-                raise gone()
-            if found.record is not None and found.record.seal is not None:
-                return found.record.state
-    return None
 
 
 @router.delete("/{id}", status_code=204, responses=documented(401, 403, 404, 415, 503))
 async def delete(id: GenerationId, owner: Owner, use: Use) -> Response:
     """Remove a generation's content at once; its viewers are ended and its worker stops. Idempotent."""
-    if refusal(await use.generations.find(id), owner) == "not_found":
-        raise not_found()
-    await use.generations.delete(owner, id)
-    use.unsynced.remember(Ending("delete", id, owner))
+    await ending.delete(use, id, owner)
     return Response(status_code=204, headers=NO_STORE_HEADERS)

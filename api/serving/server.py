@@ -12,6 +12,7 @@ from types import FrameType
 from starlette.types import ASGIApp
 from uvicorn import Config, Server
 
+from api.serving.access_log import WithoutQuery
 from api.serving.certificate import Certificate
 from api.serving.connection_limits import ConnectionLimits
 from api.serving.listeners import DEFAULT_HOST, also_localhost, listen
@@ -83,16 +84,6 @@ async def takes_over(transport: Transport) -> bool:
         raise SettingsError(f"MIDSTREAM_TRANSPORT: {what}; set it to auto, or install another uvicorn")
     logger.warning("%s; viewers cost more", what)
     return False
-
-
-class WithoutQuery(logging.Filter):
-    """Access lines show the path only: a query may hold what its sender takes for private."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple) and len(record.args) == 5:
-            client, method, path, *rest = record.args
-            record.args = (client, method, str(path).partition("?")[0], *rest)
-        return True
 
 
 def server(app: ASGIApp, hub: Hub, settings: Settings, certificate: Certificate | None = None) -> DrainingServer:

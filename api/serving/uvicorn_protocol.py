@@ -20,6 +20,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from api.problems.problem import ProblemError
+from api.request_ids import answer_headers, new_request_id, request_id
+from api.serving.access_log import AccessLog
 from api.serving.certificate import HandshakeLoop
 from api.serving.connection_limits import ConnectionLimits
 from api.serving.framing import RequestFraming
@@ -208,8 +210,14 @@ class UvicornProtocol(HttpToolsProtocol):
             if self.cycle.response_started:
                 self.transport.close()
                 return
-        self.transport.write(refusal(problem, self.server_state.default_headers))
+        self.transport.write(refusal(problem, [*self.server_state.default_headers, *self._named()]))
         self.close(TURN_AWAY_S if problem.status == 503 else REFUSED_BODY_S)
+
+    def _named(self) -> list[tuple[bytes, bytes]]:
+        """Returns the headers with the id of the request that is refused; without a head nobody has given it one."""
+        if not self._requests.headed:
+            return answer_headers("", new_request_id())
+        return answer_headers(self.scope["path"], request_id(self.scope))  # type: ignore[arg-type]
 
     def write(self, data: bytes) -> None:
         """Writes what uvicorn has for the client."""
@@ -270,6 +278,10 @@ class UvicornProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         self._untold = True
         self.cycle.transport = self  # type: ignore[assignment]
+        # On all that uvicorn sends, an answer of its own among it.
+        self.cycle.default_headers = [*self.cycle.default_headers, *self._named()]
+        if self.access_log:
+            self.cycle.access_logger = AccessLog(self.scope)  # type: ignore[assignment,arg-type]
         if self._leaving:
             self.cycle.keep_alive = False
 

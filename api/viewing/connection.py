@@ -6,6 +6,8 @@ Both hold one write at most. What comes after it stays where all viewers share i
 from __future__ import annotations
 
 import asyncio
+from socket import SO_LINGER, SOL_SOCKET
+from struct import pack
 from typing import Protocol
 
 from starlette.types import Receive, Scope, Send
@@ -25,6 +27,13 @@ LAST_CHUNK = b"0\r\n\r\n"
 def least_limit(transport: asyncio.Transport) -> int:
     """Returns the unsent bytes at which a transport is full: any. That of TLS is full at 0 where that is its limit."""
     return 0 if transport.get_extra_info("sslcontext") is None else 1
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """Ends a connection by a reset (RFC 9293, 3.10.7): where its end ends the response, that would look whole."""
+    if (socket := transport.get_extra_info("socket")) is not None:
+        socket.setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", 1, 0))
+    transport.abort()
 
 
 class ConnectionUser(Protocol):
@@ -58,6 +67,9 @@ class Connection(Protocol):
 
     def abort(self) -> None:
         """Ends at once; what is unsent is dropped."""
+
+    def break_off(self) -> None:
+        """Ends so that the client can tell it from the end of the response."""
 
 
 class Home(Protocol):
@@ -121,6 +133,12 @@ class DirectConnection(asyncio.Protocol):
 
     def abort(self) -> None:
         self._transport.abort()
+
+    def break_off(self) -> None:
+        if self.chunked:
+            self._transport.close()  # what is written is sent, and the last chunk is missing
+        else:
+            reset(self._transport)
 
     def shutdown(self) -> None:
         """Ends with the server: the connection is not kept."""
@@ -233,6 +251,11 @@ class AsgiConnection:
         if self._transport is not None:
             self._transport.abort()
         self._wake()
+
+    def break_off(self) -> None:
+        if self._transport is not None:
+            reset(self._transport)
+        self.abort()
 
     def _wake(self) -> None:
         if self._woken is not None and not self._woken.done():

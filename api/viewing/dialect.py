@@ -1,8 +1,8 @@
 """The interface of a wire format. `viewing` does not know which one it is."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from shared.log.entry import RawEntry
 from shared.record import DialectName
@@ -16,9 +16,9 @@ class Subject:
     """What is known of a generation before its log is read: its record, as a dialect needs it."""
 
     id: str
-    created_ms: int
+    created_ms: int = 0
     """When it was accepted, on Redis' clock (ms since the epoch)."""
-    model: str
+    model: str = ""
     """The model's name as the caller wrote it."""
     dialect: DialectName = "native"
     """In which it was asked for."""
@@ -42,7 +42,7 @@ class Framer(Protocol):
     def opening(self) -> Sequence[bytes]:
         """Returns the events that the record alone makes, before the first of the log."""
 
-    def frames(self, entry: RawEntry, /) -> Iterable[bytes]:
+    def frames(self, entry: RawEntry, /) -> Sequence[bytes]:
         """Returns the dialect's events that an entry makes, each with all of its bytes on the wire; none, one or more.
 
         An entry of an unknown type makes none.
@@ -81,3 +81,10 @@ class BaseDialect(Dialect, Protocol):
 
     def entries(self, frames: bytes, /) -> Iterator[RawEntry]:
         """Returns the entries of joined frames."""
+
+
+class Telling(NamedTuple):
+    """In which dialect a log is told, and what that must know of the generation beforehand."""
+
+    dialect: Dialect
+    subject: Subject

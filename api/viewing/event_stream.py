@@ -1,6 +1,7 @@
 """The response that is a stream of a generation's events."""
 
 import asyncio
+from collections.abc import Callable
 
 from redis.exceptions import RedisError
 from starlette.responses import Response
@@ -8,7 +9,9 @@ from starlette.types import Receive, Scope, Send
 
 from api.supervisor import logger, where
 from api.viewing.connection import GIVER_EXTENSION, AsgiConnection, Connection
+from api.viewing.dialect import Telling
 from api.viewing.hub import Hub
+from api.viewing.projection import project
 from api.viewing.replayer import replay
 from api.viewing.resume import ResumePoint, admit
 from api.viewing.sse_frames import STREAM_HEADERS
@@ -21,7 +24,8 @@ class EventStream(Response):
     """Replays a log from the requested start, follows it, and ends after the terminal event.
 
     `admitted` is False where Redis could not be asked: the stream is open already when that is decided, so
-    a refusal just ends it, and the client's reconnect gets the status. `first` is sent before all else.
+    a refusal just ends it, and the client's reconnect gets the status. `first` is sent before all else. `told` is the
+    dialect, the base one where it is None; `closed` is called once when the stream is over (`Viewer.closed`).
     """
 
     def __init__(
@@ -34,6 +38,8 @@ class EventStream(Response):
         admitted: bool = True,
         first: bytes = b"",
         headers: dict[str, str] | None = None,
+        told: Telling | None = None,
+        closed: Callable[[bool], None] | None = None,
     ) -> None:
         self.status_code = 200
         self.background = None
@@ -43,6 +49,7 @@ class EventStream(Response):
         self.raw_headers += STREAM_HEADERS
         self._hub, self._id, self._owner = hub, generation_id, owner
         self._start, self._admitted, self._first = start, admitted, first
+        self._told, self._closed = told, closed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one viewer; where its connection can be had, this returns and the viewer goes on without a task."""
@@ -67,7 +74,9 @@ class EventStream(Response):
                 viewer.leave()
 
     def _viewer(self, connection: Connection) -> Viewer:
-        viewer = Viewer(connection, self._hub, self._first)
+        dialect = self._hub.dialect if self._told is None else self._told.dialect
+        viewer = Viewer(connection, self._hub, dialect, self._first)
+        viewer.closed = self._closed
         self._hub.join(viewer)
         return viewer
 
@@ -80,7 +89,11 @@ class EventStream(Response):
     def _begin(self, viewer: Viewer, start: ResumePoint) -> None:
         if start.reset is not None:
             viewer.say_reset(start.reset)
-        if start.sealed and not self._hub.watches(self._id):
+        if self._told is not None and start.long and not self._hub.watches(self._id):
+            self._hub.run(project(self._hub.log, self._id, self._told, viewer, start))
+        elif self._told is not None:
+            viewer.follow(self._hub.acquire(self._id, *self._told), start)
+        elif start.sealed and not self._hub.watches(self._id):
             self._hub.run(replay(self._hub.pages, self._id, viewer, start))
         else:
             viewer.follow(self._hub.acquire(self._id), start)

@@ -1,27 +1,24 @@
-"""The frames of a log in few large pieces of memory: each on its own would cost a third more than its bytes."""
+"""The frames of a track in few large pieces of memory: each on its own would cost a third more than its bytes."""
 
 from array import array
 from bisect import bisect_right
 from itertools import accumulate
 
 from api.viewing import sse_frames
-from api.viewing.dialect import Framer
-from shared.log.entry import RawEntry
 
 BLOCK_BYTES = 16_384
 """Bytes of frames that are joined to a block; what is newer stays as it came."""
 
 
 class Frames:
-    """The frames of a log's events: they grow at the end, and are read from any event on.
+    """The events of one dialect on the wire: they grow at the end, and are read from any event on.
 
-    A position is a number of events, whatever number of frames each has.
+    A position is a number of the dialect's events.
     """
 
-    __slots__ = ("_blocks", "_ends", "_framer", "_recent", "_size", "_starts", "count")
+    __slots__ = ("_blocks", "_ends", "_recent", "_size", "_starts", "count")
 
-    def __init__(self, framer: Framer) -> None:
-        self._framer = framer
+    def __init__(self) -> None:
         self.clear()
 
     def clear(self) -> None:
@@ -43,9 +40,8 @@ class Frames:
         """Returns the bytes of all of them."""
         return sum(map(len, self._blocks)) + self._size
 
-    def add(self, entry: RawEntry) -> None:
-        """Adds the frame of the next event."""
-        frame = self._framer.frame(entry)
+    def add(self, frame: bytes) -> None:
+        """Adds the next event."""
         if len(frame) > sse_frames.MAX_SLICE_BYTES and self._recent:
             self._close_block()  # a long frame has a block to itself, from which it is read without a copy
         self._recent.append(frame)

@@ -1,4 +1,4 @@
-"""The hub: one tail for each watched generation, one subscriber connection and one clock for all viewers."""
+"""The hub: one follower for each watched log, one subscriber connection and one clock for all viewers."""
 
 import asyncio
 import contextlib
@@ -6,25 +6,29 @@ from collections.abc import AsyncIterator, Coroutine
 
 from api.supervisor import logger, supervised
 from api.viewing.broadcast import VIEWERS_PER_ROUND
-from api.viewing.dialect import Dialect
+from api.viewing.dialect import BaseDialect, Dialect, Subject, Telling
 from api.viewing.log_follower import LogFollower
+from api.viewing.projection import is_long, last_epoch
 from api.viewing.replay_pages import ReplayPages
 from api.viewing.tail import Tail
+from api.viewing.tail_waiter import TailWaiter
 from api.viewing.viewer import Viewer
+from api.viewing.watched_log import WatchedLog
 from shared.config.settings import Settings
 from shared.generations.generations import Generations
 from shared.log.guarded_log import Log
+from shared.record import Record
 from shared.storage.keys import GenerationKeys
 from shared.storage.subscriber import Subscriber
 
 MAX_UNWATCHED_BYTES = 32_000_000
-"""Most bytes of the frames of tails without a watcher, as they were when the last one left."""
+"""Most bytes of the frames of logs without a watcher, as they were when the last one left."""
 
 
 class Hub:
-    """Lends out tails; a tail lives as long as somebody watches it, and a little longer."""
+    """Lends out tails; they live as long as somebody watches their log, and a little longer."""
 
-    def __init__(self, log: Log, generations: Generations, settings: Settings, dialect: Dialect) -> None:
+    def __init__(self, log: Log, generations: Generations, settings: Settings, dialect: BaseDialect) -> None:
         self.log = log
         self.generations = generations
         self.settings = settings
@@ -39,19 +43,19 @@ class Hub:
         self.leaving = False
         """Whether the process was told to end: `/livez` says so, and soon `drain` follows."""
         self._subscriber = Subscriber(log.redis, timeout=settings.redis_timeout)
-        self._tails: dict[str, Tail] = {}
-        self._watchers: dict[Tail, int] = {}
-        # Tails that nobody watches, in the order in which they were left: when each ends, and its bytes.
-        self._unwatched: dict[Tail, tuple[asyncio.TimerHandle, int]] = {}
+        self._logs: dict[str, WatchedLog] = {}
+        # Whose log each tail is: by its id there may be a newer one.
+        self._log_of: dict[Tail, WatchedLog] = {}
+        # Logs that nobody watches, in the order in which they were left: when each ends, and its bytes.
+        self._unwatched: dict[WatchedLog, tuple[asyncio.TimerHandle, int]] = {}
         self._unwatched_bytes = 0
-        self._runs: dict[Tail, tuple[LogFollower, asyncio.Task[None]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
 
     @property
     def tails(self) -> int:
         """Returns how many generations are being watched."""
-        return len(self._watchers)
+        return len(set(self._log_of.values()) - self._unwatched.keys())
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -60,61 +64,87 @@ class Hub:
             yield
         for task in self._tasks:
             task.cancel()
-        for tail in list(self._unwatched):
-            self._close(tail)
+        for log in list(self._unwatched):
+            self._close(log)
 
     def watches(self, generation_id: str) -> bool:
         """Says whether somebody watches this generation."""
-        return self._tails.get(generation_id) in self._watchers
+        log = self._logs.get(generation_id)
+        return log is not None and log not in self._unwatched
 
-    def acquire(self, generation_id: str) -> Tail:
-        """Returns the generation's tail; to be released."""
-        tail = self._tails.get(generation_id)
-        unwatched = tail in self._unwatched
+    def acquire(self, generation_id: str, dialect: Dialect | None = None, subject: Subject | None = None) -> Tail:
+        """Returns the generation's tail in a dialect, the base one where none is given; to be released."""
+        log = self._logs.get(generation_id)
+        unwatched = log in self._unwatched
         # Where nobody watched, a Redis that came back older may have lost the end that we have seen.
-        if tail is None or tail.known.gone or (unwatched and tail.known.ended):
-            tail = self._open(generation_id)
+        if log is None or log.follower.known.gone or (unwatched and log.follower.known.ended):
+            log = self._open(generation_id)
         elif unwatched:
-            self._return(tail)
-        self._watchers[tail] = self._watchers.get(tail, 0) + 1
+            self._return(log)
+        log.watchers += 1
+        tail = log.tail if dialect is None or subject is None else log.in_dialect(dialect, subject)
+        self._log_of[tail] = log
         return tail
 
+    async def epoch(self, told: Telling, record: Record) -> int:
+        """Returns the epoch that stands now. Raises redis.exceptions.RedisError or, after a while, TimeoutError."""
+        if record.attempts <= 1:
+            return 1
+        if is_long(record) and not self.watches(record.id):
+            return await last_epoch(self.log, record.id, told, record.page)
+        tail = self.acquire(record.id, *told)
+        try:
+            async with asyncio.timeout(self.settings.redis_timeout * 2):
+                await TailWaiter(tail).until(lambda: tail.loaded or tail.failed or tail.known.gone)
+            return tail.epoch
+        finally:
+            self.release(tail)
+
+    async def ended(self, generation_id: str) -> bool:
+        """Waits until a generation has its end, or is gone; returns False where this node goes away before that."""
+        tail = self.acquire(generation_id)
+        try:
+            await TailWaiter(tail).until(lambda: self._draining or (tail.known.loaded and tail.known.ended))
+            return tail.known.ended
+        finally:
+            self.release(tail)
+
     def release(self, tail: Tail) -> None:
-        """Counts one watcher less; without any the tail lingers, or ends."""
-        self._watchers[tail] -= 1
-        if self._watchers[tail]:
+        """Counts one watcher less; without any the log lingers, or ends."""
+        log = self._log_of[tail]
+        log.watchers -= 1
+        if log.watchers:
             return
-        del self._watchers[tail]
-        end = asyncio.get_running_loop().call_later(self.linger_s, self._close, tail)
-        self._unwatched[tail] = (end, tail.frames.size)
-        self._unwatched_bytes += tail.frames.size
-        if tail.known.ended or self._draining:
-            self._close(tail)
+        size = log.size
+        end = asyncio.get_running_loop().call_later(self.linger_s, self._close, log)
+        self._unwatched[log] = (end, size)
+        self._unwatched_bytes += size
+        if log.follower.known.ended or self._draining:
+            self._close(log)
         while self._unwatched_bytes > MAX_UNWATCHED_BYTES:
             self._close(next(iter(self._unwatched)))
 
-    def _return(self, tail: Tail) -> None:
-        """Removes a tail from those that nobody watches."""
-        end, size = self._unwatched.pop(tail)
+    def _return(self, log: WatchedLog) -> None:
+        """Removes a log from those that nobody watches."""
+        end, size = self._unwatched.pop(log)
         self._unwatched_bytes -= size
         end.cancel()
 
-    def _open(self, generation_id: str) -> Tail:
+    def _open(self, generation_id: str) -> WatchedLog:
         follower = LogFollower(generation_id, self.log, self.generations, check=self.settings.heartbeat)
-        tail = Tail(generation_id, follower.known, self.dialect, window=self.settings.flush_window)
-        self._tails[generation_id] = tail
-        self._runs[tail] = follower, asyncio.create_task(follower.run())
+        log = WatchedLog(generation_id, follower, self.dialect, window=self.settings.flush_window)
+        self._logs[generation_id] = log
         self._subscriber.subscribe(GenerationKeys(generation_id).channel, follower)
-        return tail
+        return log
 
-    def _close(self, tail: Tail) -> None:
-        self._return(tail)
-        follower, run = self._runs.pop(tail)
-        run.cancel()
-        tail.known.forget_listeners()
-        self._subscriber.unsubscribe(GenerationKeys(tail.generation_id).channel, follower)
-        if self._tails.get(tail.generation_id) is tail:
-            del self._tails[tail.generation_id]
+    def _close(self, log: WatchedLog) -> None:
+        self._return(log)
+        log.close()
+        for tail in log.tails.values():
+            self._log_of.pop(tail, None)
+        self._subscriber.unsubscribe(GenerationKeys(log.generation_id).channel, log.follower)
+        if self._logs.get(log.generation_id) is log:
+            del self._logs[log.generation_id]
 
     def join(self, viewer: Viewer) -> None:
         """Adds a viewer, which from now on gets heartbeats, the stall limit and the drain."""
@@ -137,6 +167,8 @@ class Hub:
         if self.viewers:
             logger.info("sending %d viewers elsewhere", len(self.viewers))
         self._draining = True
+        for tail in list(self._log_of):
+            tail.changed()  # for who waits for an end
         for viewer in list(self.viewers):
             viewer.drain()
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from weakref import WeakValueDictionary
 
 from api.viewing import sse_frames
-from api.viewing.dialect import Framer
+from api.viewing.dialect import Dialect, Subject
 from shared.log.entry import RawEntry, read_id
 from shared.log.events import ORIGIN, TERMINAL_TYPES, EventId
 from shared.log.guarded_log import LOG_PAGE, Log
@@ -16,11 +16,12 @@ MAX_PAGE_BYTES = 32_000_000
 
 
 class ReplayPage:
-    """Consecutive events of one log, as frames."""
+    """Consecutive events of one log, as frames of the base dialect, which has one for each."""
 
-    def __init__(self, entries: Sequence[RawEntry], framer: Framer) -> None:
+    def __init__(self, entries: Sequence[RawEntry], dialect: Dialect) -> None:
         self._ids = [event_id for event_id, _ in entries]
-        self._frames = [framer.frame(entry) for entry in entries]
+        framer = dialect.framer(Subject(""))
+        self._frames = [b"".join(framer.frames(entry)) for entry in entries]
         self._pieces: dict[bool, list[sse_frames.Piece]] = {}
         self.size = sum(map(len, self._frames))
         self.last = read_id(self._ids[-1]) if entries else None
@@ -46,8 +47,8 @@ class ReplayPages:
     As ids are dense, page n of an attempt begins with its event n * `count`, the events of a page (`Record.page`).
     """
 
-    def __init__(self, log: Log, framer: Framer) -> None:
-        self._log, self._framer = log, framer
+    def __init__(self, log: Log, dialect: Dialect) -> None:
+        self._log, self._dialect = log, dialect
         self.kept_s = 1.0
         """Seconds for which a page is kept for others: what is deleted is gone soon."""
         self._reading: dict[tuple[str, EventId], asyncio.Task[ReplayPage]] = {}
@@ -64,7 +65,7 @@ class ReplayPages:
         page = await asyncio.shield(self.expect(generation_id, cursor, count))
         if page.last is not None and page.last <= cursor:
             # The log was trimmed, or it has a hole; then what follows is found without pages.
-            page = ReplayPage(await self._log.read_raw(generation_id, cursor, count=count), self._framer)
+            page = ReplayPage(await self._log.read_raw(generation_id, cursor, count=count), self._dialect)
         return page
 
     def expect(self, generation_id: str, cursor: EventId, count: int = LOG_PAGE) -> asyncio.Task[ReplayPage]:
@@ -82,7 +83,7 @@ class ReplayPages:
         try:
             page = self._in_use.get((generation_id, first))
             if page is None:
-                page = ReplayPage(await self._log.read_raw(generation_id, first.before, count=count), self._framer)
+                page = ReplayPage(await self._log.read_raw(generation_id, first.before, count=count), self._dialect)
                 self._in_use[generation_id, first] = page
             kept = self.kept_s if self._size + page.size <= MAX_PAGE_BYTES else 0.0
         finally:

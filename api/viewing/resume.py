@@ -17,14 +17,18 @@ Refusal = Literal["not_found", "gone", "unreadable", "over"]
 class ResumePoint:
     """Where a viewer begins: after `cursor`; where it starts over, `reset` is the reason, which it is sent first.
 
+    In a dialect without the log's ids it begins after `number` events of it, counted in `epoch` (`dialect.Framer`).
     `sealed` is whether the log had its end already when this was decided; `page` how many of its events are then read
-    at a time.
+    at a time; `long` whether it is better not held in memory whole.
     """
 
     cursor: EventId = ORIGIN
     reset: ResetReason | None = None
     sealed: bool = False
     page: int = LOG_PAGE
+    number: int | None = None
+    epoch: int = 1
+    long: bool = False
 
 
 def asked_cursor(request: Request) -> str:

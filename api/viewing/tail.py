@@ -1,40 +1,112 @@
 """A tail: one log in one dialect, framed once for all its viewers."""
 
+from __future__ import annotations
+
+import asyncio
+
+from api.supervisor import logger, where
 from api.viewing.broadcast import Broadcast
-from api.viewing.dialect import Dialect
+from api.viewing.dialect import BaseDialect, Dialect, Subject
 from api.viewing.frames import Frames
 from api.viewing.known_log import KnownLog
+from api.viewing.resume import ResumePoint
 from shared.log.entry import RawEntry
 
 
 class Tail:
     """Listens to a log's KnownLog, holds the frames of its events, and broadcasts them.
 
-    One log may have several tails, each in another dialect. `window` is the least seconds from one round of the
-    broadcast to the next.
+    A position is a number of the dialect's events; `epoch` is the framer's, to which all frames belong. `window` is the
+    least seconds from one round of the broadcast to the next.
     """
 
-    __slots__ = ("_dialect", "broadcast", "frames", "generation_id", "known", "line")
+    __slots__ = ("_framer", "_opening", "_subject", "broadcast", "dialect", "epoch", "failed", "fed", "frames", "known",
+        "line", "resets")  # fmt: skip
 
-    def __init__(self, generation_id: str, known: KnownLog, dialect: Dialect, *, window: float = 0.0) -> None:
-        self.generation_id = generation_id
+    def __init__(self, subject: Subject, known: KnownLog, dialect: Dialect, *, window: float = 0.0) -> None:
         self.known = known
-        self.frames = Frames(dialect)
+        self.dialect = dialect
+        self.frames = Frames()
         self.broadcast = Broadcast(known, self.frames, window)
         self.line: bytes | None = None
         """Frame with the place in line, while the log is empty."""
-        self._dialect = dialect
-        known.listen(self)
+        self.fed = False
+        """Whether it has had all that the log's follower knows."""
+        self.failed = False
+        """Whether an event could not be framed: nothing after it is sent."""
+        self.resets = 0
+        """How often the log has turned out to be another than it was."""
+        self._subject = subject
+        self._begin()
+
+    def _begin(self) -> None:
+        self._framer = self.dialect.framer(self._subject)
+        self.epoch = self._framer.epoch
+        self.frames.clear()
+        opening = self._framer.opening()
+        self._opening = len(opening)
+        for frame in opening:
+            self.frames.add(frame)
+
+    def listen(self) -> None:
+        """Takes what the log's follower learns from now on: nothing that it knows is missing here."""
+        self.fed = True
+        self.known.listen(self)
+
+    async def feed(self, base: Tail, dialect: BaseDialect) -> None:
+        """Makes the frames of what the base has had, in short steps, and listens from then on."""
+        resets, position = -1, 0
+        while resets != base.resets or position < base.frames.count:
+            if resets != base.resets:
+                resets, position = base.resets, 0
+                self._begin()
+                continue
+            piece, position = base.frames.read(position)
+            for entry in dialect.entries(piece):
+                self.add(entry)
+            await asyncio.sleep(0)
+        self.listen()
+        self.changed()
+
+    @property
+    def generation_id(self) -> str:
+        """Returns the id of the generation whose log this is."""
+        return self._subject.id
+
+    @property
+    def loaded(self) -> bool:
+        """Says whether it has had all of the log, up to its end at some time."""
+        return self.fed and self.known.loaded
+
+    def position(self, start: ResumePoint) -> int | None:
+        """Returns how many events a viewer that begins there has had; None where this has no such place."""
+        if start.number is None:
+            return self.known.position(start.cursor)
+        return start.number if start.number == 0 or start.epoch == self.epoch else None
 
     def add(self, entry: RawEntry) -> None:
-        self.frames.add(entry)
+        try:
+            made = self._framer.frames(entry)
+        except Exception as error:
+            # The log has other tails, whose viewers go on.
+            logger.error("an event of %s has no frame in %s: %s", self.generation_id, self.dialect.name, where(error))
+            self.failed = True
+            return
+        if self._framer.epoch != self.epoch:
+            self.epoch = self._framer.epoch
+            self.frames.clear()
+            self.broadcast.reset(0)
+        for frame in made:
+            self.frames.add(frame)
 
     def changed(self) -> None:
         self.broadcast.wake()
 
     def reset(self, same: int) -> None:
-        self.frames.clear()
-        self.broadcast.reset(same)
+        self.resets += 1
+        self._begin()
+        # Where an event of the log is not one of the dialect's, only what the record alone made is sure to be the same.
+        self.broadcast.reset(self._opening or same)
 
     def queued(self, position: int | None) -> None:
-        self.line = self._dialect.queued(self.generation_id, position)
+        self.line = self.dialect.queued(self._subject.id, position) or None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from api.supervisor import logger
@@ -20,7 +20,6 @@ class Host(Protocol):
     """The owner of viewers (the hub), as a viewer calls it."""
 
     settings: Settings
-    dialect: Dialect
     catch_up_s: float
     """Seconds a cursor may be ahead of a growing log: an older Redis soon has the rest again."""
 
@@ -36,26 +35,29 @@ class Viewer:
     """
 
     __slots__ = (
-        "_catch_up", "_connection", "_current", "_cursor", "_done", "_due", "_host", "_loop", "_progress_at",
-        "_queued", "_room", "_sent", "_tail", "_written", "_written_at", "draining", "over", "position", "rewound",
+        "_catch_up", "_connection", "_current", "_dialect", "_done", "_due", "_host", "_loop", "_progress_at",
+        "_queued", "_room", "_sent", "_start", "_tail", "_written", "_written_at", "closed", "draining", "over",
+        "position", "rewound",
     )  # fmt: skip
 
-    def __init__(self, connection: Connection, host: Host, first: bytes) -> None:
+    def __init__(self, connection: Connection, host: Host, dialect: Dialect, first: bytes = b"") -> None:
         self.position: int | None = None
         self.rewound = False
         """Whether a `reset` is due before the next frame."""
         self.draining = False
         self.over = False
         """Whether its client is gone, or has had everything."""
-        self._connection, self._host = connection, host
-        self._due = host.dialect.opening() + first
+        self.closed: Callable[[bool], None] | None = None
+        """Is called once when it is over, with whether its client was sent all there is."""
+        self._connection, self._host, self._dialect = connection, host, dialect
+        self._due = dialect.opening() + first
         self._queued = first
         """The last `queued` frame it was sent."""
         self._done = False
         self._current = False
         """Whether it has had all of its tail, and nothing else is due."""
         self._tail: Tail | None = None
-        self._cursor = ResumePoint().cursor
+        self._start = ResumePoint()
         self._catch_up: asyncio.TimerHandle | None = None
         self._room: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
@@ -80,7 +82,7 @@ class Viewer:
 
     def say_reset(self, reason: ResetReason) -> None:
         """Sends the `reset` which says that what follows starts from the beginning of the log."""
-        self.say(self._host.dialect.reset(reason))
+        self.say(self._dialect.reset(reason))
 
     def write(self, wire: sse_frames.Piece) -> None:
         """Writes a piece to the connection, which must not be full; bytes are a chunk where it takes those."""
@@ -95,7 +97,7 @@ class Viewer:
 
     def follow(self, tail: Tail, start: ResumePoint) -> None:
         """Follows the tail: what it has after the cursor, then whatever comes, until the end."""
-        self._tail, self._cursor = tail, start.cursor
+        self._tail, self._start = tail, start
         tail.broadcast.followers.add(self)
         self.advance()
 
@@ -120,11 +122,15 @@ class Viewer:
                 due, self._due = self._due, b""
                 self._write_own(due)
             elif self.draining:
-                self.draining, self._done = False, True
-                self._write_own(self._host.dialect.drain)
+                self.draining = False
+                if drain := self._dialect.drain:
+                    self._done = True
+                    self._write_own(drain)
+                else:
+                    self.break_off()
             elif self._done:
                 self._connection.end()
-                self._close()
+                self._close(whole=True)
             elif self._tail is None or not self._step(self._tail):
                 return
 
@@ -157,19 +163,27 @@ class Viewer:
     def _step(self, tail: Tail) -> bool:
         """Does the next step of following the tail; returns False where there is nothing to do."""
         known = tail.known
-        if known.gone:
-            self._done = True
-        elif not known.loaded or (self.position is None and not self._locate(tail)):
+        if known.gone or tail.failed:
+            if self._dialect.drain:
+                self._done = True
+            else:
+                self.break_off()  # a clean end would look like the answer's
+        elif not tail.loaded or (self.position is None and not self._locate(tail)):
             return False
         elif self.rewound:
             self.rewound = False
-            self._write_own(self._host.dialect.reset("trimmed" if known.trimmed else "unknown_cursor"))
+            if reset := self._dialect.reset("trimmed" if known.trimmed else "unknown_cursor"):
+                self._write_own(reset)
+            else:
+                self.break_off()
         elif (position := self.position or 0) < tail.frames.count:
             # The position moves before the write: that may come back here.
             piece, self.position = tail.broadcast.piece(position, self._connection.chunked)
             self.write(piece)
         elif known.state is not None:
             self._done = True
+            if ending := self._dialect.ending:
+                self._write_own(ending)
         elif not tail.frames.count and tail.line is not None and tail.line != self._queued:
             self._queued = tail.line
             self._write_own(tail.line)
@@ -181,11 +195,12 @@ class Viewer:
     def _locate(self, tail: Tail) -> bool:
         """Finds the cursor's place in the frames; returns False where its event may still come."""
         known = tail.known
-        self.position = known.position(self._cursor)
+        start = self._start
+        self.position = tail.position(start)
         if self.position is not None:
-            self.rewound = self._cursor == ORIGIN and known.trimmed
+            self.rewound = start.number is None and start.cursor == ORIGIN and known.trimmed
             return True
-        if self._cursor > known.last and known.state is None:
+        if start.number is None and start.cursor > known.last and known.state is None:
             if self._catch_up is None:
                 self._catch_up = self._loop.call_later(self._host.catch_up_s, self._begin_again)
             return False
@@ -221,11 +236,16 @@ class Viewer:
             self.cut()
             return
         if now - self._written_at >= self._host.settings.heartbeat and not self._connection.full:
-            self._write_own(self._host.dialect.heartbeat)
+            self._write_own(self._dialect.heartbeat)
 
     def cut(self) -> None:
         """Ends the connection at once; what is unsent is dropped, and the client resumes."""
         self._connection.abort()
+        self._close()
+
+    def break_off(self) -> None:
+        """Ends the connection so that its client knows: this was not the end."""
+        self._connection.break_off()
         self._close()
 
     def leave(self) -> None:
@@ -260,10 +280,12 @@ class Viewer:
     def _write_own(self, body: bytes) -> None:
         self.write(sse_frames.chunk(body) if self._connection.chunked else body)
 
-    def _close(self) -> None:
+    def _close(self, *, whole: bool = False) -> None:
         if self.over:
             return
         self.over = True
+        if self.closed is not None:
+            self.closed(whole)
         self._current = False
         if self._catch_up is not None:
             self._catch_up.cancel()

@@ -63,7 +63,7 @@ PROTOCOLS: Mapping[Protocol, ProtocolFacts] = {
         key_header="authorization",
         simulator="simulator-responses",
         simulator_path="/v1",
-        no_fields=("stop", "seed", "frequency_penalty", "presence_penalty", "reasoning_budget"),
+        no_fields=("stop", "seed", "frequency_penalty", "presence_penalty", "top_k", "logit_bias"),
     ),
     "anthropic": ProtocolFacts(
         vendor="anthropic",
@@ -76,7 +76,15 @@ PROTOCOLS: Mapping[Protocol, ProtocolFacts] = {
         prefills=("none", "assistant"),
         vendor_prefill="assistant",
         simulator_prefill="assistant",
-        no_fields=("seed", "frequency_penalty", "presence_penalty"),
+        no_fields=(
+            "seed",
+            "frequency_penalty",
+            "presence_penalty",
+            "logprobs",
+            "top_logprobs",
+            "logit_bias",
+            "verbosity",
+        ),
     ),
     "gemini": ProtocolFacts(
         vendor="gemini",
@@ -86,5 +94,6 @@ PROTOCOLS: Mapping[Protocol, ProtocolFacts] = {
         key_header="x-goog-api-key",
         simulator="simulator-gemini",
         first_model="gemini-2.5-flash",
+        no_fields=("logit_bias", "verbosity"),
     ),
 }

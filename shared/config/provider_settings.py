@@ -77,6 +77,11 @@ class ProviderSettings(CheckedModel):
         "(the field's newer name: vLLM, Cerebras) and `litellm` also an earlier answer's reasoning, `openrouter` that "
         "and a budget, in fields of their own, `thinking` as a list in the content (Mistral). Defaults to `effort`.",
     )
+    cache_control: bool | None = Field(
+        default=None,
+        description="Chat only: whether it takes `cache_control`, which is else left out. Defaults to true where "
+        "`reasoning` is `openrouter` or `litellm`, false elsewhere.",
+    )
 
     background: bool = Field(
         default=True,

@@ -47,6 +47,10 @@ class PriceSettings(CheckedModel):
     cache_write: Price | None = Field(
         default=None, description="USD for a million tokens written to a cache. Defaults to `input`."
     )
+    cache_write_1h: Price | None = Field(
+        default=None,
+        description="USD for a million tokens written to Anthropic's cache of an hour. Defaults to twice `input`.",
+    )
 
 
 class Settings(CheckedModel, BaseSettings):
@@ -94,8 +98,8 @@ class Settings(CheckedModel, BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535, description="TCP port of the API. Defaults to 8000.")
     api_keys: SecretStr = Field(
         default=SecretStr(""),
-        description="Comma-separated `owner:key` pairs; a caller sends the key as `Authorization: Bearer`. "
-        "Defaults to none: every caller is the owner `local`.",
+        description="Comma-separated `owner:key` pairs; a caller sends the key as `Authorization: Bearer` or "
+        "`x-api-key`. Defaults to none: every caller is the owner `local`.",
     )
     allowed_hosts: str = Field(
         default="",
@@ -315,8 +319,22 @@ class Settings(CheckedModel, BaseSettings):
     )
     default_model: str | None = Field(
         default=None,
-        description="Model or alias that the chat page and `midstream chat` use. Defaults to none: the first alias, "
-        "else the usual model of the first provider with a key, else the simulator's.",
+        description="Model or alias that the chat page and `midstream chat` use, and requests that name none. Defaults "
+        "to none: the first alias, else the usual model of the first provider with a key, else the simulator's.",
+    )
+    chat_provider: str | None = Field(
+        default=None,
+        description="Provider that gets a model's bare name, such as `gpt-5`, from clients of Chat Completions. "
+        "Defaults to the only one that speaks OpenAI Chat; the simulator's counts where there is no other, and no "
+        "provider has a key.",
+    )
+    responses_provider: str | None = Field(
+        default=None,
+        description="The same for clients of Responses. Defaults to the only one that speaks these, likewise.",
+    )
+    messages_provider: str | None = Field(
+        default=None,
+        description="The same for clients of Messages. Defaults to the only one that speaks these, likewise.",
     )
     simulator_url: str | None = Field(
         default=None,
@@ -379,16 +397,19 @@ class Settings(CheckedModel, BaseSettings):
     @model_validator(mode="after")
     def _names_resolve(self) -> Self:
         known = self.endpoints()
+        remedy = f"known are {', '.join(known)}" if known else "none is known; set a provider's key"
         named: dict[tuple[str, ...], str] = {("models", alias): target for alias, target in self.models.items()}
         if self.default_model is not None and self.default_model not in self.models:
             named["default_model",] = self.default_model
         for place, target in named.items():
             provider, slash, model = target.partition("/")
             if provider not in known or not slash:
-                remedy = f"known are {', '.join(known)}" if known else "none is known; set a provider's key"
                 raise misplaced(place, f"{target!a} names no provider; {remedy}")
             if value_checks.of_name(model):
                 raise misplaced(place, f"{target!a} names no model; write {provider}/MODEL")
+        for place in (("chat_provider",), ("responses_provider",), ("messages_provider",)):
+            if (chosen := getattr(self, place[0])) is not None and chosen not in known:
+                raise misplaced(place, f"{chosen!a} names no provider; {remedy}")
         # A file of prices may serve also where the key of one of the providers that we know is not set.
         priced = [*known, *(name for name in BUILT_IN if name not in known)]
         for name in self.prices:

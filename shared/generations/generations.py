@@ -21,7 +21,7 @@ from shared.log.events import Cancelled, encode
 from shared.log.guarded_log import Log
 from shared.queue.indexes import Announced, IndexPlace
 from shared.queue.queue import Queue
-from shared.record import RECORD_FIELDS, Acceptance, Record, Shown, State, read_record, shown_of
+from shared.record import RECORD_FIELDS, Acceptance, Asked, Record, Shown, State, read_record, shown_of
 from shared.storage.clock import read_server
 from shared.storage.keys import SECRET_KEY, GenerationKeys
 from shared.storage.lua_script import LuaScript
@@ -74,6 +74,8 @@ class Found:
     """Redis' clock (ms) at the time of the look."""
     request: bytes = b""
     """The request's JSON, where it was asked for."""
+    asked: bytes = b""
+    """JSON of its Asked, where the request was asked for; empty for one of the native dialect."""
 
 
 class Generations:
@@ -97,11 +99,14 @@ class Generations:
             digest = secrets.token_bytes(20)
         else:
             message = f"{len(owner)}:{owner}{idempotency_key}".encode()
-            digest = hmac.digest(await self._hmac_secret(), message, hashlib.sha256)[:20]
+            digest = hmac.digest(await self.secret(), message, hashlib.sha256)[:20]
         return "gen_" + b32encode(digest).decode().lower()
 
-    async def _hmac_secret(self) -> bytes:
-        # Made once by whichever API comes first. If Redis loses it, it has lost the generations too.
+    async def secret(self) -> bytes:
+        """Returns the key of all HMACs.
+
+        Made once by whichever API comes first. If Redis loses it, it has lost the generations too.
+        """
         if self._secret is None:
             await self.redis.set(SECRET_KEY, secrets.token_hex(32), nx=True)
             self._secret = await self.redis.get(SECRET_KEY)
@@ -165,6 +170,8 @@ class Generations:
             "request": acceptance.request, "on_interrupt": acceptance.on_interrupt, "tombstone_ttl": tombstone_ms,
             "max_attempts": self.settings.max_attempts,
         }  # fmt: skip
+        if acceptance.asked:
+            fields["asked"] = acceptance.asked
         raw = await self._create(
             self.redis,
             [keys.record, keys.tombstone],
@@ -185,7 +192,7 @@ class Generations:
         """Returns what is under an id, without comparing the owner. With `request` it reads the request too."""
         keys = GenerationKeys(generation_id)
         async with self.redis.pipeline(transaction=False) as pipe:
-            pipe.hmget(keys.record, [*RECORD_FIELDS, "request"] if request else RECORD_FIELDS)
+            pipe.hmget(keys.record, [*RECORD_FIELDS, "request", "asked"] if request else RECORD_FIELDS)
             pipe.get(keys.tombstone)
             pipe.time()
             values, tombstone, clock = await pipe.execute()
@@ -197,8 +204,8 @@ class Generations:
             owner = (values[RECORD_FIELDS.index("owner")] or b"").decode(errors="replace")
             return Found(Existence.UNREADABLE, owner, now_ms=now_ms)
         if record is not None:
-            body = (values[-1] or b"") if request else b""
-            return Found(Existence.RECORD, record.owner, record, now_ms=now_ms, request=body)
+            body, asked = (value or b"" for value in values[-2:]) if request else (b"", b"")
+            return Found(Existence.RECORD, record.owner, record, now_ms=now_ms, request=body, asked=asked)
         if tombstone is not None:
             owner, _, created = tombstone.decode(errors="replace").partition("\n")
             created_ms = int(created) if created.isascii() and created.isdecimal() else None
@@ -209,6 +216,12 @@ class Generations:
         """Returns a request's JSON; empty where there is no record (any more)."""
         read: Any = self.redis.hget  # typed for a client that does not await too
         return await read(GenerationKeys(generation_id).record, "request") or b""
+
+    async def asked(self, generation_id: str) -> Asked:
+        """Returns how a generation was asked for; that of the native dialect where the record does not say."""
+        read: Any = self.redis.hget  # typed for a client that does not await too
+        stored = await read(GenerationKeys(generation_id).record, "asked")
+        return msgspec.json.decode(stored, type=Asked) if stored else Asked()
 
     async def shown(self, record: Record) -> Shown:
         """Returns what a snapshot shows of the request; reads that only where an older version has accepted it."""

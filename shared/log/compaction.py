@@ -7,6 +7,7 @@ the next delta, and leaves out those up to the cursor: ids, order and bytes of t
 import zlib
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
+from typing import Any
 
 from msgspec import UNSET, Struct, json
 
@@ -39,8 +40,14 @@ class _Deltas(Struct, array_like=True):
     """`sequence_number`s, where any has one."""
 
 
+class _WeighedDeltas(_Deltas):
+    """Deltas of which at least one has logprobs. As the last of all, their field is left out where none has."""
+
+    logprobs: list[list[Any] | None] = []
+
+
 _encoder = json.Encoder()
-_decoder = json.Decoder(_Deltas)
+_decoder = json.Decoder(_WeighedDeltas)
 
 
 def pack(entries: Iterable[Entry]) -> list[Entry]:
@@ -80,6 +87,8 @@ def unpack(entry: Entry) -> Iterator[Entry]:
         delta = Delta(part=deltas.part, kind=deltas.kind, delta=deltas.text[at : at + length], t=time)
         if deltas.numbers and (number := deltas.numbers[index]) is not None:
             delta.sequence_number = number
+        if deltas.logprobs and (logprobs := deltas.logprobs[index]) is not None:
+            delta.logprobs = logprobs
         at += length
         yield Entry(EventId(token, seq + index + 1), Delta.type, encode(delta))
 
@@ -127,14 +136,17 @@ def _joined(run: list[tuple[Entry, Delta]]) -> list[Entry]:
     deltas = [delta for _, delta in run]
     times = [deltas[0].t, *(after.t - before.t for before, after in pairwise(deltas))]
     numbers = [None if delta.sequence_number is UNSET else delta.sequence_number for delta in deltas]
-    content = _Deltas(
-        part=deltas[0].part,
-        kind=deltas[0].kind,
-        text="".join([delta.delta for delta in deltas]),
-        lengths=[len(delta.delta) for delta in deltas],
-        times=times,
-        numbers=numbers if any(number is not None for number in numbers) else [],
-    )
+    common: dict[str, Any] = {
+        "part": deltas[0].part,
+        "kind": deltas[0].kind,
+        "text": "".join([delta.delta for delta in deltas]),
+        "lengths": [len(delta.delta) for delta in deltas],
+        "times": times,
+        "numbers": numbers if any(number is not None for number in numbers) else [],
+    }
+    logprobs = [None if delta.logprobs is UNSET else delta.logprobs for delta in deltas]
+    weighed = any(one is not None for one in logprobs)
+    content = _WeighedDeltas(**common, logprobs=logprobs) if weighed else _Deltas(**common)
     deflate = zlib.compressobj(9, zlib.DEFLATED, _WINDOW)
     data = deflate.compress(_encoder.encode(content)) + deflate.flush()
     entries = [entry for entry, _ in run]

@@ -90,7 +90,9 @@ class Usage(Struct, frozen=True):
     @property
     def is_possible(self) -> bool:
         """Says whether one call can have used this: nothing negative, and nothing beyond MAX_TOKENS."""
-        return all(0 <= count <= MAX_TOKENS for count in astuple(self) if isinstance(count, int))
+        calls = {} if self.server_tool_calls is UNSET else self.server_tool_calls
+        counts = [count for count in astuple(self) if isinstance(count, int)]
+        return all(0 <= count <= MAX_TOKENS for count in (*counts, *calls.values()))
 
 
 class Cost(Struct, frozen=True):

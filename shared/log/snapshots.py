@@ -8,13 +8,18 @@ from msgspec import UNSET
 from shared.errors import TooDeepError
 from shared.log import events
 from shared.log.events import ORIGIN, TERMINAL_TYPES, EventId, Usage
-from shared.request.generation_request import MAX_DEPTH
+from shared.request.limits import MAX_DEPTH
 from shared.strict_json import nests_deeper
 
 MAX_RAW_LISTED = 50
 """Raw events that a snapshot lists at most; the rest it counts."""
 MAX_RAW_BYTES = 65_536
 """Bytes of JSON that the listed raw events have together at most."""
+
+_NAMES = ("response_id", "request_id", "model", "system_fingerprint", "service_tier")
+_OF_THE_PART = (
+    "call_id", "name", "item_id", "executor", "summary", "media_type", "url", "is_error", "result_type",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -44,10 +49,16 @@ class PartSoFar:
     summary: bool | None = None
     media_type: str | None = None
     url: str | None = None
+    is_error: bool | None = None
+    result_type: str | None = None
     signature: str | None = None
     encrypted: str | None = None
     provider: str | None = None
     annotations: list[dict[str, Any]] = field(default_factory=list)
+    annotation_protocol: str | None = None
+    """Whose shape the annotations have; all of a part are of one protocol."""
+    logprobs: list[Any] | None = None
+    """Of the tokens of those deltas that had them, in order; None where none had."""
     ended: bool = False
     place: int | None = field(default=None, compare=False)
     """Its index (`part`) in the newest attempt; None where that attempt has not named it so far."""
@@ -74,6 +85,8 @@ class Snapshot:
         self.response_id: str | None = None
         self.request_id: str | None = None
         self.model: str | None = None
+        self.system_fingerprint: str | None = None
+        self.service_tier: str | None = None
         self.raw_count = 0
         self.raw: list[events.Raw] = []
         """The raw events from the first on, as far as `MAX_RAW_LISTED` and `MAX_RAW_BYTES` go."""
@@ -101,18 +114,24 @@ class Snapshot:
             self.sequence_number = event.sequence_number
         # Nearly every event of a long log is one.
         if isinstance(event, events.Delta):
-            self._place(event.part, event.kind).pieces.append(event.delta)
+            part = self._place(event.part, event.kind)
+            part.pieces.append(event.delta)
+            if event.logprobs is not UNSET:
+                part.logprobs = part.logprobs or []
+                part.logprobs += event.logprobs
             return
         match event:
             case events.Attempt() as event:
                 self._begin(event)
             case events.Response() as event:
-                _take_given(event, self, "response_id", "request_id", "model")
+                _take_given(event, self, *_NAMES)
             case events.Part() as event:
                 self._open(event)
             case events.Annotation() as event:
                 if 0 <= event.part < len(self._places) and not nests_deeper(event.fields, MAX_DEPTH):
                     self._places[event.part].annotations.append(event.fields)
+                    if event.protocol is not UNSET:
+                        self._places[event.part].annotation_protocol = event.protocol
             case events.PartEnd() as event:
                 if 0 <= event.part < len(self._places):
                     self._places[event.part].ended = True
@@ -132,6 +151,7 @@ class Snapshot:
         if not event.continues:
             self.parts, self.usage, self.sequence_number = [], None, None
             self.response_id = self.request_id = self.model = None
+            self.system_fingerprint = self.service_tier = None
             self.raw, self.raw_count, self._raw_bytes = [], 0, 0
         # A part's index counts within its attempt.
         for part in self._places:
@@ -151,7 +171,7 @@ class Snapshot:
         else:
             part = self._place(event.part, event.kind)
             part.kind = event.kind
-        _take_given(event, part, "call_id", "name", "item_id", "executor", "summary", "media_type", "url")
+        _take_given(event, part, *_OF_THE_PART)
 
     def _list(self, event: events.Raw, size: int) -> None:
         self.raw_count += 1

@@ -20,6 +20,8 @@ from shared.storage.keys import (
     WAKE_KEY,
     WORKERS_KEY,
     GenerationKeys,
+    api_node_key,
+    askers_key,
     cache_key,
     circuit_key,
     job_key,
@@ -46,6 +48,16 @@ _LOGS = f"""
     SET {SECRET_KEY} 1 NX
     GET {cache_key("probe")}
     SET {cache_key("probe")} 1
+    HGETALL {askers_key("probe")}
+    HGET {askers_key("probe")} probe
+    HVALS {askers_key("probe")}
+    HSET {askers_key("probe")} probe 1
+    HDEL {askers_key("probe")} probe
+    PEXPIRE {askers_key("probe")} 1
+    EVALSHA {_SHA} 1 {askers_key("probe")}
+    GET {api_node_key("probe")}
+    SET {api_node_key("probe")} 1 PX 1000 GET
+    PEXPIRE {api_node_key("probe")} 1
     SET {_ID.tombstone} 1
     EXISTS {_ID.record} {_ID.tombstone}
     HMGET {_ID.record} state

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 from redis.asyncio import Redis
 
 from shared.config.settings import Settings
-from shared.request.generation_request import MAX_TTL_S
+from shared.request.limits import MAX_TTL_S
 from shared.storage.clock import read_clock
 from shared.storage.keys import COUNTED_KEY, DEADLINES_KEY, OWNERS_KEY, PENDING_KEY, QUEUE_KEY, owner_key
 from shared.storage.lua_script import LuaScript

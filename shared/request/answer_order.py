@@ -6,7 +6,9 @@ OpenAI a reasoning item without the item that followed it.
 
 from typing import NamedTuple
 
-from shared.request.generation_request import AssistantMessage, Reasoning, SaidText, ToolCall
+from shared.request.message_parts import Reasoning, SaidText
+from shared.request.messages import AssistantMessage
+from shared.request.tools import ToolCall
 
 
 class Refusal(NamedTuple):

@@ -7,15 +7,14 @@ Anthropic: "text content blocks must be non-empty" and "must contain non-whitesp
 
 from collections.abc import Callable, Iterator
 
-from shared.request.generation_request import (
-    AssistantMessage,
-    GenerationRequest,
-    Message,
-    SystemMessage,
-    TextPart,
-    ToolMessage,
-)
+from shared.request.generation_request import GenerationRequest
+from shared.request.message_parts import ResultPart, TextPart
+from shared.request.messages import AssistantMessage, Message, SystemMessage, ToolMessage
 from shared.request.unsupported import Unsupported
+
+FAILED_RESULT = "Error"
+"""What a failed tool's result says where it says nothing: Anthropic refuses an empty one ("content cannot be empty if
+`is_error` is true"), and where no field says that it failed, its text has to."""
 
 HasText = Callable[[str], bool]
 
@@ -23,6 +22,14 @@ HasText = Callable[[str], bool]
 def has_text(text: str) -> bool:
     """Says whether there is more than white space."""
     return bool(text) and not text.isspace()
+
+
+def result_of(message: ToolMessage) -> str | list[ResultPart]:
+    """Returns what a tool's result says; of a failed one that says nothing, that it failed."""
+    content = message.content
+    texts = [content] if isinstance(content, str) else [part.text for part in content if isinstance(part, TextPart)]
+    only_text = isinstance(content, str) or len(texts) == len(content)
+    return FAILED_RESULT if message.is_error and only_text and not any(map(has_text, texts)) else content
 
 
 def nothing_said(request: GenerationRequest, counts: HasText) -> Iterator[Unsupported]:

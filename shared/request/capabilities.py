@@ -3,23 +3,20 @@
 import re
 from collections.abc import Callable, Iterator
 
+from shared.config.openai_hosts import is_openai
 from shared.config.protocols import PROTOCOLS, Protocol
 from shared.config.provider_settings import ProviderSettings
 from shared.request import claude_models
 from shared.request.blank_texts import has_text, nothing_said
 from shared.request.call_arguments import arguments_of
 from shared.request.claude_models import is_forced
-from shared.request.generation_request import (
-    AssistantMessage,
-    FilePart,
-    GenerationRequest,
-    ImagePart,
-    Message,
-    ObjectFormat,
-    ToolMessage,
-    is_data,
-)
+from shared.request.data_url import is_data
+from shared.request.generation_request import GenerationRequest
+from shared.request.message_parts import FilePart, ImagePart
+from shared.request.messages import AssistantMessage, Message, ToolMessage
 from shared.request.openai_models import OpenAIModel, refused, refused_over_chat
+from shared.request.reasoning_effort import with_effort
+from shared.request.response_formats import ObjectFormat
 from shared.request.tool_schemas import flaw
 from shared.request.unsupported import Unsupported
 
@@ -28,6 +25,9 @@ ANTHROPIC_IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "imag
 
 GEMINI_MAX_STOPS = 5
 """Stop sequences that Gemini takes (API reference: `GenerationConfig`)."""
+
+_AS_GOOD_AS_NONE: dict[str, object] = {"logprobs": False, "top_logprobs": 0, "verbosity": "medium"}
+"""Values that ask for nothing: what an answer has anyway."""
 
 _GEMINI = re.compile(r"gemini-(\d+)(?:\.(\d+))?")
 _GEMINI_3 = (3, 0)
@@ -40,11 +40,19 @@ def lacks(
     """Returns what of a request a provider of this protocol, or this very endpoint, has no way to honour."""
     remedy = f"cannot be honoured by a provider of protocol {protocol}; leave it out"
     missing = [
-        Unsupported(f"/{name}", remedy) for name in PROTOCOLS[protocol].no_fields if getattr(request, name) is not None
+        Unsupported(f"/{name}", remedy)
+        for name in PROTOCOLS[protocol].no_fields
+        if getattr(request, name) not in (None, _AS_GOOD_AS_NONE.get(name))
     ]
     missing += _schemas(request)
-    values = _VALUES.get(protocol)
-    return missing + list(values(request, endpoint)) if values else missing
+    asked = with_effort(request, protocol, request.model, endpoint)
+    missing += _VALUES[protocol](asked, endpoint)
+    return missing if asked is request else [_as_asked(one) for one in missing]
+
+
+def _as_asked(missing: Unsupported) -> Unsupported:
+    """Returns what is missing of an effort as of the budget that it came from."""
+    return missing._replace(pointer="/reasoning_budget") if missing.pointer == "/reasoning_effort" else missing
 
 
 def openai_model(request: GenerationRequest, endpoint: ProviderSettings | None) -> OpenAIModel:
@@ -88,8 +96,8 @@ def _chat(request: GenerationRequest, endpoint: ProviderSettings | None) -> Iter
     yield from refused(request, model)
     yield from refused_over_chat(request, model, endpoint)
     yield from _nothing_to_choose(request)
-    if request.reasoning_budget is not None and (endpoint is None or endpoint.reasoning != "openrouter"):
-        yield Unsupported("/reasoning_budget", "this provider takes no number; give reasoning_effort instead")
+    if request.top_k is not None and (endpoint is None or is_openai(endpoint.address)):
+        yield Unsupported("/top_k", "this provider has none; leave it out, or use top_p")
     for pointer, part in request.pieces():
         message = request.messages[int(pointer.split("/")[2])]
         if isinstance(message, ToolMessage) and isinstance(part, ImagePart):

@@ -69,4 +69,5 @@ def _thought(block: dict[str, Any]) -> dict[str, Any]:
 
 def _call(block: dict[str, Any]) -> dict[str, Any]:
     function = {"name": block["name"], "arguments": _compact(block["input"])}
-    return {"id": block["id"], "type": "function", "function": function}
+    call = {"id": block["id"], "type": "function", "function": function}
+    return call | ({"cache_control": block["cache_control"]} if block.get("cache_control") else {})

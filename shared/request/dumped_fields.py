@@ -14,23 +14,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from shared.request import dumped_blocks, dumped_reasoning
-from shared.request.generation_request import (
-    AssistantMessage,
-    File,
-    FilePart,
-    FunctionCall,
-    FunctionTool,
-    GenerationRequest,
-    ImagePart,
-    ImageUrl,
-    Reasoning,
-    SystemMessage,
-    TextPart,
-    Tool,
-    ToolCall,
-    ToolMessage,
-    UserMessage,
-)
+from shared.request.generation_request import GenerationRequest
+from shared.request.message_parts import File, FilePart, ImagePart, ImageUrl, Reasoning, TextPart
+from shared.request.messages import AssistantMessage, SystemMessage, ToolMessage, UserMessage
+from shared.request.tools import FunctionCall, FunctionTool, Tool, ToolCall
 
 _MESSAGES: dict[str, type[BaseModel]] = {
     "system": SystemMessage,

@@ -1,10 +1,11 @@
 """What OpenAI's reasoning models refuse, by their names.
 
 Read in November 2026: OpenAI's guide "Using the latest model" ("When reasoning effort is not none, remove temperature,
-top_p, and top_logprobs"), its API reference (`reasoning_effort`, `stop`), its page of GPT-6 Luna ("Chat Completions
-supports function calling only with reasoning_effort set to none"), and, for what those leave open, what was tried
-against the service: UKGovernmentBEIS/inspect_ai#5242 (which efforts take a temperature), livekit/agents#7169 (efforts
-of GPT-5.6), genkit-ai/genkit#6303 and BerriAI/litellm-docs#1173 (GPT-6 Astra), huggingface/smolagents#1662 and #1868,
+top_p, and top_logprobs"), Microsoft's page "Azure OpenAI reasoning models" (`logprobs`, `logit_bias`), OpenAI's API
+reference (`reasoning_effort`, `stop`), its page of GPT-6 Luna ("Chat Completions supports function calling only with
+reasoning_effort set to none"), and, for what those leave open, what was tried against the service:
+UKGovernmentBEIS/inspect_ai#5242 (which efforts take a temperature), livekit/agents#7169 (efforts of GPT-5.6),
+genkit-ai/genkit#6303 and BerriAI/litellm-docs#1173 (GPT-6 Astra), huggingface/smolagents#1662 and #1868,
 bolna-ai/bolna#1019 (`stop`), evalstate/fast-agent#279 (`parallel_tool_calls` of the o series).
 """
 
@@ -31,8 +32,8 @@ _CALLS_UNREASONED = (5, 4)
 """From here on Chat takes functions only with the effort `none`; from 5.6 on it must say so."""
 _SAYS_SO = (5, 6)
 
-_SAMPLING = {"temperature": 1, "top_p": 1}
-_PENALTIES = {"frequency_penalty": 0, "presence_penalty": 0}
+_SAMPLING: dict[str, object] = {"temperature": 1, "top_p": 1, "logprobs": False, "top_logprobs": 0}
+_PENALTIES: dict[str, object] = {"frequency_penalty": 0, "presence_penalty": 0, "logit_bias": None}
 """Fields that a model refuses while it reasons, and the values that are as good as none."""
 
 
@@ -53,7 +54,7 @@ class OpenAIModel:
         return not self.reasons or (self._since(_UNREASONED) and _ALWAYS_REASONS.match(self.name) is None)
 
     def samples(self, effort: str | None) -> bool:
-        """Says whether it takes `temperature` and `top_p` with this effort."""
+        """Says whether it takes `temperature`, `top_p` and `logprobs` with this effort."""
         if effort is None:
             return not self.reasons or (self._since(_UNREASONED) and not self._since(_REASONS_BY_DEFAULT))
         return not self.reasons or (effort == "none" and self.can_be_kept_from_reasoning())
@@ -87,7 +88,7 @@ def refused(request: GenerationRequest, model: OpenAIModel) -> Iterator[Unsuppor
     yield from _while_reasoning(request, model, _SAMPLING)
 
 
-def _while_reasoning(request: GenerationRequest, model: OpenAIModel, usual: dict[str, int]) -> Iterator[Unsupported]:
+def _while_reasoning(request: GenerationRequest, model: OpenAIModel, usual: dict[str, object]) -> Iterator[Unsupported]:
     if model.samples(request.reasoning_effort):
         return
     remedy = "leave it out" + (", or set reasoning_effort to none" if model.can_be_kept_from_reasoning() else "")

@@ -11,19 +11,12 @@ from pydantic_core import from_json
 from shared.errors import TooManyPartsError
 from shared.process.background_thread import LONG_WORK_BYTES
 from shared.request.dumped_fields import tidy
-from shared.request.generation_request import (
-    MAX_MESSAGES,
-    ContentPart,
-    GenerationRequest,
-    Message,
-    Reasoning,
-    ResultPart,
-    SaidText,
-    TextPart,
-    Tool,
-    ToolCall,
-)
+from shared.request.generation_request import GenerationRequest
+from shared.request.limits import MAX_MESSAGES
+from shared.request.message_parts import ContentPart, Reasoning, ResultPart, SaidText, TextPart
+from shared.request.messages import Message
 from shared.request.nesting import entries
+from shared.request.tools import Tool, ToolCall
 
 PART_FIELDS = ("content", "tool_calls", "reasoning")
 _part: TypeAdapter[Any] = TypeAdapter(ContentPart)

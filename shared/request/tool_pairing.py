@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from shared.request.generation_request import AssistantMessage, Message, ToolCall, ToolMessage
+from shared.request.messages import AssistantMessage, Message, ToolMessage
+from shared.request.tools import ToolCall
 
 
 class Flaw(NamedTuple):

@@ -61,6 +61,16 @@ def cache_key(digest: str) -> str:
     return f"midstream:cache:{digest}"
 
 
+def askers_key(digest: str) -> str:
+    """Returns the key of who asked a request of this digest, so that a retry finds what it is a retry of."""
+    return f"midstream:askers:{digest}"
+
+
+def api_node_key(node: str) -> str:
+    """Returns the key that an API node renews while it lives."""
+    return f"midstream:api:{node}"
+
+
 def circuit_key(model: str) -> str:
     """Returns the key that says whether a model, as `provider/model`, fails now."""
     return f"midstream:circuit:{model}"

@@ -19,11 +19,24 @@ ROUTES = {
     ("/v1/generations/{id}", "delete"),
     ("/v1/generations/{id}/events", "get"),
     ("/v1/generations/{id}/cancel", "post"),
+    ("/v1/chat/completions", "post"),
+    ("/v1/chat/completions/{name}", "get"),
+    ("/v1/messages", "post"),
+    ("/v1/messages/{name}", "get"),
+    ("/v1/responses", "post"),
+    ("/v1/responses/{name}", "delete"),
+    ("/v1/responses/{name}", "get"),
+    ("/v1/responses/{name}/cancel", "post"),
+    ("/v1/responses/{name}/input_items", "get"),
     ("/v1/models", "get"),
+    ("/v1/models/{id}", "get"),
     ("/v1/usage", "get"),
     ("/livez", "get"),
     ("/readyz", "get"),
 }
+
+DIALECTS = ("/v1/chat/", "/v1/responses", "/v1/messages")
+"""Paths whose errors have an envelope of their own."""
 
 
 @pytest.mark.parametrize("keys", ["", "ann:a"])
@@ -40,9 +53,10 @@ async def test_description(make_api: MakeApi, redis_url: str, keys: str) -> None
     for (path, _), operation in operations.items():
         assert operation["description"]
         errors = {status: answer for status, answer in operation["responses"].items() if status >= "400"}
-        assert all("application/problem+json" in answer["content"] for answer in errors.values())
+        kind = "application/json" if path.startswith(DIALECTS) else "application/problem+json"
+        assert all(kind in answer["content"] for answer in errors.values())
         needs_key = bool(keys) and path.startswith("/v1/")
-        assert ("security" in operation) is needs_key
+        assert operation.get("security", []) == ([{"key": []}, {"x_api_key": []}] if needs_key else [])
         assert path.startswith("/v1/") is ("401" in errors)
     post = operations["/v1/generations", "post"]
     assert post["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/GenerationRequest")
@@ -59,7 +73,10 @@ def test_it_is_made_once() -> None:
 def test_without_keys_it_speaks_of_none() -> None:
     assert "securitySchemes" not in describe(FastAPI(), keys=False)["components"]
     schemes = describe(FastAPI(), keys=True)["components"]["securitySchemes"]
-    assert {scheme["scheme"] for scheme in schemes.values()} == {"bearer"}
+    assert [(scheme["type"], scheme.get("scheme", scheme.get("name"))) for scheme in schemes.values()] == [
+        ("http", "bearer"),
+        ("apiKey", "x-api-key"),
+    ]
 
 
 def test_no_account_of_an_error_is_fastapis_own() -> None:

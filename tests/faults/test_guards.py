@@ -106,7 +106,7 @@ async def generator(
 async def open_writer(appender: Appender, log: Log, generations: Generations, generation_id: str) -> Writer:
     found = await generations.find(generation_id, request=True)
     assert found.record is not None
-    asked = KeptRequest(generations, found.record, found.request)
+    asked = KeptRequest(generations, found.record, found.request, found.asked)
     return appender.open(generation_id, await claim(log, generation_id), restore=asked.restore, stop=lambda _: None)
 
 

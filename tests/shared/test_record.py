@@ -99,7 +99,7 @@ def test_a_record_is_what_was_accepted() -> None:
     request = b'{"metadata":{"a":"b"}}'
     record = read(shown=None, fingerprint=hashlib.sha256(request).hexdigest())
     assert record is not None
-    assert record.accepted(request) == acceptance(request)
+    assert record.accepted(request, b"") == acceptance(request)
 
 
 @pytest.mark.parametrize(

@@ -128,8 +128,8 @@ async def test_models(messages: anthropic.AsyncAnthropic) -> None:
 
 
 async def test_refused_requests(messages: anthropic.AsyncAnthropic, http: httpx2.AsyncClient) -> None:
-    with pytest.raises(anthropic.NotFoundError, match="'claude-9'") as missing:
-        await final(messages, "claude-9")
+    with pytest.raises(anthropic.NotFoundError, match="'nothing'") as missing:
+        await final(messages, "nothing")
     assert missing.value.type == "not_found_error"
     assert missing.value.request_id is not None
     with pytest.raises(anthropic.BadRequestError, match="parameter 'ttft'") as malformed:

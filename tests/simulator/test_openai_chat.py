@@ -173,9 +173,15 @@ async def test_models(chat: openai.AsyncOpenAI) -> None:
     assert names == ["demo", "lorem", "echo", "reasoning", "tools", "refusal", "clock"]
 
 
+async def test_a_vendors_model_is_answered_for_under_its_name(chat: openai.AsyncOpenAI) -> None:
+    chunks = await chunks_of(chat, "gpt-5?rate=0&deltas=3")
+    assert {chunk.model for chunk in chunks} == {"gpt-5?rate=0&deltas=3"}
+    assert len([chunk for chunk in chunks if chunk.choices and chunk.choices[0].finish_reason]) == 1
+
+
 async def test_refused_requests(chat: openai.AsyncOpenAI) -> None:
-    with pytest.raises(openai.NotFoundError, match="'gpt-9'") as missing:
-        await chunks_of(chat, "gpt-9")
+    with pytest.raises(openai.NotFoundError, match="'nothing'") as missing:
+        await chunks_of(chat, "nothing")
     assert (missing.value.code, missing.value.param) == ("model_not_found", "model")
     with pytest.raises(openai.BadRequestError, match="parameter 'rate' must be a number") as malformed:
         await chunks_of(chat, "lorem?rate=quick")

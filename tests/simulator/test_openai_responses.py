@@ -201,8 +201,8 @@ async def test_the_bytes_of_a_stream(http: httpx2.AsyncClient) -> None:
 
 
 async def test_refused_requests(chat: openai.AsyncOpenAI, http: httpx2.AsyncClient) -> None:
-    with pytest.raises(openai.NotFoundError, match="'gpt-9'") as missing:
-        await chat.responses.create(model="gpt-9", input=USER)
+    with pytest.raises(openai.NotFoundError, match="'nothing'") as missing:
+        await chat.responses.create(model="nothing", input=USER)
     assert (missing.value.code, missing.value.param) == ("model_not_found", "model")
     with pytest.raises(openai.BadRequestError) as previous:
         await chat.responses.create(model="lorem", input=USER, previous_response_id="resp_1")

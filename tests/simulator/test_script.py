@@ -1,7 +1,7 @@
 import pytest
 
 from simulator.faults import Fault, parse_fault
-from simulator.script import BadParameterError, UnknownScriptError, parse_script
+from simulator.script import READABLE_RATE, BadParameterError, UnknownScriptError, parse_script
 
 
 def test_defaults() -> None:
@@ -67,7 +67,22 @@ def test_a_quirk_can_be_for_some_requests_only() -> None:
     assert (script.times, script.fault) == (3, None)
 
 
-@pytest.mark.parametrize("model", ["", "gpt-4o", "LOREM", "?rate=1"])
+@pytest.mark.parametrize(
+    "model",
+    ["gpt-5", "o3", "claude-opus-5", "gemini-2.5-pro", "meta-llama/Llama-3-70b", "qwen3:8b", "gpt-5?rate=5&seed=2"],
+)
+def test_a_vendors_model_is_answered_for_by_the_demo(model: str) -> None:
+    script = parse_script(model)
+    assert (script.name, script.model) == ("demo", model)
+    assert (script.rate, script.seed) == ((5, 2) if "?" in model else (READABLE_RATE, 0))
+
+
+def test_a_parameter_that_the_stand_in_has_not_is_named() -> None:
+    with pytest.raises(BadParameterError, match="is not one that 'demo' has"):
+        parse_script("gpt-5?chunk=3")
+
+
+@pytest.mark.parametrize("model", ["", "lorm", "LOREM", "?rate=1", "-5", "gpt 5", "gpt-5\n", "gpt-\u0665"])
 def test_an_unknown_script(model: str) -> None:
     with pytest.raises(UnknownScriptError):
         parse_script(model)

@@ -18,7 +18,9 @@ from shared.log.events import Completed
 from shared.log.guarded_log import Log
 from shared.process.background_thread import aside
 from shared.record import Record, Shown
-from shared.request.generation_request import ContentPart, GenerationRequest, Message
+from shared.request.generation_request import GenerationRequest
+from shared.request.message_parts import ContentPart
+from shared.request.messages import Message
 from shared.storage.keys import cache_key
 from shared.storage.lua_script import LuaScript
 from worker.cache.log_notifier import LogNotifier
@@ -31,26 +33,45 @@ T = TypeVar("T")
 
 logger = logging.getLogger("midstream.worker")
 
-IMMATERIAL_FIELDS = frozenset({"on_interrupt", "idle_timeout", "deadline", "ttl", "metadata", "cache"})
+IMMATERIAL_FIELDS = frozenset(
+    {
+        "on_interrupt", "idle_timeout", "deadline", "ttl", "metadata", "cache",
+        "user", "prompt_cache_key", "safety_identifier", "service_tier",
+    }
+)  # fmt: skip
 """Fields that do not change what a model is asked. A new field counts, unless it is named here."""
 
 
 def canonical(request: GenerationRequest) -> Iterator[str]:
     """Yields in pieces the JSON of all that matters for the answer: members in order, without defaults."""
     fields = request.model_dump(mode="json", exclude={*IMMATERIAL_FIELDS, "messages"}, exclude_defaults=True)
+    for tool in fields.get("tools", ()):
+        _unmarked(tool)
     return _object(fields, "messages", _joined(request.messages, _message))
 
 
 def _message(message: Message) -> Iterator[str]:
     if isinstance(message.content, list):
-        fields = message.model_dump(mode="json", exclude={"content"}, exclude_defaults=True)
+        fields = _plain(message.model_dump(mode="json", exclude={"content"}, exclude_defaults=True))
         yield from _object(fields, "content", _joined(message.content, _part))
     else:
-        yield _dumped(message.model_dump(mode="json", exclude_defaults=True))
+        yield _dumped(_plain(message.model_dump(mode="json", exclude_defaults=True)))
 
 
 def _part(part: ContentPart) -> Iterator[str]:
-    yield _dumped(part.model_dump(mode="json", exclude_defaults=True))
+    yield _dumped(_unmarked(part.model_dump(mode="json", exclude_defaults=True)))
+
+
+def _plain(message: dict[str, Any]) -> dict[str, Any]:
+    for call in message.get("tool_calls", ()):
+        _unmarked(call)
+    return _unmarked(message)
+
+
+def _unmarked(fields: dict[str, Any]) -> dict[str, Any]:
+    """Returns fields without what changes the cost of an answer only, which is taken out of them."""
+    fields.pop("cache_control", None)
+    return fields
 
 
 def _object(fields: dict[str, Any], long: str, pieces: Iterable[str]) -> Iterator[str]:

@@ -29,6 +29,9 @@ from shared.request.generation_request import GenerationRequest
 from worker.cache.source import Beginning, Source, SourceLostError
 from worker.providers.provider import Pause, ProviderError, ProviderEvent
 
+_NAMES = ("response_id", "model", "system_fingerprint", "service_tier")
+"""What a `response` says of the answer, whoever has asked for it."""
+
 
 class AnswerCopy:
     """Turns events of an answer, and of attempts that continued it, into those of one attempt that costs nothing."""
@@ -62,7 +65,7 @@ class AnswerCopy:
                     self._open = {what: part for what, part in self._open.items() if part != event.part}
             case Response():
                 event.request_id = UNSET  # there was none
-                if event.response_id is UNSET and event.model is UNSET:
+                if all(getattr(event, name) is UNSET for name in _NAMES):
                     return None
             case Completed():
                 event.cost = Cost("0", event.cost.currency) if event.cost else Cost("0")

@@ -58,5 +58,6 @@ class Recovery:
                 # One after the other: a request may be 8 MB.
                 found = await self._generations.find(record.id, request=True)
                 if found.record is not None:
-                    enqueued += len(await self._generations.accept_again([found.record.accepted(found.request)]))
+                    lost = found.record.accepted(found.request, found.asked)
+                    enqueued += len(await self._generations.accept_again([lost]))
         return enqueued

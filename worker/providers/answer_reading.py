@@ -3,10 +3,10 @@
 import json
 from typing import Any, Protocol
 
-from msgspec import UnsetType
+from msgspec import UNSET, UnsetType
 
 from shared.log.events import Annotation, Completed, Raw, UsageReport
-from shared.request.generation_request import MAX_DEPTH
+from shared.request.limits import MAX_DEPTH
 from shared.request.nesting import shallow
 from shared.sse_decoder import ServerSentEvent
 from shared.strict_json import cut, nests_deeper
@@ -22,6 +22,9 @@ MAX_JSON_LEVELS = 256
 
 MAX_REASON_CHARS = 256
 """Characters of a finish reason in the provider's words; the longest that is known has 29."""
+
+MAX_STOP_CHARS = 1024
+"""Characters of the stop sequence that ended an answer."""
 
 
 class AnswerReader(Protocol):
@@ -173,6 +176,10 @@ def bound(events: list[ProviderEvent]) -> None:
         elif isinstance(event, Annotation) and nests_deeper(event.fields, MAX_DEPTH):
             event.fields = cut(event.fields, MAX_DEPTH)
         elif isinstance(event, Completed):
+            if event.stop_sequence is not UNSET:
+                event.stop_sequence = event.stop_sequence[:MAX_STOP_CHARS]
+            if event.refusal_category is not UNSET:
+                event.refusal_category = event.refusal_category[:MAX_REASON_CHARS]
             if event.raw_finish_reason is not None:
                 event.raw_finish_reason = event.raw_finish_reason[:MAX_REASON_CHARS]
             if event.usage is not None and not event.usage.is_possible:

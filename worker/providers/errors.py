@@ -57,6 +57,7 @@ def problem(
     *,
     retryable: bool | None = None,
     retry_after: float | None = None,
+    status: int | None = None,
 ) -> ProviderError:
     """Returns the error of provider `name`; whether it is retryable follows from its code unless given."""
     return ProviderError(
@@ -64,6 +65,7 @@ def problem(
         f"{name}: {_SENTENCES[code]}" + (f" ({detail})" if detail else ""),
         retryable=code in _RETRYABLE if retryable is None else retryable,
         retry_after=retry_after,
+        status=status,
     )
 
 
@@ -86,6 +88,7 @@ def from_status(name: str, status: int, headers: Mapping[str, str], body: object
         _detail(f"HTTP {status}", code, layers, status),
         retryable=retryable,
         retry_after=_wait(code, layers) if seconds is None else seconds,
+        status=status,
     )
 
 

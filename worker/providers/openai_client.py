@@ -5,12 +5,11 @@ from typing import Any
 import httpx2
 from openai import AsyncOpenAI, AsyncStream
 
+from shared.config.openai_hosts import is_openai
 from shared.config.provider_settings import ProviderSettings
 from worker.providers.call_times import CALL_TIMES, CallTimes
 from worker.providers.environment_headers import without_ambient_headers
 from worker.providers.http_client import http_client
-
-_AZURE_HOSTS = (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com")
 
 
 def connect(settings: ProviderSettings, times: CallTimes = CALL_TIMES) -> AsyncOpenAI:
@@ -31,15 +30,8 @@ def connect(settings: ProviderSettings, times: CallTimes = CALL_TIMES) -> AsyncO
 
 
 def is_official(client: AsyncOpenAI) -> bool:
-    """Says whether it asks OpenAI itself, there or at Azure, where a resource has hosts of several names.
-
-    Azure's `/models` is its inference API for models of all makers, which has the older names of fields (Microsoft
-    Learn: "Azure AI Model Inference REST API", "Endpoints for Azure AI Foundry Models").
-    """
-    url = client.base_url
-    if url.host.endswith(_AZURE_HOSTS):
-        return not url.path.startswith("/models")
-    return url.host == "api.openai.com" or url.host.endswith(".api.openai.com")
+    """Says whether it asks OpenAI itself."""
+    return is_openai(str(client.base_url))
 
 
 async def post(client: AsyncOpenAI, path: str, content: bytes) -> httpx2.Response:

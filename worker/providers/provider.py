@@ -35,17 +35,27 @@ class ProviderError(MidstreamError):
     """The provider's answer is an error, or no answer. Its text is safe to show: no key, prompt or answer.
 
     `retryable`: the same request may succeed later. `retry_after`: seconds the provider asked for, None if it
-    did not. `over`: it is the answer that has failed and not the connection, so there is nothing to go on with.
+    did not. `status`: the HTTP status of its answer, or that its error names, None where there was neither. `over`: it
+    is the answer that has failed and not the connection, so there is nothing to go on with.
     """
 
     over = False
 
-    def __init__(self, code: ErrorCode, message: str, *, retryable: bool, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        code: ErrorCode,
+        message: str,
+        *,
+        retryable: bool,
+        retry_after: float | None = None,
+        status: int | None = None,
+    ) -> None:
         super().__init__(message)
         self.code: ErrorCode = code
         self.message = message
         self.retryable = retryable
         self.retry_after = retry_after
+        self.status = status
 
 
 class Provider(Protocol):

@@ -11,17 +11,9 @@ from pydantic import BaseModel
 
 from shared.config.protocols import Protocol
 from shared.log.events import Part
-from shared.request.generation_request import (
-    AssistantMessage,
-    FunctionCall,
-    FunctionTool,
-    GenerationRequest,
-    Message,
-    NamedFunction,
-    NamedTool,
-    ToolCall,
-    ToolMessage,
-)
+from shared.request.generation_request import GenerationRequest
+from shared.request.messages import AssistantMessage, Message, ToolMessage
+from shared.request.tools import FunctionCall, FunctionTool, NamedFunction, NamedTool, ToolCall
 from worker.providers.call_ids import IdRule, legal_ids
 from worker.providers.provider import ProviderEvent
 from worker.providers.tool_names import NAME_RULES, legal_names

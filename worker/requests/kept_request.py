@@ -21,13 +21,14 @@ go of the interpreter."""
 
 
 class KeptRequest:
-    """One generation's request. `stored` is its JSON as the record has it."""
+    """One generation's request. `stored` is its JSON as the record has it, `asked` how it was asked for."""
 
-    def __init__(self, generations: Generations, record: Record, stored: bytes) -> None:
+    def __init__(self, generations: Generations, record: Record, stored: bytes, asked: bytes) -> None:
         self.head: GenerationRequest | None = None
         """Its settings, without messages, tools, schemas and what is in `extra`. None until it has been read."""
         self._generations = generations
         self._record = record
+        self._asked = asked
         self.stored = stored
         self._size = len(stored)
         self._packed = False
@@ -67,4 +68,4 @@ class KeptRequest:
 
     async def restore(self) -> bool:
         """Writes the record again, which Redis has forgotten; returns False where it was deleted or has expired."""
-        return await self._generations.restore(self._record.accepted(await self._json()))
+        return await self._generations.restore(self._record.accepted(await self._json(), self._asked))

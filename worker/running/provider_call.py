@@ -23,6 +23,9 @@ logger = logging.getLogger("midstream.worker")
 FIRST_RETRY_S, LONGEST_RETRY_S = 0.5, 60.0
 """Seconds before the first retry, and before any at most; doubled at each, half of it random."""
 
+LONGEST_RETRY_AFTER_S = 1e9
+"""Seconds of a `Retry-After` that are told at most: a date may be millennia away."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProviderCall:
@@ -73,7 +76,17 @@ async def stream(call: ProviderCall, writer: Writer, settings: Settings, *, seco
             )
         )
     except ProviderError as error:
-        return CallEnd(Failed(code=error.code, message=error.message, retryable=error.retryable), error.over)
+        return CallEnd(_failed(error), error.over)
+
+
+def _failed(error: ProviderError) -> Failed:
+    """Returns the event of an error that no further try has healed."""
+    failed = Failed(code=error.code, message=error.message, retryable=error.retryable)
+    if error.status is not None:
+        failed.status = error.status
+    if error.retry_after is not None:
+        failed.retry_after_ms = round(min(error.retry_after, LONGEST_RETRY_AFTER_S) * 1000)
+    return failed
 
 
 async def _with_retries(call: ProviderCall, writer: Writer, settings: Settings) -> Completed:

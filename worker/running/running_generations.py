@@ -38,13 +38,15 @@ class RunningGenerations:
         record = found.record
         if record is not None and record.state == "cancelled" and record.on_interrupt == "continue":
             # Between two attempts, by the API, which talks to no provider.
-            earlier = Continuation(self.services, record, KeptRequest(self.services.generations, record, found.request))
+            earlier = Continuation(
+                self.services, record, KeptRequest(self.services.generations, record, found.request, found.asked)
+            )
             await earlier.read_log()
             earlier.let_go()
             await earlier.ended()
         if record is None or record.seal is not None:
             return JobEnd.DONE  # it stays pending until the sweeper knows that this end is on disk
-        kept = KeptRequest(self.services.generations, record, found.request)
+        kept = KeptRequest(self.services.generations, record, found.request, found.asked)
         del found  # or the request would stay as long as its answer takes
         run = GenerationRun(self.services, record, kept, self._newer, lambda: int(leased_until() * 1000 + ahead_ms))
         self.running[generation_id] = run

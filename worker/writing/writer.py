@@ -30,6 +30,8 @@ from shared.usage import Ended
 
 MAX_MERGED_CHARS = 16_384
 """Characters up to which waiting deltas of one part are merged into one event."""
+MAX_MERGED_LOGPROBS = 256
+"""Tokens up to which those with logprobs are: each may be two kB."""
 MAX_BATCH_EVENTS = 256
 MAX_BATCH_BYTES = 262_144
 FULL_MEMORY_S = 3.0
@@ -53,13 +55,25 @@ class LogFullError(MidstreamError):
 
 
 def _bytes_of(event: Event) -> int:
-    """Returns how many bytes an event has as JSON: of a delta, which may join others, only those of its text."""
+    """Returns how many bytes an event has as JSON: of a delta, which may join others, only those of what it adds."""
     if isinstance(event, Delta):
         try:
-            return len(_text(event.delta)) - 2
+            size = len(_text(event.delta)) - 2
+            return size if event.logprobs is UNSET else size + len(_text(event.logprobs))
         except UnicodeEncodeError:  # half of a surrogate pair
-            return len(event.delta.encode("utf-8", "surrogatepass"))
+            return len(event.delta.encode("utf-8", "surrogatepass")) if event.logprobs is UNSET else len(encode(event))
     return len(encode(event))
+
+
+def _joins(newest: Delta, event: Delta) -> bool:
+    """Takes the logprobs of a delta into the one before it; returns False where only one of them has any.
+
+    So a delta has the logprobs of all its tokens, or of none.
+    """
+    if newest.logprobs is UNSET or event.logprobs is UNSET or len(newest.logprobs) >= MAX_MERGED_LOGPROBS:
+        return False
+    newest.logprobs += event.logprobs
+    return True
 
 
 class Writer:
@@ -155,12 +169,14 @@ class Writer:
                 self._take(half)  # the second never comes; what waits must not grow with each first
             else:
                 event.delta = half.delta + event.delta
+                if half.logprobs is not UNSET:
+                    event.logprobs = [*half.logprobs, *(event.logprobs or ())]
                 if event.sequence_number is UNSET:
                     event.sequence_number = half.sequence_number
         if event.delta and "\ud800" <= event.delta[-1] <= "\udbff":
             self._halves[event.part] = event
             return False
-        return event.delta != ""
+        return event.delta != "" or event.logprobs is not UNSET
 
     def _take(self, event: Event) -> None:
         newest = self._waiting[-1] if self._waiting else None
@@ -169,6 +185,7 @@ class Writer:
             and isinstance(newest, Delta)
             and (newest.part, newest.kind) == (event.part, event.kind)
             and len(newest.delta) < MAX_MERGED_CHARS
+            and (newest.logprobs is event.logprobs or _joins(newest, event))
         ):
             newest.delta += event.delta
             if event.sequence_number is not UNSET:

@@ -4,10 +4,13 @@ WHATWG HTML, section 9.2. `event:` and `id:` are ours, never from input.
 """
 
 import random
+from collections.abc import Iterator
 
 import msgspec
 
+from api.viewing.dialect import Framer, ResetReason, Subject
 from shared.log.entry import RawEntry
+from shared.record import DialectName
 
 EVENT_FRAME = b"event: %b\ndata: %b\nid: %b\n\n"
 """The frame of an event's type, its data as it stands in the log, and its id.
@@ -22,16 +25,36 @@ RESET_MESSAGES = {
 """The message of a `reset`, by its reason."""
 
 
+class NativeFramer:
+    """Frames a log's entries as they are, each by itself."""
+
+    epoch = 1
+
+    def opening(self) -> tuple[bytes, ...]:
+        return ()
+
+    def frames(self, entry: RawEntry) -> tuple[bytes]:
+        event_id, (type, data) = entry
+        return (EVENT_FRAME % (type, data, event_id),)
+
+
 class NativeDialect:
     """The native dialect: frames of the log's events, and frames beside them without an id, which move no cursor."""
 
+    name: DialectName = "native"
     heartbeat = b": \n"
     """A comment, without a blank line: that would end a block, which some clients give as an empty event."""
     drain = b"event: drain\ndata: {}\n\n"
+    ending = b""
 
-    def frame(self, entry: RawEntry) -> bytes:
-        event_id, (type, data) = entry
-        return EVENT_FRAME % (type, data, event_id)
+    def framer(self, subject: Subject) -> Framer:
+        return NativeFramer()
+
+    def entries(self, frames: bytes) -> Iterator[RawEntry]:
+        for frame in frames.split(b"\n\n"):
+            if frame:
+                type, data, event_id = frame.split(b"\n")
+                yield event_id[4:], (type[7:], data[6:])
 
     def opening(self) -> bytes:
         """Returns the time until a client reconnects, in ms: random, as all viewers lose a node at once.
@@ -43,6 +66,6 @@ class NativeDialect:
     def queued(self, generation_id: str, position: int | None) -> bytes:
         return b"event: queued\ndata: %b\n\n" % msgspec.json.encode({"id": generation_id, "position": position})
 
-    def reset(self, reason: str) -> bytes:
+    def reset(self, reason: ResetReason) -> bytes:
         said = {"reason": reason, "message": RESET_MESSAGES[reason]}
         return b"event: reset\ndata: %b\n\n" % msgspec.json.encode(said)

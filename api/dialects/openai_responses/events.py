@@ -20,7 +20,7 @@ from shared.log import events
 from shared.log.entry import RawEntry, read_id
 from shared.log.events import TERMINAL_TYPES
 from shared.record import DialectName
-from shared.request.generation_request import MAX_DEPTH
+from shared.request.limits import MAX_DEPTH
 from shared.strict_json import nests_deeper
 
 

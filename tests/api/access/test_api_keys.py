@@ -36,6 +36,31 @@ def test_a_header_names_an_owner_or_nobody(authorization: str | None, owner: str
     assert keys.owner(authorization) == owner
 
 
+@pytest.mark.parametrize(
+    ("authorization", "x_api_key", "owner"),
+    [
+        (None, "secret-a", "ann"),
+        ("", "secret-a", "ann"),
+        (None, " secret-a ", "ann"),
+        (None, "SECRET-A", None),
+        (None, "Bearer secret-a", None),
+        (None, "", None),
+        ("Bearer secret-a", "", "ann"),
+        ("Bearer secret-a", "secret-a", "ann"),
+        ("Bearer other-a", "secret-a", "ann"),
+        ("Bearer secret-a", "secret-b", None),
+        ("Bearer secret-a", "wrong", None),
+        ("Bearer wrong", "secret-a", None),
+        ("Bearer wrong", "wrong", None),
+        ("Bearer", "secret-a", None),
+        ("Basic secret-a", "secret-a", None),
+    ],
+)
+def test_both_headers_name_the_same_owner(authorization: str | None, x_api_key: str, owner: str | None) -> None:
+    keys = ApiKeys(Settings(api_keys="ann:secret-a,ann:other-a,bob:secret-b"))  # type: ignore[arg-type]
+    assert keys.owner(authorization, x_api_key) == owner
+
+
 @pytest.mark.parametrize("authorization", [None, "", "Bearer x", "Basic x"])
 def test_without_keys_all_are_one_owner(authorization: str | None) -> None:
     keys = ApiKeys(Settings())
@@ -53,6 +78,23 @@ async def test_the_challenge_says_whether_a_key_was_wrong(
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
     assert answer.headers["www-authenticate"] == 'Bearer realm="midstream"' + ', error="invalid_token"' * error
     assert "secret" not in answer.text
+
+
+async def test_x_api_key_counts_on_every_route(make_api: MakeApi, redis_url: str) -> None:
+    api = await make_api(redis_url, api_keys="ann:secret-a,bob:secret-b")
+    ann, bob = {"X-API-Key": "secret-a"}, {"x-api-key": "secret-b"}
+    generation_id = await api.post(headers=ann)
+    await (await Producer.start(api.log, generation_id)).complete()
+    path = f"/v1/generations/{generation_id}"
+    for method, address in (("GET", path), ("GET", f"{path}/events"), ("POST", f"{path}/cancel"), ("DELETE", path)):
+        assert (await api.client.request(method, address, headers=bob)).status_code == 404
+        both = await api.client.request(method, address, headers=ann | {"Authorization": "Bearer secret-b"})
+        assert (both.status_code, both.json()["code"]) == (401, "unauthorized")
+        assert 'error="invalid_token"' in both.headers["www-authenticate"]
+        assert (await api.client.request(method, address, headers=ann)).status_code in (200, 204)
+    for address in ("/v1/generations", "/v1/models", "/v1/usage"):
+        assert (await api.client.get(address, headers=ann)).status_code == 200
+        assert (await api.client.get(address, headers={"x-api-key": "wrong"})).status_code == 401
 
 
 async def test_owners_see_their_own_only(make_api: MakeApi, redis_url: str) -> None:

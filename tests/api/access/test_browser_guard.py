@@ -108,6 +108,8 @@ def test_what_is_no_host_is_refused_at_start(hosts: str, monkeypatch: pytest.Mon
         ({"Origin": ""}, 403),
         ({"Origin": "https://evil.example", "Authorization": "Bearer x"}, 200),
         ({"Sec-Fetch-Site": "cross-site", "Authorization": "Bearer x"}, 200),
+        ({"Origin": "https://evil.example", "X-API-Key": "x"}, 200),
+        ({"Sec-Fetch-Site": "cross-site", "X-API-Key": "x"}, 200),
     ],
 )
 async def test_only_its_own_pages_change_anything_without_a_key(headers: dict[str, str], status: int) -> None:

@@ -12,7 +12,7 @@ from api.intake import body_errors
 from api.intake.body_errors import MAX_NAMED_FIELDS, MAX_REPEATED_NAME_CHARS
 from api.intake.request_body import parse
 from api.problems.problem import ProblemError
-from shared.request.generation_request import MAX_PARTS
+from shared.request.limits import MAX_PARTS
 
 TEXT = {"type": "text", "text": "x"}
 USER = {"role": "user", "content": "x"}

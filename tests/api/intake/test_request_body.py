@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from api.intake.request_body import ServedModels, canonical, take
+from api.intake.model_names import ServedModels
+from api.intake.request_body import canonical, take
 from shared.config.settings import Settings
 from shared.record import Shown, shown_of
 from shared.request.generation_request import GenerationRequest
@@ -66,7 +67,8 @@ SCHEMA = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"type":
 def test_it_is_written_as_at_once(messages: list[Any], fields: dict[str, Any]) -> None:
     served = ServedModels.by(Settings(simulator_url="http://127.0.0.1:9"))
     body = msgspec.json.encode({"model": "simulator/lorem", "messages": messages, **fields})
-    request, stored, shown, fingerprint = take(body, served, 100_000)
+    request, stored, shown, fingerprint, asked, _ = take(body, served, 100_000)
+    assert asked == b""
     at_once = request.model_dump_json(exclude_defaults=True).encode()
     assert stored == canonical(request) == at_once
     assert GenerationRequest.model_validate_json(stored) == request

@@ -12,6 +12,7 @@ import pytest
 from redis import Redis
 
 from midstream.processes.valkey import Valkey
+from shared.config.provider_settings import ProviderSettings
 from shared.log.events import Cancelled, Cost, Delta, Part, PartEnd, Spent, Usage, UsageReport, encode
 from shared.request.generation_request import GenerationRequest
 from shared.storage.keys import GenerationKeys
@@ -68,6 +69,28 @@ async def test_post_that_is_the_stream(api: Api) -> None:
         assert await viewing.rest() == await whole(api.log, data["id"])
 
 
+async def test_without_a_model_the_default_is_asked(make_api: MakeApi, redis_url: str) -> None:
+    body = {"messages": BODY["messages"]}
+    api = await make_api(redis_url, models={"quick": "simulator/echo?x=1"}, default_model="quick")
+    key = {"Idempotency-Key": "k"}
+    answer = (await api.client.post("/v1/generations", json=body, headers=key)).json()
+    (default,) = (row["id"] for row in (await api.client.get("/v1/models")).json()["data"] if row["default"])
+    assert answer["model"] == default == "simulator/echo?x=1"
+    assert json.loads(await api.generations.request(answer["id"]))["model"] == default
+    # It is the same request as one that names it.
+    assert await api.post(body | {"model": "quick"}, headers=key) == answer["id"]
+
+
+async def test_without_a_model_and_a_default_the_model_is_asked_for(make_api: MakeApi, redis_url: str) -> None:
+    local = ProviderSettings(protocol="openai-chat", base_url="http://127.0.0.1:9/v1")
+    api = await make_api(redis_url, simulator_url=None, providers={"local": local})
+    answer = await api.client.post("/v1/generations", json={"messages": BODY["messages"]})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    [error] = answer.json()["errors"]
+    assert error["pointer"] == "/model"
+    assert "MIDSTREAM_DEFAULT_MODEL" in error["message"]
+
+
 async def test_alias(make_api: MakeApi, redis_url: str) -> None:
     api = await make_api(redis_url, models={"quick": "simulator/echo?x=1"})
     response = await api.client.post("/v1/generations", json=BODY | {"model": "quick"})
@@ -108,7 +131,6 @@ async def test_malformed_idempotency_key(api: Api, key: bytes) -> None:
         (BODY | {"fallback": ["simulator/lorem", "nobody/x"]}, 422, "unknown_model", "/fallback/1", "simulator/…"),
         (BODY | {"seed": 1, "fallback": ["simulator-anthropic/x"]}, 422, "unsupported_field", "/seed", "/fallback/0"),
         (BODY | {"messages": []}, 422, "invalid_request", "/messages", "must not be empty; give at least 1"),
-        ({"messages": BODY["messages"]}, 422, "invalid_request", "/model", "is required"),
         (BODY | {"temperature": "hot"}, 422, "invalid_request", "/temperature", "must be a number, such as 0.7"),
         (BODY | {"temprature": 1}, 422, "invalid_request", "/temprature", "did you mean temperature?"),
         (
@@ -146,8 +168,8 @@ async def test_malformed_idempotency_key(api: Api, key: bytes) -> None:
             422, "invalid_request", "/messages/3/tool_call_id", "another one",
         ),
         (
-            BODY | {"messages": user([{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}])},  # type: ignore[arg-type]
-            422, "invalid_request", "/messages/0/content/0/cache_control", "for Anthropic set extra",
+            BODY | {"messages": [user("x")[0] | {"cache_control": {"type": "ephemeral"}}]},
+            422, "invalid_request", "/messages/0/cache_control", "give it to a part of the content",
         ),
         (
             BODY | {"messages": [*user("x"), {"role": "assistant", "content": "x", "reasoning_content": ["y"]}]},

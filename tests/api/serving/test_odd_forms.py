@@ -18,6 +18,7 @@ ALLOWED = {
     "/readyz": ("GET", "HEAD"),
     "/openapi.json": ("GET", "HEAD"),
     "/v1/models": ("GET", "HEAD"),
+    "/v1/models/simulator/demo": ("GET", "HEAD"),
     "/v1/usage": ("GET", "HEAD"),
     "/v1/generations": ("GET", "HEAD", "POST"),
     f"/v1/generations/{NONE}": ("GET", "HEAD", "DELETE"),

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
+import re
 from collections.abc import AsyncIterator
 from email.utils import parsedate_to_datetime
 
 import pytest
 
 from api.serving.uvicorn_protocol import MAX_TURNED_AWAY
-from tests.api.harness import DEADLINE, Api, MakeApi, Producer, until
+from tests.api.harness import BODY, DEADLINE, Api, MakeApi, Producer, until
 
 GET = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
 POST = b"POST /v1/generations HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -163,3 +165,114 @@ async def test_a_kept_connection_is_answered_once_more_while_the_server_ends(mak
         wire.writer.write(GET)
         status, headers, _ = await wire.answer()
         assert (status, headers["connection"], headers.get("keep-alive")) == (200, "close", None)
+
+
+MINE = b"X-Request-Id: mine 1/2\r\n"
+MADE = re.compile(r"req_[0-9a-f]{32}")
+ASKED: dict[str, tuple[int, bytes]] = {
+    "alive": (200, GET),
+    "of an old client": (200, b"GET /livez HTTP/1.0\r\n\r\n"),
+    "no route": (404, b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    "no generation": (404, b"GET /v1/generations/x/events HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    "another method": (405, b"PUT /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    "too large": (413, POST + b"Content-Length: 9000001\r\n\r\n"),
+    "no JSON": (415, POST.replace(b"application/json", b"text/plain") + b"Content-Length: 1\r\n\r\n1"),
+    "another host": (421, b"GET /v1/models HTTP/1.1\r\nHost: other.example\r\n\r\n"),
+    "no request": (422, POST + b"Content-Length: 2\r\n\r\n{}"),
+    "no chunk": (400, POST + b"Transfer-Encoding: chunked\r\n\r\nx\r\n"),
+    "no body in time": (408, POST + b"Content-Length: 2\r\n\r\n{"),
+}
+HEADLESS = {
+    "no HTTP": (400, b"\x16\x03\x01\r\n\r\n"),
+    "no host": (400, b"GET / HTTP/1.1\r\n\r\n"),
+    "no head in time": (408, b"GET / HTTP/1.1\r\n"),
+    "no such version": (505, b"GET / HTTP/2.0\r\nHost: localhost\r\n\r\n"),
+    "a large head": (431, b"GET / HTTP/1.1\r\nX: " + b"x" * 70_000),
+}
+
+
+@pytest.fixture
+async def hasty(make_api: MakeApi, redis_url: str) -> Api:
+    return await make_api(redis_url, header_timeout=0.3, body_timeout=0.3)
+
+
+async def named(api: Api, request: bytes) -> tuple[int, dict[str, str]]:
+    async with connected(api) as wire:
+        wire.writer.write(request)
+        status, headers, _ = await wire.answer()
+        return status, {name: value for name, value in headers.items() if name.endswith("request-id")}
+
+
+@pytest.mark.parametrize("what", ASKED)
+async def test_every_answer_names_its_request(hasty: Api, what: str) -> None:
+    wanted, request = ASKED[what]
+    status, ids = await named(hasty, request)
+    assert status == wanted
+    assert MADE.fullmatch(ids.pop("x-request-id"))
+    assert ids == {}
+    line, rest = request.split(b"\r\n", 1)
+    assert await named(hasty, line + b"\r\n" + MINE + rest) == (wanted, {"x-request-id": "mine 1/2"})
+
+
+@pytest.mark.parametrize("what", HEADLESS)
+async def test_what_never_becomes_a_request_has_a_new_id(hasty: Api, what: str) -> None:
+    wanted, request = HEADLESS[what]
+    async with connected(hasty) as wire:
+        wire.writer.write(GET.replace(b"Host", MINE + b"Host"))
+        assert (await wire.answer())[1]["x-request-id"] == "mine 1/2"
+        wire.writer.write(request)
+        status, headers, _ = await wire.answer()
+        assert status == wanted
+        assert MADE.fullmatch(headers["x-request-id"])
+
+
+async def test_without_room_the_answer_has_an_id_too(make_api: MakeApi, redis_url: str) -> None:
+    api = await make_api(redis_url, max_connections=1)
+    async with connected(api) as first:
+        first.writer.write(GET)
+        await first.answer()
+        status, ids = await named(api, b"")
+        assert status == 503
+        assert MADE.fullmatch(ids["x-request-id"])
+
+
+async def test_a_node_that_leaves_names_requests(api: Api) -> None:
+    api.hub.leaving = True
+    status, ids = await named(api, GET)
+    assert (status, [*ids]) == (503, ["x-request-id"])
+
+
+@pytest.mark.parametrize("path", [b"/v1/messages", b"/v1/messages/count_tokens?beta=true", b"/v1/messages/msg_x"])
+@pytest.mark.parametrize("host", [b"localhost", b"other.example"])
+async def test_on_the_paths_of_messages_it_has_their_name_too(api: Api, path: bytes, host: bytes) -> None:
+    _, ids = await named(api, b"GET %b HTTP/1.1\r\nHost: %b\r\n%b\r\n" % (path, host, MINE))
+    assert ids == {"x-request-id": "mine 1/2", "request-id": "mine 1/2"}
+
+
+async def test_requests_on_one_connection_have_each_their_own(api: Api) -> None:
+    async with connected(api) as wire:
+        wire.writer.write(GET * 3)
+        ids = [(await wire.answer())[1]["x-request-id"] for _ in range(3)]
+        assert len(set(ids)) == 3
+
+
+@pytest.mark.parametrize("transport", ["direct", "asgi"])
+async def test_a_stream_names_its_request(make_api: MakeApi, redis_url: str, transport: str) -> None:
+    api = await make_api(redis_url, transport=transport)
+    accept = {"Accept": "text/event-stream", "X-Request-Id": "mine"}
+    async with api.client.stream("POST", "/v1/generations", json=BODY, headers=accept) as asked:
+        assert asked.headers["x-request-id"] == "mine"
+        async with api.client.stream("GET", f"{asked.headers['location']}/events") as viewed:
+            assert MADE.fullmatch(viewed.headers["x-request-id"])
+
+
+async def test_a_defect_is_logged_with_the_id_of_its_answer(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    async def broken() -> None:
+        raise LookupError("a prompt")
+
+    api.app.add_api_route("/broken", broken)
+    answer = await api.client.get("/broken")
+    assert answer.status_code == 500
+    (line,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert line.getMessage().endswith(f" {answer.headers['x-request-id']}")
+    assert "a prompt" not in caplog.text

@@ -1,10 +1,14 @@
-"""Dialects that a test views logs in: one event is no frame, one, or three."""
+"""Dialects that a test views logs in: an entry is no event of theirs, one, or three."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from api.dialects.native.events import NativeDialect
+from api.viewing.dialect import Dialect, Framer, ResetReason, Subject
 from shared.log.entry import RawEntry
 from shared.log.events import EventId
+from shared.record import DialectName
 
 
 def raw(token: int, seq: int, type: str = "delta", data: bytes = b"{}") -> RawEntry:
@@ -17,18 +21,63 @@ def numbered(*entries: RawEntry) -> list[tuple[EventId, RawEntry]]:
     return [(EventId.parse(entry[0]), entry) for entry in entries]
 
 
-class UnevenDialect(NativeDialect):
-    """Events with an odd number have no frame; the others have three, without an id."""
+class UnevenFramer:
+    """Events with an odd number have no frame; the others have three, without an id. It begins with one of its own."""
 
-    def frame(self, entry: RawEntry) -> bytes:
+    epoch = 1
+
+    def opening(self) -> tuple[bytes, ...]:
+        return (b"data: opening\n\n",)
+
+    def frames(self, entry: RawEntry) -> tuple[bytes, ...]:
         event_id, (type, data) = entry
         if EventId.parse(event_id).seq % 2:
-            return b""
-        return b"".join(b"data: %b %d of %b %b\n\n" % (event_id, number, type, data) for number in (1, 2, 3))
+            return ()
+        return tuple(b"data: %b %d of %b %b\n\n" % (event_id, number, type, data) for number in (1, 2, 3))
 
 
-class SilentDialect(NativeDialect):
+class UnevenDialect(NativeDialect):
+    """One whose events are not those of the log, and that cannot say where a stream begins anew."""
+
+    name: DialectName = "openai-chat"
+    drain = b""
+    ending = b"data: [DONE]\n\n"
+
+    def framer(self, subject: Subject) -> Framer:
+        return UnevenFramer()
+
+    def opening(self) -> bytes:
+        return b""
+
+    def reset(self, reason: ResetReason) -> bytes:
+        return b""
+
+
+class SilentFramer(UnevenFramer):
     """No event has a frame."""
 
-    def frame(self, entry: RawEntry) -> bytes:
-        return b""
+    def opening(self) -> tuple[bytes, ...]:
+        return ()
+
+    def frames(self, entry: RawEntry) -> tuple[bytes, ...]:
+        return ()
+
+
+class SilentDialect(UnevenDialect):
+    """One in which nothing can be said."""
+
+    name: DialectName = "anthropic"
+
+    def framer(self, subject: Subject) -> Framer:
+        return SilentFramer()
+
+
+def framed(dialect: Dialect, entries: Iterable[RawEntry]) -> list[bytes]:
+    """All events of a log in a dialect."""
+    framer = dialect.framer(Subject("gen_x"))
+    return [*framer.opening(), *(frame for entry in entries for frame in framer.frames(entry))]
+
+
+def native(*entries: RawEntry) -> bytes:
+    """Entries as the native dialect has them."""
+    return b"".join(framed(NativeDialect(), entries))

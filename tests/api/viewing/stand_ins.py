@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import cast
 
 from api.dialects.native.events import NativeDialect
-from api.viewing.dialect import Dialect
 from api.viewing.tail import Tail
 from api.viewing.viewer import Viewer
 from shared.config.settings import Settings
@@ -65,7 +64,7 @@ class Wire:
         self.chunked = chunked
         self.written = b""
         self.backlog = 0
-        self.ended = self.aborted = False
+        self.ended = self.aborted = self.broken_off = False
 
     def write(self, body: bytes, /) -> None:
         self.written += body
@@ -82,6 +81,9 @@ class Wire:
     def abort(self) -> None:
         self.aborted = True
 
+    def break_off(self) -> None:
+        self.broken_off = True
+
 
 class PlainDialect(NativeDialect):
     """The native one, without chance: every viewer is told the same `retry`."""
@@ -95,7 +97,6 @@ class Home:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
-        self.dialect: Dialect = PlainDialect()
         self.catch_up_s = 3.0
         self.left: list[Viewer] = []
 

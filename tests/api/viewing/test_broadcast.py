@@ -7,13 +7,12 @@ from collections.abc import Mapping
 
 import pytest
 
-from api.dialects.native.events import NativeDialect
 from api.viewing import broadcast
 from api.viewing.broadcast import Broadcast
 from api.viewing.frames import Frames
 from api.viewing.known_log import KnownLog
 from api.viewing.sse_frames import chunk
-from tests.api.viewing.framers import SilentDialect, raw
+from tests.api.viewing.framers import native, raw
 
 
 class Told:
@@ -42,15 +41,12 @@ class Failing(Told):
         raise ZeroDivisionError
 
 
-dialect = NativeDialect()
-
-
 def added(frames: Frames, count: int, *, begin: int = 0) -> bytes:
     """What was added, on the wire."""
     entries = [raw(10, begin + seq) for seq in range(count)]
     for entry in entries:
-        frames.add(entry)
-    return b"".join(map(dialect.frame, entries))
+        frames.add(native(entry))
+    return native(*entries)
 
 
 async def rounds() -> None:
@@ -60,7 +56,7 @@ async def rounds() -> None:
 
 
 async def test_all_that_came_until_a_round_is_one_chunk_for_all() -> None:
-    frames = Frames(dialect)
+    frames = Frames()
     told = Broadcast(KnownLog(), frames, 0.0)
     followers = [Told(0) for _ in range(3)]
     told.followers.update(followers)
@@ -68,7 +64,7 @@ async def test_all_that_came_until_a_round_is_one_chunk_for_all() -> None:
         wire = added(frames, 1, begin=begin)
         told.wake()
     await rounds()
-    expected = chunk(b"".join(dialect.frame(raw(10, seq)) for seq in range(3)))
+    expected = chunk(native(*(raw(10, seq) for seq in range(3))))
     assert [follower.chunks for follower in followers] == [[expected]] * 3
     assert followers[0].chunks[0] is followers[2].chunks[0]
     wire = added(frames, 1, begin=3)
@@ -79,7 +75,7 @@ async def test_all_that_came_until_a_round_is_one_chunk_for_all() -> None:
 
 async def test_others_have_their_turn_within_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broadcast, "VIEWERS_PER_ROUND", 2)
-    frames = Frames(dialect)
+    frames = Frames()
     told = Broadcast(KnownLog(), frames, 0.0)
     followers = [Told(0) for _ in range(5)]
     told.followers.update(followers)
@@ -94,7 +90,7 @@ async def test_others_have_their_turn_within_a_round(monkeypatch: pytest.MonkeyP
 
 async def test_what_comes_within_a_round_is_told_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broadcast, "VIEWERS_PER_ROUND", 1)
-    frames = Frames(dialect)
+    frames = Frames()
     told = Broadcast(KnownLog(), frames, 0.0)
     followers = [Told(0) for _ in range(3)]
     told.followers.update(followers)
@@ -105,7 +101,7 @@ async def test_what_comes_within_a_round_is_told_after_it(monkeypatch: pytest.Mo
     told.wake()
     for _ in range(12):
         await asyncio.sleep(0)
-    first, second = (dialect.frame(raw(10, seq)) for seq in range(2))
+    first, second = (native(raw(10, seq)) for seq in range(2))
     # Who had its turn later had both at once.
     heard = [follower.chunks[0] for follower in followers]
     assert (heard.count(chunk(first)), heard.count(chunk(first + second))) == (1, 2)
@@ -113,7 +109,7 @@ async def test_what_comes_within_a_round_is_told_after_it(monkeypatch: pytest.Mo
 
 
 async def test_within_the_window_followers_are_told_once() -> None:
-    frames = Frames(dialect)
+    frames = Frames()
     told = Broadcast(KnownLog(), frames, 0.2)
     follower = Told(0)
     told.followers.add(follower)
@@ -129,12 +125,12 @@ async def test_within_the_window_followers_are_told_once() -> None:
     async with asyncio.timeout(5):
         while len(follower.chunks) == 1:
             await asyncio.sleep(0.01)
-    assert follower.chunks[1] == chunk(b"".join(dialect.frame(raw(10, seq)) for seq in range(1, 4)))
+    assert follower.chunks[1] == chunk(native(*(raw(10, seq) for seq in range(1, 4))))
 
 
 async def test_no_chunk_is_made_for_an_end() -> None:
     """More than a write is due then, and each follower does it by itself."""
-    frames = Frames(dialect)
+    frames = Frames()
     known = KnownLog()
     told = Broadcast(known, frames, 0.0)
     follower = Told(0)
@@ -146,21 +142,20 @@ async def test_no_chunk_is_made_for_an_end() -> None:
     assert follower.chunks == [None]
 
 
-async def test_events_without_frames_are_no_chunk() -> None:
-    frames = Frames(SilentDialect())
+async def test_where_nothing_is_new_there_is_no_chunk() -> None:
+    frames = Frames()
     told = Broadcast(KnownLog(), frames, 0.0)
-    follower = Told(0)
-    told.followers.add(follower)
     added(frames, 3)
-    assert told.piece(1, chunked=True) == (b"", 3)
+    follower = Told(3)
+    told.followers.add(follower)
     told.wake()
     await rounds()
-    assert follower.chunks == [b""]
-    assert follower.position == 3
+    assert follower.chunks == [None]
+    assert told.piece(3, chunked=True) == (b"", 3)
 
 
 async def test_a_follower_that_fails_is_cut_and_the_others_are_told() -> None:
-    frames = Frames(dialect)
+    frames = Frames()
     told = Broadcast(KnownLog(), frames, 0.0)
     failing, other = Failing(0), Told(0)
     told.followers.update((failing, other))
@@ -172,7 +167,7 @@ async def test_a_follower_that_fails_is_cut_and_the_others_are_told() -> None:
 
 
 async def test_a_piece_reaches_to_the_newest_event() -> None:
-    frames = Frames(dialect)
+    frames = Frames()
     told = Broadcast(KnownLog(), frames, 0.0)
     first = added(frames, 2)
     assert told.piece(0, chunked=False) == (first, 2)
@@ -183,7 +178,7 @@ async def test_a_piece_reaches_to_the_newest_event() -> None:
 
 
 async def test_who_has_had_more_than_stays_starts_over() -> None:
-    frames = Frames(dialect)
+    frames = Frames()
     told = Broadcast(KnownLog(), frames, 0.0)
     followers = [Told(0), Told(2), Told(3), Told(None)]
     told.followers.update(followers)
@@ -194,7 +189,7 @@ async def test_who_has_had_more_than_stays_starts_over() -> None:
     assert [follower.rewound for follower in followers] == [False, False, True, False]
     others = [raw(20, seq) for seq in range(3)]
     for entry in others:
-        frames.add(entry)
+        frames.add(native(entry))
     # As many as before, and yet not what was joined then.
-    assert told.piece(0, chunked=False) == (b"".join(map(dialect.frame, others)), 3)
+    assert told.piece(0, chunked=False) == (native(*others), 3)
     assert old != told.piece(0, chunked=False)

@@ -1,4 +1,4 @@
-"""Frames in blocks give back what was added, from any position on, however many frames an event has."""
+"""Frames in blocks give back what was added, from any position on."""
 
 from __future__ import annotations
 
@@ -6,29 +6,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.dialects.native.events import NativeDialect
 from api.viewing import frames, sse_frames
-from api.viewing.dialect import Framer
 from api.viewing.frames import Frames
-from shared.log.entry import RawEntry
-from tests.api.viewing.framers import SilentDialect, UnevenDialect
 
 
-def _entry(number: int, size: int) -> RawEntry:
-    return b"1-%d" % number, (b"delta", b"x" * size)
+def _frame(number: int, size: int) -> bytes:
+    return b"data: %d %b\n\n" % (number, b"x" * size)
 
 
-@pytest.mark.parametrize("dialect", [NativeDialect(), UnevenDialect(), SilentDialect()])
 @given(sizes=st.lists(st.integers(0, 400), max_size=60), data=st.data())
-def test_every_position_reads_what_follows_it(dialect: Framer, sizes: list[int], data: st.DataObject) -> None:
+def test_every_position_reads_what_follows_it(sizes: list[int], data: st.DataObject) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(frames, "BLOCK_BYTES", 500)
         patch.setattr(sse_frames, "MAX_WRITE_BYTES", 1_200)
-        entries = [_entry(number, size) for number, size in enumerate(sizes)]
-        made = [dialect.frame(entry) for entry in entries]
-        held = Frames(dialect)
-        for entry in entries:
-            held.add(entry)
+        made = [_frame(number, size) for number, size in enumerate(sizes)]
+        held = Frames()
+        for frame in made:
+            held.add(frame)
         assert held.count == len(made)
         assert held.size == sum(map(len, made))
         start = position = data.draw(st.integers(0, len(made)))
@@ -48,11 +42,10 @@ def test_every_position_reads_what_follows_it(dialect: Framer, sizes: list[int],
 def test_a_long_frame_is_read_alone_and_never_copied() -> None:
     """Else each viewer that stands before it at its own place would hold one of its own."""
     long = sse_frames.MAX_SLICE_BYTES
-    entries = [_entry(number, size) for number, size in enumerate((10, 20, long, long, 30, 40))]
-    made = [NativeDialect().frame(entry) for entry in entries]
-    held = Frames(NativeDialect())
-    for entry in entries:
-        held.add(entry)
+    made = [_frame(number, size) for number, size in enumerate((10, 20, long, long, 30, 40))]
+    held = Frames()
+    for frame in made:
+        held.add(frame)
     assert held.read(0) == (b"".join(made[:2]), 2)
     assert held.read(1) == (made[1], 2)
     for position in (2, 3):
@@ -63,17 +56,17 @@ def test_a_long_frame_is_read_alone_and_never_copied() -> None:
 
 
 def test_nothing_is_read_at_the_end() -> None:
-    held = Frames(NativeDialect())
+    held = Frames()
     assert held.read(0) == (b"", 0)
-    held.add(_entry(0, 20_000))
+    held.add(_frame(0, 20_000))
     assert held.read(1) == (b"", 1)
 
 
 def test_nothing_is_left_of_what_was_cleared() -> None:
-    held = Frames(NativeDialect())
+    held = Frames()
     for number in range(3):
-        held.add(_entry(number, 9_000))
+        held.add(_frame(number, 9_000))
     held.clear()
     assert (held.count, held.size, held.read(0)) == (0, 0, (b"", 0))
-    held.add(_entry(7, 10))
-    assert held.read(0) == (NativeDialect().frame(_entry(7, 10)), 1)
+    held.add(_frame(7, 10))
+    assert held.read(0) == (_frame(7, 10), 1)

@@ -8,15 +8,16 @@ import pytest
 
 from api.dialects.native.events import NativeDialect
 from api.viewing import sse_frames
-from api.viewing.dialect import Dialect
+from api.viewing.dialect import Dialect, Framer, Subject
 from api.viewing.known_log import KnownLog
 from api.viewing.resume import ResumePoint
 from api.viewing.sse_frames import chunk
 from api.viewing.tail import Tail
 from api.viewing.viewer import Viewer
 from shared.config.settings import Settings
-from shared.log.events import ORIGIN, EventId
-from tests.api.viewing.framers import SilentDialect, UnevenDialect, numbered, raw
+from shared.log.entry import RawEntry
+from shared.log.events import EventId
+from tests.api.viewing.framers import SilentDialect, UnevenDialect, UnevenFramer, framed, native, numbered, raw
 
 
 class Wire:
@@ -27,7 +28,7 @@ class Wire:
         self.writes: list[bytes] = []
         self.shared: list[object] = []
         """What was written in slices."""
-        self.ended = False
+        self.ended = self.broken_off = False
 
     def write(self, body: bytes, /) -> None:
         assert body, "nothing is no write"
@@ -47,6 +48,9 @@ class Wire:
 
     def abort(self) -> None: ...
 
+    def break_off(self) -> None:
+        self.broken_off = True
+
     @property
     def body(self) -> bytes:
         """What was written, without the framing of chunks."""
@@ -63,19 +67,26 @@ class Wire:
 class House:
     """Where viewers are at home."""
 
-    def __init__(self, dialect: Dialect) -> None:
-        self.settings, self.dialect, self.catch_up_s = Settings(), dialect, 3.0
+    def __init__(self) -> None:
+        self.settings, self.catch_up_s = Settings(), 3.0
 
     def leave(self, viewer: Viewer, tail: Tail | None) -> None: ...
 
 
-def watch(tail: Tail, dialect: Dialect, cursor: EventId = ORIGIN, *, chunked: bool = True) -> Wire:
+def tail_of(known: KnownLog, dialect: Dialect) -> Tail:
+    tail = Tail(Subject("gen_x"), known, dialect)
+    tail.listen()
+    return tail
+
+
+def watch(tail: Tail, start: ResumePoint | None = None, *, chunked: bool = True) -> Wire:
     """A viewer that follows from there; what it is sent first is left out."""
+    dialect = tail.dialect
     wire = Wire(chunked=chunked)
-    viewer = Viewer(wire, House(dialect), b"")
+    viewer = Viewer(wire, House(), dialect)
     viewer.advance()
     wire.writes.clear()
-    viewer.follow(tail, ResumePoint(cursor))
+    viewer.follow(tail, start or ResumePoint())
     return wire
 
 
@@ -93,51 +104,55 @@ LOG = [raw(10, 0, "attempt"), *(raw(10, seq, "delta", b"%d" % seq) for seq in ra
 async def test_each_viewer_gets_what_its_dialect_makes_of_the_log(
     dialect: Dialect, chunked: bool, longest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From every cursor, live and joined late, event by event, in single writes or in slices."""
+    """From every event on, live and joined late, event by event, in single writes or in slices."""
     monkeypatch.setattr(sse_frames, "MAX_SLICE_BYTES", longest)
     known = KnownLog()
-    tail = Tail("gen_x", known, dialect)
+    tail = tail_of(known, dialect)
     known.loaded = True
-    viewers = [(0, watch(tail, dialect, chunked=chunked))]
-    for count, entry in enumerate(LOG, 1):
+    made = framed(dialect, LOG)
+    viewers = []
+    for count, entry in enumerate([*LOG, None]):
+        for seen in {0, count, len(framed(dialect, LOG[:count]))}:
+            viewers.append((seen, watch(tail, ResumePoint(number=seen), chunked=chunked)))
+        if entry is None:
+            continue
         if entry[1][0] == b"delta":
-            assert known.take_delta(b"10-%d 10-%d\ndelta\n%b" % (count - 2, count - 1, entry[1][1]))
+            assert known.take_delta(b"10-%d 10-%d\ndelta\n%b" % (count - 1, count, entry[1][1]))
         else:
             known.extend(numbered(entry))
             known.tell()
-        viewers.append((count, watch(tail, dialect, EventId(10, count - 1), chunked=chunked)))
         await rounds()
-    for count, wire in viewers:
-        assert wire.body == b"".join(map(dialect.frame, LOG[count:]))
+    for seen, wire in viewers:
+        assert wire.body == b"".join(made[seen:]) + dialect.ending
         assert wire.ended
 
 
 async def test_viewers_share_the_bytes_of_a_long_event() -> None:
     """However far each of them is."""
     known = KnownLog()
-    tail = Tail("gen_x", known, NativeDialect())
+    tail = tail_of(known, NativeDialect())
     known.loaded = True
     known.extend(numbered(*LOG[:4]))
-    live = [watch(tail, NativeDialect(), chunked=chunked) for chunked in (True, False)]
+    live = [watch(tail, chunked=chunked) for chunked in (True, False)]
     long = raw(10, 4, "delta", b"x" * 1_000_000)
     known.extend(numbered(long, raw(10, 5), raw(10, 6, "completed")))
     known.tell()
     await rounds()
-    late = [watch(tail, NativeDialect(), EventId(10, seq)) for seq in range(4)]
+    late = [watch(tail, ResumePoint(EventId(10, seq))) for seq in range(4)]
     assert {id(frame) for wire in (*live, *late) for frame in wire.shared} == {id(live[0].shared[0])}
     assert [len(wire.shared) for wire in (*live, *late)] == [1] * 6
     assert max(len(piece) for wire in (*live, *late) for piece in wire.writes) < sse_frames.MAX_SLICE_BYTES + 100
     for wire in (*live, late[0]):
-        assert NativeDialect().frame(long) in wire.body
+        assert native(long) in wire.body
 
 
 async def test_several_dialects_of_one_log() -> None:
     """The log is known once, and each tail frames it for its own viewers."""
     known = KnownLog()
     dialects: list[Dialect] = [NativeDialect(), UnevenDialect(), SilentDialect()]
-    tails = [Tail("gen_x", known, dialect) for dialect in dialects]
+    tails = [tail_of(known, dialect) for dialect in dialects]
     known.loaded = True
-    wires = [watch(tail, dialect) for tail, dialect in zip(tails, dialects, strict=True)]
+    wires = [watch(tail) for tail in tails]
     known.extend(numbered(*LOG[:6]))
     known.tell()
     await rounds()
@@ -146,19 +161,102 @@ async def test_several_dialects_of_one_log() -> None:
     known.replace(others)
     known.tell()
     await rounds()
-    for dialect, wire in zip(dialects, wires, strict=True):
-        before, after = b"".join(map(dialect.frame, LOG[:6])), b"".join(map(dialect.frame, others))
-        assert wire.body == before + dialect.reset("unknown_cursor") + after
-        assert wire.ended
+    assert wires[0].body == native(*LOG[:6]) + dialects[0].reset("unknown_cursor") + native(*others)
+    assert wires[0].ended
+    # One that has no word for it breaks off what has had some of the other log.
+    assert wires[1].body == b"".join(framed(dialects[1], LOG[:6]))
+    assert wires[1].broken_off
+    assert not wires[1].ended
+    assert wires[2].body == dialects[2].ending
+    assert watch(tails[1]).body == b"".join(framed(dialects[1], others)) + dialects[1].ending
+
+
+async def test_a_tail_is_fed_from_the_base(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From what is in memory, while the log grows, and while it becomes another."""
+    monkeypatch.setattr(sse_frames, "MAX_WRITE_BYTES", 30)
+    known = KnownLog()
+    base = tail_of(known, NativeDialect())
+    known.loaded = True
+    known.extend(numbered(*LOG[:6]))
+    tail = Tail(Subject("gen_x"), known, UnevenDialect())
+    wire = watch(tail)
+    assert wire.body == b""
+    feeding = asyncio.create_task(tail.feed(base, NativeDialect()))
+    await asyncio.sleep(0)
+    known.extend(numbered(*LOG[6:8]))
+    known.replace([*LOG[:2], raw(10, 2, "delta", b"other")])
+    await feeding
+    known.extend(numbered(raw(10, 3), raw(10, 4, "completed")))
+    known.tell()
+    await rounds()
+    log = [*LOG[:2], raw(10, 2, "delta", b"other"), raw(10, 3), raw(10, 4, "completed")]
+    assert wire.body == b"".join(framed(UnevenDialect(), log)) + UnevenDialect.ending
+    assert wire.ended
+
+
+class _AnewFramer(UnevenFramer):
+    """One in which what was said is void with each further attempt."""
+
+    def frames(self, entry: RawEntry) -> tuple[bytes, ...]:
+        if entry[1][0] == b"attempt" and EventId.parse(entry[0]).token > 10:
+            self.epoch += 1
+            return (b"data: opening %d\n\n" % self.epoch,)
+        return super().frames(entry)
+
+
+class AnewDialect(UnevenDialect):
+    def framer(self, subject: Subject) -> Framer:
+        return _AnewFramer()
+
+
+async def test_a_new_epoch_breaks_off_who_has_had_some_of_the_old() -> None:
+    known = KnownLog()
+    tail = tail_of(known, AnewDialect())
+    known.loaded = True
+    old, early = watch(tail), watch(tail, ResumePoint(number=99))
+    known.extend(numbered(*LOG[:5]))
+    known.tell()
+    await rounds()
+    known.extend(numbered(raw(20, 0, "attempt"), raw(20, 1), raw(20, 2)))
+    known.tell()
+    await rounds()
+    assert old.broken_off
+    assert early.broken_off
+    assert not old.ended
+    new, resumed = watch(tail), watch(tail, ResumePoint(number=1, epoch=2))
+    stale = watch(tail, ResumePoint(number=1))
+    assert new.body.startswith(b"data: opening 2\n\n")
+    assert resumed.body == new.body.removeprefix(b"data: opening 2\n\n") != b""
+    assert stale.broken_off
+
+
+async def test_a_dialect_that_fails_cuts_its_own_viewers_only() -> None:
+    class Failing(UnevenFramer):
+        def frames(self, entry: RawEntry) -> tuple[bytes, ...]:
+            raise ZeroDivisionError
+
+    class FailingDialect(UnevenDialect):
+        def framer(self, subject: Subject) -> Framer:
+            return Failing()
+
+    known = KnownLog()
+    tails = [tail_of(known, dialect) for dialect in (FailingDialect(), NativeDialect())]
+    known.loaded = True
+    failing, other = map(watch, tails)
+    known.extend(numbered(*LOG))
+    known.tell()
+    await rounds()
+    assert failing.broken_off
+    assert other.body == native(*LOG)
 
 
 async def test_a_viewer_without_room_gets_all_at_once_when_it_has_some() -> None:
     dialect = UnevenDialect()
     known = KnownLog()
-    tail = Tail("gen_x", known, dialect)
+    tail = tail_of(known, dialect)
     known.loaded = True
     wire = Wire(chunked=True)
-    viewer = Viewer(wire, House(dialect), b"")
+    viewer = Viewer(wire, House(), dialect)
     viewer.follow(tail, ResumePoint())
     wire.writes.clear()
     known.extend(numbered(LOG[0]))
@@ -170,14 +268,14 @@ async def test_a_viewer_without_room_gets_all_at_once_when_it_has_some() -> None
         await rounds()
     wire.full = False
     viewer.advance()
-    assert wire.writes[1:] == [chunk(b"".join(map(dialect.frame, LOG[1:9])))]
+    assert wire.writes[1:] == [chunk(b"".join(framed(dialect, LOG[:9])[len(framed(dialect, LOG[:1])) :]))]
 
 
 async def test_the_place_in_line_is_told_until_there_is_an_event() -> None:
     dialect = NativeDialect()
     known = KnownLog()
-    tail = Tail("gen_x", known, dialect)
-    wire = watch(tail, dialect)
+    tail = tail_of(known, dialect)
+    wire = watch(tail)
     known.loaded = True
     for position in (2, 2, 1):
         known.wait(position)
@@ -187,5 +285,5 @@ async def test_the_place_in_line_is_told_until_there_is_an_event() -> None:
     await rounds()
     known.end()
     await rounds()
-    assert wire.body == dialect.queued("gen_x", 2) + dialect.queued("gen_x", 1) + dialect.frame(LOG[0])
+    assert wire.body == dialect.queued("gen_x", 2) + dialect.queued("gen_x", 1) + native(LOG[0])
     assert wire.ended

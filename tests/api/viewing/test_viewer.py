@@ -6,12 +6,14 @@ import asyncio
 
 import pytest
 
+from api.viewing.dialect import Subject
 from api.viewing.known_log import KnownLog
 from api.viewing.resume import ResumePoint
 from api.viewing.tail import Tail
 from api.viewing.viewer import Viewer
 from shared.config.settings import Settings
 from shared.log.events import EventId
+from tests.api.viewing.framers import native as framed
 from tests.api.viewing.framers import numbered, raw
 from tests.api.viewing.stand_ins import Home, PlainDialect, Wire
 
@@ -23,7 +25,9 @@ async def tail() -> Tail:
     """A tail that hears of no Redis: a test puts events into it."""
     known = KnownLog()
     known.loaded = True
-    return Tail("gen_a", known, native)
+    tail = Tail(Subject("gen_a"), known, native)
+    tail.listen()
+    return tail
 
 
 def put(known: KnownLog, *ids: tuple[int, int], end: bool = False) -> bytes:
@@ -33,11 +37,11 @@ def put(known: KnownLog, *ids: tuple[int, int], end: bool = False) -> bytes:
         entries.append(raw(ids[-1][0], ids[-1][1] + 1, "completed"))
     known.extend(numbered(*entries))
     known.tell()
-    return b"".join(map(native.frame, entries))
+    return framed(*entries)
 
 
 def viewing(wire: Wire, tail: Tail, cursor: EventId | None = None, home: Home | None = None) -> Viewer:
-    viewer = Viewer(wire, home or Home(), b"")
+    viewer = Viewer(wire, home or Home(), native)
     viewer.follow(tail, ResumePoint(cursor) if cursor else ResumePoint())
     return viewer
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from api.intake.model_names import ServedModels
 from api.routes.models import listing
 from shared.config.presets import PRESETS
 from shared.config.provider_settings import ProviderSettings
@@ -29,7 +30,7 @@ def test_a_vendor_is_there_with_its_key(name: str, monkeypatch: pytest.MonkeyPat
     (endpoint,) = load().endpoints().values()
     assert (endpoint.api_key(), endpoint.base_url) == ("k-123", PRESETS[name].base_url)
     settings = load()
-    models = listing(settings, settings.endpoints())
+    models = listing(ServedModels.by(settings))
     assert [(provider.name, provider.protocol) for provider in models.providers] == [(name, "openai-chat")]
     (default,) = [model for model in models.data if model.default]
     assert default.id.startswith(f"{name}/")

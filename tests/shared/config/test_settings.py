@@ -87,6 +87,9 @@ def test_what_is_within_the_bounds_is_taken(name: str, file: Path, monkeypatch: 
         (UP + '[models]\n" " = "up/x"', "models in midstream.toml: alias ' ' must not be empty"),
         ('default_model = "zz/z"\n' + UP, "default_model in midstream.toml: 'zz/z' names no provider; known are up"),
         ('default_model = "zz/z"', "default_model in midstream.toml: 'zz/z' names no provider; none is known"),
+        ('chat_provider = "zz"\n' + UP, "chat_provider in midstream.toml: 'zz' names no provider; known are up"),
+        ('responses_provider = "up/x"\n' + UP, "responses_provider in midstream.toml: 'up/x' names no provider"),
+        ('messages_provider = ""', "messages_provider in midstream.toml: '' names no provider; none is known"),
         (
             UP + f'[prices."upp/x"]\n{PRICE}',
             'prices."upp/x" in midstream.toml: names no provider; known are up, openai',

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from shared.request.answer_order import Refusal, in_order
-from shared.request.generation_request import AssistantMessage, Reasoning, SaidText, ToolCall
+from shared.request.message_parts import Reasoning, SaidText
+from shared.request.messages import AssistantMessage
+from shared.request.tools import ToolCall
 
 
 def thought(text: str, part: int | None = None) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from shared.request.blank_texts import ends_with_answer, has_text, nothing_said
+from shared.request.blank_texts import ends_with_answer, has_text, nothing_said, result_of
 from shared.request.generation_request import GenerationRequest
+from shared.request.messages import ToolMessage
 
 CALL = {"id": "c", "function": {"name": "f", "arguments": ""}}
 IMAGE = {"type": "image_url", "image_url": {"url": "https://example.com/"}}
@@ -54,3 +55,20 @@ def test_what_is_last(messages: list[dict[str, Any]], pointers: list[str], last:
 def test_white_space_counts_where_a_provider_takes_it() -> None:
     request = GenerationRequest.model_validate({"model": "a/b", "messages": [user(" ")]})
     assert list(nothing_said(request, bool)) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "failed", "expected"),
+    [
+        ("No.", True, "No."),
+        ("", True, "Error"),
+        ([text(" "), text("")], True, "Error"),
+        ([IMAGE], True, [IMAGE]),
+        ("", False, ""),
+        ("", None, ""),
+    ],
+)
+def test_a_failed_result_says_so(content: Any, failed: bool | None, expected: Any) -> None:
+    fields = {"role": "tool", "tool_call_id": "c", "content": content, "is_error": failed}
+    said = result_of(ToolMessage.model_validate(fields))
+    assert (said if isinstance(said, str) else [part.model_dump(exclude_none=True) for part in said]) == expected

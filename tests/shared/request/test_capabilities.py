@@ -37,6 +37,20 @@ def pointers(protocol: Protocol, fields: dict[str, Any], endpoint: ProviderSetti
     return [lack.pointer for lack in lacks(request, protocol, endpoint)]
 
 
+LABELS = {"user": "u", "prompt_cache_key": "k", "safety_identifier": "s", "service_tier": "flex"}
+TOKENS = {"logprobs": True, "top_logprobs": 3, "logit_bias": {"50256": -100}}
+IDLE = {"logprobs": False, "top_logprobs": 0, "verbosity": "medium"}
+"""What asks for nothing."""
+
+
+def marked() -> list[dict[str, Any]]:
+    mark = {"type": "ephemeral"}
+    call = called("{}")
+    call["tool_calls"][0]["cache_control"] = mark
+    result = {"role": "tool", "tool_call_id": "a", "content": "x", "is_error": True, "cache_control": mark}
+    return [*user({"type": "text", "text": "x", "cache_control": mark}), call, result]
+
+
 TOOLS = [{"type": "function", "function": {"name": "rain"}}]
 TOOL = {"role": "tool", "tool_call_id": "a", "content": [{"type": "text", "text": "x"}, IMAGE]}
 
@@ -50,7 +64,7 @@ TOOL = {"role": "tool", "tool_call_id": "a", "content": [{"type": "text", "text"
             {"messages": user(IMAGE, file(file_url="https://example.com/a.pdf"))},
             "/messages/0/content/1/file/file_url",
         ),
-        ("openai-chat", {"reasoning_budget": 2048}, "/reasoning_budget"),
+        ("openai-chat", {"top_k": 5}, "/top_k"),
         *(
             ("openai-responses", {name: value}, f"/{name}")
             for name, value in {
@@ -58,7 +72,8 @@ TOOL = {"role": "tool", "tool_call_id": "a", "content": [{"type": "text", "text"
                 "seed": 0,
                 "frequency_penalty": 0.0,
                 "presence_penalty": 0.0,
-                "reasoning_budget": 2048,
+                "top_k": 5,
+                "logit_bias": {"1": 1},
             }.items()
         ),
         ("openai-responses", {"messages": user(name="a")}, "/messages/0/name"),
@@ -70,16 +85,13 @@ TOOL = {"role": "tool", "tool_call_id": "a", "content": [{"type": "text", "text"
         ("anthropic", {"tool_choice": "required"}, "/tool_choice"),
         ("anthropic", {"reasoning_budget": 1023}, "/reasoning_budget"),
         ("anthropic", {"reasoning_budget": 2000, "max_tokens": 2000}, "/reasoning_budget"),
-        *(
-            ("anthropic", {"reasoning_budget": 2000, "model": f"a/{model}"}, "/reasoning_budget")
-            for model in (
-                "claude-opus-4-7",
-                "claude-opus-4-8",
-                "claude-sonnet-5",
-                "claude-fable-5-1",
-                "claude-haiku-5-5",
-            )
-        ),
+        ("anthropic", {"logprobs": True}, "/logprobs"),
+        ("anthropic", {"logit_bias": {"1": 1}}, "/logit_bias"),
+        ("anthropic", {"verbosity": "low"}, "/verbosity"),
+        ("anthropic", {"top_k": 5, "model": "a/claude-opus-4-7"}, "/top_k"),
+        ("anthropic", {"top_k": 1, "model": "a/claude-sonnet-5"}, "/top_k"),
+        ("gemini", {"logit_bias": {"1": 1}}, "/logit_bias"),
+        ("gemini", {"verbosity": "high"}, "/verbosity"),
         ("anthropic", {"temperature": 0.9, "model": "a/claude-opus-4-7"}, "/temperature"),
         ("anthropic", {"top_p": 0.9, "model": "a/claude-sonnet-5"}, "/top_p"),
         ("anthropic", {"temperature": 1, "top_p": 1}, "/top_p"),
@@ -126,6 +138,24 @@ def test_it_is_named(protocol: Protocol, fields: dict[str, Any], expected: str) 
         ("openai-chat", {"messages": user(file(file_data="data:application/pdf;base64,aGk="), IMAGE)}, None),
         ("openai-chat", {"reasoning_budget": 1, "temperature": 2.0, "seed": 1}, OPENROUTER),
         ("openai-chat", {"response_format": {"type": "json_object"}}, None),
+        ("openai-chat", {"reasoning_budget": 2048, **LABELS, **TOKENS, "verbosity": "low"}, None),
+        ("openai-chat", {"top_k": 5}, ProviderSettings.model_validate({"preset": "openrouter"})),
+        ("openai-chat", {"top_k": 5, "messages": marked()}, ProviderSettings.model_validate({"preset": "vllm"})),
+        ("openai-responses", {"reasoning_budget": 2048, **LABELS, "messages": marked(), "verbosity": "high"}, None),
+        ("openai-responses", {"logprobs": True, "top_logprobs": 3}, None),
+        *(
+            ("anthropic", {"reasoning_budget": budget, "max_tokens": 900, "model": f"a/{model}"}, None)
+            for budget in (1, 20_000)
+            for model in (
+                "claude-opus-4-7",
+                "claude-opus-4-8",
+                "claude-sonnet-5",
+                "claude-fable-5-1",
+                "claude-haiku-5-5",
+            )
+        ),
+        ("anthropic", {**LABELS, "top_k": 5, "messages": marked(), **IDLE}, None),
+        ("gemini", {**LABELS, "top_k": 5, "logprobs": True, "top_logprobs": 3, "verbosity": "medium"}, None),
         (
             "openai-responses",
             {"messages": [*user(file(file_url="https://example.com/a.pdf")), called("{"), TOOL]},

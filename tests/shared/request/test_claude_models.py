@@ -48,3 +48,26 @@ def test_an_answer_as_the_last_word(model: str, goes_on: bool) -> None:
     ]
     request = GenerationRequest.model_validate({"model": f"a/{model}", "messages": messages})
     assert [lack.pointer for lack in lacks(request, "anthropic")] == ([] if goes_on else ["/messages/1"])
+
+
+MARK = {"cache_control": {"type": "ephemeral"}}
+
+
+@pytest.mark.parametrize(
+    ("model", "texts", "expected"),
+    [
+        ("claude-opus-5", 1, []),
+        ("claude-opus-5", 2, ["/messages/2/cache_control"]),
+        ("glm-5", 9, []),
+    ],
+)
+def test_marks_of_a_cached_prompt(model: str, texts: int, expected: list[str]) -> None:
+    call = {"id": "a", "function": {"name": "f", "arguments": "{}"}, **MARK}
+    messages = [
+        {"role": "user", "content": [{"type": "text", "text": "?", **MARK}] * texts},
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "a", "content": "x", **MARK},
+    ]
+    tools = [{"type": "function", "function": {"name": "f"}, **MARK}]
+    request = GenerationRequest.model_validate({"model": f"a/{model}", "messages": messages, "tools": tools})
+    assert [lack.pointer for lack in lacks(request, "anthropic")] == expected

@@ -11,8 +11,11 @@ from anthropic.types import Message
 
 from shared.request.answer_order import in_order
 from shared.request.dumped_blocks import put_in_place, put_refusals_in_place
-from shared.request.generation_request import MAX_PARTS, AssistantMessage, GenerationRequest, ToolCall
+from shared.request.generation_request import GenerationRequest
+from shared.request.limits import MAX_PARTS
+from shared.request.messages import AssistantMessage
 from shared.request.request_json import read
+from shared.request.tools import ToolCall
 
 THINKING = {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"}
 REDACTED = {"type": "redacted_thinking", "data": "ZGF0YQ=="}
@@ -107,3 +110,24 @@ def test_parts_that_refuse_are_the_refusal() -> None:
         before = dict(message)
         assert not put_refusals_in_place(message)
         assert message == before
+
+
+def test_marks_of_a_cached_prompt_stay_where_they_are() -> None:
+    mark = {"type": "ephemeral", "ttl": "1h"}
+    marked = [THINKING, TEXT | {"cache_control": mark}, CALL | {"cache_control": mark}]
+    body = {
+        "model": "a/b",
+        "messages": [
+            {"role": "assistant", "content": marked},
+            {"role": "tool", "tool_call_id": "toolu_1", "content": "x", "is_error": True, "cache_control": mark},
+        ],
+    }
+    asked = read(json.dumps(body).encode(), MAX_PARTS)
+    said, result = json.loads(asked.model_dump_json(exclude_none=True))["messages"]
+    assert said["content"] == [TEXT | {"cache_control": mark}]
+    assert said["tool_calls"][0]["cache_control"] == result["cache_control"] == mark
+    assert result["is_error"] is True
+    # As the SDK's own types dump a block without one.
+    plain = {"role": "assistant", "content": [TEXT | {"cache_control": None}, CALL | {"cache_control": None}]}
+    assert put_in_place(plain)
+    assert "cache_control" not in plain["tool_calls"][0]  # type: ignore[operator]

@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from shared.process.background_thread import LONG_WORK_BYTES
 from shared.request.dumped_fields import tidy
-from shared.request.generation_request import MAX_PARTS, GenerationRequest
+from shared.request.generation_request import GenerationRequest
+from shared.request.limits import MAX_PARTS
 from shared.request.request_json import read
 
 CALL: dict[str, Any] = {"id": "c", "type": "function", "function": {"name": "rain", "arguments": '{"x":1}'}}
@@ -214,7 +215,8 @@ def test_the_request_itself() -> None:
         {"role": "user", "content": "x", "mood": "good"},
         {"role": "user", "content": None, "name": None},
         {"role": "user", "content": "x", "annotations": [1]},
-        {"role": "user", "content": [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}]},
+        {"role": "user", "content": [{"type": "text", "text": "x", "cache_control": {"type": "new"}}]},
+        {"role": "user", "content": "x", "cache_control": {"type": "ephemeral"}},
         {"role": "assistant", "audio": None},
         {"role": "assistant", "content": "x", "audio": {"id": "a"}},
         {"role": "assistant", "content": "x", "reasoning": [{}]},

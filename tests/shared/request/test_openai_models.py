@@ -120,3 +120,23 @@ def test_calls_in_turn() -> None:
     given = {"parallel_tool_calls": False, "tool_choice": "auto"}
     assert taken(asked("o4-mini"), OpenAIModel("o4-mini"), dict(given)) == {"tool_choice": "auto"}
     assert taken(asked("gpt-6-sol"), OpenAIModel("gpt-6-sol"), dict(given)) == given
+
+
+@pytest.mark.parametrize("protocol", ["openai-chat", "openai-responses"])
+def test_probabilities_while_it_reasons(protocol: Protocol) -> None:
+    asks: dict[str, Any] = {"logprobs": True, "top_logprobs": 2}
+    assert pointers(protocol, "gpt-5-mini", **asks) == ["/logprobs", "/top_logprobs"]
+    assert pointers(protocol, "gpt-5-mini", logprobs=False, top_logprobs=0) == []
+    assert pointers(protocol, "gpt-5.2", **asks) == pointers(protocol, "gpt-4o", **asks) == []
+    # A budget is an effort there, with which it reasons.
+    assert pointers(protocol, "gpt-5.2", **asks, reasoning_budget=5000) == ["/logprobs", "/top_logprobs"]
+
+
+def test_a_bias_while_it_reasons() -> None:
+    assert pointers("openai-chat", "gpt-5-mini", logit_bias={"1": 5}) == ["/logit_bias"]
+    assert pointers("openai-chat", "gpt-4o", logit_bias={"1": 5}) == []
+
+
+def test_a_budget_that_cannot_be_an_effort_is_named() -> None:
+    got = pointers("openai-chat", "gpt-6-luna", OFFICIAL, tools=TOOLS, reasoning_budget=5000)
+    assert got == ["/reasoning_budget"]

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from shared.process.background_thread import LONG_WORK_BYTES
-from shared.request.generation_request import BASE64_STEP_CHARS, GenerationRequest
+from shared.request.data_url import BASE64_STEP_CHARS
+from shared.request.generation_request import GenerationRequest
 from shared.request.request_json import PIECE_CHARS, encode, read
 
 PICTURE = "data:image/png;base64," + base64.b64encode(b"\x89PNG" * 30_000).decode()

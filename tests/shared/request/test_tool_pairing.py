@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from shared.request.generation_request import AssistantMessage, GenerationRequest, ToolMessage
+from shared.request.generation_request import GenerationRequest
+from shared.request.messages import AssistantMessage, ToolMessage
 from shared.request.tool_pairing import NO_CALL, NO_RESULT, SECOND, TOO_LATE, each_answered, paired
 
 

@@ -56,6 +56,10 @@ MATERIAL: dict[str, tuple[Any, Any]] = {
     "presence_penalty": (None, 0.0),
     "reasoning_effort": (None, "none"),
     "reasoning_budget": (None, 2048),
+    "top_k": (None, 5),
+    "logprobs": (None, True),
+    "logit_bias": (None, {"1": 2}),
+    "verbosity": (None, "low"),
     "extra": ({}, {"p": {"b": {"d": 1, "c": [2, {"z": 1, "y": 2}]}, "a": 1}}),
     "fallback": (None, ["a/d"]),
 }
@@ -66,6 +70,10 @@ IGNORED: dict[str, Any] = {
     "ttl": 5.0,
     "metadata": {"a": "b"},
     "cache": {"ttl": 5},
+    "user": "u",
+    "prompt_cache_key": "k",
+    "safety_identifier": "s",
+    "service_tier": "flex",
 }
 
 
@@ -81,7 +89,8 @@ def canonical_text(request: GenerationRequest) -> str:
 
 class TestCanonicalForm:
     def test_every_field_is_classified(self) -> None:
-        assert GenerationRequest.model_fields.keys() == MATERIAL.keys() | IMMATERIAL_FIELDS
+        # The last cannot be toggled by itself.
+        assert GenerationRequest.model_fields.keys() == MATERIAL.keys() | IMMATERIAL_FIELDS | {"top_logprobs"}
         assert IGNORED.keys() == IMMATERIAL_FIELDS
 
     @examples(max_examples=50)
@@ -109,6 +118,33 @@ class TestCanonicalForm:
         plain = {name: values[0] for name, values in MATERIAL.items()}
         forms = {canonical_text(GenerationRequest.model_validate(plain | {name: value})) for value in MATERIAL[name]}
         assert len(forms) == 2
+
+    def test_how_many_probabilities_matters(self) -> None:
+        plain = {name: values[0] for name, values in MATERIAL.items()} | {"logprobs": True}
+        forms = {canonical_text(GenerationRequest.model_validate(plain | {"top_logprobs": most})) for most in (1, 2)}
+        assert len(forms) == 2
+
+    def test_marks_of_a_cached_prompt_do_not_matter(self) -> None:
+        def conversation(mark: dict[str, Any]) -> dict[str, Any]:
+            call = {"id": "a", "function": {"name": "f", "arguments": "{}"}, **mark}
+            return {
+                "model": "a/b",
+                "messages": [
+                    {"role": "user", "content": [{"type": "text", "text": "?", **mark}]},
+                    {"role": "assistant", "tool_calls": [call]},
+                    {"role": "tool", "tool_call_id": "a", "content": "x", **mark},
+                ],
+                "tools": [{"type": "function", "function": {"name": "f"}, **mark}],
+            }
+
+        plain, marked = (
+            GenerationRequest.model_validate(conversation(mark)) for mark in ({}, {"cache_control": {"ttl": "1h"}})
+        )
+        assert plain != marked
+        assert canonical_text(plain) == canonical_text(marked)
+        failed = conversation({})
+        failed["messages"][-1]["is_error"] = True
+        assert canonical_text(GenerationRequest.model_validate(failed)) != canonical_text(plain)
 
     def test_owner_and_request_cannot_be_confused(self) -> None:
         request = GenerationRequest.model_validate({name: values[0] for name, values in MATERIAL.items()})

@@ -58,7 +58,7 @@ class Worker:
         generation_id = await accept(self.generations)
         found = await self.generations.find(generation_id, request=True)
         assert found.record is not None
-        accepted = found.record.accepted(found.request)
+        accepted = found.record.accepted(found.request, found.asked)
 
         async def restored() -> bool:
             await self.answers.wait()
@@ -155,7 +155,7 @@ async def test_a_record_is_restored_once_the_queue_is_back(worker: Worker, monke
     writer = await worker.open(restore)
     found = await worker.generations.find(writer.generation_id, request=True)
     assert found.record is not None
-    accepted.append(found.record.accepted(found.request))
+    accepted.append(found.record.accepted(found.request, found.asked))
     await worker.forget(writer)
     writer.put(delta("a"))
     await within(writer.caught_up())

@@ -24,7 +24,7 @@ async def accepted(text: str) -> tuple[KeptRequest, Generations]:
     )
     found = await generations.find("gen_x", request=True)
     assert found.record is not None
-    return KeptRequest(generations, found.record, found.request), generations
+    return KeptRequest(generations, found.record, found.request, found.asked), generations
 
 
 async def test_it_is_parsed_once() -> None:
@@ -71,7 +71,7 @@ async def test_what_cannot_be_read_says_so_each_time() -> None:
     _, generations = await accepted("Go.")
     found = await generations.find("gen_x")
     assert found.record is not None
-    broken = KeptRequest(generations, found.record, b'{"model": 1}')
+    broken = KeptRequest(generations, found.record, b'{"model": 1}', b"")
     for _ in range(2):
         with pytest.raises(ValidationError):
             await broken.request()

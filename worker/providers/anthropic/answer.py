@@ -1,14 +1,15 @@
 """An earlier answer as Messages has it (API reference: "Create a Message"): blocks in the order of the answer."""
 
-from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from shared.config.provider_settings import ProviderSettings
 from shared.request.answer_order import Refusal, in_order
-from shared.request.blank_texts import has_text
 from shared.request.call_arguments import arguments_of
-from shared.request.generation_request import AssistantMessage, Reasoning, TextPart, ToolCall
+from shared.request.message_parts import Reasoning
+from shared.request.messages import AssistantMessage
+from shared.request.tools import ToolCall
+from worker.providers.anthropic.contents import marked, texts
 from worker.providers.anthropic.reader import SIGNATURE_ORIGIN
 
 _MAKER = "anthropic.com"
@@ -37,19 +38,14 @@ def answer_blocks(message: AssistantMessage, *, unsigned: bool) -> list[dict[str
     return blocks
 
 
-def texts(content: str | Sequence[TextPart]) -> list[dict[str, Any]]:
-    """Returns text blocks, and no blank ones, which the protocol refuses."""
-    said = [content] if isinstance(content, str) else [part.text for part in content]
-    return [{"type": "text", "text": text} for text in said if has_text(text)]
-
-
 def _call(call: ToolCall) -> dict[str, Any]:
-    return {
+    block = {
         "type": "tool_use",
         "id": call.id,
         "name": call.function.name,
         "input": arguments_of(call.function.arguments),
     }
+    return marked(block, call.cache_control)
 
 
 def _thought(item: Reasoning, unsigned: bool) -> list[dict[str, Any]]:

@@ -1,29 +1,20 @@
 """A request in the shape of OpenAI Chat, as Anthropic Messages has it (API reference: "Create a Message")."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from shared.config.provider_settings import ProviderSettings
+from shared.request.blank_texts import result_of
 from shared.request.capabilities import lacks
-from shared.request.claude_models import MIN_THINKING_TOKENS, claude_is, claude_version, sampled
-from shared.request.generation_request import (
-    AssistantMessage,
-    File,
-    FilePart,
-    GenerationRequest,
-    ImagePart,
-    NamedTool,
-    SchemaFormat,
-    SystemMessage,
-    TextPart,
-    Tool,
-    ToolMessage,
-    UserMessage,
-    data_of,
-    is_data,
-)
+from shared.request.claude_models import MIN_THINKING_TOKENS, SAMPLING_FIELDS, claude_is, claude_version, sampled
+from shared.request.generation_request import GenerationRequest
+from shared.request.messages import AssistantMessage, SystemMessage, ToolMessage, UserMessage
+from shared.request.reasoning_effort import with_effort
+from shared.request.response_formats import SchemaFormat
 from shared.request.tool_schemas import object_schema
-from worker.providers.anthropic.answer import answer_blocks, takes_unsigned, texts
+from shared.request.tools import NamedTool, Tool
+from worker.providers.anthropic.answer import answer_blocks, takes_unsigned
+from worker.providers.anthropic.contents import contents, marked, texts
+from worker.providers.labels import shortened, tier_named
 from worker.providers.provider import ProviderError
 
 DEFAULT_MAX_TOKENS = 4096
@@ -31,6 +22,12 @@ DEFAULT_MAX_TOKENS = 4096
 
 THINKING_TOKENS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 32_768}
 """Tokens of thinking for each `reasoning_effort`, on models with a budget; added to the default limit."""
+
+TIERS = frozenset({"auto", "standard_only"})
+"""The protocol's tiers; those of other providers are left out, as `auto` is what it does without one."""
+
+MAX_USER_CHARS = 256
+"""Characters that `metadata.user_id` may have (API reference: `Metadata`)."""
 
 _ADAPTIVE = (4, 6)
 """From this version on Claude decides by itself how much to think, within an effort."""
@@ -70,8 +67,18 @@ def body(request: GenerationRequest, model: str, endpoint: ProviderSettings | No
     if isinstance(request.response_format, SchemaFormat):
         fields.setdefault("output_config", {})["format"] = _format(request.response_format)
     if sampled(model, endpoint):
-        fields |= request.given("temperature", "top_p")
-    return fields
+        fields |= request.given(*SAMPLING_FIELDS)
+    return fields | _labels(request)
+
+
+def _labels(request: GenerationRequest) -> dict[str, Any]:
+    """Returns who asks, and the tier, if it is one of the protocol's; it has no key of a cached prompt."""
+    labels: dict[str, Any] = {}
+    if (user := request.user or request.safety_identifier) is not None:
+        labels["metadata"] = {"user_id": shortened(user, MAX_USER_CHARS)}
+    if request.service_tier is not None and (tier := tier_named("standard_only", request.service_tier)) in TIERS:
+        labels["service_tier"] = tier
+    return labels
 
 
 def thinks(request: GenerationRequest, model: str) -> bool:
@@ -97,6 +104,7 @@ def _limits(request: GenerationRequest, model: str) -> dict[str, Any]:
     compatible ones, take a budget: at most half of the request's limit, and none where that leaves less than the
     1,024 tokens that a budget must have.
     """
+    request = with_effort(request, "anthropic", model, None)
     if request.reasoning_budget is not None:
         limit = request.max_tokens or DEFAULT_MAX_TOKENS + request.reasoning_budget
         return {"max_tokens": limit, "thinking": {"type": "enabled", "budget_tokens": request.reasoning_budget}}
@@ -123,7 +131,7 @@ def _limits(request: GenerationRequest, model: str) -> dict[str, Any]:
 
 def _tool(tool: Tool) -> dict[str, Any]:
     fields = tool.function.model_dump(include={"name", "description", "strict"}, exclude_none=True)
-    return fields | {"input_schema": object_schema(tool.function.parameters)}
+    return marked(fields | {"input_schema": object_schema(tool.function.parameters)}, tool.cache_control)
 
 
 def _tool_choice(request: GenerationRequest) -> dict[str, Any] | None:
@@ -178,37 +186,8 @@ def _end_answer(messages: list[dict[str, Any]]) -> None:
 
 def _blocks(message: UserMessage | AssistantMessage | ToolMessage, unsigned: bool) -> list[dict[str, Any]]:
     if isinstance(message, ToolMessage):
-        return [{"type": "tool_result", "tool_use_id": message.tool_call_id, "content": _content(message.content)}]
+        result = {"type": "tool_result", "tool_use_id": message.tool_call_id, "content": contents(result_of(message))}
+        return [marked(result | ({"is_error": True} if message.is_error else {}), message.cache_control)]
     if isinstance(message, UserMessage):
-        return _content(message.content)
+        return contents(message.content)
     return answer_blocks(message, unsigned=unsigned)
-
-
-def _content(content: str | Sequence[TextPart | ImagePart | FilePart]) -> list[dict[str, Any]]:
-    if isinstance(content, str):
-        return texts(content)
-    blocks: list[dict[str, Any]] = []
-    for part in content:
-        if isinstance(part, TextPart):
-            blocks += texts([part])
-        elif isinstance(part, ImagePart):
-            blocks.append({"type": "image", "source": _source(part.image_url.url)})
-        else:
-            blocks.append(_document(part.file))
-    return blocks
-
-
-def _source(url: str) -> dict[str, Any]:
-    if not is_data(url):
-        return {"type": "url", "url": url}
-    data = data_of(url)
-    return {"type": "base64", "media_type": data.media_type, "data": data.base64}
-
-
-def _document(file: File) -> dict[str, Any]:
-    """Returns the block of a PDF, or of text of any kind, which the protocol calls plain text."""
-    source = _source(file.file_url or file.file_data or "")
-    if source.get("media_type", "").startswith("text/"):
-        text = data_of(file.file_data or "").content.decode("utf-8", "replace")
-        source = {"type": "text", "media_type": "text/plain", "data": text}
-    return {"type": "document", "source": source} | ({"title": file.filename} if file.filename else {})

@@ -4,7 +4,9 @@ from typing import Any
 
 from shared.request.answer_order import in_order
 from shared.request.call_arguments import arguments_of
-from shared.request.generation_request import AssistantMessage, Reasoning, ToolCall
+from shared.request.message_parts import Reasoning
+from shared.request.messages import AssistantMessage
+from shared.request.tools import ToolCall
 from worker.providers.gemini.reader import SIGNATURE_ORIGIN
 
 NO_SIGNATURE = "skip_thought_signature_validator"

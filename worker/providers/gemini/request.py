@@ -6,24 +6,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from shared import strict_json
+from shared.request.blank_texts import result_of
 from shared.request.capabilities import gemini_version, lacks
-from shared.request.generation_request import (
-    AssistantMessage,
-    FilePart,
-    FunctionTool,
-    GenerationRequest,
-    ImagePart,
-    NamedTool,
-    SchemaFormat,
-    SystemMessage,
-    TextFormat,
-    TextPart,
-    ToolMessage,
-    data_of,
-    is_data,
-)
+from shared.request.data_url import data_of, is_data
+from shared.request.generation_request import GenerationRequest
+from shared.request.message_parts import FilePart, ImagePart, TextPart
+from shared.request.messages import AssistantMessage, SystemMessage, ToolMessage
+from shared.request.response_formats import SchemaFormat, TextFormat
 from shared.request.tool_schemas import object_schema
+from shared.request.tools import FunctionTool, NamedTool
 from worker.providers.gemini.answer import answer_parts
+from worker.providers.labels import tier_named
 from worker.providers.provider import ProviderError
 
 THINKING_TOKENS = {"none": 0, "minimal": 512, "low": 1024, "medium": 8192, "high": 24_576, "xhigh": 32_768}
@@ -33,9 +26,13 @@ compatibility")."""
 MAX_THINKING_TOKENS = {"pro": 32_768, "flash": 24_576}
 """Most tokens that a model's budget may have ("Gemini thinking")."""
 
+TIERS = frozenset({"flex", "standard", "priority"})
+"""The protocol's tiers ("Gemini API optimization and inference"); those of other providers are left out."""
+
 _SAMPLING = {
     "temperature": "temperature",
     "top_p": "topP",
+    "top_k": "topK",
     "max_tokens": "maxOutputTokens",
     "seed": "seed",
     "frequency_penalty": "frequencyPenalty",
@@ -61,6 +58,8 @@ def body(request: GenerationRequest, model: str) -> dict[str, Any]:
             fields["toolConfig"] = {"functionCallingConfig": calling}
     if config := _config(request, model):
         fields["generationConfig"] = config
+    if request.service_tier is not None and (tier := tier_named("standard", request.service_tier)) in TIERS:
+        fields["serviceTier"] = tier
     return fields
 
 
@@ -75,6 +74,8 @@ def _config(request: GenerationRequest, model: str) -> dict[str, Any]:
         described = {} if asked.json_schema.description is None else {"description": asked.json_schema.description}
         # Its name is only for us, and it is always strict.
         config["responseJsonSchema"] = described | asked.json_schema.schema_
+    if request.logprobs:
+        config |= {"responseLogprobs": True} | ({"logprobs": request.top_logprobs} if request.top_logprobs else {})
     if (thinking := _thinking(request, model)) is not None:
         config["thinkingConfig"] = thinking
     return config
@@ -143,13 +144,20 @@ def _contents(request: GenerationRequest, *, signed: bool) -> list[dict[str, Any
 
 
 def _result(message: ToolMessage, name: str) -> dict[str, Any]:
-    """Returns a tool's result: a JSON object as it is, any other as the `output` of one."""
-    content = message.content
+    """Returns a tool's result: a JSON object as it is, any other as the `output` of one; what failed as its `error`.
+
+    "If 'output' and 'error' keys are not specified, then whole 'response' is treated as function output" (API
+    reference: `FunctionResponse`).
+    """
+    content = result_of(message)
     pieces = [] if isinstance(content, str) else content
     text = content if isinstance(content, str) else "".join(part.text for part in pieces if isinstance(part, TextPart))
     value = strict_json.read(text).value
     result: dict[str, Any] = {"id": message.tool_call_id, "name": name}
-    result["response"] = value if isinstance(value, dict) else {"output": text}
+    if message.is_error:
+        result["response"] = {"error": value if isinstance(value, dict) else text}
+    else:
+        result["response"] = value if isinstance(value, dict) else {"output": text}
     if images := [_data(piece.image_url.url) for piece in pieces if isinstance(piece, ImagePart)]:
         result["parts"] = images
     return {"functionResponse": result}

@@ -12,6 +12,7 @@ from shared.request.generation_request import GenerationRequest
 from shared.request.request_json import encode
 from worker.providers.call_ids import rule_of
 from worker.providers.call_times import CALL_TIMES, CallTimes
+from worker.providers.labels import RefusedLabels
 from worker.providers.openai_chat.reader import ChatReader
 from worker.providers.openai_chat.request import body, prefill
 from worker.providers.openai_client import connect, is_official, post
@@ -30,6 +31,7 @@ class OpenAIChatAdapter:
         self.idle_timeout = settings.idle_timeout
         self._settings = settings
         self._uncounted = Refusals(name, "stream_options")
+        self._labels = RefusedLabels(name)
         self._times = times
         self._client = connect(settings, times)
         self._official = is_official(self._client)
@@ -65,17 +67,24 @@ class OpenAIChatAdapter:
         path = "/chat/completions"
         if begun is not None and self._settings.prefill == "deepseek":
             path = self._beta + path
-        without = self._settings.model_copy(update={"stream_options": False})
-        settings = without if model in self._uncounted else self._settings
-        try:
-            return await self._post(path, await self._content(request, model, begun, words, settings))
-        except APIStatusError as error:
-            asked = settings.stream_options and "stream_options" not in request.extra.get(self.name, {})
-            if not asked or not self._uncounted.blamed_in(error):
-                raise
-        response = await self._post(path, await self._content(request, model, begun, words, without))
-        self._uncounted.learn(model, request)
-        return response
+        uncounted = model in self._uncounted
+        first = asked = self._labels.sent(request, model)
+        while True:
+            settings = self._settings.model_copy(update={"stream_options": False}) if uncounted else self._settings
+            try:
+                response = await self._post(path, await self._content(asked, model, begun, words, settings))
+            except APIStatusError as error:
+                fewer = self._labels.without_blamed(asked, error)
+                blamed = settings.stream_options and self._uncounted.blamed_in(error)
+                blamed = blamed and "stream_options" not in request.extra.get(self.name, {})
+                if not blamed and fewer is asked:
+                    raise
+                uncounted, asked = uncounted or blamed, fewer
+            else:
+                if uncounted and model not in self._uncounted:
+                    self._uncounted.learn(model, request)
+                self._labels.learn(model, first, asked)
+                return response
 
     async def _content(
         self,

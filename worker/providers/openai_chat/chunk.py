@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import Struct, json
 
+from worker.providers.finish_reasons import MEANINGS
 from worker.providers.lenient_json import decode
 
 PROTOCOL = "openai-chat"
@@ -112,8 +113,9 @@ class Choice(Struct, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     logprobs: Any = None
     native_finish_reason: Any = None
     stop_reason: Any = None
+    """Sent by vLLM: the stop sequence, or the number of the token, that ended the answer."""
     matched_stop: Any = None
-    """Sent by SGLang."""
+    """Sent by SGLang: the same."""
     token_ids: Any = None
     content_filter_results: Any = None
 
@@ -141,7 +143,16 @@ class Choice(Struct, gc=False, forbid_unknown_fields=True, omit_defaults=True):
             "matched_stop": self.matched_stop,
             "content_filter_results": self.content_filter_results or None,
         }
-        return {name: value for name, value in said.items() if value is not None}
+        stop = self.stop
+        return {name: value for name, value in said.items() if value is not None and value != stop}
+
+    @property
+    def stop(self) -> str | None:
+        """The stop sequence that ended it. A number is that of a token; a finish reason of any protocol is none."""
+        for given in (self.stop_reason, self.matched_stop):
+            if isinstance(given, str) and given and given not in MEANINGS:
+                return given
+        return None
 
     @property
     def said(self) -> ChunkDelta | None:

@@ -23,6 +23,10 @@ class MessageReader:
         self._unknown = Pieces()
         self._seen: set[int] = set()
         """Hashes of what is said once: citations, images, opaque reasoning."""
+        self._signed = 0
+        """Characters of the reasoning up to the last of it that was opaque."""
+        self._listed = False
+        """Whether some of the reasoning since then came in a list."""
 
     def grow(self, delta: ChunkDelta) -> None:
         """Adds what a chunk adds."""
@@ -115,6 +119,7 @@ class MessageReader:
             self._seen.add(hash(thought.encrypted))
         if thought.text:
             self._heard["reasoning"].add(thought.text)
+            self._listed = self._listed or thought.key is not None
         if thought.key is None:
             if thought.text:
                 self._parts.say("reasoning", thought.text)
@@ -125,8 +130,24 @@ class MessageReader:
         thoughts, unread = thoughts_of(delta)
         for fields in unread:
             self.keep(**fields)
+        opaque = any(thought.signature or thought.encrypted for thought in thoughts)
+        repeated = opaque and self._repeats(thoughts)
         for thought in thoughts:
+            if repeated:
+                thought.text = ""
             self._think(thought)
+        if opaque:
+            self._signed, self._listed = len(self._heard["reasoning"].collect()), False
+        if repeated:
+            self._parts.end_turn()
+
+    def _repeats(self, thoughts: list[Thought]) -> bool:
+        """Says whether entries with what their maker wants back say a thought once more, as Midstream's do.
+
+        Those who say it in a list alone, or in both ways at once, never do.
+        """
+        text = "".join(thought.text for thought in thoughts)
+        return bool(text) and not self._listed and self._heard["reasoning"].collect()[self._signed :].endswith(text)
 
     def _read_typed(self, item: Any) -> None:
         """Reads one entry of a content that is a list (Mistral's API reference: `ContentChunk`)."""

@@ -5,9 +5,10 @@ from typing import Any
 from msgspec import UNSET, Struct
 
 from shared.log.events import Annotation, Delta, Part, PartEnd, PartKind
-from shared.request.generation_request import data_of, is_data
+from shared.request.data_url import data_of, is_data
 from worker.providers.base64_stream import Base64Stream
 from worker.providers.openai_chat.calls import Calls
+from worker.providers.openai_chat.chunk import PROTOCOL
 from worker.providers.openai_chat.reasoning import Thought
 from worker.providers.provider import ProviderEvent
 
@@ -44,6 +45,13 @@ class ChatParts:
             said = self._turn(kind)
         self.events.append(Delta(part=said.part, kind=kind, delta=text))
 
+    def weigh(self, kind: PartKind, logprobs: list[dict[str, Any]]) -> bool:
+        """Adds logprobs of tokens without a text to the open part; returns False where none of this kind is open."""
+        if self._said is None or self._said.kind != kind:
+            return False
+        self.events.append(Delta(part=self._said.part, kind=kind, delta="", logprobs=logprobs))
+        return True
+
     def think(self, thought: Thought) -> None:
         """Adds reasoning, with what is opaque in it."""
         if not (thought.text or thought.signature or thought.encrypted):
@@ -61,7 +69,7 @@ class ChatParts:
 
     def annotate(self, fields: dict[str, Any]) -> None:
         """Adds a citation, of the text that is open or begins now."""
-        self.events.append(Annotation(part=self._turn("text").part, fields=fields))
+        self.events.append(Annotation(part=self._turn("text").part, fields=fields, protocol=PROTOCOL))
 
     def show(self, url: str) -> None:
         """Adds an image, whole. Raises ValueError for a `data:` URL that is none."""
@@ -86,6 +94,10 @@ class ChatParts:
     def hears(self) -> bool:
         """Says whether there is any sound."""
         return self._sound is not None
+
+    def end_turn(self) -> None:
+        """Ends the part that is open, as what comes next of its kind is another."""
+        self._hush()
 
     def begin(self) -> int:
         """Returns the number of a new part, and ends the one that is open."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType, to_builtins
 
-from shared.log.events import Completed, Part, Raw, Response, Usage, UsageReport
+from shared.log.events import Completed, Part, Raw, Usage, UsageReport
 from shared.sse_decoder import ServerSentEvent
 from worker.providers.error_shapes import is_error
 from worker.providers.errors import from_event, problem
@@ -17,8 +17,11 @@ from worker.providers.openai_chat.choices import Choices
 from worker.providers.openai_chat.chunk import PROTOCOL, ChatChunk, Choice, read_chunk
 from worker.providers.openai_chat.failures import failure_beside
 from worker.providers.openai_chat.message import MessageReader
+from worker.providers.openai_chat.names import Names
 from worker.providers.openai_chat.parts import ChatParts
+from worker.providers.openai_chat.tokens import Tokens
 from worker.providers.provider import ProviderEvent
+from worker.providers.refusal_category import filtered_category
 
 _HELD = Part(part=0, kind="tool_call")
 """Stands for what was said and waits to be added."""
@@ -38,7 +41,10 @@ class ChatReader:
         self._parts = ChatParts()
         self._message = MessageReader(name, self._parts)
         self._choices = Choices()
-        self._response = Response()
+        self._tokens = Tokens()
+        self._names = Names()
+        self._stop: str | None = None
+        self._filters: object = None
         self.finish_reason = Finish()
         self._usage: Usage | None = None
         self._unmapped_usage: dict[str, Any] = {}
@@ -55,7 +61,8 @@ class ChatReader:
             self._look_beside(chunk, said, about)
             if not (chunk.choices or chunk.id) and chunk.usage is None and _is_alive(event.event, chunk, about | said):
                 return
-        self._announce(chunk, events)
+        if (names := self._names.read(chunk, self.request_id)) is not None:
+            events.append(names)
         reason, counted = None, chunk.counted()
         if choices := chunk.choices:
             taken, others = self._choices.take(choices)
@@ -114,6 +121,7 @@ class ChatReader:
             choice.error = None
             self._raw(choices=[to_builtins(choice)])
         for choice in taken:
+            before = len(self._parts.events)
             if (delta := choice.said) is not None:
                 self._message.grow(delta)
                 counted = counted or delta.usage
@@ -122,8 +130,10 @@ class ChatReader:
             self._check(choice)
             if choice.finish_reason:
                 reason = reason_of(self._name, choice.finish_reason) or reason
+            self._stop = choice.stop or self._stop
+            self._filters = choice.content_filter_results or self._filters
             about |= choice.about()
-            if tokens := choice.tokens():
+            if tokens := self._tokens.read(choice, self._parts.events[before:]):
                 self._raw(**tokens)
             counted = counted or choice.usage
         return reason, counted
@@ -150,24 +160,12 @@ class ChatReader:
         """Adds what was held back, as nothing more comes."""
         about: dict[str, Any] = {}
         self._hear(*self._choices.rest(), about)
+        if tokens := self._tokens.settle(self._parts):
+            self._raw(**tokens)
         self._parts.calls.settle(self._parts)
         self._message.finish()
         if rest := self._about.rest() | about:
             self._raw(**rest)
-
-    def _announce(self, chunk: ChatChunk, events: list[ProviderEvent]) -> None:
-        """Adds the id and model of the answer, of the first chunk that has them: some have another id in each."""
-        known = self._response
-        if known.response_id and known.model:
-            return
-        latest = Response(
-            response_id=known.response_id or chunk.id or UNSET,
-            model=known.model or chunk.model or UNSET,
-            request_id=self.request_id or (chunk.x_groq and chunk.x_groq.id) or known.request_id,
-        )
-        if latest != known:
-            self._response = latest
-            events.append(latest)
 
     def _raw(self, /, **data: Any) -> None:
         self._parts.events.append(Raw(protocol=PROTOCOL, data=data))
@@ -194,15 +192,19 @@ class ChatReader:
         self.ended = True
         if self._unmapped_usage:
             self._raw(usage=self._unmapped_usage)
-        response_id = self._response.response_id
-        events.append(
-            Completed(
-                finish_reason=meaning(raw, called=self._parts.calls.called),
-                raw_finish_reason=raw,
-                usage=self._usage,
-                response_id=None if response_id is UNSET else response_id,
-            )
+        if (names := self._names.last()) is not None:
+            events.append(names)
+        response_id = self._names.known.response_id
+        end = Completed(
+            finish_reason=meaning(raw, called=self._parts.calls.called),
+            raw_finish_reason=raw,
+            usage=self._usage,
+            response_id=None if response_id is UNSET else response_id,
+            stop_sequence=self._stop or UNSET,
         )
+        if end.finish_reason == "content_filter":
+            end.refusal_category = filtered_category(self._filters) or UNSET
+        events.append(end)
 
 
 def _is_alive(name: str, chunk: ChatChunk, beside: dict[str, Any]) -> bool:

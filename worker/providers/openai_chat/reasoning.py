@@ -14,7 +14,7 @@ from msgspec import UNSET, Struct, UnsetType
 from shared.config.presets import PRESETS
 from shared.config.provider_settings import ProviderSettings
 from shared.request.dumped_reasoning import LITELLM_TAG, OPENROUTER_TAG
-from shared.request.generation_request import Reasoning
+from shared.request.message_parts import Reasoning
 
 COPILOT_TAG = "copilot"
 DATABRICKS_TAG = "databricks"

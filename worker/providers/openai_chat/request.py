@@ -4,25 +4,30 @@ from collections.abc import Iterator
 from typing import Any
 
 from shared.config.provider_settings import ProviderSettings
+from shared.request.blank_texts import result_of
 from shared.request.capabilities import has_tools, lacks, openai_model
-from shared.request.generation_request import AssistantMessage, GenerationRequest, Message, SystemMessage, Tool
+from shared.request.generation_request import GenerationRequest
+from shared.request.messages import AssistantMessage, Message, SystemMessage, ToolMessage
 from shared.request.openai_models import OpenAIModel, taken
+from shared.request.reasoning_effort import with_effort
 from shared.request.tool_pairing import each_answered
 from shared.request.tool_schemas import object_schema
-from worker.providers.openai_chat import reasoning, thought_signature
+from shared.request.tools import Tool
+from worker.providers.labels import openai_labels
+from worker.providers.openai_chat import cache_marks, reasoning, thought_signature
 from worker.providers.prefill import Prefix
 from worker.providers.provider import ProviderError
 
 _UNCHANGED_FIELDS = (
     "tool_choice", "parallel_tool_calls", "response_format", "temperature", "top_p", "stop",
-    "frequency_penalty", "presence_penalty",
+    "frequency_penalty", "presence_penalty", "top_k", "logit_bias", "verbosity",
 )  # fmt: skip
 
 _OF_TOOLS = ("tool_choice", "parallel_tool_calls")
 
 _FOREIGN: dict[str, Any] = {
     "reasoning": True,
-    "tool_calls": {"__all__": {"signature", "provider", "extra_content", "part"}},
+    "tool_calls": {"__all__": {"signature", "provider", "extra_content", "part", "cache_control"}},
 }
 """Fields of an earlier answer that go back only to where they came from; the order of an answer has no place here."""
 
@@ -40,9 +45,14 @@ def body(request: GenerationRequest, model: str, endpoint: ProviderSettings, *, 
         raise ProviderError("bad_request", f"{missing[0].pointer} {missing[0].remedy}", retryable=False)
     developer = official if endpoint.developer_role is None else endpoint.developer_role
     known = openai_model(asked, endpoint)
+    request = with_effort(request, "openai-chat", model, endpoint)
     fields = taken(request, known, request.given(*_UNCHANGED_FIELDS)) | _reasoning(request, endpoint, known)
+    fields |= openai_labels(request)
+    if request.logprobs:
+        fields |= request.given("logprobs", "top_logprobs")
+    marks = cache_marks.are_taken(endpoint)
     if request.tools:
-        fields["tools"] = [_tool(tool) for tool in request.tools]
+        fields["tools"] = [_tool(tool, marks=marks) for tool in request.tools]
     elif not has_tools(request):
         # "only allowed when 'tools' are specified"; without any they mean nothing.
         fields = {name: value for name, value in fields.items() if name not in _OF_TOOLS}
@@ -55,9 +65,12 @@ def body(request: GenerationRequest, model: str, endpoint: ProviderSettings, *, 
         fields["stream_options"] = {"include_usage": True}
     signed = thought_signature.is_taken(endpoint, official=official)
     messages = [
-        _answer(message, endpoint, signed=signed)
-        if isinstance(message, AssistantMessage)
-        else _message(message, developer)
+        cache_marks.put_in_place(
+            _answer(message, endpoint, signed=signed)
+            if isinstance(message, AssistantMessage)
+            else _message(message, developer),
+            taken=marks,
+        )
         for message in each_answered(request.messages)
     ]
     # "message at position 2 with role 'assistant' must not be empty" (MoonshotAI/kimi-code#1985).
@@ -87,8 +100,8 @@ def _said(fields: dict[str, Any]) -> Iterator[Any]:
     return (value for name, value in fields.items() if name not in ("role", "name"))
 
 
-def _tool(tool: Tool) -> dict[str, Any]:
-    fields = tool.model_dump(exclude_none=True)
+def _tool(tool: Tool, *, marks: bool) -> dict[str, Any]:
+    fields = tool.model_dump(exclude_none=True, exclude=None if marks else {"cache_control"})
     if tool.function.parameters is not None:
         fields["function"]["parameters"] = object_schema(tool.function.parameters)
     return fields
@@ -105,6 +118,12 @@ def _reasoning(request: GenerationRequest, endpoint: ProviderSettings, model: Op
 
 def _message(message: Message, developer: bool) -> dict[str, Any]:
     fields = message.model_dump(exclude_none=True)
+    if (
+        fields.pop("is_error", None)
+        and isinstance(message, ToolMessage)
+        and isinstance(said := result_of(message), str)
+    ):
+        fields["content"] = said
     if isinstance(message, SystemMessage) and not developer:
         fields["role"] = "system"
     return fields

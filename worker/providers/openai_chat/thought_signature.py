@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from shared.config.presets import PRESETS
 from shared.config.provider_settings import ProviderSettings
-from shared.request.generation_request import ToolCall
+from shared.request.tools import ToolCall
 
 TAG = "extra_content/"
 """Begins the tag; what follows is the field of `extra_content`."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from shared.log.events import Usage
 from worker.providers.token_counts import read_counts
@@ -14,6 +14,7 @@ class _Details(Struct, gc=False):
     cache_creation_tokens: int | None = None
     """Sent by LiteLLM."""
     reasoning_tokens: int | None = None
+    audio_tokens: int | None = None
 
 
 class _Counts(Struct, gc=False):
@@ -55,6 +56,8 @@ def read(counted: Any) -> tuple[Usage | None, dict[str, Any]]:
         cached_tokens=_first(asked.cached_tokens, counts.prompt_cache_hit_tokens, counts.cached_tokens),
         cache_write_tokens=_first(asked.cache_write_tokens, asked.cache_creation_tokens),
         reasoning_tokens=reasoning,
+        audio_input_tokens=asked.audio_tokens or UNSET,
+        audio_output_tokens=answered.audio_tokens or UNSET,
     )
     return usage, counted if _says_more(counted) else {}
 

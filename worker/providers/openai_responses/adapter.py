@@ -19,6 +19,7 @@ from shared.request.generation_request import GenerationRequest
 from shared.request.request_json import encode
 from worker.providers.call_ids import rule_of
 from worker.providers.call_times import CALL_TIMES, CallTimes
+from worker.providers.labels import RefusedLabels
 from worker.providers.openai_client import connect, post
 from worker.providers.openai_responses.reader import ResponsesReader
 from worker.providers.openai_responses.request import body
@@ -45,6 +46,7 @@ class OpenAIResponsesAdapter:
         """Models that do not run in the background."""
         self._plain = Refusals(name, "encrypted", "encrypted_content")
         """Models that have no encrypted reasoning, and refuse to be asked for it."""
+        self._labels = RefusedLabels(name)
         self._times = times
         self._client = connect(settings, times)
 
@@ -88,7 +90,7 @@ class OpenAIResponsesAdapter:
             logger.info("%s: an answer in the background was not cancelled (%s)", self.name, type(error).__name__)
 
     def _may_outlive(self, request: GenerationRequest) -> bool:
-        return self._background and request.on_interrupt == "continue"
+        return self._background and request.on_interrupt == "continue" and request.background is not False
 
     def _outlives(self, request: GenerationRequest, model: str) -> bool:
         return self._may_outlive(request) and model not in self._direct
@@ -96,8 +98,9 @@ class OpenAIResponsesAdapter:
     async def _send(self, request: GenerationRequest, model: str, words: Rewording) -> httpx2.Response:
         background, encrypted = self._outlives(request, model), model not in self._plain
         without: list[Refusals] = []
+        first = asked = self._labels.sent(request, model)
         while True:
-            content = await self._content(request, model, words, background=background, encrypted=encrypted)
+            content = await self._content(asked, model, words, background=background, encrypted=encrypted)
             try:
                 # Not `responses.create`, which walks through its parameters type by type (bench/dispatch.py).
                 response = await post(self._client, "/responses", content)
@@ -108,11 +111,14 @@ class OpenAIResponsesAdapter:
                 elif encrypted and not background and self._plain.blamed_in(error):
                     encrypted = False
                     without.append(self._plain)
+                elif (fewer := self._labels.without_blamed(asked, error)) is not asked:
+                    asked = fewer
                 else:
                     raise
             else:
                 for refused in without:
                     refused.learn(model, request)
+                self._labels.learn(model, first, asked)
                 return response
 
     async def _content(

@@ -6,31 +6,24 @@ from itertools import groupby
 from typing import Any
 
 from shared.request.answer_order import Refusal, Said, in_order
+from shared.request.blank_texts import result_of
 from shared.request.capabilities import has_tools, lacks, media_type, openai_model
-from shared.request.generation_request import (
-    AssistantMessage,
-    File,
-    FilePart,
-    FunctionTool,
-    GenerationRequest,
-    ImagePart,
-    Message,
-    NamedTool,
-    Reasoning,
-    ResponseFormat,
-    SaidText,
-    SchemaFormat,
-    TextPart,
-    ToolCall,
-    ToolMessage,
-)
+from shared.request.generation_request import GenerationRequest
+from shared.request.message_parts import File, FilePart, ImagePart, Reasoning, SaidText, TextPart
+from shared.request.messages import AssistantMessage, Message, ToolMessage
 from shared.request.openai_models import taken
+from shared.request.reasoning_effort import with_effort
+from shared.request.response_formats import ResponseFormat, SchemaFormat
 from shared.request.tool_schemas import object_schema
+from shared.request.tools import FunctionTool, NamedTool, ToolCall
+from worker.providers.labels import openai_labels
 from worker.providers.openai_responses.event import ENCRYPTION_ORIGIN
 from worker.providers.provider import ProviderError
 
 INCLUDE_ENCRYPTED = "reasoning.encrypted_content"
 """What is asked for, so that an answer's reasoning can go back although nothing is stored."""
+
+INCLUDE_LOGPROBS = "message.output_text.logprobs"
 
 _SAME = ("temperature", "top_p", "parallel_tool_calls")
 
@@ -49,21 +42,26 @@ def body(request: GenerationRequest, model: str, *, background: bool, encrypted:
     fields: dict[str, Any] = {"model": model, "input": items, "stream": True, "store": background}
     if background:
         fields["background"] = True
-    elif encrypted:
-        fields["include"] = [INCLUDE_ENCRYPTED]
+    include = [INCLUDE_ENCRYPTED] if encrypted and not background else []
+    if request.logprobs:
+        include.append(INCLUDE_LOGPROBS)
+        fields |= request.given("top_logprobs")
+    if include:
+        fields["include"] = include
     if request.max_tokens is not None:
         fields["max_output_tokens"] = request.max_tokens
     if request.tools:
         fields["tools"] = [_tool(tool.function) for tool in request.tools]
     if request.tool_choice is not None and has_tools(request):
         fields["tool_choice"] = _choice(request.tool_choice)
-    if request.response_format is not None:
-        fields["text"] = {"format": _format(request.response_format)}
+    if text := _text(request):
+        fields["text"] = text
     known = openai_model(asked, None)
+    request = with_effort(request, "openai-responses", model, None)
     if (effort := request.reasoning_effort) is not None:
         # What viewers see of it; without this the reasoning stays with the provider.
         fields["reasoning"] = {"effort": known.effort(effort)} | ({} if effort == "none" else {"summary": "auto"})
-    return fields | taken(request, known, request.given(*_SAME))
+    return fields | openai_labels(request) | taken(request, known, request.given(*_SAME))
 
 
 def _tool(function: FunctionTool) -> dict[str, Any]:
@@ -80,6 +78,11 @@ def _choice(choice: str | NamedTool) -> str | dict[str, Any]:
     return {"type": "function", "name": choice.function.name} if isinstance(choice, NamedTool) else choice
 
 
+def _text(request: GenerationRequest) -> dict[str, Any]:
+    formatted = {} if request.response_format is None else {"format": _format(request.response_format)}
+    return formatted if request.verbosity is None else formatted | {"verbosity": request.verbosity}
+
+
 def _format(asked: ResponseFormat) -> dict[str, Any]:
     if not isinstance(asked, SchemaFormat):
         return {"type": asked.type}
@@ -90,7 +93,8 @@ def _items(message: Message) -> list[dict[str, Any]]:
     if isinstance(message, AssistantMessage):
         return _answer(message)
     if isinstance(message, ToolMessage):
-        output = message.content if isinstance(message.content, str) else _contents(message.content)
+        said = result_of(message)
+        output = said if isinstance(said, str) else _contents(said)
         return [{"type": "function_call_output", "call_id": message.tool_call_id, "output": output}]
     content = message.content if isinstance(message.content, str) else _contents(message.content)
     return [{"type": "message", "role": message.role, "content": content}]

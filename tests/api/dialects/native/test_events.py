@@ -10,6 +10,7 @@ import pytest
 from api.dialects.native.events import RESET_MESSAGES, NativeDialect
 from api.viewing.dialect import Dialect, ResetReason
 from shared.sse_decoder import ServerSentEvent, SseDecoder
+from tests.api.viewing.framers import native
 
 dialect: Dialect = NativeDialect()
 
@@ -20,14 +21,14 @@ def decoded(wire: bytes) -> list[ServerSentEvent]:
 
 def test_an_event_is_one_frame_with_its_id_last() -> None:
     entry = b"1767225600000-7", (b"delta", b'{"part":0,"delta":"\xc3\xa4"}')
-    wire = dialect.frame(entry)
+    wire = native(entry)
     assert wire == b'event: delta\ndata: {"part":0,"delta":"\xc3\xa4"}\nid: 1767225600000-7\n\n'
     (event,) = decoded(wire)
     assert (event.id, event.event, event.data) == ("1767225600000-7", "delta", entry[1][1])
 
 
 def test_a_heartbeat_is_no_event() -> None:
-    frame = dialect.frame((b"1-0", (b"attempt", b"{}")))
+    frame = native((b"1-0", (b"attempt", b"{}")))
     assert len(decoded(dialect.heartbeat + frame + dialect.heartbeat)) == 1
     assert b"\n\n" not in dialect.heartbeat + b"event:"
 

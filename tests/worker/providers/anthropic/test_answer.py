@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from shared.config.provider_settings import ProviderSettings
-from shared.request.generation_request import AssistantMessage, GenerationRequest
+from shared.request.generation_request import GenerationRequest
+from shared.request.messages import AssistantMessage
 from tests.worker.providers.upstream import Reply, Upstream, outcome
 from worker.providers.anthropic.adapter import AnthropicAdapter
-from worker.providers.anthropic.answer import answer_blocks, takes_unsigned, texts
+from worker.providers.anthropic.answer import answer_blocks, takes_unsigned
+from worker.providers.anthropic.contents import texts
 
 CALL = {"id": "a", "function": {"name": "rain", "arguments": '{"x":1}'}}
 

@@ -300,3 +300,72 @@ def test_arguments_that_cannot_be_sent(ask: Ask, arguments: str) -> None:
     ]
     with pytest.raises(ProviderError, match="/messages/1/tool_calls/0/function/arguments"):
         body(ask(messages=messages), "claude-sonnet-4-5")
+
+
+MARK = {"type": "ephemeral", "ttl": "5m"}
+
+
+def test_marks_and_failures_stand_at_their_blocks(ask: Ask) -> None:
+    marked = {"cache_control": MARK}
+    fields = body(
+        ask(
+            messages=[
+                {"role": "system", "content": [{"type": "text", "text": "s", **marked}]},
+                {"role": "user", "content": [{"type": "text", "text": "u", **marked}]},
+                {
+                    "role": "assistant",
+                    "content": [{"type": "text", "text": "a", **marked}],
+                    "tool_calls": [tool_call("a", "{}") | marked, tool_call("b", "{}")],
+                },
+                {"role": "tool", "tool_call_id": "a", "content": "No.", "is_error": True, **marked},
+                {"role": "tool", "tool_call_id": "b", "content": "", "is_error": True},
+            ],
+            tools=[{"type": "function", "function": {"name": "rain"}, **marked}],
+        ),
+        "m",
+    )
+    assert fields["system"] == [{"type": "text", "text": "s", **marked}]
+    assert fields["tools"] == [{"name": "rain", "input_schema": {"type": "object", "properties": {}}, **marked}]
+    user, answer, results = (message["content"] for message in fields["messages"])
+    assert user == [{"type": "text", "text": "u", **marked}]
+    assert answer == [
+        {"type": "text", "text": "a", **marked},
+        {"type": "tool_use", "id": "a", "name": "rain", "input": {}, **marked},
+        {"type": "tool_use", "id": "b", "name": "rain", "input": {}},
+    ]
+    failed = {"type": "tool_result", "is_error": True}
+    assert results == [
+        {**failed, "tool_use_id": "a", "content": said("No."), **marked},
+        {**failed, "tool_use_id": "b", "content": said("Error")},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"user": "u", "safety_identifier": "s"}, {"metadata": {"user_id": "u"}}),
+        ({"safety_identifier": "s", "prompt_cache_key": "k"}, {"metadata": {"user_id": "s"}}),
+        ({"service_tier": "auto"}, {"service_tier": "auto"}),
+        ({"service_tier": "default"}, {"service_tier": "standard_only"}),
+        ({"service_tier": "flex"}, {}),
+        ({"top_k": 5}, {"top_k": 5}),
+        ({"logprobs": False, "verbosity": "medium"}, {}),
+    ],
+)
+def test_labels_and_sampling(ask: Ask, asked: dict[str, Any], expected: dict[str, Any]) -> None:
+    plain = body(ask(), "m")
+    assert body(ask(**asked), "m") == plain | expected
+
+
+def test_who_asks_is_told_in_as_many_characters_as_there_may_be(ask: Ask) -> None:
+    ids = {body(ask(user="u" * length), "m")["metadata"]["user_id"] for length in (256, 257, 300)}
+    assert "u" * 256 in ids
+    assert {len(one) for one in ids - {"u" * 256}} == {64}
+    assert len(ids) == 3
+
+
+def test_a_budget_is_an_effort_for_newer_models(ask: Ask) -> None:
+    fields = body(ask(reasoning_budget=20_000, max_tokens=900), NEW)
+    assert fields["output_config"] == {"effort": "high"}
+    assert fields["thinking"]["type"] == "adaptive"
+    assert fields["max_tokens"] == 900

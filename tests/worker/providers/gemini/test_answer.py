@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.request.generation_request import AssistantMessage
+from shared.request.messages import AssistantMessage
 from worker.providers.gemini.answer import NO_SIGNATURE, answer_parts
 
 

@@ -373,3 +373,37 @@ def test_a_tools_result_that_is_no_json_to_send_is_text(ask: Ask, result: str) -
     called, answered = body(ask(messages=messages), OLD)["contents"][1:]
     assert called["parts"][0]["functionCall"]["args"] == {"x": "\ufffd"}
     assert answered["parts"][0]["functionResponse"]["response"] == {"output": result}
+
+
+def test_a_failed_result_is_an_error(ask: Ask) -> None:
+    def response(content: str, failed: bool) -> Any:
+        result = {"role": "tool", "tool_call_id": "a", "content": content, "is_error": failed}
+        fields = body(ask(messages=[{"role": "assistant", "tool_calls": [tool_call("a", "{}")]}, result]), NEW)
+        return fields["contents"][-1]["parts"][0]["functionResponse"]["response"]
+
+    assert response("No.", True) == {"error": "No."}
+    assert response('{"a": 1}', True) == {"error": {"a": 1}}
+    assert response("", True) == {"error": "Error"}
+    assert response("No.", False) == {"output": "No."}
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"logprobs": True}, {"responseLogprobs": True}),
+        ({"logprobs": True, "top_logprobs": 3, "top_k": 40}, {"responseLogprobs": True, "logprobs": 3, "topK": 40}),
+    ],
+)
+def test_probabilities_and_candidates(ask: Ask, asked: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert config(ask(**asked), NEW) == expected
+    GenerationConfig.model_validate(expected)
+
+
+@pytest.mark.parametrize(
+    ("tier", "expected"),
+    [("flex", "flex"), ("default", "standard"), ("standard", "standard"), ("auto", None), ("on_demand", None)],
+)
+def test_tiers(ask: Ask, tier: str, expected: str | None) -> None:
+    fields = body(ask(service_tier=tier, user="u", prompt_cache_key="k", safety_identifier="s"), NEW)
+    assert fields.pop("serviceTier", None) == expected
+    assert fields == body(ask(), NEW)

@@ -202,3 +202,23 @@ def test_what_is_kept_is_told_in_proportion() -> None:
     raw = [event.data["delta"] for event in parts.events if isinstance(event, Raw)]
     assert raw == [{"n": 0, "stamp": "s", "self": "x"}, {"n": 1}, {"n": 8}]
     assert message.reconcile(ChunkDelta(content="x" * 9)) == {}
+
+
+async def test_a_thought_is_told_once_where_it_comes_again_with_its_signature(read: Read) -> None:
+    def signed(text: str, signature: str) -> dict[str, Any]:
+        return {"reasoning_details": [{"type": "reasoning.text", "text": text, "signature": signature}]}
+
+    pieces = [{"reasoning_content": "Hm"}, {"reasoning_content": "."}, signed("Hm.", "A")]
+    pieces += [{"reasoning_content": "So."}, signed("So.", "B"), {"content": "Hi"}]
+    got = await read(*[chunk(choices=[{"index": 0, "delta": delta}]) for delta in pieces], STOP, DONE)
+    thoughts = [(part["text"], part["signature"]) for part in got.parts() if part["kind"] == "reasoning"]
+    assert thoughts == [("Hm.", "A"), ("So.", "B")]
+
+
+async def test_a_last_piece_of_a_thought_that_is_like_the_one_before_is_no_repetition(read: Read) -> None:
+    listed = [{"type": "reasoning.text", "text": text} for text in ("Hm", ".", ".")]
+    listed[-1]["signature"] = "A"
+    got = await read(
+        *[chunk(choices=[{"index": 0, "delta": {"reasoning_details": [one]}}]) for one in listed], STOP, DONE
+    )
+    assert [part["text"] for part in got.parts()] == ["Hm.."]

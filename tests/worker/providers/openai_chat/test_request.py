@@ -15,6 +15,8 @@ from worker.providers.provider import ProviderError
 
 Ask = Callable[..., GenerationRequest]
 
+PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
+
 
 def test_openai_itself_has_newer_names(ask: Ask) -> None:
     request = ask(messages=[{"role": "developer", "content": "Be brief."}], max_tokens=9)
@@ -33,6 +35,15 @@ def test_openai_itself_has_newer_names(ask: Ask) -> None:
         ({"reasoning": "openrouter"}, {"reasoning_effort": "low"}, {"reasoning": {"effort": "low"}}),
         ({"reasoning": "openrouter"}, {"reasoning_budget": 99}, {"reasoning": {"max_tokens": 99}}),
         ({"reasoning": "litellm"}, {"reasoning_effort": "low"}, {"reasoning_effort": "low"}),
+        ({"reasoning": "litellm"}, {"reasoning_budget": 5000}, {"reasoning_effort": "medium"}),
+        ({}, {"reasoning_budget": 99}, {"reasoning_effort": "low"}),
+        ({"preset": "vllm"}, {"top_k": 5, "logit_bias": {"1": -5}}, {"top_k": 5, "logit_bias": {"1": -5}}),
+        ({}, {"logprobs": True, "top_logprobs": 2}, {"logprobs": True, "top_logprobs": 2}),
+        # Groq refuses the field, whatever it says.
+        ({"preset": "groq"}, {"logprobs": False, "top_logprobs": 0}, {}),
+        ({}, {"verbosity": "low", "service_tier": "flex"}, {"verbosity": "low", "service_tier": "flex"}),
+        ({}, {"service_tier": "standard_only"}, {"service_tier": "default"}),
+        ({}, {"user": "u", "prompt_cache_key": "k" * 64}, {"user": "u", "prompt_cache_key": "k" * 64}),
         ({"preset": "groq"}, {"max_tokens": 9}, {"max_completion_tokens": 9}),
         ({"preset": "mistral"}, {"max_tokens": 9, "seed": 1}, {"max_tokens": 9, "random_seed": 1}),
         ({"preset": "openrouter"}, {"reasoning_budget": 99}, {"reasoning": {"max_tokens": 99}}),
@@ -62,7 +73,7 @@ def test_a_file(ask: Ask) -> None:
 
 def test_what_the_protocol_cannot_say_is_refused(ask: Ask) -> None:
     with pytest.raises(ProviderError) as refused:
-        body(ask(reasoning_budget=2048), "m", ProviderSettings(protocol="openai-chat"), official=True)
+        body(ask(top_k=5), "m", ProviderSettings(protocol="openai-chat"), official=True)
     assert (refused.value.code, refused.value.retryable) == ("bad_request", False)
 
 
@@ -127,3 +138,53 @@ def test_the_reasoning_so_far_goes_with_it(ask: Ask) -> None:
     got = body(ask(), "m", endpoint, official=False)
     prefill(got, Prefix("x", reasoning="Hm"), endpoint)
     assert got["messages"][-1]["reasoning_content"] == "Hm"
+
+
+MARK = {"type": "ephemeral", "ttl": "1h"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "taken"),
+    [
+        ({"preset": "openrouter"}, True),
+        ({"preset": "litellm"}, True),
+        ({"protocol": "openai-chat", "cache_control": True}, True),
+        ({"preset": "openrouter", "cache_control": False}, False),
+        ({"protocol": "openai-chat"}, False),
+        ({"preset": "mistral"}, False),
+    ],
+)
+def test_marks_of_a_cached_prompt(ask: Ask, settings: dict[str, Any], taken: bool) -> None:
+    endpoint = ProviderSettings.model_validate(settings)
+    mark: dict[str, Any] = {"cache_control": MARK} if taken else {}
+    call = {"id": "c", "type": "function", "function": {"name": "rain", "arguments": "{}"}}
+    request = ask(
+        messages=[
+            {"role": "system", "content": [{"type": "text", "text": "s", "cache_control": MARK}]},
+            {"role": "user", "content": [{"type": "text", "text": "u"}, {**PICTURE, "cache_control": MARK}]},
+            {"role": "assistant", "content": [{"type": "text", "text": "a", "cache_control": MARK}],
+             "tool_calls": [call | {"cache_control": MARK}]},
+            {"role": "tool", "tool_call_id": "c", "content": "r", "cache_control": MARK},
+        ],
+        tools=[{"type": "function", "function": {"name": "rain"}, "cache_control": MARK}],
+    )  # fmt: skip
+    got = body(request, "m", endpoint, official=False)
+    assert got["tools"] == [{"type": "function", "function": {"name": "rain"}, **mark}]
+    assert got["messages"] == [
+        {"role": "system", "content": [{"type": "text", "text": "s", **mark}]},
+        {"role": "user", "content": [{"type": "text", "text": "u"}, PICTURE | mark]},
+        {"role": "assistant", "content": [{"type": "text", "text": "a", **mark}], "tool_calls": [call]},
+        {
+            "role": "tool",
+            "tool_call_id": "c",
+            "content": [{"type": "text", "text": "r", "cache_control": MARK}] if taken else "r",
+        },
+    ]
+
+
+def test_a_failed_result_says_so_in_its_text(ask: Ask) -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "rain", "arguments": "{}"}}
+    result = {"role": "tool", "tool_call_id": "c", "content": "", "is_error": True}
+    request = ask(messages=[{"role": "assistant", "tool_calls": [call]}, result])
+    got = body(request, "m", ProviderSettings(protocol="openai-chat"), official=True)["messages"][-1]
+    assert got == {"role": "tool", "tool_call_id": "c", "content": "Error"}

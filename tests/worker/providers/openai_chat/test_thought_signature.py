@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from shared.config.provider_settings import ProviderSettings
-from shared.request.generation_request import GenerationRequest, ToolCall
+from shared.request.generation_request import GenerationRequest
+from shared.request.tools import ToolCall
 from tests.worker.providers.conftest import Adapter
 from tests.worker.providers.upstream import Reply, Upstream, outcome
 from worker.providers.openai_chat.thought_signature import Signature, is_taken, read, write

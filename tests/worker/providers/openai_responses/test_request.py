@@ -256,3 +256,28 @@ def test_reasoning_behind_which_nothing_was_said_is_left_out(ask: Ask) -> None:
     ]
     items = written(ask(messages=messages))["input"]
     assert [item.get("id") for item in items if item["type"] == "reasoning"] == ["rs_0", "rs_3"]
+
+
+def test_what_clients_send_besides(ask: Ask) -> None:
+    labels = {"user": "u", "prompt_cache_key": "k", "safety_identifier": "s", "service_tier": "flex"}
+    plain = written(ask())
+    got = written(ask(logprobs=True, top_logprobs=2, verbosity="low", **labels))
+    include = ["reasoning.encrypted_content", "message.output_text.logprobs"]
+    assert got == plain | labels | {"include": include, "top_logprobs": 2, "text": {"verbosity": "low"}}
+    assert written(ask(logprobs=True), background=True)["include"] == ["message.output_text.logprobs"]
+    assert written(ask(logprobs=False, top_logprobs=0)) == plain
+    formatted = written(ask(verbosity="high", response_format={"type": "json_object"}))
+    assert formatted["text"] == {"format": {"type": "json_object"}, "verbosity": "high"}
+
+
+def test_a_budget_is_an_effort(ask: Ask) -> None:
+    assert written(ask(reasoning_budget=5000))["reasoning"] == {"effort": "medium", "summary": "auto"}
+
+
+def test_a_failed_result_says_so_in_its_text(ask: Ask) -> None:
+    mark = {"type": "ephemeral"}
+    result = {"role": "tool", "tool_call_id": "a", "content": "", "is_error": True, "cache_control": mark}
+    calls = {"role": "assistant", "tool_calls": [call("a", "{}") | {"cache_control": mark}]}
+    items = written(ask(messages=[calls, result]))["input"]
+    assert items[-1] == {"type": "function_call_output", "call_id": "a", "output": "Error"}
+    assert "cache_control" not in items[0]

@@ -10,13 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.schemas.answer_message import messages_of
 from shared.config.provider_settings import ProviderSettings
 from shared.log import events
+from shared.log.answer_message import messages_of
 from shared.log.events import Completed, Delta, EventId, Part, PartEnd
 from shared.log.snapshots import PartSoFar, Snapshot
 from shared.request.answer_order import in_order
-from shared.request.generation_request import AssistantMessage, GenerationRequest, ToolCall
+from shared.request.generation_request import GenerationRequest
+from shared.request.messages import AssistantMessage
+from shared.request.tools import ToolCall
 from tests.api.schemas.test_parts import EXAMPLES, assembled, numbered, part
 from tests.worker.providers.upstream import Reply, Upstream, outcome
 from worker.providers.registry import Registry
@@ -44,7 +46,7 @@ def said_again(message: dict[str, Any]) -> list[str]:
     return [one.function.name if isinstance(one, ToolCall) else one.text for one in said]
 
 
-def test_the_third_example() -> None:
+def test_the_fourth_example() -> None:
     first = PartEnd(part=0, signature="c2lnMQ==", provider="anthropic")
     got = assembled(
         *numbered(
@@ -56,7 +58,7 @@ def test_the_third_example() -> None:
         ),
         Completed(finish_reason="tool_calls"),
     )
-    assert got["messages"] == EXAMPLES[2]["messages"]
+    assert got["messages"] == EXAMPLES[3]["messages"]
     assert said_again(got["messages"][0]) == [
         "First the time.", "Let me look.", "get_time", "Then the rain.", "rain",
     ]  # fmt: skip

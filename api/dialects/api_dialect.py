@@ -1,0 +1,45 @@
+"""A dialect as the API speaks it: what comes in, what goes out, and how it says what is wrong."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+from api.dialects.dialect_request import DialectRequest
+from api.problems.problem import ProblemError
+from api.viewing.dialect import Dialect, Subject
+from shared.config.protocols import Protocol as WireProtocol
+from shared.log.events import Failed
+from shared.log.snapshots import Snapshot
+
+
+class Reader(Protocol):
+    """Reads a request's body."""
+
+    def __call__(self, body: dict[str, Any], *, provider: str, protocol: WireProtocol) -> DialectRequest:
+        """Returns the request in Midstream's words, for a provider. Raises ProblemError 400 or 422."""
+
+
+class Answerer(Protocol):
+    """Makes the object of an answer."""
+
+    def __call__(self, subject: Subject, said: Snapshot, *, epoch: int = 1) -> dict[str, Any]:
+        """Returns the answer as it stands."""
+
+
+class ApiDialect(NamedTuple):
+    """What the routes of a dialect have in common work with."""
+
+    wire: Dialect
+    prefix: str
+    """Of a generation's name."""
+    path: str
+    """Under which its routes are."""
+    read: Reader
+    answer: Answerer
+    envelope: Callable[[ProblemError, str], dict[str, Any]]
+    """Returns an error as the body of an answer to a request with this id."""
+    status: Callable[[ProblemError], int]
+    """Returns the HTTP status of an error."""
+    status_of: Callable[[Failed], int]
+    """Returns the HTTP status of an answer that was not streamed and failed."""
+    shows_failures: bool = False
+    """Whether its answer's object can say that it failed or was cancelled."""

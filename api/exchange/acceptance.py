@@ -1,0 +1,102 @@
+"""From a valid request to an accepted generation, once for each idempotency key."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from redis.exceptions import RedisError, ResponseError
+
+from api.intake.request_body import ReadRequest
+from api.problems.problem import FieldError, ProblemError, gone, not_on_disk, unprocessable
+from api.services import ApiServices
+from shared.errors import GoneError, NotOnDiskError, QueueFullError
+from shared.generations.generations import Accepted, Existence
+from shared.record import Acceptance
+
+_KEY = re.compile(r"[\x20-\x7e]{1,255}")
+
+
+def check_key(key: str | None) -> None:
+    """Raises ProblemError 400 for an idempotency key that is none."""
+    if key is not None and not _KEY.fullmatch(key):
+        raise ProblemError(
+            400,
+            "invalid_idempotency_key",
+            "The idempotency key is malformed",
+            "Idempotency-Key must be 1 to 255 printable ASCII characters.",
+        )
+
+
+async def accept(
+    use: ApiServices, owner: str, taken: ReadRequest, key: str | None, new_id: str | None = None
+) -> Accepted:
+    """Accepts a request, under this id where one is given, or finds what was accepted with this idempotency key.
+
+    Raises ProblemError 410, 422, 429 or 503, and redis.exceptions.RedisError; nothing is left half-written then.
+    """
+    request = taken.request
+    ttl = request.ttl if request.ttl is not None else use.settings.ttl
+    acceptance = Acceptance(
+        id=new_id or await use.generations.new_id(owner, key),
+        owner=owner,
+        model=request.model,
+        request=taken.stored,
+        asked=taken.asked,
+        shown=taken.shown,
+        fingerprint=taken.fingerprint,
+        on_interrupt=request.on_interrupt,
+        ttl_ms=int(ttl * 1000),
+    )
+    began = asyncio.get_running_loop().time()
+    try:
+        async with _noted(use, acceptance, request.deadline) as noted:
+            accepted = await use.generations.accept(acceptance, again=key is not None)
+    except QueueFullError:
+        raise ProblemError(
+            429,
+            "queue_full",
+            "The queue is full",
+            "As many generations wait or run as this server allows. Try again later.",
+            headers={"Retry-After": "5"},
+        ) from None
+    except GoneError:
+        raise gone() from None
+    under_way = accepted.state in ("queued", "running")
+    if noted and not (accepted.created or (accepted.same_request and under_way)):
+        # Of one that was there before, which has ended, or whose deadline is not this request's to say.
+        with suppress(RedisError):
+            await use.deadlines.forget([acceptance.id])
+    if not accepted.same_request:
+        message = "another request was sent with this key before; use a new key for a new request"
+        raise unprocessable([FieldError(pointer="Idempotency-Key", message=message)], "idempotency_key_reused")
+    if under_way:
+        # Also where it was there before: this may be the second try of a write whose reply was lost.
+        use.unsynced.remember(acceptance)
+    try:
+        # Also where it was there before: the POST that wrote it may not have had its answer yet.
+        await use.disk_sync.confirm(began)
+    except NotOnDiskError:
+        raise not_on_disk() from None
+    return accepted
+
+
+@asynccontextmanager
+async def _noted(use: ApiServices, acceptance: Acceptance, deadline: float | None) -> AsyncIterator[bool]:
+    """Notes a request's own deadline while it is accepted inside; where Redis refuses it, nothing of it is left.
+
+    Yields whether it was noted here, and not by an earlier request.
+    """
+    noted = deadline is not None and await use.deadlines.note(acceptance.id, deadline)
+    try:
+        yield noted
+    except Exception as error:
+        with suppress(RedisError):  # what is not there is passed over when it is due, or cleared away by the sweeper
+            refused = isinstance(error, ResponseError)
+            # Where the reply was lost it may have been accepted, and keeps its deadline.
+            if noted and (refused or isinstance(error, QueueFullError | GoneError)):
+                await use.deadlines.forget([acceptance.id])
+            if refused and (await use.generations.find(acceptance.id)).existence is Existence.NOTHING:
+                await use.generations.queue.indexes.settle([acceptance.id])
+                await use.generations.queue.indexes.forget(acceptance.owner, [acceptance.id])
+        raise
