@@ -36,7 +36,7 @@ def answer(subject: Subject, said: Snapshot) -> dict[str, Any]:
         error=ending and ending.error,
         cut=ending and ending.cut,
         usage=said.usage if ending is not None else None,
-        tier=getattr(said, "service_tier", None),
+        tier=said.service_tier,
     )
     found: dict[str, Any] = msgspec.json.decode(to_json(whole))
     return found
@@ -50,5 +50,5 @@ def _said(part: PartSoFar) -> Said:
         setattr(said, name, getattr(part, name))
     if part.kind == "text":
         said.annotations = [one for fields in part.annotations for one in annotations_of(fields)]
-        said.logprobs = logprobs_of(getattr(part, "logprobs", None))
+        said.logprobs = logprobs_of(part.logprobs)
     return said

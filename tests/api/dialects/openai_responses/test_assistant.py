@@ -12,7 +12,7 @@ from api.dialects.openai_responses.pointers import Pointers
 from api.dialects.openai_responses.sealed import seal
 from api.problems.problem import ProblemError
 from shared.config.protocols import Protocol
-from shared.request.generation_request import AssistantMessage
+from shared.request.messages import AssistantMessage
 
 
 def message(*items: dict[str, Any], protocol: Protocol = "openai-responses") -> dict[str, Any]:
