@@ -46,7 +46,18 @@ def _said(part: PartSoFar) -> Said:
     said = Said(part.kind)
     said.grown += to_json(part.text)[1:-1]
     said.ended = part.ended
-    for name in ("call_id", "item_id", "name", "executor", "media_type", "url", "signature", "encrypted", "provider"):
+    for name in (
+        "call_id",
+        "item_id",
+        "name",
+        "executor",
+        "summary",
+        "media_type",
+        "url",
+        "signature",
+        "encrypted",
+        "provider",
+    ):
         setattr(said, name, getattr(part, name))
     if part.kind == "text":
         said.annotations = [one for fields in part.annotations for one in annotations_of(fields)]

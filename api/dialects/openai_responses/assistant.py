@@ -5,7 +5,7 @@ from typing import Any
 
 from api.dialects.openai_responses.contents import TEXTS, objects, text_of
 from api.dialects.openai_responses.pointers import Pointers, refused, wrong
-from api.dialects.openai_responses.sealed import unseal
+from api.dialects.openai_responses.sealed import Sealed, unseal
 from shared.config.protocols import Protocol
 
 OPENAI = "openai"
@@ -65,16 +65,17 @@ class AssistantTurn:
         self._calls.append((call | self._place(), own))
 
     def _take_reasoning(self, item: dict[str, Any], own: str) -> None:
-        said = [
-            {"text": text} | ({"summary": True} if field == "summary" else {})
+        if not isinstance(text := item.get("encrypted_content", ""), str):
+            raise wrong(f"{own}/encrypted_content", "must be a string")
+        sealed = unseal(text) if text else None
+        said: list[dict[str, Any]] = [
+            {"text": text} | ({"summary": True} if field == "summary" and sealed and sealed.summary else {})
             for field in ("summary", "content")
             if field in item
             for place, one in objects(item[field], f"{own}/{field}")
             if (text := text_of(one, "text", place))
         ]
-        if not isinstance(sealed := item.get("encrypted_content", ""), str):
-            raise wrong(f"{own}/encrypted_content", "must be a string")
-        opaque = self._opaque(sealed, item.get("id"))
+        opaque = self._opaque(sealed, item.get("id")) if sealed else {}
         if opaque:
             said = said or [{}]
             if "item_id" in opaque:
@@ -82,11 +83,9 @@ class AssistantTurn:
             said[-1] |= opaque
         self._reasoning += [(one | self._place(), own) for one in said]
 
-    def _opaque(self, text: str, item_id: Any) -> dict[str, Any]:
+    def _opaque(self, sealed: Sealed, item_id: Any) -> dict[str, Any]:
         """Returns what goes back to a provider: nothing where it is nobody's, or what was said takes it."""
-        if not text:
-            return {}
-        provider, kind, name, value = unseal(text)
+        provider, kind, name, value, _ = sealed
         if kind in ("call", "text"):
             self._sign(kind, name or "", {"signature": value, "provider": provider})
             return {}

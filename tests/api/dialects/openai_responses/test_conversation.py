@@ -76,7 +76,7 @@ def test_what_was_said_in_a_row_is_one_message() -> None:
     assert message == {
         "role": "assistant",
         "content": "I look.",
-        "reasoning": [{"text": "So.", "summary": True}],
+        "reasoning": [{"text": "So."}],
         "tool_calls": [{"id": "c", "type": "function", "function": {"name": "look", "arguments": "{}"}}],
     }
 
