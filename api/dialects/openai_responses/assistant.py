@@ -23,6 +23,8 @@ class AssistantTurn:
         self._calls: list[tuple[dict[str, Any], str]] = []
         self._refusals: list[str] = []
         self._first = ""
+        self.signatures: dict[str, dict[str, Any]] = {}
+        """By a call's id, its signature; the call may stand in a message before, where its result came first."""
         self._places_count = False
         """Whether something stands in the place of something else."""
 
@@ -96,11 +98,9 @@ class AssistantTurn:
         return {kind: value, "provider": provider} | ({} if name is None else {"item_id": name})
 
     def _sign(self, kind: str, name: str, signed: dict[str, Any]) -> None:
-        """Gives a call its signature, or a text, where it is reasoning without a text in the same place."""
+        """Keeps the signature of a call; that of a text is reasoning without a text in the same place."""
         if kind == "call":
-            for call, _ in self._calls:
-                if call["id"] == name:
-                    call |= signed
+            self.signatures[name] = signed
         elif name.isdecimal() and int(name) < len(self._texts):
             text, own = self._texts[int(name)]
             self._reasoning.append(({**signed, "part": text["part"]}, own))

@@ -65,13 +65,6 @@ def test_a_signature() -> None:
     assert wrapped == {"encrypted": "c2ln", "provider": "anthropic"}
 
 
-def test_the_signature_of_a_call() -> None:
-    made = message(CALL, thought(seal("gemini", "call", "c", "c2ln")))
-    (call,) = made["tool_calls"]
-    assert (call["signature"], call["provider"]) == ("c2ln", "gemini")
-    assert "reasoning" not in made
-
-
 def test_the_signature_of_a_text() -> None:
     made = message(TEXT, CALL, thought(seal("gemini", "text", "0", "c2ln")), thought(seal("gemini", "text", "7", "x")))
     assert made["content"] == [{"type": "text", "text": "a", "part": 0}]
