@@ -40,7 +40,8 @@ async def ask(request: Request, owner: str, use: ApiServices, dialect: ApiDialec
     """Accepts a request in a dialect, and answers as it wants: the stream, or the answer once it has ended."""
     check_key(key := request.headers.get("idempotency-key"))
     body = await request_body.read_body(request, use.settings.max_body)
-    read = await aside(len(body), read_dialect, body, dialect, use.served, use.settings.max_values)
+    beside = {} if dialect.fields_of is None else dialect.fields_of(request.headers)
+    read = await aside(len(body), read_dialect, body, dialect, use.served, use.settings.max_values, beside)
     asker = await _asker(request, owner, use, dialect, body) if key is None else None
     try:
         return await _answer(request, owner, use, dialect, read, asker, key)
