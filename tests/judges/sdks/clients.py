@@ -107,10 +107,7 @@ CLIENTS: Final = (
     Client(
         name="Instructor 1.17", environment="instructor", program="instructor_framework.py", dialects=("chat",),
         framework=True,
-        lacks=_FRAMEWORK | {
-            name: "asks for structures only"
-            for name in ("create", "stream", "tools", "tool loop", "reasoning", "leave", "silence", "fails amid", "cut", "retry")
-        },
+        lacks=_FRAMEWORK | dict.fromkeys(("create", "stream", "tools", "tool loop", "reasoning", "leave", "silence", "fails amid", "cut", "retry"), "asks for structures only"),
     ),
     Client(
         name="@ai-sdk/openai 4", environment="node_more", program="ai_sdk.mjs", dialects=OPENAI, framework=True,

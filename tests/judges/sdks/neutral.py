@@ -8,8 +8,27 @@ from typing import Any, Final
 
 TEXT: Final = "Some text."
 KEPT: Final = frozenset(
-    "type role status effort summary verbosity service_tier truncation ttl media_type detail phase context display"
-    " stop_reason syntax mode object keep".split()
+    [
+        "type",
+        "role",
+        "status",
+        "effort",
+        "summary",
+        "verbosity",
+        "service_tier",
+        "truncation",
+        "ttl",
+        "media_type",
+        "detail",
+        "phase",
+        "context",
+        "display",
+        "stop_reason",
+        "syntax",
+        "mode",
+        "object",
+        "keep",
+    ]
 )
 """Fields whose texts are words of the protocol."""
 SCHEMAS: Final = ("parameters", "input_schema", "schema")

@@ -32,9 +32,7 @@ _NUMBERS: Final = itertools.count(1)
 
 def answer_of(model: str, prompt: str = "hi") -> Answer:
     """What the simulator says to it."""
-    request = Request(
-        model=model, stream=False, last_user=prompt, prompt_tokens=1, max_tokens=None, tools=TOOLS
-    )
+    request = Request(model=model, stream=False, last_user=prompt, prompt_tokens=1, max_tokens=None, tools=TOOLS)
     return compose(parse_script(model), request, interleave=False)
 
 

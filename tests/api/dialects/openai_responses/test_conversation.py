@@ -13,7 +13,7 @@ from api.dialects.openai_responses.pointers import Pointers
 from api.problems.problem import ProblemError
 from shared.config.protocols import Protocol
 from shared.log import events as log
-from shared.request.generation_request import Message
+from shared.request.messages import Message
 from tests.api.dialects.openai_responses.logs import answered, attempt, call, completed, subject, text, whole
 
 MESSAGES: TypeAdapter[list[Message]] = TypeAdapter(list[Message])

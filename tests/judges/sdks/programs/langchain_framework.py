@@ -40,7 +40,12 @@ def model_of(task: Task, **more: Any) -> Any:
                 more = {"reasoning_effort": "low"}
         url, responses = f"{task['url']}/v1", task["dialect"] == "responses"
         model = ChatOpenAI(
-            model=task["model"], base_url=url, api_key=task["key"], use_responses_api=responses, stream_usage=True, **more
+            model=task["model"],
+            base_url=url,
+            api_key=task["key"],
+            use_responses_api=responses,
+            stream_usage=True,
+            **more,
         )
     return model.bind_tools(ALL_TOOLS) if task.get("tools") else model
 

@@ -64,7 +64,9 @@ def create(task: Task, seen: Seen) -> None:
 
 def stream(task: Task, seen: Seen) -> None:
     chunks = []
-    for n, chunk in enumerate(litellm.completion(**options_of(task), stream=True, stream_options={"include_usage": True})):
+    for n, chunk in enumerate(
+        litellm.completion(**options_of(task), stream=True, stream_options={"include_usage": True})
+    ):
         chunks.append(chunk)
         seen["id"] = chunk.id
         for choice in chunk.choices:

@@ -58,9 +58,7 @@ def chat_create(client: OpenAI, task: Task, seen: Seen) -> None:
 
 def chat_stream(client: OpenAI, task: Task, seen: Seen) -> None:
     calls: dict[int, list[str]] = {}
-    stream = client.chat.completions.create(
-        **chat_options(task), stream=True, stream_options={"include_usage": True}
-    )
+    stream = client.chat.completions.create(**chat_options(task), stream=True, stream_options={"include_usage": True})
     for n, chunk in enumerate(stream):
         seen |= {"id": chunk.id, "model": chunk.model, "last": n}
         chat_usage(chunk.usage, seen)

@@ -56,7 +56,9 @@ def described(error: BaseException) -> dict[str, Any]:
     status = None
     cause: BaseException | None = error
     while cause is not None and len(names) < DEEPEST:
-        names += [kind.__name__ for kind in type(cause).__mro__ if kind.__module__ != "builtins"] or [type(cause).__name__]
+        names += [kind.__name__ for kind in type(cause).__mro__ if kind.__module__ != "builtins"] or [
+            type(cause).__name__
+        ]
         status = status or getattr(cause, "status_code", None)
         cause = cause.__cause__ or cause.__context__
     return {"class": type(error).__name__, "classes": names, "status": status, "words": str(error)[:300]}
