@@ -167,6 +167,7 @@ class GenerationSnapshot(Generation):
     finish_reason: FinishReason | None
     error: FailureAnswer | None
     last_event_id: str | None = Field(description="Cursor to go on from; null while the log is empty.")
+    previous: str | None = Field(default=None, description="The generation that it goes on from; else absent.")
     metadata: dict[str, str]
 
 
@@ -233,6 +234,8 @@ def snapshot(record: Record, shown: Shown, said: Snapshot) -> GenerationSnapshot
     if end is not None:
         fields["state"] = end.type
     value, error = document(said) if shown.json and end is not None else (None, None)
+    if record.chain is not None and record.chain.nearest:
+        fields["previous"] = record.chain.nearest[0]
     names = {"response_id": said.response_id, "request_id": said.request_id, "model": said.model}
     return GenerationSnapshot.model_validate(
         fields

@@ -54,7 +54,7 @@ class Conversation:
         assert self._record.chain is not None
         ids = await self._ids(self._record.chain.nearest)
         pieces: list[Messages] = []
-        size, count = len(request), 0
+        size, count = len(request), len(await aside(len(request), _read, request))
         for start in range(0, len(ids), READ_AT_ONCE):
             for piece in await asyncio.gather(*map(self._piece, ids[start : start + READ_AT_ONCE])):
                 size += sum(len(bytes(message)) for message in piece)
