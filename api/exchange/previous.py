@@ -9,6 +9,9 @@ from shared.record import Chain
 from shared.request.limits import MAX_MESSAGES
 
 POINTER = "/previous"
+_TITLE, _DETAIL = "It cannot be gone on from", "Correct what `errors` names and send the request again."
+_FOR_GOOD = {"x-should-retry": "false"}
+"""OpenAI's and Anthropic's SDKs send again what was answered 409, unless this says otherwise (`_should_retry`)."""
 _MAY_COME_BACK = frozenset({"unknown", "gone"})
 
 
@@ -30,30 +33,29 @@ async def chain_of(use: ApiServices, owner: str, taken: ReadRequest) -> Chain:
 
 
 def _problem(error: PreviousError, previous: str, most: int) -> ProblemError:
-    status, title, message = 409, "It cannot be gone on from", ""
     match error.reason:
         case "unknown":
             # As unknown and another's: ids cannot be probed.
-            status, code, message = 422, "previous_not_found", "names no generation of yours; check the id and the key"
-        case "not_ended":
-            code, message = "previous_not_ended", "has not ended; wait for its end, or cancel it"
-        case "failed":
-            code, message = "previous_failed", "has failed; go on from the one before it, with its messages again"
-        case "not_stored":
-            code, message = "previous_not_stored", "was asked with store: false; send its input and output again"
+            return unprocessable(_wrong("names no generation of yours; check the id and the key"), "previous_not_found")
         case "too_long":
-            status, code = 422, "previous_too_long"
             message = (
-                f"is too long to go on from: its chain may have {most} bytes, {MAX_MESSAGES} messages and "
-                f"{MAX_ANCESTORS} generations in all; begin a new one with what matters"
+                f"is too long to go on from: all of it may have {most} bytes, {MAX_MESSAGES} messages and "
+                f"{MAX_ANCESTORS} generations; begin a new one with what matters"
             )
-        case _:
-            which = "has" if error.id == previous else f"goes on from {error.id}, which has"
-            code, message = "previous_gone", f"{which} expired or was deleted; send the conversation as messages"
-    return ProblemError(
-        status,
-        code,
-        title,
-        "Correct what `errors` names and send the request again.",
-        errors=[FieldError(pointer=POINTER, message=message)],
-    )
+            return unprocessable(_wrong(message), "previous_too_long")
+        case "not_ended":
+            errors = _wrong("has not ended; wait for its end, or cancel it")
+            return ProblemError(409, "previous_not_ended", _TITLE, _DETAIL, errors=errors)
+        case "failed":
+            errors = _wrong("has failed; go on from the one before it, with its messages again")
+            return ProblemError(409, "previous_failed", _TITLE, _DETAIL, errors=errors, headers=_FOR_GOOD)
+        case "not_stored":
+            errors = _wrong("was asked with store: false; send its input and output again")
+            return ProblemError(409, "previous_not_stored", _TITLE, _DETAIL, errors=errors, headers=_FOR_GOOD)
+    which = "has" if error.id == previous else f"goes on from {error.id}, which has"
+    errors = _wrong(f"{which} expired or was deleted; send the conversation as messages")
+    return ProblemError(409, "previous_gone", _TITLE, _DETAIL, errors=errors, headers=_FOR_GOOD)
+
+
+def _wrong(message: str) -> list[FieldError]:
+    return [FieldError(pointer=POINTER, message=message)]

@@ -12,16 +12,13 @@ def failure_of(error: PreviousError, most: int) -> Failed:
     """Returns the end of a generation whose conversation is not there or does not fit; `most` is `max_body`."""
     match error.reason:
         case "unpaired":
-            code, message = (
-                "bad_request",
-                f"A tool's call has no result, or a result no call, in what goes on from {error.id}.",
-            )
+            message = f"A tool's call has no result, or a result no call, in what goes on from {error.id}."
+            return Failed(code="bad_request", message=message, retryable=False)
         case "too_long":
-            code, message = (
-                "previous_too_long",
+            message = (
                 f"With all that it goes on from it has more than {most} bytes, {MAX_MESSAGES} messages or "
-                f"{MAX_ANCESTORS} generations.",
+                f"{MAX_ANCESTORS} generations."
             )
-        case _:
-            code, message = "previous_gone", f"It goes on from {error.id}, which has expired or was deleted."
-    return Failed(code=code, message=message, retryable=False)
+            return Failed(code="previous_too_long", message=message, retryable=False)
+    message = f"It goes on from {error.id}, which has expired or was deleted."
+    return Failed(code="previous_gone", message=message, retryable=False)
