@@ -17,7 +17,7 @@ from api.intake.model_names import ServedModels
 from api.intake.retries import Retries
 from api.problems import problem
 from api.queued_deadlines import QueuedDeadlines
-from api.routes import chat_completions, events, generations, health, models, page, usage
+from api.routes import chat_completions, events, generations, health, messages, models, page, responses, usage
 from api.services import ApiServices
 from api.serving.certificate import Certificate
 from api.serving.server import serve
@@ -38,7 +38,7 @@ from shared.queue.workers import Workers
 from shared.storage.connections import connect_both
 from shared.storage.disk_sync import DiskSync
 
-DIALECTS = (chat_completions.DIALECT,)
+DIALECTS = (chat_completions.DIALECT, responses.DIALECT, messages.DIALECT)
 """The dialects that are served beside the native one."""
 DESCRIPTION = (
     "LLM answers that survive reloads, lost networks and restarts: a generation runs to its end whoever "
@@ -94,7 +94,7 @@ def create_app(settings: Settings, away: Sequence[TriedServer] = (), durability:
     app.add_middleware(BrowserGuard, settings=settings)
     problem.install(app)
     app.add_middleware(ErrorEnvelopes, dialects=DIALECTS)
-    for module in (generations, events, chat_completions, models, usage, health, page):
+    for module in (generations, events, chat_completions, responses, messages, models, usage, health, page):
         app.include_router(module.router)
     describe: Any = functools.partial(openapi.describe, app, keys=app.state.keys.required)
     app.openapi = describe  # type: ignore[method-assign]

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from simulator.answer import Answer, AnswerDelta
 from simulator.journal import now_us
+from simulator.logprobs import alternatives, gemini_result
 from simulator.request import Request, RequestRefusedError, count_tokens, text_of, token_limit
 from simulator.tool_choice import calling_config
 from simulator.wire import Headers, document, quoted
@@ -68,6 +69,7 @@ class Gemini:
             last_user=_text(users[-1]) if users else "",
             prompt_tokens=count_tokens(texts),
             max_tokens=token_limit(config, "maxOutputTokens"),
+            logprobs=alternatives(config.get("responseLogprobs"), config.get("logprobs")),
             tools=tuple(str(function["name"]) for group in groups for function in group if "name" in function),
             tool_choice=calling_config(body.get("toolConfig")),
             after_tool=_ends_in_result(contents[-1]),
@@ -148,7 +150,11 @@ class GeminiWriter:
                 self._thought += 1
             else:
                 self._said += 1
-            frames += (self._open, self._part(delta), self._close, self._usage(), self._identity)
+            close = self._close
+            if self._request.logprobs is not None and delta.kind == "text" and delta.text is not None:
+                result = gemini_result(delta.text, self._request.logprobs)
+                close = close.replace(b'"index":0', b'"index":0,"logprobsResult":' + document(result), 1)
+            frames += (self._open, self._part(delta), close, self._usage(), self._identity)
         return b"".join(frames)
 
     def _part(self, delta: AnswerDelta) -> bytes:

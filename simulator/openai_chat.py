@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from simulator.answer import Answer, AnswerDelta
 from simulator.journal import now_us
+from simulator.logprobs import alternatives, chat_entry
 from simulator.prefill import before_prefix, prefix_of
 from simulator.request import (
     Request,
@@ -60,6 +61,7 @@ class OpenAIChat:
             tool_choice=tool_choice(body.get("tool_choice")),
             after_tool=any(message["role"] == "tool" for message in before_prefix(messages)[-1:]),
             prefix=prefix_of(messages),
+            logprobs=alternatives(body.get("logprobs"), body.get("top_logprobs")),
             include_usage=isinstance(options, dict) and options.get("include_usage") is True,
         )
 
@@ -116,9 +118,22 @@ class ChatWriter:
                 frames += (self._field["text"], b'"@%d;"' % now_us(), close)
             elif delta.kind == "tool_call":
                 frames.append(self._tool_call(delta, delta.text))
-            else:
+            elif self._request.logprobs is None or delta.kind == "reasoning":
                 frames += (self._field[delta.kind], quoted(delta.text), close)
+            else:
+                weighed = close.replace(b'"logprobs":null', b'"logprobs":' + document(self._logprobs([delta])), 1)
+                frames += (self._field[delta.kind], quoted(delta.text), weighed)
         return b"".join(frames)
+
+    def _logprobs(self, deltas: Sequence[AnswerDelta]) -> dict[str, Any] | None:
+        top = self._request.logprobs
+        if top is None:
+            return None
+        said = {
+            name: [chat_entry(delta.text, top) for delta in deltas if delta.kind == kind and delta.text is not None]
+            for kind, name in (("text", "content"), ("refusal", "refusal"))
+        }
+        return {name: entries or None for name, entries in said.items()}
 
     def _tool_call(self, delta: AnswerDelta, text: str) -> bytes:
         index = b'"tool_calls":[{"index":%d,' % delta.call
@@ -193,7 +208,7 @@ class ChatWriter:
         choice = {
             "index": 0,
             "message": message,
-            "logprobs": None,
+            "logprobs": self._logprobs(answer.deltas),
             "finish_reason": FINISH[answer.finish],
         }
         return document(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from simulator.answer import Answer
+from simulator.logprobs import alternatives
 from simulator.openai_chat import OpenAIChat
 from simulator.request import Request, RequestRefusedError, count_tokens, model_of, stream_of, text_of, token_limit
 from simulator.responses_writer import ResponsesWriter
@@ -33,6 +34,9 @@ _SETTINGS: Final[dict[str, Any]] = {
 }
 """What a response repeats of its request, and what it says where the request says nothing."""
 
+LOGPROBS: Final = "message.output_text.logprobs"
+"""What `include` says to have logprobs of a text."""
+
 
 class OpenAIResponses:
     """Errors and the list of models are those of Chat."""
@@ -60,6 +64,7 @@ class OpenAIResponses:
             after_tool=items[-1].get("type") == "function_call_output",
             background=_background(body),
             settings=_settings(body),
+            logprobs=alternatives(LOGPROBS in (body.get("include") or ()), body.get("top_logprobs")),
             include=tuple(str(name) for name in body.get("include") or ()),
         )
 

@@ -4,6 +4,7 @@ import secrets
 from typing import Any, Final, NamedTuple
 
 from simulator.answer import Kind, ScriptedCall
+from simulator.logprobs import chat_entry
 from simulator.wire import document
 
 Events = list[tuple[str, dict[str, Any]]]
@@ -67,11 +68,17 @@ class OutputItem:
         self._encrypted = encrypted
         self._cites = cites
         self._parts: list[dict[str, Any]] = []
+        self._logprobs: list[dict[str, Any]] = []
         event = form.event.encode()
         self.head = b'event: %s.delta\ndata: {"type":"%s.delta","sequence_number":' % (event, event)
         """A delta's bytes before its number; `middle` stands between number and text, `tail` after the text."""
         self.middle = b""
         self.tail = b',"logprobs":[]}\n\n' if kind == "text" else b"}\n\n"
+
+    def weigh(self, text: str, top: int) -> bytes:
+        """What stands after a delta's text, with its logprobs."""
+        self._logprobs.append(chat_entry(text, top))
+        return b',"logprobs":' + document(self._logprobs[-1:]) + b"}\n\n"
 
     def _place(self) -> dict[str, Any]:
         part = {self._form.number: self.part} if self._form.parts else {}
@@ -105,11 +112,11 @@ class OutputItem:
     def _end_part(self, status: str) -> Events:
         form, place, text = self._form, self._place(), "".join(self.said)
         events: Events = []
-        logprobs: dict[str, Any] = {"logprobs": []} if "logprobs" in form.part else {}
+        logprobs: dict[str, Any] = {"logprobs": [*self._logprobs]} if "logprobs" in form.part else {}
         done = (f"{form.event}.done", {**place, form.field: text, **logprobs})
         if not form.parts:
             return [done]
-        self._parts[-1][form.field] = text
+        self._parts[-1] |= {form.field: text, **logprobs}
         if self._cites:
             annotation = {"type": "url_citation", "start_index": 0, "end_index": len(text), **_SOURCE}
             self._parts[-1]["annotations"] = [annotation]

@@ -28,6 +28,8 @@ class Request:
     """Whether the run goes on when the connection dies (Responses)."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """What an answer repeats of its request, in the protocol's own form (Responses)."""
+    logprobs: int | None = None
+    """How many alternatives each token of text is to have beside its logprob; None: no logprobs are wanted."""
     include: tuple[str, ...] = ()
     """What else the answer is to have (Responses)."""
     prefix: str = ""

@@ -69,7 +69,10 @@ class ResponsesWriter:
             item = self._item(delta, frames)
             text = f"@{now_us()};" if delta.text is None else delta.text
             item.said.append(text)
-            frames.append(b"%s%d%s%s%s" % (item.head, self.sequence, item.middle, quoted(text), item.tail))
+            tail = item.tail
+            if self._request.logprobs is not None and delta.kind == "text":
+                tail = item.weigh(text, self._request.logprobs)
+            frames.append(b"%s%d%s%s%s" % (item.head, self.sequence, item.middle, quoted(text), tail))
             self.sequence += 1
         return b"".join(frames)
 

@@ -35,8 +35,8 @@ class ApiDialect(NamedTuple):
     """Under which its routes are."""
     read: Reader
     answer: Answerer
-    envelope: Callable[[ProblemError], dict[str, Any]]
-    """Returns an error as the body of an answer; a request's id is added by who has it."""
+    envelope: Callable[[ProblemError, str], dict[str, Any]]
+    """Returns an error as the body of an answer to a request with this id."""
     status: Callable[[ProblemError], int]
     """Returns the HTTP status of an error."""
     status_of: Callable[[Failed], int]

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from starlette.types import Receive, Scope, Send
 
 from api.dialects.api_dialect import ApiDialect
-from api.dialects.names import read_name
+from api.dialects.names import Named, read_name
 from api.exchange.acceptance import accept, check_key
 from api.exchange.dialect_body import ReadBody, read_dialect
 from api.exchange.waiting import said_so_far, until_ended
@@ -150,12 +150,9 @@ async def show(
 
     Raises ProblemError 404, 410 or 422, and redis.exceptions.RedisError.
     """
-    named = read_name(name)
-    if named is None or not name.startswith(dialect.prefix):
-        raise not_found()
+    named = found(name, dialect)
     record = await use.record(named.id, owner)
-    asked = await use.generations.asked(record.id)
-    told = Telling(dialect.wire, _subject(record.id, record.created_ms, asked, dialect, record))
+    told = await told_of(use, record, dialect)
     headers = {GENERATION_HEADER: record.id, **NO_STORE_HEADERS}
     if not stream:
         return AnswerResponse(
@@ -164,6 +161,20 @@ async def show(
     del headers["Cache-Control"]
     start = await _start(use, record, told, starting_after, named.epoch or 1)
     return EventStream(use.hub, record.id, owner, start, headers=headers, told=told)
+
+
+def found(name: str, dialect: ApiDialect) -> Named:
+    """Returns what a name in this dialect says. Raises ProblemError 404 where it is none."""
+    named = read_name(name)
+    if named is None or not name.startswith(dialect.prefix):
+        raise not_found()
+    return named
+
+
+async def told_of(use: ApiServices, record: Record, dialect: ApiDialect) -> Telling:
+    """Returns how a generation is told in a dialect. Raises redis.exceptions.RedisError."""
+    asked = await use.generations.asked(record.id)
+    return Telling(dialect.wire, _subject(record.id, record.created_ms, asked, dialect, record))
 
 
 def _subject(

@@ -1,7 +1,7 @@
 """What a request goes on from: found and measured as it is accepted, read by its worker."""
 
 from api.intake.request_body import ReadRequest
-from api.problems.problem import FieldError, ProblemError, unavailable
+from api.problems.problem import FieldError, ProblemError, unavailable, unprocessable
 from api.services import ApiServices
 from shared.errors import PreviousError
 from shared.generations.ancestry import MAX_ANCESTORS, Ancestry

@@ -35,9 +35,9 @@ class Heartbeat:
     async def beat(self) -> None:
         """Says that this node lives. Raises redis.exceptions.RedisError."""
         self._number += 1
-        await self._nodes.beat(self.node, self._number, self.life_s)
+        remembered = await self._nodes.beat(self.node, self._number, self.life_s)
         now = self._clock()
-        if self._late(now):
+        if not remembered or self._late(now):
             self._unbroken_since = now
         self._last = now
 
@@ -56,9 +56,9 @@ class Heartbeat:
 
     @property
     def steady(self) -> bool:
-        """Says whether Redis took each beat for as long as one counts, so that it would have taken all others' too.
+        """Says whether Redis took and kept each beat for as long as one counts: it would have done so with all others'.
 
-        A Redis that was away, or froze, has lost the beats of nodes that live.
+        A Redis that was away, or froze, or whose clock was set, has lost the beats of nodes that live.
         """
         if self._last is None or self._late(self._clock()):
             return False

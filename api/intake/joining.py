@@ -53,7 +53,7 @@ class Joining:
         """The beats of nodes as the retry met them."""
         while True:
             # Before the askers: what broke before a beat has been noted by then.
-            beats = await self._nodes.beats(first)
+            beats = await self._nodes.beats({*first, self._heartbeat.node})
             waiting = await self._askers.waiting(digest, count)
             waits = False
             for asker in waiting:
@@ -78,11 +78,12 @@ class Joining:
         """Says whether an asker has lost its connection; None where that is not known yet."""
         if asker.state == "broken":
             return True
-        if asker.node not in beats:
+        if asker.node not in first:
             return None
         beat = beats[asker.node]
         if beat is None:
-            return True if self._heartbeat.steady else None
+            # Unless Redis has forgotten this node as well, which lives.
+            return True if self._heartbeat.steady and beats[self._heartbeat.node] is not None else None
         return False if beat != first[asker.node] else None
 
     async def _take(self, digest: str, asker: NotedAsker, retry: NotedAsker) -> bool:

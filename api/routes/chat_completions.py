@@ -1,6 +1,6 @@
 """OpenAI Chat Completions: ask, and watch again."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -10,30 +10,42 @@ from api.dialects.api_dialect import ApiDialect
 from api.dialects.openai_chat import answer, errors, request
 from api.dialects.openai_chat.events import OpenAIChatDialect
 from api.exchange.dialect_answers import ask, show
+from api.exchange.error_envelopes import documented
 from api.services import Use
 
 router = APIRouter(prefix="/v1/chat/completions", tags=["OpenAI Chat Completions"], dependencies=[json_only])
 
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": 'OpenAI\'s reference: "Create chat completion"; docs/dialects.md says what of it counts here.',
+        "content": {"application/json": {"schema": {"type": "object"}}},
+    }
+}
 DIALECT = ApiDialect(
     wire=OpenAIChatDialect(),
     prefix="chatcmpl-",
     path=router.prefix,
     read=request.read,
     answer=answer.answer,
-    envelope=errors.body,
+    envelope=lambda problem, _: errors.body(problem),
     status=errors.status,
     status_of=errors.status_of,
 )
 
 
-@router.post("")
+@router.post(
+    "",
+    openapi_extra=_BODY,
+    responses=documented(400, 401, 403, 404, 410, 413, 415, 429, 503),
+)
 async def create(request: Request, owner: Owner, use: Use) -> Response:
     """Ask a model as OpenAI's clients do; the answer is written to a log, and watched in every dialect."""
     return await ask(request, owner, use, DIALECT)
 
 
 @router.head("/{name}", include_in_schema=False)
-@router.get("/{name}")
+@router.get("/{name}", responses=documented(400, 401, 404, 410, 503))
 async def retrieve(
     name: str,
     owner: Owner,

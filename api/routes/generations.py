@@ -1,9 +1,7 @@
 """Accept, list, show, cancel and delete generations."""
 
-import asyncio
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -12,31 +10,27 @@ from redis.exceptions import RedisError
 
 from api.access.api_keys import Owner
 from api.access.json_only import json_only
+from api.exchange import ending
 from api.exchange.acceptance import accept, check_key
 from api.exchange.waiting import said_so_far, until_ended
 from api.intake import request_body
 from api.intake.accept_header import wants_stream
 from api.intake.prefer_header import read_wait
-from api.problems.problem import FieldError, documented, gone, not_found, unprocessable
+from api.problems.problem import FieldError, documented, unprocessable
 from api.schemas import generation
 from api.schemas.generation import AcceptedGeneration, CancelAnswer, Generation, GenerationList, GenerationSnapshot
 from api.schemas.no_store import NO_STORE_HEADERS, no_store
 from api.services import ApiServices, GenerationId, Use
-from api.unsynced import Ending
 from api.viewing.event_stream import EventStream
-from api.viewing.resume import ResumePoint, asked_cursor, read_cursor, refusal
-from shared.backoff import Backoff
-from shared.generations.generations import Accepted, Existence
+from api.viewing.resume import ResumePoint, asked_cursor, read_cursor
+from shared.generations.generations import Accepted
 from shared.log.snapshots import Snapshot
 from shared.process.background_thread import aside
 from shared.queue.indexes import IndexPlace
-from shared.record import Record, Shown, State
+from shared.record import Record, Shown
 from shared.request.request_json import encode
 
 router = APIRouter(prefix="/v1/generations", tags=["generations"], dependencies=[no_store, json_only])
-
-FIRST_LOOK_S = 0.005
-"""Seconds after which it reads the record for the first time, which has some hundred bytes."""
 
 _PLACE = re.compile(r"[0-9]{1,15}-gen_[a-z2-7]{32}")
 _BODY: dict[str, Any] = {
@@ -185,39 +179,14 @@ def _written(record: Record, shown: Shown, said: Snapshot) -> bytes:
 )
 async def cancel(id: GenerationId, owner: Owner, use: Use, response: Response) -> CancelAnswer:
     """End a generation, and say how it ended. Idempotent; completion may win."""
-    await use.record(id, owner)
-    state = await use.generations.cancel(id)
-    if state is None:
-        raise gone()
-    use.unsynced.remember(Ending("cancel", id, owner))
+    state = await ending.cancel(use, id, owner)
     if state in ("queued", "running"):
-        state = await _end(use, id) or state
-        if state in ("queued", "running"):
-            response.status_code = 202
+        response.status_code = 202
     return CancelAnswer(id=id, state=state)
-
-
-async def _end(use: ApiServices, id: str) -> State | None:
-    """Returns how it ends within `cancel_wait_s`, None where not; by its record, as logs may be long."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + use.cancel_wait_s
-    backoff = Backoff(first=FIRST_LOOK_S, cap=use.cancel_wait_s / 10)
-    while loop.time() < until:
-        await backoff.wait()
-        with suppress(RedisError):  # a Redis that is away is waited for
-            found = await use.generations.find(id)
-            if found.existence is Existence.TOMBSTONE:
-                raise gone()
-            if found.record is not None and found.record.seal is not None:
-                return found.record.state
-    return None
 
 
 @router.delete("/{id}", status_code=204, responses=documented(401, 403, 404, 415, 503))
 async def delete(id: GenerationId, owner: Owner, use: Use) -> Response:
     """Remove a generation's content at once; its viewers are ended and its worker stops. Idempotent."""
-    if refusal(await use.generations.find(id), owner) == "not_found":
-        raise not_found()
-    await use.generations.delete(owner, id)
-    use.unsynced.remember(Ending("delete", id, owner))
+    await ending.delete(use, id, owner)
     return Response(status_code=204, headers=NO_STORE_HEADERS)

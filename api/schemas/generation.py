@@ -17,6 +17,10 @@ Ending = Completed | Failed | Cancelled
 ID_EXAMPLE = "gen_mfrggzdfmztwq2lknnwg23tpobyxe43u"
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class Links(BaseModel):
     """Where to go on."""
 
@@ -72,6 +76,12 @@ class ResponseAnswer(BaseModel):
     response_id: str | None
     request_id: str | None = Field(description="Of the HTTP request, for the provider's support.")
     model: str | None = Field(description="The model that answered, as the provider names it.")
+    system_fingerprint: str | None = Field(
+        default=None, exclude_if=_is_none, description="Of the configuration that answered (OpenAI Chat)."
+    )
+    service_tier: str | None = Field(
+        default=None, exclude_if=_is_none, description="The tier that served it, as the provider names it."
+    )
 
 
 class RawEvent(BaseModel):
@@ -100,13 +110,26 @@ class AttemptAnswer(BaseModel):
 
 
 class UsageAnswer(BaseModel):
-    """Tokens. `input_tokens` includes cached ones, `output_tokens` reasoning."""
+    """Tokens. `input_tokens` includes cached ones, `output_tokens` reasoning. Those with a default may be absent."""
 
     input_tokens: int
     output_tokens: int
     cached_tokens: int
     cache_write_tokens: int
     reasoning_tokens: int
+    audio_input_tokens: int | None = Field(default=None, exclude_if=_is_none, description="Sound, of the input.")
+    audio_output_tokens: int | None = Field(default=None, exclude_if=_is_none, description="Sound, of the output.")
+    cache_write_5m_tokens: int | None = Field(
+        default=None, exclude_if=_is_none, description="Of `cache_write_tokens`, those kept for 5 minutes."
+    )
+    cache_write_1h_tokens: int | None = Field(
+        default=None, exclude_if=_is_none, description="Of `cache_write_tokens`, those kept for an hour."
+    )
+    server_tool_calls: dict[str, int] | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="Calls of the provider's own tools, by its name for them, such as `web_search_requests`.",
+    )
 
 
 class CostAnswer(BaseModel):
@@ -140,6 +163,12 @@ class FailureAnswer(BaseModel):
     code: str
     message: str
     retryable: bool
+    status: int | None = Field(
+        default=None, exclude_if=_is_none, description="HTTP status of the provider's error, where it had one."
+    )
+    retry_after_ms: int | None = Field(
+        default=None, exclude_if=_is_none, description="How long the provider asked to wait, where it did."
+    )
 
 
 class GenerationSnapshot(Generation):
@@ -165,6 +194,12 @@ class GenerationSnapshot(Generation):
     spent: list[SpentAnswer] | None = Field(description="What was paid, attempt by attempt; null before the end.")
     attempts: list[AttemptAnswer]
     finish_reason: FinishReason | None
+    stop_sequence: str | None = Field(
+        default=None, exclude_if=_is_none, description="The stop sequence that ended it, where the provider says which."
+    )
+    refusal_category: str | None = Field(
+        default=None, exclude_if=_is_none, description="Why the provider refused, in its own word, where it says so."
+    )
     error: FailureAnswer | None
     last_event_id: str | None = Field(description="Cursor to go on from; null while the log is empty.")
     previous: str | None = Field(default=None, description="The generation that it goes on from; else absent.")
@@ -236,7 +271,13 @@ def snapshot(record: Record, shown: Shown, said: Snapshot) -> GenerationSnapshot
     value, error = document(said) if shown.json and end is not None else (None, None)
     if record.chain is not None and record.chain.nearest:
         fields["previous"] = record.chain.nearest[0]
-    names = {"response_id": said.response_id, "request_id": said.request_id, "model": said.model}
+    names = {
+        "response_id": said.response_id,
+        "request_id": said.request_id,
+        "model": said.model,
+        "system_fingerprint": said.system_fingerprint,
+        "service_tier": said.service_tier,
+    }
     return GenerationSnapshot.model_validate(
         fields
         | {
@@ -247,12 +288,14 @@ def snapshot(record: Record, shown: Shown, said: Snapshot) -> GenerationSnapshot
             "messages": None if end is None else answer_of(said),
             "response": names if any(names.values()) else None,
             "raw": {"count": said.raw_count, "events": said.raw},
-            "usage": said.usage,
+            "usage": msgspec.to_builtins(said.usage),
             "cost": end and msgspec.to_builtins(end.cost),
             "spent": None if end is None else msgspec.to_builtins(_spent(end, said.attempts)),
             "attempts": said.attempts,
             "finish_reason": completed and completed.finish_reason,
-            "error": failed,
+            "stop_sequence": (completed and completed.stop_sequence) or None,
+            "refusal_category": (completed and completed.refusal_category) or None,
+            "error": failed and msgspec.to_builtins(failed),
             "last_event_id": str(said.last) if said.last.token else None,
             "metadata": shown.metadata,
         },

@@ -39,7 +39,19 @@ class PartAnswer(BaseModel):
     url: str | None = Field(default=None, description="Where a file is that was not sent along.")
     data: str | None = Field(default=None, description="A file's content in Base64 (RFC 4648).")
     size: int | None = Field(default=None, description="Bytes of a file's content.")
+    is_error: bool | None = Field(default=None, description="Whether a tool's result says that the tool failed.")
+    result_type: str | None = Field(
+        default=None, description="The provider's own type of a tool's result, such as `web_search_tool_result`."
+    )
     annotations: list[dict[str, Any]] | None = Field(default=None, description="Citations, as the provider gave them.")
+    annotation_protocol: str | None = Field(
+        default=None, description="The protocol whose shape `annotations` have, such as `openai-responses`."
+    )
+    logprobs: list[Any] | None = Field(
+        default=None,
+        description="Of the tokens, where they were asked for and came, as OpenAI Chat has them: `token`, `logprob`, "
+        "`bytes`, `top_logprobs`.",
+    )
 
 
 def fields_of(part: PartSoFar, *, over: bool) -> dict[str, Any]:
@@ -71,7 +83,11 @@ def fields_of(part: PartSoFar, *, over: bool) -> dict[str, Any]:
         "provider": part.provider,
         "media_type": part.media_type,
         "url": part.url,
+        "is_error": part.is_error,
+        "result_type": part.result_type,
         "annotations": part.annotations or None,
+        "annotation_protocol": part.annotation_protocol,
+        "logprobs": part.logprobs,
     }
     return own | {name: value for name, value in others.items() if value is not None}
 

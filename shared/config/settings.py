@@ -47,6 +47,10 @@ class PriceSettings(CheckedModel):
     cache_write: Price | None = Field(
         default=None, description="USD for a million tokens written to a cache. Defaults to `input`."
     )
+    cache_write_1h: Price | None = Field(
+        default=None,
+        description="USD for a million tokens written to Anthropic's cache of an hour. Defaults to twice `input`.",
+    )
 
 
 class Settings(CheckedModel, BaseSettings):

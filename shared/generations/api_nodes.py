@@ -13,9 +13,12 @@ class ApiNodes:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def beat(self, node: str, number: int, seconds: float) -> None:
-        """Says that a node lives, for so many seconds. `number` differs from that of its beat before."""
-        await self._redis.set(api_node_key(node), number, px=int(seconds * 1000))
+    async def beat(self, node: str, number: int, seconds: float) -> bool:
+        """Says that a node lives, for so many seconds; returns whether its beat before still counted.
+
+        `number` differs from that of the beat before.
+        """
+        return await self._redis.set(api_node_key(node), number, px=int(seconds * 1000), get=True) is not None
 
     async def leave(self, node: str) -> None:
         """Says that a node is about to end, and has no connection any more."""

@@ -56,7 +56,7 @@ _LOGS = f"""
     PEXPIRE {askers_key("probe")} 1
     EVALSHA {_SHA} 1 {askers_key("probe")}
     GET {api_node_key("probe")}
-    SET {api_node_key("probe")} 1 PX 1000
+    SET {api_node_key("probe")} 1 PX 1000 GET
     PEXPIRE {api_node_key("probe")} 1
     SET {_ID.tombstone} 1
     EXISTS {_ID.record} {_ID.tombstone}

@@ -19,12 +19,24 @@ ROUTES = {
     ("/v1/generations/{id}", "delete"),
     ("/v1/generations/{id}/events", "get"),
     ("/v1/generations/{id}/cancel", "post"),
+    ("/v1/chat/completions", "post"),
+    ("/v1/chat/completions/{name}", "get"),
+    ("/v1/messages", "post"),
+    ("/v1/messages/{name}", "get"),
+    ("/v1/responses", "post"),
+    ("/v1/responses/{name}", "delete"),
+    ("/v1/responses/{name}", "get"),
+    ("/v1/responses/{name}/cancel", "post"),
+    ("/v1/responses/{name}/input_items", "get"),
     ("/v1/models", "get"),
     ("/v1/models/{id}", "get"),
     ("/v1/usage", "get"),
     ("/livez", "get"),
     ("/readyz", "get"),
 }
+
+DIALECTS = ("/v1/chat/", "/v1/responses", "/v1/messages")
+"""Paths whose errors have an envelope of their own."""
 
 
 @pytest.mark.parametrize("keys", ["", "ann:a"])
@@ -41,7 +53,8 @@ async def test_description(make_api: MakeApi, redis_url: str, keys: str) -> None
     for (path, _), operation in operations.items():
         assert operation["description"]
         errors = {status: answer for status, answer in operation["responses"].items() if status >= "400"}
-        assert all("application/problem+json" in answer["content"] for answer in errors.values())
+        kind = "application/json" if path.startswith(DIALECTS) else "application/problem+json"
+        assert all(kind in answer["content"] for answer in errors.values())
         needs_key = bool(keys) and path.startswith("/v1/")
         assert operation.get("security", []) == ([{"key": []}, {"x_api_key": []}] if needs_key else [])
         assert path.startswith("/v1/") is ("401" in errors)

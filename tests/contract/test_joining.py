@@ -78,6 +78,7 @@ async def test_who_had_its_answer_is_never_joined(here: Node, there: Node) -> No
     assert (await there.begin(1)).joined is None
     here.kill()
     assert (await there.begin(1)).joined is None, "also when its node is gone"
+    assert here.time.slept == 0, "whatever its node does"
 
 
 async def test_who_is_connected_is_never_joined(here: Node, there: Node) -> None:
@@ -206,6 +207,23 @@ async def test_who_does_not_know_whether_a_node_died_joins_nothing(here: Node, t
     assert retry.joined == older != connected
     longest = there.retries.heartbeat.life_s + MORE_THAN_LIFE_S
     assert longest - LOOK_S < here.time.slept < longest + 2 * LOOK_S, "until another node could have said something"
+
+
+async def test_a_redis_that_forgot_the_beats_of_all_has_not_seen_one_die(here: Node, there: Node) -> None:
+    """Its clock was set: each node says again that it lives, one a little before the other."""
+    await here.ask(0)
+    await here.time.pass_by(0.5)
+    there.beaten -= 0.5
+    redis = here.generations.redis
+
+    async def forgets() -> None:
+        await redis.delete(*await redis.keys("midstream:api:*"))
+
+    here.time.then = [forgets]
+    assert (await there.begin(1)).joined is None
+    await here.time.pass_by(5)
+    await forgets()
+    assert (await there.begin(1)).joined is None, "nor where it forgot them before"
 
 
 async def test_redis_lost_who_asked(here: Node, there: Node) -> None:

@@ -135,6 +135,13 @@ STAGES: dict[str, tuple[str, ...]] = {
     ),
     "redis": (*PYTEST, "tests/shared/storage", "-k", "not redis7"),
     "health": (*PYTEST, "tests/api/routes/test_health.py"),
+    "retries": (
+        *PYTEST,
+        *(f"tests/contract/test_{name}.py" for name in ("askers", "joining")),
+        *(f"tests/api/intake/test_{name}.py" for name in ("asker_notes", "heartbeat", "retries")),
+        "-k",
+        "not redis7",
+    ),
     "addresses": (*PYTEST, "tests/shared/config/test_redis_url.py", "tests/shared/process/test_ending_signals.py"),
     "descriptors": (
         *PYTEST,
@@ -220,6 +227,7 @@ FOLLOWER, BROADCAST, NATIVE = (
     "api/viewing/broadcast.py",
     "api/dialects/native/events.py",
 )
+ASKERS, JOINING = "shared/generations/askers.py", "api/intake/joining.py"
 EVIDENCE, UNDISTURBED = "tests/chaos/evidence.py", "tests/chaos/undisturbed.py"
 
 MUTANTS = (
@@ -2203,6 +2211,43 @@ MUTANTS = (
         "if found.st_mode & stat.S_IWGRP and",
         "if False and",
         "folders",
+    ),
+    _one("each count of a retry joins again", ASKERS, " and count not in asker.counts", "", "retries"),
+    _one("who had its answer is joined", ASKERS, 'asker.state != "answered" and ', "", "retries"),
+    _one(
+        "two retries join at once",
+        "shared/generations/join.lua",
+        "if now ~= read then",
+        "if false then",
+        "retries",
+    ),
+    _one(
+        "a late note takes a retry's place",
+        "shared/generations/note_asker.lua",
+        "old_asker ~= asker or old_state ~= 'connected'",
+        "old_state ~= 'connected'",
+        "retries",
+    ),
+    _one(
+        "a node has died once Redis has forgotten it",
+        JOINING,
+        "return True if self._heartbeat.steady and beats[self._heartbeat.node] is not None else None",
+        "return True",
+        "retries",
+    ),
+    _one(
+        "who is connected to another node is waited for no longer than a look",
+        JOINING,
+        "return False if beat != first[asker.node] else None",
+        "return False",
+        "retries",
+    ),
+    _one(
+        "a retry that was cut off keeps its place",
+        JOINING,
+        '            self._notes.put(digest, replace(retry, state="broken"))\n',
+        "",
+        "retries",
     ),
 )
 

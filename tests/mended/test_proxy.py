@@ -11,6 +11,7 @@ import subprocess
 import textwrap
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,46 @@ def test_no_viewer_gets_a_5xx_while_redis_is_away_or_full(start: Start, serve: S
             viewer.stop()
         nginx.terminate()
         nginx.wait(10)
+        redis.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.skipif(not all(map(program, PROXIES)), reason="needs nginx, HAProxy and Caddy")
+def test_a_whole_answer_of_90_s_comes_through(start: Start, serve: Serve, tmp_path: Path) -> None:
+    """Nothing is sent before its end, in any dialect: longer than a proxy waits by itself."""
+    script, text = slow(90, 1.0)
+    redis = RedisServer(tmp_path / "redis")
+    env = serve({"slow": script}).env | {"MIDSTREAM_REDIS_URL": redis.url}
+    start(program="worker", env=env)
+    apis = [start(program="api", env=env) for _ in range(2)]
+    words = {"model": "openai/slow", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 500}
+    asked: dict[str, tuple[dict[str, object], str]] = {
+        "/v1/generations": (words | {"stream": False}, "text"),
+        "/v1/chat/completions": (words, "choices"),
+        "/v1/messages": (words, "content"),
+        "/v1/responses": ({"model": "openai/slow", "input": "hi"}, "output"),
+    }
+
+    def ask(port: int, path: str) -> tuple[int, bool]:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=200)
+        body, field = asked[path]
+        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        answer = json.load(response)
+        connection.close()
+        return response.status, text in json.dumps(answer.get(field))
+
+    ports = {name: free_port() for name in PROXIES}
+    proxies = [PROXIES[name](tmp_path / name, [api.port for api in apis], port) for name, port in ports.items()]
+    try:
+        with ThreadPoolExecutor(len(ports) * len(asked)) as pool:
+            answers = {(name, path): pool.submit(ask, port, path) for name, port in ports.items() for path in asked}
+        assert {one: answer.result() for one, answer in answers.items()} == dict.fromkeys(answers, (200, True))
+    finally:
+        for proxy in proxies:
+            proxy.terminate()
+            proxy.wait(10)
         redis.kill()
 
 

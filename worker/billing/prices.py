@@ -21,6 +21,9 @@ COST_STEP = Decimal("1e-12")
 """Amounts are rounded to this, half to even. It is exact for prices with up to 6 decimals for a million tokens."""
 DECIMAL_DIGITS = 60
 """Digits of the arithmetic: more than any product of a price and a count has."""
+HOUR_FACTOR = 2
+"""Prices of input that writing to the cache of an hour costs, where it has no price of its own (Anthropic's
+documentation, "Prompt caching": 1.25 for that of five minutes, 2 for that of an hour)."""
 MAX_REMEMBERED_MODELS = 1000
 
 
@@ -81,21 +84,33 @@ class Prices:
                 cache_write_tokens=usage.cache_write_tokens,
                 output_reasoning_tokens=usage.reasoning_tokens,
             )
-            return found.calc_price(counts, self._vendors[provider], genai_request_timestamp=at).total_price
+            if hour := usage.cache_write_1h_tokens or 0:
+                counts.cache_write_1h_tokens = hour
+            priced = found.calc_price(counts, self._vendors[provider], genai_request_timestamp=at)
+            if hour and priced.model_price.cache_write_1h_mtok is None:
+                # It would be taken for one of five minutes: each token of it counts as two of input.
+                counts.cache_write_1h_tokens = None
+                counts.cache_write_tokens = usage.cache_write_tokens - hour
+                counts.input_tokens = usage.input_tokens - hour + HOUR_FACTOR * hour
+                priced = found.calc_price(counts, self._vendors[provider], genai_request_timestamp=at)
+            return priced.total_price
         except (LookupError, ValueError):
             return None  # not in the list; or counts that contradict each other
 
 
 def _charge(price: PriceSettings, usage: Usage) -> Decimal | None:
     fresh = usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens
-    if min(fresh, usage.output_tokens) < 0:
+    hour = usage.cache_write_1h_tokens or 0
+    if min(fresh, usage.output_tokens, usage.cache_write_tokens - hour) < 0:
         return None  # they contradict each other
     cached = price.input if price.cached is None else price.cached
     cache_write = price.input if price.cache_write is None else price.cache_write
+    cache_write_1h = HOUR_FACTOR * price.input if price.cache_write_1h is None else price.cache_write_1h
     return (
         fresh * price.input
         + usage.cached_tokens * cached
-        + usage.cache_write_tokens * cache_write
+        + (usage.cache_write_tokens - hour) * cache_write
+        + hour * cache_write_1h
         + usage.output_tokens * price.output
     ).scaleb(-6)
 

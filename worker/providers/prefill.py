@@ -105,7 +105,9 @@ class _Rest:
                 if event.kind == "text" and self._resumes:
                     self._resume(event)
             case Delta(kind="text") if not self._joint.closed:
-                event.delta = self._joint.feed(event.delta)
+                if (new := self._joint.feed(event.delta)) != event.delta:
+                    # Nobody says which of its tokens are in what is left of it.
+                    event.delta, event.logprobs = new, UNSET
                 return [event] if event.delta else []
             case PartEnd() if self._parts[event.part] == "text" and (held := self._joint.close()):
                 return [Delta(part=event.part, kind="text", delta=held), event]

@@ -7,6 +7,9 @@ from msgspec.structs import astuple
 
 from shared.log.events import MAX_TOKENS
 
+_MAX_TOOLS, _MAX_NAME_CHARS = 32, 64
+"""How many tools are told, and how long their names may be: an end is written whatever its size."""
+
 T = TypeVar("T", bound=Struct)
 
 
@@ -21,6 +24,21 @@ def read_counts(given: object, kind: type[T]) -> T | None:
     except ValidationError:
         return None
     return counts if _possible(counts) else None
+
+
+def read_calls(given: object) -> dict[str, int]:
+    """Returns how often the provider's own tools were called, by its names; what is no count, or zero, is left out."""
+    if not isinstance(given, dict):
+        return {}
+    counts = {
+        name: count
+        for name, count in given.items()
+        if isinstance(count, int)
+        and not isinstance(count, bool)
+        and 0 < count <= MAX_TOKENS
+        and len(name) <= _MAX_NAME_CHARS
+    }
+    return dict(list(counts.items())[:_MAX_TOOLS])
 
 
 def _possible(counts: Struct) -> bool:

@@ -15,7 +15,12 @@ def answer(subject: Subject, said: Snapshot, epoch: int = 1) -> dict[str, Any]:
     """Returns the object of a generation that completed; of one that has not, what there is of it."""
     end = said.end
     reason = message.FINISH_REASONS[end.finish_reason] if isinstance(end, Completed) else None
-    choice = {"index": 0, "message": _message(said.parts), "logprobs": _logprobs(said.parts), "finish_reason": reason}
+    choice = {
+        "index": 0,
+        "message": _message(subject, said.parts),
+        "logprobs": _logprobs(said.parts),
+        "finish_reason": reason,
+    }
     name = name_of(PREFIXES["openai-chat"], subject.id, epoch)
     fields = about(subject, name, "chat.completion", said.system_fingerprint, said.service_tier)
     return fields | {"choices": [choice], "usage": None if said.usage is None else message.usage_fields(said.usage)}
@@ -29,14 +34,14 @@ def _logprobs(parts: list[PartSoFar]) -> dict[str, Any] | None:
     return {"content": told.get("content"), "refusal": told.get("refusal")} if told else None
 
 
-def _message(parts: list[PartSoFar]) -> dict[str, Any]:
+def _message(subject: Subject, parts: list[PartSoFar]) -> dict[str, Any]:
     fields: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None}
     for kind, name in message.TEXT_FIELDS.items():
         if text := "".join(part.text for part in parts if part.kind == kind):
             fields[name] = text
     if listed := _annotations(parts):
         fields["annotations"] = listed
-    fields |= _files(parts)
+    fields |= _files(subject, parts)
     if entries := _details(parts):
         fields["reasoning_details"] = entries
     calls = [part for part in parts if part.kind == "tool_call" and part.executor != "provider"]
@@ -55,18 +60,15 @@ def _annotations(parts: list[PartSoFar]) -> list[dict[str, Any]]:
     return citations(cited)
 
 
-def _files(parts: list[PartSoFar]) -> dict[str, Any]:
+def _files(subject: Subject, parts: list[PartSoFar]) -> dict[str, Any]:
     files = [part for part in parts if part.kind == "file"]
     images = [part for part in files if part.ended and not message.is_sound(part) and (part.url or part.pieces)]
     fields: dict[str, Any] = {}
     if images:
         fields["images"] = [message.image(part, index) for index, part in enumerate(images)]
-    for sound in filter(message.is_sound, files):
-        audio = fields.setdefault("audio", {})
-        for name, value in (("id", sound.item_id), ("data", sound.text)):
-            if value:
-                audio[name] = audio.get(name, "") + value
-    return {name: value for name, value in fields.items() if value}
+    if sounds := list(filter(message.is_sound, files)):
+        fields["audio"] = message.sound(subject, sounds[0]) | {"data": "".join(one.text for one in sounds)}
+    return fields
 
 
 def _details(parts: list[PartSoFar]) -> list[dict[str, Any]]:

@@ -153,9 +153,9 @@ class ChatFramer:
         self._parts.append(part)
         if part.kind == "tool_call" and part.executor != "provider":
             return self._call(part, event)
-        if message.is_sound(part) and part.item_id is not None:
-            return (self._chunks.delta({"audio": {"id": part.item_id}}),)
-        return ()
+        if not message.is_sound(part) or any(map(message.is_sound, self._parts[:-1])):
+            return ()
+        return (self._chunks.delta({"audio": message.sound(self._subject, part)}),)
 
     def _call(self, part: SaidPart, event: events.Part) -> Sequence[bytes]:
         part.call = self._calls.add()
@@ -190,6 +190,7 @@ class ChatFramer:
             fields = {"index": part.call, "function": {"arguments": ""}, **signed}
             chunks += self._calls.speak(part, self._chunks.delta({"tool_calls": [fields]}))
         part.ended = True
+        part.pieces.clear()
         return chunks + self._calls.end()
 
     def _end(self, event: events.Completed | events.Failed | events.Cancelled) -> Sequence[bytes]:

@@ -10,7 +10,9 @@ from typing import Any, Protocol, TypeVar
 
 from msgspec import UNSET
 
+from api.dialects.names import name_of
 from api.dialects.opaque import wrap
+from api.viewing.dialect import Subject
 from shared.log.events import FinishReason, PartKind, Usage
 
 FINISH_REASONS: dict[FinishReason, str] = {
@@ -60,6 +62,15 @@ def is_sound(part: Told) -> bool:
     if part.kind != "file" or part.url:
         return False
     return part.media_type is None or part.media_type.startswith("audio/")
+
+
+def sound(subject: Subject, part: Told) -> dict[str, Any]:
+    """Returns what is said of sound before it comes (API reference: `audio`): nobody keeps it for a later request.
+
+    What is spoken in it is text of the answer.
+    """
+    name = part.item_id or name_of("audio_", subject.id)
+    return {"id": name, "expires_at": subject.created_ms // 1000, "transcript": ""}
 
 
 def image(part: Told, index: int) -> dict[str, Any]:

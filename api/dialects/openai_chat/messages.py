@@ -15,6 +15,8 @@ class Messages:
         self.errors: list[FieldError] = []
         self.passed_over = False
         """Whether there was a breakpoint of a prompt's cache."""
+        self.moved: dict[str, str] = {}
+        """Places in the body, by those of ours that have another pointer."""
         self.native = [self._message(f"/messages/{at}", message) for at, message in enumerate(given)]
 
     def _message(self, pointer: str, message: Any) -> Any:
@@ -23,7 +25,9 @@ class Messages:
         if message.get("role") == "function":
             self._refuse(f"{pointer}/role", "is an older form that is not spoken here; give a tool message instead")
         if message.get("role") == "assistant":
-            message = unwrapped(message)
+            given, message = message, unwrapped(message)
+            if "reasoning" in message and "reasoning" not in given:
+                self.moved[f"{pointer}/reasoning"] = f"{pointer}/reasoning_details"
             if message.get("audio"):
                 self._refuse(f"{pointer}/audio", "cannot be honoured: no provider keeps it here; leave it out")
             if message.get("function_call"):
@@ -42,9 +46,12 @@ class Messages:
         file = part.get("file")
         if part.get("type") == "file" and isinstance(file, dict) and file.get("file_id"):
             self._refuse(f"{pointer}/file/file_id", "cannot be honoured: no provider keeps it here; give file_data")
+        if isinstance(image := part.get("image_url"), dict) and image.get("detail") == "original":
+            # The nearest that all protocols know.
+            part = part | {"image_url": image | {"detail": "high"}}
         if BREAKPOINT in part:
             self.passed_over = self.passed_over or part[BREAKPOINT] is not None
-            return {name: value for name, value in part.items() if name != BREAKPOINT}
+            part = {name: value for name, value in part.items() if name != BREAKPOINT}
         return part
 
     def _refuse(self, pointer: str, message: str) -> None:

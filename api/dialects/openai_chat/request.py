@@ -95,6 +95,8 @@ class _Reading:
         if name in fields.MAPPED:
             self.native[fields.MAPPED[name]] = value
             self._moved[f"/{fields.MAPPED[name]}"] = f"/{name}"
+        elif isinstance(value, str) and (nearest := fields.NEAREST.get((name, value))) is not None:
+            (self._passed if self._same_protocol else self.native)[name] = value if self._same_protocol else nearest
         elif name in fields.SAME:
             if self._same_protocol or name not in fields.NEUTRAL or value != fields.NEUTRAL[name]:
                 self.native.setdefault(name, value)
@@ -112,6 +114,7 @@ class _Reading:
             messages = Messages(given)
             self.native["messages"] = messages.native
             self.errors += messages.errors
+            self._moved |= messages.moved
             if messages.passed_over:
                 self.ignored.append(f"messages.content.{BREAKPOINT}")
         elif given is not None:

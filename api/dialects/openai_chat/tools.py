@@ -46,8 +46,11 @@ class Tools:
             self._refuse("/tool_choice", _CUSTOM)
         elif kind == "allowed_tools" and not self.extra:
             self._allow(choice.get("allowed_tools"))
-        elif isinstance(kind, str) and kind != "function" and self._same_protocol:
-            self.extra["tool_choice"] = choice
+        elif isinstance(kind, str) and kind != "function":
+            if self._same_protocol:
+                self.extra["tool_choice"] = choice
+            else:
+                self._refuse("/tool_choice", _HOSTED)
         elif choice is not None:
             self.native["tool_choice"] = choice
 

@@ -33,7 +33,13 @@ CHAT = Spoken(
     {"model": "lorem", "messages": [{"role": "user", "content": "Go."}]},
     b"data: [DONE]\n\n",
 )
-SPOKEN = [CHAT]
+RESPONSES = Spoken("/v1/responses", "resp_", {"model": "lorem", "input": "Go."}, b"data: [DONE]\n\n", first=2)
+MESSAGES = Spoken(
+    "/v1/messages",
+    "msg_",
+    {"model": "lorem", "max_tokens": 100, "messages": [{"role": "user", "content": "Go."}]},
+)
+SPOKEN = [CHAT, RESPONSES, MESSAGES]
 
 
 class Asked:

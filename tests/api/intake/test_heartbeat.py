@@ -52,6 +52,18 @@ async def test_a_node_knows_the_dead_once_redis_took_its_own_beats_for_long_enou
     assert heartbeat.steady
 
 
+async def test_a_redis_that_forgot_a_beat_has_forgotten_others(redis: Redis) -> None:
+    clock = Seconds()
+    heartbeat = Heartbeat(ApiNodes(redis), clock=clock)
+    await beats(heartbeat, clock, [1] * 5)
+    assert heartbeat.steady
+    await redis.flushall()
+    await beats(heartbeat, clock, [1])
+    assert not heartbeat.steady
+    await beats(heartbeat, clock, [1] * 3)
+    assert heartbeat.steady
+
+
 async def test_each_beat_differs_from_the_one_before_and_counts_for_some_seconds(redis: Redis) -> None:
     nodes = ApiNodes(redis)
     one, two = Heartbeat(nodes), Heartbeat(nodes)
@@ -70,12 +82,12 @@ async def test_it_beats_on_after_an_error(redis: Redis, monkeypatch: pytest.Monk
     heartbeat = Heartbeat(nodes, beat_s=0.01)
     beat, failures = nodes.beat, 3
 
-    async def failing(*args: object) -> None:
+    async def failing(*args: object) -> bool:
         nonlocal failures
         failures -= 1
         if failures >= 0:
             raise ConnectionError
-        await beat(*args)  # type: ignore[arg-type]
+        return await beat(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(nodes, "beat", failing)
     running = asyncio.create_task(heartbeat.run())

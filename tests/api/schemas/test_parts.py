@@ -88,18 +88,19 @@ def test_the_transcript_makes_the_first_example() -> None:
 def test_each_kind_of_part_makes_the_second_example() -> None:
     document = '{"city": "Bonn", "rain": true}'
     cited = part("text", document)
-    cited.insert(2, events.Annotation(part=0, fields={"type": "url_citation", "url": "https://example.org/"}))
+    fields = {"type": "url_citation", "url": "https://example.org/"}
+    cited.insert(2, events.Annotation(part=0, fields=fields, protocol="openai-responses"))
     server: dict[str, Any] = {"call_id": "srv_1", "name": "web_search", "executor": "provider"}
     got = assembled(
         events.Response(response_id="resp_0f31", request_id="req_77c2"),
-        events.Response(model="gpt-5-mini-2025-08-07"),
+        events.Response(model="gpt-5-mini-2025-08-07", service_tier="flex"),
         *numbered(
             part(
                 "reasoning", "Look it ", "up.", item_id="rs_1", summary=True,
                 end=PartEnd(part=0, signature="c2ln", provider="anthropic"),
             ),
             part("tool_call", '{"query": "ra', 'in Bonn"}', **server),
-            part("tool_result", '[{"url": "https://example.org/"}]', **server),
+            part("tool_result", '[{"url": "https://example.org/"}]', result_type="web_search_tool_result", **server),
             cited,
             part("tool_call", "{'text': 'wet'}", call_id="call_2", name="note", executor="client"),
             part("file", "iVBO", "Rw==", media_type="image/png"),
@@ -110,6 +111,35 @@ def test_each_kind_of_part_makes_the_second_example() -> None:
         response_format={"type": "json_object"},
     )  # fmt: skip
     assert {name: got[name] for name in EXAMPLES[1]} == EXAMPLES[1]
+
+
+def test_what_is_said_beside_the_answer_makes_the_third_example() -> None:
+    said = part("text", "No")
+    delta = said[1]
+    assert isinstance(delta, Delta)
+    delta.logprobs = [{"token": "No", "logprob": -0.25, "bytes": [78, 111], "top_logprobs": []}]
+    usage = events.Usage(
+        900, 1, 0, 800, audio_input_tokens=40, cache_write_5m_tokens=300, cache_write_1h_tokens=500,
+        server_tool_calls={"web_search_requests": 2},
+    )  # fmt: skip
+    names = events.Response(response_id="chatcmpl-1", model="gpt-5-mini", system_fingerprint="fp_1")
+    end = Completed(finish_reason="content_filter", stop_sequence="END", refusal_category="bio", usage=usage)
+    got = assembled(names, events.Response(service_tier="default"), *said, end)
+    assert {name: got[name] for name in EXAMPLES[2]} == EXAMPLES[2]
+
+
+def test_a_failure_says_what_the_provider_answered() -> None:
+    plain = {"code": "overloaded", "message": "m", "retryable": True}
+    assert assembled(events.Failed(**plain))["error"] == plain
+    answered = {"status": 529, "retry_after_ms": 1500}
+    assert assembled(events.Failed(**plain, **answered))["error"] == plain | answered
+
+
+def test_what_nobody_says_is_absent() -> None:
+    got = assembled(*part("tool_result", "x", is_error=True), END)
+    assert got["parts"][0]["is_error"] is True
+    assert "logprobs" not in got["parts"][0]
+    assert {"stop_sequence", "refusal_category"} & got.keys() == set()
 
 
 def test_each_field_is_told() -> None:

@@ -46,7 +46,7 @@ def said_again(message: dict[str, Any]) -> list[str]:
     return [one.function.name if isinstance(one, ToolCall) else one.text for one in said]
 
 
-def test_the_third_example() -> None:
+def test_the_fourth_example() -> None:
     first = PartEnd(part=0, signature="c2lnMQ==", provider="anthropic")
     got = assembled(
         *numbered(
@@ -58,7 +58,7 @@ def test_the_third_example() -> None:
         ),
         Completed(finish_reason="tool_calls"),
     )
-    assert got["messages"] == EXAMPLES[2]["messages"]
+    assert got["messages"] == EXAMPLES[3]["messages"]
     assert said_again(got["messages"][0]) == [
         "First the time.", "Let me look.", "get_time", "Then the rain.", "rain",
     ]  # fmt: skip

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import zlib
+
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from shared.log.compaction import MAX_PACKED_DELTAS, PACKED_FIELD, pack, unpack, unpacked
 from shared.log.entry import Entry
@@ -20,6 +23,9 @@ def deltas(draw: st.DrawFn) -> Delta:
     delta.t = draw(st.integers(0, 2_000))
     if draw(st.booleans()):
         delta.sequence_number = draw(st.integers(0, 1 << 40))
+    if draw(st.booleans()):
+        logprob = draw(st.floats(max_value=0, allow_nan=False, allow_infinity=False))
+        delta.logprobs = [{"token": "a", "logprob": logprob, "bytes": None, "top_logprobs": []}]
     return delta
 
 
@@ -86,3 +92,22 @@ def test_what_would_not_come_back_as_it_was_is_left_alone(data: bytes) -> None:
 def test_a_packed_entry_that_cannot_be_read_is_an_error(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"packed entry|JSON|array"):
         list(unpack(Entry(EventId(1, 1), PACKED_FIELD, data)))
+
+
+def test_logprobs_are_packed_and_without_them_nothing_is_said_of_them() -> None:
+    plain: list[Event] = [Delta(part=0, kind="text", delta=f"word {n} ", t=n) for n in range(9)]
+    (packed,) = pack(entries([plain]))
+    assert len(msgspec.json.decode(zlib.decompress(packed.data, -15))) == 6
+    weighed: list[Event] = [
+        Delta(
+            part=0,
+            kind="text",
+            delta=f"word {n} ",
+            t=n,
+            logprobs=[{"token": "word", "logprob": -0.1 * n}] if n else UNSET,
+        )
+        for n in range(9)
+    ]
+    (packed,) = pack(entries([weighed]))
+    assert packed.type == PACKED_FIELD
+    assert list(unpack(packed)) == entries([weighed])

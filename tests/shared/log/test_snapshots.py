@@ -132,3 +132,24 @@ def test_what_older_versions_let_nest_takes_no_snapshot_along() -> None:
             events.decode(type, data)
         snapshot.apply(EventId(1, 9), type, data)
     assert (snapshot.text, snapshot.raw_count, snapshot.raw) == ("x", 1, [])
+
+
+def test_what_came_with_the_answer_is_kept() -> None:
+    snapshot = fold(
+        attempt(1),
+        events.Response(response_id="r", system_fingerprint="fp", service_tier="auto"),
+        *text(0, "one "),
+        events.Delta(part=0, kind="text", delta="two", logprobs=[{"token": "two", "logprob": -1}]),
+        events.Delta(part=0, kind="text", delta="", logprobs=[{"token": "<end>", "logprob": -2}]),
+        events.Annotation(part=0, fields={}, protocol="openai-chat"),
+        events.Part(part=1, kind="tool_result", result_type="mcp_call", is_error=True),
+        events.Response(response_id="r", system_fingerprint="fp", service_tier="flex"),
+    )
+    said, result = snapshot.parts
+    assert said.text == "one two"
+    assert [token["token"] for token in said.logprobs or ()] == ["two", "<end>"]
+    assert (said.annotation_protocol, said.is_error, said.result_type) == ("openai-chat", None, None)
+    assert (result.is_error, result.result_type, result.logprobs) == (True, "mcp_call", None)
+    assert (snapshot.system_fingerprint, snapshot.service_tier) == ("fp", "flex")
+    snapshot.apply(EventId(8, 0), "attempt", encode(attempt(2)))
+    assert (snapshot.parts, snapshot.system_fingerprint, snapshot.service_tier) == ([], None, None)

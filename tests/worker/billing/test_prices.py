@@ -169,3 +169,38 @@ def test_names_that_callers_invent_are_not_remembered_for_ever() -> None:
     expected = snapshot.calc(counts, "gpt-5-mini", "openai", None, at).total_price
     got = known.cost("openai", ["gpt-5-mini"], Usage(input_tokens=1_000, output_tokens=500), NOW)
     assert amount(got) == expected
+
+
+WRITTEN = Usage(input_tokens=1_000, cache_write_tokens=1_000, cache_write_5m_tokens=400, cache_write_1h_tokens=600)
+ANTHROPIC = {"anthropic": {"protocol": "anthropic"}}
+VERTEX = {"vertex": {"protocol": "anthropic", "base_url": "https://aiplatform.googleapis.com/v1"}}
+
+
+@pytest.mark.parametrize(
+    ("providers", "model", "expected"),
+    [
+        # 3 USD of input: 3.75 for five minutes, and 6 for an hour, also where the list has no price of that.
+        (ANTHROPIC, "anthropic/claude-sonnet-4-5", "0.0051"),
+        (VERTEX, "vertex/claude-3-7-sonnet", "0.0051"),
+    ],
+)
+def test_the_cache_of_an_hour_costs_more(providers: dict[str, Any], model: str, expected: str) -> None:
+    known, (provider, name) = prices(providers), model.split("/")
+    assert amount(known.cost(provider, [name], WRITTEN, NOW)) == Decimal(expected)
+    without = Usage(input_tokens=1_000, cache_write_tokens=1_000)
+    assert amount(known.cost(provider, [name], without, NOW)) == Decimal("0.00375")
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ({"cache_write": "3.75", "cache_write_1h": "5"}, "0.0045"),
+        ({"cache_write": "3.75"}, "0.0051"),
+        ({}, "0.0048"),
+    ],
+)
+def test_a_price_of_ones_own_for_the_cache_of_an_hour(own: dict[str, str], expected: str) -> None:
+    known = prices(ANTHROPIC, **{"anthropic/x": {"input": "3", "output": "15", **own}})
+    assert amount(known.cost("anthropic", ["x"], WRITTEN, NOW)) == Decimal(expected)
+    wrong = Usage(input_tokens=1_000, cache_write_tokens=500, cache_write_1h_tokens=600)
+    assert known.cost("anthropic", ["x"], wrong, NOW) is None

@@ -113,3 +113,23 @@ def test_what_the_providers_said_besides_is_kept_but_not_what_it_called_the_requ
 def test_what_is_no_answer_is_not_told_to_its_end(event: AnyEvent) -> None:
     with pytest.raises(SourceLostError):
         AnswerCopy().take(event)
+
+
+def test_all_that_came_with_the_answer_is_told_again() -> None:
+    answer_copy = AnswerCopy()
+    weighed = Delta(part=0, kind="text", delta="a", logprobs=[{"token": "a", "logprob": -1}])
+    told: list[AnyEvent] = [
+        Response(system_fingerprint="fp", request_id="q"),
+        Response(service_tier="flex"),
+        Part(part=0, kind="text"),
+        weighed,
+        Annotation(part=0, fields={}, protocol="gemini"),
+        Completed(finish_reason="stop", stop_sequence="END", usage=Usage(server_tool_calls={"x": 1})),
+    ]
+    logged = [decode(event.type, encode(event)) for event in told]
+    again = [answer_copy.take(event) for event in logged]
+    expected = [Response(system_fingerprint="fp"), *told[1:-1]]
+    assert again[:-1] == expected
+    assert isinstance(again[-1], Completed)
+    assert (again[-1].stop_sequence, again[-1].usage) == ("END", Usage(server_tool_calls={"x": 1}))
+    assert answer_copy.take(Response(request_id="q")) is None

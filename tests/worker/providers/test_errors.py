@@ -409,7 +409,7 @@ async def test_the_headers_come_through_the_sdk(
     error = {"error": {"type": "rate_limit_error", "message": "PROMPT"}}
     upstream.reply = Reply([json.dumps(error).encode()], status=429, headers=headers)
     got = await outcome(adapter(protocol, upstream.url), ask())
-    assert (got.failure.code, got.failure.retry_after) == ("rate_limit", 3600)
+    assert (got.failure.code, got.failure.retry_after, got.failure.status) == ("rate_limit", 3600, 429)
     assert "rate_limit_error" in got.failure.message
 
 
@@ -470,3 +470,11 @@ async def test_bodies_come_through_every_protocol(
     assert shown in got.failure.message
     assert "SECRET" not in got.failure.message
     assert got.failure.retryable is (code == "provider_error")
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [({"code": 503, "message": "x"}, 503), ({"code": "overloaded_error"}, None), ({"code": 299}, None), ("x", None)],
+)
+def test_the_status_that_an_error_inside_a_stream_names(error: Any, status: int | None) -> None:
+    assert from_event("acme", error).status == status

@@ -353,3 +353,19 @@ async def test_a_beginning_that_is_refused_is_no_failure_of_the_provider(made: M
         async for _ in provider.stream(ask(), "clock", snapshot(*said())):
             pass
     assert (refused.value.code, refused.value.retryable) == ("bad_request", False)
+
+
+async def test_logprobs_stay_with_what_is_new_as_a_whole() -> None:
+    """Nobody says which tokens are in what is left of a delta whose beginning was said already."""
+    so_far = snapshot(*said("The "))
+    logprobs = [{"token": "x", "logprob": -1}]
+    texts = ("The", " sky", " is")
+    deltas: list[ProviderEvent] = [Delta(part=0, kind="text", delta=one, logprobs=[*logprobs]) for one in texts]
+    answer: list[list[ProviderEvent]] = [
+        [Part(part=0, kind="text")],
+        *[[one] for one in deltas],
+        [PartEnd(part=0), END],
+    ]
+    found = await _follow(so_far, answer, repeats=True)
+    kept = [event for event in found if isinstance(event, Delta)]
+    assert [(one.delta, one.logprobs or None) for one in kept] == [("sky", None), (" is", logprobs)]

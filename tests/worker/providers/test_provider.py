@@ -37,10 +37,10 @@ def test_a_pause_is_no_events_for_so_many_seconds() -> None:
 
 @pytest.mark.parametrize("code", get_args(ErrorCode))
 def test_an_error_has_a_code_and_its_sentence(code: ErrorCode) -> None:
-    error = ProviderError(code, "the provider failed", retryable=True, retry_after=3.0)
+    error = ProviderError(code, "the provider failed", retryable=True, retry_after=3.0, status=503)
     assert isinstance(error, MidstreamError)
     assert (error.code, error.message, str(error)) == (code, "the provider failed", "the provider failed")
-    assert (error.retryable, error.retry_after, error.over) == (True, 3.0, False)
+    assert (error.retryable, error.retry_after, error.status, error.over) == (True, 3.0, 503, False)
 
 
 def test_that_an_answer_is_over_is_said_of_one_error_alone() -> None:

@@ -156,7 +156,7 @@ class Outcome:
                 case Delta():
                     assert event.part in open_parts
                     assert event.kind == parts[event.part]["kind"]
-                    assert event.delta
+                    assert event.delta or event.logprobs
                     parts[event.part]["text"] += event.delta
                 case Annotation():
                     assert event.part in open_parts

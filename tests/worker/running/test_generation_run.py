@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
+from msgspec import UNSET
 
 from shared.config.settings import Settings
 from shared.log.events import Attempt, Completed, Delta, Failed, Part
@@ -55,6 +56,22 @@ class TestFailures:
         end = events[-1]
         assert isinstance(end, Failed)
         assert (end.code, end.retryable, len(events)) == ("rate_limit", True, 2)
+        assert (end.status, end.retry_after_ms) == (429, UNSET)
+
+    @pytest.mark.parametrize("provider", PROVIDERS)
+    async def test_a_failure_says_what_the_provider_answered_last(
+        self, settings: Settings, midstream: Midstream, provider: str
+    ) -> None:
+        settings.retries = 0
+        async with working(settings):
+            refused, broken = [
+                (await midstream.ended(await midstream.ask(f"{provider}/lorem?fault={fault}", on_interrupt="fail")))[-1]
+                for fault in ("429&retry_after=2.5", "eof@4")
+            ]
+        assert isinstance(refused, Failed)
+        assert (refused.code, refused.status, refused.retry_after_ms) == ("rate_limit", 429, 2500)
+        assert isinstance(broken, Failed)
+        assert (broken.code, broken.status, broken.retry_after_ms) == ("incomplete_stream", UNSET, UNSET)
 
     @pytest.mark.parametrize("provider", PROVIDERS)
     @pytest.mark.parametrize("fault", ["reset", "eof", "half", "badjson", "error"])

@@ -1,12 +1,21 @@
-"""What an answer begins with before it says anything: put once it does, and bounded meanwhile."""
+"""What an answer begins with before it says anything: put once it does, and bounded meanwhile. And how a call fails."""
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import AsyncGenerator
+from typing import Any
 
-from shared.log.events import Delta, Part, Raw, Response, decode
+import pytest
+from msgspec import UNSET
+
+from shared.config.settings import Settings
+from shared.log.events import Delta, Failed, Part, Raw, Response, decode
 from shared.log.guarded_log import Claim, ClaimOutcome
-from worker.running.provider_call import Begun
+from shared.log.snapshots import Snapshot
+from shared.request.generation_request import GenerationRequest
+from worker.providers.provider import Provider, ProviderError, ProviderEvent
+from worker.requests.kept_request import KeptRequest
+from worker.running.provider_call import Begun, ProviderCall, stream
 from worker.writing.writer import LogFullError, Writer
 
 
@@ -40,3 +49,37 @@ def test_what_is_held_has_the_bound_of_the_log() -> None:
     with pytest.raises(LogFullError):
         begun.put(Raw(protocol="p", data="x" * 1000))
     assert not begun.said
+
+
+class Refuses(Provider):
+    """A provider that answers with an error."""
+
+    name = "p"
+    idle_timeout = None
+
+    def __init__(self, error: ProviderError) -> None:
+        self._error = error
+
+    async def stream(
+        self, request: GenerationRequest, model: str, so_far: Snapshot | None = None
+    ) -> AsyncGenerator[list[ProviderEvent], None]:
+        raise self._error
+        yield []
+
+
+@pytest.mark.parametrize(
+    ("status", "retry_after", "told"),
+    [(503, 1.5, (503, 1500)), (None, None, (UNSET, UNSET)), (429, 0.0, (429, 0)), (429, 1e300, (429, 10**12))],
+)
+async def test_a_failure_says_what_the_provider_answered(
+    status: int | None, retry_after: float | None, told: tuple[object, object]
+) -> None:
+    error = ProviderError("overloaded", "m", retryable=True, status=status, retry_after=retry_after)
+    request = GenerationRequest.model_validate({"model": "p/m", "messages": [{"role": "user", "content": "?"}]})
+    nobody: Any = None
+    kept = KeptRequest(nobody, nobody, request.model_dump_json(exclude_unset=True).encode(), b"")
+    await kept.request()
+    settings = Settings(retries=0)
+    end = await stream(ProviderCall(Refuses(error), kept, "m"), writer(1_000), settings, seconds=5)
+    assert isinstance(end.event, Failed)
+    assert (end.event.status, end.event.retry_after_ms) == told

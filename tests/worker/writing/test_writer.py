@@ -12,7 +12,7 @@ from shared.log.events import ORIGIN, Annotation, Completed, Delta, Event, Event
 from shared.log.guarded_log import Batch, Claim, ClaimOutcome, Reply, WriteOutcome
 from shared.usage import Ended
 from tests.contract.accepting import completed
-from worker.writing.writer import LogFullError, Writer
+from worker.writing.writer import MAX_MERGED_LOGPROBS, LogFullError, Writer
 
 CLAIM = Claim(ClaimOutcome.CLAIMED, token=7, number=1, last=EventId(5, 3), first=b"{}")
 
@@ -252,3 +252,44 @@ def test_the_frames_of_deltas_count_once_they_have_left() -> None:
     assert one.batch(0) is not None
     with pytest.raises(LogFullError):
         one.put(delta("x", 20))
+
+
+def weighed(text: str, *tokens: str) -> Delta:
+    return Delta(part=0, kind="text", delta=text, logprobs=[{"token": token, "logprob": -1} for token in tokens])
+
+
+def told(batch: Batch | None) -> list[tuple[str, list[str] | None]]:
+    assert batch is not None
+    deltas = [event for event in (decode(*e) for e in batch.events) if isinstance(event, Delta)]
+    return [(one.delta, [token["token"] for token in one.logprobs] if one.logprobs else None) for one in deltas]
+
+
+def test_merged_deltas_have_the_logprobs_of_all_their_tokens_or_none() -> None:
+    one = writer()
+    for event in (
+        delta("a"), delta("b"), weighed("c", "c"), weighed("de", "d", "e"), weighed("", "<end>"), delta("f"), delta("g")
+    ):  # fmt: skip
+        one.put(event)
+    assert told(one.batch(0)) == [("ab", None), ("cde", ["c", "d", "e", "<end>"]), ("fg", None)]
+
+
+def test_logprobs_of_the_halves_of_a_pair_are_those_of_its_character() -> None:
+    one = writer()
+    one.put(weighed("\ud83d", "1"))
+    one.put(weighed("\ude00", "2"))
+    one.put(delta("\ud83d"))
+    one.put(weighed("\ude00", "3"))
+    assert told(one.batch(0)) == [("\U0001f600\U0001f600", ["1", "2", "3"])]
+
+
+def test_no_more_tokens_join_than_there_is_room_for() -> None:
+    one = writer()
+    for _ in range(2 * MAX_MERGED_LOGPROBS):
+        one.put(weighed("a", "a"))
+    assert [len(tokens or ()) for _, tokens in told(one.batch(0))] == [MAX_MERGED_LOGPROBS] * 2
+
+
+def test_logprobs_count_for_the_bound_of_a_log() -> None:
+    one = writer(max_log=1_000)
+    with pytest.raises(LogFullError):
+        one.put(weighed("a", *["\ud83d"] * 40))

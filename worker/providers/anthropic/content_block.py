@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from shared.log.events import Delta, Part, PartEnd, PartKind, Raw
 from worker.providers.anthropic.call_input import CallInput
@@ -24,7 +24,10 @@ _READ: dict[str, frozenset[str]] = {
     "container_upload": frozenset({"file_id"}),
     **dict.fromkeys(_CALLS, frozenset({"id", "name", "input", "arguments"})),
 }
-"""Fields of a content block that are in our events; of a tool's result they are `tool_use_id` and `content`."""
+"""Fields of a content block that are in our events."""
+
+_READ_OF_RESULT = frozenset({"tool_use_id", "content", "is_error"})
+"""Those of a tool's result."""
 
 _SHOWN_BY = {"input": "tool_use", "name": "tool_use", "thinking": "thinking", "text": "text"}
 """Fields that show the type of a block which does not say it."""
@@ -122,10 +125,20 @@ def block_of(content: dict[str, Any]) -> Block | None:
             part.call_id, part.name = text_of(content.get("id")), text_of(content.get("name"))
         case str() if kind.endswith(_RESULT):
             part = Part(part=-1, kind="tool_result", executor="provider", name=kind.removesuffix(_RESULT))
-            part.call_id = text_of(content.get("tool_use_id"))
+            part.call_id, part.result_type = text_of(content.get("tool_use_id")), kind
+            part.is_error = _is_error(content)
         case _:
             return None
     return Block(str(kind), content, part)
+
+
+def _is_error(content: dict[str, Any]) -> bool | UnsetType:
+    """Returns whether a tool's result is an error: `is_error` says so, or the type of its content does."""
+    if isinstance(said := content.get("is_error"), bool):
+        return said
+    result = content.get("content")
+    kind = result.get("type") if isinstance(result, dict) else None
+    return True if isinstance(kind, str) and kind.endswith(f"{_RESULT}_error") else UNSET
 
 
 def held_text(kind: PartKind, content: dict[str, Any]) -> str:
@@ -161,7 +174,9 @@ def start_of(index: int, content: dict[str, Any]) -> Raw:
 
 def rest_of(kind: str, content: dict[str, Any]) -> dict[str, Any]:
     """Returns what a block says beside what is in our events; that it calls a tool itself is the rule."""
-    read = _READ.get(kind, frozenset({"tool_use_id", "content"})) | {"type"}
+    read = _READ.get(kind, _READ_OF_RESULT) | {"type"}
+    if not isinstance(content.get("is_error"), bool):
+        read -= {"is_error"}
     rest = {
         name: value
         for name, value in content.items()

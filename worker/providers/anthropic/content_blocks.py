@@ -4,6 +4,7 @@ from typing import Any
 
 from shared.log.events import Annotation, Delta, PartKind
 from worker.providers.anthropic.content_block import (
+    PROTOCOL,
     Block,
     block_of,
     held_citations,
@@ -87,7 +88,8 @@ class ContentBlocks:
             block.pieces.append(text)
             events.append(Delta(part=block.part.part, kind=block.kind, delta=text))
         if block.kind == "text":
-            events.extend(Annotation(part=block.part.part, fields=one) for one in held_citations(content))
+            part = block.part.part
+            events.extend(Annotation(part=part, fields=one, protocol=PROTOCOL) for one in held_citations(content))
         if rest := rest_of(block.type, content):
             events.append(start_of(index, {"type": block.type, **rest}))
 
@@ -154,7 +156,7 @@ class ContentBlocks:
         said = [one for one in (*self._open.values(), self._open.get(index)) if one is not None and one.kind == "text"]
         if delta.type != "citations_delta" or delta.citation is None or not said:
             return False
-        events.append(Annotation(part=said[-1].part.part, fields=delta.citation))
+        events.append(Annotation(part=said[-1].part.part, fields=delta.citation, protocol=PROTOCOL))
         return True
 
     def _grown(self, index: int, kind: PartKind, events: list[ProviderEvent]) -> Block:

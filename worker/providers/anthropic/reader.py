@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
 from shared.log.events import Completed, Raw, Response, Usage, UsageReport
 from shared.sse_decoder import ServerSentEvent
 from worker.providers.anthropic.content_block import PROTOCOL
 from worker.providers.anthropic.content_blocks import ContentBlocks
+from worker.providers.anthropic.ending import Ending
 from worker.providers.anthropic.event import WHOLE_MESSAGE, Message, MessagesEvent, read_messages_event
-from worker.providers.anthropic.usage import Counted
+from worker.providers.anthropic.usage import Counted, tier_of
 from worker.providers.error_shapes import failure_in, failure_of, is_error
 from worker.providers.errors import problem
 from worker.providers.finish_reasons import Finish, is_call, meaning, reason_of
@@ -22,8 +24,8 @@ SIGNATURE_ORIGIN = PROTOCOL
 """Their `provider` in our events: signatures and encrypted reasoning are worth something at this provider only."""
 
 _OF_THE_START = ("container", "diagnostics")
-_OF_THE_END = ("stop_sequence", "stop_details", "container")
-_READ = frozenset({"type", "role", "id", "model", "content"})
+_OF_THE_END = ("container",)
+_READ = frozenset({"type", "role", "id", "model", "content", "stop_sequence", "stop_details"})
 """Fields of a whole answer that are in our events, or say nothing."""
 
 _OF_THE_SDK = frozenset({"text", "thinking", "input_json", "citation"})
@@ -41,7 +43,8 @@ class MessagesReader:
         self._blocks = ContentBlocks()
         self._counted = Counted()
         self._usage: Usage | None = None
-        self._id: str | None = None
+        self._ending = Ending()
+        self._names: Response | None = None
         self._has_beside = False
         self._beside: Raw | None = None
         """What was last beside a text, where it is not kept yet."""
@@ -124,9 +127,11 @@ class MessagesReader:
             self._blocks.start(event.index, event.content_block, events)
         elif kind == "message_start" and event.message is not None:
             self._begin(event.message, events)
-            self._remark(kind, "message", event.message, _OF_THE_START, events)
+            rest = self._ending.take(event.message.stop_sequence, event.message.stop_details)
+            self._remark(kind, "message", event.message, _OF_THE_START, rest, events)
         elif kind == "message_delta" and event.delta is not None:
-            self._remark(kind, "delta", event.delta, _OF_THE_END, events)
+            rest = self._ending.take(event.delta.stop_sequence, event.delta.stop_details)
+            self._remark(kind, "delta", event.delta, _OF_THE_END, rest, events)
             self._count(event.delta.usage, events)
         elif kind == "message_stop" and event.message is not None:
             self._count(event.message.usage, events)
@@ -156,27 +161,43 @@ class MessagesReader:
 
     def _read_whole(self, fields: dict[str, Any], events: list[ProviderEvent]) -> dict[str, Any]:
         """Reads an answer in one document, or said once more at the end; returns what of it is to be kept."""
-        self._begin(fit(fields, Message)[0], events)
-        return {name: value for name, value in fields.items() if name not in _READ}
+        message = fit(fields, Message)[0]
+        self._begin(message, events)
+        rest = self._ending.take(message.stop_sequence, message.stop_details)
+        return {name: value for name, value in fields.items() if name not in _READ} | rest
 
     def _begin(self, message: Message, events: list[ProviderEvent]) -> None:
-        self._id = message.id or self._id
-        events.append(
-            Response(response_id=message.id or UNSET, model=message.model or UNSET, request_id=self.request_id)
+        self._names = Response(
+            response_id=message.id or (UNSET if self._names is None else self._names.response_id),
+            model=message.model or UNSET,
+            request_id=self.request_id,
+            service_tier=tier_of(message.usage),
         )
+        events.append(replace(self._names))
         self._count(message.usage, events)
         if message.content:
             self._blocks.hold(message.content, events)
 
-    def _remark(self, kind: str, place: str, said: Struct, fields: Sequence[str], events: list[ProviderEvent]) -> None:
-        """Keeps what is said of the whole answer and has no place in our events."""
-        if kept := {name: value for name in fields if (value := getattr(said, name)) is not None}:
+    def _remark(
+        self,
+        kind: str,
+        place: str,
+        said: Struct,
+        fields: Sequence[str],
+        rest: dict[str, Any],
+        events: list[ProviderEvent],
+    ) -> None:
+        """Keeps what is said of the whole answer and has no place in our events: these fields, and the `rest`."""
+        if kept := rest | {name: value for name in fields if (value := getattr(said, name)) is not None}:
             events.append(Raw(protocol=PROTOCOL, data={"type": kind, place: kept}))
 
     def _count(self, counted: Any, events: list[ProviderEvent]) -> None:
         """Takes counts in; they are cumulative, and one that is missing has not changed."""
         if counted is None:
             return
+        if (tier := tier_of(counted)) and self._names is not None and tier != self._names.service_tier:
+            self._names = replace(self._names, service_tier=tier)
+            events.append(replace(self._names))
         usage = self._counted.add(counted)
         if usage is not None and (self._usage is None or self._usage.input_tokens != usage.input_tokens):
             events.append(UsageReport(usage=usage))
@@ -194,17 +215,18 @@ class MessagesReader:
             events.append(self._beside)
         if unmapped := self._counted.unmapped():
             events.append(Raw(protocol=PROTOCOL, data={"usage": unmapped}))
-        events.append(
-            Completed(
-                # The protocol's own end without a reason, as gateways send it, leaves a call to be run.
-                finish_reason=meaning(
-                    reason or ("tool_use" if self._blocks.called else None), called=self._blocks.called
-                ),
-                raw_finish_reason=reason,
-                usage=self._usage,
-                response_id=self._id,
-            )
+        response_id = UNSET if self._names is None else self._names.response_id
+        end = Completed(
+            # The protocol's own end without a reason, as gateways send it, leaves a call to be run.
+            finish_reason=meaning(reason or ("tool_use" if self._blocks.called else None), called=self._blocks.called),
+            raw_finish_reason=reason,
+            usage=self._usage,
+            response_id=None if response_id is UNSET else response_id,
+            stop_sequence=self._ending.sequence,
         )
+        if end.finish_reason == "content_filter":
+            end.refusal_category = self._ending.category
+        events.append(end)
 
     def _broken(self, reason: str | None) -> str:
         """Returns what is wrong with the calls of an answer that has ended, if anything is."""

@@ -2,10 +2,13 @@
 
 from typing import Any
 
-from msgspec import Struct, to_builtins
+from msgspec import UNSET, Struct, UnsetType
 
 from shared.log.events import Usage
-from worker.providers.token_counts import read_counts
+from worker.providers.token_counts import read_calls, read_counts
+
+MAX_TIER_CHARS = 256
+"""Characters of what a tier is called."""
 
 
 class _Output(Struct, gc=False):
@@ -16,6 +19,11 @@ class _Creation(Struct, gc=False):
     ephemeral_5m_input_tokens: int | None = None
     ephemeral_1h_input_tokens: int | None = None
 
+    @property
+    def written(self) -> int:
+        """All of it."""
+        return (self.ephemeral_5m_input_tokens or 0) + (self.ephemeral_1h_input_tokens or 0)
+
 
 class _Usage(Struct, gc=False):
     input_tokens: int | None = None
@@ -24,6 +32,12 @@ class _Usage(Struct, gc=False):
     cache_creation_input_tokens: int | None = None
     cache_creation: _Creation | None = None
     output_tokens_details: _Output | None = None
+
+
+def tier_of(counted: object) -> str | UnsetType:
+    """Returns the tier that served an answer, which stands among its counts; UNSET where they do not say it."""
+    tier = counted.get("service_tier") if isinstance(counted, dict) else None
+    return tier if isinstance(tier, str) and 0 < len(tier) <= MAX_TIER_CHARS else UNSET
 
 
 class Counted:
@@ -45,10 +59,12 @@ class Counted:
             if (value := getattr(latest, field)) is not None:
                 setattr(known, field, value)
         self._rest |= {field: value for field, value in counted.items() if field not in _Usage.__struct_fields__}
+        calls = read_calls(self._rest.get("server_tool_use"))
         creation, cached = known.cache_creation or _Creation(), known.cache_read_input_tokens or 0
         written = known.cache_creation_input_tokens
         if written is None:
-            written = (creation.ephemeral_5m_input_tokens or 0) + (creation.ephemeral_1h_input_tokens or 0)
+            written = creation.written
+        of_written = 0 < creation.written <= written
         return Usage(
             # Unlike ours, the protocol's count leaves out what was read from the cache or written to it.
             input_tokens=(known.input_tokens or 0) + cached + written,
@@ -56,18 +72,20 @@ class Counted:
             cached_tokens=cached,
             cache_write_tokens=written,
             reasoning_tokens=(known.output_tokens_details or _Output()).thinking_tokens or 0,
+            cache_write_5m_tokens=(creation.ephemeral_5m_input_tokens or 0) if of_written else UNSET,
+            cache_write_1h_tokens=(creation.ephemeral_1h_input_tokens or 0) if of_written else UNSET,
+            server_tool_calls=calls or UNSET,
         )
 
     def unmapped(self) -> dict[str, Any]:
-        """Returns what was counted beside tokens (uses of server tools), and what went into the dearer cache of 1 h.
+        """Returns what was counted and has no place in our counts.
 
-        How it was served (tier, place, speed) is not part of the answer; those are the fields whose value is a single
-        word.
+        How it was served (place, speed) is not part of the answer; those are the fields whose value is a single word.
         """
         rest = {field: value for field, value in self._rest.items() if _says(value)}
-        creation = self._known.cache_creation
-        if creation is not None and creation.ephemeral_1h_input_tokens:
-            rest["cache_creation"] = to_builtins(creation)
+        used = rest.get("server_tool_use")
+        if isinstance(used, dict) and read_calls(used) == {name: count for name, count in used.items() if count}:
+            del rest["server_tool_use"]
         return rest
 
 

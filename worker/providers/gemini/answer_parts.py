@@ -5,9 +5,9 @@ and files come whole.
 """
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from shared.log.events import Annotation, Delta, Part, PartEnd, PartKind, Raw
 from worker.providers.call_ids import made_up
@@ -18,6 +18,19 @@ PROTOCOL = "gemini"
 """Its name in our events: of what is raw, and of signatures."""
 
 CODE_EXECUTION_TOOL = "code_execution"
+
+
+_OUTCOMES = {
+    "OUTCOME_OK": False, "OUTCOME_FAILED": True, "OUTCOME_DEADLINE_EXCEEDED": True, "1": False, "2": True, "3": True,
+}  # fmt: skip
+"""Whether code has failed, by its outcome or that one's number (API reference: `CodeExecutionResult.Outcome`)."""
+
+
+class _Result(NamedTuple):
+    """What the protocol calls a result, and whether it says that the tool failed."""
+
+    type: str
+    is_error: bool | UnsetType = UNSET
 
 
 class _Saying(Struct):
@@ -56,13 +69,15 @@ class AnswerParts:
             self._use(piece, "tool_call", self._code, CODE_EXECUTION_TOOL, _without_id(code), events)
         elif (result := piece.code_execution_result) is not None:
             call_id = str(result.get("id") or self._code)
-            self._use(piece, "tool_result", call_id, CODE_EXECUTION_TOOL, _without_id(result), events)
+            said = _Result("codeExecutionResult", _OUTCOMES.get(str(result.get("outcome")), UNSET))
+            self._use(piece, "tool_result", call_id, CODE_EXECUTION_TOOL, _without_id(result), events, said)
         elif (used := piece.tool_call) is not None:
             call_id = str(used.get("id") or made_up(self._parts))
             self._use(piece, "tool_call", call_id, _tool_name(used), used.get("args") or {}, events)
         elif (answer := piece.tool_response) is not None:
             call_id = str(answer.get("id") or "")
-            self._use(piece, "tool_result", call_id, _tool_name(answer), answer.get("response"), events)
+            said = _Result("toolResponse")
+            self._use(piece, "tool_result", call_id, _tool_name(answer), answer.get("response"), events, said)
         elif (file := piece.inline_data or piece.file_data) is not None:
             begun = Part(
                 part=self._parts,
@@ -80,7 +95,7 @@ class AnswerParts:
     def cite(self, fields: dict[str, Any], events: list[ProviderEvent]) -> None:
         """Adds where the open text comes from; what is said of no text is kept raw."""
         if self._saying is not None and self._saying.kind == "text":
-            events.append(Annotation(part=self._saying.part, fields=fields))
+            events.append(Annotation(part=self._saying.part, fields=fields, protocol=PROTOCOL))
         else:
             events.append(Raw(protocol=PROTOCOL, data=fields))
 
@@ -119,10 +134,19 @@ class AnswerParts:
         self._put(piece, begun, _arguments(call), events)
 
     def _use(
-        self, piece: Piece, kind: PartKind, call_id: str, name: str, value: Any, events: list[ProviderEvent]
+        self,
+        piece: Piece,
+        kind: PartKind,
+        call_id: str,
+        name: str,
+        value: Any,
+        events: list[ProviderEvent],
+        result: _Result | None = None,
     ) -> None:
         """Adds a call of one of the provider's own tools, or its result."""
         used = Part(part=self._parts, kind=kind, call_id=call_id, name=name, executor="provider")
+        if result is not None:
+            used.result_type, used.is_error = result.type, result.is_error
         self._put(piece, used, _json(value), events)
         self.used_last = True
 

@@ -5,6 +5,7 @@ from typing import Any, Self
 from msgspec import Struct
 
 from shared.log.events import Usage
+from worker.providers.gemini.modalities import Modalities
 
 CITING_FIELDS = {
     "citation_metadata": "citationMetadata",
@@ -103,7 +104,7 @@ class Counts(Struct, gc=False, rename="camel"):
         """By our rules: what the provider's own tools found is input too."""
         return (self.prompt_token_count or 0) + (self.tool_use_prompt_token_count or 0)
 
-    def usage(self) -> Usage:
+    def usage(self, modalities: Modalities) -> Usage:
         """Returns all of them by our rules: thoughts are output."""
         thoughts = self.thoughts_token_count or 0
         return Usage(
@@ -111,6 +112,8 @@ class Counts(Struct, gc=False, rename="camel"):
             output_tokens=(self.candidates_token_count or 0) + thoughts,
             cached_tokens=self.cached_content_token_count or 0,
             reasoning_tokens=thoughts,
+            audio_input_tokens=modalities.audio_input,
+            audio_output_tokens=modalities.audio_output,
         )
 
 

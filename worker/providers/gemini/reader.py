@@ -26,10 +26,14 @@ from worker.providers.gemini.chunk import (
     GeminiChunk,
 )
 from worker.providers.gemini.chunk_shapes import misfits, piece_in_shape, read_chunk
+from worker.providers.gemini.logprobs import logprobs_of
+from worker.providers.gemini.modalities import Modalities
 from worker.providers.keepalives import is_keepalive
 from worker.providers.lenient_json import read_object
 from worker.providers.provider import ProviderEvent, adds
+from worker.providers.refusal_category import blocking_category
 from worker.providers.token_counts import read_counts
+from worker.providers.token_logprobs import give
 
 SIGNATURE_ORIGIN = PROTOCOL
 """Their `provider` in our events: signatures are worth something at this provider only."""
@@ -54,11 +58,13 @@ class GeminiReader:
         self._last: dict[str, Any] | bytes | None = None
         """The last chunk with counts after a finish reason, or with both."""
         self._counts = Counts()
+        self._modalities = Modalities()
         self._reported: int | None = None
         self._possible = True
         """Whether all counts so far can be: later ones leave out what has not changed."""
         self._id: str | None = None
         self._model: str | None = None
+        self._tier: str | UnsetType = UNSET
 
     def done(self, events: list[ProviderEvent]) -> None:
         """Implements `AnswerReader.done`."""
@@ -116,12 +122,15 @@ class GeminiReader:
         self.finish_reason.expects_more = self._parts.used_last
 
     def _identify(self, chunk: GeminiChunk, events: list[ProviderEvent]) -> None:
-        known = (self._id, self._model)
+        known = (self._id, self._model, self._tier)
         self._id, self._model = chunk.response_id or self._id, chunk.model_version or self._model
-        if known != (self._id, self._model):
-            events.append(
-                Response(response_id=self._id or UNSET, request_id=self.request_id, model=self._model or UNSET)
-            )
+        counted = chunk.usage_metadata
+        if isinstance(counted, dict) and "serviceTier" in counted:
+            self._tier = _tier(counted["serviceTier"]) or self._tier
+        if known != (self._id, self._model, self._tier):
+            names = Response(response_id=self._id or UNSET, request_id=self.request_id, model=self._model or UNSET)
+            names.service_tier = self._tier
+            events.append(names)
 
     def _count(self, counted: Any, events: list[ProviderEvent]) -> None:
         counts = read_counts(counted, Counts)
@@ -129,10 +138,11 @@ class GeminiReader:
             self._possible = False
             return
         self._counts.update(counts)
+        self._modalities.take(counted)
         # Counts come with every chunk: a report for each would double the log.
         if self._reported != (input_tokens := self._counts.input_tokens):
             self._reported = input_tokens
-            events.append(UsageReport(usage=self._counts.usage()))
+            events.append(UsageReport(usage=self._counts.usage(self._modalities)))
 
     def _check_prompt(self, feedback: Feedback) -> None:
         """Raises ProviderError where the provider refuses the prompt."""
@@ -151,6 +161,7 @@ class GeminiReader:
         self, at: int, candidate: Candidate, whole: dict[str, Any] | None, data: bytes, events: list[ProviderEvent]
     ) -> None:
         """Reads what a chunk adds to the answer; `whole` is the chunk where its shape is odd, `data` its JSON."""
+        before = len(events)
         if candidate.content is not None:
             for index, piece in enumerate(candidate.content.parts or ()):
                 known = self._parts.read(piece, events)
@@ -164,6 +175,10 @@ class GeminiReader:
                     events.append(Raw(protocol=PROTOCOL, data=kept))
         if whole is not None and (kept := misfits(whole["candidates"][at], candidate)):
             events.append(Raw(protocol=PROTOCOL, data=kept))
+        if candidate.logprobs_result is not None:
+            logprobs = logprobs_of(candidate.logprobs_result)
+            if logprobs is not None and give(logprobs, events[before:], "text", "reasoning"):
+                candidate.logprobs_result = None
         for field, name in CITING_FIELDS.items():
             if (value := getattr(candidate, field)) and self._is_new(name, value):
                 self._parts.cite({name: value}, events)
@@ -186,7 +201,7 @@ class GeminiReader:
         """Keeps what the last chunk says besides: counts by modality, the tier that served it, and what is new."""
         rest = {name: value for name, value in chunk.items() if name not in READ_FIELDS}
         counted = chunk["usageMetadata"]
-        if isinstance(counted, dict) and counted.keys() - COUNT_FIELDS:
+        if isinstance(counted, dict) and counted.keys() - COUNT_FIELDS - {"serviceTier"}:
             rest["usageMetadata"] = counted
         if rest:
             events.append(Raw(protocol=PROTOCOL, data=rest))
@@ -201,11 +216,18 @@ class GeminiReader:
             events.append(Raw(protocol=PROTOCOL, data=self._later))
         self._parts.end(events)
         raw = self.finish_reason.reason
-        events.append(
-            Completed(
-                finish_reason=meaning(raw, called=self._parts.called),
-                raw_finish_reason=raw,
-                usage=self._counts.usage() if self._possible and self._reported is not None else None,
-                response_id=self._id,
-            )
+        counted = self._possible and self._reported is not None
+        end = Completed(
+            finish_reason=meaning(raw, called=self._parts.called),
+            raw_finish_reason=raw,
+            usage=self._counts.usage(self._modalities) if counted else None,
+            response_id=self._id,
         )
+        if end.finish_reason == "content_filter":
+            ratings = self._later.get("safetyRatings") or self._remarks.get("safetyRatings")
+            end.refusal_category = blocking_category(ratings) or UNSET
+        events.append(end)
+
+
+def _tier(given: object) -> str | UnsetType:
+    return given if isinstance(given, str) and 0 < len(given) <= MAX_REASON_CHARS else UNSET

@@ -27,11 +27,17 @@ class Tokens:
         tokens = choice.tokens()
         if isinstance(lists := tokens.get("logprobs"), dict):
             del tokens["logprobs"]
-            if left := {name: value for name, value in lists.items() if value and not self._take(name, value, added)}:
+            silent = not any(isinstance(event, Delta | Part) for event in added) and not _calls(choice)
+            left = {
+                name: value
+                for name, value in lists.items()
+                if value and not self._take(name, value, added, silent=silent)
+            }
+            if left:
                 tokens["logprobs"] = left
         return tokens
 
-    def _take(self, name: str, given: object, added: Sequence[ProviderEvent]) -> bool:
+    def _take(self, name: str, given: object, added: Sequence[ProviderEvent], *, silent: bool) -> bool:
         entries = read_logprobs(given)
         if entries is None or name not in _KINDS:
             return False
@@ -39,7 +45,7 @@ class Tokens:
         if give([*waiting, *entries], added, *_KINDS[name]):
             self._waiting.pop(name, None)
             return True
-        if any(isinstance(event, Delta | Part) for event in added) or len(waiting) > _MAX_WAITING:
+        if not silent or len(waiting) > _MAX_WAITING:
             return False
         self._waiting[name] = [*waiting, *entries]
         return True
@@ -53,3 +59,9 @@ class Tokens:
         }
         self._waiting.clear()
         return {"logprobs": left} if left else {}
+
+
+def _calls(choice: Choice) -> bool:
+    """Says whether a choice has some of a call, which may be held until more of it has come."""
+    said = (choice.delta, choice.message)
+    return any(one is not None and bool(one.tool_calls or one.function_call) for one in said)

@@ -30,6 +30,7 @@ from worker.providers.openai_responses.tools import (
     rest_of,
 )
 from worker.providers.openai_responses.whole_response import Content, content_of, contents_of, output_of, word
+from worker.providers.token_logprobs import read_logprobs
 
 _CODE = '{"code":"'
 
@@ -56,8 +57,11 @@ class Answer:
             raise self.parts.misfit()
         text = event.delta or ""
         if place.slot != "call":
-            if text:
-                self.parts.say(self._contents.growing(item, place, _index(place, event)), text)
+            if text or event.logprobs:
+                said = self._contents.growing(item, place, _index(place, event))
+                self.parts.say(said, text)
+                if event.logprobs:
+                    self._weigh(said, event)
             return
         said = self.calls.learn(item, name=event.name, call_id=event.call_id)
         if event.type == CODE_DELTA:
@@ -65,6 +69,13 @@ class Answer:
             self.parts.say(said, escaped(text) if said.text else _CODE + escaped(text))
         else:
             self.calls.grow(item, said, text)
+
+    def _weigh(self, said: Said, event: ResponsesEvent) -> None:
+        """Takes the logprobs of a piece; what is no list of them is kept."""
+        if (logprobs := read_logprobs(event.logprobs)) is None:
+            self._keep({"type": event.type, "item_id": event.item_id, "logprobs": event.logprobs})
+        else:
+            self.parts.weigh(said, logprobs)
 
     def take(self, event: ResponsesEvent, data: bytes) -> None:
         """Takes any other event about a part or an item."""
@@ -94,6 +105,8 @@ class Answer:
         item = self._items.find(event.output_index, event.item_id, place.item, event.call_id)
         if place.slot != "call":
             said, fits = self._contents.settle(item, place, _index(place, event), text, event.type)
+            if said is not None:
+                self.parts.weigh_rest(said, event.logprobs)
         else:
             said = self.calls.learn(item, name=event.name, call_id=event.call_id)
             if event.type == CODE_DONE:
@@ -116,6 +129,7 @@ class Answer:
         if event.type.endswith(".done"):
             said = self._settle(place, event, content.text, data)
             if said is not None and place.kind != "reasoning":
+                self.parts.weigh_rest(said, content.fields.get("logprobs"))
                 self._contents.cite_rest(said, content.fields.get("annotations"))
                 self.parts.end(said)
             return

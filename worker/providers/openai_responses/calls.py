@@ -13,7 +13,7 @@ from worker.providers.finish_reasons import is_json
 from worker.providers.openai_responses.event import PartPlace, spoken
 from worker.providers.openai_responses.item import Item
 from worker.providers.openai_responses.parts import Parts, Said
-from worker.providers.openai_responses.tools import ARGUMENT_OF_CALL, TOOL_OF_ITEM, arguments_of, result_of
+from worker.providers.openai_responses.tools import ARGUMENT_OF_CALL, TOOL_OF_ITEM, arguments_of, has_failed, result_of
 from worker.providers.openai_responses.whole_response import word
 
 _CALL = PartPlace("call", "tool_call", "function_call")
@@ -111,7 +111,10 @@ class Calls:
             self._take_result(file, image, fields)
         if kind in TOOL_OF_ITEM and (result := result_of(kind, fields)) is not None:
             name = word(fields, "name") if kind == "mcp_call" else TOOL_OF_ITEM[kind].name
-            answered = item.one("result") or self._add(item, self._parts.begin(_RESULT, item.id, name=name))
+            answered = item.one("result") or self._add(
+                item,
+                self._parts.begin(_RESULT, item.id, name=name, result_type=kind, is_error=has_failed(kind, fields)),
+            )
             self._take_result(answered, result, fields)
 
     def _add(self, item: Item, said: Said) -> Said:

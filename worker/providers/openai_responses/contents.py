@@ -107,7 +107,9 @@ class Contents:
                 last = last or next(reversed(_pool(self._parts.all, place)), None)
             if last is None or (not said and (last.ended or last.text)):
                 last = self._new(item, place, None)
-            self.cite_rest(self._add(item, place, last, text[said:]), fields.get("annotations"))
+            last = self._add(item, place, last, text[said:])
+            self._parts.weigh_rest(last, fields.get("logprobs"))
+            self.cite_rest(last, fields.get("annotations"))
 
     def cite(self, item: Item, place: PartPlace, index: int | None, fields: dict[str, Any]) -> None:
         """Adds a citation to a content; to one that is at an end, in a part that goes on with it."""

@@ -9,8 +9,9 @@ from shared.log.events import Annotation, Delta, Part, PartEnd, PartKind
 from shared.log.snapshots import PartSoFar
 from worker.providers.call_ids import made_up
 from worker.providers.errors import problem
-from worker.providers.openai_responses.event import ENCRYPTION_ORIGIN, PartPlace, Slot
+from worker.providers.openai_responses.event import ENCRYPTION_ORIGIN, PROTOCOL, PartPlace, Slot
 from worker.providers.provider import ProviderError, ProviderEvent
+from worker.providers.token_logprobs import read_logprobs
 
 
 class Said(Struct, eq=False):
@@ -31,6 +32,8 @@ class Said(Struct, eq=False):
     """What the provider says in the end in its place, where that is another text."""
     ended: bool = False
     cited: int = 0
+    weighed: int = 0
+    """Tokens of it whose logprobs have come."""
     summary: bool | UnsetType = UNSET
 
     @property
@@ -53,6 +56,8 @@ class Parts:
         self.events: list[ProviderEvent] = []
         self.all: list[Said] = []
         """In the order in which they began."""
+        self.before = 0
+        """How many of the events are of earlier events of the provider's."""
         self._name = name
         self._count = 0
         self._open: dict[int, Said] = {}
@@ -67,12 +72,22 @@ class Parts:
             earlier=part,
             ended=part.ended,
             cited=len(part.annotations),
+            weighed=len(part.logprobs or ()),
             summary=part.summary or UNSET,
         )
         self.all.append(said)
         return said
 
-    def begin(self, place: PartPlace, item_id: str, *, media_type: str | None = None, name: str | None = None) -> Said:
+    def begin(
+        self,
+        place: PartPlace,
+        item_id: str,
+        *,
+        media_type: str | None = None,
+        name: str | None = None,
+        result_type: str | None = None,
+        is_error: bool = False,
+    ) -> Said:
         """Begins a part that needs no name, or a result, which has the id of its item."""
         said = Said(place.kind, place.slot, item_id)
         if place.slot == "summary":
@@ -81,6 +96,7 @@ class Parts:
         begun = self._announce(said)
         if place.slot == "result":
             begun.call_id, begun.name, begun.executor = item_id, name or "", "provider"
+            begun.result_type, begun.is_error = result_type or UNSET, is_error or UNSET
         begun.media_type = media_type or UNSET
         return said
 
@@ -104,6 +120,22 @@ class Parts:
         said.pieces.append(text)
         if not said.held:
             self.events.append(Delta(part=self._number(said), kind=said.kind, delta=text))
+
+    def weigh(self, said: Said, logprobs: list[dict[str, Any]]) -> None:
+        """Adds the logprobs of a part's next tokens: to the delta that was just said, else to one without a text."""
+        if said.held or said.ended or not logprobs:
+            return
+        said.weighed += len(logprobs)
+        newest = self.events[-1] if len(self.events) > self.before else None
+        if isinstance(newest, Delta) and newest.part == said.part and newest.logprobs is UNSET:
+            newest.logprobs = logprobs
+        else:
+            self.events.append(Delta(part=self._number(said), kind=said.kind, delta="", logprobs=logprobs))
+
+    def weigh_rest(self, said: Said, given: object) -> None:
+        """Adds the logprobs that only the end of a part has."""
+        if given and (logprobs := read_logprobs(given)) is not None:
+            self.weigh(said, logprobs[said.weighed :])
 
     def rest(self, said: Said, whole: str) -> str | None:
         """Returns what of a part has not come, as the provider says all of it; None where we have another text."""
@@ -129,7 +161,7 @@ class Parts:
     def cite(self, said: Said, fields: dict[str, Any]) -> None:
         """Adds a citation to a part."""
         said.cited += 1
-        self.events.append(Annotation(part=self._number(said), fields=fields))
+        self.events.append(Annotation(part=self._number(said), fields=fields, protocol=PROTOCOL))
 
     def end(self, said: Said, *, encrypted: str | None = None) -> None:
         """Ends a part, unless it has ended."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from shared.log.events import Completed, Raw, Response, UsageReport
 from shared.log.snapshots import Snapshot
@@ -22,18 +23,20 @@ from worker.providers.openai_responses.event import (
     ResponsesEvent,
     read_event,
 )
+from worker.providers.openai_responses.usage import read_usage
 from worker.providers.openai_responses.whole_response import (
     BEGINNINGS,
     cause_of,
     cut_by,
     has_failed,
     is_end,
-    read_usage,
     status_of,
+    tier_of,
     unmapped,
     word,
 )
 from worker.providers.provider import ProviderError, ProviderEvent
+from worker.providers.refusal_category import filtered_category
 
 
 class ResponsesReader:
@@ -77,8 +80,9 @@ class ResponsesReader:
             return
         before = len(events)
         self._events = self._answer.parts.events = events
+        self._answer.parts.before = before
         if self._resumes and self._response is None:
-            self._announce(self._id, None)
+            self._announce({"id": self._id})
         if unknown and event.type in UNDERSTOOD:
             self._keep_beside(event, unknown)
         place = PLACE_OF_DELTA.get(event.type)
@@ -104,8 +108,6 @@ class ResponsesReader:
             )
         if self._renamed and self._renamed.get(usual or event.type, usual is not None) != (usual is not None):
             return  # it comes under both names
-        if event.logprobs:
-            self._keep({"type": event.type, "item_id": event.item_id, "logprobs": event.logprobs})
         self._answer.grow(place, event)
 
     def _take(self, event: ResponsesEvent, unknown: dict[str, Any], data: bytes) -> None:
@@ -115,8 +117,7 @@ class ResponsesReader:
                 raise self._over(failure)
             self._answer.take(event, data)
         elif event.type in BEGINNINGS:
-            named = event.response or {}
-            self._announce(word(named, "id"), word(named, "model"))
+            self._announce(event.response or {})
         elif not _is_response(unknown) and is_end(event.type, response := event.response or {}):
             self._end(event, response | {"usage": response.get("usage") or unknown.get("usage")})
         else:
@@ -129,7 +130,7 @@ class ResponsesReader:
             if is_end("", whole):
                 self._end(event, whole)
             else:
-                self._announce(word(whole, "id"), word(whole, "model"))
+                self._announce(whole)
         elif not event.item_id and (failure := failure_in(self._name, whole)) is not None:
             raise self._over(failure)
         elif not is_keepalive(event.type, whole):
@@ -140,20 +141,25 @@ class ResponsesReader:
         failure.over = failure.over or self._failure is not None
         return failure
 
-    def _announce(self, response_id: str | None, model: str | None) -> None:
-        self._id = response_id or self._id
-        latest = Response(response_id=self._id or UNSET, request_id=self.request_id)
-        known = UNSET if self._response is None else self._response.model
-        latest.model = model or known
+    def _announce(self, named: dict[str, Any]) -> None:
+        """Adds what a whole response says that the answer is called, where that is new."""
+        self._id = word(named, "id") or self._id
+        known = self._response or Response()
+        latest = Response(
+            response_id=self._id or UNSET,
+            request_id=self.request_id,
+            model=word(named, "model") or known.model,
+            service_tier=tier_of(named) or known.service_tier,
+        )
         if latest != self._response:
             self._response = latest
-            self._events.append(
-                Response(response_id=latest.response_id, request_id=latest.request_id, model=latest.model)
-            )
+            self._events.append(replace(latest))
 
     def _end(self, event: ResponsesEvent, response: dict[str, Any]) -> None:
         if self._response is None:
-            self._announce(word(response, "id"), word(response, "model"))
+            self._announce(response)
+        elif (tier := tier_of(response)) is not None:
+            self._announce({"service_tier": tier})
         if has_failed(event.type, response):
             self._fail(event, response)
             return
@@ -165,14 +171,15 @@ class ResponsesReader:
             self._keep({"type": event.type, "response": rest})
         self.ended = True
         raw = (cut_by(response) or "incomplete") if cut else "completed"
-        self._events.append(
-            Completed(
-                finish_reason=meaning(raw, called=self._answer.calls.made),
-                raw_finish_reason=raw,
-                usage=read_usage(response.get("usage")),
-                response_id=self._id or word(response, "id"),
-            )
+        end = Completed(
+            finish_reason=meaning(raw, called=self._answer.calls.made),
+            raw_finish_reason=raw,
+            usage=read_usage(response.get("usage")),
+            response_id=self._id or word(response, "id"),
         )
+        if end.finish_reason == "content_filter":
+            end.refusal_category = filtered_category(response.get("content_filters")) or UNSET
+        self._events.append(end)
 
     def _fail(self, event: ResponsesEvent, response: dict[str, Any]) -> None:
         """Raises what the answer failed with; without a cause, what follows may say it, as Azure's `error` event."""

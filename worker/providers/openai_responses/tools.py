@@ -62,6 +62,12 @@ def result_of(kind: str, fields: dict[str, Any]) -> str | None:
     return None
 
 
+def has_failed(kind: str, fields: dict[str, Any]) -> bool:
+    """Says whether a tool failed: by its item's status, or as its result is an error."""
+    is_error = "error" in TOOL_OF_ITEM[kind].results and bool(fields.get("error"))
+    return is_error or fields.get("status") == "failed"
+
+
 def rest_of(kind: str, fields: dict[str, Any]) -> dict[str, Any]:
     """Returns what an item says beside what is in our events; that it was called directly is the rule."""
     tool = TOOL_OF_ITEM.get(kind)

@@ -1,13 +1,10 @@
-"""What a whole response says (API reference: "The response object"): how it ended, its counts and its output."""
+"""What a whole response says (API reference: "The response object"): how it ended, its output and what is beside it."""
 
 from typing import Any, NamedTuple
 
-from msgspec import Struct
-
-from shared.log.events import Usage
 from worker.providers.error_shapes import is_error
 from worker.providers.openai_responses.event import PLACE_OF_CONTENT, SUMMARY, PartPlace, ResponsesEvent, spoken
-from worker.providers.token_counts import read_counts
+from worker.providers.openai_responses.usage import says, unmapped_counts
 
 BEGINNINGS = frozenset({"response.created", "response.queued", "response.in_progress"})
 """Events whose response is not complete, whatever it says of itself: what was asked is in it."""
@@ -30,6 +27,10 @@ ECHO_FIELDS = frozenset(
     }
 )  # fmt: skip
 """Fields of a whole response that repeat the request, or that are read."""
+
+
+MAX_TIER_CHARS = 256
+"""Characters of what a tier is called."""
 
 
 class Content(NamedTuple):
@@ -124,71 +125,15 @@ def word(fields: dict[str, Any], name: str) -> str | None:
     return spoken(value) or None if isinstance(value, str | int | float) else None
 
 
-class _InputDetails(Struct, gc=False):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-
-
-class _OutputDetails(Struct, gc=False):
-    reasoning_tokens: int | None = None
-
-
-class _Counts(Struct, gc=False):
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    total_tokens: int | None = None
-    input_tokens_details: _InputDetails | None = None
-    output_tokens_details: _OutputDetails | None = None
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-
-
-def read_usage(counted: object) -> Usage | None:
-    """Returns token counts, which gateways may name as Chat does; None where there are none.
-
-    Cached tokens are within the input, reasoning within the output, unless the total says otherwise.
-    """
-    counts = None if counted is None else read_counts(counted, _Counts)
-    if counts is None:
-        return None
-    asked, answered = counts.input_tokens_details or _InputDetails(), counts.output_tokens_details or _OutputDetails()
-    given = counts.input_tokens or counts.prompt_tokens or 0
-    output, reasoning = counts.output_tokens or counts.completion_tokens or 0, answered.reasoning_tokens or 0
-    if reasoning and counts.total_tokens == given + output + reasoning:
-        output += reasoning
-    return Usage(
-        input_tokens=given,
-        output_tokens=output,
-        cached_tokens=asked.cached_tokens or 0,
-        cache_write_tokens=asked.cache_write_tokens or 0,
-        reasoning_tokens=reasoning,
-    )
+def tier_of(response: dict[str, Any]) -> str | None:
+    """Returns the tier that serves an answer; `auto` is what was asked, until it is known."""
+    tier = word(response, "service_tier")
+    return None if tier is None or tier == "auto" or len(tier) > MAX_TIER_CHARS else tier
 
 
 def unmapped(response: dict[str, Any]) -> dict[str, Any]:
     """Returns what a whole response says beside the answer: uses of tools, moderation, what became of the cache."""
-    rest = {field: value for field, value in response.items() if field not in ECHO_FIELDS and _says(value)}
-    counted = response.get("usage")
-    if isinstance(counted, dict):
-        known = _Counts.__struct_fields__
-        nested = {
-            **{field: counted.get(field) for field in counted if field not in known},
-            **_beyond(counted, "input_tokens_details", _InputDetails),
-            **_beyond(counted, "output_tokens_details", _OutputDetails),
-        }
-        if counts := {field: value for field, value in nested.items() if _says(value)}:
-            rest["usage"] = counts
+    rest = {field: value for field, value in response.items() if field not in ECHO_FIELDS and says(value)}
+    if counts := unmapped_counts(response.get("usage")):
+        rest["usage"] = counts
     return rest
-
-
-def _beyond(counted: dict[str, Any], field: str, known: type[Struct]) -> dict[str, Any]:
-    details = counted.get(field)
-    if not isinstance(details, dict):
-        return {}
-    more = {name: value for name, value in details.items() if name not in known.__struct_fields__}
-    return {field: more} if more else {}
-
-
-def _says(value: Any) -> bool:
-    """Says whether there is anything in it: zeros, and objects of zeros, say nothing."""
-    return any(_says(item) for item in value.values()) if isinstance(value, dict) else bool(value)

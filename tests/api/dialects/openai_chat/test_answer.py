@@ -13,8 +13,9 @@ from tests.api.dialects.openai_chat.logs import DONE, FIRST, SUBJECT, added_up, 
 
 
 def told(log: list[AnyEvent]) -> dict[str, Any]:
-    (choice,) = answer(SUBJECT, snapshot(log))["choices"]
-    return choice
+    choices: list[dict[str, Any]] = answer(SUBJECT, snapshot(log))["choices"]
+    assert len(choices) == 1
+    return choices[0]
 
 
 def usual(whole: dict[str, Any]) -> dict[str, Any]:
@@ -96,7 +97,15 @@ def test_sound_is_one_audio() -> None:
         Delta(part=0, kind="file", delta="aQ=="),
         DONE,
     ]
-    assert told(log)["message"]["audio"] == {"id": "audio_1", "data": "aGlo" + "aQ=="}
+    said = {"id": "audio_1", "data": "aGlo" + "aQ==", "expires_at": 1_767_225_600, "transcript": ""}
+    assert told(log)["message"]["audio"] == said
+    ChatCompletion.model_validate(answer(SUBJECT, snapshot(log)))
+    assert usual(added_up(standing(log)[0])) == usual(answer(SUBJECT, snapshot(log)))
+
+
+def test_sound_that_nobody_has_named_has_a_name() -> None:
+    log: list[AnyEvent] = [FIRST, Part(part=0, kind="file"), Delta(part=0, kind="file", delta="aGk="), DONE]
+    assert told(log)["message"]["audio"]["id"] == SUBJECT.id.replace("gen_", "audio_")
 
 
 def test_without_a_text_the_content_is_null() -> None:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from anthropic import AsyncAnthropic
+from msgspec import UNSET
 
 from shared.config.protocols import Protocol
-from shared.log.events import Delta, Response, Usage, UsageReport
+from shared.log.events import Annotation, Delta, Part, Response, Usage, UsageReport
 from shared.request.generation_request import GenerationRequest
 from shared.sse_decoder import SseDecoder
 from tests.worker.providers.upstream import Upstream, outcome
@@ -304,14 +305,88 @@ async def test_a_container_and_its_file(read: Read) -> None:
     ]
 
 
-async def test_why_it_stopped_is_kept(read: Read) -> None:
-    delta = {"stop_reason": "refusal", "stop_details": {"type": "refusal", "category": "bio"}}
-    got = await read(START + event("message_delta", delta=delta, usage={"output_tokens": 1}) + event("message_stop"))
-    assert got.completed.finish_reason == "content_filter"
-    assert got.raw() == [{"type": "message_delta", "delta": {"stop_details": delta["stop_details"]}}]
-    delta = {"stop_reason": "stop_sequence", "stop_sequence": "END"}
-    got = await read(START + event("message_delta", delta=delta, usage={"output_tokens": 1}) + event("message_stop"))
-    assert got.raw() == [{"type": "message_delta", "delta": {"stop_sequence": "END"}}]
+async def stopped(read: Read, **delta: Any) -> Any:
+    return await read(START + event("message_delta", delta=delta, usage={"output_tokens": 1}) + event("message_stop"))
+
+
+async def test_why_it_stopped(read: Read) -> None:
+    details = {"type": "refusal", "category": "bio", "explanation": None}
+    got = await stopped(read, stop_reason="refusal", stop_details=details)
+    assert (got.completed.finish_reason, got.completed.refusal_category) == ("content_filter", "bio")
+    assert got.raw() == []
+    got = await stopped(read, stop_reason="refusal", stop_details=details | {"explanation": "As it says."})
+    assert got.completed.refusal_category == "bio"
+    assert [raw["delta"]["stop_details"]["explanation"] for raw in got.raw()] == ["As it says."]
+    got = await stopped(read, stop_reason="stop_sequence", stop_sequence="END")
+    assert (got.completed.finish_reason, got.completed.stop_sequence, got.raw()) == ("stop", "END", [])
+    whole = {**_MESSAGE, "content": [{"type": "text", "text": "x"}], "stop_reason": "stop_sequence"}
+    got = await read(json.dumps({**whole, "stop_sequence": "END", "stop_details": None}).encode())
+    assert (got.completed.stop_sequence, got.raw()) == ("END", [])
+
+
+async def test_the_tier_that_served_it(read: Read) -> None:
+    begun = {**_MESSAGE, "usage": {"input_tokens": 4, "service_tier": "standard"}}
+    got = await read(event("message_start", message=begun) + text(0, "x") + end())
+    assert got.response == Response(response_id="msg_1", model="m", service_tier="standard")
+    got = await read(event("message_start", message=begun) + text(0, "x") + end(service_tier="priority"))
+    names = [event for event in got.events if isinstance(event, Response)]
+    assert names[1:] == [Response(response_id="msg_1", model="m", service_tier="priority")]
+
+
+@pytest.mark.parametrize(
+    ("block", "is_error"),
+    [
+        ({"type": "web_search_tool_result", "content": []}, UNSET),
+        (
+            {
+                "type": "web_search_tool_result",
+                "content": {"type": "web_search_tool_result_error", "error_code": "max_uses_exceeded"},
+            },
+            True,
+        ),
+        (
+            {
+                "type": "bash_code_execution_tool_result",
+                "content": {"type": "bash_code_execution_result", "return_code": 1},
+            },
+            UNSET,
+        ),
+        (
+            {
+                "type": "bash_code_execution_tool_result",
+                "content": {"type": "bash_code_execution_tool_result_error", "error_code": "unavailable"},
+            },
+            True,
+        ),
+        ({"type": "mcp_tool_result", "content": "x", "is_error": True}, True),
+        ({"type": "mcp_tool_result", "content": "x", "is_error": False}, False),
+    ],
+)
+async def test_results_say_what_they_are_and_whether_the_tool_failed(
+    read: Read, block: dict[str, Any], is_error: Any
+) -> None:
+    got = await read(START + start(0, block.pop("type"), tool_use_id="s", **block) + stop(0) + end())
+    (result,) = [event for event in got.events if isinstance(event, Part)]
+    assert result.result_type == f"{result.name}_tool_result"
+    assert result.is_error is is_error
+    assert got.raw() == []
+
+
+async def test_an_error_that_is_none_is_kept(read: Read) -> None:
+    got = await read(START + start(0, "mcp_tool_result", tool_use_id="s", content="x", is_error="no") + stop(0) + end())
+    assert [raw["content_block"] for raw in got.raw()] == [{"type": "mcp_tool_result", "is_error": "no"}]
+
+
+async def test_citations_say_whose_shape_they_have(read: Read) -> None:
+    cited = {"type": "web_search_result_location", "url": "https://example.org/"}
+    got = await read(
+        START
+        + start(0, "text", text="x", citations=[cited])
+        + grow(0, "citations_delta", citation=cited)
+        + stop(0)
+        + end()
+    )
+    assert [event.protocol for event in got.events if isinstance(event, Annotation)] == ["anthropic"] * 2
 
 
 async def test_who_called_a_tool_is_kept_unless_it_is_the_model(read: Read) -> None:
@@ -337,7 +412,6 @@ async def test_who_called_a_tool_is_kept_unless_it_is_the_model(read: Read) -> N
     assert [raw["content_block"] for raw in got.raw()] == [
         {"type": "tool_use", "caller": code},
         {"type": "mcp_tool_use", "server_name": "files"},
-        {"type": "mcp_tool_result", "is_error": False},
     ]
 
 
@@ -363,7 +437,7 @@ async def test_input_tokens_include_the_cache(read: Read) -> None:
     [
         pytest.param(
             {"cache_creation": {"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 0}},
-            Usage(24, 2, 0, 20),
+            Usage(24, 2, 0, 20, cache_write_5m_tokens=20, cache_write_1h_tokens=0),
             [],
             id="by time to live alone",
         ),
@@ -373,15 +447,21 @@ async def test_input_tokens_include_the_cache(read: Read) -> None:
                 "cache_creation": {"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 10},
                 "service_tier": "standard",
             },
-            Usage(34, 2, 0, 30),
-            [{"usage": {"cache_creation": {"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 10}}}],
+            Usage(34, 2, 0, 30, cache_write_5m_tokens=20, cache_write_1h_tokens=10),
+            [],
             id="the dearer cache",
         ),
         pytest.param(
             {"server_tool_use": {"web_search_requests": 2}},
-            Usage(4, 2),
-            [{"usage": {"server_tool_use": {"web_search_requests": 2}}}],
+            Usage(4, 2, server_tool_calls={"web_search_requests": 2}),
+            [],
             id="server tools",
+        ),
+        pytest.param(
+            {"server_tool_use": {"web_search_requests": 2, "other": {"x": 1}}},
+            Usage(4, 2, server_tool_calls={"web_search_requests": 2}),
+            [{"usage": {"server_tool_use": {"web_search_requests": 2, "other": {"x": 1}}}}],
+            id="server tools that count otherwise",
         ),
         pytest.param({"server_tool_use": {"web_search_requests": 0}}, Usage(4, 2), [], id="no server tools"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 
 from shared.log.events import Usage
 from worker.providers.anthropic.usage import Counted
@@ -24,18 +25,21 @@ def test_a_count_that_is_missing_has_not_changed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("counted", "written"),
+    ("counted", "written", "kept_for"),
     [
-        ({"cache_creation": {"ephemeral_5m_input_tokens": 3, "ephemeral_1h_input_tokens": 4}}, 7),
-        ({"cache_creation_input_tokens": 9, "cache_creation": {"ephemeral_5m_input_tokens": 3}}, 9),
-        ({"cache_creation_input_tokens": 0, "cache_creation": {"ephemeral_5m_input_tokens": 3}}, 0),
-        ({"cache_creation": None}, 0),
+        ({"cache_creation": {"ephemeral_5m_input_tokens": 3, "ephemeral_1h_input_tokens": 4}}, 7, (3, 4)),
+        ({"cache_creation_input_tokens": 9, "cache_creation": {"ephemeral_5m_input_tokens": 3}}, 9, (3, 0)),
+        ({"cache_creation_input_tokens": 0, "cache_creation": {"ephemeral_5m_input_tokens": 3}}, 0, None),
+        ({"cache_creation": None}, 0, None),
+        ({"cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0}}, 0, None),
     ],
 )
 def test_what_was_written_to_the_cache_is_their_sum_or_the_sum_of_its_parts(
-    counted: dict[str, Any], written: int
+    counted: dict[str, Any], written: int, kept_for: tuple[int, int] | None
 ) -> None:
-    assert Counted().add({"input_tokens": 1, **counted}) == Usage(1 + written, 0, 0, written)
+    five, hour = kept_for or (UNSET, UNSET)
+    expected = Usage(1 + written, 0, 0, written, cache_write_5m_tokens=five, cache_write_1h_tokens=hour)
+    assert Counted().add({"input_tokens": 1, **counted}) == expected
 
 
 def test_thinking_is_within_the_output() -> None:
@@ -53,14 +57,12 @@ def test_once_a_count_cannot_be_no_later_one_is_believed() -> None:
     ("counted", "rest"),
     [
         ({"input_tokens": 1, "output_tokens": 2}, {}),
-        ({"server_tool_use": {"web_search_requests": 2}}, {"server_tool_use": {"web_search_requests": 2}}),
+        ({"server_tool_use": {"web_search_requests": 2, "web_fetch_requests": 0}}, {}),
+        ({"server_tool_use": {"web_search_requests": "2"}}, {"server_tool_use": {"web_search_requests": "2"}}),
         ({"server_tool_use": {"web_search_requests": 0}}, {}),
         ({"server_tool_use": None, "service_tier": "standard", "inference_geo": "us"}, {}),
         ({"cache_creation": {"ephemeral_5m_input_tokens": 3, "ephemeral_1h_input_tokens": 0}}, {}),
-        (
-            {"cache_creation": {"ephemeral_5m_input_tokens": 3, "ephemeral_1h_input_tokens": 4}},
-            {"cache_creation": {"ephemeral_5m_input_tokens": 3, "ephemeral_1h_input_tokens": 4}},
-        ),
+        ({"cache_creation": {"ephemeral_5m_input_tokens": 3, "ephemeral_1h_input_tokens": 4}}, {}),
     ],
 )
 def test_what_else_was_counted_is_kept(counted: dict[str, Any], rest: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from worker.providers.gemini.chunk import (
     GeminiChunk,
     Piece,
 )
+from worker.providers.gemini.modalities import Modalities
 
 
 def counts(**given: Any) -> Counts:
@@ -62,13 +63,13 @@ def test_thoughts_are_output_and_what_tools_found_is_input() -> None:
         thoughtsTokenCount=5, totalTokenCount=22,
     )  # fmt: skip
     assert counted.input_tokens == 13
-    assert counted.usage() == Usage(13, 9, 6, 0, 5)
+    assert counted.usage(Modalities()) == Usage(13, 9, 6, 0, 5)
 
 
 def test_a_count_that_is_missing_has_not_changed() -> None:
     counted = Counts()
-    assert counted.usage() == Usage(0, 0)
+    assert counted.usage(Modalities()) == Usage(0, 0)
     counted.update(counts(promptTokenCount=10, candidatesTokenCount=1))
     counted.update(counts(candidatesTokenCount=7))
     counted.update(counts(thoughtsTokenCount=0, promptTokenCount=None))
-    assert counted.usage() == Usage(10, 7)
+    assert counted.usage(Modalities()) == Usage(10, 7)

@@ -15,9 +15,10 @@ from google.genai import Client
 from google.genai.types import GenerateContentResponse, HttpOptions
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from shared.config.protocols import Protocol
-from shared.log.events import Raw, Response, Usage, UsageReport
+from shared.log.events import Annotation, Part, Raw, Response, Usage, UsageReport
 from shared.request.generation_request import GenerationRequest
 from shared.sse_decoder import SseDecoder
 from tests.worker.providers.upstream import Outcome, Upstream, outcome
@@ -646,3 +647,48 @@ async def test_the_simulator_says_the_same_to_the_sdk(
 async def test_what_changes_with_each_chunk_is_kept_twice(read: Read, field: str) -> None:
     got = await read(*(chunk(text("x"), **{field: [number]}) for number in range(1, 9)), end())
     assert (got.error, raws(got)) == (None, [{field: [1]}, {field: [8]}])
+
+
+@pytest.mark.parametrize(
+    ("part", "kind", "is_error"),
+    [
+        ({"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "1"}}, "codeExecutionResult", False),
+        ({"codeExecutionResult": {"outcome": "OUTCOME_FAILED", "output": "1"}}, "codeExecutionResult", True),
+        ({"codeExecutionResult": {"outcome": "OUTCOME_DEADLINE_EXCEEDED"}}, "codeExecutionResult", True),
+        ({"codeExecutionResult": {"outcome": 2}}, "codeExecutionResult", True),
+        ({"codeExecutionResult": {"outcome": "OUTCOME_UNSPECIFIED"}}, "codeExecutionResult", UNSET),
+        ({"toolResponse": {"id": "s", "toolType": "GOOGLE_SEARCH", "response": {}}}, "toolResponse", UNSET),
+    ],
+)
+async def test_results_say_what_they_are_and_whether_the_tool_failed(
+    read: Read, part: dict[str, Any], kind: str, is_error: Any
+) -> None:
+    got = await read(chunk(part) + chunk(text("x")) + end())
+    (result,) = [event for event in got.events if isinstance(event, Part) and event.kind == "tool_result"]
+    assert (result.result_type, result.is_error) == (kind, is_error)
+
+
+async def test_the_rating_that_blocked_it(read: Read) -> None:
+    fine = {"category": "HARM_CATEGORY_HARASSMENT", "probability": "LOW"}
+    blocked = {"category": "HARM_CATEGORY_HATE_SPEECH", "probability": "HIGH", "blocked": True}
+    got = await read(chunk(text("x"), safetyRatings=[fine]) + end("SAFETY", safetyRatings=[fine, blocked]))
+    assert got.completed.refusal_category == "HARM_CATEGORY_HATE_SPEECH"
+    assert not (await read(chunk(text("x")) + end("STOP", safetyRatings=[blocked]))).completed.refusal_category
+
+
+async def test_the_tier_that_served_it(read: Read) -> None:
+    def served(**counts: Any) -> bytes:
+        candidate = {"content": {"parts": [text("a")]}, "index": 0, "finishReason": counts.pop("reason", None)}
+        return event({"candidates": [candidate], "usageMetadata": COUNTS | counts, **NAMED})
+
+    got = await read(served() + served(serviceTier="flex") + served(serviceTier="flex", reason="STOP"))
+    names = [event for event in got.events if isinstance(event, Response)]
+    first = Response(response_id="r-1", model="gemini-x-001")
+    assert names == [first, Response(response_id="r-1", model="gemini-x-001", service_tier="flex")]
+    assert raws(got) == []
+    assert (await read(served(serviceTier=7, reason="STOP"))).response == first
+
+
+async def test_citations_say_whose_shape_they_have(read: Read) -> None:
+    got = await read(chunk(text("x"), groundingMetadata={"webSearchQueries": ["x"]}) + end())
+    assert [event.protocol for event in got.events if isinstance(event, Annotation)] == ["gemini"]

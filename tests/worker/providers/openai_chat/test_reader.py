@@ -13,7 +13,7 @@ from openai import AsyncOpenAI
 
 from shared.config.protocols import Protocol
 from shared.config.provider_settings import ProviderSettings
-from shared.log.events import Delta, Raw, Response, Usage, UsageReport
+from shared.log.events import Annotation, Delta, Raw, Response, Usage, UsageReport
 from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.openai_chat.conftest import Read
 from tests.worker.providers.upstream import Upstream, outcome
@@ -192,12 +192,6 @@ async def test_what_is_unknown_about_an_answer_is_kept_when_it_changes(read: Rea
     assert got.parts() == [{"kind": "text", "text": "abc"}]
     first = {"provider": "Groq", "citations": ["https://example.com/"]}
     assert got.raw() == [first, {"provider": "Azure", "native_finish_reason": "end_turn"}]
-
-
-async def test_log_probabilities_are_kept(read: Read) -> None:
-    choice = {"index": 0, "delta": {"content": "a"}, "logprobs": {"content": [{"token": "a", "logprob": -1}]}}
-    got = await read(chunk(choices=[choice]) + STOP)
-    assert got.raw() == [{"logprobs": choice["logprobs"]}]
 
 
 def together(n: int) -> bytes:
@@ -653,3 +647,9 @@ async def test_reasoning_that_is_the_number_zero(read: Read) -> None:
     for name in ("reasoning_content", "reasoning"):
         got = await read(chunk({name: 1}), chunk({name: 0}), chunk({"content": "x"}), STOP)
         assert got.parts()[0] == {"kind": "reasoning", "text": "10"}
+
+
+async def test_citations_say_whose_shape_they_have(read: Read) -> None:
+    cited = {"type": "url_citation", "url_citation": {"url": "https://example.org/"}}
+    got = await read(chunk({"content": "x"}) + chunk({"annotations": [cited]}) + STOP)
+    assert [event.protocol for event in got.events if isinstance(event, Annotation)] == ["openai-chat"]

@@ -102,7 +102,8 @@ def test_what_is_missing_is_nothing(counted: dict[str, Any], expected: Usage) ->
         ({"cost": 0.25}, True),
         ({"cost": 0}, False),
         ({"queue_time": None}, False),
-        ({"prompt_tokens_details": {"audio_tokens": 1}}, True),
+        ({"prompt_tokens_details": {"audio_tokens": 1}}, False),
+        ({"prompt_tokens_details": {"image_tokens": 1}}, True),
         ({"completion_tokens_details": {"audio_tokens": 0, "accepted_prediction_tokens": 0}}, False),
         ({"completion_tokens_details": {"accepted_prediction_tokens": 3}}, True),
     ],
@@ -118,3 +119,15 @@ def test_what_says_more_is_kept_whole(more: dict[str, Any], says: bool) -> None:
 @pytest.mark.parametrize("counted", [None, [], "many", {"prompt_tokens": "many"}, {"prompt_tokens": -1, "cost": 1}])
 def test_what_counts_nothing_we_know_is_none(counted: Any) -> None:
     assert read(counted) == (None, {})
+
+
+def test_sound_is_told_apart() -> None:
+    counted = {
+        "prompt_tokens": 9,
+        "completion_tokens": 4,
+        "prompt_tokens_details": {"audio_tokens": 5},
+        "completion_tokens_details": {"audio_tokens": 0},
+    }
+    assert read(counted) == (Usage(9, 4, audio_input_tokens=5), {})
+    counted["completion_tokens_details"] = {"audio_tokens": 3}
+    assert read(counted)[0] == Usage(9, 4, audio_input_tokens=5, audio_output_tokens=3)

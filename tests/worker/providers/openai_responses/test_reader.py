@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from openai import AsyncOpenAI
 
-from shared.log.events import Delta, Part, PartEnd, Raw, Response, Usage, UsageReport
+from shared.log.events import Annotation, Delta, Part, PartEnd, Raw, Response, Usage, UsageReport
 from tests.worker.providers.openai_responses.conftest import Read
 from tests.worker.providers.openai_responses.responses_stream import CITED, COUNTED, Script, output_text, rich
 from tests.worker.providers.upstream import End, Outcome, Upstream
@@ -247,12 +247,103 @@ async def test_what_is_unknown_is_kept_whole(read: Read) -> None:
     assert all(event.protocol == "openai-responses" for event in got.events if isinstance(event, Raw))
 
 
-async def test_log_probabilities_are_kept(read: Read) -> None:
-    script = begun().message(output_text("x"), cut=9)
-    script.events[4] = script.events[4].replace(b'"logprobs": []', b'"logprobs": [{"token": "x", "logprob": -1}]')
+def entry(token: str) -> dict[str, Any]:
+    return {"token": token, "logprob": -0.5, "bytes": None, "top_logprobs": []}
+
+
+def weighed(got: Any) -> list[tuple[str, list[str] | None]]:
+    deltas = [event for event in got.events if isinstance(event, Delta)]
+    return [(event.delta, [one["token"] for one in event.logprobs] if event.logprobs else None) for event in deltas]
+
+
+async def test_logprobs_are_of_the_piece_that_has_them(read: Read) -> None:
+    script = begun().message(output_text("abcd"), cut=2)
+    for at, token in ((4, "ab"), (5, "cd")):
+        logs = json.dumps([{"token": token, "logprob": -0.5}]).encode()
+        script.events[at] = script.events[at].replace(b'"logprobs": []', b'"logprobs": ' + logs)
+    # All of them come once more at the end.
+    logs = json.dumps([entry("ab"), entry("cd")]).encode()
+    script.events[6] = script.events[6].replace(b'"logprobs": []', b'"logprobs": ' + logs)
     got = await read(script.end())
-    assert [data["logprobs"] for data in got.raw()] == [[{"token": "x", "logprob": -1}]]
-    assert got.parts()[0]["text"] == "x"
+    assert weighed(got) == [("ab", ["ab"]), ("cd", ["cd"])]
+    assert got.raw() == []
+    (delta, _) = [event for event in got.events if isinstance(event, Delta)]
+    assert delta.logprobs == [entry("ab")]
+
+
+@pytest.mark.parametrize("pieces", [True, False])
+async def test_logprobs_that_only_the_end_of_a_text_has(read: Read, pieces: bool) -> None:
+    script = begun().message(output_text("abcd"), cut=2)
+    logs = json.dumps([entry("ab"), entry("cd")]).encode()
+    script.events[6] = script.events[6].replace(b'"logprobs": []', b'"logprobs": ' + logs)
+    if not pieces:
+        del script.events[4:6]
+    got = await read(script.end())
+    all_of_them = ["ab", "cd"]
+    assert weighed(got) == ([("ab", None), ("cd", None), ("", all_of_them)] if pieces else [("abcd", all_of_them)])
+    assert got.parts()[0]["text"] == "abcd"
+
+
+async def test_logprobs_of_a_whole_response(read: Read) -> None:
+    content = {**output_text("abcd"), "logprobs": [entry("ab"), entry("cd")]}
+    script = begun().message(content, cut=9)
+    (created, _, *_, item) = script.events
+    got = await read(created + script.end().events[-1])
+    assert item
+    assert weighed(got) == [("abcd", ["ab", "cd"])]
+
+
+async def test_logprobs_of_an_empty_piece_and_such_as_are_none(read: Read) -> None:
+    script = begun().message(output_text("abcd"), cut=2)
+    empty = json.dumps([entry("")]).encode()
+    script.events[4] = script.events[4].replace(b'"delta": "ab"', b'"delta": ""').replace(b"[]", empty)
+    script.events[5] = script.events[5].replace(b'"delta": "cd"', b'"delta": "abcd"').replace(b"[]", b'[{"token": 1}]')
+    got = await read(script.end())
+    assert weighed(got) == [("", [""]), ("abcd", None)]
+    assert [data["logprobs"] for data in got.raw()] == [[{"token": 1}]]
+
+
+async def test_the_tier_that_serves_it_and_not_what_was_asked(read: Read) -> None:
+    script = Script()
+    script.add("response.created", response=script.response("in_progress", service_tier="auto"))
+    got = await read(script.message(output_text("x")).end(service_tier="flex"))
+    names = [event for event in got.events if isinstance(event, Response)]
+    assert [(name.response_id, name.model, name.service_tier or None) for name in names] == [
+        ("resp_1", "gpt-x-001", None),
+        ("resp_1", "gpt-x-001", "flex"),
+    ]
+
+
+async def test_the_category_of_azures_filter(read: Read) -> None:
+    filters = [{"source_type": "completion", "content_filter_results": {"hate": {"filtered": True}}}]
+    script = begun().message(output_text("x"))
+    ended = script.end("incomplete", incomplete_details={"reason": "content_filter"}, content_filters=filters)
+    got = await read(ended)
+    assert got.completed.refusal_category == "hate"
+    assert got.raw()[-1]["response"] == {"content_filters": filters}
+
+
+@pytest.mark.parametrize(
+    ("item", "failed"),
+    [
+        ({"type": "mcp_call", "name": "roll", "arguments": "{}", "output": "4"}, False),
+        ({"type": "mcp_call", "name": "roll", "arguments": "{}", "error": "no dice", "status": "failed"}, True),
+        ({"type": "mcp_list_tools", "server_label": "s", "tools": [], "error": {"code": 1}}, True),
+        ({"type": "code_interpreter_call", "code": "1", "outputs": [{"type": "logs", "logs": "1"}]}, False),
+        ({"type": "file_search_call", "queries": ["q"], "results": [{"file_id": "f"}], "status": "failed"}, True),
+    ],
+)  # fmt: skip
+async def test_results_say_what_they_are_and_whether_the_tool_failed(
+    read: Read, item: dict[str, Any], failed: bool
+) -> None:
+    script = begun().item({"id": "x_1", "type": item["type"]}, **item)
+    (result,) = [e for e in (await read(script.end())).events if isinstance(e, Part) and e.kind == "tool_result"]
+    assert (result.result_type, result.is_error or None) == (item["type"], failed or None)
+
+
+async def test_citations_say_whose_shape_they_have(read: Read) -> None:
+    got = await read(begun().message(output_text("Blue.", CITED)).end())
+    assert [event.protocol for event in got.events if isinstance(event, Annotation)] == ["openai-responses"]
 
 
 async def test_usage(read: Read) -> None:
@@ -265,10 +356,10 @@ async def test_usage(read: Read) -> None:
         "cost": 0.5,
     }
     got = await read(begun().message(output_text("x")).end(usage=counted))
-    assert got.completed.usage == Usage(100, 50, 60, 10, 20)
-    assert got.raw()[-1]["response"] == {"usage": {"cost": 0.5, "input_tokens_details": {"audio_tokens": 3}}}
+    assert got.completed.usage == Usage(100, 50, 60, 10, 20, audio_input_tokens=3)
+    assert got.raw()[-1]["response"] == {"usage": {"cost": 0.5}}
     beside = await read(begun().end(usage={**counted, "total_tokens": 170}))
-    assert beside.completed.usage == Usage(100, 70, 60, 10, 20)
+    assert beside.completed.usage == Usage(100, 70, 60, 10, 20, audio_input_tokens=3)
     assert (await read(begun().end(usage=None))).completed.usage is None
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from shared.log.events import Usage
 from worker.providers.openai_responses.event import REASONING, REFUSAL, SUMMARY, TEXT, ResponsesEvent
 from worker.providers.openai_responses.whole_response import (
     cause_of,
@@ -16,37 +15,9 @@ from worker.providers.openai_responses.whole_response import (
     is_end,
     objects,
     output_of,
-    read_usage,
     unmapped,
     word,
 )
-
-
-@pytest.mark.parametrize(
-    ("counted", "usage"),
-    [
-        (None, None),
-        ({}, Usage(0, 0)),
-        ({"input_tokens": 9, "output_tokens": 4, "total_tokens": 13}, Usage(9, 4)),
-        (
-            {
-                "input_tokens": 9, "output_tokens": 4, "total_tokens": 13,
-                "input_tokens_details": {"cached_tokens": 6, "cache_write_tokens": 2},
-                "output_tokens_details": {"reasoning_tokens": 3},
-            },
-            Usage(9, 4, 6, 2, 3),
-        ),
-        # By its total, reasoning is not within the output.
-        ({"input_tokens": 9, "output_tokens": 4, "total_tokens": 16, "output_tokens_details": {"reasoning_tokens": 3}},
-         Usage(9, 7, 0, 0, 3)),
-        ({"input_tokens": -9, "output_tokens": 4}, None),
-        ({"output_tokens_details": {"reasoning_tokens": "many"}}, None),
-        ([], None),
-        ("many", None),
-    ],
-)  # fmt: skip
-def test_usage(counted: object, usage: Usage | None) -> None:
-    assert read_usage(counted) == usage
 
 
 @pytest.mark.parametrize(
@@ -58,8 +29,8 @@ def test_usage(counted: object, usage: Usage | None) -> None:
         ({"usage": {"input_tokens": 9, "total_tokens": 9}}, {}),
         ({"usage": {"web_search_calls": 2, "other": 0}}, {"usage": {"web_search_calls": 2}}),
         (
-            {"usage": {"input_tokens_details": {"cached_tokens": 6, "audio_tokens": 2}}},
-            {"usage": {"input_tokens_details": {"audio_tokens": 2}}},
+            {"usage": {"input_tokens_details": {"cached_tokens": 6, "audio_tokens": 2, "image_tokens": 3}}},
+            {"usage": {"input_tokens_details": {"image_tokens": 3}}},
         ),
         ({"usage": {"input_tokens_details": {"audio_tokens": 0}, "output_tokens_details": None}}, {}),
         ({"usage": None}, {}),
@@ -67,15 +38,6 @@ def test_usage(counted: object, usage: Usage | None) -> None:
 )
 def test_what_a_response_says_beside_the_answer(response: dict[str, Any], rest: dict[str, Any]) -> None:
     assert unmapped(response) == rest
-
-
-@pytest.mark.parametrize(
-    ("counted", "usage"),
-    [({"prompt_tokens": 5, "completion_tokens": 2}, Usage(5, 2)), ({"prompt_tokens": 2.5}, None), (False, None)],
-)
-def test_counts_as_chat_names_them(counted: object, usage: Usage | None) -> None:
-    assert read_usage(counted) == usage
-    assert unmapped({"usage": counted}) == {}
 
 
 @pytest.mark.parametrize(

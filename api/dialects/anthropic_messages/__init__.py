@@ -1,0 +1,1 @@
+"""Anthropic Messages (platform.claude.com, API reference: "Create a Message", "Streaming messages")."""
