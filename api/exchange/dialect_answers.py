@@ -88,6 +88,18 @@ async def _answer(
 
 
 async def _accepted(use: ApiServices, owner: str, read: ReadBody, asker: Asker | None, key: str | None) -> Accepted:
+    try:
+        return await _accepted_once(use, owner, read, asker, key)
+    except ProblemError as problem:
+        for error in problem.errors:
+            if error.pointer.startswith("/"):
+                error.pointer = read.request.pointer(error.pointer)
+        raise
+
+
+async def _accepted_once(
+    use: ApiServices, owner: str, read: ReadBody, asker: Asker | None, key: str | None
+) -> Accepted:
     if asker is None:
         return await accept(use, owner, read.taken, key)
     new_id = await use.generations.new_id(owner, None)

@@ -20,6 +20,8 @@ _FAILURE_STATUSES = {
     "bad_request": 400,
     "context_length": 400,
     "content_filter": 400,
+    "previous_too_long": 400,
+    "previous_gone": 409,
     "provider_timeout": 504,
     "deadline_exceeded": 504,
     "worker_lost": 500,
