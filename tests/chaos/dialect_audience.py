@@ -44,7 +44,7 @@ class Question:
 
 
 class DialectViewer:
-    """One client that wants a stream to its end. With a `question` it asks itself; `id` is known once it is answered."""
+    """One client that wants a stream to its end. With a `question` it asks itself, and knows the `id` once answered."""
 
     def __init__(
         self,

@@ -139,7 +139,7 @@ class DialectView(Line, tag="dialect_view"):
 
 
 class Whole(Line, tag="whole"):
-    """A stream in a dialect, read uncut after the end. `name` is what it calls itself, `text` the hash of what it says."""
+    """A stream in a dialect, read uncut after the end: what it calls itself, and the hash of what it says."""
 
     id: str
     dialect: str
