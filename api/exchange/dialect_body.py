@@ -12,6 +12,9 @@ from api.intake.request_body import ReadRequest
 from api.problems.problem import FieldError, ProblemError, unprocessable
 from shared.record import Asked
 
+UNSTORED_TTL_S = 600
+"""Seconds for which the answer is there after its end where it is not to be stored: as long as a retry may come."""
+
 
 class ReadBody(NamedTuple):
     """A body that can be accepted."""
@@ -33,9 +36,10 @@ def read_dialect(body: bytes, dialect: ApiDialect, served: ServedModels, max_val
     model = resolve_name(name, dialect.wire.name, served)
     request = dialect.read(fields | {"model": name}, provider=model.provider, protocol=model.protocol)
     asked = Asked(dialect.wire.name, name, request.echo)
-    native = {"on_interrupt": "continue", "background": False} | request.native | {"model": model.name}
-    if request.native.get("on_interrupt") == "continue" or request.background:
-        native["background"] = request.native.get("background", True)
+    native = {"on_interrupt": "continue", **request.native, "model": model.name}
+    native["background"] = _may_outlive(fields, request)
+    if fields.get("store") is False:
+        native.setdefault("ttl", UNSTORED_TTL_S)
     try:
         taken = request_body.take(msgspec.json.encode(native), served, max_values, msgspec.json.encode(asked))
     except ProblemError as problem:
@@ -43,6 +47,14 @@ def read_dialect(body: bytes, dialect: ApiDialect, served: ServedModels, max_val
             error.pointer = request.pointer(error.pointer)
         raise
     return ReadBody(taken, asked, request)
+
+
+def _may_outlive(fields: dict[str, Any], request: DialectRequest) -> bool:
+    """Says whether the provider may run it in its own background, where it would be stored: only who asks for that."""
+    include = fields.get("include")
+    kept = fields.get("store") is not False
+    sealed = isinstance(include, list) and "reasoning.encrypted_content" in include
+    return kept and not sealed and (request.background or request.native.get("on_interrupt") == "continue")
 
 
 def _parsed(body: bytes, max_values: int) -> dict[str, Any]:

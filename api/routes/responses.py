@@ -33,7 +33,8 @@ def _answer(subject: Subject, said: Snapshot, *, epoch: int = 1) -> dict[str, An
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": 'Open Responses, and OpenAI\'s reference: "Create a model response"; docs/dialects.md says what of it counts here.',
+        "description": "Open Responses, and in OpenAI's reference 'Create a model response'. What of it counts here is in "
+        "docs/dialects.md.",
         "content": {"application/json": {"schema": {"type": "object"}}},
     }
 }

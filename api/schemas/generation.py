@@ -6,7 +6,6 @@ from typing import Any, Literal
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.schemas.answer_message import messages_of
 from api.schemas.attempts import (
     AttemptAnswer,
     CostAnswer,
@@ -17,6 +16,7 @@ from api.schemas.attempts import (
     usage_of,
 )
 from api.schemas.parts import PartAnswer, document, fields_of
+from shared.log.answer_message import answer_of
 from shared.log.events import Completed, Failed, FinishReason
 from shared.log.snapshots import Snapshot
 from shared.record import Record, Shown, State
@@ -221,9 +221,7 @@ def snapshot(record: Record, shown: Shown, said: Snapshot, *, raw: bool = False)
             "json": value,
             "json_error": error,
             "parts": [fields_of(part, over=end is not None) for part in said.parts],
-            "messages": None
-            if end is None
-            else messages_of(said.parts, cut=completed is None or completed.finish_reason == "length"),
+            "messages": None if end is None else answer_of(said),
             "answered_by": answered_by(said),
             "response": names if any(names.values()) else None,
             "raw": {"count": said.raw_count} | ({"events": said.raw} if raw else {}),

@@ -24,7 +24,7 @@ def answer(subject: Subject, said: Snapshot, epoch: int = 1) -> dict[str, Any]:
     message["content"] = [block for part in said.parts for block in _blocks(part, called)]
     if isinstance(said.end, Completed):
         message |= ending(said.end, refused=any(part.kind == "refusal" for part in said.parts))
-    message["usage"] = usage_of(said.usage, getattr(said, "service_tier", None))
+    message["usage"] = usage_of(said.usage, said.service_tier)
     return message
 
 
@@ -38,13 +38,13 @@ def _blocks(part: PartSoFar, called: set[str]) -> list[dict[str, Any]]:
         case "tool_call":
             return _call(part, called)
         case "tool_result" if part.call_id in called:
-            result = result_of(getattr(part, "result_type", None), part.call_id, part.text)
+            result = result_of(part.result_type, part.call_id, part.text)
             return [] if result is None else [result]
     return []
 
 
 def _text(part: PartSoFar) -> list[dict[str, Any]]:
-    ours = part.kind == "text" and getattr(part, "annotation_protocol", PROTOCOL) == PROTOCOL
+    ours = part.kind == "text" and part.annotation_protocol == PROTOCOL
     citations = part.annotations if ours else []
     if not (part.pieces or citations):
         return _signed(part, "text")

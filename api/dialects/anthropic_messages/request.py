@@ -31,7 +31,7 @@ _TIERS: dict[Protocol, dict[str, str]] = {
 
 
 def read(body: dict[str, Any], *, provider: str, protocol: Protocol) -> DialectRequest:
-    """Returns the request in a body, for this provider. Raises ProblemError 400 for what cannot be honoured."""
+    """Returns the request in a body, for this provider. Raises ProblemError for what cannot be honoured."""
     body = {name: value for name, value in body.items() if value is not None}
     return _Reading(body, provider, protocol).request()
 

@@ -23,6 +23,8 @@ class AssistantTurn:
         self._calls: list[tuple[dict[str, Any], str]] = []
         self._refusals: list[str] = []
         self._first = ""
+        self._places_count = False
+        """Whether something stands in the place of something else."""
 
     def take(self, kind: str, item: dict[str, Any], own: str) -> None:
         """Takes an item. Raises ProblemError."""
@@ -81,20 +83,29 @@ class AssistantTurn:
         self._reasoning += [(one | self._place(), own) for one in said]
 
     def _opaque(self, text: str, item_id: Any) -> dict[str, Any]:
-        """Returns what goes back to a provider: nothing where it is nobody's, or a call's, which takes it."""
+        """Returns what goes back to a provider: nothing where it is nobody's, or what was said takes it."""
         if not text:
             return {}
         provider, kind, name, value = unseal(text)
-        if kind == "call":
-            for call, _ in self._calls:
-                if call["id"] == name:
-                    call |= {"signature": value, "provider": provider}
+        if kind in ("call", "text"):
+            self._sign(kind, name or "", {"signature": value, "provider": provider})
             return {}
         if provider is None:
             if self._protocol != "openai-responses":
                 return {}
             provider, name = OPENAI, item_id if isinstance(item_id, str) else None
         return {kind: value, "provider": provider} | ({} if name is None else {"item_id": name})
+
+    def _sign(self, kind: str, name: str, signed: dict[str, Any]) -> None:
+        """Gives a call its signature, or a text, where it is reasoning without a text in the same place."""
+        if kind == "call":
+            for call, _ in self._calls:
+                if call["id"] == name:
+                    call |= signed
+        elif name.isdecimal() and int(name) < len(self._texts):
+            text, own = self._texts[int(name)]
+            self._reasoning.append(({**signed, "part": text["part"]}, own))
+            self._places_count = True
 
     def message(self, native: str, pointers: Pointers) -> dict[str, Any] | None:
         """Returns the message; none where only reasoning was said, which means nothing without what it led to."""
@@ -122,7 +133,7 @@ class AssistantTurn:
     def _in_order(self) -> bool:
         """Says whether all was said in the order that a message has without places."""
         parts = [entry["part"] for entry, _ in (*self._reasoning, *self._texts, *self._calls)]
-        return parts == sorted(parts)
+        return parts == sorted(parts) and not self._places_count
 
     def _listed(
         self, entries: list[tuple[dict[str, Any], str]], native: str, pointers: Pointers, usual: bool

@@ -33,6 +33,12 @@ class HostedItem(Item):
 
     awaits: ClassVar[Literal["tool_result", "file"] | None] = None
     """The kind of part that it ends with."""
+    incomplete: ClassVar[str] = "incomplete"
+    """What its status is called where it was cut."""
+
+    def object(self, status: ItemStatus) -> dict[str, Any]:
+        found = super().object(status)
+        return found | {"status": self.incomplete} if status == "incomplete" else found
 
     def of_call(self, said: Said) -> bool:
         """Says whether a part is what came of this call."""
@@ -64,6 +70,7 @@ class WebSearchItem(HostedItem):
     """A search of the web."""
 
     type = "web_search_call"
+    incomplete = "failed"
 
     def fields(self, status: ItemStatus) -> dict[str, Any]:
         given = self._arguments()
@@ -107,10 +114,7 @@ class ImageItem(HostedItem):
 
     type = "image_generation_call"
     awaits = "file"
-
-    def object(self, status: ItemStatus) -> dict[str, Any]:
-        """Returns the item, whose end is another word."""
-        return super().object(status) | ({"status": "failed"} if status == "incomplete" else {})
+    incomplete = "failed"
 
     def fields(self, status: ItemStatus) -> dict[str, Any]:
         given = self._arguments()

@@ -144,15 +144,13 @@ class CustomCallItem(CallItem):
 
 
 class SealItem(Item):
-    """The signature of a call, which has no field for one: reasoning without a text, behind all else."""
+    """The signature of a call or of a text, which have no field for one: reasoning without a text, behind all else."""
 
     type = "reasoning"
 
-    def __init__(self, id: str, index: int, call: Said) -> None:
+    def __init__(self, id: str, index: int, sealed: str) -> None:
         super().__init__(id, index)
-        self._call = call
+        self._sealed = sealed
 
     def fields(self, status: ItemStatus) -> dict[str, Any]:
-        call = self._call
-        sealed = seal(call.provider or "", "call", call.call_id or call.item.id, call.signature or "")
-        return {"summary": [], "encrypted_content": sealed}
+        return {"summary": [], "encrypted_content": self._sealed}

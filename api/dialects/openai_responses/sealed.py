@@ -1,4 +1,4 @@
-"""What only a provider can read, in `encrypted_content`: encrypted reasoning, and signatures of reasoning and calls.
+"""What only a provider can read, in `encrypted_content`: encrypted reasoning, and signatures of what was said.
 
 The protocol has one field for it. What the field holds is said before it, and whose it is by `opaque`.
 """
@@ -9,10 +9,10 @@ from urllib.parse import quote, unquote
 
 from api.dialects import opaque
 
-SealedKind = Literal["encrypted", "signature", "call"]
-"""Encrypted reasoning; the signature of reasoning that is told; the signature of a call."""
+SealedKind = Literal["encrypted", "signature", "call", "text"]
+"""Encrypted reasoning; the signature of reasoning that is told; that of a call; that of a text."""
 
-_SEALED = re.compile(r"(encrypted|signature|call)\.([^.]*)\.(.*)", re.DOTALL)
+_SEALED = re.compile(r"(encrypted|signature|call|text)\.([^.]*)\.(.*)", re.DOTALL)
 
 
 class Sealed(NamedTuple):
@@ -22,7 +22,7 @@ class Sealed(NamedTuple):
     """Whose it is; None where it was not sealed here, and so is of the provider that is asked."""
     kind: SealedKind
     name: str | None
-    """The provider's own id of the item, which it compares (OpenAI), or the id of the call."""
+    """The provider's own id of the item, which it compares (OpenAI); the call's id; the text's number in the answer."""
     value: str
 
 

@@ -292,5 +292,4 @@ def test_no_more_tokens_join_than_there_is_room_for() -> None:
 def test_logprobs_count_for_the_bound_of_a_log() -> None:
     one = writer(max_log=1_000)
     with pytest.raises(LogFullError):
-        for _ in range(40):
-            one.put(weighed("a", "\ud83d"))
+        one.put(weighed("a", *["\ud83d"] * 40))

@@ -11,7 +11,8 @@ from api.dialects.anthropic_messages.places import Places
 from api.dialects.opaque import wrap
 from api.problems.problem import ProblemError
 from shared.request.answer_order import in_order
-from shared.request.generation_request import AssistantMessage, GenerationRequest
+from shared.request.generation_request import GenerationRequest
+from shared.request.messages import AssistantMessage
 
 PDF = {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "UERG"}}
 MARK = {"type": "ephemeral", "ttl": "1h"}

@@ -12,13 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.dialects.anthropic_messages import fields
-from api.dialects.anthropic_messages.request import read
-from api.dialects.dialect_request import DialectRequest
 from api.problems.problem import ProblemError
 from shared.config.protocols import PROTOCOLS, Protocol
 from shared.request.generation_request import GenerationRequest
+from tests.api.dialects.anthropic_messages.conftest import USER, native, reading, refused
 
-USER = {"role": "user", "content": "Go."}
 TABLES = {
     "MAPPED": fields.MAPPED,
     "OURS": fields.OURS,
@@ -27,28 +25,6 @@ TABLES = {
     "IGNORED": fields.IGNORED,
     "REFUSED": fields.REFUSED,
 }
-
-
-def reading(protocol: Protocol = "openai-chat", /, **body: Any) -> DialectRequest:
-    given = {"model": "m", "max_tokens": 10, "messages": [USER], **body}
-    return read(given, provider="up", protocol=protocol)
-
-
-def native(protocol: Protocol = "openai-chat", /, **body: Any) -> dict[str, Any]:
-    """What is asked; it is a request of ours that can be validated."""
-    found = reading(protocol, **body).native
-    GenerationRequest.model_validate(found)
-    return found
-
-
-def refused(protocol: Protocol = "openai-chat", /, **body: Any) -> str:
-    """The place that is named."""
-    with pytest.raises(ProblemError) as raised:
-        reading(protocol, **body)
-    assert (raised.value.status, raised.value.code) == (400, "invalid_request")
-    (error,) = raised.value.errors
-    assert error.message
-    return error.pointer
 
 
 def test_a_usual_request() -> None:
@@ -248,26 +224,8 @@ def _call() -> dict[str, Any]:
 
 _WORDS = ["text", "image", "document", "search_result", "tool_result", "tool_use", "thinking", "redacted_thinking"]
 _NAMES = [
-    "type",
-    "role",
-    "content",
-    "text",
-    "source",
-    "data",
-    "id",
-    "name",
-    "input",
-    "tool_use_id",
-    "signature",
-    "thinking",
-    "citations",
-    "url",
-    "media_type",
-    "budget_tokens",
-    "effort",
-    "format",
-    "schema",
-    "is_error",
+    *("type", "role", "content", "text", "source", "data", "id", "name", "input", "tool_use_id", "signature", "url"),
+    *("thinking", "citations", "media_type", "budget_tokens", "effort", "format", "schema", "is_error"),
 ]
 _ODD = st.recursive(
     st.none() | st.booleans() | st.integers(-1, 3) | st.sampled_from(["", "x", "user", "assistant", "system", *_WORDS]),

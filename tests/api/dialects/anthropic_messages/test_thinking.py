@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.config.protocols import Protocol
-from tests.api.dialects.anthropic_messages.test_request import native, refused
+from tests.api.dialects.anthropic_messages.conftest import native, refused
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
 WHOLE = {**SCHEMA, "required": ["a"], "additionalProperties": False}

@@ -8,7 +8,7 @@ import pytest
 
 from api.problems.problem import ProblemError
 from shared.config.protocols import Protocol
-from tests.api.dialects.anthropic_messages.test_request import native, refused
+from tests.api.dialects.anthropic_messages.conftest import native, refused
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
 TOOL = {"name": "f", "input_schema": SCHEMA}

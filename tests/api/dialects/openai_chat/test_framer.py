@@ -106,7 +106,7 @@ def test_finish_reasons(said: Any, told: str) -> None:
 
 
 def test_reasoning_and_refusals_have_fields_of_their_own() -> None:
-    log = [
+    log: list[AnyEvent] = [
         FIRST,
         Part(part=0, kind="reasoning"),
         Delta(part=0, kind="reasoning", delta="Hm."),
@@ -119,7 +119,7 @@ def test_reasoning_and_refusals_have_fields_of_their_own() -> None:
 
 
 def test_the_clients_calls_are_counted_and_the_providers_are_left_out() -> None:
-    log = [
+    log: list[AnyEvent] = [
         FIRST,
         Part(part=0, kind="tool_call", call_id="s", name="web_search", executor="provider"),
         Delta(part=0, kind="tool_call", delta="{}"),
@@ -156,7 +156,7 @@ def test_a_signature_goes_with_its_call_wrapped() -> None:
 
 
 def test_opaque_reasoning_comes_whole_with_all_of_its_item() -> None:
-    log = [
+    log: list[AnyEvent] = [
         FIRST,
         Part(part=0, kind="reasoning", item_id="rs", summary=True),
         Delta(part=0, kind="reasoning", delta="A"),
@@ -181,7 +181,7 @@ def test_opaque_reasoning_comes_whole_with_all_of_its_item() -> None:
 
 
 def test_files_are_images_at_their_end_and_sound_as_it_comes() -> None:
-    log = [
+    log: list[AnyEvent] = [
         FIRST,
         Part(part=0, kind="file", media_type="image/png"),
         Delta(part=0, kind="file", delta="aGk"),
@@ -249,8 +249,12 @@ def test_an_attempt_that_starts_over_begins_another_epoch() -> None:
 
 
 def test_an_attempt_that_said_nothing_stands() -> None:
-    spent = [Response(response_id="r"), UsageReport(usage=USAGE), Raw(protocol="openai-chat", data={"a": 1})]
-    log = [FIRST, *spent, Part(part=0, kind="text"), restart(2), *TEXT, DONE]
+    spent: list[AnyEvent] = [
+        Response(response_id="r"),
+        UsageReport(usage=USAGE),
+        Raw(protocol="openai-chat", data={"a": 1}),
+    ]
+    log: list[AnyEvent] = [FIRST, *spent, Part(part=0, kind="text"), restart(2), *TEXT, DONE]
     frames, epoch = standing(log)
     assert epoch == 1
     assert frames == framed(log)
@@ -260,7 +264,7 @@ def test_an_attempt_that_said_nothing_stands() -> None:
 
 
 def test_an_attempt_that_goes_on_goes_on() -> None:
-    log = [
+    log: list[AnyEvent] = [
         FIRST,
         *call(0, "{}"),
         PartEnd(part=0),

@@ -97,15 +97,15 @@ LOGPROBS_ARE_KEPT = "logprobs" in {field.name for field in fields(PartSoFar)}
 LOGPROBS = [{"token": "a", "logprob": -0.5, "bytes": None, "top_logprobs": [{"token": "b", "logprob": -1.0}]}]
 
 
-def begun(kind: str, index: int, item: int) -> log.Part:
+def begun(kind: Any, index: int, item: int) -> log.Part:
     """The beginning of a part of one of KINDS; `item` is the provider's number of its item."""
     match kind:
         case "tool_call":
             return log.Part(part=index, kind="tool_call", call_id=f"call_{index}", name="look", executor="client")
         case "hosted":
             name = ("web_search", "file_search", "code_interpreter", "image_generation", "other")[item % 5]
-            said = {"call_id": f"item_{item}", "item_id": f"item_{item}", "name": name, "executor": "provider"}
-            return log.Part(part=index, kind="tool_call", **said)
+            said: dict[str, Any] = {"call_id": f"item_{item}", "item_id": f"item_{item}", "executor": "provider"}
+            return log.Part(part=index, kind="tool_call", name=name, **said)
         case "result":
             said = {"call_id": f"item_{item}", "name": "file_search", "executor": "provider"}
             return log.Part(part=index, kind="tool_result", **said)
@@ -148,11 +148,11 @@ def attempts(draw: st.DrawFn, *, whole: bool, kinds: Sequence[str] = KINDS, usua
     return said
 
 
-def sealings(part: log.Part) -> list[dict[str, str]]:
+def sealings(part: log.Part) -> list[dict[str, Any]]:
     """What the end of a part may have."""
     if part.kind == "reasoning":
         return [{}, {"encrypted": "gAAA.=", "provider": "openai"}, {"signature": "c2ln", "provider": "anthropic"}]
-    if part.kind == "tool_call" and part.executor == "client":
+    if part.kind == "text" or (part.kind == "tool_call" and part.executor == "client"):
         return [{}, {"signature": "c2ln", "provider": "gemini"}]
     return [{}]
 
