@@ -52,7 +52,7 @@ async def ask(request: Request, owner: str, use: ApiServices, dialect: ApiDialec
     except BaseException as error:
         # A failure that the generation ended with is its answer; after any other error a retry is to join.
         if asker is not None:
-            (asker.answered if isinstance(error, FailedAnswer) else asker.broke)()
+            (asker.answered if isinstance(error, FailedAnswerError) else asker.broke)()
         raise
 
 
@@ -138,7 +138,7 @@ class AnswerResponse(Response):
                 _close(self._asker, whole)
 
 
-class FailedAnswer(ProblemError):
+class FailedAnswerError(ProblemError):
     """The failure with which a generation ended, told as an answer."""
 
 
@@ -219,8 +219,8 @@ def _raise_failure(said: Snapshot, dialect: ApiDialect, headers: Mapping[str, st
     match said.end:
         case Failed() as failed:
             status = dialect.status_of(failed)
-            raise FailedAnswer(status, failed.code, "The generation failed", failed.message, headers=told)
+            raise FailedAnswerError(status, failed.code, "The generation failed", failed.message, headers=told)
         case Cancelled():
-            raise FailedAnswer(409, "cancelled", "It was cancelled", "Somebody cancelled this answer.", headers=told)
+            raise FailedAnswerError(409, "cancelled", "It was cancelled", "Somebody cancelled this answer.", headers=told)
         case _:
             pass
