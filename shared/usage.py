@@ -14,6 +14,7 @@ from typing import Literal
 from msgspec import UNSET, Struct, json
 from redis.asyncio import Redis
 
+from shared.log.attempt_model import full_name
 from shared.log.events import TERMINAL_TYPES, Cancelled, Completed, Event, EventId, Failed, Spent, decode
 from shared.log.guarded_log import Log
 from shared.record import Terms
@@ -98,7 +99,7 @@ def ended(
     `attempt` is the first event of the attempt with this token, empty where it had none.
     """
     begun = json.decode(attempt, type=_Begun) if attempt else None
-    model = f"{begun.provider}/{begun.model}" if begun else terms.model
+    model = full_name(begun.provider, begun.model) if begun else terms.model
     paid = [Spent(model, end.usage, end.cost)] if end.usage is not None else []
     return Ended(
         id=terms.id,

@@ -1,6 +1,6 @@
 """A dialect as the API speaks it: what comes in, what goes out, and how it says what is wrong."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from api.dialects.dialect_request import DialectRequest
@@ -43,3 +43,5 @@ class ApiDialect(NamedTuple):
     """Returns the HTTP status of an answer that was not streamed and failed."""
     shows_failures: bool = False
     """Whether its answer's object can say that it failed or was cancelled."""
+    fields_of: Callable[[Mapping[str, str]], dict[str, Any]] | None = None
+    """Returns what a request's headers say that belongs to its body here; None where they say nothing."""

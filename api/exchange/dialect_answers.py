@@ -40,7 +40,8 @@ async def ask(request: Request, owner: str, use: ApiServices, dialect: ApiDialec
     """Accepts a request in a dialect, and answers as it wants: the stream, or the answer once it has ended."""
     check_key(key := request.headers.get("idempotency-key"))
     body = await request_body.read_body(request, use.settings.max_body)
-    read = await aside(len(body), read_dialect, body, dialect, use.served, use.settings.max_values)
+    beside = {} if dialect.fields_of is None else dialect.fields_of(request.headers)
+    read = await aside(len(body), read_dialect, body, dialect, use.served, use.settings.max_values, beside)
     asker = await _asker(request, owner, use, dialect, body) if key is None else None
     try:
         return await _answer(request, owner, use, dialect, read, asker, key)
@@ -87,6 +88,18 @@ async def _answer(
 
 
 async def _accepted(use: ApiServices, owner: str, read: ReadBody, asker: Asker | None, key: str | None) -> Accepted:
+    try:
+        return await _accepted_once(use, owner, read, asker, key)
+    except ProblemError as problem:
+        for error in problem.errors:
+            if error.pointer.startswith("/"):
+                error.pointer = read.request.pointer(error.pointer)
+        raise
+
+
+async def _accepted_once(
+    use: ApiServices, owner: str, read: ReadBody, asker: Asker | None, key: str | None
+) -> Accepted:
     if asker is None:
         return await accept(use, owner, read.taken, key)
     new_id = await use.generations.new_id(owner, None)

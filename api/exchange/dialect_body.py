@@ -1,5 +1,7 @@
 """From the bytes of a POST in a dialect to a valid request for a known model."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,6 +14,7 @@ from api.intake.request_body import ReadRequest
 from api.problems.problem import FieldError, ProblemError, unprocessable
 from shared.record import Asked
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 UNSTORED_TTL_S = 600
 """Seconds for which the answer is there after its end where it is not to be stored: as long as a retry may come."""
 
@@ -24,12 +27,16 @@ class ReadBody(NamedTuple):
     request: DialectRequest
 
 
-def read_dialect(body: bytes, dialect: ApiDialect, served: ServedModels, max_values: int) -> ReadBody:
-    """Returns the request in a dialect's body. Raises ProblemError 400, 404 or 422, which names the dialect's fields.
+def read_dialect(
+    body: bytes, dialect: ApiDialect, served: ServedModels, max_values: int, beside: Mapping[str, Any] = NOTHING
+) -> ReadBody:
+    """Returns the request in a dialect's body, to which the fields `beside` it belong too.
+
+    Raises ProblemError 400, 404 or 422, which names the dialect's fields.
 
     For a large one it takes many ms (`shared/process/background_thread.py`).
     """
-    fields = _parsed(body, max_values)
+    fields = dict(beside) | _parsed(body, max_values)
     name = fields.get("model") or served.listed.default
     if not isinstance(name, str):
         raise unprocessable([FieldError(pointer="/model", message="must be a model's name, as text")])

@@ -32,6 +32,7 @@ DIALECT = ApiDialect(
     envelope=errors.body,
     status=errors.status,
     status_of=errors.status_of,
+    fields_of=request.fields_of,
 )
 
 

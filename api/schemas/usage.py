@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.schemas.generation import CostAnswer, UsageAnswer
+from api.schemas.attempts import CostAnswer, UsageAnswer
 from shared.usage import TOKEN_COUNTERS, By, Total
 
 _TOTAL_EXAMPLE: dict[str, Any] = {
