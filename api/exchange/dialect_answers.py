@@ -10,13 +10,14 @@ from redis.exceptions import RedisError
 from starlette.types import Receive, Scope, Send
 
 from api.dialects.api_dialect import ApiDialect
-from api.dialects.names import Named, read_name
 from api.exchange.acceptance import accept, check_key
-from api.exchange.dialect_body import ReadBody, read_dialect
+from api.exchange.dialect_body import ReadBody, parsed, read_dialect
+from api.exchange.references import with_items
+from api.exchange.telling import found, subject_of, told_of
 from api.exchange.waiting import said_so_far, until_ended
 from api.intake import request_body
 from api.intake.retries import Asker
-from api.problems.problem import FieldError, ProblemError, gone, not_found, unprocessable
+from api.problems.problem import FieldError, ProblemError, gone, unprocessable
 from api.schemas.no_store import NO_STORE_HEADERS
 from api.services import ApiServices
 from api.viewing.connection import TRANSPORT_EXTENSION
@@ -28,7 +29,7 @@ from shared.generations.generations import Accepted
 from shared.log.events import Cancelled, Failed
 from shared.log.snapshots import Snapshot
 from shared.process.background_thread import aside
-from shared.record import Asked, Record
+from shared.record import Record
 
 GENERATION_HEADER = "Midstream-Generation"
 """The header that names the generation natively, in every dialect's answers."""
@@ -40,8 +41,11 @@ async def ask(request: Request, owner: str, use: ApiServices, dialect: ApiDialec
     """Accepts a request in a dialect, and answers as it wants: the stream, or the answer once it has ended."""
     check_key(key := request.headers.get("idempotency-key"))
     body = await request_body.read_body(request, use.settings.max_body)
-    beside = {} if dialect.fields_of is None else dialect.fields_of(request.headers)
-    read = await aside(len(body), read_dialect, body, dialect, use.served, use.settings.max_values, beside)
+    fields = await aside(len(body), parsed, body, use.settings.max_values)
+    if dialect.fields_of is not None:
+        fields = dialect.fields_of(request.headers) | fields
+    fields = await with_items(use, owner, dialect, fields)
+    read = await aside(len(body), read_dialect, fields, dialect, use.served, use.settings.max_values)
     asker = await _asker(request, owner, use, dialect, body) if key is None else None
     try:
         return await _answer(request, owner, use, dialect, read, asker, key)
@@ -75,7 +79,7 @@ async def _answer(
     headers = {GENERATION_HEADER: generation_id, **NO_STORE_HEADERS}
     if read.request.ignored:
         headers[IGNORED_HEADER] = ", ".join(read.request.ignored)
-    told = Telling(dialect.wire, _subject(generation_id, created_ms, read.asked, dialect))
+    told = Telling(dialect.wire, subject_of(generation_id, created_ms, read.asked, dialect))
     if read.request.stream:
         del headers["Cache-Control"]
         start = ResumePoint(number=0) if fresh else await _start(use, await use.record(generation_id, owner), told)
@@ -162,29 +166,6 @@ async def show(
     del headers["Cache-Control"]
     start = await _start(use, record, told, starting_after, named.epoch or 1)
     return EventStream(use.hub, record.id, owner, start, headers=headers, told=told)
-
-
-def found(name: str, dialect: ApiDialect) -> Named:
-    """Returns what a name in this dialect says. Raises ProblemError 404 where it is none."""
-    named = read_name(name)
-    if named is None or not name.startswith(dialect.prefix):
-        raise not_found()
-    return named
-
-
-async def told_of(use: ApiServices, record: Record, dialect: ApiDialect) -> Telling:
-    """Returns how a generation is told in a dialect. Raises redis.exceptions.RedisError."""
-    asked = await use.generations.asked(record.id)
-    return Telling(dialect.wire, _subject(record.id, record.created_ms, asked, dialect, record))
-
-
-def _subject(
-    generation_id: str, created_ms: int, asked: Asked, dialect: ApiDialect, record: Record | None = None
-) -> Subject:
-    model = asked.model or (record.model if record is not None else "")
-    return Subject(
-        generation_id, created_ms, model, asked.dialect, asked.echo if asked.dialect == dialect.wire.name else {}
-    )
 
 
 async def _start(

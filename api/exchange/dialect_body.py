@@ -1,7 +1,6 @@
 """From the bytes of a POST in a dialect to a valid request for a known model."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,7 +13,6 @@ from api.intake.request_body import ReadRequest
 from api.problems.problem import FieldError, ProblemError, unprocessable
 from shared.record import Asked
 
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 UNSTORED_TTL_S = 600
 """Seconds for which the answer is there after its end where it is not to be stored: as long as a retry may come."""
 
@@ -27,16 +25,12 @@ class ReadBody(NamedTuple):
     request: DialectRequest
 
 
-def read_dialect(
-    body: bytes, dialect: ApiDialect, served: ServedModels, max_values: int, beside: Mapping[str, Any] = NOTHING
-) -> ReadBody:
-    """Returns the request in a dialect's body, to which the fields `beside` it belong too.
-
-    Raises ProblemError 400, 404 or 422, which names the dialect's fields.
+def read_dialect(fields: Mapping[str, Any], dialect: ApiDialect, served: ServedModels, max_values: int) -> ReadBody:
+    """Returns the request in a dialect's body. Raises ProblemError 400, 404 or 422, which names the dialect's fields.
 
     For a large one it takes many ms (`shared/process/background_thread.py`).
     """
-    fields = dict(beside) | _parsed(body, max_values)
+    fields = dict(fields)
     name = fields.get("model") or served.listed.default
     if not isinstance(name, str):
         raise unprocessable([FieldError(pointer="/model", message="must be a model's name, as text")])
@@ -64,7 +58,8 @@ def _may_outlive(fields: dict[str, Any], request: DialectRequest) -> bool:
     return kept and not sealed and (request.background or request.native.get("on_interrupt") == "continue")
 
 
-def _parsed(body: bytes, max_values: int) -> dict[str, Any]:
+def parsed(body: bytes, max_values: int) -> dict[str, Any]:
+    """Returns the fields of a body. Raises ProblemError 400 where it is no object, 422 where it is too deep or wide."""
     request_body.check_size(body, max_values)
     try:
         fields = msgspec.json.decode(body)

@@ -83,7 +83,7 @@ def answer(counted: Total, **of: str) -> TotalAnswer:
     return TotalAnswer(
         **of,
         generations=EndsAnswer(**{name: counts[name] for name in EndsAnswer.model_fields}),
-        usage=UsageAnswer(**{name: counts[name] for name in TOKEN_COUNTERS}),
+        usage=UsageAnswer.model_validate({name: counts[name] for name in TOKEN_COUNTERS}),
         cost=_amounts(counted.costs, at_least=counted.is_partial),
         unpriced=counts["unpriced"],
         estimated=_amounts(counted.estimates, at_least=False),
