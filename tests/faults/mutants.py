@@ -1824,8 +1824,8 @@ MUTANTS = (
     _one(
         "`max_log` counts characters instead of bytes",
         "worker/writing/writer.py",
-        "            return len(_text(event.delta)) - 2\n",
-        "            return len(event.delta)\n",
+        "            size = len(_text(event.delta)) - 2\n",
+        "            size = len(event.delta)\n",
         "writer",
     ),
     _one(
@@ -1864,7 +1864,13 @@ MUTANTS = (
         "lru_cache(None)",
         "prices",
     ),
-    _one("an end is as long as a provider's word", READING, "[:MAX_REASON_CHARS]", "", "deep"),
+    _one(
+        "an end is as long as a provider's word",
+        READING,
+        "raw_finish_reason[:MAX_REASON_CHARS]",
+        "raw_finish_reason",
+        "deep",
+    ),
     _one(
         "what waits for its second half grows",
         "worker/writing/writer.py",
