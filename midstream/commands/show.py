@@ -3,8 +3,9 @@
 import json as json_text
 import sys
 from collections.abc import Iterator
+from enum import StrEnum, auto
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -17,8 +18,17 @@ from shared.log.attempt_model import full_name
 from shared.one_line import json_escaped
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The generation.")]
-State = Literal["queued", "running", "completed", "failed", "cancelled"]
 COLOUR_OF_STATE = {"completed": 32, "failed": 31, "cancelled": 33, "running": 36, "queued": 34}
+
+
+class State(StrEnum):
+    """What `--state` takes; Typer knows lists of an enumeration, and none of a Literal."""
+
+    QUEUED = auto()
+    RUNNING = auto()
+    COMPLETED = auto()
+    FAILED = auto()
+    CANCELLED = auto()
 
 
 def show(

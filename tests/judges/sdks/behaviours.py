@@ -10,7 +10,7 @@ from tests.judges.sdks.row import PREFIXES, Row, answer_of
 from tests.judges.sdks.target import OTHER_KEY, WRONG_KEY
 
 WEATHER: Final = {"city": "Paris", "degrees": 21}
-BACKGROUND: Final = {"options": {"background": True}}
+BACKGROUND: Final[dict[str, Any]] = {"options": {"background": True}}
 """Without it OpenAI's Responses neither cancel nor resume."""
 PAUSE: Final = 0.1
 
@@ -152,7 +152,8 @@ async def leave(row: Row) -> None:
     how = await _end_of(row, key)
     if not row.target.is_midstream:
         # A framework may leave its connection to the garbage collector.
-        return row.check(how == "client_left" or row.client.framework, "a provider that was left", how)
+        row.check(how == "client_left" or row.client.framework, "a provider that was left", how)
+        return
     row.check(how == "complete", "an answer to its end", how)
     # Frameworks may make names of their own until they see the answer's.
     if str(seen.get("id", "")).startswith(PREFIXES[row.dialect]):
@@ -195,7 +196,7 @@ async def cancel(row: Row) -> None:
     if row.dialect != "responses":
         _needs_midstream(row)
     model = f"lorem?deltas=200&rate=10&key={row.key()}"
-    more = BACKGROUND if row.dialect == "responses" else {}
+    more: dict[str, Any] = BACKGROUND if row.dialect == "responses" else {}
     seen = await row.does("stream", model, cancel=True, **more)
     row.check(seen.get("cancelled") == "cancelled", "status cancelled", seen.get("cancelled") or seen["error"])
     row.check(not seen["ended"], "no end", seen)
@@ -246,7 +247,7 @@ async def resume(row: Row) -> None:
     """The five lines of docs/clients.md, and the SDK's own where it has them: joined it is the answer."""
     if row.dialect != "responses":
         _needs_midstream(row)
-    more = {} if row.target.is_midstream else BACKGROUND
+    more: dict[str, Any] = {} if row.target.is_midstream else BACKGROUND
     model = "lorem?deltas=60&rate=60&seed=7"
     seen = await row.does("resume", model, leave=20, **more)
     row.whole(seen, model, do="by the five lines")

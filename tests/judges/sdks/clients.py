@@ -40,6 +40,10 @@ class Client:
 
 _NO_HELPER: Final = {"stream helper": "has one way to stream"}
 _UNCOUNTED: Final = {"retry": "sends no number of its retries, so that each is a request of its own, paid for itself"}
+_STRUCTURES: Final = dict.fromkeys(
+    ("create", "stream", "tools", "tool loop", "reasoning", "leave", "silence", "fails amid", "cut", "retry"),
+    "asks for structures only",
+)
 _FRAMEWORK: Final = {
     **_NO_HELPER,
     "cancel": "has none of its own",
@@ -108,7 +112,7 @@ CLIENTS: Final = (
     Client(
         name="Instructor 1.17", environment="instructor", program="instructor_framework.py", dialects=("chat",),
         framework=True,
-        lacks=_FRAMEWORK | dict.fromkeys(("create", "stream", "tools", "tool loop", "reasoning", "leave", "silence", "fails amid", "cut", "retry"), "asks for structures only"),
+        lacks=_FRAMEWORK | _STRUCTURES,
     ),
     Client(
         name="@ai-sdk/openai 4", environment="node_more", program="ai_sdk.mjs", dialects=OPENAI, framework=True,

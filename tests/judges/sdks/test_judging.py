@@ -82,7 +82,7 @@ def test_the_table_has_a_row_for_each_client_and_a_note_for_what_one_lacks() -> 
     cells = [Cell("a", "chat", behaviour) for behaviour in BEHAVIOURS]
     cells[1].lacks = "has none"
     lines = table(cells, [("a", "chat")]).splitlines()
-    assert lines[2].startswith("| a | chat | yes | – (1) | yes |")
+    assert lines[2].startswith("| a | chat | yes | none (1) | yes |")
     assert "1. The client has none." in lines
 
 
