@@ -55,7 +55,7 @@ DIALECT = ApiDialect(
 @router.post(
     "",
     openapi_extra=_BODY,
-    responses=documented(400, 401, 403, 404, 410, 413, 415, 429, 503),
+    responses=documented(400, 401, 403, 404, 409, 410, 413, 415, 429, 503),
 )
 async def create(request: Request, owner: Owner, use: Use) -> Response:
     """Ask a model as OpenAI's clients do; the answer is written to a log, and watched in every dialect."""
