@@ -2429,8 +2429,9 @@ def caught_by(mutant: Mutant, stages: Sequence[str]) -> tuple[str, str] | None:
 def said(folder: Path, stage: str) -> str:
     """Which test failed, or which rules were broken, in a stage that did not pass."""
     output = (folder / f"{stage.replace(' ', '-')}.log").read_text(errors="replace")
-    found = re.findall(r"^(?:FAILED|ERROR) \S*?::(\S+)|^(\d+ violations: .*)|^(attempts taken .*)", output, re.M)
-    return next((text for groups in found for text in groups if text), "no answer in time, or no result")
+    patterns = (r"^(?:FAILED|ERROR) \S*?::(\S+)", r"^(\d+ violations: .*)", r"^(attempts taken .*)")
+    found = (match[1] for pattern in patterns if (match := re.search(pattern, output, re.MULTILINE)))
+    return next(found, "no answer in time, or no result")
 
 
 def healthy(stages: Sequence[str]) -> list[str]:
