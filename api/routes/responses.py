@@ -14,8 +14,9 @@ from api.dialects.openai_responses import errors, references, request
 from api.dialects.openai_responses.events import OpenAIResponsesDialect
 from api.dialects.openai_responses.input_items import input_items
 from api.exchange import ending
-from api.exchange.dialect_answers import ask, show
+from api.exchange.asking import ask
 from api.exchange.error_envelopes import documented
+from api.exchange.showing import show
 from api.exchange.telling import found, told_of
 from api.problems.problem import FieldError, unprocessable
 from api.schemas.no_store import NO_STORE_HEADERS

@@ -235,7 +235,7 @@ FOLLOWER, BROADCAST, NATIVE = (
     "api/dialects/native/events.py",
 )
 TAIL, CONNECTION = "api/viewing/tail.py", "api/viewing/connection.py"
-ANSWERS = "api/exchange/dialect_answers.py"
+ASKING, SHOWING = "api/exchange/asking.py", "api/exchange/showing.py"
 ASKERS, JOINING = "shared/generations/askers.py", "api/intake/joining.py"
 EVIDENCE, UNDISTURBED = "tests/chaos/evidence.py", "tests/chaos/undisturbed.py"
 
@@ -2298,7 +2298,7 @@ MUTANTS = (
     ),
     _one(
         "a number is taken for one of the epoch that stands",
-        ANSWERS,
+        SHOWING,
         "    if starting_after is not None and stands != epoch:\n",
         "    if starting_after is not None and stands < epoch:\n",
         "chaos dialects",
@@ -2306,7 +2306,7 @@ MUTANTS = (
     ),
     _one(
         "who resumes begins one event too late",
-        ANSWERS,
+        SHOWING,
         "else starting_after + 1",
         "else starting_after + 2",
         "chaos dialects",
@@ -2344,7 +2344,7 @@ MUTANTS = (
     ),
     _one(
         "who was cut off has had its answer",
-        ANSWERS,
+        ASKING,
         "    (asker.answered if whole else asker.broke)()\n",
         "    asker.answered()\n",
         "dialects",
@@ -2352,14 +2352,14 @@ MUTANTS = (
     ),
     _one(
         "who was sent to another node has had its answer",
-        ANSWERS,
-        "(asker.answered if isinstance(error, FailedAnswer) else asker.broke)()",
+        ASKING,
+        "(asker.answered if isinstance(error, FailedAnswerError) else asker.broke)()",
         "asker.answered()",
         "dialect faults",
     ),
     _one(
         "a request is accepted whether or not it joins",
-        ANSWERS,
+        ASKING,
         "None if asker is None else asker.joined\n",
         "None\n",
         "dialects",
