@@ -30,7 +30,7 @@ def user(text: str) -> dict[str, Any]:
 
 
 def chat(finish: str = "stop", **delta: Any) -> bytes:
-    chunks = [{"delta": delta}, {"delta": {}, "finish_reason": finish}]
+    chunks: list[dict[str, Any]] = [{"delta": delta}, {"delta": {}, "finish_reason": finish}]
     bodies = [{"id": "c", "choices": [{"index": 0, **chunk}]} for chunk in chunks]
     return b"".join(b"data: %s\n\n" % json.dumps(body).encode() for body in bodies) + b"data: [DONE]\n\n"
 

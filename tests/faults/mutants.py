@@ -1773,15 +1773,15 @@ MUTANTS = (
     _one(
         "a large request stays parsed",
         "worker/requests/kept_request.py",
-        "        self._parsed = None\n        if not",
-        "        if not",
+        "        self._parsed = None\n        await self._whole.pack()",
+        "        await self._whole.pack()",
         "memory",
     ),
     _one(
         "a large request stays as it came",
         "worker/requests/kept_request.py",
-        "aside(self._size, zlib.compress, self.stored, ZLIB_LEVEL)",
-        "aside(self._size, zlib.compress, self.stored, 0)",
+        "aside(self.size, zlib.compress, self.kept, ZLIB_LEVEL)",
+        "aside(self.size, zlib.compress, self.kept, 0)",
         "memory",
     ),
     _one(
