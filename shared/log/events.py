@@ -4,6 +4,8 @@ Pure values. Identity (the event id) is the log's concern: a log entry is an eve
 """
 
 import re
+from collections.abc import Iterable
+from functools import reduce
 from typing import Any, ClassVar, Literal, NamedTuple, Self, get_args
 
 import msgspec
@@ -87,12 +89,24 @@ class Usage(Struct, frozen=True):
     server_tool_calls: dict[str, int] | UnsetType = UNSET
     """Calls of the provider's own tools, by its name for them, such as `web_search_requests`."""
 
+    def __add__(self, other: "Usage") -> "Usage":
+        """Returns the counts of both together; what neither says stays unsaid."""
+        return Usage(*map(_sum, astuple(self), astuple(other)))
+
     @property
     def is_possible(self) -> bool:
         """Says whether one call can have used this: nothing negative, and nothing beyond MAX_TOKENS."""
         calls = {} if self.server_tool_calls is UNSET else self.server_tool_calls
         counts = [count for count in astuple(self) if isinstance(count, int)]
         return all(0 <= count <= MAX_TOKENS for count in (*counts, *calls.values()))
+
+
+def _sum(one: Any, other: Any) -> Any:
+    if one is UNSET or other is UNSET:
+        return other if one is UNSET else one
+    if isinstance(one, dict):
+        return {name: one.get(name, 0) + other.get(name, 0) for name in one | other}
+    return one + other
 
 
 class Cost(Struct, frozen=True):
@@ -115,6 +129,14 @@ class Spent(Struct, frozen=True):
     usage: Usage
     cost: Cost | None = None
     estimated: bool | UnsetType = UNSET
+    attempt: int | UnsetType = UNSET
+    """Number of the attempt; of a call that a later attempt went on with, the later one's. Earlier versions lack it."""
+
+
+def total_usage(spent: Iterable[Spent]) -> Usage | None:
+    """Returns what was counted in all of it; None where nothing was."""
+    counted = [line.usage for line in spent if line.estimated is not True]
+    return reduce(Usage.__add__, counted) if counted else None
 
 
 class Attempt(Event):
@@ -124,6 +146,7 @@ class Attempt(Event):
     number: int
     reason: AttemptReason
     model: str
+    """`provider/model`. Earlier versions wrote it without the provider: see shared/log/attempt_model.py."""
     provider: str
     continues: bool = False
     cached: bool | UnsetType = UNSET
@@ -222,10 +245,22 @@ class End(Event, kw_only=True):
     """What terminal events have. `cost` is what all attempts cost, as far as known; null where nothing is."""
 
     usage: Usage | None = None
-    """Of the last attempt."""
+    """Of all attempts, as far as it was counted. Earlier versions wrote that of the last attempt: see `all_usage`."""
     cost: Cost | None = None
     spent: list[Spent] | UnsetType = UNSET
     """What was paid, attempt by attempt; left out where that is `usage` and `cost` of the last one."""
+
+    @property
+    def all_usage(self) -> Usage | None:
+        """What all attempts used, as far as it was counted."""
+        return (None if self.spent is UNSET else total_usage(self.spent)) or self.usage
+
+    @property
+    def last_usage(self) -> Usage | None:
+        """What the last attempt used, which called a provider; None where that was not counted."""
+        if self.spent is UNSET or not self.spent:
+            return self.usage
+        return None if self.spent[-1].estimated is True else self.spent[-1].usage
 
 
 class Completed(End):

@@ -51,7 +51,7 @@ class Continuation:
         if fresh or said is None or self._kept.head is None:
             return None
         newest = said.attempts[-1]
-        if newest.cached or (newest.provider, newest.model) != (provider, model):
+        if newest.cached or newest.model != f"{provider}/{model}":
             return None  # that provider was asked by another, or is another
         try:
             request = await self._kept.request()

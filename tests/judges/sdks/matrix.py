@@ -1,4 +1,4 @@
-"""The table client × behaviour, made of the results of a run. A cell that is missing or fails is no table."""
+"""The table of clients and behaviours, made of the results of a run. A cell that is missing or fails is no table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tests.judges.sdks.behaviours import BEHAVIOURS
 from tests.judges.sdks.judging import Cell
 
-YES, NONE = "yes", "–"
+YES, NONE = "yes", "none"
 
 
 class EmptyCellError(Exception):
