@@ -30,7 +30,7 @@ def user(text: str) -> dict[str, Any]:
 
 
 def chat(finish: str = "stop", **delta: Any) -> bytes:
-    chunks = [{"delta": delta}, {"delta": {}, "finish_reason": finish}]
+    chunks: list[dict[str, Any]] = [{"delta": delta}, {"delta": {}, "finish_reason": finish}]
     bodies = [{"id": "c", "choices": [{"index": 0, **chunk}]} for chunk in chunks]
     return b"".join(b"data: %s\n\n" % json.dumps(body).encode() for body in bodies) + b"data: [DONE]\n\n"
 
@@ -165,6 +165,24 @@ async def test_what_vanished_before_the_worker_had_it_is_told(talk: Talk) -> Non
     assert (events[-1].event, end["code"], end["retryable"]) == ("failed", "previous_gone", False)
     assert first["id"] in end["message"]
     assert len(talk.upstream.calls) == 2
+
+
+async def test_another_worker_reads_it_again(talk: Talk) -> None:
+    upstream = talk.upstream
+    async with talk.worked():
+        upstream.reply = Reply([chat(content="Bergen.")])
+        first = await talk.say(user("Where?"))
+        upstream.reply = Reply([chat(content="Be")[:-80]], "hang")
+        second = await talk.api.post({"model": "acme/m", "messages": [user("Sure?")], "previous": first["id"]})
+        async with talk.api.view(second) as viewing:
+            while (await viewing.next()).event != "delta":
+                pass
+    upstream.reply = Reply([chat(content="Yes.")])
+    async with talk.worked():
+        events = await talk.api.events(second)
+    assert [e.event for e in events if e.event in ("attempt", "completed")] == ["attempt", "attempt", "completed"]
+    assert upstream.calls[1].body == upstream.calls[2].body
+    assert len(upstream.calls[2].body["messages"]) == 3
 
 
 async def test_what_an_answer_says_counts_for_the_length_of_what_follows(talk: Talk) -> None:

@@ -1782,8 +1782,8 @@ MUTANTS = (
     _one(
         "a large request stays parsed",
         "worker/requests/kept_request.py",
-        "        self._parsed = None\n        await self._whole",
-        "        await self._whole",
+        "        self._parsed = None\n        await self._whole.pack()",
+        "        await self._whole.pack()",
         "memory",
     ),
     _one(
