@@ -13,6 +13,7 @@ MidstreamError
 ├── NotOnDiskError             retryable: what was written is not known to be on disk
 ├── api
 │   ├── ProblemError           an answer that is an error (api/problems/problem.py)
+│   │   └── FailedAnswerError  the failure that a generation ended with (api/exchange/showing.py)
 │   └── NotJsonError           a body is no JSON (api/intake/body_errors.py)
 ├── worker
 │   ├── ProviderError          retryable by its cause: a provider's error (worker/providers/provider.py)

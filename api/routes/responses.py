@@ -14,8 +14,9 @@ from api.dialects.openai_responses import errors, references, request
 from api.dialects.openai_responses.events import OpenAIResponsesDialect
 from api.dialects.openai_responses.input_items import input_items
 from api.exchange import ending
-from api.exchange.dialect_answers import ask, show
+from api.exchange.asking import ask
 from api.exchange.error_envelopes import documented
+from api.exchange.showing import show
 from api.exchange.telling import found, told_of
 from api.problems.problem import FieldError, unprocessable
 from api.schemas.no_store import NO_STORE_HEADERS
@@ -55,7 +56,7 @@ DIALECT = ApiDialect(
 @router.post(
     "",
     openapi_extra=_BODY,
-    responses=documented(400, 401, 403, 404, 410, 413, 415, 429, 503),
+    responses=documented(400, 401, 403, 404, 409, 410, 413, 415, 429, 503),
 )
 async def create(request: Request, owner: Owner, use: Use) -> Response:
     """Ask a model as OpenAI's clients do; the answer is written to a log, and watched in every dialect."""

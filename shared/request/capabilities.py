@@ -52,7 +52,7 @@ def lacks(
 
 def _as_asked(missing: Unsupported) -> Unsupported:
     """Returns what is missing of an effort as of the budget that it came from."""
-    return missing._replace(pointer="/reasoning_budget") if missing.pointer == "/reasoning_effort" else missing
+    return Unsupported("/reasoning_budget", missing.remedy) if missing.pointer == "/reasoning_effort" else missing
 
 
 def openai_model(request: GenerationRequest, endpoint: ProviderSettings | None) -> OpenAIModel:

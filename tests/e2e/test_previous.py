@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import openai
 import pytest
 
 from midstream.processes.valkey import Valkey
@@ -145,11 +146,8 @@ async def test_a_tool_s_result_goes_to_the_call_that_was_made(talk: Talk) -> Non
     assert [message["role"] for message in sent] == ["user", "assistant", "tool"]
     assert sent[1]["tool_calls"] == [CALL]
     # The call has no result anywhere: no provider is asked, nor another model.
-    assert (without["state"], without["error"]["code"], without["error"]["retryable"]) == (
-        "failed",
-        "bad_request",
-        False,
-    )
+    error = without["error"]
+    assert (without["state"], error["code"], error["retryable"]) == ("failed", "bad_request", False)
     assert first["id"] in error["message"]
     assert (len(upstream.calls), len(without["attempts"]), without["spent"]) == (2, 1, [])
 
@@ -216,3 +214,71 @@ async def test_what_is_said_is_what_the_snapshot_has_ready(talk: Talk) -> None:
             assert decode(entry.type, entry.data)
             folded.apply(*entry)
     assert answer_of(folded) == first["messages"]
+
+
+class TestResponses:
+    """By OpenAI's own client."""
+
+    @pytest.fixture
+    async def client(self, talk: Talk) -> AsyncIterator[openai.AsyncOpenAI]:
+        url = f"http://127.0.0.1:{talk.api.port}/v1"
+        async with openai.AsyncOpenAI(api_key="k", base_url=url, max_retries=0) as client:
+            yield client
+
+    async def test_what_is_new_is_sent_and_instructions_are_for_one_answer(
+        self, talk: Talk, client: openai.AsyncOpenAI
+    ) -> None:
+        async with talk.worked():
+            talk.upstream.reply = Reply([chat(content="Bergen.")])
+            first = await client.responses.create(model="acme/m", instructions="Be brief.", input="Where does it rain?")
+            talk.upstream.reply = Reply([chat(content="Yes.")])
+            second = await client.responses.create(
+                model="acme/m", instructions="Be kind.", input="Sure?", previous_response_id=first.id
+            )
+            native = await talk.say(user("Why?"), previous=second.id)
+        assert (second.output_text, second.previous_response_id) == ("Yes.", first.id)
+        sent = [[(m["role"], m["content"]) for m in call.body["messages"]] for call in talk.upstream.calls]
+        conversation = [
+            ("user", "Where does it rain?"), ("assistant", "Bergen."), ("user", "Sure?"), ("assistant", "Yes."),
+        ]  # fmt: skip
+        assert sent[1] == [("system", "Be kind."), *conversation[:3]]
+        assert sent[2] == [*conversation, ("user", "Why?")]
+        assert native["state"] == "completed"
+
+    async def test_a_tool_s_output_is_all_that_is_sent(self, talk: Talk, client: openai.AsyncOpenAI) -> None:
+        tool: Any = {"type": "function", "name": "rain", "parameters": {"type": "object"}, "strict": False}
+        async with talk.worked():
+            talk.upstream.reply = Reply([chat("tool_calls", tool_calls=[{"index": 0, **CALL}])])
+            first = await client.responses.create(model="acme/m", input="Rain?", tools=[tool])
+            call = next(item for item in first.output if item.type == "function_call")
+            talk.upstream.reply = Reply([chat(content="No.")])
+            second = await client.responses.create(
+                model="acme/m",
+                tools=[tool],
+                previous_response_id=first.id,
+                input=[{"type": "function_call_output", "call_id": call.call_id, "output": "dry"}],
+            )
+            with pytest.raises(openai.BadRequestError) as caught:
+                await client.responses.create(model="acme/m", input="Well?", previous_response_id=first.id)
+        assert second.output_text == "No."
+        assert [message["role"] for message in talk.upstream.calls[1].body["messages"]] == ["user", "assistant", "tool"]
+        assert caught.value.code == "bad_request"
+
+    async def test_what_cannot_be_gone_on_from_is_told_by_its_class(
+        self, talk: Talk, client: openai.AsyncOpenAI
+    ) -> None:
+        talk.upstream.reply = Reply([chat(content="Bergen.")])
+        async with talk.worked():
+            unstored = await client.responses.create(model="acme/m", input="Where?", store=False)
+            deleted = await client.responses.create(model="acme/m", input="Where?")
+            await client.responses.delete(deleted.id)
+        for name, kind, code in (
+            ("resp_" + "a" * 32, openai.BadRequestError, "previous_response_not_found"),
+            (unstored.id, openai.ConflictError, "previous_not_stored"),
+            (deleted.id, openai.ConflictError, "previous_gone"),
+        ):
+            with pytest.raises(kind) as caught:
+                await client.responses.create(model="acme/m", input="Sure?", previous_response_id=name)
+            assert (caught.value.code, caught.value.param) == (code, "previous_response_id")
+            if kind is openai.ConflictError:
+                assert caught.value.response.headers["x-should-retry"] == "false"

@@ -235,7 +235,7 @@ FOLLOWER, BROADCAST, NATIVE = (
     "api/dialects/native/events.py",
 )
 TAIL, CONNECTION = "api/viewing/tail.py", "api/viewing/connection.py"
-ANSWERS = "api/exchange/dialect_answers.py"
+ASKING, SHOWING = "api/exchange/asking.py", "api/exchange/showing.py"
 ASKERS, JOINING = "shared/generations/askers.py", "api/intake/joining.py"
 EVIDENCE, UNDISTURBED = "tests/chaos/evidence.py", "tests/chaos/undisturbed.py"
 
@@ -2298,7 +2298,7 @@ MUTANTS = (
     ),
     _one(
         "a number is taken for one of the epoch that stands",
-        ANSWERS,
+        SHOWING,
         "    if starting_after is not None and stands != epoch:\n",
         "    if starting_after is not None and stands < epoch:\n",
         "chaos dialects",
@@ -2306,7 +2306,7 @@ MUTANTS = (
     ),
     _one(
         "who resumes begins one event too late",
-        ANSWERS,
+        SHOWING,
         "else starting_after + 1",
         "else starting_after + 2",
         "chaos dialects",
@@ -2344,7 +2344,7 @@ MUTANTS = (
     ),
     _one(
         "who was cut off has had its answer",
-        ANSWERS,
+        ASKING,
         "    (asker.answered if whole else asker.broke)()\n",
         "    asker.answered()\n",
         "dialects",
@@ -2352,14 +2352,14 @@ MUTANTS = (
     ),
     _one(
         "who was sent to another node has had its answer",
-        ANSWERS,
-        "(asker.answered if isinstance(error, FailedAnswer) else asker.broke)()",
+        ASKING,
+        "(asker.answered if isinstance(error, FailedAnswerError) else asker.broke)()",
         "asker.answered()",
         "dialect faults",
     ),
     _one(
         "a request is accepted whether or not it joins",
-        ANSWERS,
+        ASKING,
         "None if asker is None else asker.joined\n",
         "None\n",
         "dialects",
@@ -2429,8 +2429,9 @@ def caught_by(mutant: Mutant, stages: Sequence[str]) -> tuple[str, str] | None:
 def said(folder: Path, stage: str) -> str:
     """Which test failed, or which rules were broken, in a stage that did not pass."""
     output = (folder / f"{stage.replace(' ', '-')}.log").read_text(errors="replace")
-    found = re.findall(r"^(?:FAILED|ERROR) \S*?::(\S+)|^(\d+ violations: .*)|^(attempts taken .*)", output, re.M)
-    return next((text for groups in found for text in groups if text), "no answer in time, or no result")
+    patterns = (r"^(?:FAILED|ERROR) \S*?::(\S+)", r"^(\d+ violations: .*)", r"^(attempts taken .*)")
+    found = (match[1] for pattern in patterns if (match := re.search(pattern, output, re.MULTILINE)))
+    return next(found, "no answer in time, or no result")
 
 
 def healthy(stages: Sequence[str]) -> list[str]:

@@ -66,6 +66,8 @@ MATERIAL: dict[str, tuple[Any, Any]] = {
 }
 IGNORED: dict[str, Any] = {
     "on_interrupt": "fail",
+    "background": False,
+    "stream": True,
     "idle_timeout": 5.0,
     "deadline": 5.0,
     "ttl": 5.0,

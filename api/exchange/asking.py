@@ -1,38 +1,31 @@
-"""Asks in a dialect, and shows a generation in it: streamed, waited for, or as it stands."""
+"""Asks in a dialect: the answer is a stream, or one object that is waited for."""
 
 import asyncio
 import functools
 from collections.abc import Mapping
 
-import msgspec
 from fastapi import Request, Response
-from redis.exceptions import RedisError
 from starlette.types import Receive, Scope, Send
 
 from api.dialects.api_dialect import ApiDialect
 from api.exchange.acceptance import accept, check_key
 from api.exchange.dialect_body import ReadBody, parsed, read_dialect
 from api.exchange.references import with_items
-from api.exchange.telling import found, subject_of, told_of
-from api.exchange.waiting import said_so_far, until_ended
+from api.exchange.showing import GENERATION_HEADER, FailedAnswerError, shown, start_of
+from api.exchange.telling import subject_of
+from api.exchange.waiting import until_ended
 from api.intake import request_body
 from api.intake.retries import Asker
-from api.problems.problem import FieldError, ProblemError, gone, unprocessable
+from api.problems.problem import ProblemError
 from api.schemas.no_store import NO_STORE_HEADERS
 from api.services import ApiServices
 from api.viewing.connection import TRANSPORT_EXTENSION
-from api.viewing.dialect import Subject, Telling
+from api.viewing.dialect import Telling
 from api.viewing.event_stream import EventStream
-from api.viewing.projection import is_long
 from api.viewing.resume import ResumePoint
 from shared.generations.generations import Accepted
-from shared.log.events import Cancelled, Failed
-from shared.log.snapshots import Snapshot
 from shared.process.background_thread import aside
-from shared.record import Record
 
-GENERATION_HEADER = "Midstream-Generation"
-"""The header that names the generation natively, in every dialect's answers."""
 IGNORED_HEADER = "Midstream-Ignored"
 """The header that names the fields which were accepted and change nothing."""
 
@@ -52,7 +45,7 @@ async def ask(request: Request, owner: str, use: ApiServices, dialect: ApiDialec
     except BaseException as error:
         # A failure that the generation ended with is its answer; after any other error a retry is to join.
         if asker is not None:
-            (asker.answered if isinstance(error, FailedAnswer) else asker.broke)()
+            (asker.answered if isinstance(error, FailedAnswerError) else asker.broke)()
         raise
 
 
@@ -82,13 +75,13 @@ async def _answer(
     told = Telling(dialect.wire, subject_of(generation_id, created_ms, read.asked, dialect))
     if read.request.stream:
         del headers["Cache-Control"]
-        start = ResumePoint(number=0) if fresh else await _start(use, await use.record(generation_id, owner), told)
+        start = ResumePoint(number=0) if fresh else await start_of(use, await use.record(generation_id, owner), told)
         closed = None if asker is None else functools.partial(_close, asker)
         return EventStream(use.hub, generation_id, owner, start, headers=headers, told=told, closed=closed)
     if not read.request.background:
         await until_ended(request, use, generation_id)
-    shown = await _shown(use, generation_id, owner, dialect, told, headers, posted=not read.request.background)
-    return AnswerResponse(shown, 200, headers, asker)
+    whole = await shown(use, generation_id, owner, dialect, told, headers, posted=not read.request.background)
+    return AnswerResponse(whole, 200, headers, asker)
 
 
 async def _accepted(use: ApiServices, owner: str, read: ReadBody, asker: Asker | None, key: str | None) -> Accepted:
@@ -136,91 +129,3 @@ class AnswerResponse(Response):
         finally:
             if self._asker is not None:
                 _close(self._asker, whole)
-
-
-class FailedAnswer(ProblemError):
-    """The failure with which a generation ended, told as an answer."""
-
-
-async def show(
-    name: str,
-    owner: str,
-    use: ApiServices,
-    dialect: ApiDialect,
-    *,
-    stream: bool = False,
-    starting_after: int | None = None,
-) -> Response:
-    """Shows a generation in a dialect: its events after number `starting_after`, or the answer as it stands.
-
-    Raises ProblemError 404, 410 or 422, and redis.exceptions.RedisError.
-    """
-    named = found(name, dialect)
-    record = await use.record(named.id, owner)
-    told = await told_of(use, record, dialect)
-    headers = {GENERATION_HEADER: record.id, **NO_STORE_HEADERS}
-    if not stream:
-        return AnswerResponse(
-            await _shown(use, record.id, owner, dialect, told, headers, posted=False), 200, headers, None
-        )
-    del headers["Cache-Control"]
-    start = await _start(use, record, told, starting_after, named.epoch or 1)
-    return EventStream(use.hub, record.id, owner, start, headers=headers, told=told)
-
-
-async def _start(
-    use: ApiServices, record: Record, told: Telling, starting_after: int | None = None, epoch: int = 1
-) -> ResumePoint:
-    """Returns where a viewer begins. Raises ProblemError 410 where what it has seen is void."""
-    if starting_after is not None and starting_after < 0:
-        raise unprocessable([FieldError(pointer="starting_after", message="must be the number of an event, from 0")])
-    try:
-        stands = await use.hub.epoch(told, record)
-    except TimeoutError:
-        raise RedisError from None
-    if starting_after is not None and stands != epoch:
-        raise ProblemError(
-            410,
-            "superseded",
-            "What was said has been superseded",
-            "The answer started over, and what came before is void. Drop it, and stream without starting_after.",
-        )
-    number = 0 if starting_after is None else starting_after + 1
-    return ResumePoint(number=number, epoch=stands, page=record.page, long=is_long(record))
-
-
-async def _shown(
-    use: ApiServices,
-    generation_id: str,
-    owner: str,
-    dialect: ApiDialect,
-    told: Telling,
-    headers: Mapping[str, str],
-    *,
-    posted: bool,
-) -> bytes:
-    record = await use.record(generation_id, owner)
-    said, size = await said_so_far(use.log, generation_id)
-    if posted and said.end is None:
-        raise gone()
-    if posted or not dialect.shows_failures:
-        _raise_failure(said, dialect, headers)
-    epoch = await use.hub.epoch(told, record)
-    return await aside(size, _written, dialect, told.subject, said, epoch)
-
-
-def _written(dialect: ApiDialect, subject: Subject, said: Snapshot, epoch: int) -> bytes:
-    return msgspec.json.encode(dialect.answer(subject, said, epoch=epoch))
-
-
-def _raise_failure(said: Snapshot, dialect: ApiDialect, headers: Mapping[str, str]) -> None:
-    """Raises ProblemError for an answer that failed or was cancelled; trying again would only pay again."""
-    told = dict(headers) | {"x-should-retry": "false"}
-    match said.end:
-        case Failed() as failed:
-            status = dialect.status_of(failed)
-            raise FailedAnswer(status, failed.code, "The generation failed", failed.message, headers=told)
-        case Cancelled():
-            raise FailedAnswer(409, "cancelled", "It was cancelled", "Somebody cancelled this answer.", headers=told)
-        case _:
-            pass
