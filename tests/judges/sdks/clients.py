@@ -41,7 +41,19 @@ class Client:
 _NO_HELPER: Final = {"stream helper": "has one way to stream"}
 _UNCOUNTED: Final = {"retry": "sends no number of its retries, so that each is a request of its own, paid for itself"}
 _STRUCTURES: Final = dict.fromkeys(
-    ("create", "stream", "tools", "tool loop", "reasoning", "leave", "silence", "fails amid", "cut", "retry"),
+    (
+        "create",
+        "stream",
+        "tools",
+        "tool loop",
+        "reasoning",
+        "other provider",
+        "leave",
+        "silence",
+        "fails amid",
+        "cut",
+        "retry",
+    ),
     "asks for structures only",
 )
 _FRAMEWORK: Final = {
