@@ -152,7 +152,7 @@ class GenerationSnapshot(Generation):
     error: FailureAnswer | None
     last_event_id: str | None = Field(description="Cursor to go on from; null while the log is empty.")
     previous: str | None = Field(
-        default=None, exclude_if=_is_none, description="The generation that it goes on from; else absent."
+        default=None, exclude_if=is_none, description="The generation that it goes on from; else absent."
     )
     metadata: dict[str, str]
 
