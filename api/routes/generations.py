@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 
 from api.access.api_keys import Owner
 from api.access.json_only import json_only
+from api.dialects.native.event_schemas import STREAM
 from api.exchange import ending
 from api.exchange.acceptance import accept, check_key
 from api.exchange.waiting import said_so_far, until_ended
@@ -59,7 +60,7 @@ _LOCATION = {"Location": {"description": "Address of the generation.", "schema":
             "description": "With `stream: true` or `Accept: text/event-stream`: `queued`, then the events. With "
             "`stream: false`, or where it ends within `Prefer: wait=N`: the snapshot.",
             "model": GenerationSnapshot,
-            "content": {"text/event-stream": {}},
+            "content": {"text/event-stream": STREAM},
         },
         202: {"description": "Accepted; it now runs to its end.", "headers": _LOCATION},
         **documented(400, 401, 403, 409, 410, 413, 415, 422, 429, 503),

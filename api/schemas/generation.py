@@ -150,7 +150,7 @@ class GenerationSnapshot(Generation):
         default=None, exclude_if=is_none, description="Why the provider refused, in its own word, where it says so."
     )
     error: FailureAnswer | None
-    last_event_id: str | None = Field(description="Cursor to go on from; null while the log is empty.")
+    last_event_id: str | None = Field(description="The event id to go on from; null while the log is empty.")
     previous: str | None = Field(
         default=None, exclude_if=is_none, description="The generation that it goes on from; else absent."
     )

@@ -3,7 +3,7 @@
 import json as json_text
 import sys
 from collections.abc import Iterator
-from enum import StrEnum, auto
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,13 +22,13 @@ COLOUR_OF_STATE = {"completed": 32, "failed": 31, "cancelled": 33, "running": 36
 
 
 class State(StrEnum):
-    """What `--state` takes; Typer knows lists of an enumeration, and none of a Literal."""
+    """How a generation stands."""
 
-    QUEUED = auto()
-    RUNNING = auto()
-    COMPLETED = auto()
-    FAILED = auto()
-    CANCELLED = auto()
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 def show(
@@ -69,7 +69,7 @@ def list_generations(
     key: Key = None,
 ) -> None:
     """List generations, newest first."""
-    filters = [("state", one) for one in state or ()] + [_metadata(one) for one in metadata or ()]
+    filters = [("state", one.value) for one in state or ()] + [_metadata(one) for one in metadata or ()]
     from midstream.client.http_client import HttpClient
 
     with HttpClient(url, key) as client:
@@ -86,7 +86,9 @@ def list_generations(
     ]
     print_table(("ID", "STATE", "MODEL", "CREATED"), rows, right=frozenset())
     if page.get("next"):
-        asked = [*(f"--state={one}" for one in state or ()), *(f"--metadata={one_line(one)}" for one in metadata or ())]
+        asked = [f"--state={one.value}" for one in state or ()] + [
+            f"--metadata={one_line(one)}" for one in metadata or ()
+        ]
         older = typed("list", "--before", one_line(str(page["next"])), *asked, *address)
         print(f"older ones: {older}", file=sys.stderr)
 

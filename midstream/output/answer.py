@@ -170,7 +170,7 @@ class AnswerWriter:
         self._parts.clear()
         self._broken.clear()
         self._sources.clear()
-        self.note(f"{why}: the answer starts over, what came before no longer stands")
+        self.note(f"{why}: the answer starts over, what came before is superseded")
 
     def _end(self, type: str, data: dict[str, Any]) -> None:
         self.outcome = type

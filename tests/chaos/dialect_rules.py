@@ -72,7 +72,7 @@ def _status(evidence: Evidence, view: DialectView) -> Iterator[Wrong]:
     if view.status in (200, 503, None):
         return
     asked = [delete.sent for delete in evidence.deletes.get(view.id, ())]
-    if view.code == "superseded":
+    if view.status == 410 and view.code == "superseded":
         stands = {whole.name for whole in evidence.wholes.get((view.id, view.dialect), ()) if whole.name}
         if view.after is None or (view.name in stands and not evidence.differs(view.id)):
             yield "superseded", view.id, f"{view.viewer} was refused {view.name} after {view.after}, which stands"

@@ -42,7 +42,7 @@ async def test_an_attempt_is_dense_from_its_first_event_to_the_seal(generations:
     assert [entry.type for entry in entries] == ["attempt", "delta", "delta", "completed"]
     assert entries[0].data == attempt.first
     first = json.loads(entries[0].data)
-    assert first == {"number": 1, "reason": "new", "model": "m", "provider": "p", "continues": False, "t": 0}
+    assert first == {"number": 1, "reason": "new", "model": "p/m", "provider": "p", "continues": False, "t": 0}
     record = (await generations.find(generation_id)).record
     assert record is not None
     assert (record.state, record.seal, record.said) == ("completed", EventId(attempt.token, 3), 2)

@@ -311,8 +311,8 @@ MUTANTS = (
     ),
     _one(
         "what nobody watches any more is kept by a cycle",
-        "api/viewing/hub.py",
-        "        tail.known.forget_listeners()\n",
+        "api/viewing/watched_log.py",
+        "        self.follower.known.forget_listeners()\n",
         "",
         "hub",
     ),
@@ -747,7 +747,7 @@ MUTANTS = (
     ),
     _one(
         "with `disk`, the API answers before it is on disk",
-        "api/routes/generations.py",
+        "api/exchange/acceptance.py",
         "        await use.disk_sync.confirm(began)\n",
         "        pass\n",
         "api",
@@ -922,7 +922,7 @@ MUTANTS = (
     ),
     _one(
         "a refused second use of a key sets the deadline",
-        "api/routes/generations.py",
+        "api/exchange/acceptance.py",
         "    if noted and not (accepted.created or (accepted.same_request and under_way)):\n",
         "    if False:\n",
         "waiting",
@@ -957,7 +957,7 @@ MUTANTS = (
     ),
     _one(
         "what Redis refuses leaves its announcement",
-        "api/routes/generations.py",
+        "api/exchange/acceptance.py",
         "            refused = isinstance(error, ResponseError)\n",
         "            refused = False\n",
         "waiting",
@@ -1846,8 +1846,8 @@ MUTANTS = (
     _one(
         "a request is read for everything",
         "shared/generations/generations.py",
-        '[*RECORD_FIELDS, "request"] if request else RECORD_FIELDS',
-        '[*RECORD_FIELDS, "request"]',
+        '[*RECORD_FIELDS, "request", "asked"] if request else RECORD_FIELDS',
+        '[*RECORD_FIELDS, "request", "asked"]',
         "routes",
     ),
     _one(

@@ -18,6 +18,7 @@ _FAILURE_STATUSES = {
     "rate_limit": 429,
     "overloaded": 503,
     "bad_request": 400,
+    "not_found": 404,
     "context_length": 400,
     "content_filter": 400,
     "previous_too_long": 400,

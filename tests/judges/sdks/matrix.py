@@ -10,6 +10,10 @@ from tests.judges.sdks.judging import Cell
 YES, NONE = "yes", "none"
 
 
+BEGIN, END = "<!-- clients -->\n", "<!-- end of clients -->\n"
+"""Between these lines a document holds the table."""
+
+
 class EmptyCellError(Exception):
     """Somebody was not asked, or did not do it; the text has a line for each."""
 
@@ -30,6 +34,15 @@ def table(cells: Sequence[Cell], rows: Sequence[tuple[str, str]]) -> str:
         lines.append([client, dialect, *marks])
     told = [f"{number}. {why}" for why, number in notes.items()]
     return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), "", *told, ""])
+
+
+def written_anew(document: str, lines: str) -> str:
+    """The document with this table in the old one's place. Raises ValueError where it has none."""
+    before, begin, rest = document.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"the document has no table between {BEGIN.strip()} and {END.strip()}")
+    return f"{before}{begin}{lines}{end}{after}"
 
 
 def _mark(cell: Cell, notes: dict[str, int]) -> str:

@@ -10,7 +10,7 @@ import pytest
 from tests.judges.sdks.behaviours import BEHAVIOURS
 from tests.judges.sdks.clients import CLIENTS
 from tests.judges.sdks.judging import Cell
-from tests.judges.sdks.matrix import EmptyCellError, table
+from tests.judges.sdks.matrix import BEGIN, END, EmptyCellError, table, written_anew
 from tests.judges.sdks.neutral import Neutral
 from tests.judges.sdks.record import RECORDED
 from tests.judges.sdks.row import Row, answer_of
@@ -97,6 +97,12 @@ def test_a_cell_that_fails_is_no_table() -> None:
     cells[0].complaints = ["expected this, came that"]
     with pytest.raises(EmptyCellError, match="a / chat / create: expected this, came that"):
         table(cells, [("a", "chat")])
+
+
+def test_a_document_gets_the_new_table_in_the_old_ones_place() -> None:
+    assert written_anew(f"a\n{BEGIN}old\n{END}b\n", "new\n") == f"a\n{BEGIN}new\n{END}b\n"
+    with pytest.raises(ValueError, match="no table"):
+        written_anew("a\n", "new\n")
 
 
 def test_contents_leave_a_request_and_its_shape_stays() -> None:

@@ -224,7 +224,7 @@ async def test_a_call_that_was_found_again_has_one_estimate(log: Log, counted: U
     await bill().close(end, mine, log)
     assert end.spent is not UNSET
     (only,) = end.spent
-    assert (line.usage, line.estimated) == (counted or used(2, 20), estimated)
+    assert (only.usage, only.estimated) == (counted or used(2, 20), estimated)
 
 
 async def test_calls_of_a_server_that_calls_all_its_answers_the_same_are_several(log: Log) -> None:
