@@ -16,7 +16,7 @@ from api.exchange.dialect_body import ReadBody, read_dialect
 from api.exchange.waiting import said_so_far, until_ended
 from api.intake import request_body
 from api.intake.retries import Asker
-from api.problems.problem import FieldError, ProblemError, gone, not_found, unprocessable
+from api.problems.problem import FieldError, ProblemError, not_found, unavailable, unprocessable
 from api.schemas.no_store import NO_STORE_HEADERS
 from api.services import ApiServices
 from api.viewing.connection import TRANSPORT_EXTENSION
@@ -208,7 +208,8 @@ async def _shown(
     record = await use.record(generation_id, owner)
     said, size = await said_so_far(use.log, generation_id)
     if posted and said.end is None:
-        raise gone()
+        await use.record(generation_id, owner)  # where it has been deleted, that is the answer
+        raise unavailable()  # a Redis that came back older: its worker writes the end again, and a retry has it
     if posted or not dialect.shows_failures:
         _raise_failure(said, dialect, headers)
     epoch = await use.hub.epoch(told, record)
