@@ -1,10 +1,11 @@
-"""The OpenAPI description: what FastAPI derives, with the request's schema and the key."""
+"""The OpenAPI description: what FastAPI derives, with the schemas of requests and events, and the key."""
 
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from api.dialects.native.event_schemas import event_schemas
 from api.problems.problem import ProblemDetails
 from shared.request.generation_request import GenerationRequest
 
@@ -20,6 +21,7 @@ def describe(app: FastAPI, *, keys: bool) -> dict[str, Any]:
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema
+    schemas.update(event_schemas())
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     if keys:

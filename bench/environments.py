@@ -43,16 +43,21 @@ def locked(name: str, lock: Path) -> str:
 
 def node(name: str) -> tuple[str, Path]:
     """Node and the folder where the peer's program has its packages. Raises Unavailable where they cannot be had."""
-    program, npm = shutil.which("node"), shutil.which("npm")
-    if program is None or npm is None:
+    return npm(name, PEERS / name)
+
+
+def npm(name: str, source: Path) -> tuple[str, Path]:
+    """The same of a folder with a package-lock.json and programs."""
+    program, installer = shutil.which("node"), shutil.which("npm")
+    if program is None or installer is None:
         raise Unavailable("no node and npm; on Debian: apt-get install nodejs npm")
-    source, folder = PEERS / name, FOLDER / name
+    folder = FOLDER / name
     lock = source / "package-lock.json"
     if not _current(folder, lock):
         folder.mkdir(parents=True, exist_ok=True)
         for file in (lock, source / "package.json"):
             shutil.copy(file, folder)
-        _run([npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"], folder)
+        _run([installer, "ci", "--no-audit", "--no-fund", "--ignore-scripts"], folder)
         _note(folder, lock)
     for file in source.glob("*.mjs"):
         shutil.copy(file, folder)

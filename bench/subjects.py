@@ -77,8 +77,11 @@ async def simulator(folder: Path) -> AsyncIterator[tuple[str, int]]:
         yield (await process.said(r"listening on (\S+)"))[1], process.popen.pid
 
 
-def midstream(*, workers: int = 1, environment: Mapping[str, str] | None = None) -> Start:
-    """One API, the workers and the embedded Valkey, with default settings but room for every generation."""
+def midstream(*, workers: int = 1, environment: Mapping[str, str] | None = None, chat: bool = False) -> Start:
+    """One API, the workers and the embedded Valkey, with default settings but room for every generation.
+
+    With `chat` it is asked as a client of OpenAI Chat Completions asks.
+    """
 
     @asynccontextmanager
     async def start(simulator_url: str, folder: Path) -> AsyncIterator[Subject]:
@@ -92,7 +95,9 @@ def midstream(*, workers: int = 1, environment: Mapping[str, str] | None = None)
             yield Subject(
                 stack.apis[0].port,
                 pids,
-                lambda script: post("/v1/generations", {"model": f"simulator/{script}", "messages": PROMPT}),
+                (lambda script: post("/v1/chat/completions", {"model": script, "messages": PROMPT, "stream": True}))
+                if chat
+                else (lambda script: post("/v1/generations", {"model": f"simulator/{script}", "messages": PROMPT})),
             )
         except BaseException:
             stack.show()
@@ -208,6 +213,7 @@ async def langgraph(simulator_url: str, folder: Path) -> AsyncIterator[Subject]:
 
 SUBJECTS: dict[str, Start] = {
     "Midstream": midstream(),
+    "Midstream, Chat": midstream(chat=True),
     "plain proxy": uvicorn_app("plain-proxy", "bench.peers.plain_proxy:app"),
     "sse-starlette": uvicorn_app("sse-starlette", "bench.peers.sse_starlette_proxy:app", "sse-starlette"),
     "LiteLLM proxy": litellm,

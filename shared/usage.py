@@ -14,6 +14,7 @@ from typing import Literal
 from msgspec import UNSET, Struct, json
 from redis.asyncio import Redis
 
+from shared.log.attempt_model import full_name
 from shared.log.events import TERMINAL_TYPES, Cancelled, Completed, Event, EventId, Failed, Spent, decode
 from shared.log.guarded_log import Log
 from shared.record import Terms
@@ -32,7 +33,10 @@ DAYS_PER_ROUND_TRIP = 31
 REMEMBERED_MS = 3_600_000
 """ms for which a counted generation is remembered at least; else for as long as its log is kept."""
 
-TOKEN_COUNTERS = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
+TOKEN_COUNTERS = (
+    "input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens",
+    "audio_input_tokens", "audio_output_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens",
+)  # fmt: skip
 _STATES: dict[type[Event], EndState] = {Completed: "completed", Failed: "failed", Cancelled: "cancelled"}
 _COST, _ESTIMATE = "cost:", "estimate:"
 
@@ -80,7 +84,9 @@ class Ended:
 def _add(line: Spent, counter: Counter[str]) -> None:
     estimated = line.estimated is True
     if not estimated:
-        counter.update({name: getattr(line.usage, name) for name in TOKEN_COUNTERS})
+        # What a provider does not count is unset.
+        counts = {name: getattr(line.usage, name) for name in TOKEN_COUNTERS}
+        counter.update({name: count for name, count in counts.items() if count is not UNSET})
     if estimated or line.cost is None:
         counter["unpriced"] += 1
     elif line.cost.at_least is True:
@@ -98,7 +104,7 @@ def ended(
     `attempt` is the first event of the attempt with this token, empty where it had none.
     """
     begun = json.decode(attempt, type=_Begun) if attempt else None
-    model = f"{begun.provider}/{begun.model}" if begun else terms.model
+    model = full_name(begun.provider, begun.model) if begun else terms.model
     paid = [Spent(model, end.usage, end.cost)] if end.usage is not None else []
     return Ended(
         id=terms.id,

@@ -1,5 +1,6 @@
 """From the bytes of a POST in a dialect to a valid request for a known model."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,6 +13,9 @@ from api.intake.request_body import ReadRequest
 from api.problems.problem import FieldError, ProblemError, unprocessable
 from shared.record import Asked
 
+UNSTORED_TTL_S = 600
+"""Seconds for which the answer is there after its end where it is not to be stored: as long as a retry may come."""
+
 
 class ReadBody(NamedTuple):
     """A body that can be accepted."""
@@ -21,21 +25,22 @@ class ReadBody(NamedTuple):
     request: DialectRequest
 
 
-def read_dialect(body: bytes, dialect: ApiDialect, served: ServedModels, max_values: int) -> ReadBody:
+def read_dialect(fields: Mapping[str, Any], dialect: ApiDialect, served: ServedModels, max_values: int) -> ReadBody:
     """Returns the request in a dialect's body. Raises ProblemError 400, 404 or 422, which names the dialect's fields.
 
     For a large one it takes many ms (`shared/process/background_thread.py`).
     """
-    fields = _parsed(body, max_values)
+    fields = dict(fields)
     name = fields.get("model") or served.listed.default
     if not isinstance(name, str):
         raise unprocessable([FieldError(pointer="/model", message="must be a model's name, as text")])
     model = resolve_name(name, dialect.wire.name, served)
     request = dialect.read(fields | {"model": name}, provider=model.provider, protocol=model.protocol)
     asked = Asked(dialect.wire.name, name, request.echo)
-    native = {"on_interrupt": "continue", "background": False} | request.native | {"model": model.name}
-    if request.native.get("on_interrupt") == "continue" or request.background:
-        native["background"] = request.native.get("background", True)
+    native = {"on_interrupt": "continue", **request.native, "model": model.name}
+    native["background"] = _may_outlive(fields, request)
+    if fields.get("store") is False:
+        native.setdefault("ttl", UNSTORED_TTL_S)
     try:
         taken = request_body.take(msgspec.json.encode(native), served, max_values, msgspec.json.encode(asked))
     except ProblemError as problem:
@@ -45,7 +50,16 @@ def read_dialect(body: bytes, dialect: ApiDialect, served: ServedModels, max_val
     return ReadBody(taken, asked, request)
 
 
-def _parsed(body: bytes, max_values: int) -> dict[str, Any]:
+def _may_outlive(fields: dict[str, Any], request: DialectRequest) -> bool:
+    """Says whether the provider may run it in its own background, where it would be stored: only who asks for that."""
+    include = fields.get("include")
+    kept = fields.get("store") is not False
+    sealed = isinstance(include, list) and "reasoning.encrypted_content" in include
+    return kept and not sealed and (request.background or request.native.get("on_interrupt") == "continue")
+
+
+def parsed(body: bytes, max_values: int) -> dict[str, Any]:
+    """Returns the fields of a body. Raises ProblemError 400 where it is no object, 422 where it is too deep or wide."""
     request_body.check_size(body, max_values)
     try:
         fields = msgspec.json.decode(body)

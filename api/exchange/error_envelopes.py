@@ -12,6 +12,9 @@ from api.problems import problem
 from api.problems.problem import PROBLEM_MEDIA_TYPE, FieldError, ProblemDetails, ProblemError
 from api.request_ids import request_id
 
+MODELS_PATH = "/v1/models"
+"""A path of all dialects: Anthropic's clients are known by a header."""
+
 
 class ErrorEnvelopes:
     """Turns each problem (RFC 9457) of these dialects' paths into what the dialect's SDKs read."""
@@ -21,7 +24,7 @@ class ErrorEnvelopes:
         self._dialects = dialects
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        dialect = self._of(scope["path"]) if scope["type"] == "http" else None
+        dialect = self._of(scope) if scope["type"] == "http" else None
         if dialect is None:
             await self.app(scope, receive, send)
             return
@@ -39,8 +42,15 @@ class ErrorEnvelopes:
 
         await self.app(scope, receive, wrapped)
 
-    def _of(self, path: str) -> ApiDialect | None:
-        return next((one for one in self._dialects if path == one.path or path.startswith(one.path + "/")), None)
+    def _of(self, scope: Scope) -> ApiDialect | None:
+        path: str = scope["path"]
+        if _is_under(path, MODELS_PATH) and any(name == b"anthropic-version" for name, _ in scope["headers"]):
+            return next((one for one in self._dialects if one.wire.name == "anthropic"), None)
+        return next((one for one in self._dialects if _is_under(path, one.path)), None)
+
+
+def _is_under(path: str, root: str) -> bool:
+    return path == root or path.startswith(root + "/")
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:

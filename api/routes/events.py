@@ -7,6 +7,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from redis.exceptions import RedisError
 
 from api.access.api_keys import Owner
+from api.dialects.native.event_schemas import STREAM
 from api.problems.problem import documented, gone, not_found, unreadable
 from api.services import ApiServices, GenerationId, Use
 from api.viewing.event_stream import EventStream
@@ -17,10 +18,12 @@ router = APIRouter(prefix="/v1/generations", tags=["generations"])
 
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "Server-sent events; the `id:` of each is the cursor that resumes after it.",
+        "description": "Server-sent events. The `id:` of each is its event id: sent back as the cursor, the stream "
+        "goes on after it.",
         "content": {
             "text/event-stream": {
-                "example": 'retry: 2000\nevent: part\ndata: {"part":0,"kind":"text","t":412}\nid: 1767225600000-1\n\n'
+                **STREAM,
+                "example": 'retry: 2000\nevent: part\ndata: {"part":0,"kind":"text","t":412}\nid: 1767225600000-1\n\n',
             }
         },
     },
@@ -37,7 +40,7 @@ async def events(
     use: Use,
     request: Request,
     _header: Annotated[
-        str, Header(alias="last-event-id", description="Cursor: id of the last event that was seen.")
+        str, Header(alias="last-event-id", description="The cursor: the event id of the last event that was seen.")
     ] = "",
     _query: Annotated[
         str,

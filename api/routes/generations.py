@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
@@ -10,11 +10,13 @@ from redis.exceptions import RedisError
 
 from api.access.api_keys import Owner
 from api.access.json_only import json_only
+from api.dialects.native.event_schemas import STREAM
 from api.exchange import ending
 from api.exchange.acceptance import accept, check_key
 from api.exchange.waiting import said_so_far, until_ended
 from api.intake import request_body
 from api.intake.accept_header import wants_stream
+from api.intake.list_filters import MAX_VALUE_CHARS, PREFIX, read_filters
 from api.intake.prefer_header import read_wait
 from api.problems.problem import FieldError, documented, unprocessable
 from api.schemas import generation
@@ -27,7 +29,7 @@ from shared.generations.generations import Accepted
 from shared.log.snapshots import Snapshot
 from shared.process.background_thread import aside
 from shared.queue.indexes import IndexPlace
-from shared.record import Record, Shown
+from shared.record import Record, Shown, State
 from shared.request.request_json import encode
 
 router = APIRouter(prefix="/v1/generations", tags=["generations"], dependencies=[no_store, json_only])
@@ -38,6 +40,12 @@ _BODY: dict[str, Any] = {
         "required": True,
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/GenerationRequest"}}},
     }
+}
+_METADATA_PARAMETER: dict[str, Any] = {
+    "name": f"{PREFIX}NAME",
+    "in": "query",
+    "description": "Only generations whose `metadata` has this value under NAME. Of several, all must hold.",
+    "schema": {"type": "string", "maxLength": MAX_VALUE_CHARS},
 }
 _LOCATION = {"Location": {"description": "Address of the generation.", "schema": {"type": "string"}}}
 
@@ -52,10 +60,10 @@ _LOCATION = {"Location": {"description": "Address of the generation.", "schema":
             "description": "With `stream: true` or `Accept: text/event-stream`: `queued`, then the events. With "
             "`stream: false`, or where it ends within `Prefer: wait=N`: the snapshot.",
             "model": GenerationSnapshot,
-            "content": {"text/event-stream": {}},
+            "content": {"text/event-stream": STREAM},
         },
         202: {"description": "Accepted; it now runs to its end.", "headers": _LOCATION},
-        **documented(400, 401, 403, 410, 413, 415, 422, 429, 503),
+        **documented(400, 401, 403, 409, 410, 413, 415, 422, 429, 503),
     },
 )
 async def create(
@@ -114,18 +122,32 @@ async def _position(use: ApiServices, accepted: Accepted) -> int | None:
 
 
 @router.head("", include_in_schema=False)
-@router.get("", response_model=GenerationList, responses=documented(401, 422, 503))
+@router.get(
+    "",
+    response_model=GenerationList,
+    responses=documented(401, 422, 503),
+    openapi_extra={"parameters": [_METADATA_PARAMETER]},
+)
 async def list_generations(
+    request: Request,
     owner: Owner,
     use: Use,
     limit: Annotated[int, Query(ge=1, le=100, description="Generations on a page.")] = 20,
     before: Annotated[
         str | None, Query(description="`next` of the page before, or the id of one of your generations.", max_length=64)
     ] = None,
+    state: Annotated[
+        list[State] | None, Query(description="Only generations in this state; where it is repeated, in any of these.")
+    ] = None,
 ) -> GenerationList:
-    """Your generations, newest first."""
+    """Your generations, newest first; with filters, those for which all hold.
+
+    A page looks at a bounded number of generations: with filters it may be short, or empty, and still have a `next`.
+    """
     place = await _place(use, owner, before) if before else None
-    records, following = await use.generations.page(owner, before=place, limit=limit)
+    filters = read_filters(state or (), request.query_params.multi_items())
+    wants = filters.wants if filters else None
+    records, following = await use.generations.page(owner, before=place, limit=limit, wants=wants)
     return GenerationList(
         data=[Generation.model_validate(generation.summary(record)) for record in records],
         next=str(following) if following else None,
@@ -147,26 +169,37 @@ async def _place(use: ApiServices, owner: str, before: str) -> IndexPlace:
     "/{id}",
     response_model=GenerationSnapshot,
     response_model_exclude_unset=True,
-    responses=documented(401, 404, 410, 503),
+    responses=documented(401, 404, 410, 422, 503),
 )
-async def show(id: GenerationId, owner: Owner, use: Use) -> Response:
+async def show(
+    id: GenerationId,
+    owner: Owner,
+    use: Use,
+    include: Annotated[
+        list[Literal["raw"]] | None, Query(description="What else to show: `raw`, the first of the `raw` events.")
+    ] = None,
+) -> Response:
     """A generation as it stands: its text so far, its parts put together, tool calls and JSON parsed."""
-    return await _snapshot(use, id, owner, NO_STORE_HEADERS)
+    return await _snapshot(use, id, owner, NO_STORE_HEADERS, raw=bool(include))
 
 
-async def _snapshot(use: ApiServices, id: str, owner: str, headers: Mapping[str, str]) -> Response:
+async def _snapshot(
+    use: ApiServices, id: str, owner: str, headers: Mapping[str, str], *, raw: bool = False
+) -> Response:
     record = await use.record(id, owner)
     said, size = await said_so_far(use.log, id)
     if said.end is not None and record.ended_ms is None:
         # It ended while we were reading.
         record = await use.record(id, owner)
     shown = await use.generations.shown(record)
-    return Response(await aside(size, _written, record, shown, said), 200, dict(headers), "application/json")
+    return Response(await aside(size, _written, record, shown, said, raw), 200, dict(headers), "application/json")
 
 
-def _written(record: Record, shown: Shown, said: Snapshot) -> bytes:
+def _written(record: Record, shown: Shown, said: Snapshot, raw: bool) -> bytes:
     """Returns the snapshot as JSON, in steps: one of many MB takes seconds, in which others are served."""
-    return encode(generation.snapshot(record, shown, said).model_dump(mode="json", by_alias=True, exclude_unset=True))
+    return encode(
+        generation.snapshot(record, shown, said, raw=raw).model_dump(mode="json", by_alias=True, exclude_unset=True)
+    )
 
 
 @router.post(

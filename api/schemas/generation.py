@@ -4,21 +4,24 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
-from msgspec import UNSET
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.schemas.answer_message import messages_of
+from api.schemas.attempts import (
+    AttemptAnswer,
+    CostAnswer,
+    UsageAnswer,
+    answered_by,
+    attempts_of,
+    is_none,
+    usage_of,
+)
 from api.schemas.parts import PartAnswer, document, fields_of
-from shared.log.events import AttemptReason, Cancelled, Completed, Failed, FinishReason, Spent
-from shared.log.snapshots import AttemptLine, Snapshot
+from shared.log.answer_message import answer_of
+from shared.log.events import Completed, Failed, FinishReason
+from shared.log.snapshots import Snapshot
 from shared.record import Record, Shown, State
 
-Ending = Completed | Failed | Cancelled
 ID_EXAMPLE = "gen_mfrggzdfmztwq2lknnwg23tpobyxe43u"
-
-
-def _is_none(value: object) -> bool:
-    return value is None
 
 
 class Links(BaseModel):
@@ -77,10 +80,10 @@ class ResponseAnswer(BaseModel):
     request_id: str | None = Field(description="Of the HTTP request, for the provider's support.")
     model: str | None = Field(description="The model that answered, as the provider names it.")
     system_fingerprint: str | None = Field(
-        default=None, exclude_if=_is_none, description="Of the configuration that answered (OpenAI Chat)."
+        default=None, exclude_if=is_none, description="Of the configuration that answered (OpenAI Chat)."
     )
     service_tier: str | None = Field(
-        default=None, exclude_if=_is_none, description="The tier that served it, as the provider names it."
+        default=None, exclude_if=is_none, description="The tier that served it, as the provider names it."
     )
 
 
@@ -92,68 +95,11 @@ class RawEvent(BaseModel):
 
 
 class RawAnswer(BaseModel):
-    """The `raw` events: how many there are, and the first of them, 50 and 65,536 bytes at most."""
+    """The `raw` events: how many there are and, with `include=raw`, the first of them."""
 
     count: int
-    events: list[RawEvent]
-
-
-class AttemptAnswer(BaseModel):
-    """One attempt, and why it was made."""
-
-    number: int
-    reason: AttemptReason
-    model: str
-    provider: str
-    continues: bool
-    cached: bool = Field(default=False, description="Whether it copies another generation's answer.")
-
-
-class UsageAnswer(BaseModel):
-    """Tokens. `input_tokens` includes cached ones, `output_tokens` reasoning. Those with a default may be absent."""
-
-    input_tokens: int
-    output_tokens: int
-    cached_tokens: int
-    cache_write_tokens: int
-    reasoning_tokens: int
-    audio_input_tokens: int | None = Field(default=None, exclude_if=_is_none, description="Sound, of the input.")
-    audio_output_tokens: int | None = Field(default=None, exclude_if=_is_none, description="Sound, of the output.")
-    cache_write_5m_tokens: int | None = Field(
-        default=None, exclude_if=_is_none, description="Of `cache_write_tokens`, those kept for 5 minutes."
-    )
-    cache_write_1h_tokens: int | None = Field(
-        default=None, exclude_if=_is_none, description="Of `cache_write_tokens`, those kept for an hour."
-    )
-    server_tool_calls: dict[str, int] | None = Field(
-        default=None,
-        exclude_if=_is_none,
-        description="Calls of the provider's own tools, by its name for them, such as `web_search_requests`.",
-    )
-
-
-class CostAnswer(BaseModel):
-    """What the provider charges, as a decimal string."""
-
-    amount: str
-    currency: str
-    at_least: bool = Field(
-        default=False,
-        exclude_if=lambda value: not value,
-        description="True where something is missing from it: tokens that nobody counted, or a price. Else absent.",
-    )
-
-
-class SpentAnswer(BaseModel):
-    """What one attempt used."""
-
-    model: str = Field(description="`provider/model`, as it was asked for.")
-    usage: UsageAnswer
-    cost: CostAnswer | None = Field(description="Null where no price is known.")
-    estimated: bool = Field(
-        default=False,
-        exclude_if=lambda value: not value,
-        description="True where nobody counted: a guess from the length of what was asked and said, not in the sum.",
+    events: list[RawEvent] | None = Field(
+        default=None, exclude_if=is_none, description="The first of them, 50 and 65,536 bytes at most."
     )
 
 
@@ -164,10 +110,10 @@ class FailureAnswer(BaseModel):
     message: str
     retryable: bool
     status: int | None = Field(
-        default=None, exclude_if=_is_none, description="HTTP status of the provider's error, where it had one."
+        default=None, exclude_if=is_none, description="HTTP status of the provider's error, where it had one."
     )
     retry_after_ms: int | None = Field(
-        default=None, exclude_if=_is_none, description="How long the provider asked to wait, where it did."
+        default=None, exclude_if=is_none, description="How long the provider asked to wait, where it did."
     )
 
 
@@ -187,21 +133,27 @@ class GenerationSnapshot(Generation):
         description="The answer as the next request takes it among its `messages`: what it said, in its order, with "
         "what its provider wants back. Null before the end, empty where nothing was said."
     )
+    answered_by: str | None = Field(
+        description="`provider/model` that gave what stands: after a fallback another than `model`. Null where nothing "
+        "was said."
+    )
     response: ResponseAnswer | None
     raw: RawAnswer
-    usage: UsageAnswer | None
-    cost: CostAnswer | None
-    spent: list[SpentAnswer] | None = Field(description="What was paid, attempt by attempt; null before the end.")
+    usage: UsageAnswer | None = Field(description="Of all attempts, as far as it was counted.")
+    cost: CostAnswer | None = Field(description="Of all attempts; null before the end, and where no price is known.")
     attempts: list[AttemptAnswer]
     finish_reason: FinishReason | None
     stop_sequence: str | None = Field(
-        default=None, exclude_if=_is_none, description="The stop sequence that ended it, where the provider says which."
+        default=None, exclude_if=is_none, description="The stop sequence that ended it, where the provider says which."
     )
     refusal_category: str | None = Field(
-        default=None, exclude_if=_is_none, description="Why the provider refused, in its own word, where it says so."
+        default=None, exclude_if=is_none, description="Why the provider refused, in its own word, where it says so."
     )
     error: FailureAnswer | None
-    last_event_id: str | None = Field(description="Cursor to go on from; null while the log is empty.")
+    last_event_id: str | None = Field(description="The event id to go on from; null while the log is empty.")
+    previous: str | None = Field(
+        default=None, exclude_if=is_none, description="The generation that it goes on from; else absent."
+    )
     metadata: dict[str, str]
 
 
@@ -249,18 +201,8 @@ def summary(record: Record) -> dict[str, Any]:
     }
 
 
-def _spent(end: Ending, attempts: list[AttemptLine]) -> list[Spent]:
-    """Returns all that was paid; an end does not repeat it where that is its own usage and cost."""
-    if end.spent is not UNSET:
-        return end.spent
-    last = attempts[-1] if attempts else None
-    if end.usage is None or last is None or last.cached:
-        return []
-    return [Spent(f"{last.provider}/{last.model}", end.usage, end.cost)]
-
-
-def snapshot(record: Record, shown: Shown, said: Snapshot) -> GenerationSnapshot:
-    """Returns what a record, what was asked for, and the fold of a log add up to."""
+def snapshot(record: Record, shown: Shown, said: Snapshot, *, raw: bool = False) -> GenerationSnapshot:
+    """Returns what a record, what was asked for, and the fold of a log add up to; with `raw` also its raw events."""
     end = said.end
     completed = end if isinstance(end, Completed) else None
     failed = end if isinstance(end, Failed) else None
@@ -268,6 +210,8 @@ def snapshot(record: Record, shown: Shown, said: Snapshot) -> GenerationSnapshot
     if end is not None:
         fields["state"] = end.type
     value, error = document(said) if shown.json and end is not None else (None, None)
+    if record.chain is not None and record.chain.nearest:
+        fields["previous"] = record.chain.nearest[0]
     names = {
         "response_id": said.response_id,
         "request_id": said.request_id,
@@ -282,15 +226,13 @@ def snapshot(record: Record, shown: Shown, said: Snapshot) -> GenerationSnapshot
             "json": value,
             "json_error": error,
             "parts": [fields_of(part, over=end is not None) for part in said.parts],
-            "messages": None
-            if end is None
-            else messages_of(said.parts, cut=completed is None or completed.finish_reason == "length"),
+            "messages": None if end is None else answer_of(said),
+            "answered_by": answered_by(said),
             "response": names if any(names.values()) else None,
-            "raw": {"count": said.raw_count, "events": said.raw},
-            "usage": msgspec.to_builtins(said.usage),
+            "raw": {"count": said.raw_count} | ({"events": said.raw} if raw else {}),
+            "usage": msgspec.to_builtins(usage_of(said)),
             "cost": end and msgspec.to_builtins(end.cost),
-            "spent": None if end is None else msgspec.to_builtins(_spent(end, said.attempts)),
-            "attempts": said.attempts,
+            "attempts": attempts_of(said),
             "finish_reason": completed and completed.finish_reason,
             "stop_sequence": (completed and completed.stop_sequence) or None,
             "refusal_category": (completed and completed.refusal_category) or None,

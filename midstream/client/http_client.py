@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -59,9 +59,10 @@ class HttpClient:
         data = self._json("GET", "/v1/models").get("data")
         return data if isinstance(data, list) else []
 
-    def generations(self, limit: int, before: str | None) -> dict[str, Any]:
+    def generations(self, limit: int, before: str | None, filters: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
         """Returns a page of the caller's generations, newest first: `data`, and `next` for the following page."""
-        return self._json("GET", "/v1/generations", {"limit": str(limit)} | ({"before": before} if before else {}))
+        given = [("limit", str(limit)), *([("before", before)] if before else ()), *filters]
+        return self._json("GET", "/v1/generations", given)
 
     def snapshot(self, generation_id: str) -> dict[str, Any]:
         """Returns a generation as it stands."""
@@ -99,8 +100,10 @@ class HttpClient:
                 raise
             raise UnreachableError(f"what answers on the way to {self.url} is no SOCKS proxy", retryable=True) from None
 
-    def _json(self, method: str, path: str, params: dict[str, str] | None = None) -> dict[str, Any]:
-        query = f"?{httpx2.QueryParams(params)}" if params else ""
+    def _json(
+        self, method: str, path: str, params: dict[str, str] | Sequence[tuple[str, str]] | None = None
+    ) -> dict[str, Any]:
+        query = f"?{httpx2.QueryParams(params if isinstance(params, dict) else list(params))}" if params else ""
         budget = self.budget()
         while True:
             try:

@@ -3,6 +3,7 @@
 import json as json_text
 import sys
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,10 +14,21 @@ from midstream.output.part import annotation, call, file
 from midstream.output.table import Cell, print_table
 from midstream.program import typed
 from midstream.terminal import dimmed, exact_line, one_line, printable
+from shared.log.attempt_model import full_name
 from shared.one_line import json_escaped
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The generation.")]
 COLOUR_OF_STATE = {"completed": 32, "failed": 31, "cancelled": 33, "running": 36, "queued": 34}
+
+
+class State(StrEnum):
+    """How a generation stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 def show(
@@ -48,15 +60,20 @@ def show(
 def list_generations(
     limit: Annotated[int, typer.Option(min=1, max=100, help="How many.")] = 20,
     before: Annotated[str | None, typer.Option(metavar="ID", help="Only older ones than this.")] = None,
+    state: Annotated[list[State] | None, typer.Option(help="Only those in this state, or in one of these.")] = None,
+    metadata: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Only those with this metadata, or with all of it.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Write each as a line of JSON.")] = False,
     url: Url = DEFAULT_URL,
     key: Key = None,
 ) -> None:
     """List generations, newest first."""
+    filters = [("state", one.value) for one in state or ()] + [_metadata(one) for one in metadata or ()]
     from midstream.client.http_client import HttpClient
 
     with HttpClient(url, key) as client:
-        page = client.generations(limit, before)
+        page = client.generations(limit, before, filters)
         address = url_option(client.url)
     generations = objects(page, "data")
     if json:
@@ -69,7 +86,10 @@ def list_generations(
     ]
     print_table(("ID", "STATE", "MODEL", "CREATED"), rows, right=frozenset())
     if page.get("next"):
-        older = typed("list", "--before", one_line(str(page["next"])), *address)
+        asked = [f"--state={one.value}" for one in state or ()] + [
+            f"--metadata={one_line(one)}" for one in metadata or ()
+        ]
+        older = typed("list", "--before", one_line(str(page["next"])), *asked, *address)
         print(f"older ones: {older}", file=sys.stderr)
 
 
@@ -93,6 +113,14 @@ def cancel(
         print(field(answer, "state"))
 
 
+def _metadata(pair: str) -> tuple[str, str]:
+    """Returns the parameter for NAME=VALUE."""
+    name, equals, value = pair.partition("=")
+    if not (name and equals):
+        raise typer.BadParameter("is NAME=VALUE", param_hint="--metadata")
+    return f"metadata.{name}", value
+
+
 def _print_snapshot(snapshot: dict[str, Any]) -> None:
     rows = list(_rows(snapshot))
     width = max((len(name) for name, _ in rows), default=0)
@@ -112,8 +140,10 @@ def _rows(snapshot: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name in ("id", "state", "model", "created", "ended", "finish_reason", "last_event_id"):
         if snapshot.get(name) is not None:
             yield name.replace("_", " "), _state(snapshot).shown if name == "state" else field(snapshot, name)
+    if snapshot.get("answered_by") not in (None, snapshot.get("model")):
+        yield "answered by", field(snapshot, "answered_by")
     for attempt in objects(snapshot, "attempts"):
-        yield "attempt", f"{field(attempt, 'number')} ({field(attempt, 'reason')}) {field(attempt, 'model')}"
+        yield "attempt", f"{field(attempt, 'number')} ({field(attempt, 'reason')}) {_model(attempt)}"
     for name in ("response", "usage", "cost", "error", "metadata"):
         if isinstance(fields := snapshot.get(name), dict) and fields:
             known = ((key, value) for key, value in fields.items() if value is not None)
@@ -122,6 +152,11 @@ def _rows(snapshot: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "no JSON", field(snapshot, "json_error")
     if isinstance(raw := snapshot.get("raw"), dict) and raw.get("count"):
         yield "raw events", field(raw, "count")
+
+
+def _model(attempt: dict[str, Any]) -> str:
+    # The API may be of a version that says it without the provider.
+    return exact_line(full_name(str(attempt.get("provider")), str(attempt.get("model"))))
 
 
 def _line(part: dict[str, Any]) -> str | None:

@@ -10,6 +10,7 @@ import msgspec
 from midstream.client.resuming_client import ViewerEvent
 from midstream.output.part import TEXT_KINDS, PartLine, annotation
 from midstream.terminal import dimmed, one_line, printable
+from shared.log.attempt_model import full_name
 from shared.log.events import TERMINAL_TYPES
 from shared.one_line import json_escaped
 
@@ -148,7 +149,8 @@ class AnswerWriter:
             self.note(line + saving, exact=True)
 
     def _attempt(self, data: dict[str, Any]) -> None:
-        number, why = data.get("number", 1), f"{data.get('reason')}, {data.get('model')}"
+        model = full_name(str(data.get("provider")), str(data.get("model")))
+        number, why = data.get("number", 1), f"{data.get('reason')}, {model}"
         if data.get("continues"):
             # Its parts count from 0 again; a call that it does not resume is one that nobody can make.
             self._recall()
@@ -168,7 +170,7 @@ class AnswerWriter:
         self._parts.clear()
         self._broken.clear()
         self._sources.clear()
-        self.note(f"{why}: the answer starts over, what came before no longer stands")
+        self.note(f"{why}: the answer starts over, what came before is superseded")
 
     def _end(self, type: str, data: dict[str, Any]) -> None:
         self.outcome = type

@@ -6,7 +6,7 @@ import logging
 import secrets
 import sys
 from base64 import b32encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -37,6 +37,8 @@ logger = logging.getLogger("midstream.generations")
 
 MAX_LOOKS_PER_PAGE = 20
 """Most reads of the index for one page, where much in it has expired; after them the page is shorter than asked for."""
+CHOSEN_FROM_PER_LOOK = 100
+"""Generations that one read looks at where only some are wanted: 2,000 for a page at most."""
 
 
 class Existence(StrEnum):
@@ -172,6 +174,8 @@ class Generations:
         }  # fmt: skip
         if acceptance.asked:
             fields["asked"] = acceptance.asked
+        if acceptance.chain is not None:
+            fields["chain"] = acceptance.chain.text
         raw = await self._create(
             self.redis,
             [keys.record, keys.tombstone],
@@ -239,20 +243,27 @@ class Generations:
         return place
 
     async def page(
-        self, owner: str, *, before: IndexPlace | None, limit: int
+        self,
+        owner: str,
+        *,
+        before: IndexPlace | None,
+        limit: int,
+        wants: Callable[[State, Shown], bool] | None = None,
     ) -> tuple[list[Record], IndexPlace | None]:
         """Returns the owner's generations, newest first, and the place to continue from (None at the end).
 
-        A page is shorter than `limit` only at the end, or where the index still has very many that have expired: their
-        entries are dropped on the way.
+        With `wants` only those for which it says so. A page is shorter than `limit` only at the end, where very many
+        are not wanted, or where the index still has very many that have expired: their entries are dropped on the way.
         """
         records: list[tuple[IndexPlace, Record]] = []
         for _ in range(MAX_LOOKS_PER_PAGE):
             # One more than asked for: whether anything follows is known from it.
-            wanted = limit + 1 - len(records)
+            wanted = CHOSEN_FROM_PER_LOOK if wants is not None else limit + 1 - len(records)
             places = await self.queue.indexes.owned(owner, before=before, limit=wanted)
             there = await self.records([place.id for place in places])
-            records += [(place, record) for place, record in zip(places, there, strict=True) if record is not None]
+            for place, record in zip(places, there, strict=True):
+                if record is not None and (wants is None or wants(record.state, _shown(record))):
+                    records.append((place, record))
             gone = [place.id for place, record in zip(places, there, strict=True) if record is None]
             await self.queue.indexes.forget(owner, await self.queue.indexes.not_pending(gone))
             if len(records) > limit:
@@ -399,6 +410,14 @@ class Generations:
                 # Out of the pending index it may be for good, but not out of its owner's list.
                 await self.queue.indexes.list_again(acceptance.id, acceptance.owner)
         return lost
+
+
+def _shown(record: Record) -> Shown:
+    """Returns what is shown of the request, as far as the record has it."""
+    try:
+        return Shown() if record.shown is None else msgspec.json.decode(record.shown, type=Shown)
+    except msgspec.MsgspecError:
+        return Shown()
 
 
 def _record(generation_id: str, values: Sequence[bytes | None]) -> Record | None:

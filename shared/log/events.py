@@ -4,6 +4,8 @@ Pure values. Identity (the event id) is the log's concern: a log entry is an eve
 """
 
 import re
+from collections.abc import Iterable
+from functools import reduce
 from typing import Any, ClassVar, Literal, NamedTuple, Self, get_args
 
 import msgspec
@@ -55,15 +57,14 @@ ORIGIN = EventId(0, 0)
 
 
 class Event(Struct, kw_only=True):
-    """What all events have. `t` is ms since the attempt's token, set by the appender.
-
-    `sequence_number` is the provider's own number of the event that this came from, where the protocol has one:
-    after it another attempt can go on. Of merged deltas it is the last one's.
-    """
+    """What all events have. The docstrings of its fields, and of all others here, are those of /openapi.json."""
 
     type: ClassVar[str]
     t: int = 0
+    """Milliseconds since the start of the attempt, which is its token."""
     sequence_number: int | UnsetType = UNSET
+    """The provider's own number of the event that this came from, where its protocol has one: after it another attempt
+    can go on. Of merged deltas it is the last one's."""
 
 
 MAX_TOKENS = 1_000_000_000
@@ -71,21 +72,32 @@ MAX_TOKENS = 1_000_000_000
 
 
 class Usage(Struct, frozen=True):
-    """Token counts so far; `input_tokens` includes cached and cache-write ones, `output_tokens` the reasoning ones."""
+    """Token counts."""
 
     input_tokens: int = 0
+    """All of the input, cached and cache-write ones included."""
     output_tokens: int = 0
+    """All of the output, reasoning included."""
     cached_tokens: int = 0
+    """Of the input, those that the provider had cached."""
     cache_write_tokens: int = 0
+    """Of the input, those that it has cached now."""
     reasoning_tokens: int = 0
+    """Of the output, those of reasoning."""
     audio_input_tokens: int | UnsetType = UNSET
+    """Of the input, those of sound."""
     audio_output_tokens: int | UnsetType = UNSET
+    """Of the output, those of sound."""
     cache_write_5m_tokens: int | UnsetType = UNSET
     """Of the cache-write ones, those that are kept for 5 minutes (Anthropic)."""
     cache_write_1h_tokens: int | UnsetType = UNSET
     """Of the cache-write ones, those that are kept for an hour (Anthropic)."""
     server_tool_calls: dict[str, int] | UnsetType = UNSET
     """Calls of the provider's own tools, by its name for them, such as `web_search_requests`."""
+
+    def __add__(self, other: "Usage") -> "Usage":
+        """Returns the counts of both together; what neither says stays unsaid."""
+        return Usage(*map(_sum, astuple(self), astuple(other)))
 
     @property
     def is_possible(self) -> bool:
@@ -95,37 +107,60 @@ class Usage(Struct, frozen=True):
         return all(0 <= count <= MAX_TOKENS for count in (*counts, *calls.values()))
 
 
+def _sum(one: Any, other: Any) -> Any:
+    if one is UNSET or other is UNSET:
+        return other if one is UNSET else one
+    if isinstance(one, dict):
+        return {name: one.get(name, 0) + other.get(name, 0) for name in one | other}
+    return one + other
+
+
 class Cost(Struct, frozen=True):
-    """What the provider charges, as a decimal string so that no digit is lost."""
+    """What the provider charges."""
 
     amount: str
+    """A decimal number as text, so that no digit is lost."""
     currency: str = "USD"
+    """ISO 4217."""
     at_least: bool | UnsetType = UNSET
     """More may have been charged: something of what was used is not known, or has no price."""
 
 
 class Spent(Struct, frozen=True):
-    """What one attempt used of a model, and what that costs; null where the price is unknown.
-
-    `estimated`: nobody counted; both are made from the length of what was asked and said, and are in no `cost`.
-    """
+    """What one attempt used of a model, and what that costs."""
 
     model: str
     """`provider/model`, as it was asked for."""
     usage: Usage
+    """What it used, as far as it was counted."""
     cost: Cost | None = None
+    """Null where no price is known."""
     estimated: bool | UnsetType = UNSET
+    """Nobody counted: both are made from the length of what was asked and said, and are in no sum."""
+    attempt: int | UnsetType = UNSET
+    """Number of the attempt; of a call that a later attempt went on with, the later one's. Earlier versions lack it."""
+
+
+def total_usage(spent: Iterable[Spent]) -> Usage | None:
+    """Returns what was counted in all of it; None where nothing was."""
+    counted = [line.usage for line in spent if line.estimated is not True]
+    return reduce(Usage.__add__, counted) if counted else None
 
 
 class Attempt(Event):
-    """First event of every attempt; unless `continues`, viewers drop what earlier attempts said."""
+    """The first event of every attempt. Unless it `continues`, all that earlier attempts said is superseded."""
 
     type: ClassVar[str] = "attempt"
     number: int
+    """From 1."""
     reason: AttemptReason
+    """Why it was made: the first, or what became of the one before it."""
     model: str
+    """`provider/model`. Logs of earlier versions have it without the provider."""
     provider: str
+    """The provider that is asked, by its name on this server."""
     continues: bool = False
+    """Whether it goes on with what stands, and does not start over."""
     cached: bool | UnsetType = UNSET
     """It copies another generation's answer; absent where the provider was called."""
 
@@ -135,6 +170,7 @@ class Response(Event):
 
     type: ClassVar[str] = "response"
     response_id: str | UnsetType = UNSET
+    """The provider's id of the answer."""
     request_id: str | UnsetType = UNSET
     """Of the HTTP request, for the provider's support."""
     model: str | UnsetType = UNSET
@@ -146,23 +182,30 @@ class Response(Event):
 
 
 class Part(Event):
-    """A part starts. `part` is its index in the attempt, from 0; other fields are there for the kinds they are of.
+    """A part starts. What it has beside `part` and `kind` is there for the kinds that it is of.
 
     A file's deltas are its content in Base64 (RFC 4648), unless it has a `url`.
     """
 
     type: ClassVar[str] = "part"
     part: int
+    """Its index in the attempt, from 0."""
     kind: PartKind
+    """What it consists of."""
     item_id: str | UnsetType = UNSET
     """The provider's own id of it, which it may want back in the next request."""
     call_id: str | UnsetType = UNSET
+    """Of a tool's call and its result: the id that both have."""
     name: str | UnsetType = UNSET
+    """The tool's."""
     executor: Literal["client", "provider"] | UnsetType = UNSET
+    """Who runs the tool: you, or the provider."""
     summary: bool | UnsetType = UNSET
     """Whether reasoning is the provider's summary of it."""
     media_type: str | UnsetType = UNSET
+    """Of a file (RFC 6838)."""
     url: str | UnsetType = UNSET
+    """Where a file is that was not sent along."""
     is_error: bool | UnsetType = UNSET
     """Whether a tool's result says that the tool failed."""
     result_type: str | UnsetType = UNSET
@@ -176,18 +219,23 @@ class Delta(Event):
 
     type: ClassVar[str] = "delta"
     part: int
+    """The part that grows, by its index in the attempt."""
     kind: PartKind
+    """That of the part."""
     delta: str
+    """What to append to the part."""
     logprobs: list[Any] | UnsetType = UNSET
     """Of each token of `delta`, as OpenAI Chat has them: `token`, `logprob`, `bytes`, `top_logprobs`."""
 
 
 class Annotation(Event):
-    """A citation or similar, attached to a part; `fields` as the provider gave them."""
+    """A citation or similar, attached to a part."""
 
     type: ClassVar[str] = "annotation"
     part: int
+    """The part, by its index in the attempt."""
     fields: dict[str, Any]
+    """As the provider gave them."""
     protocol: str | UnsetType = UNSET
     """The protocol whose shape `fields` has."""
 
@@ -197,9 +245,13 @@ class PartEnd(Event):
 
     type: ClassVar[str] = "part_end"
     part: int
+    """The part, by its index in the attempt."""
     signature: str | UnsetType = UNSET
+    """Opaque; of use to `provider` only."""
     encrypted: str | UnsetType = UNSET
+    """Opaque reasoning; of use to `provider` only."""
     provider: str | UnsetType = UNSET
+    """Whom `signature` and `encrypted` are of."""
 
 
 class Raw(Event):
@@ -207,6 +259,7 @@ class Raw(Event):
 
     type: ClassVar[str] = "raw"
     protocol: str
+    """The protocol that the provider speaks."""
     data: Any
     """The provider's event, as its JSON has it."""
 
@@ -216,16 +269,30 @@ class UsageReport(Event):
 
     type: ClassVar[str] = "usage"
     usage: Usage
+    """So far, in this attempt."""
 
 
 class End(Event, kw_only=True):
-    """What terminal events have. `cost` is what all attempts cost, as far as known; null where nothing is."""
+    """What terminal events have."""
 
     usage: Usage | None = None
-    """Of the last attempt."""
+    """Of all attempts, as far as it was counted. Logs of earlier versions have that of the last attempt here."""
     cost: Cost | None = None
+    """What all attempts cost, as far as it is known; null where nothing is."""
     spent: list[Spent] | UnsetType = UNSET
     """What was paid, attempt by attempt; left out where that is `usage` and `cost` of the last one."""
+
+    @property
+    def all_usage(self) -> Usage | None:
+        """What all attempts used, as far as it was counted."""
+        return (None if self.spent is UNSET else total_usage(self.spent)) or self.usage
+
+    @property
+    def last_usage(self) -> Usage | None:
+        """What the last attempt used, which called a provider; None where that was not counted."""
+        if self.spent is UNSET or not self.spent:
+            return self.usage
+        return None if self.spent[-1].estimated is True else self.spent[-1].usage
 
 
 class Completed(End):
@@ -233,8 +300,11 @@ class Completed(End):
 
     type: ClassVar[str] = "completed"
     finish_reason: FinishReason
+    """Why it ended."""
     raw_finish_reason: str | None = None
+    """The same, as the provider said it."""
     response_id: str | None = None
+    """The provider's id of the answer."""
     stop_sequence: str | UnsetType = UNSET
     """The stop sequence that ended it, where the provider says which."""
     refusal_category: str | UnsetType = UNSET
@@ -242,12 +312,15 @@ class Completed(End):
 
 
 class Failed(End):
-    """Terminal: no (further) attempt can succeed. `message` is safe to show; `code` is stable."""
+    """Terminal: no (further) attempt can succeed."""
 
     type: ClassVar[str] = "failed"
     code: str
+    """Stable, for programs."""
     message: str
+    """For people, and safe to show."""
     retryable: bool
+    """Whether the same request may succeed later."""
     status: int | UnsetType = UNSET
     """HTTP status of the provider's answer, where it had one."""
     retry_after_ms: int | UnsetType = UNSET

@@ -96,6 +96,8 @@ class Batch(NamedTuple):
     events: Sequence[tuple[str, bytes]]
     renew_ms: int = 0
     """TTL to set on record and log; 0 leaves it."""
+    said: int = 0
+    """About how many bytes the answer has, attempts that it continues included."""
 
     @property
     def last(self) -> EventId:
@@ -111,7 +113,7 @@ class Batch(NamedTuple):
         events = self.events
         state = events[-1][0] if events[-1][0] in TERMINAL_TYPES else ""
         arguments: list[str | bytes | int] = [
-            self.token, str(self.previous), self.first, self.number, state, self.renew_ms, len(events)
+            self.token, str(self.previous), self.first, self.number, state, self.renew_ms, self.said, len(events)
         ]  # fmt: skip
         for event in events:
             arguments += event
@@ -201,6 +203,7 @@ class Log:
     ) -> Claim:
         """Starts an attempt; from the moment it is CLAIMED every older one is fenced.
 
+        `model` is the name by which `provider` knows it; the event says `provider/model`.
         `token` and `reason` are for the worker that owns the log already and tries again: the claim then counts its
         last attempt as failed, and is FENCED where it has lost the log. `ttl_ms` is how long record and log are kept
         unless renewed. After `until_ms` (Redis' clock), the end of the job's lease, it does nothing. `choice` is the
@@ -210,7 +213,8 @@ class Log:
         """
         keys = GenerationKeys(generation_id)
         # Number and reason are known only inside the script, which completes the event's JSON with them.
-        told = {"model": model, "provider": provider, "continues": continues} | ({"cached": True} if cached else {})
+        told = {"model": f"{provider}/{model}", "provider": provider, "continues": continues}
+        told |= {"cached": True} if cached else {}
         rest = msgspec.json.encode(told | {"t": 0})[1:]
         owned, until = ("" if token is None else token), ("" if until_ms is None else until_ms)
         raw = await self._claim(

@@ -1,12 +1,14 @@
 """A generation as it stands: the fold of its events, for who wants the answer and not the stream."""
 
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any, Literal
 
 from msgspec import UNSET
 
 from shared.errors import TooDeepError
 from shared.log import events
+from shared.log.attempt_model import full_name
 from shared.log.events import ORIGIN, TERMINAL_TYPES, EventId, Usage
 from shared.request.limits import MAX_DEPTH
 from shared.strict_json import nests_deeper
@@ -24,14 +26,25 @@ _OF_THE_PART = (
 
 @dataclass(slots=True)
 class AttemptLine:
-    """One attempt, as its first event announced it."""
+    """One attempt, as its first event announced it, and what it has used so far."""
 
     number: int
     reason: events.AttemptReason
     model: str
+    """`provider/model`, whichever version has written it."""
     provider: str
     continues: bool
     cached: bool = False
+    usage: Usage | None = None
+    """As far as its own events say it."""
+    response_id: str | None = None
+    left: str | None = field(default=None, repr=False)
+    """`response_id` of the call that it may have found again, as that has the provider's numbers."""
+
+    @property
+    def found_again(self) -> bool:
+        """Says whether it went on with the call of the attempt before, whose usage its own includes."""
+        return self.left is not None and self.left == self.response_id
 
 
 @dataclass(slots=True)
@@ -96,6 +109,17 @@ class Snapshot:
         self._raw_bytes = 0
 
     @property
+    def counted(self) -> Usage | None:
+        """What all attempts have used, as far as their own events say it; None where they say nothing."""
+        calls: list[AttemptLine] = []
+        for attempt in self.attempts:
+            if attempt.usage is not None:
+                if attempt.found_again and calls and calls[-1].response_id == attempt.left:
+                    calls.pop()
+                calls.append(attempt)
+        return reduce(Usage.__add__, [call.usage for call in calls if call.usage]) if calls else None
+
+    @property
     def text(self) -> str:
         """The answer's text so far, without reasoning, refusals and tool calls."""
         return "".join(part.text for part in self.parts if part.kind == "text")
@@ -125,6 +149,8 @@ class Snapshot:
                 self._begin(event)
             case events.Response() as event:
                 _take_given(event, self, *_NAMES)
+                if self.attempts:
+                    self.attempts[-1].response_id = self.response_id
             case events.Part() as event:
                 self._open(event)
             case events.Annotation() as event:
@@ -140,6 +166,8 @@ class Snapshot:
                 self._list(event, len(data))
             case events.UsageReport() as event:
                 self.usage = event.usage
+                if self.attempts:
+                    self.attempts[-1].usage = event.usage
             case (events.Completed() | events.Failed() | events.Cancelled()) as event:
                 assert event.type in TERMINAL_TYPES
                 self.end = event
@@ -159,7 +187,13 @@ class Snapshot:
         self._places = []
         self.attempts.append(
             AttemptLine(
-                event.number, event.reason, event.model, event.provider, event.continues, cached=event.cached is True
+                event.number,
+                event.reason,
+                full_name(event.provider, event.model),
+                event.provider,
+                event.continues,
+                cached=event.cached is True,
+                left=None if self.sequence_number is None else self.response_id,
             )
         )
 

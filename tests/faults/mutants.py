@@ -235,7 +235,7 @@ FOLLOWER, BROADCAST, NATIVE = (
     "api/dialects/native/events.py",
 )
 TAIL, CONNECTION = "api/viewing/tail.py", "api/viewing/connection.py"
-ANSWERS = "api/exchange/dialect_answers.py"
+ASKING, SHOWING = "api/exchange/asking.py", "api/exchange/showing.py"
 ASKERS, JOINING = "shared/generations/askers.py", "api/intake/joining.py"
 EVIDENCE, UNDISTURBED = "tests/chaos/evidence.py", "tests/chaos/undisturbed.py"
 
@@ -311,8 +311,8 @@ MUTANTS = (
     ),
     _one(
         "what nobody watches any more is kept by a cycle",
-        "api/viewing/hub.py",
-        "        tail.known.forget_listeners()\n",
+        "api/viewing/watched_log.py",
+        "        self.follower.known.forget_listeners()\n",
         "",
         "hub",
     ),
@@ -747,7 +747,7 @@ MUTANTS = (
     ),
     _one(
         "with `disk`, the API answers before it is on disk",
-        "api/routes/generations.py",
+        "api/exchange/acceptance.py",
         "        await use.disk_sync.confirm(began)\n",
         "        pass\n",
         "api",
@@ -922,7 +922,7 @@ MUTANTS = (
     ),
     _one(
         "a refused second use of a key sets the deadline",
-        "api/routes/generations.py",
+        "api/exchange/acceptance.py",
         "    if noted and not (accepted.created or (accepted.same_request and under_way)):\n",
         "    if False:\n",
         "waiting",
@@ -957,7 +957,7 @@ MUTANTS = (
     ),
     _one(
         "what Redis refuses leaves its announcement",
-        "api/routes/generations.py",
+        "api/exchange/acceptance.py",
         "            refused = isinstance(error, ResponseError)\n",
         "            refused = False\n",
         "waiting",
@@ -1782,15 +1782,15 @@ MUTANTS = (
     _one(
         "a large request stays parsed",
         "worker/requests/kept_request.py",
-        "        self._parsed = None\n        if not",
-        "        if not",
+        "        self._parsed = None\n        await self._whole.pack()",
+        "        await self._whole.pack()",
         "memory",
     ),
     _one(
         "a large request stays as it came",
         "worker/requests/kept_request.py",
-        "aside(self._size, zlib.compress, self.stored, ZLIB_LEVEL)",
-        "aside(self._size, zlib.compress, self.stored, 0)",
+        "aside(self.size, zlib.compress, self.kept, ZLIB_LEVEL)",
+        "aside(self.size, zlib.compress, self.kept, 0)",
         "memory",
     ),
     _one(
@@ -1824,8 +1824,8 @@ MUTANTS = (
     _one(
         "`max_log` counts characters instead of bytes",
         "worker/writing/writer.py",
-        "            return len(_text(event.delta)) - 2\n",
-        "            return len(event.delta)\n",
+        "            size = len(_text(event.delta)) - 2\n",
+        "            size = len(event.delta)\n",
         "writer",
     ),
     _one(
@@ -1846,8 +1846,8 @@ MUTANTS = (
     _one(
         "a request is read for everything",
         "shared/generations/generations.py",
-        '[*RECORD_FIELDS, "request"] if request else RECORD_FIELDS',
-        '[*RECORD_FIELDS, "request"]',
+        '[*RECORD_FIELDS, "request", "asked"] if request else RECORD_FIELDS',
+        '[*RECORD_FIELDS, "request", "asked"]',
         "routes",
     ),
     _one(
@@ -1864,7 +1864,13 @@ MUTANTS = (
         "lru_cache(None)",
         "prices",
     ),
-    _one("an end is as long as a provider's word", READING, "[:MAX_REASON_CHARS]", "", "deep"),
+    _one(
+        "an end is as long as a provider's word",
+        READING,
+        "raw_finish_reason[:MAX_REASON_CHARS]",
+        "raw_finish_reason",
+        "deep",
+    ),
     _one(
         "what waits for its second half grows",
         "worker/writing/writer.py",
@@ -2292,7 +2298,7 @@ MUTANTS = (
     ),
     _one(
         "a number is taken for one of the epoch that stands",
-        ANSWERS,
+        SHOWING,
         "    if starting_after is not None and stands != epoch:\n",
         "    if starting_after is not None and stands < epoch:\n",
         "chaos dialects",
@@ -2300,7 +2306,7 @@ MUTANTS = (
     ),
     _one(
         "who resumes begins one event too late",
-        ANSWERS,
+        SHOWING,
         "else starting_after + 1",
         "else starting_after + 2",
         "chaos dialects",
@@ -2338,7 +2344,7 @@ MUTANTS = (
     ),
     _one(
         "who was cut off has had its answer",
-        ANSWERS,
+        ASKING,
         "    (asker.answered if whole else asker.broke)()\n",
         "    asker.answered()\n",
         "dialects",
@@ -2346,14 +2352,14 @@ MUTANTS = (
     ),
     _one(
         "who was sent to another node has had its answer",
-        ANSWERS,
-        "(asker.answered if isinstance(error, FailedAnswer) else asker.broke)()",
+        ASKING,
+        "(asker.answered if isinstance(error, FailedAnswerError) else asker.broke)()",
         "asker.answered()",
         "dialect faults",
     ),
     _one(
         "a request is accepted whether or not it joins",
-        ANSWERS,
+        ASKING,
         "None if asker is None else asker.joined\n",
         "None\n",
         "dialects",

@@ -90,8 +90,10 @@ def test_continuing_reaches_every_fallback(running: Running, upstream: Upstream)
 def test_each_call_of_a_continued_answer_is_in_what_was_spent(running: Running, upstream: Upstream) -> None:
     """Also where the server calls all its answers the same."""
     end = running.end(running.ask("con/cuts", fallback=["con/good"], on_interrupt="continue"))
-    called = [attempt["model"] for attempt in end["attempts"]]
-    assert [line["model"] for line in end["spent"]] == [f"con/{model}" for model in called]
+    last = running.events(end["id"])[-1]
+    called = [(attempt["number"], attempt["model"], attempt["usage"]) for attempt in end["attempts"]]
+    assert [(line["attempt"], line["model"], line["usage"]) for line in last.data["spent"]] == called
+    assert (end["model"], end["answered_by"]) == ("con/cuts", "con/good")
 
 
 @pytest.mark.mended("answers-5")
@@ -216,11 +218,13 @@ def test_a_cancelled_one_that_nobody_counted_is_unpriced_and_estimated(running: 
     running.call("POST", f"/v1/generations/{generation_id}/cancel")
     end = running.end(generation_id)
     assert (end["state"], end["cost"]) == ("cancelled", None)
-    (line,) = end["spent"]
+    (line,) = end["attempts"]
     assert (line["model"], line["estimated"]) == ("loc/slow", True)
     assert line["usage"]["output_tokens"] > 0
     last = running.events(generation_id)[-1]
-    assert (last.event, last.data["spent"]) == ("cancelled", end["spent"])
+    (paid,) = last.data["spent"]
+    assert (last.event, paid["usage"], paid["cost"]) == ("cancelled", line["usage"], line["cost"])
+    assert end["usage"] is None, "a guess is in no sum"
     until(lambda: usage(running, "loc/slow")["generations"].get("cancelled"), running=running)
     assert usage(running, "loc/slow")["unpriced"] == 1
 
@@ -234,7 +238,7 @@ def test_a_lost_attempt_makes_the_cost_a_lower_bound(running: Running) -> None:
     assert (end["state"], len(end["attempts"])) == ("completed", 2)
     # 5 and 7 tokens at 1 and 2 USD for a million.
     assert end["cost"] == {"amount": "0.000019", "currency": "USD", "at_least": True}
-    assert [line.get("estimated", False) for line in end["spent"]] == [True, False]
+    assert [line.get("estimated", False) for line in end["attempts"]] == [True, False]
     until(lambda: usage(running, "loc/lost")["generations"].get("completed"), running=running)
     totals = usage(running, "loc/lost")
     assert (totals["unpriced"], totals["usage"]["output_tokens"]) == (1, 7)

@@ -134,7 +134,8 @@ def test_no_viewer_gets_a_5xx_while_redis_is_away_or_full(start: Start, serve: S
 def test_a_whole_answer_of_90_s_comes_through(start: Start, serve: Serve, tmp_path: Path) -> None:
     """Nothing is sent before its end, in any dialect: longer than a proxy waits by itself."""
     script, text = slow(90, 1.0)
-    env = serve({"slow": script}).env
+    redis = RedisServer(tmp_path / "redis")
+    env = serve({"slow": script}).env | {"MIDSTREAM_REDIS_URL": redis.url}
     start(program="worker", env=env)
     apis = [start(program="api", env=env) for _ in range(2)]
     words = {"model": "openai/slow", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 500}
@@ -164,6 +165,7 @@ def test_a_whole_answer_of_90_s_comes_through(start: Start, serve: Serve, tmp_pa
         for proxy in proxies:
             proxy.terminate()
             proxy.wait(10)
+        redis.kill()
 
 
 class Poster(threading.Thread):

@@ -114,7 +114,7 @@ def test_counts_that_cannot_be_are_none(running: Running) -> None:
     for model in ("negative", "absurd", "cached"):
         ended = running.end(running.ask(f"loc/{model}"))
         assert ended["state"] == "completed", ended
-        used = [spent["usage"] for spent in ended["spent"]]
+        used = [attempt["usage"] or {} for attempt in ended["attempts"]]
         assert all(0 <= count < 10**9 for usage in used for count in usage.values()), (model, used)
 
 
@@ -123,7 +123,7 @@ def test_counts_that_cannot_be_are_none(running: Running) -> None:
 def test_no_count_spoils_an_answer_that_is_whole(running: Running, model: str) -> None:
     ended = running.end(running.ask(model))
     assert (ended["state"], ended["error"]) == ("completed", None)
-    assert all(0 <= count < 10**9 for spent in ended["spent"] for count in spent["usage"].values())
+    assert all(0 <= count < 10**9 for attempt in ended["attempts"] for count in (attempt["usage"] or {}).values())
 
 
 @pytest.mark.mended("front-14")

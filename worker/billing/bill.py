@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from shared.backoff import Backoff
 from shared.generations.generations import Existence, Generations
+from shared.log.attempt_model import bare_name, full_name
 from shared.log.events import (
     ORIGIN,
     AnyEvent,
@@ -26,6 +27,7 @@ from shared.log.events import (
     Usage,
     UsageReport,
     decode,
+    total_usage,
 )
 from shared.log.guarded_log import Log
 from shared.record import Record
@@ -40,7 +42,7 @@ GENERATED_KINDS = frozenset({"text", "reasoning", "refusal", "tool_call"})
 """Kinds of parts whose deltas are the model's output, character by character."""
 UNCHARGED_CODES = frozenset({
     "authentication", "permission", "not_found", "bad_request", "context_length", "rate_limit", "overloaded",
-    "connection", "unknown_provider", "worker_exhausted",
+    "connection", "unknown_provider", "worker_exhausted", "previous_gone", "previous_too_long",
 })  # fmt: skip
 """Codes of failures that a provider charges nothing for, where it had not begun to answer."""
 _TOLD = frozenset({"response", "usage", "delta"})
@@ -53,13 +55,15 @@ class _Begun(Struct):
 
     provider: str
     model: str
+    number: int = 0
     continues: bool = False
     cached: bool = False
     """Replayed from another generation's log: nobody was asked, and nothing is paid."""
 
     @property
     def name(self) -> str:
-        return f"{self.provider}/{self.model}"
+        """`provider/model`, as it was asked for."""
+        return full_name(self.provider, self.model)
 
 
 @dataclass(slots=True)
@@ -135,7 +139,9 @@ class Bill:
     async def close(
         self, end: Completed | Failed | Cancelled, writer: Writer, log: Log, *, itemised: bool = False
     ) -> None:
-        """Sets `cost` in the terminal event of this attempt, and `spent` where not only this attempt was paid for.
+        """Sets `usage` and `cost` of all attempts in the terminal event of this one, whose own usage it has so far.
+
+        Sets `spent` too where not only this attempt was paid for.
 
         `itemised`: sets `spent` in any case. Raises nothing: an end is written whatever becomes of its bill.
         """
@@ -155,7 +161,8 @@ class Bill:
         if spent or end.cost is None:
             end.cost = _total(spent)
         if begun is not None and end.usage is not None:
-            implied.append(Spent(begun.name, end.usage, end.cost))
+            implied.append(Spent(begun.name, end.usage, end.cost, attempt=begun.number))
+        end.usage = total_usage(spent) or end.usage
         end.spent = spent if spent != implied or itemised else UNSET  # a replay's end has what its source spent
 
     def _own(self, begun: _Begun, end: Completed | Failed | Cancelled, writer: Writer) -> _Call:
@@ -197,11 +204,12 @@ class Bill:
             if call.usage is None and request_chars is None:
                 request_chars = await self._characters()
             used = call.usage or token_estimate.usage((request_chars or 0) + call.before_chars, call.said_chars)
-            cost = self._prices.cost(begun.provider, (named, begun.model), used, call.at_ms)
+            asked = bare_name(begun.provider, begun.model)
+            cost = self._prices.cost(begun.provider, (named, asked), used, call.at_ms)
             estimated = call.usage is None
             if cost is not None and not estimated and not call.completed:
                 cost = replace(cost, at_least=True)  # it may have had more to count
-            spent.append(Spent(begun.name, used, cost, estimated=estimated or UNSET))
+            spent.append(Spent(begun.name, used, cost, estimated=estimated or UNSET, attempt=begun.number))
         return spent
 
     def _joined(self) -> list[_Call]:

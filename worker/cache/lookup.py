@@ -35,7 +35,7 @@ logger = logging.getLogger("midstream.worker")
 
 IMMATERIAL_FIELDS = frozenset(
     {
-        "on_interrupt", "idle_timeout", "deadline", "ttl", "metadata", "cache",
+        "on_interrupt", "background", "stream", "idle_timeout", "deadline", "ttl", "metadata", "cache",
         "user", "prompt_cache_key", "safety_identifier", "service_tier",
     }
 )  # fmt: skip
@@ -118,7 +118,8 @@ def will_do(end: Completed, request: GenerationRequest) -> bool:
     """
     if end.finish_reason != "length":
         return end.finish_reason in WHOLE_FINISH_REASONS
-    return any(end.usage is None or end.usage.output_tokens >= limit for limit in _limits(request))
+    used = end.last_usage
+    return any(used is None or used.output_tokens >= limit for limit in _limits(request))
 
 
 def _limits(request: GenerationRequest) -> Iterator[int]:

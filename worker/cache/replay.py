@@ -68,6 +68,7 @@ class AnswerCopy:
                 if all(getattr(event, name) is UNSET for name in _NAMES):
                     return None
             case Completed():
+                event.usage = event.last_usage
                 event.cost = Cost("0", event.cost.currency) if event.cost else Cost("0")
         return event
 

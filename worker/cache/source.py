@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from shared.backoff import Backoff
 from shared.errors import MidstreamError
 from shared.generations.generations import Generations
+from shared.log.attempt_model import bare_name
 from shared.log.entry import Entry
 from shared.log.events import ORIGIN, TERMINAL_TYPES, Attempt, Completed, EventId, decode
 from shared.log.guarded_log import Log
@@ -28,11 +29,12 @@ class SourceLostError(MidstreamError):
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """The attempt with which the answer that stands begins: its first event, and the provider and model it asked."""
+    """The attempt with which the answer that stands begins: its first event, and whom it asked."""
 
     at: EventId
     provider: str
     model: str
+    """The model as that provider knows it."""
 
 
 class Source:
@@ -131,7 +133,8 @@ class Source:
                             if attempt.cached is True:
                                 found = None  # a copy of what came to nothing: its own answer begins after it
                             elif not attempt.continues:
-                                found, says = Beginning(entry.id, attempt.provider, attempt.model), False
+                                model = bare_name(attempt.provider, attempt.model)
+                                found, says = Beginning(entry.id, attempt.provider, model), False
                         says = says or entry.type in _SAYS
                     newest = page[-1].type
                     if newest == "completed" and not will_do(_completed(page[-1])):

@@ -7,7 +7,16 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from api.dialects.anthropic_messages.blocks import PROTOCOL, Block, delta, growth, sealed_thought, start, stop
+from api.dialects.anthropic_messages.blocks import (
+    PROTOCOL,
+    Block,
+    delta,
+    growth,
+    read_text,
+    sealed_thought,
+    start,
+    stop,
+)
 from api.dialects.anthropic_messages.sealed import Sealed, seal
 from shared.log.events import Annotation, Part, PartEnd, PartKind
 from shared.request.limits import MAX_DEPTH
@@ -74,6 +83,8 @@ class BlockLine:
         """Takes the delta of a part that cannot be sent at once; one that the log has not begun begins with it."""
         before = self.open(Part(part=said.part, kind=said.kind)) if said.part >= len(self._places) else []
         block = self._places[said.part]
+        if block.begun and block.kind == "tool_call" and block.end is None:
+            return block.call(read_text(said.delta))
         if block.end is not None:
             # Nothing that was said is lost, also where a log says it late.
             block = self._places[said.part] = self._new(Part(part=said.part, kind=said.kind))

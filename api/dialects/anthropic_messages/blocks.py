@@ -17,23 +17,29 @@ PROTOCOL = "anthropic"
 
 _LINE_ENDS = re.compile("\u0085|\u2028|\u2029".encode())
 _encode = msgspec.json.Encoder().encode
-_decode_text = msgspec.json.Decoder(str).decode
+read_text = msgspec.json.Decoder(str).decode
+"""Reads a text from its JSON."""
 
 _GROWTH: dict[str, tuple[str, str]] = {
     "text": ("text_delta", "text"),
     "refusal": ("text_delta", "text"),
     "reasoning": ("thinking_delta", "thinking"),
+    "tool_call": ("input_json_delta", "partial_json"),
 }
-"""What the deltas are called whose text goes on as it is, and the field that has it."""
+"""What a delta of a kind is called, and the field that has its text."""
 GROWTH_END = b"}}\n\n"
 
 
 def frame(kind: str, fields: dict[str, Any]) -> bytes:
     """Returns an event's bytes on the wire, in which no character ends a line but ours."""
-    data = _encode({"type": kind} | fields)
-    if _LINE_ENDS.search(data):
-        data = _LINE_ENDS.sub(lambda found: b"\\u%04x" % ord(found[0].decode()), data)
-    return b"event: %b\ndata: %b\n\n" % (kind.encode(), data)
+    return b"event: %b\ndata: %b\n\n" % (kind.encode(), _json({"type": kind} | fields))
+
+
+def _json(value: Any) -> bytes:
+    data = _encode(value)
+    if data.isascii() or not _LINE_ENDS.search(data):
+        return data
+    return _LINE_ENDS.sub(lambda found: b"\\u%04x" % ord(found[0].decode()), data)
 
 
 def growth(kind: PartKind, index: int) -> bytes:
@@ -70,7 +76,7 @@ class Block:
     @property
     def goes_on_as_it_is(self) -> bool:
         """Says whether the JSON of its deltas' texts is also that of the block's."""
-        return self.kind in _GROWTH
+        return self.kind in _GROWTH and self.kind != "tool_call"
 
     @property
     def streams(self) -> bool:
@@ -93,7 +99,7 @@ class Block:
         """Yields the deltas of what waited; neighbouring texts are one."""
         pieces, self.pieces = self.pieces, []
         if self.kind == "tool_call":
-            yield from self._called(self.input.feed(_text(pieces)))
+            yield from self.call(_text(pieces))
             return
         texts: list[bytes] = []
         for piece in pieces:
@@ -110,9 +116,12 @@ class Block:
         if self.kind == "tool_call":
             yield from self._called(self.input.close())
 
-    def _called(self, text: str) -> Iterator[bytes]:
-        if text:
-            yield delta(self.index, {"type": "input_json_delta", "partial_json": text})
+    def call(self, text: str) -> list[bytes]:
+        """Returns the delta of what a call's input grows by, if anything can be sent of it."""
+        return self._called(self.input.feed(text))
+
+    def _called(self, text: str) -> list[bytes]:
+        return [growth(self.kind, self.index) + _json(text) + GROWTH_END] if text else []
 
     def _joined(self, texts: list[bytes]) -> Iterator[bytes]:
         if texts:
@@ -124,7 +133,7 @@ class Block:
 
 
 def _text(pieces: list[Raw | dict[str, Any]]) -> str:
-    return "".join(_decode_text(piece) for piece in pieces if isinstance(piece, Raw))
+    return "".join(read_text(piece) for piece in pieces if isinstance(piece, Raw))
 
 
 def _type_of(part: Part) -> str | None:

@@ -50,6 +50,8 @@ class CallInput:
         self._all.append(text)
         if self._broken:
             return ""
+        if self._after == "string" and not self._rest and _PLAIN.fullmatch(text):
+            return text
         text = self._rest + text
         self._rest = ""
         sent: list[str] = []

@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from api.dialects.anthropic_messages.errors import field_problem
-from api.problems.problem import FieldError, ProblemError
+from api.problems.problem import FieldError, ProblemError, unprocessable
 from api.problems.validation_messages import MUST_BE_OBJECT, MUST_BE_YES_OR_NO
 
 MUST_BE_TEXT = "must be text; put it into quotes"
@@ -14,7 +13,7 @@ REQUIRED = "is required; add it"
 
 def wrong(pointer: str, message: str) -> ProblemError:
     """Returns the problem of one field."""
-    return field_problem([FieldError(pointer=pointer, message=message)])
+    return unprocessable([FieldError(pointer=pointer, message=message)])
 
 
 def within(pointer: str, name: str | int) -> str:

@@ -3,7 +3,6 @@
 `details.error_code` has our own code: the SDKs show it as `error_code`.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 from api.problems.problem import FieldError, ProblemError
@@ -20,7 +19,6 @@ _TYPES = {
     410: "not_found_error",
     413: "request_too_large",
     429: "rate_limit_error",
-    499: "invalid_request_error",
     504: "timeout_error",
     529: "overloaded_error",
 }
@@ -32,12 +30,15 @@ _STATUSES = {
     "bad_request": 400,
     "context_length": 400,
     "content_filter": 400,
+    "previous_too_long": 400,
+    "previous_gone": 409,
+    "not_found": 404,
     "rate_limit": 429,
     "overloaded": 529,
     "provider_timeout": 504,
     "deadline_exceeded": 504,
     "storage_full": 503,
-    "cancelled": 499,
+    "cancelled": 409,
     **dict.fromkeys(_OURS, 500),
 }
 """HTTP status of a generation that failed, by its code; of all other codes it is 502.
@@ -98,14 +99,3 @@ def _of_field(error: FieldError) -> str:
 
 def _code(failed: Failed | Cancelled) -> str:
     return failed.code if isinstance(failed, Failed) else CANCELLED
-
-
-def field_problem(errors: Sequence[FieldError]) -> ProblemError:
-    """Returns the problem that fields of a body are wrong, or cannot be honoured."""
-    return ProblemError(
-        400,
-        "invalid_request",
-        "The request is not valid",
-        "Correct what `errors` names and send the request again.",
-        errors=errors,
-    )

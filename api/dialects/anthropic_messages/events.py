@@ -1,6 +1,6 @@
 """A log as a stream of Messages (API reference: "Streaming messages")."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from api.dialects.anthropic_messages import errors
 from api.dialects.anthropic_messages.block_line import BlockLine, read_delta

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from api.dialects.native.beside import Queued, Reset
 from api.viewing.dialect import Framer, ResetReason, Subject
 from shared.log.entry import RawEntry
 from shared.record import DialectName
@@ -18,8 +19,8 @@ EVENT_FRAME = b"event: %b\ndata: %b\nid: %b\n\n"
 The id comes last: some clients take it at its line, and would else pass over an event that a cut left half.
 """
 RESET_MESSAGES = {
-    "malformed_cursor": "The cursor is not an event id; the log follows from its start.",
-    "unknown_cursor": "This log has no event with the cursor's id; it follows from its start.",
+    "malformed_cursor": "The cursor is malformed; the log follows from its start.",
+    "unknown_cursor": "The cursor is of no event of this log, which follows from its start.",
     "trimmed": "The start of this log was removed; what is left of it follows.",
 }
 """The message of a `reset`, by its reason."""
@@ -64,8 +65,11 @@ class NativeDialect:
         return b"retry: %d\n" % random.randint(1000, 3000)
 
     def queued(self, generation_id: str, position: int | None) -> bytes:
-        return b"event: queued\ndata: %b\n\n" % msgspec.json.encode({"id": generation_id, "position": position})
+        return _frame(Queued(generation_id, position))
 
     def reset(self, reason: ResetReason) -> bytes:
-        said = {"reason": reason, "message": RESET_MESSAGES[reason]}
-        return b"event: reset\ndata: %b\n\n" % msgspec.json.encode(said)
+        return _frame(Reset(reason, RESET_MESSAGES[reason]))
+
+
+def _frame(event: Queued | Reset) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (event.type.encode(), msgspec.json.encode(event))

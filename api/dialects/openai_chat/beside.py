@@ -30,12 +30,15 @@ class Beside:
             part.pieces.clear()
             return {"images": [image]}
         if not message.is_opaque(part):
+            if part.item_id is None:
+                part.pieces.clear()
             return {}
         entries: list[dict[str, Any]] = []
         for one in message.family(part, parts):
             if not one.detailed:
                 entries += message.details(one, self._details + len(entries))
                 one.detailed = True
+                one.pieces.clear()
         self._details += len(entries)
         return {"reasoning_details": entries}
 

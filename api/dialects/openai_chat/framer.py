@@ -106,7 +106,7 @@ class ChatFramer:
     def _begin(self, attempt: events.Attempt) -> Sequence[bytes]:
         if attempt.continues:
             self._places = []
-            return self._calls.release()
+            return ()
         over = self._said
         if over:
             self.epoch = attempt.number
@@ -190,6 +190,7 @@ class ChatFramer:
             fields = {"index": part.call, "function": {"arguments": ""}, **signed}
             chunks += self._calls.speak(part, self._chunks.delta({"tool_calls": [fields]}))
         part.ended = True
+        part.pieces.clear()
         return chunks + self._calls.end()
 
     def _end(self, event: events.Completed | events.Failed | events.Cancelled) -> Sequence[bytes]:

@@ -46,9 +46,12 @@ class Messages:
         file = part.get("file")
         if part.get("type") == "file" and isinstance(file, dict) and file.get("file_id"):
             self._refuse(f"{pointer}/file/file_id", "cannot be honoured: no provider keeps it here; give file_data")
+        if isinstance(image := part.get("image_url"), dict) and image.get("detail") == "original":
+            # The nearest that all protocols know.
+            part = part | {"image_url": image | {"detail": "high"}}
         if BREAKPOINT in part:
             self.passed_over = self.passed_over or part[BREAKPOINT] is not None
-            return {name: value for name, value in part.items() if name != BREAKPOINT}
+            part = {name: value for name, value in part.items() if name != BREAKPOINT}
         return part
 
     def _refuse(self, pointer: str, message: str) -> None:

@@ -95,6 +95,8 @@ class _Reading:
         if name in fields.MAPPED:
             self.native[fields.MAPPED[name]] = value
             self._moved[f"/{fields.MAPPED[name]}"] = f"/{name}"
+        elif isinstance(value, str) and (nearest := fields.NEAREST.get((name, value))) is not None:
+            (self._passed if self._same_protocol else self.native)[name] = value if self._same_protocol else nearest
         elif name in fields.SAME:
             if self._same_protocol or name not in fields.NEUTRAL or value != fields.NEUTRAL[name]:
                 self.native.setdefault(name, value)

@@ -5,11 +5,11 @@ from shared.request.generation_request import GenerationRequest
 MAPPED = {"max_completion_tokens": "max_tokens"}
 """Fields that a request of ours has under another name. Those that it has under the same are taken as they are."""
 
-SAME = frozenset(GenerationRequest.model_fields)
-"""Fields of ours, also those that Chat does not have."""
-
 READ = frozenset({"stream", "stream_options", "n", "modalities"})
 """What says how it is answered, and is looked at here."""
+
+SAME = frozenset(GenerationRequest.model_fields) - READ
+"""Fields of ours, also those that Chat does not have."""
 
 REFUSED = {
     "audio": "cannot be honoured: an answer is text; leave it out",
@@ -40,3 +40,6 @@ IGNORED_WITHIN = {
 
 NEUTRAL = {"frequency_penalty": 0, "presence_penalty": 0, "logit_bias": {}, "logprobs": False, "top_logprobs": 0}
 """Values that ask for nothing, as clients send them: other protocols have no such field."""
+
+NEAREST = {("reasoning_effort", "max"): "xhigh"}
+"""Values that a request of ours does not have, and the nearest that it has; a provider of this protocol gets them."""

@@ -33,6 +33,12 @@ class HostedItem(Item):
 
     awaits: ClassVar[Literal["tool_result", "file"] | None] = None
     """The kind of part that it ends with."""
+    incomplete: ClassVar[str] = "incomplete"
+    """What its status is called where it was cut."""
+
+    def object(self, status: ItemStatus) -> dict[str, Any]:
+        found = super().object(status)
+        return found | {"status": self.incomplete} if status == "incomplete" else found
 
     def of_call(self, said: Said) -> bool:
         """Says whether a part is what came of this call."""
@@ -64,6 +70,7 @@ class WebSearchItem(HostedItem):
     """A search of the web."""
 
     type = "web_search_call"
+    incomplete = "failed"
 
     def fields(self, status: ItemStatus) -> dict[str, Any]:
         given = self._arguments()
@@ -107,20 +114,18 @@ class ImageItem(HostedItem):
 
     type = "image_generation_call"
     awaits = "file"
-
-    def object(self, status: ItemStatus) -> dict[str, Any]:
-        """Returns the item, whose end is another word."""
-        return super().object(status) | ({"status": "failed"} if status == "incomplete" else {})
+    incomplete = "failed"
 
     def fields(self, status: ItemStatus) -> dict[str, Any]:
         given = self._arguments()
         fields = {name: value for name in _IMAGE_FIELDS if isinstance(value := given.get(name), str)}
         image = self._part("file")
-        if image is None:
-            return {**fields, "result": None}
-        if (form := IMAGE_FORMATS.get(image.media_type or "")) is not None:
+        if image is not None and (form := IMAGE_FORMATS.get(image.media_type or "")) is not None:
             fields["output_format"] = form
-        return {**fields, "result": image.raw if image.ended else None}
+        if image is not None and image.ended:
+            return {**fields, "result": image.raw}
+        # The AI SDK takes no null where an item ends.
+        return {**fields, "result": None if status == "in_progress" else ""}
 
 
 HOSTED: dict[str, type[HostedItem]] = {

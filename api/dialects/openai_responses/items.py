@@ -110,10 +110,11 @@ class ReasoningItem(Item):
 
     def _sealed(self) -> str | None:
         for part in reversed(self.parts):
+            summary = part.summary is True
             if part.provider and part.encrypted:
-                return seal(part.provider, "encrypted", part.item_id, part.encrypted)
+                return seal(part.provider, "encrypted", part.item_id, part.encrypted, summary=summary)
             if part.provider and part.signature:
-                return seal(part.provider, "signature", part.item_id, part.signature)
+                return seal(part.provider, "signature", part.item_id, part.signature, summary=summary)
         return None
 
 
@@ -144,15 +145,13 @@ class CustomCallItem(CallItem):
 
 
 class SealItem(Item):
-    """The signature of a call, which has no field for one: reasoning without a text, behind all else."""
+    """The signature of a call or of a text, which have no field for one: reasoning without a text, behind all else."""
 
     type = "reasoning"
 
-    def __init__(self, id: str, index: int, call: Said) -> None:
+    def __init__(self, id: str, index: int, sealed: str) -> None:
         super().__init__(id, index)
-        self._call = call
+        self._sealed = sealed
 
     def fields(self, status: ItemStatus) -> dict[str, Any]:
-        call = self._call
-        sealed = seal(call.provider or "", "call", call.call_id or call.item.id, call.signature or "")
-        return {"summary": [], "encrypted_content": sealed}
+        return {"summary": [], "encrypted_content": self._sealed}

@@ -16,6 +16,7 @@ from api.dialects.openai_responses.items import (
 )
 from api.dialects.openai_responses.resource import echoed
 from api.dialects.openai_responses.said import Said
+from api.dialects.openai_responses.sealed import SealedKind, seal
 from api.viewing.dialect import Subject
 
 ResponseStatus = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
@@ -34,7 +35,7 @@ class Output:
         self._attempt = 1
         self._next = 0
         tools = echoed(subject).get("tools") or ()
-        self._custom = {tool.get("name") for tool in tools if tool.get("type") == "custom"}
+        self._custom = [tool.get("name") for tool in tools if tool.get("type") == "custom"]
 
     def begin_anew(self, attempt: int) -> None:
         """Drops all items; the indices go on, and the ids are this attempt's."""
@@ -84,13 +85,18 @@ class Output:
         return f"{PREFIXES[kind.type]}{self._tail}_{self._attempt}_{len(self.items)}"
 
     def seal(self) -> Iterator[Item]:
-        """Adds an item for each call with a signature, which has no other place, and yields it."""
-        for item in list(self.items):
-            if isinstance(item, CallItem) and item.parts[0].signature and item.parts[0].provider:
-                added = SealItem(self._id(SealItem), self._next, item.parts[0])
+        """Adds an item for each signature of a call or a text, which has no other place, and yields it."""
+        parts = [part for item in self.items if isinstance(item, CallItem | MessageItem) for part in item.parts]
+        texts = 0
+        for part in parts:
+            if part.signature and part.provider:
+                kind: SealedKind = "call" if part.kind == "tool_call" else "text"
+                name = str(texts) if kind == "text" else part.call_id or part.item.id
+                added = SealItem(self._id(SealItem), self._next, seal(part.provider, kind, name, part.signature))
                 self.items.append(added)
                 self._next += 1
                 yield added
+            texts += part.kind == "text"
 
     def status_of(self, item: Item, status: ResponseStatus) -> ItemStatus:
         """Returns how an item stands in a response that stands so."""

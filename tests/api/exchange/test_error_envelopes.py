@@ -24,5 +24,7 @@ async def test_each_kind_of_error_of_a_path(make_api: MakeApi, redis_url: str, s
         assert int(response.headers["content-length"]) == len(response.content)
         assert response.json()["error"]["message"]
         assert "errors" not in response.json()
+    versioned = await api.client.get("/v1/models", headers={"anthropic-version": "2023-06-01"})
+    assert versioned.json()["error"]["type"] == "authentication_error"
     native = await api.client.get("/v1/generations/gen_x", headers=key)
     assert native.headers["content-type"] == "application/problem+json"

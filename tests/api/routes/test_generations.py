@@ -13,7 +13,8 @@ from redis import Redis
 
 from midstream.processes.valkey import Valkey
 from shared.config.provider_settings import ProviderSettings
-from shared.log.events import Cancelled, Cost, Delta, Part, PartEnd, Spent, Usage, UsageReport, encode
+from shared.generations import generations
+from shared.log.events import Cancelled, Cost, Delta, Part, PartEnd, Raw, Spent, Usage, UsageReport, encode
 from shared.request.generation_request import GenerationRequest
 from shared.storage.keys import GenerationKeys
 from tests.api.harness import BODY, MODEL, Api, MakeApi, Producer, Viewing, whole
@@ -325,6 +326,46 @@ async def test_pages_stay_right_while_their_entries_go_and_come(api: Api) -> Non
     assert found == [[ids[3], ids[4], ids[6]], ids[7:]]
 
 
+async def test_a_list_is_filtered_by_state_and_metadata(api: Api) -> None:
+    blue, red = [await api.post(BODY | {"metadata": {"colour": colour, "of": "x"}}) for colour in ("blue", "red")]
+    plain = await api.post()
+    await (await Producer.start(api.log, red)).complete()
+    await Producer.start(api.log, plain)
+    every = (await pages(api, 9))[0]
+    assert {blue, red, plain} == set(every)
+
+    async def found(*filters: tuple[str, str]) -> list[str]:
+        return [item["id"] for item in (await api.client.get("/v1/generations", params=filters)).json()["data"]]
+
+    assert await found(("state", "completed")) == [red]
+    assert await found(("state", "queued"), ("state", "running")) == [one for one in every if one != red]
+    assert await found(("metadata.colour", "blue")) == [blue]
+    assert await found(("metadata.of", "x")) == [one for one in every if one != plain]
+    assert await found(("metadata.of", "x"), ("metadata.colour", "red"), ("state", "completed")) == [red]
+    assert await found(("metadata.of", "x"), ("state", "failed")) == []
+    for wrong, pointer in (("state", "state/0"), ("metadata.", "metadata."), ("metadata." + "n" * 65, None)):
+        answer = await api.client.get("/v1/generations", params={wrong: "x"})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+        assert pointer in (None, answer.json()["errors"][0]["pointer"])
+
+
+async def test_a_filtered_page_looks_at_so_many_and_says_where_it_goes_on(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generations, "MAX_LOOKS_PER_PAGE", 2)
+    monkeypatch.setattr(generations, "CHOSEN_FROM_PER_LOOK", 3)
+    for number in range(10):
+        await api.post(BODY | {"metadata": {"is": "wanted" if number % 7 == 0 else "not"}})
+    (every,) = await pages(api, 99)
+    listed = await pages(api, 2, **{"metadata.is": "wanted"})
+    shown = {item: (await api.client.get(f"/v1/generations/{item}")).json()["metadata"]["is"] for item in every}
+    # Six are looked at for a page; after them, `next` goes on, whatever was found.
+    wanted = [[one for one in stretch if shown[one] == "wanted"] for stretch in (every[:6], every[6:])]
+    assert listed == wanted
+    first = (await api.client.get("/v1/generations", params={"metadata.is": "wanted", "limit": 1})).json()
+    assert [item["id"] for item in first["data"]] == [one for one in every if shown[one] == "wanted"][:1]
+
+
 async def test_a_full_last_page_says_that_it_is_the_last(api: Api) -> None:
     ids = [await api.post() for _ in range(4)]
     assert [len(page) for page in await pages(api, 2)] == [2, 2]
@@ -369,7 +410,9 @@ async def test_snapshot(api: Api) -> None:
     assert (body["parts"][1]["name"], body["parts"][1]["complete"]) == ("clock", False)
     assert [attempt["reason"] for attempt in body["attempts"]] == ["new", "worker_lost"]
     assert [part["part"] for part in body["parts"]] == [0, 1]
-    assert body["spent"] is None
+    assert [attempt["model"] for attempt in body["attempts"]] == ["simulator/lorem"] * 2
+    assert [attempt["cost"] for attempt in body["attempts"]] == [None, None]
+    assert body["answered_by"] == "simulator/lorem"
     assert body["usage"]["output_tokens"] == 2
     assert body["last_event_id"] == str(producer.last)
     assert body["ended"] is None
@@ -378,7 +421,7 @@ async def test_snapshot(api: Api) -> None:
     assert (body["state"], body["finish_reason"], body["usage"]["output_tokens"]) == ("completed", "stop", 7)
     assert body["ended"] >= body["created"]
     assert not any("part" in part for part in body["parts"])
-    assert body["spent"] == [{"model": "simulator/lorem", "usage": body["usage"], "cost": None}]
+    assert [attempt["usage"] for attempt in body["attempts"]] == [None, body["usage"]]
 
 
 async def test_snapshot_of_a_failure(api: Api, running: Producer) -> None:
@@ -391,15 +434,34 @@ async def test_snapshot_of_a_failure(api: Api, running: Producer) -> None:
 async def test_snapshot_says_what_was_paid(api: Api, running: Producer) -> None:
     used = Usage(input_tokens=3)
     known = Cost("0.5", at_least=True)
-    lines = [Spent("p/a", used, known), Spent("p/b", used, Cost("0.25"), estimated=True), Spent("p/c", used)]
-    await running.write(Cancelled(usage=used, cost=known, spent=lines))
-    body = (await api.client.get(f"/v1/generations/{running.generation_id}")).json()
-    assert body["cost"] == {"amount": "0.5", "currency": "USD", "at_least": True}
-    assert [(line["model"], line["cost"], line.get("estimated")) for line in body["spent"]] == [
-        ("p/a", body["cost"], None),
-        ("p/b", {"amount": "0.25", "currency": "USD"}, True),
-        ("p/c", None, None),
+    generation_id = running.generation_id
+    again = await Producer.start(api.log, generation_id)
+    last = await Producer.start(api.log, generation_id)
+    model = "simulator/lorem"
+    lines = [
+        Spent(model, used, known, attempt=1),
+        Spent(model, used, Cost("0.25"), estimated=True, attempt=again.claim.number),
+        Spent(model, used, attempt=last.claim.number),
     ]
+    await last.write(Cancelled(usage=used, cost=known, spent=lines))
+    body = (await api.client.get(f"/v1/generations/{generation_id}")).json()
+    assert body["cost"] == {"amount": "0.5", "currency": "USD", "at_least": True}
+    assert body["usage"]["input_tokens"] == 6, "the guess is in no sum"
+    assert [(line["number"], line["cost"], line.get("estimated")) for line in body["attempts"]] == [
+        (1, body["cost"], None),
+        (2, {"amount": "0.25", "currency": "USD"}, True),
+        (3, None, None),
+    ]
+
+
+async def test_raw_events_are_shown_where_they_are_asked_for(api: Api, running: Producer) -> None:
+    path = f"/v1/generations/{running.generation_id}"
+    await running.write(Raw(protocol="openai-chat", data={"odd": 1}))
+    assert (await api.client.get(path)).json()["raw"] == {"count": 1}
+    shown = (await api.client.get(path, params={"include": "raw"})).json()["raw"]
+    assert shown == {"count": 1, "events": [{"protocol": "openai-chat", "data": {"odd": 1}}]}
+    answer = await api.client.get(path, params={"include": "all"})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "include/0")
 
 
 async def cancelled(api: Api, generation_id: str) -> Any:
@@ -414,11 +476,12 @@ async def cancelled(api: Api, generation_id: str) -> Any:
 
 
 async def test_a_cancel_in_the_queue_has_the_bill_that_a_worker_left(api: Api, running: Producer) -> None:
-    bill = Cancelled(usage=Usage(input_tokens=3), cost=Cost("0.5"), spent=[Spent("p/a", Usage(input_tokens=3))])
+    line = Spent("simulator/lorem", Usage(input_tokens=3), attempt=1)
+    bill = Cancelled(usage=Usage(input_tokens=3), cost=Cost("0.5"), spent=[line])
     generation_id = running.generation_id
     await api.log.hand_over(generation_id, running.claim.token, "drained", cancelled=encode(bill))
     body = await cancelled(api, generation_id)
-    assert (body["cost"]["amount"], body["spent"][0]["model"]) == ("0.5", "p/a")
+    assert (body["cost"]["amount"], body["attempts"][0]["usage"]["input_tokens"]) == ("0.5", 3)
 
 
 async def test_a_bill_is_of_no_use_once_another_worker_has_it(api: Api, running: Producer) -> None:

@@ -1,4 +1,4 @@
-"""A generation as it is answered: its times, its addresses, its state, and what its attempts were paid."""
+"""A generation as it is answered: its times, its addresses and its state."""
 
 from __future__ import annotations
 
@@ -7,26 +7,21 @@ from typing import Any
 import pytest
 
 from api.schemas import generation
-from api.schemas.generation import CostAnswer, SpentAnswer, UsageAnswer, links, summary, timestamp
+from api.schemas.generation import links, summary, timestamp
 from shared.log.events import (
     Attempt,
     Cancelled,
     Completed,
-    Cost,
     Delta,
     Event,
     EventId,
     Failed,
     Part,
-    Spent,
-    Usage,
+    Raw,
     encode,
 )
 from shared.log.snapshots import Snapshot
 from shared.record import Record, Shown, State
-
-USED = Usage(input_tokens=3, output_tokens=4)
-COST = Cost("0.5")
 
 
 def record(state: State = "running", **fields: Any) -> Record:
@@ -38,11 +33,11 @@ def record(state: State = "running", **fields: Any) -> Record:
     return Record(**(known | {"state": state} | fields))
 
 
-def snapshot(*events: Event, of: Record | None = None, asked: Shown | None = None) -> dict[str, Any]:
+def snapshot(*events: Event, of: Record | None = None, asked: Shown | None = None, raw: bool = False) -> dict[str, Any]:
     said = Snapshot()
     for seq, event in enumerate(events):
         said.apply(EventId(7, seq), event.type, encode(event))
-    answer = generation.snapshot(of or record(), asked or Shown(), said)
+    answer = generation.snapshot(of or record(), asked or Shown(), said, raw=raw)
     return answer.model_dump(mode="json", by_alias=True)
 
 
@@ -77,7 +72,7 @@ def test_it_has_ended_when_its_record_says_so() -> None:
 def test_nothing_said_yet_is_empty_and_null() -> None:
     told = snapshot(of=record("queued", attempts=0))
     assert (told["state"], told["text"], told["parts"], told["attempts"]) == ("queued", "", [], [])
-    for name in ("response", "usage", "cost", "spent", "finish_reason", "error", "last_event_id", "ended"):
+    for name in ("response", "usage", "cost", "answered_by", "finish_reason", "error", "last_event_id", "ended"):
         assert told[name] is None, name
 
 
@@ -93,27 +88,6 @@ def test_a_log_that_has_ended_is_believed_before_its_record(end: Event) -> None:
     assert (told["error"] is not None) is isinstance(end, Failed)
 
 
-@pytest.mark.parametrize(
-    ("events", "spent"),
-    [
-        ([attempt(), Completed(finish_reason="stop", usage=USED, cost=COST)], [("p/m", "0.5")]),
-        ([attempt(), Completed(finish_reason="stop", usage=USED)], [("p/m", None)]),
-        # What the end says wins over what would be derived.
-        ([attempt(), Cancelled(usage=USED, spent=[Spent("q/a", USED, COST), Spent("q/b", USED)])],
-         [("q/a", "0.5"), ("q/b", None)]),
-        ([attempt(), Cancelled(usage=USED, spent=[])], []),
-        # A copy of another's answer was not paid for again.
-        ([attempt(cached=True), Completed(finish_reason="stop", usage=USED)], []),
-        ([attempt(), Completed(finish_reason="stop")], []),
-        ([Cancelled(usage=USED)], []),
-    ],
-)  # fmt: skip
-def test_what_was_paid_is_told_attempt_by_attempt(events: list[Event], spent: list[tuple[str, str | None]]) -> None:
-    told = snapshot(*events)["spent"]
-    assert [(line["model"], line["cost"] and line["cost"]["amount"]) for line in told] == spent
-    assert all(line["usage"]["input_tokens"] == 3 for line in told)
-
-
 def test_json_is_parsed_only_where_it_was_asked_for_and_has_ended() -> None:
     said = (attempt(), Part(part=0, kind="text"), Delta(part=0, kind="text", delta="[1]"))
     end = Completed(finish_reason="stop")
@@ -126,10 +100,8 @@ def test_metadata_is_as_it_was_asked() -> None:
     assert snapshot(asked=Shown(metadata={"k": "v"}))["metadata"] == {"k": "v"}
 
 
-def test_what_is_the_rule_is_not_said() -> None:
-    usage = UsageAnswer(input_tokens=1, output_tokens=1, cached_tokens=0, cache_write_tokens=0, reasoning_tokens=0)
-    spent = SpentAnswer(model="p/m", usage=usage, cost=CostAnswer(amount="1", currency="USD"))
-    assert "estimated" not in spent.model_dump()
-    assert "at_least" not in spent.model_dump()["cost"]
-    spent = SpentAnswer(model="p/m", usage=usage, cost=None, estimated=True)
-    assert spent.model_dump()["estimated"] is True
+def test_raw_events_are_counted_and_listed_only_where_they_are_asked_for() -> None:
+    said = (attempt(), Raw(protocol="p", data={"a": 1}), Raw(protocol="p", data=2))
+    assert snapshot(*said)["raw"] == {"count": 2}
+    listed = snapshot(*said, raw=True)["raw"]
+    assert listed == {"count": 2, "events": [{"protocol": "p", "data": {"a": 1}}, {"protocol": "p", "data": 2}]}

@@ -40,17 +40,17 @@ def numbered(*parts: list[Event]) -> list[Event]:
     return [event for one in parts for event in one]
 
 
-def assembled(*said: Event, **request: Any) -> dict[str, Any]:
+def assembled(*said: Event, raw: bool = False, **request: Any) -> dict[str, Any]:
     """The snapshot's JSON after these events."""
     snapshot = Snapshot()
     for seq, event in enumerate((ATTEMPT, *said)):
         snapshot.apply(EventId(7, seq), event.type, events.encode(event))
-    return told(recorded(**request), snapshot)
+    return told(recorded(**request), snapshot, raw=raw)
 
 
-def told(record: Record, snapshot: Snapshot) -> dict[str, Any]:
+def told(record: Record, snapshot: Snapshot, *, raw: bool = False) -> dict[str, Any]:
     shown = msgspec.json.decode(record.shown or b"", type=Shown)
-    answer = generation.snapshot(record, shown, snapshot).model_dump_json(by_alias=True, exclude_unset=True)
+    answer = generation.snapshot(record, shown, snapshot, raw=raw).model_dump_json(by_alias=True, exclude_unset=True)
     value: dict[str, Any] = json.loads(answer)
     return value
 
@@ -108,6 +108,7 @@ def test_each_kind_of_part_makes_the_second_example() -> None:
         ),
         events.Raw(protocol="openai-chat", data={"logprobs": None}),
         END,
+        raw=True,
         response_format={"type": "json_object"},
     )  # fmt: skip
     assert {name: got[name] for name in EXAMPLES[1]} == EXAMPLES[1]
@@ -115,7 +116,8 @@ def test_each_kind_of_part_makes_the_second_example() -> None:
 
 def test_what_is_said_beside_the_answer_makes_the_third_example() -> None:
     said = part("text", "No")
-    assert isinstance(delta := said[1], Delta)
+    delta = said[1]
+    assert isinstance(delta, Delta)
     delta.logprobs = [{"token": "No", "logprob": -0.25, "bytes": [78, 111], "top_logprobs": []}]
     usage = events.Usage(
         900, 1, 0, 800, audio_input_tokens=40, cache_write_5m_tokens=300, cache_write_1h_tokens=500,
@@ -128,9 +130,9 @@ def test_what_is_said_beside_the_answer_makes_the_third_example() -> None:
 
 
 def test_a_failure_says_what_the_provider_answered() -> None:
-    plain = {"code": "overloaded", "message": "m", "retryable": True}
+    plain: dict[str, Any] = {"code": "overloaded", "message": "m", "retryable": True}
     assert assembled(events.Failed(**plain))["error"] == plain
-    answered = {"status": 529, "retry_after_ms": 1500}
+    answered: dict[str, Any] = {"status": 529, "retry_after_ms": 1500}
     assert assembled(events.Failed(**plain, **answered))["error"] == plain | answered
 
 

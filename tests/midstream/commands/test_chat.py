@@ -191,7 +191,7 @@ def test_an_answer_that_starts_over(scripted_api: ScriptedApi, start: Start, fin
     scripted_api.says("whole")
     code, out, err = finish(start("tail", "gen_x", *["--final"] * final))
     assert (code, out) == (0, "whole\n" if final else "half a wo\nwhole\n")
-    assert "what came before no longer stands" in err
+    assert "what came before is superseded" in err
 
 
 def test_rejoining_with_final_begins_at_the_beginning(scripted_api: ScriptedApi, start: Start) -> None:

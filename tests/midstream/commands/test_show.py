@@ -26,8 +26,13 @@ SNAPSHOT = {
         {"kind": "file", "media_type": "image/png", "data": "iVBORw==", "size": 4},
     ],
     "response": {"response_id": "resp_1", "request_id": None, "model": None},
-    "raw": {"count": 3, "events": []},
-    "attempts": [{"number": 2, "reason": "worker_lost", "model": "lorem", "provider": "simulator"}],
+    "raw": {"count": 3},
+    "answered_by": "simulator/echo",
+    # As an API of the version before says it, and as one of this version does.
+    "attempts": [
+        {"number": 2, "reason": "worker_lost", "model": "lorem", "provider": "simulator"},
+        {"number": 3, "reason": "fallback", "model": "simulator/echo", "provider": "simulator"},
+    ],
     "usage": {"input_tokens": 3, "output_tokens": 99},
     "cost": None,
     "finish_reason": "stop",
@@ -49,7 +54,10 @@ def test_show(scripted_api: ScriptedApi, run_python: RunPython) -> None:
     for told in (
         "gen_abc",
         "completed",
-        "2 (worker_lost) lorem",
+        "2 (worker_lost) simulator/lorem\n",
+        "3 (fallback) simulator/echo\n",
+        "answered by    simulator/echo\n",
+        "raw events     3\n",
         "output_tokens 99",
         'tool call weather {"city": "Kö',
         "tool call wind {",
@@ -89,6 +97,19 @@ def test_list(scripted_api: ScriptedApi, run_python: RunPython) -> None:
     scripted_api.answers.append(Answer(200, page))
     _, out, _ = run(run_python, scripted_api, "list", "--json")
     assert [json.loads(line) for line in out.splitlines()] == data
+
+
+def test_list_asks_for_some_only(scripted_api: ScriptedApi, run_python: RunPython) -> None:
+    filters = ("--state", "failed", "--state=running", "--metadata", "user=a b")
+    scripted_api.answers.append(Answer(200, {"data": [], "next": "1-gen_z"}))
+    code, _, err = run(run_python, scripted_api, "list", *filters)
+    assert code == 0
+    asked = "/v1/generations?limit=20&state=failed&state=running&metadata.user=a+b"
+    assert scripted_api.received[0].path.replace("%20", "+") == asked
+    assert "list --before 1-gen_z --state=failed --state=running '--metadata=user=a b' --url" in err
+    for wrong in (("--state", "done"), ("--metadata", "user"), ("--metadata", "=x")):
+        code, _, err = run(run_python, scripted_api, "list", *wrong)
+        assert (code, wrong[0] in err) == (2, True)
 
 
 def test_cancel_prints_the_state(scripted_api: ScriptedApi, run_python: RunPython) -> None:

@@ -107,7 +107,7 @@ def test_how_it_was_left_is_asked_only_where_nothing_here_tells() -> None:
 def test_a_new_attempt_starts_over(terminal: bool) -> None:
     out, err = written(attempt(1), text("half a wo"), attempt(2), text("whole"), COMPLETED, terminal=terminal)
     assert out == "half a wo\nwhole\n"
-    assert "attempt 2 (worker_lost, m): the answer starts over, what came before no longer stands" in err
+    assert "attempt 2 (worker_lost, p/m): the answer starts over, what came before is superseded" in err
 
 
 def test_an_attempt_that_continues_does_not() -> None:

@@ -60,6 +60,11 @@ def attempt(model: str = "m", provider: str = "p", *, continues: bool = False, *
     return msgspec.json.encode(msgspec.to_builtins(begun) | more)
 
 
+def line(model: str, usage: Usage, cost: Cost | None = None, **more: Any) -> Spent:
+    """What an attempt with the number of `attempt` has spent."""
+    return Spent(model, usage, cost, attempt=1, **more)
+
+
 def used(tokens: int, output: int = 0) -> Usage:
     return Usage(input_tokens=tokens, output_tokens=output)
 
@@ -91,12 +96,12 @@ async def test_what_earlier_attempts_used_was_paid_too(log: Log) -> None:
     end = Failed(code="x", message="x", retryable=False, usage=used(5))
     await bill().close(end, writer(3, attempt(), EventId(2, 0)), log)
     assert end.spent == [
-        Spent("p/dear", used(7, 1), Cost("0.00009", at_least=True)),
-        Spent("p/m", used(2), Cost("0.000002"), estimated=True),
-        Spent("p/m", used(5), Cost("0.000005", at_least=True)),
+        line("p/dear", used(7, 1), Cost("0.00009", at_least=True)),
+        line("p/m", used(2), Cost("0.000002"), estimated=True),
+        line("p/m", used(5), Cost("0.000005", at_least=True)),
     ]
     assert end.cost == Cost("0.000095", at_least=True)
-    assert end.usage == used(5)
+    assert end.usage == used(12, 1), "all that was counted, and no guess"
 
 
 async def test_what_a_later_attempt_writes_is_not_of_this_one(log: Log) -> None:
@@ -105,8 +110,8 @@ async def test_what_a_later_attempt_writes_is_not_of_this_one(log: Log) -> None:
     end = Completed(finish_reason="stop", usage=used(5))
     await bill().close(end, writer(5, attempt(), EventId(1, 1)), log)
     assert end.spent == [
-        Spent("p/m", used(1), Cost("0.000001", at_least=True)),
-        Spent("p/m", used(5), Cost("0.000005")),
+        line("p/m", used(1), Cost("0.000001", at_least=True)),
+        line("p/m", used(5), Cost("0.000005")),
     ]
 
 
@@ -116,9 +121,9 @@ async def test_a_call_that_was_found_again_counts_once(log: Log, mine: str | Non
     end = Completed(finish_reason="stop", usage=used(10))
     named = [Response(response_id=mine)] if mine else []
     await bill().close(end, writer(2, attempt(continues=True), EventId(1, 2), *named), log)
-    spent = end.spent if end.spent is not UNSET else [Spent("p/m", used(10), end.cost)]
+    spent = end.spent if end.spent is not UNSET else [line("p/m", used(10), end.cost)]
     assert len(spent) == lines
-    assert spent[-1] == Spent("p/m", used(10), Cost("0.00001"))
+    assert spent[-1] == line("p/m", used(10), Cost("0.00001"))
 
 
 async def test_a_replay_is_not_paid(log: Log) -> None:
@@ -126,7 +131,7 @@ async def test_a_replay_is_not_paid(log: Log) -> None:
     await bill().close(end, writer(2, attempt(cached=True), EventId(0, 0)), log)
     assert end.cost == Cost("0")
     assert end.spent == []
-    told = Completed(finish_reason="stop", cost=Cost("0"), spent=[Spent("p/m", used(3), Cost("0.000003"))])
+    told = Completed(finish_reason="stop", cost=Cost("0"), spent=[line("p/m", used(3), Cost("0.000003"))])
     await bill().close(told, writer(2, attempt(cached=True), EventId(0, 0)), log)
     assert (told.cost, told.spent) == (Cost("0"), UNSET)
 
@@ -136,7 +141,7 @@ async def test_one_unknown_price_makes_the_whole_a_lower_bound(log: Log) -> None
     end = Completed(finish_reason="stop", usage=used(10))
     await bill().close(end, writer(2, attempt(), EventId(1, 1)), log)
     assert end.cost == Cost("0.00001", at_least=True)
-    assert end.spent == [Spent("elsewhere/m", used(4), None), Spent("p/m", used(10), Cost("0.00001"))]
+    assert end.spent == [line("elsewhere/m", used(4), None), line("p/m", used(10), Cost("0.00001"))]
 
 
 async def test_an_end_without_an_attempt_has_the_earlier_ones(log: Log) -> None:
@@ -144,7 +149,7 @@ async def test_an_end_without_an_attempt_has_the_earlier_ones(log: Log) -> None:
     end = Failed(code="worker_lost", message="x", retryable=True)
     await bill().close(end, writer(2, b"", EventId(1, 1)), log)
     assert end.cost == Cost("0.000004", at_least=True)
-    assert end.spent == [Spent("p/m", used(4), end.cost)]
+    assert end.spent == [line("p/m", used(4), end.cost)]
 
 
 async def test_nothing_was_asked_and_nothing_is_paid(log: Log) -> None:
@@ -169,7 +174,7 @@ async def test_a_completed_one_without_counts_has_no_cost_and_an_estimate(log: L
     mine = writer(2, attempt(), EventId(0, 0), Part(part=0, kind="text"), Delta(part=0, kind="text", delta="12345"))
     await bill().close(end, mine, log)
     assert end.cost is None
-    assert end.spent == [Spent("p/m", used(2, 2), Cost("0.000006"), estimated=True)]
+    assert end.spent == [line("p/m", used(2, 2), Cost("0.000006"), estimated=True)]
 
 
 TEXT = Delta(part=0, kind="text", delta="x" * 40)
@@ -184,10 +189,10 @@ async def test_what_nobody_counted_is_estimated_and_is_in_no_cost(log: Log) -> N
     end = Completed(finish_reason="stop", usage=used(5))
     await bill().close(end, writer(4, attempt(), EventId(3, 1)), log)
     assert end.spent == [
-        Spent("p/m", used(2, 10), Cost("0.000022"), estimated=True),
-        Spent("elsewhere/m", used(2), None, estimated=True),
-        Spent("p/m", used(2, 2), Cost("0.000006"), estimated=True),
-        Spent("p/m", used(5), Cost("0.000005")),
+        line("p/m", used(2, 10), Cost("0.000022"), estimated=True),
+        line("elsewhere/m", used(2), None, estimated=True),
+        line("p/m", used(2, 2), Cost("0.000006"), estimated=True),
+        line("p/m", used(5), Cost("0.000005")),
     ]
     assert end.cost == Cost("0.000005", at_least=True)
 
@@ -195,7 +200,7 @@ async def test_what_nobody_counted_is_estimated_and_is_in_no_cost(log: Log) -> N
 @pytest.mark.parametrize("end", [Cancelled(), Failed(code="provider_timeout", message="x", retryable=True)])
 async def test_an_end_without_counts_has_an_estimate(log: Log, end: Cancelled | Failed) -> None:
     await bill().close(end, writer(2, attempt(), EventId(0, 0), TEXT), log)
-    assert (end.cost, end.spent) == (None, [Spent("p/m", used(2, 10), Cost("0.000022"), estimated=True)])
+    assert (end.cost, end.spent) == (None, [line("p/m", used(2, 10), Cost("0.000022"), estimated=True)])
 
 
 async def test_what_an_attempt_continues_was_asked_along(log: Log) -> None:
@@ -218,8 +223,8 @@ async def test_a_call_that_was_found_again_has_one_estimate(log: Log, counted: U
     mine = writer(2, attempt(continues=True), EventId(1, 2 + len(reports)), Response(response_id="r"), TEXT)
     await bill().close(end, mine, log)
     assert end.spent is not UNSET
-    (line,) = end.spent
-    assert (line.usage, line.estimated) == (counted or used(2, 20), estimated)
+    (only,) = end.spent
+    assert (only.usage, only.estimated) == (counted or used(2, 20), estimated)
 
 
 async def test_calls_of_a_server_that_calls_all_its_answers_the_same_are_several(log: Log) -> None:
@@ -235,7 +240,7 @@ async def test_nobody_charges_for_a_refusal(log: Log) -> None:
     await write(log, 2, attempt())
     end = Failed(code="rate_limit", message="x", retryable=True)
     await bill([1]).close(end, writer(3, attempt(), EventId(2, 0)), log)
-    assert end.spent == [Spent("p/m", used(2), Cost("0.000002"), estimated=True)], "the second is not known"
+    assert end.spent == [line("p/m", used(2), Cost("0.000002"), estimated=True)], "the second is not known"
     alone = Failed(code="rate_limit", message="x", retryable=True)
     await bill().close(alone, writer(3, attempt(), EventId(0, 0)), log)
     assert (alone.cost, alone.spent) == (None, UNSET)
@@ -260,10 +265,10 @@ async def test_a_copy_after_a_paid_attempt_has_that_ones_cost(log: Log) -> None:
     end = Completed(finish_reason="stop", usage=used(10), cost=Cost("0"))
     await bill().close(end, writer(2, attempt(cached=True), EventId(1, 1)), log)
     assert end.cost == Cost("0.000004", at_least=True)
-    assert end.spent == [Spent("p/m", used(4), end.cost)]
+    assert end.spent == [line("p/m", used(4), end.cost)]
 
 
 async def test_itemised_it_says_what_its_own_numbers_imply(log: Log) -> None:
     end = Cancelled(usage=used(5))
     await bill().close(end, writer(2, attempt(), EventId(0, 0)), log, itemised=True)
-    assert end.spent == [Spent("p/m", used(5), Cost("0.000005", at_least=True))]
+    assert end.spent == [line("p/m", used(5), Cost("0.000005", at_least=True))]

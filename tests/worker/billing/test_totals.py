@@ -62,8 +62,9 @@ async def test_every_attempt_is_paid_and_counted(
     assert end.spent is not UNSET
     assert end.usage is not None
     first, last = (line.usage for line in end.spent)
+    assert [line.attempt for line in end.spent] == [1, 2]
     assert first == next(event.usage for event in events if isinstance(event, UsageReport))
-    assert last == end.usage
+    assert first + last == end.usage
     assert first.input_tokens > 0
     assert end.cost is not None
     assert Decimal(end.cost.amount) == charge(first, last)
@@ -205,7 +206,7 @@ async def test_what_a_leaving_worker_used_is_in_the_end_that_the_api_writes(
     assert isinstance(end, Cancelled)
     assert end.usage == used
     assert end.cost == Cost(f"{charge(used).normalize():f}", at_least=True)
-    assert end.spent == [Spent("simulator-anthropic/lorem?deltas=500&rate=50", used, end.cost)]
+    assert end.spent == [Spent("simulator-anthropic/lorem?deltas=500&rate=50", used, end.cost, attempt=1)]
     async with working(settings):
         found = await counted(redis)
     assert found["simulator-anthropic/lorem"]["cost:USD"] == int(charge(used).scaleb(12))

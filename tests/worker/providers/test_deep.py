@@ -123,3 +123,22 @@ async def test_an_end_is_short(
     else:
         (end,) = [event for event in got.events if isinstance(event, Completed)]
         assert end.raw_finish_reason == LONG[:256]
+
+
+async def test_what_an_end_says_beside_its_reason_is_short(
+    upstream: Upstream, adapter: Adapter, ask: Callable[..., GenerationRequest]
+) -> None:
+    details = {"type": "refusal", "category": LONG}
+    end = {"stop_reason": "refusal", "stop_sequence": LONG, "stop_details": details}
+    calls = {LONG: 1, **{f"tool_{n}": 1 for n in range(99)}}
+    events: list[dict[str, Any]] = [
+        {"type": "message_start", "message": {"id": "m", "usage": {"service_tier": LONG}}},
+        {"type": "message_delta", "delta": end, "usage": {"output_tokens": 1, "server_tool_use": calls}},
+        {"type": "message_stop"},
+    ]
+    upstream.reply = Reply(stream(events, 1))
+    got = await outcome(adapter("anthropic", upstream.url), ask())
+    assert (got.completed.refusal_category, got.completed.stop_sequence) == (LONG[:256], LONG[:1024])
+    assert got.completed.usage is not None
+    assert got.completed.usage.server_tool_calls == {f"tool_{n}": 1 for n in range(32)}
+    assert not got.response.service_tier

@@ -360,11 +360,12 @@ async def test_logprobs_stay_with_what_is_new_as_a_whole() -> None:
     so_far = snapshot(*said("The "))
     logprobs = [{"token": "x", "logprob": -1}]
     texts = ("The", " sky", " is")
+    deltas: list[ProviderEvent] = [Delta(part=0, kind="text", delta=one, logprobs=[*logprobs]) for one in texts]
     answer: list[list[ProviderEvent]] = [
         [Part(part=0, kind="text")],
-        *([Delta(part=0, kind="text", delta=one, logprobs=[*logprobs])] for one in texts),
+        *[[one] for one in deltas],
         [PartEnd(part=0), END],
     ]
     found = await _follow(so_far, answer, repeats=True)
-    deltas = [event for event in found if isinstance(event, Delta)]
-    assert [(one.delta, one.logprobs or None) for one in deltas] == [("sky", None), (" is", logprobs)]
+    kept = [event for event in found if isinstance(event, Delta)]
+    assert [(one.delta, one.logprobs or None) for one in kept] == [("sky", None), (" is", logprobs)]

@@ -66,6 +66,13 @@ class Refuses(Provider):
         raise self._error
         yield []
 
+    def continues(self, request: GenerationRequest, model: str, so_far: Snapshot) -> bool:
+        return False
+
+    async def cancel(self, request: GenerationRequest, response_id: str) -> None: ...
+
+    async def aclose(self) -> None: ...
+
 
 @pytest.mark.parametrize(
     ("status", "retry_after", "told"),
@@ -77,7 +84,7 @@ async def test_a_failure_says_what_the_provider_answered(
     error = ProviderError("overloaded", "m", retryable=True, status=status, retry_after=retry_after)
     request = GenerationRequest.model_validate({"model": "p/m", "messages": [{"role": "user", "content": "?"}]})
     nobody: Any = None
-    kept = KeptRequest(nobody, nobody, request.model_dump_json(exclude_unset=True).encode())
+    kept = KeptRequest(nobody, nobody, request.model_dump_json(exclude_unset=True).encode(), b"")
     await kept.request()
     settings = Settings(retries=0)
     end = await stream(ProviderCall(Refuses(error), kept, "m"), writer(1_000), settings, seconds=5)

@@ -1,4 +1,4 @@
-"""Logs, what the dialect makes of them, and what Anthropic's SDK makes of that."""
+"""Requests and logs, what the dialect makes of them, and what Anthropic's SDK makes of that."""
 
 from __future__ import annotations
 
@@ -10,15 +10,44 @@ import msgspec
 import pytest
 from anthropic import Anthropic
 
+from api.dialects.anthropic_messages.errors import status
 from api.dialects.anthropic_messages.events import AnthropicMessagesDialect, MessagesFramer
+from api.dialects.anthropic_messages.request import read
+from api.dialects.dialect_request import DialectRequest
+from api.problems.problem import ProblemError
 from api.viewing.dialect import Subject
+from shared.config.protocols import Protocol
 from shared.log.entry import RawEntry
 from shared.log.events import Event, EventId, encode
 from shared.log.snapshots import Snapshot
+from shared.request.generation_request import GenerationRequest
 from shared.sse_decoder import SseDecoder
 
 TAIL = "abcdefghijklmnopqrstuvwxyz234567"
+USER = {"role": "user", "content": "Go."}
 SUBJECT = Subject(id=f"gen_{TAIL}", created_ms=1_790_000_000_000, model="claude-haiku-4-5", dialect="anthropic")
+
+
+def reading(protocol: Protocol = "openai-chat", /, **body: Any) -> DialectRequest:
+    given = {"model": "m", "max_tokens": 10, "messages": [USER], **body}
+    return read(given, provider="up", protocol=protocol)
+
+
+def native(protocol: Protocol = "openai-chat", /, **body: Any) -> dict[str, Any]:
+    """What is asked; it is a request of ours that can be validated."""
+    found = reading(protocol, **body).native
+    GenerationRequest.model_validate(found)
+    return found
+
+
+def refused(protocol: Protocol = "openai-chat", /, **body: Any) -> str:
+    """The place that is named."""
+    with pytest.raises(ProblemError) as raised:
+        reading(protocol, **body)
+    assert (status(raised.value), raised.value.code) == (400, "invalid_request")
+    (error,) = raised.value.errors
+    assert error.message
+    return error.pointer
 
 
 def entries(events: Iterable[Event]) -> Iterator[RawEntry]:

@@ -50,12 +50,16 @@ def usages(draw: st.DrawFn) -> Usage:
 def _part(draw: st.DrawFn, number: int) -> list[Event]:
     """A part from its start to its end."""
     kind: Any = draw(
-        st.sampled_from(["text", "text", "reasoning", "refusal", "tool_call", "tool_call", "file", "search"])
+        st.sampled_from(["text", "text", "reasoning", "refusal", "tool_call", "tool_call", "file", "search", "found"])
     )
     part, end, texts = Part(part=number, kind=kind), PartEnd(part=number), draw(st.lists(_TEXTS, max_size=3))
     if kind == "search":
         part = Part(part=number, kind="tool_call", call_id=f"s{number}", name="web_search", executor="provider")
         texts = ['{"query":', '"sky"}']
+    elif kind == "found":
+        part = Part(part=number, kind="tool_result", call_id=f"s{draw(st.integers(0, number))}", executor="provider")
+        part.name, part.result_type = "web_search", "web_search_tool_result"
+        texts = ['[{"type":"web_search_result","title":"T",', '"url":"https://example.com/","encrypted_content":"e"}]']
     elif kind == "tool_call":
         part.call_id, part.name, part.executor = f"c{number}", "rain", "client"
         said = draw(_ARGUMENTS)
@@ -70,7 +74,7 @@ def _part(draw: st.DrawFn, number: int) -> list[Event]:
     grown: list[Event] = [Delta(part=number, kind=part.kind, delta=text) for text in texts]
     if kind == "text" and draw(st.booleans()):
         citation = {"type": "char_location", "cited_text": draw(_TEXTS), "document_index": 0}
-        grown.append(Annotation(part=number, fields=citation, protocol="anthropic"))
+        grown.append(Annotation(part=number, fields=citation, protocol=draw(st.sampled_from(["anthropic", "gemini"]))))
     return [part, *grown, end]
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from api.dialects.anthropic_messages.content import parts_of, texts_of
 from api.problems.problem import ProblemError
-from shared.request.generation_request import UserMessage, data_of
+from shared.request.data_url import data_of
+from shared.request.messages import UserMessage
 
 MARK = {"type": "ephemeral"}
 

@@ -75,7 +75,7 @@ def test_each_status_raises_its_class(given: ProblemError, status: int, kind: st
         ("content_filter", 400, "invalid_request_error"),
         ("authentication", 502, "api_error"),
         ("permission", 502, "api_error"),
-        ("not_found", 502, "api_error"),
+        ("not_found", 404, "not_found_error"),
         ("connection", 502, "api_error"),
         ("provider_timeout", 504, "timeout_error"),
         ("deadline_exceeded", 504, "timeout_error"),
@@ -95,5 +95,5 @@ def test_a_failed_generation(code: str, status: int, kind: str) -> None:
 
 
 def test_a_cancelled_generation() -> None:
-    assert errors.status_of(Cancelled()) == 499
+    assert errors.status_of(Cancelled()) == 409
     assert errors.in_stream(Cancelled())["error"]["message"] == "The generation was cancelled."

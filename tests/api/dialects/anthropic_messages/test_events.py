@@ -307,7 +307,7 @@ def test_a_log_that_cannot_be_read_is_no_short_answer() -> None:
     [
         (Failed(code="overloaded", message="full", retryable=True), "overloaded_error", "overloaded"),
         (Failed(code="authentication", message="key", retryable=False), "api_error", "authentication"),
-        (Cancelled(), "invalid_request_error", "cancelled"),
+        (Cancelled(), "conflict_error", "cancelled"),
     ],
 )
 def test_the_sdk_raises_for_a_failure(accumulate: Accumulate, end: Event, kind: str, code: str) -> None:

@@ -12,13 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.dialects.anthropic_messages import fields
-from api.dialects.anthropic_messages.request import read
-from api.dialects.dialect_request import DialectRequest
+from api.dialects.anthropic_messages.request import fields_of
 from api.problems.problem import ProblemError
 from shared.config.protocols import PROTOCOLS, Protocol
 from shared.request.generation_request import GenerationRequest
+from tests.api.dialects.anthropic_messages.conftest import USER, native, reading, refused
 
-USER = {"role": "user", "content": "Go."}
 TABLES = {
     "MAPPED": fields.MAPPED,
     "OURS": fields.OURS,
@@ -27,28 +26,6 @@ TABLES = {
     "IGNORED": fields.IGNORED,
     "REFUSED": fields.REFUSED,
 }
-
-
-def reading(protocol: Protocol = "openai-chat", /, **body: Any) -> DialectRequest:
-    given = {"model": "m", "max_tokens": 10, "messages": [USER], **body}
-    return read(given, provider="up", protocol=protocol)
-
-
-def native(protocol: Protocol = "openai-chat", /, **body: Any) -> dict[str, Any]:
-    """What is asked; it is a request of ours that can be validated."""
-    found = reading(protocol, **body).native
-    GenerationRequest.model_validate(found)
-    return found
-
-
-def refused(protocol: Protocol = "openai-chat", /, **body: Any) -> str:
-    """The place that is named."""
-    with pytest.raises(ProblemError) as raised:
-        reading(protocol, **body)
-    assert (raised.value.status, raised.value.code) == (400, "invalid_request")
-    (error,) = raised.value.errors
-    assert error.message
-    return error.pointer
 
 
 def test_a_usual_request() -> None:
@@ -125,6 +102,17 @@ def test_what_nobody_needs_is_ignored(protocol: Protocol, field: str) -> None:
 @pytest.mark.parametrize("field", sorted(fields.REFUSED))
 def test_what_nobody_can_do_is_refused(protocol: Protocol, field: str) -> None:
     assert refused(protocol, **{field: {"type": "create"}}) == f"/{field}"
+
+
+def test_only_clearing_what_was_read_is_ignored() -> None:
+    edits = {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]}
+    assert reading(context_management=edits).ignored == ("context_management",)
+    assert native("anthropic", context_management=edits)["extra"] == {"up": {"context_management": edits}}
+
+
+def test_betas_come_in_a_header() -> None:
+    assert fields_of({"anthropic-beta": "a-1, b ,,c"}) == {"betas": ["a-1", "b", "c"]}
+    assert fields_of({"anthropic-beta": " "}) == fields_of({}) == {}
 
 
 def test_an_unknown_field_goes_to_the_same_protocol_alone() -> None:
@@ -248,26 +236,8 @@ def _call() -> dict[str, Any]:
 
 _WORDS = ["text", "image", "document", "search_result", "tool_result", "tool_use", "thinking", "redacted_thinking"]
 _NAMES = [
-    "type",
-    "role",
-    "content",
-    "text",
-    "source",
-    "data",
-    "id",
-    "name",
-    "input",
-    "tool_use_id",
-    "signature",
-    "thinking",
-    "citations",
-    "url",
-    "media_type",
-    "budget_tokens",
-    "effort",
-    "format",
-    "schema",
-    "is_error",
+    *("type", "role", "content", "text", "source", "data", "id", "name", "input", "tool_use_id", "signature", "url"),
+    *("thinking", "citations", "media_type", "budget_tokens", "effort", "format", "schema", "is_error"),
 ]
 _ODD = st.recursive(
     st.none() | st.booleans() | st.integers(-1, 3) | st.sampled_from(["", "x", "user", "assistant", "system", *_WORDS]),

@@ -9,9 +9,9 @@ from api.dialects.anthropic_messages.conversation import Conversation
 from api.dialects.anthropic_messages.places import Places
 from api.dialects.anthropic_messages.sealed import Sealed, seal
 from api.dialects.anthropic_messages.thoughts import Thoughts
-from api.schemas.answer_message import messages_of
+from shared.log.answer_message import messages_of
 from shared.log.events import Attempt, Delta, Part, PartEnd
-from shared.request.generation_request import AssistantMessage
+from shared.request.messages import AssistantMessage
 from tests.api.dialects.anthropic_messages.conftest import SUBJECT, folded
 
 

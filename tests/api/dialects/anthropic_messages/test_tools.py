@@ -8,7 +8,7 @@ import pytest
 
 from api.problems.problem import ProblemError
 from shared.config.protocols import Protocol
-from tests.api.dialects.anthropic_messages.test_request import native, refused
+from tests.api.dialects.anthropic_messages.conftest import native, refused
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
 TOOL = {"name": "f", "input_schema": SCHEMA}
@@ -45,7 +45,7 @@ def test_a_tool_that_hurries_its_input_does_so_where_it_can() -> None:
     ("tool", "pointer"),
     [
         (SEARCH, "/tools/0/type"),
-        ({**TOOL, "defer_loading": True}, "/tools/0/defer_loading"),
+        ({**TOOL, "allowed_callers": ["code_execution_20260120"]}, "/tools/0/allowed_callers"),
         ({**TOOL, "input_examples": [{"a": "x"}]}, "/tools/0/input_examples"),
         ({**TOOL, "odd": 1}, "/tools/0/odd"),
     ],

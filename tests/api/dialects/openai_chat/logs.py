@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hypothesis import strategies as st
+from msgspec import UNSET
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletionChunk
 
@@ -25,6 +26,7 @@ DONE = Completed(finish_reason="stop", raw_finish_reason="stop")
 texts = st.text(min_size=1, max_size=8) | st.sampled_from(
     ['"', "\\", "\u2028", "\x85", "\n\n", "ä😀", "data: [DONE]\n\n"]
 )
+_KINDS: list[events.PartKind] = ["text", "reasoning", "refusal"]
 words = st.text("abcdefgh_", min_size=1, max_size=8)
 
 
@@ -91,7 +93,7 @@ def snapshot(log: Iterable[events.AnyEvent]) -> Snapshot:
 
 @st.composite
 def _simple(draw: st.DrawFn, index: int) -> list[events.AnyEvent]:
-    kind = draw(st.sampled_from(["text", "reasoning", "refusal"]))
+    kind = draw(st.sampled_from(_KINDS))
     part = Part(part=index, kind=kind)
     end = PartEnd(part=index)
     if kind == "reasoning":
@@ -115,8 +117,8 @@ def _calls(draw: st.DrawFn, index: int) -> list[events.AnyEvent]:
         text = json.dumps(draw(st.dictionaries(words, st.integers() | words, max_size=2)))
         cut = draw(st.integers(0, len(text)))
         said = [Delta(part=at, kind="tool_call", delta=piece) for piece in (text[:cut], text[cut:]) if piece]
-        executor = draw(st.sampled_from(["client", "client", "provider"]))
-        begun = Part(part=at, kind="tool_call", call_id=f"call_{draw(words)}_{at}", name=draw(words), executor=executor)
+        begun = Part(part=at, kind="tool_call", call_id=f"call_{draw(words)}_{at}", name=draw(words))
+        begun.executor = "client" if draw(st.integers(0, 2)) else "provider"
         end = PartEnd(part=at)
         if draw(st.booleans()):
             end.signature, end.provider = draw(words), "gemini"
@@ -161,10 +163,13 @@ def logs(draw: st.DrawFn, *, completed: bool = False) -> list[events.AnyEvent]:
         said = draw(parts())
         if number < count:
             said = said[: draw(st.integers(0, len(said)))]
+        for part in said:
+            if isinstance(part, Part) and part.kind == "tool_call":
+                part.call_id = f"{part.call_id}_{number}"
         goes_on = number > 1 and draw(st.booleans())
         log += [
             Attempt(number=number, reason="new", model="acme/gpt-5", provider="acme", continues=goes_on),
-            events.Response(response_id="r", system_fingerprint=draw(st.sampled_from(["fp_1", events.UNSET]))),
+            events.Response(response_id="r", system_fingerprint="fp_1" if draw(st.booleans()) else UNSET),
             *said,
         ]
     called = any(part.kind == "tool_call" and part.executor != "provider" for part in snapshot(log).parts)

@@ -13,8 +13,9 @@ from tests.api.dialects.openai_chat.logs import DONE, FIRST, SUBJECT, added_up, 
 
 
 def told(log: list[AnyEvent]) -> dict[str, Any]:
-    (choice,) = answer(SUBJECT, snapshot(log))["choices"]
-    return choice
+    choices: list[dict[str, Any]] = answer(SUBJECT, snapshot(log))["choices"]
+    assert len(choices) == 1
+    return choices[0]
 
 
 def usual(whole: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,19 @@ def test_lists_are_counted_over_all_chunks() -> None:
     told = [beside.end(part, thoughts) for part in (*images, *thoughts)]
     assert [entry["index"] for fields in told for entry in fields.get("images", ())] == [0, 1]
     assert [entry["index"] for fields in told for entry in fields.get("reasoning_details", ())] == [0, 1, 2]
-    assert not images[0].pieces
+    # Nothing of it is wanted any more.
+    assert not any(part.pieces for part in (*images, *thoughts))
+
+
+def test_pieces_of_an_item_wait_for_its_last() -> None:
+    beside = Beside()
+    first = SaidPart("reasoning", item_id="rs", pieces=[b'"a"'])
+    last = SaidPart("reasoning", item_id="rs", encrypted="E", provider="p")
+    assert beside.end(first, [first]) == {}
+    assert [entry["type"] for entry in beside.end(last, [first, last])["reasoning_details"]] == [
+        "reasoning.text",
+        "reasoning.encrypted",
+    ]
 
 
 def test_an_item_is_told_once() -> None:

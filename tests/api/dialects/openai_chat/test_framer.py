@@ -106,7 +106,7 @@ def test_finish_reasons(said: Any, told: str) -> None:
 
 
 def test_reasoning_and_refusals_have_fields_of_their_own() -> None:
-    log = [
+    log: list[AnyEvent] = [
         FIRST,
         Part(part=0, kind="reasoning"),
         Delta(part=0, kind="reasoning", delta="Hm."),
@@ -119,7 +119,7 @@ def test_reasoning_and_refusals_have_fields_of_their_own() -> None:
 
 
 def test_the_clients_calls_are_counted_and_the_providers_are_left_out() -> None:
-    log = [
+    log: list[AnyEvent] = [
         FIRST,
         Part(part=0, kind="tool_call", call_id="s", name="web_search", executor="provider"),
         Delta(part=0, kind="tool_call", delta="{}"),
@@ -156,7 +156,7 @@ def test_a_signature_goes_with_its_call_wrapped() -> None:
 
 
 def test_opaque_reasoning_comes_whole_with_all_of_its_item() -> None:
-    log = [
+    log: list[AnyEvent] = [
         FIRST,
         Part(part=0, kind="reasoning", item_id="rs", summary=True),
         Delta(part=0, kind="reasoning", delta="A"),
@@ -181,7 +181,7 @@ def test_opaque_reasoning_comes_whole_with_all_of_its_item() -> None:
 
 
 def test_files_are_images_at_their_end_and_sound_as_it_comes() -> None:
-    log = [
+    log: list[AnyEvent] = [
         FIRST,
         Part(part=0, kind="file", media_type="image/png"),
         Delta(part=0, kind="file", delta="aGk"),
@@ -249,8 +249,12 @@ def test_an_attempt_that_starts_over_begins_another_epoch() -> None:
 
 
 def test_an_attempt_that_said_nothing_stands() -> None:
-    spent = [Response(response_id="r"), UsageReport(usage=USAGE), Raw(protocol="openai-chat", data={"a": 1})]
-    log = [FIRST, *spent, Part(part=0, kind="text"), restart(2), *TEXT, DONE]
+    spent: list[AnyEvent] = [
+        Response(response_id="r"),
+        UsageReport(usage=USAGE),
+        Raw(protocol="openai-chat", data={"a": 1}),
+    ]
+    log: list[AnyEvent] = [FIRST, *spent, Part(part=0, kind="text"), restart(2), *TEXT, DONE]
     frames, epoch = standing(log)
     assert epoch == 1
     assert frames == framed(log)
@@ -260,7 +264,7 @@ def test_an_attempt_that_said_nothing_stands() -> None:
 
 
 def test_an_attempt_that_goes_on_goes_on() -> None:
-    log = [
+    log: list[AnyEvent] = [
         FIRST,
         *call(0, "{}"),
         PartEnd(part=0),
@@ -276,6 +280,21 @@ def test_an_attempt_that_goes_on_goes_on() -> None:
     assert "".join(one.get("content", "") for one in told) == "Hello"
     assert [one["tool_calls"][0]["index"] for one in told if "tool_calls" in one] == [0, 0, 1, 1]
     assert standing(log)[1] == 1
+
+
+def test_calls_that_go_on_keep_their_turns() -> None:
+    begun = call(0, '{"a"') + call(1, '{"b"')
+    goes_on = Attempt(number=2, reason="drained", model="acme/gpt-5", provider="acme", continues=True)
+    resumed: list[AnyEvent] = [Part(part=at, kind="tool_call", item_id=f"i{at}", resumes=True) for at in (0, 1)]
+    for event in begun:
+        if isinstance(event, Part):
+            event.item_id = f"i{event.part}"
+    rest = [Delta(part=at, kind="tool_call", delta=":1}") for at in (1, 0)]
+    log: list[AnyEvent] = [FIRST, *begun, goes_on, *resumed, *rest, PartEnd(part=0), PartEnd(part=1), DONE]
+    pieces = [one["tool_calls"][0] for one in deltas(log)[:-1]]
+    assert [(one["index"], one["function"]["arguments"]) for one in pieces] == [
+        (0, ""), (0, '{"a"'), (0, ":1}"), (1, ""), (1, '{"b"'), (1, ":1}"),
+    ]  # fmt: skip
 
 
 def test_old_logs_open_parts_without_a_word() -> None:

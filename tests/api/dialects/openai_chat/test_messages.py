@@ -83,3 +83,9 @@ def test_a_breakpoint_that_is_null_is_none() -> None:
     messages = Messages([{"role": "user", "content": [{"type": "text", "text": "a", "prompt_cache_breakpoint": None}]}])
     assert not messages.passed_over
     assert messages.native == [{"role": "user", "content": [{"type": "text", "text": "a"}]}]
+
+
+def test_a_detail_that_only_some_have_is_the_highest_that_all_have() -> None:
+    part = {"type": "image_url", "image_url": {"url": "https://e.com/a.png", "detail": "original"}}
+    (message,) = Messages([{"role": "user", "content": [part]}]).native
+    assert message["content"] == [{"type": "image_url", "image_url": {"url": "https://e.com/a.png", "detail": "high"}}]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 import pytest
+from openai.types import ReasoningEffort
+from openai.types.chat import ChatCompletionStreamOptionsParam
 from openai.types.chat import completion_create_params as sdk
 
 from api.dialects.dialect_request import DialectRequest
@@ -28,11 +30,11 @@ TABLES: list[set[str]] = [
 ]
 
 
-def taken(protocol: Protocol = "openai-chat", **fields: Any) -> DialectRequest:
+def taken(protocol: Protocol = "openai-chat", /, **fields: Any) -> DialectRequest:
     return read(BODY | fields, provider="acme", protocol=protocol)
 
 
-def refused(protocol: Protocol = "openai-chat", **fields: Any) -> dict[str, str]:
+def refused(protocol: Protocol = "openai-chat", /, **fields: Any) -> dict[str, str]:
     with pytest.raises(ProblemError) as refusal:
         taken(protocol, **fields)
     assert (refusal.value.status, refusal.value.code) == (400, "unsupported_field")
@@ -54,7 +56,7 @@ def test_every_table_names_fields_of_the_sdk_or_ours() -> None:
     known = set(get_type_hints(sdk.CompletionCreateParamsStreaming)) | set(GenerationRequest.model_fields)
     assert set().union(*TABLES) <= known
     assert set(request_fields.NEUTRAL) <= set(GenerationRequest.model_fields)
-    options = set(get_type_hints(sdk.ChatCompletionStreamOptionsParam))
+    options = set(get_type_hints(ChatCompletionStreamOptionsParam))
     assert options == {"include_usage", "include_obfuscation"}
 
 
@@ -75,7 +77,12 @@ def test_fields_of_ours_are_taken_as_they_are() -> None:
 
 
 def test_max_completion_tokens_is_the_newer_name() -> None:
-    for fields in ({"max_tokens": 5}, {"max_completion_tokens": 5}, {"max_completion_tokens": 5, "max_tokens": 9}):
+    given: list[dict[str, Any]] = [
+        {"max_tokens": 5},
+        {"max_completion_tokens": 5},
+        {"max_completion_tokens": 5, "max_tokens": 9},
+    ]
+    for fields in given:
         assert taken(**fields).native == BODY | {"max_tokens": 5}
     assert taken(max_tokens=9, max_completion_tokens=5).pointer("/max_tokens") == "/max_completion_tokens"
     assert taken(max_tokens=9).pointer("/max_tokens") == "/max_tokens"
@@ -173,9 +180,10 @@ def test_functions_stay_beside_tools_that_the_provider_runs() -> None:
 
 @pytest.mark.parametrize("field", ["store", "prediction", "prompt_cache_options", "prompt_cache_retention"])
 def test_what_changes_no_answer_is_ignored_by_name(field: str) -> None:
-    assert taken("anthropic", **{field: {}}).ignored == (field,)
-    assert taken("anthropic", **{field: {}}).native == BODY
-    assert taken(**{field: {}}).native["extra"] == {"acme": {field: {}}}
+    given: dict[str, Any] = {field: {}}
+    assert taken("anthropic", **given).ignored == (field,)
+    assert taken("anthropic", **given).native == BODY
+    assert taken(**given).native["extra"] == {"acme": given}
 
 
 def test_what_is_ignored_within_other_fields() -> None:
@@ -194,13 +202,29 @@ def test_values_that_ask_for_nothing_are_absent_where_a_protocol_has_no_field() 
     assert taken("anthropic", presence_penalty=0.5).native["presence_penalty"] == 0.5
 
 
+def test_an_effort_that_only_some_have_is_the_highest_elsewhere() -> None:
+    assert taken("anthropic", reasoning_effort="max").native == BODY | {"reasoning_effort": "xhigh"}
+    assert taken(reasoning_effort="max").native == BODY | {"extra": {"acme": {"reasoning_effort": "max"}}}
+
+
+def test_every_effort_of_the_sdk_is_one_of_ours() -> None:
+    efforts = get_args(get_args(ReasoningEffort)[0])
+    assert len(efforts) > 5
+    for effort in efforts:
+        validated(taken("gemini", reasoning_effort=effort))
+
+
 @pytest.mark.parametrize("field", ["input", "contents"])
 def test_what_says_what_is_asked_is_never_passed(field: str) -> None:
-    assert list(refused(**{field: "x"})) == [f"/{field}"]
+    given: dict[str, Any] = {field: "x"}
+    assert list(refused(**given)) == [f"/{field}"]
 
 
 def test_what_has_another_shape_is_left_to_validation() -> None:
-    for fields in ({"messages": "Hi"}, {"tools": {}}, {"extra": []}, {"messages": ["Hi"]}, {"tool_choice": 5}):
+    odd: list[dict[str, Any]] = [
+        {"messages": "Hi"}, {"tools": {}}, {"extra": []}, {"messages": ["Hi"]}, {"tool_choice": 5},
+    ]  # fmt: skip
+    for fields in odd:
         assert taken(**fields).native == BODY | fields
     assert taken(extra=[], novelty=1).native == BODY | {"extra": []}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any
 
 from hypothesis import strategies as st
@@ -15,7 +14,7 @@ from api.viewing.dialect import Subject
 from shared.log import events as log
 from shared.log.entry import Entry, RawEntry
 from shared.log.events import EventId
-from shared.log.snapshots import PartSoFar, Snapshot
+from shared.log.snapshots import Snapshot
 
 TAIL = "a" * 32
 TOKEN = 1_700_000_100_000
@@ -93,19 +92,18 @@ CITATIONS = (
     {"type": "web_search_result_location", "url": "https://b.example", "title": None, "cited_text": "x"},
     {"type": "char_location", "document_index": 0},
 )
-LOGPROBS_ARE_KEPT = "logprobs" in {field.name for field in fields(PartSoFar)}
 LOGPROBS = [{"token": "a", "logprob": -0.5, "bytes": None, "top_logprobs": [{"token": "b", "logprob": -1.0}]}]
 
 
-def begun(kind: str, index: int, item: int) -> log.Part:
+def begun(kind: Any, index: int, item: int) -> log.Part:
     """The beginning of a part of one of KINDS; `item` is the provider's number of its item."""
     match kind:
         case "tool_call":
             return log.Part(part=index, kind="tool_call", call_id=f"call_{index}", name="look", executor="client")
         case "hosted":
             name = ("web_search", "file_search", "code_interpreter", "image_generation", "other")[item % 5]
-            said = {"call_id": f"item_{item}", "item_id": f"item_{item}", "name": name, "executor": "provider"}
-            return log.Part(part=index, kind="tool_call", **said)
+            said: dict[str, Any] = {"call_id": f"item_{item}", "item_id": f"item_{item}", "executor": "provider"}
+            return log.Part(part=index, kind="tool_call", name=name, **said)
         case "result":
             said = {"call_id": f"item_{item}", "name": "file_search", "executor": "provider"}
             return log.Part(part=index, kind="tool_result", **said)
@@ -139,7 +137,7 @@ def attempts(draw: st.DrawFn, *, whole: bool, kinds: Sequence[str] = KINDS, usua
             said.append(log.PartEnd(part=one.part, **draw(st.sampled_from(sealings(one)))))
         elif step == 2 and one.kind == "text":
             said.append(log.Annotation(part=one.part, fields=dict(draw(st.sampled_from(CITATIONS)))))
-        elif step == 3 and one.kind == "text" and LOGPROBS_ARE_KEPT:
+        elif step == 3 and one.kind == "text":
             said.append(log.Delta(part=one.part, kind="text", delta=draw(WORDS), logprobs=LOGPROBS))
         else:
             said.append(log.Delta(part=one.part, kind=one.kind, delta=draw(WORDS)))
@@ -148,11 +146,11 @@ def attempts(draw: st.DrawFn, *, whole: bool, kinds: Sequence[str] = KINDS, usua
     return said
 
 
-def sealings(part: log.Part) -> list[dict[str, str]]:
+def sealings(part: log.Part) -> list[dict[str, Any]]:
     """What the end of a part may have."""
     if part.kind == "reasoning":
         return [{}, {"encrypted": "gAAA.=", "provider": "openai"}, {"signature": "c2ln", "provider": "anthropic"}]
-    if part.kind == "tool_call" and part.executor == "client":
+    if part.kind == "text" or (part.kind == "tool_call" and part.executor == "client"):
         return [{}, {"signature": "c2ln", "provider": "gemini"}]
     return [{}]
 
@@ -179,6 +177,8 @@ def logs(draw: st.DrawFn) -> list[log.Event]:
         last = number == count
         continues = number > 1 and draw(st.booleans())
         events.append(attempt(number, continues=continues))
+        if draw(st.booleans()):
+            events.append(log.Response(service_tier=draw(st.sampled_from(["flex", "standard"]))))
         said = draw(attempts(whole=last))
         if continues and parts and draw(st.booleans()):
             said = resuming(draw(st.sampled_from(parts)), said)

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from openai import omit
 from openai._models import construct_type
 from openai.lib.streaming.responses._responses import ResponseStreamState
-from openai.types.responses import Response, ResponseStreamEvent
+from openai.types.responses import Response, ResponseOutputItemDoneEvent, ResponseStreamEvent
 
 from api.dialects.openai_responses.events import OpenAIResponsesDialect
+from api.dialects.openai_responses.sealed import Sealed, unseal
 from shared.log import events as log
 from shared.sse_decoder import SseDecoder
 from tests.api.dialects.openai_responses.logs import (
@@ -39,7 +40,8 @@ from worker.providers.provider import ProviderError
 
 def finals(events: Sequence[log.Event]) -> dict[str, Any]:
     """The response object of the last event."""
-    return told(subject(), events)[-1]["response"]
+    final: dict[str, Any] = told(subject(), events)[-1]["response"]
+    return final
 
 
 def test_the_beginning_comes_from_the_record_alone() -> None:
@@ -53,14 +55,10 @@ def test_the_beginning_comes_from_the_record_alone() -> None:
 
 
 def test_an_event_on_the_wire() -> None:
-    *_, delta = frames(
-        subject(), [attempt(), log.Part(part=0, kind="text"), log.Delta(part=0, kind="text", delta='"é')]
-    )
-    data = (
-        '{"type":"response.output_text.delta","item_id":"msg_%s_1_0","output_index":0,"content_index":0,'
-        '"delta":"\\"é","logprobs":[],"sequence_number":5}' % TAIL
-    )
-    assert delta == f"event: response.output_text.delta\ndata: {data}\n\n".encode()
+    said = [attempt(), log.Part(part=0, kind="text"), log.Delta(part=0, kind="text", delta='"é')]
+    place = f'"item_id":"msg_{TAIL}_1_0","output_index":0,"content_index":0'
+    data = f'{{"type":"response.output_text.delta",{place},"delta":"\\"é","logprobs":[],"sequence_number":5}}'
+    assert frames(subject(), said)[-1] == f"event: response.output_text.delta\ndata: {data}\n\n".encode()
 
 
 def test_what_is_beside_the_events() -> None:
@@ -247,19 +245,53 @@ def test_deltas_and_items_add_up_to_the_answer(events: list[log.Event]) -> None:
         Response.model_validate(answered(subject(), events))
 
 
+OURS = frozenset({"message", "reasoning", "function_call"})
+"""Items that Open Responses has; it lets providers have more (specification, "Items are extensible")."""
+
+
+@given(logs())
+@settings(deadline=None, max_examples=60)
+def test_every_event_is_one_of_open_responses(events: list[log.Event]) -> None:
+    schema = pytest.importorskip("openresponses_types")
+    events_of = [model for name, model in vars(schema).items() if name.endswith("StreamingEvent")]
+    models = {kind.value: model for model in events_of for kind in model.model_fields["type"].annotation}
+    for one in told(subject(), events):
+        if one.get("item", {"type": "message"})["type"] not in OURS:
+            continue
+        if "response" in one:
+            one["response"]["output"] = [item for item in one["response"]["output"] if item["type"] in OURS]
+        models[one["type"]].model_validate(one)
+
+
+@given(logs())
+@settings(deadline=None, max_examples=60)
+def test_every_item_is_one_of_the_sdk(events: list[log.Event]) -> None:
+    for one in told(subject(), events):
+        # What has begun has not all of its fields in OpenAI's streams either.
+        if one["type"] == "response.output_item.done":
+            ResponseOutputItemDoneEvent.model_validate(one)
+
+
+def read_by_us(said: Sequence[log.Event]) -> list[Any]:
+    """The events that our own reader makes of the stream of a log."""
+    reader, events = ResponsesReader("openai"), list[Any]()
+    for sent in SseDecoder().feed(b"".join(frames(subject(), said))):
+        reader.read(sent, events)
+    assert reader.ended
+    return events
+
+
 READABLE = ("text", "reasoning", "refusal", "tool_call")
 
 
 @given(attempts(whole=True, kinds=READABLE, usual=True))
 @settings(deadline=None, max_examples=60)
 def test_our_own_reader_reads_it_as_it_was_said(said: list[log.Event]) -> None:
-    stream = b"".join(frames(subject(), [attempt(), *said, ENDS[0]]))
-    reader, decoder = ResponsesReader("openai"), SseDecoder()
-    events: list[Any] = []
-    for sent in decoder.feed(stream):
-        reader.read(sent, events)
-    assert reader.ended
+    events = read_by_us([attempt(), *said, ENDS[0]])
     assert _meaning(events) == _meaning(said)
+    ended = ENDS[0]
+    assert isinstance(events[-1], log.Completed)
+    assert events[-1].usage == ended.usage
 
 
 def _meaning(events: Sequence[Any]) -> list[dict[str, Any]]:
@@ -275,12 +307,41 @@ def _meaning(events: Sequence[Any]) -> list[dict[str, Any]]:
     return [part for part in parts.values() if part["text"]]
 
 
+def test_our_own_reader_reads_what_a_provider_ran() -> None:
+    search = log.Part(part=0, kind="tool_call", call_id="ws", name="web_search", executor="provider")
+    image = log.Part(part=1, kind="file", item_id="ig", media_type="image/webp")
+    action = '{"type":"search","query":"sky"}'
+    said = [attempt(), *whole(search, action), *whole(image, "UklG", "Rg=="), *text(2, "Blue."), completed()]
+    events = read_by_us(said)
+    parts = {event.part: event for event in events if isinstance(event, log.Part)}
+    texts = {at: "".join(e.delta for e in events if isinstance(e, log.Delta) and e.part == at) for at in parts}
+    found = {(parts[at].kind, parts[at].name or None, texts[at]) for at in parts}
+    assert ("tool_call", "web_search", action) in found
+    (file,) = [part for part in parts.values() if part.kind == "file"]
+    assert (file.media_type, texts[file.part]) == ("image/webp", "UklGRg==")
+
+
+def test_our_own_reader_gets_what_only_the_provider_can_read() -> None:
+    thought = log.Part(part=0, kind="reasoning", item_id="rs_1", summary=True)
+    events = read_by_us([attempt(), *whole(thought, "So.", encrypted="gAAA", provider="openai"), completed()])
+    (end,) = [event for event in events if isinstance(event, log.PartEnd)]
+    assert isinstance(end.encrypted, str)
+    assert unseal(end.encrypted) == Sealed("openai", "encrypted", "rs_1", "gAAA", summary=True)
+
+
+def test_the_tier_that_served_it() -> None:
+    said = [attempt(), log.Response(service_tier="flex"), *text(0, "a"), completed()]
+    assert finals(said)["service_tier"] == "flex"
+
+
 def test_our_own_reader_takes_a_cancelled_one_as_failed() -> None:
     stream = b"".join(frames(subject(), [attempt(), *text(0, "a"), log.Cancelled()]))
     reader = ResponsesReader("openai")
+    *before, last = SseDecoder().feed(stream)
+    for sent in before:
+        reader.read(sent, [])
     with pytest.raises(ProviderError):
-        for sent in SseDecoder().feed(stream):
-            reader.read(sent, [])
+        reader.read(last, [])
 
 
 def test_the_same_entries_make_the_same_bytes() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from shared.log.events import Response
 from tests.worker.providers.openai_chat.conftest import Read
 from tests.worker.providers.openai_chat.test_reader import DONE, STOP, chunk
@@ -41,5 +43,5 @@ async def test_a_fingerprint_that_changes_counts_once_and_of_tiers_the_last(read
 
 
 async def test_what_is_no_name_is_none(read: Read) -> None:
-    odd = {"system_fingerprint": 7, "service_tier": "x" * (MAX_NAME_CHARS + 1)}
+    odd: dict[str, Any] = {"system_fingerprint": 7, "service_tier": "x" * (MAX_NAME_CHARS + 1)}
     assert await names(read, chunk({"content": "a"}, **odd), chunk({"content": "b"}, service_tier=""), STOP) == [KNOWN]

@@ -61,7 +61,7 @@ async def test_a_token_without_a_text_goes_with_the_next(read: Read) -> None:
 
 async def test_what_is_of_no_text_is_raw(read: Read) -> None:
     call = {"tool_calls": [{"index": 0, "id": "a", "function": {"name": "rain", "arguments": "{}"}}]}
-    old = {"tokens": ["a"], "token_logprobs": [-1]}
+    old: dict[str, Any] = {"tokens": ["a"], "token_logprobs": [-1]}
     got = await read(
         weighed(call, content=[entry("{}")])
         + weighed({"content": "a"}, **old)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.schemas.answer_message import messages_of
 from shared.config.provider_settings import ProviderSettings
 from shared.log import events
+from shared.log.answer_message import messages_of
 from shared.log.events import Completed, Delta, EventId, Part, PartEnd
 from shared.log.snapshots import PartSoFar, Snapshot
 from shared.request.answer_order import in_order

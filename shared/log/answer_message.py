@@ -7,8 +7,15 @@ calls and reasoning that broke off.
 from collections.abc import Sequence
 from typing import Any
 
-from shared.log.snapshots import PartSoFar
+from shared.log.events import Completed
+from shared.log.snapshots import PartSoFar, Snapshot
 from shared.request.call_arguments import arguments_of
+
+
+def answer_of(said: Snapshot) -> list[dict[str, Any]]:
+    """Returns the message of an answer that has ended, however it did, as `messages_of` does."""
+    end = said.end
+    return messages_of(said.parts, cut=not isinstance(end, Completed) or end.finish_reason == "length")
 
 
 def messages_of(parts: Sequence[PartSoFar], *, cut: bool = False) -> list[dict[str, Any]]:

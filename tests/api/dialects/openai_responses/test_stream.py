@@ -1,0 +1,102 @@
+"""What begins, grows and ends, and the events that tell it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from api.dialects.openai_responses.said import Said
+from api.dialects.openai_responses.stream import Stream
+from shared.log import events as log
+from tests.api.dialects.openai_responses.logs import (
+    LOGPROBS,
+    attempt,
+    call,
+    completed,
+    subject,
+    text,
+    told,
+    types,
+    whole,
+)
+from tests.api.dialects.openai_responses.test_items import said
+
+
+def taken(stream: Stream) -> list[dict[str, Any]]:
+    return [json.loads(one.split(b"\ndata: ", 1)[1]) for one in stream.take()]
+
+
+def test_likelihoods_go_with_their_text() -> None:
+    stream = Stream(subject(), 0)
+    part = Said("text")
+    stream.begin(part)
+    stream.grow(part, b'"a"', LOGPROBS)
+    stream.end(part)
+    got = taken(stream)
+    delta, done = got[2], got[3]
+    assert (delta["type"], delta["delta"]) == ("response.output_text.delta", "a")
+    (likelihood,) = delta["logprobs"]
+    assert (likelihood["token"], likelihood["bytes"], len(likelihood["top_logprobs"])) == ("a", [97], 1)
+    assert done["logprobs"] == delta["logprobs"]
+    assert got[4]["part"]["logprobs"] == delta["logprobs"]
+
+
+def test_a_message_ends_where_something_else_begins() -> None:
+    got = types(subject(), [attempt(), *text(0, "a"), call(1)[0]])
+    assert got[-2:] == ["output_item.done", "output_item.added"]
+    assert "output_item.done" not in types(subject(), [attempt(), *text(0, "a")])
+
+
+def test_a_silent_summary_is_told_where_one_behind_it_speaks() -> None:
+    begun = [log.Part(part=at, kind="reasoning", item_id="rs_1", summary=True) for at in range(3)]
+    said = [attempt(), begun[0], log.PartEnd(part=0), *whole(begun[1], "b"), begun[2], log.PartEnd(part=2), completed()]
+    got = told(subject(), said)
+    added = [one["summary_index"] for one in got if one["type"] == "response.reasoning_summary_part.added"]
+    done = [one["summary_index"] for one in got if one["type"] == "response.reasoning_summary_part.done"]
+    assert (added, done) == ([0, 1], [0, 1])
+    assert len(got[-1]["response"]["output"][0]["summary"]) == 2
+
+
+def test_an_item_is_not_told_to_end_twice() -> None:
+    got = types(subject(), [attempt(), *call(0, "{}"), *text(1, "a"), log.PartEnd(part=0), completed()])
+    assert got.count("output_item.done") == 2
+
+
+def test_half_a_text_is_not_told_to_be_whole() -> None:
+    half = [attempt(), log.Part(part=0, kind="text"), log.Delta(part=0, kind="text", delta="{")]
+    got = types(subject(), [*half, log.Cancelled()])
+    assert got[-3:] == ["content_part.done", "output_item.done", "incomplete"]
+    assert "output_text.done" not in got
+
+
+def test_half_a_call_is_not_told_to_be_whole() -> None:
+    half = [attempt(), *call(0, "{")[:-1]]
+    got = told(subject(), [*half, log.Failed(code="connection", message="Gone.", retryable=True)])
+    assert got[-2]["item"]["status"] == "incomplete"
+    assert not any(one["type"] == "response.function_call_arguments.done" for one in got)
+
+
+def test_what_a_provider_ran() -> None:
+    search = log.Part(part=0, kind="tool_call", call_id="ws", name="web_search", executor="provider")
+    got = told(subject(), [attempt(), *whole(search, '{"query":', '"sky"}'), *text(1, "Blue."), completed()])
+    assert [one["type"].removeprefix("response.") for one in got[3:5]] == ["output_item.added", "output_item.done"]
+    assert got[4]["item"]["action"] == {"type": "search", "query": "sky"}
+
+
+def test_a_custom_tool() -> None:
+    of = subject(tools=[{"type": "custom", "name": "look"}])
+    got = types(of, [attempt(), *call(0, "any text"), completed()])
+    assert got[3:7] == [
+        "output_item.added", "custom_tool_call_input.delta", "custom_tool_call_input.done", "output_item.done",
+    ]  # fmt: skip
+    assert told(of, [attempt(), *call(0, "any text"), completed()])[-1]["response"]["output"][0]["input"] == "any text"
+
+
+def test_a_part_without_an_item_makes_nothing() -> None:
+    stream = Stream(subject(), 0)
+    part = said("tool_call", executor="provider", name="remote")
+    stream.begin(part)
+    stream.grow(part, b'"a"', None)
+    stream.end(part)
+    assert stream.take() == []
+    assert stream.number == 0
