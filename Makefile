@@ -11,6 +11,7 @@ LOCKED := install --quiet --no-user --no-deps --require-hashes -r
 MADE   := $(shell test "$$(cat $(STAMP) 2>&1)" = "$(CURDIR)" && $(BIN)/python -I -c 'import midstream, pip' 2>&1 && echo yes)
 UNIT   := tests/shared tests/simulator tests/worker tests/api tests/contract tests/test_private_names.py
 PARTS  := pipeline first_token capacity fanout memory resume idle scaling growth
+SDKS   := tests/judges/sdks/locks
 LOCK   := --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links
 
 # Tests mostly wait, so there are more of them at a time than cores; those of one file share their servers.
@@ -20,7 +21,7 @@ NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
 
 .DEFAULT_GOAL := help
 .PHONY: help again install run test test-fast test-slow test-upgrade test-newest lint format lock clean \
-  bench bench-quick chaos judge-llama judge-clients judge-proxies
+  bench bench-quick chaos judge-llama judge-clients judge-proxies test-clients lock-clients
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +60,9 @@ test-newest: ## Run the unit tests with the newest dependencies that pyproject.t
 	$(PYTHON) -m venv --clear .venv-newest
 	.venv-newest/bin/python -m pip --disable-pip-version-check install --quiet --editable '.[dev]'
 	.venv-newest/bin/pytest $(UNIT) $(ARGS)
+
+test-clients: install ## Let published SDKs and frameworks loose on Midstream (10 minutes, once); ARGS="--often pydantic"
+	$(BIN)/python -m tests.judges.sdks $(ARGS)
 
 chaos: install ## Break real processes for a while and check every promise; SECONDS=300 SEED=1 ARGS="--workers 3"
 	$(BIN)/python -m tests.chaos --seconds $(or $(SECONDS),60) --seed $(or $(SEED),1) $(ARGS)
@@ -99,6 +103,13 @@ lock: install ## Renew the lock files
 	$(BIN)/pip-compile $(LOCK) --upgrade -o requirements.lock pyproject.toml
 	$(BIN)/pip-compile $(LOCK) --upgrade --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
 	$(BIN)/pip-compile $(LOCK) --upgrade --extra bench -c requirements.lock -o requirements-bench.lock pyproject.toml
+
+lock-clients: install ## Renew the lock files of test-clients, for the versions that the .in and package.json files name
+	for set in newest previous oldest frameworks instructor; do \
+	  $(BIN)/pip-compile $(LOCK) --no-header --no-annotate -o $(SDKS)/requirements-$$set.lock $(SDKS)/requirements-$$set.in \
+	  || exit 1; done
+	for set in node node_more; do \
+	  (cd $(SDKS)/$$set && npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts) || exit 1; done
 
 clean: ## Remove .venv and what tools left behind
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .venv-bench .venv-newest dist

@@ -4,6 +4,7 @@ MidstreamError
 ├── SettingsError              a setting is wrong; nothing starts
 ├── GoneError                  the generation has expired or was deleted
 ├── QueueFullError             retryable: `max_pending` generations wait or run
+├── PreviousError              one cannot go on from this generation
 ├── UnreadableRecordError      something else stands where a record should
 ├── TooDeepError               an event nests deeper than it can be read
 ├── TooManyPartsError          a request has too many parts
@@ -12,6 +13,7 @@ MidstreamError
 ├── NotOnDiskError             retryable: what was written is not known to be on disk
 ├── api
 │   ├── ProblemError           an answer that is an error (api/problems/problem.py)
+│   │   └── FailedAnswerError  the failure that a generation ended with (api/exchange/showing.py)
 │   └── NotJsonError           a body is no JSON (api/intake/body_errors.py)
 ├── worker
 │   ├── ProviderError          retryable by its cause: a provider's error (worker/providers/provider.py)
@@ -26,6 +28,12 @@ MidstreamError
     │   └── UnreachableError   nobody answers
     └── CannotWriteError       standard output takes no more (midstream/standard_streams.py)
 """
+
+from typing import Literal
+
+PreviousReason = Literal["unknown", "gone", "not_ended", "failed", "not_stored", "too_long", "unpaired"]
+"""Why one cannot go on from a generation: unknown, or another's; expired or deleted; it has not ended, or has failed;
+it was not to be stored; all before it is too long; a tool's call has no result, or a result no call."""
 
 
 class MidstreamError(Exception):
@@ -47,6 +55,15 @@ class QueueFullError(MidstreamError):
     """As many accepted generations wait or run as `max_pending` allows."""
 
     retryable = True
+
+
+class PreviousError(MidstreamError):
+    """One cannot go on from a generation, or from one that it went on from; `id` says which."""
+
+    def __init__(self, reason: PreviousReason, generation_id: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.id = generation_id
 
 
 class UnreadableRecordError(MidstreamError, ValueError):

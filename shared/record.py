@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, Self
 
 import msgspec
 
@@ -49,6 +49,44 @@ class Asked(msgspec.Struct, omit_defaults=True):
     echo: dict[str, Any] = {}
     """What the answers of `dialect` repeat of the request; its keys are the dialect's own."""
 
+    @property
+    def stored(self) -> bool:
+        """Says whether others may go on from it: Responses' `store`."""
+        return self.dialect != "openai-responses" or self.echo.get("store") is not False
+
+    @property
+    def instructs(self) -> bool:
+        """Says whether its first message is Responses' `instructions`, which are for this answer alone."""
+        return self.dialect == "openai-responses" and bool(self.echo.get("instructions"))
+
+
+MAX_NEAREST = 32
+"""Ancestors that a record names: more are found by the record of the last of them."""
+
+
+class Chain(NamedTuple):
+    """What a generation goes on from, and what all of that adds up to, so that nobody has to read it for its length."""
+
+    size: int
+    """Bytes of its own request, and about those of all requests and answers before it."""
+    messages: int
+    """Of all these requests, and one for each answer."""
+    depth: int = 0
+    """How many generations are before it."""
+    nearest: tuple[str, ...] = ()
+    """Ids of those, the newest first; MAX_NEAREST at most."""
+
+    @classmethod
+    def parse(cls, stored: bytes) -> Self:
+        """Returns a chain as a record has it. Raises ValueError."""
+        size, messages, depth, *nearest = stored.decode().split(" ")
+        return cls(int(size), int(messages), int(depth), tuple(nearest))
+
+    @property
+    def text(self) -> str:
+        """How a record has it."""
+        return " ".join(map(str, (self.size, self.messages, self.depth, *self.nearest)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceptance(Terms):
@@ -59,6 +97,8 @@ class Acceptance(Terms):
     """JSON of its Shown; made of the request where it is not given."""
     asked: bytes = b""
     """JSON of its Asked; empty where a caller spoke the native dialect."""
+    chain: Chain | None = None
+    """What it goes on from, and how long that is; None where nobody has counted."""
     fingerprint: str = ""
     """SHA-256 of the request and of `asked`, in hexadecimal; made of them where it is not given."""
 
@@ -92,6 +132,10 @@ class Record(Terms):
     """Lost attempts that did not count for this reason; `max_attempts` are pardoned."""
     choice: int
     """Place of its model among those that the request allows: 0 its own, 1 the first fallback."""
+    chain: Chain | None = None
+    """What it goes on from; None in what an older version has accepted."""
+    said: int = 0
+    """About how many bytes its answer has; 0 before its end, and where no worker has ended it."""
     page: int = LOG_PAGE
     """How many of its log's entries are read at a time."""
 
@@ -106,6 +150,7 @@ class Record(Terms):
             request=request,
             asked=asked,
             shown=self.shown or b"",
+            chain=self.chain,
             fingerprint=self.fingerprint,
         )
 
@@ -113,7 +158,7 @@ class Record(Terms):
 RECORD_FIELDS = [
     "owner", "model", "shown", "fingerprint", "on_interrupt", "ttl", "created", "state", "attempts", "seal", "ended",
     "cancel", "failures", "max_attempts", "beside", "pardons", "choice",
-    "large", "largest",
+    "chain", "said", "large", "largest",
 ]  # fmt: skip
 """What of a record is read: all but the request, which may be 8 MB, and what only scripts need."""
 
@@ -166,6 +211,8 @@ def read_record(generation_id: str, values: Sequence[bytes | None]) -> Record | 
             beside="beside" in fields,
             pardons=int(fields.get("pardons", 0)),
             choice=int(fields.get("choice", 0)),
+            chain=Chain.parse(fields["chain"]) if "chain" in fields else None,
+            said=int(fields.get("said", 0)),
             page=page_size(int(fields.get("large", 0)), int(fields.get("largest", 0))),
         )
     except (ValueError, KeyError):

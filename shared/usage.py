@@ -33,7 +33,10 @@ DAYS_PER_ROUND_TRIP = 31
 REMEMBERED_MS = 3_600_000
 """ms for which a counted generation is remembered at least; else for as long as its log is kept."""
 
-TOKEN_COUNTERS = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
+TOKEN_COUNTERS = (
+    "input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens",
+    "audio_input_tokens", "audio_output_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens",
+)  # fmt: skip
 _STATES: dict[type[Event], EndState] = {Completed: "completed", Failed: "failed", Cancelled: "cancelled"}
 _COST, _ESTIMATE = "cost:", "estimate:"
 
@@ -81,7 +84,9 @@ class Ended:
 def _add(line: Spent, counter: Counter[str]) -> None:
     estimated = line.estimated is True
     if not estimated:
-        counter.update({name: getattr(line.usage, name) for name in TOKEN_COUNTERS})
+        # What a provider does not count is unset.
+        counts = {name: getattr(line.usage, name) for name in TOKEN_COUNTERS}
+        counter.update({name: count for name, count in counts.items() if count is not UNSET})
     if estimated or line.cost is None:
         counter["unpriced"] += 1
     elif line.cost.at_least is True:

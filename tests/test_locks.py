@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from importlib.metadata import distribution
 from itertools import product
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
@@ -17,7 +19,9 @@ LOCKS = [
     "requirements-dev.lock",
     "requirements-bench.lock",
     *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "bench/peers").glob("requirements-*.lock"))),
+    *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests/judges/sdks/locks").glob("requirements-*.lock"))),
 ]
+NPM_LOCKS = sorted(path.relative_to(ROOT) for path in (ROOT / "tests/judges/sdks/locks").glob("*/package-lock.json"))
 INSTALLERS = ["Makefile", "Dockerfile", ".ci/run", "bench/environments.py"]
 """What installs from a lock file."""
 
@@ -78,9 +82,18 @@ def test_both_locks_agree() -> None:
 def test_a_lock_has_a_hash_for_each_package_and_names_no_machine(lock: str) -> None:
     text = (ROOT / lock).read_text()
     packages = re.split(r"^(?=\S+==)", text, flags=re.MULTILINE)[1:]
-    assert len(packages) > 20
+    assert len(packages) > 15
     assert all("--hash=sha256:" in package for package in packages)
     assert not re.search(r"https?:|file:/|--index|--find-links|(^|\s)/", text.replace("# via", ""))
+
+
+@pytest.mark.parametrize("lock", NPM_LOCKS, ids=str)
+def test_a_lock_of_npm_has_a_hash_for_each_package_and_names_no_machine(lock: Path) -> None:
+    packages = json.loads((ROOT / lock).read_text())["packages"]
+    installed = [package for place, package in packages.items() if place]
+    assert len(installed) >= 10
+    assert all(package["integrity"].startswith("sha512-") for package in installed)
+    assert not any("resolved" in package for package in installed)
 
 
 @pytest.mark.parametrize("installer", INSTALLERS)

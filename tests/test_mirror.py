@@ -19,6 +19,7 @@ PACKAGES = ("api", "midstream", "shared", "simulator", "worker")
 ELSEWHERE = {
     # Contracts: the same tests over several servers.
     "api/intake/joining.py": "tests/contract/test_joining.py",
+    "shared/generations/ancestry.py": "tests/contract/test_ancestry.py",
     "shared/generations/api_nodes.py": "tests/contract/test_api_nodes.py",
     "shared/generations/askers.py": "tests/contract/test_askers.py",
     "shared/generations/deadlines.py": "tests/contract/test_deadlines.py",

@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager, suppress
 
 from redis.exceptions import RedisError, ResponseError
 
+from api.exchange.previous import chain_of
 from api.intake.request_body import ReadRequest
 from api.problems.problem import FieldError, ProblemError, gone, not_on_disk, unprocessable
 from api.services import ApiServices
 from shared.errors import GoneError, NotOnDiskError, QueueFullError
 from shared.generations.generations import Accepted, Existence
-from shared.record import Acceptance
+from shared.record import Acceptance, Chain
 
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
@@ -33,12 +34,13 @@ async def accept(
 ) -> Accepted:
     """Accepts a request, under this id where one is given, or finds what was accepted with this idempotency key.
 
-    Raises ProblemError 410, 422, 429 or 503, and redis.exceptions.RedisError; nothing is left half-written then.
+    Raises ProblemError 409, 410, 422, 429 or 503, and redis.exceptions.RedisError; nothing is left half-written then.
     """
     request = taken.request
     ttl = request.ttl if request.ttl is not None else use.settings.ttl
+    generation_id = new_id or await use.generations.new_id(owner, key)
     acceptance = Acceptance(
-        id=new_id or await use.generations.new_id(owner, key),
+        id=generation_id,
         owner=owner,
         model=request.model,
         request=taken.stored,
@@ -47,6 +49,7 @@ async def accept(
         fingerprint=taken.fingerprint,
         on_interrupt=request.on_interrupt,
         ttl_ms=int(ttl * 1000),
+        chain=await _chain(use, owner, taken, None if key is None else generation_id),
     )
     began = asyncio.get_running_loop().time()
     try:
@@ -79,6 +82,17 @@ async def accept(
     except NotOnDiskError:
         raise not_on_disk() from None
     return accepted
+
+
+async def _chain(use: ApiServices, owner: str, taken: ReadRequest, keyed: str | None) -> Chain | None:
+    """Returns what the request goes on from; None where it was accepted before, under the id that its key makes."""
+    try:
+        return await chain_of(use, owner, taken)
+    except ProblemError:
+        # What has become of that since is no matter of a repeated POST.
+        if keyed is None or (await use.generations.find(keyed)).existence is Existence.NOTHING:
+            raise
+        return None
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """From the bytes of a POST in a dialect to a valid request for a known model."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -24,12 +25,12 @@ class ReadBody(NamedTuple):
     request: DialectRequest
 
 
-def read_dialect(body: bytes, dialect: ApiDialect, served: ServedModels, max_values: int) -> ReadBody:
+def read_dialect(fields: Mapping[str, Any], dialect: ApiDialect, served: ServedModels, max_values: int) -> ReadBody:
     """Returns the request in a dialect's body. Raises ProblemError 400, 404 or 422, which names the dialect's fields.
 
     For a large one it takes many ms (`shared/process/background_thread.py`).
     """
-    fields = _parsed(body, max_values)
+    fields = dict(fields)
     name = fields.get("model") or served.listed.default
     if not isinstance(name, str):
         raise unprocessable([FieldError(pointer="/model", message="must be a model's name, as text")])
@@ -57,7 +58,8 @@ def _may_outlive(fields: dict[str, Any], request: DialectRequest) -> bool:
     return kept and not sealed and (request.background or request.native.get("on_interrupt") == "continue")
 
 
-def _parsed(body: bytes, max_values: int) -> dict[str, Any]:
+def parsed(body: bytes, max_values: int) -> dict[str, Any]:
+    """Returns the fields of a body. Raises ProblemError 400 where it is no object, 422 where it is too deep or wide."""
     request_body.check_size(body, max_values)
     try:
         fields = msgspec.json.decode(body)

@@ -11,6 +11,7 @@ import msgspec
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect, Request
 
+from api.dialects.names import read_name
 from api.intake.body_errors import MAX_NAMED_FIELDS, NotJsonError, escaped, misfits
 from api.intake.model_names import ServedModels
 from api.problems.problem import FieldError, ProblemError, unprocessable
@@ -23,7 +24,7 @@ from shared.request.limits import MAX_DEPTH, MAX_PARTS
 from shared.request.messages import Message
 from shared.request.nesting import more_values, nested_deeper
 from shared.request.request_json import count_parts_of_text, encode, read
-from shared.request.tool_pairing import paired
+from shared.request.tool_pairing import NO_CALL, paired
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -69,13 +70,13 @@ class ReadRequest(NamedTuple):
 
 
 def take(body: bytes, served: ServedModels, max_values: int, asked: bytes = b"") -> ReadRequest:
-    """Returns the request in a body, for a known model. Raises ProblemError, as `parse`, `resolve` and `pair` do.
+    """Returns the request in a body, for a known model. Raises ProblemError, as `parse`, `named`, `resolve` and `pair`.
 
     `asked` is what is kept of how it was asked for.
 
     For a large one it takes many ms, in steps: in a thread (shared/process/background_thread.py) it lets others run.
     """
-    request = pair(resolve(parse(body, max_values), served))
+    request = pair(resolve(named(parse(body, max_values)), served))
     stream, request = request.stream, request.model_copy(update={"stream": None})
     stored = canonical(request)
     form = request.response_format
@@ -133,9 +134,25 @@ def resolve(request: GenerationRequest, served: ServedModels) -> GenerationReque
     return request.model_copy(update={"model": model, "fallback": fallback or None})
 
 
+def named(request: GenerationRequest) -> GenerationRequest:
+    """Returns the request with the id of the generation that it goes on from. Raises ProblemError 422 for no name."""
+    if request.previous is None:
+        return request
+    name = read_name(request.previous)
+    if name is None:
+        message = "is no generation's name; use the id that the answer to its POST gave, such as gen_…"
+        raise unprocessable([FieldError(pointer="/previous", message=message)])
+    return request.model_copy(update={"previous": name.id})
+
+
 def pair(request: GenerationRequest) -> GenerationRequest:
-    """Returns the request with each tool's result behind its call. Raises ProblemError 422 where one has no other."""
+    """Returns the request with each tool's result behind its call. Raises ProblemError 422 where one has no other.
+
+    Where it goes on from another generation, a result's call may be there: its worker pairs all of them.
+    """
     messages, flaws = paired(request.messages)
+    if request.previous is not None:
+        flaws, messages = [one for one in flaws if one.message != NO_CALL], request.messages
     if flaws:
         raise unprocessable([FieldError(pointer=one.pointer, message=one.message) for one in flaws[:MAX_NAMED_FIELDS]])
     return request if messages is request.messages else request.model_copy(update={"messages": messages})

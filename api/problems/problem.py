@@ -322,10 +322,13 @@ _DESCRIPTIONS = {
     401: "No API key, or a wrong one, or two of different owners (`unauthorized`).",
     403: "A page of another site asks (`cross_site`).",
     404: "Unknown, or not yours (`not_found`); a name that no model has here (`model_not_found`).",
+    409: "What `previous` names is gone, has not ended, has failed or was not to be stored (`previous_gone`, "
+    "`previous_not_ended`, `previous_failed`, `previous_not_stored`).",
     410: "Expired or deleted (`gone`), or damaged (`unreadable`).",
     413: "The body is larger than `max_body` (`body_too_large`).",
     415: "The body is not `application/json` (`unsupported_media_type`), or is encoded (`unsupported_encoding`).",
-    422: "A field is wrong (`invalid_request`, `too_deep`, `unknown_model`, `unsupported_field`), or another "
+    422: "A field is wrong (`invalid_request`, `too_deep`, `unknown_model`, `unsupported_field`, "
+    "`previous_not_found`, `previous_too_long`), or another "
     "request was sent with this key (`idempotency_key_reused`).",
     429: "Too many generations wait (`queue_full`); see `Retry-After`.",
     503: "Redis does not answer or refuses (`unavailable`), has no room (`storage_full`), or has not synced a POST "

@@ -9,8 +9,9 @@ from api.access.json_only import json_only
 from api.dialects.api_dialect import ApiDialect
 from api.dialects.openai_chat import answer, errors, request
 from api.dialects.openai_chat.events import OpenAIChatDialect
-from api.exchange.dialect_answers import ask, show
+from api.exchange.asking import ask
 from api.exchange.error_envelopes import documented
+from api.exchange.showing import show
 from api.services import Use
 
 router = APIRouter(prefix="/v1/chat/completions", tags=["OpenAI Chat Completions"], dependencies=[json_only])

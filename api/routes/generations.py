@@ -63,7 +63,7 @@ _LOCATION = {"Location": {"description": "Address of the generation.", "schema":
             "content": {"text/event-stream": STREAM},
         },
         202: {"description": "Accepted; it now runs to its end.", "headers": _LOCATION},
-        **documented(400, 401, 403, 410, 413, 415, 422, 429, 503),
+        **documented(400, 401, 403, 409, 410, 413, 415, 422, 429, 503),
     },
 )
 async def create(

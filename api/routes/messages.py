@@ -9,8 +9,9 @@ from api.access.json_only import json_only
 from api.dialects.anthropic_messages import answer, errors, request
 from api.dialects.anthropic_messages.events import AnthropicMessagesDialect
 from api.dialects.api_dialect import ApiDialect
-from api.exchange.dialect_answers import ask, show
+from api.exchange.asking import ask
 from api.exchange.error_envelopes import documented
+from api.exchange.showing import show
 from api.problems.problem import ProblemError
 from api.services import Use
 
@@ -32,6 +33,7 @@ DIALECT = ApiDialect(
     envelope=errors.body,
     status=errors.status,
     status_of=errors.status_of,
+    fields_of=request.fields_of,
 )
 
 

@@ -8,14 +8,16 @@ from fastapi.responses import JSONResponse
 
 from api.access.api_keys import Owner
 from api.access.json_only import json_only
-from api.dialects.api_dialect import ApiDialect
+from api.dialects.api_dialect import ApiDialect, References
 from api.dialects.openai_responses import answer as answers
-from api.dialects.openai_responses import errors, request
+from api.dialects.openai_responses import errors, references, request
 from api.dialects.openai_responses.events import OpenAIResponsesDialect
 from api.dialects.openai_responses.input_items import input_items
 from api.exchange import ending
-from api.exchange.dialect_answers import ask, found, show, told_of
+from api.exchange.asking import ask
 from api.exchange.error_envelopes import documented
+from api.exchange.showing import show
+from api.exchange.telling import found, told_of
 from api.problems.problem import FieldError, unprocessable
 from api.schemas.no_store import NO_STORE_HEADERS
 from api.services import Use
@@ -33,8 +35,7 @@ def _answer(subject: Subject, said: Snapshot, *, epoch: int = 1) -> dict[str, An
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "Open Responses, and in OpenAI's reference 'Create a model response'. What of it counts here is in "
-        "docs/dialects.md.",
+        "description": "Open Responses, and 'Create a model response' in OpenAI's reference; see docs/dialects.md.",
         "content": {"application/json": {"schema": {"type": "object"}}},
     }
 }
@@ -47,6 +48,7 @@ DIALECT = ApiDialect(
     envelope=lambda problem, _: errors.body(problem),
     status=errors.status,
     status_of=errors.status_of,
+    references=References(references.references, lambda answer: answer["output"], references.resolved),
     shows_failures=True,
 )
 
@@ -54,7 +56,7 @@ DIALECT = ApiDialect(
 @router.post(
     "",
     openapi_extra=_BODY,
-    responses=documented(400, 401, 403, 404, 410, 413, 415, 429, 503),
+    responses=documented(400, 401, 403, 404, 409, 410, 413, 415, 429, 503),
 )
 async def create(request: Request, owner: Owner, use: Use) -> Response:
     """Ask a model as OpenAI's clients do; the answer is written to a log, and watched in every dialect."""

@@ -151,6 +151,9 @@ class GenerationSnapshot(Generation):
     )
     error: FailureAnswer | None
     last_event_id: str | None = Field(description="The event id to go on from; null while the log is empty.")
+    previous: str | None = Field(
+        default=None, exclude_if=is_none, description="The generation that it goes on from; else absent."
+    )
     metadata: dict[str, str]
 
 
@@ -207,6 +210,8 @@ def snapshot(record: Record, shown: Shown, said: Snapshot, *, raw: bool = False)
     if end is not None:
         fields["state"] = end.type
     value, error = document(said) if shown.json and end is not None else (None, None)
+    if record.chain is not None and record.chain.nearest:
+        fields["previous"] = record.chain.nearest[0]
     names = {
         "response_id": said.response_id,
         "request_id": said.request_id,

@@ -77,13 +77,19 @@ class UsageTotals(BaseModel):
     total: TotalAnswer
 
 
+_SELDOM = frozenset(name for name, field in UsageAnswer.model_fields.items() if not field.is_required())
+"""Counts that are left out where there is nothing to count."""
+
+
 def answer(counted: Total, **of: str) -> TotalAnswer:
     """Returns what was counted of a day or a model."""
     counts = counted.counts
     return TotalAnswer(
         **of,
         generations=EndsAnswer(**{name: counts[name] for name in EndsAnswer.model_fields}),
-        usage=UsageAnswer(**{name: counts[name] for name in TOKEN_COUNTERS}),
+        usage=UsageAnswer.model_validate(
+            {name: counts[name] for name in TOKEN_COUNTERS if counts[name] or name not in _SELDOM}
+        ),
         cost=_amounts(counted.costs, at_least=counted.is_partial),
         unpriced=counts["unpriced"],
         estimated=_amounts(counted.estimates, at_least=False),

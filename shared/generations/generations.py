@@ -174,6 +174,8 @@ class Generations:
         }  # fmt: skip
         if acceptance.asked:
             fields["asked"] = acceptance.asked
+        if acceptance.chain is not None:
+            fields["chain"] = acceptance.chain.text
         raw = await self._create(
             self.redis,
             [keys.record, keys.tombstone],

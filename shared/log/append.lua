@@ -10,6 +10,7 @@
 --       number: of the attempt
 --       state: the one that the batch ends the generation in, or ''
 --       renew: the TTL to set in ms, or 0
+--       length: bytes of the answer, noted with its end
 --       count: of its events
 --       and type, data for each event
 -- Answers for each batch
@@ -27,9 +28,9 @@ local MAX_PUBLISHED, MAX_SMALL = 1000000, 64000
 local FURTHEST = '-18446744073709551615 '
 
 local function append(record, log, tombstone)
-  local owned, previous, first, number, state, renew, count = unpack(ARGV, at, at + 6)
+  local owned, previous, first, number, state, renew, length, count = unpack(ARGV, at, at + 7)
   first, count = tonumber(first), tonumber(count)
-  local events = at + 7
+  local events = at + 8
   at = events + 2 * count
   local token, seal, cancel = unpack(call('HMGET', record, 'token', 'seal', 'cancel'))
   local refused = refusal(token, seal)
@@ -82,7 +83,7 @@ local function append(record, log, tombstone)
   end
   local last_written = owned .. '-' .. (first + count - 1)
   if sealing then
-    call('HSET', record, 'state', state, 'seal', last_written, 'ended', digits(now_ms()))
+    call('HSET', record, 'state', state, 'seal', last_written, 'ended', digits(now_ms()), 'said', length)
     call('PEXPIRE', log, ttl)
   elseif renewing then
     call('PEXPIRE', log, renew)

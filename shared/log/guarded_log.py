@@ -96,6 +96,8 @@ class Batch(NamedTuple):
     events: Sequence[tuple[str, bytes]]
     renew_ms: int = 0
     """TTL to set on record and log; 0 leaves it."""
+    said: int = 0
+    """About how many bytes the answer has, attempts that it continues included."""
 
     @property
     def last(self) -> EventId:
@@ -111,7 +113,7 @@ class Batch(NamedTuple):
         events = self.events
         state = events[-1][0] if events[-1][0] in TERMINAL_TYPES else ""
         arguments: list[str | bytes | int] = [
-            self.token, str(self.previous), self.first, self.number, state, self.renew_ms, len(events)
+            self.token, str(self.previous), self.first, self.number, state, self.renew_ms, self.said, len(events)
         ]  # fmt: skip
         for event in events:
             arguments += event

@@ -33,7 +33,12 @@ def result_of(message: ToolMessage) -> str | list[ResultPart]:
 
 
 def nothing_said(request: GenerationRequest, counts: HasText) -> Iterator[Unsupported]:
-    """Yields the messages where all that would be sent is nothing, or an answer where a blank question follows it."""
+    """Yields the messages where all that would be sent is nothing, or an answer where a blank question follows it.
+
+    What comes before a request that goes on from another is not known until it runs.
+    """
+    if request.previous is not None:
+        return
     blank: int | None = None
     for at in range(len(request.messages) - 1, -1, -1):
         message = request.messages[at]

@@ -52,7 +52,7 @@ def lacks(
 
 def _as_asked(missing: Unsupported) -> Unsupported:
     """Returns what is missing of an effort as of the budget that it came from."""
-    return missing._replace(pointer="/reasoning_budget") if missing.pointer == "/reasoning_effort" else missing
+    return Unsupported("/reasoning_budget", missing.remedy) if missing.pointer == "/reasoning_effort" else missing
 
 
 def openai_model(request: GenerationRequest, endpoint: ProviderSettings | None) -> OpenAIModel:
@@ -172,7 +172,7 @@ def _gemini(request: GenerationRequest, endpoint: ProviderSettings | None) -> It
         yield from _arguments(at, message)
         if isinstance(message, AssistantMessage):
             called.update(call.id for call in message.tool_calls or ())
-        elif isinstance(message, ToolMessage) and message.tool_call_id not in called:
+        elif isinstance(message, ToolMessage) and message.tool_call_id not in called and request.previous is None:
             pointer = f"/messages/{at}/tool_call_id"
             yield Unsupported(pointer, "this provider needs the function's name: no message before it made this call")
     for pointer, part in request.pieces():

@@ -166,6 +166,11 @@ class GenerationRequest(Strict):
         description="Take the answer of an identical request, finished or still running, instead of asking the "
         "provider again; let others take this one.",
     )
+    previous: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = Field(
+        default=None,
+        description="A generation of yours that has ended, by its name in any dialect: the conversation that it was "
+        "asked, and its answer, come before `messages`.",
+    )
     metadata: dict[
         Annotated[str, StringConstraints(max_length=64)], Annotated[str, StringConstraints(max_length=512)]
     ] = Field(

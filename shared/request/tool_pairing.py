@@ -121,7 +121,8 @@ class _Pairs:
         for calls in self._open.values():
             self._leave(calls)
         ordered = [message for turn in self._turns for message in turn.messages()]
-        if isinstance(ordered[-1], AssistantMessage) and isinstance(messages[-1], ToolMessage) and not self._flaws:
+        answer_is_last = bool(ordered) and isinstance(ordered[-1], AssistantMessage)
+        if answer_is_last and isinstance(messages[-1], ToolMessage) and not self._flaws:
             # Moved up, it would leave a beginning for the model to go on with, which nobody meant.
             self._flaws.append(Flaw((len(messages) - 1, -1), TOO_LATE))
         return Pairing(ordered, sorted(self._flaws))

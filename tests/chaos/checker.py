@@ -18,6 +18,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from shared.log.events import TERMINAL_TYPES, EventId
+from tests.chaos.dialect_rules import told_wrongly
 from tests.chaos.evidence import LATE, LOSS, Evidence
 from tests.chaos.history import Post, Reported, Seen, Stored, View, read
 from tests.chaos.undisturbed import held_up, lost_by_a_jump, still_refused
@@ -55,6 +56,7 @@ class Checker:
             self._cancels,
             self._deletes,
             self._viewers,
+            self._dialects,
             self._deaths,
             self._undisturbed,
         ):
@@ -144,9 +146,11 @@ class Checker:
         """Every 202 ends, with the answer that was asked for; a key means one generation; refusals are honest."""
         keys: dict[str, str] = {}
         for post in self.evidence.posts:
-            if post.id is not None and keys.setdefault(post.key, post.id) != post.id:
+            told = post.dialect != "native" and (post.id is not None or post.status == -1)
+            if post.id is not None and not told and keys.setdefault(post.key, post.id) != post.id:
                 self._wrong("key", post.id, f"the idempotency key of {keys[post.key]} gave another generation")
-            if post.status not in (202, 503, None) or (post.status == 503 and not post.retry_after):
+            refused = post.status not in (202, 503, None) or (post.status == 503 and not post.retry_after)
+            if refused and not told:
                 self._wrong("status", post.id or post.key, f"a POST was answered {post.status}")
         accepted = self.evidence.accepted
         self.counts["generations"] = len(accepted)
@@ -269,6 +273,15 @@ class Checker:
             self._viewer(views)
             if len(self.violations) > before:
                 self.wrong_viewers.add(views[0].viewer)
+
+    def _dialects(self) -> None:
+        """Every client of a dialect put together the uncut stream, or was told honestly why not."""
+        for views in self.evidence.dialect_viewers.values():
+            self.counts[f"viewers in {views[0].dialect}"] += 1
+            self.counts["reconnects in a dialect"] += len(views) - 1
+            self.counts["epochs refused"] += sum(view.code == "superseded" for view in views)
+        for rule, generation_id, what in told_wrongly(self.evidence):
+            self._wrong(rule, generation_id, what)
 
     def _viewer(self, views: list[View]) -> None:
         seen: list[Seen] = []

@@ -11,6 +11,7 @@ from tests.chaos.history import (
     Cancel,
     Claimed,
     Delete,
+    DialectView,
     Died,
     Fault,
     Post,
@@ -20,6 +21,7 @@ from tests.chaos.history import (
     Setup,
     Stored,
     View,
+    Whole,
 )
 
 LOSSY = frozenset({"redis_kill", "redis_loading", "redis_outage", "queue_kill"})
@@ -43,6 +45,8 @@ class Evidence:
         self.cancels: list[Cancel] = []
         self.deletes: dict[str, list[Delete]] = defaultdict(list)
         self.viewers: dict[str, list[View]] = defaultdict(list)
+        self.dialect_viewers: dict[str, list[DialectView]] = defaultdict(list)
+        self.wholes: dict[tuple[str, str], list[Whole]] = defaultdict(list)
         self.faults: list[Fault] = []
         self.died: list[Died] = []
         self.stored: dict[str, list[Stored]] = defaultdict(list)
@@ -50,11 +54,14 @@ class Evidence:
         self.claims: dict[str, list[Claimed]] = defaultdict(list)
         self.appends: list[Appended] = []
         self.resources: list[Resources] = []
+        self._appends_of: dict[str, list[Appended]] | None = None
         self._first_seen: dict[tuple[str, str], float] | None = None
         for line in lines:
             self._sort(line)
         for views in self.viewers.values():
             views.sort(key=lambda view: view.connection)
+        for told in self.dialect_viewers.values():
+            told.sort(key=lambda view: view.connection)
         for dumps in self.stored.values():
             dumps.sort(key=lambda dump: dump.at)
         for claims in self.claims.values():
@@ -78,6 +85,10 @@ class Evidence:
                 self.deletes[line.id].append(line)
             case View():
                 self.viewers[line.viewer].append(line)
+            case DialectView():
+                self.dialect_viewers[line.viewer].append(line)
+            case Whole():
+                self.wholes[line.id, line.dialect].append(line)
             case Fault():
                 self.faults.append(line)
             case Died():
@@ -95,10 +106,10 @@ class Evidence:
 
     @property
     def accepted(self) -> dict[str, Post]:
-        """Each generation with the first 202 that named it."""
+        """Each generation with the first answer that named it: the 202, or in a dialect the stream or the answer."""
         accepted: dict[str, Post] = {}
         for post in self.posts:
-            if post.status == 202 and post.id is not None:
+            if post.id is not None and (post.status == 202 or post.dialect != "native"):
                 accepted.setdefault(post.id, post)
         return accepted
 
@@ -187,6 +198,23 @@ class Evidence:
         """Whether Redis forgot a write of an attempt that another one has replaced, which says all of it anew."""
         later = any(claim.token > token for claim in self.claims.get(generation_id, ()))
         return later and self.forgotten(written, acknowledged)
+
+    def differs(self, generation_id: str) -> bool:
+        """Whether a killed Redis may have forgotten for good what somebody was told, so that numbers changed."""
+        for claim in self.claims.get(generation_id, ()):
+            times = [a.at for a in self.appends_of(generation_id) if a.token == claim.token]
+            write = generation_id, claim.token, self.claimed(claim) - 0.1, max(times, default=claim.at)
+            if self.not_healed(*write) or self.superseded(*write):
+                return True
+        return False
+
+    def appends_of(self, generation_id: str) -> list[Appended]:
+        """What workers wrote for a generation."""
+        if self._appends_of is None:
+            self._appends_of = defaultdict(list)
+            for append in self.appends:
+                self._appends_of[append.id].append(append)
+        return self._appends_of.get(generation_id, [])
 
     def log(self, generation_id: str) -> list[Seen]:
         """The events that Redis held in the end, or when it was last looked at before they expired."""

@@ -8,8 +8,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tests.chaos.checker import Checker
+from tests.chaos.dialect_rules import tries_paid
 from tests.chaos.evidence import Evidence
 from tests.chaos.history import Resources, View
+from tests.chaos.spoken import SPOKEN
 from tests.chaos.undisturbed import OWNED, needless
 
 STALLS = {
@@ -22,6 +24,7 @@ STALLS = {
 }
 """Faults over which viewers should hardly notice anything."""
 
+IN_DIALECTS = ("reconnects in a dialect", "epochs refused")
 STALL = 0.2
 """Seconds without an event from which on it is a stall."""
 
@@ -40,6 +43,8 @@ def summary(evidence: Evidence, checker: Checker) -> list[tuple[str, str]]:
         ("generations", _of(counts, "generations", "completed", "failed", "cancelled")),
         ("events", _of(counts, "events", "lost", "duplicated", "reordered")),
         ("viewers", _of(counts, "viewers", "reconnects", "resets") + f", wrong viewers {len(checker.wrong_viewers)}"),
+        ("clients of dialects", _of(counts, *(f"viewers in {name}" for name in SPOKEN), *IN_DIALECTS)),
+        ("questions in a dialect, and generations more than these", "{}, {}".format(*tries_paid(evidence))),
         ("generations without exactly one terminal event", str(len(without_one))),
         ("accepted minus ended", str(counts["not ended"])),
         ("zombie appends tried → accepted", f"{counts['zombie appends']} → {counts['zombie appends accepted']}"),

@@ -29,6 +29,14 @@ class Seen(NamedTuple):
     at: float = 0.0
 
 
+class Framed(NamedTuple):
+    """An event of a dialect as somebody saw it: its bytes, its number (-1 where none is said), and the name it says."""
+
+    hash: str
+    number: int = -1
+    name: str = ""
+
+
 class Line(Struct, tag_field="kind", kw_only=True):
     """One line of a history."""
 
@@ -47,7 +55,11 @@ class Setup(Line, tag="setup"):
 
 
 class Post(Line, tag="post"):
-    """A POST and its answer; `status` is None where none came. `text` is the hash of what must be said in the end."""
+    """A POST and its answer; `status` is None where none came. `text` is the hash of what must be said in the end.
+
+    In a dialect it is a stream, whose head is the answer, or it waits for all: then `said` is the hash of the text,
+    and `name` what the answer is called.
+    """
 
     key: str
     api: str
@@ -56,6 +68,11 @@ class Post(Line, tag="post"):
     status: int | None = None
     id: str | None = None
     retry_after: bool = False
+    dialect: str = "native"
+    waits: bool = False
+    retry: int = 0
+    said: str = ""
+    name: str = ""
 
 
 class Cancel(Line, tag="cancel"):
@@ -95,6 +112,43 @@ class View(Line, tag="view"):
     invented: bool = False
     """Whether the cursor is one that this log never had."""
     events: list[Seen] = []
+
+
+class DialectView(Line, tag="dialect_view"):
+    """One connection of a viewer in a dialect. `how` is as in View; `name` is what it asked for, empty for a POST.
+
+    `after` is the number of the event after which it asked, `marks` how often it was told that the stream is whole,
+    `beyond` how many events came after that, `early` how many pings before the first event.
+    """
+
+    viewer: str
+    connection: int
+    id: str
+    dialect: str
+    api: str
+    sent: float
+    name: str = ""
+    after: int | None = None
+    status: int | None = None
+    code: str = ""
+    how: str = "refused"
+    marks: int = 0
+    beyond: int = 0
+    early: int = 0
+    events: list[Framed] = []
+
+
+class Whole(Line, tag="whole"):
+    """A stream in a dialect, read uncut after the end: what it calls itself, and the hash of what it says."""
+
+    id: str
+    dialect: str
+    api: str
+    status: int
+    marks: int = 0
+    name: str = ""
+    text: str = ""
+    events: list[Framed] = []
 
 
 class Fault(Line, tag="fault"):
@@ -172,7 +226,10 @@ class Appended(Line, tag="append"):
     worker: str = ""
 
 
-AnyLine = Setup | Post | Cancel | Delete | View | Fault | Died | Stored | Reported | Resources | Claimed | Appended
+AnyLine = (
+    Setup | Post | Cancel | Delete | View | DialectView | Whole | Fault | Died | Stored | Reported | Resources | Claimed
+    | Appended
+)  # fmt: skip
 
 _decoder: msgspec.json.Decoder[AnyLine] = msgspec.json.Decoder(AnyLine)
 

@@ -20,8 +20,10 @@ from shared.log.guarded_log import LOG_PAGE, Log
 from shared.storage.connections import connect
 from shared.storage.keys import GenerationKeys
 from tests.chaos.audience import Viewer
-from tests.chaos.history import Cancel, Delete, History, Post, Reported, Seen, Stored, hashed
+from tests.chaos.dialect_audience import DialectViewer, Question, Waiter, read_whole
+from tests.chaos.history import Cancel, Delete, History, Post, Reported, Seen, Stored, Whole, hashed
 from tests.chaos.rig import Rig
+from tests.chaos.spoken import SPOKEN
 from tests.harness.processes import ApiProcess
 from tests.harness.server import is_primary
 
@@ -30,8 +32,12 @@ TEXTS = [(40, 3), (80, 5), (120, 7), (200, 11)]
 FAULTS = ("reset@10", "eof@20", "half@5", "badjson@3", "error@15", "stall@8", "429", "500", "529", "keepalive@6")
 PROVIDERS = ("simulator", "simulator-responses", "simulator-anthropic", "simulator-gemini")
 IDLE_TIMEOUT = 3.0
+ASKED_IN_DIALECT, WAITED_FOR = 0.4, 0.15
+"""Shares of what is asked: in a dialect, and of all of them without a stream."""
 PATIENCE = 5.0
 """Seconds for a request that is not a stream."""
+SOON = 3600.0
+"""Seconds: a log that is kept for less is gone before the run is over."""
 QUIET, BROKEN = 20.0, 180.0
 """Seconds in which an API says how a generation ended: once all is whole, and while things break."""
 
@@ -50,7 +56,7 @@ class Load:
         self._texts: dict[tuple[int, int], str] = {}
         self._accepted: dict[str, bool] = {}
         """Generation id to whether it was deleted."""
-        self._watching: set[Viewer] = set()
+        self._watching: set[Viewer | DialectViewer | Waiter] = set()
         self._http = httpx2.AsyncClient(
             timeout=PATIENCE, trust_env=False, limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0)
         )
@@ -96,6 +102,7 @@ class Load:
             await self._stored(generation_id)
             if not deleted:
                 await self._reported(generation_id, patience=QUIET)
+                await self._wholes(generation_id, patience=QUIET)
         async with self._primary() as redis:
             keys = [key.decode() async for key in redis.scan_iter(match="midstream:{gen_*}:record", count=1000)]
         for generation_id in {key.partition("{")[2].partition("}")[0] for key in keys} - set(self._accepted):
@@ -126,18 +133,16 @@ class Load:
     async def _generation(self, number: int) -> None:
         chance = random.Random(f"{self._seed} {number}")
         post, body = self._question(number, chance)
-        generation_id = await self._ask(post, body, chance)
-        if generation_id is None:
-            return
-        self._accepted[generation_id] = False
-        viewers = [
-            Viewer(f"{number}.{n}", generation_id, lambda: self._where(chance), self.history, chance)
-            for n in range(self._viewers)
-        ]
-        self._watching.update(viewers)
+        how = chance.random()
         async with asyncio.TaskGroup() as group:
-            for viewer in viewers:
-                group.create_task(self._watch(viewer))
+            if how < ASKED_IN_DIALECT:
+                generation_id = await self._ask_in_dialect(post, body, chance, group, waits=how < WAITED_FOR)
+            else:
+                generation_id = await self._ask(post, body, chance)
+            if generation_id is None:
+                return
+            self._accepted[generation_id] = False
+            self._invite(number, generation_id, chance, group)
             roll = chance.random()
             if roll < 0.10:
                 group.create_task(self._cancel(generation_id, chance))
@@ -146,6 +151,48 @@ class Load:
         if not self._accepted[generation_id]:
             await self._reported(generation_id, patience=BROKEN)
             await self._stored(generation_id)
+            if self._ttl < SOON:
+                await self._wholes(generation_id, patience=QUIET)
+
+    def _invite(self, number: int, generation_id: str, chance: random.Random, group: asyncio.TaskGroup) -> None:
+        """Let the viewers come; one of them watches in a dialect, whatever it was asked in."""
+
+        def where() -> tuple[str, str]:
+            return self._where(chance)
+
+        viewers: list[Viewer | DialectViewer] = [
+            Viewer(f"{number}.{n}", generation_id, where, self.history, chance) for n in range(self._viewers)
+        ]
+        spoken = chance.choice(list(SPOKEN.values()))
+        viewers.append(
+            DialectViewer(f"{number}.dialect", spoken, where, self.history, chance, generation_id=generation_id)
+        )
+        for viewer in viewers:
+            group.create_task(self._watch(viewer))
+
+    async def _ask_in_dialect(
+        self, post: Post, fields: dict[str, Any], chance: random.Random, group: asyncio.TaskGroup, *, waits: bool
+    ) -> str | None:
+        """Ask as an SDK does, for the stream or for the whole answer; the id. None where the run ended before."""
+        spoken = chance.choice(list(SPOKEN.values()))
+        own = {name: value for name, value in fields.items() if name not in ("messages", "max_tokens")}
+        if own["on_interrupt"] == "restart" and chance.random() < 0.5:
+            del own["on_interrupt"]  # by itself it goes on
+        question = Question(spoken, post, own | ({} if waits else {"stream": True}), self.history)
+        if waits:
+            waiter = Waiter(question, lambda: self._where(chance), chance)
+            self._watching.add(waiter)
+            generation_id = await waiter.ask()
+            self._watching.discard(waiter)
+            return generation_id
+        viewer = DialectViewer(
+            f"{post.key}.asker", spoken, lambda: self._where(chance), self.history, chance, question=question
+        )
+        following = group.create_task(self._watch(viewer))
+        answered = asyncio.create_task(viewer.answered.wait())
+        await asyncio.wait({following, answered}, return_when=asyncio.FIRST_COMPLETED)
+        answered.cancel()
+        return viewer.id or None
 
     def _question(self, number: int, chance: random.Random) -> tuple[Post, dict[str, object]]:
         deltas, seed = chance.choice(TEXTS)
@@ -198,7 +245,8 @@ class Load:
         self.history.add(line)
         return line.id
 
-    async def _watch(self, viewer: Viewer) -> None:
+    async def _watch(self, viewer: Viewer | DialectViewer) -> None:
+        self._watching.add(viewer)
         await viewer.follow(lambda: not self._stopping)
         self._watching.discard(viewer)
 
@@ -245,6 +293,27 @@ class Load:
                 )  # fmt: skip
                 return
             await asyncio.sleep(0.1)
+
+    async def _wholes(self, generation_id: str, patience: float) -> None:
+        """Its stream in each dialect, uncut; none where it does not come in so many seconds."""
+        until = time.monotonic() + patience
+        for spoken in SPOKEN.values():
+            for api in itertools.cycle(self.rig.apis):
+                with contextlib.suppress(OSError, EOFError, ValueError, TimeoutError):
+                    status, events, said, marks = await read_whole(self.rig.front(api), spoken, generation_id)
+                    if status != 503:
+                        text = hashed(spoken.text(said).encode()) if events else ""
+                        self.history.add(
+                            Whole(
+                                at=time.time(), id=generation_id, dialect=spoken.name, api=api.name, status=status,
+                                marks=marks, name=next((event.name for event in events if event.name), ""), text=text,
+                                events=events,
+                            )
+                        )  # fmt: skip
+                        break
+                if time.monotonic() > until:
+                    break
+                await asyncio.sleep(0.1)
 
     async def _stored(self, generation_id: str) -> None:
         """Read what Redis holds, by the side of everything."""

@@ -34,7 +34,8 @@ async def test_an_attempt_is_dense_from_its_first_event_to_the_seal(generations:
     assert attempt.start is ClaimOutcome.CLAIMED
     reply = await log.append(batch(generation_id, attempt, 1, [delta("a"), delta("b")]))
     assert reply.outcome is WriteOutcome.OK
-    assert (await log.append(batch(generation_id, attempt, 3, [completed()]))).outcome is WriteOutcome.OK
+    sealing = batch(generation_id, attempt, 3, [completed()])._replace(said=2)
+    assert (await log.append(sealing)).outcome is WriteOutcome.OK
 
     entries = await log.read(generation_id)
     assert [entry.id for entry in entries] == [EventId(attempt.token, seq) for seq in range(4)]
@@ -44,7 +45,7 @@ async def test_an_attempt_is_dense_from_its_first_event_to_the_seal(generations:
     assert first == {"number": 1, "reason": "new", "model": "p/m", "provider": "p", "continues": False, "t": 0}
     record = (await generations.find(generation_id)).record
     assert record is not None
-    assert (record.state, record.seal) == ("completed", EventId(attempt.token, 3))
+    assert (record.state, record.seal, record.said) == ("completed", EventId(attempt.token, 3), 2)
 
 
 async def test_the_token_is_redis_time_and_always_grows(generations: Generations, log: Log, redis: Redis) -> None:

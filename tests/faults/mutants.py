@@ -25,6 +25,7 @@ TIMEOUT = 400.0
 
 PYTEST = ("-m", "pytest", "-x", "-q", "-rfE", "-p", "no:cacheprovider")
 NAMED = ("worker_faults", "redis_faults", "api_faults")
+TELLING = ("frames", "broadcast", "tail", "watched_log", "projection", "replayer", "replay_pages")
 CHAOS = ("-m", "tests.chaos", "--lease", "2", "--pace", "2", "--running", "8")
 STAGES: dict[str, tuple[str, ...]] = {
     "contract": (*PYTEST, "tests/contract", "-k", "not redis7"),
@@ -79,7 +80,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "following": (*PYTEST, *(f"tests/api/viewing/test_{name}.py" for name in ("known_log", "log_follower"))),
     "telling": (
         *PYTEST,
-        *(f"tests/api/viewing/test_{name}.py" for name in ("frames", "broadcast", "tail", "replayer", "replay_pages")),
+        *(f"tests/api/viewing/test_{name}.py" for name in TELLING),
     ),
     "events": (
         *PYTEST,
@@ -142,6 +143,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "-k",
         "not redis7",
     ),
+    "dialects": (*PYTEST, "tests/api/exchange"),
     "addresses": (*PYTEST, "tests/shared/config/test_redis_url.py", "tests/shared/process/test_ending_signals.py"),
     "descriptors": (
         *PYTEST,
@@ -169,7 +171,12 @@ STAGES: dict[str, tuple[str, ...]] = {
     ),
     "doctor": (*PYTEST, "tests/midstream/commands/test_doctor.py", "tests/midstream/checks"),
     "named": (*PYTEST, *(f"tests/faults/test_{name}.py" for name in ("smoke", *NAMED))),
+    "dialect faults": (*PYTEST, "tests/faults/test_dialect_faults.py"),
     "chaos": (*CHAOS, "--seconds", "45", "--seed", "1"),
+    "chaos dialects": (
+        *("-m", "tests.chaos", "--seconds", "30", "--seed", "3", "--pace", "0.7", "--running", "8"),
+        *("--faults", "worker_kill,worker_term,api_kill,api_term,way_reset"),
+    ),
     "chaos tail": (*CHAOS, "--seconds", "45", "--seed", "5", "--faults", "redis_kill", "--cut-aof"),
     "chaos pause": (*CHAOS, "--seconds", "45", "--seed", "7", "--faults", "worker_pause,way_black_hole"),
 }
@@ -227,6 +234,8 @@ FOLLOWER, BROADCAST, NATIVE = (
     "api/viewing/broadcast.py",
     "api/dialects/native/events.py",
 )
+TAIL, CONNECTION = "api/viewing/tail.py", "api/viewing/connection.py"
+ASKING, SHOWING = "api/exchange/asking.py", "api/exchange/showing.py"
 ASKERS, JOINING = "shared/generations/askers.py", "api/intake/joining.py"
 EVIDENCE, UNDISTURBED = "tests/chaos/evidence.py", "tests/chaos/undisturbed.py"
 
@@ -302,8 +311,8 @@ MUTANTS = (
     ),
     _one(
         "what nobody watches any more is kept by a cycle",
-        "api/viewing/hub.py",
-        "        tail.known.forget_listeners()\n",
+        "api/viewing/watched_log.py",
+        "        self.follower.known.forget_listeners()\n",
         "",
         "hub",
     ),
@@ -738,7 +747,7 @@ MUTANTS = (
     ),
     _one(
         "with `disk`, the API answers before it is on disk",
-        "api/routes/generations.py",
+        "api/exchange/acceptance.py",
         "        await use.disk_sync.confirm(began)\n",
         "        pass\n",
         "api",
@@ -913,7 +922,7 @@ MUTANTS = (
     ),
     _one(
         "a refused second use of a key sets the deadline",
-        "api/routes/generations.py",
+        "api/exchange/acceptance.py",
         "    if noted and not (accepted.created or (accepted.same_request and under_way)):\n",
         "    if False:\n",
         "waiting",
@@ -948,7 +957,7 @@ MUTANTS = (
     ),
     _one(
         "what Redis refuses leaves its announcement",
-        "api/routes/generations.py",
+        "api/exchange/acceptance.py",
         "            refused = isinstance(error, ResponseError)\n",
         "            refused = False\n",
         "waiting",
@@ -1773,15 +1782,15 @@ MUTANTS = (
     _one(
         "a large request stays parsed",
         "worker/requests/kept_request.py",
-        "        self._parsed = None\n        if not",
-        "        if not",
+        "        self._parsed = None\n        await self._whole.pack()",
+        "        await self._whole.pack()",
         "memory",
     ),
     _one(
         "a large request stays as it came",
         "worker/requests/kept_request.py",
-        "aside(self._size, zlib.compress, self.stored, ZLIB_LEVEL)",
-        "aside(self._size, zlib.compress, self.stored, 0)",
+        "aside(self.size, zlib.compress, self.kept, ZLIB_LEVEL)",
+        "aside(self.size, zlib.compress, self.kept, 0)",
         "memory",
     ),
     _one(
@@ -1815,8 +1824,8 @@ MUTANTS = (
     _one(
         "`max_log` counts characters instead of bytes",
         "worker/writing/writer.py",
-        "            return len(_text(event.delta)) - 2\n",
-        "            return len(event.delta)\n",
+        "            size = len(_text(event.delta)) - 2\n",
+        "            size = len(event.delta)\n",
         "writer",
     ),
     _one(
@@ -1837,8 +1846,8 @@ MUTANTS = (
     _one(
         "a request is read for everything",
         "shared/generations/generations.py",
-        '[*RECORD_FIELDS, "request"] if request else RECORD_FIELDS',
-        '[*RECORD_FIELDS, "request"]',
+        '[*RECORD_FIELDS, "request", "asked"] if request else RECORD_FIELDS',
+        '[*RECORD_FIELDS, "request", "asked"]',
         "routes",
     ),
     _one(
@@ -1855,7 +1864,13 @@ MUTANTS = (
         "lru_cache(None)",
         "prices",
     ),
-    _one("an end is as long as a provider's word", READING, "[:MAX_REASON_CHARS]", "", "deep"),
+    _one(
+        "an end is as long as a provider's word",
+        READING,
+        "raw_finish_reason[:MAX_REASON_CHARS]",
+        "raw_finish_reason",
+        "deep",
+    ),
     _one(
         "what waits for its second half grows",
         "worker/writing/writer.py",
@@ -2249,6 +2264,107 @@ MUTANTS = (
         "",
         "retries",
     ),
+    _one(
+        "a stream that is broken off has its last chunk",
+        CONNECTION,
+        "            self._transport.close()  # what is written is sent, and the last chunk is missing\n",
+        "            self.end()\n",
+        "chaos dialects",
+        "dialects",
+    ),
+    _one(
+        "a node that goes away ends the streams of dialects as if they were whole",
+        "api/viewing/viewer.py",
+        "                else:\n                    self.break_off()\n",
+        "                else:\n                    self._done = True\n",
+        "chaos dialects",
+        "dialects",
+    ),
+    _one(
+        "what is void stays before what is new",
+        TAIL,
+        "            self.frames.clear()\n            self.broadcast.reset(0)\n",
+        "            self.broadcast.reset(0)\n",
+        "chaos dialects",
+        "telling",
+    ),
+    _one(
+        "who had some of what is void goes on with what is new",
+        TAIL,
+        "            self.broadcast.reset(0)\n",
+        "",
+        "chaos dialects",
+        "telling",
+    ),
+    _one(
+        "a number is taken for one of the epoch that stands",
+        SHOWING,
+        "    if starting_after is not None and stands != epoch:\n",
+        "    if starting_after is not None and stands < epoch:\n",
+        "chaos dialects",
+        "dialects",
+    ),
+    _one(
+        "who resumes begins one event too late",
+        SHOWING,
+        "else starting_after + 1",
+        "else starting_after + 2",
+        "chaos dialects",
+        "dialects",
+    ),
+    _one(
+        "a tail of another log goes on where it was",
+        TAIL,
+        "        self.resets += 1\n        self._begin()\n",
+        "        self.resets += 1\n",
+        "chaos tail",
+        "telling",
+    ),
+    _one(
+        "a tail that was fed listens a moment later",
+        TAIL,
+        "        self.listen()\n        self.changed()\n",
+        "        await asyncio.sleep(0.05)\n        self.listen()\n        self.changed()\n",
+        "chaos dialects",
+        "telling",
+    ),
+    _one(
+        "a projection leaves out the first event after a place",
+        "api/viewing/projection.py",
+        "fresh[skipped:]",
+        "fresh[skipped + (skipped > 0) :]",
+        "telling",
+    ),
+    _one(
+        "a connection that ends its response by its end is closed in order",
+        CONNECTION,
+        '        socket.setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", 1, 0))\n',
+        "        pass\n",
+        "connection",
+    ),
+    _one(
+        "who was cut off has had its answer",
+        ASKING,
+        "    (asker.answered if whole else asker.broke)()\n",
+        "    asker.answered()\n",
+        "dialects",
+        "dialect faults",
+    ),
+    _one(
+        "who was sent to another node has had its answer",
+        ASKING,
+        "(asker.answered if isinstance(error, FailedAnswerError) else asker.broke)()",
+        "asker.answered()",
+        "dialect faults",
+    ),
+    _one(
+        "a request is accepted whether or not it joins",
+        ASKING,
+        "None if asker is None else asker.joined\n",
+        "None\n",
+        "dialects",
+        "dialect faults",
+    ),
 )
 
 
@@ -2313,8 +2429,9 @@ def caught_by(mutant: Mutant, stages: Sequence[str]) -> tuple[str, str] | None:
 def said(folder: Path, stage: str) -> str:
     """Which test failed, or which rules were broken, in a stage that did not pass."""
     output = (folder / f"{stage.replace(' ', '-')}.log").read_text(errors="replace")
-    found = re.findall(r"^(?:FAILED|ERROR) \S*?::(\S+)|^(\d+ violations: .*)|^(attempts taken .*)", output, re.M)
-    return next((text for groups in found for text in groups if text), "no answer in time, or no result")
+    patterns = (r"^(?:FAILED|ERROR) \S*?::(\S+)", r"^(\d+ violations: .*)", r"^(attempts taken .*)")
+    found = (match[1] for pattern in patterns if (match := re.search(pattern, output, re.MULTILINE)))
+    return next(found, "no answer in time, or no result")
 
 
 def healthy(stages: Sequence[str]) -> list[str]:

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
 
 from shared.errors import UnreadableRecordError
 from shared.log.events import EventId
-from shared.record import RECORD_FIELDS, Acceptance, Record, Shown, read_record, shown_of
+from shared.record import (
+    RECORD_FIELDS,
+    Acceptance,
+    Asked,
+    Chain,
+    DialectName,
+    Record,
+    Shown,
+    read_record,
+    shown_of,
+)
 
 FIELDS = {
     "owner": "ann", "model": "p/m", "shown": '{"json":true}', "fingerprint": "f", "on_interrupt": "fail",
     "ttl": "60000", "created": "1767225600000", "state": "completed", "attempts": "2", "seal": "1767225600001-7",
     "ended": "1767225600009", "cancel": "1", "failures": "1", "max_attempts": "3", "beside": "1", "pardons": "2",
-    "choice": "1", "large": "120000000", "largest": "30000000",
+    "choice": "1", "chain": "90 12 2 gen_b gen_a", "said": "40", "large": "120000000", "largest": "30000000",
 }  # fmt: skip
 
 
@@ -34,7 +44,7 @@ def test_every_field_has_its_place() -> None:
         id="gen_x", owner="ann", model="p/m", on_interrupt="fail", ttl_ms=60_000, shown=b'{"json":true}',
         fingerprint="f", created_ms=1_767_225_600_000, state="completed", attempts=2,
         seal=EventId(1_767_225_600_001, 7), ended_ms=1_767_225_600_009, cancel_requested=True, failures=1,
-        max_attempts=3, beside=True, pardons=2, choice=1, page=2,
+        max_attempts=3, beside=True, pardons=2, choice=1, chain=Chain(90, 12, 2, ("gen_b", "gen_a")), said=40, page=2,
     )  # fmt: skip
 
 
@@ -46,7 +56,7 @@ def test_what_is_not_there_yet_is_not_so() -> None:
 
 
 def test_fields_that_an_older_version_did_not_write_have_values() -> None:
-    record = read(shown=None, pardons=None, choice=None, large=None, largest=None)
+    record = read(shown=None, pardons=None, choice=None, chain=None, said=None, large=None, largest=None)
     assert record is not None
     assert (record.shown, record.pardons, record.choice, record.page) == (None, 0, 0, 500)
 
@@ -61,7 +71,7 @@ def test_without_a_state_there_is_none() -> None:
     [
         {"owner": None}, {"model": None}, {"fingerprint": None}, {"ttl": None}, {"created": None},
         {"ttl": "soon"}, {"created": "yesterday"}, {"attempts": ""}, {"seal": "x"}, {"seal": "1-01"}, {"ended": "-"},
-        {"failures": "1.5"}, {"pardons": "x"}, {"choice": "x"},
+        {"chain": "7"}, {"chain": "a b c"}, {"said": "much"}, {"failures": "1.5"}, {"pardons": "x"}, {"choice": "x"},
     ],
 )  # fmt: skip
 def test_what_something_else_wrote_is_unreadable_and_names_itself(changes: dict[str, str | None]) -> None:
@@ -95,9 +105,28 @@ def test_what_is_given_is_not_made_again() -> None:
     assert (accepted.fingerprint, accepted.shown) == ("f", b'{"json":true}')
 
 
+def test_a_chain_is_kept_as_it_is() -> None:
+    for chain in (Chain(7, 1), Chain(90, 12, 3, ("gen_c", "gen_b", "gen_a"))):
+        assert Chain.parse(chain.text.encode()) == chain
+        record = read(chain=chain.text)
+        assert record is not None
+        assert record.chain == chain
+        assert record.accepted(b"{}", b"").chain == chain
+
+
+def test_only_responses_says_that_others_must_not_go_on_and_whom_it_instructs_alone() -> None:
+    echo: dict[str, Any] = {"store": False, "instructions": "Be brief."}
+    said = {dialect: Asked(dialect, "m", echo) for dialect in get_args(DialectName)}
+    assert [name for name, asked in said.items() if not asked.stored] == ["openai-responses"]
+    assert [name for name, asked in said.items() if asked.instructs] == ["openai-responses"]
+    for echo in ({}, {"store": True, "instructions": None}, {"store": None, "instructions": ""}):
+        asked = Asked("openai-responses", "m", echo)
+        assert (asked.stored, asked.instructs) == (True, False)
+
+
 def test_a_record_is_what_was_accepted() -> None:
     request = b'{"metadata":{"a":"b"}}'
-    record = read(shown=None, fingerprint=hashlib.sha256(request).hexdigest())
+    record = read(shown=None, chain=None, fingerprint=hashlib.sha256(request).hexdigest())
     assert record is not None
     assert record.accepted(request, b"") == acceptance(request)
 

@@ -42,7 +42,7 @@ GENERATED_KINDS = frozenset({"text", "reasoning", "refusal", "tool_call"})
 """Kinds of parts whose deltas are the model's output, character by character."""
 UNCHARGED_CODES = frozenset({
     "authentication", "permission", "not_found", "bad_request", "context_length", "rate_limit", "overloaded",
-    "connection", "unknown_provider", "worker_exhausted",
+    "connection", "unknown_provider", "worker_exhausted", "previous_gone", "previous_too_long",
 })  # fmt: skip
 """Codes of failures that a provider charges nothing for, where it had not begun to answer."""
 _TOLD = frozenset({"response", "usage", "delta"})

@@ -35,7 +35,7 @@ logger = logging.getLogger("midstream.worker")
 
 IMMATERIAL_FIELDS = frozenset(
     {
-        "on_interrupt", "idle_timeout", "deadline", "ttl", "metadata", "cache",
+        "on_interrupt", "background", "stream", "idle_timeout", "deadline", "ttl", "metadata", "cache",
         "user", "prompt_cache_key", "safety_identifier", "service_tier",
     }
 )  # fmt: skip

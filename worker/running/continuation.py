@@ -6,6 +6,7 @@ import logging
 from pydantic import ValidationError
 from redis.exceptions import RedisError
 
+from shared.errors import PreviousError
 from shared.log.events import EventId
 from shared.log.guarded_log import Log
 from shared.log.snapshots import Snapshot
@@ -74,7 +75,7 @@ class Continuation:
             request = self._kept.head or await self._kept.request()
             async with asyncio.timeout(CANCEL_TIMEOUT_S):
                 await self._services.providers.get(provider).cancel(request, response_id)
-        except (ValidationError, KeyError, TimeoutError, RedisError) as error:
+        except (ValidationError, PreviousError, KeyError, TimeoutError, RedisError) as error:
             logger.info("%s: left running at %s (%s)", self._record.id, provider, type(error).__name__)
 
     async def ended(self) -> None:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from pydantic import ValidationError
 from redis.exceptions import RedisError
 
+from shared.errors import PreviousError
 from shared.log.events import Cancelled, Completed, Failed
 from shared.log.guarded_log import Claim, ClaimOutcome
 from shared.record import Record
@@ -26,6 +27,7 @@ from worker.running.generation_end import GenerationEnd, JobEnd, Stop
 from worker.running.provider_call import CallEnd, ProviderCall, stream
 from worker.running.retry_policy import FIRST_ATTEMPT, Again, Choice, Seal, decide
 from worker.running.services import WorkerServices
+from worker.running.unread_request import UNREADABLE, failure_of
 from worker.writing.writer import DEFECT_END, Writer
 
 logger = logging.getLogger("midstream.worker")
@@ -59,6 +61,8 @@ class GenerationRun:
         """When the generation was accepted (time.monotonic), as far as Redis' clock said at the first attempt here."""
         self._why: Stop | None = None
         self._sealing = False
+        self._unread = UNREADABLE
+        """Why nothing can be asked, where the request has no head."""
         self._task: asyncio.Task[JobEnd] | None = None
 
     def stop(self, why: Stop) -> None:
@@ -99,6 +103,8 @@ class GenerationRun:
         except ValidationError as error:
             if not self.record.cancel_requested and self._newer.has_asked(error):
                 return JobEnd.LEFT  # only a newer worker knows what that is
+        except PreviousError as error:
+            self._unread = failure_of(error, self._services.settings.max_body)
         async with self._services.quarantine.admitted(self.record, further=self._claims.fallbacks_left):
             return await self._attempts()
 
@@ -143,6 +149,8 @@ class GenerationRun:
             elapsed_ms = max(0, claim.elapsed_ms, claim.token - self.record.created_ms)
             self._accepted_at = time.monotonic() - elapsed_ms / 1000
         self.writer = self._services.appender.open(self.record.id, claim, restore=self.kept.restore, stop=self.stop)
+        if target.so_far is not None:
+            self.writer.said = sum(len(part.text) for part in target.so_far.parts)
         self._target = target
         return self.writer
 
@@ -150,7 +158,7 @@ class GenerationRun:
         """Asks the attempt's target, and reports to the model's circuit how that ended."""
         request, settings = self.kept.head, self._services.settings
         if request is None:
-            return CallEnd(Failed(code="internal_error", message="The stored request cannot be read.", retryable=False))
+            return CallEnd(replace(self._unread))
         try:
             provider: Provider = target.replay or self._services.providers.get(target.provider)
         except KeyError:

@@ -24,7 +24,10 @@ from enum import Enum
 
 from shared.log.events import AttemptReason, Failed
 
-FINAL_CODES = frozenset({"deadline_exceeded", "too_long", "worker_exhausted", "unknown_provider", "internal_error"})
+FINAL_CODES = frozenset({
+    "deadline_exceeded", "too_long", "worker_exhausted", "unknown_provider", "internal_error", "previous_gone",
+    "previous_too_long",
+})  # fmt: skip
 """Codes of failures that neither another attempt nor another model would mend."""
 AWAY_CODES = frozenset({"connection", "overloaded", "rate_limit", "provider_timeout"})
 """Codes of failures of a provider that may go on with the answer when it is back."""

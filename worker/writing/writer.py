@@ -45,6 +45,9 @@ MAX_UNSENT_EVENTS = 1024
 
 _text = msgspec.json.Encoder().encode
 
+_REPEATED = frozenset({"text", "reasoning", "refusal", "tool_call"})
+"""Kinds of parts that the message of an answer has (shared/log/answer_message.py)."""
+
 StopReason = Literal["lease", "gone", "full", "defect"]
 """Why the log wants no more: another attempt has it, it has ended or is no more, Redis has no memory, or we fail."""
 DEFECT_END = Failed(code="internal_error", message="Midstream failed, which is a defect.", retryable=False)
@@ -106,6 +109,8 @@ class Writer:
         """What is to be counted once the terminal event is known to be on disk."""
         self.said_something = False
         """Whether any of the answer was put: before that a provider call can be tried again unseen."""
+        self.said = 0
+        """About how many bytes the answer has, as a later request repeats it."""
         self.prompt = False
         """An end, or something of a tool call, waits: what a program acts on is not gathered for the sake of CPU."""
         self.cancel_requested = False
@@ -146,7 +151,10 @@ class Writer:
         if self.outcome is not None or (self._full and event.type not in TERMINAL_TYPES):
             return
         if event.type not in TERMINAL_TYPES:
-            self._coming += _bytes_of(event)
+            size = _bytes_of(event)
+            self._coming += size
+            if isinstance(event, PartEnd) or (isinstance(event, Delta) and event.kind in _REPEATED):
+                self.said += size
         if isinstance(event, Delta):
             if not self._whole(event):
                 return
@@ -259,6 +267,7 @@ class Writer:
             first=self._acked,
             events=self._events[self._acked : stop],
             renew_ms=renew_ms,
+            said=self.said,
         )
 
     def settle(self, batch: Batch, reply: Reply) -> None:

@@ -18,17 +18,20 @@ from shared.log.snapshots import PartSoFar, Snapshot
 
 
 def answer(subject: Subject, said: Snapshot, epoch: int = 1) -> dict[str, Any]:
-    """Returns the message, which is what the stream adds up to. `epoch` is that of its framer."""
+    """Returns the message, which is what the stream adds up to. `epoch` is that of its framer.
+
+    Of a call that still grows the input is empty.
+    """
     message = message_of(subject, epoch)
     called: set[str] = set()
-    message["content"] = [block for part in said.parts for block in _blocks(part, called)]
+    message["content"] = [block for part in said.parts for block in _blocks(part, called, said.end is not None)]
     if isinstance(said.end, Completed):
         message |= ending(said.end, refused=any(part.kind == "refusal" for part in said.parts))
     message["usage"] = usage_of(said.usage, said.service_tier)
     return message
 
 
-def _blocks(part: PartSoFar, called: set[str]) -> list[dict[str, Any]]:
+def _blocks(part: PartSoFar, called: set[str], is_over: bool) -> list[dict[str, Any]]:
     """Returns the blocks of a part; `called` are the calls of Anthropic's own tools so far."""
     match part.kind:
         case "text" | "refusal":
@@ -36,7 +39,7 @@ def _blocks(part: PartSoFar, called: set[str]) -> list[dict[str, Any]]:
         case "reasoning":
             return _thought(part)
         case "tool_call":
-            return _call(part, called)
+            return _call(part, called, part.text if part.ended or is_over else "")
         case "tool_result" if part.call_id in called:
             result = result_of(part.result_type, part.call_id, part.text)
             return [] if result is None else [result]
@@ -52,13 +55,13 @@ def _text(part: PartSoFar) -> list[dict[str, Any]]:
     return [block | ({"citations": citations} if citations else {}), *_signed(part, "text")]
 
 
-def _call(part: PartSoFar, called: set[str]) -> list[dict[str, Any]]:
+def _call(part: PartSoFar, called: set[str], arguments: str) -> list[dict[str, Any]]:
     type_ = call_type(part.name, part.call_id, part.executor)
     if type_ is None:
         return []
     if type_ == "server_tool_use":
         called.add(str(part.call_id))
-    block = {"type": type_, "id": part.call_id, "name": part.name, "input": json.loads(input_of(part.text) or "{}")}
+    block = {"type": type_, "id": part.call_id, "name": part.name, "input": json.loads(input_of(arguments) or "{}")}
     return [block, *_signed(part, "call")]
 
 

@@ -1,15 +1,13 @@
 """The messages of a Messages request as ours, in the shape of OpenAI Chat."""
 
-import json
 from typing import Any
 
 from api.dialects.anthropic_messages.checks import a_list, a_text, a_type, an_object, only, within, wrong, yes_or_no
-from api.dialects.anthropic_messages.content import marked, parts_of, text_of, texts_of
+from api.dialects.anthropic_messages.content import marked, parts_of, texts_of
+from api.dialects.anthropic_messages.earlier_answer import EarlierAnswer
 from api.dialects.anthropic_messages.places import Places
-from api.dialects.anthropic_messages.thoughts import Thoughts
+from api.dialects.anthropic_messages.tool_changes import CHANGES, ToolChanges
 
-_ELSEWHERE = ("server_tool_use", "mcp_tool_use")
-_RESULT = "_tool_result"
 LEFT_OUT = "messages.content.server_tool_use"
 """The name, among what was ignored, of blocks of tools that a provider has run: no request of ours can say them."""
 CITATIONS = "messages.content.citations"
@@ -21,6 +19,9 @@ class Conversation:
     def __init__(self, places: Places, *, protocol_is_same: bool) -> None:
         self.messages: list[dict[str, Any]] = []
         self.ignored: set[str] = set()
+        self.tool_changes = ToolChanges()
+        self.effort: Any = None
+        """The effort that was asked for since the user spoke last, if any was."""
         self._places = places
         self._same = protocol_is_same
 
@@ -32,10 +33,11 @@ class Conversation:
 
     def read(self, messages: Any) -> None:
         """Takes the messages. Raises ProblemError."""
-        for at, message in enumerate(a_list(messages, "/messages")):
+        roles = [one.get("role") if isinstance(one, dict) else None for one in a_list(messages, "/messages")]
+        for at, message in enumerate(messages):
             pointer = within("/messages", at)
             fields = an_object(message, pointer)
-            content, place = fields.get("content"), within(pointer, "content")
+            content = fields.get("content")
             match a_text(fields, "role", pointer):
                 case "user":
                     only(fields, ("role", "content"), pointer)
@@ -44,8 +46,7 @@ class Conversation:
                     only(fields, ("role", "content"), pointer)
                     self._assistant(content, pointer)
                 case "system":
-                    only(fields, ("role", "content"), pointer)
-                    self._add({"role": "system", "content": texts_of(content, place)}, pointer, place)
+                    self._system(fields, pointer, is_over="user" in roles[at + 1 :])
                 case _:
                     raise wrong(within(pointer, "role"), "must be user, assistant or system; choose from these")
 
@@ -57,10 +58,30 @@ class Conversation:
         self._places.add(f"{ours}/content", content)
         return ours
 
+    def _system(self, fields: dict[str, Any], pointer: str, *, is_over: bool) -> None:
+        """Adds instructions within the conversation, unless they were for a turn that is over (API beta)."""
+        only(fields, ("role", "content", "output_config", "clear_at"), pointer)
+        config = an_object(fields.get("output_config", {}), within(pointer, "output_config"))
+        only(config, ("effort",), within(pointer, "output_config"))
+        self.effort = config.get("effort", self.effort)
+        content, place = fields.get("content", ""), within(pointer, "content")
+        if isinstance(content, list):
+            texts = []
+            for at, block in enumerate(content):
+                if isinstance(block, dict) and block.get("type") in CHANGES:
+                    self.tool_changes.take(block, within(place, at))
+                else:
+                    texts.append(block)
+            content = texts
+        said = texts_of(content, place)
+        if said and not (is_over and fields.get("clear_at") == "next_user_message"):
+            self._add({"role": "system", "content": said}, pointer, place)
+
     def _user(self, content: Any, pointer: str) -> None:
         """Adds what a user says, behind the results of tools that stand in it."""
         place = within(pointer, "content")
         if isinstance(content, str):
+            self.effort = None
             self._add({"role": "user", "content": content}, pointer, place)
             return
         said: list[tuple[dict[str, Any], str]] = []
@@ -75,6 +96,7 @@ class Conversation:
                 said += [(part, where) for part in parts_of(fields, where)]
                 if fields.get("citations") and fields["type"] == "text":
                     self.ignored.add(CITATIONS)
+                self.effort = None
         if said or not results:
             ours = self._add({"role": "user", "content": [part for part, _ in said]}, pointer, place)
             for at, (_, where) in enumerate(said):
@@ -90,7 +112,7 @@ class Conversation:
             parts: list[dict[str, Any]] = []
             for at, one in enumerate(a_list(content, place)):
                 where = within(place, at)
-                for part in parts_of(an_object(one, where), where):
+                for part in self._of_result(an_object(one, where), where):
                     if part["type"] == "file":
                         files.append((part, where))
                     else:
@@ -105,13 +127,18 @@ class Conversation:
             self._places.add(f"{ours}/content/{at}", where)
         return files
 
+    def _of_result(self, block: dict[str, Any], pointer: str) -> list[dict[str, Any]]:
+        if block.get("type") == "tool_reference":
+            return [self.tool_changes.find(block, pointer)]
+        return parts_of(block, pointer)
+
     def _assistant(self, content: Any, pointer: str) -> None:
         """Adds an earlier answer, or the beginning of the one that is asked for."""
         place = within(pointer, "content")
         if isinstance(content, str):
             self._add({"role": "assistant", "content": content}, pointer, place)
             return
-        said = _Answer(self._same)
+        said = EarlierAnswer(self._same)
         for at, block in enumerate(a_list(content, place)):
             where = within(place, at)
             if not said.take(at, an_object(block, where), where):
@@ -121,56 +148,3 @@ class Conversation:
             self._places.add(f"{ours}/{tail}", where)
         if said.cites:
             self.ignored.add(CITATIONS)
-
-
-class _Answer:
-    """An earlier answer: its blocks by kind, each with its place as `part`."""
-
-    def __init__(self, same: bool) -> None:
-        self.places: dict[str, str] = {}
-        self.cites = False
-        self._texts: list[dict[str, Any]] = []
-        self._calls: list[dict[str, Any]] = []
-        self._thoughts = Thoughts(same)
-
-    def take(self, at: int, block: dict[str, Any], pointer: str) -> bool:
-        """Takes a block; returns False where it is left out. Raises ProblemError."""
-        match a_type(block, pointer):
-            case "text":
-                self.cites = self.cites or bool(block.get("citations"))
-                self.places[f"content/{len(self._texts)}"] = pointer
-                self._texts.append(text_of(block, pointer) | {"part": at})
-            case "tool_use":
-                self.places[f"tool_calls/{len(self._calls)}"] = pointer
-                self._calls.append(_call(at, block, pointer))
-            case "thinking" | "redacted_thinking":
-                self._thoughts.take(at, block, pointer, self._texts, self._calls)
-            case type_ if type_ in _ELSEWHERE or type_.endswith(_RESULT):
-                return False
-            case _:
-                raise wrong(within(pointer, "type"), "is of no block that can be honoured here; leave the block out")
-        return True
-
-    def message(self) -> dict[str, Any]:
-        """Returns the message; places are left out where the order is plain."""
-        reasoning = self._thoughts.reasoning
-        for at, pointer in enumerate(self._thoughts.places):
-            self.places[f"reasoning/{at}"] = pointer
-        message: dict[str, Any] = {"role": "assistant", "content": self._texts or (None if self._calls else "")}
-        if reasoning:
-            message["reasoning"] = reasoning
-        if self._calls:
-            message["tool_calls"] = self._calls
-        if not (reasoning or self._calls):
-            for text in self._texts:
-                del text["part"]
-        return message
-
-
-def _call(at: int, block: dict[str, Any], pointer: str) -> dict[str, Any]:
-    only(block, ("type", "cache_control", "id", "name", "input", "caller", "toolset_name"), pointer)
-    given = an_object(block.get("input", {}), within(pointer, "input"))
-    arguments = json.dumps(block.get("input", given), ensure_ascii=False, separators=(",", ":"))
-    function = {"name": a_text(block, "name", pointer), "arguments": arguments}
-    call = {"id": a_text(block, "id", pointer), "type": "function", "function": function, "part": at}
-    return call | marked(block)

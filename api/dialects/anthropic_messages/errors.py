@@ -30,6 +30,8 @@ _STATUSES = {
     "bad_request": 400,
     "context_length": 400,
     "content_filter": 400,
+    "previous_too_long": 400,
+    "previous_gone": 409,
     "not_found": 404,
     "rate_limit": 429,
     "overloaded": 529,

@@ -5,6 +5,7 @@ ignored where that cannot change the answer.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 MAPPED = frozenset(
     {
@@ -34,7 +35,7 @@ OURS = frozenset({"cache", "deadline", "extra", "fallback", "idle_timeout", "on_
 PASSED_OR_REFUSED: Mapping[str, str] = {
     "billing_policy": "says who pays, which only Anthropic can do",
     "container": "runs tools in Anthropic's containers",
-    "context_management": "has Anthropic change the conversation",
+    "context_management": "has Anthropic write a summary of the conversation",
     "fallbacks": "has Anthropic ask another model; give fallback, which asks any provider's",
     "inference_geo": "says where Anthropic computes",
     "mcp_servers": "has Anthropic call servers of MCP",
@@ -42,6 +43,7 @@ PASSED_OR_REFUSED: Mapping[str, str] = {
 """Fields that a provider of the same protocol gets, and why no other can honour them."""
 
 PASSED_OR_IGNORED: Mapping[str, str] = {
+    "betas": "names what a request uses of Anthropic's beta, which is looked at field by field here",
     "cache_control": "marks what to cache, which changes the price and not the answer",
     "fallback_credit_token": "changes the price, and not the answer",
     "speed": "changes how fast the answer comes, and not the answer",
@@ -49,7 +51,6 @@ PASSED_OR_IGNORED: Mapping[str, str] = {
 """Fields that a provider of the same protocol gets, and why any other may do without."""
 
 IGNORED: Mapping[str, str] = {
-    "betas": "the SDKs send it as a header",
     "diagnostics": "asks about the cache by the id of an earlier answer, which is ours and not Anthropic's",
     "user_profile_id": "the SDKs send it as a header",
     "workspace_id": "the SDKs send it as a header",
@@ -61,3 +62,11 @@ REFUSED: Mapping[str, str] = {
     "thread": "has Anthropic keep the conversation by the answer's id, which is ours; send all messages",
 }
 """Fields that nobody can honour here, and why."""
+
+
+def only_clears(context_management: Any) -> bool:
+    """Says whether it only takes away what the model has read before, so that another model may read it again."""
+    edits = context_management.get("edits") if isinstance(context_management, dict) else None
+    return isinstance(edits, list) and all(
+        isinstance(edit, dict) and str(edit.get("type")).startswith("clear_") for edit in edits
+    )

@@ -4,6 +4,7 @@ Both versions of the API are taken, 2023-06-01 and 2026-10-21: what the newer on
 user's text, documents in an answer) is refused by the provider that cannot do it, and not by the version.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from api.dialects.anthropic_messages.checks import REQUIRED, a_list, an_object, cannot, only, within, wrong, yes_or_no
@@ -15,6 +16,7 @@ from api.dialects.anthropic_messages.fields import (
     PASSED_OR_IGNORED,
     PASSED_OR_REFUSED,
     REFUSED,
+    only_clears,
 )
 from api.dialects.anthropic_messages.places import Places
 from api.dialects.anthropic_messages.thinking import read_thinking
@@ -34,6 +36,12 @@ def read(body: dict[str, Any], *, provider: str, protocol: Protocol) -> DialectR
     """Returns the request in a body, for this provider. Raises ProblemError for what cannot be honoured."""
     body = {name: value for name, value in body.items() if value is not None}
     return _Reading(body, provider, protocol).request()
+
+
+def fields_of(headers: Mapping[str, str]) -> dict[str, Any]:
+    """Returns what of the beta the headers say that a request uses, as the field that SDKs have for it."""
+    betas = [one.strip() for one in headers.get("anthropic-beta", "").split(",")]
+    return {"betas": named} if (named := [one for one in betas if one]) else {}
 
 
 class _Reading:
@@ -61,8 +69,8 @@ class _Reading:
         native["messages"] = conversation.messages
         self._ignored |= conversation.ignored
         self._rest(native)
-        read_tools(body, native, self._passed, self._places, same=self._same)
-        read_thinking(body, native, self._passed, self._places, same=self._same)
+        read_tools(body, native, self._passed, self._places, conversation.tool_changes, same=self._same)
+        read_thinking(body, native, self._passed, self._places, conversation.effort, same=self._same)
         native |= {name: body[name] for name in OURS if name in body}
         if self._passed:
             native["extra"] = self._extra()
@@ -80,7 +88,7 @@ class _Reading:
                 self._ignored.add(name)
             elif self._same:
                 self._passed[name] = value
-            elif name in PASSED_OR_IGNORED:
+            elif name in PASSED_OR_IGNORED or (name == "context_management" and only_clears(value)):
                 self._ignored.add(name)
             elif name in PASSED_OR_REFUSED:
                 raise cannot(within("", name), PASSED_OR_REFUSED[name])

@@ -17,6 +17,9 @@ _REASONS = {
 _NARROWER = {"stop": "stop_sequence", "length": "model_context_window_exceeded"}
 """What Anthropic may say instead, by our word for it."""
 
+_CATEGORIES = frozenset({"cyber", "bio", "frontier_llm", "reasoning_extraction", "general_harms"})
+"""Anthropic's categories of refusals (API reference: `stop_details`); those of others have no name there."""
+
 
 def ending(completed: Completed, *, refused: bool) -> dict[str, Any]:
     """Returns the fields of a message that say why it ended; `refused` says that the model said so in a part."""
@@ -29,6 +32,7 @@ def ending(completed: Completed, *, refused: bool) -> dict[str, Any]:
         reason = "refusal"
     fields: dict[str, Any] = {"stop_reason": reason, "stop_sequence": sequence}
     if reason == "refusal" and completed.refusal_category is not UNSET:
-        details = {"type": "refusal", "category": completed.refusal_category, "explanation": None}
+        category = completed.refusal_category if completed.refusal_category in _CATEGORIES else None
+        details = {"type": "refusal", "category": category, "explanation": None}
         fields["stop_details"] = details
     return fields

@@ -15,13 +15,13 @@ _FORMAT_NAME = "answer"
 
 
 def read_thinking(
-    body: dict[str, Any], native: dict[str, Any], passed: dict[str, Any], places: Places, *, same: bool
+    body: dict[str, Any], native: dict[str, Any], passed: dict[str, Any], places: Places, effort: Any, *, same: bool
 ) -> None:
     """Adds to our request how much to think, and to what is passed on what only Anthropic can do of it.
 
-    Raises ProblemError.
+    `effort` is that of the turn, where the messages say one; it counts before that of the request. Raises ProblemError.
     """
-    effort = _output(body, native, passed, places, same=same)
+    effort = _output(body, native, passed, places, effort, same=same)
     if "thinking" not in body:
         if effort is not None and not same:
             native["reasoning_effort"] = effort
@@ -55,7 +55,7 @@ def _budget(fields: dict[str, Any]) -> Any:
 
 
 def _output(
-    body: dict[str, Any], native: dict[str, Any], passed: dict[str, Any], places: Places, *, same: bool
+    body: dict[str, Any], native: dict[str, Any], passed: dict[str, Any], places: Places, of_turn: Any, *, same: bool
 ) -> str | None:
     """Reads `output_config`, and `output_format` as the beta had it; returns the effort that is asked for, if any."""
     config = an_object(body.get("output_config", {}), "/output_config")
@@ -64,6 +64,8 @@ def _output(
         if "format" in config:
             raise wrong("/output_format", "stands in output_config too; give one")
         config, pointer = config | {"format": body["output_format"]}, "/output_format"
+    if of_turn is not None:
+        config = config | {"effort": of_turn}
     if not config:
         return None
     places.add("/response_format", pointer)

@@ -19,21 +19,36 @@ from api.dialects.anthropic_messages.checks import (
 )
 from api.dialects.anthropic_messages.content import marked
 from api.dialects.anthropic_messages.places import Places
+from api.dialects.anthropic_messages.tool_changes import ToolChanges
 
 _KNOWN = frozenset({"type", "name", "description", "input_schema", "strict", "cache_control"})
+_SEARCH = "tool_search_tool"
+"""How the types of Anthropic's own search for tools begin."""
 _HARMLESS = {"eager_input_streaming", "defer_loading", "allowed_callers", "input_examples"}
 """Fields of a tool that say nothing at these values: false, an empty list, `direct` alone."""
 
 
 def read_tools(
-    body: dict[str, Any], native: dict[str, Any], passed: dict[str, Any], places: Places, *, same: bool
+    body: dict[str, Any],
+    native: dict[str, Any],
+    passed: dict[str, Any],
+    places: Places,
+    changes: ToolChanges,
+    *,
+    same: bool,
 ) -> None:
-    """Adds the tools to our request, or to what is passed on as it is. Raises ProblemError."""
+    """Adds the tools that the model is offered to our request, or to what is passed on. Raises ProblemError."""
     tools: list[dict[str, Any]] = []
     own: list[dict[str, Any]] = []
-    for at, tool in enumerate(a_list(body.get("tools", []), "/tools")):
-        pointer = within("/tools", at)
-        fields = an_object(tool, pointer)
+    given = a_list(body.get("tools", []), "/tools")
+    listed = [(an_object(tool, within("/tools", at)), within("/tools", at)) for at, tool in enumerate(given)]
+    searches = same and any(str(fields.get("type")).startswith(_SEARCH) for fields, _ in listed)
+    for fields, pointer in listed + changes.defined:
+        if not searches:
+            # Without Anthropic's search only the conversation can find a deferred tool.
+            if not changes.offers(fields):
+                continue
+            fields.pop("defer_loading", None)
         if fields.get("type") in (None, "custom") and not _asks_more(fields, same=same):
             places.add(f"/tools/{len(tools)}", pointer)
             tools.append(_tool(fields, pointer))

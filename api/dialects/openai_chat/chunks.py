@@ -15,10 +15,15 @@ def line(value: Any) -> bytes:
     return b"data: %b\n\n" % json_escaped(_encode(value))
 
 
+TIERS = {name: name for name in ("auto", "default", "flex", "scale", "priority", "fast")} | {"standard": "default"}
+"""OpenAI's tiers, and its word for those that others have (API reference: `service_tier`); others cannot be said."""
+
+
 def about(subject: Subject, name: str, kind: str, fingerprint: str | None, tier: str | None) -> dict[str, Any]:
     """Returns what each chunk, and the whole object, says of itself."""
     said = {"id": name, "object": kind, "created": subject.created_ms // 1000, "model": subject.model}
-    return said | ({} if tier is None else {"service_tier": tier}) | {"system_fingerprint": fingerprint}
+    known = TIERS.get(tier or "")
+    return said | ({} if known is None else {"service_tier": known}) | {"system_fingerprint": fingerprint}
 
 
 class Chunks:

@@ -60,7 +60,8 @@ def _call(call: dict[str, Any]) -> dict[str, Any]:
     match call.get("extra_content"):
         case {"google": {"thought_signature": str(value)}}:
             provider, signature = unwrap(value)
+            rest = {name: given for name, given in call.items() if name != "extra_content"}
             if provider is not None:
-                rest = {name: given for name, given in call.items() if name != "extra_content"}
                 return rest | {"signature": signature, "provider": provider}
+            return call if value else rest
     return call

@@ -7,15 +7,22 @@ from api.problems.problem import ProblemError
 from shared.log.events import Failed
 
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-_CODES = {"unauthorized": "invalid_api_key", "unknown_model": "model_not_found"}
+_CODES = {
+    "unauthorized": "invalid_api_key",
+    "unknown_model": "model_not_found",
+    "rate_limit": "rate_limit_exceeded",
+    "context_length": "context_length_exceeded",
+}
 """OpenAI's words for codes of ours; programs compare them."""
-_FAILURE_CODES = {"rate_limit": "rate_limit_exceeded", "context_length": "context_length_exceeded"}
 _FAILURE_STATUSES = {
     "rate_limit": 429,
     "overloaded": 503,
     "bad_request": 400,
+    "not_found": 404,
     "context_length": 400,
     "content_filter": 400,
+    "previous_too_long": 400,
+    "previous_gone": 409,
     "provider_timeout": 504,
     "deadline_exceeded": 504,
     "worker_lost": 500,
@@ -45,7 +52,7 @@ def body(problem: ProblemError) -> dict[str, Any]:
     errors = [f"{_param(one.pointer) or 'The body'} {one.message}" for one in problem.errors]
     words = [f"{problem.title}. {problem.detail}", *(f"{error.rstrip('.')}." for error in errors)]
     param = next((_param(one.pointer) for one in problem.errors), None)
-    return _error(" ".join(words), _type(status(problem)), _CODES.get(problem.code, problem.code), param or None)
+    return _error(" ".join(words), _type(status(problem)), problem.code, param or None)
 
 
 def status(problem: ProblemError) -> int:
@@ -55,8 +62,7 @@ def status(problem: ProblemError) -> int:
 
 def in_stream(failed: Failed) -> dict[str, Any]:
     """Returns what a stream says of a generation that failed."""
-    kind = _type(status_of(failed))
-    return _error(failed.message, kind, _FAILURE_CODES.get(failed.code, failed.code), None)
+    return _error(failed.message, _type(status_of(failed)), failed.code, None)
 
 
 def status_of(failed: Failed) -> int:
@@ -69,7 +75,7 @@ def _type(status: int) -> str:
 
 
 def _error(message: str, kind: str, code: str, param: str | None) -> dict[str, Any]:
-    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+    return {"error": {"message": message, "type": kind, "param": param, "code": _CODES.get(code, code)}}
 
 
 def _param(pointer: str) -> str:

@@ -106,7 +106,7 @@ class ChatFramer:
     def _begin(self, attempt: events.Attempt) -> Sequence[bytes]:
         if attempt.continues:
             self._places = []
-            return self._calls.release()
+            return ()
         over = self._said
         if over:
             self.epoch = attempt.number

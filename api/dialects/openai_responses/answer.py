@@ -36,7 +36,7 @@ def answer(subject: Subject, said: Snapshot) -> dict[str, Any]:
         error=ending and ending.error,
         cut=ending and ending.cut,
         usage=said.usage if ending is not None else None,
-        tier=getattr(said, "service_tier", None),
+        tier=said.service_tier,
     )
     found: dict[str, Any] = msgspec.json.decode(to_json(whole))
     return found
@@ -46,9 +46,20 @@ def _said(part: PartSoFar) -> Said:
     said = Said(part.kind)
     said.grown += to_json(part.text)[1:-1]
     said.ended = part.ended
-    for name in ("call_id", "item_id", "name", "executor", "media_type", "url", "signature", "encrypted", "provider"):
+    for name in (
+        "call_id",
+        "item_id",
+        "name",
+        "executor",
+        "summary",
+        "media_type",
+        "url",
+        "signature",
+        "encrypted",
+        "provider",
+    ):
         setattr(said, name, getattr(part, name))
     if part.kind == "text":
         said.annotations = [one for fields in part.annotations for one in annotations_of(fields)]
-        said.logprobs = logprobs_of(getattr(part, "logprobs", None))
+        said.logprobs = logprobs_of(part.logprobs)
     return said

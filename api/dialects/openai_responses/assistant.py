@@ -5,7 +5,7 @@ from typing import Any
 
 from api.dialects.openai_responses.contents import TEXTS, objects, text_of
 from api.dialects.openai_responses.pointers import Pointers, refused, wrong
-from api.dialects.openai_responses.sealed import unseal
+from api.dialects.openai_responses.sealed import Sealed, unseal
 from shared.config.protocols import Protocol
 
 OPENAI = "openai"
@@ -23,6 +23,8 @@ class AssistantTurn:
         self._calls: list[tuple[dict[str, Any], str]] = []
         self._refusals: list[str] = []
         self._first = ""
+        self.signatures: dict[str, dict[str, Any]] = {}
+        """By a call's id, its signature; the call may stand in a message before, where its result came first."""
         self._places_count = False
         """Whether something stands in the place of something else."""
 
@@ -46,7 +48,7 @@ class AssistantTurn:
             self._texts.append(({"type": "text", "text": content, **self._place()}, f"{own}/content"))
             return
         for place, one in objects(content, f"{own}/content"):
-            kind = one.get("type", "output_text")
+            kind = str(one.get("type", "output_text"))
             if kind == "refusal":
                 self._refusals.append(text_of(one, "refusal", place))
             elif kind in TEXTS:
@@ -65,16 +67,17 @@ class AssistantTurn:
         self._calls.append((call | self._place(), own))
 
     def _take_reasoning(self, item: dict[str, Any], own: str) -> None:
-        said = [
-            {"text": text} | ({"summary": True} if field == "summary" else {})
+        if not isinstance(text := item.get("encrypted_content", ""), str):
+            raise wrong(f"{own}/encrypted_content", "must be a string")
+        sealed = unseal(text) if text else None
+        said: list[dict[str, Any]] = [
+            {"text": text} | ({"summary": True} if field == "summary" and sealed and sealed.summary else {})
             for field in ("summary", "content")
             if field in item
             for place, one in objects(item[field], f"{own}/{field}")
             if (text := text_of(one, "text", place))
         ]
-        if not isinstance(sealed := item.get("encrypted_content", ""), str):
-            raise wrong(f"{own}/encrypted_content", "must be a string")
-        opaque = self._opaque(sealed, item.get("id"))
+        opaque = self._opaque(sealed, item.get("id")) if sealed else {}
         if opaque:
             said = said or [{}]
             if "item_id" in opaque:
@@ -82,11 +85,9 @@ class AssistantTurn:
             said[-1] |= opaque
         self._reasoning += [(one | self._place(), own) for one in said]
 
-    def _opaque(self, text: str, item_id: Any) -> dict[str, Any]:
+    def _opaque(self, sealed: Sealed, item_id: Any) -> dict[str, Any]:
         """Returns what goes back to a provider: nothing where it is nobody's, or what was said takes it."""
-        if not text:
-            return {}
-        provider, kind, name, value = unseal(text)
+        provider, kind, name, value, _ = sealed
         if kind in ("call", "text"):
             self._sign(kind, name or "", {"signature": value, "provider": provider})
             return {}
@@ -97,11 +98,9 @@ class AssistantTurn:
         return {kind: value, "provider": provider} | ({} if name is None else {"item_id": name})
 
     def _sign(self, kind: str, name: str, signed: dict[str, Any]) -> None:
-        """Gives a call its signature, or a text, where it is reasoning without a text in the same place."""
+        """Keeps the signature of a call; that of a text is reasoning without a text in the same place."""
         if kind == "call":
-            for call, _ in self._calls:
-                if call["id"] == name:
-                    call |= signed
+            self.signatures[name] = signed
         elif name.isdecimal() and int(name) < len(self._texts):
             text, own = self._texts[int(name)]
             self._reasoning.append(({**signed, "part": text["part"]}, own))

@@ -71,7 +71,7 @@ class Conversation:
 
     def _message(self, item: dict[str, Any], own: str) -> None:
         role = item.get("role")
-        if role not in _ROLES:
+        if not (isinstance(role, str) and role in _ROLES):
             raise wrong(f"{own}/role", "must be user, assistant, system or developer")
         self._end_turn()
         native = f"/messages/{len(self.messages)}/content"
@@ -96,5 +96,10 @@ class Conversation:
 
     def _end_turn(self) -> None:
         turn, self._turn = self._turn, None
-        if turn is not None and (message := turn.message(f"/messages/{len(self.messages)}", self._pointers)):
+        if turn is None:
+            return
+        if message := turn.message(f"/messages/{len(self.messages)}", self._pointers):
             self.messages.append(message)
+        for one in self.messages if turn.signatures else ():
+            for call in one.get("tool_calls", ()):
+                call |= turn.signatures.get(call["id"], {})

@@ -18,7 +18,11 @@ _TYPES = {
     422: "invalid_request_error",
     429: "rate_limit_error",
 }
-_CODES = {"unauthorized": "invalid_api_key", "unknown_model": "model_not_found"}
+_CODES = {
+    "unauthorized": "invalid_api_key",
+    "unknown_model": "model_not_found",
+    "previous_not_found": "previous_response_not_found",
+}
 """Our codes for which OpenAI has another word."""
 
 _CODES_OF_FAILURE = {
@@ -26,6 +30,8 @@ _CODES_OF_FAILURE = {
     "bad_request": "invalid_prompt",
     "context_length": "invalid_prompt",
     "content_filter": "invalid_prompt",
+    "previous_gone": "invalid_prompt",
+    "previous_too_long": "invalid_prompt",
 }
 """The code of a failed response; any other is `server_error`, as SDKs know a closed list."""
 
@@ -34,6 +40,8 @@ _STATUSES = {
     "bad_request": 400,
     "context_length": 400,
     "content_filter": 400,
+    "previous_too_long": 400,
+    "previous_gone": 409,
     "not_found": 404,
     "overloaded": 503,
     "storage_full": 503,

@@ -11,7 +11,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from api.dialects.openai_responses.frame import frame
 from api.dialects.openai_responses.resource import resource
-from api.dialects.openai_responses.said import Said
+from api.dialects.openai_responses.said import OF_THE_END, Said
 from api.dialects.openai_responses.stream import Stream
 from api.dialects.openai_responses.terminal import ending_of
 from api.viewing.dialect import Subject
@@ -132,7 +132,7 @@ class ResponsesFramer:
                     self._stream.annotate(self._places[event.part], event.fields)
             case events.PartEnd() if 0 <= event.part < len(self._places):
                 said = self._places[event.part]
-                for name in ("signature", "encrypted", "provider"):
+                for name in OF_THE_END:
                     if (value := getattr(event, name)) is not UNSET:
                         setattr(said, name, value)
                 self._stream.end(said)

@@ -120,11 +120,12 @@ class ImageItem(HostedItem):
         given = self._arguments()
         fields = {name: value for name in _IMAGE_FIELDS if isinstance(value := given.get(name), str)}
         image = self._part("file")
-        if image is None:
-            return {**fields, "result": None}
-        if (form := IMAGE_FORMATS.get(image.media_type or "")) is not None:
+        if image is not None and (form := IMAGE_FORMATS.get(image.media_type or "")) is not None:
             fields["output_format"] = form
-        return {**fields, "result": image.raw if image.ended else None}
+        if image is not None and image.ended:
+            return {**fields, "result": image.raw}
+        # The AI SDK takes no null where an item ends.
+        return {**fields, "result": None if status == "in_progress" else ""}
 
 
 HOSTED: dict[str, type[HostedItem]] = {

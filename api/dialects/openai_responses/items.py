@@ -110,10 +110,11 @@ class ReasoningItem(Item):
 
     def _sealed(self) -> str | None:
         for part in reversed(self.parts):
+            summary = part.summary is True
             if part.provider and part.encrypted:
-                return seal(part.provider, "encrypted", part.item_id, part.encrypted)
+                return seal(part.provider, "encrypted", part.item_id, part.encrypted, summary=summary)
             if part.provider and part.signature:
-                return seal(part.provider, "signature", part.item_id, part.signature)
+                return seal(part.provider, "signature", part.item_id, part.signature, summary=summary)
         return None
 
 

@@ -35,7 +35,7 @@ class Output:
         self._attempt = 1
         self._next = 0
         tools = echoed(subject).get("tools") or ()
-        self._custom = {tool.get("name") for tool in tools if tool.get("type") == "custom"}
+        self._custom = [tool.get("name") for tool in tools if tool.get("type") == "custom"]
 
     def begin_anew(self, attempt: int) -> None:
         """Drops all items; the indices go on, and the ids are this attempt's."""

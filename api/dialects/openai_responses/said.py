@@ -9,13 +9,18 @@ from shared.log.events import Part, PartKind
 
 _text = msgspec.json.Decoder(str).decode
 
+OF_THE_BEGINNING = ("call_id", "item_id", "name", "executor", "summary", "media_type", "url")
+OF_THE_END = ("signature", "encrypted", "provider")
+"""What the events of a part's beginning and end say of it, as far as it is told."""
+
 
 class Said:
     """A part. Its deltas' JSON strings, without their quotes, make the JSON string of its text."""
 
     __slots__ = (
         "after", "annotations", "before", "call_id", "closed", "encrypted", "ended", "executor", "grown", "index",
-        "item", "item_id", "kind", "logprobs", "media_type", "name", "opened", "provider", "signature", "url",
+        "item", "item_id", "kind", "logprobs", "media_type", "name", "opened", "provider", "signature", "summary",
+        "url",
     )  # fmt: skip
 
     def __init__(self, kind: PartKind) -> None:
@@ -38,6 +43,7 @@ class Said:
         self.item_id: str | None = None
         self.name: str | None = None
         self.executor: Literal["client", "provider"] | None = None
+        self.summary: bool | None = None
         self.media_type: str | None = None
         self.url: str | None = None
         self.signature: str | None = None
@@ -56,6 +62,6 @@ class Said:
 
     def learn(self, part: Part) -> None:
         """Takes what the event of its beginning says."""
-        for name in ("call_id", "item_id", "name", "executor", "media_type", "url"):
+        for name in OF_THE_BEGINNING:
             if (value := getattr(part, name)) is not UNSET:
                 setattr(self, name, value)

@@ -71,7 +71,7 @@ class Tools:
 
     def _allow(self, choice: dict[str, Any]) -> None:
         """Leaves only the functions that are allowed, which is the same to the model."""
-        names = {tool.get("name") for _, tool in objects(choice.get("tools"), "/tool_choice/tools")}
+        names = [tool.get("name") for _, tool in objects(choice.get("tools"), "/tool_choice/tools")]
         kept = [at for at, tool in enumerate(self.native) if tool["function"].get("name") in names]
         if not kept:
             raise wrong("/tool_choice/tools", "names none of the tools")

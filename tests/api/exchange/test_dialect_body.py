@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from api.exchange.dialect_body import UNSTORED_TTL_S, ReadBody, read_dialect
+from api.exchange.dialect_body import UNSTORED_TTL_S, ReadBody, parsed, read_dialect
 from api.intake.model_names import ServedModels
 from api.problems.problem import ProblemError
 from api.routes.chat_completions import DIALECT
@@ -20,7 +20,7 @@ BODY: dict[str, Any] = {"model": "gpt-x", "messages": [{"role": "user", "content
 
 
 def read(**fields: Any) -> ReadBody:
-    return read_dialect(msgspec.json.encode(BODY | fields), DIALECT, SERVED, 10_000)
+    return read_dialect(BODY | fields, DIALECT, SERVED, 10_000)
 
 
 def test_a_bare_name_is_asked_of_the_one_provider_and_kept_as_it_was_asked() -> None:
@@ -64,7 +64,7 @@ def test_it_goes_on_by_prefix_unless_it_asks_for_more() -> None:
 def test_only_who_asks_for_it_is_run_in_the_providers_background(fields: dict[str, Any], outlives: bool) -> None:
     """There it would be stored, which who does not want it stored has refused."""
     body = {"model": "gpt-x", "input": "Hi"} | fields
-    one = read_dialect(msgspec.json.encode(body), RESPONSES, SERVED, 10_000)
+    one = read_dialect(body, RESPONSES, SERVED, 10_000)
     assert one.taken.request.background is outlives
     assert one.taken.request.on_interrupt == "continue"
 
@@ -89,5 +89,5 @@ def test_what_is_not_to_be_stored_is_there_for_retries_only() -> None:
 )
 def test_what_is_wrong_is_a_problem(body: bytes, status: int, code: str) -> None:
     with pytest.raises(ProblemError) as caught:
-        read_dialect(body, DIALECT, SERVED, 10_000)
+        read_dialect(parsed(body, 10_000), DIALECT, SERVED, 10_000)
     assert (caught.value.status, caught.value.code) == (status, code)

@@ -10,7 +10,7 @@ import pytest
 
 from api.exchange.waiting import said_so_far
 from tests.api.exchange.dialect_posts import Spoken
-from tests.api.exchange.test_dialect_answers import begun
+from tests.api.exchange.test_asking import begun
 from tests.api.harness import BODY, Api, Producer
 
 NATIVE = Spoken("/v1/generations", "gen_", BODY)

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from api.intake.model_names import ServedModels
-from api.intake.request_body import canonical, take
+from api.intake.request_body import ReadRequest, canonical, take
+from api.problems.problem import ProblemError
 from shared.config.settings import Settings
 from shared.record import Shown, shown_of
 from shared.request.generation_request import GenerationRequest
@@ -95,3 +96,32 @@ def test_a_dumped_request_is_the_one_that_it_means() -> None:
     }  # fmt: skip
     first, second = (take(msgspec.json.encode(body), served, 100_000) for body in (plain, dumped))
     assert first == second
+
+
+class TestPrevious:
+    def taken(self, previous: object, *messages: dict[str, Any]) -> ReadRequest:
+        served = ServedModels.by(Settings(simulator_url="http://127.0.0.1:9"))
+        body = {"model": "simulator/lorem", "messages": messages or [USER | {"content": "?"}], "previous": previous}
+        return take(msgspec.json.encode(body), served, 100_000)
+
+    def test_any_dialect_s_name_is_the_id(self) -> None:
+        tail = "a" * 32
+        names = [f"gen_{tail}", f"chatcmpl-{tail}", f"chatcmpl-{tail}-3", f"resp_{tail}", f"msg_{tail}"]
+        taken = [self.taken(name) for name in names]
+        assert {one.request.previous for one in taken} == {f"gen_{tail}"}
+        assert len({one.fingerprint for one in taken}) == 1
+        assert taken[0].fingerprint != self.taken(None).fingerprint != self.taken("gen_" + "b" * 32).fingerprint
+
+    @pytest.mark.parametrize("name", ["", "gen_", "gen_" + "A" * 32, "x" * 65, 7])
+    def test_what_is_none_is_named(self, name: object) -> None:
+        with pytest.raises(ProblemError) as caught:
+            self.taken(name)
+        assert [error.pointer for error in caught.value.errors] == ["/previous"]
+
+    def test_messages_stay_as_they_are_until_all_are_known(self) -> None:
+        messages = [USER | {"content": "?"}, RESULT | {"tool_call_id": "of another", "content": "y"}]
+        request = self.taken("gen_" + "a" * 32, *messages).request
+        assert [message.role for message in request.messages] == ["user", "tool"]
+        with pytest.raises(ProblemError) as caught:
+            self.taken("gen_" + "a" * 32, CALLED, USER | {"content": "?"})
+        assert [error.pointer for error in caught.value.errors] == ["/messages/0/tool_calls/0"]

@@ -75,6 +75,14 @@ async def test_each_version_is_taken(api: Api, version: str | None) -> None:
         assert (await anext(response.aiter_lines())) == "event: message_start"
 
 
+@pytest.mark.parametrize(("model", "ignored"), [("simulator/lorem", "betas"), ("simulator-anthropic/lorem", None)])
+async def test_betas_go_to_a_provider_of_messages(client: AsyncAnthropic, model: str, ignored: str | None) -> None:
+    answer = await client.beta.messages.with_raw_response.create(
+        model=model, max_tokens=5, messages=[{"role": "user", "content": "Go."}], betas=["a", "b"], stream=True
+    )
+    assert answer.headers.get("midstream-ignored") == ignored
+
+
 def test_the_routes() -> None:
     paths = {route.path for route in router.routes}  # type: ignore[attr-defined]
     assert paths == {"/v1/messages", "/v1/messages/count_tokens", "/v1/messages/{name}"}

@@ -11,7 +11,7 @@ from openai import AsyncOpenAI
 from api.routes.responses import router
 from shared.log.events import Completed
 from tests.api.exchange.dialect_posts import RESPONSES
-from tests.api.exchange.test_dialect_answers import begun
+from tests.api.exchange.test_asking import begun
 from tests.api.harness import Api, Producer
 
 

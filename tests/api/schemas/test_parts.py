@@ -130,9 +130,9 @@ def test_what_is_said_beside_the_answer_makes_the_third_example() -> None:
 
 
 def test_a_failure_says_what_the_provider_answered() -> None:
-    plain = {"code": "overloaded", "message": "m", "retryable": True}
+    plain: dict[str, Any] = {"code": "overloaded", "message": "m", "retryable": True}
     assert assembled(events.Failed(**plain))["error"] == plain
-    answered = {"status": 529, "retry_after_ms": 1500}
+    answered: dict[str, Any] = {"status": 529, "retry_after_ms": 1500}
     assert assembled(events.Failed(**plain, **answered))["error"] == plain | answered
 
 

@@ -16,7 +16,9 @@ from api.serving.server import server
 from api.serving.uvicorn_protocol import HttpConfig
 from shared.config.settings import load
 from shared.errors import SettingsError
+from tests.api.exchange.dialect_posts import CHAT
 from tests.api.harness import DEADLINE, Api, Producer
+from tests.contract.accepting import accept
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +90,30 @@ def test_a_certificate_that_cannot_be_used_is_one_line(tmp_path: Path, certifica
         with pytest.raises(SettingsError, match=r"^--ssl-certfile: .* cannot be used: .+") as raised:
             wrong.context()
         assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("transport", ["direct", "asgi"])
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+async def test_a_dialects_stream_that_breaks_off_over_tls_never_ends_cleanly(
+    redis_url: str, certificate: Certificate, transport: str, version: str
+) -> None:
+    """Without its last chunk, or by a reset, so that no client takes what it has for all."""
+    api = Api(load(redis_url=redis_url, simulator_url="http://127.0.0.1:9", transport=transport))
+    api.server = server(api.app, api.hub, api.settings, certificate)
+    async with api, asyncio.timeout(DEADLINE):
+        running = await Producer.start(api.log, await accept(api.generations, owner="local"))
+        await running.say("Hel")
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        reader, writer = await asyncio.open_connection("127.0.0.1", api.port, ssl=context)
+        target = f"{CHAT.named(running.generation_id)}?stream=true"
+        writer.write(f"GET {target} HTTP/{version}\r\nHost: localhost\r\n\r\n".encode())
+        await reader.readuntil(b"Hel")
+        api.hub.drain()
+        if version == "1.1":
+            with contextlib.suppress(ConnectionResetError):
+                assert b"0\r\n\r\n" not in await reader.read(-1)
+        else:
+            with pytest.raises((ConnectionResetError, ssl.SSLError)):
+                await reader.read(-1)
+        writer.transport.abort()

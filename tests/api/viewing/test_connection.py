@@ -15,6 +15,7 @@ from api.serving.server import takes_over
 from api.viewing.connection import TRANSPORT_EXTENSION, AsgiConnection, DirectConnection
 from api.viewing.sse_frames import MAX_SLICE_BYTES
 from shared.errors import SettingsError
+from tests.api.exchange.dialect_posts import SPOKEN, Spoken
 from tests.api.harness import DEADLINE, Api, MakeApi, Producer, until
 
 
@@ -340,3 +341,38 @@ async def test_another_uvicorn_is_not_trusted(
         assert not taken_over(api)
         await running.complete()
         assert len(await viewing.rest()) == 2
+
+
+@pytest.mark.parametrize("lines", [("1.0",), ("1.0", "Connection: keep-alive"), ("1.1", "Connection: close"), ("1.1",)])
+@pytest.mark.parametrize("spoken", SPOKEN, ids=lambda spoken: spoken.prefix)
+async def test_a_dialects_stream_that_breaks_off_never_ends_cleanly(
+    make_api: MakeApi, redis_url: str, spoken: Spoken, lines: tuple[str, ...]
+) -> None:
+    """Where the connection's end is the response's, it is reset; else the last chunk is missing."""
+    api = await make_api(redis_url)
+    running = await Producer.start(api.log, await api.post())
+    await running.say("Hel")
+    async with connected(api) as client:
+        client.ask(f"{spoken.named(running.generation_id)}?stream=true", *lines[1:], version=lines[0])
+        _, head = await client.head()
+        await client.until(b"Hel")
+        await until(lambda: api.hub.viewers, "the viewer")
+        api.hub.drain()
+        if "transfer-encoding" in head:
+            with contextlib.suppress(ConnectionResetError):  # over ASGI it is reset, too
+                assert b"0\r\n\r\n" not in await client.rest()
+        else:
+            with pytest.raises(ConnectionResetError):
+                await client.rest()
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+async def test_a_native_stream_that_breaks_off_may_end_cleanly(make_api: MakeApi, redis_url: str, version: str) -> None:
+    """It says `drain`, and its clients know an end by its event."""
+    api = await make_api(redis_url)
+    running = await Producer.start(api.log, await api.post())
+    async with connected(api) as client:
+        client.ask(events(running), version=version)
+        await client.until(b"event: attempt\n")
+        api.server.should_exit = True
+        assert b"event: drain\ndata: {}\n\n" in await client.rest()

@@ -1,1 +1,1 @@
-"""SDKs, frameworks and command-line tools that Midstream did not write, against the routes that speak their dialects."""
+"""SDKs, frameworks and command-line tools that Midstream did not write, on the routes that speak their dialects."""

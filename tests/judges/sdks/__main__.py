@@ -17,7 +17,7 @@ from tests.judges.sdks.behaviours import BEHAVIOURS
 from tests.judges.sdks.clients import CLIENTS, Client
 from tests.judges.sdks.environments import Unavailable, command
 from tests.judges.sdks.judging import Cell, judge
-from tests.judges.sdks.matrix import EmptyCellError, table
+from tests.judges.sdks.matrix import EmptyCellError, table, written_anew
 from tests.judges.sdks.target import served, simulated
 
 
@@ -36,6 +36,7 @@ def main() -> int:
     parser.add_argument("--install", action="store_true", help="install, and judge nothing")
     parser.add_argument("--behaviour", action="append", choices=list(BEHAVIOURS), help="only this, may be repeated")
     parser.add_argument("--json", type=Path, help="write the results here")
+    parser.add_argument("--into", type=Path, help="put the table of all into this document, between its two marks")
     parser.add_argument("client", nargs="*", help="only those whose name has this")
     options = parser.parse_args()
     clients = [client for client in CLIENTS if client.often or not options.often]
@@ -59,9 +60,12 @@ def main() -> int:
     print(f"{len(cells) - len(failing)} of {len(cells)} cells hold")
     if not options.behaviour:
         try:
-            print(table(cells, [(client.name, dialect) for client in clients for dialect in client.dialects]))
+            lines = table(cells, [(client.name, dialect) for client in clients for dialect in client.dialects])
         except EmptyCellError:
             return 1
+        print(lines)
+        if options.into:
+            options.into.write_text(written_anew(options.into.read_text(encoding="utf-8"), lines), encoding="utf-8")
     return 1 if failing else 0
 
 

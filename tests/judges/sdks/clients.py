@@ -39,6 +39,11 @@ class Client:
 
 
 _NO_HELPER: Final = {"stream helper": "has one way to stream"}
+_UNCOUNTED: Final = {"retry": "sends no number of its retries, so that each is a request of its own, paid for itself"}
+_STRUCTURES: Final = dict.fromkeys(
+    ("create", "stream", "tools", "tool loop", "reasoning", "leave", "silence", "fails amid", "cut", "retry"),
+    "asks for structures only",
+)
 _FRAMEWORK: Final = {
     **_NO_HELPER,
     "cancel": "has none of its own",
@@ -107,18 +112,18 @@ CLIENTS: Final = (
     Client(
         name="Instructor 1.17", environment="instructor", program="instructor_framework.py", dialects=("chat",),
         framework=True,
-        lacks=_FRAMEWORK | dict.fromkeys(("create", "stream", "tools", "tool loop", "reasoning", "leave", "silence", "fails amid", "cut", "retry"), "asks for structures only"),
+        lacks=_FRAMEWORK | _STRUCTURES,
     ),
     Client(
         name="@ai-sdk/openai 4", environment="node_more", program="ai_sdk.mjs", dialects=OPENAI, framework=True,
-        lacks=_FRAMEWORK | {"chat reasoning": "reads none over Chat"}, options={"provider": "openai"},
+        lacks=_FRAMEWORK | _UNCOUNTED | {"chat reasoning": "reads none over Chat"}, options={"provider": "openai"},
     ),
     Client(
         name="@ai-sdk/anthropic 4", environment="node_more", program="ai_sdk.mjs", dialects=("messages",),
-        framework=True, lacks=_FRAMEWORK, options={"provider": "anthropic"},
+        framework=True, lacks=_FRAMEWORK | _UNCOUNTED, options={"provider": "anthropic"},
     ),
     Client(
         name="@ai-sdk/openai-compatible 3", environment="node_more", program="ai_sdk.mjs", dialects=("chat",),
-        framework=True, lacks=_FRAMEWORK, options={"provider": "openai-compatible"},
+        framework=True, lacks=_FRAMEWORK | _UNCOUNTED, options={"provider": "openai-compatible"},
     ),
 )  # fmt: skip

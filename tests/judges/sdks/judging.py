@@ -1,4 +1,4 @@
-"""Every client × every behaviour, and the results as rows of JSON."""
+"""Every client by every behaviour, and the results as rows of JSON."""
 
 from __future__ import annotations
 

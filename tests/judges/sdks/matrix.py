@@ -1,4 +1,4 @@
-"""The table client × behaviour, made of the results of a run. A cell that is missing or fails is no table."""
+"""The table of clients and behaviours, made of the results of a run. A cell that is missing or fails is no table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from tests.judges.sdks.behaviours import BEHAVIOURS
 from tests.judges.sdks.judging import Cell
 
-YES, NONE = "yes", "–"
+YES, NONE = "yes", "none"
+
+
+BEGIN, END = "<!-- clients -->\n", "<!-- end of clients -->\n"
+"""Between these lines a document holds the table."""
 
 
 class EmptyCellError(Exception):
@@ -30,6 +34,15 @@ def table(cells: Sequence[Cell], rows: Sequence[tuple[str, str]]) -> str:
         lines.append([client, dialect, *marks])
     told = [f"{number}. {why}" for why, number in notes.items()]
     return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), "", *told, ""])
+
+
+def written_anew(document: str, lines: str) -> str:
+    """The document with this table in the old one's place. Raises ValueError where it has none."""
+    before, begin, rest = document.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"the document has no table between {BEGIN.strip()} and {END.strip()}")
+    return f"{before}{begin}{lines}{end}{after}"
 
 
 def _mark(cell: Cell, notes: dict[str, int]) -> str:

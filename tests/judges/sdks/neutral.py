@@ -36,7 +36,7 @@ WORD: Final = re.compile(r"[a-z][a-z0-9_.-]{0,40}")
 
 
 class Neutral:
-    """Takes contents out of one program's requests; what was equal stays equal, so that calls still find their tools."""
+    """Takes contents out of one program's requests; what was equal stays equal, so that calls find their tools."""
 
     def __init__(self) -> None:
         self._names: dict[str, dict[str, str]] = {}
@@ -61,7 +61,8 @@ class Neutral:
 
     def _object(self, field: str, value: dict[str, Any]) -> dict[str, Any]:
         if field in SCHEMAS:
-            return _schema(value)
+            found: dict[str, Any] = _schema(value)
+            return found
         if field in ("metadata", "client_metadata"):
             return {name if name == "user_id" else self._same("key", name): TEXT for name in value}
         if value.get("type") == "tool_use" and isinstance(value.get("input"), dict):

@@ -28,7 +28,7 @@ class Program:
         self._reading = asyncio.create_task(self._read())
 
     async def does(self, task: dict[str, Any], seconds: float) -> Seen:
-        """What it saw. Raises TimeoutError where it does not come to an end, RuntimeError where the program has ended."""
+        """What it saw. Raises TimeoutError where that does not end, RuntimeError where the program has ended."""
         if self._reading.done():
             raise RuntimeError("the client's program has ended")
         number = next(self._numbers)

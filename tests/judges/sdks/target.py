@@ -51,7 +51,6 @@ class Target:
 @contextlib.asynccontextmanager
 async def simulator(folder: Path, *, key: str | None = None) -> AsyncIterator[str]:
     """Its root; with a key it refuses others."""
-    folder.mkdir(parents=True, exist_ok=True)
     words = [sys.executable, "-m", "simulator", "--port", "0", *(["--require-key", key] if key else [])]
     process = Process("simulator", words, r"listening on (\S+)", folder, {})
     await process.start()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -184,3 +184,11 @@ def test_a_fixed_version_of_anthropic_may_have_no_sampling(version: str | None, 
     endpoint = ProviderSettings(protocol="anthropic", anthropic_version=version)
     assert pointers("anthropic", {"temperature": 0.5}, endpoint) == expected
     assert pointers("anthropic", {"temperature": 1}, endpoint) == []
+
+
+@pytest.mark.parametrize("protocol", get_args(Protocol))
+def test_what_comes_before_is_not_known_yet_where_another_is_gone_on_from(protocol: Protocol) -> None:
+    result = {"role": "tool", "tool_call_id": "of the answer before", "content": "x"}
+    system = {"role": "system", "content": "Be brief."}
+    for messages in ([result], [system]):
+        assert pointers(protocol, {"messages": messages, "previous": "gen_x"}) == []

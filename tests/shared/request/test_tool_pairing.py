@@ -105,6 +105,7 @@ def test_what_is_clear_is_put_right(messages: list[dict[str, Any]], expected: li
         ([user(), made("a", "b"), got("a"), user()], [("/messages/1/tool_calls/1", NO_RESULT)]),
         ([user(), made("a", "a"), got("a"), user()], [("/messages/1/tool_calls/1", NO_RESULT)]),
         ([user(), got("a"), user()], [("/messages/1/tool_call_id", NO_CALL)]),
+        ([got("a")], [("/messages/0/tool_call_id", NO_CALL)]),
         # Its call comes later.
         (
             [user(), got("a"), made("a")],

@@ -29,6 +29,8 @@ ARGUMENTS: dict[Callable[..., str], tuple[Any, ...]] = {
     keys.cache_key: ("DIGEST",),
     keys.circuit_key: ("MODEL",),
     keys.task_key: ("TASK",),
+    keys.askers_key: ("DIGEST",),
+    keys.api_node_key: ("NODE",),
 }
 
 

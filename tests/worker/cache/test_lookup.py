@@ -62,9 +62,12 @@ MATERIAL: dict[str, tuple[Any, Any]] = {
     "verbosity": (None, "low"),
     "extra": ({}, {"p": {"b": {"d": 1, "c": [2, {"z": 1, "y": 2}]}, "a": 1}}),
     "fallback": (None, ["a/d"]),
+    "previous": (None, "gen_mfrggzdfmztwq2lknnwg23tpobyxe43u"),
 }
 IGNORED: dict[str, Any] = {
     "on_interrupt": "fail",
+    "background": False,
+    "stream": True,
     "idle_timeout": 5.0,
     "deadline": 5.0,
     "ttl": 5.0,

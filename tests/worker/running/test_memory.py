@@ -93,7 +93,7 @@ async def test_a_large_request_does_not_stay_as_long_as_its_answer_takes(
         await eventually(only_its_head)
 
         async def nor_more_of_its_json_than_must_be() -> bool:
-            return all(len(run.kept.stored) < 1_000 for run in gc.get_objects() if isinstance(run, GenerationRun))
+            return all(len(run.kept.stored.kept) < 1_000 for run in gc.get_objects() if isinstance(run, GenerationRun))
 
         await eventually(nor_more_of_its_json_than_must_be)
         await midstream.generations.cancel(asked)

@@ -66,6 +66,13 @@ class Refuses(Provider):
         raise self._error
         yield []
 
+    def continues(self, request: GenerationRequest, model: str, so_far: Snapshot) -> bool:
+        return False
+
+    async def cancel(self, request: GenerationRequest, response_id: str) -> None: ...
+
+    async def aclose(self) -> None: ...
+
 
 @pytest.mark.parametrize(
     ("status", "retry_after", "told"),

@@ -293,3 +293,41 @@ def test_logprobs_count_for_the_bound_of_a_log() -> None:
     one = writer(max_log=1_000)
     with pytest.raises(LogFullError):
         one.put(weighed("a", *["\ud83d"] * 40))
+
+
+class TestLength:
+    """Of what a later request repeats of the answer."""
+
+    def test_it_is_that_of_what_a_message_has(self) -> None:
+        one = writer()
+        for event in (
+            Response(response_id="r"),
+            Part(part=0, kind="reasoning"),
+            Delta(part=0, kind="reasoning", delta="abc"),
+            Part(part=1, kind="file", media_type="image/png"),
+            Delta(part=1, kind="file", delta="x" * 5000),
+            Raw(protocol="p", data={"a": "x" * 5000}),
+            Part(part=2, kind="tool_result", call_id="c"),
+            Delta(part=2, kind="tool_result", delta="x" * 5000),
+            Delta(part=3, kind="text", delta="❤"),
+            Delta(part=4, kind="tool_call", delta="{}"),
+            Delta(part=5, kind="refusal", delta="No."),
+        ):
+            one.put(event)
+        assert one.said == 3 + 3 + 2 + 3
+        signature = PartEnd(part=0, signature="s" * 100, provider="p")
+        one.put(signature)
+        assert 111 <= one.said <= 11 + 200
+
+    def test_it_goes_with_each_batch(self) -> None:
+        one = writer()
+        one.put(delta("ab"))
+        one.put(completed())
+        batch = one.batch(0)
+        assert batch is not None
+        assert batch.said == 2
+        one.settle(batch, Reply(WriteOutcome.OK))
+        one.recheck()
+        again = one.batch(0)
+        assert again is not None
+        assert again.said == 2

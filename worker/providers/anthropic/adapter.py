@@ -13,7 +13,7 @@ from shared.request.generation_request import GenerationRequest
 from shared.request.request_json import encode
 from worker.providers.anthropic.reader import MessagesReader
 from worker.providers.anthropic.request import body, thinks
-from worker.providers.anthropic.version import version_of
+from worker.providers.anthropic.version import betas_of, version_of
 from worker.providers.call_ids import rule_of
 from worker.providers.call_times import CALL_TIMES, CallTimes
 from worker.providers.environment_headers import without_ambient_headers
@@ -71,8 +71,8 @@ class AnthropicAdapter:
     async def _send(
         self, request: GenerationRequest, model: str, begun: Prefix | None, words: Rewording
     ) -> httpx2.Response:
-        version, content = await aside(request.size(), self._content, request, model, begun, words)
-        headers = {"anthropic-version": version, **_credentials(self._settings)}
+        said, content = await aside(request.size(), self._content, request, model, begun, words)
+        headers = {**said, **_credentials(self._settings)}
         # Not `messages.create`, which walks through its parameters type by type. The answer as httpx2 has it: the SDK's
         # stream would hold what was sent.
         answer: Any = await self._client.post(
@@ -88,14 +88,16 @@ class AnthropicAdapter:
 
     def _content(
         self, request: GenerationRequest, model: str, begun: Prefix | None, words: Rewording
-    ) -> tuple[str, bytes]:
-        """Returns the version of the protocol that the request is in, and the request's JSON."""
+    ) -> tuple[dict[str, str], bytes]:
+        """Returns the headers which say what of the protocol the request is in, and the request's JSON."""
         fields = body(words.sent(request), model, self._settings)
         if begun is not None:
             # "If the final message uses the assistant role, the response content will continue immediately from it."
             fields["messages"].append({"role": "assistant", "content": [{"type": "text", "text": begun.sent}]})
         fields = request.with_extra(self.name, fields)
-        return self._settings.anthropic_version or version_of(fields), encode(fields)
+        betas = betas_of(fields)
+        version = self._settings.anthropic_version or version_of(fields)
+        return {"anthropic-version": version} | ({"anthropic-beta": betas} if betas else {}), encode(fields)
 
     async def cancel(self, request: GenerationRequest, response_id: str) -> None:
         """Implements `Provider.cancel`: no answer outlives its connection here."""

@@ -1,5 +1,7 @@
-"""Which version of the API a Messages request is of (platform.claude.com: "Migrating to API version 2026-10-21")."""
+"""Which version of the API a Messages request is of (platform.claude.com: "Migrating to API version 2026-10-21"), and
+what of its beta it uses ("Beta headers")."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +10,8 @@ from shared.request.claude_models import API_VERSION_WITHOUT_SAMPLING, SAMPLING_
 VERSION_WITH_SAMPLING = "2023-06-01"
 """The version before, which every model, gateway and compatible endpoint knows."""
 
+_BETA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_MAX_BETAS = 64
 _NESTING = 8
 """Lists of blocks within one another that are looked through; the protocol has three."""
 
@@ -29,6 +33,15 @@ def version_of(body: dict[str, Any]) -> str:
         if any(refused(block) for block in blocks):
             return VERSION_WITH_SAMPLING
     return API_VERSION_WITHOUT_SAMPLING
+
+
+def betas_of(body: dict[str, Any]) -> str:
+    """Takes `betas`, as Anthropic's SDKs call them, out of a body; returns the header that they are, or nothing."""
+    betas = body.get("betas")
+    if not isinstance(betas, list) or not all(isinstance(one, str) and _BETA.fullmatch(one) for one in betas):
+        return ""
+    del body["betas"]
+    return ",".join(betas[:_MAX_BETAS])
 
 
 def _blocks(content: object, depth: int) -> Iterator[dict[str, Any]]:

@@ -59,7 +59,7 @@ def _part(draw: st.DrawFn, number: int) -> list[Event]:
     elif kind == "found":
         part = Part(part=number, kind="tool_result", call_id=f"s{draw(st.integers(0, number))}", executor="provider")
         part.name, part.result_type = "web_search", "web_search_tool_result"
-        texts = ['[{"type":"web_search_result",', '"url":"https://example.com/"}]']
+        texts = ['[{"type":"web_search_result","title":"T",', '"url":"https://example.com/","encrypted_content":"e"}]']
     elif kind == "tool_call":
         part.call_id, part.name, part.executor = f"c{number}", "rain", "client"
         said = draw(_ARGUMENTS)

@@ -60,8 +60,12 @@ def test_blocks_of_thinking() -> None:
 
 def test_a_call_whose_arguments_are_no_object_says_so() -> None:
     call = Part(part=0, kind="tool_call", call_id="c", name="f", executor="client")
-    (block,) = content(call, Delta(part=0, kind="tool_call", delta="nonsense"))
-    assert block["input"] == {"INVALID_JSON": "nonsense"}
+    said = Delta(part=0, kind="tool_call", delta="nonsense")
+    for end in (PartEnd(part=0), Completed(finish_reason="tool_calls")):
+        (block,) = content(call, said, end)
+        assert block["input"] == {"INVALID_JSON": "nonsense"}
+    (block,) = content(call, said)
+    assert block["input"] == {}
     assert content(call) == [{"type": "tool_use", "id": "c", "name": "f", "input": {}}]
 
 

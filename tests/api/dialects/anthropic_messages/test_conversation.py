@@ -137,15 +137,37 @@ def test_citations_in_a_users_text_are_named_as_ignored() -> None:
     assert (found.messages, found.ignored) == ([user(text("a"))], {CITATIONS})
 
 
+def test_instructions_for_a_turn_end_with_it() -> None:
+    hint = {"role": "system", "content": "Hurry.", "clear_at": "next_user_message"}
+    said = {"role": "system", "content": "Hurry."}
+    ask = {"role": "user", "content": "a"}
+    assert read(ask, hint) == [ask, said]
+    assert read(ask, hint, ask) == [ask, ask]
+    assert read(ask, {**hint, "clear_at": "never"}, ask) == [ask, said, ask]
+
+
+def test_an_effort_counts_until_the_user_speaks_again() -> None:
+    ask = {"role": "user", "content": "a"}
+    effort = {"role": "system", "content": "b", "output_config": {"effort": "low"}}
+    assert conversation(ask).effort is None
+    assert conversation(ask, effort).effort == "low"
+    assert conversation(ask, effort, assistant(text("c")), user(result("t", "d"))).effort == "low"
+    assert conversation(ask, effort, assistant(text("c")), user(text("d"))).effort is None
+    assert conversation(ask, effort, assistant(text("c")), ask).effort is None
+
+
 @pytest.mark.parametrize(
     ("message", "pointer"),
     [
         (user("a"), "/messages/0/content/0"),
+        ({"role": "system", "content": "a", "output_config": {"format": {}}}, "/messages/0/output_config/format"),
+        ({"role": "system", "content": [PDF]}, "/messages/0/content/0/type"),
         (user({"text": "a"}), "/messages/0/content/0/type"),
         (user({"type": "unheard_of"}), "/messages/0/content/0/type"),
         (user({"type": "text"}), "/messages/0/content/0/text"),
         (user(text("a", odd=1)), "/messages/0/content/0/odd"),
-        (user(result("a", [{"type": "tool_reference"}])), "/messages/0/content/0/content/0/type"),
+        (user(result("a", [{"type": "tool_reference"}])), "/messages/0/content/0/content/0/tool_name"),
+        (user(result("a", [{"type": "browser_state"}])), "/messages/0/content/0/content/0/type"),
         (user({"type": "tool_result", "content": "a"}), "/messages/0/content/0/tool_use_id"),
         (user(result("a", "b", is_error="yes")), "/messages/0/content/0/is_error"),
         (assistant(PDF), "/messages/0/content/0/type"),

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.dialects.anthropic_messages import fields
+from api.dialects.anthropic_messages.request import fields_of
 from api.problems.problem import ProblemError
 from shared.config.protocols import PROTOCOLS, Protocol
 from shared.request.generation_request import GenerationRequest
@@ -101,6 +102,17 @@ def test_what_nobody_needs_is_ignored(protocol: Protocol, field: str) -> None:
 @pytest.mark.parametrize("field", sorted(fields.REFUSED))
 def test_what_nobody_can_do_is_refused(protocol: Protocol, field: str) -> None:
     assert refused(protocol, **{field: {"type": "create"}}) == f"/{field}"
+
+
+def test_only_clearing_what_was_read_is_ignored() -> None:
+    edits = {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]}
+    assert reading(context_management=edits).ignored == ("context_management",)
+    assert native("anthropic", context_management=edits)["extra"] == {"up": {"context_management": edits}}
+
+
+def test_betas_come_in_a_header() -> None:
+    assert fields_of({"anthropic-beta": "a-1, b ,,c"}) == {"betas": ["a-1", "b", "c"]}
+    assert fields_of({"anthropic-beta": " "}) == fields_of({}) == {}
 
 
 def test_an_unknown_field_goes_to_the_same_protocol_alone() -> None:

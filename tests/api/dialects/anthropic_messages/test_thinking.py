@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.config.protocols import Protocol
-from tests.api.dialects.anthropic_messages.conftest import native, refused
+from tests.api.dialects.anthropic_messages.conftest import USER, native, refused
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
 WHOLE = {**SCHEMA, "required": ["a"], "additionalProperties": False}
@@ -42,6 +42,15 @@ def test_efforts(effort: str, expected: str) -> None:
         "reasoning_effort": expected,
         "extra": {"up": {"thinking": {"type": "adaptive"}, "output_config": {"effort": effort}}},
     }
+
+
+def test_the_effort_of_the_turn_counts_first() -> None:
+    turn: list[Any] = [USER, {"role": "system", "content": [], "output_config": {"effort": "low"}}]
+    body: dict[str, Any] = {"messages": turn, "output_config": {"effort": "max"}}
+    assert asked(**body) == {"reasoning_effort": "low"}
+    assert asked("anthropic", **body) == {"extra": {"up": {"output_config": {"effort": "low"}}}}
+    turn[1]["output_config"] = {"effort": "huge"}
+    assert refused(**body) == "/output_config/effort"
 
 
 def test_an_effort_alone_does_not_make_claude_think() -> None:

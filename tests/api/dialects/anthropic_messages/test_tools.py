@@ -45,7 +45,7 @@ def test_a_tool_that_hurries_its_input_does_so_where_it_can() -> None:
     ("tool", "pointer"),
     [
         (SEARCH, "/tools/0/type"),
-        ({**TOOL, "defer_loading": True}, "/tools/0/defer_loading"),
+        ({**TOOL, "allowed_callers": ["code_execution_20260120"]}, "/tools/0/allowed_callers"),
         ({**TOOL, "input_examples": [{"a": "x"}]}, "/tools/0/input_examples"),
         ({**TOOL, "odd": 1}, "/tools/0/odd"),
     ],

@@ -66,6 +66,19 @@ def test_what_others_have_said_stays(given: dict[str, Any]) -> None:
     assert unwrapped({"role": "assistant", **given}) == {"role": "assistant", **given}
 
 
+def test_an_empty_signature_is_none() -> None:
+    empty = {"google": {"thought_signature": ""}}
+    assert unwrapped({"tool_calls": [{"id": "a", "extra_content": empty}]}) == {"tool_calls": [{"id": "a"}]}
+    wrapped = [
+        {"type": "reasoning.encrypted", "data": "ms1:p:E"},
+        {"type": "reasoning.text", "text": "a", "signature": ""},
+    ]
+    assert unwrapped({"reasoning_details": wrapped})["reasoning"] == [
+        {"encrypted": "E", "provider": "p"},
+        {"text": "a"},
+    ]
+
+
 def test_images_and_sound_are_left_out() -> None:
     given = {"role": "assistant", "content": "Hi", "images": [{}], "audio": {"id": "a", "data": "aGk="}}
     assert unwrapped(given) == {"role": "assistant", "content": "Hi"}

@@ -71,7 +71,7 @@ def test_the_remedy_of_each_field_is_in_the_message() -> None:
         ("overloaded", 503, "server_error"),
         ("authentication", 502, "server_error"),
         ("permission", 502, "server_error"),
-        ("not_found", 502, "server_error"),
+        ("not_found", 404, "invalid_request_error"),
         ("incomplete_stream", 502, "server_error"),
         ("provider_timeout", 504, "server_error"),
         ("deadline_exceeded", 504, "server_error"),

@@ -282,6 +282,21 @@ def test_an_attempt_that_goes_on_goes_on() -> None:
     assert standing(log)[1] == 1
 
 
+def test_calls_that_go_on_keep_their_turns() -> None:
+    begun = call(0, '{"a"') + call(1, '{"b"')
+    goes_on = Attempt(number=2, reason="drained", model="acme/gpt-5", provider="acme", continues=True)
+    resumed: list[AnyEvent] = [Part(part=at, kind="tool_call", item_id=f"i{at}", resumes=True) for at in (0, 1)]
+    for event in begun:
+        if isinstance(event, Part):
+            event.item_id = f"i{event.part}"
+    rest = [Delta(part=at, kind="tool_call", delta=":1}") for at in (1, 0)]
+    log: list[AnyEvent] = [FIRST, *begun, goes_on, *resumed, *rest, PartEnd(part=0), PartEnd(part=1), DONE]
+    pieces = [one["tool_calls"][0] for one in deltas(log)[:-1]]
+    assert [(one["index"], one["function"]["arguments"]) for one in pieces] == [
+        (0, ""), (0, '{"a"'), (0, ":1}"), (1, ""), (1, '{"b"'), (1, ":1}"),
+    ]  # fmt: skip
+
+
 def test_old_logs_open_parts_without_a_word() -> None:
     assert deltas([FIRST, Delta(part=0, kind="text", delta="Hi"), DONE]) == [{"content": "Hi"}, {}]
     with pytest.raises(ValueError, match="part 3 does not follow part -1"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any
 
 from hypothesis import strategies as st
@@ -15,7 +14,7 @@ from api.viewing.dialect import Subject
 from shared.log import events as log
 from shared.log.entry import Entry, RawEntry
 from shared.log.events import EventId
-from shared.log.snapshots import PartSoFar, Snapshot
+from shared.log.snapshots import Snapshot
 
 TAIL = "a" * 32
 TOKEN = 1_700_000_100_000
@@ -93,7 +92,6 @@ CITATIONS = (
     {"type": "web_search_result_location", "url": "https://b.example", "title": None, "cited_text": "x"},
     {"type": "char_location", "document_index": 0},
 )
-LOGPROBS_ARE_KEPT = "logprobs" in {field.name for field in fields(PartSoFar)}
 LOGPROBS = [{"token": "a", "logprob": -0.5, "bytes": None, "top_logprobs": [{"token": "b", "logprob": -1.0}]}]
 
 
@@ -139,7 +137,7 @@ def attempts(draw: st.DrawFn, *, whole: bool, kinds: Sequence[str] = KINDS, usua
             said.append(log.PartEnd(part=one.part, **draw(st.sampled_from(sealings(one)))))
         elif step == 2 and one.kind == "text":
             said.append(log.Annotation(part=one.part, fields=dict(draw(st.sampled_from(CITATIONS)))))
-        elif step == 3 and one.kind == "text" and LOGPROBS_ARE_KEPT:
+        elif step == 3 and one.kind == "text":
             said.append(log.Delta(part=one.part, kind="text", delta=draw(WORDS), logprobs=LOGPROBS))
         else:
             said.append(log.Delta(part=one.part, kind=one.kind, delta=draw(WORDS)))
@@ -179,6 +177,8 @@ def logs(draw: st.DrawFn) -> list[log.Event]:
         last = number == count
         continues = number > 1 and draw(st.booleans())
         events.append(attempt(number, continues=continues))
+        if draw(st.booleans()):
+            events.append(log.Response(service_tier=draw(st.sampled_from(["flex", "standard"]))))
         said = draw(attempts(whole=last))
         if continues and parts and draw(st.booleans()):
             said = resuming(draw(st.sampled_from(parts)), said)

@@ -12,7 +12,7 @@ from api.dialects.openai_responses.pointers import Pointers
 from api.dialects.openai_responses.sealed import seal
 from api.problems.problem import ProblemError
 from shared.config.protocols import Protocol
-from shared.request.generation_request import AssistantMessage
+from shared.request.messages import AssistantMessage
 
 
 def message(*items: dict[str, Any], protocol: Protocol = "openai-responses") -> dict[str, Any]:
@@ -37,12 +37,12 @@ CALL = {"type": "function_call", "call_id": "c", "name": "look", "arguments": "{
 def test_places_are_said_where_the_order_is_not_the_usual_one() -> None:
     made = message(CALL, thought(None, "So."), TEXT)
     assert made["tool_calls"][0]["part"] == 0
-    assert made["reasoning"] == [{"text": "So.", "summary": True, "part": 1}]
+    assert made["reasoning"] == [{"text": "So.", "part": 1}]
     assert made["content"] == [{"type": "text", "text": "a", "part": 2}]
 
 
 def test_what_openai_encrypted_goes_back_to_it() -> None:
-    sealed = seal("openai", "encrypted", "rs_9", "gAAA")
+    sealed = seal("openai", "encrypted", "rs_9", "gAAA", summary=True)
     made = message(thought(sealed, "One.", "Two."), TEXT, protocol="anthropic")
     first, last = made["reasoning"]
     assert first == {"text": "One.", "summary": True, "item_id": "rs_9"}
@@ -50,23 +50,19 @@ def test_what_openai_encrypted_goes_back_to_it() -> None:
 
 
 def test_what_was_not_sealed_here_is_of_the_provider_that_is_asked() -> None:
-    (own,) = message(thought("gAAA"), TEXT)["reasoning"]
-    assert own == {"encrypted": "gAAA", "provider": "openai", "item_id": "rs_1"}
+    (own,) = message(thought("gAAA", "So."), TEXT)["reasoning"]
+    assert own == {
+        "text": "So.", "summary": True, "encrypted": "gAAA", "provider": "openai", "item_id": "rs_1",
+    }  # fmt: skip
     assert "reasoning" not in message(thought("gAAA"), TEXT, protocol="anthropic")
 
 
 def test_a_signature() -> None:
     (signed,) = message(thought(seal("anthropic", "signature", None, "c2ln"), "So."), TEXT)["reasoning"]
-    assert signed == {"text": "So.", "summary": True, "signature": "c2ln", "provider": "anthropic"}
+    # It was no summary, as whose it is knows.
+    assert signed == {"text": "So.", "signature": "c2ln", "provider": "anthropic"}
     (wrapped,) = message(thought(opaque.wrap("anthropic", "c2ln")), TEXT)["reasoning"]
     assert wrapped == {"encrypted": "c2ln", "provider": "anthropic"}
-
-
-def test_the_signature_of_a_call() -> None:
-    made = message(CALL, thought(seal("gemini", "call", "c", "c2ln")))
-    (call,) = made["tool_calls"]
-    assert (call["signature"], call["provider"]) == ("c2ln", "gemini")
-    assert "reasoning" not in made
 
 
 def test_the_signature_of_a_text() -> None:

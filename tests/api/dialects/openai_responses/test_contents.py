@@ -9,7 +9,7 @@ import pytest
 from api.dialects.openai_responses.contents import objects, parts_of, text_of
 from api.dialects.openai_responses.pointers import Pointers
 from api.problems.problem import ProblemError
-from shared.request.generation_request import UserMessage
+from shared.request.messages import UserMessage
 
 
 def parts(*contents: Any) -> Any:

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from api.dialects.openai_responses.conversation import LEFT_OUT, Conversation
 from api.dialects.openai_responses.pointers import Pointers
+from api.dialects.openai_responses.sealed import seal
 from api.problems.problem import ProblemError
 from shared.config.protocols import Protocol
 from shared.log import events as log
@@ -76,9 +77,21 @@ def test_what_was_said_in_a_row_is_one_message() -> None:
     assert message == {
         "role": "assistant",
         "content": "I look.",
-        "reasoning": [{"text": "So.", "summary": True}],
+        "reasoning": [{"text": "So."}],
         "tool_calls": [{"id": "c", "type": "function", "function": {"name": "look", "arguments": "{}"}}],
     }
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_signature_of_a_call(first: bool) -> None:
+    called = {"type": "function_call", "call_id": "c", "name": "look", "arguments": "{}"}
+    result = {"type": "function_call_output", "call_id": "c", "output": "x"}
+    signed = {"type": "reasoning", "summary": [], "encrypted_content": seal("gemini", "call", "c", "c2ln")}
+    made = said(called, *((signed, result) if first else (result, signed)), user())
+    assert [message["role"] for message in made] == ["assistant", "tool", "user"]
+    (call,) = made[0]["tool_calls"]
+    assert (call["signature"], call["provider"]) == ("c2ln", "gemini")
+    assert "reasoning" not in made[0]
 
 
 def test_what_a_provider_ran_is_left_out() -> None:

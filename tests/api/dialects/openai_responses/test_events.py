@@ -326,7 +326,7 @@ def test_our_own_reader_gets_what_only_the_provider_can_read() -> None:
     events = read_by_us([attempt(), *whole(thought, "So.", encrypted="gAAA", provider="openai"), completed()])
     (end,) = [event for event in events if isinstance(event, log.PartEnd)]
     assert isinstance(end.encrypted, str)
-    assert unseal(end.encrypted) == Sealed("openai", "encrypted", "rs_1", "gAAA")
+    assert unseal(end.encrypted) == Sealed("openai", "encrypted", "rs_1", "gAAA", summary=True)
 
 
 def test_the_tier_that_served_it() -> None:

@@ -59,8 +59,8 @@ def test_an_image() -> None:
     image = said("file", "iVBO", item_id="c", media_type="image/webp")
     assert item.of_call(image)
     item.add(image)
-    assert shown(item, "incomplete")["status"] == "failed"
-    assert shown(item)["result"] is None
+    assert (shown(item, "incomplete")["status"], shown(item, "incomplete")["result"]) == ("failed", "")
+    assert shown(item, "in_progress")["result"] is None
     image.ended = True
     assert (shown(item)["result"], shown(item)["output_format"], shown(item)["size"]) == ("iVBO", "webp", "1x1")
     ITEMS.validate_python(shown(item))

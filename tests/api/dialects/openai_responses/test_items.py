@@ -48,11 +48,11 @@ def test_reasoning_has_the_summaries_of_one_item_of_the_provider() -> None:
     item = ReasoningItem("rs_1", 0)
     item.add(said("reasoning", "", item_id="a"))
     item.add(said("reasoning", "One.", item_id="a"))
-    item.add(said("reasoning", "", item_id="a", encrypted="x", provider="openai"))
+    item.add(said("reasoning", "", item_id="a", encrypted="x", provider="openai", summary=True))
     assert item.takes(said("reasoning", item_id="a"))
     assert not item.takes(said("reasoning", item_id="b"))
     assert [one["text"] for one in shown(item)["summary"]] == ["", "One."]
-    assert shown(item)["encrypted_content"] == "ms1:openai:encrypted.a.x"
+    assert shown(item)["encrypted_content"] == "ms1:openai:encrypted+.a.x"
 
 
 def test_reasoning_without_an_id_is_an_item_by_itself() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, get_args
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from openai.types.responses import response_create_params
 
 from api.dialects.dialect_request import DialectRequest
@@ -29,6 +32,12 @@ def refused(protocol: Protocol = "openai-chat", **body: Any) -> str:
     assert error.message
     return error.pointer
 
+
+NAMES = (
+    "input", "tools", "tool_choice", "text", "reasoning", "include", "type", "role", "content", "name", "format",
+    "effort", "summary", "encrypted_content", "call_id", "arguments", "output", "image", "prompt_cache_options",
+    "mode", "image_url", "file_data", "id", "extra", "up", "instructions", "background", "metadata",
+)  # fmt: skip
 
 TABLES = (
     fields.MAPPED, frozenset(fields.IGNORED), frozenset(fields.IGNORED_ELSEWHERE), frozenset(fields.REFUSED_ELSEWHERE),
@@ -166,6 +175,21 @@ def test_penalties_of_nothing_say_nothing() -> None:
     got = asked(frequency_penalty=0, presence_penalty=0.0, top_logprobs=0)
     assert got.native == asked().native
     assert got.echo == {"frequency_penalty": 0, "presence_penalty": 0.0, "top_logprobs": 0}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 3) | st.sampled_from(["", "auto", "message", "function", "user", "x"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), JSON, max_size=6), st.sampled_from(["openai-responses", "gemini"]))
+@settings(deadline=None)
+def test_any_json_is_read_or_refused(body: dict[str, Any], protocol: Protocol) -> None:
+    with suppress(ProblemError):
+        got = read(body, provider="up", protocol=protocol)
+        assert isinstance(got.native["messages"], list)
 
 
 def test_what_follows_another_response_may_say_nothing_new() -> None:

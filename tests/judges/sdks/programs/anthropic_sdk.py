@@ -1,6 +1,6 @@
 """Messages with Anthropic's SDK for Python, as its README has it."""
 
-# mypy: disable-error-code="import-not-found, unused-ignore, no-any-return, no-untyped-call, attr-defined"
+# mypy: disable-error-code="union-attr, import-not-found, unused-ignore, no-any-return, no-untyped-call, attr-defined"
 from __future__ import annotations
 
 import json

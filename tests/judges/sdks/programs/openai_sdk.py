@@ -1,6 +1,6 @@
 """Chat Completions and Responses with OpenAI's SDK for Python, as its README has it."""
 
-# mypy: disable-error-code="import-not-found, unused-ignore, no-any-return, no-untyped-call, attr-defined"
+# mypy: disable-error-code="union-attr, import-not-found, unused-ignore, no-any-return, no-untyped-call, attr-defined"
 from __future__ import annotations
 
 import json
@@ -82,7 +82,8 @@ def chat_stream(client: OpenAI, task: Task, seen: Seen) -> None:
 
 def chat_helper(client: OpenAI, task: Task, seen: Seen) -> None:
     if not hasattr(client.chat.completions, "stream"):
-        return chat_stream(client, task, seen)
+        chat_stream(client, task, seen)
+        return
     with client.chat.completions.stream(**chat_options(task), stream_options={"include_usage": True}) as stream:
         seen["kinds"] = sorted({event.type for event in stream})
         answer = stream.get_final_completion()

@@ -148,6 +148,19 @@ async def test_extra_is_merged_last(upstream: Upstream, ask: Callable[..., Gener
     assert "top_k" not in body
 
 
+async def test_betas_are_a_header(upstream: Upstream, ask: Callable[..., GenerationRequest]) -> None:
+    provider = AnthropicAdapter("acme", ProviderSettings(protocol="anthropic", base_url=upstream.url))
+    upstream.reply = Reply([RICH])
+    betas = ["context-management-2025-06-27", "effort-2025-11-24"]
+    assert (await outcome(provider, ask(extra={"acme": {"betas": betas}, "other": {"betas": ["x"]}}))).error is None
+    assert (await outcome(provider, ask())).error is None
+    await provider.aclose()
+    with_betas, without = upstream.calls
+    assert with_betas.headers["anthropic-beta"] == ",".join(betas)
+    assert "anthropic-beta" not in without.headers
+    assert with_betas.body == without.body
+
+
 async def test_what_the_protocol_cannot_say_is_refused_before_it_is_sent(
     upstream: Upstream, ask: Callable[..., GenerationRequest]
 ) -> None:

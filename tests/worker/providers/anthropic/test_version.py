@@ -9,7 +9,7 @@ import pytest
 from shared.request.claude_models import API_VERSION_WITHOUT_SAMPLING as NEWEST
 from shared.request.claude_models import SAMPLING_FIELDS
 from worker.providers.anthropic.version import VERSION_WITH_SAMPLING as BEFORE
-from worker.providers.anthropic.version import version_of
+from worker.providers.anthropic.version import betas_of, version_of
 
 DOCUMENT = {"type": "document"}
 CITED = {"type": "text", "text": "x", "citations": [{}]}
@@ -60,3 +60,16 @@ def test_what_only_the_one_before_takes(body: dict[str, Any], version: str) -> N
 )  # fmt: skip
 def test_what_has_another_shape_is_left_to_the_provider(body: dict[str, Any]) -> None:
     assert version_of(body) == NEWEST
+
+
+@pytest.mark.parametrize("betas", ["a", ["a", 1], ["a\r\nx-api-key: b"], [""], ["a,b"]])
+def test_what_is_no_beta_is_no_header(betas: Any) -> None:
+    body = {"betas": betas}
+    assert betas_of(body) == ""
+    assert body == {"betas": betas}
+
+
+def test_betas_are_taken_out_of_the_body() -> None:
+    body: dict[str, Any] = {"betas": ["a-2026-01-01", "b"], "model": "m"}
+    assert (betas_of(body), body) == ("a-2026-01-01,b", {"model": "m"})
+    assert betas_of(body) == ""

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 import httpx2
 import pytest
 
-from api.viewing import projection
-from shared.log.entry import RawEntry
 from shared.log.events import Failed
 from tests.api.exchange.dialect_posts import CHAT, SPOKEN, Spoken, asking, events_of, streamed
-from tests.api.harness import Api, MakeApi, Producer, until
+from tests.api.harness import Api, MakeApi, Producer
 
 every_dialect = pytest.mark.parametrize("spoken", SPOKEN, ids=lambda spoken: spoken.prefix)
 
@@ -157,38 +154,6 @@ async def test_a_deleted_one_breaks_its_viewers_off(api: Api) -> None:
     assert (await api.client.get(CHAT.named(asked.id))).status_code == 410
 
 
-@pytest.mark.parametrize("long", [False, True], ids=["held", "projected"])
-async def test_an_attempt_that_starts_over_is_another_epoch(
-    api: Api, long: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Who has seen some of what is void is broken off; its cursor is refused, and the new name's is not."""
-    if long:
-        monkeypatch.setattr(projection, "LONG_EVENTS", 1)
-    async with asking(api, CHAT) as asked:
-        producer = await Producer.start(api.log, asked.id)
-        await producer.say("void")
-        await asked.until(b"void")
-        second = await restarted(producer)
-        with pytest.raises(httpx2.RemoteProtocolError):
-            await asked.rest()
-    await second.say("new", "er")
-    address = CHAT.named(asked.id, 2)
-    stale = await api.client.get(f"{CHAT.named(asked.id)}?stream=true&starting_after=1")
-    assert stale.status_code == 410
-    assert stale.json()["error"]["code"] == "superseded"
-    watching = asyncio.create_task(streamed(api, address, 0))
-    await second.complete()
-    whole = await streamed(api, CHAT.named(asked.id))
-    events = events_of(whole, CHAT)
-    assert b"void" not in whole
-    assert all(address.rpartition("/")[2].encode() in event for event in events)
-    assert await watching == b"".join(events[1:]) + CHAT.ending
-    for number in range(len(events)):
-        assert await streamed(api, address, number) == b"".join(events[number + 1 :]) + CHAT.ending
-    assert (await api.client.get(f"{CHAT.named(asked.id)}?stream=true&starting_after=0")).status_code == 410
-    assert (await api.client.get(CHAT.named(asked.id))).json()["id"] == address.rpartition("/")[2]
-
-
 async def test_an_attempt_that_said_nothing_is_nothing_to_break_off_for(api: Api) -> None:
     async with asking(api, CHAT) as asked:
         producer = await Producer.start(api.log, asked.id)
@@ -197,40 +162,6 @@ async def test_an_attempt_that_said_nothing_is_nothing_to_break_off_for(api: Api
         await second.say("Hello")
         await second.complete()
         assert CHAT.named(asked.id).rpartition("/")[2].encode() in events_of(await asked.rest(), CHAT)[-1]
-
-
-async def test_four_viewers_of_each_dialect_are_one_read(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One log read and one projection for each dialect, however many watch."""
-    reads, framed = [], []
-    read_raw = api.log.read_raw
-
-    async def counted(*args: Any, **options: Any) -> Any:
-        reads.append(args)
-        return await read_raw(*args, **options)
-
-    monkeypatch.setattr(api.log, "read_raw", counted)
-    async with asking(api, CHAT) as asked:
-        producer = await Producer.start(api.log, asked.id)
-        await producer.say("Hello")
-        await asked.until(b"Hello")
-        [log] = api.hub._logs.values()
-        tail = log.tails["openai-chat"]
-        real = tail._framer.frames
-
-        def frames(entry: RawEntry) -> Sequence[bytes]:
-            framed.append(entry)
-            return real(entry)
-
-        monkeypatch.setattr(tail._framer, "frames", frames)
-        before = len(reads)
-        streams = [asyncio.create_task(streamed(api, spoken.named(asked.id))) for spoken in SPOKEN for _ in range(4)]
-        native = [asyncio.create_task(api.events(asked.id)) for _ in range(4)]
-        await until(lambda: log.watchers == 1 + len(streams) + len(native), "all viewers")
-        await producer.say("more")
-        await producer.complete()
-        await asyncio.gather(*streams, *native)
-        assert len(reads) == before
-        assert len(framed) == 3
 
 
 @every_dialect
