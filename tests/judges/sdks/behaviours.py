@@ -53,7 +53,8 @@ async def create(row: Row) -> None:
 @behaviour("stream")
 async def stream(row: Row) -> None:
     """One that is, with everything that strings can hold."""
-    model = "lorem?deltas=40&rate=200&seed=8" + ("" if row.client.plain else "&unicode=1")
+    breaks = row.client.breaks_lines and not row.target.is_midstream
+    model = "lorem?deltas=40&rate=200&seed=8" + ("" if breaks else "&unicode=1")
     row.whole(await row.does("stream", model), model)
 
 

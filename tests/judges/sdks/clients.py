@@ -26,8 +26,8 @@ class Client:
     """Whether `.ci/run` has it; `make test-clients` has all."""
     framework: bool = False
     """Whether it stands on an SDK: what it raises and what it calls an end are its own words."""
-    plain: bool = False
-    """Whether it takes U+2028 for the end of a line, at its provider as here, and loses what follows."""
+    breaks_lines: bool = False
+    """Whether it takes U+2028 for the end of a line and loses what follows, unless it comes escaped, as here."""
     lacks: Mapping[str, str] = field(default_factory=dict)
     """Behaviours that it has no way to show, and why; of one dialect as `chat reasoning`."""
     options: Mapping[str, str] = field(default_factory=dict)
@@ -118,7 +118,7 @@ CLIENTS: Final = (
     ),
     Client(
         name="LiteLLM", environment="litellm", program="litellm_framework.py", dialects=("chat", "messages"),
-        framework=True, plain=True,
+        framework=True, breaks_lines=True,
         lacks=_FRAMEWORK | {"tool loop": "has none", "messages retry": "asks once over Messages"},
     ),
     Client(
