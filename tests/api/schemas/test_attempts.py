@@ -74,10 +74,14 @@ def told(*events: Event) -> list[tuple[str, int | None, str | None]]:
         ),
         # As earlier versions wrote it: the model without its provider, and lines without a number.
         (
-            [attempt(1, "m"), attempt(2, "n"), completed(usage=MORE, spent=[Spent("p/m", USED, COST), Spent("p/n", MORE)])],
+            [attempt(1, "m"), attempt(2, "n"),
+             completed(usage=MORE, spent=[Spent("p/m", USED, COST), Spent("p/n", MORE)])],
             [("p/m", 3, "0.5"), ("p/n", 30, None)],
         ),
-        ([attempt(1, "m"), attempt(2, "n"), completed(spent=[Spent("p/n", MORE)])], [("p/m", None, None), ("p/n", 30, None)]),
+        (
+            [attempt(1, "m"), attempt(2, "n"), completed(spent=[Spent("p/n", MORE)])],
+            [("p/m", None, None), ("p/n", 30, None)],
+        ),
         # A copy of another's answer was not paid for again.
         ([attempt(cached=True), UsageReport(usage=USED), completed(usage=USED, spent=[])], [("p/m", 3, "0")]),
         # A call that a later attempt went on with is in that one's.
@@ -106,7 +110,10 @@ def test_what_nobody_counted_is_said_to_be_a_guess() -> None:
     [
         ([attempt()], None),
         ([attempt(), completed(usage=USED)], USED),
-        ([attempt(), completed(usage=BOTH, spent=[Spent("p/m", USED, attempt=1), Spent("p/m", MORE, attempt=2)])], BOTH),
+        (
+            [attempt(), completed(usage=BOTH, spent=[Spent("p/m", USED, attempt=1), Spent("p/m", MORE, attempt=2)])],
+            BOTH,
+        ),
         # Earlier versions wrote the last attempt's.
         ([attempt(), completed(usage=MORE, spent=[Spent("p/m", USED), Spent("p/m", MORE)])], BOTH),
         # A guess is in no sum.
