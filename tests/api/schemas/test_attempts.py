@@ -159,7 +159,14 @@ def test_who_answered_is_whose_words_stand(events: list[Event], model: str | Non
 
 def test_what_is_the_rule_is_not_said() -> None:
     usage = UsageAnswer.model_validate(msgspec.to_builtins(USED))
-    line = {"number": 1, "reason": "new", "model": "p/m", "provider": "p", "continues": False, "usage": usage}
+    line: dict[str, Any] = {
+        "number": 1,
+        "reason": "new",
+        "model": "p/m",
+        "provider": "p",
+        "continues": False,
+        "usage": usage,
+    }
     plain = AttemptAnswer(**line, cost=CostAnswer(amount="1", currency="USD")).model_dump()
     assert "estimated" not in plain
     assert "at_least" not in plain["cost"]
