@@ -56,7 +56,10 @@ def fold(*events: Event) -> Snapshot:
 def told(*events: Event) -> list[tuple[str, int | None, str | None]]:
     """By attempt: its model, its tokens of input, and its cost."""
     lines = [AttemptAnswer.model_validate(fields) for fields in attempts_of(fold(*events))]
-    return [(one.model, one.usage and one.usage.input_tokens, one.cost and one.cost.amount) for one in lines]
+    return [
+        (one.model, one.usage.input_tokens if one.usage else None, one.cost.amount if one.cost else None)
+        for one in lines
+    ]
 
 
 @pytest.mark.parametrize(
