@@ -171,7 +171,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     ),
     "doctor": (*PYTEST, "tests/midstream/commands/test_doctor.py", "tests/midstream/checks"),
     "named": (*PYTEST, *(f"tests/faults/test_{name}.py" for name in ("smoke", *NAMED))),
-    "dialect faults": (*PYTEST, "tests/faults/test_dialect_faults.py"),
+    "dialect faults": (*PYTEST, "tests/faults/test_dialect_faults.py", "-k", "retry or clients or retries"),
     "chaos": (*CHAOS, "--seconds", "45", "--seed", "1"),
     "chaos dialects": (
         *("-m", "tests.chaos", "--seconds", "30", "--seed", "3", "--pace", "0.7", "--running", "8"),
