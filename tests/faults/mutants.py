@@ -88,7 +88,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "tests/api/dialects/native/test_events.py",
         "tests/api/viewing/test_event_stream.py",
     ),
-    "hub": (*PYTEST, "tests/api/viewing/test_hub.py"),
+    "hub": (*PYTEST, "tests/api/viewing/test_hub.py", "tests/api/viewing/test_viewer.py"),
     "connection": (*PYTEST, "tests/api/viewing/test_connection.py"),
     "deep": (*PYTEST, "tests/worker/providers/test_deep.py"),
     "heads": (
@@ -122,7 +122,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         *PYTEST,
         *(f"tests/shared/config/test_{name}.py" for name in ("settings", "variables", "value_checks")),
     ),
-    "checker": (*PYTEST, "tests/chaos/test_checker.py"),
+    "checker": (*PYTEST, "tests/chaos/test_checker.py", "tests/chaos/test_dialect_rules.py"),
     "server": (*PYTEST, "tests/faults/test_server.py"),
     "waiting": (
         *PYTEST,
@@ -234,6 +234,7 @@ FOLLOWER, BROADCAST, NATIVE = (
     "api/viewing/broadcast.py",
     "api/dialects/native/events.py",
 )
+RULES = "tests/chaos/dialect_rules.py"
 TAIL, CONNECTION = "api/viewing/tail.py", "api/viewing/connection.py"
 ASKING, SHOWING = "api/exchange/asking.py", "api/exchange/showing.py"
 ASKERS, JOINING = "shared/generations/askers.py", "api/intake/joining.py"
@@ -2364,6 +2365,41 @@ MUTANTS = (
         "None\n",
         "dialects",
         "dialect faults",
+    ),
+    _one(
+        "a clean end is any end",
+        RULES,
+        '    if view.how == "end" and not view.marks:\n',
+        "    if False:\n",
+        "checker",
+    ),
+    _one(
+        "any other bytes are excused by Redis",
+        "tests/chaos/evidence.py",
+        "            if self.not_healed(*write) or self.superseded(*write):\n                return True\n",
+        "            return True\n",
+        "checker",
+    ),
+    _one(
+        "what is void may be whole",
+        RULES,
+        "    if finished and name != whole.name:\n",
+        "    if False:\n",
+        "checker",
+    ),
+    _one(
+        "a ping may come before the first event",
+        "api/viewing/viewer.py",
+        "return self._dialect.heartbeat if begun else sse_frames.COMMENT",
+        "return self._dialect.heartbeat",
+        "hub",
+    ),
+    _one(
+        "an end that Redis has forgotten is a deletion",
+        "api/exchange/showing.py",
+        "        raise unavailable()",
+        "        raise ProblemError(410, 'gone', 'gone', 'gone')",
+        "dialects",
     ),
 )
 
