@@ -2367,6 +2367,27 @@ MUTANTS = (
         "dialect faults",
     ),
     _one(
+        "what is accepted again was accepted now",
+        "api/exchange/acceptance.py",
+        "replace(acceptance, created_ms=accepted.created_ms)",
+        "acceptance",
+        "dialects",
+    ),
+    _one(
+        "who has had more than there is is told that it is all",
+        "api/viewing/viewer.py",
+        "known.state is not None and position > tail.frames.count",
+        "False",
+        "hub",
+    ),
+    _one(
+        "a number that there is not is taken",
+        "api/exchange/showing.py",
+        "(stands != epoch or (events is not None and starting_after >= events))",
+        "stands != epoch",
+        "dialects",
+    ),
+    _one(
         "a clean end is any end",
         RULES,
         '    if view.how == "end" and not view.marks:\n',
