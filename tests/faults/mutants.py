@@ -2300,8 +2300,8 @@ MUTANTS = (
     _one(
         "a number is taken for one of the epoch that stands",
         SHOWING,
-        "    if starting_after is not None and stands != epoch:\n",
-        "    if starting_after is not None and stands < epoch:\n",
+        "(stands != epoch or (",
+        "(stands < epoch or (",
         "chaos dialects",
         "dialects",
     ),
