@@ -101,6 +101,8 @@ class Acceptance(Terms):
     """What it goes on from, and how long that is; None where nobody has counted."""
     fingerprint: str = ""
     """SHA-256 of the request and of `asked`, in hexadecimal; made of them where it is not given."""
+    created_ms: int = 0
+    """When its caller was told that it is accepted, on Redis' clock, so that it is the same again; 0 before that."""
 
     def __post_init__(self) -> None:
         if not self.fingerprint:

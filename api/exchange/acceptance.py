@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
 from redis.exceptions import RedisError, ResponseError
 
@@ -75,7 +76,7 @@ async def accept(
         raise unprocessable([FieldError(pointer="Idempotency-Key", message=message)], "idempotency_key_reused")
     if under_way:
         # Also where it was there before: this may be the second try of a write whose reply was lost.
-        use.unsynced.remember(acceptance)
+        use.unsynced.remember(replace(acceptance, created_ms=accepted.created_ms))
     try:
         # Also where it was there before: the POST that wrote it may not have had its answer yet.
         await use.disk_sync.confirm(began)

@@ -60,16 +60,21 @@ async def start_of(
     """Returns where a viewer begins. Raises ProblemError 410 where what it has seen is void."""
     if starting_after is not None and starting_after < 0:
         raise unprocessable([FieldError(pointer="starting_after", message="must be the number of an event, from 0")])
+    events: int | None = None
     try:
-        stands = await use.hub.epoch(told, record)
+        if starting_after is not None and record.seal is not None:
+            stands, events = await use.hub.standing(told, record)
+        else:
+            stands = await use.hub.epoch(told, record)
     except TimeoutError:
         raise RedisError from None
-    if starting_after is not None and stands != epoch:
+    # One that has ended without that event: a Redis lost for good what was said of it.
+    if starting_after is not None and (stands != epoch or (events is not None and starting_after >= events)):
         raise ProblemError(
             410,
             "superseded",
             "What was said has been superseded",
-            "The answer started over, and what came before is void. Drop it, and stream without starting_after.",
+            "What you have of the answer is void, or was lost. Drop it, and stream without starting_after.",
         )
     number = 0 if starting_after is None else starting_after + 1
     return ResumePoint(number=number, epoch=stands, page=record.page, long=is_long(record))

@@ -8,7 +8,7 @@ from api.supervisor import logger, supervised
 from api.viewing.broadcast import VIEWERS_PER_ROUND
 from api.viewing.dialect import BaseDialect, Dialect, Subject, Telling
 from api.viewing.log_follower import LogFollower
-from api.viewing.projection import is_long, last_epoch
+from api.viewing.projection import Standing, is_long, last_standing
 from api.viewing.replay_pages import ReplayPages
 from api.viewing.tail import Tail
 from api.viewing.tail_waiter import TailWaiter
@@ -88,15 +88,18 @@ class Hub:
 
     async def epoch(self, told: Telling, record: Record) -> int:
         """Returns the epoch that stands now. Raises redis.exceptions.RedisError or, after a while, TimeoutError."""
-        if record.attempts <= 1:
-            return 1
+        return 1 if record.attempts <= 1 else (await self.standing(told, record)).epoch
+
+    async def standing(self, told: Telling, record: Record) -> Standing:
+        """Returns what stands now. Raises redis.exceptions.RedisError or, after a while, TimeoutError."""
         if is_long(record) and not self.watches(record.id):
-            return await last_epoch(self.log, record.id, told, record.page)
+            return await last_standing(self.log, record.id, told, record.page)
         tail = self.acquire(record.id, *told)
         try:
             async with asyncio.timeout(self.settings.redis_timeout * 2):
                 await TailWaiter(tail).until(lambda: tail.loaded or tail.failed or tail.known.gone)
-            return tail.epoch
+            known = tail.known.state is not None and not tail.failed
+            return Standing(tail.epoch, tail.frames.count if known else None)
         finally:
             self.release(tail)
 

@@ -1,6 +1,7 @@
 """A long log that has ended, in a dialect: projected from its start for one viewer, page by page, without a tail."""
 
 from collections.abc import AsyncIterator
+from typing import NamedTuple
 
 from redis.exceptions import RedisError
 
@@ -24,22 +25,34 @@ def is_long(record: Record) -> bool:
     return record.seal is not None and (record.page < LOG_PAGE or record.seal.seq >= LONG_EVENTS)
 
 
-async def last_epoch(log: Log, generation_id: str, told: Telling, count: int) -> int:
-    """Returns the epoch that stands at the end of a log, read `count` entries at a time.
+class Standing(NamedTuple):
+    """The epoch that stands, and how many events it has; None where more may come."""
+
+    epoch: int
+    events: int | None
+
+
+async def last_standing(log: Log, generation_id: str, told: Telling, count: int) -> Standing:
+    """Returns what stands at the end of a log, read `count` entries at a time.
 
     Raises redis.exceptions.RedisError.
     """
     framer = told.dialect.framer(told.subject)
+    events, ended = len(framer.opening()), False
     async for page in _pages(log, generation_id, count):
+        ended = page[-1][1][0].decode() in TERMINAL_TYPES
         for entry in page:
-            framer.frames(entry)
-    return framer.epoch
+            epoch = framer.epoch
+            made = len(framer.frames(entry))
+            events = made if framer.epoch != epoch else events + made
+    return Standing(framer.epoch, events if ended else None)
 
 
 async def project(log: Log, generation_id: str, told: Telling, viewer: Viewer, start: ResumePoint) -> None:
     """Sends a viewer what follows its place, and the end.
 
-    `start.epoch` is the one that stands. The viewer is broken off where the log is not there to its end (any more).
+    `start.epoch` is the one that stands. The viewer is broken off where the log is not there to its end (any more), or
+    has fewer events than it has had.
     """
     try:
         await _send(log, generation_id, told, viewer, start)
@@ -70,7 +83,7 @@ async def _send(log: Log, generation_id: str, told: Telling, viewer: Viewer, sta
                 return
             viewer.write(piece)
         fresh.clear()
-    if ended:
+    if ended and not had:
         viewer.say(told.dialect.ending)
         viewer.finish()
     elif viewer.open:

@@ -189,6 +189,8 @@ class Viewer:
             # The position moves before the write: that may come back here.
             piece, self.position = tail.broadcast.piece(position, self._connection.chunked)
             self.write(piece)
+        elif known.state is not None and position > tail.frames.count:
+            self.break_off()  # what it has had was lost for good, and is not all of this
         elif known.state is not None:
             self._done = True
             if ending := self._dialect.ending:

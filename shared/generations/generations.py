@@ -183,6 +183,7 @@ class Generations:
                 running_ms,
                 running_ms + tombstone_ms,
                 acceptance.fingerprint,
+                acceptance.created_ms,
                 *(item for pair in fields.items() for item in pair),
             ],
         )

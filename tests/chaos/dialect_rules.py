@@ -141,9 +141,14 @@ def _joined(evidence: Evidence, views: list[DialectView]) -> Iterator[Wrong]:
         yield "hung", last.id, f"{last.viewer} heard nothing more after event {len(seen) - 1}"
     wholes = evidence.wholes.get((last.id, last.dialect), [])
     whole = next((found for found in reversed(wholes) if found.events), None)
-    if whole is None or last.id in evidence.deletes or evidence.differs(last.id):
-        return
     finished = last.marks > 0
+    if whole is None or last.id in evidence.deletes:
+        return
+    if finished and name == whole.name and _first(last) > len(whole.events):
+        # Whatever Redis forgot: that there is not so much of it is known.
+        yield "unfinished", last.id, f"{last.viewer} was told after event {last.after} that {name} is whole"
+    if evidence.differs(last.id):
+        return
     if finished and name != whole.name:
         yield "superseded", last.id, f"{last.viewer} was told that {name} is whole, and {whole.name} stands"
     elif name == whole.name and _bytes(seen) != _bytes(whole.events if finished else whole.events[: len(seen)]):

@@ -238,6 +238,14 @@ def test_what_a_killed_redis_forgot_for_good_changes_numbers() -> None:
     assert "content" in told.rules()
 
 
+def test_who_has_had_more_than_there_is_is_never_told_that_it_is_all() -> None:
+    told = Told()
+    told.story.redis_killed(START + 0.3)
+    told.views[3].events = []
+    told.wholes[0].events = told.events[:1]
+    assert told.rules() == {"unfinished"}
+
+
 def test_a_deleted_one_may_be_gone() -> None:
     told = Told()
     told.views[3] = told.view(4, [], "refused", name=NAME, after=1, status=410, code="gone")

@@ -88,7 +88,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "tests/api/dialects/native/test_events.py",
         "tests/api/viewing/test_event_stream.py",
     ),
-    "hub": (*PYTEST, "tests/api/viewing/test_hub.py"),
+    "hub": (*PYTEST, "tests/api/viewing/test_hub.py", "tests/api/viewing/test_viewer.py"),
     "connection": (*PYTEST, "tests/api/viewing/test_connection.py"),
     "deep": (*PYTEST, "tests/worker/providers/test_deep.py"),
     "heads": (
@@ -122,7 +122,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         *PYTEST,
         *(f"tests/shared/config/test_{name}.py" for name in ("settings", "variables", "value_checks")),
     ),
-    "checker": (*PYTEST, "tests/chaos/test_checker.py"),
+    "checker": (*PYTEST, "tests/chaos/test_checker.py", "tests/chaos/test_dialect_rules.py"),
     "server": (*PYTEST, "tests/faults/test_server.py"),
     "waiting": (
         *PYTEST,
@@ -171,7 +171,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     ),
     "doctor": (*PYTEST, "tests/midstream/commands/test_doctor.py", "tests/midstream/checks"),
     "named": (*PYTEST, *(f"tests/faults/test_{name}.py" for name in ("smoke", *NAMED))),
-    "dialect faults": (*PYTEST, "tests/faults/test_dialect_faults.py"),
+    "dialect faults": (*PYTEST, "tests/faults/test_dialect_faults.py", "-k", "retry or clients or retries"),
     "chaos": (*CHAOS, "--seconds", "45", "--seed", "1"),
     "chaos dialects": (
         *("-m", "tests.chaos", "--seconds", "30", "--seed", "3", "--pace", "0.7", "--running", "8"),
@@ -234,6 +234,7 @@ FOLLOWER, BROADCAST, NATIVE = (
     "api/viewing/broadcast.py",
     "api/dialects/native/events.py",
 )
+RULES = "tests/chaos/dialect_rules.py"
 TAIL, CONNECTION = "api/viewing/tail.py", "api/viewing/connection.py"
 ASKING, SHOWING = "api/exchange/asking.py", "api/exchange/showing.py"
 ASKERS, JOINING = "shared/generations/askers.py", "api/intake/joining.py"
@@ -2299,8 +2300,8 @@ MUTANTS = (
     _one(
         "a number is taken for one of the epoch that stands",
         SHOWING,
-        "    if starting_after is not None and stands != epoch:\n",
-        "    if starting_after is not None and stands < epoch:\n",
+        "(stands != epoch or (",
+        "(stands < epoch or (",
         "chaos dialects",
         "dialects",
     ),
@@ -2364,6 +2365,62 @@ MUTANTS = (
         "None\n",
         "dialects",
         "dialect faults",
+    ),
+    _one(
+        "what is accepted again was accepted now",
+        "api/exchange/acceptance.py",
+        "replace(acceptance, created_ms=accepted.created_ms)",
+        "acceptance",
+        "dialects",
+    ),
+    _one(
+        "who has had more than there is is told that it is all",
+        "api/viewing/viewer.py",
+        "known.state is not None and position > tail.frames.count",
+        "False",
+        "hub",
+    ),
+    _one(
+        "a number that there is not is taken",
+        "api/exchange/showing.py",
+        "(stands != epoch or (events is not None and starting_after >= events))",
+        "stands != epoch",
+        "dialects",
+    ),
+    _one(
+        "a clean end is any end",
+        RULES,
+        '    if view.how == "end" and not view.marks:\n',
+        "    if False:\n",
+        "checker",
+    ),
+    _one(
+        "any other bytes are excused by Redis",
+        "tests/chaos/evidence.py",
+        "            if self.not_healed(*write) or self.superseded(*write):\n                return True\n",
+        "            return True\n",
+        "checker",
+    ),
+    _one(
+        "what is void may be whole",
+        RULES,
+        "    if finished and name != whole.name:\n",
+        "    if False:\n",
+        "checker",
+    ),
+    _one(
+        "a ping may come before the first event",
+        "api/viewing/viewer.py",
+        "return self._dialect.heartbeat if begun else sse_frames.COMMENT",
+        "return self._dialect.heartbeat",
+        "hub",
+    ),
+    _one(
+        "an end that Redis has forgotten is a deletion",
+        "api/exchange/showing.py",
+        "        raise unavailable()",
+        "        raise ProblemError(410, 'gone', 'gone', 'gone')",
+        "dialects",
     ),
 )
 

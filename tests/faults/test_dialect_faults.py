@@ -331,8 +331,9 @@ class Switch(Proxy):
         return self.reset()
 
 
-@pytest.mark.parametrize("end", ["cut", "killed", "drained"])
-@every_dialect
+@pytest.mark.parametrize(
+    ("spoken", "end"), [(CHAT, "cut"), (RESPONSES, "cut"), (MESSAGES, "cut"), (CHAT, "killed"), (MESSAGES, "drained")]
+)
 async def test_the_vendors_clients_pay_once_by_themselves(
     stack: Breakable, http: httpx2.AsyncClient, spoken: Spoken, end: str
 ) -> None:

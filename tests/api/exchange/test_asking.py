@@ -52,9 +52,13 @@ async def test_a_stream_begins_before_a_worker_has_it_and_is_the_same_again(api:
     assert len(events) > spoken.first + 3
     again = await streamed(api, spoken.named(asked.id))
     assert events_of(again, spoken) == events
-    for number in range(-1, len(events) + 2):
+    for number in range(-1, len(events)):
         after = None if number < 0 else number
         assert await streamed(api, spoken.named(asked.id), after) == b"".join(events[number + 1 :]) + spoken.ending
+    for number in (len(events), len(events) + 1):
+        response = await api.client.get(f"{spoken.named(asked.id)}?stream=true&starting_after={number}")
+        assert response.status_code == 410, "what it has had is none of this"
+        assert "superseded" in response.text
 
 
 @every_dialect

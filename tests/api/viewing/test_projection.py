@@ -35,7 +35,7 @@ def projected(
 @pytest.mark.parametrize("page", [1, 7, 500])
 async def test_it_is_what_a_tail_sends(page: int, chunked: bool) -> None:
     events = framed(UnevenDialect(), LOG)
-    for number in (0, 1, 2, 3, len(events) - 1, len(events), len(events) + 1):
+    for number in (0, 1, 2, 3, len(events) - 1, len(events)):
         _, wire, task = projected(Source(LOG), ResumePoint(number=number, page=page), chunked=chunked)
         await task
         assert wire.body == b"".join(events[number:]) + UnevenDialect.ending
@@ -47,11 +47,12 @@ async def test_only_the_epoch_that_stands_is_sent() -> None:
     told = Telling(AnewDialect(), Subject("gen_x"))
     source: Any = Source(log)
     for page in (1, 2, 500):
-        assert await projection.last_epoch(source, "gen_x", told, page) == 2
+        epoch, events = await projection.last_standing(source, "gen_x", told, page)
+        whole = [b"data: opening 2\n\n", *framed(UnevenDialect(), log[6:])[1:]]
+        assert (epoch, events) == (2, len(whole))
         for number in (0, 1, 3):
             _, wire, task = projected(Source(log), ResumePoint(number=number, epoch=2, page=page), told)
             await task
-            whole = [b"data: opening 2\n\n", *framed(UnevenDialect(), log[6:])[1:]]
             assert wire.body == b"".join(whole[number:]) + AnewDialect.ending
 
 
@@ -67,10 +68,23 @@ async def test_it_waits_for_redis_and_for_room() -> None:
     assert wire.body == b"".join(framed(UnevenDialect(), LOG)) + UnevenDialect.ending
 
 
+async def test_who_has_had_more_than_there_is_is_broken_off() -> None:
+    count = len(framed(UnevenDialect(), LOG))
+    viewer, wire, task = projected(Source(LOG), ResumePoint(number=count + 1))
+    await task
+    assert viewer.over
+    assert (wire.body, wire.ended) == (b"", False)
+
+
+async def test_of_a_log_without_its_end_more_may_come() -> None:
+    source: Any = Source(LOG[:-1])
+    assert await projection.last_standing(source, "gen_x", TOLD, 500) == (1, None)
+
+
 async def test_who_asks_for_the_epoch_is_told_that_redis_is_away() -> None:
     source: Any = Source(LOG, failing=1)
     with pytest.raises(ConnectionError):
-        await projection.last_epoch(source, "gen_x", TOLD, 500)
+        await projection.last_standing(source, "gen_x", TOLD, 500)
 
 
 @pytest.mark.parametrize("log", [LOG[:-1], []])

@@ -161,3 +161,18 @@ async def test_before_a_dialects_first_event_a_heartbeat_is_a_comment(number: in
     await settled()
     viewer.tick(now + 18)
     assert wire.written.endswith(PingDialect.heartbeat)
+
+
+@pytest.mark.parametrize(("number", "whole"), [(3, True), (4, False)])
+async def test_who_has_had_more_than_there_is_at_the_end_is_broken_off(tail: Tail, number: int, whole: bool) -> None:
+    """Redis lost for good what it was told: it waits as long as that may come, and is not told that this is all."""
+    wire = Wire()
+    viewer = Viewer(wire, Home(), native)
+    put(tail.known, (5, 0))
+    viewer.follow(tail, ResumePoint(number=number))
+    await settled()
+    assert not viewer.over
+    put(tail.known, (5, 1), end=True)
+    await settled()
+    assert viewer.over
+    assert wire.ended == whole
