@@ -28,40 +28,66 @@ CHAT_WORDS = {
     "stream": "whether the answer is streamed",
     "stream_options": "`include_usage`: whether the stream ends with the usage",
     "tool_choice": "the same; `allowed_tools` leaves only the functions that it names",
-    "tools": "functions are `tools`. Tools that the provider runs are passed on; elsewhere 400. A tool of type `custom` is 400",
+    "tools": (
+        "functions are `tools`. Tools that the provider runs are passed on; elsewhere 400. A tool of type "
+        "`custom` is 400"
+    ),
     "top_k": "the same, though Chat has none",
-}  # fmt: skip
+}
 
 RESPONSES_WORDS = {
     "background": "the answer is the object as it stands, at once; 400 with `store: false`",
-    "include": "`message.output_text.logprobs` is `logprobs`; `reasoning.encrypted_content` is there in any case. Others are passed on; elsewhere those of OpenAI's tools are ignored, and unknown ones 400",
+    "include": (
+        "`message.output_text.logprobs` is `logprobs`; `reasoning.encrypted_content` is there in any case. "
+        "Others are passed on; elsewhere those of OpenAI's tools are ignored, and unknown ones 400"
+    ),
     "input": "`messages`. 400 for a `file_id`, sound, and items that only OpenAI knows",
     "instructions": "the first of `messages`, with the role `system`",
     "max_output_tokens": "`max_tokens`",
     "previous_response_id": "`previous`",
-    "reasoning": "`effort` is `reasoning_effort`, the rest passed on; elsewhere `summary` and `generate_summary` are ignored, others 400",
-    "store": "with `false` the answer is there for 600 s after its end, as long as a retry may come, unless `ttl` says otherwise",
+    "reasoning": (
+        "`effort` is `reasoning_effort`, the rest passed on; elsewhere `summary` and `generate_summary` are "
+        "ignored, others 400"
+    ),
+    "store": (
+        "with `false` the answer is there for 600 s after its end, as long as a retry may come, unless `ttl` "
+        "says otherwise"
+    ),
     "stream": "whether the answer is streamed",
     "text": "`format` is `response_format`, `verbosity` the same; the rest is passed on; elsewhere 400",
-    "tool_choice": "the same; `allowed_tools` leaves only the functions that it names; other kinds are passed on; elsewhere 400",
+    "tool_choice": (
+        "the same; `allowed_tools` leaves only the functions that it names; other kinds are passed on; elsewhere 400"
+    ),
     "tools": "functions are `tools`; all others are passed on; elsewhere 400",
     "top_logprobs": "the same, with `logprobs`",
     "truncation": "`disabled`; `auto` is passed on; elsewhere 400",
-}  # fmt: skip
+}
 
 MESSAGES_WORDS = {
     "messages": "`messages`; [what of it cannot be said](#anthropic-messages)",
     "metadata": "`user_id` is `user`; any other member is 400",
-    "output_config": "`format` is `response_format`. `effort` and `task_budget` are passed on; elsewhere `effort` is `reasoning_effort` (`max` is `xhigh`), and `task_budget` 400",
+    "output_config": (
+        "`format` is `response_format`. `effort` and `task_budget` are passed on; elsewhere `effort` is "
+        "`reasoning_effort` (`max` is `xhigh`), and `task_budget` 400"
+    ),
     "output_format": "`response_format`, as the beta had it",
-    "service_tier": "the same; elsewhere `standard_only` is `default`, and what the provider has no word for is ignored",
+    "service_tier": (
+        "the same; elsewhere `standard_only` is `default`, and what the provider has no word for is ignored"
+    ),
     "stop_sequences": "`stop`",
     "stream": "whether the answer is streamed",
     "system": "the first of `messages`, with the role `system`",
-    "thinking": "`enabled` is `reasoning_budget`; elsewhere an `effort` in `output_config` counts before it. `disabled` is `reasoning_effort: none`. `adaptive`, `between_tools`, `display` and `block_binding` are passed on; elsewhere `adaptive` says nothing, and `between_tools` is as `disabled`",
+    "thinking": (
+        "`enabled` is `reasoning_budget`; elsewhere an `effort` in `output_config` counts before it. "
+        "`disabled` is `reasoning_effort: none`. `adaptive`, `between_tools`, `display` and `block_binding` "
+        "are passed on; elsewhere `adaptive` says nothing, and `between_tools` is as `disabled`"
+    ),
     "tool_choice": "`tool_choice`, and `parallel_tool_calls`",
-    "tools": "tools with an `input_schema` are `tools`. Anthropic's own, and fields that only its models know, are passed on; elsewhere 400",
-}  # fmt: skip
+    "tools": (
+        "tools with an `input_schema` are `tools`. Anthropic's own, and fields that only its models know, are"
+        " passed on; elsewhere 400"
+    ),
+}
 
 
 def reason(said: str, subject: str = "") -> str:

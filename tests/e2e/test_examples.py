@@ -1,4 +1,4 @@
-"""The examples of docs/clients.md run as they stand, but for address and model; each loses its connection on the way."""
+"""The examples of docs/clients.md run as they stand, but for address and model; each loses its connection."""
 
 from __future__ import annotations
 
@@ -89,7 +89,8 @@ async def run(name: str, folder: Path, proxy: Proxy, node: Node) -> str:
     child = await asyncio.create_subprocess_exec(
         *words, cwd=folder, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
-    assert child.stdout is not None and child.stderr is not None
+    assert child.stdout is not None
+    assert child.stderr is not None
     try:
         async with asyncio.timeout(PATIENCE):
             said = await child.stdout.read(1)
