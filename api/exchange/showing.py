@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 from api.dialects.api_dialect import ApiDialect
 from api.exchange.telling import found, told_of
 from api.exchange.waiting import said_so_far
-from api.problems.problem import FieldError, ProblemError, gone, unprocessable
+from api.problems.problem import FieldError, ProblemError, unavailable, unprocessable
 from api.schemas.no_store import NO_STORE_HEADERS
 from api.services import ApiServices
 from api.viewing.dialect import Subject, Telling
@@ -92,7 +92,8 @@ async def shown(
     record = await use.record(generation_id, owner)
     said, size = await said_so_far(use.log, generation_id)
     if posted and said.end is None:
-        raise gone()
+        await use.record(generation_id, owner)  # where it has been deleted, that is the answer
+        raise unavailable()  # a Redis that came back older: its worker writes the end again, and a retry has it
     if posted or not dialect.shows_failures:
         _raise_failure(said, dialect, headers)
     epoch = await use.hub.epoch(told, record)

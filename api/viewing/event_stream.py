@@ -75,7 +75,7 @@ class EventStream(Response):
 
     def _viewer(self, connection: Connection) -> Viewer:
         dialect = self._hub.dialect if self._told is None else self._told.dialect
-        viewer = Viewer(connection, self._hub, dialect, self._first)
+        viewer = Viewer(connection, self._hub, dialect, self._first, self._start)
         viewer.closed = self._closed
         self._hub.join(viewer)
         return viewer

@@ -14,6 +14,9 @@ MAX_WRITE_BYTES = 65_536
 MAX_SLICE_BYTES = 262_144
 """Most bytes of one write; a longer frame, such as an image, is joined to no other and written in slices."""
 
+COMMENT = b": \n"
+"""A line that no client reads, without a blank one: that would end a block."""
+
 Piece = bytes | memoryview
 """What is written at a time: bytes in one write; or a view of what all viewers share, slice by slice."""
 

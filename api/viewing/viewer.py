@@ -15,6 +15,8 @@ from api.viewing.tail import Tail
 from shared.config.settings import Settings
 from shared.log.events import ORIGIN
 
+_FROM_THE_BEGINNING = ResumePoint()
+
 
 class Host(Protocol):
     """The owner of viewers (the hub), as a viewer calls it."""
@@ -40,7 +42,14 @@ class Viewer:
         "position", "rewound",
     )  # fmt: skip
 
-    def __init__(self, connection: Connection, host: Host, dialect: Dialect, first: bytes = b"") -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        host: Host,
+        dialect: Dialect,
+        first: bytes = b"",
+        start: ResumePoint = _FROM_THE_BEGINNING,
+    ) -> None:
         self.position: int | None = None
         self.rewound = False
         """Whether a `reset` is due before the next frame."""
@@ -57,7 +66,7 @@ class Viewer:
         self._current = False
         """Whether it has had all of its tail, and nothing else is due."""
         self._tail: Tail | None = None
-        self._start = ResumePoint()
+        self._start = start
         self._catch_up: asyncio.TimerHandle | None = None
         self._room: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
@@ -236,7 +245,12 @@ class Viewer:
             self.cut()
             return
         if now - self._written_at >= self._host.settings.heartbeat and not self._connection.full:
-            self._write_own(self._dialect.heartbeat)
+            self._write_own(self._heartbeat())
+
+    def _heartbeat(self) -> bytes:
+        """Returns a dialect's heartbeat; before its first event a comment, as clients wait for that event first."""
+        begun = self._start.number is None or self._start.number or self.position
+        return self._dialect.heartbeat if begun else sse_frames.COMMENT
 
     def cut(self) -> None:
         """Ends the connection at once; what is unsent is dropped, and the client resumes."""

@@ -178,7 +178,9 @@ async def test_a_worker_is_killed_in_mid_stream(
     """What stands is joined to the byte; what is void is broken off, refused, and in nothing that follows."""
     victim, heir = stack.workers
     heir.pause()  # so that it runs on the other
-    asked = question(spoken, **({} if continues else {"on_interrupt": "restart"}))
+    asked = question(spoken)
+    if not continues:
+        asked.body["on_interrupt"] = "restart"
     stream, url = Stream(http, spoken), stack.apis[0].url
     asking = asyncio.create_task(stream.ask(url, asked))
     await stream.has(12)

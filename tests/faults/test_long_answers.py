@@ -55,7 +55,7 @@ async def joined(api: Api) -> list[bytes]:
     """How the askers of all questions stand in Redis."""
     redis = api.generations.redis
     keys = await redis.keys("midstream:askers:*")
-    return [text for key in keys for text in await redis.hvals(key)]  # type: ignore[misc]
+    return [text for key in keys for text in await redis.hvals(key)]
 
 
 @pytest.mark.parametrize("spoken", [CHAT, RESPONSES, MESSAGES], ids=lambda spoken: spoken.name)

@@ -8,16 +8,20 @@ from typing import Any
 import httpx2
 import pytest
 
-from shared.log.events import Failed
+from shared.log.events import Completed, EventId, Failed, Usage
+from shared.log.guarded_log import WriteOutcome
+from shared.storage.keys import GenerationKeys
 from tests.api.exchange.dialect_posts import CHAT, SPOKEN, Spoken, asking, events_of, streamed
-from tests.api.harness import Api, MakeApi, Producer
+from tests.api.harness import Api, MakeApi, Producer, until
 
 every_dialect = pytest.mark.parametrize("spoken", SPOKEN, ids=lambda spoken: spoken.prefix)
 
 
-async def begun(api: Api, spoken: Spoken, **body: Any) -> tuple[asyncio.Task[httpx2.Response], str]:
+async def begun(
+    api: Api, spoken: Spoken, headers: dict[str, str] | None = None, **body: Any
+) -> tuple[asyncio.Task[httpx2.Response], str]:
     """A POST that waits for the whole answer, and its generation."""
-    waiting = asyncio.create_task(api.client.post(spoken.path, json=spoken.body | body))
+    waiting = asyncio.create_task(api.client.post(spoken.path, json=spoken.body | body, headers=headers))
     ids: list[str] = []
 
     async def queued() -> None:
@@ -200,3 +204,43 @@ async def test_a_retry_joins_what_its_first_try_has_lost(api: Api, spoken: Spoke
         while joined != asked.id:
             async with asking(api, spoken, **agent, **{"X-Stainless-Retry-Count": "2"}) as retry:
                 joined = retry.id
+
+
+@every_dialect
+async def test_an_end_that_redis_forgot_is_no_answer_yet(
+    api: Api, spoken: Spoken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis came back older than this node's memory: the retry waits until the worker has written the end again."""
+    ended, redis = api.hub.ended, api.log.redis
+
+    async def and_forgotten(generation_id: str) -> bool:
+        over = await ended(generation_id)
+        keys = GenerationKeys(generation_id)
+        *older, _ = await redis.xrange(keys.log)
+        await redis.delete(keys.log)
+        for event_id, fields in older:
+            await redis.xadd(keys.log, fields, id=event_id)
+        await redis.hdel(keys.record, "seal", "ended")  # type: ignore[misc]
+        await redis.hset(keys.record, "state", "running")  # type: ignore[misc]
+        return over
+
+    monkeypatch.setattr(api.hub, "ended", and_forgotten)
+    agent = {"User-Agent": "sdk/1"}
+    waiting, generation_id = await begun(api, spoken, agent)
+    producer = await Producer.start(api.log, generation_id)
+    await producer.say("Hello")
+    await producer.complete()
+    refused = await waiting
+    assert refused.status_code == 503
+    assert "retry-after" in refused.headers
+    assert "x-should-retry" not in refused.headers
+    monkeypatch.undo()
+    retry = {"X-Stainless-Retry-Count": "1"}
+    again = asyncio.create_task(api.client.post(spoken.path, json=spoken.body, headers=agent | retry))
+    await until(lambda: api.hub.watches(generation_id), "the retry to wait")
+    producer.last, producer.seq = EventId(producer.last.token, producer.last.seq - 1), producer.seq - 1
+    end = Completed(finish_reason="stop", usage=Usage(input_tokens=3, output_tokens=7))
+    assert (await producer.write(end)).outcome is WriteOutcome.OK
+    response = await again
+    assert response.headers["midstream-generation"] == generation_id
+    assert "Hello" in response.text

@@ -9,6 +9,7 @@ import pytest
 from api.viewing.dialect import Subject
 from api.viewing.known_log import KnownLog
 from api.viewing.resume import ResumePoint
+from api.viewing.sse_frames import COMMENT
 from api.viewing.tail import Tail
 from api.viewing.viewer import Viewer
 from shared.config.settings import Settings
@@ -134,3 +135,29 @@ async def test_silence_is_filled_with_heartbeats_unless_the_connection_is_full(t
     assert wire.written == native.opening()
     viewer.tick(now + 6)
     assert wire.written == native.opening() + native.heartbeat
+
+
+class PingDialect(PlainDialect):
+    """Its heartbeats are events that its clients read."""
+
+    heartbeat = b"event: ping\ndata: {}\n\n"
+
+
+@pytest.mark.parametrize(("number", "beat"), [(0, COMMENT), (3, PingDialect.heartbeat), (None, PingDialect.heartbeat)])
+async def test_before_a_dialects_first_event_a_heartbeat_is_a_comment(number: int | None, beat: bytes) -> None:
+    """Clients of Messages know a `ping` after `message_start` only; who resumes has had that."""
+    wire, known = Wire(), KnownLog()  # which Redis has not been read into yet
+    tail = Tail(Subject("gen_a"), known, PingDialect())
+    tail.listen()
+    start = ResumePoint(number=number)
+    viewer = Viewer(wire, Home(Settings(heartbeat=5)), PingDialect(), b"", start)
+    now = asyncio.get_running_loop().time()
+    viewer.tick(now + 6)
+    viewer.follow(tail, start)
+    viewer.tick(now + 12)
+    assert wire.written == beat + native.opening() + beat
+    known.loaded = True
+    put(known, *((5, seq) for seq in range(5)))
+    await settled()
+    viewer.tick(now + 18)
+    assert wire.written.endswith(PingDialect.heartbeat)
