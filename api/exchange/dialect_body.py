@@ -55,7 +55,10 @@ def _may_outlive(fields: dict[str, Any], request: DialectRequest) -> bool:
     include = fields.get("include")
     kept = fields.get("store") is not False
     sealed = isinstance(include, list) and "reasoning.encrypted_content" in include
-    return kept and not sealed and (request.background or request.native.get("on_interrupt") == "continue")
+    # As a field of ours it is in the body of a dialect that has none of this name, such as Chat.
+    said = request.native.get("background")
+    asks = request.background or request.native.get("on_interrupt") == "continue" if said is None else said is True
+    return kept and not sealed and asks
 
 
 def parsed(body: bytes, max_values: int) -> dict[str, Any]:

@@ -53,6 +53,18 @@ def test_it_goes_on_by_prefix_unless_it_asks_for_more() -> None:
 @pytest.mark.parametrize(
     ("fields", "outlives"),
     [
+        ({"background": True}, True),
+        ({"background": True, "store": False}, False),
+        ({"background": False, "on_interrupt": "continue"}, False),
+    ],
+)
+def test_background_of_ours_counts_where_the_dialect_has_no_such_field(fields: dict[str, Any], outlives: bool) -> None:
+    assert read(**fields).taken.request.background is outlives
+
+
+@pytest.mark.parametrize(
+    ("fields", "outlives"),
+    [
         ({}, False),
         ({"background": True}, True),
         ({"on_interrupt": "continue"}, True),
