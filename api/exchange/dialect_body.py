@@ -31,7 +31,8 @@ def read_dialect(fields: Mapping[str, Any], dialect: ApiDialect, served: ServedM
     For a large one it takes many ms (`shared/process/background_thread.py`).
     """
     fields = dict(fields)
-    name = fields.get("model") or served.listed.default
+    name = fields.get("model")
+    name = served.listed.default if name is None or name == "" else name
     if not isinstance(name, str):
         raise unprocessable([FieldError(pointer="/model", message="must be a model's name, as text")])
     model = resolve_name(name, dialect.wire.name, served)
@@ -66,7 +67,7 @@ def parsed(body: bytes, max_values: int) -> dict[str, Any]:
     request_body.check_size(body, max_values)
     try:
         fields = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         fields, why = None, str(error)
     else:
         why = "it is no object"

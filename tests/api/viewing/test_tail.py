@@ -250,6 +250,29 @@ async def test_a_dialect_that_fails_cuts_its_own_viewers_only() -> None:
     assert other.body == native(*LOG)
 
 
+async def test_a_dialect_that_fails_midway_sends_nothing_behind_the_hole() -> None:
+    class Failing(UnevenFramer):
+        def frames(self, entry: RawEntry) -> tuple[bytes, ...]:
+            if entry == LOG[2]:
+                raise ZeroDivisionError
+            return (b"data: %b\n\n" % entry[0],)
+
+    class FailingDialect(UnevenDialect):
+        def framer(self, subject: Subject) -> Framer:
+            return Failing()
+
+    known = KnownLog()
+    tail = tail_of(known, FailingDialect())
+    known.loaded = True
+    failing = watch(tail)
+    for entry in LOG[:4]:
+        known.extend(numbered(entry))
+        known.tell()
+        await rounds()
+    assert failing.body == b"".join(b"data: %b\n\n" % said for said in (b"opening", LOG[0][0], LOG[1][0]))
+    assert failing.broken_off, "and it does not wait for the end of what it cannot be sent"
+
+
 async def test_a_viewer_without_room_gets_all_at_once_when_it_has_some() -> None:
     dialect = UnevenDialect()
     known = KnownLog()
