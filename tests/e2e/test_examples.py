@@ -67,7 +67,7 @@ def started(name: str, folder: Path, node: Node) -> list[str]:
     (folder / "node_modules").symlink_to(packages / "node_modules")
     (folder / "browser.mjs").write_text(BROWSER, encoding="utf-8")
     browser = ["--import", "./browser.mjs"] if "EventSource(" in EXAMPLES[name] else []
-    return [node.program, *browser, f"example_{name}"]
+    return [str(node.program), *browser, f"example_{name}"]
 
 
 def as_it_stands(name: str, address: str) -> str:
