@@ -8,6 +8,7 @@ import msgspec
 from api.dialects.api_dialect import ApiDialect
 from api.dialects.dialect_request import DialectRequest
 from api.intake import request_body
+from api.intake.body_errors import bounded
 from api.intake.model_names import ServedModels, resolve_name
 from api.intake.request_body import ReadRequest
 from api.problems.problem import FieldError, ProblemError, unprocessable
@@ -36,7 +37,11 @@ def read_dialect(fields: Mapping[str, Any], dialect: ApiDialect, served: ServedM
     if not isinstance(name, str):
         raise unprocessable([FieldError(pointer="/model", message="must be a model's name, as text")])
     model = resolve_name(name, dialect.wire.name, served)
-    request = dialect.read(fields | {"model": name}, provider=model.provider, protocol=model.protocol)
+    try:
+        request = dialect.read(fields | {"model": name}, provider=model.provider, protocol=model.protocol)
+    except ProblemError as problem:
+        problem.errors = bounded(problem.errors)
+        raise
     asked = Asked(dialect.wire.name, name, request.echo)
     native = {"on_interrupt": "continue", **request.native, "model": model.name}
     native["background"] = _may_outlive(fields, request)

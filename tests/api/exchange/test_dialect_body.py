@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from api.exchange.dialect_body import UNSTORED_TTL_S, ReadBody, parsed, read_dialect
+from api.intake.body_errors import MAX_NAMED_FIELDS
 from api.intake.model_names import ServedModels
 from api.problems.problem import ProblemError
 from api.routes.chat_completions import DIALECT
@@ -105,3 +106,17 @@ def test_what_is_wrong_is_a_problem(body: bytes, status: int, code: str) -> None
     with pytest.raises(ProblemError) as caught:
         read_dialect(parsed(body, 10_000), DIALECT, SERVED, 10_000)
     assert (caught.value.status, caught.value.code) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointers"),
+    [
+        ({"k" * 5_000_000: 1}, [""]),
+        ({"stream_options": {"k" * 5_000_000: 1}}, ["/stream_options"]),
+        ({f"f{number}": 1 for number in range(9_000)}, [f"/f{number}" for number in range(MAX_NAMED_FIELDS)]),
+    ],
+)
+def test_what_a_dialect_refuses_is_not_repeated_at_length(fields: dict[str, Any], pointers: list[str]) -> None:
+    with pytest.raises(ProblemError) as caught:
+        read(model="simulator-anthropic/echo", **fields)
+    assert [error.pointer for error in caught.value.errors] == pointers

@@ -194,7 +194,7 @@ async def test_a_tail_is_fed_from_the_base(monkeypatch: pytest.MonkeyPatch) -> N
     assert wire.ended
 
 
-class _AnewFramer(UnevenFramer):
+class AnewFramer(UnevenFramer):
     """One in which what was said is void with each further attempt."""
 
     def frames(self, entry: RawEntry) -> tuple[bytes, ...]:
@@ -206,7 +206,7 @@ class _AnewFramer(UnevenFramer):
 
 class AnewDialect(UnevenDialect):
     def framer(self, subject: Subject) -> Framer:
-        return _AnewFramer()
+        return AnewFramer()
 
 
 async def test_a_new_epoch_breaks_off_who_has_had_some_of_the_old() -> None:
