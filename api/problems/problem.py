@@ -241,9 +241,9 @@ def _problem_of(request: Request, error: Exception) -> ProblemError:
             logger.log(level(error), "answered 503: %s %s", type(error).__name__, request_id(request.scope))
             return storage_full() if is_full(error) else unavailable(error)
         case RequestValidationError():
-            return unprocessable(
-                [FieldError(pointer=str(item["loc"][-1]), message=say(item)) for item in error.errors()]
-            )
+            # A parameter that may be repeated has its entry's number last, which is no name.
+            named = [([step for step in item["loc"] if isinstance(step, str)][-1], item) for item in error.errors()]
+            return unprocessable([FieldError(pointer=name, message=say(item)) for name, item in named])
         case HTTPException():
             return _of_http(request, error)
     raise error
