@@ -63,7 +63,7 @@ def parsed(body: bytes, max_values: int) -> dict[str, Any]:
     request_body.check_size(body, max_values)
     try:
         fields = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         fields, why = None, str(error)
     else:
         why = "it is no object"
