@@ -5,7 +5,6 @@ from typing import Any
 from api.dialects.dialect_request import DialectRequest
 from api.dialects.openai_responses.conversation import Conversation
 from api.dialects.openai_responses.fields import (
-    ECHOED,
     IGNORED,
     IGNORED_ELSEWHERE,
     INCLUDED,
@@ -17,6 +16,7 @@ from api.dialects.openai_responses.fields import (
     SAME,
 )
 from api.dialects.openai_responses.pointers import Pointers, refused, wrong
+from api.dialects.openai_responses.repeated import repeated
 from api.dialects.openai_responses.tools import Tools
 from shared.config.protocols import Protocol
 
@@ -63,7 +63,7 @@ class _Reading:
         self._include()
         if self._extra:
             self._add_extra()
-        self._echo |= {name: given[name] for name in ECHOED if name in given}
+        self._echo |= repeated(given)
         return DialectRequest(
             native=native,
             stream=given.get("stream", False),
@@ -165,6 +165,8 @@ class _Reading:
             raise wrong("/reasoning", "must be an object")
         reasoning = {name: value for name, value in reasoning.items() if value is not None}
         effort = reasoning.get("effort")
+        if not isinstance(reasoning.get("summary", ""), str):
+            raise wrong("/reasoning/summary", "must be a string")
         if effort is not None and (effort in _EFFORTS if isinstance(effort, str) else True):
             self._native["reasoning_effort"] = effort
         elif effort is not None and not self._own_protocol:

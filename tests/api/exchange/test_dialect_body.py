@@ -95,6 +95,7 @@ def test_what_is_not_to_be_stored_is_there_for_retries_only() -> None:
         (b"[]", 400, "invalid_json"),
         (b"\xff", 400, "invalid_json"),
         (b'{"model": "gpt-x", "messages": [{"role": "user", "content": "\xed\xa0\x80"}]}', 400, "invalid_json"),
+        (b'{"model": "\xff"}', 400, "invalid_json"),
         (b"[" * 100_000, 422, "too_deep"),
         (b'{"model": 1}', 422, "invalid_request"),
         (b'{"model": 0, "messages": [{"role": "user", "content": "Hi"}]}', 422, "invalid_request"),
