@@ -9,23 +9,27 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import get_args
+from typing import get_args, get_type_hints
 
 import httpx2
 import pytest
 import pytest_asyncio
+from anthropic.types import message_create_params
 from msgspec.structs import fields as fields_of
+from openai.types.chat import completion_create_params
+from openai.types.responses import response_create_params
 from pydantic import BaseModel
 
+from api.routes import chat_completions, messages, responses
 from shared.config import redis_url
 from shared.config.allowed_values import allowed, bounds, is_number
 from shared.config.settings import Settings, load
 from shared.log import events
 from shared.permissions import commands, permission_check
-from tests import configuration_tables
+from tests import configuration_tables, dialect_tables
 from tests.faults.mutants import MUTANTS
 from tests.harness.processes import Process
 from tests.harness.repository import ROOT
@@ -42,6 +46,7 @@ PEERS = (ROOT / "docs/peers.md").read_text(encoding="utf-8")
 PERFORMANCE = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 PROTOCOL = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
+DIALECTS = (ROOT / "docs/dialects.md").read_text(encoding="utf-8")
 CONFIGURATION = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
 OPERATIONS = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
@@ -380,6 +385,11 @@ class TestReadme:
         assert types_of(out)[-1] == "completed"
         assert out.count("retry: ") == 2, "it was one connection"
 
+    async def test_an_answer_that_is_watched_in_another_dialect(self, base: str, tmp_path: Path) -> None:
+        out = await run("dialect", base, tmp_path)
+        assert re.findall(r"^event: (\w+)$", out, re.MULTILINE)[-2:] == ["message_delta", "message_stop"]
+        assert "text_delta" in out
+
     async def test_the_command_line(self, base: str, tmp_path: Path) -> None:
         out = await run("cli", base, tmp_path)
         async with httpx2.AsyncClient(base_url=base, timeout=DEADLINE, trust_env=False) as client:
@@ -409,7 +419,7 @@ class TestReadme:
 
 def test_no_command_is_left_out() -> None:
     marked = re.findall(r"<!-- test: (\w+) -->\n```sh\n(.*?)^```", STARTS, re.DOTALL | re.MULTILINE)
-    assert [name for name, _ in marked] == ["stream", "cli", "resume"]
+    assert [name for name, _ in marked] == ["stream", "cli", "resume", "dialect"]
     for block in code_blocks(STARTS, "sh"):
         assert block in dict(marked).values() or re.fullmatch(r"((\w+=\S+ )?make \w+\n)+", block), block
 
@@ -432,6 +442,39 @@ class TestDeployment:
         assert re.findall(r"`(\w+)`", told) == list(known)
 
 
+class TestDialects:
+    def test_the_tables_are_those_that_the_code_reads_by(self) -> None:
+        assert dialect_tables.written_anew(DIALECTS) == DIALECTS, "python -m tests.dialect_tables"
+
+    @pytest.mark.parametrize("rows", dialect_tables.TABLES.values())
+    def test_each_field_has_its_words(self, rows: Callable[[], dict[str, str]]) -> None:
+        assert [name for name, words in rows().items() if not words] == []
+
+    @pytest.mark.parametrize(
+        ("rows", "sdk"),
+        [
+            (dialect_tables.chat_rows, completion_create_params.CompletionCreateParamsStreaming),
+            (dialect_tables.responses_rows, response_create_params.ResponseCreateParamsStreaming),
+            (dialect_tables.messages_rows, message_create_params.MessageCreateParamsStreaming),
+        ],
+    )
+    def test_each_field_of_an_sdk_has_its_row(self, rows: Callable[[], dict[str, str]], sdk: type) -> None:
+        assert set(get_type_hints(sdk)) - rows().keys() == set()
+
+    def test_statuses_of_failures_are_those_of_the_dialects(self) -> None:
+        routes = {"Chat": chat_completions.DIALECT, "Responses": responses.DIALECT, "Messages": messages.DIALECT}
+        told = {int(row[0]): row[1] for row in table(PROTOCOL, "| status | where the generation failed with |")[1:]}
+        for code in failure_codes():
+            failed = events.Failed(code=code, message="", retryable=False)
+            for dialect, route in routes.items():
+                status = route.status_of(failed)
+                assert f"`{code}`" in told[status], (code, status)
+                if len({route.status_of(failed) for route in routes.values()}) > 1:
+                    assert re.search(rf"`{code}` in [^;]*\b{dialect}\b", told[status]), (code, dialect)
+            rows = sum(f"`{code}`" in words for words in told.values())
+            assert rows == len({route.status_of(failed) for route in routes.values()}), code
+
+
 class TestMutants:
     def test_those_that_are_named_are_there(self) -> None:
         table = (ROOT / "docs/reliability.md").read_text(encoding="utf-8").partition("\n## Mutants")[2]
@@ -443,6 +486,14 @@ class TestMutants:
         said = re.search(r"over (\d+) mutants", PROMISES)
         assert said
         assert len(MUTANTS) > int(said[1])
+
+
+def failure_codes() -> list[str]:
+    """All codes of `failed` that the protocol names."""
+    rows = table(PROTOCOL.partition("### Codes of `failed`")[2], "| code | meaning |")[1:]
+    found = [code for row in rows for code in re.findall(r"`(\w+)`", row[0])]
+    assert len(found) > 20
+    return found
 
 
 def types_of(stream: str) -> list[str]:

@@ -70,6 +70,8 @@ async def _answer(
     if not fresh or (asker is not None and asker.joined is not None):
         fresh, created_ms = False, (await use.record(generation_id, owner)).created_ms
     headers = {GENERATION_HEADER: generation_id, **NO_STORE_HEADERS}
+    if not fresh and key is not None:
+        headers["Idempotent-Replayed"] = "true"
     if read.request.ignored:
         headers[IGNORED_HEADER] = ", ".join(read.request.ignored)
     told = Telling(dialect.wire, subject_of(generation_id, created_ms, read.asked, dialect))

@@ -8,6 +8,7 @@ import msgspec
 from api.dialects.api_dialect import ApiDialect
 from api.dialects.dialect_request import DialectRequest
 from api.intake import request_body
+from api.intake.body_errors import bounded
 from api.intake.model_names import ServedModels, resolve_name
 from api.intake.request_body import ReadRequest
 from api.problems.problem import FieldError, ProblemError, unprocessable
@@ -31,11 +32,16 @@ def read_dialect(fields: Mapping[str, Any], dialect: ApiDialect, served: ServedM
     For a large one it takes many ms (`shared/process/background_thread.py`).
     """
     fields = dict(fields)
-    name = fields.get("model") or served.listed.default
+    name = fields.get("model")
+    name = served.listed.default if name is None or name == "" else name
     if not isinstance(name, str):
         raise unprocessable([FieldError(pointer="/model", message="must be a model's name, as text")])
     model = resolve_name(name, dialect.wire.name, served)
-    request = dialect.read(fields | {"model": name}, provider=model.provider, protocol=model.protocol)
+    try:
+        request = dialect.read(fields | {"model": name}, provider=model.provider, protocol=model.protocol)
+    except ProblemError as problem:
+        problem.errors = bounded(problem.errors)
+        raise
     asked = Asked(dialect.wire.name, name, request.echo)
     native = {"on_interrupt": "continue", **request.native, "model": model.name}
     native["background"] = _may_outlive(fields, request)
@@ -55,7 +61,10 @@ def _may_outlive(fields: dict[str, Any], request: DialectRequest) -> bool:
     include = fields.get("include")
     kept = fields.get("store") is not False
     sealed = isinstance(include, list) and "reasoning.encrypted_content" in include
-    return kept and not sealed and (request.background or request.native.get("on_interrupt") == "continue")
+    # As a field of ours it is in the body of a dialect that has none of this name, such as Chat.
+    said = request.native.get("background")
+    asks = request.background or request.native.get("on_interrupt") == "continue" if said is None else said is True
+    return kept and not sealed and asks
 
 
 def parsed(body: bytes, max_values: int) -> dict[str, Any]:
@@ -63,7 +72,7 @@ def parsed(body: bytes, max_values: int) -> dict[str, Any]:
     request_body.check_size(body, max_values)
     try:
         fields = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         fields, why = None, str(error)
     else:
         why = "it is no object"

@@ -7,7 +7,7 @@ does not fit is validated again, in small steps, until there are enough.
 import difflib
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -99,6 +99,17 @@ def _short(value: Any) -> Any:
     unknown = list(itertools.islice((name for name in value if name not in _KNOWN), MAX_EXTRA_ENTRIES + 1))
     kept = {*unknown, *(_KNOWN & value.keys())}
     return {name: _short(item) for name, item in value.items() if name in kept}
+
+
+def bounded(errors: Sequence[FieldError]) -> list[FieldError]:
+    """Returns the first errors, MAX_NAMED_FIELDS at most, with pointers that repeat no long name of a member."""
+    first = errors[:MAX_NAMED_FIELDS]
+    return [FieldError(pointer=_shortened(one.pointer), message=one.message) for one in first]
+
+
+def _shortened(pointer: str) -> str:
+    parts = pointer.split("/") if len(pointer) > MAX_REPEATED_NAME_CHARS else [pointer]
+    return "/".join(itertools.takewhile(lambda part: len(part) <= MAX_REPEATED_NAME_CHARS, parts))
 
 
 def _explain(details: Iterable[ErrorDetails], root: Any) -> Iterator[FieldError]:

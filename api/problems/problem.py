@@ -242,7 +242,8 @@ def _problem_of(request: Request, error: Exception) -> ProblemError:
             return storage_full() if is_full(error) else unavailable(error)
         case RequestValidationError():
             return unprocessable(
-                [FieldError(pointer=str(item["loc"][-1]), message=say(item)) for item in error.errors()]
+                # The place is `query` or the like, the parameter's name and, of one that may be repeated, which it is.
+                [FieldError(pointer=str(item["loc"][:2][-1]), message=say(item)) for item in error.errors()]
             )
         case HTTPException():
             return _of_http(request, error)

@@ -75,6 +75,7 @@ async def _send(log: Log, generation_id: str, told: Telling, viewer: Viewer, sta
                 fresh.clear()
             fresh += made
         if framer.epoch != start.epoch:
+            fresh.clear()  # void: it may be nearly all of a long log
             continue
         skipped = min(had, len(fresh))
         had -= skipped

@@ -85,6 +85,8 @@ class Tail:
         return start.number if start.number == 0 or start.epoch == self.epoch else None
 
     def add(self, entry: RawEntry) -> None:
+        if self.failed:
+            return  # what follows would have a hole before it
         try:
             made = self._framer.frames(entry)
         except Exception as error:

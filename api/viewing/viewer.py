@@ -160,7 +160,7 @@ class Viewer:
         connection, tail, position = self._connection, self._tail, self.position
         assert tail is not None
         assert position is not None
-        if tail.known.ended:
+        if tail.known.ended or tail.failed:
             self._current = False
         elif position < tail.frames.count and not connection.full:
             piece, end = tail.broadcast.piece(position, connection.chunked)

@@ -53,6 +53,7 @@ class Load:
         self._chance = random.Random(f"load {seed}")
         self._seed, self._running, self._viewers, self._ttl, self._most = seed, running, viewers, ttl, most
         self._stopping = False
+        self._spoken = list(SPOKEN.values()) if rig.dialects else []
         self._texts: dict[tuple[int, int], str] = {}
         self._accepted: dict[str, bool] = {}
         """Generation id to whether it was deleted."""
@@ -133,7 +134,7 @@ class Load:
     async def _generation(self, number: int) -> None:
         chance = random.Random(f"{self._seed} {number}")
         post, body = self._question(number, chance)
-        how = chance.random()
+        how = chance.random() if self._spoken else 1.0
         async with asyncio.TaskGroup() as group:
             if how < ASKED_IN_DIALECT:
                 generation_id = await self._ask_in_dialect(post, body, chance, group, waits=how < WAITED_FOR)
@@ -163,10 +164,11 @@ class Load:
         viewers: list[Viewer | DialectViewer] = [
             Viewer(f"{number}.{n}", generation_id, where, self.history, chance) for n in range(self._viewers)
         ]
-        spoken = chance.choice(list(SPOKEN.values()))
-        viewers.append(
-            DialectViewer(f"{number}.dialect", spoken, where, self.history, chance, generation_id=generation_id)
-        )
+        if self._spoken:
+            spoken = chance.choice(self._spoken)
+            viewers.append(
+                DialectViewer(f"{number}.dialect", spoken, where, self.history, chance, generation_id=generation_id)
+            )
         for viewer in viewers:
             group.create_task(self._watch(viewer))
 
@@ -174,7 +176,7 @@ class Load:
         self, post: Post, fields: dict[str, Any], chance: random.Random, group: asyncio.TaskGroup, *, waits: bool
     ) -> str | None:
         """Ask as an SDK does, for the stream or for the whole answer; the id. None where the run ended before."""
-        spoken = chance.choice(list(SPOKEN.values()))
+        spoken = chance.choice(self._spoken)
         own = {name: value for name, value in fields.items() if name not in ("messages", "max_tokens")}
         if own["on_interrupt"] == "restart" and chance.random() < 0.5:
             del own["on_interrupt"]  # by itself it goes on
@@ -297,7 +299,7 @@ class Load:
     async def _wholes(self, generation_id: str, patience: float) -> None:
         """Its stream in each dialect, uncut; none where it does not come in so many seconds."""
         until = time.monotonic() + patience
-        for spoken in SPOKEN.values():
+        for spoken in self._spoken:
             for api in itertools.cycle(self.rig.apis):
                 with contextlib.suppress(OSError, EOFError, ValueError, TimeoutError):
                     status, events, said, marks = await read_whole(self.rig.front(api), spoken, generation_id)

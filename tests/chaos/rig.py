@@ -27,6 +27,8 @@ class Rig(Stack):
     """
 
     worker = COMMAND
+    dialects = True
+    """Whether its APIs speak more than the native one."""
 
     def __init__(
         self,

@@ -22,6 +22,11 @@ class Version:
     def __init__(self, name: str, tree: Path, python: Path) -> None:
         self.name, self._tree, self._python = name, tree, python
 
+    @property
+    def speaks_dialects(self) -> bool:
+        """Says whether it has routes for the clients of others; versions before decision 0036 have none."""
+        return (self._tree / "api/exchange").exists()
+
     def take(self, process: Process) -> None:
         """Let a process be of this version from its next start on."""
         process.command[0] = str(self._python)
@@ -40,6 +45,7 @@ class Mixed(Rig):
     ) -> None:
         super().__init__(folder, history, workers=2, apis=2, environment=environment)
         self.before, self.now = before, now
+        self.dialects = before.speaks_dialects
         self._versions: dict[str, Version] = {}
         for old, new in ((self.apis[1], self.apis[0]), (self.workers[1], self.workers[0])):
             self.make(old, before)

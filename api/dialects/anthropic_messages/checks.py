@@ -11,9 +11,9 @@ MUST_BE_LIST = "must be a list; put its entries into [ ]"
 REQUIRED = "is required; add it"
 
 
-def wrong(pointer: str, message: str) -> ProblemError:
+def wrong(pointer: str, message: str, code: str = "invalid_request") -> ProblemError:
     """Returns the problem of one field."""
-    return unprocessable([FieldError(pointer=pointer, message=message)])
+    return unprocessable([FieldError(pointer=pointer, message=message)], code)
 
 
 def within(pointer: str, name: str | int) -> str:
@@ -64,6 +64,6 @@ def only(fields: dict[str, Any], names: Iterable[str], pointer: str) -> None:
         raise wrong(within(pointer, name), "is not a known field; leave it out")
 
 
-def cannot(pointer: str, why: str) -> ProblemError:
+def cannot(pointer: str, why: str, code: str = "invalid_request") -> ProblemError:
     """Returns the problem of what no provider that is asked can honour."""
-    return wrong(pointer, f"cannot be honoured: it {why}")
+    return wrong(pointer, f"cannot be honoured: it {why}", code)

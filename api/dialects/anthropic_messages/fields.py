@@ -63,6 +63,10 @@ REFUSED: Mapping[str, str] = {
 }
 """Fields that nobody can honour here, and why."""
 
+REFUSED_AS: Mapping[str, str] = {"thread": "thread_unsupported_request"}
+"""Anthropic's own codes for such a refusal. By this one its SDKs' tool runner, which asks for a thread unless told not
+to, sends the request again with all messages and without a thread (anthropic 2.11, `lib/threads/_thread_state.py`)."""
+
 
 def only_clears(context_management: Any) -> bool:
     """Says whether it only takes away what the model has read before, so that another model may read it again."""

@@ -16,6 +16,7 @@ from api.dialects.anthropic_messages.fields import (
     PASSED_OR_IGNORED,
     PASSED_OR_REFUSED,
     REFUSED,
+    REFUSED_AS,
     only_clears,
 )
 from api.dialects.anthropic_messages.places import Places
@@ -30,6 +31,8 @@ _TIERS: dict[Protocol, dict[str, str]] = {
     "openai-responses": {"auto": "auto", "standard_only": "default"},
 }
 """Anthropic's words for the tier in others'."""
+_OWN_TIERS = ("auto", "standard_only")
+"""Anthropic's words, which a provider of the same protocol gets from our request's field."""
 
 
 def read(body: dict[str, Any], *, provider: str, protocol: Protocol) -> DialectRequest:
@@ -83,7 +86,7 @@ class _Reading:
             if name in MAPPED or name in OURS:
                 continue
             if name in REFUSED:
-                raise cannot(within("", name), REFUSED[name])
+                raise cannot(within("", name), REFUSED[name], REFUSED_AS.get(name, "invalid_request"))
             if name in IGNORED:
                 self._ignored.add(name)
             elif self._same:
@@ -114,7 +117,10 @@ class _Reading:
         tier = self._body["service_tier"]
         if not self._same and isinstance(tier, str):
             tier = _TIERS.get(self._protocol, {}).get(tier)
-        if tier is None:
+        if self._same and tier not in _OWN_TIERS:
+            # One that our adapter has no word for is for the provider to take or refuse.
+            self._passed["service_tier"] = tier
+        elif tier is None:
             self._ignored.add("service_tier")
         else:
             native["service_tier"] = tier

@@ -21,7 +21,7 @@ class Queued(Struct):
 
 
 class Reset(Struct):
-    """The cursor is of no use here: what follows starts from the beginning of the log. What came before is superseded."""
+    """The cursor is of no use: what follows starts from the beginning of the log. What came before is superseded."""
 
     type: ClassVar[str] = "reset"
     reason: ResetReason

@@ -1,8 +1,8 @@
 """JSON Schemas of the native dialect's events, for /openapi.json: made of the Structs that are written.
 
-OpenAPI 3.2 has `itemSchema` for the events of a stream ("Sequential Media Types"). Version 3.1, which most generators of
-clients read, has no word for them; there `schema` is taken as that of one event, as Schemathesis' "Testing Server-Sent
-Events" has it.
+OpenAPI 3.2 has `itemSchema` for the events of a stream ("Sequential Media Types"). Version 3.1, which most generators
+of clients read, has no word for them; there `schema` is taken as that of one event (Schemathesis: "Testing Server-Sent
+Events").
 """
 
 import ast

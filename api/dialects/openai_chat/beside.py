@@ -26,7 +26,7 @@ class Beside:
         part.end = self.length.count()
         if part.kind == "file" and not message.is_sound(part) and (part.url or part.pieces):
             self._images += 1
-            image = message.image(part, self._images - 1)
+            image = message.image(part, self._images - 1, part.quoted(message.data_url(part)))
             part.pieces.clear()
             return {"images": [image]}
         if not message.is_opaque(part):

@@ -26,10 +26,10 @@ _FAILURE_STATUSES = {
     "provider_timeout": 504,
     "deadline_exceeded": 504,
     "worker_lost": 500,
-    "worker_exhausted": 503,
+    "worker_exhausted": 500,
     "unknown_provider": 500,
     "internal_error": 500,
-    "storage_full": 500,
+    "storage_full": 503,
     "too_long": 500,
 }
 """HTTP statuses of generations that failed, by code; 502 for all else that a provider did: its refusal of the key is

@@ -8,7 +8,7 @@ openai-python adds up lists by the `index` of their entries, and raises where a 
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeVar
 
-from msgspec import UNSET
+from msgspec import UNSET, Raw
 
 from api.dialects.names import name_of
 from api.dialects.opaque import wrap
@@ -73,9 +73,14 @@ def sound(subject: Subject, part: Told) -> dict[str, Any]:
     return {"id": name, "expires_at": subject.created_ms // 1000, "transcript": ""}
 
 
-def image(part: Told, index: int) -> dict[str, Any]:
-    """Returns a file that is no sound, as an image."""
-    url = part.url or f"data:{part.media_type or UNNAMED_MEDIA_TYPE};base64,{part.text}"
+def data_url(part: Told) -> str:
+    """Returns how the address of a file begins that is its content (RFC 2397)."""
+    return f"data:{part.media_type or UNNAMED_MEDIA_TYPE};base64,"
+
+
+def image(part: Told, index: int, content: Raw | None = None) -> dict[str, Any]:
+    """Returns a file that is no sound, as an image; `content` is the address as JSON, where that is there already."""
+    url = part.url or content or data_url(part) + part.text
     return {"type": "image_url", "image_url": {"url": url}, "index": index}
 
 

@@ -47,6 +47,11 @@ class SaidPart(msgspec.Struct):
         """What it keeps of its text."""
         return _text(self.pieces)
 
+    def quoted(self, before: str) -> msgspec.Raw:
+        """Returns its text behind these words, as JSON: it may have many MB, and is not decoded and encoded again."""
+        begun = msgspec.json.encode(before)[:-1]
+        return msgspec.Raw(b"".join([begun, *[memoryview(piece)[1:-1] for piece in self.pieces], b'"']))
+
     def is_object(self) -> bool:
         """Says whether the text so far is a whole JSON object."""
         try:

@@ -68,6 +68,7 @@ class ResponsesFramer:
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
         self._stream = Stream(subject, number=2)
+        self._told = self._stream.events
         self._places: list[Said] = []
         """The parts of the newest attempt, by their index."""
         self._parts: list[Said] = []
@@ -83,7 +84,7 @@ class ResponsesFramer:
 
     def frames(self, entry: RawEntry, /) -> Sequence[bytes]:
         event_id, (type, data) = entry
-        stream = self._stream
+        stream, told = self._stream, self._told
         # Nearly every event of a long log is one.
         if type == b"delta":
             delta = _read_delta(data)
@@ -92,13 +93,14 @@ class ResponsesFramer:
                 said = self._places[delta.part]
                 if said.before and delta.logprobs is UNSET:
                     said.grown += text[1:-1]
-                    number = stream.number
-                    stream.number = number + 1
+                    said.told = len(said.grown)
+                    number = told.number
+                    told.number = number + 1
                     return (b"%b%b%b%d}\n\n" % (said.before, text, said.after, number),)
             else:
                 said = self._begin(delta.part, Said(delta.kind))
             stream.grow(said, text, None if delta.logprobs is UNSET else delta.logprobs)
-            return stream.take()
+            return told.take()
         name = type.decode()
         if name not in _READ:
             return ()
@@ -107,7 +109,7 @@ class ResponsesFramer:
         except TooDeepError:
             return ()  # an annotation of an older version, which is in no answer either
         self._apply(event_id, event)
-        return stream.take()
+        return told.take()
 
     def _begin(self, index: int, said: Said) -> Said:
         """Begins a part, which is the next of its attempt. Raises ValueError for a broken log."""
@@ -145,6 +147,8 @@ class ResponsesFramer:
         if not event.continues:
             self._stream.void(event.number)
             self._parts, self._usage, self._tier = [], None, None
+        for said in self._places:
+            self._stream.leave(said)
         self._places = []
         if not self._begun:
             self._begun = True

@@ -21,6 +21,7 @@ IGNORED = {
 
 IGNORED_ELSEWHERE = {
     "background_options": "Says how long OpenAI may take in the background. The answer is the same without.",
+    "client_metadata": "Names the session and the turn of Codex CLI, for OpenAI's own records. No model sees it.",
     "max_tool_calls": "Bounds the calls of OpenAI's own tools, of which no other provider has any.",
     "prompt_cache_options": "Says what OpenAI's cache keeps of the prompt. The answer is the same without.",
     "prompt_cache_retention": "Says how long OpenAI's cache keeps the prompt. The answer is the same without.",

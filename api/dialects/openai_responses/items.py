@@ -23,8 +23,10 @@ class Item:
         self.id, self.index = id, index
         """`index` is its place in the stream, where those that are void count too."""
         self.parts: list[Said] = []
-        self.done = False
-        """Whether its end was told."""
+        self.told = 0
+        """How many of its parts were told from beginning to end."""
+        self.added = self.done = False
+        """Whether its beginning was told, and its end."""
 
     @property
     def ended(self) -> bool:
@@ -129,6 +131,21 @@ class CallItem(Item):
     type = "function_call"
     argument: ClassVar[str] = "arguments"
 
+    @property
+    def ended(self) -> bool:
+        """Says whether its arguments are whole; some logs say so at their end only."""
+        return super().ended or self.is_whole()
+
+    def is_whole(self) -> bool:
+        """Says whether its arguments so far are a JSON object, behind which nothing can follow."""
+        call = self.parts[0]
+        if not call.grown.endswith(b"}"):
+            return False
+        try:
+            return isinstance(msgspec.json.decode(call.text), dict)
+        except (ValueError, RecursionError):
+            return False
+
     def fields(self, status: ItemStatus) -> dict[str, Any]:
         call = self.parts[0]
         return {"call_id": call.call_id or self.id, "name": call.name or "", self.argument: call.raw}
@@ -142,6 +159,9 @@ class CustomCallItem(CallItem):
 
     type = "custom_tool_call"
     argument = "input"
+
+    def is_whole(self) -> bool:
+        return False
 
 
 class SealItem(Item):

@@ -37,9 +37,9 @@ class Output:
         tools = echoed(subject).get("tools") or ()
         self._custom = [tool.get("name") for tool in tools if tool.get("type") == "custom"]
 
-    def begin_anew(self, attempt: int) -> None:
-        """Drops all items; the indices go on, and the ids are this attempt's."""
-        self.items, self.latest, self._attempt = [], None, attempt
+    def begin_anew(self, attempt: int, index: int = 0) -> None:
+        """Drops all items; the next has this index, and its id is this attempt's."""
+        self.items, self.latest, self._attempt, self._next = [], None, attempt, index
 
     def place(self, said: Said) -> None:
         """Puts a part that begins into its item, which may be a new one, or into none."""
@@ -101,7 +101,8 @@ class Output:
     def status_of(self, item: Item, status: ResponseStatus) -> ItemStatus:
         """Returns how an item stands in a response that stands so."""
         if status == "completed":
-            return "completed"
+            # One that never ended was broken off, and something else followed.
+            return "completed" if item.ended else "incomplete"
         grows = item.grows and item is self.latest
         if status in ("queued", "in_progress"):
             return "completed" if item.ended and not grows else "in_progress"

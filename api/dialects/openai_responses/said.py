@@ -19,8 +19,8 @@ class Said:
 
     __slots__ = (
         "after", "annotations", "before", "call_id", "closed", "encrypted", "ended", "executor", "grown", "index",
-        "item", "item_id", "kind", "logprobs", "media_type", "name", "opened", "provider", "signature", "summary",
-        "url",
+        "item", "item_id", "kind", "left", "logprobs", "media_type", "name", "opened", "over", "provider", "signature",
+        "summary", "told", "told_annotations", "told_logprobs", "url",
     )  # fmt: skip
 
     def __init__(self, kind: PartKind) -> None:
@@ -31,12 +31,18 @@ class Said:
         self.index = 0
         """Its place among the parts of its item."""
         self.ended = False
+        self.over = False
+        """Whether nothing more is expected: it has ended, and was not resumed since."""
+        self.left = False
+        """Whether the attempt that said it broke off, and none has gone on with it so far."""
         self.opened = False
         """Whether its beginning was told."""
         self.closed = False
         """Whether its end was told."""
         self.before = self.after = b""
         """What stands around a delta in its frame; empty while a delta makes no frame, or not only one."""
+        self.told = self.told_annotations = self.told_logprobs = 0
+        """How much of its text, its annotations and its likelihoods was told."""
         self.annotations: list[dict[str, Any]] = []
         self.logprobs: list[dict[str, Any]] = []
         self.call_id: str | None = None
@@ -49,6 +55,10 @@ class Said:
         self.signature: str | None = None
         self.encrypted: str | None = None
         self.provider: str | None = None
+
+    def hush(self) -> None:
+        """Has no delta of it told, until it is its turn again."""
+        self.before = self.after = b""
 
     @property
     def raw(self) -> msgspec.Raw:

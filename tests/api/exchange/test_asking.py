@@ -192,6 +192,7 @@ async def test_the_same_key_is_the_same_generation(api: Api, spoken: Spoken) -> 
         await asked.until(b"\n\n")
     async with asking(api, spoken, **{"Idempotency-Key": "k"}) as again:
         assert again.id == asked.id
+        assert again.response.headers["idempotent-replayed"] == "true"
     other = await api.client.post(spoken.path, json=spoken.body | {"model": "echo"}, headers={"Idempotency-Key": "k"})
     assert other.status_code == 400
 

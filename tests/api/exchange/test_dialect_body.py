@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from api.exchange.dialect_body import UNSTORED_TTL_S, ReadBody, parsed, read_dialect
+from api.intake.body_errors import MAX_NAMED_FIELDS
 from api.intake.model_names import ServedModels
 from api.problems.problem import ProblemError
 from api.routes.chat_completions import DIALECT
@@ -53,6 +54,18 @@ def test_it_goes_on_by_prefix_unless_it_asks_for_more() -> None:
 @pytest.mark.parametrize(
     ("fields", "outlives"),
     [
+        ({"background": True}, True),
+        ({"background": True, "store": False}, False),
+        ({"background": False, "on_interrupt": "continue"}, False),
+    ],
+)
+def test_background_of_ours_counts_where_the_dialect_has_no_such_field(fields: dict[str, Any], outlives: bool) -> None:
+    assert read(**fields).taken.request.background is outlives
+
+
+@pytest.mark.parametrize(
+    ("fields", "outlives"),
+    [
         ({}, False),
         ({"background": True}, True),
         ({"on_interrupt": "continue"}, True),
@@ -81,8 +94,10 @@ def test_what_is_not_to_be_stored_is_there_for_retries_only() -> None:
         (b"{", 400, "invalid_json"),
         (b"[]", 400, "invalid_json"),
         (b"\xff", 400, "invalid_json"),
+        (b'{"model": "gpt-x", "messages": [{"role": "user", "content": "\xed\xa0\x80"}]}', 400, "invalid_json"),
         (b"[" * 100_000, 422, "too_deep"),
         (b'{"model": 1}', 422, "invalid_request"),
+        (b'{"model": 0, "messages": [{"role": "user", "content": "Hi"}]}', 422, "invalid_request"),
         (b'{"model": "gpt-x", "messages": [{"role": "user"}]}', 422, "invalid_request"),
         (b'{"model": "gpt-x"}', 422, "invalid_request"),
     ],
@@ -91,3 +106,17 @@ def test_what_is_wrong_is_a_problem(body: bytes, status: int, code: str) -> None
     with pytest.raises(ProblemError) as caught:
         read_dialect(parsed(body, 10_000), DIALECT, SERVED, 10_000)
     assert (caught.value.status, caught.value.code) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointers"),
+    [
+        ({"k" * 5_000_000: 1}, [""]),
+        ({"stream_options": {"k" * 5_000_000: 1}}, ["/stream_options"]),
+        ({f"f{number}": 1 for number in range(9_000)}, [f"/f{number}" for number in range(MAX_NAMED_FIELDS)]),
+    ],
+)
+def test_what_a_dialect_refuses_is_not_repeated_at_length(fields: dict[str, Any], pointers: list[str]) -> None:
+    with pytest.raises(ProblemError) as caught:
+        read(model="simulator-anthropic/echo", **fields)
+    assert [error.pointer for error in caught.value.errors] == pointers

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Annotated, Any
 
 import httpx2
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Query
 from redis.exceptions import ConnectionError, NoPermissionError, OutOfMemoryError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -130,12 +130,12 @@ async def test_a_parameter_that_is_wrong_is_named() -> None:
     install(app)
 
     @app.get("/x")
-    async def x(limit: int) -> int:
-        return limit
+    async def x(limit: int, of: Annotated[list[int], Query()]) -> int:
+        return limit + len(of)
 
-    answer = await ask(app, "GET", "/x?limit=many")
+    answer = await ask(app, "GET", "/x?limit=many&of=1&of=many")
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
-    assert [error["pointer"] for error in answer.json()["errors"]] == ["limit"]
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["limit", "of"]
     assert "many" not in answer.text
 
 

@@ -343,7 +343,7 @@ async def test_a_list_is_filtered_by_state_and_metadata(api: Api) -> None:
     assert await found(("metadata.of", "x")) == [one for one in every if one != plain]
     assert await found(("metadata.of", "x"), ("metadata.colour", "red"), ("state", "completed")) == [red]
     assert await found(("metadata.of", "x"), ("state", "failed")) == []
-    for wrong, pointer in (("state", "state/0"), ("metadata.", "metadata."), ("metadata." + "n" * 65, None)):
+    for wrong, pointer in (("state", "state"), ("metadata.", "metadata."), ("metadata." + "n" * 65, None)):
         answer = await api.client.get("/v1/generations", params={wrong: "x"})
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
         assert pointer in (None, answer.json()["errors"][0]["pointer"])
@@ -461,7 +461,7 @@ async def test_raw_events_are_shown_where_they_are_asked_for(api: Api, running: 
     shown = (await api.client.get(path, params={"include": "raw"})).json()["raw"]
     assert shown == {"count": 1, "events": [{"protocol": "openai-chat", "data": {"odd": 1}}]}
     answer = await api.client.get(path, params={"include": "all"})
-    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "include/0")
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "include")
 
 
 async def cancelled(api: Api, generation_id: str) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import anthropic
 import pytest
-from anthropic import AsyncAnthropic
+from anthropic import AsyncAnthropic, beta_async_tool
 from anthropic.types import MessageParam
 
 from api.routes.messages import router
@@ -86,3 +86,24 @@ async def test_betas_go_to_a_provider_of_messages(client: AsyncAnthropic, model:
 def test_the_routes() -> None:
     paths = {route.path for route in router.routes}  # type: ignore[attr-defined]
     assert paths == {"/v1/messages", "/v1/messages/count_tokens", "/v1/messages/{name}"}
+
+
+@beta_async_tool
+async def rain(place: str) -> str:
+    """Says whether it rains at a place."""
+    return f"It rains in {place}."
+
+
+async def test_the_tool_runner_goes_on_without_a_thread(api: Api, client: AsyncAnthropic) -> None:
+    """It asks for a thread, which is kept by nobody here, and sends all messages where it is told so."""
+    runner = client.beta.messages.tool_runner(
+        model="lorem", max_tokens=100, messages=[{"role": "user", "content": "Go."}], tools=[rain]
+    )
+    asked = asyncio.create_task(anext(runner))
+    async with asyncio.timeout(10):
+        while not (jobs := (await api.generations.queue.take("w", most=1)).jobs):
+            await asyncio.sleep(0.01)
+    producer = await Producer.start(api.log, jobs[0][0])
+    await producer.say("Hello")
+    await producer.complete()
+    assert [block.text for block in (await asked).content if block.type == "text"] == ["Hello"]

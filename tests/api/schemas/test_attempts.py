@@ -56,7 +56,10 @@ def fold(*events: Event) -> Snapshot:
 def told(*events: Event) -> list[tuple[str, int | None, str | None]]:
     """By attempt: its model, its tokens of input, and its cost."""
     lines = [AttemptAnswer.model_validate(fields) for fields in attempts_of(fold(*events))]
-    return [(one.model, one.usage and one.usage.input_tokens, one.cost and one.cost.amount) for one in lines]
+    return [
+        (one.model, one.usage.input_tokens if one.usage else None, one.cost.amount if one.cost else None)
+        for one in lines
+    ]
 
 
 @pytest.mark.parametrize(
@@ -74,10 +77,14 @@ def told(*events: Event) -> list[tuple[str, int | None, str | None]]:
         ),
         # As earlier versions wrote it: the model without its provider, and lines without a number.
         (
-            [attempt(1, "m"), attempt(2, "n"), completed(usage=MORE, spent=[Spent("p/m", USED, COST), Spent("p/n", MORE)])],
+            [attempt(1, "m"), attempt(2, "n"),
+             completed(usage=MORE, spent=[Spent("p/m", USED, COST), Spent("p/n", MORE)])],
             [("p/m", 3, "0.5"), ("p/n", 30, None)],
         ),
-        ([attempt(1, "m"), attempt(2, "n"), completed(spent=[Spent("p/n", MORE)])], [("p/m", None, None), ("p/n", 30, None)]),
+        (
+            [attempt(1, "m"), attempt(2, "n"), completed(spent=[Spent("p/n", MORE)])],
+            [("p/m", None, None), ("p/n", 30, None)],
+        ),
         # A copy of another's answer was not paid for again.
         ([attempt(cached=True), UsageReport(usage=USED), completed(usage=USED, spent=[])], [("p/m", 3, "0")]),
         # A call that a later attempt went on with is in that one's.
@@ -106,7 +113,10 @@ def test_what_nobody_counted_is_said_to_be_a_guess() -> None:
     [
         ([attempt()], None),
         ([attempt(), completed(usage=USED)], USED),
-        ([attempt(), completed(usage=BOTH, spent=[Spent("p/m", USED, attempt=1), Spent("p/m", MORE, attempt=2)])], BOTH),
+        (
+            [attempt(), completed(usage=BOTH, spent=[Spent("p/m", USED, attempt=1), Spent("p/m", MORE, attempt=2)])],
+            BOTH,
+        ),
         # Earlier versions wrote the last attempt's.
         ([attempt(), completed(usage=MORE, spent=[Spent("p/m", USED), Spent("p/m", MORE)])], BOTH),
         # A guess is in no sum.
@@ -152,7 +162,14 @@ def test_who_answered_is_whose_words_stand(events: list[Event], model: str | Non
 
 def test_what_is_the_rule_is_not_said() -> None:
     usage = UsageAnswer.model_validate(msgspec.to_builtins(USED))
-    line = {"number": 1, "reason": "new", "model": "p/m", "provider": "p", "continues": False, "usage": usage}
+    line: dict[str, Any] = {
+        "number": 1,
+        "reason": "new",
+        "model": "p/m",
+        "provider": "p",
+        "continues": False,
+        "usage": usage,
+    }
     plain = AttemptAnswer(**line, cost=CostAnswer(amount="1", currency="USD")).model_dump()
     assert "estimated" not in plain
     assert "at_least" not in plain["cost"]

@@ -208,6 +208,7 @@ LENGTH = Completed(finish_reason="length")
 def test_the_document_that_was_asked_for(said: list[Event], expected: tuple[Any, str | None]) -> None:
     got = assembled(*said, response_format=SCHEMA)
     assert (got["json"], got["json_error"]) == expected
-    for unasked in ({}, {"response_format": {"type": "text"}}):
+    others: list[dict[str, Any]] = [{}, {"response_format": {"type": "text"}}]
+    for unasked in others:
         got = assembled(*said, **unasked)
         assert (got["json"], got["json_error"]) == (None, None)

@@ -12,11 +12,12 @@ from api.viewing import projection
 from api.viewing.dialect import Subject, Telling
 from api.viewing.resume import ResumePoint
 from api.viewing.viewer import Viewer
+from shared.log.entry import RawEntry
 from shared.log.events import EventId
-from tests.api.viewing.framers import UnevenDialect, framed, raw
+from tests.api.viewing.framers import UnevenDialect, UnevenFramer, framed, raw
 from tests.api.viewing.stand_ins import record
 from tests.api.viewing.test_replayer import LOG, Source
-from tests.api.viewing.test_tail import AnewDialect, House, Wire
+from tests.api.viewing.test_tail import AnewDialect, AnewFramer, House, Wire
 
 TOLD = Telling(UnevenDialect(), Subject("gen_x"))
 
@@ -54,6 +55,32 @@ async def test_only_the_epoch_that_stands_is_sent() -> None:
             _, wire, task = projected(Source(log), ResumePoint(number=number, epoch=2, page=page), told)
             await task
             assert wire.body == b"".join(whole[number:]) + AnewDialect.ending
+
+
+async def test_void_frames_are_not_held() -> None:
+    held: set[int] = set()
+    most: list[int] = []
+
+    class Frame(bytes):
+        def __del__(self) -> None:
+            held.discard(id(self))
+
+    class Framer(AnewFramer):
+        def frames(self, entry: RawEntry) -> tuple[bytes, ...]:
+            made = tuple(map(Frame, super().frames(entry)))
+            held.update(map(id, made))
+            most.append(len(held))
+            return made
+
+    class Anew(AnewDialect):
+        def framer(self, subject: Subject) -> AnewFramer:
+            return Framer()
+
+    log = [*LOG[:-1], raw(20, 0, "attempt"), raw(20, 1), raw(20, 2, "completed")]
+    _, wire, task = projected(Source(log), ResumePoint(number=0, epoch=2, page=10), Telling(Anew(), Subject("gen_x")))
+    await task
+    assert wire.ended
+    assert max(most) < 100 < sum(map(len, map(UnevenFramer().frames, LOG)))
 
 
 async def test_it_waits_for_redis_and_for_room() -> None:

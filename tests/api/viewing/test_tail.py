@@ -194,7 +194,7 @@ async def test_a_tail_is_fed_from_the_base(monkeypatch: pytest.MonkeyPatch) -> N
     assert wire.ended
 
 
-class _AnewFramer(UnevenFramer):
+class AnewFramer(UnevenFramer):
     """One in which what was said is void with each further attempt."""
 
     def frames(self, entry: RawEntry) -> tuple[bytes, ...]:
@@ -206,7 +206,7 @@ class _AnewFramer(UnevenFramer):
 
 class AnewDialect(UnevenDialect):
     def framer(self, subject: Subject) -> Framer:
-        return _AnewFramer()
+        return AnewFramer()
 
 
 async def test_a_new_epoch_breaks_off_who_has_had_some_of_the_old() -> None:
@@ -248,6 +248,29 @@ async def test_a_dialect_that_fails_cuts_its_own_viewers_only() -> None:
     await rounds()
     assert failing.broken_off
     assert other.body == native(*LOG)
+
+
+async def test_a_dialect_that_fails_midway_sends_nothing_behind_the_hole() -> None:
+    class Failing(UnevenFramer):
+        def frames(self, entry: RawEntry) -> tuple[bytes, ...]:
+            if entry == LOG[2]:
+                raise ZeroDivisionError
+            return (b"data: %b\n\n" % entry[0],)
+
+    class FailingDialect(UnevenDialect):
+        def framer(self, subject: Subject) -> Framer:
+            return Failing()
+
+    known = KnownLog()
+    tail = tail_of(known, FailingDialect())
+    known.loaded = True
+    failing = watch(tail)
+    for entry in LOG[:4]:
+        known.extend(numbered(entry))
+        known.tell()
+        await rounds()
+    assert failing.body == b"".join(b"data: %b\n\n" % said for said in (b"opening", LOG[0][0], LOG[1][0]))
+    assert failing.broken_off, "and it does not wait for the end of what it cannot be sent"
 
 
 async def test_a_viewer_without_room_gets_all_at_once_when_it_has_some() -> None:

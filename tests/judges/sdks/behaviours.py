@@ -12,6 +12,12 @@ from tests.judges.sdks.target import OTHER_KEY, WRONG_KEY
 WEATHER: Final = {"city": "Paris", "degrees": 21}
 BACKGROUND: Final[dict[str, Any]] = {"options": {"background": True}}
 """Without it OpenAI's Responses neither cancel nor resume."""
+OTHERS: Final = {
+    "chat": ("anthropic", "openai-responses"),
+    "responses": ("openai", "anthropic"),
+    "messages": ("openai", "openai-responses"),
+}
+"""Providers of another protocol than a dialect's own."""
 PAUSE: Final = 0.1
 
 Behaviour = Callable[[Row], Awaitable[None]]
@@ -47,7 +53,8 @@ async def create(row: Row) -> None:
 @behaviour("stream")
 async def stream(row: Row) -> None:
     """One that is, with everything that strings can hold."""
-    model = "lorem?deltas=40&rate=200&seed=8" + ("" if row.client.plain else "&unicode=1")
+    breaks = row.client.breaks_lines and not row.target.is_midstream
+    model = "lorem?deltas=40&rate=200&seed=8" + ("" if breaks else "&unicode=1")
     row.whole(await row.does("stream", model), model)
 
 
@@ -87,6 +94,21 @@ async def reasoning(row: Row) -> None:
     if "after" in seen:
         row.check(seen["after"] == answer_of(then).text("text"), "an answer after thoughts", seen["after"])
     row.whole(await row.does("stream", model, reasoning=True), model, do="stream")
+
+
+@behaviour("other provider")
+async def other_provider(row: Row) -> None:
+    """Thoughts and parallel calls from providers of the other protocols, whose parts come in another order."""
+    _needs_midstream(row)
+    scripts = ["tools?deltas=24&rate=0&seed=4"]
+    if not row.client.lacking(row.dialect, "reasoning"):
+        scripts.append("reasoning?deltas=30&rate=0&seed=6")
+    for asked in (f"{provider}/{script}" for provider in OTHERS[row.dialect] for script in scripts):
+        for do in ("create", "stream"):
+            seen = await row.does(do, asked, tools="tools" in asked, reasoning="reasoning" in asked)
+            if not row.client.framework:
+                row.check(seen.get("model") == asked, f"model {asked}", seen.get("model"))
+            row.whole(seen | {"model": None}, asked.partition("/")[2], do=f"{do} {asked}")
 
 
 @behaviour("structured output")

@@ -26,8 +26,8 @@ class Client:
     """Whether `.ci/run` has it; `make test-clients` has all."""
     framework: bool = False
     """Whether it stands on an SDK: what it raises and what it calls an end are its own words."""
-    plain: bool = False
-    """Whether it takes U+2028 for the end of a line, at its provider as here, and loses what follows."""
+    breaks_lines: bool = False
+    """Whether it takes U+2028 for the end of a line and loses what follows, unless it comes escaped, as here."""
     lacks: Mapping[str, str] = field(default_factory=dict)
     """Behaviours that it has no way to show, and why; of one dialect as `chat reasoning`."""
     options: Mapping[str, str] = field(default_factory=dict)
@@ -41,7 +41,19 @@ class Client:
 _NO_HELPER: Final = {"stream helper": "has one way to stream"}
 _UNCOUNTED: Final = {"retry": "sends no number of its retries, so that each is a request of its own, paid for itself"}
 _STRUCTURES: Final = dict.fromkeys(
-    ("create", "stream", "tools", "tool loop", "reasoning", "leave", "silence", "fails amid", "cut", "retry"),
+    (
+        "create",
+        "stream",
+        "tools",
+        "tool loop",
+        "reasoning",
+        "other provider",
+        "leave",
+        "silence",
+        "fails amid",
+        "cut",
+        "retry",
+    ),
     "asks for structures only",
 )
 _FRAMEWORK: Final = {
@@ -106,7 +118,7 @@ CLIENTS: Final = (
     ),
     Client(
         name="LiteLLM", environment="litellm", program="litellm_framework.py", dialects=("chat", "messages"),
-        framework=True, plain=True,
+        framework=True, breaks_lines=True,
         lacks=_FRAMEWORK | {"tool loop": "has none", "messages retry": "asks once over Messages"},
     ),
     Client(

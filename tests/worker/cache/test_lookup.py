@@ -226,7 +226,7 @@ class TestFinished:
         assert (copy.usage, copy.response_id) == (original.usage, original.response_id)
         assert attempts(events) == [("new", True)]
         assert isinstance(events[0], Attempt)
-        assert f"{events[0].provider}/{events[0].model}" == model
+        assert (events[0].provider, events[0].model) == (model.partition("/")[0], model)
         assert isinstance(events[-1], Completed)
         assert events[-1].cost == Cost("0")
 

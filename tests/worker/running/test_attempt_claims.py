@@ -65,7 +65,7 @@ class TestFallback:
             for _ in range(2):
                 await midstream.ended(await midstream.ask(self.DEAD))
             events = await midstream.ended(await midstream.ask(self.DEAD, fallback=["simulator/echo"]))
-        assert [(e.reason, e.model) for e in events if isinstance(e, Attempt)] == [("fallback", "echo")]
+        assert [(e.reason, e.model) for e in events if isinstance(e, Attempt)] == [("fallback", "simulator/echo")]
 
     async def test_who_takes_over_goes_on_with_the_same_model(self, settings: Settings, midstream: Midstream) -> None:
         slow = "simulator/lorem?deltas=40&rate=20"
@@ -75,7 +75,8 @@ class TestFallback:
         async with working(settings):
             events = await midstream.ended(generation_id)
         attempts = [(e.reason, e.model) for e in events if isinstance(e, Attempt)]
-        assert attempts[1:] == [("fallback", "lorem?deltas=40&rate=20"), ("worker_lost", "lorem?deltas=40&rate=20")]
+        model = "simulator/lorem?deltas=40&rate=20"
+        assert attempts[1:] == [("fallback", model), ("worker_lost", model)]
 
     @pytest.mark.parametrize(
         ("most", "dead", "reasons"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -83,7 +84,7 @@ async def test_a_failure_says_what_the_provider_answered(
 ) -> None:
     error = ProviderError("overloaded", "m", retryable=True, status=status, retry_after=retry_after)
     request = GenerationRequest.model_validate({"model": "p/m", "messages": [{"role": "user", "content": "?"}]})
-    nobody: Any = None
+    nobody: Any = SimpleNamespace(chain=None)
     kept = KeptRequest(nobody, nobody, request.model_dump_json(exclude_unset=True).encode(), b"")
     await kept.request()
     settings = Settings(retries=0)

@@ -8,7 +8,7 @@ from shared.log.events import MAX_TOKENS
 
 _OF_INPUT = ("promptTokensDetails", "toolUsePromptTokensDetails")
 _OF_OUTPUT = ("candidatesTokensDetails",)
-_LISTS = _OF_INPUT + _OF_OUTPUT
+_LISTS = frozenset(_OF_INPUT + _OF_OUTPUT)
 
 
 class Modalities:
@@ -19,6 +19,8 @@ class Modalities:
 
     def take(self, counted: dict[str, Any]) -> None:
         """Takes the lists that stand among counts."""
+        if _LISTS.isdisjoint(counted):
+            return
         for name in _LISTS:
             if (given := counted.get(name)) is not None:
                 self._lists[name] = given

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.dialects.anthropic_messages import fields
+from api.dialects.anthropic_messages.errors import status
 from api.dialects.anthropic_messages.request import fields_of
 from api.problems.problem import ProblemError
 from shared.config.protocols import PROTOCOLS, Protocol
@@ -99,9 +100,17 @@ def test_what_nobody_needs_is_ignored(protocol: Protocol, field: str) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["anthropic", "gemini"])
-@pytest.mark.parametrize("field", sorted(fields.REFUSED))
+@pytest.mark.parametrize("field", sorted(fields.REFUSED.keys() - fields.REFUSED_AS.keys()))
 def test_what_nobody_can_do_is_refused(protocol: Protocol, field: str) -> None:
     assert refused(protocol, **{field: {"type": "create"}}) == f"/{field}"
+
+
+@pytest.mark.parametrize("protocol", ["anthropic", "gemini"])
+def test_a_thread_is_refused_by_the_code_at_which_the_tool_runner_goes_on_without(protocol: Protocol) -> None:
+    with pytest.raises(ProblemError) as raised:
+        reading(protocol, thread={"type": "create"})
+    assert (status(raised.value), raised.value.code) == (400, "thread_unsupported_request")
+    assert [error.pointer for error in raised.value.errors] == ["/thread"]
 
 
 def test_only_clearing_what_was_read_is_ignored() -> None:
@@ -155,6 +164,12 @@ def test_the_tier_is_in_the_providers_words(protocol: Protocol, tier: str, expec
     found = reading(protocol, service_tier=tier)
     assert found.native.get("service_tier") == expected
     assert found.ignored == (() if expected else ("service_tier",))
+
+
+def test_a_tier_that_only_the_provider_may_know_goes_to_it_as_it_is() -> None:
+    found = reading("anthropic", service_tier="next_year")
+    assert found.native["extra"] == {"up": {"service_tier": "next_year"}}
+    assert "service_tier" not in found.native
 
 
 @pytest.mark.parametrize(

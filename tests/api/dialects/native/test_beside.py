@@ -10,8 +10,12 @@ from api.dialects.native.events import NativeDialect
 
 def test_frames_hold_what_is_declared() -> None:
     dialect = NativeDialect()
-    frames = [(dialect.queued("gen_x", 3), Queued), (dialect.queued("gen_x", None), Queued),
-              (dialect.reset("trimmed"), Reset), (dialect.drain, Drain)]  # fmt: skip
+    frames: list[tuple[bytes, type[Queued | Reset | Drain]]] = [
+        (dialect.queued("gen_x", 3), Queued),
+        (dialect.queued("gen_x", None), Queued),
+        (dialect.reset("trimmed"), Reset),
+        (dialect.drain, Drain),
+    ]
     for frame, kind in frames:
         event, data, *rest = frame.decode().split("\n")
         assert (event, rest) == (f"event: {kind.type}", ["", ""])

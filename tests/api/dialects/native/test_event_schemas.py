@@ -46,7 +46,9 @@ def test_no_reference_leads_nowhere() -> None:
     [
         Attempt(number=1, reason="new", model="p/m", provider="p"),
         UsageReport(usage=Usage(1, 2, server_tool_calls={"web_search_requests": 1})),
-        Completed(finish_reason="stop", usage=Usage(), cost=Cost("1", at_least=True), spent=[Spent("p/m", Usage(), attempt=1)]),
+        Completed(
+            finish_reason="stop", usage=Usage(), cost=Cost("1", at_least=True), spent=[Spent("p/m", Usage(), attempt=1)]
+        ),
     ],
 )  # fmt: skip
 def test_what_is_written_is_described_and_nothing_else_is(event: Event) -> None:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import tracemalloc
+
+import msgspec
+
 from api.dialects.openai_chat.beside import Beside
 from api.dialects.openai_chat.parts import SaidPart
 
@@ -61,3 +66,18 @@ def test_citations_wait_for_the_end_of_all() -> None:
     beside.end(part, [part])
     beside.length.add(b'"de"')
     assert beside.rest()["annotations"][0]["url_citation"]["end_index"] == 3
+
+
+def test_a_large_image_is_not_copied_more_than_it_must_be() -> None:
+    """Each copy of tens of MB holds up all viewers of the node."""
+    size, beside = 4_000_000, Beside()
+    part = SaidPart("file", media_type="image/png", pieces=[b'"' + b"A" * (size // 4) + b'"' for _ in range(4)])
+    tracemalloc.start()
+    try:
+        fields = beside.end(part, [part])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    image = json.loads(msgspec.json.encode(fields))["images"][0]
+    assert image["image_url"]["url"] == "data:image/png;base64," + "A" * size
+    assert peak < 1.5 * size

@@ -86,6 +86,8 @@ def answered(of: Subject, events: Sequence[log.Event]) -> dict[str, Any]:
 
 
 WORDS = st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6)
+ARGUMENTS = st.one_of(st.sampled_from(["{", "}", '{"a":', "1}", "{}", " "]), WORDS)
+"""Pieces of arguments, which are now and then whole before their part ends."""
 KINDS = ("text", "text", "reasoning", "refusal", "tool_call", "hosted", "result", "file")
 CITATIONS = (
     {"type": "url_citation", "url": "https://a.example", "title": "A", "start_index": 0, "end_index": 2},
@@ -140,7 +142,8 @@ def attempts(draw: st.DrawFn, *, whole: bool, kinds: Sequence[str] = KINDS, usua
         elif step == 3 and one.kind == "text":
             said.append(log.Delta(part=one.part, kind="text", delta=draw(WORDS), logprobs=LOGPROBS))
         else:
-            said.append(log.Delta(part=one.part, kind=one.kind, delta=draw(WORDS)))
+            words = ARGUMENTS if one.kind == "tool_call" and not usual else WORDS
+            said.append(log.Delta(part=one.part, kind=one.kind, delta=draw(words)))
         if not whole and draw(st.integers(0, 9)) == 0:
             break
     return said
@@ -167,6 +170,9 @@ ENDS: tuple[log.End, ...] = (
 )
 
 
+RESUMED = ("text", "reasoning", "refusal", "tool_call")
+
+
 @st.composite
 def logs(draw: st.DrawFn) -> list[log.Event]:
     """Logs of up to three attempts, which go on or start over, with an end of any kind, or none."""
@@ -183,9 +189,9 @@ def logs(draw: st.DrawFn) -> list[log.Event]:
         if continues and parts and draw(st.booleans()):
             said = resuming(draw(st.sampled_from(parts)), said)
         for event in said:
-            if isinstance(event, log.Part) and event.kind == "tool_call":
+            if isinstance(event, log.Part) and event.kind == "tool_call" and event.resumes is not True:
                 event.call_id = f"{event.call_id}_{number}"
-        parts = [event for event in said if isinstance(event, log.Part) and event.kind in ("text", "reasoning")]
+        parts = [event for event in said if isinstance(event, log.Part) and event.kind in RESUMED]
         events += said
         if draw(st.booleans()):
             events.append(log.UsageReport(usage=log.Usage(input_tokens=number, output_tokens=2)))

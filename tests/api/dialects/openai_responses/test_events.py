@@ -121,7 +121,12 @@ def test_calls_that_grow_in_turns() -> None:
     output = finals(said)["output"]
     assert [item["arguments"] for item in output] == ["{}", "[]"]
     done = [one for one in told(subject(), said) if one["type"] == "response.output_item.done"]
-    assert [one["output_index"] for one in done] == [1, 0]
+    assert [one["output_index"] for one in done] == [0, 1]
+    assert types(subject(), said)[3:] == [
+        "output_item.added", "function_call_arguments.delta", "function_call_arguments.done", "output_item.done",
+        "output_item.added", "function_call_arguments.delta", "function_call_arguments.done", "output_item.done",
+        "completed",
+    ]  # fmt: skip
 
 
 def test_an_attempt_that_starts_over_closes_what_is_void_and_leaves_it_out() -> None:
@@ -210,6 +215,25 @@ def test_numbers_are_dense(events: list[log.Event]) -> None:
 
 
 @given(logs())
+@settings(deadline=None, max_examples=200)
+def test_no_two_items_are_open_at_once(events: list[log.Event]) -> None:
+    opened: int | None = None
+    known: set[int] = set()
+    for one in told(subject(), events):
+        if (at := one.get("output_index")) is None:
+            # The whole response comes when all items are done.
+            assert opened is None or "response" not in one
+            continue
+        if one["type"] == "response.output_item.added":
+            assert (opened, at) == (None, len(known))
+            known.add(at)
+        # One that an attempt goes on with after its end is open again, without another beginning.
+        assert opened in (None, at)
+        assert at in known
+        opened = None if one["type"] == "response.output_item.done" else at
+
+
+@given(logs())
 @settings(deadline=None, max_examples=60)
 def test_the_sdk_accumulates_any_stream_to_its_last_response(events: list[log.Event]) -> None:
     state: ResponseStreamState[Any] = ResponseStreamState(input_tools=omit, text_format=omit)
@@ -243,6 +267,24 @@ def test_deltas_and_items_add_up_to_the_answer(events: list[log.Event]) -> None:
         assert [item for _, item in sorted(done.items()) if item["id"] in stands] == got[-1]["response"]["output"]
         assert got[-1]["response"] == answered(subject(), events)
         Response.model_validate(answered(subject(), events))
+
+
+@given(logs())
+@settings(deadline=None, max_examples=60)
+def test_deltas_add_up_to_their_items(events: list[log.Event]) -> None:
+    got = told(subject(), events)
+    grown: dict[tuple[int, int], str] = {}
+    for one in got:
+        if "delta" in one:
+            place = one["output_index"], one.get("content_index", one.get("summary_index", 0))
+            grown[place] = grown.get(place, "") + one["delta"]
+    done = {one["output_index"]: one["item"] for one in got if one["type"] == "response.output_item.done"}
+    for (at, index), words in grown.items():
+        if (item := done.get(at)) is None:
+            continue
+        inner = item.get("content") or item.get("summary")
+        whole = (inner[index].get("text") or inner[index].get("refusal")) if inner else item["arguments"]
+        assert words == whole
 
 
 OURS = frozenset({"message", "reasoning", "function_call"})

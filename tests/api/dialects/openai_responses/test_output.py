@@ -56,7 +56,7 @@ def test_ids_and_indices() -> None:
     output = Output(subject())
     output.place(said("text"))
     output.place(said("tool_call"))
-    output.begin_anew(3)
+    output.begin_anew(3, 2)
     output.place(said("text"))
     (item,) = output.items
     assert (item.id, item.index) == (f"msg_{TAIL}_3_0", 2)
@@ -87,3 +87,11 @@ def test_how_items_stand() -> None:
     assert {output.status_of(call, status) for status in ("in_progress", "incomplete", "cancelled")} == {"completed"}
     message.parts[0].ended = False
     assert output.status_of(message, "failed") == "incomplete"
+    assert output.status_of(message, "completed") == "incomplete"
+
+
+def test_a_call_whose_arguments_are_whole_has_ended() -> None:
+    output = Output(subject())
+    output.place(said("tool_call", '{"a": 1}'))
+    output.place(said("tool_call", '{"a": {}'))
+    assert [output.status_of(item, "failed") for item in output.items] == ["completed", "incomplete"]

@@ -126,11 +126,12 @@ def test_what_the_caller_gives_the_provider_itself_counts_more() -> None:
 def test_what_changes_nothing_is_named() -> None:
     got = asked(
         stream_options={"include_obfuscation": False}, max_tool_calls=1, prompt_cache_retention="24h",
+        client_metadata={"session_id": "s"},
         include=["reasoning.encrypted_content", "web_search_call.action.sources"], reasoning={"summary": "auto"},
     )  # fmt: skip
     assert set(got.ignored) == {
-        "stream_options", "max_tool_calls", "prompt_cache_retention", "include.web_search_call.action.sources",
-        "reasoning.summary",
+        "stream_options", "max_tool_calls", "prompt_cache_retention", "client_metadata",
+        "include.web_search_call.action.sources", "reasoning.summary",
     }  # fmt: skip
 
 
