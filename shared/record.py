@@ -154,6 +154,7 @@ class Record(Terms):
             shown=self.shown or b"",
             chain=self.chain,
             fingerprint=self.fingerprint,
+            created_ms=self.created_ms,
         )
 
 

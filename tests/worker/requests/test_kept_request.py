@@ -65,6 +65,7 @@ async def test_it_can_be_given_to_a_redis_that_lost_it_as_long_as_it_runs(text: 
     assert before.record is not None
     assert after.record is not None
     assert (after.request, after.record.fingerprint) == (before.request, before.record.fingerprint)
+    assert after.record.created_ms == before.record.created_ms
 
 
 async def test_what_cannot_be_read_says_so_each_time() -> None:
