@@ -29,7 +29,9 @@ class Conversation:
         """Takes the system prompt. Raises ProblemError."""
         content = texts_of(system, "/system")
         if content:
-            self._add({"role": "system", "content": content}, "/system", "/system")
+            ours = self._add({"role": "system", "content": content}, "/system", "/system")
+            for at in range(len(content) if isinstance(content, list) else 0):
+                self._places.add(f"{ours}/content/{at}", within("/system", at))
 
     def read(self, messages: Any) -> None:
         """Takes the messages. Raises ProblemError."""

@@ -13,6 +13,9 @@ _TAILS = {
     "id": "id",
     "text": "text",
     "cache_control": "cache_control",
+    "cache_control/scope": "cache_control/scope",
+    "cache_control/ttl": "cache_control/ttl",
+    "cache_control/type": "cache_control/type",
 }
 """The end of a pointer, by ours."""
 

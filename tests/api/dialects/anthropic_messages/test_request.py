@@ -279,3 +279,9 @@ def test_any_body_is_read_or_refused(protocol: Protocol, body: dict[str, Any], m
         pass
     else:
         assert found.native["messages"] is not None
+
+
+def test_a_mark_in_the_system_prompt_is_named_by_its_block() -> None:
+    system = [{"type": "text", "text": "a"}, {"type": "text", "text": "b", "cache_control": {"scope": "global"}}]
+    found = reading(system=system)
+    assert found.pointer("/messages/0/content/1/cache_control/scope") == "/system/1/cache_control/scope"
