@@ -10,7 +10,7 @@ LOCKED := install --quiet --no-user --no-deps --require-hashes -r
 # An earlier install counts in the folder, and for the Python, that it was made with: a clone may be moved or copied.
 MADE   := $(shell test "$$(cat $(STAMP) 2>&1)" = "$(CURDIR)" && $(BIN)/python -I -c 'import midstream, pip' 2>&1 && echo yes)
 UNIT   := tests/shared tests/simulator tests/worker tests/api tests/contract tests/test_private_names.py
-PARTS  := pipeline first_token capacity fanout memory resume idle scaling growth
+PARTS  := pipeline first_token capacity fanout dialects memory resume idle scaling growth
 SDKS   := tests/judges/sdks/locks
 LOCK   := --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links
 

@@ -158,5 +158,8 @@ TARGETS = [
     _own("9. commands per delta at 20,000 deltas/s", 0.3, "capacity", _FOUR_HUNDRED, "commands/delta", ""),
     _own("9. an append, in Redis", 8, "capacity", _FOUR_HUNDRED, "append µs", " µs"),
     _own("9. idle, commands/s for each process", 10, "idle", "idle", "commands/s for each process", "/s"),
+    *(Target(f"11. {name}, CPU per event, to native", 2, Place("dialects", _THOUSAND, name, "CPU µs/event"),
+             Place("dialects", _THOUSAND, "native", "CPU µs/event"), unit=" x")
+      for name in ("Chat", "Responses", "Messages", "mixed")),
 ]  # fmt: skip
 """In the order and with the numbers of the issue that set them."""
