@@ -38,6 +38,8 @@ def parts_of(
     if isinstance(content, str):
         return content
     parts: list[dict[str, Any]] = []
+    if not isinstance(content, list):
+        raise wrong(pointer, "must be a string, or a list")
     for own, one in objects(content, pointer):
         kind = str(one.get("type", "input_text"))
         if not takes(kind):

@@ -78,3 +78,11 @@ def test_objects() -> None:
         list(objects("x", "/x"))
     with pytest.raises(ProblemError):
         text_of({"a": 1}, "a", "/x")
+
+
+@pytest.mark.parametrize("content", [None, 5, {"type": "input_text", "text": "a"}])
+def test_what_a_content_may_be_is_said(content: Any) -> None:
+    with pytest.raises(ProblemError) as caught:
+        parts_of(content, "/input/0/content", "/messages/0/content", Pointers())
+    (error,) = caught.value.errors
+    assert (error.pointer, error.message) == ("/input/0/content", "must be a string, or a list")

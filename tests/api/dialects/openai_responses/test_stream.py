@@ -184,3 +184,14 @@ def test_results_come_with_their_calls() -> None:
     got = told(subject(), [attempt(), *said, completed()])
     done = [one for one in got if one["type"] == "response.output_item.done"]
     assert [(one["output_index"], one["item"]["results"]) for one in done] == [(0, [{}]), (1, [{}])]
+
+
+def test_a_text_that_is_resumed_behind_calls_only_to_end_ends_again_by_itself() -> None:
+    """As where an attempt broke off behind the last word, and the next one goes on with calls."""
+    said = [attempt(), *text(0, "ab")[:-1], attempt(2, continues=True), *begun(0, "{}"), *begun(1, "{}")]
+    ends = [log.PartEnd(part=0), log.PartEnd(part=1), *whole(log.Part(part=2, kind="text", resumes=True))]
+    got = told(subject(), [*said, *ends, completed()])
+    done = [(one["output_index"], one["item"]["status"]) for one in got if one["type"] == "response.output_item.done"]
+    assert done == [(0, "incomplete"), (1, "completed"), (2, "completed"), (0, "completed")]
+    assert [one["text"] for one in got if one["type"] == "response.output_text.done"] == ["ab"]
+    assert [item["status"] for item in got[-1]["response"]["output"]] == ["completed"] * 3
