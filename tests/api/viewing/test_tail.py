@@ -123,8 +123,11 @@ async def test_each_viewer_gets_what_its_dialect_makes_of_the_log(
             known.tell()
         await rounds()
     for seen, wire in viewers:
-        assert wire.body == b"".join(made[seen:]) + dialect.ending
-        assert wire.ended
+        if seen > len(made):  # of what has ended without that event, it has no whole answer
+            assert (wire.body, wire.broken_off, wire.ended) == (b"", True, False)
+        else:
+            assert wire.body == b"".join(made[seen:]) + dialect.ending
+            assert wire.ended
 
 
 async def test_viewers_share_the_bytes_of_a_long_event() -> None:
