@@ -27,9 +27,9 @@ SCRIPTS = {
 
 
 def comparable(answer: Answer) -> Answer:
-    """Arguments as values, as Messages has them parsed."""
+    """Arguments as values, as Messages has them parsed; a refusal as text, as it is in Messages."""
     calls = tuple((name, json.dumps(json.loads(arguments), sort_keys=True)) for name, arguments in answer.calls)
-    return answer._replace(calls=calls)
+    return answer._replace(text=answer.text + answer.refusal, refusal="", calls=calls)
 
 
 @pytest.mark.slow
