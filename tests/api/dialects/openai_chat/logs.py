@@ -166,6 +166,10 @@ def logs(draw: st.DrawFn, *, completed: bool = False) -> list[events.AnyEvent]:
         for part in said:
             if isinstance(part, Part) and part.kind == "tool_call":
                 part.call_id = f"{part.call_id}_{number}"
+            elif isinstance(part, PartEnd) and part.encrypted is not UNSET:
+                part.encrypted = f"{part.encrypted}_{number}"  # no two thoughts have one
+            elif isinstance(part, PartEnd) and part.signature is not UNSET:
+                part.signature = f"{part.signature}_{number}"
         goes_on = number > 1 and draw(st.booleans())
         log += [
             Attempt(number=number, reason="new", model="acme/gpt-5", provider="acme", continues=goes_on),
