@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from shared.config.presets import PRESETS
@@ -35,6 +36,12 @@ OURS = (
     "GOOGLE_",
     *(f"{preset.prefix}_" for preset in PRESETS.values()),
 )
+
+# How long an example takes, or to draw it, says on a machine that others use too nothing of the code.
+hypothesis.settings.register_profile(
+    "shared machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("shared machine")
 
 TESTS = Path(__file__).parent
 FAST = ("shared", "simulator", "worker/providers", "contract")
