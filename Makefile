@@ -3,15 +3,16 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-CODE   := $(wildcard api bench midstream shared simulator tests worker)
+CODE   := $(wildcard api bench clients/examples clients/python hatch_build.py midstream shared simulator tests worker)
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 # Nothing is resolved: some versions of pip look for dependencies anew, past the lock. `pip check` says if one is missing.
 LOCKED := install --quiet --no-user --no-deps --require-hashes -r
 # An earlier install counts in the folder, and for the Python, that it was made with: a clone may be moved or copied.
 MADE   := $(shell test "$$(cat $(STAMP) 2>&1)" = "$(CURDIR)" && $(BIN)/python -I -c 'import midstream, pip' 2>&1 && echo yes)
-UNIT   := tests/shared tests/simulator tests/worker tests/api tests/contract tests/test_private_names.py
+UNIT   := tests/shared tests/simulator tests/worker tests/api tests/contract tests/clients/python tests/test_private_names.py
 PARTS  := pipeline first_token capacity fanout dialects memory resume idle scaling growth
 SDKS   := tests/judges/sdks/locks
+PAGE   := api/web/vendor/built
 LOCK   := --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links
 
 # Tests mostly wait, so there are more of them at a time than cores; those of one file share their servers.
@@ -20,13 +21,13 @@ SIDE_BY_SIDE := -n 4 --dist loadfile
 NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
 
 .DEFAULT_GOAL := help
-.PHONY: help again install run test test-fast test-slow test-upgrade test-newest lint format lock clean \
-  bench bench-quick chaos judge-llama judge-clients judge-proxies test-clients lock-clients
+.PHONY: help again install page run test test-fast test-slow test-upgrade test-newest lint format lock clean \
+  bench bench-quick screenshots chaos judge-llama judge-clients judge-proxies test-clients lock-clients
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: $(STAMP) ## Set up .venv from the lock files
+install: $(STAMP) $(PAGE) ## Set up .venv from the lock files, and build what the chat page takes from npm
 
 $(STAMP): requirements.lock requirements-dev.lock pyproject.toml $(if $(filter yes,$(MADE)),,again)
 	@test "$$(cat $@ 2>/dev/null || echo "$(CURDIR)")" = "$(CURDIR)" && \
@@ -40,6 +41,13 @@ $(STAMP): requirements.lock requirements-dev.lock pyproject.toml $(if $(filter y
 	@echo "$(CURDIR)" > $@
 
 again:
+
+# Without it Midstream works, so that here nothing fails: it says what is missing, and tries again the next time.
+$(PAGE): api/web/package-lock.json hatch_build.py | $(STAMP)
+	@$(BIN)/python hatch_build.py --try
+
+page: $(STAMP) ## Build what the chat page takes from npm, or fail
+	@$(BIN)/python hatch_build.py
 
 run: install ## Run Midstream on this machine; ARGS="--port 9000" adds options
 	@$(BIN)/midstream up $(ARGS)
@@ -80,6 +88,9 @@ bench: install ## Measure beside its peers and write docs/performance.md (hours)
 bench-quick: install ## Whether a ratio has become worse by a third (two minutes)
 	$(BIN)/python -m bench.quick
 
+screenshots: install ## Make docs/pictures of the chat page in Chromium (a minute); ARGS="dark" makes one
+	$(BIN)/python -m tests.e2e.page.screenshots $(ARGS)
+
 judge-llama: install ## Build llama.cpp's server and compare Midstream with it (20 minutes, once)
 	$(BIN)/python -m tests.judges.llama $(ARGS)
 
@@ -103,6 +114,8 @@ lock: install ## Renew the lock files
 	$(BIN)/pip-compile $(LOCK) --upgrade -o requirements.lock pyproject.toml
 	$(BIN)/pip-compile $(LOCK) --upgrade --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
 	$(BIN)/pip-compile $(LOCK) --upgrade --extra bench -c requirements.lock -o requirements-bench.lock pyproject.toml
+	$(BIN)/pip-compile $(LOCK) --upgrade --no-header --no-annotate -o api/web/requirements-node.lock api/web/requirements-node.in
+	cd api/web && npm update --save --package-lock-only
 
 lock-clients: install ## Renew the lock files of test-clients, for the versions that the .in and package.json files name
 	for set in newest previous oldest frameworks instructor; do \
@@ -112,5 +125,5 @@ lock-clients: install ## Renew the lock files of test-clients, for the versions 
 	  (cd $(SDKS)/$$set && npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts) || exit 1; done
 
 clean: ## Remove .venv and what tools left behind
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .venv-bench .venv-newest dist
+	rm -rf $(VENV) api/web/vendor .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .venv-bench .venv-newest dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -54,7 +54,10 @@ class QueuedDeadlines:
                 await read_clock(self._log_redis)
                 if loop.time() > begins and await self._queue.alone("deadlines", self._look_interval_s * 0.7):
                     for generation_id in await self._deadlines.keep():
-                        logger.warning("%s failed code=deadline_exceeded, as no worker ran it in time", generation_id)
+                        fields = {"fields": {"generation": generation_id, "code": "deadline_exceeded"}}
+                        logger.warning(
+                            "%s failed code=deadline_exceeded, as no worker ran it in time", generation_id, extra=fields
+                        )
                 self._tell(await self._workers.alive())
             except RedisError as error:
                 logger.debug("deadlines not looked at (%s)", type(error).__name__)

@@ -10,8 +10,10 @@ from redis.exceptions import RedisError
 
 from api.supervisor import logger
 from shared.backoff import Backoff
+from shared.conversations.conversations import Buried
 from shared.counted import counted
 from shared.durability import Durability
+from shared.generations import conversation_removal
 from shared.generations.generations import Generations
 from shared.record import Acceptance
 from shared.storage.outage import is_away, level
@@ -32,8 +34,17 @@ class Ending:
     owner: str
 
 
-Answered = Acceptance | Ending
-P = TypeVar("P", Acceptance, Ending)
+@dataclass(frozen=True, slots=True)
+class ConversationEnding:
+    """A conversation that was deleted."""
+
+    name: str
+    owner: str
+    buried: Buried
+
+
+Answered = Acceptance | Ending | ConversationEnding
+P = TypeVar("P", Acceptance, Ending, ConversationEnding)
 
 
 @dataclass(slots=True)
@@ -137,23 +148,28 @@ class Unsynced:
         self._generations = generations
         self._accepted = _Line[Acceptance](self._look_at_accepted, generations.durability)
         self._ended = _Line[Ending](self._look_at_ended, generations.durability)
+        self._buried = _Line[ConversationEnding](self._look_at_buried, generations.durability)
 
     def remember(self, answered: Answered) -> None:
         """Keeps an answer, to look at it again when it should be on disk."""
-        if isinstance(answered, Ending):
-            self._ended.take(answered)
-        else:
-            self._accepted.take(answered)
+        match answered:
+            case Ending():
+                self._ended.take(answered)
+            case ConversationEnding():
+                self._buried.take(answered)
+            case Acceptance():
+                self._accepted.take(answered)
 
     async def run(self) -> None:
         """Looks at what is due, for ever."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._accepted.run())
             tasks.create_task(self._ended.run())
+            tasks.create_task(self._buried.run())
 
     async def kept(self) -> None:
         """Waits until nothing is left to look at: what a node remembers ends with it."""
-        for line in (self._accepted, self._ended):
+        for line in (self._accepted, self._ended, self._buried):
             while line.answers:
                 line.looked.clear()
                 await line.looked.wait()
@@ -182,4 +198,15 @@ class Unsynced:
             except RedisError as error:
                 if is_away(error):
                     answer.looks -= 1  # the queue's; those that need only the log's go on
+        return again
+
+    async def _look_at_buried(
+        self, due: list[_Remembered[ConversationEnding]]
+    ) -> list[_Remembered[ConversationEnding]]:
+        again: list[_Remembered[ConversationEnding]] = []
+        for answer in due:
+            ending = answer.subject
+            buried, ids = await conversation_removal.remove(self._generations, ending.owner, ending.name, ending.buried)
+            if buried is not None or ids:
+                again.append(answer)
         return again

@@ -5,6 +5,7 @@ Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 not found or expired, 4 
 `--version` are quick and the API never loads a provider's SDK.
 """
 
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,12 +14,13 @@ from typing import Annotated
 import typer
 
 from midstream.address import Key
-from midstream.commands import chat, show, usage
+from midstream.commands import chat, keys, show, usage
 from midstream.errors import ClientError, StartError
 from midstream.program import typed
 from midstream.standard_streams import forgive, own_streams
 from midstream.terminal import exact_line
 from shared.errors import SettingsError
+from shared.process import json_lines
 
 app = typer.Typer(
     name="midstream",
@@ -47,7 +49,8 @@ def _say_version(wanted: bool) -> None:
 
 def _warn(lines: Iterable[str]) -> None:
     for line in lines:
-        print(f"midstream: {line}", file=sys.stderr)
+        told = json_lines.line(line, "midstream", level="WARNING") if json_lines.wanted() else f"midstream: {line}"
+        print(told, file=sys.stderr)
 
 
 @app.callback()
@@ -61,6 +64,8 @@ def options(
     if context.invoked_subcommand in ("up", "api", "worker", "simulator"):
         from shared.process.file_descriptors import raise_limit
 
+        # Also what is said of settings that cannot be read.
+        json_lines.want(os.environ.get("MIDSTREAM_LOG_FORMAT") == "json")
         forgive()
         raise_limit()  # before any connection, and for all whom it starts
 
@@ -91,6 +96,9 @@ def api(
         Path | None, typer.Option(help="Certificate in PEM, with its chain: the API speaks HTTPS.")
     ] = None,
     ssl_keyfile: Annotated[Path | None, typer.Option(help="Its key in PEM, where it is not in the same file.")] = None,
+    demo_socket: Annotated[
+        str | None, typer.Option("--demo-socket", hidden=True, help="Where `up` takes what its page asks for.")
+    ] = None,
 ) -> None:
     """Run the HTTP API against MIDSTREAM_REDIS_URL."""
     from shared.config.settings import load
@@ -99,6 +107,7 @@ def api(
     if ssl_keyfile is not None and ssl_certfile is None:
         raise SettingsError("--ssl-keyfile: needs --ssl-certfile; name the certificate of this key")
     settings = load(host=host, port=port)
+    json_lines.want(settings.log_format == "json")
     _warn(warnings(settings.known()))
     if processes > 1:
         from midstream.commands import up
@@ -113,6 +122,7 @@ def api(
         settings,
         share_port=share_port,
         certificate=None if ssl_certfile is None else Certificate(ssl_certfile, ssl_keyfile),
+        demo_socket=demo_socket,
     )
 
 
@@ -130,6 +140,7 @@ def worker(
     from shared.config.variables import warnings
 
     settings = load()
+    json_lines.want(settings.log_format == "json")
     _warn(warnings(settings.known()))
     lines = [*announcement(settings), *check(settings.endpoints())]
     if not supervised:
@@ -161,17 +172,28 @@ def doctor(
         str | None, typer.Option(help="Ask the server that runs there, and nothing of this machine.")
     ] = None,
     key: Key = None,
+    json: Annotated[bool, typer.Option("--json", help="Write one JSON object.")] = False,
 ) -> None:
-    """Check what Midstream needs, and say what to do about each thing that is wrong."""
-    from midstream.checks.finding import report
-
-    if url is not None:
-        from midstream.checks import server_check
-
-        raise typer.Exit(report(server_check.examine(url, key)))
+    """Check what Midstream needs and how it does, and say what to do about each thing that is wrong."""
     from midstream.commands import doctor
 
-    raise typer.Exit(report(doctor.examine(doctor.configured(), data_dir)))
+    raise typer.Exit(doctor.run(data_dir, url, key, json=json))
+
+
+@app.command()
+def top(
+    data_dir: DataDir = Path(".midstream"),
+    url: Annotated[
+        str | None, typer.Option(help="Ask the server that runs there, with a key of the scope `admin`.")
+    ] = None,
+    key: Key = None,
+    once: Annotated[bool, typer.Option("--once", help="Show it once, and end.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Write one JSON object a second.")] = False,
+) -> None:
+    """Show how the queue, its workers, its owners and the providers do, each second. Ctrl-C ends it."""
+    from midstream.commands import top
+
+    raise typer.Exit(top.run(data_dir, url, key, once=once, json=json))
 
 
 @app.command()
@@ -188,6 +210,7 @@ app.command()(show.cancel)
 app.command()(show.show)
 app.command("list")(show.list_generations)
 app.command()(usage.usage)
+app.add_typer(keys.app)
 
 
 def main() -> None:

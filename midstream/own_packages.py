@@ -1,7 +1,8 @@
 """The import of our packages before a user's of the same names.
 
 Their names are common words. Where somebody starts us, or on their PYTHONPATH, a folder or a file `api` may well be
-theirs, and would be imported in place of ours.
+theirs, and would be imported in place of ours. `midstream_client` may be theirs too: a module of their own about us, or
+another version of the library.
 """
 
 import os
@@ -10,7 +11,9 @@ from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
-PACKAGE_NAMES = frozenset({"api", "shared", "simulator", "worker"})
+PACKAGE_NAMES = frozenset({"api", "midstream_client", "shared", "simulator", "worker"})
+PLACES = ("", "clients/python")
+"""Where in our folder they are: side by side where we are installed, and the library in its own place in our tree."""
 
 
 class OwnPackages:
@@ -21,7 +24,8 @@ class OwnPackages:
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         """Implements `importlib.abc.MetaPathFinder.find_spec`; returns None for a name that is none of ours."""
-        return PathFinder.find_spec(name, [self.folder]) if name in PACKAGE_NAMES else None
+        places = [os.path.join(self.folder, place) for place in PLACES]
+        return PathFinder.find_spec(name, places) if name in PACKAGE_NAMES else None
 
 
 def install(folder: str) -> None:
@@ -40,5 +44,5 @@ def install(folder: str) -> None:
 def _is_in(folder: str, package: ModuleType) -> bool:
     # A single file is no package: its folder is not among the places where its modules are.
     places = getattr(package, "__path__", [])
-    own = os.path.realpath(os.path.join(folder, package.__name__))
-    return any(os.path.realpath(place) == own for place in places)
+    own = {os.path.realpath(os.path.join(folder, place, package.__name__)) for place in PLACES}
+    return any(os.path.realpath(place) in own for place in places)

@@ -3,7 +3,8 @@
 MidstreamError
 ├── SettingsError              a setting is wrong; nothing starts
 ├── GoneError                  the generation has expired or was deleted
-├── QueueFullError             retryable: `max_pending` generations wait or run
+├── LimitedError               retryable: an owner, or all of them, may have no more (shared/generations/generations.py)
+├── ConversationFullError      a conversation has as many as it may (shared/generations/generations.py)
 ├── PreviousError              one cannot go on from this generation
 ├── UnreadableRecordError      something else stands where a record should
 ├── TooDeepError               an event nests deeper than it can be read
@@ -14,6 +15,7 @@ MidstreamError
 ├── api
 │   ├── ProblemError           an answer that is an error (api/problems/problem.py)
 │   │   └── FailedAnswerError  the failure that a generation ended with (api/exchange/showing.py)
+│   ├── KeysUnavailableError   retryable: no keys of an identity provider (api/access/issuer_keys.py)
 │   └── NotJsonError           a body is no JSON (api/intake/body_errors.py)
 ├── worker
 │   ├── ProviderError          retryable by its cause: a provider's error (worker/providers/provider.py)
@@ -49,12 +51,6 @@ class SettingsError(MidstreamError):
 
 class GoneError(MidstreamError):
     """The generation of this id has expired or was deleted."""
-
-
-class QueueFullError(MidstreamError):
-    """As many accepted generations wait or run as `max_pending` allows."""
-
-    retryable = True
 
 
 class PreviousError(MidstreamError):

@@ -1,7 +1,7 @@
 """What Redis keeps of a generation in its record: terms, which never change, and how it stands."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Self
 
@@ -10,6 +10,8 @@ import msgspec
 from shared.errors import UnreadableRecordError
 from shared.log.events import EventId
 from shared.log.guarded_log import LOG_PAGE, page_size
+from shared.request.title import title_of_stored
+from shared.tracing.trace_context import TraceContext
 
 State = Literal["queued", "running", "completed", "failed", "cancelled"]
 
@@ -25,6 +27,14 @@ class Terms:
     on_interrupt: str
     ttl_ms: int
     """How long the log is kept after its end."""
+    unwatched_ms: int | None = None
+    """After how long without a viewer it is cancelled; None for never."""
+    conversation: str | None = None
+    """The conversation that it belongs to, as its caller names it."""
+    previous: str | None = None
+    """Id of the generation that it goes on from, also where its request repeats what was said there."""
+    number: int = 0
+    """Of its place in its conversation; 0 before it has one."""
 
 
 class Shown(msgspec.Struct, omit_defaults=True):
@@ -34,9 +44,11 @@ class Shown(msgspec.Struct, omit_defaults=True):
     json: bool = False
     """Whether the answer is asked for as JSON."""
     idle_timeout: float | None = None
+    title: str = ""
+    """What a conversation that begins with it is called."""
 
 
-DialectName = Literal["native", "openai-chat", "openai-responses", "anthropic"]
+DialectName = Literal["native", "openai-chat", "openai-responses", "anthropic", "ai-sdk"]
 """The wire formats in which a generation is asked for and watched."""
 
 
@@ -103,6 +115,8 @@ class Acceptance(Terms):
     """SHA-256 of the request and of `asked`, in hexadecimal; made of them where it is not given."""
     created_ms: int = 0
     """When its caller was told that it is accepted, on Redis' clock, so that it is the same again; 0 before that."""
+    trace: TraceContext | None = None
+    """The trace that the request belongs to, which its worker goes on with; None where nobody traces it."""
 
     def __post_init__(self) -> None:
         if not self.fingerprint:
@@ -140,6 +154,13 @@ class Record(Terms):
     """About how many bytes its answer has; 0 before its end, and where no worker has ended it."""
     page: int = LOG_PAGE
     """How many of its log's entries are read at a time."""
+    trace: TraceContext | None = None
+    """The trace of the request that was accepted first: repeated POSTs and retries that join it have their own."""
+
+    @property
+    def gone_on_from(self) -> str | None:
+        """Returns the id of the generation that it goes on from, also as an older version has noted it."""
+        return self.previous or (self.chain.nearest[0] if self.chain is not None and self.chain.nearest else None)
 
     def accepted(self, request: bytes, asked: bytes) -> Acceptance:
         """Returns what was accepted, with its request and how it was asked for."""
@@ -149,19 +170,25 @@ class Record(Terms):
             model=self.model,
             on_interrupt=self.on_interrupt,
             ttl_ms=self.ttl_ms,
+            unwatched_ms=self.unwatched_ms,
+            conversation=self.conversation,
+            previous=self.previous,
+            number=self.number,
             request=request,
             asked=asked,
             shown=self.shown or b"",
             chain=self.chain,
             fingerprint=self.fingerprint,
             created_ms=self.created_ms,
+            trace=self.trace,
         )
 
 
 RECORD_FIELDS = [
     "owner", "model", "shown", "fingerprint", "on_interrupt", "ttl", "created", "state", "attempts", "seal", "ended",
     "cancel", "failures", "max_attempts", "beside", "pardons", "choice",
-    "chain", "said", "large", "largest",
+    "chain", "said", "large", "largest", "unwatched", "traceparent", "tracestate",
+    "conversation", "previous", "number",
 ]  # fmt: skip
 """What of a record is read: all but the request, which may be 8 MB, and what only scripts need."""
 
@@ -174,6 +201,7 @@ class _Asked(msgspec.Struct):
     response_format: _Format | None = None
     metadata: dict[str, str] = {}
     idle_timeout: float | None = None
+    conversation: str | None = None
 
 
 _read_asked = msgspec.json.Decoder(_Asked).decode
@@ -186,7 +214,12 @@ def shown_of(request: bytes) -> Shown:
     except msgspec.MsgspecError:
         return Shown()
     wants_json = fields.response_format is not None and fields.response_format.type != "text"
-    return Shown(metadata=fields.metadata, json=wants_json, idle_timeout=fields.idle_timeout)
+    title = "" if fields.conversation is None else title_of_stored(request)
+    return Shown(metadata=fields.metadata, json=wants_json, idle_timeout=fields.idle_timeout, title=title)
+
+
+def _trace(fields: Mapping[str, bytes]) -> TraceContext | None:
+    return TraceContext.parse(fields["traceparent"].decode(), fields.get("tracestate", b"").decode())
 
 
 def read_record(generation_id: str, values: Sequence[bytes | None]) -> Record | None:
@@ -203,6 +236,10 @@ def read_record(generation_id: str, values: Sequence[bytes | None]) -> Record | 
             fingerprint=fields["fingerprint"].decode(),
             on_interrupt=fields["on_interrupt"].decode(),
             ttl_ms=int(fields["ttl"]),
+            unwatched_ms=int(fields["unwatched"]) if "unwatched" in fields else None,
+            conversation=fields["conversation"].decode() if "conversation" in fields else None,
+            previous=fields["previous"].decode() if "previous" in fields else None,
+            number=int(fields.get("number", 0)),
             created_ms=int(fields["created"]),
             state=fields["state"].decode(),  # type: ignore[arg-type]  # written by our scripts only
             attempts=int(fields["attempts"]),
@@ -217,6 +254,7 @@ def read_record(generation_id: str, values: Sequence[bytes | None]) -> Record | 
             chain=Chain.parse(fields["chain"]) if "chain" in fields else None,
             said=int(fields.get("said", 0)),
             page=page_size(int(fields.get("large", 0)), int(fields.get("largest", 0))),
+            trace=_trace(fields) if "traceparent" in fields else None,
         )
     except (ValueError, KeyError):
         raise UnreadableRecordError(generation_id) from None

@@ -13,6 +13,8 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from shared.config.allowed_values import allowed
+from shared.config.chat_settings import ChatSettings
+from shared.config.owner_settings import OwnerSettings
 from shared.config.provider_settings import ProviderSettings
 from shared.config.settings import PriceSettings, Settings
 
@@ -21,6 +23,8 @@ TABLES: dict[str, type[BaseModel]] = {
     "setting": Settings,
     "field of a provider": ProviderSettings,
     "price": PriceSettings,
+    "field of an owner": OwnerSettings,
+    "field of the chats": ChatSettings,
 }
 """By the name of a table's first column."""
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from api.dialects.ai_sdk import request_fields as ai_sdk
 from api.dialects.anthropic_messages import fields as messages
 from api.dialects.openai_chat import request_fields as chat
 from api.dialects.openai_responses import fields as responses
@@ -20,6 +21,7 @@ SAME = "the same"
 
 CHAT_WORDS = {
     "background": "the same, which is Midstream's: whether the provider may run it in its own background",
+    "conversation": "the same, which is Midstream's: the conversation that it belongs to",
     "max_completion_tokens": "`max_tokens`",
     "messages": "`messages`. 400 for sound, a `file_id`, and the forms `function` and `function_call`",
     "modalities": '`["text"]`, else 400',
@@ -37,6 +39,10 @@ CHAT_WORDS = {
 
 RESPONSES_WORDS = {
     "background": "the answer is the object as it stands, at once; 400 with `store: false`",
+    "conversation": (
+        'the same, by its id or as `{"id"}`: it goes on from [the newest response of it](#responses), unless '
+        "`previous_response_id` names another"
+    ),
     "include": (
         "`message.output_text.logprobs` is `logprobs`; `reasoning.encrypted_content` is there in any case. "
         "Others are passed on; elsewhere those of OpenAI's tools are ignored, and unknown ones 400"
@@ -87,6 +93,20 @@ MESSAGES_WORDS = {
         "tools with an `input_schema` are `tools`. Anthropic's own, and fields that only its models know, are"
         " passed on; elsewhere 400"
     ),
+}
+
+AI_SDK_WORDS = {
+    "id": "`conversation`; required",
+    "messageId": "says nothing: it is which of the page's messages is made anew",
+    "messages": "`messages`; [what of them cannot be said](#ai-sdk)",
+    "system": "the first of `messages`, with the role `system`",
+    "tool_choice": SAME,
+    "toolChoice": '`tool_choice`; `{"type": "tool", "toolName"}` is the function of this name',
+    "tools": (
+        "`tools`: by their names, each with `description` and `inputSchema` or `parameters`, or listed as in Chat "
+        "Completions"
+    ),
+    "trigger": "says nothing: the messages have what is asked",
 }
 
 
@@ -143,10 +163,18 @@ def messages_rows() -> dict[str, str]:
     return found | MESSAGES_WORDS
 
 
+def ai_sdk_rows() -> dict[str, str]:
+    """What becomes of the fields of the AI SDK."""
+    found = dict.fromkeys(ai_sdk.SENT | ai_sdk.READ, "") | the_same(ai_sdk.SAME - responses.OWN)
+    found |= {name: f"`{ours}`" for name, ours in ai_sdk.MAPPED.items()}
+    return found | AI_SDK_WORDS
+
+
 TABLES = {
     "| field of Chat Completions | what becomes of it |": chat_rows,
     "| field of Responses | what becomes of it |": responses_rows,
     "| field of Messages | what becomes of it |": messages_rows,
+    "| field of the AI SDK | what becomes of it |": ai_sdk_rows,
 }
 """The tables by their heads."""
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import get_args, get_type_hints
 
 import httpx2
+import msgspec
 import pytest
 import pytest_asyncio
 from anthropic.types import message_create_params
@@ -23,13 +24,14 @@ from openai.types.chat import completion_create_params
 from openai.types.responses import response_create_params
 from pydantic import BaseModel
 
+from api.dialects.native.turns import Begins, Begun
 from api.routes import chat_completions, messages, responses
 from shared.config import redis_url
 from shared.config.allowed_values import allowed, bounds, is_number
 from shared.config.settings import Settings, load
 from shared.log import events
 from shared.permissions import commands, permission_check
-from tests import configuration_tables, dialect_tables
+from tests import configuration_tables, dialect_tables, metrics_table
 from tests.faults.mutants import MUTANTS
 from tests.harness.processes import Process
 from tests.harness.repository import ROOT
@@ -204,11 +206,13 @@ class TestConfiguration:
     def test_examples_are_valid(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
         examples = code_blocks(STARTS, "toml") + code_blocks(CONFIGURATION, "toml")
-        assert len(examples) == 2
+        monkeypatch.setenv("OPENAI_API_KEY", "key")
+        assert len(examples) == 3
         for example in examples:
             Path("midstream.toml").write_text(example, encoding="utf-8")
             settings = load()
-            assert settings.models["fast"].partition("/")[0] in settings.providers
+            if settings.chat.tools is None:
+                assert settings.models["fast"].partition("/")[0] in settings.providers
         Path("midstream.toml").unlink()
         (exports,) = (block for block in code_blocks(CONFIGURATION, "sh") if block.startswith("export"))
         for line in exports.splitlines():
@@ -223,6 +227,12 @@ class TestConfiguration:
 class TestProtocol:
     def test_frames_are_what_the_code_writes(self) -> None:
         frames = re.findall(r"^event: (\w+)\ndata: (.*)$", PROTOCOL, re.MULTILINE)
+        turns = {kind.type: kind for kind in (Begins, Begun)}
+        between = [(turns[type], data) for type, data in frames if type in turns]
+        assert {kind for kind, _ in between} == {Begins, Begun}
+        for kind, data in between:
+            assert msgspec.json.encode(msgspec.json.decode(data, type=kind)).decode() == data
+        frames = [(type, data) for type, data in frames if type not in turns]
         for type, data in frames:
             assert events.encode(events.decode(type, data.encode())).decode() == data
         assert {type for type, _ in frames} == events.EVENT_TYPES
@@ -280,10 +290,11 @@ def coded(package: str, name: str, argument: int | str) -> Iterator[tuple[ast.Ca
 
 def test_each_module_is_in_the_tree() -> None:
     tree = ARCHITECTURE.partition("## Modules")[2]
-    for package in PACKAGES:
+    folders = {package: package for package in PACKAGES} | {"clients": "clients/python/midstream_client"}
+    for package, folder in folders.items():
         start = re.search(rf"^{package}/ .*?(?=^\w+/ )", tree, re.DOTALL | re.MULTILINE)
         assert start, package
-        paths = [path for path in (ROOT / package).rglob("*.py") if not path.name.startswith("__")]
+        paths = [path for path in (ROOT / folder).rglob("*.py") if not path.name.startswith("__")]
         missing = [path.name for path in paths if path.name not in start[0] and f" {path.stem}" not in start[0]]
         assert missing == [], package
 
@@ -462,17 +473,19 @@ class TestDialects:
         assert set(get_type_hints(sdk)) - rows().keys() == set()
 
     def test_statuses_of_failures_are_those_of_the_dialects(self) -> None:
-        routes = {"Chat": chat_completions.DIALECT, "Responses": responses.DIALECT, "Messages": messages.DIALECT}
+        dialects = {"Chat": chat_completions.DIALECT, "Responses": responses.DIALECT, "Messages": messages.DIALECT}
+        routes = {name: dialect.status_of for name, dialect in dialects.items() if dialect.status_of is not None}
+        assert routes.keys() == dialects.keys()
         told = {int(row[0]): row[1] for row in table(PROTOCOL, "| status | where the generation failed with |")[1:]}
         for code in failure_codes():
             failed = events.Failed(code=code, message="", retryable=False)
-            for dialect, route in routes.items():
-                status = route.status_of(failed)
+            for dialect, status_of in routes.items():
+                status = status_of(failed)
                 assert f"`{code}`" in told[status], (code, status)
-                if len({route.status_of(failed) for route in routes.values()}) > 1:
+                if len({status_of(failed) for status_of in routes.values()}) > 1:
                     assert re.search(rf"`{code}` in [^;]*\b{dialect}\b", told[status]), (code, dialect)
             rows = sum(f"`{code}`" in words for words in told.values())
-            assert rows == len({route.status_of(failed) for route in routes.values()}), code
+            assert rows == len({status_of(failed) for status_of in routes.values()}), code
 
 
 class TestMutants:
@@ -532,3 +545,30 @@ def test_each_promise_is_shown_with_a_real_process() -> None:
     marks = [re.findall(r"@pytest\.mark\.promise\((\d)\)", file.read_text()) for file in (ROOT / "tests").rglob("*.py")]
     promises = (ROOT / "docs/promises.md").read_text(encoding="utf-8")
     assert {number for found in marks for number in found} == set(re.findall(r"^(\d)\. \*\*", promises, re.MULTILINE))
+
+
+class TestMetrics:
+    def test_the_table_has_each_metric_as_it_is_served(self) -> None:
+        assert metrics_table.table() in OPERATIONS, "python -m tests.metrics_table"
+
+    def test_what_is_named_elsewhere_is_served(self) -> None:
+        served = {name for tally in metrics_table.tallies() for name in (tally, f"{tally}_count", f"{tally}_bucket")}
+        for document in DOCUMENTS:
+            named = set(re.findall(r"`(midstream_[a-z_]+)`", document.read_text(encoding="utf-8")))
+            assert named - {"midstream_client"} <= served, document.name  # a package
+
+    def test_each_alert_has_its_section_and_each_section_its_alert(self) -> None:
+        rules = (ROOT / "deploy/prometheus/alerts.yaml").read_text(encoding="utf-8")
+        alerts = re.findall(r"^      - alert: (\w+)$", rules, re.MULTILINE)
+        assert len(alerts) == len(set(alerts)) == 10
+        sections = OPERATIONS.partition("\n## Alerts\n")[2].partition("\n## ")[0]
+        assert sorted(re.findall(r"^### (\w+)$", sections, re.MULTILINE)) == sorted(alerts)
+        assert re.findall(r"^          runbook: docs/operations.md#(\w+)$", rules, re.MULTILINE) == [
+            name.lower() for name in alerts
+        ]
+
+    def test_the_example_scrapes_the_ports_of_the_command_that_it_names(self) -> None:
+        scrape = (ROOT / "deploy/prometheus/prometheus.yaml").read_text(encoding="utf-8")
+        first = int(re.findall(r"MIDSTREAM_METRICS_PORT=(\d+) midstream up --processes 2 --workers 2", scrape)[0])
+        assert [int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", scrape)] == [*range(first, first + 4)]
+        assert re.findall(r"rule_files:\n  - (\S+)", scrape) == ["alerts.yaml"]

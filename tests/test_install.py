@@ -25,7 +25,11 @@ from tests.harness.repository import ROOT
 from tests.test_locks import pinned
 
 LOCK = "requirements-dev.lock"
-COPIED = ("api", "midstream", "shared", "simulator", "worker", "requirements.lock", LOCK, "pyproject.toml", "Makefile")
+COPIED = (
+    *("api", "clients/javascript/src", "clients/python/midstream_client"),
+    *("midstream", "shared", "simulator", "worker"),
+    *("requirements.lock", LOCK, "pyproject.toml", "hatch_build.py", "Makefile"),
+)
 OLD_PIP = "22.3"
 """What Python 3.11.0 came with; it does not start on 3.12."""
 PIPS = ["its own", *([OLD_PIP] if sys.version_info < (3, 12) else [])]
@@ -33,7 +37,7 @@ OTHERS = ("anyio", "pydantic", "typing-extensions")
 """Required by many, and without an extra."""
 
 pytestmark = [
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(1200),
     pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed"),
 ]
 
@@ -136,6 +140,10 @@ def test_exactly_the_locked_versions_are_installed(index: Path, tmp_path: Path, 
     # A line of the lock can be for other platforms only; that nothing is missing, `make install` has asked pip.
     assert installed == {name: version for name, version in pinned(LOCK).items() if name in installed}
     assert "Nothing to be done" in make(clone)
+    # The client library, in its own place in the tree, is found too, whatever PYTHONPATH says.
+    where = "import midstream_client; print(midstream_client.__file__)"
+    found = subprocess.run([str(python), "-I", "-c", where], check=True, cwd=tmp_path, capture_output=True, text=True)
+    assert Path(found.stdout.strip()) == clone / "clients" / "python" / "midstream_client" / "__init__.py"
     # One that was moved, whose programs and paths lead to where it was, is made again.
     moved = clone.rename(tmp_path / "moved")
     assert "venv --clear .venv" in make(moved, "--dry-run")

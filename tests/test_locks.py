@@ -20,9 +20,14 @@ LOCKS = [
     "requirements-bench.lock",
     *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "bench/peers").glob("requirements-*.lock"))),
     *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests/judges/sdks/locks").glob("requirements-*.lock"))),
+    "api/web/requirements-node.lock",
 ]
-NPM_LOCKS = sorted(path.relative_to(ROOT) for path in (ROOT / "tests/judges/sdks/locks").glob("*/package-lock.json"))
-INSTALLERS = ["Makefile", "Dockerfile", ".ci/run", "bench/environments.py"]
+NPM_LOCKS = sorted(
+    path.relative_to(ROOT)
+    for pattern in ("api/*", "tests/judges/sdks/locks/*", "tests/e2e/*", "clients/*", "clients/examples/*")
+    for path in ROOT.glob(f"{pattern}/package-lock.json")
+)
+INSTALLERS = ["Makefile", "Dockerfile", ".ci/run", "bench/environments.py", "hatch_build.py"]
 """What installs from a lock file."""
 
 PLATFORMS = [
@@ -82,7 +87,7 @@ def test_both_locks_agree() -> None:
 def test_a_lock_has_a_hash_for_each_package_and_names_no_machine(lock: str) -> None:
     text = (ROOT / lock).read_text()
     packages = re.split(r"^(?=\S+==)", text, flags=re.MULTILINE)[1:]
-    assert len(packages) > 15
+    assert len(packages) > (0 if lock.startswith("api/web/") else 15)
     assert all("--hash=sha256:" in package for package in packages)
     assert not re.search(r"https?:|file:/|--index|--find-links|(^|\s)/", text.replace("# via", ""))
 
@@ -91,7 +96,7 @@ def test_a_lock_has_a_hash_for_each_package_and_names_no_machine(lock: str) -> N
 def test_a_lock_of_npm_has_a_hash_for_each_package_and_names_no_machine(lock: Path) -> None:
     packages = json.loads((ROOT / lock).read_text())["packages"]
     installed = [package for place, package in packages.items() if place]
-    assert len(installed) >= 10
+    assert installed
     assert all(package["integrity"].startswith("sha512-") for package in installed)
     assert not any("resolved" in package for package in installed)
 

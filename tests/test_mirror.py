@@ -14,20 +14,31 @@ import pytest
 
 from tests.harness.repository import ROOT
 
-PACKAGES = ("api", "midstream", "shared", "simulator", "worker")
+PACKAGES = ("api", "clients/python/midstream_client", "midstream", "shared", "simulator", "worker")
 
 ELSEWHERE = {
     # Contracts: the same tests over several servers.
     "api/intake/joining.py": "tests/contract/test_joining.py",
+    "shared/access/key_store.py": "tests/contract/test_key_store.py",
+    "shared/conversations/conversations.py": "tests/contract/test_conversations.py",
+    "shared/conversations/look.py": "tests/contract/test_conversations.py",
+    "shared/conversations/owner_index.py": "tests/contract/test_conversations.py",
+    "shared/conversations/renewal.py": "tests/contract/test_conversations.py",
     "shared/generations/ancestry.py": "tests/contract/test_ancestry.py",
     "shared/generations/api_nodes.py": "tests/contract/test_api_nodes.py",
     "shared/generations/askers.py": "tests/contract/test_askers.py",
+    "shared/generations/conversation_removal.py": "tests/contract/test_conversations.py",
     "shared/generations/deadlines.py": "tests/contract/test_deadlines.py",
     "shared/generations/generations.py": "tests/contract/test_generations.py",
+    "shared/generations/unwatched.py": "tests/contract/test_unwatched.py",
+    "shared/generations/viewer_counts.py": "tests/contract/test_viewer_counts.py",
     "shared/log/guarded_log.py": "tests/contract/test_log.py",
     "shared/permissions/permission_check.py": "tests/contract/test_permissions.py",
     "shared/queue/indexes.py": "tests/contract/test_indexes.py",
+    "shared/queue/limits.py": "tests/contract/test_limits.py",
+    "shared/queue/lines.py": "tests/contract/test_lines.py",
     "shared/queue/queue.py": "tests/contract/test_queue.py",
+    "shared/queue/standing.py": "tests/contract/test_standing.py",
     "shared/queue/workers.py": "tests/contract/test_workers.py",
     "shared/storage/outage.py": "tests/contract/test_outage.py",
     "shared/usage.py": "tests/contract/test_totals.py",

@@ -1,71 +1,31 @@
-"""API keys as Bearer tokens (RFC 6750) or in `x-api-key`: each names an owner; without keys everybody is `local`.
-
-Clients of Anthropic Messages send `x-api-key`, some of them beside `Authorization`.
-"""
+"""API keys of the settings: each names an owner."""
 
 import hashlib
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Collection
 
-from fastapi import Depends, Request
-
-from api.problems.problem import ProblemError
+from api.access.caller import Caller
 from shared.config.settings import Settings
-
-LOCAL_OWNER = "local"
 
 
 class ApiKeys:
-    """The owner of each API key, by the key's digest; made once at start.
+    """The owner of each API key of the settings, by the key's digest; made once at start.
 
     A key is looked up by its SHA-256. The time of a look-up can reveal something of that digest only, and nobody can
     choose a key by its digest: so it reveals nothing of a valid key, which the caller would have to know first.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._owners = {_digest(key): owner for key, owner in settings.owners().items()}
+        self._owners = {_digest(key): owner for key, owner in settings.key_owners().items()}
 
-    @property
-    def required(self) -> bool:
-        """Says whether callers must have a key."""
-        return bool(self._owners)
+    async def holder(self, token: str) -> Caller | None:
+        """Returns whose key it is; None where it is none of ours."""
+        owner = self._owners.get(_digest(token))
+        return None if owner is None else Caller(owner)
 
-    def owner(self, authorization: str | None, x_api_key: str | None = None) -> str | None:
-        """Returns the owner of the key in these headers; None where it is not one of ours, or they differ in owner."""
-        if not self._owners:
-            return LOCAL_OWNER
-        named = [self._owners.get(_digest(key)) for key in _keys(authorization, x_api_key)]
-        return named[0] if named and named.count(named[0]) == len(named) else None
-
-
-def _keys(authorization: str | None, x_api_key: str | None) -> Iterator[str]:
-    """Yields the key in each header that has something; no key where a header has something else."""
-    if authorization:
-        scheme, _, key = authorization.partition(" ")
-        yield key.strip() if scheme.lower() == "bearer" else ""
-    if x_api_key:
-        yield x_api_key.strip()
+    async def ended(self, grants: Collection[str]) -> Collection[str]:
+        """Returns nothing: these keys end with the process."""
+        return ()
 
 
 def _digest(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
-
-
-async def _owner(request: Request) -> str:
-    keys: ApiKeys = request.app.state.keys
-    authorization, x_api_key = request.headers.get("authorization"), request.headers.get("x-api-key")
-    owner = keys.owner(authorization, x_api_key)
-    if owner is None:
-        challenge = 'Bearer realm="midstream"' + (', error="invalid_token"' if authorization or x_api_key else "")
-        raise ProblemError(
-            401,
-            "unauthorized",
-            "An API key is needed",
-            "Send one of the server's keys as `Authorization: Bearer <key>` or as `x-api-key: <key>`. Where both are "
-            "sent, they must be of one owner.",
-            headers={"WWW-Authenticate": challenge},
-        )
-    return owner
-
-
-Owner = Annotated[str, Depends(_owner)]

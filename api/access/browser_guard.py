@@ -2,14 +2,16 @@
 
 A page may send a POST to any address without a preflight, but may not read the answer. It may read that too where the
 name that the page came from has been made to point to this machine (DNS rebinding); the Host is then that name. Where
-callers have no key, such a page could do everything. A key in `Authorization` or `x-api-key` needs a preflight (CORS),
-which is not answered here.
+callers have no key, such a page could do everything. A key in `Authorization` or `x-api-key` needs a preflight, which
+is answered to the origins of `cors_origins` only (api/access/cors.py); their pages are not of another site. A cookie
+needs none, so it is no reason to let a request pass.
 """
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.problems.problem import ProblemError
+from shared.config.access_settings import PORT_OF_SCHEME
 from shared.config.loopback import is_loopback
 from shared.config.settings import Settings
 
@@ -17,7 +19,6 @@ READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """Methods that change nothing (RFC 9110, 9.2.1)."""
 PATHS_FOR_ANY_HOST = frozenset({"/livez", "/readyz"})
 """Paths that load balancers ask, by whatever name of the host."""
-PORT_OF_SCHEME = {"http": "80", "https": "443"}
 
 
 class BrowserGuard:
@@ -25,8 +26,9 @@ class BrowserGuard:
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
-        self._keys = bool(settings.owners())
+        self._keys = not settings.open_to_all
         self._hosts = settings.hosts()
+        self._origins = settings.origins()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (problem := self._refusal(scope)) is not None:
@@ -45,7 +47,9 @@ class BrowserGuard:
                 "Without API keys it answers to names and addresses of this machine only, as any web page could ask it "
                 "otherwise. Ask http://127.0.0.1, or have the operator name the host in MIDSTREAM_ALLOWED_HOSTS.",
             )
-        if scope["method"] in READING_METHODS or _has_key(headers) or not _is_foreign(headers, host):
+        if scope["method"] in READING_METHODS or _has_key(headers) or self._is_listed(headers):
+            return None
+        if not _is_foreign(headers, host):
             return None
         return ProblemError(
             403,
@@ -55,6 +59,11 @@ class BrowserGuard:
             "header. Ask through the origin of your page, or from its server.",
         )
 
+    def _is_listed(self, headers: Headers) -> bool:
+        """Says whether a page asks that may use this server; a browser names its origin wherever it changes a thing."""
+        origins = headers.getlist("origin")
+        return bool(origins) and self._origins.issuperset(origins)
+
     def _is_ours(self, host: str) -> bool:
         name, _ = _split(host)
         named = is_loopback(name) or name in self._hosts or "*" in self._hosts
@@ -62,7 +71,8 @@ class BrowserGuard:
 
 
 def _has_key(headers: Headers) -> bool:
-    return "authorization" in headers or "x-api-key" in headers
+    # An empty one is none: a cookie beside it would decide.
+    return bool(headers.get("authorization") or headers.get("x-api-key"))
 
 
 def _is_foreign(headers: Headers, host: str) -> bool:

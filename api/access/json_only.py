@@ -2,12 +2,20 @@
 
 from fastapi import Depends, Request
 
-from api.access.api_keys import Owner
 from api.access.browser_guard import READING_METHODS
+from api.access.callers import Owner, Reader
 from api.problems.problem import ProblemError
 
 
 async def _check(request: Request, _: Owner) -> None:
+    _check_body(request)
+
+
+async def _check_for_readers(request: Request, _: Reader) -> None:
+    _check_body(request)
+
+
+def _check_body(request: Request) -> None:
     headers = request.headers
     if request.method in READING_METHODS or not (
         headers.get("content-length", "").strip("0") or "transfer-encoding" in headers
@@ -34,3 +42,5 @@ async def _check(request: Request, _: Owner) -> None:
 
 json_only = Depends(_check)
 """For a router: 415 for a body of another kind, once it is known who asks."""
+json_for_readers = Depends(_check_for_readers)
+"""The same where a POST needs no more than to read."""

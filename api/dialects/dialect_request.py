@@ -25,3 +25,5 @@ class DialectRequest:
     """Fields that were accepted and change nothing here."""
     pointer: Callable[[str], str] = same_pointer
     """Returns where in the dialect's body a native pointer stands."""
+    previous: str | None = None
+    """Id of the generation after which it comes, where its messages repeat all before."""

@@ -3,7 +3,13 @@
 import re
 from typing import NamedTuple
 
-PREFIXES = {"native": "gen_", "openai-chat": "chatcmpl-", "openai-responses": "resp_", "anthropic": "msg_"}
+PREFIXES = {
+    "native": "gen_",
+    "openai-chat": "chatcmpl-",
+    "openai-responses": "resp_",
+    "anthropic": "msg_",
+    "ai-sdk": "msg_",
+}
 """The prefix of a generation's name, by dialect."""
 
 _NAME = re.compile(r"(gen_|chatcmpl-|resp_|msg_)([a-z2-7]{32})(?:-([1-9][0-9]{0,5}))?")

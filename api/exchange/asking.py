@@ -3,19 +3,23 @@
 import asyncio
 import functools
 from collections.abc import Mapping
+from dataclasses import replace
 
 from fastapi import Request, Response
 from starlette.types import Receive, Scope, Send
 
+from api.counting.seats import Seat
 from api.dialects.api_dialect import ApiDialect
 from api.exchange.acceptance import accept, check_key
 from api.exchange.dialect_body import ReadBody, parsed, read_dialect
+from api.exchange.newest_answer import newest_answer
 from api.exchange.references import with_items
 from api.exchange.showing import GENERATION_HEADER, FailedAnswerError, shown, start_of
 from api.exchange.telling import subject_of
 from api.exchange.waiting import until_ended
 from api.intake import request_body
 from api.intake.retries import Asker
+from api.problems.limits import rate_limit_headers
 from api.problems.problem import ProblemError
 from api.schemas.no_store import NO_STORE_HEADERS
 from api.services import ApiServices
@@ -33,15 +37,32 @@ IGNORED_HEADER = "Midstream-Ignored"
 async def ask(request: Request, owner: str, use: ApiServices, dialect: ApiDialect) -> Response:
     """Accepts a request in a dialect, and answers as it wants: the stream, or the answer once it has ended."""
     check_key(key := request.headers.get("idempotency-key"))
-    body = await request_body.read_body(request, use.settings.max_body)
-    fields = await aside(len(body), parsed, body, use.settings.max_values)
-    if dialect.fields_of is not None:
-        fields = dialect.fields_of(request.headers) | fields
-    fields = await with_items(use, owner, dialect, fields)
-    read = await aside(len(body), read_dialect, fields, dialect, use.served, use.settings.max_values)
+    async with use.large_bodies.turn(owner) as turn:
+        body = await request_body.read_body(request, use.settings.max_body, turn)
+        fields = await aside(len(body), parsed, body, use.settings.max_values)
+        if dialect.fields_of is not None:
+            fields = dialect.fields_of(request.headers) | fields
+        fields, ignored = (fields, ()) if dialect.fix is None else dialect.fix(fields, use.settings)
+        fields = await with_items(use, owner, dialect, fields)
+        previous = await newest_answer(use, owner, dialect, fields, key)
+        read = await aside(len(body), read_dialect, fields, dialect, use.served, use.settings.max_values, previous)
+    async with use.hub.audience.seats.kept(owner if read.request.stream else None) as seat:
+        return await _noted_answer(request, owner, use, dialect, read.ignoring(ignored), body, key, seat)
+
+
+async def _noted_answer(
+    request: Request,
+    owner: str,
+    use: ApiServices,
+    dialect: ApiDialect,
+    read: ReadBody,
+    body: bytes,
+    key: str | None,
+    seat: Seat | None,
+) -> Response:
     asker = await _asker(request, owner, use, dialect, body) if key is None else None
     try:
-        return await _answer(request, owner, use, dialect, read, asker, key)
+        return await _answer(request, owner, use, dialect, read, asker, key, seat)
     except BaseException as error:
         # A failure that the generation ended with is its answer; after any other error a retry is to join.
         if asker is not None:
@@ -62,14 +83,18 @@ async def _answer(
     read: ReadBody,
     asker: Asker | None,
     key: str | None,
+    seat: Seat | None,
 ) -> Response:
     fresh, generation_id = True, None if asker is None else asker.joined
+    announcement = None
     if generation_id is None:
         accepted = await _accepted(use, owner, read, asker, key)
         generation_id, created_ms, fresh = accepted.id, accepted.created_ms, accepted.created
+        announcement = accepted.announcement
     if not fresh or (asker is not None and asker.joined is not None):
         fresh, created_ms = False, (await use.record(generation_id, owner)).created_ms
-    headers = {GENERATION_HEADER: generation_id, **NO_STORE_HEADERS}
+    limits = rate_limit_headers(use.settings.limits(owner), announcement)
+    headers = {GENERATION_HEADER: generation_id, **NO_STORE_HEADERS, **limits}
     if not fresh and key is not None:
         headers["Idempotent-Replayed"] = "true"
     if read.request.ignored:
@@ -77,11 +102,24 @@ async def _answer(
     told = Telling(dialect.wire, subject_of(generation_id, created_ms, read.asked, dialect))
     if read.request.stream:
         del headers["Cache-Control"]
-        start = ResumePoint(number=0) if fresh else await start_of(use, await use.record(generation_id, owner), told)
+        start = ResumePoint(number=0, unwatched_ms=read.taken.unwatched_ms)
+        if not fresh:
+            start = await start_of(use, await use.record(generation_id, owner), told)
+        first, seen = (b"", 0) if dialect.seen_by_asker is None else dialect.seen_by_asker(told.subject)
         closed = None if asker is None else functools.partial(_close, asker)
-        return EventStream(use.hub, generation_id, owner, start, headers=headers, told=told, closed=closed)
+        return EventStream(
+            use.hub,
+            generation_id,
+            owner,
+            replace(start, number=seen),
+            first=first,
+            headers={**headers, **dialect.headers},
+            told=told,
+            closed=closed,
+            seat=seat,
+        )
     if not read.request.background:
-        await until_ended(request, use, generation_id)
+        await until_ended(request, use, generation_id, unwatched_ms=read.taken.unwatched_ms)
     whole = await shown(use, generation_id, owner, dialect, told, headers, posted=not read.request.background)
     return AnswerResponse(whole, 200, headers, asker)
 

@@ -1,12 +1,14 @@
 """From the bytes of a POST in a dialect to a valid request for a known model."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import msgspec
 
 from api.dialects.api_dialect import ApiDialect
 from api.dialects.dialect_request import DialectRequest
+from api.exchange.newest_answer import going_on
 from api.intake import request_body
 from api.intake.body_errors import bounded
 from api.intake.model_names import ServedModels, resolve_name
@@ -25,9 +27,21 @@ class ReadBody(NamedTuple):
     asked: Asked
     request: DialectRequest
 
+    def ignoring(self, names: Sequence[str]) -> "ReadBody":
+        """Returns it with these fields ignored too."""
+        return self._replace(request=replace(self.request, ignored=(*self.request.ignored, *names))) if names else self
 
-def read_dialect(fields: Mapping[str, Any], dialect: ApiDialect, served: ServedModels, max_values: int) -> ReadBody:
+
+def read_dialect(
+    fields: Mapping[str, Any],
+    dialect: ApiDialect,
+    served: ServedModels,
+    max_values: int,
+    previous: str | None = None,
+) -> ReadBody:
     """Returns the request in a dialect's body. Raises ProblemError 400, 404 or 422, which names the dialect's fields.
+
+    It goes on from `previous`, where its conversation alone says what it goes on from.
 
     For a large one it takes many ms (`shared/process/background_thread.py`).
     """
@@ -42,6 +56,8 @@ def read_dialect(fields: Mapping[str, Any], dialect: ApiDialect, served: ServedM
     except ProblemError as problem:
         problem.errors = bounded(problem.errors)
         raise
+    if previous is not None:
+        request = going_on(request, previous)
     asked = Asked(dialect.wire.name, name, request.echo)
     native = {"on_interrupt": "continue", **request.native, "model": model.name}
     native["background"] = _may_outlive(fields, request)
@@ -53,7 +69,7 @@ def read_dialect(fields: Mapping[str, Any], dialect: ApiDialect, served: ServedM
         for error in problem.errors:
             error.pointer = request.pointer(error.pointer)
         raise
-    return ReadBody(taken, asked, request)
+    return ReadBody(taken._replace(previous=request.previous), asked, request)
 
 
 def _may_outlive(fields: dict[str, Any], request: DialectRequest) -> bool:

@@ -5,11 +5,12 @@ from contextlib import suppress
 
 from redis.exceptions import RedisError
 
-from api.problems.problem import gone, not_found
+from api.problems.problem import conversation_not_found, gone, not_found, unavailable
 from api.services import ApiServices
-from api.unsynced import Ending
+from api.unsynced import ConversationEnding, Ending
 from api.viewing.resume import refusal
 from shared.backoff import Backoff
+from shared.generations import conversation_removal
 from shared.generations.generations import Existence
 from shared.record import State
 
@@ -46,8 +47,28 @@ async def _end(use: ApiServices, id: str) -> State | None:
 
 
 async def delete(use: ApiServices, id: str, owner: str) -> None:
-    """Removes the content at once; viewers are ended and the worker stops. Raises ProblemError 404."""
+    """Removes the content at once; viewers are ended and the worker stops. Raises ProblemError 404 or 503."""
     if refusal(await use.generations.find(id), owner) == "not_found":
+        await _check_lost(use)
         raise not_found()
     await use.generations.delete(owner, id)
     use.unsynced.remember(Ending("delete", id, owner))
+
+
+async def _check_lost(use: ApiServices) -> None:
+    """Raises ProblemError 503 where what Redis lacks may be written again: who hears 404 takes it for deleted."""
+    if await use.just_restarted(sure=True):
+        raise unavailable()
+
+
+async def delete_conversation(use: ApiServices, name: str, owner: str) -> None:
+    """Removes a conversation and the content of all its generations. Raises ProblemError 404 or 503."""
+    conversations = use.generations.conversations
+    if await conversations.find(owner, name) is None and not await conversations.ended(owner, name):
+        await _check_lost(use)
+        raise conversation_not_found()
+    buried, ids = await conversation_removal.remove(use.generations, owner, name)
+    for generation_id in ids:
+        use.unsynced.remember(Ending("delete", generation_id, owner))
+    if buried is not None:
+        use.unsynced.remember(ConversationEnding(name, owner, buried))

@@ -53,10 +53,10 @@ def _is_under(path: str, root: str) -> bool:
     return path == root or path.startswith(root + "/")
 
 
-def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def documented(*statuses: int, kind: str = "application/json") -> dict[int | str, dict[str, Any]]:
     """Returns the error answers of a dialect's route, for OpenAPI."""
     return {
-        status: {"description": problem.documented(status)[status]["description"], "content": {"application/json": {}}}
+        status: {"description": problem.documented(status)[status]["description"], "content": {kind: {}}}
         for status in statuses
     }
 
@@ -70,10 +70,11 @@ def _in_envelope(start: Message, body: bytes, dialect: ApiDialect, request_id: s
     details = ProblemDetails.model_validate_json(body)
     errors = [FieldError(pointer=one.pointer, message=one.message) for one in details.errors or ()]
     found = ProblemError(details.status, details.code, details.title, details.detail, errors=errors)
-    envelope: dict[str, Any] = dialect.envelope(found, request_id)
+    envelope = dialect.envelope(found, request_id)
     headers = MutableHeaders(raw=list(start["headers"]))
-    said = msgspec.json.encode(envelope)
-    headers["content-type"] = "application/json"
+    is_text = isinstance(envelope, str)
+    said = envelope.encode() if isinstance(envelope, str) else msgspec.json.encode(envelope)
+    headers["content-type"] = "text/plain; charset=utf-8" if is_text else "application/json"
     headers["content-length"] = str(len(said))
     status = dialect.status(found)
     first: Message = {"type": "http.response.start", "status": status, "headers": headers.raw}

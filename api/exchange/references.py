@@ -18,7 +18,7 @@ async def with_items(use: ApiServices, owner: str, dialect: ApiDialect, fields: 
 
     Raises ProblemError 422, and redis.exceptions.RedisError.
     """
-    if dialect.references is None:
+    if dialect.references is None or dialect.answer is None:
         return fields
     named = dialect.references.of(fields)
     wanted = sorted(set(named.values()))

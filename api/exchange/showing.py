@@ -6,7 +6,7 @@ import msgspec
 from fastapi import Response
 from redis.exceptions import RedisError
 
-from api.dialects.api_dialect import ApiDialect
+from api.dialects.api_dialect import Answerer, ApiDialect
 from api.exchange.telling import found, told_of
 from api.exchange.waiting import said_so_far
 from api.problems.problem import FieldError, ProblemError, unavailable, unprocessable
@@ -77,7 +77,8 @@ async def start_of(
             "What you have of the answer is void, or was lost. Drop it, and stream without starting_after.",
         )
     number = 0 if starting_after is None else starting_after + 1
-    return ResumePoint(number=number, epoch=stands, page=record.page, long=is_long(record))
+    unwatched_ms = record.unwatched_ms if record.seal is None else None
+    return ResumePoint(number=number, epoch=stands, page=record.page, long=is_long(record), unwatched_ms=unwatched_ms)
 
 
 async def shown(
@@ -102,11 +103,12 @@ async def shown(
     if posted or not dialect.shows_failures:
         _raise_failure(said, dialect, headers)
     epoch = await use.hub.epoch(told, record)
-    return await aside(size, _written, dialect, told.subject, said, epoch)
+    assert dialect.answer is not None
+    return await aside(size, _written, dialect.answer, told.subject, said, epoch)
 
 
-def _written(dialect: ApiDialect, subject: Subject, said: Snapshot, epoch: int) -> bytes:
-    return msgspec.json.encode(dialect.answer(subject, said, epoch=epoch))
+def _written(answer: Answerer, subject: Subject, said: Snapshot, epoch: int) -> bytes:
+    return msgspec.json.encode(answer(subject, said, epoch=epoch))
 
 
 def _raise_failure(said: Snapshot, dialect: ApiDialect, headers: Mapping[str, str]) -> None:
@@ -114,6 +116,7 @@ def _raise_failure(said: Snapshot, dialect: ApiDialect, headers: Mapping[str, st
     told = dict(headers) | {"x-should-retry": "false"}
     match said.end:
         case Failed() as failed:
+            assert dialect.status_of is not None
             status = dialect.status_of(failed)
             raise FailedAnswerError(status, failed.code, "The generation failed", failed.message, headers=told)
         case Cancelled():

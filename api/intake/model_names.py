@@ -21,7 +21,7 @@ PROTOCOL_OF_DIALECT: Mapping[DialectName, Protocol] = {
     "openai-responses": "openai-responses",
     "anthropic": "anthropic",
 }
-"""The protocol of the vendor that each dialect is taken from; the native one is nobody's."""
+"""The protocol of the vendor that each dialect is taken from; the native one is nobody's, nor is the AI SDK's."""
 SETTINGS: Mapping[DialectName, str] = {
     "openai-chat": "chat_provider",
     "openai-responses": "responses_provider",
@@ -96,7 +96,7 @@ def _only(names: Sequence[str]) -> str | None:
 
 
 def _not_found(dialect: DialectName, served: ServedModels, *, named: bool) -> ProblemError:
-    if dialect == "native":
+    if dialect not in PROTOCOL_OF_DIALECT:
         why, way = "No alias and no provider has this name.", "Write provider/model."
     else:
         protocol = PROTOCOL_OF_DIALECT[dialect]

@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from api.dialects.names import read_name
 from api.intake.body_errors import MAX_NAMED_FIELDS, NotJsonError, escaped, misfits
+from api.intake.large_bodies import LARGE_BODY_BYTES, Turn
 from api.intake.model_names import ServedModels
 from api.problems.problem import FieldError, ProblemError, unprocessable
 from shared.errors import TooManyPartsError
@@ -24,19 +25,28 @@ from shared.request.limits import MAX_DEPTH, MAX_PARTS
 from shared.request.messages import Message
 from shared.request.nesting import more_values, nested_deeper
 from shared.request.request_json import count_parts_of_text, encode, read
+from shared.request.title import title_of
 from shared.request.tool_pairing import NO_CALL, paired
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """Returns the body, of `limit` bytes at most. Raises ProblemError 413 for a longer one, 400 where it breaks off."""
-    announced = request.headers.get("content-length", "")
-    too_large = announced.isdecimal() and int(announced) > limit
+async def read_body(request: Request, limit: int, turn: Turn | None = None) -> bytes:
+    """Returns the body, of `limit` bytes at most; a large one once its `turn` has come, where it has one.
+
+    Raises ProblemError 413 for one over the limit, 400 where it breaks off.
+    """
+    length = request.headers.get("content-length", "")
+    announced = int(length) if length.isdecimal() else 0
+    too_large = announced > limit
+    if turn is not None and announced > LARGE_BODY_BYTES and not too_large:
+        await turn.come()
     body = bytearray()
     chunks = request.stream()
     try:
         while not too_large and (chunk := await anext(chunks, None)) is not None:
             body += chunk
             too_large = len(body) > limit
+            if turn is not None and len(body) > LARGE_BODY_BYTES and not too_large:
+                await turn.come()
         if too_large:
             del body
             raise ProblemError(
@@ -67,6 +77,14 @@ class ReadRequest(NamedTuple):
     """JSON of its Asked; empty in the native dialect."""
     stream: bool | None = None
     """Whether it asks for the stream, or for the whole answer; None where it does not say."""
+    previous: str | None = None
+    """Id of the generation after which it comes where its own messages repeat all before; its dialect knows that."""
+
+    @property
+    def unwatched_ms(self) -> int | None:
+        """Returns after how long without a viewer it is to be cancelled; None for never."""
+        unwatched = self.request.on_unwatched
+        return None if unwatched is None else round(unwatched.after * 1000)
 
 
 def take(body: bytes, served: ServedModels, max_values: int, asked: bytes = b"") -> ReadRequest:
@@ -84,6 +102,7 @@ def take(body: bytes, served: ServedModels, max_values: int, asked: bytes = b"")
         metadata=request.metadata,
         json=form is not None and form.type != "text",
         idle_timeout=request.idle_timeout,
+        title="" if request.conversation is None else title_of(request.messages),
     )
     return ReadRequest(
         request, stored, msgspec.json.encode(shown), hashlib.sha256(stored + asked).hexdigest(), asked, stream

@@ -15,9 +15,12 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.observer import Observer
 from api.problems.validation_messages import say
 from api.request_ids import request_id
+from api.request_paths import shown_path
 from api.supervisor import logger, where
+from shared.conversations.conversations import MAX_GENERATIONS
 from shared.counted import counted
 from shared.errors import MidstreamError
 from shared.storage.outage import (
@@ -115,6 +118,34 @@ gone = functools.partial(
     "It has expired or was deleted. Post the request again for a new one.",
 )
 """The generation was there, and has expired or was deleted."""
+
+conversation_not_found = functools.partial(
+    ProblemError,
+    404,
+    "not_found",
+    "No such conversation",
+    "There is no conversation of this name. Check the name, which is percent-encoded in the address, and the API key.",
+)
+"""The conversation is unknown, or not the caller's."""
+
+conversation_gone = functools.partial(
+    ProblemError,
+    410,
+    "gone",
+    "The conversation is gone",
+    "It has expired or was deleted. A request that names it begins another of this name.",
+)
+"""The conversation was there, and has expired or was deleted."""
+
+conversation_full = functools.partial(
+    ProblemError,
+    409,
+    "conversation_full",
+    "The conversation is full",
+    f"It has {MAX_GENERATIONS} generations, and may have no more. Begin another conversation, with what matters.",
+    headers={"x-should-retry": "false"},
+)
+"""A conversation takes no more generations."""
 
 unreadable = functools.partial(
     ProblemError,
@@ -229,8 +260,12 @@ def unprocessable(errors: Sequence[FieldError], code: str = "invalid_request") -
     )
 
 
-def _answer(request: Request, error: Exception) -> JSONResponse:
-    return _problem_of(request, error).response()
+def _answer(observer: Observer, request: Request, error: Exception) -> JSONResponse:
+    problem = _problem_of(request, error)
+    if problem.status == HTTPStatus.TOO_MANY_REQUESTS:
+        caller = getattr(request.state, "caller", None)  # api/access, which is above
+        observer.limited(problem.code, "" if caller is None else caller.owner)
+    return problem.response()
 
 
 def _problem_of(request: Request, error: Exception) -> ProblemError:
@@ -264,7 +299,10 @@ def _of_http(request: Request, error: HTTPException) -> ProblemError:
 def _allowed(request: Request) -> Iterator[str]:
     """Returns the methods of an address; Starlette names only those of the first of its routes."""
     for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
-        asked = {"type": "http", "path": request.scope["path"], "root_path": "", "method": method}
+        asked = {name: request.scope.get(name) for name in ("type", "path", "raw_path")} | {
+            "root_path": "",
+            "method": method,
+        }
         if any(route.matches(asked)[0] is Match.FULL for route in request.app.router.routes):
             yield method
 
@@ -289,7 +327,8 @@ class ProblemGuard:
         try:
             await self.app(scope, receive, noticing)
         except Exception as error:
-            logger.error("%s %s failed: %s %s", scope["method"], scope["path"], where(error), request_id(scope))
+            path = shown_path(scope["path"])
+            logger.error("%s %s failed: %s %s", scope["method"], path, where(error), request_id(scope))
             if not started:
                 problem = ProblemError(
                     500,
@@ -300,10 +339,11 @@ class ProblemGuard:
                 await problem.response()(scope, receive, send)
 
 
-def install(app: FastAPI) -> None:
-    """Makes every error of the app a problem."""
+def install(app: FastAPI, observer: Observer | None = None) -> None:
+    """Makes every error of the app a problem; the observer is told of those that are limits."""
+    answer = functools.partial(_answer, observer or Observer())
     for kind in (ProblemError, RedisError, RequestValidationError, HTTPException):
-        app.add_exception_handler(kind, _answer)
+        app.add_exception_handler(kind, answer)
     app.add_middleware(ProblemGuard)
 
 
@@ -320,19 +360,23 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 _DESCRIPTIONS = {
     400: "The body is not JSON, or a header is malformed (`invalid_json`, `invalid_idempotency_key`).",
-    401: "No API key, or a wrong one, or two of different owners (`unauthorized`).",
-    403: "A page of another site asks (`cross_site`).",
+    401: "No API key or token, or a wrong one, or two of different owners (`unauthorized`).",
+    403: "A page of another site asks (`cross_site`); the key does not allow that (`insufficient_scope`); the owner "
+    "may not ask this model (`model_not_allowed`), or send provider fields (`extra_not_allowed`).",
     404: "Unknown, or not yours (`not_found`); a name that no model has here (`model_not_found`).",
     409: "What `previous` names is gone, has not ended, has failed or was not to be stored (`previous_gone`, "
-    "`previous_not_ended`, `previous_failed`, `previous_not_stored`).",
+    "`previous_not_ended`, `previous_failed`, `previous_not_stored`); the conversation that it names is full "
+    "(`conversation_full`).",
     410: "Expired or deleted (`gone`), or damaged (`unreadable`).",
     413: "The body is larger than `max_body` (`body_too_large`).",
     415: "The body is not `application/json` (`unsupported_media_type`), or is encoded (`unsupported_encoding`).",
     422: "A field is wrong (`invalid_request`, `too_deep`, `unknown_model`, `unsupported_field`, "
     "`previous_not_found`, `previous_too_long`), or another "
     "request was sent with this key (`idempotency_key_reused`).",
-    429: "Too many generations wait (`queue_full`); see `Retry-After`.",
+    429: "As many generations wait as may (`queue_full`); the owner sends too many requests (`rate_limited`), has "
+    "spent what a day may cost (`budget_exhausted`), or has too many open streams (`too_many_viewers`). See "
+    "`Retry-After`.",
     503: "Redis does not answer or refuses (`unavailable`), has no room (`storage_full`), or has not synced a POST "
     "(`not_on_disk`); fewer workers are alive than `/readyz` was asked for (`too_few_workers`); this node was told to "
-    "end (`draining`). See `Retry-After`.",
+    "end (`draining`); nobody knows the keys of a token's issuer (`issuer_unavailable`). See `Retry-After`.",
 }

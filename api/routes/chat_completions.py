@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api.access.api_keys import Owner
+from api.access.callers import Owner
 from api.access.json_only import json_only
 from api.dialects.api_dialect import ApiDialect
 from api.dialects.openai_chat import answer, errors, request
@@ -46,7 +46,7 @@ async def create(request: Request, owner: Owner, use: Use) -> Response:
 
 
 @router.head("/{name}", include_in_schema=False)
-@router.get("/{name}", responses=documented(400, 401, 404, 410, 503))
+@router.get("/{name}", responses=documented(400, 401, 404, 410, 429, 503))
 async def retrieve(
     name: str,
     owner: Owner,

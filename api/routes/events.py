@@ -1,14 +1,15 @@
 """Follow a generation's log."""
 
 import asyncio
+import functools
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from redis.exceptions import RedisError
 
-from api.access.api_keys import Owner
+from api.access.callers import reader_of
 from api.dialects.native.event_schemas import STREAM
-from api.problems.problem import documented, gone, not_found, unreadable
+from api.problems.problem import ProblemError, documented, gone, not_found, unreadable
 from api.services import ApiServices, GenerationId, Use
 from api.viewing.event_stream import EventStream
 from api.viewing.resume import Refusal, ResumePoint, admit, asked_cursor, read_cursor
@@ -28,7 +29,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         },
     },
     204: {"description": "The cursor is at the end: there is nothing more, ever."},
-    **documented(401, 404, 410),
+    **documented(401, 404, 410, 429),
 }
 
 
@@ -36,7 +37,6 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 @router.head("/{id}/events", response_class=Response, include_in_schema=False)
 async def events(
     id: GenerationId,
-    owner: Owner,
     use: Use,
     request: Request,
     _header: Annotated[
@@ -49,16 +49,38 @@ async def events(
             description="The same, for clients without the header, which wins; `lastEventId` and `Last-Event-ID` too.",
         ),
     ] = "",
+    viewers: Annotated[bool, Query(description="Whether `viewers` events say how many watch.")] = False,
 ) -> Response:
     """Replay the log after a cursor, follow it, and end after its terminal event."""
+    return await follow(request, use, id, counts=viewers)
+
+
+async def follow(request: Request, use: ApiServices, id: str = "", *, counts: bool = False) -> Response:
+    """Returns the stream of a generation, from the cursor that a request asks for; without `id`, that of its link.
+
+    An EventSource gives up at a 5xx. So where Redis does not answer, the stream is opened all the same, and waits until
+    it is known who asks, and what there is. With `counts` it says how many watch.
+
+    Raises ProblemError 401, 403, 404 or 410.
+    """
     start = read_cursor(asked_cursor(request))
+    asking = functools.partial(reader_of, request)
+    try:
+        async with asyncio.timeout(use.ask_timeout_s):
+            caller = await asking()
+    except (RedisError, TimeoutError):
+        return EventStream(use.hub, id, "", start, admitted=False, asking=asking, counts=counts)
+    except ProblemError as problem:
+        if problem.status != 503:
+            raise
+        return EventStream(use.hub, id, "", start, admitted=False, asking=asking, counts=counts)
+    id, owner = id or caller.generation or "", caller.owner
     decision = await _decide(use, id, owner, start)
     if decision is None:
-        # An EventSource gives up at a 5xx, so the stream is opened and waits for Redis.
-        return EventStream(use.hub, id, owner, start, admitted=False)
+        return EventStream(use.hub, id, owner, start, admitted=False, counts=counts)
     match decision:
         case ResumePoint():
-            return EventStream(use.hub, id, owner, decision)
+            return EventStream(use.hub, id, owner, decision, counts=counts)
         case "not_found":
             raise not_found()
         case "gone":

@@ -8,16 +8,19 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from redis.exceptions import RedisError
 
-from api.access.api_keys import Owner
+from api.access.callers import Owner
 from api.access.json_only import json_only
+from api.counting.seats import Seat
 from api.dialects.native.event_schemas import STREAM
 from api.exchange import ending
 from api.exchange.acceptance import accept, check_key
-from api.exchange.waiting import said_so_far, until_ended
+from api.exchange.waiting import as_it_stands, until_ended
 from api.intake import request_body
 from api.intake.accept_header import wants_stream
 from api.intake.list_filters import MAX_VALUE_CHARS, PREFIX, read_filters
 from api.intake.prefer_header import read_wait
+from api.intake.request_body import ReadRequest
+from api.problems.limits import rate_limit_headers
 from api.problems.problem import FieldError, documented, unprocessable
 from api.schemas import generation
 from api.schemas.generation import AcceptedGeneration, CancelAnswer, Generation, GenerationList, GenerationSnapshot
@@ -81,37 +84,62 @@ async def create(
 ) -> Response:
     """Ask a model. The answer is written to a log that can be followed, left and resumed."""
     check_key(idempotency_key)
-    body = await request_body.read_body(request, use.settings.max_body)
-    taken = await aside(len(body), request_body.take, body, use.served, use.settings.max_values)
-    accepted = await accept(use, owner, taken, idempotency_key)
-    headers = {"Location": f"/v1/generations/{accepted.id}", **NO_STORE_HEADERS}
+    async with use.large_bodies.turn(owner) as turn:
+        body = await request_body.read_body(request, use.settings.max_body, turn)
+        taken = await aside(len(body), request_body.take, body, use.served, use.settings.max_values)
+    wait_s = None if taken.stream else read_wait(request.headers.getlist("prefer"))
+    asks = taken.stream is None and wait_s is None and wants_stream(request.headers.getlist("accept"))
+    async with use.hub.audience.seats.kept(owner if taken.stream or asks else None) as seat:
+        return await _created(request, owner, use, taken, idempotency_key, wait_s, seat, streams=taken.stream or asks)
+
+
+async def _created(
+    request: Request,
+    owner: str,
+    use: ApiServices,
+    taken: ReadRequest,
+    key: str | None,
+    wait_s: int | None,
+    seat: Seat | None,
+    *,
+    streams: bool,
+) -> Response:
+    """Accepts a request, and answers it with its stream, its end, or that it is accepted."""
+    accepted = await accept(use, owner, taken, key)
+    limits = rate_limit_headers(use.settings.limits(owner), accepted.announcement)
+    headers = {"Location": f"/v1/generations/{accepted.id}", **NO_STORE_HEADERS, **limits}
     if not accepted.created:
         headers["Idempotent-Replayed"] = "true"
-    wait_s = None if taken.stream else read_wait(request.headers.getlist("prefer"))
     if taken.stream is False or wait_s is not None:
         if wait_s is not None:
             headers["Preference-Applied"] = f"wait={wait_s}"
         over = accepted.state not in ("queued", "running")
-        if over or await until_ended(request, use, accepted.id, wait_s):
+        if over or await until_ended(request, use, accepted.id, wait_s, unwatched_ms=taken.unwatched_ms):
             return await _snapshot(use, accepted.id, owner, headers)
-    if not (taken.stream or (wait_s is None and wants_stream(request.headers.getlist("accept")))):
+    if not streams:
         record = AcceptedGeneration(
             id=accepted.id,
             state=accepted.state,
             model=taken.request.model,
             created=generation.timestamp(accepted.created_ms),
+            conversation=taken.request.conversation,
+            previous=taken.request.previous,
             links=generation.links(accepted.id),
         )
         return JSONResponse(record.model_dump(), 202, headers)
     del headers["Cache-Control"]
     first = use.hub.dialect.queued(accepted.id, await _position(use, accepted))
     cursor = asked_cursor(request)
-    if cursor and idempotency_key is not None:
+    if cursor and key is not None:
         # A client that repeats its POST goes on where it was. At the end that is an empty stream: at a 204 some retry.
         start = read_cursor(cursor)
-        return EventStream(use.hub, accepted.id, owner, start, admitted=False, first=first, headers=headers)
-    start = ResumePoint(reset="unknown_cursor" if cursor else None, sealed=accepted.state not in ("queued", "running"))
-    return EventStream(use.hub, accepted.id, owner, start, first=first, headers=headers)
+        return EventStream(use.hub, accepted.id, owner, start, admitted=False, first=first, headers=headers, seat=seat)
+    start = ResumePoint(
+        reset="unknown_cursor" if cursor else None,
+        sealed=accepted.state not in ("queued", "running"),
+        unwatched_ms=taken.unwatched_ms,
+    )
+    return EventStream(use.hub, accepted.id, owner, start, first=first, headers=headers, seat=seat)
 
 
 async def _position(use: ApiServices, accepted: Accepted) -> int | None:
@@ -186,11 +214,7 @@ async def show(
 async def _snapshot(
     use: ApiServices, id: str, owner: str, headers: Mapping[str, str], *, raw: bool = False
 ) -> Response:
-    record = await use.record(id, owner)
-    said, size = await said_so_far(use.log, id)
-    if said.end is not None and record.ended_ms is None:
-        # It ended while we were reading.
-        record = await use.record(id, owner)
+    record, said, size = await as_it_stands(use, id, owner)
     shown = await use.generations.shown(record)
     return Response(await aside(size, _written, record, shown, said, raw), 200, dict(headers), "application/json")
 

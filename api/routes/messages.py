@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api.access.api_keys import Owner
+from api.access.callers import Owner
 from api.access.json_only import json_only
 from api.dialects.anthropic_messages import answer, errors, request
 from api.dialects.anthropic_messages.events import AnthropicMessagesDialect
@@ -60,7 +60,7 @@ async def count_tokens(owner: Owner) -> Response:
 
 
 @router.head("/{name}", include_in_schema=False)
-@router.get("/{name}", responses=documented(400, 401, 404, 410, 503))
+@router.get("/{name}", responses=documented(400, 401, 404, 410, 429, 503))
 async def retrieve(
     name: str,
     owner: Owner,

@@ -5,13 +5,15 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Query
 from starlette.convertors import Convertor, register_url_convertor
 
-from api.access.api_keys import Owner
+from api.access.callers import Owner
+from api.intake.allowed_models import AllowedModels
 from api.intake.listed_models import simulates
 from api.intake.model_names import ServedModels, resolve_name
+from api.problems.limits import not_listed
 from api.problems.problem import FieldError, ProblemError, documented, unprocessable
 from api.schemas.models import AnthropicModel, AnthropicModelList, ModelAnswer, ModelList, ProviderAnswer
 from api.schemas.no_store import no_store
-from api.services import Use
+from api.services import ApiServices, Use
 from shared.record import DialectName
 
 router = APIRouter(prefix="/v1/models", tags=["models"], dependencies=[no_store])
@@ -47,10 +49,11 @@ async def models(
     after_id: Annotated[str | None, Query(description="The page after this model, in Anthropic's shape.")] = None,
     before_id: Annotated[str | None, Query(description="The page before this model, in Anthropic's shape.")] = None,
 ) -> ModelList | AnthropicModelList:
-    """Models that have a name here, which is the default, and the providers."""
+    """Models that have a name here and that you may ask, which is the default, and their providers."""
+    served = _allowed(use, owner).served()
     if anthropic_version is None:
-        return listing(use.served)
-    return page(use.served, limit, after_id, before_id)
+        return listing(served)
+    return page(served, limit, after_id, before_id)
 
 
 @router.head("/{id:model}", include_in_schema=False)
@@ -63,8 +66,12 @@ async def model(
 ) -> ModelAnswer | AnthropicModel:
     """One model: any that can be asked for, whether it is listed or not."""
     dialects: tuple[DialectName, ...] = ("openai-chat", "openai-responses")
-    found = found_model(id, use.served, dialects if anthropic_version is None else ("anthropic",))
+    found = found_model(id, _allowed(use, owner), dialects if anthropic_version is None else ("anthropic",))
     return found if anthropic_version is None else in_anthropics_shape(found)
+
+
+def _allowed(use: ApiServices, owner: str) -> AllowedModels:
+    return AllowedModels(use.settings.limits(owner).models, use.served)
 
 
 def listing(served: ServedModels) -> ModelList:
@@ -98,8 +105,12 @@ def page(served: ServedModels, limit: int, after: str | None, before: str | None
     )
 
 
-def found_model(name: str, served: ServedModels, dialects: tuple[DialectName, ...]) -> ModelAnswer:
-    """Returns a model by any name that a request in one of these dialects may send. Raises ProblemError 404."""
+def found_model(name: str, allowed: AllowedModels, dialects: tuple[DialectName, ...]) -> ModelAnswer:
+    """Returns a model by any name that a request in one of these dialects may send. Raises ProblemError 404.
+
+    One that may not be asked is not there.
+    """
+    served = allowed.served()
     if name in served.listed.aliases:
         return _row(name, served)
     refused: ProblemError | None = None
@@ -109,6 +120,8 @@ def found_model(name: str, served: ServedModels, dialects: tuple[DialectName, ..
         except ProblemError as error:
             refused = refused or error
         else:
+            if meant.name not in allowed:
+                raise not_listed()
             default = meant.name == served.listed.default
             return ModelAnswer(id=name, owned_by=meant.provider, provider=meant.provider, aliases=[], default=default)
     assert refused is not None

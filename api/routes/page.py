@@ -1,31 +1,30 @@
-"""The chat page: a few files of ours and nothing from elsewhere."""
+"""The chat page, at each of its addresses: which one it is, its script reads itself."""
 
-from importlib.resources import files
+from fastapi import APIRouter, Request, Response
 
-from fastapi import APIRouter, Response
+from api.routes.assets import ASSETS, HEADERS, KINDS, Asset
+from api.services import ApiServices, Use
 
 router = APIRouter(include_in_schema=False)
 
-_HEADERS = {
-    # app.js is all that may run, and this server all it may speak to.
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-cache",
-}
+_PAGE = ASSETS["index.html"]
+_DEMO_PAGE = Asset(_PAGE.content.replace(b"<body", b"<body data-demo", 1), KINDS[".html"])
+"""The page where it may cut connections and kill workers (`api/routes/demo.py`)."""
+_SHARED_HEADERS = {**HEADERS, "Cache-Control": "no-store", "Vary": "Accept, Accept-Encoding"}
 
 
-def _serve(path: str, name: str, media_type: str) -> None:
-    content = files("api").joinpath("web", name).read_bytes()
+@router.api_route("/", methods=["GET", "HEAD"], response_class=Response)
+@router.api_route("/c/{conversation:path}", methods=["GET", "HEAD"], response_class=Response)
+@router.api_route("/g/{id}", methods=["GET", "HEAD"], response_class=Response)
+async def page(request: Request, use: Use) -> Response:
+    """Returns the page, whatever there is of what the address names."""
+    return _page(use).response(request)
 
-    async def serve() -> Response:
-        return Response(content, headers=_HEADERS, media_type=media_type)
 
-    router.add_api_route(path, serve, methods=["GET", "HEAD"], response_class=Response, name=name)
+def shared_page(request: Request, use: ApiServices, status: int) -> Response:
+    """Returns the page at the address of a link, with this status; its script then asks what the link leads to."""
+    return _page(use).response(request, status, _SHARED_HEADERS)
 
 
-_serve("/", "index.html", "text/html")
-_serve("/app.js", "app.js", "text/javascript")
-_serve("/style.css", "style.css", "text/css")
-_serve("/icon.svg", "icon.svg", "image/svg+xml")
+def _page(use: ApiServices) -> Asset:
+    return _PAGE if use.demo is None else _DEMO_PAGE

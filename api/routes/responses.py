@@ -6,7 +6,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from api.access.api_keys import Owner
+from api.access.callers import Owner
 from api.access.json_only import json_only
 from api.dialects.api_dialect import ApiDialect, References
 from api.dialects.openai_responses import answer as answers
@@ -49,6 +49,7 @@ DIALECT = ApiDialect(
     status=errors.status,
     status_of=errors.status_of,
     references=References(references.references, lambda answer: answer["output"], references.resolved),
+    conversation_of=request.conversation_of,
     shows_failures=True,
 )
 
@@ -64,7 +65,7 @@ async def create(request: Request, owner: Owner, use: Use) -> Response:
 
 
 @router.head("/{name}", include_in_schema=False)
-@router.get("/{name}", responses=documented(400, 401, 404, 410, 503))
+@router.get("/{name}", responses=documented(400, 401, 404, 410, 429, 503))
 async def retrieve(
     name: str,
     owner: Owner,

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
+from msgspec import UNSET
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.schemas.attempts import (
@@ -17,10 +18,12 @@ from api.schemas.attempts import (
 )
 from api.schemas.parts import PartAnswer, document, fields_of
 from shared.log.answer_message import answer_of
-from shared.log.events import Completed, Failed, FinishReason
+from shared.log.events import Completed, End, Failed, FinishReason
 from shared.log.snapshots import Snapshot
 from shared.record import Record, Shown, State
 
+TIMES = ("queued_ms", "time_to_first_token_ms", "tokens_per_second")
+"""How long it took, as its last event says it."""
 ID_EXAMPLE = "gen_mfrggzdfmztwq2lknnwg23tpobyxe43u"
 
 
@@ -43,6 +46,8 @@ class AcceptedGeneration(BaseModel):
                     "state": "queued",
                     "model": "openai/gpt-5-mini",
                     "created": "2026-01-31T12:00:00.000Z",
+                    "conversation": "trip to Rome",
+                    "previous": None,
                     "links": {
                         "self": f"/v1/generations/{ID_EXAMPLE}",
                         "events": f"/v1/generations/{ID_EXAMPLE}/events",
@@ -57,6 +62,8 @@ class AcceptedGeneration(BaseModel):
     state: State
     model: str = Field(description="`provider/model`, aliases resolved.")
     created: str = Field(description="ISO 8601, UTC, with milliseconds.")
+    conversation: str | None = Field(description="The conversation that it belongs to; null where in none.")
+    previous: str | None = Field(description="The generation that it goes on from; null where from none.")
     links: Links
 
 
@@ -149,12 +156,46 @@ class GenerationSnapshot(Generation):
     refusal_category: str | None = Field(
         default=None, exclude_if=is_none, description="Why the provider refused, in its own word, where it says so."
     )
+    queued_ms: int | None = Field(
+        description="Milliseconds from its acceptance to the start of its first attempt; null before the end."
+    )
+    time_to_first_token_ms: int | None = Field(
+        description="Milliseconds from its acceptance to the first delta of what stands; null before the end, and "
+        "where it has none."
+    )
+    tokens_per_second: float | None = Field(
+        description="Output tokens of the last attempt by the time in which its deltas came; null before the end, and "
+        "where one of them is not known."
+    )
     error: FailureAnswer | None
     last_event_id: str | None = Field(description="The event id to go on from; null while the log is empty.")
-    previous: str | None = Field(
-        default=None, exclude_if=is_none, description="The generation that it goes on from; else absent."
-    )
     metadata: dict[str, str]
+
+
+class SharedLinks(BaseModel):
+    """Where who has the link goes on."""
+
+    self: str
+    events: str
+
+
+class SharedGeneration(BaseModel):
+    """A generation as anybody sees it who has a link to it: what it says, not what was asked, nor by whom."""
+
+    id: str
+    state: State
+    model: str = Field(description="`provider/model`, aliases resolved.")
+    created: str = Field(description="ISO 8601, UTC, with milliseconds.")
+    ended: str | None = Field(description="When the terminal event was written; null before.")
+    links: SharedLinks
+    text: str = Field(description="The answer's text so far.")
+    parts: list[PartAnswer]
+    answered_by: str | None = Field(description="`provider/model` that gave what stands.")
+    usage: UsageAnswer | None = Field(description="Of all attempts, as far as it was counted.")
+    cost: CostAnswer | None = Field(description="Of all attempts; null before the end, and where no price is known.")
+    finish_reason: FinishReason | None
+    error: FailureAnswer | None
+    last_event_id: str | None = Field(description="The event id to go on from; null while the log is empty.")
 
 
 class CancelAnswer(BaseModel):
@@ -197,8 +238,16 @@ def summary(record: Record) -> dict[str, Any]:
         "model": record.model,
         "created": timestamp(record.created_ms),
         "ended": timestamp(record.ended_ms) if record.ended_ms is not None else None,
+        "conversation": record.conversation,
+        "previous": record.gone_on_from,
         "links": links(record.id),
     }
+
+
+def _told(end: End | None, name: str) -> Any:
+    """Returns a field of an end; None before it, and where it was left out."""
+    value = getattr(end, name, UNSET)
+    return None if value is UNSET else value
 
 
 def snapshot(record: Record, shown: Shown, said: Snapshot, *, raw: bool = False) -> GenerationSnapshot:
@@ -210,8 +259,6 @@ def snapshot(record: Record, shown: Shown, said: Snapshot, *, raw: bool = False)
     if end is not None:
         fields["state"] = end.type
     value, error = document(said) if shown.json and end is not None else (None, None)
-    if record.chain is not None and record.chain.nearest:
-        fields["previous"] = record.chain.nearest[0]
     names = {
         "response_id": said.response_id,
         "request_id": said.request_id,
@@ -236,9 +283,17 @@ def snapshot(record: Record, shown: Shown, said: Snapshot, *, raw: bool = False)
             "finish_reason": completed and completed.finish_reason,
             "stop_sequence": (completed and completed.stop_sequence) or None,
             "refusal_category": (completed and completed.refusal_category) or None,
+            **{name: _told(end, name) for name in TIMES},
             "error": failed and msgspec.to_builtins(failed),
             "last_event_id": str(said.last) if said.last.token else None,
             "metadata": shown.metadata,
         },
         from_attributes=True,
     )
+
+
+def shared(snapshot: GenerationSnapshot, address: str) -> SharedGeneration:
+    """Returns of a snapshot what a link at this address shows."""
+    links = SharedLinks(self=address, events=f"{address}/events")
+    fields = {name: getattr(snapshot, name) for name in SharedGeneration.model_fields if name != "links"}
+    return SharedGeneration.model_construct(**fields, links=links)

@@ -5,7 +5,8 @@ from fastapi import Depends, Response
 NO_STORE_HEADERS = {"Cache-Control": "no-store"}
 
 
-def _say(response: Response) -> None:
+# Async although nothing is awaited: FastAPI would run it in a thread.
+async def _say(response: Response) -> None:
     response.headers.update(NO_STORE_HEADERS)
 
 

@@ -11,6 +11,7 @@ from shared.usage import TOKEN_COUNTERS, By, Total
 _TOTAL_EXAMPLE: dict[str, Any] = {
     "day": None,
     "model": None,
+    "owner": None,
     "generations": {"completed": 41, "failed": 1, "cancelled": 2, "deleted": 0, "cached": 0},
     "usage": {
         "input_tokens": 120_500,
@@ -22,6 +23,8 @@ _TOTAL_EXAMPLE: dict[str, Any] = {
     "cost": [{"amount": "0.097125", "currency": "USD", "at_least": True}],
     "unpriced": 1,
     "estimated": [{"amount": "0.0012", "currency": "USD"}],
+    "mean_time_to_first_token_ms": 843.2,
+    "mean_tokens_per_second": 61.8,
 }
 
 
@@ -36,7 +39,7 @@ class EndsAnswer(BaseModel):
 
 
 class TotalAnswer(BaseModel):
-    """What was counted; with it, a day or a model where it is the total of one."""
+    """What was counted; with it, a day, a model or an owner where it is the total of one."""
 
     day: str | None = Field(default=None, description="ISO 8601, UTC: the day of the end. Null unless `by` is `day`.")
     model: str | None = Field(
@@ -44,6 +47,7 @@ class TotalAnswer(BaseModel):
         description="`provider/model` as it was asked for, without parameters; `other` for what came after 200 of a "
         "day. Null unless `by` is `model`.",
     )
+    owner: str | None = Field(default=None, description="Null but in `owners`.")
     generations: EndsAnswer
     usage: UsageAnswer = Field(description="Tokens of all attempts.")
     cost: list[CostAnswer] = Field(description="What is known of it, by currency; see `unpriced`.")
@@ -51,10 +55,17 @@ class TotalAnswer(BaseModel):
     estimated: list[CostAnswer] = Field(
         description="What those of them may have cost that have a price, from the length of what was asked and said."
     )
+    mean_time_to_first_token_ms: float | None = Field(
+        description="Of the completed ones that were no replays: from a generation's acceptance to the first delta of "
+        "its answer. Null where none is known."
+    )
+    mean_tokens_per_second: float | None = Field(
+        description="Of the same: all output tokens over all the time in which they came. Null where none is known."
+    )
 
 
 class UsageTotals(BaseModel):
-    """Your usage from one day to another, both included."""
+    """Usage from one day to another, both included: yours, or with `owner` that of another, or of all."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -75,6 +86,9 @@ class UsageTotals(BaseModel):
     by: By
     data: list[TotalAnswer] = Field(description="In order; a day or a model without any is left out.")
     total: TotalAnswer
+    owners: list[TotalAnswer] | None = Field(
+        default=None, description="With `owner=*` the total of each owner who has any, by name; else null."
+    )
 
 
 _SELDOM = frozenset(name for name, field in UsageAnswer.model_fields.items() if not field.is_required())
@@ -93,6 +107,8 @@ def answer(counted: Total, **of: str) -> TotalAnswer:
         cost=_amounts(counted.costs, at_least=counted.is_partial),
         unpriced=counts["unpriced"],
         estimated=_amounts(counted.estimates, at_least=False),
+        mean_time_to_first_token_ms=counted.mean_first_token_ms,
+        mean_tokens_per_second=counted.mean_tokens_per_second,
     )
 
 

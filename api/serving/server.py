@@ -26,6 +26,13 @@ from shared.process.gc_tuning import spare_collector
 from shared.process.readiness import say_ready
 from shared.process.telemetry import configure_logging, count_tasks_on_signal
 
+ANSWER_HEADERS = [
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Content-Type-Options", "nosniff"),
+    # Of no effect where a page may read an answer (CORS): it keeps answers out of other pages' images and scripts.
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+]
+"""Headers of all answers, whatever they are."""
 END_GRACE_S = 5
 """Most seconds from the signal to the end."""
 VIEWER_CUT_S = 2.0
@@ -92,11 +99,14 @@ def server(app: ASGIApp, hub: Hub, settings: Settings, certificate: Certificate 
         HttpConfig(
             app,
             ConnectionLimits.by(settings),
+            hub.observer,
             ws="none",
             lifespan="on",
             log_config=None,
             log_level=settings.log_level,
             server_header=False,
+            headers=ANSWER_HEADERS,
+            forwarded_allow_ips=settings.trusted_proxies,
             timeout_graceful_shutdown=END_GRACE_S,
             ssl_context_factory=None if certificate is None else certificate.context,
         ),
@@ -113,7 +123,7 @@ def serve(
     certificate: Certificate | None = None,
 ) -> None:
     """Serves until a signal."""
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     logging.getLogger("uvicorn.access").addFilter(WithoutQuery())
     listeners = listen(settings.host, settings.port, settings.send_buffer, share=share_port)
     if settings.host == DEFAULT_HOST:

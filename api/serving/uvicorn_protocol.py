@@ -19,6 +19,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from api.observer import Observer
 from api.problems.problem import ProblemError
 from api.request_ids import answer_headers, new_request_id, request_id
 from api.serving.access_log import AccessLog
@@ -47,8 +48,11 @@ ROOM_SHARE = 0.9
 class HttpConfig(Config):
     """uvicorn's configuration, and what a connection may take."""
 
-    def __init__(self, app: ASGIApp, limits: ConnectionLimits, **options: Any) -> None:
+    def __init__(
+        self, app: ASGIApp, limits: ConnectionLimits, observer: Observer | None = None, **options: Any
+    ) -> None:
         super().__init__(app, http=UvicornProtocol, **options)
+        self.observer = observer or Observer()
         self.limits = limits
         self.full = False
         """Whether connections are being turned away, which has been logged."""
@@ -210,6 +214,7 @@ class UvicornProtocol(HttpToolsProtocol):
             if self.cycle.response_started:
                 self.transport.close()
                 return
+        self.config.observer.answered("", "", problem.status)
         self.transport.write(refusal(problem, [*self.server_state.default_headers, *self._named()]))
         self.close(TURN_AWAY_S if problem.status == 503 else REFUSED_BODY_S)
 

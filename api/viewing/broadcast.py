@@ -143,6 +143,9 @@ class Broadcast:
             return
         self._round = None
         self._announced = end
+        if (sent := self._known.sent) is not None:
+            self._known.sent = None
+            sent()
         if self._again:
             self._again = False
             self.wake()

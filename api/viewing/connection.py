@@ -71,6 +71,9 @@ class Connection(Protocol):
     def break_off(self) -> None:
         """Ends so that the client can tell it from the end of the response."""
 
+    def reset(self) -> None:
+        """Ends by a reset, as networks end connections."""
+
 
 class Home(Protocol):
     """The giver of a connection, which gets it back."""
@@ -139,6 +142,9 @@ class DirectConnection(asyncio.Protocol):
             self._transport.close()  # what is written is sent, and the last chunk is missing
         else:
             reset(self._transport)
+
+    def reset(self) -> None:
+        reset(self._transport)
 
     def shutdown(self) -> None:
         """Ends with the server: the connection is not kept."""
@@ -256,6 +262,8 @@ class AsgiConnection:
         if self._transport is not None:
             reset(self._transport)
         self.abort()
+
+    reset = break_off
 
     def _wake(self) -> None:
         if self._woken is not None and not self._woken.done():

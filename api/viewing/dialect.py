@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
 from shared.log.entry import RawEntry
-from shared.record import DialectName
+from shared.record import DialectName, Record
 
 ResetReason = Literal["malformed_cursor", "unknown_cursor", "trimmed"]
 """The reason why a viewer gets the log from its start."""
@@ -52,13 +52,17 @@ class Framer(Protocol):
 class Dialect(Protocol):
     """A wire format: a framer for each log, and the frames beside a log's events."""
 
-    name: DialectName
     heartbeat: bytes
     """The frame that is sent after a silence, between two writes."""
     drain: bytes
     """The frame which says that this node is going away; where it is empty, the stream is broken off uncleanly."""
     ending: bytes
     """What follows the last event, and is none itself."""
+
+    @property
+    def name(self) -> str:
+        """Returns its name, by which a log's tails are told apart."""
+        ...
 
     def framer(self, subject: Subject, /) -> Framer:
         """Returns a framer that has seen nothing of the log so far."""
@@ -79,8 +83,27 @@ class Dialect(Protocol):
 class BaseDialect(Dialect, Protocol):
     """The dialect whose frames hold the log's entries as they are, so that other tracks can be made of them."""
 
+    def viewers(self, count: int, /) -> bytes:
+        """Returns the frame which says how many viewers there are."""
+
     def entries(self, frames: bytes, /) -> Iterator[RawEntry]:
         """Returns the entries of joined frames."""
+
+
+class ConversationDialect(Dialect, Protocol):
+    """The dialect of a conversation's stream: each log in words of its own, and frames between them."""
+
+    def begun(self, number: int, record: Record, /, *, in_turn: bool) -> bytes:
+        """Returns the frame that says which generation begins; its events follow if it is `in_turn`."""
+
+    def gone(self, generation_id: str, /) -> bytes:
+        """Returns the frame which says that a generation is not there (any more)."""
+
+    def trimmed(self, generation_id: str, /) -> bytes:
+        """Returns the frame which says that the beginning of a generation's log is not there."""
+
+    def turn_viewers(self, generation_id: str, count: int, /) -> bytes:
+        """Returns the frame which says how many viewers a generation has."""
 
 
 class Telling(NamedTuple):

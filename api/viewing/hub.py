@@ -4,12 +4,16 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Coroutine
 
+from api.counting.audience import Audience
+from api.observer import Observer
 from api.supervisor import logger, supervised
 from api.viewing.broadcast import VIEWERS_PER_ROUND
 from api.viewing.dialect import BaseDialect, Dialect, Subject, Telling
+from api.viewing.granted import Granted
 from api.viewing.log_follower import LogFollower
 from api.viewing.projection import Standing, is_long, last_standing
 from api.viewing.replay_pages import ReplayPages
+from api.viewing.send_times import SendTimes
 from api.viewing.tail import Tail
 from api.viewing.tail_waiter import TailWaiter
 from api.viewing.viewer import Viewer
@@ -18,7 +22,7 @@ from shared.config.settings import Settings
 from shared.generations.generations import Generations
 from shared.log.guarded_log import Log
 from shared.record import Record
-from shared.storage.keys import GenerationKeys
+from shared.storage.keys import VIEWERS_CHANNEL, GenerationKeys
 from shared.storage.subscriber import Subscriber
 
 MAX_UNWATCHED_BYTES = 32_000_000
@@ -28,8 +32,18 @@ MAX_UNWATCHED_BYTES = 32_000_000
 class Hub:
     """Lends out tails; they live as long as somebody watches their log, and a little longer."""
 
-    def __init__(self, log: Log, generations: Generations, settings: Settings, dialect: BaseDialect) -> None:
+    def __init__(
+        self,
+        log: Log,
+        generations: Generations,
+        settings: Settings,
+        dialect: BaseDialect,
+        observer: Observer | None = None,
+        times: SendTimes | None = None,
+    ) -> None:
         self.log = log
+        self.observer = observer or Observer()
+        self._times = times
         self.generations = generations
         self.settings = settings
         self.dialect = dialect
@@ -37,12 +51,14 @@ class Hub:
         self.linger_s = 5.0
         """Seconds a tail outlives its last watcher, who may come back: longer than the `retry` that viewers get."""
         self.viewers: set[Viewer] = set()
+        self.audience = Audience(generations, settings, dialect.viewers)
+        self.granted = Granted()
         self.pages = ReplayPages(log, dialect)
         self.direct = False
         """Whether viewers' connections are taken over from the HTTP server."""
         self.leaving = False
         """Whether the process was told to end: `/livez` says so, and soon `drain` follows."""
-        self._subscriber = Subscriber(log.redis, timeout=settings.redis_timeout)
+        self.subscriber = Subscriber(log.redis, timeout=settings.redis_timeout)
         self._logs: dict[str, WatchedLog] = {}
         # Whose log each tail is: by its id there may be a newer one.
         self._log_of: dict[Tail, WatchedLog] = {}
@@ -59,8 +75,13 @@ class Hub:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Runs the subscriber and the clock."""
-        async with supervised("subscriber", self._subscriber.run), supervised("viewers' clock", self._tick):
+        """Runs the subscriber and the clock, and counts viewers."""
+        self.subscriber.subscribe(VIEWERS_CHANNEL, self.audience)
+        async with (
+            self.audience.running(),
+            supervised("subscriber", self.subscriber.run),
+            supervised("viewers' clock", self._tick),
+        ):
             yield
         for task in self._tasks:
             task.cancel()
@@ -134,10 +155,12 @@ class Hub:
         end.cancel()
 
     def _open(self, generation_id: str) -> WatchedLog:
-        follower = LogFollower(generation_id, self.log, self.generations, check=self.settings.heartbeat)
+        follower = LogFollower(
+            generation_id, self.log, self.generations, check=self.settings.heartbeat, times=self._times
+        )
         log = WatchedLog(generation_id, follower, self.dialect, window=self.settings.flush_window)
         self._logs[generation_id] = log
-        self._subscriber.subscribe(GenerationKeys(generation_id).channel, follower)
+        self.subscriber.subscribe(GenerationKeys(generation_id).channel, follower)
         return log
 
     def _close(self, log: WatchedLog) -> None:
@@ -145,17 +168,29 @@ class Hub:
         log.close()
         for tail in log.tails.values():
             self._log_of.pop(tail, None)
-        self._subscriber.unsubscribe(GenerationKeys(log.generation_id).channel, log.follower)
+        self.subscriber.unsubscribe(GenerationKeys(log.generation_id).channel, log.follower)
         if self._logs.get(log.generation_id) is log:
             del self._logs[log.generation_id]
 
     def join(self, viewer: Viewer) -> None:
         """Adds a viewer, which from now on gets heartbeats, the stall limit and the drain."""
         self.viewers.add(viewer)
+        self.granted.add(viewer.grant, viewer)
         viewer.draining = self._draining
+
+    def grant(self, viewer: Viewer, grant: str) -> None:
+        """Notes what has let a viewer in that joined before it was asked for that."""
+        if viewer in self.viewers:
+            viewer.grant = grant
+            self.granted.add(grant, viewer)
 
     def leave(self, viewer: Viewer, tail: Tail | None) -> None:
         self.viewers.discard(viewer)
+        if viewer.counted is not None:
+            self.audience.leave(viewer.counted, viewer)
+        if viewer.seat is not None:
+            viewer.seat.leave()
+        self.granted.discard(viewer.grant, viewer)
         if tail is not None:
             self.release(tail)
 
@@ -169,7 +204,7 @@ class Hub:
         """Tells every viewer that this node is going away; their streams end."""
         if self.viewers:
             logger.info("sending %d viewers elsewhere", len(self.viewers))
-        self._draining = True
+        self._draining = self.audience.leaving = True
         for tail in list(self._log_of):
             tail.changed()  # for who waits for an end
         for viewer in list(self.viewers):
@@ -178,7 +213,7 @@ class Hub:
     def cut(self) -> None:
         """Ends the connections of the viewers that are still here, at once."""
         for viewer in list(self.viewers):
-            viewer.cut()
+            viewer.cut("drain")
 
     async def _tick(self) -> None:
         interval = min(1.0, self.settings.heartbeat / 4, self.settings.viewer_stall / 4)

@@ -1,6 +1,6 @@
 """What is known of a log: the position of each event, and how it ended. It passes what comes on to listeners."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, cast
 
 from shared.log.entry import RawEntry, read_id
@@ -11,6 +11,10 @@ from shared.record import State
 
 class LogListener(Protocol):
     """A listener that gets a log's events, each once and in order. None of its methods may wait."""
+
+    @property
+    def watched(self) -> bool:
+        """Says whether anybody is told what it gets."""
 
     def add(self, entry: RawEntry, /) -> None:
         """Takes the next event."""
@@ -32,7 +36,7 @@ class KnownLog:
     """
 
     # Found at one place in memory instead of many: with hundreds of logs none of it is in a cache.
-    __slots__ = ("_id", "_listeners", "_next", "_starts", "count", "gone", "loaded", "seq", "state", "token")
+    __slots__ = ("_id", "_listeners", "_next", "_starts", "count", "gone", "loaded", "sent", "seq", "state", "token")
 
     def __init__(self) -> None:
         self._listeners: tuple[LogListener, ...] = ()
@@ -40,6 +44,8 @@ class KnownLog:
         """Whether the log has been read to its end at least once."""
         self.gone = False
         """Whether there is nothing to follow any more: deleted, or expired."""
+        self.sent: Callable[[], None] | None = None
+        """Is called, and forgotten, when what is known now was written to those who watch."""
         self._begin()
 
     def _begin(self) -> None:
@@ -58,6 +64,11 @@ class KnownLog:
     def ended(self) -> bool:
         """Says whether nothing more comes: the log has its end, or is gone."""
         return self.gone or self.state is not None
+
+    @property
+    def watched(self) -> bool:
+        """Says whether anybody watches it."""
+        return any(listener.watched for listener in self._listeners)
 
     @property
     def last(self) -> EventId:

@@ -7,6 +7,7 @@ from redis.exceptions import RedisError
 from api.supervisor import logger, where
 from api.viewing.known_log import KnownLog
 from api.viewing.restoration import Restoration
+from api.viewing.send_times import SendTimes
 from shared.backoff import Backoff
 from shared.generations.generations import Generations
 from shared.log.entry import RawEntry, read_id
@@ -28,12 +29,15 @@ class LogFollower:
 
     __slots__ = (
         "_check", "_due", "_early", "_generations", "_id", "_log", "_reading", "_rebuild", "_restoration",
-        "_subscribed", "known",
+        "_subscribed", "_times", "known",
     )  # fmt: skip
 
-    def __init__(self, generation_id: str, log: Log, generations: Generations, *, check: float) -> None:
+    def __init__(
+        self, generation_id: str, log: Log, generations: Generations, *, check: float, times: SendTimes | None = None
+    ) -> None:
         self.known = KnownLog()
         self._id, self._log, self._generations, self._check = generation_id, log, generations, check
+        self._times = times
         self._subscribed = False
         self._reading = False
         self._rebuild = False
@@ -49,6 +53,8 @@ class LogFollower:
     def published(self, message: bytes) -> None:
         """Takes the publication of a write."""
         if not self._reading and self.known.take_delta(message):
+            if self._times is not None:
+                self._times.published(self.known, message)
             return
         try:
             publication = Publication.parse(message)

@@ -16,11 +16,11 @@ MAX_PAGE_BYTES = 32_000_000
 
 
 class ReplayPage:
-    """Consecutive events of one log, as frames of the base dialect, which has one for each."""
+    """Consecutive events of one log, as frames of a dialect that has one for each and keeps nothing of those before."""
 
-    def __init__(self, entries: Sequence[RawEntry], dialect: Dialect) -> None:
+    def __init__(self, entries: Sequence[RawEntry], dialect: Dialect, generation_id: str = "") -> None:
         self._ids = [event_id for event_id, _ in entries]
-        framer = dialect.framer(Subject(""))
+        framer = dialect.framer(Subject(generation_id))
         self._frames = [b"".join(framer.frames(entry)) for entry in entries]
         self._pieces: dict[bool, list[sse_frames.Piece]] = {}
         self.size = sum(map(len, self._frames))
@@ -65,7 +65,8 @@ class ReplayPages:
         page = await asyncio.shield(self.expect(generation_id, cursor, count))
         if page.last is not None and page.last <= cursor:
             # The log was trimmed, or it has a hole; then what follows is found without pages.
-            page = ReplayPage(await self._log.read_raw(generation_id, cursor, count=count), self._dialect)
+            entries = await self._log.read_raw(generation_id, cursor, count=count)
+            page = ReplayPage(entries, self._dialect, generation_id)
         return page
 
     def expect(self, generation_id: str, cursor: EventId, count: int = LOG_PAGE) -> asyncio.Task[ReplayPage]:
@@ -83,7 +84,8 @@ class ReplayPages:
         try:
             page = self._in_use.get((generation_id, first))
             if page is None:
-                page = ReplayPage(await self._log.read_raw(generation_id, first.before, count=count), self._dialect)
+                entries = await self._log.read_raw(generation_id, first.before, count=count)
+                page = ReplayPage(entries, self._dialect, generation_id)
                 self._in_use[generation_id, first] = page
             kept = self.kept_s if self._size + page.size <= MAX_PAGE_BYTES else 0.0
         finally:

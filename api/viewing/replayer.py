@@ -16,14 +16,15 @@ async def replay(pages: ReplayPages, generation_id: str, viewer: Viewer, start: 
     A viewer that cannot be served is cut.
     """
     try:
-        await _send(pages, generation_id, viewer, start)
+        await send(pages, generation_id, viewer, start)
     except Exception as error:
         logger.error("a replay failed, its viewer is cut: %s", where(error))
         viewer.cut()
     viewer.finish()
 
 
-async def _send(pages: ReplayPages, generation_id: str, viewer: Viewer, start: ResumePoint) -> None:
+async def send(pages: ReplayPages, generation_id: str, viewer: Viewer, start: ResumePoint) -> bool:
+    """Sends a viewer what follows its cursor; returns whether that was all, up to the log's end."""
     cursor = start.cursor
     while (page := await _page(pages, generation_id, viewer, cursor, start.page)) is not None and page.last is not None:
         if cursor == ORIGIN and page.trimmed and start.reset is None:
@@ -32,11 +33,12 @@ async def _send(pages: ReplayPages, generation_id: str, viewer: Viewer, start: R
             pages.expect(generation_id, page.last, start.page)
         for piece in page.pieces(cursor, chunked=viewer.chunked):
             if not await viewer.room():
-                return
+                return False
             viewer.write(piece)
         cursor = page.last
         if page.ended:
-            return
+            return True
+    return False
 
 
 async def _page(

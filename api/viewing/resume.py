@@ -1,6 +1,6 @@
 """The decision where a viewer begins or why it gets nothing, made before a byte is sent."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from starlette.requests import Request
@@ -19,7 +19,8 @@ class ResumePoint:
 
     In a dialect without the log's ids it begins after `number` events of it, counted in `epoch` (`dialect.Framer`).
     `sealed` is whether the log had its end already when this was decided; `page` how many of its events are then read
-    at a time; `long` whether it is better not held in memory whole.
+    at a time; `long` whether it is better not held in memory whole. `unwatched_ms` is after how long without a viewer
+    it is cancelled.
     """
 
     cursor: EventId = ORIGIN
@@ -29,6 +30,12 @@ class ResumePoint:
     number: int | None = None
     epoch: int = 1
     long: bool = False
+    unwatched_ms: int | None = None
+
+    @property
+    def resumed(self) -> bool:
+        """Says whether the viewer named the last event that it had, rightly or not."""
+        return self.cursor != ORIGIN or bool(self.number) or self.reset in ("malformed_cursor", "unknown_cursor")
 
 
 def asked_cursor(request: Request) -> str:
@@ -74,7 +81,8 @@ async def admit(
     assert found.record is not None
     seal = found.record.seal
     if seal is None:
-        return start
+        unwatched_ms = found.record.unwatched_ms
+        return start if unwatched_ms is None else replace(start, unwatched_ms=unwatched_ms)
     if start.cursor == seal:
         return "over"
     if start.cursor != ORIGIN and not await log.holds(generation_id, start.cursor):

@@ -74,6 +74,11 @@ class Tail:
         return self._subject.id
 
     @property
+    def watched(self) -> bool:
+        """Says whether it has viewers."""
+        return bool(self.broadcast.followers)
+
+    @property
     def loaded(self) -> bool:
         """Says whether it has had all of the log, up to its end at some time."""
         return self.fed and self.known.loaded

@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from api.counting.seats import Seat
+from api.counting.viewer_count import GenerationViewers
+from api.observer import CutReason, Observer
 from api.supervisor import logger
 from api.viewing import sse_frames
 from api.viewing.connection import Connection
@@ -22,6 +25,7 @@ class Host(Protocol):
     """The owner of viewers (the hub), as a viewer calls it."""
 
     settings: Settings
+    observer: Observer
     catch_up_s: float
     """Seconds a cursor may be ahead of a growing log: an older Redis soon has the rest again."""
 
@@ -37,9 +41,30 @@ class Viewer:
     """
 
     __slots__ = (
-        "_catch_up", "_connection", "_current", "_dialect", "_done", "_due", "_host", "_loop", "_progress_at",
-        "_queued", "_room", "_sent", "_start", "_tail", "_written", "_written_at", "closed", "draining", "over",
-        "position", "rewound",
+        "_catch_up",
+        "_connection",
+        "_current",
+        "_dialect",
+        "_done",
+        "_due",
+        "_host",
+        "_loop",
+        "_progress_at",
+        "_queued",
+        "_room",
+        "_sent",
+        "_tail",
+        "_written",
+        "_written_at",
+        "closed",
+        "counted",
+        "draining",
+        "grant",
+        "over",
+        "position",
+        "resume_point",
+        "rewound",
+        "seat",
     )  # fmt: skip
 
     def __init__(
@@ -49,7 +74,10 @@ class Viewer:
         dialect: Dialect,
         first: bytes = b"",
         start: ResumePoint = _FROM_THE_BEGINNING,
+        grant: str = "",
     ) -> None:
+        self.grant = grant
+        """What let it in, and ends it when it is withdrawn; empty where nothing can be."""
         self.position: int | None = None
         self.rewound = False
         """Whether a `reset` is due before the next frame."""
@@ -58,6 +86,10 @@ class Viewer:
         """Whether its client is gone, or has had everything."""
         self.closed: Callable[[bool], None] | None = None
         """Is called once when it is over, with whether its client was sent all there is."""
+        self.counted: GenerationViewers | None = None
+        """Among which it is counted, once it may watch."""
+        self.seat: Seat | None = None
+        """Its place among its owner's streams, where these are limited."""
         self._connection, self._host, self._dialect = connection, host, dialect
         self._due = dialect.opening() + first
         self._queued = first
@@ -66,7 +98,7 @@ class Viewer:
         self._current = False
         """Whether it has had all of its tail, and nothing else is due."""
         self._tail: Tail | None = None
-        self._start = start
+        self.resume_point = start
         self._catch_up: asyncio.TimerHandle | None = None
         self._room: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
@@ -89,6 +121,13 @@ class Viewer:
         self._due += body
         self.advance()
 
+    def offer(self, frame: bytes) -> bool:
+        """Sends a frame without an id at once, or not at all: returns False where something is on its way."""
+        if self._due or self._done or self.draining or self.over or self._connection.full:
+            return False
+        self._write_own(frame)
+        return True
+
     def say_reset(self, reason: ResetReason) -> None:
         """Sends the `reset` which says that what follows starts from the beginning of the log."""
         self.say(self._dialect.reset(reason))
@@ -106,7 +145,7 @@ class Viewer:
 
     def follow(self, tail: Tail, start: ResumePoint) -> None:
         """Follows the tail: what it has after the cursor, then whatever comes, until the end."""
-        self._tail, self._start = tail, start
+        self._tail, self.resume_point = tail, start
         tail.broadcast.followers.add(self)
         self.advance()
 
@@ -173,18 +212,12 @@ class Viewer:
         """Does the next step of following the tail; returns False where there is nothing to do."""
         known = tail.known
         if known.gone or tail.failed:
-            if self._dialect.drain:
-                self._done = True
-            else:
-                self.break_off()  # a clean end would look like the answer's
+            self._lose(tail)
         elif not tail.loaded or (self.position is None and not self._locate(tail)):
             return False
         elif self.rewound:
             self.rewound = False
-            if reset := self._dialect.reset("trimmed" if known.trimmed else "unknown_cursor"):
-                self._write_own(reset)
-            else:
-                self.break_off()
+            self._start_over("trimmed" if known.trimmed else "unknown_cursor")
         elif (position := self.position or 0) < tail.frames.count:
             # The position moves before the write: that may come back here.
             piece, self.position = tail.broadcast.piece(position, self._connection.chunked)
@@ -192,9 +225,7 @@ class Viewer:
         elif known.state is not None and position > tail.frames.count:
             self.break_off()  # what it has had was lost for good, and is not all of this
         elif known.state is not None:
-            self._done = True
-            if ending := self._dialect.ending:
-                self._write_own(ending)
+            self._end_of_log()
         elif not tail.frames.count and tail.line is not None and tail.line != self._queued:
             self._queued = tail.line
             self._write_own(tail.line)
@@ -203,10 +234,30 @@ class Viewer:
             return False
         return True
 
+    def _lose(self, tail: Tail) -> None:
+        """Ends, as the log is gone or cannot be told in this dialect."""
+        if self._dialect.drain:
+            self._done = True
+        else:
+            self.break_off()  # a clean end would look like the answer's
+
+    def _start_over(self, reason: ResetReason) -> None:
+        """Says that what follows starts from the beginning of the log."""
+        if reset := self._dialect.reset(reason):
+            self._write_own(reset)
+        else:
+            self.break_off()
+
+    def _end_of_log(self) -> None:
+        """Ends, as it has had the whole log."""
+        self._done = True
+        if ending := self._dialect.ending:
+            self._write_own(ending)
+
     def _locate(self, tail: Tail) -> bool:
         """Finds the cursor's place in the frames; returns False where its event may still come."""
         known = tail.known
-        start = self._start
+        start = self.resume_point
         self.position = tail.position(start)
         if self.position is not None:
             self.rewound = start.number is None and start.cursor == ORIGIN and known.trimmed
@@ -244,24 +295,41 @@ class Viewer:
             self._sent, self._progress_at = sent, now
         elif now - self._progress_at >= self._host.settings.viewer_stall:
             logger.info("cut a viewer that has read nothing for %.0f s", now - self._progress_at)
-            self.cut()
+            self.cut("stalled")
             return
         if now - self._written_at >= self._host.settings.heartbeat and not self._connection.full:
             self._write_own(self._heartbeat())
 
     def _heartbeat(self) -> bytes:
         """Returns a dialect's heartbeat; before its first event a comment, as clients wait for that event first."""
-        begun = self._start.number is None or self._start.number or self.position
+        begun = self.resume_point.number is None or self.resume_point.number or self.position
         return self._dialect.heartbeat if begun else sse_frames.COMMENT
 
-    def cut(self) -> None:
+    def cut(self, reason: CutReason = "failed") -> None:
         """Ends the connection at once; what is unsent is dropped, and the client resumes."""
+        if not self.over:
+            self._host.observer.cut(reason)
         self._connection.abort()
         self._close()
 
     def break_off(self) -> None:
         """Ends the connection so that its client knows: this was not the end."""
         self._connection.break_off()
+        self._close()
+
+    def revoke(self) -> None:
+        """Ends the connection, as what let it in has ended: nothing more is sent, and nobody takes it for the end."""
+        if self._connection.chunked:
+            self.cut("revoked")  # without its last chunk an answer is not whole
+        else:
+            self._host.observer.cut("revoked")
+            self.break_off()
+
+    def reset(self) -> None:
+        """Resets the connection, as a broken network would."""
+        if not self.over:
+            self._host.observer.cut("demo")
+        self._connection.reset()
         self._close()
 
     def leave(self) -> None:

@@ -1,13 +1,16 @@
 """What `midstream doctor` finds: one line each."""
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
+import msgspec
 from rich.console import Console
 from rich.text import Text
 
 from midstream.terminal import exact_line
+from shared.one_line import json_escaped
 
 Level = Literal["ok", "warn", "fail"]
 COLOUR_OF_STATUS: dict[Level, str] = {"ok": "green", "warn": "yellow", "fail": "red"}
@@ -30,8 +33,23 @@ def report(findings: Iterable[Finding]) -> int:
     console = Console(soft_wrap=True, highlight=False)
     code = 0
     for finding in findings:
-        code = max(code, 2 if finding.stops else int(finding.level == "fail"))
+        code = max(code, _code(finding))
         line = Text(f"{finding.level:<5}", COLOUR_OF_STATUS[finding.level])
         rest = exact_line(f"{finding.subject}: {finding.state}" + (f": {finding.advice}" if finding.advice else ""))
         console.print(line.append(rest, "default"))
     return code
+
+
+def report_json(findings: Iterable[Finding], status: Callable[[], dict[str, Any] | None]) -> int:
+    """Prints them as one JSON object on stdout, with what `status` returns once all are found; returns the same."""
+    found = list(findings)
+    code = max(map(_code, found), default=0)
+    told = [{name: getattr(one, name) for name in ("level", "subject", "state", "advice")} for one in found]
+    document = {"ok": code == 0, "findings": told, "status": status()}
+    text = msgspec.json.encode(document)
+    print((json_escaped(text) if sys.stdout.isatty() else text).decode())
+    return code
+
+
+def _code(finding: Finding) -> int:
+    return 2 if finding.stops else int(finding.level == "fail")

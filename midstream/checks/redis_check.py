@@ -14,12 +14,12 @@ from midstream.checks import redis_setup
 from midstream.checks.blocking_client import open_client, refuse_if_hung_up, unless_closed
 from midstream.checks.finding import Finding
 from midstream.program import typed
-from shared.counted import counted
 from shared.permissions.commands import TriedServer
 from shared.permissions.permission_check import ACL_RULE, MissingPermissions, lacks
 from shared.storage import disk_sync
-from shared.storage.keys import PROBE_KEY, QUEUE_KEY, WORKERS_KEY
+from shared.storage.keys import PROBE_KEY
 from shared.storage.outage import CROWDED_REMEDY, is_crowded, refusal, words
+from shared.storage.redis_facts import DIRECTIVES, facts_of
 
 REDIS_TIMEOUT_S = 3.0
 # Seconds. Leases and tokens use Redis' clock alone, so a difference confuses only who reads the logs.
@@ -38,42 +38,21 @@ class CheckedRedis:
 
 
 def examine(place: CheckedRedis, *, timeout_s: float = REDIS_TIMEOUT_S) -> Iterator[Finding]:
-    """Yields all findings but those on workers and durability; only one where the Redis does not answer."""
+    """Yields all findings but those on durability and the queue; only one where the Redis does not answer."""
     client = open_client(place.server.url, timeout_s)
     try:
         refuse_if_hung_up(client)
         yield from _permissions(place, _lacks(place.server, timeout_s))
         if (info := unless_closed(client.info)) is not None:
-            directives = unless_closed(lambda: client.config_get("append*")) or {}
-            yield redis_setup.version(place.subject, info)
-            yield redis_setup.persistence(place.subject, info, directives)
-            yield redis_setup.policy(place.subject, info)
-            yield from redis_setup.connections(place.subject, info, place.most)
+            facts = facts_of([], info, unless_closed(lambda: client.config_get(DIRECTIVES)))
+            yield from redis_setup.examine(place.subject, facts)
+            yield from redis_setup.connections(place.subject, facts, place.most)
         yield from _clock(place.subject, client)
         yield from _writes(place, client)
     except (redis.RedisError, OSError) as error:
         yield _no_use(place, error)
     finally:
         client.close()
-
-
-def workers(place: CheckedRedis, program: str) -> Iterator[Finding]:
-    """Yields a finding on whether workers are alive; none where Redis does not answer, which is found already."""
-    client = open_client(place.server.url, REDIS_TIMEOUT_S)
-    try:
-        clock: Any = client.time()
-        alive: Any = client.zcount(WORKERS_KEY, f"({clock[0] * 1000 + clock[1] // 1000}", "+inf")
-        waiting: Any = client.zcard(QUEUE_KEY)
-    except redis.RedisError:
-        return
-    finally:
-        client.close()
-    if alive:
-        yield Finding("ok", "workers", f"{alive} alive")
-    else:
-        advice = f"start one with `{typed(program)}`; until then what is accepted waits"
-        waits = f", and {counted(waiting, 'generation waits', 'generations wait')}" if waiting else ""
-        yield Finding("fail" if waiting else "warn", "workers", f"none is alive{waits}", advice)
 
 
 def cannot_promise(url: str) -> tuple[str, str] | None:

@@ -7,8 +7,11 @@ from typing import Any, NamedTuple
 import httpx2
 
 from midstream.address import start_hint
+from midstream.checks import queue_check, redis_setup
 from midstream.checks.finding import Finding
-from midstream.client.http_client import body_of, checked_url, http_client
+from midstream.checks.queue_check import Watch
+from midstream.client.http_client import address, body_of, http_client
+from midstream.errors import ClientError, DeniedError, NotFoundError
 from midstream.terminal import one_line
 from shared.counted import counted
 
@@ -30,9 +33,12 @@ class HttpAnswer(NamedTuple):
         return one_line(": ".join(words))[:500].rstrip(".") or f"answers {self.status}"
 
 
-def examine(url: str, key: str | None) -> Iterator[Finding]:
-    """Yields all findings, in the order in which to repair them. Raises RefusedError for a wrong URL or key."""
-    url = checked_url(url)
+def examine(url: str, key: str | None, watch: Watch) -> Iterator[Finding]:
+    """Yields all findings, in the order in which to repair them; `watch` reads the status there.
+
+    Raises RefusedError for a wrong URL or key.
+    """
+    url = address(url)
     with http_client(url, key, httpx2.Timeout(SERVER_TIMEOUT_S)) as http:
         try:
             alive = _get(http, f"{url}/livez")
@@ -53,27 +59,48 @@ def examine(url: str, key: str | None) -> Iterator[Finding]:
             yield Finding("ok", f"server {url}", "answers")
         for look in (_ready, _models):
             try:
-                yield from look(url, http)
+                yield from look(url, http, watch)
             except httpx2.HTTPError as error:
                 said = one_line(str(error)) or type(error).__name__
                 yield Finding("fail", f"server {url}", f"no more answer ({said})", "look at its log")
 
 
-def _ready(url: str, http: httpx2.Client) -> Iterator[Finding]:
+def _ready(url: str, http: httpx2.Client, watch: Watch) -> Iterator[Finding]:
     ready = _get(http, f"{url}/readyz")
     if ready.status != 200:
         yield Finding("fail", "its Redis", ready.said, "run `midstream doctor` where it runs, and look at its log")
         return
     yield Finding("ok", "its Redis", "answers")
+    try:
+        status = watch.settled()
+    except (DeniedError, NotFoundError) as error:
+        # A usual key, which is told of below where it is wrong, or a server of before there was a status.
+        yield from _workers(ready)
+        said = "no such page" if isinstance(error, NotFoundError) else "only told to a key with the scope admin"
+        yield Finding("ok", "its queue", said)
+    except ClientError as error:
+        yield Finding("fail", "its queue", str(error), "look at its log")
+    else:
+        yield from queue_check.findings(status, "midstream worker")
+        for facts in status.redis:
+            subject = f"Redis of {' and '.join(facts.serves)}"
+            yield from redis_setup.examine(subject, facts)
+            yield from redis_setup.connections(subject, facts)
+
+
+def _workers(ready: HttpAnswer) -> Iterator[Finding]:
     count = ready.document.get("workers")
     if isinstance(count, int) and count:
         yield Finding("ok", "its workers", f"{count} alive")
     elif isinstance(count, int):
-        yield Finding("warn", "its workers", "none is alive", "start one; until then what is accepted waits")
+        yield Finding("fail", "its workers", "none is alive", "start one; until then what is accepted waits")
 
 
-def _models(url: str, http: httpx2.Client) -> Iterator[Finding]:
+def _models(url: str, http: httpx2.Client, watch: Watch) -> Iterator[Finding]:
     listed = _get(http, f"{url}/v1/models")
+    if listed.status == 403 and watch.last is not None:
+        yield Finding("ok", "its models", "only told to a key with the scope read")
+        return
     if listed.status in (401, 403):
         yield Finding("fail", "its key", listed.said, "give one of its keys with MIDSTREAM_KEY or --key")
         return

@@ -1,13 +1,15 @@
 """The commands that follow a generation: `chat` starts one, `tail` rejoins one."""
 
 import sys
-from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from midstream.address import DEFAULT_URL, Key, Url
 from midstream.errors import RefusedError
+
+if TYPE_CHECKING:
+    from midstream.client.http_client import HttpClient
 
 MAX_PROMPT_BYTES = 64_000_000
 
@@ -37,6 +39,10 @@ def chat(
         typer.Option("--model", "-m", help="`provider/model` or an alias; the API's default if missing."),
     ] = None,
     system: Annotated[str | None, typer.Option("--system", "-s", help="Instructions before the prompt.")] = None,
+    conversation: Annotated[
+        str | None,
+        typer.Option("--conversation", "-c", metavar="ID", help="Go on with this conversation, or begin it."),
+    ] = None,
     reasoning: Reasoning = False,
     final: Final = False,
     json: Json = False,
@@ -47,20 +53,34 @@ def chat(
 
     Lost connections are rejoined. Ctrl-C only detaches: the generation goes on, and the command that rejoins
     it exactly there is printed.
+
+    Without a prompt on a terminal it holds a conversation: each message goes on from the answer before, and /help says
+    what else can be typed. There Ctrl-C gives the prompt back while the answer goes on, /stop ends it, Ctrl-D leaves.
     """
+    from midstream.client.http_client import HttpClient
+
+    system, model, conversation = _argument(system), _argument(model), _argument(conversation)
+    if prompt is None and not json and sys.stdin.isatty() and sys.stdout.isatty():
+        from midstream.conversing.start import Wishes, converse
+
+        with HttpClient(url, key) as client:
+            converse(client, key, Wishes(conversation, model, system, reasoning, final))
+        return
+
     import msgspec
 
-    from midstream.client.http_client import HttpClient
-    from midstream.client.resuming_client import ResumingClient
     from midstream.output.view import view
 
     # The prompt first: without one there is no reason to bother the API.
-    messages = [{"role": "system", "content": _argument(system)}] if system else []
+    messages = [{"role": "system", "content": system}] if system else []
     messages.append({"role": "user", "content": _prompt(prompt)})
     with HttpClient(url, key) as client:
-        name = _argument(model) if model else _default_model(client.models())
-        follower = ResumingClient(client, body=msgspec.json.encode({"model": name, "messages": messages}))
-        raise typer.Exit(view(follower, reasoning=reasoning, final=final, json=json))
+        asked: dict[str, Any] = {"messages": messages}
+        if conversation is not None:
+            asked |= _going_on(client, conversation)
+        asked["model"] = model or asked.get("model") or client.default_model()
+        follower = client.create(msgspec.json.encode(asked))
+        raise typer.Exit(view(client, follower, reasoning=reasoning, final=final, json=json))
 
 
 def tail(
@@ -76,7 +96,6 @@ def tail(
 ) -> None:
     """Follow a generation, running or ended, to its end."""
     from midstream.client.http_client import HttpClient
-    from midstream.client.resuming_client import ResumingClient
     from midstream.output.view import view
     from shared.log.events import EventId
 
@@ -86,13 +105,13 @@ def tail(
         except ValueError:
             raise RefusedError("--after: an event id looks like 1760000000000-42") from None
     with HttpClient(url, key) as client:
-        follower = ResumingClient(client, generation_id=generation_id, after=after)
-        raise typer.Exit(view(follower, reasoning=reasoning, final=final, json=json))
+        follower = client.follow(generation_id, after)
+        raise typer.Exit(view(client, follower, reasoning=reasoning, final=final, json=json))
 
 
 def _prompt(argument: str | None) -> str:
     if argument is not None and argument != "-":
-        prompt = _argument(argument)
+        prompt = _argument(argument) or ""
     else:
         if sys.stdin.isatty():
             print("Your prompt, then Ctrl-D on a line of its own:", file=sys.stderr)
@@ -105,13 +124,16 @@ def _prompt(argument: str | None) -> str:
     return prompt
 
 
-def _argument(text: str) -> str:
+def _going_on(client: "HttpClient", name: str) -> dict[str, Any]:
+    """Returns the fields of a request that goes on with a conversation, or begins it."""
+    from midstream.conversing.place import Place
+
+    place = Place(client, name)
+    place.look()
+    fields = {"conversation": name, "previous": place.previous, "model": place.newest and place.newest.model}
+    return {field: value for field, value in fields.items() if value is not None}
+
+
+def _argument(text: str | None) -> str | None:
     # Bytes that are no UTF-8 arrive as lone surrogates, which JSON cannot carry.
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def _default_model(models: Iterable[Any]) -> str:
-    for model in models:
-        if isinstance(model, dict) and model.get("default"):
-            return str(model["id"])
-    raise RefusedError("the API has no default model; name one with --model")
+    return text and text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

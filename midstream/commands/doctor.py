@@ -8,9 +8,11 @@ from pathlib import Path
 
 import httpx2
 
-from midstream.checks import redis_check
-from midstream.checks.finding import Finding, Level
+from midstream.checks import queue_check, redis_check, server_check
+from midstream.checks.finding import Finding, Level, report, report_json
+from midstream.checks.queue_check import Watch
 from midstream.checks.redis_check import REDIS_TIMEOUT_S, CheckedRedis
+from midstream.checks.status_source import ApiStatus, RedisStatus
 from midstream.commands.up import base_url, free_port
 from midstream.errors import StartError
 from midstream.processes.valkey import Valkey, find_binary
@@ -41,37 +43,54 @@ def configured() -> Settings:
     return load() if "redis_url" in settings.model_fields_set else settings
 
 
-def examine(settings: Settings, data_dir: Path) -> Iterator[Finding]:
-    """Yields all findings, in the order in which to repair them."""
+def run(data_dir: Path, url: str | None, key: str | None, *, json: bool) -> int:
+    """Writes all findings to stdout, as lines or as one JSON object; returns the exit code.
+
+    Raises SettingsError, and ClientError for a wrong URL or key.
+    """
+    with contextlib.ExitStack() as stack:
+        watch = None
+        if url is not None:
+            watch = Watch(stack.enter_context(ApiStatus(url, key)))
+            findings = server_check.examine(url, key, watch)
+        else:
+            settings = configured()
+            if (found := with_server(settings, data_dir)) is not None:
+                watch = Watch(stack.enter_context(RedisStatus(found)))
+            findings = examine(settings, data_dir, watch)
+        if not json:
+            return report(findings)
+        return report_json(findings, lambda: watch.last.model_dump() if watch and watch.last else None)
+
+
+def with_server(settings: Settings, data_dir: Path) -> Settings | None:
+    """Returns the settings with the Redis that they mean: the embedded one where they name none.
+
+    None where that does not run.
+    """
+    if "redis_url" in settings.model_fields_set:
+        return settings
+    embedded = Valkey(data_dir)
+    if not os.path.exists(embedded.socket):
+        return None
+    return settings.model_copy(update={"redis_url": embedded.url, "queue_url": None})
+
+
+def examine(settings: Settings, data_dir: Path, watch: Watch | None = None) -> Iterator[Finding]:
+    """Yields all findings, in the order in which to repair them.
+
+    `watch` reads the status where a Redis is there; without it one is opened for this.
+    """
     yield Finding("ok", "Python", sys.version.split()[0])
     for warning in warnings(settings.known()):
         subject, state, advice = warning.split(": ", 2)
         yield Finding("warn", subject, state, advice)
-    embedded = Valkey(data_dir)
-    most = most_of_api(settings) + most_of_worker(settings)
-    if "redis_url" in settings.model_fields_set:
-        places = [
-            CheckedRedis(
-                "queue's Redis" if server.setting == "queue_url" else "Redis",
-                server,
-                settings.sources.where([server.setting]),
-                most,
-            )
-            for server in servers(settings)
-        ]
-        for place in places:
-            yield from redis_check.examine(place)
-            yield from _durability(place.subject, place.server.url, settings)
-        yield from redis_check.workers(places[-1], "worker")
-    elif os.path.exists(embedded.socket):
-        (server,) = servers(settings.model_copy(update={"redis_url": embedded.url, "queue_url": None}))
-        place = CheckedRedis(EMBEDDED_NAME, server, None, most)
-        yield from redis_check.examine(place)
-        yield from _durability(EMBEDDED_NAME, embedded.url, settings)
-        yield from redis_check.workers(place, "up")
-    else:
+    found = with_server(settings, data_dir)
+    if found is None:
         yield _binary(data_dir)
         yield from _data_folder(data_dir)
+    else:
+        yield from _servers(settings, found, watch)
     if lack := shortage(settings.concurrency):
         yield Finding("warn", "file descriptors", *lack.split(": ", 1))
     yield from _providers(settings)
@@ -79,6 +98,29 @@ def examine(settings: Settings, data_dir: Path) -> Iterator[Finding]:
         stops = fault.provider is not None
         yield Finding("fail" if stops else "warn", fault.subject, fault.state, fault.advice, stops=stops)
     yield _port(settings)
+
+
+def _servers(settings: Settings, found: Settings, watch: Watch | None) -> Iterator[Finding]:
+    """Yields the findings on each Redis of the settings in `found`, and on the queue that is there."""
+    is_configured = found is settings
+    most = most_of_api(settings) + most_of_worker(settings)
+    failed, places = set(), set()
+    for server in servers(found):
+        name = "queue's Redis" if server.setting == "queue_url" else "Redis"
+        setting = settings.sources.where([server.setting]) if is_configured else None
+        place = CheckedRedis(name if is_configured else EMBEDDED_NAME, server, setting, most)
+        places.add(place.subject)
+        for finding in redis_check.examine(place):
+            if finding.level == "fail":
+                failed.add(finding.subject)
+            yield finding
+        yield from _durability(place.subject, server.url, settings)
+    if places & failed:
+        return  # one of them answers nothing
+    with contextlib.ExitStack() as stack:
+        if watch is None:
+            watch = Watch(stack.enter_context(RedisStatus(found)))
+        yield from queue_check.examine(watch, typed("worker" if is_configured else "up"), told=bool(failed))
 
 
 def _binary(data_dir: Path) -> Finding:

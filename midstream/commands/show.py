@@ -148,6 +148,9 @@ def _rows(snapshot: dict[str, Any]) -> Iterator[tuple[str, str]]:
         if isinstance(fields := snapshot.get(name), dict) and fields:
             known = ((key, value) for key, value in fields.items() if value is not None)
             yield name, ", ".join(f"{exact_line(str(key))} {exact_line(str(value))}" for key, value in known)
+    times = {name: field(snapshot, name) for name in ("queued_ms", "time_to_first_token_ms", "tokens_per_second")}
+    if any(times.values()):
+        yield "times", ", ".join(f"{name} {value}" for name, value in times.items() if value)
     if snapshot.get("json_error") is not None:
         yield "no JSON", field(snapshot, "json_error")
     if isinstance(raw := snapshot.get("raw"), dict) and raw.get("count"):

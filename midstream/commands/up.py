@@ -8,12 +8,13 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from midstream.errors import StartError
 from midstream.output.greeting import all_ready, greet
+from midstream.processes.demo import SOCKET_NAME, DemoSocket, is_demo
 from midstream.processes.subprocess import Member, Subprocess, keep, say
 from midstream.processes.unix_socket import MAX_PATH_BYTES
 from midstream.processes.valkey import Valkey
@@ -22,6 +23,9 @@ from shared.config.file_ownership import others_can_write
 from shared.config.outbound import check
 from shared.config.settings import Settings, load
 from shared.config.variables import warnings, without_strangers
+from shared.counted import counted
+from shared.metrics.server import listen
+from shared.process import json_lines
 from shared.process.ending_signals import ending_signals
 from shared.process.readiness import say_ready
 
@@ -30,6 +34,7 @@ DRAIN_TIMEOUT_S = 2.0
 # An API's end takes 9 s at most, and a worker's 7 s beyond its drain (docs/operations.md).
 API_STOP_TIMEOUT_S = 10.0
 WORKER_STOP_TIMEOUT_S = 8.0
+MAX_PORT = 65_535
 
 
 def run(host: str | None, port: int | None, data_dir: Path, workers: int, processes: int) -> int:
@@ -41,6 +46,7 @@ def run(host: str | None, port: int | None, data_dir: Path, workers: int, proces
     # Known before the settings are read, as an alias may name one of its models.
     simulator_url = f"http://127.0.0.1:{free_port('127.0.0.1', 0)}"
     settings = load(host=host, port=port, fallback={"simulator_url": simulator_url})
+    json_lines.want(settings.log_format == "json")
     for line in (*announcement(settings), *warnings(settings.known()), *check(settings.endpoints())):
         say(line)
     _check_owner(data_dir)
@@ -69,17 +75,20 @@ def run_apis(settings: Settings, processes: int, words: Sequence[str] = ()) -> i
             "MIDSTREAM_HOST": settings.host,
             "MIDSTREAM_PORT": str(port),
         }
-        return asyncio.run(supervise([_apis(processes, environment, words)]))
+        ports = metrics_ports(settings, processes)
+        return asyncio.run(supervise([_apis(processes, environment, words, ports)]))
 
 
 def run_workers(settings: Settings, processes: int) -> int:
     """Runs so many workers on the settings' Redis, as `run` does, but without Redis, APIs and simulator."""
-    return asyncio.run(supervise([_workers(processes, without_strangers(settings.known()), settings.drain_timeout)]))
+    environment, ports = without_strangers(settings.known()), metrics_ports(settings, processes)
+    return asyncio.run(supervise([_workers(processes, environment, settings.drain_timeout, ports)]))
 
 
 async def _up(settings: Settings, data_dir: Path, port: int, workers: int, processes: int, simulator_url: str) -> int:
     if settings.model_fields_set & {"redis_url", "queue_url"}:
         say("using the embedded server; MIDSTREAM_REDIS_URL is for `midstream api` and `midstream worker`")
+    ports = metrics_ports(settings, processes + workers)
     # As `durability` asks; a server whose WAITAOF waits need not be the embedded one.
     config = {"appendfsync": "always"} if settings.durability == "disk" else {}
     async with Valkey(data_dir, config=config) as valkey:
@@ -91,23 +100,70 @@ async def _up(settings: Settings, data_dir: Path, port: int, workers: int, proce
                 "simulator", _command("simulator", "--port", str(urlsplit(simulator_url).port)), environment
             )
         drain = float(environment.get("MIDSTREAM_DRAIN_TIMEOUT", settings.drain_timeout))
-        front = [*_apis(processes, environment), *_workers(workers, environment, drain)]
-        base = base_url(settings.host, port)
-        greeting = functools.partial(greet, settings, base, valkey.data_dir, simulator, simulator_url)
-        return await supervise([front, [simulator] if simulator else []], valkey, greeting)
+        behind = _workers(workers, environment, drain, ports[processes:])
+        async with _demo(settings, behind) as words:
+            front = [*_apis(processes, environment, words, ports[:processes]), *behind]
+            base = base_url(settings.host, port)
+            greeting = functools.partial(greet, settings, base, valkey.data_dir, simulator, simulator_url)
+            return await supervise([front, [simulator] if simulator else []], valkey, greeting)
 
 
-def _apis(processes: int, environment: Mapping[str, str], words: Sequence[str] = ()) -> list[Subprocess]:
+@contextlib.asynccontextmanager
+async def _demo(settings: Settings, workers: Sequence[Subprocess]) -> AsyncIterator[Sequence[str]]:
+    """Takes what the page asks for while inside, where this is a demo; the words are for the APIs' command line."""
+    if not is_demo(settings):
+        yield ()
+        return
+    with _sockets() as folder:
+        path = Path(folder) / SOCKET_NAME
+        demo = await DemoSocket.open(path, workers)
+        try:
+            yield ("--demo-socket", str(path))
+        finally:
+            demo.close()
+
+
+def metrics_ports(settings: Settings, processes: int) -> list[dict[str, str]]:
+    """Returns for each process the variable with the port of its metrics: the setting's, and those after it.
+
+    Where that is 0, each has a free one. Raises StartError where there are not so many ports, and SettingsError where
+    one is in use.
+    """
+    first = settings.metrics_port
+    if first is None:
+        return [{}] * processes
+    for port in range(first, min(first + processes, MAX_PORT + 1)) if first else ():
+        listen(settings.metrics_host, port).close()
+    if first + processes - 1 > MAX_PORT:
+        processes_need = counted(processes, "process needs a port", "processes need a port each")
+        raise StartError(f"MIDSTREAM_METRICS_PORT: {processes_need}, from {first} on: choose a lower one")
+    return [{"MIDSTREAM_METRICS_PORT": str(first + number if first else 0)} for number in range(processes)]
+
+
+def _apis(
+    processes: int,
+    environment: Mapping[str, str],
+    words: Sequence[str] = (),
+    metrics: Sequence[Mapping[str, str]] = (),
+) -> list[Subprocess]:
     names = ["api"] if processes == 1 else [f"api-{number}" for number in range(1, processes + 1)]
-    command = _command("api") if processes == 1 else _command("api", "--share-port", *words)
-    return [Subprocess(name, command, environment, stop_timeout=API_STOP_TIMEOUT_S, says_ready=True) for name in names]
+    command = _command("api", *([] if processes == 1 else ["--share-port"]), *words)
+    return [
+        Subprocess(name, command, {**environment, **port}, stop_timeout=API_STOP_TIMEOUT_S, says_ready=True)
+        for name, port in zip(names, metrics, strict=True)
+    ]
 
 
-def _workers(processes: int, environment: Mapping[str, str], drain: float) -> list[Subprocess]:
+def _workers(
+    processes: int, environment: Mapping[str, str], drain: float, metrics: Sequence[Mapping[str, str]]
+) -> list[Subprocess]:
     names = ["worker"] if processes == 1 else [f"worker-{number}" for number in range(1, processes + 1)]
     command = _command("worker", "--supervised")
     longest = drain + WORKER_STOP_TIMEOUT_S
-    return [Subprocess(name, command, environment, stop_timeout=longest, says_ready=True) for name in names]
+    return [
+        Subprocess(name, command, {**environment, **port}, stop_timeout=longest, says_ready=True)
+        for name, port in zip(names, metrics, strict=True)
+    ]
 
 
 async def supervise(

@@ -8,7 +8,10 @@ from midstream.address import DEFAULT_URL, Key, Url
 from midstream.commands.show import field, objects, write_json
 from midstream.output.table import Cell, print_table
 
-NUMBER_COLUMNS = ("COMPLETED", "FAILED", "CANCELLED", "DELETED", "INPUT", "CACHED", "OUTPUT", "REASONING", "COST")
+NUMBER_COLUMNS = (
+    "COMPLETED", "FAILED", "CANCELLED", "DELETED", "INPUT", "CACHED", "OUTPUT", "REASONING", "FIRST-MS", "TOKENS/S",
+    "COST",
+)  # fmt: skip
 BOLD_CODE = 1
 By = Literal["day", "model"]
 
@@ -19,25 +22,32 @@ def usage(
     ] = None,
     until: Annotated[str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Last day, included. [today]")] = None,
     by: Annotated[By, typer.Option(help="What to tell apart.")] = "model",
+    owner: Annotated[
+        str | None, typer.Option(help="Another's usage, or '*' for that of all; the key needs the scope `admin`.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Write the answer as JSON.")] = False,
     url: Url = DEFAULT_URL,
     key: Key = None,
 ) -> None:
-    """Show what your generations have used: how many ended how, tokens, and cost.
+    """Show what generations have used, yours or with `--owner` others': how many ended how, tokens, speed, and cost.
 
-    A plus sign behind a cost: attempts whose price is unknown come on top.
+    FIRST-MS and TOKENS/S are the means of completed generations. A plus sign behind a cost: attempts whose price is
+    unknown come on top.
     """
     from midstream.client.http_client import HttpClient
 
     with HttpClient(url, key) as client:
-        totals = client.usage(by, since, until)
+        totals = client.usage(by, since, until, owner)
     if json:
         write_json(totals)
     else:
         _print(totals, by)
+        if owner == "*":
+            print()
+            _print({"data": totals.get("owners")}, "owner")
 
 
-def _print(totals: dict[str, Any], by: By) -> None:
+def _print(totals: dict[str, Any], by: str) -> None:
     rows = [[Cell(cell) for cell in [field(line, by), *_cells(line)]] for line in objects(totals, "data")]
     if isinstance(total := totals.get("total"), dict):
         days = f"{field(totals, 'from')} to {field(totals, 'to')}"
@@ -51,6 +61,7 @@ def _cells(line: dict[str, Any]) -> list[str]:
     return [
         *(field(generations, name) for name in ("completed", "failed", "cancelled", "deleted")),
         *(field(tokens, name) for name in names),
+        *(field(line, name) or "-" for name in ("mean_time_to_first_token_ms", "mean_tokens_per_second")),
         _cost(line),
     ]
 

@@ -7,9 +7,9 @@ from typing import Any, BinaryIO, TextIO
 
 import msgspec
 
-from midstream.client.resuming_client import ViewerEvent
 from midstream.output.part import TEXT_KINDS, PartLine, annotation
 from midstream.terminal import dimmed, one_line, printable
+from midstream_client import Event
 from shared.log.attempt_model import full_name
 from shared.log.events import TERMINAL_TYPES
 from shared.one_line import json_escaped
@@ -54,7 +54,7 @@ class AnswerWriter:
         """Parts that broke off in an attempt that this one continues."""
         self._sources: set[str] = set()
 
-    def write(self, event: ViewerEvent) -> None:
+    def write(self, event: Event) -> None:
         """Shows one event. Raises what `out` and `before` raise."""
         data = event.data
         match event.type:
@@ -222,7 +222,7 @@ class JsonLines:
         self.err = err
         self.outcome: str | None = None
 
-    def write(self, event: ViewerEvent) -> None:
+    def write(self, event: Event) -> None:
         """Writes one event. Raises what `out` raises."""
         line = msgspec.json.encode({"id": event.id, "event": event.type, "data": event.data})
         self.out.write(json_escaped(line) + b"\n")

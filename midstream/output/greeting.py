@@ -9,8 +9,10 @@ from typing import Any
 import httpx2
 
 from midstream.processes.subprocess import Subprocess, say
+from midstream.program import typed
 from shared.config.proxies import configured
 from shared.config.settings import Settings
+from shared.process import json_lines
 
 READY_TIMEOUT_S = 2.0
 READY_POLL_S = 0.05
@@ -31,15 +33,21 @@ async def greet(
             await _answers(client, f"{simulator_url}/livez")
             simulator.ready.set()
         await _answers(client, f"{base}/readyz")
-        models = await _models(client, base, next(iter(settings.owners()), None))
+        key = next(iter(settings.key_owners()), None)
+        models = await _models(client, base, key) if key or settings.open_to_all else _unasked(settings)
     lines = [f"Midstream is ready at {base}  (data in {data_dir}, Ctrl-C ends it)"]
     if models["simulated"]:
         lines.append(
             "No provider key is set, so the simulator answers: set OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY."
         )
     model = next((str(model["id"]) for model in models["data"] if model["default"]), "PROVIDER/MODEL")
+    if settings.keys == "redis":
+        lines.append(f"Make a key: {typed('keys', 'create', 'OWNER', '--data-dir', str(data_dir))}")
     lines += ["", "See an answer stream:", f"  {curl(settings, base, model)}"]
-    print("\n".join(lines), flush=True)
+    if json_lines.wanted():
+        say(lines[0])
+    else:
+        print("\n".join(lines), flush=True)
 
 
 async def _models(client: httpx2.AsyncClient, base: str, key: str | None) -> dict[str, Any]:
@@ -51,6 +59,12 @@ async def _models(client: httpx2.AsyncClient, base: str, key: str | None) -> dic
         say(f"cannot ask {base}/v1/models for a model ({type(error).__name__})")
         return {"data": [], "simulated": False}
     return listing
+
+
+def _unasked(settings: Settings) -> dict[str, Any]:
+    """Returns what the settings alone say of models, where this process has no key to ask with."""
+    name = settings.default_model or next(iter(settings.models), None)
+    return {"data": [{"id": name, "default": True}] if name else [], "simulated": False}
 
 
 async def all_ready(children: list[Subprocess], *, reminder_s: float = READY_REMINDER_S) -> None:
@@ -86,7 +100,7 @@ def curl(settings: Settings, base: str, model: str) -> str:
     """Returns a command that shows an answer of this model as it streams."""
     body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hello"}]})
     # The key itself stays out of terminals and their logs.
-    key = ' -H "Authorization: Bearer $KEY"' if settings.owners() else ""
+    key = ' -H "Authorization: Bearer $KEY"' if not settings.open_to_all else ""
     # curl would ask its proxy for this machine, too.
     direct = "" if configured("http") is None else " --noproxy '*'"
     return (

@@ -8,15 +8,16 @@ from contextlib import contextmanager
 from types import FrameType
 
 from midstream.address import url_option
-from midstream.client.resuming_client import ResumingClient
+from midstream.client.http_client import HttpClient
 from midstream.errors import ClientError
 from midstream.output.answer import AnswerWriter, JsonLines
 from midstream.program import typed
 from midstream.standard_streams import CannotWriteError
+from midstream_client import Follower
 from shared.log.events import EventId
 
 
-def view(follower: ResumingClient, *, reasoning: bool, final: bool, json: bool) -> int:
+def view(client: HttpClient, follower: Follower, *, reasoning: bool, final: bool, json: bool) -> int:
     """Writes a generation to stdout until its end, or until the user interrupts it.
 
     Returns the exit code. Raises ClientError, and CannotWriteError with the command that goes on.
@@ -26,25 +27,25 @@ def view(follower: ResumingClient, *, reasoning: bool, final: bool, json: bool) 
         output, flags = JsonLines(sys.stdout.buffer, sys.stderr), ["--json"]
     else:
         after = follower.cursor
-        before = None if after is None else lambda: _before(follower, after)
+        before = None if after is None else lambda: _before(client, str(follower.id), after)
         output = AnswerWriter(
             sys.stdout,
             sys.stderr,
             reasoning=reasoning,
             final=final,
             before=before,
-            saving=lambda: typed("show", str(follower.generation_id), "--files", ".", *url_option(follower.client.url)),
+            saving=lambda: typed("show", str(follower.id), "--files", ".", *url_option(client.url)),
         )
         flags = ["--reasoning"] * reasoning + ["--final"] * final
-    follower.on_outage = lambda reason: output.note(f"{reason}; trying again")
-    return View(follower, output, flags).run(announce=not json and follower.generation_id is None)
+    follower.on_outage(lambda reason: output.note(f"{reason}; trying again"))
+    return View(client, follower, output, flags).run(announce=not json and follower.id is None)
 
 
-def _before(follower: ResumingClient, after: str) -> AnswerWriter:
+def _before(client: HttpClient, generation_id: str, after: str) -> AnswerWriter:
     """Returns the answer up to this event, written nowhere. Reads the log from its start; raises ClientError."""
     with open(os.devnull, "w", encoding="utf-8", errors="replace") as nowhere:
         before = AnswerWriter(nowhere, nowhere)
-        for event in ResumingClient(follower.client, generation_id=follower.generation_id).events():
+        for event in client.events(client.follow(generation_id)):
             before.write(event)
             if event.id is not None and EventId.parse(event.id) >= EventId.parse(after):
                 break
@@ -54,7 +55,10 @@ def _before(follower: ResumingClient, after: str) -> AnswerWriter:
 class View:
     """One run of a follower into one output; it can be interrupted between two events, not within one."""
 
-    def __init__(self, follower: ResumingClient, output: AnswerWriter | JsonLines, flags: list[str]) -> None:
+    def __init__(
+        self, client: HttpClient, follower: Follower, output: AnswerWriter | JsonLines, flags: list[str]
+    ) -> None:
+        self.client = client
         self.follower = follower
         self.output = output
         self.flags = flags
@@ -67,10 +71,10 @@ class View:
         """Returns the exit code. Raises ClientError and CannotWriteError."""
         try:
             with self._interrupts():
-                for event in self.follower.events():
+                for event in self.client.events(self.follower):
                     with self._uninterrupted():
                         if announce:
-                            self.output.note(f"generation {self.follower.generation_id}")
+                            self.output.note(f"generation {self.follower.id}")
                             announce = False
                         self.output.write(event)
                         # With --final nothing is out before the end: what is held would be lost.
@@ -90,24 +94,23 @@ class View:
             raise
 
     def _outcome(self) -> str | None:
-        if self.output.outcome is None and self.follower.generation_id is not None:
+        if self.output.outcome is None and self.follower.id is not None:
             # The cursor was at the end already: there was no event that tells how it ended.
-            state = str(self.follower.client.snapshot(self.follower.generation_id).get("state"))
-            self.output.note(f"there is nothing behind this event: {state}")
-            return state
+            self.output.note(f"there is nothing behind this event: {self.follower.state}")
+            return self.follower.state
         return self.output.outcome
 
     def _rejoin(self) -> str | None:
         """Returns the command that goes on behind what was written; None before there is a generation."""
-        if self.follower.generation_id is None:
+        if self.follower.id is None:
             return None
         after = [] if self.written is None else ["--after", self.written]
-        return typed("tail", self.follower.generation_id, *after, *url_option(self.follower.client.url), *self.flags)
+        return typed("tail", self.follower.id, *after, *url_option(self.client.url), *self.flags)
 
     def _say_how_to_rejoin(self, why: str) -> None:
         rejoin = self._rejoin()
         if rejoin is None:
-            listing = typed("list", *url_option(self.follower.client.url))
+            listing = typed("list", *url_option(self.client.url))
             self.output.note(f"{why} before the API answered; `{listing}` shows whether it was accepted")
             return
         self.output.note(f"{why}; the generation goes on. Rejoin it with:")

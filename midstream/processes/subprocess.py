@@ -13,6 +13,7 @@ from midstream.processes.parent_death import ending_with_parent
 from midstream.processes.ready_socket import ReadySocket
 from shared.backoff import Backoff
 from shared.one_line import escaped
+from shared.process import json_lines
 from shared.process.readiness import NOTIFY_VARIABLE
 
 FIRST_PAUSE_S = 0.2
@@ -183,6 +184,7 @@ async def keep(
 
 def say(line: str, name: str = "up") -> None:
     """Writes one line to stderr, with the name of who speaks."""
+    told = json_lines.relayed(line, name) if json_lines.wanted() else f"{name:>9} | {escaped(line)}"
     # A closed stderr must not end what we supervise.
     with contextlib.suppress(OSError, ValueError):
-        print(f"{name:>9} | {escaped(line)}", file=sys.stderr, flush=True)
+        print(told, file=sys.stderr, flush=True)

@@ -14,7 +14,14 @@ from shared.config.variables import Text
 
 T = TypeVar("T")
 
-UNIT_OF_FIRST_WORD = {"Seconds": "seconds", "Bytes": "bytes", "Days": "days", "USD": "USD"}
+UNIT_OF_FIRST_WORD = {
+    "Seconds": "seconds",
+    "Bytes": "bytes",
+    "Days": "days",
+    "USD": "USD",
+    "Times": "times",
+    "Parts": "parts of the whole",
+}
 """By the first word of a field's description."""
 
 
@@ -34,7 +41,9 @@ def allowed(field: FieldInfo) -> str:
         return " ".join(filter(None, (kind, f"of {unit}" if unit else "", _range(field)))) + digits
     if Path in kinds:
         return "a path"
-    if any(get_origin(kind) is dict for kind in kinds):
+    if any(get_origin(kind) is list for kind in kinds):
+        return "a list of text, in a variable separated by commas"
+    if own_table(field) is not None or any(get_origin(kind) is dict for kind in kinds):
         return "a table, in a variable a JSON object"
     return "text"
 
@@ -99,9 +108,17 @@ def misplaced(place: Sequence[str], what: str) -> PydanticCustomError:
 
 def table_depth(field: FieldInfo) -> int:
     """Returns how many names lead from a setting to a leaf: 0 for one that is a leaf itself."""
+    if own_table(field) is not None:
+        return 1
     if get_origin(field.annotation) is not dict:
         return 0
     return 1 if table_entry(field) is None else 2
+
+
+def own_table(field: FieldInfo | None) -> type[BaseModel] | None:
+    """Returns the model of a setting that is one table with names of its own."""
+    kind = None if field is None else field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
 def table_entry(field: FieldInfo | None) -> type[BaseModel] | None:
@@ -140,7 +157,7 @@ def _kinds(annotation: Any) -> set[Any]:
     """Returns the types that an annotation allows, without their metadata."""
     if get_origin(annotation) is Annotated:
         return _kinds(get_args(annotation)[0])
-    if get_origin(annotation) in (Literal, dict) or annotation is SecretStr:
+    if get_origin(annotation) in (Literal, dict, list) or annotation is SecretStr:
         return {annotation}
     arguments = get_args(annotation)
     return set().union(*map(_kinds, arguments)) if arguments else {annotation}

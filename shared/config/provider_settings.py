@@ -53,6 +53,13 @@ class ProviderSettings(CheckedModel):
         "Defaults to the worker's `idle_timeout`.",
     )
 
+    max_concurrent: int | None = Field(
+        default=None,
+        ge=1,
+        le=100_000,
+        description="Calls of it that all workers together have open at a time; further ones wait. Defaults to none.",
+    )
+
     stream_options: bool = Field(
         default=True,
         description="Chat only: whether it takes `stream_options`. One that refuses it is asked again without. "

@@ -19,12 +19,16 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared.config import value_checks
-from shared.config.allowed_values import CheckedModel, allowed, flawless, misplaced, table_depth, table_entry
+from shared.config.access_settings import AccessSettings
+from shared.config.allowed_values import CheckedModel, allowed, flawless, misplaced, own_table, table_depth, table_entry
+from shared.config.chat_settings import ChatSettings
 from shared.config.loopback import is_loopback
+from shared.config.owner_settings import LimitSettings
 from shared.config.provider_settings import BUILT_IN, ProviderSettings, built_in
 from shared.config.redis_url import flaw_of_url
 from shared.config.sources import Sources, near, read_sources
 from shared.config.variables import VARIABLE_PREFIX, Known
+from shared.config.visibility_settings import VisibilitySettings
 from shared.errors import SettingsError
 
 Transport = Literal["auto", "direct", "asgi"]
@@ -53,7 +57,7 @@ class PriceSettings(CheckedModel):
     )
 
 
-class Settings(CheckedModel, BaseSettings):
+class Settings(VisibilitySettings, AccessSettings, LimitSettings, CheckedModel, BaseSettings):
     """All settings of the API, the worker and the command line. Environment names are `MIDSTREAM_` + the field's."""
 
     model_config = SettingsConfigDict(validate_default=True)
@@ -299,6 +303,14 @@ class Settings(CheckedModel, BaseSettings):
         "leaves is gone after them. Defaults to 604,800.",
     )
 
+    conversation_ttl: float = Field(
+        default=2_592_000.0,
+        ge=1,
+        le=MAX_KEPT_S,
+        description="Seconds for which a conversation is kept after its last turn, with all its generations. Defaults "
+        "to 2,592,000.",
+    )
+
     usage_ttl: int = Field(
         default=400, ge=1, le=3650, description="Days for which totals of usage are kept. Defaults to 400."
     )
@@ -336,6 +348,11 @@ class Settings(CheckedModel, BaseSettings):
         default=None,
         description="The same for clients of Messages. Defaults to the only one that speaks these, likewise.",
     )
+    chat: ChatSettings = Field(
+        default_factory=ChatSettings,
+        description="What is fixed for all chats of the AI SDK, so that a browser cannot choose it. Defaults to "
+        "nothing.",
+    )
     simulator_url: str | None = Field(
         default=None,
         description="Root of a running simulator. Defaults to none; `midstream up` starts one and sets it.",
@@ -343,6 +360,25 @@ class Settings(CheckedModel, BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severity that is logged. Defaults to info."
     )
+
+    @property
+    def open_to_all(self) -> bool:
+        """Says whether callers need not prove who they are: all of them are the owner `local`."""
+        return not (self.api_keys.get_secret_value() or self.keys == "redis" or self.jwt_issuer)
+
+    @property
+    def many_owners(self) -> bool:
+        """Says whether more than one owner is known, so that none may hold every place."""
+        by_others = self.keys == "redis" or self.jwt_issuer is not None
+        return by_others or len(set(self.key_owners().values()) | self.owners.keys()) > 1
+
+    @property
+    def conversation_kept(self) -> float:
+        """Returns the seconds for which a conversation is kept when it is renewed.
+
+        A sixteenth more than it must be: what belongs to it needs not be renewed with each turn.
+        """
+        return self.conversation_ttl * 17 / 16
 
     @property
     def queue_apart(self) -> bool:
@@ -401,6 +437,8 @@ class Settings(CheckedModel, BaseSettings):
         named: dict[tuple[str, ...], str] = {("models", alias): target for alias, target in self.models.items()}
         if self.default_model is not None and self.default_model not in self.models:
             named["default_model",] = self.default_model
+        if self.chat.model is not None and self.chat.model not in self.models:
+            named["chat", "model"] = self.chat.model
         for place, target in named.items():
             provider, slash, model = target.partition("/")
             if provider not in known or not slash:
@@ -415,6 +453,12 @@ class Settings(CheckedModel, BaseSettings):
         for name in self.prices:
             if name.partition("/")[0] not in priced:
                 raise misplaced(("prices", name), f"names no provider; known are {', '.join(priced)}")
+        for owner, own in self.owners.items():
+            for name in own.models or ():
+                provider, slash, model = name.partition("/")
+                if name not in self.models and not (provider in priced and slash and model):
+                    what = f"{name!a} is no alias, and neither PROVIDER/MODEL nor PROVIDER/*"
+                    raise misplaced(("owners", owner, "models"), f"{what}; known are {', '.join(priced)}")
         return self
 
     @classmethod
@@ -449,7 +493,7 @@ class Settings(CheckedModel, BaseSettings):
         entries = (entry.strip().lower().removesuffix(".") for entry in self.allowed_hosts.split(","))
         return frozenset(filter(None, entries))
 
-    def owners(self) -> dict[str, str]:
+    def key_owners(self) -> dict[str, str]:
         """Returns the owner of each API key; empty where no keys are set.
 
         Raises SettingsError where an entry is not `owner:key` or a key is given twice.
@@ -460,19 +504,29 @@ class Settings(CheckedModel, BaseSettings):
         where = self.sources.where(["api_keys"])
         if written and not entries:
             raise SettingsError(f"{where}: must hold owner:key, separated by commas; without keys unset it")
-        for entry in entries:
+        if any(entry.lstrip().startswith(_NO_OWNER_BEGINS_WITH) for entry in entries):
+            # Read as pairs, a key would be taken for an owner's name, which logs show.
+            raise SettingsError(f"{where}: is JSON, or in quotes; it must hold owner:key, separated by commas")
+        # No line names an owner: where the two are the wrong way round, that is a key.
+        for number, entry in enumerate(entries, 1):
             owner, colon, key = entry.partition(":")
             if not (owner and colon and key):
                 raise SettingsError(f"{where}: every entry must be owner:key, separated by commas")
             if value_checks.of_name(owner):
                 raise SettingsError(f"{where}: an owner {value_checks.of_name(owner)}")
+            if owner == "*":
+                raise SettingsError(f"{where}: an owner must not be *, which stands for all owners")
             if flaw := value_checks.of_key(key):
-                raise SettingsError(f"{where}: the key of {owner!r} {flaw}; give it another")
+                raise SettingsError(f"{where}: the key of entry {number} {flaw}; give it another")
             if key in owners:
-                raise SettingsError(f"{where}: the key of {owner!r} is also that of {owners[key]!r}; give each its own")
+                first = 1 + [*owners].index(key)
+                raise SettingsError(f"{where}: entries {first} and {number} have the same key; give each its own")
             owners[key] = owner
         return owners
 
+
+_NO_OWNER_BEGINS_WITH = ("{", "[", '"', "'")
+"""What JSON and quotes begin with."""
 
 SETTING_DEPTHS: Known = {name: table_depth(field) for name, field in Settings.model_fields.items()}
 """The settings, and how deep those lie that are tables."""
@@ -496,11 +550,18 @@ def load(*, fallback: Mapping[str, Any] | None = None, **overrides: Any) -> Sett
     except ValidationError as error:
         raise SettingsError(_one_line(error, where)) from None
     _check_providers(settings)
-    if not is_loopback(settings.host) and not settings.owners():
+    if not is_loopback(settings.host) and settings.open_to_all:
         raise SettingsError(
             f"MIDSTREAM_API_KEYS: must be set (owner:key,…) to listen on {settings.host}; without keys use 127.0.0.1"
         )
-    settings.owners()
+    owners = settings.key_owners()
+    if not is_loopback(settings.host):
+        for number, key in enumerate(owners, 1):
+            if len(key) < value_checks.MIN_KEY_CHARS:
+                raise SettingsError(
+                    f"{settings.sources.where(['api_keys'])}: the key of entry {number} is too short to listen on "
+                    f"{settings.host}: give it one of {value_checks.MIN_KEY_CHARS} characters at least"
+                )
     return settings
 
 
@@ -540,4 +601,6 @@ def _field(place: Sequence[str | int]) -> tuple[FieldInfo | None, Sequence[str]]
     field = fields.get(str(place[0]))
     if len(place) > 2 and (entry := table_entry(field)) is not None:
         return entry.model_fields.get(str(place[2])), [*entry.model_fields]
+    if len(place) == 2 and (table := own_table(field)) is not None:
+        return table.model_fields.get(str(place[1])), [*table.model_fields]
     return (field if len(place) == 1 else None), [*fields]

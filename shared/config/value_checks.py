@@ -7,16 +7,23 @@ wrong. The text never holds the value, which may be a secret.
 import re
 from contextlib import suppress
 from datetime import date
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
+from shared.config.loopback import is_loopback
+
 URL_SCHEMES = ("http", "https")
+MAX_PREFIX_CHARS = 50
+MIN_KEY_CHARS = 16
+"""Characters of the shortest key that is taken from another machine."""
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,253}")
 _URL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*")
 """What may stand in a URL as it is (RFC 3986, 2)."""
 _PARAMETER = re.compile(r"[^=?]+=[^?]*")
 _ALLOWED_HOST = re.compile(r"\*|(\*\.)?[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\]")
+_ORIGIN = re.compile(r"https?://([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+"""What a browser sends as `Origin` (RFC 6454, 6.2): nothing follows the port."""
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 """A name that a shell can set (POSIX, 3.216)."""
 
@@ -51,6 +58,23 @@ def of_base_url(url: str) -> str | None:
 def of_plain_url(url: str) -> str | None:
     """Returns what is wrong with the root of an HTTP API that has no parameters."""
     return "must end before the ?; it has no parameters" if "?" in url else of_base_url(url)
+
+
+def of_keys_url(url: str) -> str | None:
+    """Returns what is wrong with the address of the keys of an identity provider: what comes from there is believed."""
+    if flaw := of_base_url(url):
+        return flaw
+    parts = urlsplit(url)
+    if parts.scheme == "https" or is_loopback(parts.hostname or ""):
+        return None
+    return "must begin with https://, as whoever answers there decides whom this server lets in"
+
+
+def of_owner_prefix(prefix: str) -> str | None:
+    """Returns what is wrong with what stands before a name."""
+    if not prefix or (prefix.isprintable() and prefix == prefix.lstrip() and len(prefix) <= MAX_PREFIX_CHARS):
+        return None
+    return f"must be {MAX_PREFIX_CHARS} characters at most that can be printed, without a space before them"
 
 
 def of_host(host: str) -> str | None:
@@ -101,6 +125,28 @@ def of_allowed_hosts(hosts: str) -> str | None:
     if all(_ALLOWED_HOST.fullmatch(entry.strip()) for entry in hosts.split(",")) or not hosts.strip():
         return None
     return "must hold hosts, separated by commas, each without scheme and port, like dev.example.org or *.example.org"
+
+
+def of_origins(origins: str) -> str | None:
+    """Returns what is wrong with a list of origins of pages. There is no `*`: a browser sends these its cookies."""
+    if all(_ORIGIN.fullmatch(entry.strip()) for entry in origins.split(",")) or not origins.strip():
+        return None
+    return "must hold origins, separated by commas, each a scheme, a host and perhaps a port, like https://app.test"
+
+
+def of_proxies(proxies: str) -> str | None:
+    """Returns what is wrong with a list of addresses of proxies."""
+    if proxies.strip() in ("", "*") or all(map(_is_network, proxies.split(","))):
+        return None
+    return "must hold addresses or networks, separated by commas, like 10.0.0.5 or 10.0.0.0/8, or be *"
+
+
+def _is_network(entry: str) -> bool:
+    try:
+        ip_network(entry.strip())
+    except ValueError:
+        return False
+    return True
 
 
 def _is_label(label: str) -> bool:

@@ -66,7 +66,7 @@ def warnings(known: Known, environment: Mapping[str, str] = os.environ) -> Itera
     ]
     for name in strangers(known, environment):
         near = difflib.get_close_matches(
-            name.removeprefix(VARIABLE_PREFIX).partition(NESTING_MARK)[0].upper(), names, n=1
+            name.removeprefix(VARIABLE_PREFIX).partition(NESTING_MARK)[0].upper(), names, n=1, cutoff=0.65
         )
         advice = (
             f"did you mean {VARIABLE_PREFIX}{near[0]}?"

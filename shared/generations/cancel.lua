@@ -4,14 +4,14 @@
 --       seals: '1' to seal it here. '' where Redis has just restarted: what looks queued may be running or even
 --         completed, on a worker that is about to write that again.
 -- Answers
---   CANCELLED seal  It is sealed now, by the event of this id.
---   REQUESTED       Its worker is to end it.
---   SEALED state    It had ended before, in this state.
---   GONE            There is no record.
+--   CANCELLED seal attempts  It is sealed now, by the event of this id, after so many attempts.
+--   REQUESTED                Its worker is to end it.
+--   SEALED state             It had ended before, in this state.
+--   GONE                     There is no record.
 local record, log, tombstone = unpack(KEYS)
 local cancelled, seals = unpack(ARGV)
-local token, seal, state, ttl, tombstone_ttl, bill = unpack(
-  redis.call('HMGET', record, 'token', 'seal', 'state', 'ttl', 'tombstone_ttl', 'bill'))
+local token, seal, state, ttl, tombstone_ttl, bill, attempts = unpack(
+  redis.call('HMGET', record, 'token', 'seal', 'state', 'ttl', 'tombstone_ttl', 'bill', 'attempts'))
 local refused = refusal(token, seal)
 if refused then
   return {refused[1], state} -- the caller answers with the state that it ended in
@@ -31,4 +31,4 @@ redis.call('PEXPIRE', record, ttl)
 redis.call('PEXPIRE', log, ttl)
 redis.call('PEXPIRE', tombstone, ttl + tombstone_ttl)
 redis.call('PUBLISH', log, last .. ' ' .. id .. '\ncancelled\n' .. data)
-return {'CANCELLED', id}
+return {'CANCELLED', id, attempts}

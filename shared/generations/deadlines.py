@@ -4,10 +4,12 @@ What runs is its worker's to end. The index has those that gave a deadline of th
 counts, from when they were announced.
 """
 
+import math
 from collections.abc import Sequence
 
 from shared.generations.generations import Generations
 from shared.log.events import Cancelled, Failed, encode
+from shared.record import Record
 from shared.storage.clock import read_server
 from shared.storage.keys import DEADLINES_KEY, LEASES_KEY, PENDING_KEY, QUEUE_KEY, GenerationKeys
 from shared.storage.lua_script import LuaScript
@@ -29,13 +31,19 @@ class Deadlines:
         self._generations = generations
         self._queue = generations.queue
         self._default_ms = int(generations.settings.deadline * 1000)
-        self._behind = 0
+        self._looked: tuple[float, int] = -math.inf, 0
+        """The age (ms) at which the next look goes on, and how many of that one have been looked at."""
 
     async def note(self, generation_id: str, seconds: float) -> bool:
         """Notes a generation's own deadline, before it is accepted; returns False where it has one already."""
         now_ms, _ = await self._queue.clock()
         due_ms = now_ms + int(seconds * 1000)
         return bool(await self._queue.redis.zadd(DEADLINES_KEY, {generation_id: due_ms}, nx=True))
+
+    async def due_ms(self, record: Record) -> int:
+        """Returns when a generation ends at the latest, on Redis' clock: by its own deadline, else by the setting's."""
+        own = await self._queue.redis.zscore(DEADLINES_KEY, record.id)
+        return record.created_ms + self._default_ms if own is None else int(own)
 
     async def forget(self, generation_ids: Sequence[str]) -> None:
         """Removes the deadlines of generations that have ended, or were not accepted."""
@@ -71,16 +79,19 @@ class Deadlines:
         redis = self._queue.redis
         ended: list[str] = []
         for _ in range(MAX_DUE_PAGES):
+            since, behind = self._looked
             raw = await redis.zrangebyscore(
-                PENDING_KEY, "-inf", now_ms - self._default_ms, start=self._behind, num=DUE_PAGE
+                PENDING_KEY, since, now_ms - self._default_ms, start=behind, num=DUE_PAGE, withscores=True
             )
-            own = await redis.zmscore(DEADLINES_KEY, raw) if raw else []
-            sealed, _ = await self._end([i.decode() for i, due in zip(raw, own, strict=True) if due is None], now_ms)
+            ids = [i for i, _ in raw]
+            own = await redis.zmscore(DEADLINES_KEY, ids) if ids else []
+            sealed, _ = await self._end([i.decode() for i, due in zip(ids, own, strict=True) if due is None], now_ms)
             ended += sealed
-            self._behind += len(raw)
             if len(raw) < DUE_PAGE:
-                self._behind = 0
+                self._looked = -math.inf, 0
                 break
+            last = raw[-1][1]
+            self._looked = last, sum(ms == last for _, ms in raw) + (behind if last == since else 0)
         return ended
 
     async def _end(self, generation_ids: Sequence[str], now_ms: int) -> tuple[list[str], list[str]]:
@@ -90,12 +101,13 @@ class Deadlines:
         # The token first: who takes the job after we looked at the queue has another one.
         async with self._generations.redis.pipeline(transaction=False) as pipe:
             for generation_id in generation_ids:
-                pipe.hmget(GenerationKeys(generation_id).record, ["token", "seal"])
+                pipe.hmget(GenerationKeys(generation_id).record, ["token", "seal", "attempts"])
             records = await pipe.execute()
         leased = await self._leased(generation_ids, now_ms)
         sealed: list[str] = []
+        never_run: list[str] = []
         over: list[str] = []
-        for generation_id, (token, seal) in zip(generation_ids, records, strict=True):
+        for generation_id, (token, seal, attempts) in zip(generation_ids, records, strict=True):
             if token is None or seal is not None:
                 over.append(generation_id)
             elif generation_id not in leased:
@@ -108,6 +120,9 @@ class Deadlines:
                 if raw[0] == b"ENDED":
                     sealed.append(generation_id)
                     over.append(generation_id)
+                    if attempts == b"0":
+                        never_run.append(generation_id)
+        await self._generations.leave_line(never_run)
         return sealed, over
 
     async def _leased(self, generation_ids: Sequence[str], now_ms: int) -> set[str]:

@@ -1,30 +1,36 @@
 """Generations: the record that says what was asked, in which state the generation is, and whose it is."""
 
+import asyncio
 import hashlib
 import hmac
 import logging
 import secrets
 import sys
+import time
 from base64 import b32encode
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Literal
 
 import msgspec
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from shared.config.settings import Settings
-from shared.errors import GoneError, QueueFullError, UnreadableRecordError
+from shared.conversations.conversations import Conversations, Noted, NoteOutcome
+from shared.errors import GoneError, MidstreamError, UnreadableRecordError
 from shared.log.events import Cancelled, encode
 from shared.log.guarded_log import Log
-from shared.queue.indexes import Announced, IndexPlace
+from shared.queue.indexes import IndexPlace
+from shared.queue.limits import Announced, Announcement
 from shared.queue.queue import Queue
 from shared.record import RECORD_FIELDS, Acceptance, Asked, Record, Shown, State, read_record, shown_of
 from shared.storage.clock import read_server
-from shared.storage.keys import SECRET_KEY, GenerationKeys
+from shared.storage.keys import GenerationKeys
 from shared.storage.lua_script import LuaScript
+from shared.storage.secret import read_secret
 from shared.usage import read_ended
 
 End = Literal["gone", "lost", "sealed", "ending", "cancel"]
@@ -35,10 +41,26 @@ End = Literal["gone", "lost", "sealed", "ending", "cancel"]
 
 logger = logging.getLogger("midstream.generations")
 
+MAX_LEAVING_S = 1.0
+"""Seconds for which a queue that does not answer is asked to let go what has ended; a worker meets it later."""
 MAX_LOOKS_PER_PAGE = 20
 """Most reads of the index for one page, where much in it has expired; after them the page is shorter than asked for."""
 CHOSEN_FROM_PER_LOOK = 100
 """Generations that one read looks at where only some are wanted: 2,000 for a page at most."""
+
+
+class LimitedError(MidstreamError):
+    """A generation is not accepted, as its owner, or all owners together, may have no more; nothing is written."""
+
+    retryable = True
+
+    def __init__(self, announcement: Announcement) -> None:
+        super().__init__(", ".join(announcement.refusals))
+        self.announcement = announcement
+
+
+class ConversationFullError(MidstreamError):
+    """A generation is not accepted, as its conversation has as many as it may; nothing is written, or left of it."""
 
 
 class Existence(StrEnum):
@@ -61,6 +83,10 @@ class Accepted:
     created_ms: int
     created: bool
     same_request: bool = True
+    announcement: Announcement | None = None
+    """How its owner stands now; None where nothing was announced."""
+    number: int = 0
+    """In its conversation; 0 where it is in none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +119,9 @@ class Generations:
         self.queue = queue
         self.settings = settings
         self.durability = queue.durability
+        self.conversations = Conversations(redis, settings)
         self._secret: bytes | None = None
+        self._made = time.monotonic()
 
     async def new_id(self, owner: str, idempotency_key: str | None) -> str:
         """Returns an id: 160 random bits, or made of owner and key, so that a repeated POST finds its first."""
@@ -110,9 +138,7 @@ class Generations:
         Made once by whichever API comes first. If Redis loses it, it has lost the generations too.
         """
         if self._secret is None:
-            await self.redis.set(SECRET_KEY, secrets.token_hex(32), nx=True)
-            self._secret = await self.redis.get(SECRET_KEY)
-            assert self._secret is not None
+            self._secret = await read_secret(self.redis)
         return self._secret
 
     async def accept(self, acceptance: Acceptance, *, again: bool = False) -> Accepted:
@@ -122,16 +148,22 @@ class Generations:
         record, or a record without a job: the sweeper removes the one and enqueues the other.
 
         With `again` the id may have been accepted before, as its idempotency key was used: then nothing is announced,
-        and it is neither refused nor counted where the queue is full.
+        and it is neither refused nor counted, whatever its owner may have.
 
-        Raises QueueFullError before anything is written, and GoneError where the id belongs to an expired or deleted
-        generation.
+        Raises LimitedError and ConversationFullError before anything is written, and GoneError where the id belongs to
+        an expired or deleted generation.
         """
         accepted = await self._accepted_before(acceptance) if again else None
+        run = ""
         if accepted is None:
-            announced = await self.queue.indexes.announce(acceptance.id, acceptance.owner, self.settings.max_pending)
-            if announced is Announced.FULL:
-                raise QueueFullError
+            if acceptance.conversation is not None:
+                run = await self._await_place(acceptance.owner, acceptance.conversation)
+            limits = self.settings.limits(acceptance.owner)
+            announced = await self.queue.indexes.announce(
+                acceptance.id, acceptance.owner, self.settings.max_pending, limits
+            )
+            if announced.outcome is Announced.REFUSED:
+                raise LimitedError(announced)
             try:
                 accepted = await self._write_record(acceptance)
             except GoneError:
@@ -140,14 +172,73 @@ class Generations:
                 raise
             if accepted.state not in ("queued", "running"):
                 await self._withdraw(acceptance, announced)
+            accepted = replace(accepted, announcement=announced)
+        if acceptance.conversation is not None and accepted.same_request:
+            # After the record and before the job: what runs has its place. Also again, as the job.
+            number = await self._take_place(acceptance, acceptance.conversation, accepted, run)
+            accepted = replace(accepted, number=number)
         if accepted.state == "queued" and accepted.same_request:
             # Also again: the first POST may have died before it did.
-            await self.queue.enqueue(acceptance.id)
+            await self.queue.enqueue(acceptance.id, owner=acceptance.owner)
         return accepted
 
-    async def _withdraw(self, acceptance: Acceptance, announced: Announced) -> None:
+    async def _await_place(self, owner: str, conversation: str) -> str:
+        """Waits until a conversation can take its next generation, and returns Redis' run.
+
+        Where Redis has just come back, who remembers what that lost of the conversation writes it again first: viewers
+        have seen it in its place. Raises ConversationFullError.
+        """
+        standing = await self.conversations.standing(owner, conversation)
+        if standing.full:
+            raise ConversationFullError
+        server = await read_server(self.redis)
+        before = server.began_after(self._made) if standing.run is None else standing.run != server.run_id
+        if before and server.young(self.durability.rewritten_ms):
+            await asyncio.sleep(server.left_ms(self.durability.rewritten_ms) / 1000)
+        return server.run_id or ""
+
+    async def _take_place(self, acceptance: Acceptance, conversation: str, accepted: Accepted, run: str) -> int:
+        """Gives a generation its place in its conversation, and returns its number.
+
+        Raises ConversationFullError and leaves nothing of it, and GoneError where its conversation was deleted.
+        """
+        accepted_ms = None if accepted.created else accepted.created_ms
+        noted = await self._note(acceptance, conversation, accepted_ms, run)
+        if noted.outcome is NoteOutcome.FULL:
+            await self.delete(acceptance.owner, acceptance.id)
+            await self.queue.indexes.settle([acceptance.id])
+            raise ConversationFullError
+        if noted.outcome is NoteOutcome.GONE:
+            raise GoneError
+        return noted.number
+
+    async def _note(
+        self, noted: Acceptance | Record, conversation: str, accepted_ms: int | None, run: str = ""
+    ) -> Noted:
+        title = _shown_in(noted.shown or b"").title
+        return await self.conversations.note(
+            noted.owner, conversation, noted.id, title, number=noted.number, accepted_ms=accepted_ms, run=run
+        )
+
+    async def note_again(self, those: Sequence[Acceptance | Record]) -> list[str]:
+        """Notes those again that their conversations lack, as Redis may have lost the note and not the record.
+
+        Where the conversation was deleted meanwhile, that could not find them: they are deleted too, and returned.
+        """
+        gone: list[str] = []
+        placed = [(one, one.conversation) for one in those if one.conversation is not None]
+        if not placed:
+            return gone
+        lacks = await self.conversations.lacking([(one.owner, conversation, one.id) for one, conversation in placed])
+        for (one, conversation), lacking in zip(placed, lacks, strict=True):
+            if lacking and (await self._note(one, conversation, one.created_ms)).outcome is NoteOutcome.GONE:
+                await self.delete(one.owner, one.id)
+                gone.append(one.id)
+        return gone
+
+    async def _withdraw(self, acceptance: Acceptance, announced: Announcement) -> None:
         # Another POST accepted it since we looked, and it is over already. What that one announced is not ours to end.
-        if announced is Announced.NEW:
+        if announced.outcome is Announced.NEW:
             await self.queue.indexes.settle([acceptance.id])
 
     async def _accepted_before(self, acceptance: Acceptance) -> Accepted | None:
@@ -176,6 +267,18 @@ class Generations:
             fields["asked"] = acceptance.asked
         if acceptance.chain is not None:
             fields["chain"] = acceptance.chain.text
+        if acceptance.unwatched_ms is not None:
+            fields["unwatched"] = acceptance.unwatched_ms
+        if acceptance.conversation is not None:
+            fields["conversation"] = acceptance.conversation
+        if acceptance.number:
+            fields["number"] = acceptance.number
+        if acceptance.previous is not None:
+            fields["previous"] = acceptance.previous
+        if acceptance.trace is not None:
+            fields["traceparent"] = acceptance.trace.traceparent
+            if acceptance.trace.tracestate:
+                fields["tracestate"] = acceptance.trace.tracestate
         raw = await self._create(
             self.redis,
             [keys.record, keys.tombstone],
@@ -283,6 +386,13 @@ class Generations:
                 pipe.hmget(GenerationKeys(generation_id).record, RECORD_FIELDS)
             return [_record(i, values) for i, values in zip(generation_ids, await pipe.execute(), strict=True)]
 
+    async def states(self, generation_ids: Sequence[str]) -> list[State | None]:
+        """Reads the state of each in one round trip; None where there is no record."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for generation_id in generation_ids:
+                pipe.hget(GenerationKeys(generation_id).record, "state")
+            return [None if state is None else state.decode() for state in await pipe.execute()]
+
     async def _drop_expired(self, owner: str, places: Sequence[IndexPlace]) -> None:
         """Drops from the index what has no record, except what is just being accepted."""
         if not places:
@@ -322,6 +432,8 @@ class Generations:
             state: State = raw[1].decode()
             return state
         if raw[0] == b"CANCELLED":
+            if raw[2] == b"0":
+                await self.leave_line([generation_id])
             return "cancelled"
         await self.queue.interrupt(generation_id)
         return "running"
@@ -332,15 +444,31 @@ class Generations:
         What it used stays in its owner's totals.
         """
         keys = GenerationKeys(generation_id)
-        record = (await self.find(generation_id)).record
+        found = await self.find(generation_id)
+        record = found.record
         if record is not None and record.seal is not None:
             # Before it is gone: the worker that ended it may not have lived to count it.
             with suppress(ValueError):
                 end = await read_ended(Log(self.redis), record)
-                await self.queue.indexes.settle([], [end] if end else [])
+                # One that is kept for longer than that, as its conversation went on, was counted long ago.
+                known = end is not None and end.ended_ms + end.keep_ms > found.now_ms
+                await self.queue.indexes.settle([], [end] if end and known else [])
         await self._delete(self.redis, [keys.record, keys.log, keys.tombstone])
+        if record is not None and record.conversation is not None:
+            await self.conversations.leave(owner, record.conversation, generation_id)
         await self.queue.interrupt(generation_id)
+        await self.queue.remove([generation_id])
         await self.queue.indexes.forget(owner, [generation_id])
+
+    async def leave_line(self, generation_ids: Sequence[str]) -> None:
+        """Takes generations that were sealed before any attempt out of their owners' lines.
+
+        One that was handed over is left for a worker, which ends what its provider still runs of it. For the others
+        that is only sooner than a worker would find it: a queue that is away holds nobody up.
+        """
+        with suppress(RedisError, TimeoutError):
+            async with asyncio.timeout(MAX_LEAVING_S):
+                await self.queue.remove(generation_ids)
 
     async def ends(self, generation_ids: Sequence[str]) -> list[End | None]:
         """Returns for each id why its generation does not go on; None where it may."""
@@ -390,6 +518,10 @@ class Generations:
             await self._write_record(acceptance)
         except GoneError:
             return False
+        if await self.note_again([acceptance]):
+            return False
+        if acceptance.unwatched_ms is not None:
+            await self.queue.indexes.put_off_unwatched({acceptance.id: acceptance.unwatched_ms})
         return True
 
     async def accept_again(self, acceptances: Sequence[Acceptance]) -> list[Acceptance]:
@@ -398,15 +530,17 @@ class Generations:
             return []
         # The queue first: what has ended leaves it, and is known to have ended after that.
         lacks = await self.queue.indexes.lacks([(a.id, a.owner) for a in acceptances])
+        ends = await self.ends([a.id for a in acceptances])
+        # Of what has just ended it is not known whether it was deleted; what a worker ended it notes itself.
+        there = (None, "cancel", "sealed")
+        await self.note_again([a for a, end in zip(acceptances, ends, strict=True) if end in there])
         lost = []
-        for acceptance, (unlisted, unqueued), end in zip(
-            acceptances, lacks, await self.ends([a.id for a in acceptances]), strict=True
-        ):
+        for acceptance, (unlisted, unqueued), end in zip(acceptances, lacks, ends, strict=True):
             if end == "lost" or (end in (None, "cancel") and (unlisted or unqueued)):
                 lost.append(acceptance)
                 if await self.restore(acceptance):
                     # A worker may have run it, even to its end: it has this time to write its log and its lease again.
-                    await self.queue.enqueue(acceptance.id, self.durability.restored_ms)
+                    await self.queue.enqueue(acceptance.id, self.durability.restored_ms, owner=acceptance.owner)
             elif end in ("sealed", "ending") and unlisted:
                 # Out of the pending index it may be for good, but not out of its owner's list.
                 await self.queue.indexes.list_again(acceptance.id, acceptance.owner)
@@ -415,8 +549,12 @@ class Generations:
 
 def _shown(record: Record) -> Shown:
     """Returns what is shown of the request, as far as the record has it."""
+    return Shown() if record.shown is None else _shown_in(record.shown)
+
+
+def _shown_in(stored: bytes) -> Shown:
     try:
-        return Shown() if record.shown is None else msgspec.json.decode(record.shown, type=Shown)
+        return msgspec.json.decode(stored, type=Shown)
     except msgspec.MsgspecError:
         return Shown()
 

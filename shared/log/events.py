@@ -281,6 +281,16 @@ class End(Event, kw_only=True):
     """What all attempts cost, as far as it is known; null where nothing is."""
     spent: list[Spent] | UnsetType = UNSET
     """What was paid, attempt by attempt; left out where that is `usage` and `cost` of the last one."""
+    queued_ms: int | UnsetType = UNSET
+    """Milliseconds from its acceptance to the start of its first attempt."""
+    time_to_first_token_ms: int | UnsetType = UNSET
+    """Milliseconds from its acceptance to the first delta of what stands; left out where it has none."""
+    streaming_ms: int | UnsetType = UNSET
+    """Milliseconds from the first delta of the last attempt to its last one; left out where it has no two."""
+    streamed_tokens: int | UnsetType = UNSET
+    """Output tokens of that time: of the last attempt, without those of reasoning where it sent none of that."""
+    tokens_per_second: float | UnsetType = UNSET
+    """`streamed_tokens` over `streaming_ms`; left out where one of them is not known."""
 
     @property
     def all_usage(self) -> Usage | None:

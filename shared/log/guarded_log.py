@@ -309,6 +309,13 @@ class Log:
         )
         return Entry.read(raw[0]) if raw else None
 
+    async def ends(self, generation_ids: Sequence[str]) -> list[RawEntry | None]:
+        """Returns the newest event of each log, None of an empty one."""
+        plain = self._plain.pipeline(transaction=False)
+        for generation_id in generation_ids:
+            plain.execute_command("XREVRANGE", GenerationKeys(generation_id).log, "+", "-", "COUNT", 1)
+        return [raw[0] if raw else None for raw in await plain.execute()] if generation_ids else []
+
     async def holds(self, generation_id: str, event_id: EventId) -> bool:
         """Says whether the log has (still) this event."""
         found = await self.read(generation_id, event_id.before, count=1)

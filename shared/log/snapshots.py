@@ -105,6 +105,8 @@ class Snapshot:
         """The raw events from the first on, as far as `MAX_RAW_LISTED` and `MAX_RAW_BYTES` go."""
         self.sequence_number: int | None = None
         """The provider's number of its event that was read last, where it counts them."""
+        self.first_said_ms: int | None = None
+        """When the first delta of what stands came (ms since the epoch, on Redis' clock); None before one has."""
         self._places: list[PartSoFar] = []
         self._raw_bytes = 0
 
@@ -140,6 +142,8 @@ class Snapshot:
         if isinstance(event, events.Delta):
             part = self._place(event.part, event.kind)
             part.pieces.append(event.delta)
+            if self.first_said_ms is None:
+                self.first_said_ms = event_id.token + event.t
             if event.logprobs is not UNSET:
                 part.logprobs = part.logprobs or []
                 part.logprobs += event.logprobs
@@ -177,7 +181,7 @@ class Snapshot:
 
     def _begin(self, event: events.Attempt) -> None:
         if not event.continues:
-            self.parts, self.usage, self.sequence_number = [], None, None
+            self.parts, self.usage, self.sequence_number, self.first_said_ms = [], None, None, None
             self.response_id = self.request_id = self.model = None
             self.system_fingerprint = self.service_tier = None
             self.raw, self.raw_count, self._raw_bytes = [], 0, 0

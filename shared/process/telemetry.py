@@ -4,9 +4,11 @@ import asyncio
 import logging
 import signal
 import sys
-from typing import Any
+from typing import Any, Literal
 
 from shared.one_line import escaped
+from shared.process import json_lines
+from shared.process.json_lines import JsonLines
 
 
 class OneLine(logging.Formatter):
@@ -20,12 +22,14 @@ class OneLine(logging.Formatter):
         return "\n".join(f"  | {escaped(line)}" for line in super().formatException(ei).split("\n"))
 
 
-def configure_logging(level: str) -> None:
+def configure_logging(level: str, format: Literal["text", "json"] = "text") -> None:
     """Makes this process log to stderr at `level` and above; a second call changes the level only."""
+    json_lines.want(format == "json")
     root = logging.getLogger()
     if not root.handlers:
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        text = OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        handler.setFormatter(JsonLines() if format == "json" else text)
         root.addHandler(handler)
     root.setLevel(level.upper())
     # Libraries that log request lines would show what was asked.

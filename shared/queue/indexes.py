@@ -1,16 +1,27 @@
 """The indexes that span generations: what is pending, what each owner has, which owners there are."""
 
 import math
-from collections.abc import Sequence
-from enum import StrEnum
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 from redis.asyncio import Redis
 
+from shared.config.owner_settings import OwnerLimits
 from shared.config.settings import Settings
+from shared.queue.limits import NO_LIMITS, Announcement, keys_and_arguments
 from shared.request.limits import MAX_TTL_S
 from shared.storage.clock import read_clock
-from shared.storage.keys import COUNTED_KEY, DEADLINES_KEY, OWNERS_KEY, PENDING_KEY, QUEUE_KEY, owner_key
+from shared.storage.keys import (
+    COUNTED_KEY,
+    DEADLINES_KEY,
+    LINE_OWNERS_KEY,
+    OWNERS_KEY,
+    PENDING_KEY,
+    QUEUE_KEY,
+    UNWATCHED_KEY,
+    USAGE_OWNERS_KEY,
+    owner_key,
+)
 from shared.storage.lua_script import LuaScript
 from shared.usage import MAX_MODELS_PER_DAY, OTHER_MODEL, Ended
 
@@ -37,13 +48,16 @@ class IndexPlace(NamedTuple):
         return cls(int(ms), generation_id)
 
 
-class Announced(StrEnum):
-    """What became of an announcement."""
+class Pending(NamedTuple):
+    """A generation in the pending index."""
 
-    NEW = "NEW"
-    BEFORE = "BEFORE"
-    """The pending index has it already."""
-    FULL = "FULL"
+    id: str
+    since_ms: int
+    """When it was announced, on the queue's clock."""
+    queued: bool
+    """Whether the queue has it."""
+    in_line: bool
+    """Whether the queue's lines know of it."""
 
 
 class Indexes:
@@ -51,29 +65,44 @@ class Indexes:
 
     _announce = LuaScript("shared/queue/announce.lua")
     _settle = LuaScript("shared/queue/settle.lua")
+    _put_off = LuaScript("shared/queue/put_off.lua")
 
     def __init__(self, redis: Redis, settings: Settings) -> None:
         self.redis = redis
-        self.longest_ms = int((settings.running_ttl + max(MAX_TTL_S, settings.ttl)) * 1000)
+        longest = max(MAX_TTL_S, settings.ttl, settings.conversation_kept)
+        self.longest_ms = int((settings.running_ttl + longest) * 1000)
         self.usage_ttl = settings.usage_ttl * 86_400
 
-    async def announce(self, generation_id: str, owner: str, most: int) -> Announced:
-        """Notes a generation that is about to be accepted, unless `most` are pending."""
-        keys = [PENDING_KEY, owner_key(owner), OWNERS_KEY]
-        raw = await self._announce(self.redis, keys, [generation_id, most, self.longest_ms, owner])
-        return Announced(raw.decode())
+    async def announce(
+        self, generation_id: str, owner: str, most: int, limits: OwnerLimits = NO_LIMITS
+    ) -> Announcement:
+        """Notes a generation that is about to be accepted, unless `most` are pending, or the owner may have no more."""
+        keys, arguments = keys_and_arguments(owner, limits)
+        raw = await self._announce(
+            self.redis,
+            [PENDING_KEY, owner_key(owner), OWNERS_KEY, *keys],
+            [generation_id, most, self.longest_ms, owner, *arguments],
+        )
+        return Announcement.read(raw)
 
     async def pending(
         self, *, count: int, offset: int = 0, since_ms: int | None = None, before_ms: int | None = None
-    ) -> list[tuple[str, int, bool]]:
-        """Returns accepted generations without a known end: id, ms when announced, and whether the queue has it."""
+    ) -> list[Pending]:
+        """Returns accepted generations without a known end, by their age."""
         first: str | int = "-inf" if since_ms is None else since_ms
         last: str | int = "+inf" if before_ms is None else before_ms
         raw = await self.redis.zrangebyscore(PENDING_KEY, first, last, start=offset, num=count, withscores=True)
         if not raw:
             return []
-        queued = await self.redis.zmscore(QUEUE_KEY, [generation_id for generation_id, _ in raw])
-        return [(i.decode(), int(score), q is not None) for (i, score), q in zip(raw, queued, strict=True)]
+        ids = [generation_id for generation_id, _ in raw]
+        async with self.redis.pipeline(transaction=False) as pipe:
+            pipe.zmscore(QUEUE_KEY, ids)
+            pipe.hmget(LINE_OWNERS_KEY, ids)
+            queued, owners = await pipe.execute()
+        return [
+            Pending(i.decode(), int(score), at is not None, owner is not None)
+            for (i, score), at, owner in zip(raw, queued, owners, strict=True)
+        ]
 
     async def not_pending(self, generation_ids: Sequence[str]) -> list[str]:
         """Returns those of them that the pending index does not have."""
@@ -104,13 +133,13 @@ class Indexes:
             pipe.sadd(OWNERS_KEY, owner)
             await pipe.execute()
 
-    async def settle(self, generation_ids: Sequence[str], ended: Sequence[Ended] = ()) -> int:
+    async def settle(self, generation_ids: Sequence[str], ended: Sequence[Ended] = ()) -> list[Ended]:
         """Takes generations that have ended, or never began, out of the pending index, and counts what they used.
 
-        `ended` says what to count: each generation is counted once, however often this is called for it. Returns how
-        many were counted now.
+        `ended` says what to count: each generation is counted once, however often this is called for it. Returns
+        those that were counted now.
         """
-        counted = 0
+        counted: list[Ended] = []
         for start in range(0, max(len(generation_ids), len(ended)), MAX_SETTLED_PER_STEP):
             ids, ends = (
                 generation_ids[start : start + MAX_SETTLED_PER_STEP],
@@ -119,13 +148,21 @@ class Indexes:
             arguments: list[str | int] = [len(ids), *ids, self.usage_ttl, MAX_MODELS_PER_DAY, OTHER_MODEL]
             for end in ends:
                 counts = [(model, *count) for model, counter in end.counts().items() for count in counter.items()]
-                arguments += [end.id, end.keep_ms, len(counts)]
+                arguments += [end.id, end.owner, end.keep_ms, len(counts)]
                 for count in counts:
                     arguments += count
-            counted += await self._settle(self.redis, [PENDING_KEY, COUNTED_KEY, *(end.key for end in ends)], arguments)
+            keys = [PENDING_KEY, COUNTED_KEY, USAGE_OWNERS_KEY, *(end.key for end in ends)]
+            counted += [ends[place] for place in await self._settle(self.redis, keys, arguments)]
             if ids:
-                await self.redis.zrem(DEADLINES_KEY, *ids)
+                async with self.redis.pipeline(transaction=False) as pipe:
+                    pipe.zrem(DEADLINES_KEY, *ids)
+                    pipe.zrem(UNWATCHED_KEY, *ids)
+                    await pipe.execute()
         return counted
+
+    async def put_off_unwatched(self, ahead_ms: Mapping[str, int]) -> None:
+        """Notes for each generation after how many ms from now it is due to be looked at, as nobody may watch it."""
+        await self._put_off(self.redis, [UNWATCHED_KEY], [item for pair in ahead_ms.items() for item in pair])
 
     async def owned(self, owner: str, *, before: IndexPlace | None, limit: int) -> list[IndexPlace]:
         """Returns places of the owner's generations, newest first, after `before`, which needs not be there."""

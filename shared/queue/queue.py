@@ -1,7 +1,9 @@
 """The queue: when an attempt starts. arq's job format, with enqueue, take, renew and finish of our own in Lua.
 
 An entry's score is the time (ms, Redis' clock) from which it may be taken, and taking it moves the score ahead by the
-lease, as Amazon SQS does with its visibility timeout: an expired lease is simply visible again, so nothing reaps.
+lease, as Amazon SQS does with its visibility timeout: an expired lease is simply visible again, so nothing reaps. What
+waits does so in its owner's line (lines.lua): the owners are served by turns, each by its weight, so that none starves
+the others (docs/decisions/0037-lines.md).
 """
 
 import logging
@@ -16,15 +18,19 @@ from redis.asyncio import Redis
 from shared.config.settings import Settings
 from shared.durability import Durability
 from shared.queue.indexes import Indexes
+from shared.queue.lines import LINE_KEYS, Shares
 from shared.storage.clock import ServerClock, read_clock, read_server
 from shared.storage.keys import (
     INTERRUPTS_CHANNEL,
     LEASE_KEY,
     LEASES_KEY,
-    PENDING_KEY,
+    LINE_OWNERS_KEY,
+    PLACES_KEY,
     QUEUE_KEY,
     WAKE_KEY,
+    announced_key,
     job_key,
+    line_key,
     retry_key,
     task_key,
 )
@@ -79,6 +85,7 @@ class Queue:
     _take = LuaScript("shared/queue/take.lua")
     _renew = LuaScript("shared/queue/renew.lua")
     _finish = LuaScript("shared/queue/finish.lua")
+    _remove = LuaScript("shared/queue/remove.lua")
 
     def __init__(self, redis: Redis, settings: Settings, durability: Durability | None = None) -> None:
         self.redis = redis
@@ -86,9 +93,10 @@ class Queue:
         self.durability = durability or Durability(settings.lease)
         self.lease_ms = self.durability.lease_ms
         self.job_ttl_ms = int(settings.running_ttl * 1000)
+        self._shares = Shares(settings)
 
-    async def enqueue(self, generation_id: str, after_ms: int = 0) -> bool:
-        """Makes a generation's job visible to workers and wakes one; returns False where it is queued or leased.
+    async def enqueue(self, generation_id: str, after_ms: int = 0, *, owner: str) -> bool:
+        """Puts a generation's job into its owner's line and wakes a worker; returns False where it waits or runs.
 
         With `after_ms` nobody can take it until then, but a worker that has it can still take it back.
         """
@@ -96,8 +104,8 @@ class Queue:
         return bool(
             await self._enqueue(
                 self.redis,
-                [QUEUE_KEY, WAKE_KEY, PENDING_KEY, LEASES_KEY],
-                [generation_id, job_key(generation_id), job, self.job_ttl_ms, after_ms],
+                [*LINE_KEYS, announced_key(owner)],
+                [generation_id, owner, job_key(generation_id), job, self.job_ttl_ms, after_ms],
             )
         )
 
@@ -110,7 +118,9 @@ class Queue:
         until_ms: int | None = None,
         leased_since_ms: int | None = None,
     ) -> TakenJobs:
-        """Leases up to `most` visible jobs, oldest first; with `since_ms` only those enqueued since then.
+        """Leases up to `most` jobs: what a lost worker leaves, then the lines by turns.
+
+        With `since_ms` it leases only what was enqueued since then, and the oldest first.
 
         After `until_ms` (Redis' clock) it does nothing: a Redis that was paused still gets what was sent meanwhile, and
         nobody would know of these leases. Leases that ran out before `leased_since_ms` are left alone.
@@ -119,8 +129,8 @@ class Queue:
         least += ["" if ms is None else ms for ms in (until_ms, leased_since_ms)]
         raw = await self._take(
             self.redis,
-            [QUEUE_KEY, LEASES_KEY],
-            [worker, self.lease_ms, most, *least, self.durability.restored_ms],
+            [*LINE_KEYS, PLACES_KEY],
+            [worker, self.lease_ms, most, *least, self.durability.restored_ms, *self._shares.arguments],
         )
         jobs = [(job.decode(), int(float(score))) for job, score in zip(raw[2::2], raw[3::2], strict=True)]
         ahead = int(raw[1])
@@ -128,7 +138,7 @@ class Queue:
 
     async def renew(self, worker: str, job_ids: Sequence[str]) -> list[str]:
         """Renews leases in one step; returns the ids that another worker holds."""
-        raw = await self._renew(self.redis, [QUEUE_KEY, LEASES_KEY, PENDING_KEY], [worker, self.lease_ms, *job_ids])
+        raw = await self._renew(self.redis, LINE_KEYS, [worker, self.lease_ms, *job_ids])
         return [job_id.decode() for job_id in raw]
 
     async def finish(self, worker: str, job_id: str, end: Literal["done", "back"]) -> bool:
@@ -136,10 +146,17 @@ class Queue:
         return bool(
             await self._finish(
                 self.redis,
-                [QUEUE_KEY, LEASES_KEY, WAKE_KEY],
+                LINE_KEYS,
                 [worker, job_id, job_key(job_id), retry_key(job_id), end],
             )
         )
+
+    async def remove(self, generation_ids: Sequence[str]) -> int:
+        """Takes generations that have ended out of their lines, but none that a worker has; returns how many."""
+        if not generation_ids:
+            return 0
+        arguments = [text for i in generation_ids for text in (i, job_key(i), retry_key(i))]
+        return int(await self._remove(self.redis, LINE_KEYS, arguments))
 
     async def wait(self, seconds: float) -> bool:
         """Blocks until a job is enqueued or given back, at most `seconds`. Needs a connection with a longer timeout."""
@@ -147,15 +164,18 @@ class Queue:
         return await blpop([WAKE_KEY], timeout=seconds) is not None
 
     async def position(self, generation_id: str) -> int | None:
-        """Returns the place in line, 1 for the next; None once a worker has it."""
+        """Returns the place in its owner's line, 1 for the next; None once a worker has it."""
         async with self.redis.pipeline(transaction=False) as pipe:
             pipe.zscore(QUEUE_KEY, generation_id)
             pipe.hexists(LEASES_KEY, generation_id)
+            pipe.hget(LINE_OWNERS_KEY, generation_id)
             pipe.time()
-            score, leased, (seconds, microseconds) = await pipe.execute()
+            score, leased, owner, (seconds, microseconds) = await pipe.execute()
         if score is None or (leased and score > seconds * 1000 + microseconds / 1000):
             return None
-        return int(await self.redis.zcount(QUEUE_KEY, "-inf", f"({score:.0f}")) + 1
+        # What a lost worker leaves is taken first; what an earlier version has enqueued is soon found.
+        ahead = None if owner is None else await self.redis.zrank(line_key(owner.decode()), generation_id)
+        return (ahead or 0) + 1
 
     async def interrupt(self, generation_id: str) -> None:
         """Makes the worker that runs this generation look at its record now."""

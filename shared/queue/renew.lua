@@ -1,12 +1,12 @@
+-- Needs lines.lua.
 -- Renew a worker's leases, all in one step. A lease that nobody holds is taken back: a Redis that restarted without its
 -- last second may have lost it, and with it that the generation is pending. Nor does one hold it whose lease has run
 -- out: that Redis may have forgotten who took it since. If that was another than this worker, the log fences this one.
--- KEYS  queue, leases, pending index
+-- KEYS  as lines.lua
 -- ARGV  worker
 --       lease: in ms
 --       and the id of each job
 -- Answers the ids that another worker holds.
-local queue, leases, pending = unpack(KEYS)
 local worker, lease = unpack(ARGV, 1, 2)
 local now = now_ms()
 redis.call('PERSIST', queue) -- see append.lua: what runs is never refused for want of memory
@@ -24,6 +24,9 @@ for i = 3, #ARGV do
       redis.call('ZADD', pending, 'NX', digits(now), id)
     end
     redis.call('ZADD', queue, till, id)
+    if redis.call('ZADD', leased, till, id) == 1 then
+      mend(id)
+    end
   end
 end
 return lost

@@ -36,6 +36,12 @@ def _sizes(value: Any) -> Iterator[int]:
             yield from _sizes(item)
 
 
+class Unwatched(Strict):
+    """What becomes of a generation that nobody watches."""
+
+    after: float = Field(gt=0, le=86_400, description="Seconds without a viewer after which it is cancelled.")
+
+
 class Caching(Strict):
     """Whether the answer of an identical request of the same owner will do."""
 
@@ -50,6 +56,20 @@ class Caching(Strict):
 LogitBias = dict[Annotated[str, StringConstraints(max_length=32)], Annotated[int | float, Field(ge=-100, le=100)]]
 Label = Annotated[str | None, AfterValidator(or_none)]
 """What a request says of itself, and no answer depends on."""
+
+
+def printable(text: str) -> str:
+    """Returns text without characters that cannot be seen. Raises ValueError."""
+    if not text.isprintable():
+        raise ValueError("must be printable characters")
+    return text
+
+
+def addressable(name: str) -> str:
+    """Returns a name that an address can hold, and of characters that can be seen. Raises ValueError."""
+    if name in (".", ".."):
+        raise ValueError("must not be . or .., as no address can hold these")
+    return printable(name)
 
 
 def _without_default(schema: dict[str, Any]) -> None:
@@ -146,6 +166,10 @@ class GenerationRequest(Strict):
         "which viewers are told; go on where it broke off, if the provider can, else start over; or end as failed. "
         "With `fail` a lost worker ends it even before the answer has begun.",
     )
+    on_unwatched: Unwatched | None = Field(
+        default=None,
+        description="Cancel it when nobody has watched it for so long. Defaults to never: leaving is not stopping.",
+    )
     background: bool | None = Field(
         default=None,
         description="Whether a provider that can may run it in its own background, so that `continue` goes on there. "
@@ -170,6 +194,13 @@ class GenerationRequest(Strict):
         default=None,
         description="A generation of yours that has ended, by its name in any dialect: the conversation that it was "
         "asked, and its answer, come before `messages`.",
+    )
+    conversation: (
+        Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(addressable)] | None
+    ) = Field(
+        default=None,
+        description="The conversation that it belongs to, by a name of your own, which the first to say it begins: "
+        "all of it is listed, followed and kept together.",
     )
     metadata: dict[
         Annotated[str, StringConstraints(max_length=64)], Annotated[str, StringConstraints(max_length=512)]

@@ -9,3 +9,5 @@ MAX_TTL_S = 2_592_000
 """Seconds (30 days) for which a log is kept at most."""
 MAX_DEPTH = 64
 """JSON nesting that a request may have; deeper ones are refused before they are parsed into values."""
+MAX_TITLE_CHARS = 200
+"""Characters of a conversation's title."""

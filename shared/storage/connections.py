@@ -1,6 +1,6 @@
 """Connections to Redis, with the timeouts and retries that redis-py lacks by default and without its needless waits."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 from weakref import ref
@@ -24,11 +24,19 @@ from shared.storage.sentinel import SentinelPool, Sentinels
 __all__ = ["RedisError", "connect", "connect_both"]
 
 
-def connect(url: str, *, timeout: float, connections: int = 10, retries: int = 2) -> Redis:
+def connect(
+    url: str,
+    *,
+    timeout: float,
+    connections: int = 10,
+    retries: int = 2,
+    took: Callable[[float], None] | None = None,
+) -> Redis:
     """Returns a client whose every command ends in a reply or in a RedisError.
 
     `timeout` is the seconds for one try, `connections` the most that are open at once, `retries` how often a command
-    is sent again after a broken connection; every script of ours can be run twice.
+    is sent again after a broken connection; every script of ours can be run twice. `took` is told how many seconds
+    each command took.
     """
     outage, primary = outage_of(url), primary_of(url)
     pool = _pool(
@@ -44,6 +52,8 @@ def connect(url: str, *, timeout: float, connections: int = 10, retries: int = 2
     client: Any = _Client.from_pool(pool)
     # No cycle: what holds the connections must go when nobody has the client any more.
     pool.connection_kwargs |= {"outage": outage, "primary": primary, "probe": partial(_write, ref(client))}
+    if took is not None:
+        pool.connection_kwargs["took"] = took
     client.outage = outage
     watched: Redis = client
     return watched
@@ -62,11 +72,19 @@ def _pool(url: str, primary: Primary, **options: Any) -> BoundedPool:
     return pool
 
 
-def connect_both(settings: Settings) -> tuple[Redis, Redis]:
-    """Returns clients of the logs' Redis and of the queue's: the same client where these are one Redis."""
+def connect_both(settings: Settings, took: Callable[[float, str], None] | None = None) -> tuple[Redis, Redis]:
+    """Returns clients of the logs' Redis and of the queue's: the same client where these are one Redis.
+
+    `took` is told how many seconds each command took, and of which Redis: `logs` or `queue`.
+    """
     one = partial(connect, timeout=settings.redis_timeout, connections=settings.redis_connections)
-    redis = one(settings.redis_url)
-    return redis, one(str(settings.queue_url)) if settings.queue_apart else redis
+    heard = [None if took is None else _of(took, name) for name in ("logs", "queue")]
+    redis = one(settings.redis_url, took=heard[0])
+    return redis, one(str(settings.queue_url), took=heard[1]) if settings.queue_apart else redis
+
+
+def _of(took: Callable[[float, str], None], name: str) -> Callable[[float], None]:
+    return lambda seconds: took(seconds, name)
 
 
 class _Client(Redis):

@@ -1,6 +1,7 @@
 """Lua scripts as callables: each a file beside the module that calls it, run by hash, loaded on demand."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,23 @@ Argument = str | bytes | int
 _PACKAGES_ROOT = Path(__file__).parents[2]
 _PRELUDE = Path(__file__).with_name("prelude.lua").read_text(encoding="utf-8")
 """Functions that several scripts need: stands before the text of each."""
+_NEEDS = re.compile(r"-- Needs (\w+\.lua)\.\n")
 
 
 class LuaScript:
     """A Lua script: one atomic step on the server. A restarted Redis has lost it, so each call may send the text again.
 
-    `path` begins at our packages: `LuaScript("shared/log/append.lua")`. Redis' errors count lines from the first
-    of prelude.lua.
+    `path` begins at our packages: `LuaScript("shared/log/append.lua")`. Scripts that have more in common than that
+    name the file beside them that has it, in their first line: `-- Needs lines.lua.` Redis' errors count lines from the
+    first of prelude.lua.
     """
 
     def __init__(self, path: str) -> None:
-        self.text = _PRELUDE + (_PACKAGES_ROOT / path).read_text(encoding="utf-8")
+        file = _PACKAGES_ROOT / path
+        text = file.read_text(encoding="utf-8")
+        needed = _NEEDS.match(text)
+        shared = file.with_name(needed[1]).read_text(encoding="utf-8") if needed else ""
+        self.text = _PRELUDE + shared + text
         self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
     async def __call__(self, redis: Redis, keys: Sequence[str], args: Sequence[Argument] = ()) -> Any:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
+from time import monotonic
 from typing import Any
 
 from hiredis import pack_command
@@ -30,9 +31,18 @@ class Direct(AbstractConnection):
     """
 
     def __init__(
-        self, *, outage: Outage, primary: Primary, probe: Callable[[], Awaitable[Any]], **options: Any
+        self,
+        *,
+        outage: Outage,
+        primary: Primary,
+        probe: Callable[[], Awaitable[Any]],
+        took: Callable[[float], None] | None = None,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
+        self.took = took
+        """Is told how many seconds Redis took, from each command, or group of them, to its first answer."""
+        self._sent_at = 0.0
         self._outage, self._primary, self._probe = outage, primary, probe
         self._introducing = False
         self.made_at = 0.0
@@ -87,7 +97,7 @@ class Direct(AbstractConnection):
         """
         try:
             # Not as redis-py's for Sentinels does, which hides what Redis said.
-            return await AbstractConnection.read_response(self, *args, **options)
+            reply = await AbstractConnection.read_response(self, *args, **options)
         except (ResponseError, BusyLoadingError) as error:
             # Redis-py passes over a refusal of its name (CLIENT SETINFO); what is needed of the rest, `connect` tells.
             if not self._introducing:
@@ -98,6 +108,10 @@ class Direct(AbstractConnection):
             if code in CODES_TO_RETRY:
                 raise ConnectionError(words(error, code)) from error
             raise
+        if self._sent_at and self.took is not None:
+            self.took(monotonic() - self._sent_at)
+            self._sent_at = 0.0
+        return reply
 
     @property
     def peer(self) -> tuple[str, int] | None:
@@ -127,6 +141,8 @@ class Direct(AbstractConnection):
     async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
         """Writes a command without a wait; while the last is still being written, as redis-py does, with a timeout."""
         writer = self._writer
+        if self.took is not None:
+            self._sent_at = monotonic()
         if (
             writer is None
             or isinstance(command, bytes | str)

@@ -78,6 +78,7 @@ class Subscriber:
     async def _session(self, backoff: Backoff) -> None:
         connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
         connection.retry = Retry(NoBackoff(), 0)
+        connection.took = None  # type: ignore[attr-defined]  # what it waits for is no answer
         beside: list[asyncio.Task[None]] = []
         try:
             await connection.connect()  # type: ignore[no-untyped-call]

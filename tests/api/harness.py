@@ -19,6 +19,7 @@ from shared.durability import Durability
 from shared.log.events import ORIGIN, Cancelled, Completed, Delta, Event, EventId, Failed, Part, PartEnd, Usage, encode
 from shared.log.guarded_log import Batch, Claim, ClaimOutcome, Log, Reply, WriteOutcome
 from shared.sse_decoder import SseDecoder
+from shared.tracing.tracing import NO_TRACING, Tracing
 
 DEADLINE = 20.0
 MODEL = "simulator/lorem"
@@ -83,9 +84,9 @@ class Hasty(Durability):
 class Api:
     """One running API process, within the test's own."""
 
-    def __init__(self, settings: Settings, durability: Durability | None = None) -> None:
+    def __init__(self, settings: Settings, durability: Durability | None = None, tracing: Tracing = NO_TRACING) -> None:
         self.settings = settings
-        self.app = create_app(settings, durability=durability or Hasty(settings.lease))
+        self.app = create_app(settings, durability=durability or Hasty(settings.lease), tracing=tracing)
         services = self.app.state.services
         self.hub: Hub = services.hub
         self.log: Log = services.log

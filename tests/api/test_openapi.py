@@ -19,6 +19,19 @@ ROUTES = {
     ("/v1/generations/{id}", "delete"),
     ("/v1/generations/{id}/events", "get"),
     ("/v1/generations/{id}/cancel", "post"),
+    ("/v1/generations/{id}/token", "post"),
+    ("/v1/generations/{id}/share", "post"),
+    ("/v1/generations/{id}/share/{share_id}", "delete"),
+    ("/v1/conversations", "get"),
+    ("/v1/conversations/{id}", "get"),
+    ("/v1/conversations/{id}", "patch"),
+    ("/v1/conversations/{id}", "delete"),
+    ("/v1/conversations/{id}/events", "get"),
+    ("/v1/conversations/{id}/token", "post"),
+    ("/s/{secret}", "get"),
+    ("/s/{secret}/events", "get"),
+    ("/v1/session", "post"),
+    ("/v1/session", "delete"),
     ("/v1/chat/completions", "post"),
     ("/v1/chat/completions/{name}", "get"),
     ("/v1/messages", "post"),
@@ -28,15 +41,29 @@ ROUTES = {
     ("/v1/responses/{name}", "get"),
     ("/v1/responses/{name}/cancel", "post"),
     ("/v1/responses/{name}/input_items", "get"),
+    ("/api/chat", "post"),
+    ("/api/chat/{id}/stream", "get"),
+    ("/api/chat/{id}/stop", "post"),
     ("/v1/models", "get"),
     ("/v1/models/{id}", "get"),
     ("/v1/usage", "get"),
+    ("/v1/status", "get"),
     ("/livez", "get"),
     ("/readyz", "get"),
 }
 
 DIALECTS = ("/v1/chat/", "/v1/responses", "/v1/messages")
 """Paths whose errors have an envelope of their own."""
+KEYED = ("/v1/", "/api/")
+"""What needs a key."""
+
+
+def expected_ways(path: str, method: str) -> list[str]:
+    """The ways in which a caller may say who it is."""
+    if path == "/v1/session":
+        return ["key", "x_api_key"] if method == "post" else ["session"]
+    by_token = ["token"] if path in ("/v1/generations/{id}/events", "/v1/conversations/{id}/events") else []
+    return ["key", "x_api_key", "session", *by_token] if path.startswith(KEYED) else []
 
 
 @pytest.mark.parametrize("keys", ["", "ann:a"])
@@ -50,14 +77,16 @@ async def test_description(make_api: MakeApi, redis_url: str, keys: str) -> None
     schemas = description["components"]["schemas"]
     for reference in set(re.findall(r"#/components/schemas/(\w+)", str(description))):
         assert reference in schemas
-    for (path, _), operation in operations.items():
+    for (path, method), operation in operations.items():
         assert operation["description"]
         errors = {status: answer for status, answer in operation["responses"].items() if status >= "400"}
         kind = "application/json" if path.startswith(DIALECTS) else "application/problem+json"
+        kind = "text/plain" if path.startswith("/api/chat") else kind
         assert all(kind in answer["content"] for answer in errors.values())
-        needs_key = bool(keys) and path.startswith("/v1/")
-        assert operation.get("security", []) == ([{"key": []}, {"x_api_key": []}] if needs_key else [])
-        assert path.startswith("/v1/") is ("401" in errors)
+        needs_key = path.startswith(KEYED) and (path, method) != ("/v1/session", "delete")
+        ways = [name for way in operation.get("security", []) for name in way]
+        assert ways == (expected_ways(path, method) if keys else [])
+        assert needs_key is ("401" in errors)
     post = operations["/v1/generations", "post"]
     assert post["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/GenerationRequest")
     assert {"200", "202", "400", "413", "422", "429", "503"} <= post["responses"].keys()
@@ -76,6 +105,8 @@ def test_without_keys_it_speaks_of_none() -> None:
     assert [(scheme["type"], scheme.get("scheme", scheme.get("name"))) for scheme in schemes.values()] == [
         ("http", "bearer"),
         ("apiKey", "x-api-key"),
+        ("apiKey", "__Host-midstream"),
+        ("apiKey", "token"),
     ]
 
 

@@ -85,6 +85,17 @@ async def test_what_a_redis_that_has_just_restarted_lacks_may_come_back(
     assert await refused(replace(use, started=time.monotonic() - 60), UNKNOWN) == "unavailable"
 
 
+@pytest.mark.parametrize("path", [f"/v1/generations/{UNKNOWN}", "/v1/conversations/chat"])
+async def test_what_may_come_back_is_not_said_to_be_deleted(
+    api: Api, use: ApiServices, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    assert (await api.client.delete(path)).status_code == 404
+    redis_is_up_for(monkeypatch, 0.5)
+    api.app.state.services = replace(use, started=time.monotonic() - 60)
+    answer = await api.client.delete(path)
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+
+
 @pytest.mark.parametrize(
     "generation_id", ["x", "gen_", "gen_" + "a" * 31, "gen_" + "a" * 33, "gen_" + "1" * 32, "gen_" + "A" * 32]
 )

@@ -13,15 +13,16 @@ from fakeredis import FakeAsyncRedis
 from redis.exceptions import BusyLoadingError, ConnectionError
 
 from api import unsynced
-from api.unsynced import Ending, Unsynced
+from api.unsynced import ConversationEnding, Ending, Unsynced
 from shared.config.settings import Settings
 from shared.durability import Durability
+from shared.generations.conversation_removal import remove
 from shared.generations.generations import Existence, Generations
 from shared.log.events import Completed
 from shared.log.guarded_log import Log
 from shared.queue.queue import Queue
 from shared.record import Acceptance
-from shared.storage.keys import LEASES_KEY, PENDING_KEY, QUEUE_KEY, GenerationKeys
+from shared.storage.keys import LEASES_KEY, PENDING_KEY, QUEUE_KEY, ConversationKeys, GenerationKeys
 from tests.contract.accepting import batch, claim
 
 
@@ -113,6 +114,76 @@ async def test_what_was_deleted_is_deleted_again(
     async with asyncio.timeout(10):
         while await _existence(generations) is not Existence.TOMBSTONE:
             await asyncio.sleep(0.02)
+
+
+async def _talk(generations: Generations, generation_id: str) -> Acceptance:
+    acceptance = Acceptance(
+        id=generation_id, owner="me", model="p/m", request=b"{}", on_interrupt="restart", ttl_ms=60_000,
+        conversation="chat",
+    )  # fmt: skip
+    accepted = await generations.accept(acceptance)
+    return replace(acceptance, created_ms=accepted.created_ms, number=accepted.number)
+
+
+async def _delete(generations: Generations, subject: Unsynced) -> ConversationEnding:
+    buried, _ = await remove(generations, "me", "chat")
+    assert buried is not None
+    ending = ConversationEnding("chat", "me", buried)
+    subject.remember(ending)
+    return ending
+
+
+async def test_a_conversation_that_was_deleted_is_deleted_again(
+    generations: Generations, remembered: tuple[Unsynced, Acceptance]
+) -> None:
+    """Redis came back without the deletion."""
+    redis: Any = generations.redis
+    await _talk(generations, "gen_a")
+    kept = {key: await redis.dump(key) for key in await redis.keys("*")}
+    await _delete(generations, remembered[0])
+    for key, value in kept.items():
+        await redis.restore(key, 0, value, replace=True)
+    assert await generations.conversations.find("me", "chat") is not None
+
+    async def deleted() -> bool:
+        gone = await generations.conversations.find("me", "chat") is None
+        return gone and (await generations.find("gen_a")).record is None
+
+    await _until(deleted)
+    assert await generations.conversations.ended("me", "chat")
+
+
+async def test_a_conversation_of_the_same_name_that_was_begun_since_is_left(
+    generations: Generations, remembered: tuple[Unsynced, Acceptance]
+) -> None:
+    subject, _ = remembered
+    await _talk(generations, "gen_a")
+    await _delete(generations, subject)
+    await asyncio.sleep(0.002)
+    await _talk(generations, "gen_b")
+
+    async def looked() -> bool:
+        return not subject._buried.answers
+
+    await _until(looked)
+    assert [place.id for place in await generations.conversations.generations("me", "chat")] == ["gen_b"]
+
+
+async def test_a_lost_note_is_made_again_where_the_record_is_there(
+    generations: Generations, remembered: tuple[Unsynced, Acceptance]
+) -> None:
+    """The append-only file ended between the two."""
+    subject, _ = remembered
+    for generation_id in ("gen_a", "gen_b"):
+        subject.remember(await _talk(generations, generation_id))
+    conversations = generations.conversations
+    before = list(await conversations.generations("me", "chat"))
+    await generations.redis.zrem(ConversationKeys("me", "chat").generations, "gen_a")
+
+    async def noted() -> bool:
+        return list(await conversations.generations("me", "chat")) == before
+
+    await _until(noted)
 
 
 async def _until(condition: Any) -> None:

@@ -27,6 +27,10 @@ class Viewer:
     `where` gives, at each connection, the name and the root of the API to ask.
     """
 
+    stay = STAY
+    pause = 0.02, 0.2
+    """Seconds from one connection to the next: the least and the most."""
+
     def __init__(
         self,
         name: str,
@@ -47,7 +51,12 @@ class Viewer:
         while not self.ended:
             await self._connect(restless)
             if not self.ended:
-                await asyncio.sleep(self._chance.uniform(0.02, 0.2))
+                await asyncio.sleep(self._chance.uniform(*self.pause))
+
+    @property
+    def path(self) -> str:
+        """What it follows."""
+        return f"/v1/generations/{self.id}/events"
 
     def give_up(self) -> None:
         """Record that it waits for something that does not come."""
@@ -71,11 +80,15 @@ class Viewer:
         ids = [event.id for event in self.seen if event.id]
         roll = self._chance.random()
         if restless and roll < 0.02:
-            token, _, seq = (ids[-1] if ids else "1-0").partition("-")
-            return f"{int(token) - 1}-{seq}"
+            return self._invented(ids[-1] if ids else "")
         if restless and ids and roll < 0.10:
             return self._chance.choice(ids)
         return "" if (restless and roll < 0.13) or not ids else ids[-1]
+
+    def _invented(self, newest: str) -> str:
+        """A cursor that there never was."""
+        token, _, seq = (newest or "1-0").partition("-")
+        return f"{int(token) - 1}-{seq}"
 
     async def _connect(self, restless: Callable[[], bool]) -> None:
         api, url = self._where()
@@ -96,12 +109,15 @@ class Viewer:
             how = "cut" if view.status == 200 else "refused"
         finally:
             self._record(view, how)
-        if view.status in (204, 404, 410):
-            self.ended = True
+        self.ended = self.ended or self._is_over(view)
+
+    def _is_over(self, view: View) -> bool:
+        """Whether there is nothing more to see, whatever it has seen."""
+        return view.status in (204, 404, 410)
 
     async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, cursor: str) -> Response:
         resume = f"Last-Event-ID: {cursor}\r\n" if cursor else ""
-        writer.write(f"GET /v1/generations/{self.id}/events HTTP/1.1\r\nHost: localhost\r\n{resume}\r\n".encode())
+        writer.write(f"GET {self.path} HTTP/1.1\r\nHost: localhost\r\n{resume}\r\n".encode())
         head = await reader.readuntil(b"\r\n\r\n")
         return Response(int(head.split()[1]), reader)
 
@@ -111,10 +127,10 @@ class Viewer:
             self.seen = []
         else:
             self.seen = self.seen[: next(i for i, event in enumerate(self.seen) if event.id == view.cursor) + 1]
-        stays_until = time.time() + self._chance.expovariate(1 / STAY)
+        stays_until = time.time() + self._chance.expovariate(1 / self.stay)
         read = 0
         while True:
-            if restless() and time.time() > stays_until:
+            if (restless() and time.time() > stays_until) or self._has_enough():
                 return "left"
             try:
                 async with asyncio.timeout(SILENCE):
@@ -127,6 +143,10 @@ class Viewer:
                 self._see(view, block)
             if not more:
                 return "end"
+
+    def _has_enough(self) -> bool:
+        """Whether it has seen all that it wants, of a stream that does not end by itself."""
+        return False
 
     def _see(self, view: View, block: bytes) -> None:
         fields = dict(line.partition(b": ")[::2] for line in block.split(b"\n"))

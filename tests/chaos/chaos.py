@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import shutil
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from tests.chaos.checker import Checker, Violation, say
 from tests.chaos.evidence import Evidence
 from tests.chaos.figures import summary
 from tests.chaos.history import History, Setup, read
+from tests.chaos.javascript_audience import JavascriptPeople
 from tests.chaos.load import Load
 from tests.chaos.redis_faults import JUMP
 from tests.chaos.rig import Rig
@@ -26,6 +28,7 @@ from tests.harness.server import FAKETIME
 
 KINDS = frozenset(kind for kind in WEIGHTS if FAKETIME or kind != "redis_clock")
 """What can be done here; without libfaketime no clock can jump."""
+CLIENTS = ("raw", "javascript")
 SAMPLES = 10.0
 """Seconds between two looks at what the processes use."""
 
@@ -52,6 +55,8 @@ class Plan:
     """Generations in all; None leaves it to the time."""
     patience: float = 90.0
     """What everything has to end once nothing is broken any more."""
+    clients: str = "raw"
+    """What viewers use: sockets and a parser of their own (`raw`), or a client of clients/ (CLIENTS)."""
 
 
 Breaking = Callable[[asyncio.Event], Awaitable[None]]
@@ -99,16 +104,20 @@ async def load(plan: Plan, rig: Rig, history: History, breaking: Breaking) -> No
                 known=plan.ttl + _tombstone(plan),
             )
         )
-        users = Load(
-            rig, history, plan.seed, running=plan.running, viewers=plan.viewers, ttl=plan.ttl, most=plan.most
-        )  # fmt: skip
-        try:
+        async with contextlib.AsyncExitStack() as stack:
+            stack.callback(history.close)
+            people = None
+            if plan.clients == "javascript":
+                people = JavascriptPeople(history, plan.seed, {api.name: rig.front(api) for api in rig.apis})
+                await stack.enter_async_context(people)
+            users = Load(
+                rig, history, plan.seed, running=plan.running, viewers=plan.viewers, ttl=plan.ttl, most=plan.most,
+                people=people,
+            )  # fmt: skip
+            stack.push_async_callback(users.aclose)
             await users.learn()
             await _for_a_while(plan, rig, users, breaking, history)
             await users.collect()
-        finally:
-            await users.aclose()
-            history.close()
 
 
 def _tombstone(plan: Plan) -> float:
@@ -124,7 +133,7 @@ async def _for_a_while(plan: Plan, rig: Rig, users: Load, breaking: Breaking, hi
 
     async def looking() -> None:
         while True:
-            for used in rig.used(await users.keys()):
+            for used in rig.used(await users.outcomes.keys()):
                 history.add(used)
             await asyncio.sleep(SAMPLES)
 
@@ -160,6 +169,7 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--cut-aof", action="store_true", help="a killed Redis also loses up to its last second")
     parser.add_argument("--ttl", type=float, default=Plan.ttl, help="seconds a log is kept after its end")
     parser.add_argument("--most", type=int, help="generations in all")
+    parser.add_argument("--clients", choices=CLIENTS, default=Plan.clients, help="what viewers use")
     parser.add_argument("--needless", type=int, help="fail with more attempts that nothing explains than this")
     parser.add_argument("--folder", type=Path, help="where to keep the history; else it is kept on failure only")
     found = parser.parse_args(words)
@@ -178,7 +188,7 @@ def main(words: Sequence[str] | None = None) -> int:
     plan = Plan(
         seconds=asked.seconds, seed=asked.seed, workers=asked.workers, apis=asked.apis, running=asked.running,
         viewers=asked.viewers, lease=asked.lease, pace=asked.pace, kinds=asked.kinds,
-        cut_aof=asked.cut_aof, ttl=asked.ttl, most=asked.most,
+        cut_aof=asked.cut_aof, ttl=asked.ttl, most=asked.most, clients=asked.clients,
     )  # fmt: skip
     forget_environment()  # settings of this machine change no outcome here either
     folder = asked.folder or Path(tempfile.mkdtemp(prefix="midstream-chaos-"))

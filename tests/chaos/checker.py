@@ -18,6 +18,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from shared.log.events import TERMINAL_TYPES, EventId
+from tests.chaos import client_rules, conversation_rules
+from tests.chaos.continuity import ended, follows, forgotten, is_of
 from tests.chaos.dialect_rules import told_wrongly
 from tests.chaos.evidence import LATE, LOSS, Evidence
 from tests.chaos.history import Post, Reported, Seen, Stored, View, read
@@ -57,6 +59,8 @@ class Checker:
             self._deletes,
             self._viewers,
             self._dialects,
+            self._conversations,
+            self._clients,
             self._deaths,
             self._undisturbed,
         ):
@@ -103,6 +107,7 @@ class Checker:
             for view in views:
                 for seen in view.events:
                     yield view.id, seen
+        yield from self.evidence.seen_in_conversations()
 
     def _logs(self) -> None:
         """Dense ids, growing tokens, one terminal event at the end, and a sealed log stays as it is."""
@@ -129,7 +134,7 @@ class Checker:
         previous = EventId(0, -1)
         for seen in dump.events:
             event_id = EventId.parse(seen.id)
-            if not _follows(previous, event_id):
+            if not follows(previous, event_id):
                 self._wrong("dense", generation_id, f"the log has {event_id} after {previous}")
             if event_id.seq == 0 and seen.type != "attempt" and seen.type not in TERMINAL_TYPES:
                 self._wrong("dense", generation_id, f"{event_id} begins an attempt with {seen.type}")
@@ -150,7 +155,8 @@ class Checker:
             if post.id is not None and not told and keys.setdefault(post.key, post.id) != post.id:
                 self._wrong("key", post.id, f"the idempotency key of {keys[post.key]} gave another generation")
             refused = post.status not in (202, 503, None) or (post.status == 503 and not post.retry_after)
-            if refused and not told:
+            reads_on = post.status == 200 and post.id is not None  # in the answer to the POST
+            if refused and not told and not reads_on:
                 self._wrong("status", post.id or post.key, f"a POST was answered {post.status}")
         accepted = self.evidence.accepted
         self.counts["generations"] = len(accepted)
@@ -245,7 +251,12 @@ class Checker:
         return (404, 410) if report.at > began + self.evidence.setup.known else (410,)
 
     def _cancels(self) -> None:
-        """The end that a cancel was told is the end that the log has."""
+        """The end that a cancel was told is the end that the log has, and nothing is cancelled that is watched."""
+        asked = {cancel.id for cancel in self.evidence.cancels}
+        for generation_id in self.evidence.stored.keys() - asked:
+            log = self.evidence.log(generation_id)
+            if log and log[-1].type == "cancelled":
+                self._wrong("cancel", generation_id, "was cancelled, although nobody asked and it had viewers")
         for cancel in self.evidence.cancels:
             log = self.evidence.log(cancel.id)
             if cancel.status not in (200, 202, 503, 404, 410, None):
@@ -282,6 +293,26 @@ class Checker:
             self.counts["epochs refused"] += sum(view.code == "superseded" for view in views)
         for rule, generation_id, what in told_wrongly(self.evidence):
             self._wrong(rule, generation_id, what)
+
+    def _conversations(self) -> None:
+        """Every follower of a conversation saw the same turns in the same order, each event once."""
+        self.counts["conversations"] = len(self.evidence.turns)
+        self.counts["turns"] = sum(len(turns.held) for turns in self.evidence.turns.values())
+        for views in self.evidence.conversation_viewers.values():
+            self.counts["followers"] += 1
+            self.counts["reconnects of followers"] += len(views) - 1
+            told = Counter(event.type for view in views for event in view.events)
+            self.counts["told beside another turn"] += told["begun"]
+            self.counts["resets of followers"] += told["reset"]
+        for rule, id, what in conversation_rules.told_wrongly(self.evidence):
+            self._wrong(rule, id, what)
+
+    def _clients(self) -> None:
+        """What clients add up to is what was said."""
+        self.counts["generations that clients added up"] = len(self.evidence.folded)
+        self.counts["conversations that clients had open"] = len(self.evidence.pages)
+        for rule, id, what in client_rules.added_up_wrongly(self.evidence):
+            self._wrong(rule, id, what)
 
     def _viewer(self, views: list[View]) -> None:
         seen: list[Seen] = []
@@ -332,7 +363,7 @@ class Checker:
             following = EventId.parse(event.id)
             if seen and seen[-1].type in TERMINAL_TYPES:
                 self._wrong("terminal", view.id, f"{view.viewer} saw {event.id} after the end")
-            if not _follows(previous, following):
+            if not follows(previous, following):
                 kind = "duplicated" if event.id in known else "reordered" if following < previous else "lost"
                 self.counts[kind] += 1
                 self._wrong(kind, view.id, f"{view.viewer} saw {event.id} after {previous}")
@@ -355,38 +386,17 @@ class Checker:
         if last.id in self.evidence.deletes:
             return
         log = self.evidence.log(last.id)
-        had = [event[:3] for event in seen]
-        ended = bool(seen) and seen[-1].type in TERMINAL_TYPES
-        if had == [event[:3] for event in (log if ended else log[: len(had)])]:
+        if is_of(seen, log):
             return
-        held = {event.id for event in log}
-        forgotten = next((event for event in seen if event.id not in held), None)
-        if forgotten is not None:
-            token, newest = (EventId.parse(event.id).token for event in (forgotten, seen[-1]))
-            # A viewer may see an event when it is no more.
-            write = last.id, token, self.evidence.began(last.id, token, forgotten.at), forgotten.at
-            replaced = token < newest and self.evidence.superseded(*write) and _same(newest, seen, log, ended)
-            if replaced or self.evidence.not_healed(*write):
-                self.counts["told what a killed Redis forgot"] += 1
-                return
-        missing = sum(event.id not in {s.id for s in seen} for event in (log if ended else log[: len(had)]))
+        if forgotten(self.evidence, last.id, seen, log):
+            self.counts["told what a killed Redis forgot"] += 1
+            return
+        due, had = log if ended(seen) else log[: len(seen)], {event.id for event in seen}
+        missing = sum(event.id not in had for event in due)
         self.counts["lost"] += missing
         self._wrong(
-            "complete", last.id, f"{last.viewer} had {len(had)} events, of the log's {len(log)} it misses {missing}"
+            "complete", last.id, f"{last.viewer} had {len(seen)} events, of the log's {len(log)} it misses {missing}"
         )
-
-
-def _follows(previous: EventId, event_id: EventId) -> bool:
-    """Ids are dense within an attempt, and each attempt begins at 0."""
-    if event_id.token == previous.token:
-        return event_id.seq == previous.seq + 1
-    return event_id.token > previous.token and event_id.seq == 0
-
-
-def _same(token: int, seen: list[Seen], log: list[Seen], ended: bool) -> bool:
-    """Whether a viewer saw of this attempt, and of what came after it, what the log has."""
-    had, holds = ([event[:3] for event in events if EventId.parse(event.id).token >= token] for events in (seen, log))
-    return had == (holds if ended else holds[: len(had)])
 
 
 def say(violations: list[Violation]) -> str:

@@ -113,10 +113,12 @@ def _void(evidence: Evidence, view: DialectView) -> Iterator[Wrong]:
         other
         for others in evidence.dialect_viewers.values()
         for other in others
-        if other.id == view.id and other.events and other.at + LATE < view.sent
-        and _epoch(name_in(other)) > _epoch(view.name)
+        if other.id == view.id and other.dialect == view.dialect  # Responses goes on where others begin anew
+        and other.events and other.at + LATE < view.sent and _epoch(name_in(other)) > _epoch(view.name)
     ]  # fmt: skip
-    if later and not evidence.differs(view.id):
+    # A node that cannot hear Redis goes on with what it has.
+    deaf = later and evidence.struck(view.api, min(other.sent for other in later) - LATE, view.sent)
+    if later and not deaf and not evidence.differs(view.id):
         yield "superseded", view.id, f"{view.viewer} went on with {view.name}, long after {name_in(later[0])} was seen"
 
 
@@ -197,7 +199,7 @@ def _answer(evidence: Evidence, post: Post) -> Iterator[Wrong]:
             yield "answer", post.id, f"was answered, and its log ends with {ended}"
         elif ended == "completed" and post.said != stored.text and not evidence.differs(post.id):
             yield "answer", post.id, f"the answer in {post.dialect} says something else than the log"
-        elif stands and post.name not in stands:
+        elif stands and post.name not in stands and not evidence.differs(post.id):
             yield "answer", post.id, f"the answer is {post.name}, and {stands} stands"
     elif ended == "completed" and not evidence.differs(post.id):
         yield "answer", post.id, f"was answered {post.status}, and is completed"

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from tests.chaos.history import (
     AnyLine,
     Appended,
     Cancel,
     Claimed,
+    ConversationView,
     Delete,
     DialectView,
     Died,
     Fault,
+    Folded,
+    Page,
     Post,
     Reported,
     Resources,
     Seen,
     Setup,
     Stored,
+    Turns,
     View,
     Whole,
 )
@@ -46,6 +51,11 @@ class Evidence:
         self.deletes: dict[str, list[Delete]] = defaultdict(list)
         self.viewers: dict[str, list[View]] = defaultdict(list)
         self.dialect_viewers: dict[str, list[DialectView]] = defaultdict(list)
+        self.conversation_viewers: dict[str, list[ConversationView]] = defaultdict(list)
+        self.folded: list[Folded] = []
+        self.pages: list[Page] = []
+        self.turns: dict[str, Turns] = {}
+        """By what a conversation is called."""
         self.wholes: dict[tuple[str, str], list[Whole]] = defaultdict(list)
         self.faults: list[Fault] = []
         self.died: list[Died] = []
@@ -62,6 +72,11 @@ class Evidence:
             views.sort(key=lambda view: view.connection)
         for told in self.dialect_viewers.values():
             told.sort(key=lambda view: view.connection)
+        for followed in self.conversation_viewers.values():
+            followed.sort(key=lambda view: view.connection)
+        for generation_id, post in self.accepted.items():
+            if post.conversation in self.deletes:  # with all its turns
+                self.deletes[generation_id] += self.deletes[post.conversation]
         for dumps in self.stored.values():
             dumps.sort(key=lambda dump: dump.at)
         for claims in self.claims.values():
@@ -85,6 +100,14 @@ class Evidence:
                 self.deletes[line.id].append(line)
             case View():
                 self.viewers[line.viewer].append(line)
+            case ConversationView():
+                self.conversation_viewers[line.viewer].append(line)
+            case Folded():
+                self.folded.append(line)
+            case Page():
+                self.pages.append(line)
+            case Turns():
+                self.turns[line.conversation] = line
             case DialectView():
                 self.dialect_viewers[line.viewer].append(line)
             case Whole():
@@ -104,14 +127,30 @@ class Evidence:
             case Resources():
                 self.resources.append(line)
 
-    @property
+    @functools.cached_property
     def accepted(self) -> dict[str, Post]:
-        """Each generation with the first answer that named it: the 202, or in a dialect the stream or the answer."""
+        """Each generation with the first answer that named it: the 202, or the stream or the answer."""
         accepted: dict[str, Post] = {}
         for post in self.posts:
-            if post.id is not None and (post.status == 202 or post.dialect != "native"):
+            if post.id is not None and (post.status in (200, 202) or post.dialect != "native"):
                 accepted.setdefault(post.id, post)
         return accepted
+
+    def held(self, conversation: str) -> list[tuple[int, str]]:
+        """The turns of a conversation in the end, by number and id."""
+        turns = self.turns.get(conversation)
+        return turns.held if turns is not None else []
+
+    def first_asked(self, post: Post) -> float:
+        """When what this POST asks for was asked for first."""
+        return self._first_sent[post.key]
+
+    @functools.cached_property
+    def _first_sent(self) -> dict[str, float]:
+        first: dict[str, float] = {}
+        for post in self.posts:
+            first[post.key] = min(first.get(post.key, post.sent), post.sent)
+        return first
 
     def moment(self, token: int, by: float) -> float:
         """When Redis gave a token, in our time; `by` then it was known.
@@ -142,7 +181,17 @@ class Evidence:
                 for event in view.events:
                     at = self._first_seen.setdefault((view.id, event.id), event.at)
                     self._first_seen[view.id, event.id] = min(at, event.at)
+            for generation_id, seen in self.seen_in_conversations():
+                at = self._first_seen.setdefault((generation_id, seen.id), seen.at)
+                self._first_seen[generation_id, seen.id] = min(at, seen.at)
         return min(by, self._first_seen.get(key, by))
+
+    def seen_in_conversations(self) -> Iterator[tuple[str, Seen]]:
+        """A generation's own events as its conversation's stream told them."""
+        for views in self.conversation_viewers.values():
+            for event in (event for view in views for event in view.events if event.id and not event.turn):
+                tail, _, native = event.id.partition(".")
+                yield f"gen_{tail}", Seen(native, event.type, event.hash, event.at)
 
     def began(self, generation_id: str, token: int, by: float) -> float:
         """When an attempt began, in our time; `by` then one of its events was seen."""

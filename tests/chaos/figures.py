@@ -24,6 +24,9 @@ STALLS = {
 }
 """Faults over which viewers should hardly notice anything."""
 
+IN_CONVERSATIONS = (
+    "conversations", "turns", "followers", "reconnects of followers", "resets of followers", "told beside another turn",
+)  # fmt: skip
 IN_DIALECTS = ("reconnects in a dialect", "epochs refused")
 STALL = 0.2
 """Seconds without an event from which on it is a stall."""
@@ -44,6 +47,7 @@ def summary(evidence: Evidence, checker: Checker) -> list[tuple[str, str]]:
         ("events", _of(counts, "events", "lost", "duplicated", "reordered")),
         ("viewers", _of(counts, "viewers", "reconnects", "resets") + f", wrong viewers {len(checker.wrong_viewers)}"),
         ("clients of dialects", _of(counts, *(f"viewers in {name}" for name in SPOKEN), *IN_DIALECTS)),
+        ("followers of conversations", _of(counts, *IN_CONVERSATIONS)),
         ("questions in a dialect, and generations more than these", "{}, {}".format(*tries_paid(evidence))),
         ("generations without exactly one terminal event", str(len(without_one))),
         ("accepted minus ended", str(counts["not ended"])),
@@ -61,6 +65,9 @@ def summary(evidence: Evidence, checker: Checker) -> list[tuple[str, str]]:
             rows.append(
                 (f"longest viewer stall over {name}", "{:.1f} s, {:.1f} s where more was broken".format(*stall))
             )
+    clients = ("generations that clients added up", "conversations that clients had open")
+    if any(counts[name] for name in clients):
+        rows.append(("what clients made of it", _of(counts, *clients)))
     for excuse in ("told what a killed Redis forgot", "lost with both its node and Redis"):
         if counts[excuse]:
             rows.append((excuse, str(counts[excuse])))

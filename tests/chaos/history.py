@@ -29,6 +29,18 @@ class Seen(NamedTuple):
     at: float = 0.0
 
 
+class Told(NamedTuple):
+    """An event of a conversation's stream as somebody saw it: `generation`, `begun` and `gone` name a turn."""
+
+    id: str
+    type: str
+    hash: str
+    at: float = 0.0
+    turn: str = ""
+    """The generation's id."""
+    number: int = 0
+
+
 class Framed(NamedTuple):
     """An event of a dialect as somebody saw it: its bytes, its number (-1 where none is said), and the name it says."""
 
@@ -57,8 +69,8 @@ class Setup(Line, tag="setup"):
 class Post(Line, tag="post"):
     """A POST and its answer; `status` is None where none came. `text` is the hash of what must be said in the end.
 
-    In a dialect it is a stream, whose head is the answer, or it waits for all: then `said` is the hash of the text,
-    and `name` what the answer is called.
+    `conversation` is the one that it names, if any. In a dialect it is a stream, whose head is the answer, or it waits
+    for all: then `said` is the hash of the text, and `name` what the answer is called.
     """
 
     key: str
@@ -73,6 +85,7 @@ class Post(Line, tag="post"):
     retry: int = 0
     said: str = ""
     name: str = ""
+    conversation: str = ""
 
 
 class Cancel(Line, tag="cancel"):
@@ -86,7 +99,7 @@ class Cancel(Line, tag="cancel"):
 
 
 class Delete(Line, tag="delete"):
-    """A DELETE and its answer."""
+    """A DELETE and its answer; `id` is a generation's, or what a conversation is called."""
 
     id: str
     api: str
@@ -112,6 +125,54 @@ class View(Line, tag="view"):
     invented: bool = False
     """Whether the cursor is one that this log never had."""
     events: list[Seen] = []
+
+
+class ConversationView(Line, tag="conversation_view"):
+    """One connection of a follower of a conversation; all is as in View."""
+
+    viewer: str
+    connection: int
+    conversation: str
+    api: str
+    cursor: str
+    sent: float
+    status: int | None = None
+    how: str = "refused"
+    invented: bool = False
+    events: list[Told] = []
+
+
+class Folded(Line, tag="folded"):
+    """What a client made of a generation of which it was told all: its state, and the hash of its text."""
+
+    viewer: str
+    id: str
+    state: str
+    text: str
+
+
+class Page(Line, tag="page"):
+    """What a client made of a conversation that it had open: number, id, state and the hash of the text of each turn.
+
+    `how` is as in View: `left` where all was there, `hung` where it was given up.
+    """
+
+    viewer: str
+    conversation: str
+    how: str
+    turns: list[tuple[int, str, str, str]]
+
+
+class Turns(Line, tag="turns"):
+    """The turns of a conversation in the end, by number and id: as the index has them, and as the API lists them.
+
+    `status` is the API's; `listed` is None where that is not 200.
+    """
+
+    conversation: str
+    held: list[tuple[int, str]]
+    status: int
+    listed: list[tuple[int, str]] | None = None
 
 
 class DialectView(Line, tag="dialect_view"):
@@ -227,8 +288,8 @@ class Appended(Line, tag="append"):
 
 
 AnyLine = (
-    Setup | Post | Cancel | Delete | View | DialectView | Whole | Fault | Died | Stored | Reported | Resources | Claimed
-    | Appended
+    Setup | Post | Cancel | Delete | View | ConversationView | Folded | Page | Turns | DialectView | Whole | Fault
+    | Died | Stored | Reported | Resources | Claimed | Appended
 )  # fmt: skip
 
 _decoder: msgspec.json.Decoder[AnyLine] = msgspec.json.Decoder(AnyLine)

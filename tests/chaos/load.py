@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
-import json
 import random
 import time
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 import httpx2
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
-from shared.log.events import ORIGIN
-from shared.log.guarded_log import LOG_PAGE, Log
-from shared.storage.connections import connect
-from shared.storage.keys import GenerationKeys
 from tests.chaos.audience import Viewer
-from tests.chaos.dialect_audience import DialectViewer, Question, Waiter, read_whole
-from tests.chaos.history import Cancel, Delete, History, Post, Reported, Seen, Stored, Whole, hashed
+from tests.chaos.conversations import Conversation, Conversations, Person
+from tests.chaos.dialect_audience import DialectViewer, Question, Waiter
+from tests.chaos.history import Cancel, Delete, History, Post, hashed
+from tests.chaos.javascript_audience import JavascriptAsker, JavascriptPeople, JavascriptViewer, followers
+from tests.chaos.outcomes import PATIENCE, Outcomes
 from tests.chaos.rig import Rig
 from tests.chaos.spoken import SPOKEN
 from tests.harness.processes import ApiProcess
-from tests.harness.server import is_primary
+
+T = TypeVar("T")
 
 TEXTS = [(40, 3), (80, 5), (120, 7), (200, 11)]
 """Deltas and seed of what is asked for: few, so that what must be said is asked of the simulator once."""
@@ -34,8 +30,10 @@ PROVIDERS = ("simulator", "simulator-responses", "simulator-anthropic", "simulat
 IDLE_TIMEOUT = 3.0
 ASKED_IN_DIALECT, WAITED_FOR = 0.4, 0.15
 """Shares of what is asked: in a dialect, and of all of them without a stream."""
-PATIENCE = 5.0
-"""Seconds for a request that is not a stream."""
+ASKED_BY_CLIENT = 0.3
+"""Share of what is asked with the JavaScript client, where there is one."""
+WATCHED, UNWATCHED_S = 0.3, 30.0
+"""Share of what is to be cancelled when nobody watches it, and for how many seconds nobody may."""
 SOON = 3600.0
 """Seconds: a log that is kept for less is gone before the run is over."""
 QUIET, BROKEN = 20.0, 180.0
@@ -46,21 +44,36 @@ class Load:
     """Keeps so many generations running, each with so many viewers, until told to finish."""
 
     def __init__(
-        self, rig: Rig, history: History, seed: int, *, running: int, viewers: int, ttl: float, most: int | None
+        self,
+        rig: Rig,
+        history: History,
+        seed: int,
+        *,
+        running: int,
+        viewers: int,
+        ttl: float,
+        most: int | None,
+        people: JavascriptPeople | None = None,
     ) -> None:
         self.rig, self.history = rig, history
         self.asked = 0
         self._chance = random.Random(f"load {seed}")
         self._seed, self._running, self._viewers, self._ttl, self._most = seed, running, viewers, ttl, most
         self._stopping = False
+        self._unwatched = rig.unwatched
         self._spoken = list(SPOKEN.values()) if rig.dialects else []
         self._texts: dict[tuple[int, int], str] = {}
         self._accepted: dict[str, bool] = {}
         """Generation id to whether it was deleted."""
-        self._watching: set[Viewer | DialectViewer | Waiter] = set()
+        self._people = people
+        # What is in one is kept for longer than anything, and here all is to be gone before the run is over.
+        talks = rig.conversations and ttl >= SOON
+        self._conversations = Conversations(seed, history, self._where, self._watch, self._also) if talks else None
+        self._watching: set[Person | Waiter] = set()
         self._http = httpx2.AsyncClient(
             timeout=PATIENCE, trust_env=False, limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0)
         )
+        self.outcomes = Outcomes(rig, history, self._http, self._spoken)
 
     async def learn(self) -> None:
         """Ask the simulator, before anything breaks, what the answers must be."""
@@ -86,7 +99,12 @@ class Load:
                 tasks.discard(task)
                 task.result()
         self._stopping = True
+        if self._people is not None:
+            self._people.tell("calm")
         stopped.cancel()
+        if self._conversations is not None:
+            self._conversations.close()
+            tasks |= self._conversations.following
         if tasks:
             done, late = await asyncio.wait(tasks, timeout=patience)
             for viewer in self._watching:
@@ -100,32 +118,29 @@ class Load:
     async def collect(self) -> None:
         """What Redis holds and the API says of every generation, now that all is quiet."""
         for generation_id, deleted in self._accepted.items():
-            await self._stored(generation_id)
+            await self.outcomes.stored(generation_id)
             if not deleted:
-                await self._reported(generation_id, patience=QUIET)
-                await self._wholes(generation_id, patience=QUIET)
-        async with self._primary() as redis:
-            keys = [key.decode() async for key in redis.scan_iter(match="midstream:{gen_*}:record", count=1000)]
-        for generation_id in {key.partition("{")[2].partition("}")[0] for key in keys} - set(self._accepted):
-            await self._stored(generation_id)
-
-    async def keys(self) -> int:
-        """How many keys Redis has; 0 where it does not say."""
-        with contextlib.suppress(RedisError):
-            async with self._primary() as redis:
-                return int(await redis.dbsize())
-        return 0
+                await self.outcomes.reported(generation_id, patience=QUIET)
+                await self.outcomes.wholes(generation_id, patience=QUIET)
+        for conversation in self._conversations.all if self._conversations is not None else ():
+            await self.outcomes.turns(conversation, patience=QUIET)
+            await self._look_late(conversation)
+        for generation_id in await self.outcomes.ids() - set(self._accepted):
+            await self.outcomes.stored(generation_id)
 
     async def aclose(self) -> None:
         await self._http.aclose()
 
-    @contextlib.asynccontextmanager
-    async def _primary(self) -> AsyncIterator[Redis]:
-        """Redis, by the side of everything. Raises RedisError where it has handed over meanwhile."""
-        async with contextlib.aclosing(connect(self.rig.redis.url, timeout=PATIENCE)) as redis:
-            yield redis
-            if not await is_primary(redis):
-                raise RedisError("it is a replica now")
+    async def _look_late(self, conversation: Conversation) -> None:
+        """Somebody who follows it now."""
+        if not conversation.accepted or self._conversations is None:
+            return
+        viewer = self._conversations.late(conversation)
+        try:
+            async with asyncio.timeout(QUIET):
+                await viewer.follow(lambda: False)
+        except TimeoutError:
+            viewer.give_up()
 
     def _where(self, chance: random.Random) -> tuple[str, str]:
         api: ApiProcess = chance.choice(self.rig.apis)
@@ -133,27 +148,49 @@ class Load:
 
     async def _generation(self, number: int) -> None:
         chance = random.Random(f"{self._seed} {number}")
-        post, body = self._question(number, chance)
         how = chance.random() if self._spoken else 1.0
+        conversation = None
+        if self._conversations is not None and how >= ASKED_IN_DIALECT and not self._stopping:
+            conversation = self._conversations.join(chance)
+        try:
+            await self._ask_and_watch(number, chance, how, conversation)
+        finally:
+            if conversation is not None:
+                conversation.busy -= 1
+        if conversation is not None and conversation.doomed and conversation.is_full and not conversation.busy:
+            await self._delete_all(conversation, chance)
+
+    async def _ask_and_watch(
+        self, number: int, chance: random.Random, how: float, conversation: Conversation | None
+    ) -> None:
+        post, body = self._question(number, chance, conversation)
         async with asyncio.TaskGroup() as group:
             if how < ASKED_IN_DIALECT:
                 generation_id = await self._ask_in_dialect(post, body, chance, group, waits=how < WAITED_FOR)
+            elif self._people is not None and how < ASKED_IN_DIALECT + ASKED_BY_CLIENT:
+                generation_id = await self._ask_by_client(self._people, post, body, group)
             else:
                 generation_id = await self._ask(post, body, chance)
+            if conversation is not None:
+                conversation.asking -= 1
             if generation_id is None:
                 return
             self._accepted[generation_id] = False
+            if conversation is not None:
+                conversation.accepted.add(generation_id)
             self._invite(number, generation_id, chance, group)
             roll = chance.random()
             if roll < 0.10:
                 group.create_task(self._cancel(generation_id, chance))
             elif roll < 0.13:
-                group.create_task(self._delete(generation_id, chance))
+                group.create_task(self._delete(generation_id, chance, conversation))
         if not self._accepted[generation_id]:
-            await self._reported(generation_id, patience=BROKEN)
-            await self._stored(generation_id)
+            await self.outcomes.reported(generation_id, patience=BROKEN)
+            state = await self.outcomes.stored(generation_id)
+            if conversation is not None and state is None:
+                conversation.gone.add(generation_id)
             if self._ttl < SOON:
-                await self._wholes(generation_id, patience=QUIET)
+                await self.outcomes.wholes(generation_id, patience=QUIET)
 
     def _invite(self, number: int, generation_id: str, chance: random.Random, group: asyncio.TaskGroup) -> None:
         """Let the viewers come; one of them watches in a dialect, whatever it was asked in."""
@@ -161,9 +198,12 @@ class Load:
         def where() -> tuple[str, str]:
             return self._where(chance)
 
-        viewers: list[Viewer | DialectViewer] = [
-            Viewer(f"{number}.{n}", generation_id, where, self.history, chance) for n in range(self._viewers)
-        ]
+        names = [f"{number}.{n}" for n in range(self._viewers)]
+        viewers: list[Person] = [
+            Viewer(name, generation_id, where, self.history, chance) if self._people is None
+            else JavascriptViewer(self._people, name, generation_id)
+            for name in names
+        ]  # fmt: skip
         if self._spoken:
             spoken = chance.choice(self._spoken)
             viewers.append(
@@ -191,12 +231,22 @@ class Load:
             f"{post.key}.asker", spoken, lambda: self._where(chance), self.history, chance, question=question
         )
         following = group.create_task(self._watch(viewer))
-        answered = asyncio.create_task(viewer.answered.wait())
-        await asyncio.wait({following, answered}, return_when=asyncio.FIRST_COMPLETED)
-        answered.cancel()
+        await _either(following, viewer.answered.wait())
         return viewer.id or None
 
-    def _question(self, number: int, chance: random.Random) -> tuple[Post, dict[str, object]]:
+    async def _ask_by_client(
+        self, people: JavascriptPeople, post: Post, body: dict[str, Any], group: asyncio.TaskGroup
+    ) -> str | None:
+        """Ask with the JavaScript client, which reads on in the answer; the id. None where the run ended before."""
+        asker = JavascriptAsker(
+            people, f"{post.key}.asker", key=post.key, text=post.text, body=body, conversation=post.conversation
+        )
+        following = group.create_task(self._watch(asker))
+        return await _either(following, asker.accepted())
+
+    def _question(
+        self, number: int, chance: random.Random, conversation: Conversation | None
+    ) -> tuple[Post, dict[str, object]]:
         deltas, seed = chance.choice(TEXTS)
         provider = chance.choice(PROVIDERS)
         model = f"{provider}/lorem?deltas={deltas}&seed={seed}&rate={chance.choice((20, 40, 80))}&key={number}"
@@ -209,10 +259,15 @@ class Load:
             "ttl": self._ttl,
             "on_interrupt": "fail" if chance.random() < 0.05 else "restart",
         }
+        if chance.random() < WATCHED and self._unwatched:
+            body["on_unwatched"] = {"after": UNWATCHED_S}  # it has viewers all the time, or they are about to be back
         if provider == "simulator-anthropic":
             body["max_tokens"] = 100_000
+        name = ""
+        if conversation is not None:
+            body["conversation"] = name = conversation.name
         key = f"{self._seed}-{number}"
-        return Post(at=0.0, key=key, api="", sent=0.0, text=self._texts[deltas, seed]), body
+        return Post(at=0.0, key=key, api="", sent=0.0, text=self._texts[deltas, seed], conversation=name), body
 
     async def _ask(self, post: Post, body: dict[str, object], chance: random.Random) -> str | None:
         """POST until it is accepted; the id. None where the run ended before."""
@@ -231,7 +286,9 @@ class Load:
             await asyncio.sleep(chance.uniform(0.05, 0.5))
 
     async def _post(self, post: Post, body: dict[str, object], patience: float, api: str, url: str) -> str | None:
-        line = Post(at=0.0, key=post.key, api=api, sent=time.time(), text=post.text)
+        line = Post(
+            at=0.0, key=post.key, api=api, sent=time.time(), text=post.text, conversation=post.conversation
+        )  # fmt: skip
         headers = {"Idempotency-Key": post.key}
         try:
             async with asyncio.timeout(PATIENCE):
@@ -247,7 +304,10 @@ class Load:
         self.history.add(line)
         return line.id
 
-    async def _watch(self, viewer: Viewer | DialectViewer) -> None:
+    def _also(self, conversation: Conversation) -> list[Person]:
+        return [*followers(self._people, conversation)] if self._people is not None else []
+
+    async def _watch(self, viewer: Person) -> None:
         self._watching.add(viewer)
         await viewer.follow(lambda: not self._stopping)
         self._watching.discard(viewer)
@@ -264,90 +324,42 @@ class Load:
         line.at = time.time()
         self.history.add(line)
 
-    async def _delete(self, generation_id: str, chance: random.Random) -> None:
+    async def _delete(
+        self, generation_id: str, chance: random.Random, conversation: Conversation | None = None
+    ) -> None:
         await asyncio.sleep(chance.uniform(0, 4))
         self._accepted[generation_id] = True
+        if conversation is not None:
+            conversation.gone.add(generation_id)
+        await self._until_deleted(generation_id, f"/v1/generations/{generation_id}", chance)
+
+    async def _delete_all(self, conversation: Conversation, chance: random.Random) -> None:
+        """A conversation with all its turns."""
+        self._accepted |= dict.fromkeys(conversation.accepted, True)
+        conversation.deleted = True
+        await self._until_deleted(conversation.name, conversation.path, chance)
+
+    async def _until_deleted(self, name: str, path: str, chance: random.Random) -> None:
         while True:
             api, url = self._where(chance)
-            line = Delete(at=0.0, id=generation_id, api=api, sent=time.time())
+            line = Delete(at=0.0, id=name, api=api, sent=time.time())
             with contextlib.suppress(httpx2.HTTPError):
-                line.status = (await self._http.delete(f"{url}/v1/generations/{generation_id}")).status_code
+                line.status = (await self._http.delete(f"{url}{path}")).status_code
             line.at = time.time()
             self.history.add(line)
             if line.status in (204, 404):
                 return
             await asyncio.sleep(0.2)
 
-    async def _reported(self, generation_id: str, patience: float) -> None:
-        """What an API says of it; after so many seconds, whatever that is."""
-        until = time.monotonic() + patience
-        for api in itertools.cycle(self.rig.apis):
-            status, body = 0, {}
-            with contextlib.suppress(httpx2.HTTPError):
-                answer = await self._http.get(f"{self.rig.front(api)}/v1/generations/{generation_id}")
-                status, body = answer.status_code, answer.json()
-            if status in (200, 404, 410) or time.monotonic() > until:
-                self.history.add(
-                    Reported(
-                        at=time.time(), id=generation_id, api=api.name, status=status,
-                        state=body.get("state"), last=body.get("last_event_id"),
-                    )
-                )  # fmt: skip
-                return
-            await asyncio.sleep(0.1)
 
-    async def _wholes(self, generation_id: str, patience: float) -> None:
-        """Its stream in each dialect, uncut; none where it does not come in so many seconds."""
-        until = time.monotonic() + patience
-        for spoken in self._spoken:
-            for api in itertools.cycle(self.rig.apis):
-                with contextlib.suppress(OSError, EOFError, ValueError, TimeoutError):
-                    status, events, said, marks = await read_whole(self.rig.front(api), spoken, generation_id)
-                    if status != 503:
-                        text = hashed(spoken.text(said).encode()) if events else ""
-                        self.history.add(
-                            Whole(
-                                at=time.time(), id=generation_id, dialect=spoken.name, api=api.name, status=status,
-                                marks=marks, name=next((event.name for event in events if event.name), ""), text=text,
-                                events=events,
-                            )
-                        )  # fmt: skip
-                        break
-                if time.monotonic() > until:
-                    break
-                await asyncio.sleep(0.1)
-
-    async def _stored(self, generation_id: str) -> None:
-        """Read what Redis holds, by the side of everything."""
-        while True:
-            try:
-                async with self._primary() as redis:
-                    stored = await self._read(redis, generation_id)
-                self.history.add(stored)
-            except RedisError:
-                await asyncio.sleep(0.1)
-            else:
-                return
-
-    async def _read(self, redis: Redis, generation_id: str) -> Stored:
-        keys, log = GenerationKeys(generation_id), Log(redis)
-        events: list[Seen] = []
-        text, cursor = "", ORIGIN
-        hmget: Any = redis.hmget
-        state, seal = await hmget(keys.record, ["state", "seal"])
-        while page := await log.read(generation_id, cursor, count=LOG_PAGE):
-            for entry in page:
-                events.append(Seen(str(entry.id), entry.type, hashed(entry.data)))
-                data = json.loads(entry.data)
-                if entry.type == "attempt" and not data["continues"]:
-                    text = ""
-                elif entry.type == "delta":
-                    text += data["delta"]
-            cursor = page[-1].id
-        return Stored(
-            at=time.time(), id=generation_id, state=state and state.decode(), seal=seal.decode() if seal else "",
-            events=events, text=hashed(text.encode()),
-        )  # fmt: skip
+async def _either(task: asyncio.Task[None], first: Coroutine[None, None, T]) -> T | None:
+    """What comes of the second, if it comes before the task has ended."""
+    waiting = asyncio.ensure_future(first)
+    await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    if waiting.done():
+        return waiting.result()
+    waiting.cancel()
+    return None
 
 
 async def _set(event: asyncio.Event) -> None:

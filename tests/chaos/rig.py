@@ -29,6 +29,10 @@ class Rig(Stack):
     worker = COMMAND
     dialects = True
     """Whether its APIs speak more than the native one."""
+    unwatched = True
+    """Whether its APIs take `on_unwatched`."""
+    conversations = True
+    """Whether its APIs know of conversations."""
 
     def __init__(
         self,

@@ -26,3 +26,5 @@ async def test_every_promise_is_kept_under_faults(tmp_path: Path, chaos_seconds:
     assert len(evidence.faults) >= 5
     assert checker.counts["completed"] >= 10
     assert checker.counts["reconnects"] >= 20
+    assert checker.counts["turns"] >= 5
+    assert checker.counts["reconnects of followers"] >= 20

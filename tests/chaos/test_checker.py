@@ -250,6 +250,14 @@ def cancel_told_another_end(story: Story) -> None:
     story.more.append(Cancel(at=START + 7, sent=START + 6, id="g", api="a1", status=200, state="cancelled"))
 
 
+def cancelled_by_nobody(story: Story) -> None:
+    for events in (story.events, story.stored.events):
+        events[-1] = events[-1]._replace(type="cancelled")
+    story.appends[-1].events[-1] = ("cancelled", story.appends[-1].events[-1][1])
+    story.views[-1].events[-1] = story.views[-1].events[-1]._replace(type="cancelled")
+    story.reported.state = story.stored.state = "cancelled"
+
+
 def deleted_and_still_there(story: Story) -> None:
     story.more.append(Delete(at=START + 7, sent=START + 6, id="g", api="a1", status=204))
 
@@ -352,6 +360,7 @@ BROKEN: list[tuple[Callable[[Story], None], set[str]]] = [
     (api_knows_an_older_log, {"report"}),
     (api_has_lost_it, {"report"}),
     (cancel_told_another_end, {"cancel"}),
+    (cancelled_by_nobody, {"cancel"}),
     (deleted_and_still_there, {"deleted"}),
     (sealed_log_grew, {"rewritten"}),
     (one_key_two_generations, {"key"}),
@@ -373,6 +382,12 @@ def test_a_broken_promise_is_found(break_it: Callable[[Story], None], rules: set
     story = Story()
     break_it(story)
     assert story.rules() == rules
+
+
+def test_a_question_in_a_dialect_is_taken_with_its_answer() -> None:
+    story = Story()
+    story.more.append(Post(at=START + 40, sent=START + 29, key="k2", api="a1", text="text", status=200, waits=True))
+    assert "refused" not in story.rules()
 
 
 def test_what_has_expired_was_there_before() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.chaos.dialect_rules import tries_paid
 from tests.chaos.evidence import Evidence
-from tests.chaos.history import AnyLine, Delete, DialectView, Framed, Post, Whole
+from tests.chaos.history import AnyLine, Delete, DialectView, Fault, Framed, Post, Whole
 from tests.chaos.spoken import CHAT, MESSAGES, RESPONSES, Spoken
 from tests.chaos.test_checker import START, Story
 
@@ -226,6 +226,24 @@ def test_each_broken_promise_is_found(break_it: Callable[[Told], None], rule: st
     assert rule in told.rules()
 
 
+def test_who_cannot_hear_redis_goes_on_with_what_it_has() -> None:
+    told = Told()
+    void_for_long(told)
+    told.more.append(Fault(at=START + 30, what="way_black_hole", target="a1 redis", until=START + 65))
+    assert "superseded" not in told.rules()
+
+
+def test_the_epoch_of_one_dialect_voids_nothing_of_another() -> None:
+    told = Told()
+    void_for_long(told)
+    other = told.more[-1]
+    assert isinstance(other, DialectView)
+    del told.views[2:]
+    assert "superseded" in deepcopy(told).rules()
+    other.dialect, other.events = "anthropic", [Framed("a1", name="msg_g-2")]
+    assert "superseded" not in told.rules()
+
+
 def test_what_a_killed_redis_forgot_for_good_changes_numbers() -> None:
     """Where its worker was struck as well; the kill alone is no reason."""
     told = Told()
@@ -236,6 +254,14 @@ def test_what_a_killed_redis_forgot_for_good_changes_numbers() -> None:
     other_bytes(told)
     told.story.redis_killed(START + 40)
     assert "content" in told.rules()
+
+
+def test_what_a_killed_redis_forgot_for_good_is_answered_by_a_later_epoch() -> None:
+    for killed, rules in ((START + 0.3, set()), (START + 40, {"answer"})):
+        told = Told()
+        answer_of_a_void_epoch(told)
+        told.story.redis_killed(killed)
+        assert told.rules() == rules
 
 
 def test_who_has_had_more_than_there_is_is_never_told_that_it_is_all() -> None:

@@ -18,7 +18,7 @@ from shared.log.events import Cancelled, Cost, Failed, Spent, Usage, decode, enc
 from shared.log.guarded_log import Batch, ClaimOutcome, Log, WriteOutcome
 from shared.queue.queue import Queue
 from shared.record import Acceptance
-from shared.storage.keys import DEADLINES_KEY
+from shared.storage.keys import DEADLINES_KEY, QUEUE_KEY
 
 
 @pytest.fixture
@@ -62,6 +62,7 @@ async def test_what_waits_ends_at_its_deadline(redis: Redis, generations: Genera
     assert await until_ended(deadlines) == ["gen_short"]
     assert await until_ended(deadlines) == ["gen_default"]
     assert await deadlines.keep() == []
+    assert await redis.zrange(QUEUE_KEY, 0, -1) == [b"gen_long"], "no worker is needed for the others"
     record = (await generations.find("gen_short")).record
     assert record is not None
     assert (record.state, record.seal is not None) == ("failed", True)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from shared.queue.indexes import Announced, IndexPlace
+from shared.queue.indexes import IndexPlace
+from shared.queue.limits import Announced, Refusal
 from shared.queue.queue import Queue
 from shared.storage.keys import PENDING_KEY
 
@@ -15,7 +16,7 @@ from shared.storage.keys import PENDING_KEY
 async def test_what_an_index_or_the_queue_lacks(queue: Queue, redis: Any) -> None:
     await queue.indexes.announce("a", "me", most=9)
     assert await queue.indexes.lacks([("a", "me"), ("b", "me")]) == [(False, True), (True, True)]
-    await queue.enqueue("a")
+    await queue.enqueue("a", owner="o")
     assert await queue.indexes.lacks([("a", "me")]) == [(False, False)]
     await redis.delete("midstream:owner:me")
     assert await queue.indexes.lacks([("a", "me")]) == [(True, False)]
@@ -25,16 +26,16 @@ async def test_what_an_index_or_the_queue_lacks(queue: Queue, redis: Any) -> Non
 
 
 async def test_the_pending_index_keeps_what_has_no_end(queue: Queue) -> None:
-    assert await queue.indexes.announce("a", "me", most=1) is Announced.NEW
-    assert await queue.indexes.announce("a", "me", most=1) is Announced.BEFORE
-    assert await queue.indexes.announce("b", "me", most=1) is Announced.FULL
+    assert (await queue.indexes.announce("a", "me", most=1)).outcome is Announced.NEW
+    assert (await queue.indexes.announce("a", "me", most=1)).outcome is Announced.BEFORE
+    assert (await queue.indexes.announce("b", "me", most=1))[:2] == (Announced.REFUSED, (Refusal.PENDING,))
     assert await queue.indexes.place("me", "b") is None
     far = 1 << 50
-    assert [(i, queued) for i, _, queued in await queue.indexes.pending(count=9, before_ms=far)] == [("a", False)]
-    await queue.enqueue("a")
+    assert [(i, queued) for i, _, queued, _ in await queue.indexes.pending(count=9, before_ms=far)] == [("a", False)]
+    await queue.enqueue("a", owner="o")
     await queue.take("w", most=1)
     await queue.finish("w", "a", "done")
-    assert [(i, queued) for i, _, queued in await queue.indexes.pending(count=9, before_ms=far)] == [("a", False)]
+    assert [(i, queued) for i, _, queued, _ in await queue.indexes.pending(count=9, before_ms=far)] == [("a", False)]
     await queue.indexes.settle(["a"])
     assert await queue.redis.zcard(PENDING_KEY) == 0
 

@@ -13,6 +13,7 @@ from redis.exceptions import OutOfMemoryError
 
 from shared.generations.generations import Existence, Generations
 from shared.log import guarded_log
+from shared.log.entry import Entry
 from shared.log.events import ORIGIN, EventId
 from shared.log.guarded_log import (
     LOG_PAGE,
@@ -299,6 +300,17 @@ async def test_a_packed_log_reads_as_before(generations: Generations, log: Log, 
     assert not await log.holds(generation_id, EventId(seal.token - 1, 500))
     assert (await log.append(batch(generation_id, attempt, 201, [completed()]))).outcome is WriteOutcome.SEALED
     assert not await packer.pack(generation_id), "it is packed"
+
+
+async def test_ends_of_many_logs(generations: Generations, log: Log) -> None:
+    ids = [await accept(generations) for _ in range(3)]
+    for generation_id in ids[:2]:
+        began = await claim(log, generation_id)
+        await log.append(batch(generation_id, began, 1, [delta("a"), completed()]))
+    newest = [await log.last(generation_id) for generation_id in ids[:2]]
+    found = [None if raw is None else Entry.read(raw) for raw in await log.ends([*ids, "gen_none"])]
+    assert found == [*newest, None, None]
+    assert await log.ends([]) == []
 
 
 class TestCancel:

@@ -107,7 +107,7 @@ async def test_a_job_is_queued_without_a_wake_up(server: Valkey, less: str) -> N
     admin, settings = connect(server.url, timeout=5), as_user(server)
     await permit(admin, *ACL_RULE.split(), less)
     user = connect(settings.redis_url, timeout=5)
-    assert await Queue(user, settings).enqueue("a")
+    assert await Queue(user, settings).enqueue("a", owner="o")
     assert (await Queue(user, settings).take("w", most=1)).jobs
     await user.aclose()
     await admin.aclose()

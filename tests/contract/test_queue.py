@@ -12,14 +12,14 @@ from redis.asyncio import Redis
 
 from shared.config.settings import Settings
 from shared.queue.queue import NO_LEASES, Queue, decode_job, encode_job
-from shared.storage.keys import INTERRUPTS_CHANNEL, LEASES_KEY, PENDING_KEY, QUEUE_KEY
+from shared.storage.keys import INTERRUPTS_CHANNEL, LEASED_KEY, LEASES_KEY, PENDING_KEY, QUEUE_KEY
 
 
 async def test_jobs_are_taken_once_and_in_order(queue: Queue) -> None:
     for name in "abc":
-        assert await queue.enqueue(name)
+        assert await queue.enqueue(name, owner="o")
         await asyncio.sleep(0.002)
-    assert not await queue.enqueue("a")
+    assert not await queue.enqueue("a", owner="o")
     first = await queue.take("w1", most=2)
     second = await queue.take("w2", most=2)
     assert [job for job, _ in first.jobs] == ["a", "b"]
@@ -29,7 +29,7 @@ async def test_jobs_are_taken_once_and_in_order(queue: Queue) -> None:
 
 async def test_position_in_line(queue: Queue) -> None:
     for name in "abc":
-        await queue.enqueue(name)
+        await queue.enqueue(name, owner="o")
         await asyncio.sleep(0.002)
     assert [await queue.position(name) for name in "abc"] == [1, 2, 3]
     await queue.take("w", most=1)
@@ -37,7 +37,7 @@ async def test_position_in_line(queue: Queue) -> None:
 
 
 async def test_an_expired_lease_is_visible_again_and_its_owner_has_lost_it(queue: Queue, redis: Any) -> None:
-    await queue.enqueue("a")
+    await queue.enqueue("a", owner="o")
     taken = await queue.take("w1", most=1)
     waiting = await queue.take("w2", most=1)
     assert waiting.next_ms is not None
@@ -55,7 +55,7 @@ async def test_an_expired_lease_is_visible_again_and_its_owner_has_lost_it(queue
 
 
 async def test_a_renewed_lease_stays(queue: Queue) -> None:
-    await queue.enqueue("a")
+    await queue.enqueue("a", owner="o")
     taken = await queue.take("w1", most=1)
     now = taken.now_ms
     while now < taken.now_ms + 2 * queue.lease_ms:
@@ -66,7 +66,7 @@ async def test_a_renewed_lease_stays(queue: Queue) -> None:
 
 
 async def test_a_forgotten_lease_is_taken_back_by_its_worker(queue: Queue, redis: Redis) -> None:
-    await queue.enqueue("a")
+    await queue.enqueue("a", owner="o")
     await queue.take("w1", most=1)
     await redis.delete(QUEUE_KEY, LEASES_KEY)
     assert await queue.renew("w1", ["a"]) == []
@@ -75,7 +75,7 @@ async def test_a_forgotten_lease_is_taken_back_by_its_worker(queue: Queue, redis
 
 
 async def test_a_lease_that_has_run_out_takes_none_from_whom_it_was_forgotten(queue: Queue, redis: Any) -> None:
-    await queue.enqueue("a")
+    await queue.enqueue("a", owner="o")
     await queue.take("dead", most=1)
     async with asyncio.timeout(5):
         while not (await queue.take("w1", most=1)).jobs:
@@ -88,13 +88,13 @@ async def test_a_lease_that_has_run_out_takes_none_from_whom_it_was_forgotten(qu
 
 
 async def test_held_off_takes_only_what_is_new(queue: Queue, redis: Any) -> None:
-    await queue.enqueue("old")
-    await queue.enqueue("leased")
-    await queue.enqueue("delayed", 20)
+    await queue.enqueue("old", owner="o")
+    await queue.enqueue("leased", owner="o")
+    await queue.enqueue("delayed", 20, owner="o")
     await asyncio.sleep(0.005)
     since_ms = (await queue.take("nobody", most=0)).now_ms
     await asyncio.sleep(0.005)
-    await queue.enqueue("new")
+    await queue.enqueue("new", owner="o")
     # Somebody's lease, which has just run out.
     await redis.hset(LEASES_KEY, "leased", "w1")
     await redis.zadd(QUEUE_KEY, {"leased": since_ms + 1})
@@ -106,16 +106,16 @@ async def test_held_off_takes_only_what_is_new(queue: Queue, redis: Any) -> None
 async def test_a_delayed_job_can_be_taken_back(queue: Queue) -> None:
     """By the worker that has had it all the time; whoever finishes it has had it too."""
     for job in ("renewed", "finished"):
-        await queue.enqueue(job, 60_000)
+        await queue.enqueue(job, 60_000, owner="o")
         assert await queue.position(job) is None
     assert await queue.renew("w1", ["renewed"]) == []
     assert await queue.renew("w2", ["renewed"]) == ["renewed"]
     assert await queue.finish("w1", "finished", "done")
-    assert await queue.enqueue("finished")
+    assert await queue.enqueue("finished", owner="o")
 
 
 async def test_a_take_that_redis_gets_to_too_late_does_nothing(queue: Queue) -> None:
-    await queue.enqueue("a")
+    await queue.enqueue("a", owner="o")
     now_ms = (await queue.take("nobody", most=0)).now_ms
     late = await queue.take("w", most=1, until_ms=now_ms - 1)
     assert (late.late, late.jobs) == (True, [])
@@ -128,7 +128,7 @@ async def scores(redis: Any) -> dict[str, float]:
 
 async def test_what_waits_since_before_the_clock_was_set_back_is_visible_in_its_order(queue: Queue, redis: Any) -> None:
     for name in "abc":
-        await queue.enqueue(name)
+        await queue.enqueue(name, owner="o")
         await asyncio.sleep(0.005)
     await redis.zadd(QUEUE_KEY, {name: score + 600_000 for name, score in (await scores(redis)).items()})
     assert await queue.position("b") == 2, "nobody leases it, whatever the clock says"
@@ -137,7 +137,7 @@ async def test_what_waits_since_before_the_clock_was_set_back_is_visible_in_its_
 
 
 async def test_a_held_off_worker_leaves_what_is_from_before_the_clock_was_set_back(queue: Queue, redis: Any) -> None:
-    await queue.enqueue("a")
+    await queue.enqueue("a", owner="o")
     now_ms = (await queue.take("w", most=0)).now_ms
     await redis.zadd(QUEUE_KEY, {"a": now_ms + 600_000})
     assert (await queue.take("w", most=9, since_ms=now_ms)).jobs == []
@@ -148,7 +148,7 @@ async def test_a_held_off_worker_leaves_what_is_from_before_the_clock_was_set_ba
 async def test_a_lease_from_before_the_clock_was_set_back_is_its_holders_for_one_more(
     queue: Queue, redis: Any, renews: bool
 ) -> None:
-    await queue.enqueue("a")
+    await queue.enqueue("a", owner="o")
     now_ms = (await queue.take("w1", most=1)).now_ms
     await redis.zadd(QUEUE_KEY, {"a": now_ms + 600_000})
     look = await queue.take("w2", most=9)
@@ -163,7 +163,7 @@ async def test_a_lease_from_before_the_clock_was_set_back_is_its_holders_for_one
 
 
 async def test_what_is_leased_by_nobody_is_believed_for_as_long_as_that_may_be(queue: Queue, redis: Any) -> None:
-    await queue.enqueue("a", queue.durability.restored_ms)
+    await queue.enqueue("a", queue.durability.restored_ms, owner="o")
     before = await scores(redis)
     await queue.take("w", most=9)
     assert await scores(redis) == before
@@ -174,18 +174,19 @@ async def test_what_is_leased_by_nobody_is_believed_for_as_long_as_that_may_be(q
 
 async def test_leases_that_are_doubted_are_left_and_hide_nothing(queue: Queue, redis: Any) -> None:
     for name in ("leased", "doubted", "waits"):
-        await queue.enqueue(name)
+        await queue.enqueue(name, owner="o")
         if name != "waits":
             await queue.take("w1", most=9)
     now_ms = (await queue.take("w2", most=0)).now_ms
     await redis.zadd(QUEUE_KEY, {"leased": now_ms - 10, "doubted": now_ms - 5_000, "waits": now_ms - 1})
+    await redis.zadd(LEASED_KEY, {"leased": now_ms - 10, "doubted": now_ms - 5_000})
     assert [job for job, _ in (await queue.take("w2", most=1, leased_since_ms=NO_LEASES)).jobs] == ["waits"]
     assert [job for job, _ in (await queue.take("w2", most=9, leased_since_ms=now_ms - 1_000)).jobs] == ["leased"]
     assert [job for job, _ in (await queue.take("w2", most=9)).jobs] == ["doubted"]
 
 
 async def test_a_lease_that_is_taken_back_is_pending_again(queue: Queue, redis: Any) -> None:
-    await queue.enqueue("a")
+    await queue.enqueue("a", owner="o")
     await queue.take("w1", most=1)
     await redis.delete(QUEUE_KEY, LEASES_KEY, PENDING_KEY)
     await queue.renew("w1", ["a"])
@@ -200,7 +201,7 @@ async def test_another_lease_is_told(redis: Redis) -> None:
 
 
 async def test_a_job_given_back_is_taken_at_once_by_another(queue: Queue) -> None:
-    await queue.enqueue("a")
+    await queue.enqueue("a", owner="o")
     await queue.take("w1", most=1)
     while await queue.wait(0.01):
         pass
@@ -212,7 +213,7 @@ async def test_a_job_given_back_is_taken_at_once_by_another(queue: Queue) -> Non
 async def test_enqueue_wakes_a_blocked_worker(queue: Queue) -> None:
     waiting = asyncio.create_task(queue.wait(5))
     await asyncio.sleep(0.05)
-    await queue.enqueue("a")
+    await queue.enqueue("a", owner="o")
     assert await asyncio.wait_for(waiting, 4)
     assert not await queue.wait(0.01)
 

@@ -44,10 +44,8 @@ async def test_counts_by_day_and_by_model(queue: Queue, redis: Redis) -> None:
         paid("0.000000000001", input_tokens=5, output_tokens=2, cached_tokens=3),
         paid(None, "q/n", output_tokens=9),
     ]
-    assert (
-        await queue.indexes.settle([], [of("a", spent=lines), of("b", day=1, state="failed"), of("c", owner="you")])
-        == 3
-    )
+    ends = [of("a", spent=lines), of("b", day=1, state="failed"), of("c", owner="you")]
+    assert await queue.indexes.settle([], ends) == ends
     totals = Totals(redis)
     by_day = await totals.read("me", FIRST, LAST, "day")
     assert list(by_day) == ["2026-01-01", "2026-01-02"]
@@ -104,7 +102,7 @@ async def test_without_memory_it_is_counted_too(queue: Queue, redis: Any) -> Non
     await queue.indexes.announce("gen_a", "me", most=9)
     await redis.config_set("maxmemory", 1)
     try:
-        assert await queue.indexes.settle(["gen_a"], [of()]) == 1
+        assert await queue.indexes.settle(["gen_a"], [of()]) == [of()]
     finally:
         await redis.config_set("maxmemory", 0)
     assert await redis.zcard(PENDING_KEY) == 0
@@ -188,3 +186,10 @@ async def swept(sweeper: Sweeper, redis: Any) -> None:
 def test_every_count_of_usage_is_totalled() -> None:
     """Calls of a provider's own tools are none of tokens."""
     assert {*TOKEN_COUNTERS, "server_tool_calls"} == set(Usage.__struct_fields__)
+
+
+async def test_who_settles_hears_what_was_counted_now(queue: Queue) -> None:
+    """Each generation counts once, and so it does in the metrics of whoever settles it first."""
+    assert await queue.indexes.settle(["gen_a", "gen_b"], [of("a"), of("b")]) == [of("a"), of("b")]
+    assert await queue.indexes.settle(["gen_a"], [of("a"), of("c"), of("b"), of("d")]) == [of("c"), of("d")]
+    assert await queue.indexes.settle(["gen_a"]) == []

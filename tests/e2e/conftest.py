@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import httpx2
 import pytest
 import pytest_asyncio
+from playwright import async_api
 
-from tests.conftest import LITELLM, WAY_OUT
+from tests.conftest import LITELLM
 from tests.e2e.viewers import DEADLINE
+from tests.harness.browser import Browser, chromium
+from tests.harness.node_packages import Node as Node
+from tests.harness.node_packages import node_with
 from tests.harness.processes import Process, Stack
 
 FOLDER = Path(__file__).parent / "node"
-NODE = (20, 15)
 AIMOCK_KEY = "key-of-the-operator"
-UNREACHABLE = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENETUNREACH", "EHOSTUNREACH")
-
-
-class Node(NamedTuple):
-    """The program, and the folder with the scripts and their packages."""
-
-    program: Path
-    folder: Path
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -71,6 +63,22 @@ async def aimock(node: Node, tmp_path_factory: pytest.TempPathFactory) -> AsyncI
     await process.stop()
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running_browser() -> AsyncIterator[async_api.Browser]:
+    """A browser that the tests of a module share."""
+    async with chromium() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def browser(running_browser: async_api.Browser) -> AsyncIterator[Browser]:
+    """Users of the browser, for one test, which fails where a page of theirs does something wrong."""
+    browser = Browser(running_browser)
+    yield browser
+    await browser.close()
+    browser.check()
+
+
 @pytest.fixture(scope="session")
 def litellm() -> str:
     """LiteLLM's command; skips where it is not installed: it is too heavy to be one of our dependencies."""
@@ -83,27 +91,4 @@ def litellm() -> str:
 @pytest.fixture(scope="session")
 def node() -> Node:
     """Node.js with the packages of tests/e2e/node; skips where it or the package registry is missing."""
-    program, npm = shutil.which("node"), shutil.which("npm")
-    if program is None or npm is None:
-        pytest.skip("Node.js with npm is not installed")
-    version = subprocess.run([program, "-v"], capture_output=True, text=True, check=True, timeout=30).stdout.strip()
-    if tuple(int(part) for part in version[1:].split(".")[:2]) < NODE:
-        pytest.skip(f"Node.js is {version}, older than the packages of tests/e2e/node want")
-    lock, installed = (FOLDER / "package-lock.json").read_text(), FOLDER / "node_modules" / ".installed"
-    if not installed.exists() or installed.read_text() != lock:
-        _npm_ci(npm)
-        installed.write_text(lock)
-    return Node(Path(program), FOLDER)
-
-
-def _npm_ci(npm: str) -> None:
-    command = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=1", "--fetch-timeout=30000"]
-    try:
-        result = subprocess.run(
-            command, cwd=FOLDER, env=os.environ | WAY_OUT, capture_output=True, text=True, timeout=100, check=False
-        )
-    except subprocess.TimeoutExpired:
-        pytest.skip("npm ci did not come to an end: no package registry")
-    if result.returncode != 0 and any(code in result.stderr for code in UNREACHABLE):
-        pytest.skip("npm ci reached no package registry")
-    assert result.returncode == 0, result.stderr
+    return node_with(FOLDER)

@@ -32,6 +32,17 @@ def read(body: str) -> list[dict[str, Any]]:
     return [{"event": type, "data": data} | ({"id": id} if id else {}) for type, data, id in events]
 
 
+async def counted(http: httpx2.AsyncClient, address: str) -> str:
+    """What a viewer that asks for it is told, until it was told how many there are."""
+    said = ""
+    async with http.stream("GET", address, params={"viewers": "1"}) as answer:
+        async for text in answer.aiter_text():
+            said += text
+            if "event: viewers" in said and said.endswith("\n\n"):
+                break
+    return said
+
+
 async def test_each_event_of_a_log_is_described(stack: Stack, http: httpx2.AsyncClient) -> None:
     url = stack.apis[0].url
     components = (await http.get(f"{url}/openapi.json")).json()["components"]["schemas"]
@@ -40,6 +51,7 @@ async def test_each_event_of_a_log_is_described(stack: Stack, http: httpx2.Async
     for body in (fallback, BODY | {"model": "simulator/lorem?deltas=500&rate=5"}):
         ids.append((await http.post(f"{url}/v1/generations", json=body)).json()["id"])
     bodies = [(await watch(url, generation_id)).decode() for generation_id in ids[:-1]]
+    bodies += [await counted(http, f"{url}/v1/generations/{ids[-1]}/events")]
     await http.post(f"{url}/v1/generations/{ids[-1]}/cancel")
     bodies += [(await watch(url, ids[-1])).decode()]
     failing = await ask(http, url, "simulator/lorem?fault=401")

@@ -29,6 +29,20 @@ module = pytest.mark.asyncio(loop_scope="module")
 
 PAGE: Final = (ROOT / "docs/clients.md").read_text(encoding="utf-8")
 EXAMPLES: Final = dict(re.findall(r"<!-- test: (\S+) -->\n```\w+\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE))
+GIVEN: Final = """const [url, key, model] = ["http://127.0.0.1:8000", "your-key", "openai/gpt-5"];
+const messages = [{ role: "user", content: "Why is the sky blue?" }];
+const show = (text) => console.log(text);
+"""
+"""What the few lines of the README take for given."""
+READMES: Final = {
+    name: re.findall(rf"^```{language}\n(.*?)^```", (ROOT / path).read_text("utf-8"), re.DOTALL | re.MULTILINE)[0]
+    for name, path, language in (
+        ("README.mjs", "README.md", "js"),
+        ("javascript.mjs", "clients/javascript/README.md", "js"),
+        ("python.py", "clients/python/README.md", "python"),
+    )
+}
+CODE: Final = EXAMPLES | READMES | {"README.mjs": GIVEN + READMES["README.mjs"]}
 ADDRESS: Final = "127.0.0.1:8000"
 MODEL: Final = "lorem?deltas=60&rate=20&seed=7"
 TEXT: Final = answer_of(MODEL).text("text")
@@ -59,20 +73,24 @@ def started(name: str, folder: Path, node: Node) -> list[str]:
     if name.endswith(".py"):
         return [sys.executable, f"example_{name}"]
     packages = node.folder
-    if "import " in EXAMPLES[name]:
+    if '"midstream-client"' in CODE[name]:
+        (folder / "node_modules").mkdir()
+        (folder / "node_modules/midstream-client").symlink_to(ROOT / "clients/javascript")
+        return [str(node.program), f"example_{name}"]
+    if "import " in CODE[name]:
         try:
             packages = command(next(client for client in CLIENTS if client.environment == "node"))[1]
         except Unavailable as error:
             pytest.skip(f"Node's SDKs: {error}")
     (folder / "node_modules").symlink_to(packages / "node_modules")
     (folder / "browser.mjs").write_text(BROWSER, encoding="utf-8")
-    browser = ["--import", "./browser.mjs"] if "EventSource(" in EXAMPLES[name] else []
+    browser = ["--import", "./browser.mjs"] if "EventSource(" in CODE[name] else []
     return [str(node.program), *browser, f"example_{name}"]
 
 
 def as_it_stands(name: str, address: str) -> str:
     """The example, asking a simulated model at this address."""
-    code = re.sub(r"\b(openai/)?(gpt-5|claude-opus-5-5)\b", lambda found: f"{_provider(found)}{MODEL}", EXAMPLES[name])
+    code = re.sub(r"\b(openai/)?(gpt-5|claude-opus-5-5)\b", lambda found: f"{_provider(found)}{MODEL}", CODE[name])
     assert MODEL in code
     return code.replace(ADDRESS, address)
 
@@ -119,6 +137,19 @@ async def test_an_example_that_is_cut_has_all_of_the_answer(name: str, base: str
     assert printed.rstrip("\n") == TEXT
 
 
+@pytest.mark.parametrize("name", sorted(READMES))
+@module
+async def test_what_a_readme_shows_survives_a_cut(name: str, base: str, node: Node, tmp_path: Path) -> None:
+    host, _, port = base.partition(":")
+    async with Proxy("midstream", (host, int(port))).listening() as proxy:
+        printed = await run(name, tmp_path, proxy, node)
+    if name in ("README.mjs", "javascript.mjs"):
+        printed = printed.splitlines()[-1].removeprefix("completed ")
+    else:
+        printed = printed.rpartition("completed {")[0]
+    assert printed == TEXT
+
+
 @module
 async def test_what_curl_has_of_two_connections_is_the_stream(base: str, tmp_path: Path) -> None:
     if shutil.which("curl") is None:
@@ -137,4 +168,4 @@ async def test_what_curl_has_of_two_connections_is_the_stream(base: str, tmp_pat
 
 
 def test_every_example_is_tried() -> None:
-    assert len(re.findall(r"^```(?:python|js|sh)$", PAGE, re.MULTILINE)) == len(EXAMPLES) == 9
+    assert len(re.findall(r"^```(?:python|js|sh)$", PAGE, re.MULTILINE)) == len(EXAMPLES) == 12

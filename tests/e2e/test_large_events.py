@@ -12,8 +12,7 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from midstream.client.http_client import HttpClient
-from midstream.client.resuming_client import ResumingClient, ViewerEvent
+from midstream_client import Client, Event
 from tests.e2e.viewers import ask, blocks, connect, cursor_of, watch
 from tests.harness.processes import Stack
 
@@ -145,10 +144,10 @@ async def test_images_of_40_and_60_mb_reach_every_viewer_once(
     assert max(len(event.data.get("delta", "")) for event in events) == 60_000_000
 
 
-def follow(api: str, generation_id: str) -> list[ViewerEvent]:
+def follow(api: str, generation_id: str) -> list[Event]:
     """What the command line's client gets."""
-    with HttpClient(api) as client:
-        return list(ResumingClient(client, generation_id=generation_id).events())
+    with Client(api) as client:
+        return list(client.follow(generation_id))
 
 
 async def test_an_event_of_more_than_64_mb_is_an_honest_failure(

@@ -44,17 +44,18 @@ class Response:
 
 @contextlib.asynccontextmanager
 async def connect(
-    api: str, generation_id: str, cursor: str = "", *, deadline: float = DEADLINE
+    api: str, generation_id: str, cursor: str = "", *, deadline: float = DEADLINE, of: str = "generations"
 ) -> AsyncIterator[Response]:
-    """One connection to a generation's events; leaving the block cuts it. Fails after `deadline` seconds."""
+    """One connection to a generation's events; leaving the block cuts it. Fails after `deadline` seconds.
+
+    With `of` it is to those of something else that has events.
+    """
     url = httpx2.URL(api)
     async with asyncio.timeout(deadline):
         reader, writer = await asyncio.open_connection(url.host, url.port)
         try:
             resume = f"Last-Event-ID: {cursor}\r\n" if cursor else ""
-            writer.write(
-                f"GET /v1/generations/{generation_id}/events HTTP/1.1\r\nHost: localhost\r\n{resume}\r\n".encode()
-            )
+            writer.write(f"GET /v1/{of}/{generation_id}/events HTTP/1.1\r\nHost: localhost\r\n{resume}\r\n".encode())
             head = await reader.readuntil(b"\r\n\r\n")
             yield Response(int(head.split()[1]), reader)
         finally:

@@ -30,8 +30,10 @@ from worker.cache.lookup import AnswerCache
 from worker.maintenance.settler import Settler
 from worker.providers.registry import Registry
 from worker.requests.kept_request import KeptRequest
+from worker.running.activity import Activity
 from worker.running.circuits import Circuits
 from worker.running.generation_end import JobEnd
+from worker.running.provider_places import ProviderPlaces
 from worker.running.quarantine import Quarantine
 from worker.running.running_generations import RunningGenerations
 from worker.running.services import WorkerServices
@@ -95,10 +97,13 @@ async def generator(
     registry = Registry(settings.endpoints())
     circuits = Circuits(generations.redis, settings)
     cache = AnswerCache(log.redis, log, generations, LogNotifier(Subscriber(log.redis, timeout=5)), settings)
-    quarantine = Quarantine(generations)
+    activity, quarantine = Activity(generations.redis), Quarantine(generations)
     prices = Prices(settings)
+    places = ProviderPlaces(generations.redis, settings.endpoints(), settings.lease)
     yield RunningGenerations(
-        WorkerServices(settings, generations, log, appender, registry, circuits, quarantine, cache, prices)
+        WorkerServices(
+            settings, generations, log, appender, registry, circuits, activity, quarantine, cache, prices, places
+        )
     )
     await registry.aclose()
 
@@ -280,6 +285,6 @@ async def test_a_lease_that_redis_forgot_is_in_the_queue_again_once_it_is_renewe
     await redis.delete(QUEUE_KEY, LEASES_KEY)
     assert await queue.renew("w1", [generation_id]) == []
     # What is not queued, the sweeper would enqueue for a second worker while the first one runs it.
-    assert [(i, queued) for i, _, queued in await queue.indexes.pending(count=9, before_ms=1 << 50)] == [
+    assert [(i, queued) for i, _, queued, _ in await queue.indexes.pending(count=9, before_ms=1 << 50)] == [
         (generation_id, True)
     ]

@@ -55,7 +55,7 @@ def simulator_url() -> Iterator[str]:
 def settings(simulator_url: str) -> Settings:
     return Settings(
         simulator_url=simulator_url,
-        lease=0.6,
+        lease=2.0,
         drain_timeout=0.2,
         retries=0,
         redis_timeout=5,

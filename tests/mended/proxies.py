@@ -52,6 +52,7 @@ def nginx(folder: Path, ports: list[int], listen: int) -> subprocess.Popen[bytes
     names = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     paths = "\n".join(f"{name}_temp_path {folder}/{name};" for name in names)
     site = shown("nginx", ports, listen).replace("listen 8000", f"listen 127.0.0.1:{listen}")
+    site = site.replace("/var/log/nginx", str(folder))
     head = f"daemon off;\npid {folder}/pid;\nevents {{}}\nhttp {{\naccess_log off;\n{paths}\n"
     (folder / "nginx.conf").write_text(f"{head}{site}\n}}\n")
     words = [

@@ -47,8 +47,11 @@ SENTENCES: dict[str, Sentence] = {
     ),
     "answers-promise-6": Sentence(
         README,
-        "a viewer that reads slowly does not slow the others",
-        ("tests/api/viewing/test_event_stream.py::test_viewer_that_never_reads_is_cut",),
+        "a slow or greedy caller does not slow the others",
+        (
+            "tests/api/viewing/test_event_stream.py::test_viewer_that_never_reads_is_cut",
+            "tests/e2e/test_lines.py::test_one_owners_flood_keeps_no_other_waiting",
+        ),
     ),
     "answers-latency-of-a-202": Sentence(RELIABILITY, "python -m bench.accept", ("bench/accept.py",)),
     "answers-image-of-compose": Sentence(

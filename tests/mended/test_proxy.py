@@ -64,6 +64,7 @@ def posted(port: int, key: str | None = None) -> int:
 def proxying(folder: Path, site: str) -> subprocess.Popen[bytes]:
     """nginx with this site."""
     folder.mkdir()
+    site = site.replace("/var/log/nginx", str(folder))
     paths = "\n".join(
         f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )

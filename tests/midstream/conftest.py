@@ -39,7 +39,7 @@ def users_own(place: Path, kind: Kind) -> None:
 
     There is also a folder `midstream` without any module, as the clone of a repository is.
     """
-    for name in ("api", "shared", "simulator", "worker"):
+    for name in ("api", "midstream_client", "shared", "simulator", "worker"):
         module = place / (f"{name}.py" if kind == "file" else f"{name}/__init__.py")
         module.parent.mkdir(exist_ok=True)
         if kind == "folder":

@@ -47,6 +47,8 @@ class ScriptedApi:
         self.retry_ms: int | None = 1
         self.cuts: deque[tuple[int, HowCut]] = deque()
         self.answers: deque[Answer] = deque()
+        self.page: Answer | None = None
+        """What a GET of a conversation answers."""
         self.lost_posts = 0
         """POSTs that are still to be accepted without a word."""
         self.hold_at: int | None = None
@@ -106,6 +108,7 @@ def frame_bytes(frame: Frame) -> bytes:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 128  # of connections that come at once: what does not fit is tried again after seconds
 
     def handle_error(self, *_: object) -> None:
         """A client that leaves is what many tests want."""
@@ -124,6 +127,8 @@ def _handler(api: ScriptedApi) -> type[BaseHTTPRequestHandler]:
                 self._answer(api.answers.popleft())
             elif self.path.endswith("/events"):
                 self._events()
+            elif api.page is not None and self.path.startswith("/v1/conversations/"):
+                self._answer(api.page)
             else:
                 self._answer(Answer(404, {"detail": "no such route"}, content_type="application/problem+json"))
 

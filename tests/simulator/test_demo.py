@@ -57,6 +57,13 @@ def test_each_prompt_and_seed_has_its_order() -> None:
         )
 
 
+@pytest.mark.parametrize("prompt", ["Write code", "Please write me some code", "Can you write a program?"])
+def test_code_is_written_where_it_is_asked_for(prompt: str) -> None:
+    assert text_for(prompt).count("```") == 4
+    assert "Last-Event-ID" in text_for(prompt)
+    assert "def follow" not in text_for("Write. The code of conduct, what is it?")
+
+
 @pytest.mark.parametrize("prompt", [PROMPT, "Hello", "Write a poem"])
 def test_it_is_long_enough_to_be_watched(prompt: str) -> None:
     script = parse_script("demo")

@@ -27,6 +27,16 @@ class Version:
         """Says whether it has routes for the clients of others; versions before decision 0036 have none."""
         return (self._tree / "api/exchange").exists()
 
+    @property
+    def knows_unwatched(self) -> bool:
+        """Says whether it takes `on_unwatched`; versions before decision 0042 refuse it."""
+        return (self._tree / "api/counting").exists()
+
+    @property
+    def knows_conversations(self) -> bool:
+        """Says whether it has conversations, and their streams (decision 0044)."""
+        return (self._tree / "api/routes/conversation_events.py").exists()
+
     def take(self, process: Process) -> None:
         """Let a process be of this version from its next start on."""
         process.command[0] = str(self._python)
@@ -46,6 +56,8 @@ class Mixed(Rig):
         super().__init__(folder, history, workers=2, apis=2, environment=environment)
         self.before, self.now = before, now
         self.dialects = before.speaks_dialects
+        self.unwatched = before.knows_unwatched
+        self.conversations = before.knows_conversations
         self._versions: dict[str, Version] = {}
         for old, new in ((self.apis[1], self.apis[0]), (self.workers[1], self.workers[0])):
             self.make(old, before)

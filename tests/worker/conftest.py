@@ -28,7 +28,7 @@ from tests.simulator.conftest import started
 from worker.main import build
 from worker.writing.observer import Observer
 
-LEASE_S = 0.6
+LEASE_S = 2.0
 
 MakeWorker = Callable[[], "asyncio.Task[None]"]
 
@@ -120,6 +120,7 @@ class Midstream:
                 request=request.model_dump_json(exclude_none=True).encode(),
                 on_interrupt=request.on_interrupt,
                 ttl_ms=60_000,
+                conversation=request.conversation,
             )
         )
         return generation_id

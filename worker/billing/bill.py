@@ -31,7 +31,7 @@ from shared.log.events import (
 )
 from shared.log.guarded_log import Log
 from shared.record import Record
-from shared.usage import ended
+from shared.usage import Ended, ended
 from worker.billing.prices import CURRENCY, Prices
 from worker.requests import token_estimate
 from worker.writing.writer import Writer
@@ -235,15 +235,21 @@ def _standing(calls: list[_Call], begun: _Begun) -> int:
     return calls[-1].before_chars + calls[-1].said_chars if begun.continues and calls else 0
 
 
-async def count_deleted(record: Record, bill: Bill, writer: Writer, generations: Generations, log: Log) -> None:
-    """Counts what was used until the deletion, unless an end was counted; what another has ended, that other counts."""
+async def count_deleted(record: Record, bill: Bill, writer: Writer, generations: Generations, log: Log) -> Ended | None:
+    """Counts what was used until the deletion, unless an end was counted; what another has ended, that other counts.
+
+    Returns what it counted.
+    """
     end = Cancelled(usage=writer.usage)
     with suppress(RedisError):
         if (await generations.find(record.id)).existence is not Existence.TOMBSTONE:
-            return
+            return None
         await bill.close(end, writer, log)
         end.t = writer.elapsed_ms
-        await generations.queue.indexes.settle([], [ended(record, writer.first, writer.token, end, deleted=True)])
+        deleted = ended(record, writer.first, writer.token, end, deleted=True)
+        counted = await generations.queue.indexes.settle([], [deleted])
+        return counted[0] if counted else None
+    return None
 
 
 def _total(spent: list[Spent]) -> Cost | None:

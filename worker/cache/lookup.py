@@ -35,8 +35,8 @@ logger = logging.getLogger("midstream.worker")
 
 IMMATERIAL_FIELDS = frozenset(
     {
-        "on_interrupt", "background", "stream", "idle_timeout", "deadline", "ttl", "metadata", "cache",
-        "user", "prompt_cache_key", "safety_identifier", "service_tier",
+        "on_interrupt", "on_unwatched", "background", "stream", "idle_timeout", "deadline", "ttl", "metadata", "cache",
+        "conversation", "user", "prompt_cache_key", "safety_identifier", "service_tier",
     }
 )  # fmt: skip
 """Fields that do not change what a model is asked. A new field counts, unless it is named here."""

@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from shared.backoff import Backoff
 from shared.config.settings import Settings
 from shared.queue.queue import JOB_NAME, NO_LEASES, Queue, decode_job, encode_job, tell_other_lease
-from shared.queue.workers import BEATS_PER_LIFE, Workers
+from shared.queue.workers import Workers, beats_each, counts_for
 from shared.storage.clock import ServerClock
 from shared.storage.keys import QUEUE_KEY
 from shared.storage.outage import level
@@ -38,8 +38,6 @@ MAX_JOBS_PER_TAKE = 100
 MAX_FINISH_RETRIES = 2
 """Times that the end of a job is tried again; then its lease runs out."""
 WEEK_S = 604_800
-BEAT_S = 1.0
-"""Seconds at least between two times that a worker says that it is alive."""
 LOST_AFTER_LEASES = 3
 """Leases without a renewal after which a worker stops its provider calls, unless a Redis of the log's own answers.
 
@@ -107,6 +105,11 @@ class QueueWorker(Worker):
         """Redis' clock less this process' monotonic one, at least and at most."""
         self.backoff = Backoff(first=0.1, cap=1.0)
         self._workers = Workers(queue.redis, settings.lease)
+
+    @property
+    def leases(self) -> int:
+        """Returns how many leases it holds."""
+        return len(self._leased_until)
 
     async def _generate(self, ctx: dict[str, Any], generation_id: str) -> None:
         try:
@@ -186,12 +189,12 @@ class QueueWorker(Worker):
             if self._stopping.is_set():
                 await self._workers.leave(self.name)
             else:
-                await self._workers.beat(self.name, max(self.lease, BEAT_S * BEATS_PER_LIFE))
+                await self._workers.beat(self.name, counts_for(self.lease), self.max_jobs)
 
     async def _keep_beating(self) -> None:
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(max(self.lease / BEATS_PER_LIFE, BEAT_S)):
+                async with asyncio.timeout(beats_each(self.lease)):
                     await self._stopping.wait()
             await self._beat()
             if self._stopping.is_set():

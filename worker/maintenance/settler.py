@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -48,12 +48,12 @@ class Settler:
     """Looks at sealed logs once they should be on disk, and settles their generations. `run` is its one task.
 
     `settle` tells the queue which generations are on disk with their end, and what to count of them and of those that
-    were deleted since; `on_disk` is called for each at once.
+    were deleted since, and returns what was counted now; `on_disk` is called for each at once.
     """
 
     def __init__(
         self,
-        settle: Callable[[list[str], list[Ended]], Awaitable[object]],
+        settle: Callable[[list[str], list[Ended]], Awaitable[Sequence[Ended]]],
         durability: Durability,
         on_disk: Callable[[list[str]], None] = lambda _: None,
         observer: Observer | None = None,
@@ -158,8 +158,9 @@ class Settler:
         backoff = Backoff(first=0.1, cap=2.0)
         while True:
             try:
-                await self._settle(ids, ended)
+                counted = await self._settle(ids, ended)
                 self._observer.settled(ids)
+                self._observer.counted(counted)
                 return
             except RedisError as error:
                 logger.log(level(error), "%d generations not settled (%s)", len(page), type(error).__name__)

@@ -18,6 +18,7 @@ from shared.storage.outage import level
 from shared.usage import Ended, read_ended
 from worker.billing.bill import Bill
 from worker.billing.prices import Prices
+from worker.maintenance.conversation_keeper import ConversationKeeper
 from worker.maintenance.recovery import Recovery
 from worker.requests import token_estimate
 from worker.writing.observer import Observer
@@ -41,8 +42,10 @@ class Sweeper:
         settings: Settings,
         prices: Prices,
         observer: Observer | None = None,
+        keeper: ConversationKeeper | None = None,
     ) -> None:
         self.queue = queue
+        self._keeper = keeper or ConversationKeeper(generations)
         self._observer = observer or Observer()
         self.generations = generations
         self.log = Log(generations.redis)
@@ -87,20 +90,23 @@ class Sweeper:
         return enqueued
 
     async def _pass(self, now_ms: int, log_server: ServerClock, **announced: int) -> int:
-        enqueued = kept = 0
-        while page := await self.queue.indexes.pending(count=PENDING_PAGE, offset=kept, **announced):
-            unqueued = [generation_id for generation_id, _, queued in page if not queued]
+        enqueued = behind = 0
+        # By score, as an offset costs Redis as many steps: only those of one ms are counted.
+        while page := await self.queue.indexes.pending(count=PENDING_PAGE, offset=behind, **announced):
+            unqueued = [generation_id for generation_id, _, queued, _ in page if not queued]
             ends = dict(zip(unqueued, await self.generations.ends(unqueued), strict=True)) if unqueued else {}
+            last_ms = page[-1].since_ms
+            behind = behind if last_ms == announced.get("since_ms") else 0
+            announced["since_ms"] = last_ms
             over, sealed = [], []
-            for generation_id, since_ms, queued in page:
+            for generation_id, since_ms, queued, in_line in page:
                 end = ends.get(generation_id)
                 if queued or end in (None, "cancel"):
-                    kept += 1
+                    behind += since_ms == last_ms
                     if now_ms - since_ms > self.renew_ms:
                         await self.generations.renew(generation_id)
-                    if not queued:
-                        # Redis may have come back older since this pass began: its worker writes it again.
-                        enqueued += await self.queue.enqueue(generation_id, self._durability.restored_ms)
+                    if not (queued and in_line):
+                        enqueued += await self._enqueue(generation_id)
                 elif end in ("gone", "sealed") or (
                     end == "lost"
                     and abs(now_ms - since_ms) > HALF_ACCEPTED_MS
@@ -110,11 +116,20 @@ class Sweeper:
                     if end == "sealed":
                         sealed.append(generation_id)
                 else:
-                    kept += 1
-            await self.queue.indexes.settle(
-                over, [ended for i in sealed if (ended := await self._ended(i)) is not None]
-            )
+                    behind += since_ms == last_ms
+            ended = [known for i in sealed if (known := await self._ended(i)) is not None]
+            self._keeper.take(ended)
+            self._observer.counted(await self.queue.indexes.settle(over, ended))
         return enqueued
+
+    async def _enqueue(self, generation_id: str) -> bool:
+        """Enqueues what nobody has, or puts what an earlier version has enqueued into its owner's line."""
+        (record,) = await self.generations.records([generation_id])
+        owner = "" if record is None else record.owner
+        if record is not None:
+            await self.generations.note_again([record])
+        # Redis may have come back older since this pass began: its worker writes it again.
+        return await self.queue.enqueue(generation_id, self._durability.restored_ms, owner=owner)
 
     async def _tidy(self) -> None:
         """Drops what has expired from the next stretch of an owner's index; after its end comes the next owner."""

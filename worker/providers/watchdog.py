@@ -52,8 +52,8 @@ class Watchdog:
         self._paused_until = 0.0
         self.timeout = asyncio.timeout_at(self._end())
 
-    def heard(self, events: Sequence[ProviderEvent]) -> None:
-        """Notes that something came: none of an answer (an empty list), or some."""
+    def heard(self, events: Sequence[ProviderEvent]) -> float:
+        """Notes that something came, none of an answer (an empty list) or some; returns when (the loop's time)."""
         now = self._heard = self._loop.time()
         moves = now - self._moved > self._slack
         if adds(events):
@@ -65,6 +65,7 @@ class Watchdog:
         if moves:
             self._moved = now
             self.timeout.reschedule(self._end())
+        return now
 
     def rest(self) -> None:
         """Lets the provider be silent until `heard`: it is somebody else who is slow now."""

@@ -16,7 +16,9 @@ from worker.requests.kept_request import KeptRequest
 from worker.running import log_lines
 from worker.running.attempt_claims import Target
 from worker.running.continuation import Continuation
+from worker.running.run_steps import RunSteps
 from worker.running.services import WorkerServices
+from worker.running.timings import say_times
 from worker.writing.writer import DEFECT_END, StopReason, Writer
 
 HAND_OVER_S = 2.0
@@ -39,18 +41,28 @@ class JobEnd(Enum):
 class GenerationEnd:
     """Ends a generation with the writer of its newest attempt, whose target says what goes on at a provider."""
 
-    def __init__(self, services: WorkerServices, record: Record, kept: KeptRequest, earlier: Continuation) -> None:
+    def __init__(
+        self,
+        services: WorkerServices,
+        record: Record,
+        kept: KeptRequest,
+        earlier: Continuation,
+        steps: RunSteps,
+    ) -> None:
         self.unpaid = set[int]()
         """Tokens of attempts here that no provider charges for."""
         self._services = services
         self._record = record
         self._kept = kept
         self._earlier = earlier
+        self._steps = steps
 
     async def seal(self, end: Completed | Failed | Cancelled, writer: Writer, target: Target) -> JobEnd:
         """Writes the terminal event, and waits until the log has it."""
+        self._steps.ended(end)
         end.usage = end.usage or writer.usage
         await self._bill().close(end, writer, self._services.log)
+        say_times(end, self._record, writer, target.so_far)
         writer.put(end)
         writer.ended = ended(self._record, writer.first, writer.token, end)
         await writer.caught_up()
@@ -106,7 +118,7 @@ class GenerationEnd:
                         target,
                     )
                 await writer.caught_up()
-                cancelled = await self._cancelled_meanwhile(writer)
+                cancelled = await self._cancelled_meanwhile(writer, target)
                 outcome = await self._services.log.hand_over(
                     self._record.id, writer.token, "drained", cancelled=cancelled
                 )
@@ -129,12 +141,14 @@ class GenerationEnd:
             self._earlier.let_go()
 
     async def _count_deleted(self, writer: Writer) -> None:
-        await count_deleted(self._record, self._bill(), writer, self._services.generations, self._services.log)
+        use = self._services
+        if counted := await count_deleted(self._record, self._bill(), writer, use.generations, use.log):
+            use.observer.counted([counted])
 
     def _bill(self) -> Bill:
         return Bill(self._services.prices, self._kept.characters, self.unpaid)
 
-    async def _cancelled_meanwhile(self, writer: Writer) -> bytes:
+    async def _cancelled_meanwhile(self, writer: Writer, target: Target) -> bytes:
         """Returns the end that the generation has if it is cancelled before another worker claims it.
 
         Returns no bytes where its bill takes long.
@@ -145,4 +159,5 @@ class GenerationEnd:
                 await self._bill().close(end, writer, self._services.log, itemised=True)
         except TimeoutError:
             return b""
+        say_times(end, self._record, writer, target.so_far)
         return encode(end)

@@ -1,11 +1,12 @@
 """One generation on this worker: claim the log, stream from the provider, seal; again where an attempt fails."""
 
 import asyncio
+import functools
 import logging
 import math
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 from msgspec.structs import replace
 from pydantic import ValidationError
@@ -14,6 +15,7 @@ from redis.exceptions import RedisError
 from shared.errors import PreviousError
 from shared.log.events import Cancelled, Completed, Failed
 from shared.log.guarded_log import Claim, ClaimOutcome
+from shared.process import log_context
 from shared.record import Record
 from worker.billing.bill import is_refused
 from worker.providers.provider import Provider
@@ -26,14 +28,18 @@ from worker.running.continuation import Continuation
 from worker.running.generation_end import GenerationEnd, JobEnd, Stop
 from worker.running.provider_call import CallEnd, ProviderCall, stream
 from worker.running.retry_policy import FIRST_ATTEMPT, Again, Choice, Seal, decide
+from worker.running.run_steps import RunSteps
 from worker.running.services import WorkerServices
 from worker.running.unread_request import UNREADABLE, failure_of
+from worker.writing.observer import Observer
 from worker.writing.writer import DEFECT_END, Writer
 
 logger = logging.getLogger("midstream.worker")
 
 LONG_RETRY_AFTER_S = 2.0
 """Seconds of a `Retry-After` past which another model is asked instead, where there is one."""
+_UNHEARD = Observer()
+"""Hears calls that ask no provider."""
 
 
 class GenerationRun:
@@ -46,6 +52,7 @@ class GenerationRun:
         kept: KeptRequest,
         newer: NewerRequests,
         until_ms: Callable[[], int],
+        steps: RunSteps,
     ) -> None:
         self.record = record
         self.kept = kept
@@ -54,13 +61,16 @@ class GenerationRun:
         """What the newest attempt asks, which has the writer."""
         self._services = services
         self._newer = newer
+        self._steps = steps
         self._earlier = Continuation(services, record, kept)
         self._claims = AttemptClaims(services, record, kept, self._earlier, until_ms)
-        self._end = GenerationEnd(services, record, kept, self._earlier)
+        self._end = GenerationEnd(services, record, kept, self._earlier, steps)
         self._accepted_at = 0.0
         """When the generation was accepted (time.monotonic), as far as Redis' clock said at the first attempt here."""
         self._why: Stop | None = None
         self._sealing = False
+        self._has_spoken = False
+        """Whether its answer has begun, or may have begun on another worker."""
         self._unread = UNREADABLE
         """Why nothing can be asked, where the request has no head."""
         self._task: asyncio.Task[JobEnd] | None = None
@@ -130,6 +140,7 @@ class GenerationRun:
                 if isinstance(call.event, Completed) or writer.outcome is not None:
                     return await self._seal(call.event)
                 failure = call.event
+                self._steps.failed(failure.code)
                 then = await self._decide(failure, call.over, writer, target)
                 if isinstance(then, Seal):
                     return await self._seal(failure)
@@ -140,19 +151,33 @@ class GenerationRun:
         return JobEnd.LEFT if claim.start in (ClaimOutcome.FENCED, ClaimOutcome.LATE) else JobEnd.DONE
 
     def _open(self, claim: Claim, target: Target) -> Writer:
+        log_context.tell(attempt=claim.number)
         if self.writer is not None:
             self._services.appender.close(self.writer)
         elif claim.start is ClaimOutcome.CLAIMED:
             log_lines.start(self.record, target.name, claim.number)
+            self._has_spoken = claim.number > 1
+            if claim.number == 1:
+                self._services.observer.waited(max(0, claim.token - self.record.created_ms) / 1000)
             # While it waited, the API looked at its deadline (api/queued_deadlines.py).
             # Redis' clock may be set from now on.
             elapsed_ms = max(0, claim.elapsed_ms, claim.token - self.record.created_ms)
             self._accepted_at = time.monotonic() - elapsed_ms / 1000
-        self.writer = self._services.appender.open(self.record.id, claim, restore=self.kept.restore, stop=self.stop)
+        self.writer = self._services.appender.open(
+            self.record.id, claim, restore=self.kept.restore, stop=self.stop, spoke=self._spoke
+        )
+        if claim.start is ClaimOutcome.CLAIMED:
+            self._steps.attempt(claim)
         if target.so_far is not None:
             self.writer.said = sum(len(part.text) for part in target.so_far.parts)
         self._target = target
         return self.writer
+
+    def _spoke(self) -> None:
+        # What an earlier attempt said was seen, whether it still stands or not.
+        if not self._has_spoken:
+            self._services.observer.spoke(self._target.name, time.monotonic() - self._accepted_at)
+        self._has_spoken = True
 
     async def _call(self, writer: Writer, target: Target) -> CallEnd:
         """Asks the attempt's target, and reports to the model's circuit how that ended."""
@@ -166,14 +191,21 @@ class GenerationRun:
             return CallEnd(Failed(code="unknown_provider", message=message, retryable=False))
         seconds = (request.deadline or settings.deadline) - (time.monotonic() - self._accepted_at)
         longest_s = LONG_RETRY_AFTER_S if target.replay is None and self._claims.fallbacks_left else math.inf
-        call = ProviderCall(provider, self.kept, target.model, target.so_far, longest_s)
+        replayed = target.replay is not None
+        observer = _UNHEARD if replayed else self._services.observer
+        endpoint = None if replayed else self._services.providers.endpoints.get(target.provider)
+        begin = self._steps.calls(target.provider, endpoint, target.model)
+        place = nullcontext if replayed else functools.partial(self._services.places.place, target.provider)
+        call = ProviderCall(provider, self.kept, target.model, target.so_far, longest_s, observer, begin, place)
         end = await stream(call, writer, settings, seconds=seconds)
         failed = end.event if isinstance(end.event, Failed) else None
         if failed is not None and is_refused(failed, writer):
             self._end.unpaid.add(writer.token)
         if target.replay is None:
             own = failed is not None and may_be_why(request, failed.code, provider, settings)
-            await self._services.circuits.report(target.name, failed.code if failed else None, own=own)
+            code = failed.code if failed else None
+            self._services.activity.called(target.provider, target.name, code, own=own)
+            await self._services.circuits.report(target.name, code, own=own)
         return end
 
     async def _decide(self, failure: Failed, over: bool, writer: Writer, target: Target) -> Seal | Again:

@@ -7,6 +7,7 @@ import json
 import logging
 import re
 from itertools import takewhile
+from typing import Any
 from urllib.parse import urlsplit
 
 from shared.config.provider_settings import ProviderSettings
@@ -21,7 +22,12 @@ _PLAIN = re.compile(r"[\w./:@+-]+", re.ASCII)
 
 def start(record: Record, model: str, number: int) -> None:
     """Logs that a generation begins on this worker, with this attempt."""
-    logger.info("%s started%s", record.id, _pairs(owner=record.owner, model=shown(model), attempt=number))
+    logger.info(
+        "%s started%s",
+        record.id,
+        _pairs(owner=record.owner, model=shown(model), attempt=number),
+        extra=_fields(record, attempt=number, model=shown(model)),
+    )
 
 
 def end(
@@ -38,14 +44,18 @@ def end(
     """
     usage = ended.usage
     counted = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens} if usage else {}
-    pairs = _pairs(owner=record.owner, model=shown(model), attempts=number, **counted, ms=ms)
+    told: dict[str, str | int] = {"model": shown(model), "attempts": number, **counted, "ms": ms}
+    pairs = _pairs(owner=record.owner, **told)
+    told["attempt"] = number
     if isinstance(ended, Failed):
         # The address may hold what is nobody's business; its host is what one looks for.
         host = {"host": urlsplit(endpoint.address).netloc.rpartition("@")[2]} if endpoint else {}
-        logger.warning("%s failed%s", record.id, _pairs(code=ended.code) + pairs + _pairs(**host))
+        fields = _fields(record, **told, **host, code=ended.code, provider=model.partition("/")[0])
+        logger.warning("%s failed%s", record.id, _pairs(code=ended.code) + pairs + _pairs(**host), extra=fields)
     else:
         finish = {"finish_reason": ended.finish_reason} if isinstance(ended, Completed) else {}
-        logger.info("%s %s%s", record.id, ended.type, pairs + _pairs(**finish))
+        fields = _fields(record, **told, **finish)
+        logger.info("%s %s%s", record.id, ended.type, pairs + _pairs(**finish), extra=fields)
 
 
 def shown(model: str) -> str:
@@ -69,6 +79,12 @@ def place(error: Exception) -> str | None:
 def _pairs(**pairs: str | int) -> str:
     """Returns each as ` name=value`; a text that could be taken for more than one value, or for a line, as JSON."""
     return "".join(f" {name}={value if isinstance(value, int) else _text(value)}" for name, value in pairs.items())
+
+
+def _fields(record: Record, **fields: str | int) -> dict[str, Any]:
+    """Returns the same for a line that is JSON (shared/process/json_lines.py)."""
+    cut = {name: value[:MAX_NAME_CHARS] if isinstance(value, str) else value for name, value in fields.items()}
+    return {"fields": {"generation": record.id, "owner": record.owner, **cut}}
 
 
 def _text(text: str) -> str:

@@ -3,19 +3,23 @@
 import asyncio
 import logging
 import math
-from contextlib import aclosing
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from msgspec import UNSET
 
 from shared.backoff import Backoff
 from shared.config.settings import Settings
-from shared.log.events import Completed, Failed, Part, Raw, Response, UsageReport, encode
+from shared.log.events import Completed, Delta, Failed, Part, Raw, Response, UsageReport, encode
 from shared.log.snapshots import Snapshot
+from shared.tracing.tracing import CallSpan
 from worker.providers.provider import Provider, ProviderError, ProviderEvent
 from worker.providers.watchdog import SilenceLimits, Watchdog, silence_limits
 from worker.requests.kept_request import KeptRequest
+from worker.running.call_step import CallStep, no_call
+from worker.writing.observer import Observer
 from worker.writing.writer import MAX_UNSENT_EVENTS, LogFullError, Writer
 
 logger = logging.getLogger("midstream.worker")
@@ -37,6 +41,11 @@ class ProviderCall:
     so_far: Snapshot | None = None
     longest_retry_after_s: float = math.inf
     """Seconds that a `Retry-After` may ask for; a longer one ends the attempt, as there is another model to ask."""
+    observer: Observer = field(default_factory=Observer)
+    begin: Callable[[], CallSpan] = no_call
+    """Begins a step of the trace for each try."""
+    place: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
+    """Returns the block in which the provider may be called: entering it may have to wait."""
 
     async def from_there(self, response: Response | None) -> Self:
         """Returns the call for the rest of an answer whose id alone has come, where it outlives its connection."""
@@ -93,8 +102,11 @@ async def _with_retries(call: ProviderCall, writer: Writer, settings: Settings) 
     first, backoff = call, Backoff(FIRST_RETRY_S, LONGEST_RETRY_S)
     for retry in range(settings.retries + 1):
         try:
-            return await _make(call, writer, _silence_limits(call, settings))
+            async with call.place():
+                with CallStep(call.begin, writer) as step:
+                    return step.completed(await _make(call, writer, _silence_limits(call, settings), step.span))
         except ProviderError as error:
+            call.observer.provider_failed(call.provider.name, error.code)
             again = await _next(first, call, writer, error)
             if again is None or writer.said_something or retry == settings.retries:
                 raise
@@ -129,16 +141,19 @@ async def _next(first: ProviderCall, call: ProviderCall, writer: Writer, error: 
     return first
 
 
-async def _make(call: ProviderCall, writer: Writer, limits: SilenceLimits) -> Completed:
+async def _make(call: ProviderCall, writer: Writer, limits: SilenceLimits, span: CallSpan) -> Completed:
     watchdog = Watchdog(limits)
     completed: Completed | None = None
     begun = Begun(writer)
+    pace = Pace(call.observer)
     try:
         # Entered outside of the stream: it is this task that is cancelled, and with it the provider's connection.
         answer = call.provider.stream(await call.kept.request(), call.model, call.so_far)
         async with watchdog.timeout, aclosing(answer) as pieces:
             async for events in pieces:
-                watchdog.heard(events)
+                pace.heard(events, watchdog.heard(events))
+                if events:
+                    span.heard()
                 for event in events:
                     if isinstance(event, Completed):
                         completed = event  # the body is read to its end, so that its connection can be used again
@@ -162,6 +177,25 @@ async def _make(call: ProviderCall, writer: Writer, limits: SilenceLimits) -> Co
         begun.flush()
         return completed
     raise ProviderError("incomplete_stream", f"{call.provider.name} ended without an end.", retryable=True)
+
+
+class Pace:
+    """Tells the observer how long after each other the pieces of an answer come; what comes together is one."""
+
+    __slots__ = ("_last", "_observer")
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self._last: float | None = None
+
+    def heard(self, events: Sequence[ProviderEvent], now: float) -> None:
+        """Notes what came `now`."""
+        for event in events:
+            if isinstance(event, Delta):
+                if self._last is not None:
+                    self._observer.piece(now - self._last)
+                self._last = now
+                return
 
 
 class Begun:

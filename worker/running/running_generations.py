@@ -6,12 +6,14 @@ from collections.abc import Callable
 
 from shared.generations.generations import Found
 from shared.log.guarded_log import WriteOutcome
+from shared.process import log_context
 from shared.storage.clock import read_server
 from worker.requests.kept_request import KeptRequest
 from worker.requests.newer_requests import NewerRequests
 from worker.running.continuation import Continuation
 from worker.running.generation_end import JobEnd, Stop
 from worker.running.generation_run import GenerationRun
+from worker.running.run_steps import RunSteps
 from worker.running.services import WorkerServices
 
 
@@ -46,13 +48,26 @@ class RunningGenerations:
             await earlier.ended()
         if record is None or record.seal is not None:
             return JobEnd.DONE  # it stays pending until the sweeper knows that this end is on disk
+        log_context.tell(generation=generation_id, owner=record.owner)
+        if record.trace is not None:
+            log_context.tell(trace=record.trace.trace_id)
         kept = KeptRequest(self.services.generations, record, found.request, found.asked)
         del found  # or the request would stay as long as its answer takes
-        run = GenerationRun(self.services, record, kept, self._newer, lambda: int(leased_until() * 1000 + ahead_ms))
+        steps = RunSteps(self.services.tracing, record)
+        if steps.trace is not None:
+            log_context.tell(trace=steps.trace.trace_id)
+        run = GenerationRun(
+            self.services, record, kept, self._newer, lambda: int(leased_until() * 1000 + ahead_ms), steps
+        )
         self.running[generation_id] = run
+        self.services.activity.count("started")
         try:
-            return await run.to_the_end()
+            end = await run.to_the_end()
+            if end is JobEnd.DONE:
+                self.services.activity.count("ended")
+            return end
         finally:
+            steps.end()
             del self.running[generation_id]
 
     async def _not_restored_ms(self, found: Found) -> int:

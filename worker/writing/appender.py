@@ -99,9 +99,12 @@ class Appender:
         *,
         restore: Callable[[], Awaitable[bool]],
         stop: Callable[[StopReason], None],
+        spoke: Callable[[], None] = lambda: None,
     ) -> Writer:
-        """Opens a writer for a claimed attempt; `restore` and `stop` are as the Writer has them."""
-        writer = Writer(generation_id, claim, max_log=self.max_log, dirty=self._mark, restore=restore, stop=stop)
+        """Opens a writer for a claimed attempt; `restore`, `stop` and `spoke` are as the Writer has them."""
+        writer = Writer(
+            generation_id, claim, max_log=self.max_log, dirty=self._mark, restore=restore, stop=stop, spoke=spoke
+        )
         self.observer.claimed(generation_id, claim)
         self._renewed[writer] = time.monotonic()
         return writer
@@ -214,8 +217,9 @@ class Appender:
         return self.running_ttl_ms
 
     async def _round_trip(self, work: list[tuple[Writer, Batch]], *, together: bool) -> None:
-        sent = time.time()
+        sent, began = time.time(), time.monotonic()
         replies = await self.log.append_all([batch for _, batch in work], together=together)
+        self.observer.answered(time.monotonic() - began)
         refused: ResponseError | None = None
         for (writer, batch), reply in zip(work, replies, strict=True):
             if isinstance(reply, ResponseError):

@@ -94,6 +94,7 @@ class Writer:
         dirty: Callable[["Writer"], None],
         restore: Callable[[], Awaitable[bool]],
         stop: Callable[[StopReason], None],
+        spoke: Callable[[], None] = lambda: None,
     ) -> None:
         self.generation_id = generation_id
         self.token = claim.token
@@ -107,6 +108,13 @@ class Writer:
         """What the provider calls the answer that this attempt reads."""
         self.ended: Ended | None = None
         """What is to be counted once the terminal event is known to be on disk."""
+        self.began_ms = claim.token - claim.elapsed_ms
+        """When the generation's first attempt began (Redis' clock)."""
+        self.first_delta_ms: int | None = None
+        self.last_delta_ms = 0
+        """When the first and the last delta came (ms since the token)."""
+        self.reasoned = False
+        """Whether any part of the answer is reasoning: then the tokens of that come as deltas too."""
         self.said_something = False
         """Whether any of the answer was put: before that a provider call can be tried again unseen."""
         self.said = 0
@@ -135,6 +143,8 @@ class Writer:
         self._coming = 0
         self._dirty = dirty
         self._stop = stop
+        self._spoke = spoke
+        """Is called at the attempt's first delta."""
         self._refused_at: float | None = None
         self._full = False
         self._failed = False
@@ -188,6 +198,11 @@ class Writer:
 
     def _take(self, event: Event) -> None:
         newest = self._waiting[-1] if self._waiting else None
+        now_ms = self.elapsed_ms
+        if isinstance(event, Delta):
+            self.last_delta_ms = now_ms
+            if self.first_delta_ms is None:
+                self.first_delta_ms = now_ms
         if (
             isinstance(event, Delta)
             and isinstance(newest, Delta)
@@ -199,9 +214,10 @@ class Writer:
             if event.sequence_number is not UNSET:
                 newest.sequence_number = event.sequence_number
         else:
-            event.t = self.elapsed_ms
+            event.t = now_ms
             if self._first_delta_at is None and isinstance(event, Delta):
                 self._first_delta_at = len(self._events) + len(self._waiting)
+                self._spoke()
             self._waiting.append(event)
         self.prompt = self.prompt or self._acted_on(event)
         self._dirty(self)
@@ -209,8 +225,10 @@ class Writer:
     def _acted_on(self, event: Event) -> bool:
         if isinstance(event, Delta):
             return event.kind == "tool_call"
-        if isinstance(event, Part) and event.kind == "tool_call":
-            self._call_parts.add(event.part)
+        if isinstance(event, Part):
+            self.reasoned = self.reasoned or event.kind == "reasoning"
+            if event.kind == "tool_call":
+                self._call_parts.add(event.part)
         return event.type in TERMINAL_TYPES or (isinstance(event, Part | PartEnd) and event.part in self._call_parts)
 
     def events(self) -> Iterator[tuple[str, bytes]]:

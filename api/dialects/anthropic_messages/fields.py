@@ -29,7 +29,20 @@ MAPPED = frozenset(
 )
 """Fields that a request of ours has, under this name or another."""
 
-OURS = frozenset({"cache", "deadline", "extra", "fallback", "idle_timeout", "on_interrupt", "reasoning_budget", "ttl"})
+OURS = frozenset(
+    {
+        "cache",
+        "conversation",
+        "deadline",
+        "extra",
+        "fallback",
+        "idle_timeout",
+        "on_interrupt",
+        "on_unwatched",
+        "reasoning_budget",
+        "ttl",
+    }
+)
 """Fields of ours that are taken as they are; `metadata` is Anthropic's."""
 
 PASSED_OR_REFUSED: Mapping[str, str] = {

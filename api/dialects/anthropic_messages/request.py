@@ -128,5 +128,8 @@ class _Reading:
     def _extra(self) -> dict[str, Any]:
         """Returns what goes to the provider as it is, beside what the caller has for it there already."""
         given = an_object(self._body.get("extra", {}), "/extra")
-        own = an_object(given.get(self._provider, {}), within("/extra", self._provider))
+        place = within("/extra", self._provider)
+        own = an_object(given.get(self._provider, {}), place)
+        for name in self._passed:
+            self._places.add(within(place, name), within("", name))
         return given | {self._provider: self._passed | own}

@@ -30,6 +30,14 @@ class Reset(Struct):
     """The same, for people."""
 
 
+class Viewers(Struct):
+    """How many watch, at all nodes: to viewers that asked with `?viewers=1`, when they come and when it changes."""
+
+    type: ClassVar[str] = "viewers"
+    viewers: int
+    """Open streams in any dialect, and requests that wait for the answer; this one included."""
+
+
 class Drain(Struct):
     """This node is going away: reconnect with your cursor."""
 

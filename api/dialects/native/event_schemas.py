@@ -15,7 +15,8 @@ import msgspec
 from msgspec import UNSET, Struct
 from msgspec.structs import fields
 
-from api.dialects.native.beside import Drain, Queued, Reset
+from api.dialects.native.beside import Drain, Queued, Reset, Viewers
+from api.dialects.native.turns import Begins, Begun, Gone, Trimmed, TurnViewers
 from shared.log.events import AnyEvent, Cost, Event, Spent, Usage
 
 REFERENCE = "#/components/schemas/"
@@ -23,26 +24,33 @@ ITEM = "GenerationEvent"
 """Name of the schema of one server-sent event, whatever its type."""
 STREAM = {"schema": {"$ref": REFERENCE + ITEM}}
 """What `text/event-stream` is, in OpenAPI's words."""
-EVENT_ID = r"^(0|[1-9][0-9]{0,19})-(0|[1-9][0-9]{0,19})$"
+CONVERSATION_ITEM = "ConversationEvent"
+"""Name of the same of a conversation's stream."""
+CONVERSATION_STREAM = {"schema": {"$ref": REFERENCE + CONVERSATION_ITEM}}
+_EVENT_ID = r"(0|[1-9][0-9]{0,19})-(0|[1-9][0-9]{0,19})"
+EVENT_ID = f"^{_EVENT_ID}$"
+CONVERSATION_CURSOR = rf"^[a-z2-7]{{32}}\.{_EVENT_ID}$"
 
 LOGGED: tuple[type[Event], ...] = get_args(AnyEvent)
-BESIDE: tuple[type[Queued | Reset | Drain], ...] = (Queued, Reset, Drain)
+BESIDE: tuple[type[Queued | Reset | Viewers | Drain], ...] = (Queued, Reset, Viewers, Drain)
+TURNS: tuple[type[Begins | Begun | Gone | Trimmed | TurnViewers], ...] = (Begins, Begun, Gone, Trimmed, TurnViewers)
 
 
 def event_schemas() -> dict[str, dict[str, Any]]:
-    """Returns the schemas by name: of each event's data, of what these hold, and ITEM."""
-    types = (*LOGGED, *BESIDE)
+    """Returns the schemas by name: of each event's data, of what these hold, and those of one event of a stream."""
+    types = (*LOGGED, *BESIDE, *TURNS)
     named = {kind.__name__: schema_name(kind) for kind in types}
     _, components = msgspec.json.schema_components(types, ref_template=REFERENCE + "{name}")
     for kind in (*types, Usage, Cost, Spent):
         _describe(components[kind.__name__], kind)
     schemas = {named.get(name, name): _renamed(schema, named) for name, schema in components.items()}
-    return schemas | {ITEM: _item()}
+    return schemas | {ITEM: _item(), CONVERSATION_ITEM: _conversation_item()}
 
 
 def schema_name(kind: type[Struct]) -> str:
-    """Returns the name of an event's schema: `usage` is `UsageEvent`."""
-    return "".join(word.capitalize() for word in str(kind.type).split("_")) + "Event"  # type: ignore[attr-defined]
+    """Returns the name of an event's schema: `usage` is `UsageEvent`, `gone` is `ConversationGoneEvent`."""
+    words = str(kind.type).split("_")  # type: ignore[attr-defined]
+    return ("Conversation" if kind in TURNS else "") + "".join(map(str.capitalize, words)) + "Event"
 
 
 def _item() -> dict[str, Any]:
@@ -50,16 +58,27 @@ def _item() -> dict[str, Any]:
     return {
         "title": ITEM,
         "description": "One server-sent event: its type, its data, and its event id, where it is one of the log.",
-        "oneOf": [_event(kind, logged=True) for kind in LOGGED] + [_event(kind, logged=False) for kind in BESIDE],
+        "oneOf": [_event(kind, EVENT_ID) for kind in LOGGED] + [_event(kind) for kind in BESIDE],
     }
 
 
-def _event(kind: type[Struct], *, logged: bool) -> dict[str, Any]:
+def _conversation_item() -> dict[str, Any]:
+    """Returns the schema of one server-sent event of a conversation's stream."""
+    with_cursor: tuple[type[Struct], ...] = (Begins, *LOGGED)
+    without: tuple[type[Struct], ...] = (Begun, Gone, Trimmed, TurnViewers, Queued, Reset, Drain)
+    return {
+        "title": CONVERSATION_ITEM,
+        "description": "One server-sent event: its type, its data, and its cursor, where it moves that.",
+        "oneOf": [_event(kind, CONVERSATION_CURSOR) for kind in with_cursor] + [_event(kind) for kind in without],
+    }
+
+
+def _event(kind: type[Struct], id: str = "") -> dict[str, Any]:
     name = schema_name(kind)
     data = {"type": "string", "contentMediaType": "application/json", "contentSchema": {"$ref": REFERENCE + name}}
     properties = {"event": {"const": kind.type}, "data": data}  # type: ignore[attr-defined]
-    if logged:
-        properties["id"] = {"type": "string", "pattern": EVENT_ID, "description": "The event id."}
+    if id:
+        properties["id"] = {"type": "string", "pattern": id, "description": "The cursor."}
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 

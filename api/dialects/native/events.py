@@ -8,10 +8,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from api.dialects.native.beside import Queued, Reset
+from api.dialects.native.beside import Queued, Reset, Viewers
 from api.viewing.dialect import Framer, ResetReason, Subject
 from shared.log.entry import RawEntry
-from shared.record import DialectName
 
 EVENT_FRAME = b"event: %b\ndata: %b\nid: %b\n\n"
 """The frame of an event's type, its data as it stands in the log, and its id.
@@ -42,7 +41,7 @@ class NativeFramer:
 class NativeDialect:
     """The native dialect: frames of the log's events, and frames beside them without an id, which move no cursor."""
 
-    name: DialectName = "native"
+    name = "native"
     heartbeat = b": \n"
     """A comment, without a blank line: that would end a block, which some clients give as an empty event."""
     drain = b"event: drain\ndata: {}\n\n"
@@ -70,6 +69,9 @@ class NativeDialect:
     def reset(self, reason: ResetReason) -> bytes:
         return _frame(Reset(reason, RESET_MESSAGES[reason]))
 
+    def viewers(self, count: int) -> bytes:
+        return _frame(Viewers(count))
 
-def _frame(event: Queued | Reset) -> bytes:
+
+def _frame(event: Queued | Reset | Viewers) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (event.type.encode(), msgspec.json.encode(event))

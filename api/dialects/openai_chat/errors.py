@@ -7,10 +7,14 @@ from api.problems.problem import ProblemError
 from shared.log.events import Failed
 
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+_TYPES_BY_CODE = {"budget_exhausted": "insufficient_quota"}
+"""Of 429, OpenAI tells apart who has no budget left, for whom waiting is no use ("You exceeded your current quota")."""
 _CODES = {
     "unauthorized": "invalid_api_key",
     "unknown_model": "model_not_found",
     "rate_limit": "rate_limit_exceeded",
+    "rate_limited": "rate_limit_exceeded",
+    "budget_exhausted": "insufficient_quota",
     "context_length": "context_length_exceeded",
 }
 """OpenAI's words for codes of ours; programs compare them."""
@@ -52,7 +56,8 @@ def body(problem: ProblemError) -> dict[str, Any]:
     errors = [f"{_param(one.pointer) or 'The body'} {one.message}" for one in problem.errors]
     words = [f"{problem.title}. {problem.detail}", *(f"{error.rstrip('.')}." for error in errors)]
     param = next((_param(one.pointer) for one in problem.errors), None)
-    return _error(" ".join(words), _type(status(problem)), problem.code, param or None)
+    kind = _TYPES_BY_CODE.get(problem.code) or _type(status(problem))
+    return _error(" ".join(words), kind, problem.code, param or None)
 
 
 def status(problem: ProblemError) -> int:

@@ -18,10 +18,14 @@ _TYPES = {
     422: "invalid_request_error",
     429: "rate_limit_error",
 }
+_TYPES_BY_CODE = {"budget_exhausted": "insufficient_quota"}
+"""Of 429, OpenAI tells apart who has no budget left, for whom waiting is no use ("You exceeded your current quota")."""
 _CODES = {
     "unauthorized": "invalid_api_key",
     "unknown_model": "model_not_found",
     "previous_not_found": "previous_response_not_found",
+    "rate_limited": "rate_limit_exceeded",
+    "budget_exhausted": "insufficient_quota",
 }
 """Our codes for which OpenAI has another word."""
 
@@ -69,7 +73,8 @@ def body(problem: ProblemError) -> dict[str, Any]:
     if problem.errors:
         param = path(problem.errors[0].pointer) or None
         message = " ".join(f"{path(error.pointer) or 'The body'} {error.message}." for error in problem.errors)
-    return _envelope(status(problem), message, _CODES.get(problem.code, problem.code), param)
+    kind = _TYPES_BY_CODE.get(problem.code)
+    return _envelope(status(problem), message, _CODES.get(problem.code, problem.code), param, kind)
 
 
 def body_of_failure(failed: Failed) -> dict[str, Any]:
@@ -77,8 +82,8 @@ def body_of_failure(failed: Failed) -> dict[str, Any]:
     return _envelope(status_of(failed), failed.message, failed.code, None)
 
 
-def _envelope(status: int, message: str, code: str, param: str | None) -> dict[str, Any]:
-    kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
+def _envelope(status: int, message: str, code: str, param: str | None, kind: str | None = None) -> dict[str, Any]:
+    kind = kind or _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 

@@ -6,10 +6,10 @@ ignored where the answer is the same without it, and refused where it is not.
 
 MAPPED = frozenset(
     {
-        "background", "frequency_penalty", "include", "input", "instructions", "max_output_tokens", "metadata", "model",
-        "parallel_tool_calls", "presence_penalty", "previous_response_id", "prompt_cache_key", "reasoning",
-        "safety_identifier", "service_tier", "store", "stream", "temperature", "text", "tool_choice", "tools",
-        "top_logprobs", "top_p", "truncation", "user",
+        "background", "conversation", "frequency_penalty", "include", "input", "instructions", "max_output_tokens",
+        "metadata", "model", "parallel_tool_calls", "presence_penalty", "previous_response_id", "prompt_cache_key",
+        "reasoning", "safety_identifier", "service_tier", "store", "stream", "temperature", "text", "tool_choice",
+        "tools", "top_logprobs", "top_p", "truncation", "user",
     }
 )  # fmt: skip
 """Fields that a generation has too, or that say how it is answered."""
@@ -37,12 +37,23 @@ REFUSED_ELSEWHERE = {
 """Fields that only a provider of the same protocol can honour, and what they are."""
 
 REFUSED = {
-    "conversation": "cannot be honoured: conversations are not kept; name the last response in previous_response_id",
     "prompt": "cannot be honoured: prompts are not kept; send instructions and input",
 }
 """Fields that nobody can honour here, and what to do instead."""
 
-OWN = frozenset({"fallback", "on_interrupt", "idle_timeout", "deadline", "ttl", "cache", "extra", "reasoning_budget"})
+OWN = frozenset(
+    {
+        "fallback",
+        "on_interrupt",
+        "on_unwatched",
+        "idle_timeout",
+        "deadline",
+        "ttl",
+        "cache",
+        "extra",
+        "reasoning_budget",
+    }
+)
 """Midstream's own fields, which are taken as they are."""
 
 SAME = (

@@ -1,5 +1,6 @@
 """A request of OpenAI Responses as a generation's (API reference: "Create a model response")."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from api.dialects.dialect_request import DialectRequest
@@ -21,6 +22,25 @@ from api.dialects.openai_responses.tools import Tools
 from shared.config.protocols import Protocol
 
 _EFFORTS = frozenset({"none", "minimal", "low", "medium", "high", "xhigh"})
+
+
+def conversation_of(body: Mapping[str, Any]) -> str | None:
+    """Returns the conversation from whose newest response a body goes on; None where it names a response, or none.
+
+    OpenAI has only one of the two in a request; here a response that is named wins. Raises ProblemError 400.
+    """
+    if body.get("conversation") is None or body.get("previous_response_id") is not None:
+        return None
+    return conversation_named(body)
+
+
+def conversation_named(body: Mapping[str, Any]) -> str:
+    """Returns the conversation that a body names: by its id, or an object that has that. Raises ProblemError 400."""
+    named = body["conversation"]
+    name = named.get("id") if isinstance(named, dict) and named.keys() == {"id"} else named
+    if not isinstance(name, str):
+        raise wrong("/conversation", 'must be the id of a conversation, or {"id": …}')
+    return name
 
 
 def read(body: dict[str, Any], *, provider: str, protocol: Protocol) -> DialectRequest:
@@ -110,6 +130,10 @@ class _Reading:
         self._native["messages"] = conversation.messages
         if "previous_response_id" in given:
             self._native["previous"] = given["previous_response_id"]
+        if "conversation" in given:
+            name = conversation_named(given)
+            self._native["conversation"] = name
+            self._echo["conversation"] = {"id": name}
         if "max_output_tokens" in given:
             self._native["max_tokens"] = given["max_output_tokens"]
         truncation = given.get("truncation", "disabled")
@@ -205,6 +229,8 @@ class _Reading:
 
     def _add_extra(self) -> None:
         """Adds what only this provider gets to what the caller gives it by `extra`, which counts more."""
+        for name in self._extra:
+            self._pointers.put(f"/extra/{self._provider}/{name}", f"/{name}")
         extra = self._native.get("extra")
         if extra is None:
             self._native["extra"] = {self._provider: self._extra}

@@ -107,6 +107,7 @@ def test_what_is_no_host_is_refused_at_start(hosts: str, monkeypatch: pytest.Mon
         ({"Origin": "null"}, 403),
         ({"Origin": ""}, 403),
         ({"Origin": "https://evil.example", "Authorization": "Bearer x"}, 200),
+        ({"Origin": "https://evil.example", "Authorization": "", "X-API-Key": ""}, 403),
         ({"Sec-Fetch-Site": "cross-site", "Authorization": "Bearer x"}, 200),
         ({"Origin": "https://evil.example", "X-API-Key": "x"}, 200),
         ({"Sec-Fetch-Site": "cross-site", "X-API-Key": "x"}, 200),

@@ -68,7 +68,7 @@ SCHEMA = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"type":
 def test_it_is_written_as_at_once(messages: list[Any], fields: dict[str, Any]) -> None:
     served = ServedModels.by(Settings(simulator_url="http://127.0.0.1:9"))
     body = msgspec.json.encode({"model": "simulator/lorem", "messages": messages, **fields})
-    request, stored, shown, fingerprint, asked, _ = take(body, served, 100_000)
+    request, stored, shown, fingerprint, asked, *_ = take(body, served, 100_000)
     assert asked == b""
     at_once = request.model_dump_json(exclude_defaults=True).encode()
     assert stored == canonical(request) == at_once

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 
 from api.routes import events
 from midstream.processes.valkey import Valkey
-from tests.api.harness import Api, MakeApi, Producer
+from tests.api.access.signed_in import ANN, BOB, bearer, session, share, token, two_nodes
+from tests.api.harness import Api, MakeApi, Producer, Viewing, whole
 
 UNKNOWN = "gen_" + "a" * 32
 
@@ -79,3 +81,43 @@ async def test_a_stream_is_opened_where_redis_does_not_say_in_time(
     api.app.state.services = replace(api.app.state.services, ask_timeout_s=0.01)
     await running.complete()
     assert (await api.events(running.generation_id))[-1].event == "completed"
+
+
+async def test_while_redis_is_away_nobody_is_asked_who_they_are_and_all_wait(
+    make_api: MakeApi, own_valkey: Valkey
+) -> None:
+    one, other = await two_nodes(make_api, own_valkey.url)  # `other` has never heard of anybody
+    producer = await Producer.start(one.log, await one.post(headers=bearer(ANN)))
+    await producer.say("Hi.")
+    await producer.complete()
+    cookie, ended = await session(one), await session(one)
+    assert (await one.client.delete("/v1/session", headers=ended)).status_code == 204
+    events = f"/v1/generations/{producer.generation_id}/events"
+    made = await token(one, producer.generation_id, bearer(ANN))
+    link = await share(one, producer.generation_id, bearer(ANN))
+    whole_log = [message.id for message in await whole(one.log, producer.generation_id)]
+    await own_valkey.kill()
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def watch(path: str, headers: dict[str, str]) -> Viewing:
+            response = await stack.enter_async_context(other.client.stream("GET", path, headers=headers))
+            assert response.status_code == 200
+            return Viewing(response)
+
+        let_in = [
+            await watch(events, cookie),
+            await watch(f"{events}?token={made}", {}),
+            await watch(f"{link['path']}/events", {}),
+            await watch(events, bearer(ANN)),
+        ]
+        refused = [
+            await watch(events, ended),
+            await watch(f"{events}?token=A{made[1:]}", {}),
+            await watch(f"/s/{'a' * 32}/events", {}),
+            await watch(events, bearer(BOB)),
+        ]
+        await own_valkey.start()
+        for viewing in let_in:
+            assert [message.id for message in await viewing.rest() if message.id] == whole_log
+        for viewing in refused:
+            assert [message for message in await viewing.rest() if message.id] == []

@@ -76,7 +76,7 @@ async def test_what_was_accepted_with_its_key_before_stays(
     await api.log.redis.config_set("maxmemory", "1")
     again = await api.client.post("/v1/generations", json=body, headers=key)
     pending = await api.generations.queue.indexes.pending(count=10, before_ms=10**15)
-    assert [generation_id for generation_id, _, _ in pending] == [first]
+    assert [entry.id for entry in pending] == [first]
     assert again.status_code in (202, 503)
 
 

@@ -18,7 +18,7 @@ def logged(caplog: pytest.LogCaptureFixture, status: int, path: str = "/x?key=pr
     shown = WithoutQuery()
     logger.addFilter(shown)
     try:
-        scope = {"headers": [(b"x-request-id", b"mine")]}
+        scope = {"method": "GET", "headers": [(b"x-request-id", b"mine")]}
         AccessLog(scope).info(LINE, "1.2.3.4:5", "GET", path, "1.1", status)
     finally:
         logger.removeFilter(shown)

@@ -13,7 +13,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 NONE = "gen_" + "a" * 32
 ALLOWED = {
     "/": ("GET", "HEAD"),
-    "/app.js": ("GET", "HEAD"),
+    "/g/x": ("GET", "HEAD"),
     "/livez": ("GET", "HEAD"),
     "/readyz": ("GET", "HEAD"),
     "/openapi.json": ("GET", "HEAD"),

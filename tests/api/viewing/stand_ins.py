@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from api.dialects.native.events import NativeDialect
+from api.observer import Observer
 from api.viewing.tail import Tail
 from api.viewing.viewer import Viewer
 from shared.config.settings import Settings
@@ -64,7 +65,7 @@ class Wire:
         self.chunked = chunked
         self.written = b""
         self.backlog = 0
-        self.ended = self.aborted = self.broken_off = False
+        self.ended = self.aborted = self.broken_off = self.was_reset = False
 
     def write(self, body: bytes, /) -> None:
         self.written += body
@@ -84,6 +85,9 @@ class Wire:
     def break_off(self) -> None:
         self.broken_off = True
 
+    def reset(self) -> None:
+        self.was_reset = True
+
 
 class PlainDialect(NativeDialect):
     """The native one, without chance: every viewer is told the same `retry`."""
@@ -97,6 +101,7 @@ class Home:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
+        self.observer = Observer()
         self.catch_up_s = 3.0
         self.left: list[Viewer] = []
 

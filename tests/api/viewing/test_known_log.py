@@ -13,6 +13,8 @@ from tests.api.viewing.framers import numbered, raw
 class Listener:
     """Notes what it is given."""
 
+    watched = False
+
     def __init__(self, known: KnownLog) -> None:
         self.entries: list[RawEntry] = []
         self.calls: list[str] = []

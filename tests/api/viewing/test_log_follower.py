@@ -317,6 +317,8 @@ async def test_what_is_published_by_its_id_alone_while_the_log_is_read_is_read_t
 class Seen:
     """Keeps what a listener of a log gets."""
 
+    watched = False
+
     def __init__(self) -> None:
         self.entries: list[Entry] = []
 

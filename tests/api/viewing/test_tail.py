@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from api.dialects.native.events import NativeDialect
+from api.observer import Observer
 from api.viewing import sse_frames
 from api.viewing.dialect import Dialect, Framer, Subject
 from api.viewing.known_log import KnownLog
@@ -28,7 +29,7 @@ class Wire:
         self.writes: list[bytes] = []
         self.shared: list[object] = []
         """What was written in slices."""
-        self.ended = self.broken_off = False
+        self.ended = self.broken_off = self.was_reset = False
 
     def write(self, body: bytes, /) -> None:
         assert body, "nothing is no write"
@@ -51,6 +52,9 @@ class Wire:
     def break_off(self) -> None:
         self.broken_off = True
 
+    def reset(self) -> None:
+        self.was_reset = True
+
     @property
     def body(self) -> bytes:
         """What was written, without the framing of chunks."""
@@ -68,7 +72,7 @@ class House:
     """Where viewers are at home."""
 
     def __init__(self) -> None:
-        self.settings, self.catch_up_s = Settings(), 3.0
+        self.settings, self.observer, self.catch_up_s = Settings(), Observer(), 3.0
 
     def leave(self, viewer: Viewer, tail: Tail | None) -> None: ...
 

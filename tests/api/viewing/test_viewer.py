@@ -176,3 +176,48 @@ async def test_who_has_had_more_than_there_is_at_the_end_is_broken_off(tail: Tai
     await settled()
     assert viewer.over
     assert wire.ended == whole
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+async def test_what_is_revoked_ends_at_once_and_never_as_if_it_were_whole(tail: Tail, chunked: bool) -> None:
+    put(tail.known, (5, 0))
+    wire, home = Wire(chunked=chunked), Home()
+    viewer = viewing(wire, tail, home=home)
+    written = wire.written
+    viewer.revoke()
+    put(tail.known, (5, 1), end=True)
+    await settled()
+    assert (wire.aborted, wire.broken_off) == (chunked, not chunked)
+    assert (wire.written, wire.ended, home.left) == (written, False, [viewer])
+
+
+async def test_what_is_reset_ends_at_once(tail: Tail) -> None:
+    put(tail.known, (5, 0))
+    wire, home = Wire(), Home()
+    viewer = viewing(wire, tail, home=home)
+    written = wire.written
+    viewer.reset()
+    put(tail.known, (5, 1), end=True)
+    await settled()
+    assert (wire.was_reset, wire.written, wire.ended, home.left) == (True, written, False, [viewer])
+
+
+async def test_what_it_is_offered_is_between_its_frames_or_left_out(tail: Tail) -> None:
+    """It waits nowhere: a connection that is full, or has its beginning to come, has room for no more."""
+    frame = native.viewers(3)
+    assert frame == b'event: viewers\ndata: {"viewers":3}\n\n'
+    wire = Wire()
+    wire.full = True
+    viewer = viewing(wire, tail)
+    there = put(tail.known, (5, 0))
+    await settled()
+    assert not viewer.offer(frame)
+    wire.full = False
+    assert not viewer.offer(frame)
+    viewer.advance()
+    assert viewer.offer(frame)
+    more = put(tail.known, (5, 1), end=True)
+    await settled()
+    assert wire.written == native.opening() + there + frame + more
+    assert not viewer.offer(frame)
+    assert wire.ended

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
-from midstream.checks.finding import Finding, report
+from midstream.checks.finding import Finding, report, report_json
 
 OK = Finding("ok", "disk", "there")
 WARN = Finding("warn", "clock", "off", "run NTP")
@@ -52,3 +53,35 @@ def test_each_is_printed_when_it_is_found(capsys: pytest.CaptureFixture[str]) ->
         yield FAIL
 
     assert report(found()) == 1
+
+
+@pytest.mark.parametrize(("findings", "code"), [([OK, WARN], 0), ([OK, FAIL], 1), ([FAIL, STOPS], 2)])
+def test_as_json_it_is_one_object_with_the_status_that_was_read_meanwhile(
+    findings: list[Finding], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    read: list[dict[str, int]] = []
+
+    def found() -> Iterator[Finding]:
+        yield from findings
+        read.append({"queue": 1})
+
+    assert report_json(found(), lambda: read[-1]) == code
+    (line,) = capsys.readouterr().out.splitlines()
+    document = json.loads(line)
+    assert document.keys() == {"ok", "findings", "status"}
+    assert (document["ok"], document["status"]) == (code == 0, {"queue": 1})
+    assert [one["level"] for one in document["findings"]] == [one.level for one in findings]
+    assert document["findings"][1] == {
+        "level": findings[1].level, "subject": findings[1].subject, "state": findings[1].state,
+        "advice": findings[1].advice,
+    }  # fmt: skip
+
+
+def test_json_on_a_terminal_is_obeyed_by_none(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    report_json([Finding("ok", "a", "\u202ex\x9b")], lambda: None)
+    out = capsys.readouterr().out
+    assert out.strip().isprintable()
+    assert json.loads(out)["findings"][0]["state"] == "\u202ex\x9b"

@@ -13,12 +13,10 @@ import redis.asyncio
 
 from midstream.checks import redis_check
 from midstream.checks.finding import Finding
-from midstream.checks.redis_check import CheckedRedis, cannot_promise, examine, workers
+from midstream.checks.redis_check import CheckedRedis, cannot_promise, examine
 from midstream.processes.valkey import Valkey
 from shared.config.settings import Settings
 from shared.permissions.commands import servers
-from shared.queue.workers import Workers
-from shared.storage.keys import QUEUE_KEY
 from tests.midstream.commands.test_doctor import SECRET
 
 
@@ -42,7 +40,7 @@ def only(findings: Any) -> Finding:
 async def test_one_that_is_well_has_a_line_for_each_thing(valkey: Valkey) -> None:
     findings = list(examine(place(valkey.url)))
     assert [finding.subject.removeprefix("Redis").removeprefix(", ") for finding in findings] == [
-        "", "persistence", "eviction", "connections", "clock", "writes",
+        "", "persistence", "eviction", "memory", "connections", "clock", "writes",
     ]  # fmt: skip
     assert {finding.level for finding in findings} == {"ok"}
 
@@ -88,32 +86,6 @@ async def test_a_clock_that_is_off_is_a_warning(valkey: Valkey, monkeypatch: pyt
     assert found.level == "warn"
     assert found.state.startswith("7")
     assert found.advice == "run NTP on both machines"
-
-
-@pytest.mark.parametrize(
-    ("alive", "waiting", "level", "state"),
-    [
-        (0, 0, "warn", "none is alive"),
-        (0, 1, "fail", "none is alive, and 1 generation waits"),
-        (0, 3, "fail", "none is alive, and 3 generations wait"),
-        (2, 3, "ok", "2 alive"),
-    ],
-)
-async def test_workers(valkey: Valkey, alive: int, waiting: int, level: str, state: str) -> None:
-    async with redis.asyncio.Redis.from_url(valkey.url) as client:
-        await Workers(client).beat("lost", 60)
-        await Workers(client).leave("lost")
-        for number in range(alive):
-            await Workers(client).beat(f"w{number}", 60)
-        for number in range(waiting):
-            await client.zadd(QUEUE_KEY, {f"gen_{number}": 0})
-    found = only(workers(place(valkey.url), "worker"))
-    assert (found.subject, found.level, found.state) == ("workers", level, state)
-    assert ("worker`" in found.advice) is (level != "ok")
-
-
-def test_nothing_is_said_of_the_workers_of_one_that_does_not_answer(tmp_path: Path) -> None:
-    assert list(workers(place(f"unix://{tmp_path}/none.sock"), "worker")) == []
 
 
 @pytest.mark.parametrize(

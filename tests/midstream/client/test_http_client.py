@@ -9,8 +9,8 @@ import threading
 import pytest
 
 from midstream.client.http_client import HttpClient
-from midstream.client.retry import RetryBudget
 from midstream.errors import ClientError, DeniedError, NotFoundError, RefusedError, UnreachableError
+from midstream_client import RetryBudget
 from tests.midstream.scripted_api import Answer, ScriptedApi
 
 

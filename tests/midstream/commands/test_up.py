@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -19,6 +20,8 @@ import pytest
 from midstream.commands import up
 from midstream.errors import StartError
 from midstream.processes.valkey import Valkey
+from shared.config.settings import Settings
+from tests.harness.ports import free_port
 from tests.midstream.conftest import Gone, RunPython, ended, users_own
 
 START_TIMEOUT = 45
@@ -207,6 +210,38 @@ async def test_no_keys_beyond_loopback_is_one_clear_line(run_python: RunPython) 
     assert "MIDSTREAM_API_KEYS" in line
 
 
+async def test_short_keys_beyond_loopback_are_one_clear_line(run_python: RunPython) -> None:
+    keys = {"MIDSTREAM_API_KEYS": "me:0123456789abcdef,you:only-15-of-them"}
+    line = refusal(run_python("-m", "midstream", "up", "--host=0.0.0.0", "--port=0", **keys))
+    assert "MIDSTREAM_API_KEYS: the key of entry 2 is too short" in line
+    assert "only-15" not in line
+
+
+async def test_tokens_whose_audience_is_not_said_are_one_clear_line(run_python: RunPython) -> None:
+    process = run_python("-m", "midstream", "api", "--port=0", MIDSTREAM_JWT_ISSUER="https://issuer.test")
+    assert "MIDSTREAM_JWT_AUDIENCE: must be set with `jwt_issuer`" in refusal(process)
+
+
+@pytest.mark.timeout(120)
+async def test_with_keys_in_redis_alone_it_says_how_to_make_one(
+    start_up: StartUp, run_python: RunPython, tmp_path: Path
+) -> None:
+    chosen = {"MIDSTREAM_KEYS": "redis", "MIDSTREAM_DEFAULT_MODEL": "simulator/lorem?deltas=3"}
+    running = await start_up(**chosen)
+    hint = next(line for line in running.banner.splitlines() if "Make a key" in line)
+    words = shlex.split(hint.partition(": ")[2])
+    made = run_python(*words[words.index("-m") :], **chosen)
+    out, _ = await asyncio.to_thread(made.communicate, timeout=30)
+    async with httpx2.AsyncClient(timeout=30, trust_env=False) as client:
+        for key, status in ((out.strip(), 200), ("wrong", 401)):
+            answer = await client.get(f"{running.base}/v1/generations", headers={"Authorization": f"Bearer {key}"})
+            assert answer.status_code == status
+    assert "Bearer $KEY" in running.banner
+    assert "simulator/lorem?deltas=3" in running.banner
+    err = await running.end(signal.SIGINT)
+    assert running.process.returncode == 0, err
+
+
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "203.0.113.1"])
 def test_an_address_that_is_not_ours_is_refused(host: str) -> None:
     with pytest.raises(StartError, match=rf"{re.escape(host)}.*--host"):
@@ -229,3 +264,115 @@ async def test_answers_where_the_user_has_packages_named_as_ours(start_up: Start
     events, _ = await running.ask("?rate=0")
     assert "\nevent: completed\n" in events
     assert "not this one" not in await running.end(signal.SIGINT)
+
+
+def ports_in_a_row(count: int) -> int:
+    """The first of so many ports on which nobody listens."""
+    while True:
+        first = free_port()
+        with contextlib.ExitStack() as stack:
+            try:
+                for port in range(first, first + count):
+                    stack.enter_context(socket.create_server(("127.0.0.1", port)))
+            except OSError:
+                continue
+            return first
+
+
+@pytest.mark.timeout(120)
+async def test_each_process_has_a_port_for_its_metrics_and_all_lines_are_json(
+    run_python: RunPython, tmp_path: Path
+) -> None:
+    first = ports_in_a_row(4)
+    process = run_python(
+        *("-m", "midstream", "up", "--port=0", "--data-dir=data", "--processes=2", "--workers=2"),
+        MIDSTREAM_METRICS_PORT=str(first),
+        MIDSTREAM_LOG_FORMAT="json",
+    )
+    lines: list[dict[str, str]] = []
+
+    def ready() -> None:
+        assert process.stderr is not None
+        for line in iter(process.stderr.readline, ""):
+            lines.append(json.loads(line))
+            if "is ready at" in lines[-1]["message"]:
+                return
+        raise AssertionError(lines)
+
+    await asyncio.wait_for(asyncio.to_thread(ready), START_TIMEOUT)
+    async with httpx2.AsyncClient(timeout=30, trust_env=False) as client:
+        said = [(await client.get(f"http://127.0.0.1:{port}/metrics")).text for port in range(first, first + 4)]
+    assert ["midstream_viewers" in text for text in said] == [True, True, False, False], "first the APIs"
+    assert ["midstream_leases" in text for text in said] == [False, False, True, True], "then the workers"
+    process.terminate()
+    out, err = await asyncio.to_thread(process.communicate, timeout=30)
+    assert (process.returncode, out) == (0, "")
+    lines += [json.loads(line) for line in err.splitlines()]
+    assert {line["process"] for line in lines} >= {"up", "api-1", "api-2", "worker-1", "worker-2", "simulator"}
+    assert all({"time", "level", "logger", "message"} <= line.keys() for line in lines)
+
+
+@pytest.mark.parametrize("command", [("up", "--data-dir=data"), ("api",), ("worker",), ("worker", "--processes=2")])
+async def test_a_port_of_metrics_in_use_is_one_clear_line(run_python: RunPython, command: tuple[str, ...]) -> None:
+    words = (*command, "--port=0") if command[0] != "worker" else command
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        line = refusal(run_python("-m", "midstream", *words, MIDSTREAM_METRICS_PORT=str(port)))
+    assert f"MIDSTREAM_METRICS_PORT: cannot listen on 127.0.0.1 port {port}" in line
+
+
+async def test_an_error_of_a_start_is_json_too(run_python: RunPython) -> None:
+    process = run_python("-m", "midstream", "worker", MIDSTREAM_LOG_FORMAT="json", MIDSTREAM_LEASE="none")
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 2
+    [line] = err.splitlines()
+    assert "MIDSTREAM_LEASE" in json.loads(line)["message"]
+
+
+def test_ports_that_there_are_not_are_refused() -> None:
+    with pytest.raises(StartError, match="MIDSTREAM_METRICS_PORT"):
+        up.metrics_ports(Settings(metrics_port=65_535), 2)
+    assert up.metrics_ports(Settings(metrics_port=0), 2) == [{"MIDSTREAM_METRICS_PORT": "0"}] * 2
+    assert up.metrics_ports(Settings(), 2) == [{}, {}]
+
+
+async def post(base: str, path: str) -> int:
+    async with httpx2.AsyncClient(timeout=30) as client:
+        return (await client.post(base + path)).status_code
+
+
+async def page(base: str) -> str:
+    async with httpx2.AsyncClient(timeout=30) as client:
+        return (await client.get(base)).text
+
+
+@pytest.mark.timeout(120)
+async def test_with_the_simulator_alone_a_worker_can_be_killed_in_mid_answer(start_up: StartUp, gone: Gone) -> None:
+    running = await start_up("--workers=2", MIDSTREAM_LEASE="1")
+    assert "<body data-demo" in await page(running.base)
+    before = set(running.children())
+    asking = asyncio.create_task(running.ask("?deltas=60&rate=10"))
+    while not re.search(r'"state":"running"', await page(f"{running.base}/v1/generations")):
+        await asyncio.sleep(0.02)
+    assert await post(running.base, "/demo/kill") == 204
+    events, _ = await asking
+    # The worker that ran it was killed, and not the other one: the answer went on elsewhere.
+    attempts = [
+        json.loads(data)["reason"] for data in re.findall(r"^event: attempt\ndata: (.*)$", events, re.MULTILINE)
+    ]
+    assert attempts == ["new", "worker_lost"]
+    assert "\nevent: completed\n" in events
+    [killed] = before - set(running.children())
+    await gone(killed)
+    while len(running.children()) < len(before):
+        await asyncio.sleep(0.02)
+    err = await running.end(signal.SIGINT)
+    assert "ended with status -9; starting it again" in err
+
+
+@pytest.mark.timeout(120)
+async def test_beside_a_provider_nothing_can_be_killed_or_cut(start_up: StartUp) -> None:
+    running = await start_up(OPENAI_API_KEY="k")
+    assert "data-demo" not in await page(running.base)
+    assert [await post(running.base, path) for path in ("/demo/kill", "/demo/cut")] == [404, 404]
+    await running.end(signal.SIGINT)

@@ -15,14 +15,20 @@ def line(**of: Any) -> dict[str, Any]:
     tokens = {"input_tokens": 1200, "output_tokens": 340, "cached_tokens": 56, "reasoning_tokens": 7}
     generations = {"completed": 5, "failed": 4, "cancelled": 3, "deleted": 2, "cached": 1}
     cost = [{"amount": "0.000123", "currency": "USD"}]
-    return {"generations": generations, "usage": tokens, "cost": cost, "unpriced": 0} | of
+    speed = {"mean_time_to_first_token_ms": 843.2, "mean_tokens_per_second": 61.8}
+    return {"generations": generations, "usage": tokens, "cost": cost, "unpriced": 0} | speed | of
+
+
+def _slow(total: dict[str, Any]) -> dict[str, Any]:
+    """As an API of an earlier version says it, or where no time is known."""
+    return {name: value for name, value in total.items() if not name.startswith("mean_")}
 
 
 ANSWER = {
     "from": "2026-01-01",
     "to": "2026-01-31",
     "by": "model",
-    "data": [line(model="openai/[bold]gpt"), line(model="mine/\x1b[31mred", cost=[], unpriced=5)],
+    "data": [line(model="openai/[bold]gpt"), _slow(line(model="mine/\x1b[31mred", cost=[], unpriced=5))],
     "total": line(unpriced=5),
 }
 
@@ -39,12 +45,13 @@ def test_a_table(scripted_api: ScriptedApi, run_python: RunPython) -> None:
     assert code == 0
     heading, first, second, total = (row.split() for row in out.splitlines())
     assert heading == [
-        "MODEL", "COMPLETED", "FAILED", "CANCELLED", "DELETED", "INPUT", "CACHED", "OUTPUT", "REASONING", "COST"
+        "MODEL", "COMPLETED", "FAILED", "CANCELLED", "DELETED", "INPUT", "CACHED", "OUTPUT", "REASONING",
+        "FIRST-MS", "TOKENS/S", "COST",
     ]  # fmt: skip
     numbers = ["5", "4", "3", "2", "1200", "56", "340", "7"]
-    assert first == ["openai/[bold]gpt", *numbers, "0.000123", "USD"]
-    assert second == ["mine/\u241b[31mred", *numbers, "-+"]
-    assert total == ["2026-01-01", "to", "2026-01-31", *numbers, "0.000123", "USD+"]
+    assert first == ["openai/[bold]gpt", *numbers, "843.2", "61.8", "0.000123", "USD"]
+    assert second == ["mine/\u241b[31mred", *numbers, "-", "-", "-+"]
+    assert total == ["2026-01-01", "to", "2026-01-31", *numbers, "843.2", "61.8", "0.000123", "USD+"]
     assert scripted_api.received[0].path == "/v1/usage?by=model&from=2026-01-01&to=2026-01-31"
 
 
@@ -67,3 +74,12 @@ def test_what_is_no_choice_is_not_sent(scripted_api: ScriptedApi, run_python: Ru
     code, _, _ = run(run_python, scripted_api, "--by", "hour")
     assert code == 2
     assert scripted_api.received == []
+
+
+def test_an_admin_sees_all_owners_too(scripted_api: ScriptedApi, run_python: RunPython) -> None:
+    scripted_api.answers.append(Answer(200, ANSWER | {"owners": [line(owner="ann"), line(owner="bob")]}))
+    code, out, _ = run(run_python, scripted_api, "--owner", "*")
+    assert code == 0
+    of_owners = out.partition("\n\n")[2].splitlines()
+    assert [row.split()[0] for row in of_owners] == ["OWNER", "ann", "bob"]
+    assert scripted_api.received[0].path == "/v1/usage?by=model&owner=%2A"

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from midstream.client.resuming_client import ViewerEvent
 from midstream.output.answer import AnswerWriter, JsonLines
+from midstream_client import Event
 
 
 class Terminal(io.StringIO):
@@ -18,15 +18,15 @@ class Terminal(io.StringIO):
         return True
 
 
-def event(type: str, /, event_id: str | None = "1-0", **data: Any) -> ViewerEvent:
-    return ViewerEvent(event_id, type, data)
+def event(type: str, /, event_id: str | None = "1-0", **data: Any) -> Event:
+    return Event(event_id, type, data)
 
 
-def attempt(number: int, continues: bool = False) -> ViewerEvent:
+def attempt(number: int, continues: bool = False) -> Event:
     return event("attempt", number=number, reason="worker_lost", model="m", provider="p", continues=continues)
 
 
-def text(delta: str, kind: str = "text") -> ViewerEvent:
+def text(delta: str, kind: str = "text") -> Event:
     return event("delta", part=0, kind=kind, delta=delta)
 
 
@@ -34,7 +34,7 @@ COMPLETED = event("completed", finish_reason="stop")
 
 
 def written(
-    *events: ViewerEvent,
+    *events: Event,
     terminal: bool = False,
     reasoning: bool = False,
     final: bool = False,
@@ -71,7 +71,7 @@ def test_a_terminal_gets_nothing_that_it_would_obey() -> None:
     assert out == "a␛[2J\ufffd2J␇\n\tb\n"
 
 
-def after(*events: ViewerEvent) -> Callable[[], AnswerWriter]:
+def after(*events: Event) -> Callable[[], AnswerWriter]:
     """An answer that was left behind these events."""
 
     def before() -> AnswerWriter:
@@ -143,15 +143,15 @@ def test_reasoning_only_when_asked_for() -> None:
     assert written(*events, reasoning=True, terminal=True) == ("yes\n", "\x1b[2mhmm\x1b[0m\n")
 
 
-def part(index: int, kind: str = "tool_call", **fields: Any) -> ViewerEvent:
+def part(index: int, kind: str = "tool_call", **fields: Any) -> Event:
     return event("part", part=index, kind=kind, **fields)
 
 
-def grown(index: int, delta: str, kind: str = "tool_call") -> ViewerEvent:
+def grown(index: int, delta: str, kind: str = "tool_call") -> Event:
     return event("delta", part=index, kind=kind, delta=delta)
 
 
-def ended(index: int) -> ViewerEvent:
+def ended(index: int) -> Event:
     return event("part_end", part=index)
 
 
@@ -251,7 +251,7 @@ def test_files_elsewhere_and_files_that_broke_off_are_told() -> None:
 
 
 def test_results_and_sources_are_told() -> None:
-    def cited(**fields: Any) -> ViewerEvent:
+    def cited(**fields: Any) -> Event:
         return event("annotation", part=1, fields=fields)
 
     link = {"url": "https://example.org/", "title": "An\nexample"}

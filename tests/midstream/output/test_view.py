@@ -10,10 +10,10 @@ import signal
 import pytest
 
 from midstream.client.http_client import HttpClient
-from midstream.client.resuming_client import ResumingClient, ViewerEvent
 from midstream.output.answer import AnswerWriter
 from midstream.output.view import View, view
 from midstream.standard_streams import CannotWriteError, StandardStream
+from midstream_client import Event
 from tests.midstream.scripted_api import ScriptedApi
 
 
@@ -25,7 +25,7 @@ class Interrupted(AnswerWriter):
         self.at, self.times = at, times
         self.notes: list[str] = []
 
-    def write(self, event: ViewerEvent) -> None:
+    def write(self, event: Event) -> None:
         super().write(event)
         if event.data.get("delta") == self.at:
             for _ in range(self.times):
@@ -43,7 +43,7 @@ def test_the_event_in_hand_is_finished(
     output = Interrupted("b", times)
     before = signal.getsignal(signal.SIGINT)
     with HttpClient(scripted_api.url) as client:
-        code = View(ResumingClient(client, generation_id="gen_x"), output, []).run(announce=False)
+        code = View(client, client.follow("gen_x"), output, []).run(announce=False)
     assert code == 130
     assert isinstance(output.out, io.StringIO)
     assert output.out.getvalue() == "ab"
@@ -63,8 +63,7 @@ def test_wherever_it_is_cut_the_parts_make_the_whole(
 
     def viewed(after: str | None) -> str:
         with HttpClient(scripted_api.url) as client:
-            follower = ResumingClient(client, generation_id="gen_x", after=after)
-            assert view(follower, reasoning=False, final=False, json=False) == 0
+            assert view(client, client.follow("gen_x", after), reasoning=False, final=False, json=False) == 0
         return capfd.readouterr().out
 
     uncut = viewed(None)
@@ -72,7 +71,7 @@ def test_wherever_it_is_cut_the_parts_make_the_whole(
     written = io.StringIO()
     answer = AnswerWriter(written, io.StringIO())
     for event_id, type, data in scripted_api.log[:-1]:
-        answer.write(ViewerEvent(event_id, type, data))
+        answer.write(Event(event_id, type, data))
         assert written.getvalue() + viewed(event_id) == uncut, f"cut behind {event_id}"
 
 
@@ -83,7 +82,7 @@ def test_an_output_that_is_full_says_where_to_go_on(scripted_api: ScriptedApi) -
     full = io.TextIOWrapper(StandardStream(os.open("/dev/full", os.O_WRONLY), forgiving=False))
     output.out = full
     with HttpClient(scripted_api.url) as client, pytest.raises(CannotWriteError, match="No space") as raised:
-        View(ResumingClient(client, generation_id="gen_x"), output, []).run(announce=False)
+        View(client, client.follow("gen_x"), output, []).run(announce=False)
     assert f"tail gen_x --after {scripted_api.log[1][0]} " in raised.value.hint
     with contextlib.suppress(CannotWriteError):
         full.close()

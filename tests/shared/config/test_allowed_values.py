@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import BaseModel, Field, SecretStr
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from shared.config.allowed_values import (
@@ -16,6 +17,7 @@ from shared.config.allowed_values import (
     flawless,
     is_number,
     misplaced,
+    own_table,
     refuse_other_kinds,
     table_depth,
     table_entry,
@@ -143,3 +145,9 @@ def test_a_table_says_how_deep_it_is_and_of_what() -> None:
     assert [table_depth(FIELDS[name]) for name in ("word", "names", "entries")] == [0, 1, 2]
     assert [table_entry(FIELDS[name]) for name in ("word", "names", "entries")] == [None, None, Entry]
     assert table_entry(None) is None
+
+
+def test_a_table_with_names_of_its_own() -> None:
+    field = FieldInfo(annotation=Entry)
+    assert (own_table(field), table_depth(field), allowed(field)) == (Entry, 1, "a table, in a variable a JSON object")
+    assert own_table(FIELDS["entries"]) is own_table(None) is None

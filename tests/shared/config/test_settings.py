@@ -94,6 +94,11 @@ def test_what_is_within_the_bounds_is_taken(name: str, file: Path, monkeypatch: 
             UP + f'[prices."upp/x"]\n{PRICE}',
             'prices."upp/x" in midstream.toml: names no provider; known are up, openai',
         ),
+        (
+            UP + '[owners.acme]\nmodels = ["up/*", "upp/x"]',
+            "owners.acme.models in midstream.toml: 'upp/x' is no alias, and neither PROVIDER/MODEL nor PROVIDER/*; kno",
+        ),
+        (UP + '[owners.acme]\nmodels = ["up"]', "owners.acme.models in midstream.toml: 'up' is no alias"),
         (UP + f'[prices."*/x"]\n{PRICE}', 'prices."*/x" in midstream.toml: names no provider'),
         (UP + f'[prices."up/x*"]\n{PRICE}', "prices in midstream.toml: 'up/x*' must be provider/model, or provider/*"),
         (
@@ -131,9 +136,9 @@ def test_the_file(text: str, line: str, file: Path) -> None:
         ("MIDSTREAM_PROVIDERS__UP__BASE_ULR", "http://a", "MIDSTREAM_PROVIDERS__UP__"),
         ("MIDSTREAM_PRICES", '{"up/x": {"input": true, "output": 1}}', 'MIDSTREAM_PRICES: "up/x".input: must be'),
         ("MIDSTREAM_DEFAULT_MODEL", "up/x", "MIDSTREAM_DEFAULT_MODEL: 'up/x' names no provider"),
-        ("MIDSTREAM_API_KEYS", "a:k\n", "MIDSTREAM_API_KEYS: the key of 'a' holds a line break"),
-        ("MIDSTREAM_API_KEYS", "a:ké", "MIDSTREAM_API_KEYS: the key of 'a' holds a character that is not ASCII"),
-        ("MIDSTREAM_API_KEYS", "a: k", "MIDSTREAM_API_KEYS: the key of 'a' begins or ends with a space"),
+        ("MIDSTREAM_API_KEYS", "a:k\n", "MIDSTREAM_API_KEYS: the key of entry 1 holds a line break"),
+        ("MIDSTREAM_API_KEYS", "a:ké", "MIDSTREAM_API_KEYS: the key of entry 1 holds a character that is not ASCII"),
+        ("MIDSTREAM_API_KEYS", "a: k", "MIDSTREAM_API_KEYS: the key of entry 1 begins or ends with a space"),
         ("MIDSTREAM_API_KEYS", "a\nb:k", "MIDSTREAM_API_KEYS: an owner must be a name that can be printed"),
         *(
             ("MIDSTREAM_API_KEYS", none, "MIDSTREAM_API_KEYS: must hold owner:key")

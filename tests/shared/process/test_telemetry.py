@@ -12,6 +12,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from shared.process import json_lines
+from shared.process.json_lines import JsonLines
 from shared.process.telemetry import OneLine, configure_logging, count_tasks_on_signal
 
 
@@ -53,6 +55,16 @@ def test_lines_are_on_stderr_once_and_a_second_call_sets_the_level_only() -> Non
         configure_logging("warning")
         assert root.handlers == [handler]
         assert root.level == logging.WARNING
+
+
+def test_lines_are_json_where_that_is_asked_for() -> None:
+    with bare() as root:
+        configure_logging("info", "json")
+        try:
+            assert isinstance(root.handlers[0].formatter, JsonLines)
+            assert json_lines.wanted(), "what is printed beside the log is JSON too"
+        finally:
+            json_lines.want(False)
 
 
 def test_libraries_that_would_show_a_request_are_quiet_at_any_level() -> None:

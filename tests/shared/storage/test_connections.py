@@ -84,3 +84,37 @@ async def test_logs_and_queue_share_a_client_unless_their_redis_is_another() -> 
     assert queue_redis.connection_pool.connection_kwargs["db"] == 1
     for client in (redis, queue_redis):
         await client.aclose()
+
+
+async def test_who_measures_hears_of_each_command_and_of_each_group_once() -> None:
+    async with ScriptedRedis(lambda *_: b"+OK\r\n") as server:
+        took: list[tuple[float, str]] = []
+        redis, queue = connect_both(Settings(redis_url=server.url), lambda *call: took.append(call))
+        assert queue is redis
+        await redis.set("k", "1")
+        begun = len(took)
+        for _ in range(3):
+            await redis.set("k", "1")
+        assert len(took) == begun + 3
+        async with redis.pipeline(transaction=False) as pipe:
+            for _ in range(5):
+                pipe.set("k", "1")
+            assert await pipe.execute() == [True] * 5
+        assert len(took) == begun + 4
+        assert {name for _, name in took} == {"logs"}
+        assert all(0 <= seconds < 5 for seconds, _ in took)
+        await redis.aclose()
+
+
+async def test_a_queue_of_its_own_is_measured_apart() -> None:
+    took: list[str] = []
+    async with ScriptedRedis(lambda *_: b"+OK\r\n") as logs, ScriptedRedis(lambda *_: b"+OK\r\n") as other:
+        settings = Settings(redis_url=logs.url, queue_url=other.url)
+        redis, queue = connect_both(settings, lambda _, name: took.append(name))
+        await redis.set("k", "1")
+        assert set(took) == {"logs"}
+        took.clear()
+        await queue.set("k", "1")
+        assert set(took) == {"queue"}
+        for client in (redis, queue):
+            await client.aclose()

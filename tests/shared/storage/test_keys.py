@@ -11,7 +11,7 @@ import pytest
 from arq.constants import job_key_prefix, retry_key_prefix
 
 from shared.storage import keys
-from shared.storage.keys import GenerationKeys
+from shared.storage.keys import ConversationKeys, GenerationKeys
 from tests.harness.repository import ROOT
 
 TABLE = (
@@ -25,19 +25,33 @@ ARGUMENTS: dict[Callable[..., str], tuple[Any, ...]] = {
     keys.job_key: ("ID",),
     keys.retry_key: ("ID",),
     keys.owner_key: ("OWNER",),
+    keys.owner_viewers_key: ("OWNER",),
+    keys.conversations_key: ("OWNER",),
+    keys.line_key: ("OWNER",),
+    keys.announced_key: ("OWNER",),
+    keys.rate_key: ("OWNER",),
+    keys.running_key: ("OWNER",),
     keys.usage_key: ("OWNER", date(2026, 1, 2)),
     keys.cache_key: ("DIGEST",),
     keys.circuit_key: ("MODEL",),
+    keys.provider_key: ("NAME",),
+    keys.provider_waiting_key: ("NAME",),
+    keys.stored_key: ("ID",),
     keys.task_key: ("TASK",),
     keys.askers_key: ("DIGEST",),
     keys.api_node_key: ("NODE",),
+    keys.session_key: ("DIGEST",),
+    keys.share_key: ("ID",),
 }
 
 
 def all_names() -> set[str]:
     constants = {value for name, value in vars(keys).items() if name.endswith(("_KEY", "_CHANNEL"))}
     made = {make(*arguments).replace("2026-01-02", "DAY") for make, arguments in ARGUMENTS.items()}
-    return constants | made | set(vars(GenerationKeys("ID")).values())
+    of_one = set(vars(GenerationKeys("ID")).values())
+    conversation = ConversationKeys("", "chat")
+    digest = conversation.about.split("{")[1].partition("}")[0]
+    return constants | made | of_one | {name.replace(digest, "DIGEST") for name in vars(conversation).values()}
 
 
 def test_the_table_names_all_and_no_other() -> None:

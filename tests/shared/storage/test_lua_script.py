@@ -14,7 +14,7 @@ from shared.storage.lua_script import LuaScript
 from tests.harness.repository import ROOT
 from tests.shared.storage.scripted_redis import ScriptedRedis
 
-PATH = "shared/queue/worker_beat.lua"
+PATH = "shared/generations/beside.lua"
 PRELUDE = (ROOT / "shared/storage/prelude.lua").read_text(encoding="utf-8")
 OURS = [
     str(file.relative_to(ROOT))
@@ -29,6 +29,11 @@ def test_its_text_is_that_of_the_file_behind_the_prelude_and_its_name_the_hash_o
     script = LuaScript(PATH)
     assert script.text == PRELUDE + (ROOT / PATH).read_text(encoding="utf-8")
     assert script.sha == hashlib.sha1(script.text.encode()).hexdigest()
+
+
+def test_one_that_needs_a_file_beside_it_has_that_before_it() -> None:
+    lines, take = ((ROOT / f"shared/queue/{name}.lua").read_text(encoding="utf-8") for name in ("lines", "take"))
+    assert LuaScript("shared/queue/take.lua").text == PRELUDE + lines + take
 
 
 def test_a_file_that_is_not_there_is_found_at_start() -> None:

@@ -22,7 +22,7 @@ async def command(redis: Redis) -> object:
 
 
 async def script(redis: Redis) -> object:
-    return await LuaScript("shared/queue/worker_beat.lua")(redis, ["k"], ["w", 1])
+    return await LuaScript("shared/generations/beside.lua")(redis, ["k"], ["w", 1])
 
 
 async def pipeline(redis: Redis) -> object:

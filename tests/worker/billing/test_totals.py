@@ -18,7 +18,7 @@ from shared.generations.generations import Generations
 from shared.log.events import Cancelled, Completed, Cost, Spent, Usage, UsageReport, decode
 from shared.storage.keys import PENDING_KEY, GenerationKeys
 from shared.storage.lua_script import LuaScript
-from shared.usage import Totals
+from shared.usage import TIME_COUNTERS, Totals
 from tests.worker.conftest import Midstream, said_something, working
 
 PRICE = PriceSettings(input=Decimal(3), output=Decimal(15))
@@ -30,9 +30,13 @@ def settings(settings: Settings) -> Settings:
 
 
 async def totals(redis: Redis) -> dict[str, Counter[str]]:
-    """The owner's, by model."""
+    """The owner's, by model, without times (tests/worker/running/test_timings.py has those)."""
     today = await Totals(redis).today()
-    return {name: +total.counts for name, total in (await Totals(redis).read("local", today, today, "model")).items()}
+    found = await Totals(redis).read("local", today, today, "model")
+    return {
+        name: Counter({what: count for what, count in total.counts.items() if count > 0 and what not in TIME_COUNTERS})
+        for name, total in found.items()
+    }
 
 
 async def counted(redis: Any, generations: int = 1) -> dict[str, Counter[str]]:

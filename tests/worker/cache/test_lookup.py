@@ -66,6 +66,8 @@ MATERIAL: dict[str, tuple[Any, Any]] = {
 }
 IGNORED: dict[str, Any] = {
     "on_interrupt": "fail",
+    "on_unwatched": {"after": 5},
+    "conversation": "chat",
     "background": False,
     "stream": True,
     "idle_timeout": 5.0,

@@ -47,12 +47,12 @@ class Worker:
         self.settler = Settler(self.settle, durability, self.packed.extend)
         self.appender = Appender(self.log, max_log=1_000_000, running_ttl=60, settler=self.settler, observer=Observer())
 
-    async def settle(self, ids: list[str], ended: list[Any]) -> None:
+    async def settle(self, ids: list[str], ended: list[Any]) -> list[Any]:
         await self.answers.wait()
         if self.refuses is not None:
             raise self.refuses
         self.settled.append(ids)
-        await self.generations.queue.indexes.settle(ids, ended)
+        return await self.generations.queue.indexes.settle(ids, ended)
 
     async def open(self, restore: Callable[[], Awaitable[bool]] | None = None) -> Writer:
         generation_id = await accept(self.generations)

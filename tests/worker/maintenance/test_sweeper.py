@@ -10,10 +10,20 @@ from redis.asyncio import Redis
 from shared.config.settings import Settings
 from shared.generations.generations import Existence, Generations
 from shared.log.guarded_log import Log
+from shared.queue.indexes import Pending
 from shared.queue.queue import Queue
 from shared.storage.clock import ServerClock
-from shared.storage.keys import LEASES_KEY, PENDING_KEY, QUEUE_KEY, GenerationKeys
+from shared.storage.keys import (
+    LEASES_KEY,
+    LINE_OWNERS_KEY,
+    LINES_KEY,
+    PENDING_KEY,
+    QUEUE_KEY,
+    GenerationKeys,
+    line_key,
+)
 from tests.contract.accepting import accept
+from tests.contract.line_index import flaws
 from tests.worker.conftest import Midstream, working
 from worker.billing.prices import Prices
 from worker.maintenance.sweeper import HALF_ACCEPTED_MS, Sweeper
@@ -86,6 +96,46 @@ async def test_what_a_worker_may_take_back_is_nobody_elses_meanwhile(
     assert await sweeper.sweep() == 1
     assert await redis.zscore(QUEUE_KEY, generation_id) >= now_ms + queue.durability.restored_ms
     assert (await queue.take("w", most=9)).jobs == []
+
+
+async def test_each_pass_pages_by_age_and_reads_none_twice(
+    sweeper: Sweeper, generations: Generations, queue: Queue, redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An offset costs Redis as many steps as it is long, so only what is of one ms is counted."""
+    monkeypatch.setattr("worker.maintenance.sweeper.PENDING_PAGE", 3)
+    ids = [await accept(generations) for _ in range(12)]
+    await redis.delete(QUEUE_KEY)
+    ages = [9, 8, 7, 5, 5, 5, 5, 5, 5, 3, 2, 1]
+    await redis.zadd(PENDING_KEY, {i: LONG_AGO - age for i, age in zip(ids, ages, strict=True)})
+    for at in (1, 4, 11):
+        await generations.cancel(ids[at])
+        await redis.hincrby(GenerationKeys(ids[at]).record, "ended", -generations.durability.synced_ms)
+    read, pages, pending = set(), [], queue.indexes.pending
+
+    async def noted(**asked: Any) -> list[Pending]:
+        page = await pending(**asked)
+        pages.append(asked["offset"])
+        for entry in page:
+            assert entry.id not in read
+            read.add(entry.id)
+        return page
+
+    monkeypatch.setattr(queue.indexes, "pending", noted)
+    assert await sweeper.sweep() == 9
+    assert read == set(ids)
+    assert max(pages) <= 6
+    assert await redis.zcard(PENDING_KEY) == await redis.zcard(QUEUE_KEY) == 9
+
+
+async def test_what_an_earlier_api_has_enqueued_comes_into_its_owners_line(
+    sweeper: Sweeper, generations: Generations, redis: Any
+) -> None:
+    generation_id = await accept(generations, owner="me")
+    await redis.delete(LINE_OWNERS_KEY, LINES_KEY, line_key("me"))
+    await age(redis, generation_id, LONG_AGO)
+    assert await sweeper.sweep() == 0
+    assert await redis.hget(LINE_OWNERS_KEY, generation_id) == b"me"
+    assert await flaws(redis) == []
 
 
 async def test_a_long_wait_does_not_expire_the_record(

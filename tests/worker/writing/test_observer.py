@@ -6,9 +6,28 @@ import inspect
 
 from shared.log.events import EventId
 from shared.log.guarded_log import Batch, Claim, ClaimOutcome, Reply, WriteOutcome
+from shared.usage import Ended
 from worker.writing.observer import Observer
 
 CLAIM = Claim(ClaimOutcome.CLAIMED, token=7, number=1)
+
+
+ENDED = Ended(id="gen_x", owner="o", state="completed", ended_ms=7, keep_ms=1, model="p/m")
+BATCH = Batch("gen_x", 7, 1, EventId(7, 0), 1, [("delta", b"{}")])
+CALLS: dict[str, tuple[object, ...]] = {
+    "claimed": ("gen_x", CLAIM),
+    "waited": (0.5,),
+    "spoke": ("p/m", 0.5),
+    "piece": (0.01,),
+    "provider_failed": ("p", "overloaded"),
+    "appended": (BATCH, Reply(WriteOutcome.OK), 0.5),
+    "answered": (0.5,),
+    "sealed": ("gen_x",),
+    "settled": (["gen_x"],),
+    "counted": ([ENDED],),
+    "swept": (3,),
+}
+"""All that an observer may hear."""
 
 
 def methods() -> set[str]:
@@ -16,16 +35,9 @@ def methods() -> set[str]:
 
 
 def test_each_call_is_heard_and_answered_with_nothing() -> None:
-    observer = Observer()
-    batch = Batch("gen_x", 7, 1, EventId(7, 0), 1, [("delta", b"{}")])
-    answers = [
-        observer.claimed("gen_x", CLAIM),  # type: ignore[func-returns-value]
-        observer.appended(batch, Reply(WriteOutcome.OK), 0.5),  # type: ignore[func-returns-value]
-        observer.sealed("gen_x"),  # type: ignore[func-returns-value]
-        observer.settled(["gen_x"]),  # type: ignore[func-returns-value]
-        observer.swept(3),  # type: ignore[func-returns-value]
-    ]
-    assert answers == [None] * len(methods())
+    assert CALLS.keys() == methods()
+    for name, arguments in CALLS.items():
+        assert getattr(Observer(), name)(*arguments) is None
 
 
 def test_none_of_them_can_be_waited_for() -> None:

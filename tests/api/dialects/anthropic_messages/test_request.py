@@ -133,12 +133,14 @@ def test_fields_of_ours_are_taken_as_they_are() -> None:
     own = {
         "fallback": ["up/other"],
         "on_interrupt": "fail",
+        "on_unwatched": {"after": 5.0},
         "idle_timeout": 5.0,
         "deadline": 60.0,
         "ttl": 60.0,
         "cache": {"ttl": 1},
         "extra": {"other": {"a": 1}},
         "reasoning_budget": 2048,
+        "conversation": "chat",
     }
     assert set(own) == fields.OURS
     assert native(**own) == {**native(), **own}

@@ -11,8 +11,34 @@ from typing import Any, get_args
 
 import pytest
 
-from api.dialects.native.event_schemas import BESIDE, EVENT_ID, ITEM, LOGGED, STREAM, event_schemas, schema_name
-from shared.log.events import EVENT_TYPES, AnyEvent, Attempt, Completed, Cost, Event, Spent, Usage, UsageReport, encode
+from api.dialects.native.event_schemas import (
+    BESIDE,
+    CONVERSATION_CURSOR,
+    CONVERSATION_ITEM,
+    CONVERSATION_STREAM,
+    EVENT_ID,
+    ITEM,
+    LOGGED,
+    STREAM,
+    TURNS,
+    event_schemas,
+    schema_name,
+)
+from api.viewing.conversation.cursor import ConversationCursor
+from shared.log.events import (
+    EVENT_TYPES,
+    ORIGIN,
+    AnyEvent,
+    Attempt,
+    Completed,
+    Cost,
+    Event,
+    EventId,
+    Spent,
+    Usage,
+    UsageReport,
+    encode,
+)
 from tests.harness.json_schema import flaws
 
 SCHEMAS = event_schemas()
@@ -20,12 +46,25 @@ SCHEMAS = event_schemas()
 
 def test_each_event_has_a_schema_and_is_an_item_of_the_stream() -> None:
     types = {one["properties"]["event"]["const"]: one for one in SCHEMAS[ITEM]["oneOf"]}
-    assert types.keys() == EVENT_TYPES | {"queued", "reset", "drain"}
+    assert types.keys() == EVENT_TYPES | {"queued", "reset", "viewers", "drain"}
     assert set(LOGGED) == set(get_args(AnyEvent))
     assert {schema_name(kind) for kind in (*LOGGED, *BESIDE)} < SCHEMAS.keys()
     for type, item in types.items():
         assert ("id" in item["required"]) is (type in EVENT_TYPES)
     assert STREAM["schema"]["$ref"].endswith(ITEM)
+
+
+def test_so_has_each_event_of_a_conversations_stream() -> None:
+    types = {one["properties"]["event"]["const"]: one for one in SCHEMAS[CONVERSATION_ITEM]["oneOf"]}
+    with_cursor = EVENT_TYPES | {"generation"}
+    assert types.keys() == with_cursor | {"begun", "gone", "trimmed", "viewers", "queued", "reset", "drain"}
+    assert {schema_name(kind) for kind in TURNS} < SCHEMAS.keys()
+    for type, item in types.items():
+        assert ("id" in item["required"]) is (type in with_cursor)
+    assert CONVERSATION_STREAM["schema"]["$ref"].endswith(CONVERSATION_ITEM)
+    cursors = [str(ConversationCursor("gen_" + "a" * 32, event_id)) for event_id in (ORIGIN, EventId(1795220010365, 4))]
+    assert all(re.search(CONVERSATION_CURSOR, cursor) for cursor in cursors)
+    assert not re.search(CONVERSATION_CURSOR, "1795220010365-4")
 
 
 def test_every_field_says_what_it_is_for() -> None:

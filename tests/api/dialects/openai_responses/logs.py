@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from api.dialects.openai_responses.answer import answer
 from api.dialects.openai_responses.events import OpenAIResponsesDialect
@@ -191,6 +192,9 @@ def logs(draw: st.DrawFn) -> list[log.Event]:
         for event in said:
             if isinstance(event, log.Part) and event.kind == "tool_call" and event.resumes is not True:
                 event.call_id = f"{event.call_id}_{number}"
+                if event.item_id is UNSET:
+                    # By the id of its item an attempt goes on in a call, and not in another one of the same kind.
+                    event.item_id = f"fc_{event.part}_{number}"
         parts = [event for event in said if isinstance(event, log.Part) and event.kind in RESUMED]
         events += said
         if draw(st.booleans()):

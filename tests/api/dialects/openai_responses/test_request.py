@@ -140,7 +140,10 @@ def test_what_changes_nothing_is_named() -> None:
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
-        ({"conversation": "conv_1"}, "/conversation"),
+        ({"conversation": 5}, "/conversation"),
+        ({"conversation": {"id": 5}}, "/conversation"),
+        ({"conversation": {"id": "c", "x": 1}}, "/conversation"),
+        ({"conversation": {}}, "/conversation"),
         ({"prompt": {"id": "p"}}, "/prompt"),
         ({"background": True, "store": False}, "/background"),
         ({"truncation": "auto"}, "/truncation"),
@@ -163,7 +166,7 @@ def test_what_cannot_be_honoured(body: dict[str, Any], pointer: str) -> None:
     assert refused(**body) == pointer
 
 
-@pytest.mark.parametrize("name", ["conversation", "prompt"])
+@pytest.mark.parametrize("name", ["prompt"])
 def test_what_nobody_can_honour_here(name: str) -> None:
     assert refused("openai-responses", **{name: "x"}) == f"/{name}"
 

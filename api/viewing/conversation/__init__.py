@@ -1,0 +1,1 @@
+"""A conversation as one stream: its generations one after the other, as they come."""

@@ -1,0 +1,24 @@
+// What the page keeps in the browser; where that is full or forbidden, for as long as the page is.
+
+export class Kept {
+  #text = null;
+  /** `storage` is "localStorage" or "sessionStorage". */
+  constructor(storage, name) {
+    this.use = (what, ...values) => {
+      try {
+        return globalThis[storage][what](name, ...values);
+      } catch {
+        return null;
+      }
+    };
+    this.#text = this.use("getItem");
+  }
+
+  get text() { return this.#text; }
+
+  set text(text) {
+    this.#text = text;
+    this.use("removeItem");
+    if (text !== null) this.use("setItem", text);
+  }
+}

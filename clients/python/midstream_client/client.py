@@ -1,0 +1,146 @@
+"""The client for threads: one connection of httpx2 for each call and follower."""
+
+import time
+from collections.abc import Callable, Generator
+from typing import Generic, Self
+
+import httpx2
+
+from midstream_client.answer import Answer
+from midstream_client.conversation_following import ConversationFollowing
+from midstream_client.event import Event
+from midstream_client.exchange import Exchange, path_of
+from midstream_client.followed import F, Followed, FollowedConversation
+from midstream_client.following import GenerationFollowing
+from midstream_client.questions import LIMITS, SILENCE_S, Body, Json, Params, Questions
+from midstream_client.retry_budget import RetryBudget
+
+
+class Client:
+    """Speaks to one Midstream with one key. All methods raise ClientError.
+
+    What got no answer, or a passing 429 or 5xx, is asked again for as long as `retries()` allows; a connection is given
+    up after `silence` seconds without a byte. `http` has a proxy or certificates of its own, and stays open.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str | None = None,
+        *,
+        silence: float = SILENCE_S,
+        retries: Callable[[], RetryBudget] = RetryBudget,
+        http: httpx2.Client | None = None,
+    ) -> None:
+        self.questions = Questions(url, key, silence, retries)
+        self._http = httpx2.Client(limits=LIMITS) if http is None else http
+        self._owns = http is None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes all connections."""
+        if self._owns:
+            self._http.close()
+
+    def create(self, body: Body, *, key: str | None = None) -> "Follower":
+        """Makes a generation when the follower is first read, and follows it. `key` is its Idempotency-Key."""
+        return Follower(self, self.questions.creation(body, key))
+
+    def follow(self, generation_id: str, *, after: str | None = None, answer: Answer | None = None) -> "Follower":
+        """Follows a generation from its beginning, or from behind the event `after` with what that made of it."""
+        return Follower(self, self.questions.generation(generation_id, after, answer))
+
+    def snapshot(self, generation_id: str) -> Json:
+        """Returns a generation as it stands."""
+        return self.call("GET", path_of(generation_id))
+
+    def cancel(self, generation_id: str) -> Json:
+        """Asks for the end of a generation; the answer's `state` says whether it has ended."""
+        return self.call("POST", f"{path_of(generation_id)}/cancel")
+
+    def conversation(self, name: str, *, after: str | None = None) -> "Conversation":
+        """Follows a conversation: its stream, which with `load` goes on after its newest page."""
+        return Conversation(self, self.questions.conversation(name, after))
+
+    def conversations(self, limit: int = 20, before: str | None = None) -> Json:
+        """Returns a page of the caller's conversations, newest first: `data`, and `next` for the following page."""
+        return self.call("GET", "/v1/conversations", {"limit": limit, "before": before})
+
+    def call(self, method: str, path: str, params: Params = (), body: Json | None = None) -> Json:
+        """Returns the JSON object that answers any other request, which must be safe to repeat."""
+        call = self.questions.call(method, path, params, body)
+        for _ in self.run(call):
+            pass
+        return call.result
+
+    def run(self, exchange: Exchange) -> Generator[Event]:
+        """Makes the requests of an exchange until it is done, and yields its events."""
+        while not exchange.done:
+            try:
+                with self._http.stream(**self.questions.sent(exchange.request())) as response:
+                    exchange.opened(response.status_code, response.headers)
+                    for chunk in response.iter_bytes():
+                        yield from exchange.received(chunk)
+                        if exchange.leaving:
+                            break
+                yield from exchange.closed()
+            except Exception as error:
+                exchange.failed(self.questions.lost(error))
+            if pause := exchange.pause():
+                time.sleep(pause)
+
+
+class _Reading(Generic[F]):
+    """What is read again goes on where it was left; as a context manager it leaves its connection at the end."""
+
+    def __init__(self, client: Client, following: F) -> None:
+        self._client = client
+        self.following = following
+        self._events: Generator[Event] | None = None
+
+    def __iter__(self) -> Generator[Event]:
+        self.close()
+        self._events = self._client.run(self.following)
+        return self._events
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leaves the connection; what is followed goes on."""
+        if self._events is not None:
+            self._events.close()
+
+
+class Follower(Followed, _Reading[GenerationFollowing]):
+    """Yields each event behind the cursor exactly once, up to the terminal one."""
+
+    def read(self) -> Answer:
+        """Returns the answer once it has ended."""
+        for _ in self:
+            pass
+        return self.answer
+
+
+class Conversation(FollowedConversation, _Reading[ConversationFollowing]):
+    """Yields what happens in a conversation; it has no end."""
+
+    def load(self) -> Self:
+        """Reads the newest page, after which the events go on."""
+        self.following.load(self._client.call("GET", self.following.path))
+        return self
+
+    def older(self) -> bool:
+        """Reads the page of turns before those that are known; returns False where there are none."""
+        if (before := self.following.before) is None:
+            return False
+        self.following.add(self._client.call("GET", self.following.path, {"before": before}))
+        return True

@@ -1,0 +1,1 @@
+"""`midstream chat` without a prompt on a terminal: a conversation."""

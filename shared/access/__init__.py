@@ -1,0 +1,1 @@
+"""Keys, sessions, shares: what lets somebody in, as Redis keeps it."""
