@@ -4,7 +4,7 @@ import { addressOf, goTo, place } from "./address.js";
 import { Alerts, advice } from "./alerts.js";
 import { Attachments } from "./attachments.js";
 import { Composer } from "./composer.js";
-import { Conversation } from "./conversation.js";
+import { Conversation, runs } from "./conversation.js";
 import { ConversationList } from "./conversation_list.js";
 import { breakBy, offer, toolsOf } from "./demo.js";
 import { exportAs, textOf } from "./export.js";
@@ -44,6 +44,7 @@ function draw() {
   planned = false;
   const [{ turns }, running, asks] = [open, open.running.length > 0, open instanceof Conversation];
   transcript.show(turns, asks ? actions : null);
+  if (turns.length) status.follow(open.running.at(-1) ?? turns.at(-1));
   byId("log").ariaBusy = String(running);
   composer.busy(running);
   byId("older").hidden = !open.hasMore;
@@ -65,7 +66,7 @@ function show(make) {
     changed: mine(changed),
     failed: mine(failed),
     heard: mine((event, turn) => {
-      status.heard(event, turn);
+      if (event.type === "drain" && turn && runs(turn)) status.connected({ state: "waiting" }, turn);
       if (["generation", "completed", "failed", "cancelled"].includes(event.type)) list.refresh();
     }),
     connected: mine((connection) => {
@@ -117,7 +118,6 @@ async function post(sending, messages) {
     list.refresh();
     if (open !== asked) return;
     goTo(addressOf(asked.id));
-    status.found(asked.turns.at(-1), true);
   } catch (error) {
     failed(error);
     if (open !== asked) return;

@@ -9,9 +9,11 @@ export class Status {
   #words = []; // still to be shown
   #newest = "";
   #timer = null;
+  #id = null; // of the turn that it tells of
+  #stages = new Set(); // that this turn has come to, so that each is said once
   #lost = false; // whether the connection was, while something ran
   constructor(node) { this.node = node; }
-  clear() { say(this.node, this.#newest = ""); this.#words = []; }
+  clear() { say(this.node, this.#newest = ""); [this.#words, this.#id] = [[], null]; }
 
   show(text) {
     if (text === this.#newest) return;
@@ -25,22 +27,22 @@ export class Status {
     if (this.#words.length) say(this.node, this.#words.shift());
   }
 
-  /** Of a turn as it was found, not heard of: one that runs is taken up again, one that was just `asked` may have come far. */
-  found({ state, attempts, text, position }, asked = false) {
-    if (asked && !/^(queued|reconnecting)/.test(this.#newest)) return;
-    this.#lost &&= !asked;
-    if (!asked && state === "running") this.#lose();
-    else if (state === "queued") this.#queued({ position });
-    else for (const word of [attempts.length && "thinking", text && "streaming", ENDS[state]]) if (word) this.show(word);
-  }
+  /** Of a turn as it stands: what it has come to since it was looked at last. */
+  follow(turn) { for (const [, word] of this.#reached(turn)) this.show(word); }
 
-  /** What an event says of the turn that it changed. */
-  heard({ type, data }, turn) {
-    if (type === "queued") this.#queued(turn);
-    else if (type === "attempt") this.show(data.number > 1 ? `thinking · ${reasonOf(data)}` : "thinking");
-    else if (type === "delta" && data.kind !== "reasoning" && this.#newest.startsWith("thinking")) this.show("streaming");
-    else if (ENDS[type]) this.show(ENDS[type]);
-    else if (type === "drain" && turn && runs(turn)) this.#lose();
+  /** Of a turn as it was found, not asked for: one that runs is taken up again. */
+  found(turn) { runs(turn) && turn.attempts.length && this.#reached(turn) ? this.#lose() : this.follow(turn); }
+
+  #reached({ id, state, position, attempts, parts }) {
+    if (id !== this.#id) [this.#id, this.#stages, this.#lost] = [id, new Set(), false];
+    const place = position ? `queued · place ${position} in line` : "queued";
+    const reached = attempts.length || ENDS[state] ? [] : [[place, place]];
+    for (const { number, reason } of attempts) reached.push([number, number > 1 ? `thinking · ${reasonOf({ reason })}` : "thinking"]);
+    if (parts.some(({ kind }) => kind !== "reasoning")) reached.push([`text ${attempts.length}`, "streaming"]);
+    if (ENDS[state]) reached.push([state, ENDS[state]]);
+    const fresh = reached.filter(([stage]) => !this.#stages.has(stage));
+    for (const [stage] of fresh) this.#stages.add(stage);
+    return fresh;
   }
 
   /** Of the connection, while `running` runs. */
@@ -49,8 +51,6 @@ export class Status {
     if (running && state === "open" && this.#lost) this.show(`resumed at event ${running.last_event_id?.split("-")[1] ?? 0}`);
     if (!running || state === "open") this.#lost = false;
   }
-
-  #queued({ position }) { this.show(position ? `queued · place ${position} in line` : "queued"); }
 
   #lose() {
     this.#lost = true;

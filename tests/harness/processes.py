@@ -20,7 +20,7 @@ from midstream.processes.polling import POLL_S, until
 from midstream.processes.valkey import Valkey
 from tests.harness.repository import ROOT
 
-START_TIMEOUT = 40.0
+START_TIMEOUT = 120.0
 STOP_TIMEOUT = 15.0
 SHOWN = 40
 

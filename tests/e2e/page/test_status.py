@@ -61,7 +61,7 @@ async def test_who_waits_sees_its_place(browser: Browser, start: Start) -> None:
         places.append(int(re.findall(r"\d+", await chat.status.inner_text())[0]))
     assert places == [1, 2]
     await first.button("Stop").click()
-    await chat.ended()
+    await expect(chat.status).to_contain_text("done")
     assert await chat.said() == "queued thinking streaming done"
 
 
@@ -79,3 +79,25 @@ async def test_the_log_is_busy_exactly_while_an_answer_runs(open_page: Open, up:
     busy = await chat.page.evaluate("window.busy.filter((now, at, all) => at === 0 || now !== all[at - 1])")
     assert busy == ["true", "false"]
     assert (await up.turns(chat.page.url))[0]["state"] == "completed"
+
+
+async def test_a_turn_that_is_seen_late_passes_through_all_of_them(open_page: Open) -> None:
+    """The first look at a turn may show an attempt, a text or an end that no event told of."""
+    chat = await open_page()
+    said = await chat.page.evaluate(
+        """async () => {
+          const { Status } = await import("/assets/status.js");
+          const said = [], node = { set textContent(text) { said.push(text); } };
+          const status = new Status(node);
+          status.show("queued");
+          const first = { number: 1, reason: "start" }, second = { number: 2, reason: "worker_lost" };
+          const turn = { id: "gen_1", state: "running", attempts: [first], parts: [{ kind: "text", text: "Hi" }] };
+          status.follow(turn);
+          status.follow(turn);
+          status.follow({ ...turn, attempts: [first, second], parts: [{ kind: "reasoning", text: "Hm" }] });
+          status.follow({ ...turn, attempts: [first, second], state: "completed" });
+          await new Promise((resolve) => setTimeout(resolve, 2000));
+          return said;
+        }"""
+    )
+    assert said == ["queued", "thinking", "streaming", "thinking · worker lost", "streaming", "done"]

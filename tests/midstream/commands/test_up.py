@@ -24,7 +24,7 @@ from shared.config.settings import Settings
 from tests.harness.ports import free_port
 from tests.midstream.conftest import Gone, RunPython, ended, users_own
 
-START_TIMEOUT = 45
+START_TIMEOUT = 120
 
 StartUp = Callable[..., Awaitable["Running"]]
 
