@@ -13,8 +13,9 @@ export const client = create({
 export const denied = (error) => error.status === 401 || error.status === 403;
 export const hasKey = () => kept.text !== null;
 
-/** Keeps a key for the requests that follow. Throws where no header can carry it. */
+/** Keeps a key for the requests that follow. Returns what is wrong where no header can carry it. */
 export function useKey(key) {
-  if (!/^[!-~]+$/.test(key)) throw new Error("An API key has printable ASCII characters and no spaces. Enter another one.");
+  if (!/^[!-~]+$/.test(key)) return "An API key has printable ASCII characters and no spaces. Enter another one.";
   kept.text = key;
+  return null;
 }

@@ -3,7 +3,7 @@
 const KINDS = { c: "conversation", g: "generation", s: "link" };
 
 export function place() {
-  const [, kind = "", name] = /^\/([cgs])\/([^/]+)$/.exec(location.pathname) ?? [];
+  const [, kind = "", name] = /^\/([cgs])\/(.+?)\/?$/.exec(location.pathname) ?? [];
   if (kind === "s") return { kind: "link", id: location.pathname };
   return kind ? { kind: KINDS[kind], id: decoded(name) } : { kind: "new", id: null };
 }

@@ -2,36 +2,46 @@
 import { button, element } from "./element.js";
 
 export class Attachments {
-  #files = [];
+  #parts = []; // of a message's content (OpenAI Chat), each with the name of its file
   constructor(input, list, failed) {
-    Object.assign(this, { input, list, failed });
-    input.addEventListener("change", () => this.#add([...input.files]));
+    Object.assign(this, { input, list });
+    input.addEventListener("change", () => this.#add([...input.files]).catch(failed));
   }
+
+  get any() { return this.#parts.length > 0; }
 
   async #add(files) {
     this.input.value = "";
-    const taken = this.input.accept.split(",");
-    for (const file of files) {
-      if (taken.includes(file.type)) this.#files.push({ url: await read(file), name: file.name, type: file.type });
-      else this.failed(new Error(`${file.name} cannot be attached: choose a picture (PNG, JPEG, GIF, WebP) or a PDF.`));
-    }
+    const refused = files.filter(({ type }) => !this.input.accept.split(",").includes(type));
+    for (const file of files) if (!refused.includes(file)) this.#parts.push([partOf(file, await read(file)), file.name]);
     this.#show();
+    const names = refused.map(({ name }) => name).join(", ");
+    if (names) throw new Error(`${names} cannot be attached: choose pictures (PNG, JPEG, GIF, WebP) or PDFs.`);
   }
 
   #show() {
-    this.list.replaceChildren(...this.#files.map(({ name }, at) => element("li", { text: name },
-      button("×", () => { this.#files.splice(at, 1); this.#show(); }, { "aria-label": `Remove ${name}` }))));
-    this.list.hidden = !this.#files.length;
+    this.list.replaceChildren(...this.#parts.map(([, name], at) => element("li", { text: name },
+      button("×", () => { this.#parts.splice(at, 1); this.#show(); }, { "aria-label": `Remove ${name}` }))));
+    this.list.hidden = !this.any;
   }
 
-  /** Returns them as parts of a message's content (OpenAI Chat), and forgets them. */
+  /** Returns them, and forgets them. */
   take() {
-    const files = this.#files.splice(0);
+    const parts = this.#parts.splice(0).map(([part]) => part);
     this.#show();
-    return files.map(({ name, type, url }) => (type.startsWith("image/") ? { type: "image_url", image_url: { url } }
-      : { type: "file", file: { filename: name, file_data: url } }));
+    return parts;
+  }
+
+  /** Takes those of a message back that could not be sent. */
+  restore(content) {
+    const files = content.filter(({ type }) => type !== "text");
+    this.#parts.unshift(...files.map((part) => [part, part.file?.filename ?? "Picture"]));
+    this.#show();
   }
 }
+
+const partOf = ({ name, type }, url) => (type.startsWith("image/") ? { type: "image_url", image_url: { url } }
+  : { type: "file", file: { filename: name, file_data: url } });
 
 const read = (file) => new Promise((resolve, reject) => {
   const reader = Object.assign(new FileReader(), { onload: () => resolve(reader.result), onerror: () => reject(reader.error) });

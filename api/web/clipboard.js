@@ -4,13 +4,13 @@ import { button, element } from "./element.js";
 const COPIED = 2000; // ms that a button says so
 
 export async function copy(text) {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  if (await navigator.clipboard?.writeText(text).then(() => true, () => false)) return;
   const field = element("textarea", { readonly: true, class: "quiet", "aria-hidden": "true" });
   field.value = text;
   document.body.append(field);
   field.select();
   document.execCommand("copy");
-  return field.remove();
+  field.remove();
 }
 
 /** Returns a button that copies what `text()` gives. */

@@ -11,27 +11,6 @@ let loading = null;
 let selected = false; // whether anything is: to ask at each change would have the browser lay out the page each time
 document.addEventListener("selectionchange", () => { selected = getSelection().type === "Range"; });
 
-/** Hears from highlight.js what it finds, as lowlight does, and keeps it as descriptions for tree.js. */
-class Spans {
-  root = { children: [] };
-  #open = [this.root];
-
-  addText(text) { if (text) this.#open.at(-1).children.push(text); }
-
-  openNode(scope) {
-    const span = { tag: "span", attributes: { class: `hljs-${scope.split(".")[0]}` }, children: [] };
-    this.#open.at(-1).children.push(span);
-    this.#open.push(span);
-  }
-
-  closeNode() { if (this.#open.length > 1) this.#open.pop(); }
-  startScope(scope) { this.openNode(scope); }
-  endScope() { this.closeNode(); }
-  __addSublanguage({ root }) { this.#open.at(-1).children.push(...root.children); }
-  finalize() {}
-  toHTML() { return ""; }
-}
-
 export class CodeBlock {
   #label = element("span", { "aria-hidden": "true" });
   #copy = copyButton("Copy code", () => this.#given[0]);
@@ -43,10 +22,7 @@ export class CodeBlock {
   #shown = "";
   #show = () => this.#write(...this.#given);
   constructor() {
-    loading ??= import("./vendor/highlight.js").then(({ default: library }) => {
-      library.configure({ __emitter: Spans });
-      highlighter = library;
-    }, () => {});
+    loading ??= import("./vendor/highlight.js").then(({ default: library }) => { highlighter = library; }, () => {});
     loading.then(this.#show);
   }
 
@@ -71,8 +47,7 @@ export class CodeBlock {
 
   #add(more) {
     const last = this.#code.lastChild;
-    if (last?.nodeType === Node.TEXT_NODE) last.appendData(more);
-    else this.#code.append(more);
+    return last?.nodeType === Node.TEXT_NODE ? last.appendData(more) : this.#code.append(more);
   }
 }
 
@@ -80,5 +55,12 @@ export class CodeBlock {
 function highlighted(text, language) {
   if (!highlighter?.getLanguage(language)) return null;
   const { _emitter: emitter, errorRaised } = highlighter.highlight(text, { language, ignoreIllegals: true });
-  return errorRaised ? null : emitter.root.children;
+  return errorRaised ? null : emitter.root.children.map(described);
+}
+
+/** Returns the description of what highlight.js found; code in another language has no scope of its own here. */
+function described(found) {
+  if (typeof found === "string") return found;
+  const { scope = "", children } = found;
+  return { tag: "span", attributes: { class: `hljs-${scope.split(".")[0]}` }, children: children.map(described) };
 }

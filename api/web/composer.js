@@ -1,4 +1,5 @@
 // Where a message is written, sent and stopped.
+import { textOf } from "./export.js";
 
 /** Calls `heard` where Enter was pressed in a field to send it: with Shift it is a new line. */
 export const onEnter = (field, heard) => field.addEventListener("keydown", (event) => {
@@ -21,15 +22,19 @@ export class Composer {
 
   #send() {
     const text = this.field.value.trim();
-    if (!text || this.form.elements.send.disabled) return;
+    if (this.isBusy || !(text || this.attachments.any)) return;
     const parts = this.attachments.take();
     this.field.value = "";
-    this.send(parts.length ? [...parts, { type: "text", text }] : text);
+    this.send(parts.length ? [...parts, ...(text ? [{ type: "text", text }] : [])] : text);
   }
 
-  /** Gives a message back that could not be sent; what was typed meanwhile stays. */
-  restore(text) { this.field.value = [text, this.field.value].filter(Boolean).join("\n"); }
+  /** Gives messages back that could not be sent; what was typed meanwhile stays. */
+  restore(messages) {
+    this.field.value = [textOf(messages), this.field.value].filter(Boolean).join("\n");
+    this.attachments.restore(messages.flatMap(({ content }) => (Array.isArray(content) ? content : [])));
+  }
 
+  get isBusy() { return this.form.elements.send.disabled; }
   busy(running) { [this.form.elements.send.disabled, this.form.elements.stop.hidden] = [running, !running]; }
   focus() { this.field.focus(); }
 }

@@ -16,6 +16,8 @@ export class Conversation {
   #waits = new Map(); // by id, how many ms the first word took
   #closed = new AbortController();
   #followed = false;
+  #last = Promise.resolve(); // what was sent before
+  gone = false; // whether following it has ended for good
   /** `listener` hears of `changed()`, `heard(event, turn)`, `connected(connection)` and `failed(error)`. */
   constructor(client, id, listener) {
     Object.assign(this, { client, id, listener, signal: this.#closed.signal });
@@ -24,7 +26,7 @@ export class Conversation {
 
   get title() { return this.stream.title; }
   get hasMore() { return this.stream.next !== null; }
-  get running() { return this.#all().filter(runs); }
+  get running() { return this.gone ? [] : this.#all().filter(runs); }
 
   /** The turns that are shown, oldest first: `key` names a turn for good, `own` are the messages that it adds. */
   get turns() {
@@ -32,7 +34,7 @@ export class Conversation {
     for (const [at, turn] of shown.entries()) {
       const carried = turn.metadata?.follows ? goingOn(shown.slice(0, at), []).messages.length : 0;
       const own = (turn.input ?? []).slice(carried);
-      Object.assign(turn, { own, waited: this.#waits.get(turn.id), key: this.#keys.get(turn.id) ?? turn.id });
+      Object.assign(turn, { own, waited: this.#waits.get(turn.id) });
     }
     return shown;
   }
@@ -42,7 +44,7 @@ export class Conversation {
     await this.stream.load();
     this.#followed = true;
     this.#hasBegun();
-    this.#follow().catch(this.listener.failed);
+    this.#follow().catch((error) => { this.gone = true; this.listener.changed(); this.listener.failed(error); });
   }
 
   async #follow() { for await (const event of this.stream) this.#hear(event); }
@@ -57,28 +59,36 @@ export class Conversation {
   }
 
   #hasBegun() {
-    if (this.stream.generations.some((turn) => turn.id === this.#sending?.id)) this.#sending = null;
+    if (this.#known().some((turn) => turn.id === this.#sending?.id)) this.#sending = null;
     this.listener.changed();
   }
 
+  /** A turn has its place as soon as it is known what was asked. */
+  #known() { return this.stream.generations.filter((turn) => turn.input !== undefined); }
+
   /** What others began while ours is on its way may be ours: it is shown when that is known. */
   #all() {
-    const known = this.stream.generations;
     const sending = this.#sending;
-    return sending ? [...known.filter((turn) => turn.number <= sending.after), sending] : known;
+    const known = this.#known().filter((turn) => !sending || turn.number <= sending.after);
+    return [...known, ...(sending ? [sending] : [])].map((turn) => ({ ...turn, key: this.#keys.get(turn.id) ?? turn.id }));
   }
 
   /** Asks for the next answer, or for another version of the turn that is named. Throws where that is refused. */
-  async ask({ messages, model, tools, instead = null }) {
-    const shown = this.turns;
-    const at = instead ? shown.findIndex((turn) => turn.id === instead) : shown.length;
-    const body = { model, tools, ...goingOn(shown.slice(0, at), messages) };
-    const after = Math.max(0, ...this.stream.generations.map((turn) => turn.number));
-    await this.send(put({ key: idempotencyKey(), conversation: this.id, after, body }));
-  }
+  ask(question) { return this.#inTurn(() => this.#ask(question)); }
 
   /** Sends a message of the outbox until it is accepted. Throws where it is refused, or nobody answers. */
-  async send({ key, after, body }) {
+  send(message) { return this.#inTurn(() => this.#send(message)); }
+  #inTurn(action) { return (this.#last = this.#last.catch(() => {}).then(action)); }
+
+  async #ask({ messages, model, tools, instead = null }) {
+    const shown = this.turns;
+    const at = instead ? shown.findIndex((turn) => turn.key === instead) : shown.length;
+    const body = { model, tools, ...goingOn(shown.slice(0, at), messages) };
+    const after = Math.max(0, ...this.stream.generations.map((turn) => turn.number));
+    await this.#send(put({ key: idempotencyKey(), conversation: this.id, after, body }));
+  }
+
+  async #send({ key, after, body }) {
     this.#sending = { ...UNSAID, ...body, input: body.messages, id: key, number: Infinity, after };
     this.#chosen.clear();
     this.listener.changed();

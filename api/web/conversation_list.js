@@ -11,7 +11,7 @@ export class ConversationList {
   #deleting = new Map(); // by id, the timer of a deletion
   #list = element("ul");
   #more = button("Show more", () => this.refresh(this.#next), { hidden: true });
-  /** `open(id)` shows one, `deleted()` hears that the current one goes, `failed(error)` what went wrong. */
+  /** `open(id)` shows one, `deleted()` hears that the current one goes, `failed(error)` what went wrong, `reached()` that nothing did. */
   constructor(client, nav, listener) {
     Object.assign(this, { client }, listener);
     nav.append(this.#list, this.#more);
@@ -25,11 +25,12 @@ export class ConversationList {
     if (!page) return;
     this.#rows = before ? [...this.#rows, ...page.data] : page.data;
     this.#next = page.next;
+    this.reached();
     this.show();
   }
 
   show() {
-    if (this.#list.querySelector("input")) return; // a title is being written
+    if (this.#list.querySelector("input:focus")) return; // a title is being written
     this.#more.hidden = this.#next === null;
     const focused = this.#list.contains(document.activeElement) && named(document.activeElement);
     this.#list.replaceChildren(...this.#rows.map((row) => (this.#deleting.has(row.id) ? this.#gone(row) : this.#row(row))));
@@ -52,11 +53,7 @@ export class ConversationList {
   }
 
   #gone({ id, title }) {
-    const undo = () => {
-      clearTimeout(this.#deleting.get(id));
-      this.#deleting.delete(id);
-      this.show();
-    };
+    const undo = () => { clearTimeout(this.#deleting.get(id)); this.#deleting.delete(id); this.show(); };
     return element("li", { class: "gone" }, element("span", { text: `Deleted: ${title || "Untitled"}` }), button("Undo", undo));
   }
 

@@ -1,10 +1,7 @@
 // What shows why Midstream exists: prompts to begin with, and buttons that break something.
 
-const CLOCK = {
-  name: "current_time",
-  description: "Says what time it is in a city.",
-  parameters: { type: "object", properties: { city: { type: "string" } }, required: ["city"] },
-};
+const PARAMETERS = { type: "object", properties: { city: { type: "string" } }, required: ["city"] };
+const CLOCK = { name: "current_time", description: "Says what time it is in a city.", parameters: PARAMETERS };
 const TOOLS = [{ type: "function", function: CLOCK }];
 
 /** Returns the tools that an answer was offered, so that it can be asked for again. */

@@ -4,21 +4,16 @@ export class Kept {
   #text = null;
   /** `storage` is "localStorage" or "sessionStorage". */
   constructor(storage, name) {
-    this.use = (what, ...values) => {
-      try {
-        return globalThis[storage][what](name, ...values);
-      } catch {
-        return null;
-      }
-    };
-    this.#text = this.use("getItem");
+    Object.assign(this, { storage, name });
+    this.#text = this.#use("getItem");
   }
 
   get text() { return this.#text; }
-
   set text(text) {
     this.#text = text;
-    this.use("removeItem");
-    if (text !== null) this.use("setItem", text);
+    this.#use("removeItem");
+    if (text !== null) this.#use("setItem", text);
   }
+
+  #use(what, ...values) { try { return globalThis[this.storage][what](this.name, ...values); } catch { return null; } }
 }

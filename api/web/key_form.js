@@ -7,11 +7,8 @@ export class KeyForm {
     Object.assign(this, { form, alerts, field: form.elements.key });
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      try {
-        useKey(this.field.value.trim());
-      } catch ({ message }) {
-        return alerts.show(message);
-      }
+      const wrong = useKey(this.field.value.trim());
+      if (wrong) return alerts.show(wrong);
       this.field.value = "";
       form.hidden = true;
       alerts.clear();

@@ -7,7 +7,7 @@ import { Composer } from "./composer.js";
 import { Conversation, runs } from "./conversation.js";
 import { ConversationList } from "./conversation_list.js";
 import { breakBy, offer, toolsOf } from "./demo.js";
-import { exportAs, textOf } from "./export.js";
+import { exportAs } from "./export.js";
 import { KeyForm } from "./key_form.js";
 import { ready } from "./markdown.js";
 import { ModelPicker } from "./model_picker.js";
@@ -29,10 +29,12 @@ const shares = new ShareDialog(byId("share"), client, failed);
 const attachments = new Attachments(byId("attach"), byId("attached"), failed);
 const stop = () => open?.stop?.().catch(failed);
 const composer = new Composer(byId("composer"), attachments, { send, stop });
-const list = new ConversationList(client, byId("conversations"), { open: (id) => go(addressOf(id)), deleted: () => go("/"), failed });
-const again = (turn, messages) => ask({ messages, tools: toolsOf(turn), instead: turn.id });
+const list = new ConversationList(client, byId("conversations"), {
+  open: (id) => go(addressOf(id)), deleted: () => go("/"), failed, reached: () => alerts.reached(),
+});
+const again = (turn, messages) => ask({ messages, tools: toolsOf(turn), instead: turn.key }, messages === turn.own ? [] : messages);
 const actions = { ask: again, choose: (id) => open.choose(id), share: (id) => shares.open(id) };
-let [open, planned] = [null, false]; // what is shown, and whether it is about to be drawn
+let [open, planned, retry] = [null, false, 0]; // what is shown, whether it is about to be drawn, and when the server is tried again
 
 // One drawing for all that arrives within a frame; a hidden page gets no frames.
 function changed() {
@@ -42,9 +44,10 @@ function changed() {
 
 function draw() {
   planned = false;
-  const [{ turns }, running, asks] = [open, open.running.length > 0, open instanceof Conversation];
+  const [{ turns }, running, asks] = [open, open.running.length > 0, open instanceof Conversation && !open.gone];
   transcript.show(turns, asks ? actions : null);
-  if (turns.length) status.follow(open.running.at(-1) ?? turns.at(-1));
+  if (turns.length) status.follow(newest());
+  composer.form.hidden = !asks;
   byId("log").ariaBusy = String(running);
   composer.busy(running);
   byId("older").hidden = !open.hasMore;
@@ -54,6 +57,8 @@ function draw() {
   document.title = open.title ? `${open.title} · Midstream` : "Midstream";
   scroll.grown();
 }
+
+const newest = () => open.running.at(-1) ?? open.turns.at(-1);
 
 /** Shows what `make` makes, and hears of it until something else is shown. */
 function show(make) {
@@ -66,7 +71,8 @@ function show(make) {
     changed: mine(changed),
     failed: mine(failed),
     heard: mine((event, turn) => {
-      if (event.type === "drain" && turn && runs(turn)) status.connected({ state: "waiting" }, turn);
+      if (event.type !== "drain") status.connected({ state: "open" }, open.running.at(-1)); // it lives, whatever was said of it
+      else if (turn && runs(turn)) status.connected({ state: "waiting" }, turn);
       if (["generation", "completed", "failed", "cancelled"].includes(event.type)) list.refresh();
     }),
     connected: mine((connection) => {
@@ -93,24 +99,24 @@ function go(address) {
 async function openPlace(begun = {}) {
   const { kind, id } = place();
   const reads = kind === "generation" || kind === "link";
-  composer.form.hidden = reads;
   byId("side").hidden = kind === "link";
   const name = id ?? begun.conversation ?? crypto.getRandomValues(new Uint32Array(4)).join("-");
   const opened = show((listener) => new (reads ? SingleGeneration : Conversation)(client, name, listener));
   const message = reads ? null : waiting(name);
   if (id) await opened.open().catch((error) => open !== opened || (message && error.status === 404) || failed(error));
   if (open !== opened) return;
-  if (opened.turns.length && !reads) status.found(opened.turns.at(-1));
+  if (opened.turns.length && !reads) status.found(newest());
   if (message) post(() => opened.send(message), message.body.messages);
 }
 
-function send(content, tools) { ask({ messages: [{ role: "user", content }], tools }); }
-const ask = (question) => post(() => open.ask({ model: picker.model, ...question }), question.messages);
+function send(content, tools) { if (!composer.isBusy) ask({ messages: [{ role: "user", content }], tools }); }
+const ask = (question, kept = question.messages) => post(() => open.ask({ model: picker.model, ...question }), kept);
 
 /** Sends a message; where that fails it is given back to its writer. */
 async function post(sending, messages) {
   const asked = open;
   alerts.clear();
+  composer.busy(true);
   status.show("queued");
   scroll.toEnd();
   try {
@@ -122,13 +128,16 @@ async function post(sending, messages) {
     failed(error);
     if (open !== asked) return;
     status.clear();
-    composer.restore(textOf(messages));
+    composer.restore(messages);
+    changed();
   }
 }
 
 function failed(error) {
   if (denied(error)) keyForm.ask();
   else if (error.name !== "AbortError") alerts.show(advice(error));
+  clearTimeout(retry);
+  if (error.code === "unreachable") retry = setTimeout(() => list.refresh(), 3000);
 }
 
 const offerModels = () => client.json("GET", "/v1/models", null, { tries: 2 }).then(({ data, simulated }) => {

@@ -19,10 +19,7 @@ export class Markdown {
   #blocks = 0; // how many these are
   #links = Object.create(null); // the addresses that they define
   #last = {}; // what the last update showed after them
-  constructor(node) {
-    this.node = node;
-    node.classList.add("markdown");
-  }
+  constructor(node) { (this.node = node).classList.add("markdown"); }
 
   /** Shows this text: all of it so far, and whether that is the whole. */
   update(text, complete) {

@@ -2,7 +2,7 @@
 import { Kept } from "./kept.js";
 
 const kept = new Kept("sessionStorage", "midstream.outbox");
-const messages = () => JSON.parse(kept.text) ?? [];
+const messages = () => { try { return JSON.parse(kept.text) ?? []; } catch { return []; } };
 const keep = (all) => { kept.text = all.length ? JSON.stringify(all) : null; };
 
 /** Returns the message of a conversation; without a name, the newest of all. */

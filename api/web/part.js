@@ -13,17 +13,10 @@ const FOLDED = {
 /** Returns what shows a part of this kind: its `node`, and `update(part, complete)`. */
 export function viewOf({ kind }) {
   if (kind === "file") return new File();
-  return FOLDED[kind] ? new Folded(kind) : new Text(kind);
-}
-
-class Text {
-  /** `kind` is "text" or "refusal". */
-  constructor(kind) {
-    this.node = element("div", { class: kind });
-    this.markdown = new Markdown(this.node);
-  }
-
-  update({ text }, complete) { this.markdown.update(text ?? "", complete); }
+  if (FOLDED[kind]) return new Folded(kind);
+  const node = element("div", { class: kind });
+  const markdown = new Markdown(node);
+  return { node, update: ({ text }, complete) => markdown.update(text ?? "", complete) };
 }
 
 class Folded {

@@ -3,6 +3,7 @@ import { copy } from "./clipboard.js";
 
 export class ShareDialog {
   #shared = ""; // the address of the share
+  #asked = null; // for which answer
   constructor(dialog, client, failed) {
     const [link, note] = [dialog.querySelector("input"), dialog.querySelector("[role=status]")];
     Object.assign(this, { dialog, client, failed, link, note, revoke: dialog.querySelector("[name=revoke]") });
@@ -11,11 +12,11 @@ export class ShareDialog {
   }
 
   async open(id) {
-    this.link.value = "";
+    [this.link.value, this.#asked] = ["", id];
     this.note.textContent = "Making the link…";
     this.dialog.showModal();
     const made = await this.#ask("", "POST", `/v1/generations/${id}/share`, {});
-    if (!made) return;
+    if (!made || this.#asked !== id) return;
     this.#shared = `/v1/generations/${id}/share/${made.id}`;
     this.link.value = made.url;
     this.link.select();

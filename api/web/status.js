@@ -9,11 +9,11 @@ export class Status {
   #words = []; // still to be shown
   #newest = "";
   #timer = null;
-  #id = null; // of the turn that it tells of
+  #key = null; // of the turn that it tells of
   #stages = new Set(); // that this turn has come to, so that each is said once
   #lost = false; // whether the connection was, while something ran
   constructor(node) { this.node = node; }
-  clear() { say(this.node, this.#newest = ""); [this.#words, this.#id] = [[], null]; }
+  clear() { say(this.node, this.#newest = ""); [this.#words, this.#key] = [[], null]; }
 
   show(text) {
     if (text === this.#newest) return;
@@ -33,13 +33,15 @@ export class Status {
   /** Of a turn as it was found, not asked for: one that runs is taken up again. */
   found(turn) { runs(turn) && turn.attempts.length && this.#reached(turn) ? this.#lose() : this.follow(turn); }
 
-  #reached({ id, state, position, attempts, parts }) {
-    if (id !== this.#id) [this.#id, this.#stages, this.#lost] = [id, new Set(), false];
+  #reached({ key, state, position, attempts, parts }) {
     const place = position ? `queued · place ${position} in line` : "queued";
     const reached = attempts.length || ENDS[state] ? [] : [[place, place]];
     for (const { number, reason } of attempts) reached.push([number, number > 1 ? `thinking · ${reasonOf({ reason })}` : "thinking"]);
     if (parts.some(({ kind }) => kind !== "reasoning")) reached.push([`text ${attempts.length}`, "streaming"]);
     if (ENDS[state]) reached.push([state, ENDS[state]]);
+    // Of one that had ended before it was looked at, the end alone is news.
+    const old = ENDS[state] ? reached.slice(0, -1).map(([stage]) => stage) : [];
+    if (key !== this.#key) [this.#key, this.#stages, this.#lost] = [key, new Set(old), false];
     const fresh = reached.filter(([stage]) => !this.#stages.has(stage));
     for (const [stage] of fresh) this.#stages.add(stage);
     return fresh;
@@ -52,10 +54,7 @@ export class Status {
     if (!running || state === "open") this.#lost = false;
   }
 
-  #lose() {
-    this.#lost = true;
-    this.show("reconnecting");
-  }
+  #lose() { this.#lost = true; this.show("reconnecting"); }
 }
 
 /** Returns why an attempt took over from the one before, in words. */

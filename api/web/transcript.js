@@ -8,8 +8,9 @@ export class Transcript {
   show(turns, actions) {
     const shown = new Set(turns.map((turn) => turn.key));
     for (const [key, view] of this.#views) {
-      if (!shown.has(key)) view.remove();
-      if (!shown.has(key)) this.#views.delete(key);
+      if (shown.has(key)) continue;
+      view.remove();
+      this.#views.delete(key);
     }
     let above = null;
     for (const turn of turns) {

@@ -82,7 +82,7 @@ async def test_the_log_is_busy_exactly_while_an_answer_runs(open_page: Open, up:
 
 
 async def test_a_turn_that_is_seen_late_passes_through_all_of_them(open_page: Open) -> None:
-    """The first look at a turn may show an attempt, a text or an end that no event told of."""
+    """A look at a turn may show an attempt, a text or an end that no event told of. What had ended before says its end only."""
     chat = await open_page()
     said = await chat.page.evaluate(
         """async () => {
@@ -91,13 +91,14 @@ async def test_a_turn_that_is_seen_late_passes_through_all_of_them(open_page: Op
           const status = new Status(node);
           status.show("queued");
           const first = { number: 1, reason: "start" }, second = { number: 2, reason: "worker_lost" };
-          const turn = { id: "gen_1", state: "running", attempts: [first], parts: [{ kind: "text", text: "Hi" }] };
+          const turn = { key: "one", state: "running", attempts: [first], parts: [{ kind: "text", text: "Hi" }] };
           status.follow(turn);
           status.follow(turn);
           status.follow({ ...turn, attempts: [first, second], parts: [{ kind: "reasoning", text: "Hm" }] });
           status.follow({ ...turn, attempts: [first, second], state: "completed" });
+          status.follow({ ...turn, key: "two", state: "cancelled" });
           await new Promise((resolve) => setTimeout(resolve, 2000));
           return said;
         }"""
     )
-    assert said == ["queued", "thinking", "streaming", "thinking · worker lost", "streaming", "done"]
+    assert said == ["queued", "thinking", "streaming", "thinking · worker lost", "streaming", "done", "stopped"]
