@@ -53,7 +53,7 @@ class Plan:
     ttl: float = 86_400.0
     most: int | None = None
     """Generations in all; None leaves it to the time."""
-    patience: float = 90.0
+    patience: float = 180.0
     """What everything has to end once nothing is broken any more."""
     clients: str = "raw"
     """What viewers use: sockets and a parser of their own (`raw`), or a client of clients/ (CLIENTS)."""
@@ -141,10 +141,12 @@ async def _for_a_while(plan: Plan, rig: Rig, users: Load, breaking: Breaking, hi
         group.create_task(until_calm())
         sampling = group.create_task(looking())
         loading = group.create_task(users.run(calm, plan.patience))
-        await asyncio.wait({loading}, timeout=plan.seconds)
+        asked = group.create_task(users.asked_all.wait())
+        await asyncio.wait({loading, asked}, timeout=plan.seconds, return_when=asyncio.FIRST_COMPLETED)
         over.set()
         await asyncio.wait({loading})
         sampling.cancel()
+        asked.cancel()
 
 
 def judge(folder: Path) -> tuple[list[Violation], Evidence, Checker]:

@@ -57,6 +57,7 @@ class Load:
     ) -> None:
         self.rig, self.history = rig, history
         self.asked = 0
+        self.asked_all = asyncio.Event()
         self._chance = random.Random(f"load {seed}")
         self._seed, self._running, self._viewers, self._ttl, self._most = seed, running, viewers, ttl, most
         self._stopping = False
@@ -87,7 +88,7 @@ class Load:
             self._texts[deltas, seed] = hashed(text.encode())
 
     async def run(self, stop: asyncio.Event, patience: float) -> None:
-        """Ask until `stop`; then everything that runs has `patience` seconds to end."""
+        """Ask until `stop`, or for all; once nothing breaks any more, what runs has `patience` seconds to end."""
         tasks: set[asyncio.Task[None]] = set()
         stopped = asyncio.create_task(_set(stop))
         while not stop.is_set() and (self._most is None or self.asked < self._most):
@@ -98,6 +99,8 @@ class Load:
             for task in done - {stopped}:
                 tasks.discard(task)
                 task.result()
+        self.asked_all.set()
+        await stop.wait()  # who waits while things break may wait for long
         self._stopping = True
         if self._people is not None:
             self._people.tell("calm")

@@ -43,6 +43,14 @@ async def test_a_conversation_is_what_its_address_leads_to(open_page: Open, up: 
     await chat.ended()
 
 
+async def test_a_slash_at_its_end_does_no_harm(open_page: Open, up: Up) -> None:
+    chat = await open_page()
+    await chat.ask("Slash", model=SHORT)
+    await chat.page.wait_for_url(f"{up.url}/c/*")
+    there = await chat.beside(f"{chat.page.url}/")
+    await expect(there.yous).to_contain_text("Slash")
+
+
 async def test_back_leads_back(open_page: Open, up: Up) -> None:
     chat = await open_page()
     await chat.ask(model=SHORT)

@@ -126,6 +126,25 @@ async def test_what_is_refused_stays_in_the_message(open_page: Open) -> None:
     await expect(chat.button("Stop")).not_to_be_visible()
 
 
+async def test_a_file_whose_message_is_refused_stays_attached(open_page: Open) -> None:
+    chat = await open_page()
+    await chat.choose("nowhere/lorem")
+    await chat.attach.set_input_files([FilePayload(name="sky.pdf", mimeType="application/pdf", buffer=PDF)])
+    await chat.message.fill("What is it?")
+    await chat.message.press("Enter")
+    await expect(chat.alert).to_be_visible()
+    await expect(chat.message).to_have_value("What is it?")
+    await expect(chat.button("Remove sky.pdf")).to_be_visible()
+
+
+async def test_files_that_cannot_go_along_are_all_named(open_page: Open) -> None:
+    chat = await open_page()
+    names = ("one.exe", "two.svg")
+    await chat.attach.set_input_files([FilePayload(name=name, mimeType="text/x-odd", buffer=b"x") for name in names])
+    for name in names:
+        await expect(chat.alert).to_contain_text(name)
+
+
 async def test_stop_is_there_exactly_while_an_answer_runs(open_page: Open) -> None:
     chat = await open_page()
     stop = chat.button("Stop")

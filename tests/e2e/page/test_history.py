@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from tests.e2e.page.chat import LOREM, SHORT, Chat
+from tests.e2e.page.chat import LONG, LOREM, SHORT, Chat
 from tests.e2e.page.conftest import Open
 from tests.e2e.page.up import Up
 
@@ -129,3 +129,32 @@ async def test_a_full_storage_loses_nothing(open_page: Open) -> None:
     await expect(chat.yous).to_contain_text("Kept by the server")
     await expect(chat.answers).to_have_count(1)
     await chat.whole()
+
+
+async def test_one_that_is_deleted_elsewhere_is_no_more_and_says_so(open_page: Open) -> None:
+    chat = await open_page()
+    await chat.ask("Deleted elsewhere", model=LONG)
+    await chat.says()
+    status = await chat.page.evaluate(
+        "async (id) => (await fetch(`/v1/conversations/${id}`, { method: 'DELETE' })).status",
+        chat.page.url.rpartition("/")[2],
+    )
+    assert status == 204
+    await expect(chat.alert).to_contain_text("deleted")
+    await expect(chat.log).to_have_attribute("aria-busy", "false")
+    await expect(chat.button("Stop")).to_be_hidden()
+    await expect(chat.message).to_be_hidden()
+    await chat.button("New chat").click()
+    await chat.ask("Another", model=SHORT)
+    await chat.ended()
+
+
+async def test_a_title_that_is_left_open_hides_no_undo(open_page: Open) -> None:
+    chat = await open_page()
+    await told(chat, "Left open", "Deleted beside it")
+    await chat.button("Rename Left open").click()
+    await chat.message.click()
+    await chat.button("Delete Deleted beside it").click()
+    await chat.button("Undo").click()
+    await expect(chat.links.filter(has_text="Deleted beside it")).to_have_count(1)
+    await expect(chat.links.filter(has_text="Left open")).to_have_count(1)

@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.conftest import TEST_SEED
-from tests.e2e.page.chat import LONG, TEXT
+from tests.e2e.page.chat import LONG, LOREM, TEXT
 from tests.e2e.page.conftest import Open
 from tests.e2e.page.up import Up
 
@@ -111,3 +111,25 @@ async def test_leaving_is_not_stopping(open_page: Open, up: Up) -> None:
     assert (await up.turns(address))[0]["state"] == "running"
     other = await open_page(address.removeprefix(up.url))
     await other.whole()
+
+
+async def test_a_connection_that_held_is_not_said_to_be_lost_for_good(open_page: Open) -> None:
+    """A machine without a network may have its server on board: the browser says offline, and the stream goes on."""
+    chat = await open_page()
+    await chat.watch_status()
+    await chat.ask(model=LOREM)
+    await chat.says()
+    await chat.page.evaluate("dispatchEvent(new Event('offline'))")
+    await chat.whole()
+    assert re.fullmatch("queued thinking streaming reconnecting resumed done", await chat.said())
+
+
+async def test_a_notice_that_the_server_is_away_goes_when_it_is_back(open_page: Open) -> None:
+    chat = await open_page()
+    await chat.ask(model="lorem?deltas=6&rate=0&seed=7")
+    await chat.ended()
+    await chat.page.context.set_offline(True)
+    await chat.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    await expect(chat.alert).to_contain_text("does not answer")
+    await chat.page.context.set_offline(False)
+    await expect(chat.alert).to_have_count(0)

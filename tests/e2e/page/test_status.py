@@ -82,7 +82,7 @@ async def test_the_log_is_busy_exactly_while_an_answer_runs(open_page: Open, up:
 
 
 async def test_a_turn_that_is_seen_late_passes_through_all_of_them(open_page: Open) -> None:
-    """A look at a turn may show an attempt, a text or an end that no event told of. What had ended before says its end only."""
+    """A look at a turn may show an attempt, a text or an end that no event told of."""
     chat = await open_page()
     said = await chat.page.evaluate(
         """async () => {
@@ -102,3 +102,15 @@ async def test_a_turn_that_is_seen_late_passes_through_all_of_them(open_page: Op
         }"""
     )
     assert said == ["queued", "thinking", "streaming", "thinking · worker lost", "streaming", "done", "stopped"]
+
+
+async def test_of_an_answer_that_had_ended_only_the_end_is_said(open_page: Open) -> None:
+    chat = await open_page()
+    await chat.ask(model=LOREM)
+    await chat.whole()
+    await chat.button("New chat").click()
+    await expect(chat.status).to_have_text("")
+    await chat.watch_status()
+    await chat.page.go_back()
+    await expect(chat.status).to_contain_text("done")
+    assert await chat.said() == "done"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.e2e.page.chat import Chat
 from tests.e2e.page.conftest import Open
+from tests.e2e.page.up import Up
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 
@@ -82,3 +83,29 @@ async def test_regenerate(open_page: Open) -> None:
     await chat.page.reload()
     await expect(chat.answers).to_have_count(1)
     await expect(chat.answers.last).to_contain_text(second)
+
+
+async def test_regenerate_while_a_message_is_on_its_way_is_asked_after_it(open_page: Open, up: Up) -> None:
+    chat = await open_page()
+    held: list[Route] = []
+
+    async def hold(route: Route) -> None:
+        if held:
+            await route.continue_()
+        held.append(route)
+
+    await chat.ask("one", model=ECHO)
+    await shows(chat, "one")
+    await chat.page.route("**/v1/generations", hold)
+    await chat.ask("two")
+    while not held:
+        await chat.page.wait_for_timeout(20)
+    await chat.answers.first.get_by_role("button", name="Regenerate", exact=True).click()
+    await held[0].continue_()
+    await expect(chat.button("Previous version")).to_be_visible()
+    await shows(chat, "one")
+    await expect(chat.alert).to_have_count(0)
+    await expect(chat.message).to_have_value("")
+    await chat.button("Previous version").click()
+    await shows(chat, "one", "two")
+    assert len(await up.turns(chat.page.url)) == 3
