@@ -77,7 +77,7 @@ def chat(
     with HttpClient(url, key) as client:
         asked: dict[str, Any] = {"messages": messages}
         if conversation is not None:
-            asked |= _going_on(client, conversation)
+            asked |= _going_on(client, conversation, messages)
         asked["model"] = model or asked.get("model") or client.default_model()
         follower = client.create(msgspec.json.encode(asked))
         raise typer.Exit(view(client, follower, reasoning=reasoning, final=final, json=json))
@@ -124,13 +124,14 @@ def _prompt(argument: str | None) -> str:
     return prompt
 
 
-def _going_on(client: "HttpClient", name: str) -> dict[str, Any]:
-    """Returns the fields of a request that goes on with a conversation, or begins it."""
+def _going_on(client: "HttpClient", name: str, messages: list[dict[str, Any]]) -> dict[str, Any]:
+    """Returns the fields of a request that goes on with a conversation, or begins it, with these messages."""
     from midstream.conversing.place import Place
 
     place = Place(client, name)
     place.look()
-    fields = {"conversation": name, "previous": place.previous, "model": place.newest and place.newest.model}
+    fields: dict[str, Any] = {"conversation": name, "messages": [*place.opening(), *messages]}
+    fields |= {"previous": place.previous, "model": place.newest and place.newest.model}
     return {field: value for field, value in fields.items() if value is not None}
 
 

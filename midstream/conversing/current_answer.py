@@ -9,6 +9,9 @@ from midstream.conversing.prompt import typed_meanwhile
 from midstream.errors import ClientError
 from midstream.output.answer import AnswerWriter
 
+GOES_ON = "the answer goes on: Enter shows the rest, /stop ends it"
+NOT_ACCEPTED = "the server has not accepted it yet, and it is sent until it has: Enter waits for that"
+
 
 class CurrentAnswer:
     """Writes one answer after the other, and whatever else is said on the terminal between their lines.
@@ -30,6 +33,11 @@ class CurrentAnswer:
         return None if self.followed is None else self.followed.follower.id
 
     @property
+    def unaccepted(self) -> bool:
+        """Says whether there is one of which it is not known that the server has accepted it."""
+        return self.followed is not None and self.id is None
+
+    @property
     def news(self) -> str:
         """What is to tell of an answer from which the user has turned away; empty where nothing is."""
         if self.followed is None or self._told_end or not self.followed.left:
@@ -49,9 +57,10 @@ class CurrentAnswer:
 
     def show(self, answer: FollowedAnswer, typed: Callable[[str], None]) -> bool:
         """Writes a new answer, as `watch` does."""
-        self.followed, self._writer = answer, self._new_writer(lambda: str(answer.follower.id))
-        answer.begin()
-        return self._watch(answer, typed)
+        with self._bell.at_ctrl_c() as pressed:
+            self.followed, self._writer = answer, self._new_writer(lambda: str(answer.follower.id))
+            answer.begin()
+            return self._watch(answer, typed, pressed)
 
     def watch(self, typed: Callable[[str], None]) -> bool:
         """Writes the answer to its end, and gives each line that is typed meanwhile to `typed`.
@@ -62,30 +71,30 @@ class CurrentAnswer:
         answer = self.followed
         if answer is None:
             return True
-        if answer.error is not None and answer.error.retryable:
-            answer.begin()
-        return self._watch(answer, typed)
+        with self._bell.at_ctrl_c() as pressed:
+            if answer.error is not None and answer.error.retryable:
+                answer.begin()
+            return self._watch(answer, typed, pressed)
 
     def drop(self) -> None:
         """Forgets the answer."""
         self.followed = None
 
-    def _watch(self, answer: FollowedAnswer, typed: Callable[[str], None]) -> bool:
-        with self._bell.at_ctrl_c() as pressed:
-            while not pressed() and not answer.shown:
-                if self._bell.wait(sys.stdin.fileno()):
-                    for line in typed_meanwhile():
-                        typed(line)
-                for item in answer.take():
-                    if isinstance(item, str):
-                        self.note(item)
-                    else:
-                        self._writer.write(item)
-                    if pressed():
-                        break
+    def _watch(self, answer: FollowedAnswer, typed: Callable[[str], None], pressed: Callable[[], bool]) -> bool:
+        while not pressed() and not answer.shown:
+            if self._bell.wait(sys.stdin.fileno()):
+                for line in typed_meanwhile():
+                    typed(line)
+            for item in answer.take():
+                if isinstance(item, str):
+                    self.note(item)
+                else:
+                    self._writer.write(item)
+                if pressed():
+                    break
         self._told_end = answer.shown
         if not answer.shown:
-            self.note("the answer goes on: Enter shows the rest, /stop ends it")
+            self.note(NOT_ACCEPTED if self.unaccepted else GOES_ON)
             return False
         if answer.error is not None and answer.error.retryable:
             self.note(what_to_do(answer.error))

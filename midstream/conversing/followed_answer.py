@@ -22,6 +22,8 @@ class Question(NamedTuple):
 
     previous: str | None
     model: str | None
+    instructs: bool = False
+    """Whether it says the instructions of the user here."""
 
 
 class FollowedAnswer:

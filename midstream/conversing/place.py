@@ -3,8 +3,9 @@
 from typing import Any, NamedTuple
 
 from midstream.client.http_client import HttpClient
+from midstream.conversing.tool_results import results_for
 from midstream.errors import NotFoundError
-from midstream_client import TERMINAL_TYPES, Turn
+from midstream_client import TERMINAL_TYPES, Answer, Turn
 
 NEWEST = 5
 """Turns that are read of a conversation: the newest, and a few that others may have begun."""
@@ -28,6 +29,8 @@ class Place:
         self.known: set[str] = set()
         """Ids of its generations, as far as they were seen."""
         self._client = client
+        self._results: dict[str, list[dict[str, Any]]] = {}
+        """By the id of an ended generation, the results that its calls want."""
 
     @property
     def previous(self) -> str | None:
@@ -51,6 +54,8 @@ class Place:
         turns = self.conversation.turns
         new = [turn for turn in turns if turn.id not in self.known]
         self.known |= {turn.id for turn in turns}
+        for turn in turns:
+            self.said(turn.id, turn.answer)
         if turns:
             last = turns[-1]
             self.newest = Newest(last.id, last.previous, last.model, last.answer.state)
@@ -60,6 +65,22 @@ class Place:
         """Takes a turn of which was heard otherwise."""
         self.known.add(newest.id)
         self.newest = newest
+
+    def said(self, generation: str, answer: Answer) -> None:
+        """Takes an answer, which counts if it has ended."""
+        if answer.ended:
+            self._results[generation] = results_for(answer)
+
+    def opening(self) -> list[dict[str, Any]]:
+        """Returns what the next turn has to say first: results for the calls of the answer that it goes on from.
+
+        May ask the server. Raises ClientError.
+        """
+        if self.previous is None:
+            return []
+        if self.previous not in self._results:
+            self.said(self.previous, Answer.of_snapshot(self._client.snapshot(self.previous)))
+        return self._results.get(self.previous, [])
 
 
 def words_of(messages: list[dict[str, Any]] | None) -> str:

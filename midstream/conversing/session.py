@@ -46,15 +46,15 @@ class Session:
                 self._act(lambda text=text: self._take(text))  # type: ignore[misc]
 
     def _act(self, act: Callable[[], object]) -> None:
+        again = "; the key Up brings back what you typed" if self._prompt.edits else ""
         try:
             act()
         except ClientError as error:
-            again = "; the key Up brings back what you typed" if self._prompt.edits else ""
             self._current.note(f"{error}{again}")
         except EOFError:
             raise Leaving from None
         except KeyboardInterrupt:
-            self._current.note("given up waiting for the server")
+            self._current.note(f"given up waiting for the server{again if self._current.followed is None else ''}")
         if self._ahead and self._turns.runs:
             self._give_back("\n".join(self._ahead))
             self._ahead.clear()

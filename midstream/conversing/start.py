@@ -58,7 +58,10 @@ def _greeting(place: Place) -> str:
 
 
 def _say_goodbye(name: str, url: str, current: CurrentAnswer, *, runs: bool) -> None:
-    current.note(("the answer goes on. " if runs else "") + "Go on with this conversation:")
+    how = "the answer goes on. " if runs else ""
+    if current.unaccepted:
+        how = "whether the server has accepted your last message is not known. "
+    current.note(f"{how}Go on with this conversation:")
     sys.stderr.write(f"  {typed('chat', '--conversation', name, *url_option(url))}\n")
 
 

@@ -45,12 +45,12 @@ class Turns:
         self._bell = bell
         self._system = system
         self._instructed = False
-        """Whether a turn has been accepted that says the instructions."""
+        """Whether a turn says the instructions that has not failed."""
 
     @property
     def any(self) -> bool:
-        """Says whether there is one."""
-        return self._place.newest is not None or self._current.id is not None
+        """Says whether there is one, or may be."""
+        return self._place.newest is not None or self._current.followed is not None
 
     @property
     def runs(self) -> bool:
@@ -73,11 +73,11 @@ class Turns:
         previous = self._place.previous
         # A failed turn is not gone on from, so what it said was not said.
         instructs = self._system is not None and (previous is None or not self._instructed)
-        messages = [{"role": "system", "content": self._system}] if instructs else []
+        messages = [*self._place.opening(), *([{"role": "system", "content": self._system}] if instructs else [])]
         messages.append({"role": "user", "content": text})
         asked = {"model": self.model, "conversation": self._place.conversation.id, "messages": messages}
         body = msgspec.json.encode(asked if previous is None else asked | {"previous": previous})
-        self._follow(lambda client: client.create(body), Question(previous, self.model), typed)
+        self._follow(lambda client: client.create(body), Question(previous, self.model, instructs), typed)
         return True
 
     def show_rest(self, elsewhere: Set[str], typed: Typed) -> None:
@@ -137,8 +137,10 @@ class Turns:
             whole = watch()
         finally:
             if follower.id is not None:
-                self._instructed = True
+                if answer.question.instructs:
+                    self._instructed = follower.state != "failed"
                 self._place.heard(Newest(follower.id, answer.question.previous, answer.question.model, follower.state))
+                self._place.said(follower.id, follower.answer)
             if self._current.followed is None:
                 # Whatever has happened since: the next prompt begins with a look.
                 self._others.forget()

@@ -271,6 +271,17 @@ async def test_errors_say_what_to_do_and_the_conversation_goes_on(stack: Stack, 
     assert (two["previous"], three["previous"]) == (one["id"], one["id"])
 
 
+async def test_a_tool_that_nobody_runs_ends_no_conversation(stack: Stack, chat: Chat) -> None:
+    terminal = await chat("-m", "simulator/tools")
+    await said(terminal, "What time is it?", r"ended with tool_calls\n> $")
+    await said(terminal, f"/model {QUICK}", r"from now on\n> $")
+    await said(terminal, "And now?")
+    name = await left(terminal)
+    called, then = await turns_of(stack, name)
+    assert (then["state"], then["previous"], asked(then)) == ("completed", called["id"], "And now?")
+    assert {message["role"] for message in then["input"][:-1]} == {"tool"}
+
+
 async def test_without_readline(stack: Stack, chat: Chat, tmp_path: Path) -> None:
     without = tmp_path / "without"
     without.mkdir()

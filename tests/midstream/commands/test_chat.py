@@ -84,6 +84,24 @@ def test_prompt_on_stdin_and_default_model(scripted_api: ScriptedApi, start: Sta
     assert posted(scripted_api) == {"model": "c/d", "messages": messages}
 
 
+def test_a_prompt_goes_on_behind_calls_that_nobody_has_run(scripted_api: ScriptedApi, start: Start) -> None:
+    call = {"kind": "tool_call", "call_id": "call_1", "name": "time", "arguments": {}, "complete": True}
+    turn = {"id": "gen_1", "number": 1, "state": "completed", "model": "m", "input": [], "parts": [call]}
+    scripted_api.page = Answer(200, {"id": "trip", "generations": [turn], "next": None, "cursor": None})
+    scripted_api.says("hi")
+    assert finish(start("chat", "-c", "trip", "--system", "Be kind.", "Hello"))[:2] == (0, "hi\n")
+    assert posted(scripted_api) == {
+        "conversation": "trip",
+        "previous": "gen_1",
+        "model": "m",
+        "messages": [
+            {"role": "tool", "tool_call_id": "call_1", "content": "This client has not run it."},
+            {"role": "system", "content": "Be kind."},
+            {"role": "user", "content": "Hello"},
+        ],
+    }
+
+
 def test_ctrl_c_detaches_and_says_how_to_rejoin(scripted_api: ScriptedApi, start: Start) -> None:
     scripted_api.says("one ", "two ", "three")
     scripted_api.hold_at = 4

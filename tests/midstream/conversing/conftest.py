@@ -57,6 +57,11 @@ def turn(number: int, state: str = "completed", **fields: Any) -> dict[str, Any]
     return {"id": f"gen_{number}", "number": number, "state": state, "input": asked, "parts": []} | fields
 
 
+CALL = {"kind": "tool_call", "call_id": "call_1", "name": "time", "arguments": {}, "complete": True}
+RESULT = {"role": "tool", "tool_call_id": "call_1", "content": "This client has not run it."}
+"""What goes with the message behind a turn with this part."""
+
+
 def page(*turns: dict[str, Any], cursor: str | None = None) -> Answer:
     """The newest page of a conversation."""
     return Answer(200, {"id": "trip", "title": "T", "generations": list(turns), "cursor": cursor, "next": None})

@@ -54,3 +54,17 @@ def test_what_is_gone_is_told_and_let_go(scripted_api: ScriptedApi, chat: Chat) 
     scripted_api.answers.append(Answer(410, {"title": "It was deleted"}))
     terminal.type("Hi\n")
     terminal.until("It was deleted; the key Up brings back what you typed\n> $")
+
+
+def test_what_the_server_has_not_accepted_is_not_said_to_go_on(scripted_api: ScriptedApi, chat: Chat) -> None:
+    scripted_api.mute.set()
+    terminal = chat("-m", "m")
+    terminal.type("Hi\n")
+    assert scripted_api.held.wait(20)
+    terminal.type(CTRL_C)
+    terminal.until(r"the server has not accepted it yet, .*: Enter waits for that\n> $")
+    terminal.type("/stop\n")
+    terminal.until("the server has not accepted it yet; try again in a moment\n")
+    terminal.type(CTRL_D)
+    terminal.until(r"whether the server has accepted your last message is not known. Go on with this conversation:\n")
+    assert terminal.ended() == 0

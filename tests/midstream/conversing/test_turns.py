@@ -15,7 +15,7 @@ from midstream.conversing.current_answer import CurrentAnswer
 from midstream.conversing.place import Newest, Place
 from midstream.conversing.turns import Turns
 from midstream.output.answer import AnswerWriter
-from tests.midstream.conversing.conftest import Chat, page, turn
+from tests.midstream.conversing.conftest import CALL, RESULT, Chat, page, turn
 from tests.midstream.scripted_api import Answer, ScriptedApi
 
 TurnsAt = Callable[[Newest | None], tuple[Turns, list[str]]]
@@ -97,3 +97,23 @@ def test_what_is_sent(scripted_api: ScriptedApi, chat: Chat, fails: bool) -> Non
     else:
         expected["previous"] = scripted_api.generation_id
     assert second == expected
+
+
+def test_the_instructions_of_who_goes_on_are_said_until_a_turn_has_them(scripted_api: ScriptedApi, chat: Chat) -> None:
+    earlier = page(turn(1, parts=[CALL]))
+    scripted_api.page = earlier
+    scripted_api.says("x", end="failed", code="provider_error", message="gone")
+    terminal = chat("-c", "trip", "-m", "m", "--system", "Be kind.")
+    for text in ("One", "Two", "Three"):
+        if text == "Two":
+            scripted_api.log.clear()
+            scripted_api.says("x")
+        newest = turn(2, "failed" if text == "One" else "completed", id=scripted_api.generation_id, previous="gen_1")
+        scripted_api.page = page(newest, turn(1, parts=[CALL]))
+        terminal.type(f"{text}\n")
+        terminal.until(rf"{text}\nx\n(.*\n)*> $")
+    bodies = [json.loads(got.body) for got in scripted_api.received if got.method == "POST"]
+    system = {"role": "system", "content": "Be kind."}
+    opening = [RESULT, system]
+    assert [body["messages"][:-1] for body in bodies] == [opening, opening, []]
+    assert [body["previous"] for body in bodies] == ["gen_1", "gen_1", scripted_api.generation_id]
