@@ -142,7 +142,9 @@ function goingOn(before, messages) {
 }
 
 /** Returns results for the calls of an answer: this page runs no tools, and providers want a result for each call. */
-function unrun(turn) {
-  const calls = (turn?.parts ?? []).filter((part) => part.kind === "tool_call" && part.executor !== "provider");
+function unrun({ parts = [], state, finish_reason: reason } = {}) {
+  // A call that broke off is left out of what goes on, and a result without a call would not pair.
+  const cut = state !== "completed" || reason === "length";
+  const calls = parts.filter((part) => part.kind === "tool_call" && part.executor !== "provider" && !(cut && part.arguments == null));
   return calls.map((call) => ({ role: "tool", tool_call_id: call.call_id, content: "This client has not run it." }));
 }

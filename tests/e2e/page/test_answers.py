@@ -149,6 +149,18 @@ async def test_arguments_of_a_tool_call_grow(open_page: Open) -> None:
     assert len(lengths) > 3
 
 
+async def test_a_call_that_was_stopped_midway_ends_no_conversation(open_page: Open) -> None:
+    chat = await open_page()
+    await chat.ask(model="tools?deltas=40&rate=5")
+    await expect(chat.answers.last.locator("details").nth(1)).to_contain_text("{")
+    await chat.button("Stop").click()
+    await chat.ended()
+    await chat.ask("Go on.", model="echo?rate=0")
+    await chat.ended()
+    await expect(chat.status).to_contain_text("done")
+    await expect(chat.answers.last).to_contain_text("Go on.")
+
+
 async def test_a_refusal_is_said(open_page: Open, up: Up) -> None:
     chat = await open_page()
     await chat.ask(model="refusal?deltas=12&rate=0")

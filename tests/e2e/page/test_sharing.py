@@ -33,8 +33,16 @@ async def test_a_link_is_good_without_a_key_until_it_is_revoked(browser: Browser
     await expect(guest.answers).to_have_count(1)
     await guest.ended()
     assert await guest.text() == TEXT
+    await expect(guest.status).to_contain_text("done")
+    await expect(guest.alert).to_have_count(0)
+    await expect(guest.page.get_by_label("API key")).to_be_hidden()
     await expect(guest.message).to_have_count(0)
     await expect(guest.button("Stop")).to_have_count(0)
+    # Who has a key that is not good here reads it too.
+    await guest.page.evaluate("sessionStorage.setItem('midstream.key', 'of-another-server')")
+    await guest.page.reload()
+    await guest.ended()
+    assert await guest.text() == TEXT
     await dialog.get_by_role("button", name="Revoke", exact=True).click()
     await expect(dialog.get_by_text("Revoked")).to_be_visible()
     await dialog.get_by_role("button", name="Close", exact=True).click()
