@@ -85,7 +85,7 @@ class Prompt:
 
     def _line(self, prompt: str) -> str:
         before = signal.signal(signal.SIGALRM, self._look)
-        signal.setitimer(signal.ITIMER_REAL, NEWS_S, NEWS_S)
+        signal.setitimer(signal.ITIMER_REAL, NEWS_S)
         try:
             if self._editor is not None:
                 typed, self._typed = self._typed, ""
@@ -106,6 +106,8 @@ class Prompt:
         if self._editor is not None and self._news() and not termios.tcgetattr(0)[3] & termios.ICANON:
             self._typed = self._editor.get_line_buffer()
             raise News
+        # Set anew each time: the next one must not come while what this one raises is on its way (SystemError).
+        signal.setitimer(signal.ITIMER_REAL, NEWS_S)
 
 
 def typed_meanwhile() -> list[str]:

@@ -30,6 +30,7 @@ export class Follower {
     while (!this.ended && !this.gaveUp) {
       await this.stay();
       if (!this.ended && !this.gaveUp) await sleep(this.chance.between(...this.command.pause) * 1000);
+      this.ended ||= this.hasEnough(); // what there is to see may have become less while it was away
     }
   }
 
