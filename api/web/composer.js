@@ -15,9 +15,7 @@ export class Composer {
     form.addEventListener("submit", (event) => { event.preventDefault(); this.#send(); });
     onEnter(this.field, () => this.#send());
     form.elements.stop.addEventListener("click", stop);
-    document.addEventListener("keydown", ({ key, isComposing }) => {
-      if (key === "Escape" && !document.querySelector("dialog[open]") && !isComposing) stop();
-    });
+    document.addEventListener("keydown", ({ key, isComposing }) => { if (key === "Escape" && !isComposing) stop(); });
   }
 
   #send() {

@@ -62,7 +62,6 @@ export class ConversationList {
     field.value = title;
     field.addEventListener("keydown", async (event) => {
       if (!["Enter", "Escape"].includes(event.key) || event.isComposing) return;
-      event.stopPropagation();
       field.remove();
       const wanted = field.value.trim();
       if (event.key === "Enter" && wanted) await this.client.conversation(id).rename(wanted, { tries: 3 }).catch(this.failed);

@@ -94,7 +94,7 @@ export class TurnView {
     const again = () => ask(this.#turn, this.#turn.own);
     if (ask && !runs(turn)) shown.push(button("Regenerate", again), button("Share", () => share(id)));
     if (ask && state === "failed") shown.unshift(button("Retry", again));
-    if (state === "failed") shown.unshift(element("p", { role: "alert", text: whatToDo(turn) }));
+    if (state === "failed") shown.unshift(element("p", { role: "alert", text: whatToDo(turn, ask) }));
     if (versions.length > 1) {
       shown.push(button("‹", () => choose(versions[at - 1]), { "aria-label": "Previous version", disabled: at === 0 }),
         element("span", { text: `${at + 1} of ${versions.length}` }),
@@ -133,7 +133,7 @@ function edited(messages, text) {
   return [{ role: "user", content: others.length ? [...others, { type: "text", text }] : text }];
 }
 
-function whatToDo({ error }) {
+function whatToDo({ error }, ask) {
   const said = (error?.message ?? "The answer failed").replace(/[.!?]?$/, ".");
-  return `${said} ${error?.retryable === false ? "Another model or another message may help." : "Press Retry to ask again."}`;
+  return !ask ? said : `${said} ${error?.retryable === false ? "Another model or another message may help." : "Press Retry to ask again."}`;
 }
