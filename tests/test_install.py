@@ -1,4 +1,4 @@
-"""`make run` and `make install` take what the lock files say, whatever newer versions there are and whichever pip reads it.
+"""`make run` and `make install` take what the lock files say, whatever newer versions there are, whichever pip it is.
 
 From an index on disk: all that is locked, and beside it newer versions that nobody has asked for. pip before 24.2 looks
 for a package that another one requires with an extra anew, although the lock has it, unless it is told to resolve
@@ -120,7 +120,8 @@ def test_exactly_the_locked_versions_are_installed(index: Path, tmp_path: Path, 
         subprocess.run(install, check=True, env=environment, capture_output=True)
 
     def make(folder: Path, *words: str) -> str:
-        made = subprocess.run(["make", *words], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        command = ["make", *words]
+        made = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
         assert made.returncode == 0, made.stdout + made.stderr
         return made.stdout
 
