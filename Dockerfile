@@ -1,9 +1,9 @@
 # One image for every program: `midstream api`, `midstream worker`, `midstream simulator`.
 FROM python:3.12-slim AS build
 WORKDIR /src
-COPY requirements-dev.lock ./
+COPY requirements-build.lock ./
 # Nothing is resolved, as in the Makefile.
-RUN pip install --no-cache-dir --no-deps --require-hashes -r requirements-dev.lock && pip check
+RUN pip install --no-cache-dir --no-deps --require-hashes -r requirements-build.lock && pip check
 COPY . .
 RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels .
 

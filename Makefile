@@ -3,10 +3,13 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+DEV    := $(VENV)/.installed-dev
 CODE   := $(wildcard api bench clients/examples clients/python hatch_build.py midstream shared simulator tests worker)
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 # Nothing is resolved: some versions of pip look for dependencies anew, past the lock. `pip check` says if one is missing.
-LOCKED := install --quiet --no-user --no-deps --require-hashes -r
+LOCKED := install --quiet --no-user --no-deps --require-hashes
+# What runs, and what it is built with. Where the tools have been added, all is renewed together, and so fits.
+LOCKS  := requirements.lock requirements-build.lock $(if $(wildcard $(BIN)/pytest),requirements-dev.lock)
 # An earlier install counts in the folder, and for the Python, that it was made with: a clone may be moved or copied.
 MADE   := $(shell test "$$(cat $(STAMP) 2>&1)" = "$(CURDIR)" && $(BIN)/python -I -c 'import midstream, pip' 2>&1 && echo yes)
 UNIT   := tests/shared tests/simulator tests/worker tests/api tests/contract tests/clients/python tests/test_private_names.py
@@ -27,18 +30,24 @@ NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: $(STAMP) $(PAGE) ## Set up .venv from the lock files, and build what the chat page takes from npm
+install: $(DEV) $(PAGE) ## Set up .venv for all targets, and build what the chat page takes from npm
 
-$(STAMP): requirements.lock requirements-dev.lock pyproject.toml $(if $(filter yes,$(MADE)),,again)
+$(STAMP): $(LOCKS) pyproject.toml $(if $(filter yes,$(MADE)),,again)
 	@test "$$(cat $@ 2>/dev/null || echo "$(CURDIR)")" = "$(CURDIR)" && \
 	  $(BIN)/python -I -c 'import pip' 2>/dev/null && $(BIN)/python -c $(NEW_ENOUGH) || { \
-	  $(PYTHON) -c $(NEW_ENOUGH) || { echo "Midstream needs Python 3.11 or newer; try: make PYTHON=python3.12 install" >&2; exit 1; }; \
+	  $(PYTHON) -c $(NEW_ENOUGH) || { echo "Midstream needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }; \
 	  $(PYTHON) -m venv --clear $(VENV) || { echo "$(PYTHON) cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }; }
 	@echo "Installing into $(VENV); the first time takes a minute or two."
-	$(PIP) $(LOCKED) requirements-dev.lock
+	$(PIP) $(LOCKED) $(LOCKS:%=-r %)
 	$(PIP) install --quiet --no-user --no-deps --no-build-isolation -e .
 	$(PIP) check
 	@echo "$(CURDIR)" > $@
+
+$(DEV): requirements-dev.lock $(STAMP)
+	@echo "Adding what tests and tools need."
+	$(PIP) $(LOCKED) -r requirements-dev.lock
+	$(PIP) check
+	@touch $@
 
 again:
 
@@ -49,7 +58,7 @@ $(PAGE): api/web/package-lock.json hatch_build.py | $(STAMP)
 page: $(STAMP) ## Build what the chat page takes from npm, or fail
 	@$(BIN)/python hatch_build.py
 
-run: install ## Run Midstream on this machine; ARGS="--port 9000" adds options
+run: $(STAMP) $(PAGE) ## Run Midstream on this machine; ARGS="--port 9000" adds options
 	@$(BIN)/midstream up $(ARGS)
 
 test: install ## Run the tests (5 minutes); ARGS="-k name" adds options
@@ -113,6 +122,7 @@ format: install ## Format the code
 lock: install ## Renew the lock files
 	$(BIN)/pip-compile $(LOCK) --upgrade -o requirements.lock pyproject.toml
 	$(BIN)/pip-compile $(LOCK) --upgrade --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+	$(BIN)/pip-compile $(LOCK) --upgrade --only-build-deps --build-deps-for wheel -c requirements-dev.lock -o requirements-build.lock pyproject.toml
 	$(BIN)/pip-compile $(LOCK) --upgrade --extra bench -c requirements.lock -o requirements-bench.lock pyproject.toml
 	$(BIN)/pip-compile $(LOCK) --upgrade --no-header --no-annotate -o api/web/requirements-node.lock api/web/requirements-node.in
 	cd api/web && npm update --save --package-lock-only

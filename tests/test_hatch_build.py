@@ -86,7 +86,7 @@ def test_a_package_is_not_built_without(clone: Path, tmp_path: Path, target: str
     words = ("-m", "hatchling", "build", "--target", target, "--directory", str(tmp_path / "made"))
     done = run(clone, *words, **refusing())
     assert done.returncode != 0
-    assert "BuildError: npm ci failed: ECONNREFUSED" in done.stderr
+    assert f"BuildError: {hatch_build.FAILED} (npm ci failed: ECONNREFUSED). {hatch_build.NEEDED}" in done.stderr
     assert not list(tmp_path.glob("made/*"))
 
 

@@ -1,4 +1,4 @@
-"""`make install` takes what the lock file says, whatever newer versions there are and whichever pip reads it.
+"""`make run` and `make install` take what the lock files say, whatever newer versions there are, whichever pip it is.
 
 From an index on disk: all that is locked, and beside it newer versions that nobody has asked for. pip before 24.2 looks
 for a package that another one requires with an extra anew, although the lock has it, unless it is told to resolve
@@ -25,10 +25,12 @@ from tests.harness.repository import ROOT
 from tests.test_locks import pinned
 
 LOCK = "requirements-dev.lock"
+RUNS = ("requirements.lock", "requirements-build.lock")
+"""What `make run` takes; the rest is for tests and tools."""
 COPIED = (
     *("api", "clients/javascript/src", "clients/python/midstream_client"),
     *("midstream", "shared", "simulator", "worker"),
-    *("requirements.lock", LOCK, "pyproject.toml", "hatch_build.py", "Makefile"),
+    *(*RUNS, LOCK, "pyproject.toml", "hatch_build.py", "Makefile"),
 )
 OLD_PIP = "22.3"
 """What Python 3.11.0 came with; it does not start on 3.12."""
@@ -117,33 +119,42 @@ def test_exactly_the_locked_versions_are_installed(index: Path, tmp_path: Path, 
         install = [str(python), "-m", "pip", "install", "--quiet", "--no-user", f"pip=={pip}"]
         subprocess.run(install, check=True, env=environment, capture_output=True)
 
-    def make(folder: Path, *options: str) -> str:
-        made = subprocess.run(
-            ["make", "install", *options], cwd=folder, env=environment, capture_output=True, text=True, check=False
-        )
+    def make(folder: Path, *words: str) -> str:
+        command = ["make", *words]
+        made = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
         assert made.returncode == 0, made.stdout + made.stderr
         return made.stdout
 
-    make(clone)
+    def installed(*locks: str) -> set[str]:
+        """Names of what is there; all of it is as these locks say."""
+        listed = subprocess.run(
+            [str(python), "-m", "pip", "list", "--format=freeze", "--exclude=pip", "--exclude=setuptools"],
+            check=True,
+            env=environment | {"PIP_USER": "0"},
+            capture_output=True,
+            text=True,
+        )
+        pairs = (line.split("==") for line in listed.stdout.split())
+        found = {canonicalize_name(name): version for name, version in pairs}
+        assert found.pop(canonicalize_name("midstream"))
+        # A line of a lock can be for other platforms only; that nothing is missing, make has asked pip.
+        locked = {name: version for lock in locks for name, version in pinned(lock).items()}
+        assert found == {name: version for name, version in locked.items() if name in found}
+        return {*found}
 
-    listed = subprocess.run(
-        [str(python), "-m", "pip", "list", "--format=freeze", "--exclude=pip", "--exclude=setuptools"],
-        check=True,
-        env=environment | {"PIP_USER": "0"},
-        capture_output=True,
-        text=True,
-    )
-    pairs = (line.split("==") for line in listed.stdout.split())
-    installed = {canonicalize_name(name): version for name, version in pairs}
-    assert installed.pop(canonicalize_name("midstream"))
-    assert {*required_with_extras(), *OTHERS} <= installed.keys()
-    # A line of the lock can be for other platforms only; that nothing is missing, `make install` has asked pip.
-    assert installed == {name: version for name, version in pinned(LOCK).items() if name in installed}
-    assert "Nothing to be done" in make(clone)
+    # What `make run` does before it starts anything, and again where there is nothing to do.
+    runs = ("run", "ARGS=--help")
+    make(clone, *runs)
+    assert {*OTHERS, "hatchling"} <= installed(*RUNS)
+    assert "pip" not in make(clone, *runs)
+    make(clone, "install")
+    assert {*required_with_extras(), *OTHERS} <= installed(LOCK)
+    assert "Nothing to be done" in make(clone, "install")
+    assert "pip" not in make(clone, *runs)
     # The client library, in its own place in the tree, is found too, whatever PYTHONPATH says.
     where = "import midstream_client; print(midstream_client.__file__)"
     found = subprocess.run([str(python), "-I", "-c", where], check=True, cwd=tmp_path, capture_output=True, text=True)
     assert Path(found.stdout.strip()) == clone / "clients" / "python" / "midstream_client" / "__init__.py"
     # One that was moved, whose programs and paths lead to where it was, is made again.
     moved = clone.rename(tmp_path / "moved")
-    assert "venv --clear .venv" in make(moved, "--dry-run")
+    assert "venv --clear .venv" in make(moved, "install", "--dry-run")

@@ -16,12 +16,15 @@ from tests.harness.repository import ROOT
 
 LOCKS = [
     "requirements.lock",
+    "requirements-build.lock",
     "requirements-dev.lock",
     "requirements-bench.lock",
     *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "bench/peers").glob("requirements-*.lock"))),
     *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests/judges/sdks/locks").glob("requirements-*.lock"))),
     "api/web/requirements-node.lock",
 ]
+FEW = {"requirements-build.lock": 4, "api/web/requirements-node.lock": 0}
+"""Locks of few packages, and a number that each has more than."""
 NPM_LOCKS = sorted(
     path.relative_to(ROOT)
     for pattern in ("api/*", "tests/judges/sdks/locks/*", "tests/e2e/*", "clients/*", "clients/examples/*")
@@ -78,16 +81,21 @@ def test_runtime_lock_holds_what_every_platform_needs() -> None:
     assert missing("requirements.lock", extra="") == []
 
 
-def test_both_locks_agree() -> None:
-    runtime, everything = pinned("requirements.lock"), pinned("requirements-dev.lock")
-    assert runtime == {name: everything.get(name) for name in runtime}
+def test_build_lock_holds_what_every_platform_needs() -> None:
+    assert missing("requirements-build.lock", extra="") == []
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-build.lock"])
+def test_the_locks_agree(lock: str) -> None:
+    part, everything = pinned(lock), pinned("requirements-dev.lock")
+    assert part == {name: everything.get(name) for name in part}
 
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_a_lock_has_a_hash_for_each_package_and_names_no_machine(lock: str) -> None:
     text = (ROOT / lock).read_text()
     packages = re.split(r"^(?=\S+==)", text, flags=re.MULTILINE)[1:]
-    assert len(packages) > (0 if lock.startswith("api/web/") else 15)
+    assert len(packages) > FEW.get(lock, 15)
     assert all("--hash=sha256:" in package for package in packages)
     assert not re.search(r"https?:|file:/|--index|--find-links|(^|\s)/", text.replace("# via", ""))
 

@@ -20,7 +20,10 @@ KINDS: Mapping[str, str] = {
     ".svg": "image/svg+xml",
 }
 """The media type of each kind of file that is served; what else lies in the folder is not."""
+WEB = files("api").joinpath("web")
 CLIENT = "midstream-client.js"
+LATE = ("vendor/marked.js", "vendor/highlight.js")
+"""What `make page` may build while this runs."""
 HEADERS: Mapping[str, str] = {
     # Scripts of this server are all that may run, and this server all that they may speak to.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -62,8 +65,7 @@ def _names(lines: Sequence[str], tag: str) -> bool:
 
 def _read() -> dict[str, Asset]:
     """Returns every file that is served, by its path in the folder."""
-    web = files("api").joinpath("web")
-    found = {name: Asset(file.read_bytes(), KINDS[Path(name).suffix]) for name, file in _served(web)}
+    found = {name: Asset(file.read_bytes(), KINDS[Path(name).suffix]) for name, file in _served(WEB)}
     # A package has the client beside the page, a checkout where it is written.
     client = Path(__file__).parents[2] / "clients" / "javascript" / "src" / CLIENT
     if CLIENT not in found and client.exists():
@@ -81,12 +83,19 @@ def _served(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, Traver
 
 
 ASSETS = _read()
-"""All of them, read once."""
+"""All of them, each read once."""
+
+
+def _find(name: str) -> Asset | None:
+    """Returns a file by its path; one that was built since the others were read is read now."""
+    if name in LATE and name not in ASSETS and (file := WEB.joinpath(name)).is_file():
+        ASSETS[name] = Asset(file.read_bytes(), KINDS[".js"])
+    return ASSETS.get(name)
 
 
 @router.api_route("/assets/{name:path}", methods=["GET", "HEAD"], response_class=Response)
 async def asset(name: str, request: Request) -> Response:
     """Returns a file of the page."""
-    if (found := ASSETS.get(name)) is None:
+    if (found := _find(name)) is None:
         raise HTTPException(404)
     return found.response(request)

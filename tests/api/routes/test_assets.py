@@ -8,7 +8,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from api.routes import assets
 from api.routes.assets import KINDS
+from hatch_build import FILES
 from tests.api.harness import Api
 from tests.harness.repository import ROOT
 
@@ -63,6 +65,27 @@ async def test_the_client_is_served_from_where_it_is_written(api: Api) -> None:
 async def test_nothing_else_is_served(api: Api, name: str) -> None:
     got = await api.client.get(f"/assets/{name}")
     assert (got.status_code, got.headers["content-type"]) == (404, "application/problem+json")
+
+
+@pytest.mark.parametrize("name", assets.LATE)
+async def test_what_is_built_while_the_server_runs_is_served_then(
+    api: Api, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assets, "ASSETS", {})
+    monkeypatch.setattr(assets, "WEB", tmp_path)
+    assert (await api.client.get(f"/assets/{name}")).status_code == 404
+    (tmp_path / "vendor").mkdir()
+    for file in (name, "vendor/none.js", "main.js"):
+        (tmp_path / file).write_text("built")
+    got = await api.client.get(f"/assets/{name}")
+    assert (got.status_code, got.text, got.headers["cache-control"]) == (200, "built", "no-cache")
+    assert got.headers["content-type"] == "text/javascript; charset=utf-8"
+    for other in ("vendor/none.js", "main.js"):
+        assert (await api.client.get(f"/assets/{other}")).status_code == 404
+
+
+def test_what_may_be_built_later_is_what_the_build_makes() -> None:
+    assert {*assets.LATE} == {f"vendor/{name}" for name in FILES if name.endswith(".js")}
 
 
 @pytest.mark.parametrize(
