@@ -59,8 +59,5 @@ function highlighted(text, language) {
 }
 
 /** Returns the description of what highlight.js found; code in another language has no scope of its own here. */
-function described(found) {
-  if (typeof found === "string") return found;
-  const { scope = "", children } = found;
-  return { tag: "span", attributes: { class: `hljs-${scope.split(".")[0]}` }, children: children.map(described) };
-}
+const described = (found) => (typeof found === "string" ? found
+  : { tag: "span", attributes: { class: `hljs-${found.scope?.split(".")[0]}` }, children: found.children.map(described) });

@@ -112,12 +112,12 @@ export class Conversation {
 
   /** Stops what runs, for all who watch; tries until it has ended, also where the network comes back later. */
   async stop() {
-    const { id = null, number } = this.running.at(-1) ?? {};
+    const { id = null, number } = this.running.findLast((turn) => !this.#stops.has(turn.id)) ?? {};
     if (number === Infinity && waiting(this.id)) this.#sending.stopped = true; // once it has an id
-    else if (id && !this.#stops.has(id)) {
+    else if (id) {
       this.#stops.set(id, new AbortController());
       const signal = AbortSignal.any([this.#stops.get(id).signal, this.signal]);
-      await this.client.cancel(id, { tries: Infinity, signal }).finally(() => this.#stops.delete(id));
+      await this.client.cancel(id, { tries: Infinity, signal });
     }
   }
 

@@ -21,6 +21,7 @@ export class ConversationList {
 
   /** Fetches them anew, or those behind a place. */
   async refresh(before = null) {
+    if (this.#list.closest("[hidden]")) return; // whoever reads by a link needs no key
     const page = await this.client.conversations({ limit: 50, before, tries: 3 }).catch(this.failed);
     if (!page) return;
     this.#rows = before ? [...this.#rows, ...page.data] : page.data;

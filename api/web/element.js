@@ -2,10 +2,8 @@
 
 export function element(tag, { text, on = {}, ...attributes } = {}, ...children) {
   const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value === true) made.setAttribute(name, "");
-    else if (value !== false && value != null) made.setAttribute(name, value);
-  }
+  const given = Object.entries(attributes).filter(([, value]) => value !== false && value != null);
+  for (const [name, value] of given) made.setAttribute(name, value === true ? "" : value);
   for (const [type, heard] of Object.entries(on)) made.addEventListener(type, heard);
   if (text != null) made.textContent = text;
   made.append(...children);

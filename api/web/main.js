@@ -73,7 +73,7 @@ function show(make) {
     heard: mine((event, turn) => {
       if (event.type !== "drain") status.connected({ state: "open" }, open.running.at(-1)); // it lives, whatever was said of it
       else if (turn && runs(turn)) status.connected({ state: "waiting" }, turn);
-      if (["generation", "completed", "failed", "cancelled"].includes(event.type) && place().kind !== "link") list.refresh();
+      if (["generation", "completed", "failed", "cancelled"].includes(event.type)) list.refresh();
     }),
     connected: mine((connection) => {
       status.connected(connection, open.running.at(-1));

@@ -7,11 +7,7 @@ export class Transcript {
 
   show(turns, actions) {
     const shown = new Set(turns.map((turn) => turn.key));
-    for (const [key, view] of this.#views) {
-      if (shown.has(key)) continue;
-      view.remove();
-      this.#views.delete(key);
-    }
+    for (const [key, view] of this.#views) if (!shown.has(key) && this.#views.delete(key)) view.remove();
     let above = null;
     for (const turn of turns) {
       const view = this.#views.get(turn.key) ?? new TurnView(actions);

@@ -300,7 +300,7 @@ class Conversation extends Stream {
     this.cursor = type === "reset" ? null : (id ?? this.cursor);
     // The stream says what is answered; what was asked, and all that was said before a reset, is fetched.
     if (this.whole && type === "reset") return this.load();
-    if (this.whole && type === "generation") await this.#fetch({ limit: 1, before: data.number + 1 });
+    if (this.whole && data.generation && type !== "gone") await this.#fetch({ limit: 1, before: data.number + 1 });
     return type === "drain";
   }
 
@@ -324,7 +324,7 @@ function foldTurns(turns, { type, id, data }) {
   if (type === "reset") return [];
   if (type === "gone") return turns.filter((turn) => turn.id !== data.generation);
   const change = (id, change) => turns.map((turn) => (turn.id === id ? { ...turn, ...change(turn) } : turn));
-  if (type === "generation" || type === "begun") {
+  if (data.generation) { // one begins
     const { generation, ...fields } = data;
     if (turns.some((turn) => turn.id === generation)) return change(generation, () => fields);
     return [...turns, { ...NOTHING, id: generation, ...fields }];

@@ -217,6 +217,21 @@ async def test_it_sticks_to_the_newest_only_for_who_is_there(open_page: Open) ->
     await chat.button("Stop").click()
 
 
+async def test_who_goes_up_by_small_steps_stays_there(open_page: Open) -> None:
+    chat = await open_page(viewport={"width": 900, "height": 500})
+    await chat.ask(model="lorem?deltas=600&rate=0")
+    await chat.ended()
+    view = chat.page.locator("#view")
+    await view.hover()
+    for _ in range(12):
+        await chat.page.mouse.wheel(0, -20)
+        await chat.page.evaluate("new Promise((resolve) => requestAnimationFrame(resolve))")
+    await expect(chat.button("Jump to latest")).to_be_visible()
+    assert await view.evaluate("(node) => node.scrollHeight - node.scrollTop - node.clientHeight") > 100
+    await chat.button("Jump to latest").click()
+    await expect(chat.button("Jump to latest")).to_be_hidden()
+
+
 async def test_a_message_is_shown_as_it_was_written_and_is_no_html(open_page: Open) -> None:
     chat = await open_page()
     text = "<img src=x onerror=window.hacked=1> **bold**\n  two"

@@ -34,6 +34,7 @@ async def test_a_link_is_good_without_a_key_until_it_is_revoked(browser: Browser
     await guest.ended()
     assert await guest.text() == TEXT
     await expect(guest.status).to_contain_text("done")
+    await guest.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     await expect(guest.alert).to_have_count(0)
     await expect(guest.page.get_by_label("API key")).to_be_hidden()
     await expect(guest.message).to_have_count(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Route, expect
 
-from tests.e2e.page.chat import Chat
+from tests.e2e.page.chat import LONG, Chat
 from tests.e2e.page.conftest import Open
 from tests.e2e.page.up import Up
 
@@ -109,3 +109,17 @@ async def test_regenerate_while_a_message_is_on_its_way_is_asked_after_it(open_p
     await chat.button("Previous version").click()
     await shows(chat, "one", "two")
     assert len(await up.turns(chat.page.url)) == 3
+
+
+async def test_a_turn_that_is_edited_while_it_runs_has_both_versions_and_both_are_stopped(open_page: Open) -> None:
+    chat = await open_page()
+    await chat.ask("first words", model=LONG)
+    await chat.says()
+    await edit(chat, 0, "second words")
+    await expect(chat.button("Previous version")).to_be_visible()
+    await expect(chat.answers).to_have_count(1)
+    await expect(chat.yous).to_contain_text("second words")
+    await chat.button("Stop").click()
+    await chat.button("Stop").click()
+    await chat.ended()
+    await expect(chat.status).to_contain_text("stopped")
