@@ -372,7 +372,7 @@ async def base(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 class TestReadme:
     """The commands of the first pages, as they stand, but for port and speed: the demo answers without its pauses.
 

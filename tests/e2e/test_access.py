@@ -21,7 +21,7 @@ from tests.harness.repository import ROOT
 from tests.judges.sdks.row import answer_of
 from tests.mended import proxies
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 PAGE: Final = (ROOT / "docs/access.md").read_text(encoding="utf-8")
 KEY: Final = "ann-0123456789abcdef"

@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.node,
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.usefixtures("shown"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(240),
 ]
 PACKAGES = ("ai-7", "ai-6")
 DEADLINE = 60.0
@@ -287,7 +287,7 @@ async def test_what_is_refused_says_why(package: str, node: Node, stack: Stack) 
 @both
 async def test_another_tab_comes_back_to_what_runs(package: str, node: Node, stack: Stack) -> None:
     here, there = (api.url for api in stack.apis)
-    body = {"model": "simulator/lorem?deltas=120&rate=40"}
+    body = {"model": "simulator/lorem?deltas=120&rate=8"}
     async with (
         chatting(node, package, here, body=body) as chat,
         chatting(node, package, there, chat.id) as other,
@@ -302,7 +302,7 @@ async def test_another_tab_comes_back_to_what_runs(package: str, node: Node, sta
 @both
 async def test_a_cut_looks_like_no_end_and_is_resumed(package: str, node: Node, stack: Stack) -> None:
     here, there = stack.apis
-    body = {"model": "simulator/lorem?deltas=120&rate=40"}
+    body = {"model": "simulator/lorem?deltas=120&rate=15"}
     id = f"cut-{secrets.token_hex(8)}"
     async with chatting(node, package, here.url, id, body=body) as chat:
         await chat.do("send", text="Go.")
@@ -324,7 +324,7 @@ async def test_a_cut_looks_like_no_end_and_is_resumed(package: str, node: Node, 
 @both
 async def test_a_worker_killed_in_mid_answer(package: str, node: Node, stack: Stack, http: httpx2.AsyncClient) -> None:
     """What was said is void: the stream breaks, and the same message is written anew."""
-    body = {"model": "simulator/lorem?deltas=120&rate=40", "on_interrupt": "restart"}
+    body = {"model": "simulator/lorem?deltas=120&rate=15", "on_interrupt": "restart"}
     async with chatting(node, package, stack.apis[0].url, body=body) as chat:
         await chat.do("send", text="Go.")
         await chat.until_said(20)
@@ -348,7 +348,7 @@ async def test_a_worker_killed_in_mid_answer(package: str, node: Node, stack: St
 async def test_an_answer_that_goes_on_after_its_worker_breaks_nobody_off(
     package: str, node: Node, stack: Stack, http: httpx2.AsyncClient
 ) -> None:
-    async with chatting(node, package, stack.apis[0].url, body={"model": "simulator/lorem?deltas=120&rate=40"}) as chat:
+    async with chatting(node, package, stack.apis[0].url, body={"model": "simulator/lorem?deltas=120&rate=15"}) as chat:
         await chat.do("send", text="Go.")
         await chat.until_said(20)
         for worker in stack.workers:
@@ -386,7 +386,7 @@ async def test_stop_ends_it_for_all(package: str, node: Node, stack: Stack, http
 @both
 async def test_a_message_that_goes_on_is_resumed_whole(package: str, node: Node, stack: Stack) -> None:
     """A page that is loaded anew has the call and its result of the same message, and does not run the tool again."""
-    slow = {"model": "simulator/lorem?deltas=120&rate=40", "tools": WEATHER}
+    slow = {"model": "simulator/lorem?deltas=120&rate=15", "tools": WEATHER}
     user = {"id": "m1", "role": "user", "parts": [{"type": "text", "text": "Weather?"}]}
     call = {
         "type": "tool-get_weather",

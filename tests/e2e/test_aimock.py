@@ -22,7 +22,7 @@ from tests.harness.processes import Process, Stack
 pytestmark = [
     pytest.mark.node,
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(240),
     pytest.mark.usefixtures("shown"),
 ]
 

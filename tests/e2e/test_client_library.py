@@ -13,7 +13,7 @@ from midstream_client import AsyncClient, Client, Event, GoneError, NotFoundErro
 from tests.e2e.cuts import cut_often
 from tests.harness.processes import Stack
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("shown"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("shown"), pytest.mark.timeout(240)]
 MODEL = "simulator/lorem?deltas=40&rate=60&seed=3"
 
 

@@ -15,7 +15,7 @@ from simulator.request import Request
 from tests.e2e.cuts import cut_often
 from tests.harness.processes import Stack
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("shown"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("shown"), pytest.mark.timeout(240)]
 
 
 async def test_it_prints_the_whole_answer(stack: Stack, http: httpx2.AsyncClient, tmp_path: Path) -> None:

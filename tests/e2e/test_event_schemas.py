@@ -13,7 +13,7 @@ from tests.e2e.viewers import ask, watch
 from tests.harness.json_schema import flaws
 from tests.harness.processes import Stack
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("shown"), pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("shown"), pytest.mark.timeout(240)]
 
 BLOCK = re.compile(r"event: (\w+)\ndata: (.*)\n(?:id: (.*)\n)?")
 BODY = {"model": "simulator/lorem?deltas=3&rate=0", "messages": [{"role": "user", "content": "Go."}]}

@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.usefixtures("shown"),
     # Three reconnections of up to 3 s each, as the server asks for.
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(240),
 ]
 
 DEADLINE = 60.0

@@ -17,7 +17,7 @@ from tests.harness.proxy import Proxy
 from tests.harness.repository import ROOT
 from tests.judges.sdks.row import answer_of
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 PAGE: Final = ROOT / "clients/examples/eventsource.html"
 MODEL: Final = "lorem?deltas=60&rate=20&seed=7"

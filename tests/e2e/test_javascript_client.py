@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.node,
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.usefixtures("shown"),
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(300),
 ]
 
 PATIENCE: Final = 90

@@ -21,7 +21,7 @@ from tests.harness.proxy import Proxy
 from tests.harness.repository import ROOT
 from tests.judges.sdks.row import answer_of
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 FILES: Final = (ROOT / "tests/e2e/browser/follow.html", ROOT / "clients/javascript/src/midstream-client.js")
 MODEL: Final = "lorem?deltas=80&rate=20&seed=7"

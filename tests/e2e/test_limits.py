@@ -11,7 +11,7 @@ import pytest
 
 from tests.harness.processes import Stack
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 ANN = {"Authorization": "Bearer key-of-ann-0123456789"}
 BOB = {"Authorization": "Bearer key-of-bob-0123456789"}

@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.node,
     pytest.mark.litellm,
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(300),
     pytest.mark.usefixtures("shown"),
 ]
 

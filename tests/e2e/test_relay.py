@@ -24,7 +24,7 @@ from tests.harness.proxy import Proxy
 from tests.harness.repository import ROOT
 from tests.judges.sdks.row import answer_of
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 KEY: Final = "shop-0123456789abcdef"
 MODEL: Final = "lorem?deltas=60&rate=20&seed=7"

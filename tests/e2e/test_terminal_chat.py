@@ -20,7 +20,7 @@ from tests.harness.proxy import Proxy
 from tests.harness.repository import ROOT
 from tests.harness.terminal import CTRL_C, CTRL_D, UP, Terminal
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("shown"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("shown"), pytest.mark.timeout(240)]
 QUICK = "simulator/lorem?deltas=3&rate=100&seed=3"
 SLOW = "simulator/clock?deltas=2000&rate=20"
 LONG = "simulator/clock?deltas=60&rate=20"

@@ -18,7 +18,7 @@ from tests.e2e.viewers import DEADLINE, ask, blocks, connect, cursor_of, parse, 
 from tests.faults.triggers import Breakable
 from tests.harness.proxy import Connection, Direction, Proxy
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
 
 VIEWERS = 1000
 GRACE = 5.0

@@ -16,7 +16,7 @@ from tests.conftest import TEST_SEED
 from tests.e2e.viewers import DEADLINE, ask, blocks, connect, cursor_of, parse, text_of, watch
 from tests.harness.processes import Stack
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
 
 PROTOCOLS = ("simulator", "simulator-anthropic")
 DELTAS = 120

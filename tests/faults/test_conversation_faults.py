@@ -16,7 +16,7 @@ import pytest_asyncio
 from tests.e2e.viewers import DEADLINE, ask, parse, watch
 from tests.faults.triggers import Breakable
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
 
 ENVIRONMENT = {"MIDSTREAM_LEASE": "2", "MIDSTREAM_REDIS_TIMEOUT": "1"}
 LONG, SHORT = "simulator/lorem?deltas=300&rate=40", "simulator/lorem?deltas=3&rate=0"

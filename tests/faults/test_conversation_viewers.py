@@ -15,7 +15,7 @@ from tests.e2e.viewers import DEADLINE, blocks, connect, cursor_of, parse, watch
 from tests.faults.test_conversation_faults import ENVIRONMENT, Cut, complete, order, turn
 from tests.faults.triggers import Breakable
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 SLOW = "simulator/lorem?deltas=60&rate=30"
 

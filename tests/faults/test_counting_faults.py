@@ -13,7 +13,7 @@ import pytest_asyncio
 from tests.e2e.viewers import DEADLINE, ask, blocks, connect, cursor_of, parse, watch
 from tests.harness.processes import Stack
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 AFTER = 4.0
 UNWATCHED = {"after": AFTER}

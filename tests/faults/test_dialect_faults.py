@@ -22,7 +22,7 @@ from tests.faults.triggers import Breakable
 from tests.harness.processes import ApiProcess, Process
 from tests.harness.proxy import Proxy
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
 
 every_dialect = pytest.mark.parametrize("spoken", SPOKEN.values(), ids=SPOKEN)
 AGENT = {"User-Agent": "sdk/1"}

@@ -21,7 +21,7 @@ from shared.storage.keys import GenerationKeys
 from tests.e2e.viewers import DEADLINE, ask, blocks, connect, cursor_of, parse, watch
 from tests.faults.triggers import Breakable
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
 
 ENVIRONMENT = {"MIDSTREAM_LEASE": "2", "MIDSTREAM_REDIS_TIMEOUT": "1", "MIDSTREAM_HEARTBEAT": "0.5"}
 HEARTBEAT = b"\n: "

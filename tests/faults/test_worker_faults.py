@@ -21,7 +21,7 @@ from tests.e2e.viewers import DEADLINE, ask, parse, text_of, watch
 from tests.faults.triggers import Breakable, Trap
 from tests.harness.processes import Process
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 LEASE = 2.0
 FAKETIME = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))

@@ -132,7 +132,7 @@ class Running:
         """What `GET /v1/generations/{id}` says."""
         return self.call("GET", f"/v1/generations/{generation_id}").document
 
-    def end(self, generation_id: str, seconds: float = 60.0) -> Any:
+    def end(self, generation_id: str, seconds: float = 120.0) -> Any:
         """The snapshot once the generation has ended."""
         until(lambda: self.snapshot(generation_id)["state"] not in ("queued", "running"), seconds, self)
         return self.snapshot(generation_id)
@@ -203,7 +203,7 @@ class Running:
         until(ready, START, self)
 
 
-def until(condition: Any, seconds: float = 30.0, running: Running | None = None) -> Any:
+def until(condition: Any, seconds: float = 90.0, running: Running | None = None) -> Any:
     """Wait for a condition, and give it. Fails after so many seconds, with the end of what the program said."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):

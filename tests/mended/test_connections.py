@@ -19,7 +19,7 @@ API, WORKER = 11, 13
 BODY = {"model": "openai/m", "messages": [{"role": "user", "content": "hi"}]}
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 @pytest.mark.mended("redis-15")
 def test_each_process_opens_as_many_as_the_page_says(start: Start, serve: Serve, tmp_path: Path) -> None:
     redis = RedisServer(tmp_path / "redis")
@@ -46,7 +46,7 @@ def test_each_process_opens_as_many_as_the_page_says(start: Start, serve: Serve,
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 @pytest.mark.mended("redis-15")
 def test_a_burst_at_maxclients_leaves_nothing_stuck(start: Start, serve: Serve, tmp_path: Path) -> None:
     apis = 2
@@ -72,7 +72,7 @@ def test_a_burst_at_maxclients_leaves_nothing_stuck(start: Start, serve: Serve, 
         redis.kill()
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 @pytest.mark.mended("redis-15")
 def test_it_is_said_that_there_are_too_many(start: Start, serve: Serve, tmp_path: Path) -> None:
     redis = RedisServer(tmp_path / "redis", "--maxclients", str(MOST))
@@ -105,7 +105,7 @@ def test_it_is_said_that_there_are_too_many(start: Start, serve: Serve, tmp_path
         redis.kill()
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 @pytest.mark.mended("redis-15", guard=True)
 def test_all_goes_on_when_there_is_room_again(start: Start, serve: Serve, tmp_path: Path) -> None:
     """Every connection is lost while others take all there are, as after a restart of Redis."""

@@ -34,7 +34,7 @@ def accepted(running: Running, model: str, seconds: float) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 @pytest.mark.mended("redis-2")
 def test_an_address_moves_while_connections_stay(start: Start, serve: Serve, tmp_path: Path) -> None:
     script, text = slow(50, 0.1)
@@ -146,7 +146,7 @@ def test_sentinels_move_the_primary(start: Start, serve: Serve, sentinels: Senti
     assert USER[1] not in api.output()
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 @pytest.mark.mended("redis-2")
 def test_readyz_writes_and_says_which_redis_fails(start: Start, tmp_path: Path) -> None:
     logs, queue = RedisServer(tmp_path / "logs"), RedisServer(tmp_path / "queue")

@@ -78,7 +78,7 @@ def proxying(folder: Path, site: str) -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 @pytest.mark.skipif(NGINX is None, reason="needs nginx (Debian's nginx-light)")
 @pytest.mark.mended("redis-2", guard=True)
 def test_no_viewer_gets_a_5xx_while_redis_is_away_or_full(start: Start, serve: Serve, tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ class Poster(threading.Thread):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 @pytest.mark.skipif(NGINX is None, reason="needs nginx (Debian's nginx-light)")
 @pytest.mark.mended("front-10")
 def test_a_rolling_restart_loses_no_event_and_answers_no_viewer_with_a_5xx(
@@ -253,7 +253,7 @@ def behind(start_shared: Start, serve_shared: Serve) -> Running:
     return start_shared(serve_shared({"slow": script, "quick": quick}))
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize(
     "name",
     [pytest.param(name, marks=pytest.mark.skipif(program(name) is None, reason=f"needs {name}")) for name in PROXIES],

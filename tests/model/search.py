@@ -109,7 +109,7 @@ def _search(variant: Variant) -> Search:
 
 
 def _run(folder: str, *command: str) -> str:
-    nicely = ("nice", "-n", "19", *command)
+    nicely = ("nice", "-n", "5", *command)
     done = subprocess.run(nicely, cwd=folder, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

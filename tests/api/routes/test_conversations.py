@@ -289,7 +289,7 @@ async def test_what_a_full_one_refuses_leaves_no_times(api: Api, monkeypatch: py
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_a_thousand_generations_are_as_many_as_it_has(api: Api) -> None:
     ids = [await api.generations.new_id("local", None) for _ in range(store.MAX_GENERATIONS)]
     for generation_id in ids:

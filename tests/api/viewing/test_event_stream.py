@@ -339,7 +339,7 @@ class Reader:
                 count -= 1
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("moment", ["before the first token", "while it runs", "after the end"])
 async def test_200_viewers_with_random_cuts(api: Api, moment: str) -> None:
     generation_id = await api.post()

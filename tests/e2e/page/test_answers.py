@@ -14,7 +14,7 @@ from tests.e2e.page.conftest import Open
 from tests.e2e.page.up import Up
 from tests.harness.browser import Browser
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 ECHO: Final = "echo?rate=0"
 CODE: Final = "for n in range(3):\n    print(n)  # <b>no tag</b>\n"

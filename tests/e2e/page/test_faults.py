@@ -14,7 +14,7 @@ from tests.e2e.page.conftest import Open, Start
 from tests.e2e.page.up import Up
 from tests.harness.browser import Browser
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 SLOW: Final = "lorem?deltas=60&rate=10&seed=7"
 

@@ -10,7 +10,7 @@ from playwright.async_api import Locator, expect
 from tests.e2e.page.chat import LONG, LOREM
 from tests.e2e.page.conftest import Open
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 WORDS = ("time to first token", "tokens/s", "tokens", "cost", "viewers")
 

@@ -11,7 +11,7 @@ from tests.e2e.page.conftest import Start
 from tests.e2e.page.up import Up
 from tests.harness.browser import Browser
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 KEY = "right-0123456789"
 

@@ -11,7 +11,7 @@ from playwright.async_api import Route
 from tests.e2e.page.chat import Chat
 from tests.e2e.page.conftest import Open
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 BLOCKS: Final = "\n\n".join(
     f"Paragraph {n} has **some** words, and they are finished once the next one begins." for n in range(60)

@@ -10,7 +10,7 @@ from playwright.async_api import expect
 from tests.e2e.page.chat import SHORT, Chat
 from tests.e2e.page.conftest import Open
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 NARROW: Final[Any] = {"width": 360, "height": 740}
 WIDE: Final = "x" * 300

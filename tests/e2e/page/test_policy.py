@@ -12,7 +12,7 @@ from tests.e2e.page.conftest import Open
 from tests.e2e.page.up import Up
 from tests.harness.repository import ROOT
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 
 @pytest.mark.parametrize("path", ["/", "/c/any", "/g/gen_any"])

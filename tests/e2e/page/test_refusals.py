@@ -11,7 +11,7 @@ from tests.e2e.page.chat import SHORT, Chat
 from tests.e2e.page.conftest import Open
 from tests.e2e.page.up import Up
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 POSTS: Final = "**/v1/generations"
 TRIES: Final = 10

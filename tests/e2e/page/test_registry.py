@@ -15,7 +15,7 @@ from tests.harness.browser import Browser
 from tests.harness.page_build import refusing, run
 from tests.harness.repository import ROOT
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 COPIED = ("api", "clients", "midstream", "shared", "simulator", "worker")
 LEFT = shutil.ignore_patterns("__pycache__", "node_modules", "vendor")

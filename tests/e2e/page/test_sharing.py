@@ -13,7 +13,7 @@ from tests.e2e.page.chat import LOREM, SHORT, TEXT, Chat
 from tests.e2e.page.conftest import Open, Start
 from tests.harness.browser import Browser
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 
 async def test_a_link_is_good_without_a_key_until_it_is_revoked(browser: Browser, start: Start) -> None:

@@ -12,7 +12,7 @@ from tests.e2e.page.chat import TEXT
 from tests.e2e.page.conftest import Open
 from tests.e2e.page.up import Up
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 SLOW: Final = "lorem?deltas=60&rate=8&seed=7"
 

@@ -12,7 +12,7 @@ from tests.e2e.page.conftest import Open, Start
 from tests.e2e.page.up import Up
 from tests.harness.browser import Browser
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 
 async def test_an_answer_passes_through_all_of_them(open_page: Open) -> None:

@@ -18,7 +18,7 @@ import pytest_asyncio
 from tests.harness.processes import Stack
 from tests.harness.repository import ROOT
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
 
 KEY = re.compile(r"ms_[a-z2-7]{32}")
 DEADLINE = 30.0

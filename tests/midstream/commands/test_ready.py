@@ -36,7 +36,7 @@ if "worker" in sys.orig_argv:
     os._exit(1)
 """
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 
 class Up:

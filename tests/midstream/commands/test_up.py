@@ -105,7 +105,7 @@ def start_up(run_python: RunPython, tmp_path: Path) -> StartUp:
     return start
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 async def test_shows_an_answer_and_serves_it_again_after_a_restart(start_up: StartUp, gone: Gone) -> None:
     first = await start_up()
     assert "simulator" in first.banner
@@ -128,7 +128,7 @@ async def test_shows_an_answer_and_serves_it_again_after_a_restart(start_up: Sta
         await gone(pid)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 async def test_brings_back_each_part_that_is_killed(start_up: StartUp) -> None:
     running = await start_up("--workers=2", "--processes=2")
     children = running.children()
@@ -149,7 +149,7 @@ async def test_brings_back_each_part_that_is_killed(start_up: StartUp) -> None:
     assert running.process.returncode == 0
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 async def test_several_workers_are_kept_running_and_end_together(run_python: RunPython, tmp_path: Path) -> None:
     async with Valkey(tmp_path / "data") as valkey:
         process = run_python("-m", "midstream", "worker", "--processes=2", MIDSTREAM_REDIS_URL=valkey.url)
@@ -222,7 +222,7 @@ async def test_tokens_whose_audience_is_not_said_are_one_clear_line(run_python: 
     assert "MIDSTREAM_JWT_AUDIENCE: must be set with `jwt_issuer`" in refusal(process)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 async def test_with_keys_in_redis_alone_it_says_how_to_make_one(
     start_up: StartUp, run_python: RunPython, tmp_path: Path
 ) -> None:
@@ -257,7 +257,7 @@ def test_a_folder_of_ours_by_name_where_the_user_stands_is_not_ours(run_python: 
     assert (process.returncode, err) == (0, "")
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 async def test_answers_where_the_user_has_packages_named_as_ours(start_up: StartUp, tmp_path: Path) -> None:
     users_own(tmp_path, "package")
     running = await start_up(PYTHONPATH=".")
@@ -279,7 +279,7 @@ def ports_in_a_row(count: int) -> int:
             return first
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 async def test_each_process_has_a_port_for_its_metrics_and_all_lines_are_json(
     run_python: RunPython, tmp_path: Path
 ) -> None:
@@ -346,7 +346,7 @@ async def page(base: str) -> str:
         return (await client.get(base)).text
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 async def test_with_the_simulator_alone_a_worker_can_be_killed_in_mid_answer(start_up: StartUp, gone: Gone) -> None:
     running = await start_up("--workers=2", MIDSTREAM_LEASE="1")
     assert "<body data-demo" in await page(running.base)
@@ -370,7 +370,7 @@ async def test_with_the_simulator_alone_a_worker_can_be_killed_in_mid_answer(sta
     assert "ended with status -9; starting it again" in err
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 async def test_beside_a_provider_nothing_can_be_killed_or_cut(start_up: StartUp) -> None:
     running = await start_up(OPENAI_API_KEY="k")
     assert "data-demo" not in await page(running.base)

@@ -73,7 +73,7 @@ def test_socks_without_its_package_names_it(run_python: RunPython, tmp_path: Pat
     assert "midstream[socks]" in err
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize(("variable", "value"), [BROKEN["scheme"], BROKEN["file"]], ids=["scheme", "file"])
 async def test_with_the_simulator_alone_up_answers_after_one_warning(variable: str, value: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "midstream", "up", "--port=0", "--data-dir=data", "--workers=2"]
@@ -88,7 +88,7 @@ async def test_with_the_simulator_alone_up_answers_after_one_warning(variable: s
         await up.stop()
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 async def test_with_the_simulator_alone_a_worker_answers_after_one_warning(tmp_path: Path) -> None:
     environment = dict([BROKEN["port"], BROKEN["folder"]])
     async with Stack(tmp_path, environment=environment) as stack:

@@ -53,7 +53,7 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 async def test_several_share_a_port_and_end_together(run_python: RunPython, tmp_path: Path) -> None:
     async with Valkey(tmp_path / "data") as valkey:
         environment = {"MIDSTREAM_REDIS_URL": valkey.url, "MIDSTREAM_SIMULATOR_URL": "http://127.0.0.1:9"}

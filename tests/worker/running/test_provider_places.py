@@ -279,7 +279,7 @@ class FewCalls(Stack):
         return {"MIDSTREAM_PROVIDERS": json.dumps({"few": entry})}
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 async def test_a_killed_workers_place_is_another_workers(tmp_path: Path, key: str) -> None:
     async with FewCalls(tmp_path, workers=2) as stack, httpx2.AsyncClient(timeout=60, trust_env=False) as http:
         redis = connect(stack.valkey.url, timeout=5)

@@ -191,7 +191,7 @@ async def test_turns_that_wait_are_all_said_early(api: Api, monkeypatch: pytest.
         assert await viewing.take(35) == await all_told(api, waiting)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_a_thousand_turns_are_told_by_their_ends(api: Api) -> None:
     first = await ended(api)
     log = await told(api, first)
