@@ -68,7 +68,7 @@ function firstThatMayChange(tokens, source) {
   let [index, at, place, previous] = [0, 0, 0, null];
   tokens.forEach((token, here) => {
     if (token.type !== "space") {
-      if (previous && ended(previous, tokens[here - 1], source.slice(place))) [index, at] = [here, place];
+      if (previous && ended(previous, tokens[here - 1], token, source.slice(place))) [index, at] = [here, place];
       previous = token;
     }
     place += token.raw.length;
@@ -77,10 +77,10 @@ function firstThatMayChange(tokens, source) {
 }
 
 /** Says whether a block has ended for good, from what stands between it and the next one, and from there on. */
-function ended(block, between, rest) {
+function ended(block, between, next, rest) {
   if (["heading", "hr"].includes(block.type) || (block.type === "code" && !block.codeBlockStyle)) return true;
   // After a blank line only a list goes on, and a line that may be its next item yet (`2`, `* *`) is not read: `settled`.
   if (between.type === "space" && between.raw.split("\n").length > 2) return true;
-  // A table is one when its second line is there.
-  return rest.split("\n", 3).length === 3;
+  // A table is one when its second line is there; its first line, read alone, may be something else (`<b>`, `2. b`).
+  return next.type !== "table" && rest.split("\n", 3).length === 3;
 }

@@ -98,6 +98,8 @@ HTML: Final = (
 ).replace("{out}", 'rel="noopener noreferrer nofollow" target="_blank"')
 
 KNOTS: Final = (
+    "a\nb\n<c>\n|---|\n1\n2\n",
+    "a\n2. b\n|---|\n1\n2\n",
     "* a\n\n* * *x\n\n* b",
     "1. a\n\n2. b\n\n33333",
     "- a\n\n\n  b\n\n c",
