@@ -1015,7 +1015,7 @@ MUTANTS = (
     _one(
         "a block is frozen that may change",
         MARKDOWN,
-        """  return rest.split("\\n", 3).length === 3;""",
+        """  return next.type !== "table" && rest.split("\\n", 3).length === 3;""",
         "  return true;",
         "page's text",
     ),
