@@ -7,10 +7,12 @@ import pytest
 from tests.model import search
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Begin what the chosen tests will ask for."""
-    if search.SPIN is not None and search.COMPILER is not None and not session.config.option.collectonly:
-        calls = (getattr(item, "callspec", None) for item in session.items if item.path.parent == search.MODEL.parent)
+@pytest.fixture(scope="package", autouse=True)
+def begun(request: pytest.FixtureRequest) -> None:
+    """Begin what the chosen tests will ask for, in the one process of the run that has the first of them."""
+    if search.SPIN is not None and search.COMPILER is not None:
+        items = [item for item in request.session.items if item.path.parent == search.MODEL.parent]
+        calls = (getattr(item, "callspec", None) for item in items)
         search.begin(call.params["variant"] for call in calls if call is not None)
 
 
