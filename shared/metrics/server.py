@@ -24,6 +24,8 @@ MAX_CONNECTIONS = 16
 MAX_HEAD_BYTES = 8192
 REFRESH_S = 1.0
 """Seconds that are waited for what only the process' own loop can find out."""
+CLOSE_S = 5.0
+"""Seconds that `close` waits for the thread at most."""
 
 Refresh = Callable[[], Awaitable[None]]
 
@@ -58,8 +60,8 @@ class MetricsServer:
         self._refresh: Callable[[], Awaitable[Any]] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._ended: asyncio.Event | None = None
-        self._open = 0
+        self._ended = asyncio.Event()
+        self._served: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     def start(self, tallies: Iterable[Tally], refresh: Refresh | None = None) -> None:
         """Begins to serve. Call it on the process' loop, on which `refresh` runs before each scrape."""
@@ -77,43 +79,61 @@ class MetricsServer:
             self._refresh = lambda: asyncio.wrap_future(asyncio.run_coroutine_threadsafe(waited(), main))
         host, port = self._listener.getsockname()[:2]
         logger.info("metrics on %s port %d", host, port)
-        self._thread = threading.Thread(target=asyncio.run, args=(self._serve(),), name="metrics", daemon=True)
+        # Made here, so that `close` can tell it to end before the thread has begun.
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, args=(self._loop,), name="metrics", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """Ends, and closes the socket."""
-        loop, ended = self._loop, self._ended
-        if loop is not None and ended is not None:
-            with suppress(RuntimeError):  # its loop has ended by itself
-                loop.call_soon_threadsafe(ended.set)
-        if self._thread is not None:
-            self._thread.join(timeout=REFRESH_S)
-        self._listener.close()
+        if self._loop is None or self._thread is None:
+            self._listener.close()
+            return
+        with suppress(RuntimeError):  # its loop has ended by itself
+            self._loop.call_soon_threadsafe(self._ended.set)
+        self._thread.join(timeout=CLOSE_S)
+
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            with asyncio.Runner(loop_factory=lambda: loop) as runner:
+                runner.run(self._serve())
+        finally:
+            self._listener.close()
 
     async def _serve(self) -> None:
-        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
         server = await asyncio.start_server(self._connected, sock=self._listener, limit=MAX_HEAD_BYTES)
         try:
             await self._ended.wait()
         finally:
-            server.close()  # without a wait for who is being served: the loop ends with this, and cuts them
+            asyncio.get_running_loop().remove_reader(self._listener)
+            for task, writer in self._served.items():
+                writer.transport.abort()
+                task.cancel()
+            # A connection is taken by a task, of asyncio's own, which leaves it open where the server is closed first.
+            if others := asyncio.all_tasks() - {asyncio.current_task()}:
+                await asyncio.wait(others, timeout=REFRESH_S)
+            server.close()
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open += 1
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # No coroutine: one that is cancelled before its first step would leave its connection open.
+        if self._ended.is_set() or len(self._served) >= MAX_CONNECTIONS:
+            writer.transport.abort()
+            return
+        task = asyncio.get_running_loop().create_task(self._serve_one(reader, writer))
+        self._served[task] = writer
+        task.add_done_callback(self._served.pop)
+
+    async def _serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            if self._open <= MAX_CONNECTIONS:
-                async with asyncio.timeout(CONNECTION_S):
-                    head = await reader.readuntil(b"\r\n\r\n")
-                    writer.write(await self._answer(head.decode("latin-1")))
-                    await writer.drain()
-                    writer.close()
-                    await writer.wait_closed()
+            async with asyncio.timeout(CONNECTION_S):
+                head = await reader.readuntil(b"\r\n\r\n")
+                writer.write(await self._answer(head.decode("latin-1")))
+                await writer.drain()
+                writer.close()
+                await writer.wait_closed()
         except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # who does not ask, or read, in time gets nothing
-        except asyncio.CancelledError:
-            pass  # the loop ends; asyncio's streams would log it
         finally:
-            self._open -= 1
             writer.transport.abort()
 
     async def _answer(self, head: str) -> bytes:

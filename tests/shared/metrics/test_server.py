@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -118,13 +119,34 @@ async def test_a_head_without_an_end_is_cut() -> None:
 
 
 async def test_it_ends_while_somebody_hangs() -> None:
+    for waits in (False, True) * 20:
+        listener = listen("127.0.0.1", 0)
+        metrics = MetricsServer(listener)
+        metrics.start([])
+        async with connected(listener.getsockname()) as [(reader, writer)]:
+            if waits:
+                writer.write(b"GET")
+                await asyncio.sleep(0.001)
+            await asyncio.to_thread(metrics.close)
+            assert await ended(reader)
+        assert listener.fileno() == -1
+
+
+async def test_it_ends_before_its_thread_has_begun() -> None:
+    begin, run = threading.Event(), MetricsServer._run
+
+    class Late(MetricsServer):
+        def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+            begin.wait(10)
+            run(self, loop)
+
     listener = listen("127.0.0.1", 0)
-    metrics = MetricsServer(listener)
+    metrics = Late(listener)
     metrics.start([])
-    async with connected(listener.getsockname()) as [(reader, writer)]:
-        writer.write(b"GET")
-        await asyncio.to_thread(metrics.close)
-        assert await ended(reader)
+    closing = asyncio.create_task(asyncio.to_thread(metrics.close))
+    await asyncio.sleep(0)
+    begin.set()
+    await closing
     assert listener.fileno() == -1
 
 
