@@ -21,6 +21,9 @@ LOCK   := --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-inde
 # Tests mostly wait, so there are more of them at a time than cores; those of one file share their servers.
 SIDE_BY_SIDE := -n 4 --dist loadfile
 
+# Where this is set, as some images do, each process would compile all of our modules anew: a second of each start.
+unexport PYTHONDONTWRITEBYTECODE
+
 NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
 
 .DEFAULT_GOAL := help

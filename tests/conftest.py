@@ -68,10 +68,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Read no other folder for the fast lane: each process would import all tests first, a third of the lane's time."""
+    """Read no file that has none of the lane's tests: each process would import it, half a minute for all of them."""
     place = collection_path.relative_to(TESTS).as_posix() if collection_path.is_relative_to(TESTS) else "."
-    fast = place == "." or place.startswith(FAST) or any(folder.startswith(f"{place}/") for folder in FAST)
-    return True if config.option.markexpr == "fast" and not fast else None
+    if config.option.markexpr == "fast":
+        fast = place == "." or place.startswith(FAST) or any(folder.startswith(f"{place}/") for folder in FAST)
+        return None if fast else True
+    if collection_path.is_dir() or collection_path.name == "conftest.py":
+        return None
+    if config.option.markexpr.startswith("slow and"):
+        return None if place.startswith(SLOW) or "mark.slow" in collection_path.read_text() else True
+    if config.option.markexpr.startswith("not slow"):
+        return None if not place.startswith(SLOW) or "mark.promise" in collection_path.read_text() else True
+    return None
 
 
 def pytest_configure(config: pytest.Config) -> None:
