@@ -4,12 +4,14 @@ An endpoint gets what it has a word for. One that refuses a label is asked again
 """
 
 import hashlib
-from typing import Any
-
-from openai import APIStatusError
+from typing import TYPE_CHECKING, Any
 
 from shared.request.generation_request import GenerationRequest
 from worker.providers.refusals import Refusals
+
+if TYPE_CHECKING:
+    # At run time it has loaded who raises it: an adapter without that SDK does not need it.
+    from openai import APIStatusError
 
 LABELS = ("user", "prompt_cache_key", "safety_identifier", "service_tier")
 
@@ -54,7 +56,7 @@ class RefusedLabels:
         """Returns the request without those that the model is known to refuse."""
         return _without(request, {name for name, models in self._refusals.items() if model in models})
 
-    def without_blamed(self, request: GenerationRequest, error: APIStatusError) -> GenerationRequest:
+    def without_blamed(self, request: GenerationRequest, error: "APIStatusError") -> GenerationRequest:
         """Returns the request without those that were refused; as it is where none was.
 
         What the caller gave by `extra` is not taken back.

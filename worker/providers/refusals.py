@@ -5,10 +5,13 @@ must not change what is asked for the others.
 """
 
 import re
-
-from openai import APIStatusError
+from typing import TYPE_CHECKING
 
 from shared.request.generation_request import GenerationRequest
+
+if TYPE_CHECKING:
+    # At run time it has loaded who raises it: an adapter without that SDK does not need it.
+    from openai import APIStatusError
 
 MAX_REMEMBERED_MODELS = 1000
 
@@ -24,7 +27,7 @@ class Refusals:
     def __contains__(self, model: str) -> bool:
         return model in self._models
 
-    def blamed_in(self, error: APIStatusError) -> bool:
+    def blamed_in(self, error: "APIStatusError") -> bool:
         """Says whether the request was refused, and the field is named; the words for that are the endpoint's own."""
         return error.status_code in (400, 422) and self._name.search(str(error.body)) is not None
 

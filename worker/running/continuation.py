@@ -55,7 +55,8 @@ class Continuation:
             return None  # that provider was asked by another, or is another
         try:
             request = await self._kept.request()
-            return said if self._services.providers.get(provider).continues(request, model, said) else None
+            adapter = await self._services.providers.get(provider)
+            return said if adapter.continues(request, model, said) else None
         except KeyError:
             return None  # the attempt will say so
 
@@ -74,7 +75,8 @@ class Continuation:
         try:
             request = self._kept.head or await self._kept.request()
             async with asyncio.timeout(CANCEL_TIMEOUT_S):
-                await self._services.providers.get(provider).cancel(request, response_id)
+                adapter = await self._services.providers.get(provider)
+                await adapter.cancel(request, response_id)
         except (ValidationError, PreviousError, KeyError, TimeoutError, RedisError) as error:
             logger.info("%s: left running at %s (%s)", self._record.id, provider, type(error).__name__)
 

@@ -21,9 +21,10 @@ from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.anthropic.test_reader import RICH as MESSAGES
 from tests.worker.providers.openai_chat.test_reader import RICH
 from tests.worker.providers.upstream import Reply, Upstream
+from worker.providers.call_times import CALL_TIMES
 from worker.providers.prefill import Joint, Prefix, prefix, rest
 from worker.providers.provider import Provider, ProviderError, ProviderEvent
-from worker.providers.registry import Registry
+from worker.providers.registry import ADAPTER_OF_PROTOCOL
 from worker.writing.writer import Writer
 
 Ask = Callable[..., GenerationRequest]
@@ -229,16 +230,16 @@ def test_which_models_take_one(takes: bool, models: str) -> None:
 @pytest.fixture
 async def made() -> AsyncIterator[Made]:
     """Makes the adapter of an endpoint."""
-    registries: list[Registry] = []
+    providers: list[Provider] = []
 
     def make(protocol: Protocol, url: str, prefill: str) -> Provider:
         settings = ProviderSettings.model_validate({"protocol": protocol, "base_url": url, "prefill": prefill})
-        registries.append(Registry({"acme": settings}))
-        return registries[-1].get("acme")
+        providers.append(ADAPTER_OF_PROTOCOL[protocol]("acme", settings, CALL_TIMES))
+        return providers[-1]
 
     yield make
-    for registry in registries:
-        await registry.aclose()
+    for provider in providers:
+        await provider.aclose()
 
 
 @pytest.mark.parametrize(

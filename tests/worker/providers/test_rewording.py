@@ -16,8 +16,9 @@ from shared.log.snapshots import Snapshot
 from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.upstream import Outcome, Reply, Upstream, outcome
 from worker.providers.call_ids import MESSAGES_IDS
+from worker.providers.call_times import CALL_TIMES
 from worker.providers.provider import Provider
-from worker.providers.registry import Registry
+from worker.providers.registry import ADAPTER_OF_PROTOCOL
 from worker.providers.rewording import Rewording
 
 Ask = Callable[..., GenerationRequest]
@@ -134,15 +135,16 @@ def history(protocol: Protocol, body: dict[str, Any]) -> tuple[list[tuple[str, s
 @pytest.fixture
 async def make() -> AsyncIterator[Make]:
     """Makes the adapter of an endpoint."""
-    made: list[Registry] = []
+    made: list[Provider] = []
 
-    def of(**settings: Any) -> Provider:
-        made.append(Registry({"acme": ProviderSettings.model_validate(settings)}))
-        return made[-1].get("acme")
+    def of(**fields: Any) -> Provider:
+        settings = ProviderSettings.model_validate(fields)
+        made.append(ADAPTER_OF_PROTOCOL[settings.protocol]("acme", settings, CALL_TIMES))
+        return made[-1]
 
     yield of
-    for registry in made:
-        await registry.aclose()
+    for provider in made:
+        await provider.aclose()
 
 
 def root(protocol: Protocol, upstream: Upstream) -> str:
