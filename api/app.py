@@ -80,6 +80,29 @@ from shared.tracing.tracing import NO_TRACING, Tracing
 
 DIALECTS = (chat_completions.DIALECT, responses.DIALECT, messages.DIALECT, chat.DIALECT)
 """The dialects that are served beside the native one."""
+ROUTES = (
+    events,
+    generations,
+    chat_completions,
+    responses,
+    messages,
+    chat,
+    tokens,
+    conversation_events,
+    conversation_tokens,
+    conversations,
+    shares,
+    shared,
+    session,
+    models,
+    usage,
+    status,
+    health,
+    assets,
+    page,
+    demo,
+)
+"""The modules with routes, in the order in which they are tried: first what is asked for most."""
 NO_TELEMETRY: TelemetryConfig = {
     "tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False,
 }  # fmt: skip
@@ -190,20 +213,9 @@ def create_app(
     app.add_middleware(RequestTrace, tracing=tracing)
     if metrics is not None:
         app.add_middleware(AnswerCounts, observer=metrics)
-    for module in (
-        generations,
-        events,
-        tokens,
-        conversation_events,
-        conversation_tokens,
-        conversations,
-        shares,
-        shared,
-        session,
-    ):
-        app.include_router(module.router)
-    for module in (chat_completions, responses, messages, chat, models, usage, status, health, assets, page, demo):
-        app.include_router(module.router)
+    # Not `include_router`, which looks at each router's routes twice for each request: half of what a short one costs.
+    for module in ROUTES:
+        app.router.routes += module.router.routes
     describe: Any = functools.partial(openapi.describe, app, keys=callers.known)
     app.openapi = describe  # type: ignore[method-assign]
     return app

@@ -98,11 +98,18 @@ async def _services(request: Request) -> ApiServices:
     return services
 
 
-async def _known_shape(id: Annotated[str, Path(description="The generation's id.", examples=[ID_EXAMPLE])]) -> str:
-    # Nothing else was ever given out, so Redis need not be asked, and no key is built from it.
+def of_known_shape(id: str) -> str:
+    """Returns a generation's id. Raises ProblemError 404 for anything else.
+
+    Nothing else was ever given out, so Redis need not be asked, and no key is built from it.
+    """
     if not _ID.fullmatch(id):
         raise not_found()
     return id
+
+
+async def _known_shape(id: Annotated[str, Path(description="The generation's id.", examples=[ID_EXAMPLE])]) -> str:
+    return of_known_shape(id)
 
 
 async def _conversation_name(

@@ -32,6 +32,7 @@ ELSEWHERE = {
     "shared/generations/generations.py": "tests/contract/test_generations.py",
     "shared/generations/unwatched.py": "tests/contract/test_unwatched.py",
     "shared/generations/viewer_counts.py": "tests/contract/test_viewer_counts.py",
+    "shared/generations/watchable.py": "tests/contract/test_watchable.py",
     "shared/log/guarded_log.py": "tests/contract/test_log.py",
     "shared/permissions/permission_check.py": "tests/contract/test_permissions.py",
     "shared/queue/indexes.py": "tests/contract/test_indexes.py",

@@ -2,20 +2,23 @@
 
 import asyncio
 import functools
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from redis.exceptions import RedisError
 
 from api.access.callers import reader_of
 from api.dialects.native.event_schemas import STREAM
+from api.direct_route import DirectRoute, described, parameter
+from api.intake.query_flag import query_flag
 from api.problems.problem import ProblemError, documented, gone, not_found, unreadable
-from api.services import ApiServices, GenerationId, Use
+from api.schemas.generation import ID_EXAMPLE
+from api.services import ApiServices, of_known_shape
 from api.viewing.event_stream import EventStream
 from api.viewing.resume import Refusal, ResumePoint, admit, asked_cursor, read_cursor
 from shared.log.events import ORIGIN
 
-router = APIRouter(prefix="/v1/generations", tags=["generations"])
+router = APIRouter(prefix="/v1/generations", tags=["generations"], route_class=DirectRoute)
 
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
@@ -33,26 +36,24 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/{id}/events", response_class=Response, responses=_RESPONSES)
+_PARAMETERS = described(
+    parameter("path", "id", "The generation's id.", example=ID_EXAMPLE),
+    parameter("header", "last-event-id", "The cursor: the event id of the last event that was seen."),
+    parameter(
+        "query",
+        "last_event_id",
+        "The same, for clients without the header, which wins; `lastEventId` and `Last-Event-ID` too.",
+    ),
+    parameter("query", "viewers", "Whether `viewers` events say how many watch.", flag=True),
+)
+
+
+@router.get("/{id}/events", response_class=Response, responses=_RESPONSES, openapi_extra=_PARAMETERS)
 @router.head("/{id}/events", response_class=Response, include_in_schema=False)
-async def events(
-    id: GenerationId,
-    use: Use,
-    request: Request,
-    _header: Annotated[
-        str, Header(alias="last-event-id", description="The cursor: the event id of the last event that was seen.")
-    ] = "",
-    _query: Annotated[
-        str,
-        Query(
-            alias="last_event_id",
-            description="The same, for clients without the header, which wins; `lastEventId` and `Last-Event-ID` too.",
-        ),
-    ] = "",
-    viewers: Annotated[bool, Query(description="Whether `viewers` events say how many watch.")] = False,
-) -> Response:
+async def events(request: Request) -> Response:
     """Replay the log after a cursor, follow it, and end after its terminal event."""
-    return await follow(request, use, id, counts=viewers)
+    id = of_known_shape(request.path_params["id"])
+    return await follow(request, request.app.state.services, id, counts=query_flag(request, "viewers"))
 
 
 async def follow(request: Request, use: ApiServices, id: str = "", *, counts: bool = False) -> Response:
@@ -65,20 +66,23 @@ async def follow(request: Request, use: ApiServices, id: str = "", *, counts: bo
     """
     start = read_cursor(asked_cursor(request))
     asking = functools.partial(reader_of, request)
+    owner: str | None = None
     try:
         async with asyncio.timeout(use.ask_timeout_s):
             caller = await asking()
+            id, owner = id or caller.generation or "", caller.owner
+            decision = await _decide(use, id, owner, start)
     except (RedisError, TimeoutError):
-        return EventStream(use.hub, id, "", start, admitted=False, asking=asking, counts=counts)
+        decision = None
     except ProblemError as problem:
-        if problem.status != 503:
+        if owner is not None or problem.status != 503:
             raise
+        decision = None
+    if owner is None:
         return EventStream(use.hub, id, "", start, admitted=False, asking=asking, counts=counts)
-    id, owner = id or caller.generation or "", caller.owner
-    decision = await _decide(use, id, owner, start)
-    if decision is None:
-        return EventStream(use.hub, id, owner, start, admitted=False, counts=counts)
     match decision:
+        case None:
+            return EventStream(use.hub, id, owner, start, admitted=False, counts=counts)
         case ResumePoint():
             return EventStream(use.hub, id, owner, decision, counts=counts)
         case "not_found":
@@ -92,11 +96,7 @@ async def follow(request: Request, use: ApiServices, id: str = "", *, counts: bo
 
 
 async def _decide(use: ApiServices, generation_id: str, owner: str, start: ResumePoint) -> ResumePoint | Refusal | None:
-    try:
-        async with asyncio.timeout(use.ask_timeout_s):
-            decision = await admit(use.log, use.generations, generation_id, owner, start)
-            if decision == "not_found" and await use.just_restarted(sure=start.cursor == ORIGIN):
-                return None  # who asks may be right: it is about to be written again
-            return decision
-    except (RedisError, TimeoutError):
-        return None
+    decision = await admit(use.log, use.hub.looks, generation_id, owner, start)
+    if decision == "not_found" and await use.just_restarted(sure=start.cursor == ORIGIN):
+        return None  # who asks may be right: it is about to be written again
+    return decision

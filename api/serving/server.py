@@ -100,6 +100,7 @@ def server(app: ASGIApp, hub: Hub, settings: Settings, certificate: Certificate 
             app,
             ConnectionLimits.by(settings),
             hub.observer,
+            settings.access_log,
             ws="none",
             lifespan="on",
             log_config=None,

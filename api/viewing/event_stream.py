@@ -166,7 +166,7 @@ class EventStream(Response):
         return None
 
     async def _decide(self) -> ResumePoint | Refusal:
-        return await admit(self._hub.log, self._hub.generations, self.id, self.owner, self.start)
+        return await admit(self._hub.log, self._hub.looks, self.id, self.owner, self.start)
 
     async def _ask(self, viewer: Viewer) -> None:
         """Asks who watches, where nobody could say that before. Raises ProblemError and RedisError."""

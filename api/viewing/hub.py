@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Coroutine
 
 from api.counting.audience import Audience
@@ -11,6 +12,7 @@ from api.viewing.broadcast import VIEWERS_PER_ROUND
 from api.viewing.dialect import BaseDialect, Dialect, Subject, Telling
 from api.viewing.granted import Granted
 from api.viewing.log_follower import LogFollower
+from api.viewing.looks import Looks
 from api.viewing.projection import Standing, is_long, last_standing
 from api.viewing.replay_pages import ReplayPages
 from api.viewing.send_times import SendTimes
@@ -20,6 +22,7 @@ from api.viewing.viewer import Viewer
 from api.viewing.watched_log import WatchedLog
 from shared.config.settings import Settings
 from shared.generations.generations import Generations
+from shared.generations.watchable import read_watchable
 from shared.log.guarded_log import Log
 from shared.record import Record
 from shared.storage.keys import VIEWERS_CHANNEL, GenerationKeys
@@ -54,6 +57,7 @@ class Hub:
         self.audience = Audience(generations, settings, dialect.viewers)
         self.granted = Granted()
         self.pages = ReplayPages(log, dialect)
+        self.looks = Looks(functools.partial(read_watchable, log.redis))
         self.direct = False
         """Whether viewers' connections are taken over from the HTTP server."""
         self.leaving = False

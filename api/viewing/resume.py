@@ -6,7 +6,9 @@ from typing import Literal
 from starlette.requests import Request
 
 from api.viewing.dialect import ResetReason
-from shared.generations.generations import Existence, Found, Generations
+from api.viewing.looks import Looks
+from shared.generations.generations import Existence, Found
+from shared.generations.watchable import Watchable
 from shared.log.events import ORIGIN, EventId
 from shared.log.guarded_log import LOG_PAGE, Log
 
@@ -59,32 +61,27 @@ def read_cursor(text: str) -> ResumePoint:
         return ResumePoint(reset="malformed_cursor")
 
 
-def refusal(found: Found, owner: str) -> Refusal | None:
+def refusal(found: Found | Watchable, owner: str) -> Refusal | None:
     """Returns why this owner cannot have what was found, without saying whose it is."""
     if found.existence is Existence.NOTHING or found.owner != owner:
         return "not_found"
     if found.existence is Existence.UNREADABLE:
         return "unreadable"
-    return "gone" if found.record is None else None
+    return "gone" if found.existence is Existence.TOMBSTONE else None
 
 
-async def admit(
-    log: Log, generations: Generations, generation_id: str, owner: str, start: ResumePoint
-) -> ResumePoint | Refusal:
+async def admit(log: Log, looks: Looks, generation_id: str, owner: str, start: ResumePoint) -> ResumePoint | Refusal:
     """Returns where the viewer begins, or why there is nothing to send. Raises redis.exceptions.RedisError.
 
     A cursor that a growing log does not have is left to the tail, which may be about to have it.
     """
-    found = await generations.find(generation_id)
+    found = await looks.look(generation_id)
     if (why := refusal(found, owner)) is not None:
         return why
-    assert found.record is not None
-    seal = found.record.seal
-    if seal is None:
-        unwatched_ms = found.record.unwatched_ms
-        return start if unwatched_ms is None else replace(start, unwatched_ms=unwatched_ms)
-    if start.cursor == seal:
+    if found.seal is None:
+        return start if found.unwatched_ms is None else replace(start, unwatched_ms=found.unwatched_ms)
+    if start.cursor == found.seal:
         return "over"
     if start.cursor != ORIGIN and not await log.holds(generation_id, start.cursor):
-        return ResumePoint(reset="unknown_cursor", sealed=True, page=found.record.page)
-    return ResumePoint(start.cursor, start.reset, sealed=True, page=found.record.page)
+        return ResumePoint(reset="unknown_cursor", sealed=True, page=found.page)
+    return ResumePoint(start.cursor, start.reset, sealed=True, page=found.page)

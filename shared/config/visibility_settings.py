@@ -29,3 +29,8 @@ class VisibilitySettings(CheckedModel):
     log_format: Literal["text", "json"] = Field(
         default="text", description="How a log line is written: `text`, or one JSON object. Defaults to text."
     )
+    access_log: Literal["all", "answers", "none"] = Field(
+        default="answers",
+        description="Requests for which an API logs a line: `all`, `answers` without event streams that have begun, "
+        "which are counted in its metrics, or `none`. Defaults to answers.",
+    )

@@ -6,9 +6,12 @@ import re
 
 import pytest
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
+from api.app import create_app
 from api.openapi import describe
+from shared.config.settings import Settings
 from shared.request.generation_request import GenerationRequest
 from tests.api.harness import MakeApi
 
@@ -92,6 +95,24 @@ async def test_description(make_api: MakeApi, redis_url: str, keys: str) -> None
     assert {"200", "202", "400", "413", "422", "429", "503"} <= post["responses"].keys()
     examples = schemas["GenerationRequest"]["examples"]
     assert TypeAdapter(list[GenerationRequest]).validate_python(examples)
+
+
+def test_what_is_served_is_described_with_each_part_of_its_path() -> None:
+    app = create_app(Settings())
+    served = {
+        (route.path, method.lower())
+        for route in app.routes
+        if isinstance(route, APIRoute) and route.include_in_schema
+        for method in route.methods or ()
+    }
+    described = {
+        (path, method): [one["name"] for one in operation.get("parameters", ()) if one["in"] == "path"]
+        for path, item in app.openapi()["paths"].items()
+        for method, operation in item.items()
+    }
+    assert served == described.keys()
+    for (path, _), names in described.items():
+        assert names == re.findall(r"{(\w+)}", path)
 
 
 def test_it_is_made_once() -> None:

@@ -614,7 +614,7 @@ async def test_a_look_reads_nothing_of_the_request(api: Api) -> None:
 async def test_what_something_else_wrote_is_one_generations_matter(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     good, bad = await api.post(), await api.post()
     redis: Any = api.generations.redis
-    await redis.hset(GenerationKeys(bad).record, "created", "yesterday")
+    await redis.hset(GenerationKeys(bad).record, mapping={"created": "yesterday", "unwatched": "soon"})
     await redis.zadd("midstream:owner:local", {b"\xff\xfe": 5, "junk": "inf", "gen_": "-inf"})
     await redis.sadd("midstream:owners", b"\xff")
     for _ in range(2):

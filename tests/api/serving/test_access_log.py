@@ -8,7 +8,7 @@ import re
 import pytest
 
 from api.serving.access_log import AccessLog, WithoutQuery, logger
-from tests.api.harness import BODY, Api
+from tests.api.harness import BODY, Api, MakeApi, Producer
 
 LINE = '%s - "%s %s HTTP/%s" %d'  # as uvicorn writes it
 
@@ -42,3 +42,21 @@ async def test_the_line_names_what_the_answer_names(api: Api, caplog: pytest.Log
     lines = [record.getMessage() for record in caplog.records if record.name == logger.name]
     assert [line.split('" ')[1] for line in lines] == [f"404 {failed.headers['x-request-id']}", "202"]
     assert re.fullmatch(r"req_[0-9a-f]{32}", fine.headers["x-request-id"])
+
+
+@pytest.mark.parametrize(
+    ("lines", "logged"),
+    [("all", ["202", "200", "204", "404 ID"]), ("answers", ["202", "204", "404 ID"]), ("none", [])],
+)
+async def test_a_stream_has_a_line_where_all_are_wanted(
+    make_api: MakeApi, redis_url: str, caplog: pytest.LogCaptureFixture, lines: str, logged: list[str]
+) -> None:
+    caplog.set_level(logging.INFO, logger.name)
+    api = await make_api(redis_url, access_log=lines)
+    producer = await Producer.start(api.log, await api.post())
+    await producer.complete()
+    *_, end = await api.events(producer.generation_id)
+    assert await api.status(producer.generation_id, end.id) == 204
+    assert await api.status("gen_" + "a" * 32) == 404
+    ends = [record.getMessage().split('" ')[1] for record in caplog.records if record.name == logger.name]
+    assert [re.sub("req_.*", "ID", end) for end in ends] == logged

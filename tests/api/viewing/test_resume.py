@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 from starlette.requests import Request
 
+from api.viewing.looks import Looks
 from api.viewing.resume import ResumePoint, admit, asked_cursor, read_cursor, refusal
 from shared.generations.generations import Existence, Found
+from shared.generations.watchable import Watchable
 from shared.log.events import ORIGIN, EventId
-from tests.api.viewing.stand_ins import generations_with, log_with, record
+from tests.api.viewing.stand_ins import log_with, record
 
 SEAL = EventId(5, 9)
 
@@ -53,6 +55,8 @@ def test_what_is_no_cursor_starts_over(text: str, start: ResumePoint) -> None:
     ("found", "why"),
     [
         (Found(Existence.RECORD, "ann", record()), None),
+        (Watchable(Existence.RECORD, "ann"), None),
+        (Watchable(Existence.RECORD, "ben"), "not_found"),
         (Found(Existence.RECORD, "ben", record(owner="ben")), "not_found"),
         (Found(Existence.NOTHING), "not_found"),
         (Found(Existence.TOMBSTONE, "ann"), "gone"),
@@ -61,13 +65,15 @@ def test_what_is_no_cursor_starts_over(text: str, start: ResumePoint) -> None:
         (Found(Existence.UNREADABLE, "ben"), "not_found"),
     ],
 )
-def test_whose_it_is_stays_unsaid(found: Found, why: str | None) -> None:
+def test_whose_it_is_stays_unsaid(found: Found | Watchable, why: str | None) -> None:
     assert refusal(found, "ann") == why
 
 
 async def start(cursor: EventId, *, seal: EventId | None, holds: bool = True) -> ResumePoint | str:
-    found = generations_with(Found(Existence.RECORD, "ann", record(seal=seal)))
-    return await admit(log_with(holds=holds), found, "gen_a", "ann", ResumePoint(cursor))
+    async def read(generation_id: str) -> Watchable:
+        return Watchable(Existence.RECORD, "ann", seal)
+
+    return await admit(log_with(holds=holds), Looks(read), "gen_a", "ann", ResumePoint(cursor))
 
 
 async def test_a_growing_log_may_be_about_to_have_the_cursor() -> None:

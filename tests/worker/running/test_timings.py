@@ -178,7 +178,9 @@ async def test_the_sums_of_a_day_are_those_of_its_ends(settings: Settings, midst
                 await asyncio.sleep(0.1)
     completed = [end for end in ends if isinstance(end, Completed)]
     assert len(completed) == len(models)
-    sums = {name: sum(getattr(end, name) for end in completed) for name in TIMES[1:-1]}
+    # On a busy machine two deltas may come at once; how fast they came is then not said.
+    said = {name: [getattr(end, name) for end in completed] for name in TIMES[1:-1]}
+    sums = {name: sum(value for value in values if value is not UNSET) for name, values in said.items()}
     assert found.counts["first_tokens"] == len(models)
     assert found.counts["first_token_ms"] == sums["time_to_first_token_ms"]
     assert found.counts["streaming_ms"] == sums["streaming_ms"]
