@@ -88,7 +88,11 @@ async def caller_of(request: Request) -> Caller:
     return known
 
 
-async def _owner(request: Request) -> str:
+async def owner_of(request: Request) -> str:
+    """Returns the owner who asks: to read where the method changes nothing, else to generate.
+
+    Raises ProblemError 401 and 403, and redis.exceptions.RedisError.
+    """
     scope = Scope.READ if request.method in READING_METHODS else Scope.GENERATE
     return (await _caller_with(request, scope)).owner
 
@@ -120,7 +124,7 @@ async def _admin(request: Request) -> Caller:
 
 Asking = Annotated[Caller, Depends(caller_of)]
 """Who asks, whatever it may."""
-Owner = Annotated[str, Depends(_owner)]
+Owner = Annotated[str, Depends(owner_of)]
 """The owner who asks: to read where the method changes nothing, else to generate."""
 Reader = Annotated[str, Depends(_reader)]
 """The owner who asks: to read, whatever the method."""

@@ -8,14 +8,15 @@ from api.problems.problem import ProblemError
 
 
 async def _check(request: Request, _: Owner) -> None:
-    _check_body(request)
+    check_body(request)
 
 
 async def _check_for_readers(request: Request, _: Reader) -> None:
-    _check_body(request)
+    check_body(request)
 
 
-def _check_body(request: Request) -> None:
+def check_body(request: Request) -> None:
+    """Raises ProblemError 415 for a body that is not said to be JSON as it is."""
     headers = request.headers
     if request.method in READING_METHODS or not (
         headers.get("content-length", "").strip("0") or "transfer-encoding" in headers

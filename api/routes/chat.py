@@ -17,6 +17,7 @@ from api.exchange.conversation_turns import newest_turn, running_turns
 from api.exchange.error_envelopes import documented
 from api.exchange.showing import GENERATION_HEADER, start_of
 from api.exchange.telling import told_of
+from api.routes.ask_route import AskRoute
 from api.schemas.no_store import NO_STORE_HEADERS
 from api.services import Use
 from api.viewing.event_stream import EventStream
@@ -45,14 +46,19 @@ DIALECT = ApiDialect(
 ChatId = Annotated[str, Path(description="The chat's id, which is its conversation; it may hold slashes.")]
 
 
-@router.post(
-    "",
-    openapi_extra=_BODY,
-    responses=documented(400, 401, 403, 404, 409, 410, 413, 415, 422, 429, 503, kind="text/plain"),
-)
 async def create(request: Request, owner: Owner, use: Use) -> Response:
     """Ask a model as `useChat` does; the answer is a UI message stream, written to a log."""
     return await ask(request, owner, use, DIALECT)
+
+
+router.add_api_route(
+    "",
+    create,
+    methods=["POST"],
+    openapi_extra=_BODY,
+    responses=documented(400, 401, 403, 404, 409, 410, 413, 415, 422, 429, 503, kind="text/plain"),
+    route_class_override=AskRoute,
+)
 
 
 @router.head("/{id:path}/stream", include_in_schema=False)

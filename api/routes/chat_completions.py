@@ -12,6 +12,7 @@ from api.dialects.openai_chat.events import OpenAIChatDialect
 from api.exchange.asking import ask
 from api.exchange.error_envelopes import documented
 from api.exchange.showing import show
+from api.routes.ask_route import AskRoute
 from api.services import Use
 
 router = APIRouter(prefix="/v1/chat/completions", tags=["OpenAI Chat Completions"], dependencies=[json_only])
@@ -35,14 +36,19 @@ DIALECT = ApiDialect(
 )
 
 
-@router.post(
-    "",
-    openapi_extra=_BODY,
-    responses=documented(400, 401, 403, 404, 410, 413, 415, 429, 503),
-)
 async def create(request: Request, owner: Owner, use: Use) -> Response:
     """Ask a model as OpenAI's clients do; the answer is written to a log, and watched in every dialect."""
     return await ask(request, owner, use, DIALECT)
+
+
+router.add_api_route(
+    "",
+    create,
+    methods=["POST"],
+    openapi_extra=_BODY,
+    responses=documented(400, 401, 403, 404, 410, 413, 415, 429, 503),
+    route_class_override=AskRoute,
+)
 
 
 @router.head("/{name}", include_in_schema=False)

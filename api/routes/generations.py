@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 from redis.exceptions import RedisError
 
@@ -12,6 +12,7 @@ from api.access.callers import Owner
 from api.access.json_only import json_only
 from api.counting.seats import Seat
 from api.dialects.native.event_schemas import STREAM
+from api.direct_route import described, parameter
 from api.exchange import ending
 from api.exchange.acceptance import accept, check_key
 from api.exchange.waiting import as_it_stands, until_ended
@@ -22,6 +23,7 @@ from api.intake.prefer_header import read_wait
 from api.intake.request_body import ReadRequest
 from api.problems.limits import rate_limit_headers
 from api.problems.problem import FieldError, documented, unprocessable
+from api.routes.ask_route import AskRoute
 from api.schemas import generation
 from api.schemas.generation import AcceptedGeneration, CancelAnswer, Generation, GenerationList, GenerationSnapshot
 from api.schemas.no_store import NO_STORE_HEADERS, no_store
@@ -44,6 +46,14 @@ _BODY: dict[str, Any] = {
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/GenerationRequest"}}},
     }
 }
+_HEADERS = described(
+    parameter(
+        "header",
+        "idempotency-key",
+        "1 to 255 printable ASCII characters; the same key and body give the same generation.",
+    ),
+    parameter("header", "last-event-id", "With an `Idempotency-Key`, the stream goes on after this event."),
+)
 _METADATA_PARAMETER: dict[str, Any] = {
     "name": f"{PREFIX}NAME",
     "in": "query",
@@ -53,11 +63,25 @@ _METADATA_PARAMETER: dict[str, Any] = {
 _LOCATION = {"Location": {"description": "Address of the generation.", "schema": {"type": "string"}}}
 
 
-@router.post(
+async def create(request: Request, owner: Owner, use: Use) -> Response:
+    """Ask a model. The answer is written to a log that can be followed, left and resumed."""
+    check_key(key := request.headers.get("idempotency-key"))
+    async with use.large_bodies.turn(owner) as turn:
+        body = await request_body.read_body(request, use.settings.max_body, turn)
+        taken = await aside(len(body), request_body.take, body, use.served, use.settings.max_values)
+    wait_s = None if taken.stream else read_wait(request.headers.getlist("prefer"))
+    asks = taken.stream is None and wait_s is None and wants_stream(request.headers.getlist("accept"))
+    async with use.hub.audience.seats.kept(owner if taken.stream or asks else None) as seat:
+        return await _created(request, owner, use, taken, key, wait_s, seat, streams=taken.stream or asks)
+
+
+router.add_api_route(
     "",
+    create,
+    methods=["POST"],
     status_code=202,
     response_model=AcceptedGeneration,
-    openapi_extra=_BODY,
+    openapi_extra=_BODY | _HEADERS,
     responses={
         200: {
             "description": "With `stream: true` or `Accept: text/event-stream`: `queued`, then the events. With "
@@ -68,29 +92,8 @@ _LOCATION = {"Location": {"description": "Address of the generation.", "schema":
         202: {"description": "Accepted; it now runs to its end.", "headers": _LOCATION},
         **documented(400, 401, 403, 409, 410, 413, 415, 422, 429, 503),
     },
+    route_class_override=AskRoute,
 )
-async def create(
-    request: Request,
-    owner: Owner,
-    use: Use,
-    idempotency_key: Annotated[
-        str | None,
-        Header(description="1 to 255 printable ASCII characters; the same key and body give the same generation."),
-    ] = None,
-    _cursor: Annotated[
-        str,
-        Header(alias="last-event-id", description="With an `Idempotency-Key`, the stream goes on after this event."),
-    ] = "",
-) -> Response:
-    """Ask a model. The answer is written to a log that can be followed, left and resumed."""
-    check_key(idempotency_key)
-    async with use.large_bodies.turn(owner) as turn:
-        body = await request_body.read_body(request, use.settings.max_body, turn)
-        taken = await aside(len(body), request_body.take, body, use.served, use.settings.max_values)
-    wait_s = None if taken.stream else read_wait(request.headers.getlist("prefer"))
-    asks = taken.stream is None and wait_s is None and wants_stream(request.headers.getlist("accept"))
-    async with use.hub.audience.seats.kept(owner if taken.stream or asks else None) as seat:
-        return await _created(request, owner, use, taken, idempotency_key, wait_s, seat, streams=taken.stream or asks)
 
 
 async def _created(

@@ -13,6 +13,7 @@ from api.exchange.asking import ask
 from api.exchange.error_envelopes import documented
 from api.exchange.showing import show
 from api.problems.problem import ProblemError
+from api.routes.ask_route import AskRoute
 from api.services import Use
 
 router = APIRouter(prefix="/v1/messages", tags=["Anthropic Messages"], dependencies=[json_only])
@@ -37,14 +38,19 @@ DIALECT = ApiDialect(
 )
 
 
-@router.post(
-    "",
-    openapi_extra=_BODY,
-    responses=documented(400, 401, 403, 404, 410, 413, 415, 429, 503),
-)
 async def create(request: Request, owner: Owner, use: Use) -> Response:
     """Ask a model as Anthropic's clients do; the answer is written to a log, and watched in every dialect."""
     return await ask(request, owner, use, DIALECT)
+
+
+router.add_api_route(
+    "",
+    create,
+    methods=["POST"],
+    openapi_extra=_BODY,
+    responses=documented(400, 401, 403, 404, 410, 413, 415, 429, 503),
+    route_class_override=AskRoute,
+)
 
 
 @router.post("/count_tokens", include_in_schema=False)

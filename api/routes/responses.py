@@ -19,6 +19,7 @@ from api.exchange.error_envelopes import documented
 from api.exchange.showing import show
 from api.exchange.telling import found, told_of
 from api.problems.problem import FieldError, unprocessable
+from api.routes.ask_route import AskRoute
 from api.schemas.no_store import NO_STORE_HEADERS
 from api.services import Use
 from api.viewing.dialect import Subject
@@ -54,14 +55,19 @@ DIALECT = ApiDialect(
 )
 
 
-@router.post(
-    "",
-    openapi_extra=_BODY,
-    responses=documented(400, 401, 403, 404, 409, 410, 413, 415, 429, 503),
-)
 async def create(request: Request, owner: Owner, use: Use) -> Response:
     """Ask a model as OpenAI's clients do; the answer is written to a log, and watched in every dialect."""
     return await ask(request, owner, use, DIALECT)
+
+
+router.add_api_route(
+    "",
+    create,
+    methods=["POST"],
+    openapi_extra=_BODY,
+    responses=documented(400, 401, 403, 404, 409, 410, 413, 415, 429, 503),
+    route_class_override=AskRoute,
+)
 
 
 @router.head("/{name}", include_in_schema=False)
