@@ -103,25 +103,25 @@ async def test_an_unknown_name() -> None:
         await Registry({}).get("nowhere")
 
 
-def test_an_sdk_is_loaded_when_its_provider_is_first_asked() -> None:
+def test_only_an_endpoints_own_sdk_is_loaded() -> None:
     program = """
 import asyncio, sys, worker.main
-from shared.config.protocols import PROTOCOLS
 from shared.config.provider_settings import ProviderSettings
-from worker.providers.provider import Provider
-from worker.providers.registry import ADAPTER_OF_PROTOCOL, Registry
+from worker.providers.registry import LATER, Registry
 
 def loaded():
     return {"openai", "anthropic", "google"} & sys.modules.keys()
 
 async def main():
-    registry = Registry({p: ProviderSettings(protocol=p, base_url="http://127.0.0.1:9") for p in PROTOCOLS})
     assert not loaded(), loaded()
-    await registry.get("gemini")
+    await Registry({"a": ProviderSettings(protocol="gemini", base_url="http://127.0.0.1:9")}).aclose()
     assert not loaded(), loaded()
-    await registry.get("openai-chat")
+    late = {name: ProviderSettings(protocol="anthropic", base_url="http://127.0.0.1:9") for name in LATER}
+    registry = Registry(late | {"b": ProviderSettings(protocol="openai-chat", base_url="http://127.0.0.1:9")})
     assert loaded() == {"openai"}, loaded()
-    await registry.get("anthropic")
+    await registry.get("b")
+    assert loaded() == {"openai"}, loaded()
+    await registry.get("simulator-anthropic")
     assert loaded() == {"openai", "anthropic"}, loaded()
     await registry.aclose()
 
@@ -139,8 +139,10 @@ async def test_those_who_ask_at_once_get_the_same_adapter(monkeypatch: pytest.Mo
         return real(name, settings, times)
 
     monkeypatch.setitem(ADAPTER_OF_PROTOCOL, "anthropic", make)
-    registry = Registry({"acme": ProviderSettings(protocol="anthropic", base_url="http://127.0.0.1:9")})
-    first, *others = await asyncio.gather(*(registry.get("acme") for _ in range(5)))
+    name = "simulator-anthropic"
+    registry = Registry({name: ProviderSettings(protocol="anthropic", base_url="http://127.0.0.1:9")})
+    assert not made
+    first, *others = await asyncio.gather(*(registry.get(name) for _ in range(5)))
     assert all(one is first for one in others)
     assert len(made) == 1
     assert made[0] is not threading.main_thread(), "the loop goes on meanwhile"
