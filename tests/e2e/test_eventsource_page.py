@@ -20,7 +20,7 @@ from tests.judges.sdks.row import answer_of
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 PAGE: Final = ROOT / "clients/examples/eventsource.html"
-MODEL: Final = "lorem?deltas=60&rate=20&seed=7"
+MODEL: Final = "lorem?deltas=240&rate=20&seed=7"
 TEXT: Final = answer_of(MODEL).text("text")
 HERE: Final = 'const server = "";'
 
