@@ -31,6 +31,6 @@ class VisibilitySettings(CheckedModel):
     )
     access_log: Literal["all", "answers", "none"] = Field(
         default="answers",
-        description="Requests for which an API logs a line: `all`, `answers` without event streams that have begun, "
-        "which are counted in its metrics, or `none`. Defaults to answers.",
+        description="Requests for which an API logs a line: `all`, `answers` without a GET of an event stream that has "
+        "begun, which its metrics count, or `none`. Defaults to answers.",
     )

@@ -31,6 +31,7 @@ def process(redis_url: str, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         "MIDSTREAM_REDIS_URL": redis_url,
         "MIDSTREAM_PORT": "0",
         "MIDSTREAM_SIMULATOR_URL": "http://127.0.0.1:9",
+        "MIDSTREAM_ACCESS_LOG": "all",
     }
     with subprocess.Popen(
         [sys.executable, "-c", SERVE], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
