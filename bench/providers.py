@@ -66,10 +66,10 @@ async def readers(url: str) -> AsyncIterator[dict[str, tuple[Read, Read]]]:
     )
     try:
         yield {
-            "openai-chat": (await ours(registry, "openai-chat"), typed_chat(chat)),
-            "openai-responses": (await ours(registry, "openai-responses"), typed_responses(chat)),
-            "anthropic": (await ours(registry, "anthropic"), typed_messages(messages)),
-            "gemini": (await ours(registry, "gemini"), typed_gemini(gemini)),
+            "openai-chat": (ours(registry, "openai-chat"), typed_chat(chat)),
+            "openai-responses": (ours(registry, "openai-responses"), typed_responses(chat)),
+            "anthropic": (ours(registry, "anthropic"), typed_messages(messages)),
+            "gemini": (ours(registry, "gemini"), typed_gemini(gemini)),
         }
     finally:
         await registry.aclose()
@@ -79,8 +79,8 @@ async def readers(url: str) -> AsyncIterator[dict[str, tuple[Read, Read]]]:
         gemini.close()
 
 
-async def ours(registry: Registry, name: str) -> Read:
-    provider = await registry.get(name)
+def ours(registry: Registry, name: str) -> Read:
+    provider = registry.get(name)
     question = {"model": "x/y", "messages": [{"role": "user", "content": PROMPT}]}
     request = GenerationRequest.model_validate(question)
 

@@ -35,9 +35,4 @@ async def aside(size: int, work: Callable[P, T], *args: P.args, **options: P.kwa
     """
     if size < LONG_WORK_BYTES:
         return work(*args, **options)
-    return await in_thread(work, *args, **options)
-
-
-async def in_thread(work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
-    """Returns what `work` returns, or raises what it raises; runs it in the thread."""
     return await asyncio.get_running_loop().run_in_executor(_thread(), lambda: work(*args, **options))

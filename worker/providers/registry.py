@@ -1,15 +1,13 @@
 """The adapters of this process, by the name that a model's prefix gives."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 
-from shared.config.protocols import PROTOCOLS, Protocol
+from shared.config.protocols import Protocol
 from shared.config.provider_settings import ProviderSettings
-from shared.process.background_thread import in_thread
 from worker.providers.call_times import CALL_TIMES, CallTimes
 from worker.providers.provider import Provider
 
-# Those that have an SDK load it, a second or two of work, and so only where an endpoint speaks its protocol.
+# Those that have an SDK load it, most of a second's work, and so only where an endpoint speaks its protocol.
 
 
 def _openai_chat(name: str, settings: ProviderSettings, times: CallTimes) -> Provider:
@@ -44,34 +42,18 @@ ADAPTER_OF_PROTOCOL: dict[Protocol, Callable[[str, ProviderSettings, CallTimes],
 }
 
 
-LATER = frozenset(facts.simulator for protocol, facts in PROTOCOLS.items() if protocol != "openai-chat")
-"""Endpoints that come with the simulator, and that few who run it ask: made when they are first asked for."""
-
-
 class Registry:
-    """One adapter, and so one connection pool, for each endpoint; made at once, but for the LATER ones.
-
-    An SDK takes a second or three to load and 25 to 45 MB. To load it beside streams is to stop them for a fifth of a
-    second at a time, so what was configured is loaded before the first of them.
-    """
+    """One adapter, and so one connection pool, for each endpoint; made at once: the first takes a fifth of a second."""
 
     def __init__(self, endpoints: Mapping[str, ProviderSettings], times: CallTimes = CALL_TIMES) -> None:
         self.endpoints = endpoints
-        self._times = times
-        self._making = asyncio.Lock()
-        self._adapters = {name: self._made(name) for name in endpoints if name not in LATER}
+        self._adapters = {
+            name: ADAPTER_OF_PROTOCOL[settings.protocol](name, settings, times) for name, settings in endpoints.items()
+        }
 
-    async def get(self, name: str) -> Provider:
+    def get(self, name: str) -> Provider:
         """Returns the adapter of this endpoint. Raises KeyError where no endpoint has the name."""
-        if name in LATER and name in self.endpoints and name not in self._adapters:
-            async with self._making:
-                if name not in self._adapters:
-                    self._adapters[name] = await in_thread(self._made, name)
         return self._adapters[name]
-
-    def _made(self, name: str) -> Provider:
-        settings = self.endpoints[name]
-        return ADAPTER_OF_PROTOCOL[settings.protocol](name, settings, self._times)
 
     async def aclose(self) -> None:
         """Closes every adapter's connections."""

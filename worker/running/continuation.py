@@ -55,8 +55,7 @@ class Continuation:
             return None  # that provider was asked by another, or is another
         try:
             request = await self._kept.request()
-            adapter = await self._services.providers.get(provider)
-            return said if adapter.continues(request, model, said) else None
+            return said if self._services.providers.get(provider).continues(request, model, said) else None
         except KeyError:
             return None  # the attempt will say so
 
@@ -75,8 +74,7 @@ class Continuation:
         try:
             request = self._kept.head or await self._kept.request()
             async with asyncio.timeout(CANCEL_TIMEOUT_S):
-                adapter = await self._services.providers.get(provider)
-                await adapter.cancel(request, response_id)
+                await self._services.providers.get(provider).cancel(request, response_id)
         except (ValidationError, PreviousError, KeyError, TimeoutError, RedisError) as error:
             logger.info("%s: left running at %s (%s)", self._record.id, provider, type(error).__name__)
 

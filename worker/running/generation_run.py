@@ -185,7 +185,7 @@ class GenerationRun:
         if request is None:
             return CallEnd(replace(self._unread))
         try:
-            provider: Provider = target.replay or await self._services.providers.get(target.provider)
+            provider: Provider = target.replay or self._services.providers.get(target.provider)
         except KeyError:
             message = f"The worker has no provider named {target.provider}: its configuration differs from the API's."
             return CallEnd(Failed(code="unknown_provider", message=message, retryable=False))

@@ -273,12 +273,12 @@ async def test_what_a_provider_said_goes_back_to_it_as_it_came(
     upstream.reply = Reply([answer])
     first = {"role": "user", "content": "Does it rain?"}
     got = await outcome(
-        await registry.get("acme"), GenerationRequest.model_validate({"model": "acme/m", "messages": [first]})
+        registry.get("acme"), GenerationRequest.model_validate({"model": "acme/m", "messages": [first]})
     )
     said = messages_of(folded(got.events))
     results = [{"role": "tool", "tool_call_id": call["id"], "content": "No."} for call in said[0]["tool_calls"]]
     second = GenerationRequest.model_validate({"model": "acme/m", "messages": [first, *said, *results]})
-    await outcome(await registry.get("acme"), second)
+    await outcome(registry.get("acme"), second)
     await registry.aclose()
     await upstream.stop()
     body = upstream.calls[1].body

@@ -16,7 +16,7 @@ from tests.worker.providers.upstream import Upstream
 from worker.providers import call_ids
 from worker.providers.call_times import CALL_TIMES, CallTimes
 from worker.providers.provider import Provider
-from worker.providers.registry import ADAPTER_OF_PROTOCOL
+from worker.providers.registry import Registry
 
 Adapter = Callable[..., Provider]
 
@@ -58,16 +58,16 @@ def times() -> CallTimes:
 @pytest.fixture
 async def adapter(times: CallTimes) -> AsyncIterator[Adapter]:
     """Makes the adapter of a protocol for a root URL."""
-    made: list[Provider] = []
+    registries: list[Registry] = []
 
     def make(protocol: Protocol, url: str, own: CallTimes | None = None) -> Provider:
-        settings = ProviderSettings(protocol=protocol, base_url=f"{url}/v1" if protocol.startswith("openai") else url)
-        made.append(ADAPTER_OF_PROTOCOL[protocol]("acme", settings, own or times))
-        return made[-1]
+        base_url = f"{url}/v1" if protocol.startswith("openai") else url
+        registries.append(Registry({"acme": ProviderSettings(protocol=protocol, base_url=base_url)}, own or times))
+        return registries[-1].get("acme")
 
     yield make
-    for provider in made:
-        await provider.aclose()
+    for registry in registries:
+        await registry.aclose()
 
 
 @pytest.fixture

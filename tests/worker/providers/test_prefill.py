@@ -21,10 +21,9 @@ from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.anthropic.test_reader import RICH as MESSAGES
 from tests.worker.providers.openai_chat.test_reader import RICH
 from tests.worker.providers.upstream import Reply, Upstream
-from worker.providers.call_times import CALL_TIMES
 from worker.providers.prefill import Joint, Prefix, prefix, rest
 from worker.providers.provider import Provider, ProviderError, ProviderEvent
-from worker.providers.registry import ADAPTER_OF_PROTOCOL
+from worker.providers.registry import Registry
 from worker.writing.writer import Writer
 
 Ask = Callable[..., GenerationRequest]
@@ -230,16 +229,16 @@ def test_which_models_take_one(takes: bool, models: str) -> None:
 @pytest.fixture
 async def made() -> AsyncIterator[Made]:
     """Makes the adapter of an endpoint."""
-    providers: list[Provider] = []
+    registries: list[Registry] = []
 
     def make(protocol: Protocol, url: str, prefill: str) -> Provider:
         settings = ProviderSettings.model_validate({"protocol": protocol, "base_url": url, "prefill": prefill})
-        providers.append(ADAPTER_OF_PROTOCOL[protocol]("acme", settings, CALL_TIMES))
-        return providers[-1]
+        registries.append(Registry({"acme": settings}))
+        return registries[-1].get("acme")
 
     yield make
-    for provider in providers:
-        await provider.aclose()
+    for registry in registries:
+        await registry.aclose()
 
 
 @pytest.mark.parametrize(

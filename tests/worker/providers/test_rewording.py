@@ -16,9 +16,8 @@ from shared.log.snapshots import Snapshot
 from shared.request.generation_request import GenerationRequest
 from tests.worker.providers.upstream import Outcome, Reply, Upstream, outcome
 from worker.providers.call_ids import MESSAGES_IDS
-from worker.providers.call_times import CALL_TIMES
 from worker.providers.provider import Provider
-from worker.providers.registry import ADAPTER_OF_PROTOCOL
+from worker.providers.registry import Registry
 from worker.providers.rewording import Rewording
 
 Ask = Callable[..., GenerationRequest]
@@ -135,16 +134,15 @@ def history(protocol: Protocol, body: dict[str, Any]) -> tuple[list[tuple[str, s
 @pytest.fixture
 async def make() -> AsyncIterator[Make]:
     """Makes the adapter of an endpoint."""
-    made: list[Provider] = []
+    made: list[Registry] = []
 
-    def of(**fields: Any) -> Provider:
-        settings = ProviderSettings.model_validate(fields)
-        made.append(ADAPTER_OF_PROTOCOL[settings.protocol]("acme", settings, CALL_TIMES))
-        return made[-1]
+    def of(**settings: Any) -> Provider:
+        made.append(Registry({"acme": ProviderSettings.model_validate(settings)}))
+        return made[-1].get("acme")
 
     yield of
-    for provider in made:
-        await provider.aclose()
+    for registry in made:
+        await registry.aclose()
 
 
 def root(protocol: Protocol, upstream: Upstream) -> str:

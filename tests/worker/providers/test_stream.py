@@ -265,7 +265,7 @@ async def test_a_key_that_no_header_can_hold(
     monkeypatch.setenv("ACME_KEY", "sk\n1")
     settings = ProviderSettings(protocol=protocol, base_url=upstream.url, api_key_env="ACME_KEY")
     registry = Registry({"acme": settings})
-    got = await outcome(await registry.get("acme"), ask())
+    got = await outcome(registry.get("acme"), ask())
     await registry.aclose()
     assert (got.failure.code, got.failure.retryable) == ("bad_request", False)
     assert "sk" not in "".join(traceback.format_exception(got.failure)).replace("ask", "")
