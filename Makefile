@@ -70,7 +70,7 @@ test: install ## Run the tests (5 minutes); ARGS="-k name" adds options
 test-fast: install ## Run those that need no server (a minute)
 	$(BIN)/pytest $(SIDE_BY_SIDE) -m fast $(ARGS)
 
-test-slow: install ## Run the tests that take long (20 minutes)
+test-slow: install ## Run the tests that take long (35 minutes)
 	$(BIN)/pytest $(SIDE_BY_SIDE) -m "slow and not cost" $(ARGS)
 
 test-upgrade: install ## Run the commit that tests/upgrade/BEFORE names beside this tree, under load

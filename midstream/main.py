@@ -115,9 +115,11 @@ def api(
         files = {"--ssl-certfile": ssl_certfile, "--ssl-keyfile": ssl_keyfile}
         words = [word for name, file in files.items() if file is not None for word in (name, str(file))]
         raise typer.Exit(up.run_apis(settings, processes, words))
-    from api.app import run
-    from api.serving.certificate import Certificate
+    from shared.process.gc_tuning import loading
 
+    with loading():
+        from api.app import run
+        from api.serving.certificate import Certificate
     run(
         settings,
         share_port=share_port,
@@ -149,8 +151,10 @@ def worker(
         from midstream.commands import up
 
         raise typer.Exit(up.run_workers(settings, processes))
-    from worker.main import run
+    from shared.process.gc_tuning import loading
 
+    with loading():
+        from worker.main import run
     run(settings)
 
 

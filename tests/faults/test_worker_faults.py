@@ -278,7 +278,7 @@ async def wrong_clock(stack: Breakable, request: pytest.FixtureRequest) -> Async
     worker.environment = honest
 
 
-@pytest.mark.parametrize("wrong_clock", ["-600s", "+600s"], indirect=True)
+@pytest.mark.parametrize("wrong_clock", [pytest.param("-600s", marks=pytest.mark.nightly), "+600s"], indirect=True)
 async def test_a_worker_whose_clock_is_ten_minutes_off(
     stack: Breakable, http: httpx2.AsyncClient, wrong_clock: Process
 ) -> None:

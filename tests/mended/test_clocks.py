@@ -66,6 +66,7 @@ def test_set_back_what_was_lost_and_what_waits_go_on(start: Start, store: Server
     until(lambda: store.client().zcard("midstream:pending") == 0, 25, api)
 
 
+@pytest.mark.nightly
 @pytest.mark.mended("redis-7")
 def test_a_living_worker_loses_nothing_to_one_that_begins(start: Start, store: Server, upstream: Upstream) -> None:
     """One that comes just after the clock was set sees leases of which it cannot know whether they have run out."""
@@ -86,6 +87,7 @@ def test_a_living_worker_loses_nothing_to_one_that_begins(start: Start, store: S
     assert len(upstream.sent["long"]) == 4
 
 
+@pytest.mark.nightly
 @pytest.mark.mended("redis-7")
 def test_back_and_forth_nothing_is_lost_and_the_sweeper_goes_on(
     start: Start, store: Server, upstream: Upstream

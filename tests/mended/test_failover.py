@@ -109,6 +109,7 @@ def sentinels(tmp_path: Path) -> Iterator[Sentinels]:
     found.close()
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 @pytest.mark.mended("redis-2")

@@ -400,6 +400,7 @@ def test_cpu_of_a_post(start: Start, record_property: Record) -> None:
     record_property("unit", "µs of the API's CPU for a POST, with 2,000 keys and 20 endpoints")
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.timeout(150)  # aiohttp looks every 30 s for what has been idle for 30 s
 @pytest.mark.mended("redis-1")

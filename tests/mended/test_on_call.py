@@ -65,6 +65,7 @@ def stopped(running: Running) -> list[int]:
     return pids
 
 
+@pytest.mark.nightly
 @mended
 def test_a_stopped_worker_with_twenty_waiting_is_a_failure_at_once(start: Start) -> None:
     running = start()
@@ -93,6 +94,7 @@ def test_a_stopped_worker_with_twenty_waiting_is_a_failure_at_once(start: Start)
     until(lambda: Told(running).code == 0, 30, running)
 
 
+@pytest.mark.nightly
 @mended
 def test_what_is_told_of_a_busy_server_is_true(start: Start) -> None:
     running = start(env={"MIDSTREAM_CONCURRENCY": "3"})
@@ -118,6 +120,7 @@ def test_what_is_told_of_a_busy_server_is_true(start: Start) -> None:
     assert "3 run" in top
 
 
+@pytest.mark.nightly
 @mended
 def test_a_line_that_waits_by_its_owners_share_is_no_failure(start: Start) -> None:
     keys = {"ann": "ann-key-of-sixteen-chars", "bob": "bob-key-of-sixteen-chars"}
@@ -199,6 +202,7 @@ def another(tmp_path: Path) -> Iterator[RedisServer]:
     yield from redis(tmp_path / "another")
 
 
+@pytest.mark.nightly
 @mended
 def test_each_redis_is_judged_where_the_queue_has_its_own(
     start: Start, valkey: RedisServer, another: RedisServer
@@ -304,6 +308,7 @@ def test_a_usual_key_sees_no_more_than_whether_a_worker_is_alive(start: Start) -
             os.kill(pid, signal.SIGCONT)
 
 
+@pytest.mark.nightly
 @mended
 def test_a_key_of_the_scope_admin_sees_it_from_outside(start: Start) -> None:
     running = start(env={"MIDSTREAM_KEYS": "redis"})

@@ -176,6 +176,7 @@ def test_the_accepted_one_is(start: Start, server: NewServer) -> None:
     assert api.call("GET", path).document["model"] == "openai/a"
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 @pytest.mark.mended("redis-5")

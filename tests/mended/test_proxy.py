@@ -129,6 +129,7 @@ def test_no_viewer_gets_a_5xx_while_redis_is_away_or_full(start: Start, serve: S
         redis.kill()
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 @pytest.mark.skipif(not all(map(program, PROXIES)), reason="needs nginx, HAProxy and Caddy")

@@ -112,6 +112,7 @@ def calls(start: Start, serve: Serve, redis: Server) -> Iterator[Calls]:
     over.set()
 
 
+@pytest.mark.nightly
 class TestWorkers:
     pytestmark = slow
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from shared.config.protocols import Protocol
 from shared.config.provider_settings import ProviderSettings
+from shared.process.gc_tuning import loading
 from worker.providers.call_times import CALL_TIMES, CallTimes
 from worker.providers.provider import Provider
 
@@ -47,9 +48,11 @@ class Registry:
 
     def __init__(self, endpoints: Mapping[str, ProviderSettings], times: CallTimes = CALL_TIMES) -> None:
         self.endpoints = endpoints
-        self._adapters = {
-            name: ADAPTER_OF_PROTOCOL[settings.protocol](name, settings, times) for name, settings in endpoints.items()
-        }
+        with loading():
+            self._adapters = {
+                name: ADAPTER_OF_PROTOCOL[settings.protocol](name, settings, times)
+                for name, settings in endpoints.items()
+            }
 
     def get(self, name: str) -> Provider:
         """Returns the adapter of this endpoint. Raises KeyError where no endpoint has the name."""

@@ -18,7 +18,7 @@ from shared.record import Acceptance
 from shared.sse_decoder import SseDecoder
 from shared.storage.clock import read_clock
 from shared.storage.keys import GenerationKeys
-from tests.api.harness import BODY, DEADLINE, Api, MakeApi, Message, Producer, Viewing, until, whole
+from tests.api.harness import BODY, DEADLINE, Api, Hasty, MakeApi, Message, Producer, Viewing, until, whole
 
 UNKNOWN = "gen_" + "a" * 32
 
@@ -472,7 +472,8 @@ async def test_reconnect_to_a_restarted_redis_that_has_not_got_the_generation_ba
     make_api: MakeApi, own_valkey: Valkey
 ) -> None:
     """Who has seen an event is not told 404, at which an EventSource gives up for good, but kept until it is back."""
-    api = await make_api(own_valkey.url, heartbeat=0.2)
+    # A machine on which all stands still for ten seconds must not end the wait.
+    api = await make_api(own_valkey.url, heartbeat=0.2, times=Hasty(30.0, sync_s=10.0))
     generation_id = await api.hub.generations.new_id("local", None)
     asked = Acceptance(
         id=generation_id, owner="local", model="p/m", request=b"{}", on_interrupt="restart", ttl_ms=60_000

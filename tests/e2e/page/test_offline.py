@@ -76,6 +76,7 @@ async def test_stop_that_is_pressed_offline_stops_when_the_network_is_back(open_
     assert turn["state"] == "cancelled"
 
 
+@pytest.mark.nightly
 async def test_a_page_that_slept_for_a_minute_has_all(open_page: Open) -> None:
     chat = await open_page()
     await chat.ask(model=SLOW)

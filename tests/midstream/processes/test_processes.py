@@ -57,6 +57,7 @@ def children(pid: int) -> list[int]:
 async def test_several_share_a_port_and_end_together(run_python: RunPython, tmp_path: Path) -> None:
     async with Valkey(tmp_path / "data") as valkey:
         environment = {"MIDSTREAM_REDIS_URL": valkey.url, "MIDSTREAM_SIMULATOR_URL": "http://127.0.0.1:9"}
+        environment["MIDSTREAM_ACCESS_LOG"] = "all"  # it says which process has a stream
         process = run_python("-m", "midstream", "api", "--port=0", "--processes=2", **environment)
         output = Output(process)
         await until(lambda: len(output.named("startup complete")) == 2, output)

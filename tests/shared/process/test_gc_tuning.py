@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 import weakref
 
-from shared.process.gc_tuning import GC_THRESHOLDS, spare_collector
+import pytest
+
+from shared.process.gc_tuning import GC_THRESHOLDS, loading, spare_collector
 
 
 class Knot:
@@ -38,3 +40,16 @@ def test_what_is_loaded_is_spared_and_what_follows_is_not() -> None:
     finally:
         gc.unfreeze()
         gc.set_threshold(*before)
+
+
+def test_nothing_is_collected_while_modules_load() -> None:
+    assert gc.isenabled()
+    with loading():
+        assert not gc.isenabled()
+        with loading():
+            pass
+        assert not gc.isenabled(), "the outer one still loads"
+    assert gc.isenabled()
+    with pytest.raises(ImportError), loading():
+        raise ImportError
+    assert gc.isenabled()
