@@ -27,7 +27,7 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
     """Two APIs and two workers on one Redis, and the simulator."""
     # 100 generations at a time are more than one worker may take.
     # A machine that is busy must not lose its workers.
-    limit = {"MIDSTREAM_CONCURRENCY": "60", "MIDSTREAM_LEASE": "3"}
+    limit = {"MIDSTREAM_CONCURRENCY": "60", "MIDSTREAM_LEASE": "8"}
     async with Stack(tmp_path_factory.mktemp("stack"), apis=2, workers=2, environment=limit) as running:
         yield running
 

@@ -95,8 +95,14 @@ def parse(body: bytes) -> list[tuple[str, str, dict[str, Any]]]:
 
 
 def text_of(body: bytes, kind: str = "text") -> str:
-    """What the deltas of one kind say."""
-    return "".join(data["delta"] for _, event, data in parse(body) if event == "delta" and data["kind"] == kind)
+    """What the deltas of one kind say, without what another attempt has voided: a busy worker may lose its lease."""
+    said: list[str] = []
+    for _, event, data in parse(body):
+        if event == "attempt" and not data["continues"]:
+            said.clear()
+        elif event == "delta" and data["kind"] == kind:
+            said.append(data["delta"])
+    return "".join(said)
 
 
 async def ask(http: httpx2.AsyncClient, api: str, model: str, content: str = "Go.", **fields: Any) -> str:

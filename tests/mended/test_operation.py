@@ -81,7 +81,7 @@ def test_a_deadline_is_kept_while_no_worker_is_alive(start: Start, redis: Redis)
     generation = running.ask("openai/x", deadline=2)
     *_, last = running.events(generation, 30)
     assert (last.event, last.data["code"]) == ("failed", "deadline_exceeded")
-    assert 1.9 < time.monotonic() - began < 6
+    assert 1.9 < time.monotonic() - began < 15
     assert running.snapshot(generation)["state"] == "failed"
     assert running.snapshot(waits)["state"] == "queued"
     ready = running.call("GET", "/readyz")
