@@ -126,7 +126,7 @@ class Broadcast:
         chunks = self._to_newest
         if self._known.ended:
             chunks = {}  # what ends a stream is more than a write
-        elif self._announced < end:
+        elif self._frames.first <= self._announced < end:
             # Most have had all of which they were told.
             piece, reached = self._frames.read(self._announced)
             if reached == end and len(piece) <= sse_frames.MAX_SLICE_BYTES:

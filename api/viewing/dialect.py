@@ -1,6 +1,6 @@
 """The interface of a wire format. `viewing` does not know which one it is."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -81,13 +81,10 @@ class Dialect(Protocol):
 
 
 class BaseDialect(Dialect, Protocol):
-    """The dialect whose frames hold the log's entries as they are, so that other tracks can be made of them."""
+    """The dialect in which a log is told to whoever asks for no other."""
 
     def viewers(self, count: int, /) -> bytes:
         """Returns the frame which says how many viewers there are."""
-
-    def entries(self, frames: bytes, /) -> Iterator[RawEntry]:
-        """Returns the entries of joined frames."""
 
 
 class ConversationDialect(Dialect, Protocol):

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Coroutine
 from api.counting.audience import Audience
 from api.observer import Observer
 from api.supervisor import logger, supervised
+from api.viewing.backlog import send_backlog
 from api.viewing.broadcast import VIEWERS_PER_ROUND
 from api.viewing.dialect import BaseDialect, Dialect, Subject, Telling
 from api.viewing.granted import Granted
@@ -162,7 +163,7 @@ class Hub:
         follower = LogFollower(
             generation_id, self.log, self.generations, check=self.settings.heartbeat, times=self._times
         )
-        log = WatchedLog(generation_id, follower, self.dialect, window=self.settings.flush_window)
+        log = WatchedLog(generation_id, follower, self.dialect, self.log, window=self.settings.flush_window)
         self._logs[generation_id] = log
         self.subscriber.subscribe(GenerationKeys(generation_id).channel, follower)
         return log
@@ -198,11 +199,15 @@ class Hub:
         if tail is not None:
             self.release(tail)
 
-    def run(self, work: Coroutine[None, None, None]) -> None:
-        """Runs a viewer's coroutine in a task of its own."""
+    def run(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Runs a viewer's coroutine in a task of its own, which it returns."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
+
+    def send_backlog(self, viewer: Viewer, tail: Tail, position: int) -> asyncio.Task[None]:
+        return self.run(send_backlog(self.log, viewer, tail, position))
 
     def drain(self) -> None:
         """Tells every viewer that this node is going away; their streams end."""

@@ -92,6 +92,18 @@ class KnownLog:
         end = min((later for later in self._starts.values() if later > start), default=self.count)
         return position if 0 <= position <= end else None
 
+    def follows(self, cursor: EventId, event_id: EventId) -> bool:
+        """Says whether an event is the one right after a cursor."""
+        position = self.position(cursor)
+        return position is not None and self.position(event_id) == position + 1
+
+    def id_at(self, position: int) -> EventId:
+        """Returns the id of the event at this position, which there must be; ORIGIN at 0."""
+        if position == 0:
+            return ORIGIN
+        token, start = max(((token, start) for token, start in self._starts.items() if start < position), key=_start)
+        return EventId(token, position - start - 1)
+
     def listen(self, listener: LogListener) -> None:
         """Adds a listener, which gets what comes from now on."""
         self._listeners += (listener,)
@@ -158,3 +170,7 @@ class KnownLog:
         """Calls `changed` of each listener, after a group of changes."""
         for listener in self._listeners:
             listener.changed()
+
+
+def _start(attempt: tuple[int, int]) -> int:
+    return attempt[1]

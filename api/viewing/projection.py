@@ -1,16 +1,14 @@
 """A long log that has ended, in a dialect: projected from its start for one viewer, page by page, without a tail."""
 
-from collections.abc import AsyncIterator
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
-
-from redis.exceptions import RedisError
 
 from api.supervisor import logger, where
 from api.viewing import sse_frames
 from api.viewing.dialect import Telling
 from api.viewing.resume import ResumePoint
 from api.viewing.viewer import Viewer
-from shared.backoff import Backoff
 from shared.log.entry import RawEntry, read_id
 from shared.log.events import ORIGIN, TERMINAL_TYPES
 from shared.log.guarded_log import LOG_PAGE, Log
@@ -32,20 +30,49 @@ class Standing(NamedTuple):
     events: int | None
 
 
+class Projection:
+    """Frames a log from its start, page by page, and holds the frames of the last page only."""
+
+    def __init__(self, told: Telling) -> None:
+        self._framer = told.dialect.framer(told.subject)
+        self._fresh = list(self._framer.opening())
+        self.events = len(self._fresh)
+        """How many events the epoch has so far."""
+
+    @property
+    def epoch(self) -> int:
+        """Returns the epoch to which they belong."""
+        return self._framer.epoch
+
+    def add(self, page: Iterable[RawEntry]) -> None:
+        """Frames what follows."""
+        for entry in page:
+            epoch = self._framer.epoch
+            made = self._framer.frames(entry)
+            if self._framer.epoch != epoch:
+                self._fresh.clear()
+                self.events = 0
+            self._fresh += made
+            self.events += len(made)
+
+    def take(self, had: int = 0) -> list[bytes]:
+        """Returns the frames that are new since the last call, without the first `had` events of the epoch."""
+        fresh, self._fresh = self._fresh, []
+        return fresh[max(0, had - self.events + len(fresh)) :]
+
+
 async def last_standing(log: Log, generation_id: str, told: Telling, count: int) -> Standing:
     """Returns what stands at the end of a log, read `count` entries at a time.
 
     Raises redis.exceptions.RedisError.
     """
-    framer = told.dialect.framer(told.subject)
-    events, ended = len(framer.opening()), False
-    async for page in _pages(log, generation_id, count):
-        ended = page[-1][1][0].decode() in TERMINAL_TYPES
-        for entry in page:
-            epoch = framer.epoch
-            made = len(framer.frames(entry))
-            events = made if framer.epoch != epoch else events + made
-    return Standing(framer.epoch, events if ended else None)
+    projection, ended, cursor = Projection(told), False, ORIGIN
+    while not ended and (page := await log.read_raw(generation_id, cursor, count=count)):
+        ended = _ends(page)
+        projection.add(page)
+        projection.take()
+        cursor = read_id(page[-1][0])
+    return Standing(projection.epoch, projection.events if ended else None)
 
 
 async def project(log: Log, generation_id: str, told: Telling, viewer: Viewer, start: ResumePoint) -> None:
@@ -62,49 +89,23 @@ async def project(log: Log, generation_id: str, told: Telling, viewer: Viewer, s
 
 
 async def _send(log: Log, generation_id: str, told: Telling, viewer: Viewer, start: ResumePoint) -> None:
-    ended = False
-    framer = told.dialect.framer(told.subject)
-    fresh = list(framer.opening())
+    projection, ended, cursor = Projection(told), False, ORIGIN
     had = start.number or 0
-    async for page in _pages(log, generation_id, start.page, viewer):
-        ended = page[-1][1][0].decode() in TERMINAL_TYPES
-        for entry in page:
-            epoch = framer.epoch
-            made = framer.frames(entry)
-            if framer.epoch != epoch:
-                fresh.clear()
-            fresh += made
-        if framer.epoch != start.epoch:
-            fresh.clear()  # void: it may be nearly all of a long log
-            continue
-        skipped = min(had, len(fresh))
-        had -= skipped
-        for piece in sse_frames.join(fresh[skipped:], chunked=viewer.chunked):
-            if not await viewer.room():
-                return
-            viewer.write(piece)
-        fresh.clear()
-    if ended and not had:
+    while not ended and (page := await viewer.ask(partial(log.read_raw, generation_id, cursor, count=start.page))):
+        ended = _ends(page)
+        projection.add(page)
+        fresh = projection.take(had)
+        # Else it is void: it may be nearly all of a long log.
+        stands = projection.epoch == start.epoch
+        if stands and not await viewer.send(sse_frames.join(fresh, chunked=viewer.chunked)):
+            return
+        cursor = read_id(page[-1][0])
+    if ended and projection.epoch == start.epoch and projection.events >= had:
         viewer.say(told.dialect.ending)
         viewer.finish()
     elif viewer.open:
         viewer.break_off()
 
 
-async def _pages(
-    log: Log, generation_id: str, count: int, viewer: Viewer | None = None
-) -> AsyncIterator[list[RawEntry]]:
-    cursor, backoff = ORIGIN, Backoff()
-    while viewer is None or viewer.open:
-        try:
-            page = await log.read_raw(generation_id, cursor, count=count)
-        except RedisError:
-            if viewer is None:
-                raise
-            await viewer.pause(next(backoff))
-            continue
-        if page:
-            yield page
-        if len(page) < count:
-            return
-        cursor = read_id(page[-1][0])
+def _ends(page: Sequence[RawEntry]) -> bool:
+    return page[-1][1][0].decode() in TERMINAL_TYPES

@@ -31,6 +31,11 @@ class ReplayPage:
         self.ended = bool(entries) and entries[-1][1][0].decode() in TERMINAL_TYPES
         """Whether its last event is the log's last."""
 
+    def first_after(self, cursor: EventId) -> EventId | None:
+        """Returns the id of its first event after the cursor; None where it has none."""
+        start = bisect_right(self._ids, cursor, key=read_id)
+        return read_id(self._ids[start]) if start < len(self._ids) else None
+
     def pieces(self, cursor: EventId, *, chunked: bool) -> list[sse_frames.Piece]:
         """Returns what comes after the cursor, piece by piece."""
         start = bisect_right(self._ids, cursor, key=read_id)

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
+from redis.exceptions import RedisError
 
 from api.supervisor import logger, where
 from api.viewing.broadcast import Broadcast
-from api.viewing.dialect import BaseDialect, Dialect, Subject
+from api.viewing.dialect import Dialect, Subject
 from api.viewing.frames import Frames
 from api.viewing.known_log import KnownLog
 from api.viewing.resume import ResumePoint
-from shared.log.entry import RawEntry
+from shared.backoff import Backoff
+from shared.log.entry import RawEntry, read_id
+from shared.log.events import ORIGIN, EventId
+from shared.log.guarded_log import Log
 
 
 class Tail:
-    """Listens to a log's KnownLog, holds the frames of its events, and broadcasts them.
+    """Listens to a log's KnownLog, holds the newest frames of its events, and broadcasts them.
 
     A position is a number of the dialect's events; `epoch` is the framer's, to which all frames belong. `window` is the
     least seconds from one round of the broadcast to the next.
     """
 
-    __slots__ = ("_framer", "_opening", "_subject", "broadcast", "dialect", "epoch", "failed", "fed", "frames", "known",
-        "line", "resets")  # fmt: skip
+    __slots__ = ("_framer", "_opening", "broadcast", "dialect", "epoch", "failed", "fed", "frames", "known", "line",
+        "resets", "subject")  # fmt: skip
 
     def __init__(self, subject: Subject, known: KnownLog, dialect: Dialect, *, window: float = 0.0) -> None:
         self.known = known
@@ -36,11 +39,11 @@ class Tail:
         """Whether an event could not be framed: nothing after it is sent."""
         self.resets = 0
         """How often the log has turned out to be another than it was."""
-        self._subject = subject
+        self.subject = subject
         self._begin()
 
     def _begin(self) -> None:
-        self._framer = self.dialect.framer(self._subject)
+        self._framer = self.dialect.framer(self.subject)
         self.epoch = self._framer.epoch
         self.frames.clear()
         opening = self._framer.opening()
@@ -53,25 +56,37 @@ class Tail:
         self.fed = True
         self.known.listen(self)
 
-    async def feed(self, base: Tail, dialect: BaseDialect) -> None:
-        """Makes the frames of what the base has had, in short steps, and listens from then on."""
-        resets, position = -1, 0
-        while resets != base.resets or position < base.frames.count:
+    async def feed(self, base: Tail, log: Log) -> None:
+        """Makes the frames of what the base has had, page by page of the log, and listens from then on."""
+        resets, cursor, backoff = base.resets, ORIGIN, Backoff()
+        while not self.known.gone and cursor != self.known.last:
+            entries = await self._read(log, cursor)
             if resets != base.resets:
-                resets, position = base.resets, 0
+                resets, cursor = base.resets, ORIGIN
                 self._begin()
                 continue
-            piece, position = base.frames.read(position)
-            for entry in dialect.entries(piece):
+            # What is not known yet comes again, to all who listen.
+            fresh = [entry for entry in entries if read_id(entry[0]) <= self.known.last]
+            for entry in fresh:
                 self.add(entry)
-            await asyncio.sleep(0)
+            if fresh:
+                cursor = read_id(fresh[-1][0])
+                backoff.reset()
+            else:
+                await backoff.wait()  # Redis is away or came back older, which the log's follower finds out
         self.listen()
         self.changed()
+
+    async def _read(self, log: Log, cursor: EventId) -> list[RawEntry]:
+        try:
+            return await log.read_raw(self.generation_id, cursor, count=await log.page(self.generation_id))
+        except RedisError:
+            return []
 
     @property
     def generation_id(self) -> str:
         """Returns the id of the generation whose log this is."""
-        return self._subject.id
+        return self.subject.id
 
     @property
     def watched(self) -> bool:
@@ -116,4 +131,4 @@ class Tail:
         self.broadcast.reset(self._opening or same)
 
     def queued(self, position: int | None) -> None:
-        self.line = self.dialect.queued(self._subject.id, position) or None
+        self.line = self.dialect.queued(self.subject.id, position) or None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Protocol, TypeVar
+
+from redis.exceptions import RedisError
 
 from api.counting.seats import Seat
 from api.counting.viewer_count import GenerationViewers
@@ -13,11 +15,14 @@ from api.supervisor import logger
 from api.viewing import sse_frames
 from api.viewing.connection import Connection
 from api.viewing.dialect import Dialect, ResetReason
+from api.viewing.replay_pages import ReplayPages
 from api.viewing.resume import ResumePoint
 from api.viewing.tail import Tail
+from shared.backoff import Backoff
 from shared.config.settings import Settings
 from shared.log.events import ORIGIN
 
+Answer = TypeVar("Answer")
 _FROM_THE_BEGINNING = ResumePoint()
 
 
@@ -26,11 +31,18 @@ class Host(Protocol):
 
     settings: Settings
     observer: Observer
+    pages: ReplayPages
     catch_up_s: float
     """Seconds a cursor may be ahead of a growing log: an older Redis soon has the rest again."""
 
     def leave(self, viewer: Viewer, tail: Tail | None) -> None:
         """Removes this viewer, which no longer watches the tail."""
+
+    def send_backlog(self, viewer: Viewer, tail: Tail, position: int) -> asyncio.Task[None]:
+        """Sends a viewer what lies between its position and the tail's window, after which it follows the tail again.
+
+        Returns the task that does it.
+        """
 
 
 class Viewer:
@@ -41,6 +53,7 @@ class Viewer:
     """
 
     __slots__ = (
+        "_backlog",
         "_catch_up",
         "_connection",
         "_current",
@@ -100,6 +113,8 @@ class Viewer:
         self._tail: Tail | None = None
         self.resume_point = start
         self._catch_up: asyncio.TimerHandle | None = None
+        self._backlog: asyncio.Task[None] | None = None
+        """What sends it that which its tail no longer has; meanwhile it does not follow."""
         self._room: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._written_at = self._progress_at = self._loop.time()
@@ -109,6 +124,11 @@ class Viewer:
     def open(self) -> bool:
         """Says whether it still wants to be served by this node."""
         return not (self.over or self.draining or self._done)
+
+    @property
+    def pages(self) -> ReplayPages:
+        """Returns the pages of logs in its words, where these have the log's ids."""
+        return self._host.pages
 
     @property
     def chunked(self) -> bool:
@@ -145,7 +165,8 @@ class Viewer:
 
     def follow(self, tail: Tail, start: ResumePoint) -> None:
         """Follows the tail: what it has after the cursor, then whatever comes, until the end."""
-        self._tail, self.resume_point = tail, start
+        self._tail, self.resume_point, self._backlog = tail, start, None
+        self.position = None
         tail.broadcast.followers.add(self)
         self.advance()
 
@@ -179,7 +200,7 @@ class Viewer:
             elif self._done:
                 self._connection.end()
                 self._close(whole=True)
-            elif self._tail is None or not self._step(self._tail):
+            elif self._tail is None or self._backlog is not None or not self._step(self._tail):
                 return
 
     def take(self, chunks: Mapping[int | None, bytes], end: int, now: float) -> None:
@@ -199,7 +220,7 @@ class Viewer:
         connection, tail, position = self._connection, self._tail, self.position
         assert tail is not None
         assert position is not None
-        if tail.known.ended or tail.failed:
+        if tail.known.ended or tail.failed or position < tail.frames.first:
             self._current = False
         elif position < tail.frames.count and not connection.full:
             piece, end = tail.broadcast.piece(position, connection.chunked)
@@ -218,7 +239,9 @@ class Viewer:
         elif self.rewound:
             self.rewound = False
             self._start_over("trimmed" if known.trimmed else "unknown_cursor")
-        elif (position := self.position or 0) < tail.frames.count:
+        elif (position := self.position or 0) < tail.frames.first:
+            self._fall_behind(tail, position)
+        elif position < tail.frames.count:
             # The position moves before the write: that may come back here.
             piece, self.position = tail.broadcast.piece(position, self._connection.chunked)
             self.write(piece)
@@ -233,6 +256,16 @@ class Viewer:
             self._current = bool(tail.frames.count)
             return False
         return True
+
+    def _fall_behind(self, tail: Tail, position: int) -> None:
+        """Has what the tail no longer holds sent from the log."""
+        tail.broadcast.followers.discard(self)
+        self._backlog = self._host.send_backlog(self, tail, position)
+
+    def _stop_backlog(self) -> None:
+        backlog, self._backlog = self._backlog, None
+        if backlog is not None:
+            backlog.cancel()
 
     def _lose(self, tail: Tail) -> None:
         """Ends, as the log is gone or cannot be told in this dialect."""
@@ -345,6 +378,24 @@ class Viewer:
                 self._write_own(due)
         return self.open
 
+    async def send(self, pieces: Iterable[sse_frames.Piece]) -> bool:
+        """Writes pieces, each once the connection takes it; returns False where it takes no more."""
+        for piece in pieces:
+            if not await self.room():
+                return False
+            self.write(piece)
+        return True
+
+    async def ask(self, question: Callable[[], Awaitable[Answer]]) -> Answer | None:
+        """Asks Redis, again and again while it is away; returns None once nobody waits for the answer."""
+        backoff = Backoff()
+        while self.open:
+            try:
+                return await question()
+            except RedisError:
+                await self.pause(next(backoff))
+        return None
+
     async def pause(self, seconds: float) -> None:
         """Waits this long, or until the connection ends; heartbeats go on meanwhile."""
         until = self._loop.time() + seconds
@@ -352,12 +403,14 @@ class Viewer:
             await self._wait(left)
 
     async def _wait(self, seconds: float | None = None) -> None:
-        self._room = self._loop.create_future()
+        room = self._room = self._loop.create_future()
         timer = self._loop.call_later(seconds, self.advance) if seconds is not None else None
         try:
-            await self._room
+            await room
         finally:
-            self._room = None
+            # Where this was cancelled, another may wait already.
+            if self._room is room:
+                self._room = None
             if timer is not None:
                 timer.cancel()
 
@@ -373,6 +426,7 @@ class Viewer:
         self._current = False
         if self._catch_up is not None:
             self._catch_up.cancel()
+        self._stop_backlog()
         tail, self._tail = self._tail, None
         if tail is not None:
             tail.broadcast.followers.discard(self)

@@ -2,27 +2,28 @@
 
 import asyncio
 
-from api.viewing.dialect import BaseDialect, Dialect, Subject
+from api.viewing.dialect import Dialect, Subject
 from api.viewing.log_follower import LogFollower
 from api.viewing.tail import Tail
+from shared.log.guarded_log import Log
 
 
 class WatchedLog:
     """Reads one log once for all its tails.
 
-    The base tail is always there: of its frames, which hold the entries, the tails of other dialects are made when they
-    are first wanted. `watchers` is how many watch, in whatever dialect.
+    The base tail is always there; those of other dialects are made when they are first wanted. `watchers` is how many
+    watch, in whatever dialect.
     """
 
-    __slots__ = ("_base", "_feeding", "_run", "_window", "follower", "tail", "tails", "watchers")
+    __slots__ = ("_feeding", "_log", "_run", "_window", "follower", "tail", "tails", "watchers")
 
-    def __init__(self, generation_id: str, follower: LogFollower, base: BaseDialect, *, window: float) -> None:
+    def __init__(self, generation_id: str, follower: LogFollower, base: Dialect, log: Log, *, window: float) -> None:
         self.follower = follower
         self.watchers = 0
         self.tail = Tail(Subject(generation_id), follower.known, base, window=window)
         self.tail.listen()
         self.tails: dict[str, Tail] = {base.name: self.tail}
-        self._base, self._window = base, window
+        self._log, self._window = log, window
         self._run = asyncio.create_task(follower.run())
         self._feeding: set[asyncio.Task[None]] = set()
 
@@ -37,11 +38,11 @@ class WatchedLog:
         return sum(tail.frames.size for tail in self.tails.values())
 
     def in_dialect(self, dialect: Dialect, subject: Subject) -> Tail:
-        """Returns the tail in a dialect; where there is none yet, it is made of what is in memory."""
+        """Returns the tail in a dialect; where there is none yet, it is made of what the log has."""
         tail = self.tails.get(dialect.name)
         if tail is None:
             tail = self.tails[dialect.name] = Tail(subject, self.follower.known, dialect, window=self._window)
-            task = asyncio.create_task(tail.feed(self.tail, self._base))
+            task = asyncio.create_task(tail.feed(self.tail, self._log))
             self._feeding.add(task)
             task.add_done_callback(self._feeding.discard)
         return tail

@@ -25,7 +25,7 @@ TIMEOUT = 400.0
 
 PYTEST = ("-m", "pytest", "-x", "-q", "-rfE", "-p", "no:cacheprovider")
 NAMED = ("worker_faults", "redis_faults", "api_faults")
-TELLING = ("frames", "broadcast", "tail", "watched_log", "projection", "replayer", "replay_pages")
+TELLING = ("frames", "backlog", "broadcast", "tail", "watched_log", "projection", "replayer", "replay_pages")
 CHAOS = ("-m", "tests.chaos", "--lease", "2", "--pace", "2", "--running", "8")
 STAGES: dict[str, tuple[str, ...]] = {
     "contract": (*PYTEST, "tests/contract", "-k", "not redis7"),
@@ -2845,8 +2845,36 @@ MUTANTS = (
     _one(
         "a projection leaves out the first event after a place",
         "api/viewing/projection.py",
-        "fresh[skipped:]",
-        "fresh[skipped + (skipped > 0) :]",
+        "fresh[max(0, had - self.events + len(fresh)) :]",
+        "fresh[max(0, had - self.events + len(fresh) + (had > 0)) :]",
+        "telling",
+    ),
+    _one(
+        "who is behind the window goes on after an event that was lost",
+        "api/viewing/backlog.py",
+        " or not known.follows(cursor, first)",
+        "",
+        "telling",
+    ),
+    _one(
+        "who is behind the window by number goes on after an event that was lost",
+        "api/viewing/backlog.py",
+        "if not page or not known.follows(cursor, read_id(page[0][0])):",
+        "if not page:",
+        "telling",
+    ),
+    _one(
+        "who is behind the window has what the window has",
+        "api/viewing/viewer.py",
+        "            self._fall_behind(tail, position)\n",
+        "            self.position = tail.frames.first\n",
+        "telling",
+    ),
+    _one(
+        "what is not known yet is framed twice",
+        "api/viewing/tail.py",
+        " if read_id(entry[0]) <= self.known.last]",
+        "]",
         "telling",
     ),
     _one(

@@ -4,7 +4,6 @@ WHATWG HTML, section 9.2. `event:` and `id:` are ours, never from input.
 """
 
 import random
-from collections.abc import Iterator
 
 import msgspec
 
@@ -49,12 +48,6 @@ class NativeDialect:
 
     def framer(self, subject: Subject) -> Framer:
         return NativeFramer()
-
-    def entries(self, frames: bytes) -> Iterator[RawEntry]:
-        for frame in frames.split(b"\n\n"):
-            if frame:
-                type, data, event_id = frame.split(b"\n")
-                yield event_id[4:], (type[7:], data[6:])
 
     def opening(self) -> bytes:
         """Returns the time until a client reconnects, in ms: random, as all viewers lose a node at once.

@@ -5,11 +5,8 @@ Nothing is held in memory of a turn that has ended: its end alone is read, or it
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import TypeVar
-
-from redis.exceptions import RedisError
 
 from api.supervisor import logger, where
 from api.viewing import sse_frames
@@ -21,14 +18,12 @@ from api.viewing.conversation.watched import WatchedConversations
 from api.viewing.dialect import Subject
 from api.viewing.replayer import send
 from api.viewing.resume import ResumePoint
-from shared.backoff import Backoff
 from shared.conversations.conversations import Numbered
 from shared.generations.generations import Existence
 from shared.log.events import ORIGIN, TERMINAL_TYPES, EventId
 from shared.record import Record
 from shared.storage.clock import read_server
 
-Answer = TypeVar("Answer")
 LOOK_AGAIN_S = 0.5
 """Seconds between two looks for what a restarted Redis may have lost."""
 
@@ -94,7 +89,7 @@ class CatchUp:
             await self._follow(Turn.of(turn.number, record, self._dialect), event_id, told=True)
         elif event_id == record.seal:
             viewer.place = turn.number
-        elif event_id == ORIGIN or await self._ask(partial(self._log.holds, turn.id, event_id)):
+        elif event_id == ORIGIN or await self._viewer.ask(partial(self._log.holds, turn.id, event_id)):
             await self._replay(turn, record, event_id)
         elif viewer.open:
             viewer.begin_again()
@@ -118,7 +113,7 @@ class CatchUp:
     async def _record(self, turn: Numbered) -> Record | None:
         """Returns the record of a turn; None where it is gone, or nobody waits for it any more."""
         while self._viewer.open:
-            found = await self._ask(partial(self._generations.find, turn.id))
+            found = await self._viewer.ask(partial(self._generations.find, turn.id))
             if found is None or found.record is not None:
                 return None if found is None else found.record
             if found.existence is not Existence.NOTHING or not await self._is_young():
@@ -127,12 +122,12 @@ class CatchUp:
         return None
 
     async def _is_young(self) -> bool:
-        server = await self._ask(partial(read_server, self._generations.redis))
+        server = await self._viewer.ask(partial(read_server, self._generations.redis))
         return server is not None and server.young(self._generations.durability.given_up_ms)
 
     async def _tell(self, turns: Sequence[Numbered]) -> None:
         """Tells of turns, up to the first that has not ended."""
-        records = await self._ask(partial(self._generations.records, [turn.id for turn in turns]))
+        records = await self._viewer.ask(partial(self._generations.records, [turn.id for turn in turns]))
         if records is None:
             return
         ends = await self._ends(records) if self._viewer.brief else {}
@@ -161,17 +156,16 @@ class CatchUp:
         """Returns the frame of the terminal event of each log that has ended."""
         sealed = [record.id for record in records if record is not None and record.seal is not None]
         ends: dict[str, bytes] = {}
-        for generation_id, entry in zip(sealed, await self._ask(partial(self._log.ends, sealed)) or (), strict=False):
+        read = await self._viewer.ask(partial(self._log.ends, sealed))
+        for generation_id, entry in zip(sealed, read or (), strict=False):
             if entry is not None and entry[1][0].decode() in TERMINAL_TYPES:
                 ends[generation_id] = b"".join(self._dialect.framer(Subject(generation_id)).frames(entry))
         return ends
 
     async def _send(self, frames: Sequence[bytes], place: int) -> bool:
         """Sends frames, after which the viewer is at a place; returns False where there is nobody to send them to."""
-        for piece in sse_frames.join(frames, chunked=self._viewer.chunked):
-            if not await self._viewer.room():
-                return False
-            self._viewer.write(piece)
+        if not await self._viewer.send(sse_frames.join(frames, chunked=self._viewer.chunked)):
+            return False
         self._viewer.place = max(self._viewer.place, place)
         return self._viewer.open
 
@@ -183,7 +177,7 @@ class CatchUp:
         viewer.end_replay()
         gone = self._conversation.turns.number(turn.id) is None
         if not whole and not gone and viewer.open:
-            found = await self._ask(partial(self._generations.find, turn.id))
+            found = await self._viewer.ask(partial(self._generations.find, turn.id))
             gone = found is not None and found.existence is Existence.TOMBSTONE
         if gone and viewer.open:
             await self._send([viewer.gone(turn)], turn.number)
@@ -196,7 +190,7 @@ class CatchUp:
         later: list[Turn] = []
         reached = turn.number
         while viewer.open and (following := turns.after(reached, RECORDS_PER_READ)):
-            records = await self._ask(partial(self._generations.records, [one.id for one in following]))
+            records = await self._viewer.ask(partial(self._generations.records, [one.id for one in following]))
             for one, record in zip(following, records or (), strict=False):
                 if record is not None:
                     later.append(Turn.of(one.number, record, self._dialect))
@@ -206,13 +200,3 @@ class CatchUp:
             return
         self._done = True
         viewer.enter(turn, cursor, told=told, later=later)
-
-    async def _ask(self, question: Callable[[], Awaitable[Answer]]) -> Answer | None:
-        """Returns the answer of Redis, which is waited for; None once nobody waits for it."""
-        backoff = Backoff()
-        while self._viewer.open:
-            try:
-                return await question()
-            except RedisError:
-                await self._viewer.pause(next(backoff))
-        return None

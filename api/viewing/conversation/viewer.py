@@ -10,6 +10,7 @@ from api.viewing.conversation.follower import ConversationFollower
 from api.viewing.conversation.held_turns import Turn
 from api.viewing.conversation.watched import WatchedConversations
 from api.viewing.dialect import ConversationDialect, ResetReason, Subject
+from api.viewing.replay_pages import ReplayPages
 from api.viewing.resume import ResumePoint
 from api.viewing.tail import Tail
 from api.viewing.viewer import Viewer
@@ -66,6 +67,11 @@ class ConversationViewer(Viewer):
         """Whether the log that it follows turned out to be another."""
         self._gone: frozenset[int] = frozenset()
         """Numbers of the turns of which it was told that they are gone."""
+
+    @property
+    def pages(self) -> ReplayPages:
+        """Returns the pages of logs in the words of conversations."""
+        return self._conversations.pages
 
     def watch(self, owner: str, conversation: str) -> None:
         """Begins to follow a conversation."""
@@ -189,6 +195,7 @@ class ConversationViewer(Viewer):
         if self._catch_up is not None:
             self._catch_up.cancel()
             self._catch_up = None
+        self._stop_backlog()
         self._current = self.rewound = False
         self.position = None
         tail.broadcast.followers.discard(self)

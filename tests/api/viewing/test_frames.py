@@ -39,8 +39,9 @@ def test_every_position_reads_what_follows_it(sizes: list[int], data: st.DataObj
         assert b"".join(read) == b"".join(made[start:])
 
 
-def test_a_long_frame_is_read_alone_and_never_copied() -> None:
+def test_a_long_frame_is_read_alone_and_never_copied(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else each viewer that stands before it at its own place would hold one of its own."""
+    monkeypatch.setattr(frames, "WINDOW_BYTES", 1_000_000)
     long = sse_frames.MAX_SLICE_BYTES
     made = [_frame(number, size) for number, size in enumerate((10, 20, long, long, 30, 40))]
     held = Frames()
@@ -70,3 +71,33 @@ def test_nothing_is_left_of_what_was_cleared() -> None:
     assert (held.count, held.size, held.read(0)) == (0, 0, (b"", 0))
     held.add(_frame(7, 10))
     assert held.read(0) == (_frame(7, 10), 1)
+
+
+@given(sizes=st.lists(st.integers(0, 400), min_size=1, max_size=80), data=st.data())
+def test_what_is_older_than_the_window_is_dropped_and_the_rest_is_where_it_was(
+    sizes: list[int], data: st.DataObject
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(frames, "BLOCK_BYTES", 300)
+        patch.setattr(frames, "WINDOW_BYTES", 1_000)
+        made = [_frame(number, size) for number, size in enumerate(sizes)]
+        held = Frames()
+        for number, frame in enumerate(made, 1):
+            held.add(frame)
+            assert held.count == number
+            here = made[held.first : number]
+            assert held.size == sum(map(len, here))
+            # The window, and less than a block with its longest frame at either end.
+            assert sum(map(len, made[:number])) == held.size or held.size >= 1_000
+            assert held.size < 1_000 + 2 * (300 + max(map(len, made)))
+        position = data.draw(st.integers(held.first, held.count))
+        assert held.read(position)[0] == b"".join(made[position : held.read(position)[1]])
+        held.clear()
+        assert (held.first, held.count, held.size) == (0, 0, 0)
+
+
+def test_of_a_long_log_an_eighth_stays() -> None:
+    held = Frames()
+    for number in range(4_000):
+        held.add(_frame(number, 1_000))
+    assert 4_000_000 // 8 <= held.size < 4_100_000 // 8 + 2 * frames.BLOCK_BYTES

@@ -42,6 +42,8 @@ def test_positions_over_several_attempts() -> None:
     assert known.count == 6
     assert known.last == EventId(30, 0)
     assert [known.position(event_id) for event_id, _ in numbered(*entries)] == [1, 2, 3, 4, 5, 6]
+    assert [known.id_at(position) for position in range(1, 7)] == [event_id for event_id, _ in numbered(*entries)]
+    assert known.id_at(0) == ORIGIN
     for never in ((10, 3), (20, 2), (30, 1), (5, 0), (25, 0)):
         assert known.position(EventId(*never)) is None
     assert known.position(ORIGIN) == 0

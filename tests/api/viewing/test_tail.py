@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from redis.exceptions import ConnectionError
 
 from api.dialects.native.events import NativeDialect
 from api.observer import Observer
 from api.viewing import sse_frames
 from api.viewing.dialect import Dialect, Framer, Subject
 from api.viewing.known_log import KnownLog
+from api.viewing.replay_pages import ReplayPages
 from api.viewing.resume import ResumePoint
 from api.viewing.sse_frames import chunk
 from api.viewing.tail import Tail
@@ -71,10 +75,15 @@ class Wire:
 class House:
     """Where viewers are at home."""
 
+    pages: ReplayPages
+
     def __init__(self) -> None:
         self.settings, self.observer, self.catch_up_s = Settings(), Observer(), 3.0
 
     def leave(self, viewer: Viewer, tail: Tail | None) -> None: ...
+
+    def send_backlog(self, viewer: Viewer, tail: Tail, position: int) -> asyncio.Task[None]:
+        raise AssertionError("it has all of its log")
 
 
 def tail_of(known: KnownLog, dialect: Dialect) -> Tail:
@@ -145,11 +154,11 @@ async def test_viewers_share_the_bytes_of_a_long_event() -> None:
     known.extend(numbered(long, raw(10, 5), raw(10, 6, "completed")))
     known.tell()
     await rounds()
-    late = [watch(tail, ResumePoint(EventId(10, seq))) for seq in range(4)]
+    late = [watch(tail, ResumePoint(EventId(10, 3))) for _ in range(4)]
     assert {id(frame) for wire in (*live, *late) for frame in wire.shared} == {id(live[0].shared[0])}
     assert [len(wire.shared) for wire in (*live, *late)] == [1] * 6
     assert max(len(piece) for wire in (*live, *late) for piece in wire.writes) < sse_frames.MAX_SLICE_BYTES + 100
-    for wire in (*live, late[0]):
+    for wire in (*live, *late):
         assert native(long) in wire.body
 
 
@@ -178,9 +187,26 @@ async def test_several_dialects_of_one_log() -> None:
     assert watch(tails[1]).body == b"".join(framed(dialects[1], others)) + dialects[1].ending
 
 
-async def test_a_tail_is_fed_from_the_base(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From what is in memory, while the log grows, and while it becomes another."""
-    monkeypatch.setattr(sse_frames, "MAX_WRITE_BYTES", 30)
+class Growing:
+    """A log that is read two entries at a time; before each read something happens to it."""
+
+    def __init__(self, *happenings: Callable[[], list[RawEntry]]) -> None:
+        self._happenings = iter(happenings)
+        self._entries: list[RawEntry] = []
+
+    async def page(self, generation_id: str) -> int:
+        return 2
+
+    async def read_raw(self, generation_id: str, after: EventId, *, count: int) -> list[RawEntry]:
+        await asyncio.sleep(0)
+        happening = next(self._happenings, None)
+        if happening is not None:
+            self._entries = happening()
+        return [entry for entry in self._entries if EventId.parse(entry[0]) > after][:count]
+
+
+async def test_a_tail_that_is_wanted_late_has_what_the_base_has_had() -> None:
+    """Of a log that grows meanwhile, is lost for a while, and becomes another."""
     known = KnownLog()
     base = tail_of(known, NativeDialect())
     known.loaded = True
@@ -188,16 +214,26 @@ async def test_a_tail_is_fed_from_the_base(monkeypatch: pytest.MonkeyPatch) -> N
     tail = Tail(Subject("gen_x"), known, UnevenDialect())
     wire = watch(tail)
     assert wire.body == b""
-    feeding = asyncio.create_task(tail.feed(base, NativeDialect()))
-    await asyncio.sleep(0)
-    known.extend(numbered(*LOG[6:8]))
-    known.replace([*LOG[:2], raw(10, 2, "delta", b"other")])
-    await feeding
+    other = [*LOG[:2], raw(10, 2, "delta", b"other")]
+
+    def away() -> list[RawEntry]:
+        raise ConnectionError
+
+    def grown() -> list[RawEntry]:
+        known.extend(numbered(*LOG[6:8]))
+        return LOG[:9]
+
+    def replaced() -> list[RawEntry]:
+        known.replace(other)
+        return other
+
+    log: Any = Growing(away, lambda: LOG[:6], grown, list, replaced)
+    await tail.feed(base, log)
     known.extend(numbered(raw(10, 3), raw(10, 4, "completed")))
     known.tell()
     await rounds()
-    log = [*LOG[:2], raw(10, 2, "delta", b"other"), raw(10, 3), raw(10, 4, "completed")]
-    assert wire.body == b"".join(framed(UnevenDialect(), log)) + UnevenDialect.ending
+    whole = [*other, raw(10, 3), raw(10, 4, "completed")]
+    assert wire.body == b"".join(framed(UnevenDialect(), whole)) + UnevenDialect.ending
     assert wire.ended
 
 

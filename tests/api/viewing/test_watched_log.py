@@ -12,7 +12,7 @@ from tests.api.viewing.framers import UnevenDialect
 from tests.api.viewing.test_tail import House, Wire
 
 
-async def test_a_dialect_that_is_wanted_late_is_made_of_what_is_in_memory(api: Api, running: Producer) -> None:
+async def test_a_dialect_that_is_wanted_late_is_made_of_what_the_log_has(api: Api, running: Producer) -> None:
     tail = api.hub.acquire(running.generation_id)
     await running.say("a", "b")
     await until(lambda: tail.frames.count == 4, "the events")
