@@ -20,6 +20,8 @@ LOCK   := --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-inde
 
 # Tests mostly wait, so there are more of them at a time than cores; those of one file share their servers.
 SIDE_BY_SIDE := -n 4 --dist loadfile
+# Each of these starts whole programs: with more at a time, two cores let them stand still for seconds.
+SLOW_SIDE_BY_SIDE := -n 3 --dist loadfile
 
 # Where this is set, as some images do, each process would compile all of our modules anew: a second of each start.
 unexport PYTHONDONTWRITEBYTECODE
@@ -71,7 +73,7 @@ test-fast: install ## Run those that need no server (a minute)
 	$(BIN)/pytest $(SIDE_BY_SIDE) -m fast $(ARGS)
 
 test-slow: install ## Run the tests that take long (35 minutes)
-	$(BIN)/pytest $(SIDE_BY_SIDE) -m "slow and not cost" $(ARGS)
+	$(BIN)/pytest $(SLOW_SIDE_BY_SIDE) -m "slow and not cost" $(ARGS)
 
 test-upgrade: install ## Run the commit that tests/upgrade/BEFORE names beside this tree, under load
 	$(BIN)/python -m tests.upgrade $(ARGS)

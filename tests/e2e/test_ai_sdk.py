@@ -44,7 +44,7 @@ both = pytest.mark.parametrize("package", PACKAGES)
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """Two APIs and two workers, with leases that outlast an image of 20 MB on a machine that others use."""
-    lease = {"MIDSTREAM_LEASE": "6"}
+    lease = {"MIDSTREAM_LEASE": "10"}
     async with Stack(tmp_path_factory.mktemp("stack"), apis=2, workers=2, environment=lease) as running:
         yield running
 

@@ -69,8 +69,8 @@ def origin() -> Iterator[str]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stack(origin: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """Two APIs, whose pages of that origin may use them, and two workers."""
-    settings = {"MIDSTREAM_CORS_ORIGINS": origin}
+    """Two APIs, whose pages of that origin may use them, and two workers; leases outlast an image of 20 MB."""
+    settings = {"MIDSTREAM_CORS_ORIGINS": origin, "MIDSTREAM_LEASE": "10"}
     async with Stack(tmp_path_factory.mktemp("stack"), apis=2, workers=2, environment=settings) as running:
         yield running
 

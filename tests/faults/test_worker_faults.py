@@ -184,7 +184,7 @@ async def test_three_deploys_in_a_row_count_no_attempt(stack: Breakable, http: h
     await new.stop()
     model = f"simulator/lorem?deltas=20&rate=0&fault=stall@5&times=3&key={key}"
     ids = [await ask(http, api, f"{model}&seed={seed}") for seed in range(20)]
-    viewers = [asyncio.create_task(watch(api, generation_id)) for generation_id in ids]
+    viewers = [asyncio.create_task(watch(api, generation_id, deadline=4 * DEADLINE)) for generation_id in ids]
     for deploy in range(1, 4):
         async with asyncio.timeout(DEADLINE):
             while await stack.requests(http, key) < 20 * deploy:

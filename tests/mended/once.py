@@ -38,7 +38,7 @@ class Program:
         """What it has said so far."""
         return self._log.read_text(errors="replace")
 
-    def says(self, text: str, seconds: float = 20.0) -> bool:
+    def says(self, text: str, seconds: float = 60.0) -> bool:
         """Whether it says this before it ends, and in so many seconds."""
 
         def over() -> bool:

@@ -26,7 +26,7 @@ class Up(Process):
         self.url = f"http://127.0.0.1:{(port := free_port())}"
         self._data = folder / "data"
         words = [sys.executable, "-m", "midstream", "up", "--port", str(port), "--data-dir", str(self._data)]
-        super().__init__("up", words, "Midstream is ready at", folder, {"MIDSTREAM_LEASE": "1"} | dict(environment))
+        super().__init__("up", words, "Midstream is ready at", folder, {"MIDSTREAM_LEASE": "3"} | dict(environment))
 
     async def get(self, path: str, key: str = "") -> Any:
         """The JSON document at a path."""
