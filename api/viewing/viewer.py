@@ -262,7 +262,8 @@ class Viewer:
         tail.broadcast.followers.discard(self)
         self._backlog = self._host.send_backlog(self, tail, position)
 
-    def _stop_backlog(self) -> None:
+    def stop_backlog(self) -> None:
+        """Has nothing more sent from the log."""
         backlog, self._backlog = self._backlog, None
         if backlog is not None:
             backlog.cancel()
@@ -426,7 +427,7 @@ class Viewer:
         self._current = False
         if self._catch_up is not None:
             self._catch_up.cancel()
-        self._stop_backlog()
+        self.stop_backlog()
         tail, self._tail = self._tail, None
         if tail is not None:
             tail.broadcast.followers.discard(self)

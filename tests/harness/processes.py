@@ -195,8 +195,8 @@ class Stack:
     ) -> None:
         self.folder = folder
         self.valkey = Valkey(folder / "data", config=redis)
-        # Workers hold off for one lease after Redis has started: with this not longer than they load. With a shorter one
-        # they lose what they run where a busy machine stands still for a moment.
+        # Workers hold off for one lease after Redis has started: with this not longer than they load. With a shorter
+        # one they lose what they run where a busy machine stands still for a moment.
         self.environment = {"MIDSTREAM_LEASE": "3", "MIDSTREAM_DRAIN_TIMEOUT": "2"} | dict(environment or {})
         self.simulator = (
             self._process("simulator", "simulator", "--port", "0", ready=r"listening on (\S+)") if simulator else None

@@ -195,7 +195,7 @@ class ConversationViewer(Viewer):
         if self._catch_up is not None:
             self._catch_up.cancel()
             self._catch_up = None
-        self._stop_backlog()
+        self.stop_backlog()
         self._current = self.rewound = False
         self.position = None
         tail.broadcast.followers.discard(self)
