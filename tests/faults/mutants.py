@@ -2857,13 +2857,6 @@ MUTANTS = (
         "telling",
     ),
     _one(
-        "who is behind the window by number goes on after an event that was lost",
-        "api/viewing/backlog.py",
-        "if not page or not known.follows(cursor, read_id(page[0][0])):",
-        "if not page:",
-        "telling",
-    ),
-    _one(
         "who is behind the window has what the window has",
         "api/viewing/viewer.py",
         "            self._fall_behind(tail, position)\n",

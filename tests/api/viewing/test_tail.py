@@ -205,6 +205,21 @@ class Growing:
         return [entry for entry in self._entries if EventId.parse(entry[0]) > after][:count]
 
 
+async def test_what_the_base_has_not_had_comes_to_a_late_tail_once() -> None:
+    known = KnownLog()
+    base = tail_of(known, NativeDialect())
+    known.loaded = True
+    known.extend(numbered(*LOG[:5]))
+    tail = Tail(Subject("gen_x"), known, NativeDialect())
+    wire = watch(tail)
+    log: Any = Growing(lambda: LOG[:6])
+    await tail.feed(base, log)
+    known.extend(numbered(*LOG[5:]))
+    known.tell()
+    await rounds()
+    assert wire.body == native(*LOG)
+
+
 async def test_a_tail_that_is_wanted_late_has_what_the_base_has_had() -> None:
     """Of a log that grows meanwhile, is lost for a while, and becomes another."""
     known = KnownLog()
